@@ -1,0 +1,147 @@
+"""`SimpleRNN`, `LSTM` and `GRU`: drop-in for the layers of the same names in `keras.layers`.
+
+Constructor, weights, masks, states and serialisation are Keras's own, inherited; only the loop over time is ours:
+`models.recurrence.scan`, with its hand-derived gradient.
+"""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from models.recurrence import GRURecurrence, LSTMRecurrence, Recurrence, SimpleRNNRecurrence, Weights, scan
+from models.recurrence.activations import ACTIVATIONS
+
+
+class _Scanned:
+    """Runs a Keras recurrent layer's loop over time as a scan.
+
+    The scan is compiled by XLA where a training step is being traced (`training=True` inside a `tf.function`), and is
+    plain TensorFlow everywhere else, so that exported graphs need no XLA and eager calls never wait for a compiler.
+    A layer whose activation is not in `models.recurrence.activations.ACTIVATIONS` runs on Keras's own loop.
+    """
+
+    cell: Any
+
+    def _recurrence(self) -> Recurrence:
+        raise NotImplementedError
+
+    def _biases(self) -> tuple[tf.Tensor | None, tf.Tensor | None]:
+        """The bias of the input projection and that of the recurrent product."""
+        return self.cell.bias, None
+
+    def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:
+        activations = {self.cell.activation, getattr(self.cell, "recurrent_activation", self.cell.activation)}
+        if not all(_name(activation) in ACTIVATIONS for activation in activations):
+            return super().inner_loop(sequences, initial_state, mask, training=training)  # type: ignore[misc]
+
+        recurrence = self._recurrence()
+        state = recurrence.state_type(*(initial_state if isinstance(initial_state, list | tuple) else [initial_state]))
+        mask = _time_major_mask(mask, self.go_backwards)  # type: ignore[attr-defined]
+        inputs = tf.transpose(sequences, (1, 0, 2))  # (time, batch, inputs)
+        if self.go_backwards:  # type: ignore[attr-defined]
+            inputs = tf.reverse(inputs, axis=[0])
+        dropout, recurrent_dropout = self._dropout_masks(sequences, state) if training else (None, None)
+        if dropout is not None:
+            inputs *= dropout
+        input_bias, recurrent_bias = self._biases()
+        projected = tf.tensordot(inputs, _tensor(self.cell.kernel, inputs.dtype), 1)  # (time, batch, gates · units)
+        if input_bias is not None:
+            projected += _tensor(input_bias, inputs.dtype)
+        weights = Weights(_tensor(self.cell.recurrent_kernel, inputs.dtype), _tensor(recurrent_bias, inputs.dtype))
+        compiled = bool(training) and not tf.executing_eagerly()
+        hidden, last = scan(recurrence, projected, state, weights, mask, recurrent_dropout, compiled)
+
+        last_output = last.hidden
+        if mask is not None:
+            # As Keras has it: zeros until the first step that counts, whatever the initial state.
+            started = tf.math.cumsum(tf.cast(mask, tf.int32), axis=0)[..., tf.newaxis] > 0  # (time, batch, 1)
+            if self.zero_output_for_mask:  # type: ignore[attr-defined]
+                started &= mask[..., tf.newaxis]
+            hidden = tf.where(started, hidden, tf.zeros_like(hidden))
+            last_output = tf.where(started[-1], last_output, tf.zeros_like(last_output))
+        if self.return_sequences:  # type: ignore[attr-defined]
+            return last_output, tf.transpose(hidden, (1, 0, 2)), list(last)
+        return last_output, last_output[:, tf.newaxis], list(last)
+
+    def _dropout_masks(self, sequences: tf.Tensor, state: Any) -> tuple[tf.Tensor | None, tf.Tensor | None]:
+        """One mask for the inputs and one for the hidden state, each the same at every step and for every gate."""
+        masks = self.cell.get_dropout_mask(sequences[:, 0]), self.cell.get_recurrent_dropout_mask(state.hidden)
+        first = (mask[0] if isinstance(mask, list) else mask for mask in masks)
+        return tuple(first)  # type: ignore[return-value]
+
+
+@keras.saving.register_keras_serializable("unrolled")
+class SimpleRNN(_Scanned, keras.layers.SimpleRNN):
+    """`keras.layers.SimpleRNN` on a scan: same arguments, weights and results; see `SimpleRNNRecurrence`.
+
+    Example:
+        >>> import numpy as np
+        >>> from models import SimpleRNN
+        >>> SimpleRNN(3)(np.zeros((2, 5, 4), "float32")).shape
+        TensorShape([2, 3])
+    """
+
+    def _recurrence(self) -> Recurrence:
+        return SimpleRNNRecurrence(_name(self.cell.activation))
+
+
+@keras.saving.register_keras_serializable("unrolled")
+class LSTM(_Scanned, keras.layers.LSTM):
+    """`keras.layers.LSTM` on a scan: same arguments, weights and results; see `LSTMRecurrence`.
+
+    Recurrent dropout uses one mask for all four gates (Gal and Ghahramani 2016, tied weights), where Keras draws one
+    for each.
+
+    Example:
+        >>> import numpy as np
+        >>> from models import LSTM
+        >>> LSTM(3, return_sequences=True)(np.zeros((2, 5, 4), "float32")).shape
+        TensorShape([2, 5, 3])
+    """
+
+    def _recurrence(self) -> Recurrence:
+        return LSTMRecurrence(_name(self.cell.activation), _name(self.cell.recurrent_activation))
+
+
+@keras.saving.register_keras_serializable("unrolled")
+class GRU(_Scanned, keras.layers.GRU):
+    """`keras.layers.GRU` on a scan: same arguments, weights and results; see `GRURecurrence`.
+
+    Recurrent dropout uses one mask for all three gates, where Keras draws one for each.
+
+    Example:
+        >>> import numpy as np
+        >>> from models import GRU
+        >>> GRU(3)(np.zeros((2, 5, 4), "float32")).shape
+        TensorShape([2, 3])
+    """
+
+    def _recurrence(self) -> Recurrence:
+        cell = self.cell
+        return GRURecurrence(_name(cell.activation), _name(cell.recurrent_activation), cell.reset_after)
+
+    def _biases(self) -> tuple[tf.Tensor | None, tf.Tensor | None]:
+        if self.cell.bias is None or not self.cell.reset_after:
+            return self.cell.bias, None
+        return self.cell.bias[0], self.cell.bias[1]
+
+
+def _name(activation: Any) -> str:
+    """The name of a stock activation of Keras; "" for anything else, also where only the name agrees."""
+    name = getattr(activation, "__name__", "")
+    return name if getattr(keras.activations, name, None) is activation else ""
+
+
+def _tensor(weight: Any, dtype: tf.DType) -> tf.Tensor | None:
+    return None if weight is None else tf.cast(tf.convert_to_tensor(weight), dtype)
+
+
+def _time_major_mask(mask: Any, go_backwards: bool) -> tf.Tensor | None:
+    """The mask as bool (time, batch), in the order in which the scan meets the steps."""
+    mask = mask[0] if isinstance(mask, list | tuple) else mask
+    if mask is None:
+        return None
+    mask = tf.cast(mask, tf.bool)
+    mask = tf.transpose(tf.squeeze(mask, -1) if len(mask.shape) == 3 else mask)
+    return tf.reverse(mask, axis=[0]) if go_backwards else mask
