@@ -1,0 +1,117 @@
+"""Greedy decoding of connectionist temporal classification, in TensorFlow operations only."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import tensorflow as tf
+
+
+class GreedyTranscript(NamedTuple):
+    """What `greedy_decode` returns: one row a sequence, words padded with "" and 0.
+
+    Attributes:
+        text: (batch,) UTF-8 string, the words joined by one space.
+        confidence: (batch,) float32 in [0, 1], the geometric mean of the confidences of the characters of the
+            words; the confidence of a character is the probability of its label at its best frame. Of a
+            text without a word: the geometric mean of the probabilities of the blank, 1 if there is no frame.
+        words: (batch, max_words) string.
+        word_starts: (batch, max_words) float32 seconds, where the first frame of the first character begins.
+        word_ends: (batch, max_words) float32 seconds, where the last frame of the last character ends.
+        word_confidences: (batch, max_words) float32, as `confidence`, over the characters of the word.
+    """
+
+    text: tf.Tensor
+    confidence: tf.Tensor
+    words: tf.Tensor
+    word_starts: tf.Tensor
+    word_ends: tf.Tensor
+    word_confidences: tf.Tensor
+
+
+def greedy_decode(
+    logits: tf.Tensor, lengths: tf.Tensor, alphabet: Sequence[str], frame_seconds: float
+) -> GreedyTranscript:
+    """Read the best label of every frame: merge repeats, drop blanks, split at spaces.
+
+    This is the text of the single best alignment, not always the most probable text (see `beam_decode`).
+    Stock operations without XLA and without Keras, so that it runs inside an exported model.
+
+    Reference: Graves et al., "Connectionist temporal classification", ICML 2006, section 3.2 (best path).
+
+    Args:
+        logits: (batch, time, labels), any float type; label 0 is the blank.
+        lengths: (batch,) integers, the true number of frames; later frames never matter.
+        alphabet: the characters; label i + 1 is `alphabet[i]`. " ", if there, separates words.
+        frame_seconds: the duration of a frame.
+
+    Raises:
+        ValueError: when the alphabet does not have one character for each label but the blank.
+
+    Example:
+        >>> best = [[1, 1, 0, 2, 3, 2, 0, 2]]
+        >>> transcript = greedy_decode(9.0 * tf.one_hot(best, 4), [8], ["a", "b", " "], frame_seconds=0.5)
+        >>> transcript.text[0].numpy().decode(), transcript.words[0].numpy().tolist()
+        ('ab bb', [b'ab', b'bb'])
+        >>> transcript.word_starts[0].numpy().tolist(), transcript.word_ends[0].numpy().tolist()
+        ([0.0, 2.5], [2.0, 4.0])
+    """
+    logits = tf.cast(tf.convert_to_tensor(logits), tf.float32)  # (batch, time, labels)
+    if logits.shape[-1] not in (None, len(alphabet) + 1):
+        raise ValueError(
+            "greedy_decode expected one label for the blank and one for each character of the alphabet, "
+            f"{len(alphabet) + 1} labels; pass the alphabet the network was trained with. "
+            f"Received: logits with {logits.shape[-1]} labels"
+        )
+    batch, time = tf.shape(logits)[0], tf.shape(logits)[1]
+    valid = tf.sequence_mask(lengths, time)  # (batch, time)
+    log_probabilities = tf.nn.log_softmax(logits)
+    best = tf.where(valid, tf.argmax(logits, axis=-1, output_type=tf.int32), 0)  # (batch, time)
+    best_log_probability = tf.reduce_max(log_probabilities, axis=-1)
+
+    # Characters: runs of one label. Those of the whole batch form one list, `characters` long.
+    previous = tf.pad(best, [[0, 0], [1, 0]])[:, :-1]  # a blank stands before every row
+    begins = (best != 0) & (best != previous)
+    begin_positions = tf.where(begins)  # (characters, 2): row, frame
+    rows = begin_positions[:, 0]
+    labels = tf.gather_nd(best, begin_positions)  # (characters,)
+    count = tf.size(labels)
+    run_of_frame = tf.reshape(tf.cumsum(tf.cast(tf.reshape(begins, [-1]), tf.int32)) - 1, [batch, time])
+    run_of_frame = tf.where(best != 0, run_of_frame, -1)  # negative: the segment operations leave it out
+    frame_ends = tf.broadcast_to(tf.range(1, time + 1), [batch, time])
+    starts = tf.cast(begin_positions[:, 1], tf.float32) * frame_seconds
+    ends = tf.cast(tf.math.unsorted_segment_max(frame_ends, run_of_frame, count), tf.float32) * frame_seconds
+    certainty = tf.math.unsorted_segment_max(best_log_probability, run_of_frame, count)
+
+    # Words: runs of characters other than the space, within one row.
+    characters = tf.gather(tf.constant(["", *alphabet], tf.string), labels)
+    spaces = characters == " "
+    first_of_row = rows != tf.pad(rows, [[1, 0]], constant_values=-1)[:-1]
+    begins_word = ~spaces & (first_of_row | tf.pad(spaces, [[1, 0]])[:-1])
+    word_rows = tf.boolean_mask(rows, begins_word)  # (words,)
+    word_count = tf.size(word_rows)
+    word_of_character = tf.where(spaces, -1, tf.cumsum(tf.cast(begins_word, tf.int32)) - 1)
+    words = tf.strings.unsorted_segment_join(
+        tf.boolean_mask(characters, ~spaces), tf.boolean_mask(word_of_character, ~spaces), word_count
+    )
+
+    def dense(values: tf.Tensor, padding: str | float) -> tf.Tensor:
+        """(words,) -> (batch, max_words)"""
+        return tf.RaggedTensor.from_value_rowids(values, word_rows, tf.cast(batch, tf.int64)).to_tensor(
+            padding
+        )
+
+    character_rows = tf.where(spaces, -1, tf.cast(rows, tf.int32))
+    character_mean = tf.math.unsorted_segment_mean(certainty, character_rows, batch)  # (batch,)
+    blank = tf.reduce_sum(tf.where(valid, log_probabilities[..., 0], 0.0), axis=1)
+    blank_mean = tf.math.divide_no_nan(blank, tf.reduce_sum(tf.cast(valid, tf.float32), axis=1))
+    has_word = tf.math.unsorted_segment_sum(tf.ones_like(word_rows), word_rows, batch) > 0
+    return GreedyTranscript(
+        text=tf.strings.unsorted_segment_join(words, word_rows, batch, separator=" "),
+        confidence=tf.exp(tf.where(has_word, character_mean, blank_mean)),
+        words=dense(words, ""),
+        word_starts=dense(tf.boolean_mask(starts, begins_word), 0.0),
+        word_ends=dense(tf.math.unsorted_segment_max(ends, word_of_character, word_count), 0.0),
+        word_confidences=dense(
+            tf.exp(tf.math.unsorted_segment_mean(certainty, word_of_character, word_count)), 0.0
+        ),
+    )

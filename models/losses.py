@@ -1,0 +1,128 @@
+"""Losses over sequences of true length."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import tensorflow as tf
+
+# The kernel works with probabilities; below exp(-708) a double is zero and its logarithm infinite.
+_LOWEST_LOG_PROBABILITY = -700.0
+
+
+def ctc_frames_needed(labels: Sequence[int] | str) -> int:
+    """Number of frames that connectionist temporal classification needs to spell `labels`.
+
+    Every label takes a frame, and two equal neighbours need a blank frame between them.
+
+    Args:
+        labels: one unpadded label sequence (a text does as well: one label a character).
+
+    Example:
+        >>> ctc_frames_needed("hello")
+        6
+        >>> ctc_frames_needed([])
+        0
+    """
+    repeats = sum(left == right for left, right in pairwise(labels))
+    return len(labels) + repeats
+
+
+def ctc_loss(
+    logits: tf.Tensor, logit_lengths: tf.Tensor, labels: tf.Tensor, label_lengths: tf.Tensor
+) -> tf.Tensor:
+    """Negative log likelihood of the labels under connectionist temporal classification.
+
+    An alignment assigns a label or the blank to each frame; `collapse` merges repeats, then drops blanks:
+
+        loss = -log sum over {alignment: collapse(alignment) = labels}
+                    of product_t softmax(logits_t)[alignment_t]
+
+    Frames and labels beyond their lengths never matter: a padded batch has exactly the losses of its
+    unpadded rows, and zero gradient at the padded frames, whatever stands there.
+
+    Rows at the edge:
+
+    - An empty label row is spelled by blanks alone: the loss is the sum of -log softmax(logits_t)[0].
+    - A row whose labels do not fit its frames (`ctc_frames_needed`) has likelihood zero. An infinite loss
+      would spoil every other row, so such a row has loss 0 and gradient 0: it teaches nothing.
+      Refuse such rows when you load the data.
+
+    The work is done in double precision by TensorFlow's C++ kernel, on the CPU also where there is a GPU.
+    XLA has no such kernel: call this outside of `jit_compile=True`.
+
+    Reference: Graves, Fernández, Gomez, Schmidhuber, "Connectionist temporal classification: labelling
+    unsegmented sequence data with recurrent neural networks", ICML 2006.
+
+    Args:
+        logits: (batch, time, labels), any float type; label 0 is the blank.
+        logit_lengths: (batch,) integers, the true number of frames of each row.
+        labels: (batch, max_labels) integers in 1 … labels - 1, padded with anything.
+        label_lengths: (batch,) integers, the true number of labels of each row.
+
+    Returns:
+        (batch,) float32, in nats, summed over time.
+
+    Raises:
+        tf.errors.InvalidArgumentError: when a label within its length is no label of `logits`, or when a
+            length exceeds its tensor.
+
+    Example:
+        Two frames, uniform over the blank and one label: three of the four alignments spell [1].
+
+        >>> loss = ctc_loss(tf.zeros([1, 2, 2]), [2], [[1]], [1])
+        >>> print(f"{float(tf.exp(-loss[0])):.2f}")
+        0.75
+    """
+    logits = tf.cast(tf.convert_to_tensor(logits), tf.float64)  # (batch, time, labels)
+    labels = tf.cast(labels, tf.int32)  # (batch, max_labels)
+    logit_lengths = tf.cast(logit_lengths, tf.int32)
+    label_lengths = tf.cast(label_lengths, tf.int32)
+    time, label_count = tf.shape(logits)[1], tf.shape(logits)[2]
+    present = tf.sequence_mask(label_lengths, tf.shape(labels)[1])  # (batch, max_labels)
+    checks = [
+        tf.debugging.assert_less_equal(
+            logit_lengths, time, "ctc_loss got a row longer than `logits`; pass the length in frames."
+        ),
+        tf.debugging.assert_less_equal(
+            label_lengths, tf.shape(labels)[1], "ctc_loss got a row of labels longer than `labels`."
+        ),
+        tf.debugging.Assert(
+            tf.reduce_all(~present | ((labels > 0) & (labels < label_count))),
+            [
+                "ctc_loss expected labels from 1 (0 is the blank) to", label_count - 1,
+                "within `label_lengths`; check the alphabet. Received:", labels,
+            ],
+        ),
+    ]  # fmt: skip
+    with tf.control_dependencies([check for check in checks if check is not None]):  # eager checks are None
+        frames = tf.sequence_mask(logit_lengths, time)  # (batch, time)
+
+    # A frame of padding may hold anything, even NaN: replace it before any arithmetic, so that its gradient
+    # is exactly zero (zero times NaN is not).
+    log_probabilities = tf.nn.log_softmax(tf.where(frames[..., None], logits, 0.0))
+    blank_only = -tf.reduce_sum(tf.where(frames, log_probabilities[..., 0], 0.0), axis=1)  # (batch,)
+    # Probabilities too small for a double are raised to the smallest, and still get their gradient.
+    floored = tf.maximum(log_probabilities, _LOWEST_LOG_PROBABILITY)
+    log_probabilities += tf.stop_gradient(floored - log_probabilities)
+
+    repeats = (labels[:, 1:] == labels[:, :-1]) & present[:, 1:]
+    needed = label_lengths + tf.reduce_sum(tf.cast(repeats, tf.int32), axis=1)
+    empty = label_lengths == 0
+    regular = ~empty & (needed <= logit_lengths)
+    # The kernel refuses an empty row and a label that does not fit: such rows get one label and no frames.
+    # It refuses a batch of no rows or no frames as well: it always gets one more of each.
+    kernel_lengths = tf.pad(tf.where(regular, logit_lengths, 0), [[0, 1]])  # (batch + 1,)
+    labels = tf.pad(labels, [[0, 1], [0, 1]], constant_values=1)  # (batch + 1, max_labels + 1)
+    label_lengths = tf.pad(tf.where(regular, label_lengths, 1), [[0, 1]], constant_values=1)
+    positions = tf.where(tf.sequence_mask(label_lengths, tf.shape(labels)[1]))  # (number of labels, 2)
+    # The blank of the kernel is the last label, ours the first.
+    rotated = tf.concat([log_probabilities[..., 1:], log_probabilities[..., :1]], axis=-1)
+    kernel_loss, _ = tf.raw_ops.CTCLoss(
+        inputs=tf.pad(tf.transpose(rotated, [1, 0, 2]), [[0, 1], [0, 1], [0, 0]]),  # (time, batch, labels)
+        labels_indices=positions,
+        labels_values=tf.maximum(tf.gather_nd(labels, positions) - 1, 0),
+        sequence_length=kernel_lengths,
+        ignore_longer_outputs_than_inputs=True,
+    )
+    loss = tf.where(empty, blank_only, tf.where(regular, kernel_loss[:-1], 0.0))
+    return tf.cast(loss, tf.float32)
