@@ -1,0 +1,109 @@
+# Every command of the project. `make help` lists them; it reads the comments that begin with two number signs.
+# A new pipeline is one more word here, and the package pipelines/<word> with train, evaluate and export.
+PIPELINES := speech
+
+PRESET ?=
+ARGS ?=
+RESUME ?=
+RUN ?=
+AUDIO ?=
+SLOW ?=
+PYTHON3 ?= python3
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+ENVIRONMENT := $(VENV)/.complete
+
+on = $(filter-out 0 no false,$(1))
+run_option = $(if $(RUN),--run "$(RUN)")
+# In the list of targets, the word PIPELINE of a comment stands for each pipeline.
+targets = $(addprefix $(1)-,$(PIPELINES))
+
+# Said before the environment is made, not after.
+ifneq ($(filter transcribe,$(MAKECMDGOALS)),)
+ifeq ($(strip $(AUDIO)),)
+$(error There is nothing to transcribe. Name the recordings: make transcribe AUDIO="a.wav b.mp3". Received: AUDIO=)
+endif
+endif
+
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup transcribe test test-all lint format clean \
+	$(call targets,train) $(call targets,eval) $(call targets,export)
+
+## help: list the commands
+help:
+	@echo "Usage: make COMMAND [VARIABLE=value]"
+	@echo
+	@sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST)) | awk -v pipelines="$(PIPELINES)" ' \
+		function show(line) { at = index(line, ": "); printf "  %-16s %s\n", substr(line, 1, at - 1), substr(line, at + 2) } \
+		/PIPELINE/ { count = split(pipelines, names, " "); \
+			for (i = 1; i <= count; i++) { line = $$0; gsub(/PIPELINE/, names[i], line); show(line) } next } \
+		{ show($$0) }'
+	@echo
+	@echo "The first command makes the environment, $(VENV), and the first training gets its data."
+
+## setup: make the environment, .venv (each command below does this itself, once)
+setup: $(ENVIRONMENT)
+
+## train-PIPELINE: train, then evaluate [PRESET=name] [ARGS="--seed 3"] [RESUME=1: go on with a killed run]
+$(call targets,train): train-%: $(ENVIRONMENT)
+	$(PYTHON) -m pipelines.$*.train $(strip $(PRESET) $(if $(call on,$(RESUME)),--resume) $(ARGS))
+	$(PYTHON) -m pipelines.$*.evaluate
+
+## eval-PIPELINE: evaluate the latest run beside the baselines [RUN=folder] [ARGS=…]
+$(call targets,eval): eval-%: $(ENVIRONMENT)
+	$(PYTHON) -m pipelines.$*.evaluate $(strip $(run_option) $(ARGS))
+
+## export-PIPELINE: write the latest run as a SavedModel for a server [RUN=folder] [ARGS=…]
+$(call targets,export): export-%: $(ENVIRONMENT)
+	$(PYTHON) -m pipelines.$*.export $(strip $(run_option) $(ARGS))
+
+## transcribe: print the words of recordings AUDIO="a.wav b.mp3" [RUN=folder] [ARGS=…]
+transcribe: $(ENVIRONMENT)
+	$(PYTHON) -m pipelines.speech.transcribe $(strip $(AUDIO) $(run_option) $(ARGS))
+
+## test: run the tests that take a few minutes [SLOW=1: all] [ARGS="tests/models -k loss"]
+test: $(ENVIRONMENT)
+	$(PYTHON) -m pytest $(if $(call on,$(SLOW)),,-m "not slow") $(ARGS)
+
+## test-all: run all tests, the slow ones as well [ARGS=…]
+test-all: $(ENVIRONMENT)
+	$(PYTHON) -m pytest $(ARGS)
+
+## lint: check style, format and types
+lint: $(ENVIRONMENT)
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+
+## format: write the format that lint asks for
+format: $(ENVIRONMENT)
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+## clean: remove the environment and the tools' caches; runs, exports and downloaded data stay
+clean:
+	rm -rf $(VENV) .venv.lock .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Made once, and again when the dependencies change. Two makes that start together must not install into each other:
+# one holds the lock, the other waits and then finds the work done (-nt compares the files' times). The mark is set
+# last, so that an interrupted installation is taken up again.
+$(ENVIRONMENT): setup.cfg pyproject.toml
+	@$(PYTHON3) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed. On Debian 12 or newer: apt-get install python3 python3-venv." \
+			"Or name another Python: make setup PYTHON3=/path/to/python3.12. Received: $(PYTHON3)" >&2; exit 1; }
+	@$(PYTHON3) -c 'import ensurepip, venv' || { \
+		echo "This Python cannot make environments. On Debian: apt-get install python3-venv, then type the command" \
+			"again. Received: $(PYTHON3)" >&2; exit 1; }
+	@exec 9> .venv.lock; \
+	if command -v flock > /dev/null; then \
+		flock --nonblock 9 || { echo "Another make is making $(VENV); waiting for it."; flock 9; }; \
+	fi; \
+	if [ $@ -nt setup.cfg ] && [ $@ -nt pyproject.toml ]; then exit 0; fi; \
+	echo "Making the environment, $(VENV): about 1 GB to download and 3.3 GB on disk, some minutes."; \
+	$(PYTHON3) -m venv $(VENV) && \
+	$(PYTHON) -m pip install --disable-pip-version-check --editable '.[test,lint,peers]' && \
+	touch $@

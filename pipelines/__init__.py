@@ -1,0 +1,1 @@
+"""The four applications, one package each, and the little that they share: the modules of this folder."""

@@ -1,0 +1,276 @@
+"""Configurations: frozen, validated schemas, read from presets, the command line and JSON.
+
+A field's docstring is its help text on the command line; its range stands in `pydantic.Field`::
+
+    class ModelConfiguration(Configuration):
+        units: int = Field(128, ge=1)
+        \"\"\"Width of each recurrent layer.\"\"\"
+
+A field that steers one command and is no part of the experiment (`resume`, say) is declared with
+`Field(False, exclude=True)`: it is an option of the command line and is not written into the run folder.
+"""
+
+import difflib
+import re
+import reprlib
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal, Self, TypeVar, get_args, get_origin, get_type_hints
+
+import pydantic
+import tyro
+from tyro.constructors import (
+    MISSING,
+    ConstructorRegistry,
+    PrimitiveConstructorSpec,
+    PrimitiveTypeInfo,
+    StructConstructorSpec,
+    StructFieldSpec,
+    StructTypeInfo,
+)
+
+
+class ConfigurationError(ValueError):
+    """A configuration or a command line that cannot be used; the message says what to write instead."""
+
+
+class Configuration(pydantic.BaseModel):
+    """Base of all configurations: frozen, of exact types (an int serves as a float), without unknown keys.
+
+    Raises:
+        ConfigurationError: for an unknown key, a wrong type or a value out of range, naming the dotted path.
+
+    >>> class Model(Configuration):
+    ...     units: int = pydantic.Field(128, ge=1)
+    >>> Model(units=0)
+    Traceback (most recent call last):
+    ...
+    pipelines.configuration.ConfigurationError: units: input should be greater than or equal to 1. ...
+    """
+
+    model_config = pydantic.ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except pydantic.ValidationError as error:
+            raise ConfigurationError(_explain(error, type(self))) from None
+
+    # Without this mark pydantic calls __init__ for nested configurations too, and the path is lost.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy with some values changed; a dictionary changes only the named keys of a nested part.
+
+        >>> class Model(Configuration):
+        ...     units: int = 128
+        ...     layers: int = 2
+        >>> class Speech(Configuration):
+        ...     model: Model = Model()
+        >>> Speech().replace(model={"units": 256})
+        Speech(model=Model(units=256, layers=2))
+        """
+        values: dict[str, Any] = dict(self)
+        for name, change in changes.items():
+            part = values.get(name)
+            if isinstance(part, Configuration) and isinstance(change, Mapping):
+                change = part.replace(**change)
+            values[name] = change
+        return type(self)(**values)
+
+    def to_json(self) -> str:
+        """Return the configuration as JSON text that `from_json` reads back."""
+        return self.model_dump_json(indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return the configuration that `to_json` wrote.
+
+        Raises:
+            ConfigurationError: if `text` is not JSON, or does not fit the schema.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except pydantic.ValidationError as error:
+            raise ConfigurationError(_explain(error, cls)) from None
+
+
+ConfigurationType = TypeVar("ConfigurationType", bound=Configuration)
+
+
+def parse_command_line(
+    presets: Mapping[str, ConfigurationType], arguments: Sequence[str], program: str, description: str
+) -> tuple[str, ConfigurationType]:
+    """Read `[PRESET] [--model.units 256 …]`: the name of the preset and its configuration with the changes.
+
+    Prints the error and ends the process with exit code 2 if the arguments cannot be used.
+
+    Args:
+        presets: configurations by name; the first one is the default.
+        arguments: the command line without the program, usually `sys.argv[1:]`.
+        program: how the command is called, for the help, such as `python -m pipelines.speech.train`.
+        description: what the command does, for the help.
+
+    >>> class Model(Configuration):
+    ...     units: int = 128
+    >>> presets = {"small": Model(), "base": Model(units=256)}
+    >>> parse_command_line(presets, ["base", "--units", "64"], "python -m train", "Train a network.")
+    ('base', Model(units=64))
+    """
+    try:
+        preset = next(iter(presets))
+        if arguments and not arguments[0].startswith("-"):
+            preset, arguments = arguments[0], arguments[1:]
+        if preset not in presets:
+            raise ConfigurationError(
+                f"There is no preset {preset!r}. Expected one of: {', '.join(presets)}."
+                f"{_did_you_mean(preset, presets)} Received: {preset!r}"
+            )
+        description += (
+            f"\n\nPresets: {', '.join(presets)} (default: {next(iter(presets))}). Defaults below: {preset}."
+        )
+        default = presets[preset]
+        return preset, _parse(type(default), default, arguments, f"{program} [PRESET]", description)
+    except ConfigurationError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def parse_options(
+    options: type[ConfigurationType], arguments: Sequence[str], program: str, description: str
+) -> ConfigurationType:
+    """Read the command line of a command without presets, such as `--run runs/speech/latest`.
+
+    A field annotated `tyro.conf.Positional[tuple[Path, ...]]` takes the arguments without a name.
+    Prints the error and ends the process with exit code 2 if the arguments cannot be used.
+
+    >>> class Options(Configuration):
+    ...     beam_width: int = 32
+    >>> parse_options(Options, ["--beam_width", "8"], "transcribe", "")
+    Options(beam_width=8)
+    """
+    try:
+        return _parse(options, MISSING, arguments, program, description)
+    except ConfigurationError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def _parse(
+    kind: type[ConfigurationType], default: Any, arguments: Sequence[str], program: str, description: str
+) -> ConfigurationType:
+    values, unknown = tyro.cli(
+        kind,
+        default=default,
+        args=arguments,
+        prog=program,
+        description=description,
+        registry=_registry,
+        return_unknown_args=True,
+        use_underscores=True,
+    )
+    for argument in unknown:
+        if argument.startswith("-"):
+            name = argument.lstrip("-").partition("=")[0].replace("-", "_")
+            raise ConfigurationError(f"{_explain_unknown(name, kind)} Received: {argument!r}")
+    if unknown:
+        raise ConfigurationError(
+            "An argument belongs to no option. Expected the preset first, then pairs such as --name value. "
+            f"Move it to the front, or write the option's name before it. Received: {unknown[0]!r}"
+        )
+    try:
+        return kind.model_validate(values)
+    except pydantic.ValidationError as error:
+        raise ConfigurationError(_explain(error, kind)) from None
+
+
+# tyro reads the arguments and pydantic alone judges them: tyro builds plain dictionaries and hands on as text
+# what is no number and no choice, so that every wrong value is refused in one place, with its dotted path.
+_registry = ConstructorRegistry()
+
+
+@_registry.struct_rule
+def _read_configuration(information: StructTypeInfo) -> StructConstructorSpec | None:
+    kind, default = information.type, information.default
+    if not (isinstance(kind, type) and issubclass(kind, Configuration)):
+        return None
+    hints = get_type_hints(kind, include_extras=True)
+    fields = []
+    for name, field in kind.model_fields.items():
+        if isinstance(default, Configuration):
+            value = getattr(default, name)
+        else:
+            value = MISSING if field.is_required() else field.get_default(call_default_factory=True)
+        fields.append(StructFieldSpec(name, hints[name], value, field.description))
+    return StructConstructorSpec(instantiate=dict, fields=tuple(fields))
+
+
+@_registry.primitive_rule
+def _read_value(information: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | None:
+    kind: Any = information.type
+    choices = get_args(kind) if get_origin(kind) is Literal else ()
+    if kind not in (int, float) and not (choices and all(isinstance(choice, str) for choice in choices)):
+        return None
+
+    def read(arguments: list[str]) -> Any:
+        try:
+            return arguments[0] if choices else kind(arguments[0])
+        except ValueError:
+            return arguments[0]
+
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="{" + ",".join(choices) + "}" if choices else kind.__name__.upper(),
+        instance_from_str=read,
+        is_instance=lambda value: value in choices if choices else type(value) is kind,
+        str_from_instance=lambda value: [str(value)],
+    )
+
+
+def _explain(error: pydantic.ValidationError, kind: type[Configuration]) -> str:
+    """Say of each error where it is, what was expected, what to write instead, and what was received."""
+    lines = []
+    for detail in error.errors(include_url=False):
+        path = ".".join(str(part) for part in detail["loc"])
+        message = detail["msg"][:1].lower() + detail["msg"][1:]
+        received = reprlib.repr(detail["input"])
+        if detail["type"] == "extra_forbidden":
+            lines.append(f"{_explain_unknown(path, kind)} Received: {path} = {received}")
+        elif detail["type"] == "missing":
+            lines.append(
+                f"{path}: a value is needed, and there is no default. Give {path}. Received: nothing"
+            )
+        elif detail["type"] == "json_invalid":
+            lines.append(f"The text is not JSON: {message}. Write the file again. Received: {received}")
+        else:
+            choices = re.findall(r"'([^']*)'", str(detail.get("ctx", {}).get("expected", "")))
+            fix = _did_you_mean(str(detail["input"]), choices) or f" Change {path}."
+            lines.append(f"{path}: {message}.{fix} Received: {received}")
+    return "\n".join(lines)
+
+
+def _explain_unknown(path: str, kind: type[Configuration]) -> str:
+    """Say that `path` is no setting of `kind`, which ones stand beside it, and which one is nearest."""
+    settings = list(_settings(kind))
+    parent, _, name = path.rpartition(".")
+    siblings = [setting for setting in settings if setting.rpartition(".")[0] == parent]
+    siblings = siblings or [setting for setting in settings if "." not in setting]
+    elsewhere = [setting for setting in settings if setting.endswith(f".{name}")]
+    suggestion = f" Did you mean {elsewhere[0]!r}?" if elsewhere else _did_you_mean(path, settings)
+    return f"There is no setting {path!r}. Expected one of: {', '.join(siblings)}.{suggestion}"
+
+
+def _settings(kind: type[Configuration], prefix: str = "") -> Iterator[str]:
+    """Yield the dotted names of all settings of a configuration, nested ones included."""
+    for name, field in kind.model_fields.items():
+        yield prefix + name
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Configuration):
+            yield from _settings(field.annotation, f"{prefix}{name}.")
+
+
+def _did_you_mean(received: str, names: Iterable[str]) -> str:
+    """Return a sentence with the nearest of `names`, or nothing if none is near."""
+    nearest = difflib.get_close_matches(received, list(names), n=1, cutoff=0.5)
+    return f" Did you mean {nearest[0]!r}?" if nearest else ""

@@ -1,0 +1,324 @@
+"""Run folders: `runs/<pipeline>/<preset>/<time>/` holds all that is needed to use a trained model later.
+
+Files are written beside their place and moved there: no reader and no killed process ever meets half of one.
+"""
+
+import csv
+import importlib.metadata
+import io
+import json
+import math
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipelines.configuration import Configuration, ConfigurationType
+
+
+class RunError(RuntimeError):
+    """A run folder that is missing, incomplete or cannot be written; the message says what to type next."""
+
+
+class Run:
+    """One training's folder.
+
+    Attributes:
+        folder: where everything is, `<root>/<pipeline>/<preset>/<time>`, the time in UTC.
+        pipeline: name of the pipeline, such as `speech`.
+        preset: name of the preset, such as `small`.
+
+    >>> import tempfile
+    >>> class Model(Configuration):
+    ...     units: int = 128
+    >>> with tempfile.TemporaryDirectory() as root:
+    ...     run = Run.create("speech", "small", Model(units=64), root)
+    ...     run.append_history({"epoch": 1, "loss": 2.5})
+    ...     run.finish()
+    ...     Run.latest("speech", root=root).read_configuration(Model)
+    Model(units=64)
+    """
+
+    def __init__(self, folder: Path, pipeline: str, preset: str) -> None:
+        self.folder = folder
+        self.pipeline = pipeline
+        self.preset = preset
+
+    @classmethod
+    def create(
+        cls, pipeline: str, preset: str, configuration: Configuration, root: Path | str | None = None
+    ) -> "Run":
+        """Make a new run folder, whole or not at all, holding `configuration.json` and `versions.json`.
+
+        Args:
+            root: folder of all runs; default is the environment variable UNROLLED_RUNS, else `./runs`.
+
+        Raises:
+            RunError: if the folder cannot be written.
+        """
+        parent = runs_folder(root) / pipeline / preset
+        moment = datetime.now(UTC)
+        unfinished = parent / f".{moment:%Y%m%d-%H%M%S-%f}-{os.getpid()}"
+        versions: dict[str, Any] = {"pipeline": pipeline, "preset": preset, "started": moment.isoformat()}
+        versions |= {"seed": getattr(configuration, "seed", None), **_versions()}
+        try:
+            unfinished.mkdir(parents=True)
+            write_text_atomically(unfinished / "configuration.json", configuration.to_json())
+            write_text_atomically(unfinished / "versions.json", _json(versions))
+            folder = _move_to_free_name(unfinished, f"{moment:%Y%m%d-%H%M%S}")
+        except (OSError, RunError) as error:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise _cannot_write(parent, error) if isinstance(error, OSError) else error from None
+        return cls(folder, pipeline, preset)
+
+    @classmethod
+    def open(cls, folder: Path | str) -> "Run":
+        """Open an existing run folder, wherever it was copied to.
+
+        Raises:
+            RunError: if the folder is not there, or is not a run folder.
+        """
+        path = Path(folder)
+        if not path.is_dir():
+            raise RunError(
+                "There is no such run folder. Expected a folder runs/<pipeline>/<preset>/<time>. "
+                f"Correct the path, or leave it out to take the latest run. Received: {str(folder)!r}"
+            )
+        path = path.resolve()  # `latest` moves on; an open run does not
+        try:
+            versions = json.loads((path / "versions.json").read_text(encoding="utf-8"))
+            (path / "configuration.json").stat()
+            return cls(path, versions["pipeline"], versions["preset"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunError(
+                "The folder is not a run. Expected configuration.json and versions.json in it. Give a folder "
+                "that a training wrote, runs/<pipeline>/<preset>/<time>. "
+                f"Received: {str(folder)!r} ({error})"
+            ) from error
+
+    @classmethod
+    def latest(cls, pipeline: str, preset: str | None = None, root: Path | str | None = None) -> "Run":
+        """Return the run that finished last, of one preset or of all.
+
+        Raises:
+            RunError: if no run of this pipeline and preset has finished.
+        """
+        finished = [run for run in _runs(pipeline, preset, root) if run.finished]
+        if not finished:
+            raise _no_run("finished", pipeline, preset, root, _make_command(pipeline, preset))
+        return max(finished, key=lambda run: run.read_json("finished.json")["finished"])
+
+    @classmethod
+    def newest_unfinished(cls, pipeline: str, preset: str, root: Path | str | None = None) -> "Run":
+        """Return the run of this preset that started last and has not finished: what RESUME=1 goes on with.
+
+        Raises:
+            RunError: if there is none.
+        """
+        unfinished = [run for run in _runs(pipeline, preset, root) if not run.finished]
+        if not unfinished:
+            command = f"{_make_command(pipeline, preset)} (without RESUME=1)"
+            raise _no_run("unfinished", pipeline, preset, root, command)
+        return max(unfinished, key=lambda run: run.read_json("versions.json")["started"])
+
+    @property
+    def finished(self) -> bool:
+        """Whether `finish` was called."""
+        return (self.folder / "finished.json").exists()
+
+    def finish(self) -> None:
+        """Mark the run as finished, and let `runs/<pipeline>/latest` point to it."""
+        self.write_json("finished.json", {"finished": datetime.now(UTC).isoformat(timespec="microseconds")})
+        preset, pipeline = self.folder.parent, self.folder.parent.parent
+        if (pipeline.name, preset.name) == (
+            self.pipeline,
+            self.preset,
+        ):  # else a copy, outside a folder of runs
+            target = Path(preset.name, self.folder.name)
+            _replace_atomically(pipeline / "latest", lambda temporary: temporary.symlink_to(target))
+
+    def read_configuration(self, kind: type[ConfigurationType]) -> ConfigurationType:
+        """Return the run's configuration as an instance of `kind`, validated again."""
+        return kind.from_json(self._read("configuration.json"))
+
+    def write_text(self, name: str, text: str) -> Path:
+        """Write a text file into the run folder, whole or not at all, and return its path."""
+        path = self.folder / name
+        write_text_atomically(path, text)
+        return path
+
+    def write_json(self, name: str, value: Any) -> Path:
+        """Write a JSON file into the run folder; NumPy values become plain, NaN and infinity null."""
+        return self.write_text(name, _json(value))
+
+    def read_json(self, name: str) -> Any:
+        """Return the content of a JSON file of the run folder.
+
+        Raises:
+            RunError: if the file is not there, or is not JSON.
+        """
+        try:
+            return json.loads(self._read(name))
+        except ValueError as error:
+            raise RunError(
+                f"A file of the run is damaged. Expected JSON. Restore {name}, or train again. "
+                f"Received: {str(self.folder / name)!r} ({error})"
+            ) from error
+
+    def write_timing(self, seconds: float, examples_per_second: float, waiting_share: float) -> None:
+        """Write `timing.json`: the training's wall time, and the share of it spent waiting for input."""
+        timing = {"seconds": seconds, "examples_per_second": examples_per_second}
+        self.write_json("timing.json", timing | {"waiting_share": waiting_share})
+
+    def append_history(self, row: Mapping[str, Any]) -> None:
+        """Add one epoch to `history.csv`; rows of this and later epochs, left by a kill, are replaced.
+
+        Args:
+            row: `epoch`, and whatever was measured in it. New columns may come later.
+        """
+        if "epoch" not in row:
+            raise ValueError(f"A row of the history needs a number under 'epoch'. Received: {dict(row)!r}")
+        kept: list[Mapping[str, Any]] = [old for old in self.history() if old["epoch"] < row["epoch"]]
+        rows = [*kept, row]
+        text = io.StringIO()
+        columns = list(dict.fromkeys(name for each in rows for name in each))
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        self.write_text("history.csv", text.getvalue())
+
+    def history(self) -> list[dict[str, float]]:
+        """Return the rows of `history.csv`, oldest first, without the values that an epoch lacks."""
+        if not (self.folder / "history.csv").exists():
+            return []
+        rows = csv.DictReader(io.StringIO(self._read("history.csv")))
+        return [
+            {name: float(value) for name, value in row.items() if value} | {"epoch": int(row["epoch"])}
+            for row in rows
+        ]
+
+    def _read(self, name: str) -> str:
+        try:
+            return (self.folder / name).read_text(encoding="utf-8")
+        except FileNotFoundError as error:
+            raise RunError(
+                f"The run has no {name}. Expected a run that came as far as writing it. "
+                f"Go on with the run, or take another one. Received: {str(self.folder)!r}"
+            ) from error
+
+
+def runs_folder(root: Path | str | None = None) -> Path:
+    """Return the folder of all runs: `root`, else the environment variable UNROLLED_RUNS, else `./runs`."""
+    return Path(root or os.environ.get("UNROLLED_RUNS") or "runs")
+
+
+def write_text_atomically(path: Path, text: str) -> None:
+    """Write a file so that its path holds the old content or all of the new, whatever happens in between.
+
+    Raises:
+        RunError: if the disk is full, or the folder cannot be written; the old content is still there.
+    """
+
+    def write(temporary: Path) -> None:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            # Before the move, else a power cut may leave an empty file under the final name.
+            os.fsync(file.fileno())
+
+    _replace_atomically(path, write)
+
+
+def _replace_atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` make a new entry beside `path`, then move it there; leave nothing behind if that fails."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _move_to_free_name(folder: Path, name: str) -> Path:
+    """Rename `folder` to `name` beside it, or to `name-02` and so on where another run took the name."""
+    for number in range(1, 100):
+        target = folder.with_name(name if number == 1 else f"{name}-{number:02d}")
+        try:
+            return folder.rename(target)  # fails if the target is there, for a run folder is never empty
+        except OSError:
+            if not target.exists():
+                raise
+    raise FileExistsError(f"a hundred runs started within one second: {target}")
+
+
+def _runs(pipeline: str, preset: str | None, root: Path | str | None) -> list[Run]:
+    folders = (runs_folder(root) / pipeline).glob(f"{preset or '*'}/[!.]*/versions.json")
+    return [Run.open(path.parent) for path in folders]
+
+
+def _make_command(pipeline: str, preset: str | None) -> str:
+    return f"make train-{pipeline}" + (f" PRESET={preset}" if preset else "")
+
+
+def _no_run(state: str, pipeline: str, preset: str | None, root: Path | str | None, command: str) -> RunError:
+    return RunError(
+        f"There is no {state} {pipeline} run{f' of preset {preset}' if preset else ''} yet. Expected one in "
+        f"{runs_folder(root) / pipeline / (preset or '')}. Type: {command}. Received: preset={preset!r}"
+    )
+
+
+def _cannot_write(path: Path, error: OSError) -> RunError:
+    return RunError(
+        "A file of the run could not be written; nothing half-written is left. Expected free space and "
+        "permission. Make room (see `df`), or set UNROLLED_RUNS to a folder on another disk, then type the "
+        f"command again, with RESUME=1 if a training had begun. Received: {str(path)!r} ({error})"
+    )
+
+
+def _json(value: Any) -> str:
+    return json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    """Return `value` in the types that JSON knows."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return str(value) if isinstance(value, Path) else value
+
+
+def _versions() -> dict[str, Any]:
+    versions: dict[str, Any] = {"python": platform.python_version()}
+    for package in ("unrolled", "tensorflow", "keras", "numpy"):
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = None  # used from a clone that was not installed
+    return versions | {"commit": _commit(), "platform": platform.platform(), "processors": os.cpu_count()}
+
+
+def _commit() -> str | None:
+    """Return the clone's commit, with `+changes` if files differ from it, or None."""
+    repository = Path(__file__).parent.parent
+    if not (repository / ".git").exists():
+        return None
+    command = ["git", "-C", str(repository)]
+    options = ["describe", "--always", "--abbrev=40", "--dirty=+changes", "--exclude=*"]
+    try:
+        described = subprocess.run(command + options, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return described.stdout.strip() or None

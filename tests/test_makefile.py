@@ -1,0 +1,140 @@
+"""The Makefile: its help, the commands that it runs, and the environment that it makes once."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+pytestmark = needs_make
+
+
+def environment() -> dict[str, str]:
+    """The process environment without what an outer `make test ARGS=…` hands to an inner make."""
+    inherited = ("MAKE", "MFLAGS", "PRESET", "ARGS", "RESUME", "RUN", "AUDIO", "SLOW", "PYTHON3")
+    return {name: value for name, value in os.environ.items() if not name.startswith(inherited)}
+
+
+def make(*arguments: str, folder: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["make", *arguments], cwd=folder, env=environment(), capture_output=True, text=True, timeout=60
+    )
+
+
+def commands(*arguments: str) -> list[str]:
+    """The project's own commands that make would run, without those that make the environment."""
+    result = make("--dry-run", *arguments)
+    assert result.returncode == 0, result.stderr
+    return re.findall(
+        r"^\.venv/bin/python -m ((?:pipelines|pytest|ruff|mypy).*?)\s*$", result.stdout, re.MULTILINE
+    )
+
+
+def test_help_lists_every_target_and_only_targets() -> None:
+    listed = set(re.findall(r"^  ([a-z-]+) {2,}\S", make("help").stdout, re.MULTILINE))
+    database = make("--print-data-base", "--question", "--no-builtin-rules", "help").stdout
+    phony = set(re.search(r"^\.PHONY: (.*)$", database, re.MULTILINE)[1].split())
+    assert listed == phony
+    assert {"train-speech", "eval-speech", "export-speech", "transcribe", "test", "lint", "setup"} <= listed
+
+
+def test_make_without_a_target_prints_the_help() -> None:
+    assert make().stdout == make("help").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["train-speech"], ["pipelines.speech.train", "pipelines.speech.evaluate"]),
+        (["train-speech", "PRESET=base"], ["pipelines.speech.train base", "pipelines.speech.evaluate"]),
+        (
+            ["train-speech", "PRESET=small", "ARGS=--seed 3", "RESUME=1"],
+            ["pipelines.speech.train small --resume --seed 3", "pipelines.speech.evaluate"],
+        ),
+        (["train-speech", "RESUME=0"], ["pipelines.speech.train", "pipelines.speech.evaluate"]),
+        (["eval-speech", "RUN=some run"], ['pipelines.speech.evaluate --run "some run"']),
+        (["export-speech", "ARGS=--version 2"], ["pipelines.speech.export --version 2"]),
+        (["transcribe", "AUDIO=a.wav b.mp3"], ["pipelines.speech.transcribe a.wav b.mp3"]),
+        (["test"], ['pytest -m "not slow"']),
+        (["test", "SLOW=1", "ARGS=-k loss"], ["pytest  -k loss"]),
+        (["test-all"], ["pytest"]),
+        (["lint"], ["ruff check .", "ruff format --check .", "mypy"]),
+    ],
+)
+def test_target_runs_these_commands(arguments: list[str], expected: list[str]) -> None:
+    assert commands(*arguments) == expected
+
+
+def test_another_pipeline_is_one_more_word() -> None:
+    arguments = ["PIPELINES=speech nlp", "train-nlp", "PRESET=tiny"]
+    assert commands(*arguments) == ["pipelines.nlp.train tiny", "pipelines.nlp.evaluate"]
+    assert "  export-nlp " in make("PIPELINES=speech nlp", "help").stdout
+
+
+def test_transcribe_without_recordings_says_what_to_type() -> None:
+    result = make("--dry-run", "transcribe")
+    assert result.returncode != 0
+    assert 'make transcribe AUDIO="a.wav b.mp3"' in result.stderr
+    assert result.stdout == "", "the mistake must be told before the environment is made"
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A folder with the Makefile and a `python3` that writes down what it is asked instead of doing it."""
+    for name in ("Makefile", "setup.cfg", "pyproject.toml"):
+        shutil.copy(REPOSITORY / name, tmp_path)
+    in_environment = '#!/bin/sh\necho "$@" >> log\nsleep 0.5\n'
+    (tmp_path / "python3").write_text(
+        "#!/bin/sh\n"
+        'case "$*" in\n'
+        "  *ensurepip*) test ! -e without-venv ;;\n"
+        "  *version_info*) test ! -e too-old ;;\n"
+        f"  '-m venv .venv') mkdir -p .venv/bin; printf '{in_environment}' > .venv/bin/python;"
+        " chmod +x .venv/bin/python ;;\n"
+        "esac\n"
+    )
+    (tmp_path / "python3").chmod(0o755)
+    return tmp_path
+
+
+def installations(clone: Path) -> int:
+    return (clone / "log").read_text().count("pip install")
+
+
+def test_environment_is_made_once_and_again_when_the_dependencies_change(clone: Path) -> None:
+    for _ in range(2):
+        assert make("setup", "PYTHON3=./python3", folder=clone).returncode == 0
+    assert installations(clone) == 1
+    later = (clone / ".venv" / ".complete").stat().st_mtime + 1
+    os.utime(clone / "setup.cfg", (later, later))
+    make("setup", "PYTHON3=./python3", folder=clone)
+    assert installations(clone) == 2
+
+
+@pytest.mark.skipif(shutil.which("flock") is None, reason="flock is not installed")
+def test_two_makes_that_start_together_install_once(clone: Path) -> None:
+    command = ["make", "setup", "PYTHON3=./python3"]
+    both = [subprocess.Popen(command, cwd=clone, env=environment(), stdout=subprocess.PIPE) for _ in range(2)]
+    assert [process.wait(timeout=60) for process in both] == [0, 0]
+    for process in both:
+        process.communicate()
+    assert installations(clone) == 1
+
+
+def test_interrupted_installation_is_taken_up_again(clone: Path) -> None:
+    (clone / ".venv" / "bin").mkdir(parents=True)  # no mark in it: an installation that did not end
+    make("setup", "PYTHON3=./python3", folder=clone)
+    assert installations(clone) == 1
+
+
+@pytest.mark.parametrize("lack", ["without-venv", "too-old"])
+def test_bare_machine_is_told_which_package_is_missing(clone: Path, lack: str) -> None:
+    (clone / lack).touch()
+    result = make("setup", "PYTHON3=./python3", folder=clone)
+    assert result.returncode != 0
+    assert re.search(r"apt-get install .*python3-venv.* Received: \./python3", result.stderr)
+    assert not (clone / ".venv").exists()
