@@ -1,0 +1,39 @@
+"""The data sets: one TensorFlow Datasets builder each, with its licence, source, splits and checksums."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:  # slow to import, and whoever holds a builder has it already
+    import tensorflow_datasets as tfds
+
+    Builder = TypeVar("Builder", bound=tfds.core.DatasetBuilder)
+
+
+def prepare(builder: Builder) -> Builder:
+    """Return the builder with its data set downloaded and prepared, ready for `as_dataset`.
+
+    The prepared folder appears at once and whole; a second process that wants the same data set waits
+    for the first.
+
+    Args:
+        builder: Any TFDS builder, ours or public.
+    """
+    from data.packages import exclusive_lock
+
+    folder = Path(builder.data_path)
+    with exclusive_lock(folder.parent / f".{folder.name}.lock"):
+        if folder.exists():  # maybe prepared by another process since the builder was made
+            builder.info.read_from_directory(folder)
+        else:
+            for abandoned in folder.parent.glob(f"{folder.name}.incomplete*"):  # of a killed process
+                _remove(abandoned)
+            builder.download_and_prepare()
+    return builder
+
+
+def _remove(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,148 @@
+"""Splits that are made once: by a stable hash, near duplicates together."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from rapidfuzz import fuzz, process
+
+from data.transcripts import normalise, parts
+
+
+def stable_fraction(key: str) -> float:
+    """Return a number in [0, 1) that depends on `key` alone, on every machine and in every run (BLAKE2b).
+
+    >>> round(stable_fraction("hello"), 3) == round(stable_fraction("hello"), 3)
+    True
+    """
+    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big") / 2**64
+
+
+def assign_split(group_key: str, shares: Mapping[str, float], salt: str = "") -> str:
+    """Return the name of the split that a group belongs to.
+
+    Args:
+        group_key: What the members of the group have in common, such as the key from `group_near_duplicates`.
+        shares: Share of every split, in a fixed order; they sum to 1.
+        salt: Names the data set, so that two data sets are cut independently.
+
+    Raises:
+        ValueError: The shares do not sum to 1, or one is negative.
+
+    >>> assign_split("hello", {"train": 1.0, "test": 0.0})
+    'train'
+    """
+    if min(shares.values(), default=-1) < 0 or abs(sum(shares.values()) - 1) > 1e-9:
+        raise ValueError(
+            f"The shares of the splits must be at least 0 and sum to 1. Received: {dict(shares)}"
+        )
+    fraction, upper = stable_fraction(salt + group_key), 0.0
+    for name, share in shares.items():
+        upper += share
+        if fraction < upper:
+            return name
+    return next(name for name in reversed(list(shares)) if shares[name] > 0)  # rounding of the last bound
+
+
+def group_near_duplicates(
+    texts: Sequence[str],
+    language: str,
+    clauses: bool = True,
+    similarity: float = 0.8,
+    contained_words: int = 3,
+) -> list[str]:
+    """Return one group key per text; texts that say nearly the same have the same key.
+
+    Two texts are in one group if they, or any sentence or clause of theirs, are at least `similarity` alike
+    (2 · longest common subsequence / sum of the lengths, in characters), or if the words of the whole shorter
+    one follow each other in the longer one. Groups are closed: if a is like b, and b like c, then all
+    three are together.
+
+    Args:
+        texts: Transcripts as written; punctuation separates sentences and clauses.
+        language: Passed on to `normalise`.
+        clauses: Whether to compare clauses, too, or whole sentences only.
+        similarity: In (0, 1]; 1 groups identical sentences and clauses only.
+        contained_words: A text of fewer words may stand in another one without tying the two together, or
+            single common words would tie everything together.
+
+    Returns:
+        The alphabetically first normalised text of each text's group.
+
+    >>> group_near_duplicates(["Hello.", "Hello world.", "Hello world!  Goodbye."], "en")
+    ['hello', 'hello world', 'hello world']
+    """
+    whole = [normalise(text, language) for text in texts]
+    leaders = list(range(len(texts)))
+
+    def leader(index: int) -> int:
+        while leaders[index] != index:
+            leaders[index] = leaders[leaders[index]]  # halve the path on the way
+            index = leaders[index]
+        return index
+
+    owners: dict[str, int] = {}  # of a whole text, a sentence or a clause: the first text that has it
+    for index, text in enumerate(texts):
+        for part in (whole[index], *parts(text, language, clauses)):
+            leaders[leader(index)] = leader(owners.setdefault(part, index))
+
+    distinct = list(owners)
+    for first, second in zip(*_similarities(distinct, distinct, similarity).nonzero(), strict=True):
+        leaders[leader(owners[distinct[first]])] = leader(owners[distinct[second]])
+
+    for index, short in enumerate(whole):
+        for other, long in enumerate(whole):
+            if _contains(long, short, contained_words):
+                leaders[leader(other)] = leader(index)
+
+    members = defaultdict(list)
+    for index, text in enumerate(whole):
+        members[leader(index)].append(text)
+    return [min(members[leader(index)]) for index in range(len(texts))]
+
+
+def without_near_duplicates(
+    texts: Sequence[str],
+    held_out: Sequence[str],
+    language: str,
+    clauses: bool = True,
+    similarity: float = 0.8,
+    contained_words: int = 3,
+) -> list[str]:
+    """Return those of `texts` that `group_near_duplicates` would not put into a group with one of `held_out`.
+
+    It keeps a second source of training texts clear of the sentences that a model is tested on.
+
+    >>> without_near_duplicates(["Hello world!", "Goodbye, hello world."], ["Goodbye."], "en")
+    ['Hello world!']
+    """
+    whole = [normalise(text, language) for text in held_out]
+    held_parts = list(
+        dict.fromkeys(
+            part for text in held_out for part in (normalise(text, language), *parts(text, language, clauses))
+        )
+    )
+    cut = [
+        list(dict.fromkeys((normalise(text, language), *parts(text, language, clauses)))) for text in texts
+    ]
+    flat = list(dict.fromkeys(part for text_parts in cut for part in text_parts))
+    refused = {flat[row] for row in _similarities(flat, held_parts, similarity).nonzero()[0]}
+    return [
+        text
+        for text, text_parts in zip(texts, cut, strict=True)
+        if not refused.intersection(text_parts)
+        and not any(
+            _contains(text_parts[0], held, contained_words) or _contains(held, text_parts[0], contained_words)
+            for held in whole
+        )
+    ]
+
+
+def _similarities(left: Sequence[str], right: Sequence[str], cutoff: float) -> np.ndarray:
+    """Return the similarity in percent of every pair of texts, 0 below the cutoff: (left, right) uint8."""
+    return process.cdist(left, right, scorer=fuzz.ratio, score_cutoff=100 * cutoff, dtype=np.uint8)
+
+
+def _contains(long: str, short: str, least_words: int) -> bool:
+    return f" {short} " in f" {long} " and len(short.split()) >= least_words

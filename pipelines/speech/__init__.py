@@ -1,0 +1,1 @@
+"""Speech to text: log-mel features, recurrent layers, CTC."""

@@ -1,0 +1,299 @@
+"""The user's own files: audio of any format, rate and number of channels, and lists of what is said in it."""
+
+import json
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import librosa
+import numpy as np
+import soundfile
+
+from data.splits import assign_split
+from data.transcripts import normalise
+
+SILENCE = 2e-4  # a recording that never spans more than this is silent; 16-bit audio has steps of 3e-5
+BLOCK = 16384  # samples read at once while looking for the first sound
+SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}  # of the texts, where a list has no splits
+SPLIT_NAMES = {name: name for name in SHARES} | dict.fromkeys(("dev", "valid", "val"), "validation")
+_OGG_PAGE = 27 + 255 + 255 * 255  # bytes in the largest page
+_REMEDY = "Restore or convert the file (to wav or flac), or leave it out."
+
+
+class SpeechDataError(ValueError):
+    """Recordings or transcripts that cannot be used; the message names file and row, and says what to do."""
+
+
+def load_audio(path: str | Path, sample_rate: int) -> np.ndarray:
+    """Returns a recording (samples,), float32 in −1 … 1, mono, at `sample_rate`.
+
+    Args:
+        path: a file of any format that libsndfile reads (wav, flac, ogg, mp3 …), of any rate, mono or more.
+        sample_rate: wanted samples a second.
+
+    Raises:
+        SpeechDataError: the file is missing, unreadable, truncated, empty, silent, or holds NaN or infinity.
+
+    Example:
+        >>> import tempfile, numpy as np, soundfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     soundfile.write(f"{folder}/a.wav", np.sin(np.arange(16000) / 9), 16000)
+        ...     load_audio(f"{folder}/a.wav", 8000).shape
+        (8000,)
+    """
+    path = Path(path)
+    with _opened(path) as file:
+        audio = _mono(file.read(dtype="float32", always_2d=True))  # (samples,)
+        _refuse_if(len(audio) < file.frames, path, "is truncated", f"{len(audio)} of {file.frames} samples")
+        _refuse_if(not np.isfinite(audio).all(), path, "holds NaN or infinity", "samples that are no numbers")
+        _refuse_if(np.ptp(audio) < SILENCE, path, "is silent", f"{len(audio)} samples without sound")
+        rate = file.samplerate
+    return resample(audio, rate, sample_rate)
+
+
+def count_samples(path: str | Path, sample_rate: int) -> int:
+    """Returns how many samples `load_audio` will give, without decoding the whole file.
+
+    The header, the first sound and the end of the file are read, so what is unreadable, truncated, empty or
+    silent is refused here as `load_audio` would. Damage in the middle shows only when it is decoded.
+
+    Args:
+        path: a file, as for `load_audio`.
+        sample_rate: wanted samples a second.
+
+    Raises:
+        SpeechDataError: as for `load_audio`.
+    """
+    path = Path(path)
+    with _opened(path) as file:
+        frames, may_hold_nan = file.frames, file.subtype in ("FLOAT", "DOUBLE")
+        lowest, highest = np.inf, -np.inf
+        while (highest - lowest < SILENCE or may_hold_nan) and len(block := file.read(BLOCK, always_2d=True)):
+            audio = _mono(block)
+            _refuse_if(
+                not np.isfinite(audio).all(), path, "holds NaN or infinity", "samples that are no numbers"
+            )
+            lowest, highest = min(lowest, audio.min()), max(highest, audio.max())
+        _refuse_if(highest - lowest < SILENCE, path, "is silent", f"{frames} samples without sound")
+        rate = file.samplerate
+    with _opened(path) as file:  # anew: libsndfile may miss the end of a Vorbis file that it has read from
+        file.seek(frames - 1)
+        _refuse_if(len(file.read(1)) == 0, path, "is truncated", f"fewer samples than {frames}, its header's")
+    return resampled_length(frames, rate, sample_rate)
+
+
+def resample(audio: np.ndarray, rate: int, wanted: int) -> np.ndarray:
+    """Returns audio (samples,) of `rate` samples a second with `wanted` samples a second, float32."""
+    if rate == wanted or not audio.size:
+        return audio.astype(np.float32, copy=False)
+    return librosa.resample(audio.astype(np.float32), orig_sr=rate, target_sr=wanted, res_type="soxr_hq")
+
+
+def resampled_length(samples: int, rate: int, wanted: int) -> int:
+    """Returns the length of what `resample` makes of so many samples.
+
+    >>> resampled_length(16001, 16000, 8000)
+    8001
+    """
+    return int(np.ceil(samples * (wanted / rate)))  # librosa rounds this very product up
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
+    """Opens a file that exists, holds samples, and is whole as far as its container says."""
+    _refuse_if(not path.is_file(), path, "does not exist", "no file of this name", "Correct the path.")
+    _refuse_if(path.stat().st_size == 0, path, "is empty", "0 bytes")
+    try:
+        missing = _missing_bytes(path)
+        _refuse_if(missing > 0, path, "is truncated", f"a file that lacks {missing} bytes")
+        _refuse_if(not _last_ogg_page_is_last(path), path, "is truncated", "Ogg without its last page")
+        with soundfile.SoundFile(path) as file:
+            _refuse_if(file.frames == 0, path, "is empty", "0 samples")
+            yield file
+    except (RuntimeError, TypeError, OSError) as error:  # of libsndfile; TypeError for files without a header
+        message = str(error).strip() or "no readable samples"
+        raise _error(path, "cannot be decoded: it is damaged, truncated or no audio", message) from error
+
+
+def _mono(audio: np.ndarray) -> np.ndarray:
+    """Averages the channels of audio (samples, channels)."""
+    return audio.mean(axis=1)  # as librosa.to_mono, which refuses NaN before the file can be named
+
+
+def _refuse_if(refuse: bool, path: Path, what: str, received: str, remedy: str = _REMEDY) -> None:
+    if refuse:
+        raise _error(path, what, received, remedy)
+
+
+def _error(path: Path, what: str, received: str, remedy: str = _REMEDY) -> SpeechDataError:
+    return SpeechDataError(
+        f"{path} {what}; expected a whole recording of speech. {remedy} Received: {received}"
+    )
+
+
+def _missing_bytes(path: Path) -> int:
+    """Bytes that a wav header promises and the file lacks: libsndfile reads what is there without a word."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if file.read(12)[:4] != b"RIFF":
+            return 0
+        while len(header := file.read(8)) == 8:
+            name, length = struct.unpack("<4sI", header)
+            if name == b"data":
+                unknown = length >= 0x7FFFF000  # written by a program that could not go back to the header
+                return 0 if unknown else max(0, length - (size - file.tell()))
+            file.seek(length + length % 2, 1)  # chunks start at even bytes
+    return 0
+
+
+def _last_ogg_page_is_last(path: Path) -> bool:
+    """Whether an Ogg file ends with the page marked as its last (RFC 3533); true for other files."""
+    with path.open("rb") as file:
+        if file.read(4) != b"OggS":
+            return True
+        file.seek(max(0, path.stat().st_size - _OGG_PAGE))
+        tail = file.read()
+    page = tail[tail.rfind(b"OggS") :]
+    if len(page) < 27 or len(page) < 27 + page[26]:  # 27 bytes, then a table of so many segment lengths
+        return False
+    is_whole = len(page) >= 27 + page[26] + sum(page[27 : 27 + page[26]])
+    return is_whole and bool(page[5] & 4)  # the flag "end of stream"
+
+
+class Entry(NamedTuple):
+    """A recording in a file: key, path, normalised text, split, and the `row` of the list that says so."""
+
+    key: str
+    path: Path
+    text: str
+    split: str
+    row: str = ""
+
+
+def ljspeech_entries(folder: Path, language: str = "") -> list[Entry]:
+    """Reads `metadata.csv` with rows `id|text` or `id|text|normalised text` beside `wavs/id.wav`."""
+    entries = []
+    for row, line in _rows(folder / "metadata.csv"):
+        key, *texts = line.split("|")
+        if not key or len(texts) not in (1, 2):
+            raise SpeechDataError(
+                f"{row}: expected id|text or id|text|normalised text. Correct it. Received: {line!r}"
+            )
+        text = normalised(texts[-1], language, row)
+        entries.append(Entry(key, folder / "wavs" / f"{key}.wav", text, assign_split(text, SHARES), row))
+    return entries
+
+
+def librispeech_entries(folder: Path, language: str = "") -> list[Entry]:
+    """Reads SUBSET/speaker/chapter/*.trans.txt with rows `id TEXT`, beside id.flac; SUBSET names a split."""
+    entries = []
+    for path in sorted(folder.glob("*/*/*/*.trans.txt")):
+        subset = path.parts[-4]
+        split = next(
+            (SPLIT_NAMES[name] for name in ("train", "dev", "test") if subset.startswith(name)), None
+        )
+        if split is None:
+            raise SpeechDataError(
+                f"{folder / subset} belongs to no split; expected names such as train-clean-100, dev-clean, "
+                f"test-clean. Rename or remove it. Received: {subset!r}"
+            )
+        for row, line in _rows(path):
+            key, _, text = line.strip().partition(" ")
+            entries.append(
+                Entry(key, path.with_name(f"{key}.flac"), normalised(text, language, row), split, row)
+            )
+    if not entries:
+        raise SpeechDataError(
+            f"{folder} holds no transcripts; expected SUBSET/speaker/chapter/*.trans.txt. Give the folder "
+            "that holds train-clean-100 and the like. "
+            f"Received: {sorted(path.name for path in folder.glob('*'))[:10]}"
+        )
+    return entries
+
+
+def manifest_entries(path: Path, language: str = "", split: str | None = None) -> list[Entry]:
+    """Reads rows of JSON with `audio_filepath`, relative to the list, `text`, and in all or no rows `split`.
+
+    Args:
+        path: the list.
+        language: see `normalised`.
+        split: of all rows, whatever they say. None: as they say; if they do not, by a hash of the text.
+    """
+    entries, first_has_split = [], None
+    for row, line in _rows(path):
+        values = _json_object(line, row)
+        for name in ("audio_filepath", "text"):
+            if not isinstance(values.get(name), str):
+                raise SpeechDataError(
+                    f"{row}: expected a string `{name}`. Add it, or remove the row. Received: {line}"
+                )
+        if values.get("offset"):
+            raise SpeechDataError(
+                f"{row}: a part of a recording cannot be read; expected one recording a file. Cut the "
+                f"recording into files. Received: offset {values['offset']!r}"
+            )
+        has_split = values.get("split") is not None
+        first_has_split = has_split if first_has_split is None else first_has_split
+        text = normalised(values["text"], language, row)
+        own_split = SPLIT_NAMES.get(str(values["split"])) if has_split else assign_split(text, SHARES)
+        if split is None and (own_split is None or has_split != first_has_split):
+            raise SpeechDataError(
+                f"{row}: expected a `split` of {', '.join(SHARES)} in every row, or in none. Correct it. "
+                f"Received: {values.get('split')!r}"
+            )
+        name = values["audio_filepath"]
+        entries.append(Entry(name, path.parent / Path(name).expanduser(), text, split or str(own_split), row))
+    return entries
+
+
+def normalised(text: str, language: str, row: str) -> str:
+    """Returns a transcript as `data.transcripts.normalise` does; `row` tells where it stands.
+
+    Args:
+        text: in any language.
+        language: ISO 639-1 code, for numbers that are not spelled out. "": such numbers are refused.
+        row: for messages.
+    """
+    try:
+        return normalise(text, language)
+    except ValueError as error:
+        raise SpeechDataError(f"{row}: {error} in {text!r}") from error
+
+
+def _rows(path: Path) -> Iterator[tuple[str, str]]:
+    """Yields where it stands, and the line, for each line of a UTF-8 text that is not blank."""
+    if not path.is_file():
+        raise SpeechDataError(
+            f"{path} does not exist; expected a list of recordings. Correct the path. Received: {path}"
+        )
+    content, found = path.read_bytes(), False
+    for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+        row = f"{path}, line {number}"
+        try:
+            text = line.decode("utf-8").rstrip("\r")
+        except UnicodeDecodeError as error:
+            raise SpeechDataError(
+                f"{row} is not UTF-8. Convert the file, for instance with `iconv -f WINDOWS-1252 -t UTF-8`. "
+                f"Received: {line[max(0, error.start - 10) : error.end + 10]!r}"
+            ) from error
+        if text.strip():
+            found = True
+            yield row, text
+    if not found:
+        raise SpeechDataError(
+            f"{path} is empty; expected one recording a row. Fill it. Received: {len(content)} bytes"
+        )
+
+
+def _json_object(line: str, row: str) -> dict[str, Any]:
+    try:
+        values = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise SpeechDataError(
+            f"{row} is no JSON: {error}. Correct the row, or remove it. Received: {line}"
+        ) from error
+    if not isinstance(values, dict):
+        raise SpeechDataError(f"{row}: expected a JSON object in braces. Correct it. Received: {line}")
+    return values

@@ -1,0 +1,206 @@
+"""From recordings to batches: splits, alphabet, augmentation, buckets of similar length."""
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from pydantic import Field
+
+import data
+from data.game_dialogue import GameDialogue
+from data.synthetic_speech import SyntheticSpeech
+from data.telephone_prompts import TelephonePrompts
+from pipelines.configuration import Configuration
+from pipelines.speech import checks, sources
+from pipelines.speech.augmentation import AudioAugmentationConfiguration, augment_audio
+
+SHUFFLE_BUFFER = 2048  # recordings held in memory while they are shuffled; bounds memory however long the data
+BUCKET_GROWTH = 1.3  # each bucket's longest recording over the one's before
+SHORTEST_BUCKET_SECONDS = 0.8
+
+
+class DataConfiguration(Configuration):
+    """Which recordings to learn from, and how they are batched."""
+
+    source: Literal[
+        "telephone_prompts", "game_dialogue", "librispeech_dataset", "ljspeech", "librispeech", "manifest"
+    ] = Field("telephone_prompts", description="embedded data set, public TFDS set, or the format of your own data")
+    path: str = Field("", description="folder (ljspeech, librispeech) or file (manifest) of your own data")
+    language: str = Field("", description="ISO 639-1 code of your own data, so that its digits can be spelled out")
+    pretraining: Literal["none", "one_hour", "six_hours"] = Field(
+        "none", description="synthetic speech mixed into training; never into validation or test"
+    )
+    pretraining_first_share: float = Field(0.8, ge=0, le=1, description="synthetic share of the first epoch")
+    pretraining_last_share: float = Field(0.2, ge=0, le=1, description="synthetic share of the last epoch")
+    longest_seconds: float = Field(20.0, gt=0, description="longer recordings are left out of training, and counted")
+    batch_seconds: float = Field(64.0, gt=0, description="audio in a batch, padding included")
+    skip_unlearnable: bool = Field(False, description="leave out recordings that cannot be learned, instead of refusing")
+
+
+class Speech(NamedTuple):
+    """The recordings of a configuration, checked: where they come from, what is in each split, and the alphabet."""
+
+    source: sources.Source
+    pretraining: sources.Source | None
+    utterances: dict[str, list[sources.Utterance]]
+    pretraining_keys: frozenset[str]
+    alphabet: tuple[str, ...]
+    skipped: list[tuple[str, str]]
+
+
+def open_source(configuration: DataConfiguration, sample_rate: int) -> sources.Source:
+    """Returns the configured recordings, downloaded and prepared if that has not been done."""
+    path = configuration.path
+    match configuration.source:
+        case "telephone_prompts":
+            return sources.DatasetSource(data.prepare(TelephonePrompts()), sample_rate)
+        case "game_dialogue":
+            return sources.DatasetSource(data.prepare(GameDialogue()), sample_rate)
+        case "librispeech_dataset":
+            return sources.librispeech_dataset(sample_rate)
+        case "ljspeech":
+            return sources.ljspeech(path, sample_rate, configuration.language)
+        case "librispeech":
+            return sources.librispeech(path, sample_rate, configuration.language)
+    return sources.manifest(path, sample_rate, language=configuration.language)
+
+
+def load(configuration: DataConfiguration, sample_rate: int, label_frames: Callable[[int], int]) -> Speech:
+    """Opens the recordings and refuses what cannot be learned, by name, before training starts.
+
+    Args:
+        configuration: which recordings.
+        sample_rate: samples a second that the network wants.
+        label_frames: how many frames of labels so many samples give.
+    """
+    source = open_source(configuration, sample_rate)
+    utterances = {split: source.utterances(split) for split in ("train", "validation", "test")}
+    utterances["train"], skipped = checks.check_learnable(
+        utterances["train"], label_frames, skip=configuration.skip_unlearnable
+    )
+    limit = round(configuration.longest_seconds * sample_rate)
+    too_long = [utterance for utterance in utterances["train"] if utterance.samples > limit]
+    skipped += [(utterance.key, f"longer than {configuration.longest_seconds:g} s") for utterance in too_long]
+    utterances["train"] = [utterance for utterance in utterances["train"] if utterance.samples <= limit]
+    alphabet = checks.alphabet_of(utterances["train"])
+    for split in ("validation", "test"):
+        checks.check_learnable(utterances[split], origin=split)
+        checks.unknown_characters(utterances[split], alphabet)
+
+    pretraining, keys = None, frozenset[str]()
+    if configuration.pretraining != "none":
+        pretraining = sources.DatasetSource(data.prepare(SyntheticSpeech(config=configuration.pretraining)), sample_rate)
+        held_out = {utterance.text for split in ("validation", "test") for utterance in utterances[split]}
+        keys = frozenset(
+            utterance.key
+            for utterance in checks.check_learnable(pretraining.utterances("train"), label_frames, skip=True)[0]
+            if utterance.text not in held_out and utterance.samples <= limit and set(utterance.text) <= set(alphabet)
+        )
+    return Speech(source, pretraining, utterances, keys, alphabet, skipped)
+
+
+def training_batches(
+    speech: Speech,
+    configuration: DataConfiguration,
+    augmentation: AudioAugmentationConfiguration,
+    sample_rate: int,
+    seed: int,
+    epoch: int,
+    epochs: int,
+) -> tf.data.Dataset:
+    """Endless batches of an epoch, the same each time they are asked for; see `batches` for their parts."""
+    keys = frozenset(utterance.key for utterance in speech.utterances["train"])
+    streams = [_stream(speech.source, keys, augmentation, sample_rate, (seed, epoch, 0))]
+    shares = [1.0]
+    if speech.pretraining is not None:
+        progress = epoch / max(epochs - 1, 1)
+        first, last = configuration.pretraining_first_share, configuration.pretraining_last_share
+        share = first + (last - first) * progress
+        streams.append(_stream(speech.pretraining, speech.pretraining_keys, augmentation, sample_rate, (seed, epoch, 1)))
+        shares = [1 - share, share]
+    mixed = tf.data.Dataset.sample_from_datasets(streams, shares, seed=seed * 1000 + epoch)
+    return _bucketed(mixed.map(_encoder(speech.alphabet)), configuration, sample_rate)
+
+
+def batches(source: sources.Source, split: str, alphabet: tuple[str, ...], seconds: float = 64.0) -> tf.data.Dataset:
+    """All recordings of a split in stable order, whole and unaugmented, in padded batches.
+
+    Returns:
+        Dictionaries of `audio` (batch, samples), `audio_lengths` (batch,), `labels` (batch, characters),
+        `label_lengths` (batch,), `text` and `key` (batch,).
+    """
+    encoded = source.recordings(split).map(_encoder(alphabet))
+    return encoded.padded_batch(8).prefetch(2)
+
+
+def _stream(
+    source: sources.Source,
+    keys: frozenset[str],
+    augmentation: AudioAugmentationConfiguration,
+    sample_rate: int,
+    seed: tuple[int, int, int],
+) -> tf.data.Dataset:
+    """Recordings without end, each pass in its own order, each recording differently augmented; a function of `seed`."""
+
+    def augment(number: tf.Tensor, recording: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        def change(number: np.int64, audio: np.ndarray) -> np.ndarray:
+            return augment_audio(audio, sample_rate, augmentation, np.random.default_rng((*seed, int(number))))
+
+        audio = tf.ensure_shape(tf.numpy_function(change, [number, recording["audio"]], tf.float32), (None,))
+        return recording | {"audio": audio}
+
+    # Each pass is shuffled anew, in an order that follows from the seed, since the data set is made anew for each epoch.
+    passes = source.recordings("train", keys).shuffle(SHUFFLE_BUFFER, seed=hash_of(seed)).repeat()
+    return passes.enumerate().map(augment, num_parallel_calls=2, deterministic=True)
+
+
+def hash_of(seed: tuple[int, ...]) -> int:
+    """A seed of one number from several, far apart for neighbours."""
+    return int(np.random.SeedSequence(seed).generate_state(1)[0])
+
+
+def _encoder(alphabet: tuple[str, ...]) -> Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]]:
+    """Adds `labels` to a recording: the numbers of its characters, from 1; characters outside the alphabet have none."""
+    numbers = tf.lookup.StaticHashTable(
+        tf.lookup.KeyValueTensorInitializer(tf.constant(alphabet), tf.range(1, len(alphabet) + 1)), default_value=0
+    )
+
+    def encode(recording: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        labels = numbers.lookup(tf.strings.unicode_split(recording["text"], "UTF-8"))
+        labels = tf.boolean_mask(labels, labels > 0)
+        lengths = {"audio_lengths": tf.size(recording["audio"]), "label_lengths": tf.size(labels)}
+        return recording | {"labels": labels} | lengths
+
+    return encode
+
+
+def _bucketed(recordings: tf.data.Dataset, configuration: DataConfiguration, sample_rate: int) -> tf.data.Dataset:
+    """Batches of similar length, padded to few fixed shapes, so that few programs are compiled and little is padded."""
+    seconds = [SHORTEST_BUCKET_SECONDS]
+    while seconds[-1] < configuration.longest_seconds * 1.2:  # slower speech is longer
+        seconds.append(seconds[-1] * BUCKET_GROWTH)
+    boundaries = [round(second * sample_rate) + 1 for second in seconds]
+    sizes = [max(1, round(configuration.batch_seconds / second)) for second in seconds] + [1]
+    recordings = recordings.filter(lambda recording: recording["audio_lengths"] < boundaries[-1])
+    keep = ("audio", "audio_lengths", "labels", "label_lengths")
+    return (
+        recordings.map(lambda recording: {name: recording[name] for name in keep})
+        .bucket_by_sequence_length(
+            lambda recording: recording["audio_lengths"],
+            boundaries,
+            sizes,
+            padded_shapes={"audio": [None], "audio_lengths": [], "labels": [None], "label_lengths": []},
+            drop_remainder=True,
+        )
+        .map(lambda batch: _pad_to_bucket(batch, boundaries))
+        .prefetch(4)
+    )
+
+
+def _pad_to_bucket(batch: dict[str, tf.Tensor], boundaries: list[int]) -> dict[str, tf.Tensor]:
+    """Pads the audio to its bucket's longest, so that a bucket has one shape."""
+    audio = batch["audio"]
+    limits = tf.constant(boundaries, tf.int32) - 1
+    target = limits[tf.searchsorted(limits, tf.shape(audio)[1:])[0]]
+    return batch | {"audio": tf.pad(audio, [[0, 0], [0, target - tf.shape(audio)[1]]])}

@@ -1,0 +1,160 @@
+"""The network: convolutional subsampling, a stack of recurrent layers, one label a frame for CTC."""
+
+from typing import Any, Literal, NamedTuple
+
+import keras
+import tensorflow as tf
+from pydantic import Field
+
+import models
+from pipelines.configuration import Configuration
+from pipelines.speech.augmentation import SpecAugment, SpecAugmentConfiguration
+from pipelines.speech.features import FeatureConfiguration, LogMel
+
+LAYERS = {"simple_rnn": models.SimpleRNN, "lstm": models.LSTM, "gru": models.GRU}
+KERNEL, STRIDE = 3, 2  # of each subsampling convolution, in time and in frequency
+
+
+class NetworkConfiguration(Configuration):
+    """Sizes of the network."""
+
+    recurrent: Literal["simple_rnn", "lstm", "gru"] = Field("lstm", description="recurrent layer")
+    units: int = Field(256, ge=1, description="units of a recurrent layer, in each direction")
+    layers: int = Field(3, ge=1, le=12, description="recurrent layers")
+    bidirectional: bool = Field(True, description="read the recording in both directions; off for streaming")
+    filters: int = Field(32, ge=1, description="channels of the subsampling convolutions")
+    subsampling: Literal[1, 2, 4, 8] = Field(4, description="frames of features for one frame of labels")
+    dropout: float = Field(0.2, ge=0, lt=1, description="dropout before each layer, one mask for the whole sequence")
+
+
+class Transcription(NamedTuple):
+    """`logits` (batch, frames, labels), the `lengths` (batch,) that count, and the `state` to go on from."""
+
+    logits: tf.Tensor
+    lengths: tf.Tensor
+    state: Any
+
+
+class Recogniser(keras.Model):
+    """Audio in, CTC logits out.
+
+    Every convolution sees past frames only, so padding behind a recording cannot reach it, and recurrent layers get the
+    lengths as a mask: a padded batch gives what each recording gives alone. Without `bidirectional` the network can be
+    fed a recording in chunks of any multiple of `chunk` samples, passing the state on; the logits are the same.
+
+    Args:
+        features: rates and sizes of the features.
+        network: sizes of the network.
+        augmentation: masks drawn over the features in training.
+        alphabet: the characters that labels 1, 2, … stand for; label 0 is the CTC blank.
+        seed: of weights, dropout and masks.
+    """
+
+    def __init__(
+        self,
+        features: FeatureConfiguration,
+        network: NetworkConfiguration,
+        augmentation: SpecAugmentConfiguration,
+        alphabet: tuple[str, ...],
+        seed: int = 0,
+    ) -> None:
+        super().__init__(name="recogniser")
+        self.alphabet = alphabet
+        self.features, self.network = features, network
+        self.log_mel = LogMel(features)
+        self.mean = self.add_weight(shape=(features.mel_bands,), name="mean", trainable=False)
+        self.deviation = self.add_weight(
+            shape=(features.mel_bands,), initializer="ones", name="deviation", trainable=False
+        )
+        keras.utils.set_random_seed(seed)
+        self.spec_augment = SpecAugment(augmentation, seed=seed)
+        self.convolutions = [
+            keras.layers.Conv2D(network.filters, KERNEL, STRIDE, "valid", activation="relu", name=f"convolution_{index}")
+            for index in range(network.subsampling.bit_length() - 1)
+        ]
+        self.projection = keras.layers.Dense(2 * network.units, name="projection")
+        self.recurrent = [self._recurrent_layer(index) for index in range(network.layers)]
+        self.norms = [keras.layers.LayerNormalization(name=f"norm_{index}") for index in range(network.layers + 1)]
+        self.dropouts = [
+            keras.layers.SpatialDropout1D(network.dropout, seed=seed + index) for index in range(network.layers + 1)
+        ]
+        self.output_layer = keras.layers.Dense(len(alphabet) + 1, dtype="float32", name="labels")
+
+    def _recurrent_layer(self, index: int) -> keras.Layer:
+        layer = LAYERS[self.network.recurrent](
+            self.network.units, return_sequences=True, return_state=True, name=f"recurrent_{index}"
+        )
+        return keras.layers.Bidirectional(layer, name=f"recurrent_{index}") if self.network.bidirectional else layer
+
+    @property
+    def frame_samples(self) -> int:
+        """Samples of audio that one frame of labels stands for; a chunk must hold a multiple of it."""
+        return self.features.hop * self.network.subsampling
+
+    @property
+    def frame_seconds(self) -> float:
+        """Seconds of audio that one frame of labels stands for."""
+        return self.frame_samples / self.features.sample_rate
+
+    def label_frames(self, samples: Any) -> Any:
+        """Frames of labels that `samples` of audio give."""
+        return samples // self.frame_samples
+
+    def adapt(self, audio: tf.data.Dataset) -> None:
+        """Fits the mean and deviation of each mel band on recordings (samples,): the training split's, nothing else's."""
+        frames, total, squares = 0.0, 0.0, 0.0
+        for recording in audio:
+            features = tf.cast(self.log_mel(recording[tf.newaxis])[0], tf.float64)  # (frames, mel bands)
+            frames += features.shape[0]
+            total, squares = total + tf.reduce_sum(features, 0), squares + tf.reduce_sum(features**2, 0)
+        mean = total / frames
+        self.mean.assign(tf.cast(mean, tf.float32))
+        self.deviation.assign(tf.cast(tf.sqrt(squares / frames - mean**2 + 1e-6), tf.float32))
+
+    def call(self, audio: tf.Tensor, lengths: tf.Tensor, state: Any = None, training: bool = False) -> Transcription:
+        """Returns logits of audio (batch, samples) of which `lengths` (batch,) samples count, after `state`."""
+        if state is None:
+            state = self.initial_state(tf.shape(audio)[0])
+        frame_lengths = tf.cast(self.label_frames(lengths), tf.int32)
+        # At least one frame, so that the shortest recording has a shape to work on; its length says that none counts.
+        audio = tf.pad(audio, [[0, 0], [0, tf.maximum(0, self.frame_samples - tf.shape(audio)[1])]])
+        features = (self.log_mel(audio, state["audio"]) - self.mean) / self.deviation
+        features = self.spec_augment(features, lengths // self.features.hop, training=training)
+        hidden, convolution_states = self._subsample(features[..., tf.newaxis], state["convolutions"])
+        hidden = self.norms[0](self.projection(hidden))
+        mask = tf.sequence_mask(frame_lengths, tf.shape(hidden)[1])
+        recurrent_states = []
+        for index, layer in enumerate(self.recurrent):
+            hidden = self.dropouts[index](hidden, training=training)
+            initial = state["recurrent"][index] or None
+            hidden, *last = layer(hidden, initial_state=initial, mask=mask, training=training)
+            hidden = self.norms[index + 1](hidden)
+            recurrent_states.append(last)
+        logits = self.output_layer(self.dropouts[-1](hidden, training=training))
+        remembered = tf.concat([state["audio"], audio], axis=1)[:, -self.features.context :]
+        new_state = {"audio": remembered, "convolutions": convolution_states, "recurrent": recurrent_states}
+        return Transcription(logits, frame_lengths, new_state)
+
+    def _subsample(self, hidden: tf.Tensor, contexts: list[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """Convolutions over (batch, frames, bands, channels), each preceded by the frame that came before."""
+        states = []
+        for convolution, context in zip(self.convolutions, contexts, strict=True):
+            joined = tf.concat([context, hidden], axis=1)
+            states.append(hidden[:, -(KERNEL - STRIDE) :])
+            hidden = convolution(tf.pad(joined, [[0, 0], [0, 0], [1, 1], [0, 0]]))
+        shape = tf.shape(hidden)
+        return tf.reshape(hidden, (shape[0], shape[1], hidden.shape[2] * hidden.shape[3])), states
+
+    def initial_state(self, batch: Any) -> dict[str, Any]:
+        """The state before the first sample: silence, and recurrent states of zero."""
+        bands, channels, convolutions = self.features.mel_bands, 1, []
+        for _ in self.convolutions:
+            convolutions.append(tf.zeros((batch, KERNEL - STRIDE, bands, channels), self.compute_dtype))
+            bands, channels = (bands + 2 - KERNEL) // STRIDE + 1, self.network.filters
+        recurrent: list[list[tf.Tensor]] = [[] for _ in self.recurrent]
+        if not self.network.bidirectional:
+            states = 2 if self.network.recurrent == "lstm" else 1
+            zeros = tf.zeros((batch, self.network.units), self.compute_dtype)
+            recurrent = [[zeros] * states for _ in self.recurrent]
+        audio = tf.zeros((batch, self.features.context), tf.float32)
+        return {"audio": audio, "convolutions": convolutions, "recurrent": recurrent}

@@ -1,0 +1,55 @@
+"""Word and character errors of transcriptions: counts for each recording, rates with intervals, what was confused."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import jiwer
+
+from pipelines.evaluation import Metric, bootstrap_ratio
+
+
+def error_rates(references: Sequence[str], texts: Sequence[str]) -> dict[str, Metric]:
+    """Returns word and character error rate with 95 % intervals, by resampling recordings.
+
+    Insertions, deletions and substitutions for each word, or character, of the references, as jiwer counts them.
+
+    Example:
+        >>> from pipelines.speech.scoring import error_rates
+        >>> error_rates(["one two", "three"], ["one too", "three"])["wer"].value
+        0.3333333333333333
+    """
+    return {
+        name: bootstrap_ratio(*zip(*(counts(reference, text) for reference, text in zip(references, texts, strict=True))))
+        for name, counts in (("wer", word_errors), ("cer", character_errors))
+    }
+
+
+def word_errors(reference: str, text: str) -> tuple[int, int]:
+    """Returns the word errors of one recording, and its words."""
+    return _errors(jiwer.process_words(reference, text))
+
+
+def character_errors(reference: str, text: str) -> tuple[int, int]:
+    """Returns the character errors of one recording, and its characters."""
+    return _errors(jiwer.process_characters(reference, text))
+
+
+def _errors(output: jiwer.WordOutput | jiwer.CharacterOutput) -> tuple[int, int]:
+    wrong = output.substitutions + output.deletions
+    return wrong + output.insertions, output.hits + wrong
+
+
+def confusions(references: Sequence[str], texts: Sequence[str]) -> Counter[tuple[str, str]]:
+    """Counts the characters taken for others: (said, written), "" for a character left out or put in."""
+    counted: Counter[tuple[str, str]] = Counter()
+    for reference, text in zip(references, texts, strict=True):
+        for chunk in jiwer.process_characters(reference, text).alignments[0]:
+            said = reference[chunk.ref_start_idx : chunk.ref_end_idx]
+            written = text[chunk.hyp_start_idx : chunk.hyp_end_idx]
+            if chunk.type == "substitute":
+                counted.update(zip(said, written, strict=True))
+            elif chunk.type == "delete":
+                counted.update((character, "") for character in said)
+            elif chunk.type == "insert":
+                counted.update(("", character) for character in written)
+    return counted
