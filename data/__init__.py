@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+
+from data.packages import exclusive_lock
 
 if TYPE_CHECKING:  # slow to import, and whoever holds a builder has it already
     import tensorflow_datasets as tfds
@@ -20,20 +23,12 @@ def prepare(builder: Builder) -> Builder:
     Args:
         builder: Any TFDS builder, ours or public.
     """
-    from data.packages import exclusive_lock
-
     folder = Path(builder.data_path)
     with exclusive_lock(folder.parent / f".{folder.name}.lock"):
         if folder.exists():  # maybe prepared by another process since the builder was made
             builder.info.read_from_directory(folder)
         else:
             for abandoned in folder.parent.glob(f"{folder.name}.incomplete*"):  # of a killed process
-                _remove(abandoned)
+                shutil.rmtree(abandoned, ignore_errors=True)
             builder.download_and_prepare()
     return builder
-
-
-def _remove(folder: Path) -> None:
-    import shutil
-
-    shutil.rmtree(folder, ignore_errors=True)

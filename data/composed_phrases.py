@@ -32,12 +32,8 @@ THINGS = _listed(
     "message,call,greeting,recording,password,extension,conference,mailbox,volume,number,directory,line,name,"
     "folder,account,code,channel,appointment,order,invoice"
 )
-PLACES = _listed(
-    "sales,billing,support,reception,the office,the manager,the warehouse,an agent,the help desk,bookings"
-)
-STATES = _listed(
-    "busy,ready,locked,full,open,closed,active,empty,saved,not available,invalid,complete,in use"
-)
+PLACES = _listed("sales,billing,support,reception,the office,the manager,the warehouse,an agent,the help desk,bookings")
+STATES = _listed("busy,ready,locked,full,open,closed,active,empty,saved,not available,invalid,complete,in use")
 TIMES = ("at", "until", "before", "after")
 MINUTES = ("A M", "P M", "thirty", "fifteen", "forty five", "o'clock")
 COMMANDS = ("press", "dial", "enter", "choose", "say")

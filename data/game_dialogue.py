@@ -49,9 +49,7 @@ _CITATION = """\
 }
 """
 _STRING = r'"((?:[^"\\]|\\.)*)"'
-_ENTRY = re.compile(
-    rf"dialogId\(\s*{_STRING}\s*,\s*{_STRING}\s*,\s*{_STRING}\s*\)(?:\s*dialogStr\(\s*{_STRING}\s*\))?"
-)
+_ENTRY = re.compile(rf"dialogId\(\s*{_STRING}\s*,\s*{_STRING}\s*,\s*{_STRING}\s*\)(?:\s*dialogStr\(\s*{_STRING}\s*\))?")
 
 
 class Entry(NamedTuple):
@@ -154,15 +152,11 @@ def read_lines(audio_folder: Path, script_folder: Path) -> tuple[list[Line], dic
                 left_out["without_recording"].append(key)
             elif not text:
                 left_out["without_words"].append(key)
-            elif any(
-                letter.isalpha() and not unicodedata.name(letter).startswith("LATIN") for letter in text
-            ):
+            elif any(letter.isalpha() and not unicodedata.name(letter).startswith("LATIN") for letter in text):
                 left_out["other_script"].append(key)
             else:
                 lines[key] = Line(key, level, recordings[level, entry.name], text, transcript)
-    return list(lines.values()), {
-        reason: sorted(set(keys) - lines.keys()) for reason, keys in left_out.items()
-    }
+    return list(lines.values()), {reason: sorted(set(keys) - lines.keys()) for reason, keys in left_out.items()}
 
 
 def split_lines(lines: Iterable[Line]) -> tuple[dict[str, list[Line]], list[str]]:
@@ -173,11 +167,7 @@ def split_lines(lines: Iterable[Line]) -> tuple[dict[str, list[Line]], list[str]
     left_out = []
     held_out = [line.transcript for line in splits["test"]]
     for split in ("validation", "train"):
-        clear = set(
-            without_near_duplicates(
-                [line.transcript for line in splits[split]], held_out, "cs", clauses=False
-            )
-        )
+        clear = set(without_near_duplicates([line.transcript for line in splits[split]], held_out, "cs", clauses=False))
         left_out += [line.key for line in splits[split] if line.transcript not in clear]
         splits[split] = [line for line in splits[split] if line.transcript in clear]
         held_out += [line.transcript for line in splits[split]]

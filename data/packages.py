@@ -76,9 +76,7 @@ def fetch(package: Package) -> Path:
                 return cached
             for abandoned in root.glob(".partial-*"):  # of a killed process: we hold the lock
                 shutil.rmtree(abandoned, ignore_errors=True)
-            with tempfile.TemporaryDirectory(
-                prefix=".partial-", dir=root, ignore_cleanup_errors=True
-            ) as temporary:
+            with tempfile.TemporaryDirectory(prefix=".partial-", dir=root, ignore_cleanup_errors=True) as temporary:
                 return _fetch_into(root, Path(temporary), package)
     except OSError as error:
         remedy = "Free some space" if error.errno == errno.ENOSPC else "Make the folder writable"
@@ -109,9 +107,7 @@ def _find_cached(root: Path, package: Package) -> Path | None:
         if record["name"] != package.name:
             continue
         wanted = record["version"] == package.version
-        if (wanted and package.sha256 in (None, record["sha256"])) or (
-            not wanted and package.manager == "apt"
-        ):
+        if (wanted and package.sha256 in (None, record["sha256"])) or (not wanted and package.manager == "apt"):
             found.append((wanted, record_path.stat().st_mtime, record_path.parent))
     return max(found)[-1] if found else None
 
@@ -132,9 +128,7 @@ def _fetch_into(root: Path, temporary: Path, package: Package) -> Path:
             f"Received: {sha256}"
         )
     _unpack(archive, unpacked)
-    record = dict(
-        manager=package.manager, name=package.name, version=version, archive=archive.name, sha256=sha256
-    )
+    record = dict(manager=package.manager, name=package.name, version=version, archive=archive.name, sha256=sha256)
     (unpacked / RECORD).write_text(json.dumps(record, indent=2) + "\n")
     target = root / _folder_name(package.name, version)
     if target.exists():  # holds another archive of the same version
@@ -267,13 +261,11 @@ def _dpkg(*arguments: str) -> str:
         result = subprocess.run(["dpkg-deb", *arguments], capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
         raise PackageError(
-            "Debian packages are unpacked by dpkg-deb; install the package dpkg. "
-            "Received: command not found: dpkg-deb"
+            "Debian packages are unpacked by dpkg-deb; install the package dpkg. Received: command not found: dpkg-deb"
         ) from error
     if result.returncode:
         raise PackageError(
-            f"`dpkg-deb {' '.join(arguments)}` failed; nothing was kept. Try again. "
-            f"Received: {result.stderr.strip()}"
+            f"`dpkg-deb {' '.join(arguments)}` failed; nothing was kept. Try again. Received: {result.stderr.strip()}"
         )
     return result.stdout.strip()
 

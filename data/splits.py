@@ -34,9 +34,7 @@ def assign_split(group_key: str, shares: Mapping[str, float], salt: str = "") ->
     'train'
     """
     if min(shares.values(), default=-1) < 0 or abs(sum(shares.values()) - 1) > 1e-9:
-        raise ValueError(
-            f"The shares of the splits must be at least 0 and sum to 1. Received: {dict(shares)}"
-        )
+        raise ValueError(f"The shares of the splits must be at least 0 and sum to 1. Received: {dict(shares)}")
     fraction, upper = stable_fraction(salt + group_key), 0.0
     for name, share in shares.items():
         upper += share
@@ -123,9 +121,7 @@ def without_near_duplicates(
             part for text in held_out for part in (normalise(text, language), *parts(text, language, clauses))
         )
     )
-    cut = [
-        list(dict.fromkeys((normalise(text, language), *parts(text, language, clauses)))) for text in texts
-    ]
+    cut = [list(dict.fromkeys((normalise(text, language), *parts(text, language, clauses)))) for text in texts]
     flat = list(dict.fromkeys(part for text_parts in cut for part in text_parts))
     refused = {flat[row] for row in _similarities(flat, held_parts, similarity).nonzero()[0]}
     return [

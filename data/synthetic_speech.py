@@ -60,9 +60,7 @@ _SENTENCE_END = re.compile(r"(?<=[a-z][.?!])\s+(?=[A-Z])")
 # Only words whose pronunciation is certain: no digits, abbreviations, paths or menu arrows.
 _SPEAKABLE = re.compile(r"[A-Z](?:[a-z]+|(?=[ ']))(?:[ ,;:-]{1,2}(?:[A-Z]?[a-z]+(?:'[a-z]+)?|[AI]))+[.?!]?")
 _PROSE = {f"{{http://projectmallard.org/1.0/}}{tag}" for tag in ("p", "title", "desc")}
-_OF_TELEPHONES = re.compile(
-    r"\b(press|enter|dial|select|choose|call|number|message|phone|password|please|user)", re.I
-)
+_OF_TELEPHONES = re.compile(r"\b(press|enter|dial|select|choose|call|number|message|phone|password|please|user)", re.I)
 
 
 class Voice(NamedTuple):
@@ -130,9 +128,7 @@ class SyntheticSpeech(SpeechCorpus):
             {
                 "manuals": manual_sentences(fetch(MANUALS_PACKAGE)),
                 "dialogue": dialogue_sentences(fetch(DIALOGUE_PACKAGE)),
-                "composed": compose_phrases(
-                    self.builder_config.utterances
-                ),  # more than its share: some are left out
+                "composed": compose_phrases(self.builder_config.utterances),  # more than its share: some are left out
             },
             held_out=[prompt.transcript for prompt in prompts if prompt.split != "train"],
             count=self.builder_config.utterances,
@@ -178,9 +174,7 @@ class Flite:
             else:
                 problem = self._problem()
         if problem:
-            raise PackageError(
-                f"The speech synthesiser flite does not run on this machine. Received: {problem}"
-            )
+            raise PackageError(f"The speech synthesiser flite does not run on this machine. Received: {problem}")
 
     def speak(self, utterance: Utterance) -> np.ndarray:
         """Return the audio of `utterance`: (samples,) int16, 8000 Hz."""
@@ -190,9 +184,7 @@ class Flite:
                 f"int_f0_target_mean={utterance.pitch:.1f}",
             )
             options = itertools.chain.from_iterable(("--setf", setting) for setting in settings)
-            self._run(
-                "-voice", utterance.voice, *options, "-t", utterance.transcript, "-o", file.name, check=True
-            )
+            self._run("-voice", utterance.voice, *options, "-t", utterance.transcript, "-o", file.name, check=True)
             audio, rate = soundfile.read(file.name, dtype="float32")
         if rate != SAMPLE_RATE:
             audio = librosa.resample(audio, orig_sr=rate, target_sr=SAMPLE_RATE)
@@ -256,9 +248,7 @@ def dialogue_sentences(folder: Path) -> list[str]:
 
 def _speakable(sentences: Iterable[str]) -> list[str]:
     plain = dict.fromkeys(sentence.replace("\u2019", "'").strip() for sentence in sentences)
-    kept = [
-        sentence for sentence in plain if _SPEAKABLE.fullmatch(sentence) and 3 <= len(sentence.split()) <= 20
-    ]
+    kept = [sentence for sentence in plain if _SPEAKABLE.fullmatch(sentence) and 3 <= len(sentence.split()) <= 20]
     # A stable shuffle, in which sentences with words of telephone menus stand on average twice as early.
     return sorted(kept, key=lambda text: stable_fraction(text) * (0.5 if _OF_TELEPHONES.search(text) else 1))
 

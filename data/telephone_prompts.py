@@ -46,9 +46,7 @@ _CITATION = """\
   howpublished = {Debian packages asterisk-core-sounds-en and asterisk-core-sounds-en-wav},
 }
 """
-_HEARD_NOTE = re.compile(
-    r"\([^)]*\)"
-)  # these transcripts put what is heard, but not said, in round brackets, too
+_HEARD_NOTE = re.compile(r"\([^)]*\)")  # these transcripts put what is heard, but not said, in round brackets, too
 
 
 class Prompt(NamedTuple):
@@ -86,8 +84,7 @@ class TelephonePrompts(SpeechCorpus):
         prompts, left_out = read_prompts(fetch(AUDIO_PACKAGE), fetch(TRANSCRIPT_PACKAGE))
         self.info.metadata.update(left_out)
         return {
-            split: self._generate_examples([prompt for prompt in prompts if prompt.split == split])
-            for split in SHARES
+            split: self._generate_examples([prompt for prompt in prompts if prompt.split == split]) for split in SHARES
         }
 
     def _generate_examples(self, prompts: list[Prompt]) -> Iterator[tuple[str, dict[str, Any]]]:

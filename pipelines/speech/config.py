@@ -32,3 +32,9 @@ class SpeechConfiguration(Configuration):
     decoding: DecodingConfiguration = DecodingConfiguration()
     steps_per_epoch: int = Field(100, ge=1, description="batches between two validations")
     seed: int = Field(0, ge=0, description="of weights, order, augmentation and dropout")
+
+
+PRESETS = {
+    "small": SpeechConfiguration(),
+    "base": SpeechConfiguration(),
+}

@@ -34,6 +34,9 @@ class DataConfiguration(Configuration):
     pretraining_first_share: float = Field(0.8, ge=0, le=1, description="synthetic share of the first epoch")
     pretraining_last_share: float = Field(0.2, ge=0, le=1, description="synthetic share of the last epoch")
     longest_seconds: float = Field(20.0, gt=0, description="longer recordings are left out of training, and counted")
+    first_epoch_seconds: float = Field(
+        3.0, gt=0, description="the first epoch has shorter recordings only, from which CTC learns to align sooner"
+    )
     batch_seconds: float = Field(64.0, gt=0, description="audio in a batch, padding included")
     skip_unlearnable: bool = Field(False, description="leave out recordings that cannot be learned, instead of refusing")
 
@@ -120,6 +123,9 @@ def training_batches(
         streams.append(_stream(speech.pretraining, speech.pretraining_keys, augmentation, sample_rate, (seed, epoch, 1)))
         shares = [1 - share, share]
     mixed = tf.data.Dataset.sample_from_datasets(streams, shares, seed=seed * 1000 + epoch)
+    if epoch == 0:
+        limit = round(configuration.first_epoch_seconds * sample_rate)
+        mixed = mixed.filter(lambda recording: tf.size(recording["audio"]) <= limit)
     return _bucketed(mixed.map(_encoder(speech.alphabet)), configuration, sample_rate)
 
 

@@ -1,20 +1,19 @@
 """Trains a speech recogniser: `python -m pipelines.speech.train [PRESET] [--network.units 256 …]`."""
 
-import sys
 from itertools import product
 
-import numpy as np
 import tensorflow as tf
 
 from models.decoding import CharacterLanguageModel
 from models.losses import ctc_loss
+from pipelines import commands
 from pipelines.runs import Run
 from pipelines.speech import data
 from pipelines.speech.config import PRESETS, SpeechConfiguration
-from pipelines.speech.evaluate import Transcribed, character_error_rate, greedy_texts, transcribe_split, word_error_rate
 from pipelines.speech.model import Recogniser
-from pipelines.speech.trained import Decoder, build, save_decoder
-from pipelines.training import fit, open_run
+from pipelines.speech.scoring import error_rates
+from pipelines.speech.trained import Decoder, build, greedy_text, save_decoder, transcribe_split
+from pipelines.training import fit
 
 LANGUAGE_MODEL_WEIGHTS = (0.2, 0.4, 0.6, 0.8, 1.0)
 INSERTION_BONUSES = (0.0, 0.5, 1.0, 1.5)
@@ -42,10 +41,10 @@ def train(run: Run, configuration: SpeechConfiguration) -> None:
         )
 
     def validate() -> dict[str, float]:
-        transcribed = transcribe_split(recogniser, speech.source, "validation")
-        texts = greedy_texts(transcribed, recogniser)
-        references = [utterance.text for utterance in transcribed]
-        return {"cer": character_error_rate(references, texts), "wer": word_error_rate(references, texts)}
+        recordings = transcribe_split(recogniser, speech.source, "validation")
+        texts = [greedy_text(recording, recogniser) for recording in recordings]
+        rates = error_rates([recording.text for recording in recordings], texts)
+        return {name: metric.value for name, metric in rates.items()}
 
     fit(
         run,
@@ -79,12 +78,13 @@ def fit_decoder(configuration: SpeechConfiguration, speech: data.Speech, recogni
     language_model = CharacterLanguageModel(configuration.decoding.language_model_order).fit(
         texts, weights, speech.alphabet
     )
-    validation = transcribe_split(recogniser, speech.source, "validation")
-    references = [utterance.text for utterance in validation]
+    recordings = transcribe_split(recogniser, speech.source, "validation")
+    references = [recording.text for recording in recordings]
+    alphabet, frame_seconds = recogniser.alphabet, recogniser.frame_seconds
 
     def error(decoder: Decoder) -> float:
-        texts = [decoder(utterance.logits, recogniser.alphabet, recogniser.frame_seconds).text for utterance in validation]
-        return word_error_rate(references, texts) + character_error_rate(references, texts)
+        texts = [decoder(recording.logits, alphabet, frame_seconds).text for recording in recordings]
+        return sum(metric.value for metric in error_rates(references, texts).values())
 
     candidates = [
         Decoder(language_model, weight, bonus, configuration.decoding.beam_width)
@@ -94,10 +94,10 @@ def fit_decoder(configuration: SpeechConfiguration, speech: data.Speech, recogni
 
 
 def main(arguments: list[str]) -> None:
-    run, configuration = open_run("speech", PRESETS, arguments, __doc__ or "")
+    run, configuration = commands.training_run("speech", PRESETS, arguments, __doc__ or "")
     train(run, configuration)
-    print(f"Wrote {run.folder}\nNext: make eval-speech, make export-speech, make transcribe AUDIO=file.wav")
+    print(f"Wrote {run.folder}\nNext: make eval-speech, make export-speech, make transcribe AUDIO=recording.wav")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    commands.main(main)

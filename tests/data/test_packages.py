@@ -88,9 +88,7 @@ def test_another_apt_version_is_used_and_recorded(cache, deb, client, capfd):
     assert len(log.read_text().splitlines()) == 1
 
 
-NEEDS_UPDATE = (
-    'if [ "$1" = update ]; then touch {flag}; elif [ -e {flag} ]; then cp {deb} .; else exit 100; fi'
-)
+NEEDS_UPDATE = 'if [ "$1" = update ]; then touch {flag}; elif [ -e {flag} ]; then cp {deb} .; else exit 100; fi'
 
 
 def test_root_updates_empty_package_lists(cache, deb, client, tmp_path, monkeypatch):
@@ -118,9 +116,7 @@ def test_missing_client_names_the_alternative(cache, monkeypatch, tmp_path, mana
 def test_killed_download_leaves_nothing_half_made(cache, deb, client, tmp_path):
     started = tmp_path / "started"
     client("apt-get", f"head -c 100 {deb} > {deb.name}; touch {started}; exec sleep 60")
-    process = subprocess.Popen(
-        [sys.executable, "-c", FETCH], cwd=ROOT, stderr=subprocess.DEVNULL, process_group=0
-    )
+    process = subprocess.Popen([sys.executable, "-c", FETCH], cwd=ROOT, stderr=subprocess.DEVNULL, process_group=0)
     while not started.exists():
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGKILL)
@@ -135,8 +131,7 @@ def test_killed_download_leaves_nothing_half_made(cache, deb, client, tmp_path):
 def test_two_processes_download_once(cache, deb, client):
     log = client("apt-get", f"sleep 0.5; cp {deb} .")
     processes = [
-        subprocess.Popen([sys.executable, "-c", FETCH], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-        for _ in "ab"
+        subprocess.Popen([sys.executable, "-c", FETCH], cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in "ab"
     ]
     answers = {process.communicate()[0].strip() for process in processes}
     assert answers == {str(cache / "packages/apt/greeting-1.0")}
@@ -147,12 +142,8 @@ def test_two_processes_download_once(cache, deb, client):
 def test_pip_downloads_a_wheel_without_installing_it(cache, tmp_path, monkeypatch):
     with zipfile.ZipFile(tmp_path / "greeting-1.0-py3-none-any.whl", "w") as wheel:
         wheel.writestr("greeting/hello.txt", "hello")
-        wheel.writestr(
-            "greeting-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: greeting\nVersion: 1.0\n"
-        )
-        wheel.writestr(
-            "greeting-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
+        wheel.writestr("greeting-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: greeting\nVersion: 1.0\n")
+        wheel.writestr("greeting-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         wheel.writestr("greeting-1.0.dist-info/RECORD", "")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))

@@ -56,9 +56,7 @@ def test_a_builder_made_before_another_process_prepared(corpus, tmp_path):
 
 def test_failure_and_kill_leave_nothing(corpus, tmp_path):
     builder = corpus(data_dir=tmp_path)
-    killed = (
-        builder.data_path.parent / f"{builder.data_path.name}.incomplete.ABC"
-    )  # as a killed process leaves it
+    killed = builder.data_path.parent / f"{builder.data_path.name}.incomplete.ABC"  # as a killed process leaves it
     killed.mkdir(parents=True)
     corpus.fails = True
     with pytest.raises(OSError, match="the power is off"):

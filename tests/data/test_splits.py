@@ -68,16 +68,14 @@ def alike(left: str, right: str) -> bool:
 
 def random_texts(count: int) -> list[str]:
     generator = random.Random(3)
-    # Random phrases are far apart; they are repeated, shortened and joined, so that groups of all sizes arise.
+    # Random phrases are far apart; they are repeated, shortened and joined, so groups of all sizes arise.
     letters = "abcdefghijklmnopqrst      "
     phrases = ["".join(generator.choices(letters, k=generator.randint(6, 16))) for _ in range(count)]
     texts = []
     for phrase in phrases:
         other = generator.choice(phrases)
         texts.append(
-            generator.choice(
-                [phrase, phrase[:-1], f"{phrase}. {other}", f"{phrase}, {other}", f"x {other} y"]
-            )
+            generator.choice([phrase, phrase[:-1], f"{phrase}. {other}", f"{phrase}, {other}", f"x {other} y"])
         )
     return texts
 
@@ -101,8 +99,8 @@ def test_groups_do_not_depend_on_the_order():
 
 
 def test_nothing_kept_is_like_a_held_out_text():
-    texts = random_texts(30)
-    held_out, others = texts[:4], texts[4:]
+    texts = random_texts(80)
+    held_out, others = texts[:20], texts[20:]
     kept = without_near_duplicates(others, held_out, "en")
     assert 0 < len(kept) < len(others)
     assert kept == [text for text in others if not any(alike(text, held) for held in held_out)]

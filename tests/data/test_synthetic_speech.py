@@ -50,9 +50,7 @@ def test_shares_of_sources_and_voices():
 def test_held_out_prompts_are_not_spoken():
     secret = "The weasels have the key."
     sources = {source: [*some_sentences(source, 20), secret] for source in SOURCE_SHARES}
-    spoken = {
-        utterance.transcript for utterance in choose_utterances(sources, ["Weasels have the key!"], 200)
-    }
+    spoken = {utterance.transcript for utterance in choose_utterances(sources, ["Weasels have the key!"], 200)}
     assert secret not in spoken
     assert len(spoken) > 40
 
@@ -89,9 +87,7 @@ def test_flite_speaks_and_obeys():
     lengths = {}
     for voice in VOICES:
         for stretch in (0.9, 1.3):
-            audio = flite.speak(
-                Utterance("key", "Please press the button.", voice, stretch, VOICES[voice].pitch)
-            )
+            audio = flite.speak(Utterance("key", "Please press the button.", voice, stretch, VOICES[voice].pitch))
             assert audio.dtype == np.int16
             assert np.abs(audio).max() > 2000
             lengths[voice, stretch] = len(audio) / SAMPLE_RATE
@@ -111,8 +107,7 @@ def test_real_sentences_are_clear_of_held_out_prompts():
     )
     held_out = [prompt for prompt in prompts if prompt.split != "train"]
     assert (
-        SyntheticSpeech.builder_configs["one_hour"].utterances
-        < SyntheticSpeech.builder_configs["six_hours"].utterances
+        SyntheticSpeech.builder_configs["one_hour"].utterances < SyntheticSpeech.builder_configs["six_hours"].utterances
     )
     kept = without_near_duplicates(compose_phrases(2000), [prompt.transcript for prompt in held_out], "en")
     assert not {normalise(text, "en") for text in kept} & {prompt.text for prompt in held_out}

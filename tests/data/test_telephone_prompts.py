@@ -41,9 +41,7 @@ ONE_EACH = [word_of(split) for split in SHARES]
 def packages(tmp_path: Path) -> tuple[Path, Path]:
     """Folders like those of the two unpacked packages, with tiny recordings."""
     sounds, texts = tmp_path / "wav/usr/share/sounds/en", tmp_path / "txt/usr/share/doc"
-    for number, key in enumerate(
-        ["hello-world", "digits/5", "again", "beep", "silence/1", "intro", *ONE_EACH]
-    ):
+    for number, key in enumerate(["hello-world", "digits/5", "again", "beep", "silence/1", "intro", *ONE_EACH]):
         (sounds / key).parent.mkdir(parents=True, exist_ok=True)
         soundfile.write(sounds / f"{key}.wav", np.full(80 + number, 100 * number, np.int16), 8000)
     texts.mkdir(parents=True)
@@ -54,9 +52,7 @@ def packages(tmp_path: Path) -> tuple[Path, Path]:
 
 @pytest.fixture
 def fake_fetch(packages, monkeypatch):
-    folders = dict(
-        zip([telephone_prompts.AUDIO_PACKAGE, telephone_prompts.TRANSCRIPT_PACKAGE], packages, strict=True)
-    )
+    folders = dict(zip([telephone_prompts.AUDIO_PACKAGE, telephone_prompts.TRANSCRIPT_PACKAGE], packages, strict=True))
     monkeypatch.setattr(telephone_prompts, "fetch", folders.__getitem__)
 
 
@@ -94,9 +90,7 @@ def test_prepared_examples_are_the_recordings(fake_fetch, packages, tmp_path):
 
 def test_wrong_rate_names_the_prompt(fake_fetch, packages, tmp_path):
     soundfile.write(packages[0] / "usr/share/sounds/en/digits/5.wav", np.zeros(10, np.int16), 16_000)
-    with pytest.raises(
-        ValueError, match=r"prompt digits/5 is not mono speech of 8000 Hz.*Received: 16000 Hz"
-    ):
+    with pytest.raises(ValueError, match=r"prompt digits/5 is not mono speech of 8000 Hz.*Received: 16000 Hz"):
         data.prepare(TelephonePrompts(data_dir=tmp_path / "prepared"))
     assert not list((tmp_path / "prepared/telephone_prompts").glob("1*"))
 
@@ -110,13 +104,10 @@ def test_changed_package_layout_is_explained(tmp_path):
 def test_real_prompts():
     builder = data.prepare(TelephonePrompts())
     splits = {
-        split: list(builder.as_dataset(split=split).as_numpy_iterator())
-        for split in ("train", "validation", "test")
+        split: list(builder.as_dataset(split=split).as_numpy_iterator()) for split in ("train", "validation", "test")
     }
     assert sum(map(len, splits.values())) == 551
-    seconds = {
-        split: sum(len(example["audio"]) for example in members) / 8000 for split, members in splits.items()
-    }
+    seconds = {split: sum(len(example["audio"]) for example in members) / 8000 for split, members in splits.items()}
     assert sum(seconds.values()) == pytest.approx(24.3 * 60, rel=0.01)
     for split, share in SHARES.items():
         assert len(splits[split]) / 551 == pytest.approx(share, abs=0.015)

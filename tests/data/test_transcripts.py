@@ -26,9 +26,7 @@ CZECH = {
     "Poseidon 737.": "poseidon sedmset třicet sedm",
     "PŘÍLIŠ ŽLUŤOUČKÝ": "příliš žluťoučký",
 }
-CASES = [(raw, "en", spoken) for raw, spoken in ENGLISH.items()] + [
-    (raw, "cs", said) for raw, said in CZECH.items()
-]
+CASES = [(raw, "en", spoken) for raw, spoken in ENGLISH.items()] + [(raw, "cs", said) for raw, said in CZECH.items()]
 
 
 @pytest.mark.parametrize(("raw", "language", "spoken"), CASES)

@@ -1,0 +1,106 @@
+"""The page that an evaluation of speech writes: table, curves, worst errors, confusions, posteriors over a spectrogram."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from matplotlib.figure import Figure
+
+from pipelines import plots
+from pipelines.evaluation import Evaluation
+from pipelines.report import Code, Picture, Section, Table, evaluation_table, write_report
+from pipelines.runs import Run
+from pipelines.speech.model import Recogniser
+from pipelines.speech.scoring import character_errors, confusions
+from pipelines.speech.trained import Decoder, Transcribed
+
+WORST, CONFUSED, PICTURED_LABELS = 15, 20, 8
+PICTURED_SECONDS = 4.0  # the first recording at least this long is drawn
+
+
+class Details(NamedTuple):
+    """What the page shows beside the table."""
+
+    recordings: Sequence[Transcribed]
+    texts: Sequence[str]
+    recogniser: Recogniser
+    decoder: Decoder
+
+
+def write_speech_report(run: Run, evaluation: Evaluation, details: Details) -> None:
+    """Writes `report.html` and its plots into the run's folder."""
+    references = [recording.text for recording in details.recordings]
+    errors = [character_errors(reference, text) for reference, text in zip(references, details.texts, strict=True)]
+    worst = sorted(range(len(errors)), key=lambda index: -errors[index][0])[:WORST]
+    worst_rows = [
+        [details.recordings[index].key, str(errors[index][0]), references[index], details.texts[index]]
+        for index in worst
+        if errors[index][0]
+    ]
+    most_confused = confusions(references, details.texts).most_common(CONFUSED)
+    confused_rows = [[said or "(nothing)", written or "(nothing)", str(count)] for (said, written), count in most_confused]
+    seconds = [len(recording.audio) / details.recogniser.features.sample_rate for recording in details.recordings]
+    shown = next((index for index, second in enumerate(seconds) if second >= PICTURED_SECONDS), int(np.argmax(seconds)))
+    posteriors = posterior_picture(details.recordings[shown], details.recogniser)
+    posteriors.savefig(run.folder / "posteriors.png", dpi=120)
+    recording = details.recordings[shown]
+    hypothesis = details.decoder(recording.logits, details.recogniser.alphabet, details.recogniser.frame_seconds)
+    words = [[word.text, f"{word.start:.2f}", f"{word.end:.2f}", f"{word.confidence:.2f}"] for word in hypothesis.words]
+
+    write_report(
+        run,
+        f"Speech to text: {run.preset}",
+        [
+            Section(
+                "Results",
+                [
+                    "Word and character error rate: insertions, deletions and substitutions for each word or character that "
+                    "was said; lower is better, 0 is perfect. The model's row is what `make transcribe` prints.",
+                    evaluation_table(evaluation),
+                    Picture(plots.bars(evaluation, "cer"), "Character error rate of each row, with its interval."),
+                ],
+            ),
+            Section(
+                "What the network hears",
+                [
+                    f"The recording {recording.key}: “{recording.text}”. Read as: “{hypothesis.text}”.",
+                    Picture(
+                        posteriors,
+                        "Above, the probability of each character over time, below, the log-mel spectrogram. "
+                        "Between the spikes the network says blank.",
+                    ),
+                    Table(["word", "from (s)", "to (s)", "confidence"], words, "Words of this recording, with times."),
+                ],
+            ),
+            Section("Worst errors", [Table(["recording", "errors", "said", "written"], worst_rows)]),
+            Section("Characters taken for others", [Table(["said", "written", "times"], confused_rows)]),
+            Section("Training", [Picture(plots.learning_curves(run.history()), "Loss and error after each epoch.")]),
+            Section("Configuration", [Code((run.folder / "configuration.json").read_text(encoding="utf-8"))]),
+        ],
+    )
+
+
+def posterior_picture(recording: Transcribed, recogniser: Recogniser) -> Figure:
+    """Draws the probabilities of the labels of each frame over the spectrogram of a recording."""
+    probabilities = tf.nn.softmax(recording.logits).numpy()  # (frames, labels)
+    features = recogniser.log_mel(recording.audio[np.newaxis])[0].numpy().T  # (mel bands, frames)
+    duration = len(recording.audio) / recogniser.features.sample_rate
+    figure = Figure(figsize=(11, 5.5), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True)
+    times = (np.arange(len(probabilities)) + 0.5) * recogniser.frame_seconds
+    above.plot(times, probabilities[:, 0], color="0.75", linewidth=1, label="blank")
+    strongest = np.argsort(-probabilities[:, 1:].sum(axis=0))[:PICTURED_LABELS]
+    for label in range(1, probabilities.shape[1]):
+        named = label - 1 in strongest
+        name = "space" if recogniser.alphabet[label - 1] == " " else recogniser.alphabet[label - 1]
+        line = above.plot(times, probabilities[:, label], linewidth=1, label=name if named else None)[0]
+        for frame in np.flatnonzero(probabilities[:, label] > 0.5):
+            if frame == 0 or probabilities[frame - 1, label] <= 0.5:
+                above.text(times[frame], 1.02, name, fontsize=8, ha="center", color=line.get_color())
+    above.set_ylabel("probability")
+    above.set_ylim(0, 1.12)
+    below.imshow(features, origin="lower", aspect="auto", extent=(0, duration, 0, features.shape[0]), cmap="magma")
+    below.set_xlabel("time (s)")
+    below.set_ylabel("mel band")
+    return figure
