@@ -30,6 +30,16 @@ class _Scanned:
         """The bias of the input projection and that of the recurrent product."""
         return self.cell.bias, None
 
+    def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
+        if sequences.shape[1] != 0:
+            return super().call(sequences, initial_state, mask, training)  # type: ignore[misc]
+        # Keras looks at the first step before it loops: give it one that does not count.
+        sequences = tf.pad(sequences, [[0, 0], [0, 1], [0, 0]])
+        output = super().call(sequences, initial_state, tf.zeros_like(sequences[..., 0], tf.bool), training)  # type: ignore[misc]
+        if not self.return_sequences:  # type: ignore[attr-defined]
+            return output
+        return (output[0][:, :0], *output[1:]) if self.return_state else output[:, :0]  # type: ignore[attr-defined]
+
     def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:
         activations = {self.cell.activation, getattr(self.cell, "recurrent_activation", self.cell.activation)}
         if not all(_name(activation) in ACTIVATIONS for activation in activations):
@@ -52,14 +62,14 @@ class _Scanned:
         compiled = bool(training) and not tf.executing_eagerly()
         hidden, last = scan(recurrence, projected, state, weights, mask, recurrent_dropout, compiled)
 
-        last_output = last.hidden
+        # As Keras has it: zeros until the first step that counts, whatever the initial state.
+        last_output = tf.where(tf.shape(hidden)[0] > 0, last.hidden, tf.zeros_like(last.hidden))
         if mask is not None:
-            # As Keras has it: zeros until the first step that counts, whatever the initial state.
             started = tf.math.cumsum(tf.cast(mask, tf.int32), axis=0)[..., tf.newaxis] > 0  # (time, batch, 1)
             if self.zero_output_for_mask:  # type: ignore[attr-defined]
                 started &= mask[..., tf.newaxis]
             hidden = tf.where(started, hidden, tf.zeros_like(hidden))
-            last_output = tf.where(started[-1], last_output, tf.zeros_like(last_output))
+            last_output = tf.where(tf.reduce_any(started[-1:], axis=0), last_output, tf.zeros_like(last_output))
         if self.return_sequences:  # type: ignore[attr-defined]
             return last_output, tf.transpose(hidden, (1, 0, 2)), list(last)
         return last_output, last_output[:, tf.newaxis], list(last)

@@ -54,12 +54,12 @@ class GRURecurrence:
             update, reset = gate(update + recurrent_update), gate(reset + recurrent_reset)
             candidate = activate(candidate + reset * inner)
         else:
-            gates_kernel, candidate_kernel = self._split(weights.kernel)
-            gates = tf.matmul(hidden, gates_kernel)  # (batch, 2 · units)
+            units = hidden.shape[-1]
+            gates = tf.matmul(hidden, weights.kernel[:, : 2 * units])  # (batch, 2 · units)
             recurrent_update, recurrent_reset = tf.split(gates, 2, axis=-1)
             update, reset = gate(update + recurrent_update), gate(reset + recurrent_reset)
             inner = reset * hidden
-            candidate = activate(candidate + tf.matmul(inner, candidate_kernel))
+            candidate = activate(candidate + tf.matmul(inner, weights.kernel[:, 2 * units :]))
         new_hidden = update * state.hidden + (1 - update) * candidate
         return GRUState(new_hidden), (update, reset, candidate, inner)
 
@@ -79,14 +79,14 @@ class GRURecurrence:
         if self.reset_after:
             reset_gradient = candidate_gradient * inner * gate_slope(reset)
             recurrent = tf.concat([update_gradient, reset_gradient, candidate_gradient * reset], axis=-1)
-            hidden = tf.matmul(recurrent, weights.kernel, transpose_b=True)
+            hidden = tf.matmul(recurrent, weights.transposed)
         else:
-            gates_kernel, candidate_kernel = self._split(weights.kernel)
-            inner_gradient = tf.matmul(candidate_gradient, candidate_kernel, transpose_b=True)
+            units = update.shape[-1]
+            inner_gradient = tf.matmul(candidate_gradient, weights.transposed[2 * units :])
             dropped = state.hidden if dropout is None else state.hidden * dropout
             reset_gradient = inner_gradient * dropped * gate_slope(reset)
             gates = tf.concat([update_gradient, reset_gradient], axis=-1)
-            hidden = tf.matmul(gates, gates_kernel, transpose_b=True) + inner_gradient * reset
+            hidden = tf.matmul(gates, weights.transposed[: 2 * units]) + inner_gradient * reset
         hidden = hidden if dropout is None else hidden * dropout
         projected = tf.concat([update_gradient, reset_gradient, candidate_gradient], axis=-1)  # (batch, 3 · units)
         return projected, GRUState(hidden + gradient.hidden * update)
@@ -102,9 +102,3 @@ class GRURecurrence:
         recurrent = tf.concat([gates, candidate * reset], axis=-1)
         bias = None if weights.bias is None else tf.reduce_sum(recurrent, axis=0)
         return Weights(tf.matmul(hidden, recurrent, transpose_a=True), bias)
-
-    @staticmethod
-    def _split(kernel: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The recurrent kernel's columns for the two gates and for the candidate."""
-        units = kernel.shape[0]
-        return kernel[:, : 2 * units], kernel[:, 2 * units :]

@@ -80,7 +80,7 @@ class LSTMRecurrence:
             ],
             axis=-1,
         )  # (batch, 4 · units)
-        hidden = tf.matmul(projected, weights.kernel, transpose_b=True)
+        hidden = tf.matmul(projected, weights.transposed)
         return projected, LSTMState(hidden if dropout is None else hidden * dropout, cell * forget_gate)
 
     def weight_gradients(

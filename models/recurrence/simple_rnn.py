@@ -48,7 +48,7 @@ class SimpleRNNRecurrence:
         dropout: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, SimpleRNNState]:
         projected = gradient.hidden * ACTIVATIONS[self.activation].slope(new_state.hidden)
-        hidden = tf.matmul(projected, weights.kernel, transpose_b=True)
+        hidden = tf.matmul(projected, weights.transposed)
         return projected, SimpleRNNState(hidden if dropout is None else hidden * dropout)
 
     def weight_gradients(

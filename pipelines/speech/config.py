@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from pipelines.commands import TrainingCommand
 from pipelines.configuration import Configuration
 from pipelines.speech.augmentation import AudioAugmentationConfiguration, SpecAugmentConfiguration
 from pipelines.speech.data import DataConfiguration
@@ -20,7 +21,7 @@ class DecodingConfiguration(Configuration):
     )
 
 
-class SpeechConfiguration(Configuration):
+class SpeechConfiguration(TrainingCommand):
     """Everything that a training of the speech pipeline depends on."""
 
     data: DataConfiguration = DataConfiguration()
@@ -31,7 +32,6 @@ class SpeechConfiguration(Configuration):
     training: TrainingConfiguration = TrainingConfiguration()
     decoding: DecodingConfiguration = DecodingConfiguration()
     steps_per_epoch: int = Field(100, ge=1, description="batches between two validations")
-    seed: int = Field(0, ge=0, description="of weights, order, augmentation and dropout")
 
 
 PRESETS = {

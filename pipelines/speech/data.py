@@ -15,7 +15,7 @@ from pipelines.configuration import Configuration
 from pipelines.speech import checks, sources
 from pipelines.speech.augmentation import AudioAugmentationConfiguration, augment_audio
 
-SHUFFLE_BUFFER = 2048  # recordings held in memory while they are shuffled; bounds memory however long the data
+SHUFFLE_BUFFER = 512  # recordings held in memory while they are shuffled; bounds memory however long the data
 BUCKET_GROWTH = 1.3  # each bucket's longest recording over the one's before
 SHORTEST_BUCKET_SECONDS = 0.8
 
@@ -200,7 +200,7 @@ def _bucketed(recordings: tf.data.Dataset, configuration: DataConfiguration, sam
             drop_remainder=True,
         )
         .map(lambda batch: _pad_to_bucket(batch, boundaries))
-        .prefetch(4)
+        .prefetch(16)
     )
 
 
@@ -210,3 +210,13 @@ def _pad_to_bucket(batch: dict[str, tf.Tensor], boundaries: list[int]) -> dict[s
     limits = tf.constant(boundaries, tf.int32) - 1
     target = limits[tf.searchsorted(limits, tf.shape(audio)[1:])[0]]
     return batch | {"audio": tf.pad(audio, [[0, 0], [0, target - tf.shape(audio)[1]]])}
+
+
+def language_model_texts(speech: Speech, transcript_weight: float) -> tuple[list[str], list[float]]:
+    """Returns the texts that a language model may learn from, with weights: training transcripts, synthetic sentences."""
+    transcripts = [utterance.text for utterance in speech.utterances["train"]]
+    sentences: list[str] = []
+    if speech.pretraining is not None:
+        utterances = speech.pretraining.utterances("train")
+        sentences = sorted({utterance.text for utterance in utterances if utterance.key in speech.pretraining_keys})
+    return transcripts + sentences, [transcript_weight] * len(transcripts) + [1.0] * len(sentences)

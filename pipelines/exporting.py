@@ -1,0 +1,183 @@
+"""Export: a SavedModel as TensorFlow Serving expects it, with a model card and warm-up requests."""
+
+import os
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+from tensorflow_serving.apis import prediction_log_pb2
+
+PYTHON_OPERATIONS = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
+MOST_WARMUP_REQUESTS = 1000
+"""TensorFlow Serving refuses a model with more."""
+
+
+class WarmupRequest(NamedTuple):
+    """A request that the server answers before it serves, so that the first user need not wait.
+
+    Args:
+        signature: Name of the signature.
+        inputs: A value for each of its inputs.
+    """
+
+    signature: str
+    inputs: Mapping[str, Any]
+
+
+def export(
+    module: tf.Module | keras.Model,
+    signatures: Mapping[str, Any],
+    name: str,
+    model_card: str,
+    warmup: Sequence[WarmupRequest],
+    folder: Path | str = "exports",
+) -> Path:
+    """Writes `<folder>/<name>/<version>/`, whole or not at all, and returns its path.
+
+    The version is the next whole number. Beside the SavedModel there are `model_card.md` and
+    `assets.extra/tf_serving_warmup_requests`.
+
+    Args:
+        module: Owns the variables and tables that the signatures use.
+        signatures: Concrete functions (`tf.function(...).get_concrete_function(...)`) that take and return
+            tensors by name; one of them is `serving_default`.
+        name: Name of the model, and of its folder.
+        model_card: Markdown: data, licence, metrics, limits.
+        warmup: At least one request; each is run on the saved model before it gets its version.
+        folder: Where all exports are.
+
+    Raises:
+        ValueError: The name cannot be a folder's, there is no `serving_default`, a signature needs XLA or
+            Python code (a server has neither), or a warm-up request does not fit its signature.
+
+    Example:
+        >>> import tempfile
+        >>> module = tf.Module()
+        >>> twice = tf.function(lambda value: {"twice": 2 * value})
+        >>> signature = twice.get_concrete_function(tf.TensorSpec([None], tf.float32, name="value"))
+        >>> request = WarmupRequest("serving_default", {"value": [1.0, 2.0]})
+        >>> signatures = {"serving_default": signature}
+        >>> path = export(module, signatures, "twice", "# Twice", [request], tempfile.mkdtemp())
+        >>> loaded = tf.saved_model.load(path).signatures["serving_default"]
+        >>> path.name, loaded(tf.constant([3.0]))["twice"].numpy()
+        ('1', array([6.], dtype=float32))
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise ValueError(
+            f"The name of an export needs letters, digits, '.', '_' and '-' only. Received: {name!r}"
+        )
+    if "serving_default" not in signatures:
+        raise ValueError(
+            "A server calls the signature `serving_default` unless told otherwise. Name one of them so. "
+            f"Received: {sorted(signatures)}"
+        )
+    for signature_name, signature in signatures.items():
+        _refuse_what_a_server_lacks(signature_name, signature)
+
+    models = Path(folder) / name
+    models.mkdir(parents=True, exist_ok=True)
+    partial = models / f".partial-{os.getpid()}"  # TensorFlow Serving looks at whole numbers only
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        # Custom gradients serve training; without them the graph holds the forward pass alone.
+        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+        tf.saved_model.save(
+            _root(module, signatures), str(partial), signatures=dict(signatures), options=options
+        )
+        (partial / "model_card.md").write_text(model_card, encoding="utf-8")
+        extra = partial / "assets.extra"
+        extra.mkdir(exist_ok=True)
+        with tf.io.TFRecordWriter(str(extra / "tf_serving_warmup_requests")) as writer:
+            for log in _prediction_logs(partial, name, warmup):
+                writer.write(log.SerializeToString())
+        return _move_to_next_version(partial, models)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def _refuse_what_a_server_lacks(name: str, signature: Any) -> None:
+    """Raises if a signature runs Python, or must be compiled by XLA, which servers have off on CPUs."""
+    graph = signature.graph.as_graph_def()
+    functions = graph.library.function
+    nodes = [*graph.node, *(node for function in functions for node in function.node_def)]
+    python = sorted({node.op for node in nodes} & PYTHON_OPERATIONS)
+    # Jitted functions carry the mark themselves, and so do the nodes that call them.
+    compiled = [item for item in (*nodes, *functions) if item.attr["_XlaMustCompile"].b]
+    if python or compiled:
+        raise ValueError(
+            f"The signature {name!r} cannot be served: a server has no Python and, by default, no XLA. Use "
+            "TensorFlow operations only, and leave out jit_compile=True. "
+            f"Received: {', '.join(python) or 'a function that must be compiled by XLA'}"
+        )
+
+
+def _root(module: tf.Module | keras.Model, signatures: Mapping[str, Any]) -> tf.Module:
+    """Returns what is saved: the variables that the signatures use, the tables, and nothing else.
+
+    Keras does not track for TensorFlow all that a layer owns (not the states of `SeedGenerator`s), and a
+    module brings along all its functions, those for training too.
+    """
+    root = tf.Module()
+    variables = {id(item): item for each in signatures.values() for item in each.graph.variables}
+    root.used_variables = list(variables.values())
+    nodes = tf.train.TrackableView(module).descendants()
+    root.tables = [node for node in nodes if isinstance(node, tf.saved_model.experimental.TrackableResource)]
+    return root
+
+
+def _prediction_logs(
+    folder: Path, name: str, warmup: Sequence[WarmupRequest]
+) -> list[prediction_log_pb2.PredictionLog]:
+    """Loads the export and runs each request: a server does not load a model whose warm-up fails."""
+    if not 0 < len(warmup) <= MOST_WARMUP_REQUESTS:
+        raise ValueError(
+            f"An export needs between 1 and {MOST_WARMUP_REQUESTS} warm-up requests. Received: {len(warmup)}"
+        )
+    signatures = tf.saved_model.load(str(folder)).signatures
+    inputs = {key: signature.structured_input_signature[1] for key, signature in signatures.items()}
+    logs = []
+    for request in warmup:
+        if (
+            request.inputs.keys() != inputs.get(request.signature, {}).keys()
+            or request.signature not in inputs
+        ):
+            known = "; ".join(f"{key} with {sorted(names)}" for key, names in inputs.items())
+            raise ValueError(
+                "A warm-up request needs the name of a signature, and a value for each input by name. "
+                f"Expected one of: {known}. Received: {request.signature} with {sorted(request.inputs)}"
+            )
+        log = prediction_log_pb2.PredictionLog()
+        message = log.predict_log.request
+        message.model_spec.name = name
+        message.model_spec.signature_name = request.signature
+        tensors = {}
+        for key, specification in inputs[request.signature].items():
+            try:
+                tensors[key] = tf.convert_to_tensor(request.inputs[key], specification.dtype)
+                specification.shape.assert_is_compatible_with(tensors[key].shape)
+            except (TypeError, ValueError) as error:
+                raise ValueError(
+                    f"The warm-up value of {key!r} does not fit the signature {request.signature!r}. "
+                    f"Expected {specification.dtype.name} of shape {specification.shape}. Received: {error}"
+                ) from error
+            message.inputs[key].CopyFrom(tf.make_tensor_proto(tensors[key]))
+        signatures[request.signature](**tensors)
+        logs.append(log)
+    return logs
+
+
+def _move_to_next_version(partial: Path, models: Path) -> Path:
+    """Renames the finished folder to the next number that no other export takes at the same time."""
+    version = max((int(path.name) for path in models.iterdir() if path.name.isdecimal()), default=0)
+    while True:
+        version += 1
+        try:
+            return partial.rename(models / str(version))
+        except OSError:
+            if not (models / str(version)).exists():
+                raise

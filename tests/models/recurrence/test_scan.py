@@ -1,0 +1,174 @@
+"""The scan against the papers' equations in NumPy, and its gradient against finite differences of these."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models.recurrence import GRURecurrence, LSTMRecurrence, SimpleRNNRecurrence, Weights, scan
+from models.recurrence.activations import ACTIVATIONS
+
+TIME, BATCH, UNITS = 4, 5, 2
+
+# The recurrence, and how the oracle spells it.
+RECURRENCES = {
+    "simple_rnn": (SimpleRNNRecurrence(), ("simple_rnn", "tanh")),
+    "simple_rnn relu": (SimpleRNNRecurrence("relu"), ("simple_rnn", "relu")),
+    "lstm": (LSTMRecurrence(), ("lstm", "tanh", "sigmoid")),
+    "lstm softsign hard_sigmoid": (
+        LSTMRecurrence("softsign", "hard_sigmoid"),
+        ("lstm", "softsign", "hard_sigmoid"),
+    ),
+    "gru": (GRURecurrence(), ("gru", "tanh", "sigmoid", True)),
+    "gru softsign hard_sigmoid": (
+        GRURecurrence("softsign", "hard_sigmoid"),
+        ("gru", "softsign", "hard_sigmoid", True),
+    ),
+    "gru reset before": (GRURecurrence(reset_after=False), ("gru", "tanh", "sigmoid", False)),
+}
+# Each row is a kind of mask: nothing left out, padding on the right, on the left, holes, nothing but padding.
+MASK = np.array([[1, 1, 1, 1], [1, 1, 1, 0], [0, 0, 1, 1], [1, 0, 1, 0], [0, 0, 0, 0]], bool).T  # (time, batch)
+FACTORS = np.array([[0.0, 2.0], [2.0, 0.0], [1.5, 1.0], [2.0, 2.0], [0.0, 0.0]])  # (batch, units)
+
+
+class Case:
+    """A recurrence, its oracle, arguments in float64, and the weights of a loss that sees every output."""
+
+    def __init__(self, oracle, name, mask=None, dropout=None, bias=True):
+        self.recurrence, (function, *options) = RECURRENCES[name]
+        self.expected, self.oracle = getattr(oracle, function)(*options), oracle
+        self.mask, self.dropout = mask, dropout
+        self.random = np.random.default_rng(3)
+        gates, normal = self.expected.gates * UNITS, self.random.normal
+        self.arguments = {"projected": normal(size=(TIME, BATCH, gates)), "kernel": normal(size=(UNITS, gates))}
+        if bias and self.expected.has_bias:
+            self.arguments["bias"] = normal(size=gates)
+        self.states = [f"initial {field}" for field in self.recurrence.state_type._fields]
+        self.arguments |= {name: normal(size=(BATCH, UNITS)) for name in self.states}
+        shapes = [(TIME, BATCH, UNITS), *[(BATCH, UNITS)] * self.expected.states]
+        self.importance = [normal(size=shape) for shape in shapes]
+
+    def oracle_outputs(self):
+        state = [self.arguments[name] for name in self.states]
+        projected, kernel, bias = (self.arguments.get(name) for name in ("projected", "kernel", "bias"))
+        hidden, last = self.oracle.scan(self.expected, projected, state, kernel, bias, self.mask, self.dropout)
+        return [hidden, *last]
+
+    def oracle_loss(self):
+        pairs = zip(self.oracle_outputs(), self.importance, strict=True)
+        return sum(np.sum(output * weight) for output, weight in pairs)
+
+    def finite_differences(self):
+        return {name: self.oracle.slopes(self.oracle_loss, values) for name, values in self.arguments.items()}
+
+    def run(self, arguments, **options):
+        """Outputs and loss of ours for a dictionary of tensors."""
+        state = self.recurrence.state_type(*(arguments[name] for name in self.states))
+        weights = Weights(arguments["kernel"], arguments.get("bias"))
+        mask = None if self.mask is None else tf.constant(self.mask)
+        dropout = None if self.dropout is None else tf.constant(self.dropout)
+        result = scan(self.recurrence, arguments["projected"], state, weights, mask, dropout, **options)
+        assert isinstance(result.state, self.recurrence.state_type)
+        outputs = [result.hidden, *result.state]
+        pairs = zip(outputs, self.importance, strict=True)
+        return outputs, tf.add_n([tf.reduce_sum(output * weight) for output, weight in pairs])
+
+    def run_with_gradients(self, arguments, **options):
+        with tf.GradientTape() as tape:
+            tape.watch(arguments)
+            outputs, loss = self.run(arguments, **options)
+        return outputs, tape.gradient(loss, arguments)
+
+    def tensors(self):
+        return {name: tf.constant(values) for name, values in self.arguments.items()}
+
+    def check(self, outputs, gradients, tolerance=1e-7):
+        for output, expected in zip(outputs, self.oracle_outputs(), strict=True):
+            np.testing.assert_allclose(output, expected, rtol=1e-12, atol=1e-12)
+        for name, expected in self.finite_differences().items():
+            np.testing.assert_allclose(gradients[name], expected, rtol=tolerance, atol=tolerance, err_msg=name)
+
+
+@pytest.mark.parametrize(("mask", "dropout"), [(None, None), (MASK, FACTORS)], ids=["plain", "mask and dropout"])
+@pytest.mark.parametrize("name", RECURRENCES)
+def test_values_and_gradients_equal_the_equations(oracle, name, mask, dropout):
+    case = Case(oracle, name, mask, dropout)
+    case.check(*case.run_with_gradients(case.tensors()))
+
+
+def test_gru_without_bias_equals_the_equations(oracle):
+    case = Case(oracle, "gru", bias=False)
+    case.check(*case.run_with_gradients(case.tensors()))
+
+
+@pytest.mark.parametrize("name", ["simple_rnn", "lstm", "gru", "gru reset before"])
+def test_compiled_by_xla_equals_the_equations(oracle, name):
+    case = Case(oracle, name, MASK, FACTORS)
+    case.check(*case.run_with_gradients(case.tensors(), compiled=True))
+
+
+@pytest.mark.parametrize("name", ["simple_rnn", "lstm", "gru", "gru reset before"])
+def test_unknown_time_and_batch_in_a_graph_equal_the_equations(oracle, name):
+    case = Case(oracle, name, MASK)
+    free = {"projected": (None, None), **dict.fromkeys(case.states, (None,))}
+    signature = {
+        name: tf.TensorSpec((*free.get(name, ()), *values.shape[len(free.get(name, ())) :]), tf.float64)
+        for name, values in case.arguments.items()
+    }
+    case.check(*tf.function(case.run_with_gradients, input_signature=[signature])(case.tensors()))
+
+
+@pytest.mark.parametrize("in_graph", [False, True], ids=["eager", "graph"])
+@pytest.mark.parametrize("name", ["simple_rnn", "lstm", "gru"])
+def test_no_steps_leave_the_state_as_it_was(oracle, name, in_graph):
+    case = Case(oracle, name)
+    arguments = case.tensors()
+    arguments["projected"] = arguments["projected"][:0]
+    case.importance[0] = case.importance[0][:0]
+    run = case.run_with_gradients
+    if in_graph:  # with a time that is not known when the graph is made
+        signature = {name: tf.TensorSpec(tensor.shape, tf.float64) for name, tensor in arguments.items()}
+        signature["projected"] = tf.TensorSpec((None, None, arguments["projected"].shape[2]), tf.float64)
+        run = tf.function(run, input_signature=[signature])
+    (hidden, *last), gradients = run(arguments)
+    assert hidden.shape == (0, BATCH, UNITS)
+    for field, tensor, importance in zip(case.states, last, case.importance[1:], strict=True):
+        np.testing.assert_array_equal(tensor, case.arguments[field])
+        np.testing.assert_array_equal(gradients[field], importance)
+
+
+@pytest.mark.parametrize(
+    ("in_graph", "compiled"), [(False, False), (True, False), (True, True)], ids=["eager", "graph", "compiled"]
+)
+def test_a_second_derivative_is_refused(oracle, in_graph, compiled):
+    case = Case(oracle, "simple_rnn")
+
+    def second_derivative(arguments):
+        with tf.GradientTape() as outer:
+            outer.watch(arguments)
+            with tf.GradientTape() as inner:
+                inner.watch(arguments)
+                _, loss = case.run(arguments, compiled=compiled)
+            first = inner.gradient(loss, arguments["projected"])
+        return outer.gradient(first, arguments)
+
+    with pytest.raises(NotImplementedError, match=r"second derivative .*keras\.layers.* Received: SimpleRNNRecurrence"):
+        (tf.function(second_derivative) if in_graph else second_derivative)(case.tensors())
+
+
+# Between the corners of relu and of hard_sigmoid, at -3, 0 and 3, which have no slope.
+POINTS = np.linspace(-6.1, 6.2, 42)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activation_has_the_value_of_keras(name):
+    expected = getattr(keras.activations, name)(tf.constant(POINTS))
+    np.testing.assert_allclose(ACTIVATIONS[name].value(tf.constant(POINTS)), expected, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_slope_of_activation_equals_finite_differences(oracle, name):
+    values = POINTS.copy()
+    expected = oracle.slopes(lambda: np.sum(ACTIVATIONS[name].value(tf.constant(values)).numpy()), values)
+    value, slope = ACTIVATIONS[name]
+    np.testing.assert_allclose(slope(value(tf.constant(POINTS))), expected, rtol=1e-7, atol=1e-8)

@@ -1,0 +1,223 @@
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow_serving.apis import prediction_log_pb2
+
+from pipelines.exporting import WarmupRequest, export
+
+# Whoever imports Keras or a package of ours in this process fails.
+FRESH_PROCESS = """
+import json, sys
+from importlib.machinery import ModuleSpec
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        # TensorFlow asks where Keras is without importing it, hence a module that fails when it is loaded.
+        if name.partition(".")[0] in ("keras", "tf_keras", "models", "data", "pipelines"):
+            return ModuleSpec(name, self, origin="/nowhere/" + name)
+
+    def create_module(self, spec):
+        raise ImportError(spec.name + " cannot be imported here")
+
+    def exec_module(self, module):
+        raise AssertionError
+
+sys.meta_path.insert(0, Blocker())
+for name in ("keras", "pipelines.exporting"):
+    try:
+        __import__(name)
+        raise AssertionError("the blocker does not block")
+    except ImportError:
+        pass
+import tensorflow as tf
+
+tf.config.optimizer.set_jit(False)
+loaded = tf.saved_model.load(sys.argv[1])
+request = json.loads(sys.argv[2])
+signature = loaded.signatures[request.pop("signature")]
+answer = signature(**{name: tf.constant(value) for name, value in request.items()})
+answer = {name: tensor.numpy() for name, tensor in answer.items()}
+decoded = {n: [t.decode() for t in v] if v.dtype == object else v.tolist() for n, v in answer.items()}
+assert "keras" not in sys.modules
+print("ANSWER" + json.dumps(decoded))
+"""
+
+
+class Tagger(tf.Module):
+    """A tiny model with all that exports have: Keras layers, dropout, a table, text out, explicit state."""
+
+    def __init__(self):
+        super().__init__()
+        keras.utils.set_random_seed(1)
+        layers = [keras.layers.Bidirectional(keras.layers.GRU(3, dropout=0.5, return_sequences=True))]
+        self.network = keras.Sequential([keras.Input((None, 2)), *layers, keras.layers.Dense(2)])
+        initializer = tf.lookup.KeyValueTensorInitializer(tf.constant([0, 1], tf.int64), ["no", "ěšč"])
+        self.labels = tf.lookup.StaticHashTable(initializer, "")
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, 2], tf.float32, name="audio")])
+    def tag(self, audio):
+        logits = self.network(audio, training=False)[:, -1]  # (batch, labels)
+        return {"label": self.labels.lookup(tf.argmax(logits, axis=-1)), "logits": logits}
+
+    @tf.function(input_signature=[])
+    def initial_state(self):
+        return {"total": tf.zeros([1])}
+
+    @tf.function(input_signature=[tf.TensorSpec([1], name="total"), tf.TensorSpec([1], name="value")])
+    def step(self, total, value):
+        return {"total": total + value}
+
+    def signatures(self):
+        functions = {"serving_default": self.tag, "initial_state": self.initial_state, "step": self.step}
+        return {name: function.get_concrete_function() for name, function in functions.items()}
+
+
+AUDIO = np.random.default_rng(0).normal(size=(2, 4, 2)).astype("float32")
+REQUESTS = [WarmupRequest("serving_default", {"audio": AUDIO}), WarmupRequest("initial_state", {})]
+
+
+@pytest.fixture(scope="module")
+def tagger():
+    return Tagger()
+
+
+@pytest.fixture(scope="module")
+def exported(tagger, tmp_path_factory):
+    return export(
+        tagger, tagger.signatures(), "tagger", "# Card\nč", REQUESTS, tmp_path_factory.mktemp("exports")
+    )
+
+
+def answer_in_a_fresh_process(path, folder, **request):
+    command = [sys.executable, "-c", FRESH_PROCESS, str(path), json.dumps(request)]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.partition("ANSWER")[2])
+
+
+def test_answers_where_neither_keras_nor_our_code_is(exported, tagger, tmp_path):
+    answer = answer_in_a_fresh_process(exported, tmp_path, signature="serving_default", audio=AUDIO.tolist())
+    expected = tagger.tag(AUDIO)
+    np.testing.assert_allclose(answer["logits"], expected["logits"], atol=1e-6)
+    assert answer["label"] == [label.decode() for label in expected["label"].numpy()]
+
+
+def test_a_keras_model_itself_is_exported(tmp_path):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dropout(0.5), keras.layers.Dense(2)])
+    specification = tf.TensorSpec([None, 3], tf.float32, name="values")
+    signature = tf.function(lambda values: {"y": model(values)}).get_concrete_function(specification)
+    # Keras does not track this state for TensorFlow; a sampling signature needs it nevertheless.
+    sample = tf.function(lambda values: {"y": model(values, training=True)}).get_concrete_function(
+        specification
+    )
+    values = np.ones((2, 3), "float32")
+    request = WarmupRequest("serving_default", {"values": values})
+    path = export(
+        model, {"serving_default": signature, "sample": sample}, "m", "# M", [request], tmp_path / "e"
+    )
+    answer = answer_in_a_fresh_process(path, tmp_path, signature="serving_default", values=values.tolist())
+    np.testing.assert_allclose(answer["y"], model(values), atol=1e-6)
+
+
+def test_warmup_requests_parse_back_to_what_was_asked(exported):
+    path = exported / "assets.extra" / "tf_serving_warmup_requests"
+    logs = [
+        prediction_log_pb2.PredictionLog.FromString(record.numpy())
+        for record in tf.data.TFRecordDataset(str(path))
+    ]
+    assert [log.WhichOneof("log_type") for log in logs] == ["predict_log", "predict_log"]
+    requests = [log.predict_log.request for log in logs]
+    assert [(each.model_spec.name, each.model_spec.signature_name) for each in requests] == [
+        ("tagger", "serving_default"),
+        ("tagger", "initial_state"),
+    ]
+    assert list(requests[0].inputs) == ["audio"]
+    np.testing.assert_array_equal(tf.make_ndarray(requests[0].inputs["audio"]), AUDIO)
+    assert not requests[1].inputs
+
+
+def test_folder_is_as_a_server_expects_it(exported):
+    assert exported.name == "1"
+    assert (exported / "model_card.md").read_text(encoding="utf-8") == "# Card\nč"
+    files = {path.relative_to(exported).as_posix() for path in exported.rglob("*") if path.is_file()}
+    assert {"saved_model.pb", "variables/variables.index", "model_card.md"} <= files
+    assert [path.name for path in exported.parent.iterdir()] == ["1"]
+
+
+def test_versions_count_up_past_gaps_and_other_files(tagger, tmp_path):
+    for name in ("2", "9", "10", "notes", ".partial-1"):
+        (tmp_path / "tagger" / name).mkdir(parents=True)
+        (tmp_path / "tagger" / name / "file").touch()
+    signatures = {"serving_default": tagger.signatures()["initial_state"]}
+    request = WarmupRequest("serving_default", {})
+    path = export(tagger, signatures, "tagger", "", [request], tmp_path)
+    assert path == tmp_path / "tagger" / "11"
+
+
+def test_a_version_taken_in_the_meantime_is_passed_over(tagger, tmp_path, monkeypatch):
+    signatures = {"serving_default": tagger.signatures()["initial_state"]}
+    save = tf.saved_model.save
+
+    def save_slowly(*arguments, **options):
+        save(*arguments, **options)
+        # Our look at the folder came before the other export.
+        monkeypatch.setattr("pathlib.Path.iterdir", lambda folder: iter(()))
+        (tmp_path / "tagger" / "1").mkdir()
+        (tmp_path / "tagger" / "1" / "saved_model.pb").touch()
+
+    monkeypatch.setattr(tf.saved_model, "save", save_slowly)
+    path = export(tagger, signatures, "tagger", "", [WarmupRequest("serving_default", {})], tmp_path)
+    assert path == tmp_path / "tagger" / "2"
+
+
+@pytest.mark.parametrize(
+    ("requests", "message"),
+    [
+        ([], r"between 1 and 1000.*Received: 0"),
+        ([WarmupRequest("nothing", {})], r"Received: nothing with \[\]"),
+        (
+            [WarmupRequest("step", {"total": [0.0]})],
+            r"step with \['total', 'value'\].*Received: step with \['total'\]",
+        ),
+        (
+            [WarmupRequest("step", {"total": [0.0], "value": ["a"]})],
+            r"'value' does not fit.*float32 of shape \(1,\)",
+        ),
+        ([WarmupRequest("step", {"total": [0.0], "value": [1.0, 2.0]})], r"'value' does not fit"),
+    ],
+)
+def test_wrong_warmup_requests_are_refused_and_nothing_is_left(tagger, tmp_path, requests, message):
+    with pytest.raises(ValueError, match=message):
+        export(tagger, tagger.signatures(), "tagger", "", requests, tmp_path)
+    assert list((tmp_path / "tagger").iterdir()) == []
+
+
+def test_what_a_server_cannot_run_is_refused(tmp_path):
+    request = [WarmupRequest("serving_default", {"x": [1.0]})]
+    compiled = tf.function(lambda x: x * x, jit_compile=True)
+    python = lambda x: tf.numpy_function(np.square, [x], tf.float32)  # noqa: E731
+    branch = lambda x: tf.cond(x[0] > 0, lambda: compiled(x), lambda: x)  # noqa: E731
+    for function, received in (
+        (compiled, "compiled by XLA"),
+        (branch, "compiled by XLA"),
+        (python, "PyFunc"),
+    ):
+        signature = tf.function(lambda x, function=function: {"y": function(x)})
+        signature = signature.get_concrete_function(tf.TensorSpec([1], tf.float32, name="x"))
+        with pytest.raises(ValueError, match=f"cannot be served.*Received: .*{received}"):
+            export(tf.Module(), {"serving_default": signature}, "m", "", request, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_names_are_checked(tagger, tmp_path):
+    with pytest.raises(ValueError, match=r"letters, digits.*Received: '\.\./m'"):
+        export(tagger, tagger.signatures(), "../m", "", REQUESTS, tmp_path)
+    with pytest.raises(ValueError, match=r"serving_default.*Received: \['step'\]"):
+        export(tagger, {"step": tagger.signatures()["step"]}, "m", "", REQUESTS, tmp_path)
