@@ -15,9 +15,7 @@ import tensorflow as tf
 Variable: TypeAlias = Any  # keras.Variable or tf.Variable, neither of which mypy knows
 
 
-def save_checkpoint(
-    path: Path, variables: Mapping[str, Sequence[Variable]], state: Mapping[str, Any]
-) -> None:
+def save_checkpoint(path: Path, variables: Mapping[str, Sequence[Variable]], state: Mapping[str, Any]) -> None:
     """Writes variables and a JSON-like state to one file; a kill at any moment leaves the old or the new one.
 
     Variables are listed explicitly because `tf.train.Checkpoint(model=...)` silently leaves out the states of
@@ -131,6 +129,4 @@ class WeightAverage:
 
 
 def _named(variables: Mapping[str, Sequence[Variable]]) -> dict[str, Variable]:
-    return {
-        f"{group}.{number}": item for group, items in variables.items() for number, item in enumerate(items)
-    }
+    return {f"{group}.{number}": item for group, items in variables.items() for number, item in enumerate(items)}

@@ -34,7 +34,54 @@ class SpeechConfiguration(TrainingCommand):
     steps_per_epoch: int = Field(100, ge=1, description="batches between two validations")
 
 
+_SMALL = SpeechConfiguration(
+    data=DataConfiguration(
+        batch_seconds=16.0, pretraining="one_hour", pretraining_first_share=0.3, pretraining_last_share=0.1
+    ),
+    augmentation=AudioAugmentationConfiguration(speed=0.1, noise_share=0.1),
+    spec_augment=SpecAugmentConfiguration(frequency_width=6, time_masks_a_second=0.4),
+    features=FeatureConfiguration(mel_bands=40),
+    network=NetworkConfiguration(units=160, layers=3, filters=16, dropout=0.1),
+    training=TrainingConfiguration(epochs=16, learning_rate=4e-3, weight_decay=1e-4, weight_average_decay=0.99),
+    steps_per_epoch=200,
+)
+_BASE = _SMALL.replace(
+    data={"batch_seconds": 24.0, "pretraining": "six_hours", "pretraining_first_share": 0.6},
+    spec_augment={"time_masks_a_second": 0.8},
+    network={"units": 224, "dropout": 0.2},
+    augmentation={"noise_share": 0.2},
+    training={"epochs": 24, "learning_rate": 3e-3, "weight_average_decay": 0.995},
+    steps_per_epoch=220,
+)
+
+_STREAMING = _SMALL.replace(network={"bidirectional": False, "units": 256})
+_CZECH = _SMALL.replace(
+    data={"source": "game_dialogue", "pretraining": "none", "batch_seconds": 24.0},
+    features={"sample_rate": 16000, "mel_bands": 64},
+    network={"units": 224},
+    training={"epochs": 24, "learning_rate": 3e-3},
+    steps_per_epoch=220,
+)
+_LIBRISPEECH = _BASE.replace(
+    data={"source": "librispeech_dataset", "pretraining": "none", "batch_seconds": 320.0, "longest_seconds": 17.0},
+    features={"sample_rate": 16000, "mel_bands": 80},
+    network={"units": 512, "layers": 5, "filters": 32},
+    training={"epochs": 60, "learning_rate": 1e-3, "mixed_precision": True},
+    steps_per_epoch=1200,
+)
+
 PRESETS = {
-    "small": SpeechConfiguration(),
-    "base": SpeechConfiguration(),
+    "small": _SMALL,
+    "base": _BASE,
+    "streaming": _STREAMING,
+    "czech": _CZECH,
+    "librispeech": _LIBRISPEECH,
 }
+"""Named configurations, the default first.
+
+- `small`: the telephone prompts and an hour of synthetic speech; at most 10 minutes on two CPU cores.
+- `base`: wider, with six hours of synthetic speech; at most 60 minutes on two CPU cores.
+- `streaming`: as `small`, in one direction: a chunk of 40 ms is transcribed when it has been heard.
+- `czech`: the Czech game dialogue, about 45 minutes on two CPU cores.
+- `librispeech`: the public TFDS data set, 100 hours; for a GPU, and untested on one.
+"""

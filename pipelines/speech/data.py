@@ -31,14 +31,18 @@ class DataConfiguration(Configuration):
     pretraining: Literal["none", "one_hour", "six_hours"] = Field(
         "none", description="synthetic speech mixed into training; never into validation or test"
     )
-    pretraining_first_share: float = Field(0.8, ge=0, le=1, description="synthetic share of the first epoch")
+    pretraining_first_share: float = Field(
+        0.8, ge=0, le=1, description="synthetic share of the second epoch; the first has none"
+    )
     pretraining_last_share: float = Field(0.2, ge=0, le=1, description="synthetic share of the last epoch")
     longest_seconds: float = Field(20.0, gt=0, description="longer recordings are left out of training, and counted")
     first_epoch_seconds: float = Field(
         3.0, gt=0, description="the first epoch has shorter recordings only, from which CTC learns to align sooner"
     )
     batch_seconds: float = Field(64.0, gt=0, description="audio in a batch, padding included")
-    skip_unlearnable: bool = Field(False, description="leave out recordings that cannot be learned, instead of refusing")
+    skip_unlearnable: bool = Field(
+        False, description="leave out recordings that cannot be learned, instead of refusing"
+    )
 
 
 class Speech(NamedTuple):
@@ -93,7 +97,9 @@ def load(configuration: DataConfiguration, sample_rate: int, label_frames: Calla
 
     pretraining, keys = None, frozenset[str]()
     if configuration.pretraining != "none":
-        pretraining = sources.DatasetSource(data.prepare(SyntheticSpeech(config=configuration.pretraining)), sample_rate)
+        pretraining = sources.DatasetSource(
+            data.prepare(SyntheticSpeech(config=configuration.pretraining)), sample_rate
+        )
         held_out = {utterance.text for split in ("validation", "test") for utterance in utterances[split]}
         keys = frozenset(
             utterance.key
@@ -117,16 +123,28 @@ def training_batches(
     streams = [_stream(speech.source, keys, augmentation, sample_rate, (seed, epoch, 0))]
     shares = [1.0]
     if speech.pretraining is not None:
-        progress = epoch / max(epochs - 1, 1)
-        first, last = configuration.pretraining_first_share, configuration.pretraining_last_share
-        share = first + (last - first) * progress
-        streams.append(_stream(speech.pretraining, speech.pretraining_keys, augmentation, sample_rate, (seed, epoch, 1)))
+        share = pretraining_share(configuration, epoch, epochs)
+        streams.append(
+            _stream(speech.pretraining, speech.pretraining_keys, augmentation, sample_rate, (seed, epoch, 1))
+        )
         shares = [1 - share, share]
     mixed = tf.data.Dataset.sample_from_datasets(streams, shares, seed=seed * 1000 + epoch)
     if epoch == 0:
         limit = round(configuration.first_epoch_seconds * sample_rate)
         mixed = mixed.filter(lambda recording: tf.size(recording["audio"]) <= limit)
     return _bucketed(mixed.map(_encoder(speech.alphabet)), configuration, sample_rate)
+
+
+def pretraining_share(configuration: DataConfiguration, epoch: int, epochs: int) -> float:
+    """The share of synthetic recordings in an epoch: none in the first, then linear from the first share to the last.
+
+    One voice is enough to learn to align, and several only make it slower.
+    """
+    if epoch == 0:
+        return 0.0
+    progress = (epoch - 1) / max(epochs - 2, 1)
+    first, last = configuration.pretraining_first_share, configuration.pretraining_last_share
+    return first + (last - first) * progress
 
 
 def batches(source: sources.Source, split: str, alphabet: tuple[str, ...], seconds: float = 64.0) -> tf.data.Dataset:

@@ -1,0 +1,199 @@
+"""How a model's weights change: what can be configured, the learning rate, and one step."""
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal
+
+import keras
+import tensorflow as tf
+from pydantic import Field
+
+from pipelines.checkpoints import WeightAverage
+from pipelines.configuration import Configuration
+
+LONGEST_SKIP = 20
+"""So many steps in a row without a finite loss end the training."""
+
+
+class TrainingConfiguration(Configuration):
+    """How a model is trained; every pipeline nests it as `training`.
+
+    The rate rises linearly to its peak and then follows half a cosine (Loshchilov and Hutter, "SGDR", 2017) or stays.
+    The optimizer is AdamW (by the same, "Decoupled weight decay regularization", 2019); vectors (biases, normalisation
+    scales) are not decayed. `mixed_precision` is applied by whoever builds the model, through `dtype_policy`; bfloat16
+    has the exponents of float32, so that no loss scaling is needed.
+    """
+
+    epochs: int = Field(10, ge=1)
+    """Passes over the training data."""
+    learning_rate: float = Field(1e-3, gt=0)
+    """Peak learning rate."""
+    warmup_share: float = Field(0.05, ge=0, lt=1)
+    """Share of all steps in which the learning rate rises to its peak."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """Learning rate after the warm-up."""
+    final_learning_rate_share: float = Field(0.01, ge=0, le=1)
+    """Where the cosine ends, as a share of the peak."""
+    gradient_clip_norm: float = Field(1.0, ge=0)
+    """Largest global norm of the gradients; 0 is off."""
+    weight_decay: float = Field(0.0, ge=0)
+    """Decoupled weight decay of matrices."""
+    early_stopping_patience: int = Field(0, ge=0)
+    """Epochs without improvement before training ends; 0 is off."""
+    weight_average_decay: float = Field(0.0, ge=0, lt=1)
+    """Decay of the moving average of weights that is validated and kept; 0 is off."""
+    mixed_precision: bool = False
+    """Compute in bfloat16 and keep the weights in float32."""
+    jit_compile: bool = False
+    """Compile the training step by XLA, once for each shape of a batch."""
+    checkpoint_seconds: float = Field(60.0, ge=0)
+    """Longest time between checkpoints within an epoch."""
+
+    @property
+    def dtype_policy(self) -> str:
+        """Name of the Keras dtype policy to build the model with."""
+        return "mixed_bfloat16" if self.mixed_precision else "float32"
+
+
+def learning_rate_schedule(
+    configuration: TrainingConfiguration, steps: int
+) -> keras.optimizers.schedules.LearningRateSchedule:
+    """Returns the learning rate as a function of the step; in `w` warm-up steps, peak * (step + 1) / (w + 1).
+
+    Args:
+        configuration: Peak, warm-up, shape and end of the schedule.
+        steps: Steps of the whole training; later steps keep the final rate.
+
+    Example:
+        >>> configuration = TrainingConfiguration(learning_rate=1.0, warmup_share=0.3)
+        >>> schedule = learning_rate_schedule(configuration, steps=10)
+        >>> [round(float(schedule(step)), 2) for step in (0, 1, 2, 3, 10)]
+        [0.25, 0.5, 0.75, 1.0, 0.01]
+    """
+    warmup = min(math.ceil(configuration.warmup_share * steps), steps - 1)
+    peak = configuration.learning_rate
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=peak / (warmup + 1) if warmup else peak,  # the first step must move, hence not zero
+        decay_steps=steps - warmup,
+        alpha=configuration.final_learning_rate_share if configuration.schedule == "cosine" else 1.0,
+        warmup_target=peak if warmup else None,
+        warmup_steps=warmup,
+    )
+
+
+class TrainingStep:
+    """One step of the optimizer on one batch, compiled once; a batch without a finite loss changes nothing.
+
+    Args:
+        model: A built model.
+        loss: `loss(batch, training)` returns the mean loss of a batch, a scalar.
+        configuration: How to train.
+        steps: Steps of the whole training, for the schedule.
+        batch_specification: What batches look like, as `tf.data.Dataset.element_spec` says it. The first tensor has
+            the examples as its first dimension.
+
+    Attributes:
+        optimizer: AdamW.
+        average: The moving average of the weights.
+        sums: Sums over the epoch so far, kept where the step runs so that the host need not wait for each step.
+
+    Raises:
+        ValueError: At the first step: the loss is no scalar, or a weight gets no gradient.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        >>> loss = lambda batch, training: tf.reduce_mean(model(batch) ** 2)
+        >>> step = TrainingStep(model, loss, TrainingConfiguration(), 10, tf.TensorSpec((None, 2)))
+        >>> step(tf.ones((3, 2)))
+        >>> step.means()["skipped_steps"]
+        0.0
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        loss: Callable[[Any, bool], tf.Tensor],
+        configuration: TrainingConfiguration,
+        steps: int,
+        batch_specification: Any,
+    ) -> None:
+        self.loss = loss
+        self.clip_norm = configuration.gradient_clip_norm
+        self.weights = model.trainable_variables
+        schedule = learning_rate_schedule(configuration, steps)
+        self.optimizer = keras.optimizers.AdamW(schedule, weight_decay=configuration.weight_decay)
+        self.optimizer.exclude_from_weight_decay(var_list=[weight for weight in self.weights if len(weight.shape) < 2])
+        self.optimizer.build(self.weights)
+        self.average = WeightAverage(self.weights, configuration.weight_average_decay)
+        names = ("loss", "gradient_norm", "examples", "steps", "skipped", "last_skip", "in_row", "longest")
+        self.sums = {name: tf.Variable(0.0, dtype=tf.float64) for name in names}
+        self._compiled = tf.function(
+            self._step, input_signature=[batch_specification], jit_compile=configuration.jit_compile or None
+        )
+
+    def __call__(self, batch: Any) -> None:
+        self._compiled(batch)
+
+    def means(self) -> dict[str, float]:
+        """Returns the epoch's means so far. It waits for the steps under way, so ask for them now and then only."""
+        sums = {name: float(variable) for name, variable in self.sums.items()}
+        return {
+            "loss": sums["loss"] / sums["examples"] if sums["examples"] else math.nan,
+            "gradient_norm": sums["gradient_norm"] / sums["steps"] if sums["steps"] else math.nan,
+            "learning_rate": float(self.optimizer.learning_rate),
+            "skipped_steps": sums["skipped"],
+        }
+
+    def refuse_long_skip(self, epoch: int) -> None:
+        """Raises `FloatingPointError` if the loss or the gradient was not finite for 20 steps in a row."""
+        if float(self.sums["longest"]) >= LONGEST_SKIP:
+            raise FloatingPointError(
+                f"The loss or its gradient was not finite for {LONGEST_SKIP} steps in a row. Expected finite numbers: "
+                "lower the learning rate, lengthen the warm-up, or look for bad examples. Received: epoch "
+                f"{epoch}, step {float(self.sums['last_skip']):.0f}, mean loss before {self.means()['loss']:.4g}"
+            )
+
+    def start_epoch(self) -> None:
+        """Sets the sums over the epoch to zero; steps skipped in a row are counted across epochs."""
+        for name in ("loss", "gradient_norm", "examples", "steps", "skipped", "last_skip"):
+            self.sums[name].assign(0)
+
+    def _step(self, batch: Any) -> None:
+        weights = [weight.value for weight in self.weights]
+        with tf.GradientTape() as tape:
+            loss = tf.cast(self.loss(batch, True), tf.float32)
+        if loss.shape.rank != 0:
+            raise ValueError(f"The loss must be a scalar, the mean over the batch. Received: shape {loss.shape}")
+        gradients = tape.gradient(loss, weights)
+        pairs = zip(self.weights, gradients, strict=True)
+        if missing := [weight.path for weight, gradient in pairs if gradient is None]:
+            raise ValueError(
+                "Some weights get no gradient: the loss does not depend on them. Use them, remove them, or set "
+                f"`trainable = False`. Received: {', '.join(missing)}"
+            )
+        norm = tf.linalg.global_norm(gradients)
+        if self.clip_norm:
+            gradients, _ = tf.clip_by_global_norm(gradients, self.clip_norm, use_norm=norm)
+        finite = tf.math.is_finite(loss) & tf.math.is_finite(norm)
+        tf.cond(finite, lambda: self._update(gradients, loss, norm, _examples(batch)), self._skip)
+
+    def _update(self, gradients: list[Any], loss: tf.Tensor, norm: tf.Tensor, examples: tf.Tensor) -> None:
+        self.optimizer.apply(gradients)
+        self.average.update()
+        examples = tf.cast(examples, tf.float64)
+        self.sums["loss"].assign_add(tf.cast(loss, tf.float64) * examples)
+        self.sums["gradient_norm"].assign_add(tf.cast(norm, tf.float64))
+        self.sums["examples"].assign_add(examples)
+        self.sums["steps"].assign_add(1)
+        self.sums["in_row"].assign(0)
+
+    def _skip(self) -> None:
+        skipped = self.sums["skipped"].assign_add(1)
+        self.sums["last_skip"].assign(self.sums["steps"] + skipped)
+        in_row = self.sums["in_row"].assign_add(1)
+        self.sums["longest"].assign(tf.maximum(self.sums["longest"], in_row))
+
+
+def _examples(batch: Any) -> tf.Tensor:
+    first = tf.nest.flatten(batch)[0]
+    return first.nrows() if isinstance(first, tf.RaggedTensor) else tf.shape(first)[0]
