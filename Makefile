@@ -22,7 +22,7 @@ targets = $(addprefix $(1)-,$(PIPELINES))
 # Said before the environment is made, not after.
 ifneq ($(filter transcribe,$(MAKECMDGOALS)),)
 ifeq ($(strip $(AUDIO)),)
-$(error There is nothing to transcribe. Name the recordings: make transcribe AUDIO="a.wav b.mp3". Received: AUDIO=)
+$(error There is nothing to transcribe. Name the recordings: make transcribe AUDIO="a.wav b.mp3". Received: AUDIO=$(AUDIO))
 endif
 endif
 
@@ -43,11 +43,14 @@ help:
 		{ show($$0) }'
 	@echo
 	@echo "The first command makes the environment, $(VENV), and the first training gets its data."
+	@echo "ARGS go to the command as they are, such as ARGS=\"--seed 3\"; presets and all settings are listed by:"
+	@$(foreach pipeline,$(PIPELINES),echo "  $(PYTHON) -m pipelines.$(pipeline).train --help";)
+	@echo "A file name with spaces is quoted twice: make transcribe AUDIO=\"'my recording.wav'\""
 
 ## setup: make the environment, .venv (each command below does this itself, once)
 setup: $(ENVIRONMENT)
 
-## train-PIPELINE: train, then evaluate [PRESET=name] [ARGS="--seed 3"] [RESUME=1: go on with a killed run]
+## train-PIPELINE: train, then evaluate [PRESET=name] [ARGS=…] [RESUME=1: go on with a killed run]
 $(call targets,train): train-%: $(ENVIRONMENT)
 	$(PYTHON) -m pipelines.$*.train $(strip $(PRESET) $(if $(call on,$(RESUME)),--resume) $(ARGS))
 	$(PYTHON) -m pipelines.$*.evaluate
@@ -95,7 +98,7 @@ $(ENVIRONMENT): setup.cfg pyproject.toml
 	@$(PYTHON3) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "Python 3.11 or newer is needed. On Debian 12 or newer: apt-get install python3 python3-venv." \
 			"Or name another Python: make setup PYTHON3=/path/to/python3.12. Received: $(PYTHON3)" >&2; exit 1; }
-	@$(PYTHON3) -c 'import ensurepip, venv' || { \
+	@$(PYTHON3) -c 'import ensurepip, venv' 2> /dev/null || { \
 		echo "This Python cannot make environments. On Debian: apt-get install python3-venv, then type the command" \
 			"again. Received: $(PYTHON3)" >&2; exit 1; }
 	@exec 9> .venv.lock; \

@@ -27,9 +27,7 @@ def ctc_frames_needed(labels: Sequence[int] | str) -> int:
     return len(labels) + repeats
 
 
-def ctc_loss(
-    logits: tf.Tensor, logit_lengths: tf.Tensor, labels: tf.Tensor, label_lengths: tf.Tensor
-) -> tf.Tensor:
+def ctc_loss(logits: tf.Tensor, logit_lengths: tf.Tensor, labels: tf.Tensor, label_lengths: tf.Tensor) -> tf.Tensor:
     """Negative log likelihood of the labels under connectionist temporal classification.
 
     An alignment assigns a label or the blank to each frame; `collapse` merges repeats, then drops blanks:

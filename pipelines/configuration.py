@@ -128,9 +128,7 @@ def parse_command_line(
                 f"There is no preset {preset!r}. Expected one of: {', '.join(presets)}."
                 f"{_did_you_mean(preset, presets)} Received: {preset!r}"
             )
-        description += (
-            f"\n\nPresets: {', '.join(presets)} (default: {next(iter(presets))}). Defaults below: {preset}."
-        )
+        description += f"\n\nPresets: {', '.join(presets)} (default: {next(iter(presets))}). Defaults below: {preset}."
         default = presets[preset]
         return preset, _parse(type(default), default, arguments, f"{program} [PRESET]", description)
     except ConfigurationError as error:
@@ -239,9 +237,7 @@ def _explain(error: pydantic.ValidationError, kind: type[Configuration]) -> str:
         if detail["type"] == "extra_forbidden":
             lines.append(f"{_explain_unknown(path, kind)} Received: {path} = {received}")
         elif detail["type"] == "missing":
-            lines.append(
-                f"{path}: a value is needed, and there is no default. Give {path}. Received: nothing"
-            )
+            lines.append(f"{path}: a value is needed, and there is no default. Give {path}. Received: nothing")
         elif detail["type"] == "json_invalid":
             lines.append(f"The text is not JSON: {message}. Write the file again. Received: {received}")
         else:

@@ -241,9 +241,7 @@ def _as_examples(per_example: ArrayLike | tuple[ArrayLike, ...]) -> tuple[NDArra
     return tuple(array.astype(np.float64) if array.dtype.kind in "bui" else array for array in arrays)
 
 
-def _resampled(
-    arrays: tuple[NDArray[Any], ...], statistic: Statistic, samples: int, seed: int
-) -> NDArray[np.floating]:
+def _resampled(arrays: tuple[NDArray[Any], ...], statistic: Statistic, samples: int, seed: int) -> NDArray[np.floating]:
     """Returns the statistic of each resampling, (samples,), a bounded number of them at a time."""
     generator = np.random.default_rng(seed)
     examples = len(arrays[0])
@@ -262,8 +260,7 @@ def _interval(values: NDArray[np.floating], confidence: float) -> tuple[float, f
 
 def _row_to_json(row: Row) -> dict[str, Any]:
     metrics = {
-        name: {key: _finite(number) for key, number in metric._asdict().items()}
-        for name, metric in row.metrics.items()
+        name: {key: _finite(number) for key, number in metric._asdict().items()} for name, metric in row.metrics.items()
     }
     content: dict[str, Any] = {"name": row.name, "metrics": metrics}
     if row.minutes is not None:

@@ -67,9 +67,7 @@ def export(
         ('1', array([6.], dtype=float32))
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-        raise ValueError(
-            f"The name of an export needs letters, digits, '.', '_' and '-' only. Received: {name!r}"
-        )
+        raise ValueError(f"The name of an export needs letters, digits, '.', '_' and '-' only. Received: {name!r}")
     if "serving_default" not in signatures:
         raise ValueError(
             "A server calls the signature `serving_default` unless told otherwise. Name one of them so. "
@@ -85,9 +83,7 @@ def export(
     try:
         # Custom gradients serve training; without them the graph holds the forward pass alone.
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-        tf.saved_model.save(
-            _root(module, signatures), str(partial), signatures=dict(signatures), options=options
-        )
+        tf.saved_model.save(_root(module, signatures), str(partial), signatures=dict(signatures), options=options)
         (partial / "model_card.md").write_text(model_card, encoding="utf-8")
         extra = partial / "assets.extra"
         extra.mkdir(exist_ok=True)
@@ -142,10 +138,7 @@ def _prediction_logs(
     inputs = {key: signature.structured_input_signature[1] for key, signature in signatures.items()}
     logs = []
     for request in warmup:
-        if (
-            request.inputs.keys() != inputs.get(request.signature, {}).keys()
-            or request.signature not in inputs
-        ):
+        if request.inputs.keys() != inputs.get(request.signature, {}).keys() or request.signature not in inputs:
             known = "; ".join(f"{key} with {sorted(names)}" for key, names in inputs.items())
             raise ValueError(
                 "A warm-up request needs the name of a signature, and a value for each input by name. "

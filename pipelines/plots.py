@@ -82,9 +82,7 @@ def bars(evaluation: Evaluation, metric: str) -> Figure:
         error = None if low is None or high is None else [[max(value - low, 0)], [max(high - value, 0)]]
         colour = COLOURS[0] if row is evaluation.rows[0] else "#999999"
         axes.barh(place, value, xerr=error, color=colour, capsize=4, height=0.6)
-    axes.set_yticks(
-        range(len(rows)), [row.name.replace("$", r"\$") for row in rows]
-    )  # dollars would be formulas
+    axes.set_yticks(range(len(rows)), [row.name.replace("$", r"\$") for row in rows])  # dollars would be formulas
     axes.invert_yaxis()
     axes.set_xlabel(f"{metric.replace('_', ' ')}, {evaluation.split} split")
     axes.grid(axis="x", alpha=0.3)

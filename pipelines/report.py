@@ -70,9 +70,7 @@ def evaluation_table(evaluation: Evaluation) -> Table:
         [['model', '0.250 [0.125, 0.500]']]
     """
     heads, rows = evaluation.cells()
-    caption = (
-        f"{evaluation.split} split, {evaluation.examples} examples; in brackets the interval by bootstrap."
-    )
+    caption = f"{evaluation.split} split, {evaluation.examples} examples; in brackets the interval by bootstrap."
     return Table(heads, rows, caption)
 
 
@@ -128,8 +126,7 @@ def _block(block: str | Table | Picture | Code) -> str:
 def _table(table: Table) -> str:
     if wrong := [row for row in table.rows if len(row) != len(table.heads)]:
         raise ValueError(
-            f"Each row of a table needs as many cells as there are heads, {len(table.heads)}. "
-            f"Received: {wrong[0]}"
+            f"Each row of a table needs as many cells as there are heads, {len(table.heads)}. Received: {wrong[0]}"
         )
     rows = [[str(cell) for cell in row] for row in table.rows]
     # A column stands to the right if all that it holds are numbers (or nothing).
@@ -137,9 +134,7 @@ def _table(table: Table) -> str:
     kinds = [' class="number"' if each else "" for each in numeric]
     heads = "".join(f"<th{kind}>{_escape(head)}</th>" for kind, head in zip(kinds, table.heads, strict=True))
     lines = "\n".join(
-        "<tr>"
-        + "".join(f"<td{kind}>{_escape(cell)}</td>" for kind, cell in zip(kinds, row, strict=True))
-        + "</tr>"
+        "<tr>" + "".join(f"<td{kind}>{_escape(cell)}</td>" for kind, cell in zip(kinds, row, strict=True)) + "</tr>"
         for row in rows
     )
     caption = f"<figcaption>{_escape(table.caption)}</figcaption>" if table.caption else ""

@@ -51,9 +51,7 @@ class Run:
         self.preset = preset
 
     @classmethod
-    def create(
-        cls, pipeline: str, preset: str, configuration: Configuration, root: Path | str | None = None
-    ) -> "Run":
+    def create(cls, pipeline: str, preset: str, configuration: Configuration, root: Path | str | None = None) -> "Run":
         """Make a new run folder, whole or not at all, holding `configuration.json` and `versions.json`.
 
         Args:
@@ -199,8 +197,7 @@ class Run:
             return []
         rows = csv.DictReader(io.StringIO(self._read("history.csv")))
         return [
-            {name: float(value) for name, value in row.items() if value} | {"epoch": int(row["epoch"])}
-            for row in rows
+            {name: float(value) for name, value in row.items() if value} | {"epoch": int(row["epoch"])} for row in rows
         ]
 
     def _read(self, name: str) -> str:

@@ -8,9 +8,7 @@ import pytest
 
 REPOSITORY = Path(__file__).parent.parent
 OURS = {"models", "data", "pipelines", "tests", "benchmarks"}
-PIPELINES = {folder.name for folder in (REPOSITORY / "pipelines").iterdir() if folder.is_dir()} - {
-    "__pycache__"
-}
+PIPELINES = {folder.name for folder in (REPOSITORY / "pipelines").iterdir() if folder.is_dir()} - {"__pycache__"}
 
 
 def imported_names(source: str, package: str) -> Iterator[str]:
@@ -32,9 +30,7 @@ def imported_names(source: str, package: str) -> Iterator[str]:
 def unit(module: str, pipelines: set[str] = PIPELINES) -> str:
     """Return the part that a dotted name belongs to: `models`, `data`, `pipelines`, `pipelines.speech`."""
     parts = module.split(".")
-    return (
-        ".".join(parts[:2]) if parts[0] == "pipelines" and parts[1:2] and parts[1] in pipelines else parts[0]
-    )
+    return ".".join(parts[:2]) if parts[0] == "pipelines" and parts[1:2] and parts[1] in pipelines else parts[0]
 
 
 def violations(source: str, package: str, pipelines: set[str] = PIPELINES) -> list[str]:
@@ -49,9 +45,7 @@ def violations(source: str, package: str, pipelines: set[str] = PIPELINES) -> li
 
 
 def modules() -> list[Path]:
-    return sorted(
-        path for name in ("models", "data", "pipelines") for path in (REPOSITORY / name).rglob("*.py")
-    )
+    return sorted(path for name in ("models", "data", "pipelines") for path in (REPOSITORY / name).rglob("*.py"))
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(REPOSITORY)))

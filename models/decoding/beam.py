@@ -155,15 +155,11 @@ def _search(
 
     def factor(prefix: str) -> float:
         if prefix not in factors:
-            log_probability = (
-                language_model.log_probability(prefix[:-1], prefix[-1]) if language_model else 0.0
-            )
+            log_probability = language_model.log_probability(prefix[:-1], prefix[-1]) if language_model else 0.0
             factors[prefix] = bonus * math.exp(language_model_weight * log_probability)
         return factors[prefix]
 
-    beam: dict[str, tuple[float, float]] = {
-        "": (1.0, 0.0)
-    }  # prefix: ends in a blank, ends in its last character
+    beam: dict[str, tuple[float, float]] = {"": (1.0, 0.0)}  # prefix: ends in a blank, ends in its last character
     scale = 0.0
     for frame, best_labels in zip(
         np.exp(log_probabilities).tolist(), _labels_above(log_probabilities, prune), strict=True
@@ -214,10 +210,7 @@ def _search(
             grown = dict(nlargest(beam_width, grown.items(), key=_sum_of_item))
         most = max(map(sum, grown.values()))
         scale += math.log(most)
-        beam = {
-            prefix: (in_blank / most, in_character / most)
-            for prefix, (in_blank, in_character) in grown.items()
-        }
+        beam = {prefix: (in_blank / most, in_character / most) for prefix, (in_blank, in_character) in grown.items()}
 
     scores = []
     for prefix, both in beam.items():
@@ -240,9 +233,7 @@ def _labels_above(log_probabilities: np.ndarray, prune: float) -> list[list[int]
     return [labels[:count] for labels, count in zip(order.tolist(), counts.tolist(), strict=True)]
 
 
-def _words(
-    log_probabilities: np.ndarray, labelling: str, alphabet: Sequence[str], frame_seconds: float
-) -> list[Word]:
+def _words(log_probabilities: np.ndarray, labelling: str, alphabet: Sequence[str], frame_seconds: float) -> list[Word]:
     """The words of a labelling at their times in its best alignment."""
     if not labelling.strip(" "):
         return []
@@ -254,8 +245,7 @@ def _words(
         if word:
             frames = [np.flatnonzero(state_of_frame == 2 * at + 1) for at in range(start, start + len(word))]
             certainty = [
-                log_probabilities[of_character, labels[start + at]].max()
-                for at, of_character in enumerate(frames)
+                log_probabilities[of_character, labels[start + at]].max() for at, of_character in enumerate(frames)
             ]
             words.append(
                 Word(
@@ -276,9 +266,7 @@ def _align(log_probabilities: np.ndarray, labels: Sequence[int]) -> np.ndarray:
     """
     extended = np.zeros(2 * len(labels) + 1, np.int64)  # blank, label, blank, …, blank
     extended[1::2] = labels
-    skips = np.zeros(
-        extended.size, bool
-    )  # a label may follow the label before it without a blank, if different
+    skips = np.zeros(extended.size, bool)  # a label may follow the label before it without a blank, if different
     skips[3::2] = extended[3::2] != extended[1:-2:2]
     emissions = log_probabilities[:, extended]  # (time, states)
     time, states = emissions.shape
@@ -313,9 +301,7 @@ def _check(
             f"characters; pass the rows of a batch one by one. Received: shape {log_probabilities.shape}"
         )
     if any(len(character) != 1 for character in alphabet) or len(set(alphabet)) < len(alphabet):
-        raise ValueError(
-            f"beam_decode expected an alphabet of different single characters. Received: {alphabet}"
-        )
+        raise ValueError(f"beam_decode expected an alphabet of different single characters. Received: {alphabet}")
     with np.errstate(invalid="ignore"):
         off = np.abs(np.exp(log_probabilities).sum(axis=1) - 1.0)
     if not np.all(off < 0.02):

@@ -96,9 +96,7 @@ def greedy_decode(
 
     def dense(values: tf.Tensor, padding: str | float) -> tf.Tensor:
         """(words,) -> (batch, max_words)"""
-        return tf.RaggedTensor.from_value_rowids(values, word_rows, tf.cast(batch, tf.int64)).to_tensor(
-            padding
-        )
+        return tf.RaggedTensor.from_value_rowids(values, word_rows, tf.cast(batch, tf.int64)).to_tensor(padding)
 
     character_rows = tf.where(spaces, -1, tf.cast(rows, tf.int32))
     character_mean = tf.math.unsorted_segment_mean(certainty, character_rows, batch)  # (batch,)
@@ -111,7 +109,5 @@ def greedy_decode(
         words=dense(words, ""),
         word_starts=dense(tf.boolean_mask(starts, begins_word), 0.0),
         word_ends=dense(tf.math.unsorted_segment_max(ends, word_of_character, word_count), 0.0),
-        word_confidences=dense(
-            tf.exp(tf.math.unsorted_segment_mean(certainty, word_of_character, word_count)), 0.0
-        ),
+        word_confidences=dense(tf.exp(tf.math.unsorted_segment_mean(certainty, word_of_character, word_count)), 0.0),
     )

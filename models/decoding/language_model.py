@@ -49,9 +49,7 @@ class CharacterLanguageModel:
 
     def __init__(self, order: int = 8) -> None:
         if order < 1:
-            raise ValueError(
-                f"The order of a language model is its longest n-gram, at least 1. Received: {order}"
-            )
+            raise ValueError(f"The order of a language model is its longest n-gram, at least 1. Received: {order}")
         self.order = order
         self.alphabet: tuple[str, ...] = ()
         self._keys: list[np.ndarray] = []
@@ -166,8 +164,7 @@ class CharacterLanguageModel:
         """
         if data.get("kind") != cls.__name__:
             raise ValueError(
-                f"Expected the data of a {cls.__name__}, as `to_dict` gives them. "
-                f"Received: kind {data.get('kind')!r}"
+                f"Expected the data of a {cls.__name__}, as `to_dict` gives them. Received: kind {data.get('kind')!r}"
             )
         model = cls(data["order"])
         model._set_alphabet(data["alphabet"])

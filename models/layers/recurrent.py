@@ -51,6 +51,11 @@ class _Scanned:
         inputs = tf.transpose(sequences, (1, 0, 2))  # (time, batch, inputs)
         if self.go_backwards:  # type: ignore[attr-defined]
             inputs = tf.reverse(inputs, axis=[0])
+        steps, steps_unknown = tf.shape(inputs)[0], inputs.shape[0] is None
+        if steps_unknown:  # A scan takes at least one step: where there is none, take one and forget it.
+            missing = [[0, tf.cast(steps == 0, tf.int32)], [0, 0]]
+            inputs = tf.pad(inputs, [*missing, [0, 0]])
+            mask = None if mask is None else tf.pad(mask, missing)
         dropout, recurrent_dropout = self._dropout_masks(sequences, state) if training else (None, None)
         if dropout is not None:
             inputs *= dropout
@@ -62,14 +67,17 @@ class _Scanned:
         compiled = bool(training) and not tf.executing_eagerly()
         hidden, last = scan(recurrence, projected, state, weights, mask, recurrent_dropout, compiled)
 
-        # As Keras has it: zeros until the first step that counts, whatever the initial state.
-        last_output = tf.where(tf.shape(hidden)[0] > 0, last.hidden, tf.zeros_like(last.hidden))
+        last_output = last.hidden
         if mask is not None:
+            # As Keras has it: zeros until the first step that counts, whatever the initial state.
             started = tf.math.cumsum(tf.cast(mask, tf.int32), axis=0)[..., tf.newaxis] > 0  # (time, batch, 1)
             if self.zero_output_for_mask:  # type: ignore[attr-defined]
                 started &= mask[..., tf.newaxis]
             hidden = tf.where(started, hidden, tf.zeros_like(hidden))
-            last_output = tf.where(tf.reduce_any(started[-1:], axis=0), last_output, tf.zeros_like(last_output))
+            last_output = tf.where(started[-1], last_output, tf.zeros_like(last_output))
+        if steps_unknown:
+            hidden, last_output = hidden[:steps], tf.where(steps > 0, last_output, tf.zeros_like(last_output))
+            last = type(state)(*(tf.where(steps > 0, new, old) for new, old in zip(last, state, strict=True)))
         if self.return_sequences:  # type: ignore[attr-defined]
             return last_output, tf.transpose(hidden, (1, 0, 2)), list(last)
         return last_output, last_output[:, tf.newaxis], list(last)
@@ -78,7 +86,7 @@ class _Scanned:
         """One mask for the inputs and one for the hidden state, each the same at every step and for every gate."""
         masks = self.cell.get_dropout_mask(sequences[:, 0]), self.cell.get_recurrent_dropout_mask(state.hidden)
         first = (mask[0] if isinstance(mask, list) else mask for mask in masks)
-        return tuple(first)  # type: ignore[return-value]
+        return tuple(first)
 
 
 @keras.saving.register_keras_serializable("unrolled")

@@ -82,11 +82,12 @@ class GRURecurrence:
             hidden = tf.matmul(recurrent, weights.transposed)
         else:
             units = update.shape[-1]
-            inner_gradient = tf.matmul(candidate_gradient, weights.transposed[2 * units :])
+            gate_kernel, candidate_kernel = tf.split(weights.transposed, [2 * units, units])
+            inner_gradient = tf.matmul(candidate_gradient, candidate_kernel)
             dropped = state.hidden if dropout is None else state.hidden * dropout
             reset_gradient = inner_gradient * dropped * gate_slope(reset)
             gates = tf.concat([update_gradient, reset_gradient], axis=-1)
-            hidden = tf.matmul(gates, weights.transposed[: 2 * units]) + inner_gradient * reset
+            hidden = tf.matmul(gates, gate_kernel) + inner_gradient * reset
         hidden = hidden if dropout is None else hidden * dropout
         projected = tf.concat([update_gradient, reset_gradient, candidate_gradient], axis=-1)  # (batch, 3 · units)
         return projected, GRUState(hidden + gradient.hidden * update)

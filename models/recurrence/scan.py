@@ -14,8 +14,8 @@ import tensorflow as tf
 class Weights(NamedTuple):
     """What multiplies and shifts the hidden state: `kernel` (units, gates · units), `bias` (gates · units) or None.
 
-    `transposed` (gates · units, units) is the kernel laid out for the gradient: made once before the backward loop, since
-    a small product with a transposed matrix is four times slower.
+    `transposed` (gates · units, units) is the kernel laid out for the gradient: made once before the backward loop,
+    since a small product with a transposed matrix is four times slower.
     """
 
     kernel: tf.Tensor
@@ -66,13 +66,14 @@ def scan(
 
     Args:
         recurrence: the step to run, hashable.
-        projected: the input times the input kernel plus bias (time, batch, gates · units).
+        projected: the input times the input kernel plus bias (time, batch, gates · units); at least one step.
         initial_state: the recurrence's state before the first step, tensors (batch, units).
         weights: the recurrent weights.
         mask: bool (time, batch); where False the state passes on unchanged. None: every step counts.
         dropout: factors (batch, units) on the hidden state that enters the recurrent product, the same at every
             step (Gal and Ghahramani 2016, https://arxiv.org/abs/1512.05287). None: no dropout.
-        compiled: compile the loop with XLA, once for each shape that is met. For training; an exported graph stays plain.
+        compiled: compile the loop with XLA, once for each shape that is met. For training; an exported graph stays
+            plain.
 
     Returns:
         The hidden state after every step and the last state. First derivatives reach every floating argument but
@@ -86,20 +87,8 @@ def scan(
         >>> result.hidden[:, 0, 0].numpy().tolist()
         [1.0, 2.0, 3.0]
     """
-    run = partial(
-        _compiled_scan if compiled else _scan, recurrence, projected, tuple(initial_state), weights, mask, dropout
-    )
-    first = initial_state.hidden
-
-    def no_steps() -> tuple[tf.Tensor, ...]:
-        nothing = tf.reshape(first[:0], (0, tf.shape(first)[0], first.shape[1]))  # (0, batch, units)
-        return (nothing, *map(tf.identity, initial_state))
-
-    # A loop without steps has nothing to stack.
-    if projected.shape[0] is None:
-        hidden, *state = tf.cond(tf.shape(projected)[0] > 0, run, no_steps)
-    else:
-        hidden, *state = run() if projected.shape[0] else no_steps()
+    run = _compiled_scan if compiled else _scan
+    hidden, *state = run(recurrence, projected, tuple(initial_state), weights, mask, dropout)
     return ScanResult(hidden, type(initial_state)(*state))
 
 

@@ -72,9 +72,7 @@ def count_samples(path: str | Path, sample_rate: int) -> int:
         lowest, highest = np.inf, -np.inf
         while (highest - lowest < SILENCE or may_hold_nan) and len(block := file.read(BLOCK, always_2d=True)):
             audio = _mono(block)
-            _refuse_if(
-                not np.isfinite(audio).all(), path, "holds NaN or infinity", "samples that are no numbers"
-            )
+            _refuse_if(not np.isfinite(audio).all(), path, "holds NaN or infinity", "samples that are no numbers")
             lowest, highest = min(lowest, audio.min()), max(highest, audio.max())
         _refuse_if(highest - lowest < SILENCE, path, "is silent", f"{frames} samples without sound")
         rate = file.samplerate
@@ -128,9 +126,7 @@ def _refuse_if(refuse: bool, path: Path, what: str, received: str, remedy: str =
 
 
 def _error(path: Path, what: str, received: str, remedy: str = _REMEDY) -> SpeechDataError:
-    return SpeechDataError(
-        f"{path} {what}; expected a whole recording of speech. {remedy} Received: {received}"
-    )
+    return SpeechDataError(f"{path} {what}; expected a whole recording of speech. {remedy} Received: {received}")
 
 
 def _missing_bytes(path: Path) -> int:
@@ -178,9 +174,7 @@ def ljspeech_entries(folder: Path, language: str = "") -> list[Entry]:
     for row, line in _rows(folder / "metadata.csv"):
         key, *texts = line.split("|")
         if not key or len(texts) not in (1, 2):
-            raise SpeechDataError(
-                f"{row}: expected id|text or id|text|normalised text. Correct it. Received: {line!r}"
-            )
+            raise SpeechDataError(f"{row}: expected id|text or id|text|normalised text. Correct it. Received: {line!r}")
         text = normalised(texts[-1], language, row)
         entries.append(Entry(key, folder / "wavs" / f"{key}.wav", text, assign_split(text, SHARES), row))
     return entries
@@ -191,9 +185,7 @@ def librispeech_entries(folder: Path, language: str = "") -> list[Entry]:
     entries = []
     for path in sorted(folder.glob("*/*/*/*.trans.txt")):
         subset = path.parts[-4]
-        split = next(
-            (SPLIT_NAMES[name] for name in ("train", "dev", "test") if subset.startswith(name)), None
-        )
+        split = next((SPLIT_NAMES[name] for name in ("train", "dev", "test") if subset.startswith(name)), None)
         if split is None:
             raise SpeechDataError(
                 f"{folder / subset} belongs to no split; expected names such as train-clean-100, dev-clean, "
@@ -201,9 +193,7 @@ def librispeech_entries(folder: Path, language: str = "") -> list[Entry]:
             )
         for row, line in _rows(path):
             key, _, text = line.strip().partition(" ")
-            entries.append(
-                Entry(key, path.with_name(f"{key}.flac"), normalised(text, language, row), split, row)
-            )
+            entries.append(Entry(key, path.with_name(f"{key}.flac"), normalised(text, language, row), split, row))
     if not entries:
         raise SpeechDataError(
             f"{folder} holds no transcripts; expected SUBSET/speaker/chapter/*.trans.txt. Give the folder "
@@ -226,9 +216,7 @@ def manifest_entries(path: Path, language: str = "", split: str | None = None) -
         values = _json_object(line, row)
         for name in ("audio_filepath", "text"):
             if not isinstance(values.get(name), str):
-                raise SpeechDataError(
-                    f"{row}: expected a string `{name}`. Add it, or remove the row. Received: {line}"
-                )
+                raise SpeechDataError(f"{row}: expected a string `{name}`. Add it, or remove the row. Received: {line}")
         if values.get("offset"):
             raise SpeechDataError(
                 f"{row}: a part of a recording cannot be read; expected one recording a file. Cut the "
@@ -282,18 +270,14 @@ def _rows(path: Path) -> Iterator[tuple[str, str]]:
             found = True
             yield row, text
     if not found:
-        raise SpeechDataError(
-            f"{path} is empty; expected one recording a row. Fill it. Received: {len(content)} bytes"
-        )
+        raise SpeechDataError(f"{path} is empty; expected one recording a row. Fill it. Received: {len(content)} bytes")
 
 
 def _json_object(line: str, row: str) -> dict[str, Any]:
     try:
         values = json.loads(line)
     except json.JSONDecodeError as error:
-        raise SpeechDataError(
-            f"{row} is no JSON: {error}. Correct the row, or remove it. Received: {line}"
-        ) from error
+        raise SpeechDataError(f"{row} is no JSON: {error}. Correct the row, or remove it. Received: {line}") from error
     if not isinstance(values, dict):
         raise SpeechDataError(f"{row}: expected a JSON object in braces. Correct it. Received: {line}")
     return values

@@ -27,9 +27,7 @@ def unknown_characters(utterances: Sequence[Utterance], alphabet: Collection[str
     known = set(alphabet)
     counts = Counter(c for utterance in utterances for c in utterance.text if c not in known)
     if counts:
-        names = (
-            f"{c!r} ({unicodedata.name(c, 'no name')}) {number} times" for c, number in counts.most_common()
-        )
+        names = (f"{c!r} ({unicodedata.name(c, 'no name')}) {number} times" for c, number in counts.most_common())
         warnings.warn(f"Never seen in training, hence counted as errors: {', '.join(names)}.", stacklevel=2)
     return dict(counts.most_common())
 

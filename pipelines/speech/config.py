@@ -38,22 +38,19 @@ _SMALL = SpeechConfiguration(
     data=DataConfiguration(
         batch_seconds=16.0, pretraining="one_hour", pretraining_first_share=0.3, pretraining_last_share=0.1
     ),
-    augmentation=AudioAugmentationConfiguration(speed=0.1, noise_share=0.1),
-    spec_augment=SpecAugmentConfiguration(frequency_width=6, time_masks_a_second=0.4),
+    augmentation=AudioAugmentationConfiguration(speed=0.1, gain_decibels=3.0, noise_share=0.1),
+    spec_augment=SpecAugmentConfiguration(frequency_width=6, time_masks_a_second=0.5),
     features=FeatureConfiguration(mel_bands=40),
-    network=NetworkConfiguration(units=160, layers=3, filters=16, dropout=0.1),
-    training=TrainingConfiguration(epochs=16, learning_rate=4e-3, weight_decay=1e-4, weight_average_decay=0.99),
-    steps_per_epoch=200,
+    network=NetworkConfiguration(recurrent="gru", units=160, layers=2, filters=16, dropout=0.15),
+    training=TrainingConfiguration(epochs=22, learning_rate=2.5e-3, weight_decay=1e-4, weight_average_decay=0.995),
+    steps_per_epoch=250,
 )
 _BASE = _SMALL.replace(
-    data={"batch_seconds": 24.0, "pretraining": "six_hours", "pretraining_first_share": 0.6},
-    spec_augment={"time_masks_a_second": 0.8},
-    network={"units": 224, "dropout": 0.2},
-    augmentation={"noise_share": 0.2},
-    training={"epochs": 24, "learning_rate": 3e-3, "weight_average_decay": 0.995},
-    steps_per_epoch=220,
+    data={"pretraining": "six_hours", "pretraining_first_share": 0.5},
+    network={"units": 256, "dropout": 0.2},
+    training={"epochs": 24, "learning_rate": 2e-3, "weight_average_decay": 0.998},
+    steps_per_epoch=400,
 )
-
 _STREAMING = _SMALL.replace(network={"bidirectional": False, "units": 256})
 _CZECH = _SMALL.replace(
     data={"source": "game_dialogue", "pretraining": "none", "batch_seconds": 24.0},

@@ -12,7 +12,7 @@ from data.game_dialogue import GameDialogue
 from data.synthetic_speech import SyntheticSpeech
 from data.telephone_prompts import TelephonePrompts
 from pipelines.configuration import Configuration
-from pipelines.speech import checks, sources
+from pipelines.speech import checks, sources, user_recordings
 from pipelines.speech.augmentation import AudioAugmentationConfiguration, augment_audio
 
 SHUFFLE_BUFFER = 512  # recordings held in memory while they are shuffled; bounds memory however long the data
@@ -67,10 +67,10 @@ def open_source(configuration: DataConfiguration, sample_rate: int) -> sources.S
         case "librispeech_dataset":
             return sources.librispeech_dataset(sample_rate)
         case "ljspeech":
-            return sources.ljspeech(path, sample_rate, configuration.language)
+            return user_recordings.ljspeech(path, sample_rate, configuration.language)
         case "librispeech":
-            return sources.librispeech(path, sample_rate, configuration.language)
-    return sources.manifest(path, sample_rate, language=configuration.language)
+            return user_recordings.librispeech(path, sample_rate, configuration.language)
+    return user_recordings.manifest(path, sample_rate, language=configuration.language)
 
 
 def load(configuration: DataConfiguration, sample_rate: int, label_frames: Callable[[int], int]) -> Speech:

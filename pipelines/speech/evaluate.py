@@ -32,7 +32,10 @@ def evaluate(run: Run, split: str = "test") -> Evaluation:
     alphabet, frame_seconds = recogniser.alphabet, recogniser.frame_seconds
     beam = decoder._replace(language_model=None, insertion_bonus=0.0)
     decoders = {
-        "model": ("beam search with language model", lambda recording: decoder(recording.logits, alphabet, frame_seconds).text),
+        "model": (
+            "beam search with language model",
+            lambda recording: decoder(recording.logits, alphabet, frame_seconds).text,
+        ),
         "beam": ("beam search alone", lambda recording: beam(recording.logits, alphabet, frame_seconds).text),
         "greedy": ("best label of each frame", lambda recording: greedy_text(recording, recogniser)),
     }

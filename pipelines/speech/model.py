@@ -69,7 +69,9 @@ class Recogniser(keras.Model):
         keras.utils.set_random_seed(seed)
         self.spec_augment = SpecAugment(augmentation, seed=seed)
         self.convolutions = [
-            keras.layers.Conv2D(network.filters, KERNEL, STRIDE, "valid", activation="relu", name=f"convolution_{index}")
+            keras.layers.Conv2D(
+                network.filters, KERNEL, STRIDE, "valid", activation="relu", name=f"convolution_{index}"
+            )
             for index in range(network.subsampling.bit_length() - 1)
         ]
         self.projection = keras.layers.Dense(2 * network.units, name="projection")

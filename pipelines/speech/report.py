@@ -39,7 +39,9 @@ def write_speech_report(run: Run, evaluation: Evaluation, details: Details) -> N
         if errors[index][0]
     ]
     most_confused = confusions(references, details.texts).most_common(CONFUSED)
-    confused_rows = [[said or "(nothing)", written or "(nothing)", str(count)] for (said, written), count in most_confused]
+    confused_rows = [
+        [said or "(nothing)", written or "(nothing)", str(count)] for (said, written), count in most_confused
+    ]
     seconds = [len(recording.audio) / details.recogniser.features.sample_rate for recording in details.recordings]
     shown = next((index for index, second in enumerate(seconds) if second >= PICTURED_SECONDS), int(np.argmax(seconds)))
     posteriors = posterior_picture(details.recordings[shown], details.recogniser)

@@ -19,7 +19,9 @@ def error_rates(references: Sequence[str], texts: Sequence[str]) -> dict[str, Me
         0.3333333333333333
     """
     return {
-        name: bootstrap_ratio(*zip(*(counts(reference, text) for reference, text in zip(references, texts, strict=True))))
+        name: bootstrap_ratio(
+            *zip(*(counts(reference, text) for reference, text in zip(references, texts, strict=True)))
+        )
         for name, counts in (("wer", word_errors), ("cer", character_errors))
     }
 

@@ -55,7 +55,9 @@ def decode_wav(wav: tf.Tensor, sample_rate: int) -> tuple[tf.Tensor, tf.Tensor]:
 
     def decode(file: tf.Tensor) -> tf.Tensor:
         audio, rate = tf.audio.decode_wav(file)  # (samples, channels)
-        message = f"Expected {sample_rate} samples a second. Resample the file, or use the audio signature. Received rate:"
+        message = (
+            f"Expected {sample_rate} samples a second. Resample the file, or use the audio signature. Received rate:"
+        )
         with tf.control_dependencies([tf.debugging.Assert(tf.equal(rate, sample_rate), [message, rate])]):
             return tf.reduce_mean(audio, axis=1)
 
@@ -111,6 +113,7 @@ def _nested(tensors: Tensors, recogniser: Recogniser) -> dict[str, Any]:
         "audio": tensors["audio_before"],
         "convolutions": [tensors[f"convolution_{index}"] for index in range(len(recogniser.convolutions))],
         "recurrent": [
-            [tensors[f"recurrent_{layer}_{part}"] for part in range(parts)] for layer in range(len(recogniser.recurrent))
+            [tensors[f"recurrent_{layer}_{part}"] for part in range(parts)]
+            for layer in range(len(recogniser.recurrent))
         ],
     }

@@ -1,7 +1,5 @@
-"""Where recordings come from: TFDS data sets, and the user's own files in the formats that people have."""
+"""Where recordings come from: what every source offers, and the sources that are TFDS data sets."""
 
-import warnings
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -11,19 +9,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 import data
-from pipelines.speech.audio_files import (
-    SILENCE,
-    Entry,
-    SpeechDataError,
-    count_samples,
-    librispeech_entries,
-    ljspeech_entries,
-    load_audio,
-    manifest_entries,
-    normalised,
-    resample,
-    resampled_length,
-)
+from pipelines.speech.audio_files import SILENCE, SpeechDataError, normalised, resample, resampled_length
 
 SPLITS = ("train", "validation", "test")
 LOADERS = 2  # recordings decoded at the same time, ahead of what is consumed
@@ -108,9 +94,7 @@ class DatasetSource:
             def summary(example: dict[str, tf.Tensor]) -> tuple[tf.Tensor, ...]:
                 audio = example["audio"]
                 span, peak = tf.reduce_max(audio) - tf.reduce_min(audio), tf.reduce_max(tf.abs(audio))
-                span = tf.where(
-                    tf.reduce_all(tf.math.is_finite(audio)), span, np.nan
-                )  # maxima may pass over NaN
+                span = tf.where(tf.reduce_all(tf.math.is_finite(audio)), span, np.nan)  # maxima may pass over NaN
                 return example["key"], example["text"], tf.size(audio), span, peak
 
             examples = self._examples(split).map(summary).as_numpy_iterator()
@@ -123,7 +107,7 @@ class DatasetSource:
         if keys is not None:
             names = [utterance.key for utterance in self.utterances(split)]
             wanted = np.zeros(len(names), bool)
-            wanted[_positions(names, keys)] = True
+            wanted[positions(names, keys)] = True
             examples = examples.enumerate().filter(lambda number, _: tf.gather(wanted, number))
             examples = examples.map(lambda _, example: example)
 
@@ -156,9 +140,7 @@ class DatasetSource:
             audio = features[self.audio_feature]
             # TFDS keeps 16-bit samples, whatever the type of the integer.
             audio = tf.cast(audio, tf.float32) / (2.0**15 if audio.dtype.is_integer else 1.0)
-            audio = (
-                tf.reduce_mean(audio, axis=1) if audio.shape.rank == 2 else audio
-            )  # of (samples, channels)
+            audio = tf.reduce_mean(audio, axis=1) if audio.shape.rank == 2 else audio  # of (samples, channels)
             key = (
                 features[self.key_feature]
                 if self.key_feature
@@ -175,9 +157,7 @@ class DatasetSource:
         elif samples and span < SILENCE:
             problem = "the recording is silent"
         elif samples and peak > 2:  # a little above 1 is only clipped speech
-            problem = (
-                f"the recording has more than 16 bits a sample, or its floats leave −1 … 1 (peak {peak:g})"
-            )
+            problem = f"the recording has more than 16 bits a sample, or its floats leave −1 … 1 (peak {peak:g})"
         length = resampled_length(int(samples), self.original_rate, self.sample_rate)
         return Utterance(key.decode(), self._text(text, key), length, problem)
 
@@ -200,123 +180,7 @@ def librispeech_dataset(
     return DatasetSource(builder, sample_rate, splits, language="en")
 
 
-class FileSource:
-    """The user's own recordings. Sentences that are both learned from and tested on are named in a warning.
-
-    Args:
-        entries: the recordings, in the order to keep.
-        sample_rate: wanted samples a second; other rates are resampled.
-    """
-
-    def __init__(self, entries: Sequence[Entry], sample_rate: int) -> None:
-        self.entries, self.sample_rate = tuple(entries), sample_rate
-        self._utterances: dict[str, list[Utterance]] = {}
-        _warn_of_shared_sentences(self.entries)
-
-    def utterances(self, split: str) -> list[Utterance]:
-        """See `Source`; looks at each file's header, first sound and end, once."""
-        if split not in self._utterances:
-            self._utterances[split] = [self._utterance(entry) for entry in self._entries(split)]
-        return list(self._utterances[split])
-
-    def recordings(self, split: str, keys: Collection[str] | None = None) -> tf.data.Dataset:
-        """See `Source`."""
-        entries = self._entries(split)
-        if keys is not None:
-            entries = [entries[number] for number in _positions([entry.key for entry in entries], keys)]
-
-        def load(number: np.int64) -> tuple[np.ndarray, bytes, bytes]:
-            entry = entries[number]
-            return load_audio(entry.path, self.sample_rate), entry.text.encode(), entry.key.encode()
-
-        def recording(number: tf.Tensor) -> dict[str, tf.Tensor]:
-            audio, text, key = tf.numpy_function(load, [number], (tf.float32, tf.string, tf.string))
-            return {
-                "audio": tf.ensure_shape(audio, (None,)),
-                "text": tf.ensure_shape(text, ()),
-                "key": tf.ensure_shape(key, ()),
-            }
-
-        numbers = tf.data.Dataset.range(len(entries))
-        return numbers.map(recording, num_parallel_calls=LOADERS, deterministic=True)
-
-    def _entries(self, split: str) -> list[Entry]:
-        entries = [entry for entry in self.entries if entry.split == split]
-        if not entries:
-            counts = dict(Counter(entry.split for entry in self.entries))
-            raise SpeechDataError(
-                f"There are no recordings in the split {split!r}; expected some in {', '.join(SPLITS)}. "
-                f"Add recordings, or say which belong there. Received: {counts}"
-            )
-        return entries
-
-    def _utterance(self, entry: Entry) -> Utterance:
-        try:
-            return Utterance(entry.key, entry.text, count_samples(entry.path, self.sample_rate))
-        except SpeechDataError as error:
-            return Utterance(entry.key, entry.text, 0, f"{entry.row}: {error}" if entry.row else str(error))
-
-
-def ljspeech(folder: str | Path, sample_rate: int, language: str = "") -> FileSource:
-    """Returns the recordings of a folder like LJSpeech's, split by a stable hash of the text.
-
-    Args:
-        folder: that holds wavs/ and metadata.csv with rows `id|text|normalised text`.
-        sample_rate: wanted samples a second.
-        language: ISO 639-1 code, for numbers that are not spelled out; "": such numbers are refused.
-
-    Raises:
-        SpeechDataError: a row cannot be used; it is named.
-    """
-    return FileSource(ljspeech_entries(Path(folder).expanduser(), language), sample_rate)
-
-
-def librispeech(folder: str | Path, sample_rate: int, language: str = "en") -> FileSource:
-    """Returns the recordings of a tree like LibriSpeech's; dev* is the split validation.
-
-    Args:
-        folder: that holds the subsets train*, dev* and test*.
-        sample_rate: wanted samples a second.
-        language: as for `ljspeech`.
-
-    Raises:
-        SpeechDataError: a row cannot be used, or a subset belongs to no split; it is named.
-    """
-    return FileSource(librispeech_entries(Path(folder).expanduser(), language), sample_rate)
-
-
-def manifest(
-    path: str | Path,
-    sample_rate: int,
-    validation: str | Path | None = None,
-    test: str | Path | None = None,
-    language: str = "",
-) -> FileSource:
-    """Returns the recordings of JSON-lines lists with `audio_filepath` and `text`.
-
-    Args:
-        path: the list of all, with a `split` in each row or split by a hash of the text; or of training.
-        sample_rate: wanted samples a second.
-        validation: the list to validate on, together with `test`.
-        test: the list to test on, together with `validation`.
-        language: as for `ljspeech`.
-
-    Raises:
-        SpeechDataError: a row cannot be used; it is named.
-    """
-    if (validation is None) != (test is None):
-        raise SpeechDataError(
-            "Lists of one split each come in threes: train, validation and test. Give all or one. "
-            f"Received: validation={validation}, test={test}"
-        )
-    if validation is None or test is None:
-        return FileSource(manifest_entries(Path(path).expanduser(), language), sample_rate)
-    lists = zip(SPLITS, (path, validation, test), strict=True)
-    entries = [manifest_entries(Path(each).expanduser(), language, split) for split, each in lists]
-    return FileSource([entry for part in entries for entry in part], sample_rate)
-
-
-def _positions(names: Sequence[str], keys: Collection[str]) -> list[int]:
+def positions(names: Sequence[str], keys: Collection[str]) -> list[int]:
     """Where the keys stand among the names, in the order of the names; of equal names the first."""
     first: dict[str, int] = {}
     for position, name in enumerate(names):
@@ -327,17 +191,3 @@ def _positions(names: Sequence[str], keys: Collection[str]) -> list[int]:
             f"Correct them. Received: {missing[:NAMED]}"
         )
     return sorted(first[key] for key in set(keys))
-
-
-def _warn_of_shared_sentences(entries: Sequence[Entry]) -> None:
-    texts = {
-        split: {entry.text for entry in entries if entry.split == split and entry.text} for split in SPLITS
-    }
-    for split in SPLITS[1:]:
-        if shared := sorted(texts["train"] & texts[split]):
-            named = ", ".join(repr(text) for text in shared[:NAMED])
-            warnings.warn(
-                f"{len(shared)} sentences stand in train and in {split}, which flatters the figures: "
-                f"{named}{' …' if len(shared) > NAMED else ''}",
-                stacklevel=4,
-            )

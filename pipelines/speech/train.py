@@ -64,9 +64,7 @@ def train(run: Run, configuration: SpeechConfiguration) -> None:
 def prepare(configuration: SpeechConfiguration) -> tuple[data.Speech, Recogniser]:
     """Returns the checked recordings and an untrained recogniser whose normalisation is fitted on the training split."""
     frame_samples = configuration.features.hop * configuration.network.subsampling
-    speech = data.load(
-        configuration.data, configuration.features.sample_rate, lambda samples: samples // frame_samples
-    )
+    speech = data.load(configuration.data, configuration.features.sample_rate, lambda samples: samples // frame_samples)
     recogniser = build(configuration, speech.alphabet)
     recogniser.adapt(recording["audio"] for recording in speech.source.recordings("train"))
     return speech, recogniser

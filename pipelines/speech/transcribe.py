@@ -37,12 +37,16 @@ def main(arguments: list[str]) -> None:
     options = commands.run_options(TranscribeOptions, "speech", "transcribe", arguments, __doc__ or "")
     run, console = options.open("speech"), Console()
     for path, hypothesis in zip(options.audio, transcribe(run, list(options.audio)), strict=True):
-        console.print(f"[bold]{path}[/bold]  (confidence {hypothesis.confidence:.2f})\n{hypothesis.text}", highlight=False)
+        console.print(
+            f"[bold]{path}[/bold]  (confidence {hypothesis.confidence:.2f})\n{hypothesis.text}", highlight=False
+        )
         table = Table("from (s)", "to (s)", "word", "confidence")
         for word in hypothesis.words:
             table.add_row(f"{word.start:.2f}", f"{word.end:.2f}", word.text, f"{word.confidence:.2f}")
         console.print(table)
-    print(f"Transcribed {len(options.audio)} recordings with {run.folder}. Next: make export-speech, to serve this model.")
+    print(
+        f"Transcribed {len(options.audio)} recordings with {run.folder}. Next: make export-speech, to serve this model."
+    )
 
 
 if __name__ == "__main__":

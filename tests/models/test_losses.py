@@ -52,8 +52,7 @@ def batch():
 def test_values_equal_the_sum_over_all_alignments(batch):
     logits, logit_lengths, _, _ = batch
     expected = [
-        brute_force_loss(row[:length], labels)
-        for row, length, labels in zip(logits, logit_lengths, ROWS, strict=True)
+        brute_force_loss(row[:length], labels) for row, length, labels in zip(logits, logit_lengths, ROWS, strict=True)
     ]
     np.testing.assert_allclose(ctc_loss(*batch), expected, rtol=1e-6)
 
@@ -81,9 +80,7 @@ def test_padding_never_matters(batch):
     losses, gradients = loss_and_gradient(padded, logit_lengths, labels, label_lengths)
     for row in range(len(ROWS)):
         time, count = logit_lengths[row], label_lengths[row]
-        loss, gradient = loss_and_gradient(
-            logits[row : row + 1, :time], [time], labels[row : row + 1, :count], [count]
-        )
+        loss, gradient = loss_and_gradient(logits[row : row + 1, :time], [time], labels[row : row + 1, :count], [count])
         assert losses[row] == loss[0]
         np.testing.assert_array_equal(gradients[row, :time], gradient[0])
         np.testing.assert_array_equal(gradients[row, time:], 0.0)

@@ -220,10 +220,7 @@ def test_command_without_presets() -> None:
         run: Path | None = None
 
     expected = Options(files=(Path("a.wav"), Path("b.mp3")), run=Path("runs/speech/latest"))
-    assert (
-        parse_options(Options, ["a.wav", "b.mp3", "--run", "runs/speech/latest"], "transcribe", "")
-        == expected
-    )
+    assert parse_options(Options, ["a.wav", "b.mp3", "--run", "runs/speech/latest"], "transcribe", "") == expected
     with pytest.raises(SystemExit) as stop:
         parse_options(Options, ["a.wav", "--rum", "x"], "transcribe", "")
     assert stop.value.code == 2

@@ -83,8 +83,7 @@ def test_paired_difference_sees_what_the_noise_of_examples_hides():
 def test_p_values_are_uniform_without_a_difference():
     generator = np.random.default_rng(0)
     small = sum(
-        paired_difference(*generator.normal(size=(2, 60)), samples=200, seed=seed)[1] < 0.1
-        for seed in range(300)
+        paired_difference(*generator.normal(size=(2, 60)), samples=200, seed=seed)[1] < 0.1 for seed in range(300)
     )
     assert 15 <= small <= 50  # 30 ± 5 expected
 

@@ -89,9 +89,7 @@ def tagger():
 
 @pytest.fixture(scope="module")
 def exported(tagger, tmp_path_factory):
-    return export(
-        tagger, tagger.signatures(), "tagger", "# Card\nč", REQUESTS, tmp_path_factory.mktemp("exports")
-    )
+    return export(tagger, tagger.signatures(), "tagger", "# Card\nč", REQUESTS, tmp_path_factory.mktemp("exports"))
 
 
 def answer_in_a_fresh_process(path, folder, **request):
@@ -114,14 +112,10 @@ def test_a_keras_model_itself_is_exported(tmp_path):
     specification = tf.TensorSpec([None, 3], tf.float32, name="values")
     signature = tf.function(lambda values: {"y": model(values)}).get_concrete_function(specification)
     # Keras does not track this state for TensorFlow; a sampling signature needs it nevertheless.
-    sample = tf.function(lambda values: {"y": model(values, training=True)}).get_concrete_function(
-        specification
-    )
+    sample = tf.function(lambda values: {"y": model(values, training=True)}).get_concrete_function(specification)
     values = np.ones((2, 3), "float32")
     request = WarmupRequest("serving_default", {"values": values})
-    path = export(
-        model, {"serving_default": signature, "sample": sample}, "m", "# M", [request], tmp_path / "e"
-    )
+    path = export(model, {"serving_default": signature, "sample": sample}, "m", "# M", [request], tmp_path / "e")
     answer = answer_in_a_fresh_process(path, tmp_path, signature="serving_default", values=values.tolist())
     np.testing.assert_allclose(answer["y"], model(values), atol=1e-6)
 
@@ -129,8 +123,7 @@ def test_a_keras_model_itself_is_exported(tmp_path):
 def test_warmup_requests_parse_back_to_what_was_asked(exported):
     path = exported / "assets.extra" / "tf_serving_warmup_requests"
     logs = [
-        prediction_log_pb2.PredictionLog.FromString(record.numpy())
-        for record in tf.data.TFRecordDataset(str(path))
+        prediction_log_pb2.PredictionLog.FromString(record.numpy()) for record in tf.data.TFRecordDataset(str(path))
     ]
     assert [log.WhichOneof("log_type") for log in logs] == ["predict_log", "predict_log"]
     requests = [log.predict_log.request for log in logs]

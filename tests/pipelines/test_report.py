@@ -65,14 +65,10 @@ def test_every_text_is_escaped_and_readable(run):
 def test_nothing_is_fetched_and_pictures_are_whole(run):
     buffer = io.BytesIO()
     line().savefig(buffer, format="png")
-    path = write_report(
-        run, "Report", [Section("s", [Picture(buffer.getvalue(), "bytes"), Picture(line(), "figure")])]
-    )
+    path = write_report(run, "Report", [Section("s", [Picture(buffer.getvalue(), "bytes"), Picture(line(), "figure")])])
     text = path.read_text(encoding="utf-8")
     page = Page(text)
-    addresses = [
-        value for _, attributes in page.tags for name, value in attributes.items() if name in ("src", "href")
-    ]
+    addresses = [value for _, attributes in page.tags for name, value in attributes.items() if name in ("src", "href")]
     assert len(addresses) == 3
     assert all(address.startswith("data:") for address in addresses)
     assert not re.search(r"https?:|url\(|@import", re.sub(r"base64,[^\"]*", "", text))
@@ -91,9 +87,7 @@ def test_columns_of_numbers_stand_to_the_right(run):
 
 
 def test_paragraphs_are_parted_by_empty_lines(run):
-    text = write_report(run, "Report", [Section("s", ["one\n\ntwo\nstill two\n\n"])]).read_text(
-        encoding="utf-8"
-    )
+    text = write_report(run, "Report", [Section("s", ["one\n\ntwo\nstill two\n\n"])]).read_text(encoding="utf-8")
     assert re.findall(r"<p>([^<]*)</p>", text) == ["one", "two\nstill two"]
 
 

@@ -52,12 +52,8 @@ def test_new_run_holds_configuration_and_versions(root: Path) -> None:
         assert name in versions
 
 
-def test_root_is_argument_then_variable_then_runs(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert Run.create("speech", "small", Model(), tmp_path / "other").folder.is_relative_to(
-        tmp_path / "other"
-    )
+def test_root_is_argument_then_variable_then_runs(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Run.create("speech", "small", Model(), tmp_path / "other").folder.is_relative_to(tmp_path / "other")
     assert Run.create("speech", "small", Model()).folder.is_relative_to(root)
     monkeypatch.delenv("UNROLLED_RUNS")
     assert runs.runs_folder() == Path("runs")
@@ -65,9 +61,7 @@ def test_root_is_argument_then_variable_then_runs(
 
 def test_runs_that_start_together_get_folders_of_their_own(root: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
-        created = list(
-            pool.map(lambda units: Run.create("speech", "small", Model(units=units)), range(1, 25))
-        )
+        created = list(pool.map(lambda units: Run.create("speech", "small", Model(units=units)), range(1, 25)))
     assert len({run.folder for run in created}) == 24
     assert [run.read_configuration(Model).units for run in created] == list(range(1, 25))
     assert all(not name.startswith(".") for name in os.listdir(root / "speech" / "small"))
@@ -95,9 +89,7 @@ def test_newest_unfinished_is_the_one_to_resume(root: Path) -> None:
     assert Run.newest_unfinished("speech", "small").folder == second.folder
     second.finish()
     first.finish()
-    with pytest.raises(
-        RunError, match=r"no unfinished speech run of preset small.*make train-speech PRESET=small"
-    ):
+    with pytest.raises(RunError, match=r"no unfinished speech run of preset small.*make train-speech PRESET=small"):
         Run.newest_unfinished("speech", "small")
 
 
@@ -156,9 +148,7 @@ def test_history_has_one_row_an_epoch_also_after_a_restart(root: Path) -> None:
     for epoch in range(1, 5):
         run.append_history({"epoch": epoch, "loss": 1 / epoch})
     again = Run.open(run.folder)
-    again.append_history(
-        {"epoch": 3, "loss": 0.25, "cer": 0.1 + 0.2}
-    )  # killed after epoch 4, checkpoint of 2
+    again.append_history({"epoch": 3, "loss": 0.25, "cer": 0.1 + 0.2})  # killed after epoch 4, checkpoint of 2
     rows = list(csv.DictReader((run.folder / "history.csv").read_text().splitlines()))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
     expected = [
@@ -176,9 +166,7 @@ def test_full_disk_while_writing_leaves_the_old_content(root: Path, request: pyt
     run.append_history({"epoch": 1, "loss": 2.0})
     before = files(root)
     request.getfixturevalue("full_disk")
-    with pytest.raises(
-        RunError, match=r"could not be written.*RESUME=1.*Received: .*history\.csv.*No space left"
-    ):
+    with pytest.raises(RunError, match=r"could not be written.*RESUME=1.*Received: .*history\.csv.*No space left"):
         run.append_history({"epoch": 2, "loss": 1.0})
     with pytest.raises(RunError, match="No space left"):
         run.finish()
@@ -209,9 +197,7 @@ def test_failing_move_leaves_the_old_content(root: Path, monkeypatch: pytest.Mon
     assert (run.folder / "notes.txt").read_text() == "old"
 
 
-def test_killed_between_write_and_move_leaves_the_old_content(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_killed_between_write_and_move_leaves_the_old_content(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run.create("speech", "small", Model())
     run.write_text("notes.txt", "old")
 

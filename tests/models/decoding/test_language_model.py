@@ -72,9 +72,7 @@ def test_a_case_computed_by_hand():
 def test_probabilities_sum_to_one_after_any_context():
     generator = np.random.default_rng(0)
     model = CharacterLanguageModel(5).fit(TEXTS, WEIGHTS, alphabet=[*sorted(set("".join(TEXTS))), "#", "🙂"])
-    contexts = [
-        "".join(generator.choice(model.alphabet, size=length)) for length in range(12) for _ in range(10)
-    ]
+    contexts = ["".join(generator.choice(model.alphabet, size=length)) for length in range(12) for _ in range(10)]
     contexts += [text[:length] for text in TEXTS for length in range(len(text) + 1)]
     for context in contexts:
         probabilities = [math.exp(model.log_probability(context, c)) for c in [*model.alphabet, model.END]]
@@ -86,9 +84,7 @@ def test_a_weight_counts_as_that_many_copies():
     weighted = CharacterLanguageModel(4).fit(TEXTS, [1, 2, 1, 3, 1, 1])
     copied = CharacterLanguageModel(4).fit([*TEXTS, TEXTS[1], TEXTS[3], TEXTS[3]])
     for text in TEXTS:
-        assert weighted.text_log_probability(text) == pytest.approx(
-            copied.text_log_probability(text), abs=1e-12
-        )
+        assert weighted.text_log_probability(text) == pytest.approx(copied.text_log_probability(text), abs=1e-12)
 
 
 def sentences(seed, count):
@@ -111,9 +107,7 @@ def test_context_lowers_the_perplexity_of_held_out_text():
         characters = sum(len(text) + 1 for text in held_out)
         perplexity[order] = math.exp(-sum(map(model.text_log_probability, held_out)) / characters)
         if order == 8:
-            assert sum(map(model.text_log_probability, unseen)) < sum(
-                map(model.text_log_probability, held_out)
-            )
+            assert sum(map(model.text_log_probability, unseen)) < sum(map(model.text_log_probability, held_out))
     assert perplexity[8] < perplexity[4] < perplexity[2] < perplexity[1]
     assert perplexity[8] < 2.0 < perplexity[1]
 

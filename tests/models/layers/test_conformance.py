@@ -58,11 +58,6 @@ def randomise(layer):
     layer.set_weights([random.normal(scale=0.6, size=weight.shape) for weight in layer.get_weights()])
 
 
-def initial_state(layer, batch=BATCH):
-    random = np.random.default_rng(6)
-    return [tf.constant(random.normal(size=(batch, size)), tf.float32) for size in layer.cell.state_size_list]
-
-
 def states_of(layer, batch=BATCH):
     """An initial state that is not zero."""
     random = np.random.default_rng(6)
@@ -171,6 +166,7 @@ def fresh_process(tmp_path_factory):
     return {name: (expected[name], np.load(folder / f"{name}.npz")) for name in LAYERS}
 
 
+@pytest.mark.slow
 def test_files_in_a_fresh_process(name, fresh_process):
     expected, received = fresh_process[name]
     np.testing.assert_allclose(received["loaded"], expected, rtol=1e-6, atol=1e-6)
@@ -179,28 +175,26 @@ def test_files_in_a_fresh_process(name, fresh_process):
 
 def test_weights_are_exchanged_with_keras(ours, peer, inputs, tmp_path):
     ours_model, peer_model = make_model(ours), make_model(peer)
+    expected = peer_model(inputs)
+    empty = [0 * weight for weight in peer_model.get_weights()]
+    assert np.abs(expected).max() > 0.1
     for source, target in ((ours_model, peer_model), (peer_model, ours_model)):
-        for exchange in ("lists", "files"):
-            target.set_weights([0 * weight for weight in target.get_weights()])
-            if exchange == "lists":
-                target.set_weights(source.get_weights())
-            else:
-                source.save_weights(tmp_path / "exchanged.weights.h5")
-                target.load_weights(tmp_path / "exchanged.weights.h5")
-            assert np.abs(target(inputs)).max() > 0.1
-            np.testing.assert_allclose(target(inputs), source(inputs), rtol=1e-5, atol=1e-5, err_msg=exchange)
+        target.set_weights(empty)
+        target.set_weights(source.get_weights())
+        np.testing.assert_allclose(target(inputs), expected, rtol=1e-5, atol=1e-5)
+        source.save_weights(tmp_path / "exchanged.weights.h5")
+        target.set_weights(empty)
+        target.load_weights(tmp_path / "exchanged.weights.h5")
+        np.testing.assert_allclose(target(inputs), expected, rtol=1e-5, atol=1e-5)
 
 
 # Inside models
 
 
-@pytest.mark.parametrize("options", [{"return_sequences": True, "return_state": True}, {"merge_mode": "sum"}])
-def test_bidirectional_equals_keras(ours, peer, inputs, options):
-    merge_mode = options.get("merge_mode", "concat")
-    options = {key: value for key, value in options.items() if key != "merge_mode"}
+def test_bidirectional_equals_keras(ours, peer, inputs):
     wrapped = []
     for layer_class in (ours, peer):
-        layer = keras.layers.Bidirectional(layer_class(UNITS, **options), merge_mode=merge_mode)
+        layer = keras.layers.Bidirectional(layer_class(UNITS, return_sequences=True, return_state=True))
         layer.build((None, None, FEATURES))
         randomise(layer)
         wrapped.append(layer)
@@ -223,48 +217,45 @@ def test_functional_encoder_and_decoder_equal_keras(ours, peer, inputs):
     assert_all_close(*outputs)
 
 
-@pytest.fixture(scope="module")
-def trained():
-    """Trains a model of each layer once, on demand; gives the model, its weights before, and the history."""
-    models_by_name = {}
-
-    def train(name):
-        if name not in models_by_name:
-            keras.utils.set_random_seed(1)
-            model = make_model(LAYERS[name][0])
-            before = model.get_weights()
-            model.compile(keras.optimizers.Adam(0.01), "mse")
-            random = np.random.default_rng(8)
-            inputs = random.normal(size=(32, TIME, FEATURES)).astype(np.float32)
-            history = model.fit(inputs, inputs[:, -1, :2], batch_size=8, epochs=1, verbose=0)
-            models_by_name[name] = model, before, history.history["loss"]
-        return models_by_name[name]
-
-    return train
-
-
-def test_fit_moves_every_weight(name, trained):
-    model, before, losses = trained(name)
-    assert np.isfinite(losses).all()
-    for weight, old in zip(model.weights, before, strict=True):
-        assert np.any(weight.numpy() != old), weight.path
-
-
-def test_exported_equals_in_memory_and_needs_no_xla(name, trained, inputs, tmp_path):
-    model, _, _ = trained(name)  # whose training was compiled
-    model.export(tmp_path / "exported", verbose=False)
-    served = tf.saved_model.load(str(tmp_path / "exported")).serve
+def assert_exports(model, inputs, folder):
+    """An exported model gives the same for any batch and any time, and asks nobody for XLA."""
+    model.export(folder, verbose=False)
+    loaded = tf.saved_model.load(str(folder))
     for batch in (inputs, inputs[:1, :2], np.concatenate([inputs, inputs], axis=1)):
-        np.testing.assert_allclose(served(batch), model(batch), rtol=1e-5, atol=1e-5)
-    proto = saved_model_pb2.SavedModel.FromString((tmp_path / "exported" / "saved_model.pb").read_bytes())
+        np.testing.assert_allclose(loaded.serve(batch), model(batch), rtol=1e-5, atol=1e-5)
+    proto = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
     functions = proto.meta_graphs[0].graph_def.library.function
-    assert any("serv" in function.signature.name for function in functions)
+    assert any("while_body" in function.signature.name for function in functions)  # the loop is among them
     for function in functions:
         assert not function.attr["_XlaMustCompile"].b, function.signature.name
         assert not any(node.attr["_XlaMustCompile"].b for node in function.node_def), function.signature.name
 
 
-@pytest.mark.parametrize("training", [False, True], ids=["inference", "training"])
+def make_small_model(layer_class):
+    model = keras.Sequential(
+        [keras.Input((None, FEATURES)), keras.layers.Masking(), layer_class(UNITS), keras.layers.Dense(2)]
+    )
+    randomise(model)
+    return model
+
+
+def test_exported_equals_in_memory_and_needs_no_xla(ours, inputs, tmp_path):
+    assert_exports(make_small_model(ours), inputs, tmp_path / "exported")
+
+
+@pytest.mark.slow
+def test_fit_moves_every_weight_and_leaves_an_exportable_model(ours, inputs, tmp_path):
+    model = make_small_model(ours)
+    before = model.get_weights()
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    history = model.fit(np.repeat(inputs, 8, axis=0), np.ones((8 * BATCH, 2)), batch_size=8, epochs=1, verbose=0)
+    assert np.isfinite(history.history["loss"]).all()
+    for weight, old in zip(model.weights, before, strict=True):
+        assert np.all(weight.numpy() != old), weight.path
+    assert_exports(model, inputs, tmp_path / "exported")
+
+
+@pytest.mark.parametrize("training", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["inference", "training"])
 def test_mixed_precision(ours, inputs, training):
     exact = built(ours, return_sequences=True)
     mixed = built(ours, return_sequences=True, dtype="mixed_bfloat16")
@@ -288,37 +279,35 @@ def test_chunked_equals_whole(ours, inputs):
     whole, *last = run(layer, inputs, mask=tf.constant(MASK))
     chunks, state = [], None
     for first, after in ((0, 1), (1, 3), (3, 3), (3, 6)):  # one step, some, none, the rest
-        mask = tf.constant(MASK[:, first:after])
-        chunk, *state = run(layer, inputs[:, first:after], initial_state=state, mask=mask)
-        # A layer cannot know that a sequence began in an earlier chunk: at padding it then repeats nothing, but zeros.
-        chunks.append(tf.where(mask[..., tf.newaxis], chunk, 0))
-    assert_all_close([tf.concat(chunks, axis=1)], [tf.where(MASK[..., np.newaxis], whole, 0)], 1e-6)
+        chunk, *state = run(layer, inputs[:, first:after], initial_state=state, mask=tf.constant(MASK[:, first:after]))
+        chunks.append(chunk)
+    # What stands at padding differs: the last output of this call, zeros where there is none yet.
+    counts = MASK[..., np.newaxis]
+    assert_all_close([tf.where(counts, tf.concat(chunks, axis=1), 0)], [tf.where(counts, whole, 0)], 1e-6)
     assert_all_close(state, last, 1e-6)
 
 
 def test_padded_equals_unpadded(ours, inputs):
-    layer = built(ours, return_sequences=True, return_state=True)
     padded = np.where(MASK[..., np.newaxis], inputs, np.float32(1e3))
+    layer = built(ours, return_sequences=True, return_state=True)
     output, *state = run(layer, padded, mask=tf.constant(MASK))
+    layer.return_sequences = False  # so that the sum whose gradients are taken does not count padding
     input_gradient, *weight_gradients = gradients(layer, padded, mask=tf.constant(MASK))
     total = [tf.zeros_like(gradient) for gradient in weight_gradients]
     for row, length in enumerate(LENGTHS):
+        np.testing.assert_array_equal(input_gradient[row, length:], 0)
         if length == 0:
             continue
         alone = padded[row : row + 1, :length]
+        layer.return_sequences = True
         expected, *last = run(layer, alone)
         np.testing.assert_allclose(output[row, :length], expected[0], rtol=1e-6, atol=1e-6)
         np.testing.assert_allclose(state[0][row], output[row, length - 1], rtol=1e-6, atol=1e-6)
         assert_all_close([field[row] for field in state], [field[0] for field in last], 1e-6)
-        # The gradients of a loss on what counts: the last state, which is the same.
-    layer.return_sequences = False
-    input_gradient, *weight_gradients = gradients(layer, padded, mask=tf.constant(MASK))
-    for row, length in enumerate(LENGTHS):
-        np.testing.assert_array_equal(input_gradient[row, length:], 0)
-        if length:
-            alone, *parts = gradients(layer, padded[row : row + 1, :length])
-            np.testing.assert_allclose(input_gradient[row, :length], alone[0], rtol=1e-5, atol=1e-6)
-            total = [sum_ + part for sum_, part in zip(total, parts, strict=True)]
+        layer.return_sequences = False
+        expected, *parts = gradients(layer, alone)
+        np.testing.assert_allclose(input_gradient[row, :length], expected[0], rtol=1e-5, atol=1e-6)
+        total = [so_far + part for so_far, part in zip(total, parts, strict=True)]
     assert_all_close(weight_gradients, total)
 
 
@@ -328,23 +317,30 @@ def test_one_step_equals_keras(ours, peer, inputs):
     assert_all_close(*(gradients(layer, inputs[:, :1]) for layer in layers))
 
 
-@pytest.mark.parametrize("mask", [None, tf.zeros((BATCH, 0), tf.bool)], ids=["", "masked"])
-@pytest.mark.parametrize("known", ["eager", "time known", "time unknown"])
-def test_no_steps(ours, inputs, known, mask):
-    for return_sequences in (True, False):
-        layer = built(ours, return_sequences=return_sequences, return_state=True)
-        state = states_of(layer)
-        call = layer if known == "eager" else tf.function(layer, autograph=False)
-        if known == "time unknown":
-            signature = tf.TensorSpec((None, None, FEATURES))
-            call = call.get_concrete_function(signature, initial_state=state, mask=mask)
-            # Arguments that are tensors belong to the concrete function's signature.
-            output, *last = call(inputs[:, :0], *state, *([] if mask is None else [mask]))
-        else:
-            output, *last = call(tf.constant(inputs[:, :0]), initial_state=state, mask=mask)
-        assert_all_close(last, state, 0)
-        assert output.shape == ((BATCH, 0, UNITS) if return_sequences else (BATCH, UNITS))
-        np.testing.assert_array_equal(output, 0)
+@pytest.mark.parametrize(
+    ("time", "masked", "return_sequences"),
+    [("eager", True, True), (0, False, True), (None, False, False), (None, True, True)],
+    ids=["eager", "time known", "time unknown, last", "time unknown, masked"],
+)
+def test_no_steps_leave_the_state_as_it_was(ours, inputs, time, masked, return_sequences):
+    """Where Keras cannot: eager, in a graph made for no steps, and in a graph made for any number of steps."""
+    layer = built(ours, return_sequences=return_sequences, return_state=True)
+    state = states_of(layer)
+
+    def call(inputs, mask):
+        with tf.GradientTape() as tape:
+            output, *last = layer(inputs, initial_state=state, mask=mask if masked else None)
+        return output, last, tape.gradient([output, *last], [weight.value for weight in layer.trainable_variables])
+
+    if time != "eager":
+        signature = [tf.TensorSpec((None, time, FEATURES)), tf.TensorSpec((None, time), tf.bool)]
+        call = tf.function(call, input_signature=signature, autograph=False)
+    output, last, found = call(tf.constant(inputs[:, :0]), tf.constant(MASK[:, :0]))
+    assert output.shape == ((BATCH, 0, UNITS) if return_sequences else (BATCH, UNITS))
+    np.testing.assert_array_equal(output, 0)
+    assert_all_close(last, state, 0)
+    for gradient in found:
+        assert not np.any(gradient)
 
 
 def test_a_row_of_nothing_but_padding(ours, inputs):
@@ -360,19 +356,19 @@ def test_a_row_of_nothing_but_padding(ours, inputs):
 # Numbers
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_row_that_is_not_finite_stays_alone(ours, inputs, value):
+@pytest.mark.parametrize(("value", "mask"), [(np.nan, None), (np.inf, MASK)], ids=["nan", "inf, masked"])
+def test_a_row_that_is_not_finite_stays_alone(ours, inputs, value, mask):
     layer = built(ours, return_sequences=True, return_state=True)
     broken = inputs.copy()
     broken[1, 2] = value
     others = [0, 2, 3]
-    for mask in (None, tf.constant(MASK)):
-        clean_outputs, broken_outputs = run(layer, inputs, mask=mask), run(layer, broken, mask=mask)
-        for output, expected in zip(broken_outputs, clean_outputs, strict=True):
-            np.testing.assert_array_equal(output.numpy()[others], expected.numpy()[others])
-        clean_gradient, broken_gradient = (gradients(layer, batch, mask=mask)[0].numpy() for batch in (inputs, broken))
-        assert np.isfinite(clean_gradient).all()
-        np.testing.assert_array_equal(broken_gradient[others], clean_gradient[others])
+    clean_outputs, broken_outputs = run(layer, inputs, mask=mask), run(layer, broken, mask=mask)
+    for output, expected in zip(broken_outputs, clean_outputs, strict=True):
+        assert not np.isfinite(output[1]).all()
+        np.testing.assert_array_equal(output.numpy()[others], expected.numpy()[others])
+    clean_gradient, broken_gradient = (gradients(layer, batch, mask=mask)[0].numpy() for batch in (inputs, broken))
+    assert np.isfinite(clean_gradient).all()
+    np.testing.assert_array_equal(broken_gradient[others], clean_gradient[others])
 
 
 def test_every_weight_has_a_gradient(ours, inputs):
@@ -384,7 +380,7 @@ def test_every_weight_has_a_gradient(ours, inputs):
         assert np.all(gradient.numpy() != 0), weight.path
 
 
-@pytest.mark.parametrize("mode", ["eager", "graph", "training"])
+@pytest.mark.parametrize("mode", ["eager", pytest.param("training", marks=pytest.mark.slow)])
 def test_a_second_derivative_is_refused(ours, inputs, mode):
     layer = built(ours)
 
@@ -406,6 +402,9 @@ def test_a_second_derivative_is_refused(ours, inputs, mode):
 
 # Dropout
 
+EAGER_AND_COMPILED = pytest.mark.parametrize(
+    "in_graph", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["eager", "compiled"]
+)
 RATE, ROWS = 0.5, 300
 # Kept units count double, so that the expectation of a mask is 1.
 FACTORS = np.array(list(itertools.product([0.0, 1 / (1 - RATE)], repeat=3)), np.float32)  # every mask of three units
@@ -424,7 +423,7 @@ def dropped_runs(layer_class, in_graph, **options):
 
 
 def assert_masks(outputs, candidates):
-    """Every row is one of the candidates, at every step; all masks are as frequent as they should be, and drawn anew."""
+    """Every row is one of the candidates, at every step; all masks are equally frequent, and drawn anew."""
     chosen = []
     for output in outputs:
         distance = np.abs(output[:, np.newaxis] - candidates).max(axis=(2, 3))  # (rows, masks)
@@ -436,7 +435,7 @@ def assert_masks(outputs, candidates):
     assert np.mean(chosen[0] != chosen[1]) > 0.5
 
 
-@pytest.mark.parametrize("in_graph", [False, True], ids=["eager", "compiled"])
+@EAGER_AND_COMPILED
 def test_recurrent_dropout_is_one_mask_of_the_units_for_all_steps(ours, in_graph):
     """Dropping units before the recurrent product is scaling the rows of the recurrent kernel."""
     plain, row, outputs = dropped_runs(ours, in_graph, recurrent_dropout=RATE)
@@ -448,7 +447,7 @@ def test_recurrent_dropout_is_one_mask_of_the_units_for_all_steps(ours, in_graph
     assert_masks(outputs, np.stack(candidates))
 
 
-@pytest.mark.parametrize("in_graph", [False, True], ids=["eager", "compiled"])
+@EAGER_AND_COMPILED
 def test_dropout_is_one_mask_of_the_features_for_all_steps(ours, in_graph):
     plain, row, outputs = dropped_runs(ours, in_graph, dropout=RATE)
     assert_masks(outputs, plain(row * FACTORS[:, np.newaxis]).numpy())

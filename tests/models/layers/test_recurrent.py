@@ -121,7 +121,11 @@ def test_a_training_step_is_compiled_by_xla_and_inference_is_not(name):
     inputs, state = make_inputs(name)
 
     def compiled(training):
-        graph = tf.function(layer, autograph=False).get_concrete_function(inputs, initial_state=state, training=training).graph
+        graph = (
+            tf.function(layer, autograph=False)
+            .get_concrete_function(inputs, initial_state=state, training=training)
+            .graph
+        )
         return any(function.attr["_XlaMustCompile"].b for function in graph.as_graph_def().library.function)
 
     assert compiled(training=True)

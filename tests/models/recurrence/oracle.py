@@ -71,7 +71,7 @@ def gru(activation, recurrent_activation, reset_after):
 
 
 def scan(recurrence, projected, initial_state, kernel, bias=None, mask=None, dropout=None):
-    """The hidden state after every step (time, batch, units), and the last state; a step that does not count is skipped."""
+    """The hidden state after every step (time, batch, units), and the last state; a masked step is skipped."""
     time, batch, _ = projected.shape
     units = len(kernel)
     bias = np.zeros(kernel.shape[1]) if bias is None else bias
@@ -90,7 +90,7 @@ def scan(recurrence, projected, initial_state, kernel, bias=None, mask=None, dro
 
 
 def slopes(function, values, step=1e-6):
-    """The gradient of `function()`, a number, with respect to `values`, changed in place: central finite differences."""
+    """The gradient of the number `function()` with respect to `values`, by central finite differences in place."""
     gradient = np.empty_like(values)
     for place in np.ndindex(values.shape):
         value = values[place]

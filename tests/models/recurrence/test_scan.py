@@ -118,25 +118,6 @@ def test_unknown_time_and_batch_in_a_graph_equal_the_equations(oracle, name):
     case.check(*tf.function(case.run_with_gradients, input_signature=[signature], autograph=False)(case.tensors()))
 
 
-@pytest.mark.parametrize("in_graph", [False, True], ids=["eager", "graph"])
-@pytest.mark.parametrize("name", ["simple_rnn", "lstm", "gru"])
-def test_no_steps_leave_the_state_as_it_was(oracle, name, in_graph):
-    case = Case(oracle, name)
-    arguments = case.tensors()
-    arguments["projected"] = arguments["projected"][:0]
-    case.importance[0] = case.importance[0][:0]
-    run = case.run_with_gradients
-    if in_graph:  # with a time that is not known when the graph is made
-        signature = {name: tf.TensorSpec(tensor.shape, tf.float64) for name, tensor in arguments.items()}
-        signature["projected"] = tf.TensorSpec((None, None, arguments["projected"].shape[2]), tf.float64)
-        run = tf.function(run, input_signature=[signature], autograph=False)
-    (hidden, *last), gradients = run(arguments)
-    assert hidden.shape == (0, BATCH, UNITS)
-    for field, tensor, importance in zip(case.states, last, case.importance[1:], strict=True):
-        np.testing.assert_array_equal(tensor, case.arguments[field])
-        np.testing.assert_array_equal(gradients[field], importance)
-
-
 @pytest.mark.parametrize(
     ("in_graph", "compiled"), [(False, False), (True, False), (True, True)], ids=["eager", "graph", "compiled"]
 )

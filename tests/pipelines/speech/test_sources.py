@@ -12,7 +12,7 @@ import soundfile
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from pipelines.speech import checks, sources
+from pipelines.speech import checks, sources, user_recordings
 from pipelines.speech.audio_files import SpeechDataError, count_samples, load_audio
 from pipelines.speech.sources import Utterance
 
@@ -28,8 +28,7 @@ def write_manifest(path: Path, rows: list[dict[str, Any]]) -> Path:
 
 def read(dataset: tf.data.Dataset) -> list[tuple[str, str, np.ndarray]]:
     return [
-        (example["key"].decode(), example["text"].decode(), example["audio"])
-        for example in dataset.as_numpy_iterator()
+        (example["key"].decode(), example["text"].decode(), example["audio"]) for example in dataset.as_numpy_iterator()
     ]
 
 
@@ -176,7 +175,7 @@ def test_looking_at_a_file_does_not_read_it_whole(
 
 
 def test_manifest_with_splits(small_manifest: Path) -> None:
-    source = sources.manifest(small_manifest, 8000)
+    source = user_recordings.manifest(small_manifest, 8000)
     assert [utterance.text for utterance in source.utterances("train")] == [
         "the first one", "und noch eins", "číslo tři",
     ]  # fmt: skip
@@ -188,9 +187,9 @@ def test_manifest_with_splits(small_manifest: Path) -> None:
 
 
 def test_recordings_are_the_same_each_time(small_manifest: Path) -> None:
-    source = sources.manifest(small_manifest, 8000)
+    source = user_recordings.manifest(small_manifest, 8000)
     once = read(source.recordings("train"))
-    for again in (source.recordings("train"), sources.manifest(small_manifest, 8000).recordings("train")):
+    for again in (source.recordings("train"), user_recordings.manifest(small_manifest, 8000).recordings("train")):
         for first, second in zip(once, read(again), strict=True):
             assert first[:2] == second[:2]
             np.testing.assert_array_equal(first[2], second[2])
@@ -202,16 +201,14 @@ def test_recordings_are_the_same_each_time(small_manifest: Path) -> None:
 
 
 def test_chosen_recordings_keep_their_order(small_manifest: Path) -> None:
-    source = sources.manifest(small_manifest, 8000)
+    source = user_recordings.manifest(small_manifest, 8000)
     chosen = read(source.recordings("train", {"audio/2.ogg", "audio/0.wav"}))
     assert [key for key, _, _ in chosen] == ["audio/0.wav", "audio/2.ogg"]
     with pytest.raises(SpeechDataError, match=r"1 keys belong to no recording.*Received: \['audio/9.wav'\]"):
         source.recordings("train", {"audio/9.wav"})
 
 
-def test_only_consumed_files_are_opened(
-    tmp_path: Path, write_tone: WriteTone, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_consumed_files_are_opened(tmp_path: Path, write_tone: WriteTone, monkeypatch: pytest.MonkeyPatch) -> None:
     write_tone(tmp_path / "a.wav", 0.1)
     rows = [{"audio_filepath": f"./{'./' * n}a.wav", "text": "a", "split": "train"} for n in range(100)]
     opened, lock = [], threading.Lock()
@@ -221,8 +218,8 @@ def test_only_consumed_files_are_opened(
             opened.append(path)
         return load_audio(path, sample_rate)
 
-    monkeypatch.setattr(sources, "load_audio", counting)
-    source = sources.manifest(write_manifest(tmp_path / "all.jsonl", rows), 8000)
+    monkeypatch.setattr(user_recordings, "load_audio", counting)
+    source = user_recordings.manifest(write_manifest(tmp_path / "all.jsonl", rows), 8000)
     dataset = source.recordings("train")
     assert not opened
     iterator = iter(dataset)
@@ -234,18 +231,15 @@ def test_only_consumed_files_are_opened(
 
 
 def test_manifest_without_splits_is_split_by_text(tmp_path: Path) -> None:
-    rows = [
-        {"audio_filepath": f"{n}.wav", "text": f"{'abcdefghij'[n % 10]} {'xyz' * (n // 30)}"}
-        for n in range(300)
-    ]
-    entries = sources.manifest(write_manifest(tmp_path / "a" / "all.jsonl", rows), 8000).entries
+    rows = [{"audio_filepath": f"{n}.wav", "text": f"{'abcdefghij'[n % 10]} {'xyz' * (n // 30)}"} for n in range(300)]
+    entries = user_recordings.manifest(write_manifest(tmp_path / "a" / "all.jsonl", rows), 8000).entries
     splits_of_text: dict[str, set[str]] = {}
     for entry in entries:
         splits_of_text.setdefault(entry.text, set()).add(entry.split)
     assert all(len(splits) == 1 for splits in splits_of_text.values())
     assert {entry.split for entry in entries} == set(sources.SPLITS)
     # Elsewhere, in another order, beside other recordings: the same.
-    again = sources.manifest(write_manifest(tmp_path / "b" / "other.jsonl", rows[::-2]), 8000).entries
+    again = user_recordings.manifest(write_manifest(tmp_path / "b" / "other.jsonl", rows[::-2]), 8000).entries
     split_of_key = {entry.key: entry.split for entry in entries}
     assert {entry.key: entry.split for entry in again}.items() <= split_of_key.items()
 
@@ -256,7 +250,7 @@ def test_three_manifests(tmp_path: Path, write_tone: WriteTone) -> None:
         write_tone(tmp_path / name / "a.wav", 0.2 + 0.1 * number)
         row = {"audio_filepath": "a.wav", "text": name, "split": "train"}  # the list counts
         lists.append(write_manifest(tmp_path / name / "list.json", [row]))
-    source = sources.manifest(lists[0], 8000, validation=lists[1], test=lists[2])
+    source = user_recordings.manifest(lists[0], 8000, validation=lists[1], test=lists[2])
     found = {split: source.utterances(split) for split in sources.SPLITS}
     assert {split: [(u.text, u.samples) for u in utterances] for split, utterances in found.items()} == {
         "train": [("learn", 1600)],
@@ -264,18 +258,16 @@ def test_three_manifests(tmp_path: Path, write_tone: WriteTone) -> None:
         "test": [("final", 3200)],
     }
     with pytest.raises(SpeechDataError, match="come in threes"):
-        sources.manifest(lists[0], 8000, test=lists[2])
+        user_recordings.manifest(lists[0], 8000, test=lists[2])
 
 
 def test_ljspeech_folder(tmp_path: Path, write_tone: WriteTone) -> None:
-    rows = [
-        f"LJ-{n}|Dr. {'ab'[n % 2]}, {n}|Doctor {'ab'[n % 2]} {'xyzw'[n % 4] * (n + 1)}" for n in range(40)
-    ]
+    rows = [f"LJ-{n}|Dr. {'ab'[n % 2]}, {n}|Doctor {'ab'[n % 2]} {'xyzw'[n % 4] * (n + 1)}" for n in range(40)]
     rows[7] = "LJ-7|Only, one text"
     (tmp_path / "metadata.csv").write_text("\n".join(rows) + "\n", encoding="utf-8-sig")
     for number in range(40):
         write_tone(tmp_path / "wavs" / f"LJ-{number}.wav", 0.1, rate=22050)
-    source = sources.ljspeech(tmp_path, 8000)
+    source = user_recordings.ljspeech(tmp_path, 8000)
     assert [entry.key for entry in source.entries] == [f"LJ-{n}" for n in range(40)]
     assert source.entries[0].text == "doctor a x"
     assert source.entries[7].text == "only one text"
@@ -291,13 +283,13 @@ def test_librispeech_tree(tmp_path: Path, write_tone: WriteTone) -> None:
             write_tone(chapter / f"{name}.flac", 0.2, rate=16000)
         lines = [f"{name} HE'S SAID {'ABCDEFGH'[2 * number + n]}" for n, name in enumerate(names)]
         (chapter / "61-7.trans.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    source = sources.librispeech(tmp_path, 16000)
+    source = user_recordings.librispeech(tmp_path, 16000)
     assert [utterance.text[-1] for utterance in source.utterances("train")] == ["c", "d", "a", "b"]
     assert source.utterances("validation")[0] == Utterance("61-7-00020", "he's said e", 3200)
     assert [key for key, _, _ in read(source.recordings("test"))] == ["61-7-00030", "61-7-00031"]
     (tmp_path / "dev-clean").rename(tmp_path / "holdout")
     with pytest.raises(SpeechDataError, match="holdout belongs to no split"):
-        sources.librispeech(tmp_path, 16000)
+        user_recordings.librispeech(tmp_path, 16000)
 
 
 GOOD_ROW = '{"audio_filepath": "a.wav", "text": "fine", "split": "train"}'
@@ -321,7 +313,7 @@ def test_bad_row_of_a_manifest_is_named(tmp_path: Path, row: str, message: str) 
     path = tmp_path / "all.jsonl"
     path.write_text(f"{GOOD_ROW}\n\n{row}\n{GOOD_ROW}\n", encoding="utf-8")
     with pytest.raises(SpeechDataError) as caught:
-        sources.manifest(path, 8000)
+        user_recordings.manifest(path, 8000)
     assert str(caught.value).startswith(f"{path}, line 3")
     assert message in str(caught.value)
     assert "Received: " in str(caught.value)
@@ -329,34 +321,34 @@ def test_bad_row_of_a_manifest_is_named(tmp_path: Path, row: str, message: str) 
 
 def test_numbers_are_spelled_out_in_the_language_given(tmp_path: Path) -> None:
     path = write_manifest(tmp_path / "all.jsonl", [{"audio_filepath": "a.wav", "text": "Zimmer 12"}])
-    assert sources.manifest(path, 8000, language="de").entries[0].text == "zimmer zwölf"
+    assert user_recordings.manifest(path, 8000, language="de").entries[0].text == "zimmer zwölf"
 
 
-@pytest.mark.parametrize("reader", [sources.manifest, sources.ljspeech])
+@pytest.mark.parametrize("reader", [user_recordings.manifest, user_recordings.ljspeech])
 def test_wrong_encoding_names_the_row(tmp_path: Path, reader: Callable[..., Any]) -> None:
     path = tmp_path / "metadata.csv"
-    line = GOOD_ROW if reader is sources.manifest else "a|Fine|fine"
+    line = GOOD_ROW if reader is user_recordings.manifest else "a|Fine|fine"
     path.write_bytes(f"{line}\n{line.replace('fine', 'naïve')}\n".encode("latin-1"))
     with pytest.raises(SpeechDataError, match=r"metadata.csv, line 2 is not UTF-8.*iconv.*Received: .*\\xef"):
-        reader(path if reader is sources.manifest else tmp_path, 8000)
+        reader(path if reader is user_recordings.manifest else tmp_path, 8000)
 
 
 def test_missing_and_empty_lists(tmp_path: Path) -> None:
     with pytest.raises(SpeechDataError, match=r"metadata\.csv does not exist"):
-        sources.ljspeech(tmp_path, 8000)
+        user_recordings.ljspeech(tmp_path, 8000)
     with pytest.raises(SpeechDataError, match="holds no transcripts"):
-        sources.librispeech(tmp_path, 8000)
+        user_recordings.librispeech(tmp_path, 8000)
     (tmp_path / "all.jsonl").write_text("\n \n")
     with pytest.raises(SpeechDataError, match="is empty"):
-        sources.manifest(tmp_path / "all.jsonl", 8000)
+        user_recordings.manifest(tmp_path / "all.jsonl", 8000)
     (tmp_path / "metadata.csv").write_text("a|b|c|d\n")
     with pytest.raises(SpeechDataError, match=r"metadata\.csv, line 1: expected id"):
-        sources.ljspeech(tmp_path, 8000)
+        user_recordings.ljspeech(tmp_path, 8000)
 
 
 def test_split_without_recordings(small_manifest: Path) -> None:
     rows = [json.loads(line) for line in small_manifest.read_text().splitlines()][:3]
-    source = sources.manifest(write_manifest(small_manifest, rows), 8000)
+    source = user_recordings.manifest(write_manifest(small_manifest, rows), 8000)
     with pytest.raises(SpeechDataError, match=r"no recordings in the split 'test'.*Received: {'train': 3}"):
         source.utterances("test")
 
@@ -372,9 +364,7 @@ def test_transcript_must_fit_its_frames() -> None:
     fits, doubled = Utterance("a", "abc", 300), Utterance("b", "abb", 300)  # the blank between b and b
     assert checks.check_learnable([fits], frames) == ([fits], [])
     assert checks.check_learnable([doubled]) == ([doubled], [])  # any length will do
-    with pytest.raises(
-        SpeechDataError, match="b: the transcript needs 4 label frames, the 300 samples give 3"
-    ):
+    with pytest.raises(SpeechDataError, match="b: the transcript needs 4 label frames, the 300 samples give 3"):
         checks.check_learnable([fits, doubled], frames, "my list")
 
 
@@ -401,7 +391,7 @@ def test_unreadable_and_repeated_files_of_a_manifest(tmp_path: Path, write_tone:
     names = ["good.wav", "broken.wav", "absent.wav", "good.wav"]
     rows = [{"audio_filepath": name, "text": "fine", "split": "train"} for name in names]
     path = write_manifest(tmp_path / "all.jsonl", rows)
-    source = sources.manifest(path, 8000)
+    source = user_recordings.manifest(path, 8000)
     with pytest.raises(SpeechDataError, match="3 of 4 recordings"):
         checks.check_learnable(source.utterances("train"), frames)
     kept, skipped = checks.check_learnable(source.utterances("train"), frames, skip=True)
@@ -433,10 +423,10 @@ def test_sentences_on_both_sides_are_named(tmp_path: Path, recwarn: pytest.Warni
         {"audio_filepath": f"{n}.wav", "text": text, "split": split}
         for n, (text, split) in enumerate(zip(texts, splits, strict=True))
     ]
-    sources.manifest(write_manifest(tmp_path / "clean.jsonl", rows[1:]), 8000)
+    user_recordings.manifest(write_manifest(tmp_path / "clean.jsonl", rows[1:]), 8000)
     assert not recwarn.list
     with pytest.warns(UserWarning, match=r"1 sentences stand in train and in test.*'hello there'$"):
-        sources.manifest(write_manifest(tmp_path / "all.jsonl", rows), 8000)
+        user_recordings.manifest(write_manifest(tmp_path / "all.jsonl", rows), 8000)
 
 
 # TFDS
@@ -474,9 +464,7 @@ def spoken(folder: Path, recordings: list[np.ndarray], feature: tfds.features.Au
 def test_builder_of_any_type_and_channels(tmp_path: Path, dtype: type, channels: int) -> None:
     random = np.random.default_rng(0)
     integers = [random.integers(-9000, 9000, (1001 + n, channels)) for n in range(5)]
-    given: list[np.ndarray] = [
-        (part / 32768 if dtype is np.float32 else part).astype(dtype) for part in integers
-    ]
+    given: list[np.ndarray] = [(part / 32768 if dtype is np.float32 else part).astype(dtype) for part in integers]
     shape = (None,) if channels == 1 else (None, channels)
     feature = tfds.features.Audio(sample_rate=16000, dtype=dtype, shape=shape)
     builder = spoken(tmp_path, [part[:, 0] if channels == 1 else part for part in given], feature)

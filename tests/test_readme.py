@@ -1,0 +1,94 @@
+"""What the READMEs tell a reader to type: the targets exist, the options are accepted, the Python runs."""
+
+import importlib
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines import commands
+
+REPOSITORY = Path(__file__).parent.parent
+PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted(REPOSITORY.glob("pipelines/*/README.md"))]
+
+needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+pytestmark = pytest.mark.slow
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def shell_lines() -> list[Any]:
+    """Every line of every shell block, named by its page for the report."""
+    return [
+        pytest.param(line, id=f"{page.relative_to(REPOSITORY)}: {line.partition('#')[0].strip()}")
+        for page in PAGES
+        for block in blocks(page, "sh")
+        for line in block.splitlines()
+        if line.partition("#")[0].strip()
+    ]
+
+
+def make_commands(line: str) -> list[list[str]]:
+    """The arguments of each of our modules that a line `make …` would run, as the shell would hand them over."""
+    arguments = shlex.split(line, comments=True)
+    assert arguments.pop(0) == "make", f"Only make commands are checked: {line}"
+    dry = ["make", "--dry-run", *arguments]
+    result = subprocess.run(dry, cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stderr
+    return [
+        shlex.split(command) for command in re.findall(r"^\S*python -m (pipelines\..*)$", result.stdout, re.MULTILINE)
+    ]
+
+
+def test_blocks_are_found() -> None:
+    assert blocks(PAGES[0], "sh")[0].startswith("make train-speech")
+    assert "models.LSTM" in blocks(PAGES[0], "python")[0]
+
+
+@needs_make
+@pytest.mark.parametrize("line", shell_lines())
+def test_shell_commands_are_accepted(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each module is called as make would call it, up to where it has read its arguments and wants a run."""
+
+    class Reached(Exception):
+        pass
+
+    class NoRun:
+        def __getattr__(self, name: str) -> Any:
+            raise Reached
+
+    monkeypatch.setattr(commands, "Run", NoRun())
+    for module, *arguments in make_commands(line):
+        with pytest.raises(Reached):
+            importlib.import_module(module).main(arguments)
+
+
+@needs_make
+def test_a_mistake_in_a_command_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test above can fail."""
+    for line in (
+        "make train-speach",
+        "make train-speech ARGS='--data.sauce manifest'",
+        "make train-speech PRESET=smoll",
+    ):
+        with pytest.raises((AssertionError, SystemExit)):
+            test_shell_commands_are_accepted(line, monkeypatch)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_python_runs(page: Path) -> None:
+    names: dict[str, Any] = {}
+    for block in blocks(page, "python"):  # one after the other, as a reader would type them
+        exec(compile(block, str(page), "exec"), names)
+
+
+def test_links_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
+            assert "://" in target or (page.parent / target).exists(), f"{page}: {target}"
