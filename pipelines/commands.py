@@ -1,13 +1,24 @@
 """What the commands of every pipeline do alike: find their run, report errors as messages, say what to type next."""
 
+import re
+import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import Field
 
 from pipelines.configuration import Configuration, ConfigurationType, parse_command_line, parse_options
 from pipelines.runs import Run
+
+OURS = ("pipelines", "data", "models")
+_OUR_ERROR_IN_A_GRAPH = re.compile(
+    # TensorFlow puts the traceback of Python code that a graph has run into its own error's message.
+    rf"^(?:{'|'.join(OURS)})\.[\w.]+: (?P<message>.+?)(?=\n\s*\n|\n\s*\[\[|\Z)",
+    re.MULTILINE | re.DOTALL,
+)
 
 
 class TrainingCommand(Configuration):
@@ -36,7 +47,22 @@ def training_run(
     if not getattr(configuration, "resume", False):
         return Run.create(pipeline, preset, configuration), configuration
     run = Run.newest_unfinished(pipeline, preset)
+    print(f"Going on with {run.folder}, configured as it was when it started.")
     return run, run.read_configuration(type(configuration))
+
+
+@contextmanager
+def removed_if_refused(run: Run) -> Iterator[None]:
+    """Removes the folder of a run whose preparation fails, unless something was trained in it before.
+
+    Else RESUME=1 would go on with a run that never began, instead of the one that was killed.
+    """
+    try:
+        yield
+    except BaseException:
+        if not any((run.folder / name).exists() for name in ("checkpoints", "history.csv")):
+            shutil.rmtree(run.folder, ignore_errors=True)
+        raise
 
 
 def run_options(
@@ -50,16 +76,41 @@ def main(command: Callable[[list[str]], None]) -> None:
     """Runs a command with the process's arguments; an error that a user can mend is a message, not a traceback."""
     try:
         command(sys.argv[1:])
-    except (ValueError, RuntimeError, OSError) as error:
-        if _ours(error):
-            print(f"Error: {error}", file=sys.stderr)
-            raise SystemExit(1) from None
-        raise
     except KeyboardInterrupt:
         print("\nStopped. A training goes on from its last checkpoint with RESUME=1.", file=sys.stderr)
         raise SystemExit(130) from None
+    except Exception as error:
+        message = message_for_user(error)
+        if message is None:
+            raise
+        print(f"Error: {message}", file=sys.stderr)
+        raise SystemExit(1) from None
 
 
-def _ours(error: Exception) -> bool:
-    """Whether an error was written for the user: our error classes say what happened and what to do."""
-    return type(error).__module__.split(".")[0] in ("pipelines", "data", "models")
+def message_for_user(error: Exception) -> str | None:
+    """Returns what to tell the user; None for an error in the program, which needs its traceback.
+
+    For the user are: errors of our own classes; any error that our code raised with a message that ends as all
+    of ours do, with `Received: …`; both also from within a TensorFlow graph; and what the operating system
+    refuses, such as a full disk or a folder without permission.
+
+    Example:
+        >>> from pipelines.configuration import ConfigurationError
+        >>> message_for_user(ConfigurationError("Give one. Received: none"))
+        'Give one. Received: none'
+        >>> message_for_user(ValueError("math domain error")) is None
+        True
+    """
+    message = str(error)
+    if type(error).__module__.partition(".")[0] in OURS:
+        return message
+    if isinstance(error, OSError):
+        return (
+            f"{message}. Expected a file or folder that can be read or written, and room on the disk. Make room, or "
+            f"correct the path or its permissions, then type the command again. Received: {type(error).__name__}"
+        )
+    if found := _OUR_ERROR_IN_A_GRAPH.search(message):
+        return found["message"].strip()
+    raised_in = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    is_ours = bool(raised_in) and raised_in[-1].partition(".")[0] in OURS
+    return message if is_ours and "Received: " in message else None

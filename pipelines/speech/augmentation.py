@@ -40,7 +40,7 @@ def augment_audio(
     audio = audio * 10 ** (random.uniform(-1, 1) * configuration.gain_decibels / 20)
     if configuration.noise_decibels and random.random() < configuration.noise_share:
         colour = random.uniform(0, 0.95)  # from white noise to a rumble
-        noise = random.standard_normal(audio.shape[0])
+        noise = random.standard_normal(audio.shape)
         noise = np.convolve(noise, colour ** np.arange(32), mode="same")
         level = 10 ** (-random.uniform(10, max(10.0, configuration.noise_decibels)) / 20)
         audio = audio + level * noise * (_root_mean_square(audio) / (_root_mean_square(noise) + 1e-9))
@@ -54,8 +54,8 @@ def _root_mean_square(audio: np.ndarray) -> float:
 class SpecAugment(keras.layers.Layer):
     """Replaces random bands and stretches of features by their mean, 0, in training.
 
-    Park et al. 2019, https://arxiv.org/abs/1904.08779; the number of stretches grows with the recording, as by Park et al.
-    2020, https://arxiv.org/abs/1912.05533.
+    Park et al. 2019, https://arxiv.org/abs/1904.08779; the number of stretches grows with the recording, as by Park et
+    al. 2020, https://arxiv.org/abs/1912.05533.
 
     Args:
         configuration: how many masks, how wide.

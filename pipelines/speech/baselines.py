@@ -6,18 +6,20 @@ import numpy as np
 
 from data.transcripts import normalise
 from pipelines.speech.audio_files import resample
+from pipelines.speech.config import SpeechConfiguration
 
 Transcriber = Callable[[np.ndarray], str]
-ENGLISH = ("telephone_prompts", "librispeech_dataset", "librispeech", "ljspeech")
+ENGLISH = ("telephone_prompts", "librispeech_dataset")  # of the user's own recordings, `language` says it
 POCKETSPHINX_RATE = 16000  # samples a second of its acoustic model
 
 
-def available(source: str, sample_rate: int) -> dict[str, Transcriber]:
-    """Returns the baselines that can run here, by name; PocketSphinx is an extra and knows English only."""
-    found: dict[str, Transcriber] = {"silence": lambda audio: ""}
-    if source in ENGLISH:
+def available(configuration: SpeechConfiguration) -> dict[str, tuple[str, Transcriber]]:
+    """Returns the baselines that can run here, by name, with a note; PocketSphinx is an extra for English."""
+    found: dict[str, tuple[str, Transcriber]] = {"silence": ("writes nothing", lambda audio: "")}
+    if configuration.data.source in ENGLISH or configuration.data.language == "en":
         try:
-            found["pocketsphinx"] = pocketsphinx_transcriber(sample_rate)
+            transcriber = pocketsphinx_transcriber(configuration.features.sample_rate)
+            found["pocketsphinx"] = ("with its own English model", transcriber)
         except ImportError:
             print("PocketSphinx is not installed; its row is left out. Install the extra `peers` for it.")
     return found

@@ -52,6 +52,9 @@ _BASE = _SMALL.replace(
     steps_per_epoch=400,
 )
 _STREAMING = _SMALL.replace(network={"bidirectional": False, "units": 256})
+_OWN = _SMALL.replace(
+    data={"source": "manifest", "pretraining": "none"}, features={"sample_rate": 16000, "mel_bands": 64}
+)
 _CZECH = _SMALL.replace(
     data={"source": "game_dialogue", "pretraining": "none", "batch_seconds": 24.0},
     features={"sample_rate": 16000, "mel_bands": 64},
@@ -71,6 +74,7 @@ PRESETS = {
     "small": _SMALL,
     "base": _BASE,
     "streaming": _STREAMING,
+    "own": _OWN,
     "czech": _CZECH,
     "librispeech": _LIBRISPEECH,
 }
@@ -79,6 +83,7 @@ PRESETS = {
 - `small`: the telephone prompts and an hour of synthetic speech; at most 10 minutes on two CPU cores.
 - `base`: wider, with six hours of synthetic speech; at most 60 minutes on two CPU cores.
 - `streaming`: as `small`, in one direction: a chunk of 40 ms is transcribed when it has been heard.
+- `own`: as `small`, for recordings of your own in any language: no synthetic English is mixed in.
 - `czech`: the Czech game dialogue, about 45 minutes on two CPU cores.
 - `librispeech`: the public TFDS data set, 100 hours; for a GPU, and untested on one.
 """

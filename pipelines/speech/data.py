@@ -1,6 +1,6 @@
 """From recordings to batches: splits, alphabet, augmentation, buckets of similar length."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from data.synthetic_speech import SyntheticSpeech
 from data.telephone_prompts import TelephonePrompts
 from pipelines.configuration import Configuration
 from pipelines.speech import checks, sources, user_recordings
+from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.augmentation import AudioAugmentationConfiguration, augment_audio
 
 SHUFFLE_BUFFER = 512  # recordings held in memory while they are shuffled; bounds memory however long the data
@@ -35,7 +36,7 @@ class DataConfiguration(Configuration):
         0.8, ge=0, le=1, description="synthetic share of the second epoch; the first has none"
     )
     pretraining_last_share: float = Field(0.2, ge=0, le=1, description="synthetic share of the last epoch")
-    longest_seconds: float = Field(20.0, gt=0, description="longer recordings are left out of training, and counted")
+    longest_seconds: float = Field(20.0, gt=0, description="longer recordings are left out of training, and named")
     first_epoch_seconds: float = Field(
         3.0, gt=0, description="the first epoch has shorter recordings only, from which CTC learns to align sooner"
     )
@@ -82,17 +83,23 @@ def load(configuration: DataConfiguration, sample_rate: int, label_frames: Calla
         label_frames: how many frames of labels so many samples give.
     """
     source = open_source(configuration, sample_rate)
-    utterances = {split: source.utterances(split) for split in ("train", "validation", "test")}
-    utterances["train"], skipped = checks.check_learnable(
-        utterances["train"], label_frames, skip=configuration.skip_unlearnable
+    learnable, skipped = checks.check_learnable(
+        source.utterances("train"), label_frames, "train", configuration.skip_unlearnable
     )
     limit = round(configuration.longest_seconds * sample_rate)
-    too_long = [utterance for utterance in utterances["train"] if utterance.samples > limit]
+    too_long = [utterance for utterance in learnable if utterance.samples > limit]
     skipped += [(utterance.key, f"longer than {configuration.longest_seconds:g} s") for utterance in too_long]
-    utterances["train"] = [utterance for utterance in utterances["train"] if utterance.samples <= limit]
+    utterances = {"train": [utterance for utterance in learnable if utterance.samples <= limit]}
+    if not utterances["train"]:
+        raise SpeechDataError(
+            f"All {len(learnable)} recordings of train are longer than {configuration.longest_seconds:g} s; expected "
+            "recordings of a sentence or a few. Cut them, or raise --data.longest_seconds. Received: the shortest has "
+            f"{min(utterance.samples for utterance in too_long) / sample_rate:.1f} s"
+        )
     alphabet = checks.alphabet_of(utterances["train"])
     for split in ("validation", "test"):
-        checks.check_learnable(utterances[split], origin=split)
+        utterances[split], unusable = usable(source, split, configuration)
+        skipped += unusable
         checks.unknown_characters(utterances[split], alphabet)
 
     pretraining, keys = None, frozenset[str]()
@@ -109,6 +116,18 @@ def load(configuration: DataConfiguration, sample_rate: int, label_frames: Calla
     return Speech(source, pretraining, utterances, keys, alphabet, skipped)
 
 
+def usable(
+    source: sources.Source, split: str, configuration: DataConfiguration
+) -> tuple[list[sources.Utterance], list[tuple[str, str]]]:
+    """Returns the recordings of a split that can be judged, and key and reason of each that is left out."""
+    return checks.check_learnable(source.utterances(split), origin=split, skip=configuration.skip_unlearnable)
+
+
+def keys_of(utterances: Sequence[sources.Utterance]) -> frozenset[str]:
+    """Returns the keys of recordings."""
+    return frozenset(utterance.key for utterance in utterances)
+
+
 def training_batches(
     speech: Speech,
     configuration: DataConfiguration,
@@ -119,8 +138,8 @@ def training_batches(
     epochs: int,
 ) -> tf.data.Dataset:
     """Endless batches of an epoch, the same each time they are asked for; see `batches` for their parts."""
-    keys = frozenset(utterance.key for utterance in speech.utterances["train"])
-    streams = [_stream(speech.source, keys, augmentation, sample_rate, (seed, epoch, 0))]
+    utterances = speech.utterances["train"]
+    streams = [_stream(speech.source, keys_of(utterances), augmentation, sample_rate, (seed, epoch, 0))]
     shares = [1.0]
     if speech.pretraining is not None:
         share = pretraining_share(configuration, epoch, epochs)
@@ -131,6 +150,8 @@ def training_batches(
     mixed = tf.data.Dataset.sample_from_datasets(streams, shares, seed=seed * 1000 + epoch)
     if epoch == 0:
         limit = round(configuration.first_epoch_seconds * sample_rate)
+        # A quarter at least, or the search for a short recording would take long, or for ever.
+        limit = max(limit, sorted(utterance.samples for utterance in utterances)[len(utterances) // 4])
         mixed = mixed.filter(lambda recording: tf.size(recording["audio"]) <= limit)
     return _bucketed(mixed.map(_encoder(speech.alphabet)), configuration, sample_rate)
 
@@ -147,14 +168,16 @@ def pretraining_share(configuration: DataConfiguration, epoch: int, epochs: int)
     return first + (last - first) * progress
 
 
-def batches(source: sources.Source, split: str, alphabet: tuple[str, ...], seconds: float = 64.0) -> tf.data.Dataset:
-    """All recordings of a split in stable order, whole and unaugmented, in padded batches.
+def batches(
+    source: sources.Source, split: str, alphabet: tuple[str, ...], keys: Collection[str] | None = None
+) -> tf.data.Dataset:
+    """Recordings of a split, all or those of some keys, in stable order, whole and unaugmented, in padded batches.
 
     Returns:
         Dictionaries of `audio` (batch, samples), `audio_lengths` (batch,), `labels` (batch, characters),
         `label_lengths` (batch,), `text` and `key` (batch,).
     """
-    encoded = source.recordings(split).map(_encoder(alphabet))
+    encoded = source.recordings(split, keys).map(_encoder(alphabet))
     return encoded.padded_batch(8).prefetch(2)
 
 
@@ -165,7 +188,7 @@ def _stream(
     sample_rate: int,
     seed: tuple[int, int, int],
 ) -> tf.data.Dataset:
-    """Recordings without end, each pass in its own order, each recording differently augmented; a function of `seed`."""
+    """Recordings without end, each pass in its own order, each differently augmented; a function of `seed`."""
 
     def augment(number: tf.Tensor, recording: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         def change(number: np.int64, audio: np.ndarray) -> np.ndarray:
@@ -174,7 +197,7 @@ def _stream(
         audio = tf.ensure_shape(tf.numpy_function(change, [number, recording["audio"]], tf.float32), (None,))
         return recording | {"audio": audio}
 
-    # Each pass is shuffled anew, in an order that follows from the seed, since the data set is made anew for each epoch.
+    # Each pass is shuffled anew, in an order that follows from the seed: the data set is made anew for each epoch.
     passes = source.recordings("train", keys).shuffle(SHUFFLE_BUFFER, seed=hash_of(seed)).repeat()
     return passes.enumerate().map(augment, num_parallel_calls=2, deterministic=True)
 
@@ -185,7 +208,7 @@ def hash_of(seed: tuple[int, ...]) -> int:
 
 
 def _encoder(alphabet: tuple[str, ...]) -> Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]]:
-    """Adds `labels` to a recording: the numbers of its characters, from 1; characters outside the alphabet have none."""
+    """Adds `labels` to a recording: the numbers of its characters, from 1; those outside the alphabet have none."""
     numbers = tf.lookup.StaticHashTable(
         tf.lookup.KeyValueTensorInitializer(tf.constant(alphabet), tf.range(1, len(alphabet) + 1)), default_value=0
     )
@@ -231,7 +254,7 @@ def _pad_to_bucket(batch: dict[str, tf.Tensor], boundaries: list[int]) -> dict[s
 
 
 def language_model_texts(speech: Speech, transcript_weight: float) -> tuple[list[str], list[float]]:
-    """Returns the texts that a language model may learn from, with weights: training transcripts, synthetic sentences."""
+    """Returns what a language model may learn from, with weights: training transcripts and synthetic sentences."""
     transcripts = [utterance.text for utterance in speech.utterances["train"]]
     sentences: list[str] = []
     if speech.pretraining is not None:

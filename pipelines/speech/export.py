@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
+from data.synthetic_speech import SyntheticSpeech
 from pipelines import commands
 from pipelines.evaluation import Evaluation
 from pipelines.exporting import WarmupRequest, export
-from pipelines.runs import Run
+from pipelines.runs import Run, RunError
 from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.model import Recogniser
 from pipelines.speech.serving import served
@@ -35,15 +36,17 @@ def model_card(run: Run, recogniser: Recogniser) -> str:
     source = LICENCES.get(configuration.data.source, f"the user's own recordings ({configuration.data.source})")
     pretraining = ""
     if configuration.data.pretraining != "none":
-        pretraining = "\nSynthetic speech of flite voices was mixed into training, never into validation or test.\n"
+        licence = SyntheticSpeech(config=configuration.data.pretraining).info.license
+        pretraining = f"\nSynthetic speech was mixed into training, never into validation or test. {licence}\n"
+    frame = recogniser.frame_samples
     direction = (
         "It reads a recording in both directions, so it needs the whole of it."
         if recogniser.network.bidirectional
-        else f"It streams: signatures `initial_state` and `step`, chunks of a multiple of {recogniser.frame_samples} samples."
+        else f"It streams: signatures `initial_state` and `step`, chunks of a multiple of {frame} samples."
     )
     try:
         evaluation = Evaluation.from_json(run.read_json("evaluation.json"))
-    except RuntimeError:
+    except RunError:
         metrics = "Not evaluated; run make eval-speech before the export.\n"
     else:
         heads, rows = evaluation.cells()
@@ -65,8 +68,8 @@ Audio of {recogniser.features.sample_rate} samples a second, mono, in −1 … 1
 {metrics}
 ## Limits
 
-It has heard few speakers, in one language, and writes what sounds like its training transcripts; other voices, noise and
-topics give more errors. The confidence orders words by how sure the network is; it is not a calibrated probability.
+It knows the voices, the language and the topics of its training recordings; other voices, noise and topics give more
+errors. The confidence orders words by how sure the network is; it is not a calibrated probability.
 """
 
 

@@ -1,8 +1,9 @@
 """Log-mel features in the TensorFlow graph: the same code in training, streaming and the exported model.
 
-A frame sees only samples at and before its own hop: the audio is preceded by `fft_size − hop` zeros, so that `n` hops of
-samples give `n` frames, and a stream that remembers the last `fft_size − hop` samples computes the same frames as the
-whole recording. On audio so preceded the result equals `librosa.feature.melspectrogram(center=False)`, in logarithms.
+A frame sees only samples at and before its own hop: the audio is preceded by `fft_size − hop` zeros, so that `n` hops
+of samples give `n` frames, and a stream that remembers the last `fft_size − hop` samples computes the same frames as
+the whole recording. On audio so preceded the result equals `librosa.feature.melspectrogram(center=False)`, in
+logarithms.
 """
 
 import librosa
@@ -48,8 +49,8 @@ class FeatureConfiguration(Configuration):
 class LogMel(tf.Module):
     """Log-mel power spectrum.
 
-    `feature[t, m] = log max(FLOOR, Σ_k M[m, k] |FFT(w ⊙ frame_t)[k]|²)` with a Hann window `w` and Slaney's mel filters `M`
-    (Davis and Mermelstein 1980, https://doi.org/10.1109/TASSP.1980.1163420).
+    `feature[t, m] = log max(FLOOR, Σ_k M[m, k] |FFT(w ⊙ frame_t)[k]|²)` with a Hann window `w` and Slaney's mel filters
+    `M` (Davis and Mermelstein 1980, https://doi.org/10.1109/TASSP.1980.1163420).
 
     Args:
         configuration: rates and sizes.

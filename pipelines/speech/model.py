@@ -1,5 +1,6 @@
 """The network: convolutional subsampling, a stack of recurrent layers, one label a frame for CTC."""
 
+from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
 import keras
@@ -7,6 +8,7 @@ import tensorflow as tf
 from pydantic import Field
 
 import models
+from models.decoding import greedy_decode
 from pipelines.configuration import Configuration
 from pipelines.speech.augmentation import SpecAugment, SpecAugmentConfiguration
 from pipelines.speech.features import FeatureConfiguration, LogMel
@@ -40,7 +42,7 @@ class Recogniser(keras.Model):
 
     Every convolution sees past frames only, so padding behind a recording cannot reach it, and recurrent layers get the
     lengths as a mask: a padded batch gives what each recording gives alone. Without `bidirectional` the network can be
-    fed a recording in chunks of any multiple of `chunk` samples, passing the state on; the logits are the same.
+    fed a recording in chunks of any multiple of `frame_samples`, passing the state on; the logits are the same.
 
     Args:
         features: rates and sizes of the features.
@@ -58,7 +60,8 @@ class Recogniser(keras.Model):
         alphabet: tuple[str, ...],
         seed: int = 0,
     ) -> None:
-        super().__init__(name="recogniser")
+        # In mixed precision the layers work in bfloat16; the audio and its spectrum need all of float32.
+        super().__init__(name="recogniser", autocast=False)
         self.alphabet = alphabet
         self.features, self.network = features, network
         self.log_mel = LogMel(features)
@@ -102,8 +105,8 @@ class Recogniser(keras.Model):
         """Frames of labels that `samples` of audio give."""
         return samples // self.frame_samples
 
-    def adapt(self, audio: tf.data.Dataset) -> None:
-        """Fits the mean and deviation of each mel band on recordings (samples,): the training split's, nothing else's."""
+    def adapt(self, audio: Iterable[tf.Tensor]) -> None:
+        """Fits the mean and deviation of each mel band on recordings (samples,): those of the training split alone."""
         frames, total, squares = 0.0, 0.0, 0.0
         for recording in audio:
             features = tf.cast(self.log_mel(recording[tf.newaxis])[0], tf.float64)  # (frames, mel bands)
@@ -136,6 +139,12 @@ class Recogniser(keras.Model):
         remembered = tf.concat([state["audio"], audio], axis=1)[:, -self.features.context :]
         new_state = {"audio": remembered, "convolutions": convolution_states, "recurrent": recurrent_states}
         return Transcription(logits, frame_lengths, new_state)
+
+    @tf.function(input_signature=(tf.TensorSpec((None, None), tf.float32), tf.TensorSpec((None,), tf.int32)))
+    def read(self, audio: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Returns logits, lengths and greedy text (batch,) of whole recordings; traced once, then fast."""
+        logits, frames, _ = self(audio, lengths)
+        return logits, frames, greedy_decode(logits, frames, self.alphabet, self.frame_seconds).text
 
     def _subsample(self, hidden: tf.Tensor, contexts: list[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """Convolutions over (batch, frames, bands, channels), each preceded by the frame that came before."""

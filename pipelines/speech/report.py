@@ -1,4 +1,4 @@
-"""The page that an evaluation of speech writes: table, curves, worst errors, confusions, posteriors over a spectrogram."""
+"""The page that an evaluation of speech writes: table, errors, confusions, posteriors over a spectrogram, curves."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from pipelines.speech.model import Recogniser
 from pipelines.speech.scoring import character_errors, confusions
 from pipelines.speech.trained import Decoder, Transcribed
 
-WORST, CONFUSED, PICTURED_LABELS = 15, 20, 8
+WORST, CONFUSED = 15, 20  # rows of the tables
 PICTURED_SECONDS = 4.0  # the first recording at least this long is drawn
 
 
@@ -39,15 +39,16 @@ def write_speech_report(run: Run, evaluation: Evaluation, details: Details) -> N
         if errors[index][0]
     ]
     most_confused = confusions(references, details.texts).most_common(CONFUSED)
+    names = {"": "(nothing)", " ": "(space)"}
     confused_rows = [
-        [said or "(nothing)", written or "(nothing)", str(count)] for (said, written), count in most_confused
+        [names.get(said, said), names.get(written, written), str(count)] for (said, written), count in most_confused
     ]
     seconds = [len(recording.audio) / details.recogniser.features.sample_rate for recording in details.recordings]
     shown = next((index for index, second in enumerate(seconds) if second >= PICTURED_SECONDS), int(np.argmax(seconds)))
-    posteriors = posterior_picture(details.recordings[shown], details.recogniser)
-    posteriors.savefig(run.folder / "posteriors.png", dpi=120)
     recording = details.recordings[shown]
-    hypothesis = details.decoder(recording.logits, details.recogniser.alphabet, details.recogniser.frame_seconds)
+    posteriors = posterior_picture(recording, details.recogniser)
+    posteriors.savefig(run.folder / "posteriors.png", dpi=120)
+    hypothesis = details.decoder(recording.logits, details.recogniser)
     words = [[word.text, f"{word.start:.2f}", f"{word.end:.2f}", f"{word.confidence:.2f}"] for word in hypothesis.words]
 
     write_report(
@@ -57,8 +58,8 @@ def write_speech_report(run: Run, evaluation: Evaluation, details: Details) -> N
             Section(
                 "Results",
                 [
-                    "Word and character error rate: insertions, deletions and substitutions for each word or character that "
-                    "was said; lower is better, 0 is perfect. The model's row is what `make transcribe` prints.",
+                    "Word and character error rate: insertions, deletions and substitutions for each word or character "
+                    "that was said; lower is better, 0 is perfect. The model's row is what “make transcribe” prints.",
                     evaluation_table(evaluation),
                     Picture(plots.bars(evaluation, "cer"), "Character error rate of each row, with its interval."),
                 ],
@@ -69,18 +70,22 @@ def write_speech_report(run: Run, evaluation: Evaluation, details: Details) -> N
                     f"The recording {recording.key}: “{recording.text}”. Read as: “{hypothesis.text}”.",
                     Picture(
                         posteriors,
-                        "Above, the probability of each character over time, below, the log-mel spectrogram. "
-                        "Between the spikes the network says blank.",
+                        "Above, the probability of each character over time, ␣ the space, and in grey of the blank; "
+                        "below, the log-mel spectrogram.",
                     ),
                     Table(["word", "from (s)", "to (s)", "confidence"], words, "Words of this recording, with times."),
                 ],
             ),
-            Section("Worst errors", [Table(["recording", "errors", "said", "written"], worst_rows)]),
-            Section("Characters taken for others", [Table(["said", "written", "times"], confused_rows)]),
+            Section("Worst errors", _table(["recording", "errors", "said", "written"], worst_rows)),
+            Section("Characters taken for others", _table(["said", "written", "times"], confused_rows)),
             Section("Training", [Picture(plots.learning_curves(run.history()), "Loss and error after each epoch.")]),
             Section("Configuration", [Code((run.folder / "configuration.json").read_text(encoding="utf-8"))]),
         ],
     )
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str | Table | Picture | Code]:
+    return [Table(heads, rows) if rows else "None."]
 
 
 def posterior_picture(recording: Transcribed, recogniser: Recogniser) -> Figure:
@@ -91,12 +96,10 @@ def posterior_picture(recording: Transcribed, recogniser: Recogniser) -> Figure:
     figure = Figure(figsize=(11, 5.5), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
     times = (np.arange(len(probabilities)) + 0.5) * recogniser.frame_seconds
-    above.plot(times, probabilities[:, 0], color="0.75", linewidth=1, label="blank")
-    strongest = np.argsort(-probabilities[:, 1:].sum(axis=0))[:PICTURED_LABELS]
-    for label in range(1, probabilities.shape[1]):
-        named = label - 1 in strongest
-        name = "space" if recogniser.alphabet[label - 1] == " " else recogniser.alphabet[label - 1]
-        line = above.plot(times, probabilities[:, label], linewidth=1, label=name if named else None)[0]
+    above.plot(times, probabilities[:, 0], color="0.75", linewidth=1)  # the blank
+    for label, character in enumerate(recogniser.alphabet, start=1):
+        name = "␣" if character == " " else character
+        line = above.plot(times, probabilities[:, label], linewidth=1)[0]
         for frame in np.flatnonzero(probabilities[:, label] > 0.5):
             if frame == 0 or probabilities[frame - 1, label] <= 0.5:
                 above.text(times[frame], 1.02, name, fontsize=8, ha="center", color=line.get_color())

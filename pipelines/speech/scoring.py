@@ -18,12 +18,12 @@ def error_rates(references: Sequence[str], texts: Sequence[str]) -> dict[str, Me
         >>> error_rates(["one two", "three"], ["one too", "three"])["wer"].value
         0.3333333333333333
     """
-    return {
-        name: bootstrap_ratio(
-            *zip(*(counts(reference, text) for reference, text in zip(references, texts, strict=True)))
-        )
-        for name, counts in (("wer", word_errors), ("cer", character_errors))
-    }
+    pairs = list(zip(references, texts, strict=True))
+    rates = {}
+    for name, count in (("wer", word_errors), ("cer", character_errors)):
+        errors, units = zip(*(count(reference, text) for reference, text in pairs), strict=True)
+        rates[name] = bootstrap_ratio(errors, units)
+    return rates
 
 
 def word_errors(reference: str, text: str) -> tuple[int, int]:

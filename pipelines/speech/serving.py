@@ -13,10 +13,11 @@ Tensors = dict[str, tf.Tensor]
 def served(recogniser: Recogniser) -> tuple[tf.Module, dict[str, Any]]:
     """Returns a module that holds the weights, and the functions to serve by name.
 
-    `serving_default` takes `audio` (batch, samples) in −1 … 1 at the model's rate and the `lengths` (batch,) that count;
-    `wav` takes the bytes of 16-bit PCM files. Both return `text`, `confidence`, `words`, `word_starts`, `word_ends` and
-    `word_confidences`. A network of one direction also has `initial_state`, from a batch size, and `step`, from a chunk of
-    `audio` and the state to the new state and the `text` so far; a chunk is a multiple of a frame (`frame_samples`).
+    `serving_default` takes `audio` (batch, samples) in −1 … 1 at the model's rate and the `lengths` (batch,) that
+    count; `wav` takes the bytes of 16-bit PCM files. Both return `text`, `confidence`, `words`, `word_starts`,
+    `word_ends` and `word_confidences`. A network of one direction also has `initial_state`, from a batch size, and
+    `step`, from a chunk of `audio` and the state to the new state and the `text` so far; a chunk is a multiple of a
+    frame (`frame_samples`).
     """
     module = tf.Module()
     # The variables alone: a tracked Keras model would bring objects that a loader without Keras cannot make.
@@ -45,7 +46,7 @@ def served(recogniser: Recogniser) -> tuple[tf.Module, dict[str, Any]]:
 
 
 def transcribe(recogniser: Recogniser, audio: tf.Tensor, lengths: tf.Tensor) -> Tensors:
-    """Transcribes audio (batch, samples), of which `lengths` (batch,) samples count, by the best label of each frame."""
+    """Transcribes audio (batch, samples), of which `lengths` (batch,) count, by the best label of each frame."""
     logits, frames, _ = recogniser(audio, lengths)
     return greedy_decode(logits, frames, recogniser.alphabet, recogniser.frame_seconds)._asdict()
 
@@ -55,9 +56,7 @@ def decode_wav(wav: tf.Tensor, sample_rate: int) -> tuple[tf.Tensor, tf.Tensor]:
 
     def decode(file: tf.Tensor) -> tf.Tensor:
         audio, rate = tf.audio.decode_wav(file)  # (samples, channels)
-        message = (
-            f"Expected {sample_rate} samples a second. Resample the file, or use the audio signature. Received rate:"
-        )
+        message = f"Expected {sample_rate} samples a second. Resample the recording before it is sent. Received:"
         with tf.control_dependencies([tf.debugging.Assert(tf.equal(rate, sample_rate), [message, rate])]):
             return tf.reduce_mean(audio, axis=1)
 
@@ -80,10 +79,10 @@ def initial_state(recogniser: Recogniser, batch: tf.Tensor) -> Tensors:
 def stream(recogniser: Recogniser, audio: tf.Tensor, state: Tensors) -> Tensors:
     """Takes a chunk (batch, samples) and the state before it; returns the state after it and the `text` so far."""
     samples = tf.shape(audio)[1]
-    message = f"A chunk holds a multiple of {recogniser.frame_samples} samples. Received samples:"
-    with tf.control_dependencies(
-        [tf.debugging.Assert(tf.equal(samples % recogniser.frame_samples, 0), [message, samples])]
-    ):
+    frame_samples = recogniser.frame_samples
+    message = f"Expected a chunk of {frame_samples} samples, or a multiple. Keep the rest for the next one. Received:"
+    fits = (samples % frame_samples == 0) & (samples > 0)
+    with tf.control_dependencies([tf.debugging.Assert(fits, [message, samples])]):
         lengths = tf.fill((tf.shape(audio)[0],), samples)
     logits, _, new_state = recogniser(audio, lengths, state=_nested(state, recogniser))
     labels = tf.argmax(logits, axis=-1, output_type=tf.int32)  # (batch, frames)

@@ -1,33 +1,34 @@
 """Trains a speech recogniser: `python -m pipelines.speech.train [PRESET] [--network.units 256 …]`."""
 
-from itertools import product
+from functools import partial
 
 import tensorflow as tf
 
-from models.decoding import CharacterLanguageModel
 from models.losses import ctc_loss
 from pipelines import commands
+from pipelines.configuration import ConfigurationError
 from pipelines.runs import Run
 from pipelines.speech import data
+from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.config import PRESETS, SpeechConfiguration
 from pipelines.speech.model import Recogniser
 from pipelines.speech.scoring import error_rates
-from pipelines.speech.trained import Decoder, build, greedy_text, save_decoder, transcribe_split
+from pipelines.speech.sources import NAMED
+from pipelines.speech.trained import build, save_decoder, transcribe_split
+from pipelines.speech.tuning import fit_decoder
 from pipelines.training import fit
 
-LANGUAGE_MODEL_WEIGHTS = (0.2, 0.4, 0.6, 0.8, 1.0)
-INSERTION_BONUSES = (0.0, 0.5, 1.0, 1.5)
+RECORDINGS_TO_ADAPT_TO = 2000  # enough for the mean of each mel band, however long the data
+SKIPPED = "skipped.json"  # keys and reasons of the recordings that are left out
 
 
 def train(run: Run, configuration: SpeechConfiguration) -> None:
     """Trains the recogniser of a run, or goes on where it stopped, and writes everything into the run's folder."""
-    speech, recogniser = prepare(configuration)
-    run.write_json("alphabet.json", list(speech.alphabet))
-    run.write_json("skipped.json", speech.skipped)
-
-    def loss(batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
-        logits, lengths, _ = recogniser(batch["audio"], batch["audio_lengths"], training=training)
-        return tf.reduce_mean(ctc_loss(logits, lengths, batch["labels"], batch["label_lengths"]))
+    with commands.removed_if_refused(run):
+        speech, recogniser = prepare(configuration)
+        record(run, speech)
+        report(speech)
+    validation_keys = data.keys_of(speech.utterances["validation"])
 
     def training_batches(epoch: int) -> tf.data.Dataset:
         return data.training_batches(
@@ -41,15 +42,14 @@ def train(run: Run, configuration: SpeechConfiguration) -> None:
         )
 
     def validate() -> dict[str, float]:
-        recordings = transcribe_split(recogniser, speech.source, "validation")
-        texts = [greedy_text(recording, recogniser) for recording in recordings]
-        rates = error_rates([recording.text for recording in recordings], texts)
-        return {name: metric.value for name, metric in rates.items()}
+        recordings = transcribe_split(recogniser, speech.source, "validation", validation_keys)
+        references, texts = zip(*((recording.text, recording.greedy) for recording in recordings), strict=True)
+        return {name: metric.value for name, metric in error_rates(references, texts).items()}
 
     fit(
         run,
         recogniser,
-        loss,
+        partial(batch_loss, recogniser),
         training_batches,
         validate,
         configuration.training,
@@ -61,34 +61,48 @@ def train(run: Run, configuration: SpeechConfiguration) -> None:
     run.finish()
 
 
+def batch_loss(recogniser: Recogniser, batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
+    """Returns the mean CTC loss of a batch, in nats a recording."""
+    logits, lengths, _ = recogniser(batch["audio"], batch["audio_lengths"], training=training)
+    return tf.reduce_mean(ctc_loss(logits, lengths, batch["labels"], batch["label_lengths"]))
+
+
 def prepare(configuration: SpeechConfiguration) -> tuple[data.Speech, Recogniser]:
-    """Returns the checked recordings and an untrained recogniser whose normalisation is fitted on the training split."""
+    """Returns the checked recordings and an untrained recogniser, its normalisation fitted on those of training."""
+    if configuration.training.jit_compile:
+        raise ConfigurationError(
+            "training.jit_compile: the CTC loss cannot be compiled by XLA; the recurrent layers, where it pays, are "
+            "compiled anyway. Leave it False. Received: True"
+        )
     frame_samples = configuration.features.hop * configuration.network.subsampling
     speech = data.load(configuration.data, configuration.features.sample_rate, lambda samples: samples // frame_samples)
     recogniser = build(configuration, speech.alphabet)
-    recogniser.adapt(recording["audio"] for recording in speech.source.recordings("train"))
+    keys = data.keys_of(speech.utterances["train"])
+    recordings = speech.source.recordings("train", keys).take(RECORDINGS_TO_ADAPT_TO)
+    recogniser.adapt(recording["audio"] for recording in recordings)
     return speech, recogniser
 
 
-def fit_decoder(configuration: SpeechConfiguration, speech: data.Speech, recogniser: Recogniser) -> Decoder:
-    """Returns a decoder: a language model of the training texts, its weight and bonus chosen on the validation split."""
-    texts, weights = data.language_model_texts(speech, configuration.decoding.transcript_weight)
-    language_model = CharacterLanguageModel(configuration.decoding.language_model_order).fit(
-        texts, weights, speech.alphabet
-    )
-    recordings = transcribe_split(recogniser, speech.source, "validation")
-    references = [recording.text for recording in recordings]
-    alphabet, frame_seconds = recogniser.alphabet, recogniser.frame_seconds
+def record(run: Run, speech: data.Speech) -> None:
+    """Writes the alphabet and what is left out; refuses to go on with recordings that have another alphabet."""
+    if (run.folder / "alphabet.json").exists() and (known := run.read_json("alphabet.json")) != list(speech.alphabet):
+        raise SpeechDataError(
+            f"The recordings have changed since the run started. Expected the characters {''.join(known)!r}. Restore "
+            f"them, or start a new run, without RESUME=1. Received: {''.join(speech.alphabet)!r}"
+        )
+    run.write_json("alphabet.json", list(speech.alphabet))
+    run.write_json(SKIPPED, speech.skipped)
 
-    def error(decoder: Decoder) -> float:
-        texts = [decoder(recording.logits, alphabet, frame_seconds).text for recording in recordings]
-        return sum(metric.value for metric in error_rates(references, texts).values())
 
-    candidates = [
-        Decoder(language_model, weight, bonus, configuration.decoding.beam_width)
-        for weight, bonus in product(LANGUAGE_MODEL_WEIGHTS, INSERTION_BONUSES)
-    ]
-    return min(candidates, key=error)
+def report(speech: data.Speech) -> None:
+    """Says what is learned from, and names what is left out."""
+    counts = ", ".join(f"{len(utterances)} {split}" for split, utterances in speech.utterances.items())
+    synthetic = f", {len(speech.pretraining_keys)} synthetic for training" if speech.pretraining else ""
+    print(f"Recordings: {counts}{synthetic}. Alphabet: {''.join(speech.alphabet)!r}.")
+    if speech.skipped:
+        named = "; ".join(f"{key}: {reason}" for key, reason in speech.skipped[:NAMED])
+        more = f", all of them in {SKIPPED}" if len(speech.skipped) > NAMED else ""
+        print(f"Left out: {len(speech.skipped)} ({named}{more}).")
 
 
 def main(arguments: list[str]) -> None:

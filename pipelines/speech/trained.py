@@ -1,13 +1,14 @@
 """A trained recogniser and its decoder, as they lie in a run folder."""
 
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from models.decoding import CharacterLanguageModel, Hypothesis, beam_decode, greedy_decode
-from pipelines.runs import Run
+from models.decoding import CharacterLanguageModel, Hypothesis, beam_decode
+from pipelines.runs import Run, RunError
 from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.data import batches
 from pipelines.speech.model import Recogniser
@@ -22,13 +23,12 @@ class Decoder(NamedTuple):
     insertion_bonus: float
     beam_width: int
 
-    def __call__(self, logits: np.ndarray, alphabet: tuple[str, ...], frame_seconds: float) -> Hypothesis:
-        """Returns the best reading of logits (frames, labels)."""
-        log_probabilities = tf.nn.log_softmax(logits).numpy()
+    def __call__(self, logits: np.ndarray, recogniser: Recogniser) -> Hypothesis:
+        """Returns the best reading of the logits (frames, labels) that a recogniser gave."""
         return beam_decode(
-            log_probabilities,
-            alphabet,
-            frame_seconds,
+            tf.nn.log_softmax(logits).numpy(),
+            recogniser.alphabet,
+            recogniser.frame_seconds,
             beam_width=self.beam_width,
             language_model=self.language_model,
             language_model_weight=self.language_model_weight,
@@ -37,33 +37,24 @@ class Decoder(NamedTuple):
 
 
 class Transcribed(NamedTuple):
-    """A recording with what the network made of it: `logits` (frames, labels) of its true length."""
+    """A recording with what the network made of it: `logits` (frames, labels) of its true length, and greedy text."""
 
     key: str
     text: str
     audio: np.ndarray
     logits: np.ndarray
+    greedy: str
 
 
-def transcribe_split(recogniser: Recogniser, source: Source, split: str) -> list[Transcribed]:
-    """Runs the network over all recordings of a split."""
-    specification = [tf.TensorSpec((None, None), tf.float32), tf.TensorSpec((None,), tf.int32)]
-    network = tf.function(lambda audio, lengths: recogniser(audio, lengths)[:2], input_signature=specification)
-    transcribed = []
-    for batch in batches(source, split, recogniser.alphabet):
-        logits, frames = (tensor.numpy() for tensor in network(batch["audio"], batch["audio_lengths"]))
-        rows = zip(batch["key"].numpy(), batch["text"].numpy(), batch["audio_lengths"].numpy(), strict=True)
-        for row, (key, text, samples) in enumerate(rows):
-            audio = batch["audio"][row, :samples].numpy()
-            transcribed.append(Transcribed(key.decode(), text.decode(), audio, logits[row, : frames[row]]))
-    return transcribed
-
-
-def greedy_text(recording: Transcribed, recogniser: Recogniser) -> str:
-    """The text of the best label of each frame."""
-    lengths = [len(recording.logits)]
-    transcript = greedy_decode(recording.logits[np.newaxis], lengths, recogniser.alphabet, recogniser.frame_seconds)
-    return transcript.text[0].numpy().decode()
+def transcribe_split(
+    recogniser: Recogniser, source: Source, split: str, keys: Collection[str] | None = None
+) -> Iterator[Transcribed]:
+    """Runs the network over the recordings of a split, all or those of some keys, one batch at a time."""
+    for batch in batches(source, split, recogniser.alphabet, keys):
+        results = [tensor.numpy() for tensor in recogniser.read(batch["audio"], batch["audio_lengths"])]
+        known = [batch[name].numpy() for name in ("key", "text", "audio", "audio_lengths")]
+        for key, text, audio, samples, logits, frames, greedy in zip(*known, *results, strict=True):
+            yield Transcribed(key.decode(), text.decode(), audio[:samples], logits[:frames], greedy.decode())
 
 
 def build(configuration: SpeechConfiguration, alphabet: tuple[str, ...]) -> Recogniser:
@@ -78,18 +69,30 @@ def build(configuration: SpeechConfiguration, alphabet: tuple[str, ...]) -> Reco
 
 def save_decoder(run: Run, decoder: Decoder) -> None:
     """Writes `decoder.json`."""
-    if decoder.language_model is not None:
-        run.write_json("decoder.json", decoder._asdict() | {"language_model": decoder.language_model.to_dict()})
+    language_model = None if decoder.language_model is None else decoder.language_model.to_dict()
+    run.write_json("decoder.json", decoder._asdict() | {"language_model": language_model})
 
 
 def load_decoder(run: Run) -> Decoder:
     """Reads `decoder.json`."""
     values = run.read_json("decoder.json")
-    return Decoder(**(values | {"language_model": CharacterLanguageModel.from_dict(values["language_model"])}))
+    language_model = values.pop("language_model")
+    return Decoder(language_model and CharacterLanguageModel.from_dict(language_model), **values)
 
 
 def load_recogniser(run: Run) -> Recogniser:
-    """Returns the recogniser of a finished run, with its trained weights."""
+    """Returns the recogniser of a finished run, with its trained weights.
+
+    Raises:
+        RunError: the run was not trained to its end.
+    """
+    weights = run.folder / "model.weights.h5"
+    if not weights.exists():
+        raise RunError(
+            f"The run has no trained weights. Expected {weights.name}, which a training writes at its end. Go on with "
+            f"the run, make train-speech PRESET={run.preset} RESUME=1, or take another one. "
+            f"Received: {str(run.folder)!r}"
+        )
     recogniser = build(run.read_configuration(SpeechConfiguration), tuple(run.read_json("alphabet.json")))
-    recogniser.load_weights(run.folder / "model.weights.h5")
+    recogniser.load_weights(weights)
     return recogniser

@@ -132,6 +132,7 @@ def test_a_training_step_is_compiled_by_xla_and_inference_is_not(name):
     assert not compiled(training=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_time_unknown_when_the_graph_is_made(name):
     """One graph for all lengths, trained; the first derivative goes through the compiled loop."""

@@ -51,5 +51,5 @@ def test_ten_times_the_data_takes_no_more_memory(tmp_path: Path) -> None:
         used[recordings] = one_pass(manifest)
     (few, small), (many, large) = used[300], used[3000]
     assert many > 8 * few
-    # All of the larger set's samples would be 250 MiB more; the shuffle buffer is full in the larger pass only (25 MiB).
+    # All samples of the larger set would be 250 MiB more; the shuffle buffer is full in the larger pass only (25 MiB).
     assert large - small < 60, f"{few} recordings: {small} MiB, {many} recordings: {large} MiB"

@@ -1,0 +1,222 @@
+"""The commands as a user types them: what they print, what they write, and what they say when something is wrong."""
+
+import base64
+import html
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import jiwer
+import numpy as np
+import pytest
+import soundfile
+
+from pipelines import commands
+from pipelines.evaluation import Evaluation
+from pipelines.runs import Run
+from pipelines.speech import evaluate, export, train, transcribe, user_recordings
+from pipelines.speech.config import SpeechConfiguration
+
+REPOSITORY = Path(__file__).parents[3]
+Say = Callable[..., np.ndarray]
+
+
+@pytest.fixture(autouse=True)
+def there(trained_run: Run, runs_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to work in, and the trained run as the latest."""
+    monkeypatch.setenv("UNROLLED_RUNS", str(runs_folder))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def recording(there: Path, say: Say) -> Path:
+    """ "ab cad", with a name that a terminal library could take for markup, at another rate and in stereo."""
+    audio = np.repeat(say("ab cad"), 2)
+    soundfile.write(there / "one [red].flac", np.stack([audio, audio], axis=1), 16000)
+    return there / "one [red].flac"
+
+
+def refused(command: Callable[[list[str]], None], arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The message of a command that a user must mend."""
+    with pytest.raises(SystemExit) as stopped:
+        commands.main(lambda _: command(arguments))
+    assert stopped.value.code == 1
+    message = capsys.readouterr().err
+    assert message.startswith("Error: ")
+    assert "Traceback" not in message
+    return message
+
+
+def test_evaluation_writes_table_transcripts_and_page(trained_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    evaluate.main([])
+    printed = capsys.readouterr().out
+    assert f"Wrote {trained_run.folder}/evaluation.json" in printed
+    assert "make export-speech" in printed
+    assert "silence" in printed
+
+    content = trained_run.read_json("evaluation.json")
+    assert content.keys() == {"split", "examples", "rows"}
+    assert (content["split"], content["examples"]) == ("test", 6)
+    assert [row["name"] for row in content["rows"]] == ["model", "beam", "greedy", "silence"]
+    for row in content["rows"]:
+        assert row["metrics"].keys() == {"wer", "cer"}
+        for metric in row["metrics"].values():
+            assert metric.keys() == {"value", "low", "high"}
+            assert metric["low"] <= metric["value"] <= metric["high"]
+        assert re.search(r"\d\.\d{3} s a second of audio", row["notes"])
+    assert content["rows"][-1]["metrics"]["cer"] == {"value": 1.0, "low": 1.0, "high": 1.0}
+
+    transcripts = trained_run.read_json("transcripts-test.json")
+    assert transcripts.keys() == {"key", "text", "model", "beam", "greedy", "silence"}
+    assert len(set(transcripts["key"])) == 6
+    for row in Evaluation.from_json(content).rows:
+        texts = transcripts[row.name]
+        assert row.metrics["cer"].value == pytest.approx(jiwer.cer(transcripts["text"], texts))
+        assert row.metrics["wer"].value == pytest.approx(jiwer.wer(transcripts["text"], texts))
+    assert content["rows"][0]["metrics"]["cer"]["value"] < 0.2
+
+    page = (trained_run.folder / "report.html").read_text(encoding="utf-8")
+    for head in ("Results", "What the network hears", "Worst errors", "Training", "Configuration"):
+        assert f"<h2>{head}</h2>" in page
+    pictures = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
+    assert len(pictures) == 3
+    assert all(base64.b64decode(picture).startswith(b"\x89PNG") for picture in pictures)
+    assert (trained_run.folder / "posteriors.png").read_bytes().startswith(b"\x89PNG")
+    assert "&quot;mel_bands&quot;: 16" in page
+    assert transcripts["text"][0] in html.unescape(page)
+
+
+def test_evaluation_of_another_split_leaves_that_of_test(trained_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (trained_run.folder / "evaluation.json").read_bytes()
+    evaluate.main(["--split", "validation", "--run", str(trained_run.folder)])
+    assert (trained_run.folder / "evaluation.json").read_bytes() == before
+    assert trained_run.read_json("evaluation-validation.json")["split"] == "validation"
+    assert len(trained_run.read_json("transcripts-validation.json")["key"]) == 6
+    assert "evaluation-validation.json" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        evaluate.main(["--split", "tests"])
+    assert "split: " in capsys.readouterr().err
+
+
+def test_transcription_prints_text_and_word_times(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    transcribe.main([str(recording), str(recording)])
+    printed = capsys.readouterr().out
+    assert printed.count(f"{recording}  (confidence ") == 2
+    assert "\nab cad\n" in printed
+    words = re.findall(r"│ (\d\.\d\d) +│ (\d\.\d\d) +│ (\w+) +│ (\d\.\d\d) +│", printed)[:2]
+    assert [word for _, _, word, _ in words] == ["ab", "cad"]
+    times = [[float(start), float(end)] for start, end, *_ in words]
+    np.testing.assert_allclose(times, [[0.0, 0.2], [0.3, 0.6]], atol=0.07)
+    assert all(0.5 < float(confidence) <= 1 for *_, confidence in words)
+    assert "Transcribed 2 recordings" in printed
+    assert "make export-speech" in printed
+
+
+def test_a_recording_shorter_than_a_frame_has_no_words(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    soundfile.write(there / "click.wav", np.array([0.5, -0.5] * 20, np.float32), 8000)
+    transcribe.main(["click.wav"])
+    printed = capsys.readouterr().out
+    assert "(no words)" in printed
+    assert "from (s)" not in printed
+
+
+def test_long_lines_are_not_broken(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever pipes the text into another program gets it as it is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "20")
+        transcribe.main([str(recording)])
+    assert str(recording) in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no audio at all"])
+def test_unusable_recordings_are_named(
+    recording: Path, there: Path, content: bytes | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if content is not None:
+        (there / "two.wav").write_bytes(content)
+    message = refused(transcribe.main, [str(recording), "two.wav"], capsys)
+    assert message.startswith("Error: two.wav ")
+    assert message.count("\n") == 1
+
+
+def test_transcription_of_nothing_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "There is nothing to transcribe" in refused(transcribe.main, [], capsys)
+
+
+@pytest.mark.parametrize("command", [transcribe.main, evaluate.main, export.main])
+def test_a_bad_run_is_refused(
+    command: Callable[[list[str]], None], recording: Path, there: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [str(recording)] if command is transcribe.main else []
+    assert "no such run folder" in refused(command, [*files, "--run", "nowhere"], capsys)
+    assert "not a run" in refused(command, [*files, "--run", str(there)], capsys)
+    unfinished = Run.create("speech", "tones", SpeechConfiguration(), there / "runs")
+    message = refused(command, [*files, "--run", str(unfinished.folder)], capsys)
+    assert re.search(r"no trained weights.*RESUME=1", message)
+
+
+def test_export_says_what_it_wrote(trained_run: Run, there: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    export.main([])
+    printed = capsys.readouterr().out
+    assert "Wrote exports/speech-tones/1 " in printed
+    assert f"--model_base_path={there}/exports/speech-tones" in printed
+    files = {path.name for path in (there / "exports" / "speech-tones" / "1").rglob("*")}
+    assert {"saved_model.pb", "model_card.md", "tf_serving_warmup_requests"} <= files
+    card = (there / "exports" / "speech-tones" / "1" / "model_card.md").read_text(encoding="utf-8")
+    assert "## Limits" in card
+
+
+def test_training_refuses_bad_recordings_and_leaves_no_run(
+    there: Path, say: Say, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("UNROLLED_RUNS", str(there / "runs"))
+    soundfile.write(there / "a.wav", say("ab"), 8000)
+    rows = [{"audio_filepath": "a.wav", "text": "ab " * 90, "split": split} for split in ("train", "dev", "test")]
+    (there / "all.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    options = ["--data.source", "manifest", "--data.path", str(there / "all.jsonl"), "--data.pretraining", "none"]
+    with pytest.warns(UserWarning, match="which flatters the figures"):
+        message = refused(train.main, options, capsys)
+    assert "a.wav: the transcript needs" in message
+    assert not list((there / "runs").glob("speech/small/*"))
+
+
+def test_damage_found_late_is_a_message(
+    trained_run: Run,
+    corpus: Path,
+    there: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A file that looks whole when the split is listed, and cannot be decoded in its turn, within TensorFlow."""
+    monkeypatch.setattr(user_recordings, "count_samples", lambda path, sample_rate: 6400)
+    (there / "damaged.wav").write_bytes(b"no audio")
+    rows = [json.loads(line) for line in corpus.read_text().splitlines()]
+    for row in rows:
+        row["audio_filepath"] = str(corpus.parent / row["audio_filepath"])
+    rows[5]["audio_filepath"] = str(there / "damaged.wav")  # of the test split
+    (there / "all.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    configuration = trained_run.read_configuration(SpeechConfiguration)
+    run = Run.create("speech", "tones", configuration.replace(data={"path": str(there / "all.jsonl")}), there / "runs")
+    for name in ("alphabet.json", "model.weights.h5", "decoder.json"):
+        (run.folder / name).write_bytes((trained_run.folder / name).read_bytes())
+    message = refused(evaluate.main, ["--run", str(run.folder)], capsys)
+    assert message.startswith(f"Error: {there / 'damaged.wav'} cannot be decoded")
+    assert message.count("\n") == 1
+    assert not (run.folder / "evaluation.json").exists()
+
+
+def test_commands_run_as_modules(there: Path) -> None:
+    command = [sys.executable, "-m", "pipelines.speech.transcribe", str(there / "missing.wav")]
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(command, cwd=there, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    errors = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+    assert len(errors) == 1
+    assert f"{there / 'missing.wav'} does not exist" in errors[0]

@@ -1,0 +1,236 @@
+"""What a server does with the exported model, in a process that has neither this repository nor Keras."""
+
+import base64
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import tensorflow as tf
+
+from pipelines.exporting import WarmupRequest, export
+from pipelines.runs import Run
+from pipelines.speech import serving
+from pipelines.speech.config import SpeechConfiguration
+from pipelines.speech.export import export_run
+from pipelines.speech.model import Recogniser
+from pipelines.speech.trained import build, load_recogniser
+
+# Answers requests, one after the other; whoever imports Keras or a package of ours fails.
+SERVER = """
+import base64, json, sys
+from importlib.machinery import ModuleSpec
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        # TensorFlow asks where Keras is without importing it, hence a module that fails when it is loaded.
+        if name.partition(".")[0] in ("keras", "tf_keras", "models", "data", "pipelines"):
+            return ModuleSpec(name, self, origin="/nowhere/" + name)
+
+    def create_module(self, spec):
+        raise ImportError(spec.name + " cannot be imported here")
+
+    def exec_module(self, module):
+        raise AssertionError
+
+sys.meta_path.insert(0, Blocker())
+for name in ("keras", "pipelines.speech"):
+    try:
+        __import__(name)
+        raise AssertionError("the blocker does not block")
+    except ImportError:
+        pass
+import tensorflow as tf
+
+tf.config.optimizer.set_jit(False)
+signatures = tf.saved_model.load(sys.argv[1]).signatures
+
+def ask(name, inputs):
+    specification = signatures[name].structured_input_signature[1]
+    values = {key: tf.convert_to_tensor(value, specification[key].dtype) for key, value in inputs.items()}
+    return signatures[name](**values)
+
+def plain(tensors):
+    return {
+        key: tf.strings.unicode_encode(tf.strings.unicode_decode(value, "UTF-8"), "UTF-8").numpy().astype(str).tolist()
+        if value.dtype == tf.string else value.numpy().tolist()
+        for key, value in tensors.items()
+    }
+
+answers = []
+for request in json.load(sys.stdin):
+    name, inputs = request["signature"], request["inputs"]
+    try:
+        if name == "stream":
+            state, texts = ask("initial_state", {"batch": len(inputs[0])}), []
+            for chunk in inputs:
+                state = dict(ask("step", {"audio": chunk, **state}))
+                texts.append(state.pop("text"))
+            answers.append({"texts": [plain({"text": text})["text"] for text in texts]})
+        else:
+            if "wav" in inputs:
+                inputs = {"wav": [base64.b64decode(wav) for wav in inputs["wav"]]}
+            answers.append(plain(ask(name, inputs)))
+    except tf.errors.InvalidArgumentError as error:
+        answers.append({"error": str(error)})
+assert "keras" not in sys.modules
+print("ANSWERS" + json.dumps({"signatures": sorted(signatures), "answers": answers}))
+"""
+
+
+def serve(model: Path, folder: Path, requests: list[tuple[str, Any]]) -> tuple[list[str], list[dict[str, Any]]]:
+    """Names of the signatures, and the answer to each request, from a process of its own."""
+    asked = json.dumps([{"signature": signature, "inputs": inputs} for signature, inputs in requests])
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [sys.executable, "-c", SERVER, str(model)]
+    done = subprocess.run(command, cwd=folder, env=environment, input=asked, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout.partition("ANSWERS")[2])
+    return answer["signatures"], answer["answers"]
+
+
+def wav_of(audio: np.ndarray, rate: int = 8000, subtype: str = "PCM_16") -> str:
+    file = io.BytesIO()
+    soundfile.write(file, audio, rate, format="WAV", subtype=subtype)
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def assert_equal_answers(answer: dict[str, Any], expected: dict[str, tf.Tensor]) -> None:
+    assert answer.keys() == expected.keys()
+    for name, tensor in expected.items():
+        value = tensor.numpy()
+        if value.dtype == object:
+            assert np.array(answer[name]).tolist() == np.char.decode(value.astype(bytes)).tolist(), name
+        else:
+            np.testing.assert_allclose(np.array(answer[name]).reshape(value.shape), value, atol=1e-5, err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def spoken(say: Callable[..., np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Two recordings of different length, of whole 16-bit steps."""
+    steps = [np.round(say(text) * 32767).astype(np.int16) for text in ("ab cad", "dbc")]
+    return steps[0] / np.float32(32768), steps[1] / np.float32(32768)
+
+
+def test_exported_equals_in_memory(trained_run: Run, spoken: tuple[np.ndarray, np.ndarray], tmp_path: Path) -> None:
+    model = export_run(trained_run, tmp_path / "exports")
+    assert model == tmp_path / "exports" / "speech-tones" / "1"
+    recogniser = load_recogniser(trained_run)
+    long, short = spoken
+    audio = np.stack([long, np.pad(short, (0, len(long) - len(short)), constant_values=0.9)])
+    lengths = [len(long), len(short)]
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    names, (both, alone, from_wav, wrong_rate, no_pcm, nothing) = serve(
+        model,
+        elsewhere,
+        [
+            ("serving_default", {"audio": audio.tolist(), "lengths": lengths}),
+            ("serving_default", {"audio": short[np.newaxis].tolist(), "lengths": lengths[1:]}),
+            ("wav", {"wav": [wav_of(long), wav_of(short)]}),
+            ("wav", {"wav": [wav_of(long), wav_of(short, rate=16000)]}),
+            ("wav", {"wav": [wav_of(long, subtype="FLOAT")]}),
+            ("serving_default", {"audio": audio.tolist(), "lengths": [0, 159]}),
+        ],
+    )
+    assert names == ["serving_default", "wav"]
+    expected = serving.transcribe(recogniser, tf.constant(audio), tf.constant(lengths))
+    assert expected["text"].numpy().tolist() == [b"ab cad", b"dbc"]
+    assert_equal_answers(both, expected)
+    assert_equal_answers(from_wav, expected)
+    assert both["words"] == [["ab", "cad"], ["dbc", ""]]
+    np.testing.assert_allclose(both["word_starts"], [[0.0, 0.3], [0.0, 0.0]], atol=0.07)
+    np.testing.assert_allclose(both["word_ends"], [[0.2, 0.6], [0.3, 0.0]], atol=0.07)
+    assert alone["text"] == ["dbc"]
+    np.testing.assert_allclose(alone["confidence"][0], both["confidence"][1], atol=1e-5)
+    assert "Expected 8000 samples a second" in wrong_rate["error"]
+    assert "16000" in wrong_rate["error"]
+    assert "Bad audio format for WAV: Expected 1 (PCM), but got3" in no_pcm["error"]
+    assert nothing["text"] == ["", ""]
+    assert nothing["words"] == [[], []]
+
+
+def lively(recurrent: str, layers: int) -> Recogniser:
+    """An untrained network of one direction that writes many different characters."""
+    configuration = SpeechConfiguration().replace(
+        features={"mel_bands": 16},
+        network={"recurrent": recurrent, "bidirectional": False, "units": 6, "layers": layers, "filters": 2},
+    )
+    recogniser = build(configuration, (" ", "a", "ž", "c"))
+    random = np.random.default_rng(0)
+    for weight in recogniser.output_layer.trainable_variables:
+        weight.assign(random.normal(0, 3, weight.shape))
+    return recogniser
+
+
+@pytest.mark.parametrize(("recurrent", "layers"), [("lstm", 2), ("gru", 1)])
+def test_exported_stream_equals_the_whole(recurrent: str, layers: int, tmp_path: Path) -> None:
+    recogniser = lively(recurrent, layers)
+    module, signatures = serving.served(recogniser)
+    warmup = [WarmupRequest("initial_state", {"batch": 1})]
+    model = export(module, signatures, "stream", "# Card", warmup, tmp_path / "exports")
+    frame = recogniser.frame_samples
+    assert frame == 320
+    random = np.random.default_rng(1)
+    audio = random.normal(0, 1, (2, 40 * frame)) * np.exp(random.normal(-2, 2, (2, 40))).repeat(frame, axis=1)
+    audio = np.clip(audio, -1, 1).astype(np.float32)
+    whole = serving.transcribe(recogniser, tf.constant(audio), tf.constant([audio.shape[1]] * 2))
+    texts = [text.decode() for text in whole["text"].numpy()]
+    assert all(len(set(text)) == 4 and len(text) > 8 for text in texts), texts
+
+    by_one, by_many, at_once = [np.arange(1, 41), np.array([1, 3, 4, 11, 40]), np.array([40])]
+    requests: list[tuple[str, Any]] = [
+        ("stream", [chunk.tolist() for chunk in np.split(audio, ends[:-1] * frame, axis=1)])
+        for ends in (by_one, by_many, at_once)
+    ]
+    requests += [("stream", [audio[:, :samples].tolist()]) for samples in (0, 100, 500)]
+    requests.append(("serving_default", {"audio": audio.tolist(), "lengths": [audio.shape[1]] * 2}))
+    names, answers = serve(model, tmp_path, requests)
+    assert names == ["initial_state", "serving_default", "step", "wav"]
+    for answer, ends in zip(answers[:3], (by_one, by_many, at_once), strict=True):
+        assert answer["texts"][-1] == texts
+        for end, text in zip(ends, answer["texts"], strict=True):
+            so_far = serving.transcribe(
+                recogniser, tf.constant(audio[:, : end * frame]), tf.constant([end * frame] * 2)
+            )
+            assert text == [line.decode() for line in so_far["text"].numpy()]
+    for answer, samples in zip(answers[3:6], (0, 100, 500), strict=True):
+        assert "Expected a chunk of 320 samples, or a multiple" in answer["error"]
+        assert str(samples) in answer["error"]
+    assert_equal_answers(answers[6], whole)
+
+
+def test_model_card_says_data_licence_metrics_and_limits(trained_run: Run, corpus: Path, tmp_path: Path) -> None:
+    copy = Run.create("speech", "card", trained_run.read_configuration(SpeechConfiguration), tmp_path)
+    for name in ("alphabet.json", "model.weights.h5"):
+        (copy.folder / name).write_bytes((trained_run.folder / name).read_bytes())
+    recogniser = load_recogniser(copy)
+    from pipelines.speech.export import model_card
+
+    card = model_card(copy, recogniser)
+    assert "` abcd`" in card
+    assert "8000 samples a second" in card
+    assert "the user's own recordings (manifest)" in card
+    assert "Not evaluated; run make eval-speech" in card
+    metric = {"value": 0.25, "low": 0.125, "high": 0.5}
+    rows = [{"name": name, "metrics": {"cer": metric}} for name in ("model", "greedy")]
+    copy.write_json("evaluation.json", {"split": "test", "examples": 6, "rows": rows})
+    card = model_card(copy, recogniser)
+    assert "| model | 0.250 [0.125, 0.500] |" in card
+    assert "test split, 6 recordings" in card
+    for head in ("## Data and licence", "## Metrics", "## Limits"):
+        assert head in card
+    configuration = copy.read_configuration(SpeechConfiguration)
+    prompts = configuration.replace(data={"source": "telephone_prompts", "pretraining": "one_hour", "path": ""})
+    copy.write_text("configuration.json", prompts.to_json())
+    card = model_card(copy, recogniser)
+    assert "CC-BY-SA-3.0" in card
+    assert "Synthetic speech was mixed into training, never into validation or test" in card
+    assert "flite" in card

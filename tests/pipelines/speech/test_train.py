@@ -1,0 +1,189 @@
+"""Training: it learns, it moves every weight, it goes on after a kill as if nothing had happened."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import h5py
+import jiwer
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models.decoding import CharacterLanguageModel
+from pipelines.configuration import ConfigurationError
+from pipelines.runs import Run
+from pipelines.speech import data, train, tuning
+from pipelines.speech.audio_files import SpeechDataError
+from pipelines.speech.config import SpeechConfiguration
+from pipelines.speech.sources import Utterance
+from pipelines.speech.trained import Transcribed, load_decoder, load_recogniser, transcribe_split
+from pipelines.speech.user_recordings import manifest
+
+Configure = Callable[..., SpeechConfiguration]
+REPOSITORY = Path(__file__).parents[3]
+
+
+def test_tones_are_learned(trained_run: Run, corpus: Path) -> None:
+    recogniser = load_recogniser(trained_run)
+    for split, count, most in (("train", 28, 0.05), ("test", 6, 0.15)):
+        recordings = list(transcribe_split(recogniser, manifest(corpus, 8000), split))
+        assert len(recordings) == count
+        texts = [recording.greedy for recording in recordings]
+        assert jiwer.cer([recording.text for recording in recordings], texts) < most
+
+
+def test_run_folder_holds_what_a_training_must_leave(trained_run: Run) -> None:
+    timing = trained_run.read_json("timing.json")
+    assert timing["seconds"] > 0
+    assert timing["examples_per_second"] > 0
+    assert 0 <= timing["waiting_share"] < 1
+    assert [row["epoch"] for row in trained_run.history()] == [1, 2]
+    assert {"loss", "validation_cer", "validation_wer"} <= trained_run.history()[0].keys()
+    assert trained_run.read_json("alphabet.json") == [" ", "a", "b", "c", "d"]
+    decoder = load_decoder(trained_run)
+    assert decoder.language_model_weight in tuning.LANGUAGE_MODEL_WEIGHTS
+    assert decoder.insertion_bonus in tuning.INSERTION_BONUSES
+    assert decoder.beam_width == 8
+
+
+def test_one_step_moves_every_trainable_weight(corpus: Path, configure: Configure) -> None:
+    configuration = configure(corpus, network={"dropout": 0.2}, spec_augment={"frequency_masks": 1})
+    speech, recogniser = train.prepare(configuration)
+    stream = data.training_batches(speech, configuration.data, configuration.augmentation, 8000, 0, 0, 1)
+    before = [weight.numpy() for weight in recogniser.trainable_variables]
+    mean = recogniser.mean.numpy()
+    with tf.GradientTape() as tape:
+        loss = train.batch_loss(recogniser, next(iter(stream)), True)
+    gradients = tape.gradient(loss, [weight.value for weight in recogniser.trainable_variables])
+    keras.optimizers.Adam().apply(gradients, recogniser.trainable_variables)
+    assert len(before) > 10
+    for old, weight in zip(before, recogniser.trainable_variables, strict=True):
+        assert np.any(old != weight.numpy()), weight.path
+    np.testing.assert_array_equal(recogniser.mean, mean)
+
+
+def weights(run: Run) -> dict[str, np.ndarray]:
+    with h5py.File(run.folder / "model.weights.h5") as file:
+        found: dict[str, np.ndarray] = {}
+        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_equals_uninterrupted(
+    make_corpus: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With everything random on: order, speed, noise, masks, dropout."""
+    corpus = make_corpus(tmp_path / "corpus", recordings=12)
+    monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path / "runs"))
+    changes = (
+        f"--data.source manifest --data.path {corpus} --data.batch_seconds 3.2 --features.mel_bands 8 "
+        "--network.units 4 --network.layers 1 --network.filters 2 --network.dropout 0.3 --data.pretraining none "
+        "--augmentation.speed 0.1 --augmentation.noise_share 0.5 --steps_per_epoch 25 --training.epochs 3 "
+        "--training.checkpoint_seconds 0.2 --training.weight_average_decay 0.9 --decoding.beam_width 2"
+    ).split()
+    train.main(["small", *changes])
+    whole = Run.latest("speech")
+
+    command = [sys.executable, "-m", "pipelines.speech.train", "small", *changes]
+    started = subprocess.Popen(command, cwd=REPOSITORY, env=os.environ | {"PYTHONPATH": str(REPOSITORY)})
+    seen = None
+    while seen is None and started.poll() is None:
+        time.sleep(0.05)
+        killed = next((path for path in whole.folder.parent.iterdir() if path.name > whole.folder.name), None)
+        # In the second epoch, its first steps done: `history.csv` has one row.
+        if killed and (killed / "history.csv").exists():
+            seen = killed / "checkpoints" / "latest.npz"
+            before = seen.stat().st_mtime_ns
+            while seen.stat().st_mtime_ns == before and started.poll() is None:
+                time.sleep(0.01)
+    started.send_signal(signal.SIGKILL)
+    assert started.wait() == -signal.SIGKILL, "the training ended before it could be killed"
+    assert killed is not None
+    assert not (killed / "model.weights.h5").exists()
+
+    train.main(["small", "--resume"])
+
+    resumed = Run.latest("speech")
+    assert resumed.folder == killed
+    assert (resumed.folder / "history.csv").read_text() == (whole.folder / "history.csv").read_text()
+    expected = weights(whole)
+    assert weights(resumed).keys() == expected.keys()
+    for name, value in weights(resumed).items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+    assert resumed.read_json("decoder.json") == whole.read_json("decoder.json")
+
+
+def test_resuming_with_other_recordings_is_refused(
+    corpus: Path, configure: Configure, make_corpus: Callable[..., Path], tmp_path: Path
+) -> None:
+    configuration = configure(make_corpus(tmp_path / "other", recordings=6, letters="abe"))
+    run = Run.create("speech", "other", configuration, tmp_path / "runs")
+    run.write_json("alphabet.json", [" ", "a", "b", "c"])
+    run.append_history({"epoch": 1})
+    with pytest.raises(SpeechDataError, match=r"have changed.*' abc'.*without RESUME=1. Received: ' abe'"):
+        train.train(run, configuration)
+    assert run.folder.exists()
+
+
+@pytest.mark.parametrize("kind", ["data", "configuration"])
+def test_what_is_refused_leaves_no_run_behind(corpus: Path, configure: Configure, tmp_path: Path, kind: str) -> None:
+    if kind == "data":
+        configuration = configure(tmp_path / "missing.jsonl")
+        refused = pytest.raises(SpeechDataError, match=r"missing.jsonl does not exist")
+    else:
+        configuration = configure(corpus, training={"jit_compile": True})
+        refused = pytest.raises(ConfigurationError, match=r"training.jit_compile.*Received: True")
+    run = Run.create("speech", "refused", configuration, tmp_path)
+    with refused:
+        train.train(run, configuration)
+    assert not run.folder.exists()
+
+
+def test_tuning_is_bounded_and_finds_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of far more speech than is needed to compare two numbers, each point of the grid is tried once at most."""
+    decoded: list[int] = []
+    utterances = [Utterance(str(number), "ab ba", 8000 * 10) for number in range(500)]  # 5000 s
+    speech = SimpleNamespace(source=None, utterances={"validation": utterances}, alphabet=(" ", "a", "b"))
+
+    def transcribe(recogniser: object, source: object, split: str, keys: frozenset[str]) -> list[Transcribed]:
+        assert split == "validation"
+        decoded.append(len(keys))
+        return [Transcribed(key, "ab ba", np.zeros(0), np.zeros((6, 4), np.float32), "") for key in sorted(keys)]
+
+    def best_at(weight: float, bonus: float) -> Callable[..., object]:
+        class FakeDecoder:
+            def __init__(self, model: CharacterLanguageModel, its_weight: float, its_bonus: float, width: int) -> None:
+                self.language_model_weight, self.insertion_bonus, self.beam_width = its_weight, its_bonus, width
+
+            def __call__(self, logits: np.ndarray, recogniser: object) -> Transcribed:
+                calls.append((self.language_model_weight, self.insertion_bonus, self.beam_width))
+                distance = abs(self.language_model_weight - weight) * 10 + abs(self.insertion_bonus - bonus) * 4
+                return Transcribed("", "ab ba" + " c" * round(distance), np.zeros(0), np.zeros(0), "")
+
+        return FakeDecoder
+
+    calls: list[tuple[float, float, int]] = []
+    monkeypatch.setattr(tuning, "transcribe_split", transcribe)
+    monkeypatch.setattr(tuning.data, "language_model_texts", lambda speech, weight: (["ab ba"], [1.0]))
+    for weight, bonus in ((0.2, 1.5), (1.0, 0.0), (0.6, 0.5)):
+        monkeypatch.setattr(tuning, "Decoder", best_at(weight, bonus))
+        found = tuning.fit_decoder(SpeechConfiguration(), speech, None)
+        assert (found.language_model_weight, found.insertion_bonus, found.beam_width) == (weight, bonus, 32)
+    assert decoded[0] * 10 <= 1.5 * tuning.TUNING_SECONDS
+    points = {call[:2] for call in calls[: len(calls) // 3]}
+    assert len(calls) <= 3 * 20 * decoded[0], "no point of the grid is decoded twice"
+    assert len(points) < 20
+    assert max(width for *_, width in calls) <= tuning.TUNING_BEAM_WIDTH
+
+
+def test_json_of_the_decoder_is_plain(trained_run: Run) -> None:
+    assert set(json.loads((trained_run.folder / "decoder.json").read_text())) == set(load_decoder(trained_run)._fields)

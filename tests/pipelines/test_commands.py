@@ -1,0 +1,181 @@
+"""What commands have in common: which run they take, and which errors are messages."""
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from data.packages import PackageError
+from pipelines import commands
+from pipelines.commands import RunOptions, TrainingCommand, removed_if_refused, run_options, training_run
+from pipelines.configuration import ConfigurationError
+from pipelines.evaluation import bootstrap_ratio
+from pipelines.runs import Run, RunError
+from pipelines.speech.audio_files import SpeechDataError, load_audio
+
+
+class Tiny(TrainingCommand):
+    units: int = 4
+
+
+PRESETS = {"small": Tiny(), "base": Tiny(units=8)}
+
+
+@pytest.fixture(autouse=True)
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path / "runs"))
+    return tmp_path / "runs"
+
+
+def raising(error: BaseException) -> Callable[[list[str]], None]:
+    def command(arguments: list[str]) -> None:
+        raise error
+
+    return command
+
+
+def shown(command: Callable[[list[str]], None], capsys: pytest.CaptureFixture[str]) -> str:
+    """What a command that ends with exit code 1 writes to standard error."""
+    with pytest.raises(SystemExit) as stopped:
+        commands.main(command)
+    assert stopped.value.code == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert "Traceback" not in output.err
+    return output.err
+
+
+@pytest.mark.parametrize("kind", [RunError, ConfigurationError, SpeechDataError, PackageError])
+def test_our_errors_are_messages(kind: type[Exception], capsys: pytest.CaptureFixture[str]) -> None:
+    message = "It is broken. Mend it. Received: 3"
+    assert shown(raising(kind(message)), capsys) == f"Error: {message}\n"
+
+
+def test_what_pydantic_refuses_is_a_message(capsys: pytest.CaptureFixture[str]) -> None:
+    assert shown(lambda arguments: print(Tiny(units="many")), capsys).startswith("Error: units: ")  # type: ignore[arg-type]
+    assert "Did you mean 'units'" in shown(lambda arguments: print(Tiny.from_json('{"unit": 3}')), capsys)
+
+
+def test_a_full_disk_and_a_forbidden_file_are_messages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "runs/weights.h5")
+    message = shown(raising(full), capsys)
+    assert "No space left on device: 'runs/weights.h5'" in message
+    assert "Make room" in message
+    assert "missing.txt" in shown(lambda arguments: print((tmp_path / "missing.txt").read_text()), capsys)
+
+
+def test_values_that_our_code_refuses_are_messages(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "Received: the sum 0.0" in shown(lambda arguments: print(bootstrap_ratio([1], [0])), capsys)
+
+
+def test_an_error_within_a_graph_is_the_message_of_its_cause(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.wav").write_bytes(b"no audio")
+
+    def command(arguments: list[str]) -> None:
+        recordings = tf.data.Dataset.range(3).map(
+            lambda number: tf.numpy_function(lambda _: load_audio(tmp_path / "a.wav", 8000), [number], tf.float32)
+        )
+        next(iter(recordings))
+
+    message = shown(command, capsys)
+    assert message.startswith(f"Error: {tmp_path / 'a.wav'} cannot be decoded")
+    assert message.endswith("Format not recognised.\n")
+    assert message.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("math domain error. Received: -1"),  # raised by this test, which is not ours: a programming error
+        MemoryError(),
+        KeyError("labels"),
+        AssertionError("wrong"),
+        TypeError("Received: nothing"),
+    ],
+)
+def test_other_errors_keep_their_traceback(error: Exception) -> None:
+    with pytest.raises(type(error)) as raised:
+        commands.main(raising(error))
+    assert raised.value is error
+
+
+def test_errors_of_libraries_keep_their_traceback() -> None:
+    with pytest.raises(ValueError, match="could not be broadcast"):
+        commands.main(lambda arguments: print(np.zeros(3) + np.zeros(2)))
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        commands.main(lambda arguments: print(tf.reshape(tf.zeros(3), (2,))))
+
+
+def test_an_interrupted_command_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        commands.main(raising(KeyboardInterrupt()))
+    assert stopped.value.code == 130
+    assert "RESUME=1" in capsys.readouterr().err
+
+
+def test_commands_get_the_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["program", "one", "--two"])
+    received: list[str] = []
+    commands.main(received.extend)
+    assert received == ["one", "--two"]
+
+
+def test_a_training_starts_a_run_of_its_preset(root: Path) -> None:
+    run, configuration = training_run("test", PRESETS, ["base", "--seed", "3"], "Train.")
+    assert configuration == Tiny(units=8, seed=3)
+    assert run.folder.parent == root / "test" / "base"
+    assert run.read_configuration(Tiny) == configuration
+    assert "resume" not in run.read_json("configuration.json")
+
+
+def test_a_training_is_resumed_as_it_was_configured(capsys: pytest.CaptureFixture[str]) -> None:
+    first, configuration = training_run("test", PRESETS, ["--units", "5"], "Train.")
+    training_run("test", PRESETS, ["base"], "Train.")
+    run, same = training_run("test", PRESETS, ["small", "--resume"], "Train.")
+    assert run.folder == first.folder.resolve()
+    assert same == configuration
+    assert f"Going on with {run.folder}, configured as it was when it started" in capsys.readouterr().out
+    run.finish()
+    with pytest.raises(RunError, match="no unfinished test run of preset small"):
+        training_run("test", PRESETS, ["small", "--resume"], "Train.")
+
+
+def test_a_run_is_the_latest_or_the_one_named(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no finished test run"):
+        RunOptions().open("test")
+    runs = [Run.create("test", "small", Tiny()) for _ in range(2)]
+    runs[1].finish()
+    runs[0].finish()
+    assert RunOptions().open("test").folder == runs[0].folder.resolve()
+    options = run_options(RunOptions, "test", "evaluate", ["--run", str(runs[1].folder)], "Evaluate.")
+    assert options.open("test").folder == runs[1].folder.resolve()
+    with pytest.raises(RunError, match=r"no such run folder.*nowhere"):
+        RunOptions(run=tmp_path / "nowhere").open("test")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RunError, match=r"not a run.*versions.json"):
+        RunOptions(run=tmp_path / "empty").open("test")
+
+
+def test_unknown_options_are_refused_with_the_nearest_name(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        run_options(RunOptions, "test", "evaluate", ["--rum", "x"], "Evaluate.")
+    assert stopped.value.code == 2
+    assert "Did you mean 'run'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("left_over", ["", "checkpoints", "history.csv"])
+def test_a_run_that_was_refused_is_removed_unless_it_was_trained(left_over: str) -> None:
+    run = Run.create("test", "small", Tiny())
+    if left_over == "checkpoints":
+        (run.folder / "checkpoints").mkdir()
+    elif left_over:
+        run.append_history({"epoch": 1})
+    with pytest.raises(RuntimeError, match="refused"), removed_if_refused(run):
+        raise RuntimeError("refused")
+    assert run.folder.exists() == bool(left_over)
