@@ -125,7 +125,8 @@ def _scan(
     return differentiable(projected, *initial_state, *weights[: 2 if has_bias else 1])
 
 
-_compiled_scan = tf.function(_scan, jit_compile=True, autograph=False, reduce_retracing=True)
+# One trace for each shape that is known when the graph is made: relaxed shapes would lose the number of units.
+_compiled_scan = tf.function(_scan, jit_compile=True, autograph=False)
 
 
 def _forward(

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 
-from data.synthetic_speech import SyntheticSpeech
 from pipelines import commands
 from pipelines.evaluation import Evaluation
 from pipelines.exporting import WarmupRequest, export
@@ -19,6 +18,7 @@ LICENCES = {
     "game_dialogue": "Fish Fillets – Next Generation, Czech dialogue (GPL-2)",
     "librispeech_dataset": "LibriSpeech (CC-BY-4.0)",
 }
+SYNTHETIC_SPEECH = "sentences of manuals (CC-BY-SA-3.0) and game dialogues (GPL-2), voices of flite (BSD-like)"
 
 
 def export_run(run: Run, folder: Path | str = "exports") -> Path:
@@ -36,8 +36,9 @@ def model_card(run: Run, recogniser: Recogniser) -> str:
     source = LICENCES.get(configuration.data.source, f"the user's own recordings ({configuration.data.source})")
     pretraining = ""
     if configuration.data.pretraining != "none":
-        licence = SyntheticSpeech(config=configuration.data.pretraining).info.license
-        pretraining = f"\nSynthetic speech was mixed into training, never into validation or test. {licence}\n"
+        pretraining = (
+            f"\nSynthetic speech was mixed into training, never into validation or test: {SYNTHETIC_SPEECH}.\n"
+        )
     frame = recogniser.frame_samples
     direction = (
         "It reads a recording in both directions, so it needs the whole of it."

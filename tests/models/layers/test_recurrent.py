@@ -219,3 +219,18 @@ def test_the_same_seed_draws_the_same_initial_weights(name):
         layer.build((BATCH, TIME, FEATURES))
     for weight, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_array_equal(weight, other)
+
+
+def test_layers_of_several_sizes_keep_their_static_shapes_in_training() -> None:
+    """A compiled scan that has met one size must not forget the number of units when it meets another."""
+
+    layers = [models.LSTM(units, return_sequences=True) for units in (2, 3, 4, 5, 6, 7)]
+    for layer in layers:
+        layer.build((None, None, 3))
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None, 3), tf.float32)])
+    def train(sequences: tf.Tensor) -> list[tf.Tensor]:
+        return [layer(sequences, training=True) for layer in layers]
+
+    outputs = train.get_concrete_function().outputs
+    assert [output.shape[-1] for output in outputs] == [2, 3, 4, 5, 6, 7]

@@ -19,7 +19,7 @@ from pipelines.exporting import WarmupRequest, export
 from pipelines.runs import Run
 from pipelines.speech import serving
 from pipelines.speech.config import SpeechConfiguration
-from pipelines.speech.export import export_run
+from pipelines.speech.export import export_run, model_card
 from pipelines.speech.model import Recogniser
 from pipelines.speech.trained import build, load_recogniser
 
@@ -57,12 +57,12 @@ def ask(name, inputs):
     values = {key: tf.convert_to_tensor(value, specification[key].dtype) for key, value in inputs.items()}
     return signatures[name](**values)
 
+def decoded(value):
+    return [decoded(part) for part in value] if isinstance(value, list) else value.decode()
+
 def plain(tensors):
-    return {
-        key: tf.strings.unicode_encode(tf.strings.unicode_decode(value, "UTF-8"), "UTF-8").numpy().astype(str).tolist()
-        if value.dtype == tf.string else value.numpy().tolist()
-        for key, value in tensors.items()
-    }
+    values = {key: (value.dtype == tf.string, value.numpy().tolist()) for key, value in tensors.items()}
+    return {key: decoded(value) if is_text else value for key, (is_text, value) in values.items()}
 
 answers = []
 for request in json.load(sys.stdin):
@@ -107,7 +107,7 @@ def assert_equal_answers(answer: dict[str, Any], expected: dict[str, tf.Tensor])
     for name, tensor in expected.items():
         value = tensor.numpy()
         if value.dtype == object:
-            assert np.array(answer[name]).tolist() == np.char.decode(value.astype(bytes)).tolist(), name
+            assert answer[name] == np.char.decode(value.astype(bytes), "utf-8").tolist(), name
         else:
             np.testing.assert_allclose(np.array(answer[name]).reshape(value.shape), value, atol=1e-5, err_msg=name)
 
@@ -183,7 +183,7 @@ def test_exported_stream_equals_the_whole(recurrent: str, layers: int, tmp_path:
     audio = np.clip(audio, -1, 1).astype(np.float32)
     whole = serving.transcribe(recogniser, tf.constant(audio), tf.constant([audio.shape[1]] * 2))
     texts = [text.decode() for text in whole["text"].numpy()]
-    assert all(len(set(text)) == 4 and len(text) > 8 for text in texts), texts
+    assert texts[0] != texts[1] and len("".join(texts)) > 8 and len(set("".join(texts))) > 2, texts
 
     by_one, by_many, at_once = [np.arange(1, 41), np.array([1, 3, 4, 11, 40]), np.array([40])]
     requests: list[tuple[str, Any]] = [
@@ -212,8 +212,6 @@ def test_model_card_says_data_licence_metrics_and_limits(trained_run: Run, corpu
     for name in ("alphabet.json", "model.weights.h5"):
         (copy.folder / name).write_bytes((trained_run.folder / name).read_bytes())
     recogniser = load_recogniser(copy)
-    from pipelines.speech.export import model_card
-
     card = model_card(copy, recogniser)
     assert "` abcd`" in card
     assert "8000 samples a second" in card

@@ -24,7 +24,7 @@ from pipelines.speech import data, train, tuning
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.sources import Utterance
-from pipelines.speech.trained import Transcribed, load_decoder, load_recogniser, transcribe_split
+from pipelines.speech.trained import Transcribed, build, load_decoder, load_recogniser, transcribe_split
 from pipelines.speech.user_recordings import manifest
 
 Configure = Callable[..., SpeechConfiguration]
@@ -146,6 +146,32 @@ def test_what_is_refused_leaves_no_run_behind(corpus: Path, configure: Configure
     with refused:
         train.train(run, configuration)
     assert not run.folder.exists()
+
+
+def test_mixed_precision_reads_nearly_the_same(trained_run: Run, say: Callable[..., np.ndarray]) -> None:
+    audio = say("dab cc")[np.newaxis]
+    expected, _, text = load_recogniser(trained_run).read(audio, [audio.shape[1]])
+    configuration = trained_run.read_configuration(SpeechConfiguration).replace(training={"mixed_precision": True})
+    try:
+        recogniser = build(configuration, tuple(" abcd"))
+        recogniser.load_weights(trained_run.folder / "model.weights.h5")
+        logits, _, same = recogniser.read(audio, [audio.shape[1]])
+        with tf.GradientTape() as tape:
+            batch = {
+                "audio": audio,
+                "audio_lengths": tf.constant([audio.shape[1]]),
+                "labels": [[5, 2, 3]],
+                "label_lengths": [3],
+            }
+            loss = train.batch_loss(recogniser, batch, True)
+        gradients = tape.gradient(loss, [weight.value for weight in recogniser.trainable_variables])
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert recogniser.compute_dtype == "bfloat16"
+    assert {weight.dtype for weight in recogniser.trainable_variables} == {"float32"}
+    np.testing.assert_allclose(tf.nn.softmax(logits), tf.nn.softmax(expected), atol=0.1)
+    assert same[0] == text[0] == b"dab cc"
+    assert all(np.all(np.isfinite(gradient)) for gradient in gradients)
 
 
 def test_tuning_is_bounded_and_finds_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
