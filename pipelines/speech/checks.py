@@ -70,7 +70,7 @@ def check_learnable(
         raise SpeechDataError(
             f"{len(skipped)} of {len(utterances)} recordings{origin and ' of '}{origin} cannot be learned; "
             "expected a readable recording, a transcript that fits its length, and a key of its own each. "
-            f"Correct them, or leave them out (`skip`).{named}{more}\n"
+            f"Correct them, or leave them out (`--data.skip_unlearnable`).{named}{more}\n"
             f"Received: {len(skipped)} unusable, {len(kept)} usable"
         )
     return kept, skipped
