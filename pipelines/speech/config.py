@@ -80,10 +80,10 @@ PRESETS = {
 }
 """Named configurations, the default first.
 
-- `small`: the telephone prompts and an hour of synthetic speech; at most 10 minutes on two CPU cores.
-- `base`: wider, with six hours of synthetic speech; at most 60 minutes on two CPU cores.
+- `small`: the telephone prompts and an hour of synthetic speech; about 12 minutes on two CPU cores.
+- `base`: wider, with six hours of synthetic speech; under 60 minutes on two CPU cores.
 - `streaming`: as `small`, in one direction: a chunk of 40 ms is transcribed when it has been heard.
 - `own`: as `small`, for recordings of your own in any language: no synthetic English is mixed in.
-- `czech`: the Czech game dialogue, about 45 minutes on two CPU cores.
+- `czech`: the Czech game dialogue; not trained in full yet.
 - `librispeech`: the public TFDS data set, 100 hours; for a GPU, and untested on one.
 """
