@@ -88,6 +88,18 @@ class Evaluation(NamedTuple):
         value = json.loads(content) if isinstance(content, str) else content
         return cls(value["split"], value["examples"], [_row_from_json(row) for row in value["rows"]])
 
+    def file_name(self, name: str) -> str:
+        """Returns `name` for the test split, and a name of its own for another, which must not replace what that wrote.
+
+        Example:
+            >>> Evaluation("test", 3, []).file_name("report.html")
+            'report.html'
+            >>> Evaluation("validation", 3, []).file_name("report.html")
+            'report-validation.html'
+        """
+        stem, _, ending = name.rpartition(".")
+        return name if self.split == "test" else f"{stem}-{self.split}.{ending}"
+
     def metric_names(self) -> list[str]:
         """Names of all metrics, in the order in which rows first mention them."""
         return list(dict.fromkeys(name for row in self.rows for name in row.metrics))

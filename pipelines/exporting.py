@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 PYTHON_OPERATIONS = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
@@ -84,6 +85,7 @@ def export(
         # Custom gradients serve training; without them the graph holds the forward pass alone.
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         tf.saved_model.save(_root(module, signatures), str(partial), signatures=dict(signatures), options=options)
+        _remove_marks_of_custom_gradients(partial)
         (partial / "model_card.md").write_text(model_card, encoding="utf-8")
         extra = partial / "assets.extra"
         extra.mkdir(exist_ok=True)
@@ -124,6 +126,21 @@ def _root(module: tf.Module | keras.Model, signatures: Mapping[str, Any]) -> tf.
     nodes = tf.train.TrackableView(module).descendants()
     root.tables = [node for node in nodes if isinstance(node, tf.saved_model.experimental.TrackableResource)]
     return root
+
+
+def _remove_marks_of_custom_gradients(folder: Path) -> None:
+    """Takes off what says that an operation has a custom gradient, which was not saved.
+
+    Else whoever loads the model is warned of each function that has one, and cannot take any gradient through it.
+    """
+    path = folder / "saved_model.pb"
+    saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    for meta_graph in saved.meta_graphs:
+        graph = meta_graph.graph_def
+        for node in (*graph.node, *(node for function in graph.library.function for node in function.node_def)):
+            node.attr.pop("_gradient_op_type", None)
+    path.write_bytes(saved.SerializeToString())
+    (folder / "fingerprint.pb").unlink(missing_ok=True)  # of the file as it was; loaders do without one
 
 
 def _prediction_logs(

@@ -74,8 +74,8 @@ def evaluation_table(evaluation: Evaluation) -> Table:
     return Table(heads, rows, caption)
 
 
-def write_report(run: Run, title: str, sections: Sequence[Section]) -> Path:
-    """Writes `report.html` into the run folder, whole or not at all, and returns its path.
+def write_report(run: Run, title: str, sections: Sequence[Section], name: str = "report.html") -> Path:
+    """Writes a page into the run folder, whole or not at all, and returns its path.
 
     All text is escaped; pictures are embedded.
 
@@ -83,8 +83,9 @@ def write_report(run: Run, title: str, sections: Sequence[Section]) -> Path:
         run: The run.
         title: Head of the page.
         sections: Its parts.
+        name: Of the file.
     """
-    return run.write_text("report.html", _page(title, sections))
+    return run.write_text(name, _page(title, sections))
 
 
 def _page(title: str, sections: Sequence[Section]) -> str:

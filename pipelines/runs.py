@@ -4,14 +4,11 @@ Files are written beside their place and moved there: no reader and no killed pr
 """
 
 import csv
-import importlib.metadata
 import io
 import json
 import math
 import os
-import platform
 import shutil
-import subprocess
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.configuration import Configuration, ConfigurationType
+from pipelines.versions import versions_here
 
 
 class RunError(RuntimeError):
@@ -64,7 +62,7 @@ class Run:
         moment = datetime.now(UTC)
         unfinished = parent / f".{moment:%Y%m%d-%H%M%S-%f}-{os.getpid()}"
         versions: dict[str, Any] = {"pipeline": pipeline, "preset": preset, "started": moment.isoformat()}
-        versions |= {"seed": getattr(configuration, "seed", None), **_versions()}
+        versions |= {"seed": getattr(configuration, "seed", None), **versions_here()}
         try:
             unfinished.mkdir(parents=True)
             write_text_atomically(unfinished / "configuration.json", configuration.to_json())
@@ -295,27 +293,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return str(value) if isinstance(value, Path) else value
-
-
-def _versions() -> dict[str, Any]:
-    versions: dict[str, Any] = {"python": platform.python_version()}
-    for package in ("unrolled", "tensorflow", "keras", "numpy"):
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            versions[package] = None  # used from a clone that was not installed
-    return versions | {"commit": _commit(), "platform": platform.platform(), "processors": os.cpu_count()}
-
-
-def _commit() -> str | None:
-    """Return the clone's commit, with `+changes` if files differ from it, or None."""
-    repository = Path(__file__).parent.parent
-    if not (repository / ".git").exists():
-        return None
-    command = ["git", "-C", str(repository)]
-    options = ["describe", "--always", "--abbrev=40", "--dirty=+changes", "--exclude=*"]
-    try:
-        described = subprocess.run(command + options, capture_output=True, text=True, timeout=10)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return described.stdout.strip() or None

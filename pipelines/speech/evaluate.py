@@ -1,9 +1,5 @@
 """Evaluates a trained recogniser beside the baselines: `python -m pipelines.speech.evaluate [--run FOLDER]`."""
 
-import time
-from collections.abc import Callable
-from typing import TypeVar
-
 import tensorflow as tf
 from pydantic import Field
 
@@ -12,12 +8,10 @@ from pipelines.evaluation import Evaluation, Row
 from pipelines.runs import Run
 from pipelines.speech import baselines, data
 from pipelines.speech.config import SpeechConfiguration
+from pipelines.speech.readings import Reader, read_all
 from pipelines.speech.report import Details, write_speech_report
-from pipelines.speech.scoring import error_rates
-from pipelines.speech.trained import Transcribed, load_decoder, load_recogniser, transcribe_split
-
-Reader = Callable[[Transcribed], str]
-Result = TypeVar("Result")
+from pipelines.speech.scoring import comparison, error_rates
+from pipelines.speech.trained import load_decoder, load_recogniser, transcribe_split
 
 
 class EvaluationOptions(commands.RunOptions):
@@ -36,10 +30,6 @@ def evaluate(run: Run, split: str = "test") -> Evaluation:
         print(f"Left out: {key}: {reason}")
 
     recogniser.read(tf.zeros((1, recogniser.frame_samples)), [recogniser.frame_samples])  # traced before it is timed
-    keys = data.keys_of(utterances)
-    recordings, network_seconds = _timed(lambda: list(transcribe_split(recogniser, source, split, keys)))
-    seconds = sum(len(recording.audio) for recording in recordings) / configuration.features.sample_rate
-    references = [recording.text for recording in recordings]
     beam = decoder._replace(language_model=None, insertion_bonus=0.0)
     ours: dict[str, tuple[str, Reader]] = {
         "model": ("beam search with language model", lambda one: decoder(one.logits, recogniser).text),
@@ -50,36 +40,34 @@ def evaluate(run: Run, split: str = "test") -> Evaluation:
         name: (note, lambda one, transcribe=transcribe: transcribe(one.audio))  # type: ignore[misc]
         for name, (note, transcribe) in baselines.available(configuration).items()
     }
-    rows, texts = [], {}
-    for name, (note, read) in (ours | others).items():
-        texts[name], taken = _timed(lambda read=read: [read(recording) for recording in recordings])  # type: ignore[misc]
-        speed = (taken + (network_seconds if name in ours else 0.0)) / seconds
-        rows.append(Row(name, error_rates(references, texts[name]), notes=f"{note}; {speed:.3f} s a second of audio"))
+    readers = {name: read for name, (_, read) in (ours | others).items()}
+    recordings = transcribe_split(recogniser, source, split, data.keys_of(utterances))
+    readings = read_all(recordings, readers, configuration.features.sample_rate)
 
-    evaluation = Evaluation(split, len(recordings), rows)
-    run.write_json(evaluation_name(split), evaluation.to_json())
-    run.write_json(f"transcripts-{split}.json", {"key": [one.key for one in recordings], "text": references, **texts})
-    write_speech_report(run, evaluation, Details(recordings, texts["model"], recogniser, decoder))
+    rows = []
+    for name, (note, _) in (ours | others).items():
+        seconds = readings.reader_seconds[name] + (readings.network_seconds if name in ours else 0.0)
+        notes = [note, f"{seconds / readings.audio_seconds:.3f} s a second of audio"]
+        if name != "model":
+            notes.append(comparison(readings.references, readings.texts["model"], readings.texts[name]))
+        rows.append(Row(name, error_rates(readings.references, readings.texts[name]), notes="; ".join(notes)))
+
+    evaluation = Evaluation(split, len(readings.keys), rows)
+    transcripts = {"key": readings.keys, "text": readings.references, **readings.texts}
+    run.write_json(evaluation.file_name("evaluation.json"), evaluation.to_json())
+    run.write_json(f"transcripts-{split}.json", transcripts)
+    write_speech_report(run, evaluation, Details(readings, recogniser, decoder))
     return evaluation
-
-
-def evaluation_name(split: str) -> str:
-    """Name of the file that holds the table of a split; other pages and programs read that of the test split."""
-    return "evaluation.json" if split == "test" else f"evaluation-{split}.json"
-
-
-def _timed(work: Callable[[], Result]) -> tuple[Result, float]:
-    started = time.perf_counter()
-    result = work()
-    return result, time.perf_counter() - started
 
 
 def main(arguments: list[str]) -> None:
     options = commands.run_options(EvaluationOptions, "speech", "evaluate", arguments, __doc__ or "")
     run = options.open("speech")
-    evaluate(run, options.split).print()
-    print(f"Wrote {run.folder}/{evaluation_name(options.split)}, transcripts-{options.split}.json and report.html")
-    print('Next: open report.html in a browser; make export-speech; make transcribe AUDIO="recording.wav"')
+    evaluation = evaluate(run, options.split)
+    evaluation.print()
+    table, page = evaluation.file_name("evaluation.json"), evaluation.file_name("report.html")
+    print(f"Wrote {run.folder}/{table}, transcripts-{options.split}.json and {page}")
+    print(f'Next: open {page} in a browser; make export-speech; make transcribe AUDIO="recording.wav"')
 
 
 if __name__ == "__main__":

@@ -27,14 +27,19 @@ class NetworkConfiguration(Configuration):
     filters: int = Field(32, ge=1, description="channels of the subsampling convolutions")
     subsampling: Literal[1, 2, 4, 8] = Field(4, description="frames of features for one frame of labels")
     dropout: float = Field(0.2, ge=0, lt=1, description="dropout before each layer, one mask for the whole sequence")
+    self_conditioning: bool = Field(True, description="each layer but the first knows the labels read by those below")
 
 
 class Transcription(NamedTuple):
-    """`logits` (batch, frames, labels), the `lengths` (batch,) that count, and the `state` to go on from."""
+    """`logits` (batch, frames, labels), the `lengths` (batch,) that count, and the `state` to go on from.
+
+    `drafts` are the logits of the layers below the last, where the network conditions itself on them.
+    """
 
     logits: tf.Tensor
     lengths: tf.Tensor
     state: Any
+    drafts: tuple[tf.Tensor, ...] = ()
 
 
 class Recogniser(keras.Model):
@@ -43,6 +48,10 @@ class Recogniser(keras.Model):
     Every convolution sees past frames only, so padding behind a recording cannot reach it, and recurrent layers get the
     lengths as a mask: a padded batch gives what each recording gives alone. Without `bidirectional` the network can be
     fed a recording in chunks of any multiple of `frame_samples`, passing the state on; the logits are the same.
+
+    With `self_conditioning` every layer but the last drafts labels too, through the one output layer, and the next
+    layer sees the draft: labels of CTC do not know of each other, and so learn to (Nozaki and Komatsu 2021,
+    https://arxiv.org/abs/2104.02724).
 
     Args:
         features: rates and sizes of the features.
@@ -84,6 +93,11 @@ class Recogniser(keras.Model):
             keras.layers.SpatialDropout1D(network.dropout, seed=seed + index) for index in range(network.layers + 1)
         ]
         self.output_layer = keras.layers.Dense(len(alphabet) + 1, dtype="float32", name="labels")
+        width = network.units * (2 if network.bidirectional else 1)
+        self.conditioners = [
+            keras.layers.Dense(width, name=f"conditioner_{index}")
+            for index in range(network.layers - 1 if network.self_conditioning else 0)
+        ]
 
     def _recurrent_layer(self, index: int) -> keras.Layer:
         layer = LAYERS[self.network.recurrent](
@@ -128,22 +142,25 @@ class Recogniser(keras.Model):
         hidden, convolution_states = self._subsample(features[..., tf.newaxis], state["convolutions"])
         hidden = self.norms[0](self.projection(hidden))
         mask = tf.sequence_mask(frame_lengths, tf.shape(hidden)[1])
-        recurrent_states = []
+        recurrent_states, drafts = [], []
         for index, layer in enumerate(self.recurrent):
             hidden = self.dropouts[index](hidden, training=training)
             initial = state["recurrent"][index] or None
             hidden, *last = layer(hidden, initial_state=initial, mask=mask, training=training)
             hidden = self.norms[index + 1](hidden)
             recurrent_states.append(last)
+            if index < len(self.conditioners):
+                drafts.append(self.output_layer(hidden))
+                hidden += self.conditioners[index](tf.nn.softmax(drafts[-1]))
         logits = self.output_layer(self.dropouts[-1](hidden, training=training))
         remembered = tf.concat([state["audio"], audio], axis=1)[:, -self.features.context :]
         new_state = {"audio": remembered, "convolutions": convolution_states, "recurrent": recurrent_states}
-        return Transcription(logits, frame_lengths, new_state)
+        return Transcription(logits, frame_lengths, new_state, tuple(drafts))
 
     @tf.function(input_signature=(tf.TensorSpec((None, None), tf.float32), tf.TensorSpec((None,), tf.int32)))
     def read(self, audio: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Returns logits, lengths and greedy text (batch,) of whole recordings; traced once, then fast."""
-        logits, frames, _ = self(audio, lengths)
+        logits, frames, *_ = self(audio, lengths)
         return logits, frames, greedy_decode(logits, frames, self.alphabet, self.frame_seconds).text
 
     def _subsample(self, hidden: tf.Tensor, contexts: list[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:

@@ -12,48 +12,43 @@ from pipelines.evaluation import Evaluation
 from pipelines.report import Code, Picture, Section, Table, evaluation_table, write_report
 from pipelines.runs import Run
 from pipelines.speech.model import Recogniser
+from pipelines.speech.readings import Readings
 from pipelines.speech.scoring import character_errors, confusions
 from pipelines.speech.trained import Decoder, Transcribed
 
 WORST, CONFUSED = 15, 20  # rows of the tables
-PICTURED_SECONDS = 4.0  # the first recording at least this long is drawn
 
 
 class Details(NamedTuple):
     """What the page shows beside the table."""
 
-    recordings: Sequence[Transcribed]
-    texts: Sequence[str]
+    readings: Readings
     recogniser: Recogniser
     decoder: Decoder
 
 
 def write_speech_report(run: Run, evaluation: Evaluation, details: Details) -> None:
-    """Writes `report.html` and its plots into the run's folder."""
-    references = [recording.text for recording in details.recordings]
-    errors = [character_errors(reference, text) for reference, text in zip(references, details.texts, strict=True)]
+    """Writes `report.html` and its plots into the run's folder, for another split than test under names of its own."""
+    keys, references, recording = details.readings.keys, details.readings.references, details.readings.shown
+    texts = details.readings.texts["model"]
+    errors = [character_errors(reference, text) for reference, text in zip(references, texts, strict=True)]
     worst = sorted(range(len(errors)), key=lambda index: -errors[index][0])[:WORST]
     worst_rows = [
-        [details.recordings[index].key, str(errors[index][0]), references[index], details.texts[index]]
-        for index in worst
-        if errors[index][0]
+        [keys[index], str(errors[index][0]), references[index], texts[index]] for index in worst if errors[index][0]
     ]
-    most_confused = confusions(references, details.texts).most_common(CONFUSED)
+    most_confused = confusions(references, texts).most_common(CONFUSED)
     names = {"": "(nothing)", " ": "(space)"}
     confused_rows = [
         [names.get(said, said), names.get(written, written), str(count)] for (said, written), count in most_confused
     ]
-    seconds = [len(recording.audio) / details.recogniser.features.sample_rate for recording in details.recordings]
-    shown = next((index for index, second in enumerate(seconds) if second >= PICTURED_SECONDS), int(np.argmax(seconds)))
-    recording = details.recordings[shown]
     posteriors = posterior_picture(recording, details.recogniser)
-    posteriors.savefig(run.folder / "posteriors.png", dpi=120)
+    posteriors.savefig(run.folder / evaluation.file_name("posteriors.png"), dpi=120)
     hypothesis = details.decoder(recording.logits, details.recogniser)
     words = [[word.text, f"{word.start:.2f}", f"{word.end:.2f}", f"{word.confidence:.2f}"] for word in hypothesis.words]
 
     write_report(
         run,
-        f"Speech to text: {run.preset}",
+        f"Speech to text: {run.preset}, {evaluation.split} split",
         [
             Section(
                 "Results",
@@ -81,6 +76,7 @@ def write_speech_report(run: Run, evaluation: Evaluation, details: Details) -> N
             Section("Training", [Picture(plots.learning_curves(run.history()), "Loss and error after each epoch.")]),
             Section("Configuration", [Code((run.folder / "configuration.json").read_text(encoding="utf-8"))]),
         ],
+        evaluation.file_name("report.html"),
     )
 
 

@@ -4,8 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 import jiwer
+import numpy as np
 
-from pipelines.evaluation import Metric, bootstrap_ratio
+from pipelines.evaluation import Metric, bootstrap_ratio, paired_difference, ratio
+
+SIGNIFICANT = 0.05  # p-values below
 
 
 def error_rates(references: Sequence[str], texts: Sequence[str]) -> dict[str, Metric]:
@@ -24,6 +27,24 @@ def error_rates(references: Sequence[str], texts: Sequence[str]) -> dict[str, Me
         errors, units = zip(*(count(reference, text) for reference, text in pairs), strict=True)
         rates[name] = bootstrap_ratio(errors, units)
     return rates
+
+
+def comparison(references: Sequence[str], model: Sequence[str], others: Sequence[str]) -> str:
+    """Says how sure it is that others' texts of the same recordings have more, or fewer, word errors than the model's.
+
+    Example:
+        >>> from pipelines.speech.scoring import comparison
+        >>> comparison(["one two"] * 9, ["one two"] * 9, ["one too"] * 9)
+        'significantly worse than the model: WER difference 0.500 [0.500, 0.500], p = 0.002'
+    """
+    theirs, ours = (
+        tuple(np.transpose([word_errors(*pair) for pair in zip(references, texts, strict=True)]))  # errors, words
+        for texts in (others, model)
+    )
+    difference, p = paired_difference(theirs, ours, ratio)
+    verdict = "worse than" if difference.value > 0 else "better than"
+    verdict = f"significantly {verdict}" if p < SIGNIFICANT else "not significantly different from"
+    return f"{verdict} the model: WER difference {difference}, p = {p:.3f}"
 
 
 def word_errors(reference: str, text: str) -> tuple[int, int]:

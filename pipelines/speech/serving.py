@@ -47,7 +47,7 @@ def served(recogniser: Recogniser) -> tuple[tf.Module, dict[str, Any]]:
 
 def transcribe(recogniser: Recogniser, audio: tf.Tensor, lengths: tf.Tensor) -> Tensors:
     """Transcribes audio (batch, samples), of which `lengths` (batch,) count, by the best label of each frame."""
-    logits, frames, _ = recogniser(audio, lengths)
+    logits, frames, *_ = recogniser(audio, lengths)
     return greedy_decode(logits, frames, recogniser.alphabet, recogniser.frame_seconds)._asdict()
 
 
@@ -84,7 +84,7 @@ def stream(recogniser: Recogniser, audio: tf.Tensor, state: Tensors) -> Tensors:
     fits = (samples % frame_samples == 0) & (samples > 0)
     with tf.control_dependencies([tf.debugging.Assert(fits, [message, samples])]):
         lengths = tf.fill((tf.shape(audio)[0],), samples)
-    logits, _, new_state = recogniser(audio, lengths, state=_nested(state, recogniser))
+    logits, _, new_state, _ = recogniser(audio, lengths, state=_nested(state, recogniser))
     labels = tf.argmax(logits, axis=-1, output_type=tf.int32)  # (batch, frames)
     with_last = tf.concat([state["last_label"][:, tf.newaxis], labels], axis=1)
     begins = tf.where(labels == with_last[:, :-1], 0, labels)  # a repeated label spells nothing

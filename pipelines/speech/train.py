@@ -62,9 +62,15 @@ def train(run: Run, configuration: SpeechConfiguration) -> None:
 
 
 def batch_loss(recogniser: Recogniser, batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
-    """Returns the mean CTC loss of a batch, in nats a recording."""
-    logits, lengths, _ = recogniser(batch["audio"], batch["audio_lengths"], training=training)
-    return tf.reduce_mean(ctc_loss(logits, lengths, batch["labels"], batch["label_lengths"]))
+    """Returns the mean CTC loss of a batch, in nats a recording: half of the labels, half of the mean draft."""
+    read = recogniser(batch["audio"], batch["audio_lengths"], training=training)
+
+    def loss(logits: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_mean(ctc_loss(logits, read.lengths, batch["labels"], batch["label_lengths"]))
+
+    if not read.drafts:
+        return loss(read.logits)
+    return (loss(read.logits) + sum(map(loss, read.drafts)) / len(read.drafts)) / 2
 
 
 def prepare(configuration: SpeechConfiguration) -> tuple[data.Speech, Recogniser]:

@@ -1,8 +1,3 @@
-import json
-import os
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -10,43 +5,6 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from pipelines.exporting import WarmupRequest, export
-
-# Whoever imports Keras or a package of ours in this process fails.
-FRESH_PROCESS = """
-import json, sys
-from importlib.machinery import ModuleSpec
-
-class Blocker:
-    def find_spec(self, name, path=None, target=None):
-        # TensorFlow asks where Keras is without importing it, hence a module that fails when it is loaded.
-        if name.partition(".")[0] in ("keras", "tf_keras", "models", "data", "pipelines"):
-            return ModuleSpec(name, self, origin="/nowhere/" + name)
-
-    def create_module(self, spec):
-        raise ImportError(spec.name + " cannot be imported here")
-
-    def exec_module(self, module):
-        raise AssertionError
-
-sys.meta_path.insert(0, Blocker())
-for name in ("keras", "pipelines.exporting"):
-    try:
-        __import__(name)
-        raise AssertionError("the blocker does not block")
-    except ImportError:
-        pass
-import tensorflow as tf
-
-tf.config.optimizer.set_jit(False)
-loaded = tf.saved_model.load(sys.argv[1])
-request = json.loads(sys.argv[2])
-signature = loaded.signatures[request.pop("signature")]
-answer = signature(**{name: tf.constant(value) for name, value in request.items()})
-answer = {name: tensor.numpy() for name, tensor in answer.items()}
-decoded = {n: [t.decode() for t in v] if v.dtype == object else v.tolist() for n, v in answer.items()}
-assert "keras" not in sys.modules
-print("ANSWER" + json.dumps(decoded))
-"""
 
 
 class Tagger(tf.Module):
@@ -92,22 +50,14 @@ def exported(tagger, tmp_path_factory):
     return export(tagger, tagger.signatures(), "tagger", "# Card\nč", REQUESTS, tmp_path_factory.mktemp("exports"))
 
 
-def answer_in_a_fresh_process(path, folder, **request):
-    command = [sys.executable, "-c", FRESH_PROCESS, str(path), json.dumps(request)]
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.partition("ANSWER")[2])
-
-
-def test_answers_where_neither_keras_nor_our_code_is(exported, tagger, tmp_path):
-    answer = answer_in_a_fresh_process(exported, tmp_path, signature="serving_default", audio=AUDIO.tolist())
+def test_answers_where_neither_keras_nor_our_code_is(exported, tagger, answer_elsewhere):
+    answer = answer_elsewhere(exported, ("serving_default", {"audio": AUDIO.tolist()}))
     expected = tagger.tag(AUDIO)
     np.testing.assert_allclose(answer["logits"], expected["logits"], atol=1e-6)
     assert answer["label"] == [label.decode() for label in expected["label"].numpy()]
 
 
-def test_a_keras_model_itself_is_exported(tmp_path):
+def test_a_keras_model_itself_is_exported(tmp_path, answer_elsewhere):
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dropout(0.5), keras.layers.Dense(2)])
     specification = tf.TensorSpec([None, 3], tf.float32, name="values")
     signature = tf.function(lambda values: {"y": model(values)}).get_concrete_function(specification)
@@ -116,8 +66,26 @@ def test_a_keras_model_itself_is_exported(tmp_path):
     values = np.ones((2, 3), "float32")
     request = WarmupRequest("serving_default", {"values": values})
     path = export(model, {"serving_default": signature, "sample": sample}, "m", "# M", [request], tmp_path / "e")
-    answer = answer_in_a_fresh_process(path, tmp_path, signature="serving_default", values=values.tolist())
+    answer = answer_elsewhere(path, ("serving_default", {"values": values.tolist()}))
     np.testing.assert_allclose(answer["y"], model(values), atol=1e-6)
+
+
+def test_a_custom_gradient_leaves_nothing_to_warn_of(tmp_path, caplog):
+    @tf.custom_gradient
+    def square(x):
+        return x * x, lambda gradient: 2 * x * gradient
+
+    specification = tf.TensorSpec([1], tf.float32, name="x")
+    signature = tf.function(lambda x: {"y": square(x)}).get_concrete_function(specification)
+    request = WarmupRequest("serving_default", {"x": [1.0]})
+    path = export(tf.Module(), {"serving_default": signature}, "m", "# M", [request], tmp_path)
+    loaded, x = tf.saved_model.load(path), tf.constant([3.0])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = loaded.signatures["serving_default"](x=x)["y"]
+    assert y.numpy() == [9.0]
+    assert tape.gradient(y, x).numpy() == [6.0]
+    assert [record.getMessage() for record in caplog.records if record.levelname != "INFO"] == []
 
 
 def test_warmup_requests_parse_back_to_what_was_asked(exported):

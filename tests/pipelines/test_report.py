@@ -62,6 +62,13 @@ def test_every_text_is_escaped_and_readable(run):
     assert [attributes["alt"] for tag, attributes in page.tags if tag == "img"] == [NASTY]
 
 
+def test_a_report_of_another_name_leaves_the_first(run):
+    first, second = write_report(run, "First", []), write_report(run, "Second", [], "report-validation.html")
+    assert second == run.folder / "report-validation.html"
+    assert "<title>First</title>" in first.read_text(encoding="utf-8")
+    assert "<title>Second</title>" in second.read_text(encoding="utf-8")
+
+
 def test_nothing_is_fetched_and_pictures_are_whole(run):
     buffer = io.BytesIO()
     line().savefig(buffer, format="png")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import tensorflow as tf
 
 from pipelines.runs import Run
 from pipelines.speech.config import SpeechConfiguration
@@ -43,6 +44,13 @@ def speak(text: str, seed: int = 0) -> np.ndarray:
     )
 
 
+def manifest_of(path: Path, rows: list[dict[str, Any]]) -> Path:
+    """Writes a manifest, a row a line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
 def write_corpus(
     folder: Path,
     recordings: int = 40,
@@ -73,9 +81,7 @@ def write_corpus(
         known.add(text)
         soundfile.write(folder / f"{number}.wav", speak(text, number), RATE)
         rows.append({"audio_filepath": f"{number}.wav", "text": text, "split": split})
-    manifest = folder / "all.jsonl"
-    manifest.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return manifest
+    return manifest_of(folder / "all.jsonl", rows)
 
 
 def tiny_configuration(manifest: Path, **changes: Any) -> SpeechConfiguration:
@@ -91,6 +97,23 @@ def tiny_configuration(manifest: Path, **changes: Any) -> SpeechConfiguration:
         steps_per_epoch=70,
     )
     return configuration.replace(**changes)
+
+
+@pytest.fixture(scope="session")
+def read_recordings() -> Callable[..., list[tuple[str, str, np.ndarray]]]:
+    """A function from the recordings of a source to key, text and audio of each."""
+
+    def read(recordings: tf.data.Dataset) -> list[tuple[str, str, np.ndarray]]:
+        examples = recordings.as_numpy_iterator()
+        return [(example["key"].decode(), example["text"].decode(), example["audio"]) for example in examples]
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def write_manifest() -> Callable[..., Path]:
+    """`manifest_of`."""
+    return manifest_of
 
 
 @pytest.fixture(scope="session")

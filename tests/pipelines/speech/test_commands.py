@@ -71,6 +71,8 @@ def test_evaluation_writes_table_transcripts_and_page(trained_run: Run, capsys: 
             assert metric.keys() == {"value", "low", "high"}
             assert metric["low"] <= metric["value"] <= metric["high"]
         assert re.search(r"\d\.\d{3} s a second of audio", row["notes"])
+    assert "the model" not in content["rows"][0]["notes"]
+    assert "significantly worse than the model: WER difference" in content["rows"][-1]["notes"]
     assert content["rows"][-1]["metrics"]["cer"] == {"value": 1.0, "low": 1.0, "high": 1.0}
 
     transcripts = trained_run.read_json("transcripts-test.json")
@@ -94,12 +96,19 @@ def test_evaluation_writes_table_transcripts_and_page(trained_run: Run, capsys: 
 
 
 def test_evaluation_of_another_split_leaves_that_of_test(trained_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    before = (trained_run.folder / "evaluation.json").read_bytes()
+    evaluate.evaluate(trained_run)
+    files = ("evaluation.json", "report.html", "posteriors.png", "transcripts-test.json")
+    before = {name: (trained_run.folder / name).read_bytes() for name in files}
     evaluate.main(["--split", "validation", "--run", str(trained_run.folder)])
-    assert (trained_run.folder / "evaluation.json").read_bytes() == before
+    assert {name: (trained_run.folder / name).read_bytes() for name in files} == before
+    assert b"test split" in before["report.html"]
+    assert "validation split" in (trained_run.folder / "report-validation.html").read_text(encoding="utf-8")
+    assert (trained_run.folder / "posteriors-validation.png").exists()
     assert trained_run.read_json("evaluation-validation.json")["split"] == "validation"
     assert len(trained_run.read_json("transcripts-validation.json")["key"]) == 6
-    assert "evaluation-validation.json" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "evaluation-validation.json" in printed
+    assert "open report-validation.html" in printed
     with pytest.raises(SystemExit):
         evaluate.main(["--split", "tests"])
     assert "split: " in capsys.readouterr().err

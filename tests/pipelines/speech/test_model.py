@@ -40,8 +40,8 @@ def test_padding_changes_neither_loss_nor_gradient(audio: np.ndarray) -> None:
 
     def loss_and_gradient(recording: np.ndarray) -> tuple[tf.Tensor, list[tf.Tensor]]:
         with tf.GradientTape() as tape:
-            logits, lengths, _ = network(recording, tf.constant([5000]))
-            loss = ctc_loss(logits, lengths, [[1, 2, 2]], [3])
+            read = network(recording, tf.constant([5000]))
+            loss = ctc_loss(read.logits, read.lengths, [[1, 2, 2]], [3])
         return loss, tape.gradient(loss, [weight.value for weight in network.trainable_variables])
 
     loss, gradients = loss_and_gradient(audio[:1, :5000])
@@ -59,7 +59,7 @@ def test_chunks_equal_the_whole(audio: np.ndarray, recurrent: str) -> None:
     state, parts = None, []
     for samples in (320, 640, 3200, 3840):
         start = sum(part.shape[1] for part in parts) * 320
-        logits, _, state = network(audio[:, start : start + samples], tf.constant([samples] * 2), state=state)
+        logits, _, state, _ = network(audio[:, start : start + samples], tf.constant([samples] * 2), state=state)
         parts.append(logits)
     np.testing.assert_allclose(tf.concat(parts, axis=1), whole, atol=1e-5)
 
@@ -105,3 +105,16 @@ def test_audio_augmentation_follows_from_its_seed() -> None:
     assert all(np.abs(augmented(seed)).max() <= 1 for seed in range(5))
     unchanged = AudioAugmentationConfiguration(speed=0, gain_decibels=0, noise_decibels=0)
     np.testing.assert_array_equal(augment_audio(audio, 8000, unchanged, np.random.default_rng(0)), audio)
+
+
+def test_a_draft_reaches_the_layers_above() -> None:
+    network = recogniser(layers=3)
+    audio, lengths = tf.random.stateless_normal((1, 8000), (0, 1)), tf.constant([8000])
+    before = network(audio, lengths)
+    assert [draft.shape for draft in before.drafts] == [before.logits.shape] * 2
+    for conditioner in network.conditioners:
+        conditioner.kernel.assign(tf.zeros_like(conditioner.kernel))
+    after = network(audio, lengths)
+    np.testing.assert_allclose(before.drafts[0], after.drafts[0], atol=1e-6)  # nothing lies below it
+    assert np.abs(before.drafts[1] - after.drafts[1]).max() > 1e-3
+    assert not recogniser(layers=3, self_conditioning=False)(audio, lengths).drafts

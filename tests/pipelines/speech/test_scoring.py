@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import re
 
 import jiwer
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from data.transcripts import normalise
 from pipelines.speech import baselines
 from pipelines.speech.config import SpeechConfiguration
-from pipelines.speech.scoring import character_errors, confusions, error_rates, word_errors
+from pipelines.speech.scoring import character_errors, comparison, confusions, error_rates, word_errors
 
 SAID = ["press two now", "a", "příliš žluťoučký kůň", "don't stop", "one one one", "b b b b b b"]
 WRITTEN = ["press to two now", "", "přiliš žluťoučky kůn", "dont stop it", "one one one", "c"]
@@ -54,6 +55,21 @@ def test_intervals_come_from_resampled_recordings() -> None:
     assert wer.value == 3 / 6
     assert (wer.low, wer.high) == (1 / 4, 2 / 2)
     assert error_rates(SAID, SAID)["cer"] == (0, 0, 0)
+
+
+def test_a_comparison_says_who_is_better_and_how_sure_that_is() -> None:
+    said = ["a b c d"] * 30
+    good, bad = [*["a b c d"] * 20, *["a b c x"] * 10], ["a b x x"] * 30
+    worse, better = comparison(said, good, bad), comparison(said, bad, good)
+    assert re.fullmatch(
+        r"significantly worse than the model: WER difference 0\.417 \[0\.\d+, 0\.\d+\], p = 0\.002", worse
+    )
+    assert better.startswith("significantly better than the model: WER difference -0.417 [-0.")
+    # As many errors, in other recordings: the interval holds 0.
+    assert comparison(said, good, good[::-1]).startswith(
+        "not significantly different from the model: WER difference 0.000"
+    )
+    assert comparison(said, good, good).endswith("p = 1.000")
 
 
 def test_silence_has_a_rate_of_one() -> None:

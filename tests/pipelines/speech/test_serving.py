@@ -2,10 +2,6 @@
 
 import base64
 import io
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,50 +19,12 @@ from pipelines.speech.export import export_run, model_card
 from pipelines.speech.model import Recogniser
 from pipelines.speech.trained import build, load_recogniser
 
-# Answers requests, one after the other; whoever imports Keras or a package of ours fails.
+# Answers requests, one after the other.
 SERVER = """
-import base64, json, sys
-from importlib.machinery import ModuleSpec
-
-class Blocker:
-    def find_spec(self, name, path=None, target=None):
-        # TensorFlow asks where Keras is without importing it, hence a module that fails when it is loaded.
-        if name.partition(".")[0] in ("keras", "tf_keras", "models", "data", "pipelines"):
-            return ModuleSpec(name, self, origin="/nowhere/" + name)
-
-    def create_module(self, spec):
-        raise ImportError(spec.name + " cannot be imported here")
-
-    def exec_module(self, module):
-        raise AssertionError
-
-sys.meta_path.insert(0, Blocker())
-for name in ("keras", "pipelines.speech"):
-    try:
-        __import__(name)
-        raise AssertionError("the blocker does not block")
-    except ImportError:
-        pass
-import tensorflow as tf
-
-tf.config.optimizer.set_jit(False)
-signatures = tf.saved_model.load(sys.argv[1]).signatures
-
-def ask(name, inputs):
-    specification = signatures[name].structured_input_signature[1]
-    values = {key: tf.convert_to_tensor(value, specification[key].dtype) for key, value in inputs.items()}
-    return signatures[name](**values)
-
-def decoded(value):
-    return [decoded(part) for part in value] if isinstance(value, list) else value.decode()
-
-def plain(tensors):
-    values = {key: (value.dtype == tf.string, value.numpy().tolist()) for key, value in tensors.items()}
-    return {key: decoded(value) if is_text else value for key, (is_text, value) in values.items()}
+import base64
 
 answers = []
-for request in json.load(sys.stdin):
-    name, inputs = request["signature"], request["inputs"]
+for name, inputs in request:
     try:
         if name == "stream":
             state, texts = ask("initial_state", {"batch": len(inputs[0])}), []
@@ -80,20 +38,8 @@ for request in json.load(sys.stdin):
             answers.append(plain(ask(name, inputs)))
     except tf.errors.InvalidArgumentError as error:
         answers.append({"error": str(error)})
-assert "keras" not in sys.modules
-print("ANSWERS" + json.dumps({"signatures": sorted(signatures), "answers": answers}))
+answer = sorted(signatures), answers
 """
-
-
-def serve(model: Path, folder: Path, requests: list[tuple[str, Any]]) -> tuple[list[str], list[dict[str, Any]]]:
-    """Names of the signatures, and the answer to each request, from a process of its own."""
-    asked = json.dumps([{"signature": signature, "inputs": inputs} for signature, inputs in requests])
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    command = [sys.executable, "-c", SERVER, str(model)]
-    done = subprocess.run(command, cwd=folder, env=environment, input=asked, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    answer = json.loads(done.stdout.partition("ANSWERS")[2])
-    return answer["signatures"], answer["answers"]
 
 
 def wav_of(audio: np.ndarray, rate: int = 8000, subtype: str = "PCM_16") -> str:
@@ -119,18 +65,17 @@ def spoken(say: Callable[..., np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return steps[0] / np.float32(32768), steps[1] / np.float32(32768)
 
 
-def test_exported_equals_in_memory(trained_run: Run, spoken: tuple[np.ndarray, np.ndarray], tmp_path: Path) -> None:
+def test_exported_equals_in_memory(
+    trained_run: Run, spoken: tuple[np.ndarray, np.ndarray], tmp_path: Path, answer_elsewhere: Callable[..., Any]
+) -> None:
     model = export_run(trained_run, tmp_path / "exports")
     assert model == tmp_path / "exports" / "speech-tones" / "1"
     recogniser = load_recogniser(trained_run)
     long, short = spoken
     audio = np.stack([long, np.pad(short, (0, len(long) - len(short)), constant_values=0.9)])
     lengths = [len(long), len(short)]
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    names, (both, alone, from_wav, wrong_rate, no_pcm, nothing) = serve(
+    names, (both, alone, from_wav, wrong_rate, no_pcm, nothing) = answer_elsewhere(
         model,
-        elsewhere,
         [
             ("serving_default", {"audio": audio.tolist(), "lengths": lengths}),
             ("serving_default", {"audio": short[np.newaxis].tolist(), "lengths": lengths[1:]}),
@@ -139,6 +84,7 @@ def test_exported_equals_in_memory(trained_run: Run, spoken: tuple[np.ndarray, n
             ("wav", {"wav": [wav_of(long, subtype="FLOAT")]}),
             ("serving_default", {"audio": audio.tolist(), "lengths": [0, 159]}),
         ],
+        SERVER,
     )
     assert names == ["serving_default", "wav"]
     expected = serving.transcribe(recogniser, tf.constant(audio), tf.constant(lengths))
@@ -171,7 +117,9 @@ def lively(recurrent: str, layers: int) -> Recogniser:
 
 
 @pytest.mark.parametrize(("recurrent", "layers"), [("lstm", 2), ("gru", 1)])
-def test_exported_stream_equals_the_whole(recurrent: str, layers: int, tmp_path: Path) -> None:
+def test_exported_stream_equals_the_whole(
+    recurrent: str, layers: int, tmp_path: Path, answer_elsewhere: Callable[..., Any]
+) -> None:
     recogniser = lively(recurrent, layers)
     module, signatures = serving.served(recogniser)
     warmup = [WarmupRequest("initial_state", {"batch": 1})]
@@ -192,7 +140,7 @@ def test_exported_stream_equals_the_whole(recurrent: str, layers: int, tmp_path:
     ]
     requests += [("stream", [audio[:, :samples].tolist()]) for samples in (0, 100, 500)]
     requests.append(("serving_default", {"audio": audio.tolist(), "lengths": [audio.shape[1]] * 2}))
-    names, answers = serve(model, tmp_path, requests)
+    names, answers = answer_elsewhere(model, requests, SERVER)
     assert names == ["initial_state", "serving_default", "step", "wav"]
     for answer, ends in zip(answers[:3], (by_one, by_many, at_once), strict=True):
         assert answer["texts"][-1] == texts

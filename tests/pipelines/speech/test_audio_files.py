@@ -1,0 +1,138 @@
+"""Audio files of any format and rate: what is read of them, and the error for each kind of broken file."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from pipelines.speech.audio_files import SpeechDataError, count_samples, load_audio
+
+WriteTone = Callable[..., Path]
+
+
+@pytest.mark.parametrize("ending", ["wav", "flac", "ogg", "mp3"])
+@pytest.mark.parametrize(("rate", "channels"), [(8000, 1), (16000, 2), (44100, 1)])
+def test_audio_of_any_format_is_the_same_tone(
+    tmp_path: Path, write_tone: WriteTone, ending: str, rate: int, channels: int
+) -> None:
+    path = write_tone(tmp_path / f"tone.{ending}", 0.5, rate, hertz=1000.0, channels=channels)
+    audio = load_audio(path, 8000)
+    assert audio.dtype == np.float32
+    assert audio.shape == (count_samples(path, 8000),)
+    assert audio.size == pytest.approx(4000, abs=1)
+    middle = audio[500:3500]
+    spectrum = np.abs(np.fft.rfft(middle * np.hanning(middle.size)))
+    assert np.argmax(spectrum) * 8000 / middle.size == pytest.approx(1000, abs=3)
+    assert np.sqrt(np.mean(middle**2)) == pytest.approx(0.4 / np.sqrt(2), rel=0.1)
+
+
+def test_wav_at_the_wanted_rate_is_read_unchanged(tmp_path: Path) -> None:
+    samples = np.random.default_rng(0).integers(-30000, 30000, 777).astype(np.int16)
+    soundfile.write(tmp_path / "a.wav", samples, 8000)
+    np.testing.assert_array_equal(load_audio(tmp_path / "a.wav", 8000), samples / np.float32(32768))
+
+
+def test_stereo_is_averaged(tmp_path: Path) -> None:
+    left, right = np.random.default_rng(0).uniform(-0.5, 0.5, (2, 500)).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", np.stack([left, right], 1), 8000, subtype="FLOAT")
+    np.testing.assert_allclose(load_audio(tmp_path / "a.wav", 8000), (left + right) / 2, atol=1e-7)
+
+
+def broken_file(folder: Path, kind: str, write_tone: WriteTone) -> Path:
+    path = folder / f"broken.{kind.split()[-1]}"
+    tone = np.sin(np.arange(40000) / 5).astype(np.float32)
+    match kind.split()[0]:
+        case "truncated":
+            write_tone(path, 5.0)
+            content = path.read_bytes()
+            path.write_bytes(content[: len(content) * 3 // 5])
+        case "garbage":
+            path.write_bytes(b"this is no audio at all, whatever its name says")
+        case "nothing":
+            path.write_bytes(b"")
+        case "empty":
+            soundfile.write(path, np.zeros(0, np.float32), 8000)
+        case "silent":
+            soundfile.write(path, np.zeros(40000, np.float32), 8000)
+        case "opposite":  # channels that cancel each other
+            soundfile.write(path, np.stack([tone, -tone], 1), 8000, subtype="FLOAT")
+        case "not-a-number":
+            tone[30000] = np.nan
+            soundfile.write(path, tone, 8000, subtype="FLOAT")
+        case "infinite":
+            tone[-1] = np.inf
+            soundfile.write(path, tone, 8000, subtype="DOUBLE")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "what"),
+    [
+        ("truncated wav", "is truncated"),
+        ("truncated flac", "truncated"),
+        ("truncated ogg", "is truncated"),
+        ("truncated mp3", "is truncated"),
+        ("garbage wav", "cannot be decoded"),
+        ("garbage mp3", "cannot be decoded"),
+        ("garbage raw", "cannot be decoded"),
+        ("nothing wav", "is empty"),
+        ("empty wav", "is empty"),
+        ("empty flac", "is empty"),
+        ("silent wav", "is silent"),
+        ("silent mp3", "is silent"),
+        ("opposite wav", "is silent"),
+        ("not-a-number wav", "holds NaN or infinity"),
+        ("infinite wav", "holds NaN or infinity"),
+        ("missing wav", "does not exist"),
+    ],
+)
+@pytest.mark.parametrize("function", [load_audio, count_samples])
+def test_broken_file_is_refused_by_name(
+    tmp_path: Path, write_tone: WriteTone, kind: str, what: str, function: Callable[..., Any]
+) -> None:
+    path = broken_file(tmp_path, kind, write_tone)
+    with pytest.raises(SpeechDataError) as caught:
+        function(path, 8000)
+    message = str(caught.value)
+    assert message.startswith(str(path))
+    assert what in message
+    assert "expected a whole recording" in message
+    assert message.count("Received: ") == 1
+
+
+def test_wav_of_unknown_length_is_not_truncated(tmp_path: Path, write_tone: WriteTone) -> None:
+    path = write_tone(tmp_path / "piped.wav")
+    content = bytearray(path.read_bytes())
+    start = content.index(b"data")
+    content[start + 4 : start + 8] = content[4:8] = b"\xff\xff\xff\xff"  # as programs write into a pipe
+    path.write_bytes(content)
+    assert load_audio(path, 8000).size == 4000
+
+
+@pytest.mark.parametrize("ending", ["flac", "ogg", "mp3"])
+def test_whole_files_of_any_length_pass(tmp_path: Path, ending: str) -> None:
+    random = np.random.default_rng(0)
+    for samples in (3, 255, 256, 1151, 1152, 9000, *range(20000, 30000, 512)):
+        bursts = random.normal(scale=0.3, size=samples) * (np.sin(np.arange(samples) / 1500) >= 0)
+        path = tmp_path / f"{samples}.{ending}"
+        soundfile.write(path, bursts, 22050)
+        assert count_samples(path, 22050) == load_audio(path, 22050).size == samples
+
+
+def test_looking_at_a_file_does_not_read_it_whole(
+    tmp_path: Path, write_tone: WriteTone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_tone(tmp_path / "long.flac", seconds=60)
+    decoded = []
+    original = soundfile.SoundFile.read
+
+    def counting(self: soundfile.SoundFile, *arguments: Any, **named: Any) -> np.ndarray:
+        decoded.append(original(self, *arguments, **named))
+        return decoded[-1]
+
+    monkeypatch.setattr(soundfile.SoundFile, "read", counting)
+    assert count_samples(path, 8000) == 480000
+    assert sum(len(block) for block in decoded) < 48000
