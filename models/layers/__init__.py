@@ -1,5 +1,6 @@
 """Keras layers on top of the recurrences."""
 
+from models.layers.minimal import MinGRU, MinLSTM, positive
 from models.layers.recurrent import GRU, LSTM, SimpleRNN
 
-__all__ = ["GRU", "LSTM", "SimpleRNN"]
+__all__ = ["GRU", "LSTM", "MinGRU", "MinLSTM", "SimpleRNN", "positive"]

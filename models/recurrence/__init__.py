@@ -2,6 +2,9 @@
 
 from models.recurrence.gru import GRURecurrence, GRUState
 from models.recurrence.lstm import LSTMRecurrence, LSTMState
+from models.recurrence.min_gru import MinGRURecurrence, MinGRUState
+from models.recurrence.min_lstm import MinLSTMRecurrence, MinLSTMState
+from models.recurrence.parallel import LinearRecurrenceResult, linear_recurrence
 from models.recurrence.scan import Recurrence, Weights, scan
 from models.recurrence.simple_rnn import SimpleRNNRecurrence, SimpleRNNState
 
@@ -10,9 +13,15 @@ __all__ = [
     "GRUState",
     "LSTMRecurrence",
     "LSTMState",
+    "LinearRecurrenceResult",
+    "MinGRURecurrence",
+    "MinGRUState",
+    "MinLSTMRecurrence",
+    "MinLSTMState",
     "Recurrence",
     "SimpleRNNRecurrence",
     "SimpleRNNState",
     "Weights",
+    "linear_recurrence",
     "scan",
 ]

@@ -1,0 +1,284 @@
+"""`MinGRU` and `MinLSTM`: recurrent layers whose gates see the input alone, so that all steps run in parallel.
+
+They follow the habits of `keras.layers.GRU`; the loop over time is `models.recurrence.parallel.linear_recurrence`.
+"""
+
+from typing import Any, ClassVar
+
+import keras
+import tensorflow as tf
+
+from models.recurrence.min_gru import MinGRURecurrence
+from models.recurrence.min_lstm import MinLSTMRecurrence
+from models.recurrence.parallel import linear_recurrence
+
+# What the weights are made with, and how Keras writes it into a configuration.
+_SERIALIZERS = {
+    "activation": keras.activations,
+    "kernel_initializer": keras.initializers,
+    "bias_initializer": keras.initializers,
+    "kernel_regularizer": keras.regularizers,
+    "bias_regularizer": keras.regularizers,
+    "kernel_constraint": keras.constraints,
+    "bias_constraint": keras.constraints,
+}
+
+
+@keras.saving.register_keras_serializable("unrolled")
+def positive(x: Any) -> Any:
+    """x + 1/2 where x ≥ 0, σ(x) elsewhere: the activation that keeps the states of `MinGRU` and `MinLSTM` positive.
+
+    Feng et al. 2024, https://arxiv.org/abs/2410.01201, appendix B, who need it for their scan in log space.
+
+    Example:
+        >>> from models.layers.minimal import positive
+        >>> positive([-100.0, 0.0, 2.0]).numpy().tolist()
+        [0.0, 0.5, 2.5]
+    """
+    x = tf.convert_to_tensor(x)
+    return tf.where(x >= 0, x + 0.5, tf.sigmoid(x))
+
+
+class _Cell(keras.layers.Layer):
+    """The weights of a minimal recurrence, and one step of it as `keras.layers.RNN` takes it."""
+
+    def __init__(self, recurrence_type: Any, units: int, use_bias: bool, options: dict[str, Any], **kwargs: Any):
+        super().__init__(**kwargs)
+        self.units = self.state_size = self.output_size = units
+        self.use_bias = use_bias
+        for name, module in _SERIALIZERS.items():
+            setattr(self, name, module.get(options[name]))
+        self.recurrence = recurrence_type(self.activation)
+
+    def build(self, input_shape: Any) -> None:
+        width = self.recurrence.blocks * self.units
+
+        def weight(name: str, shape: tuple[int, ...]) -> Any:
+            options = {key: getattr(self, f"{name}_{key}") for key in ("initializer", "regularizer", "constraint")}
+            return self.add_weight(name=name, shape=shape, **options)
+
+        self.kernel = weight("kernel", (input_shape[-1], width))
+        self.bias = weight("bias", (width,)) if self.use_bias else None
+
+    def project(self, inputs: tf.Tensor) -> tf.Tensor:
+        """The inputs (…, features) times the kernel plus bias (…, blocks · units), in float32 at least.
+
+        In bfloat16 a decay of 0.999 would be 1, and a memory of a thousand steps endless.
+        """
+        projected = tf.tensordot(inputs, tf.cast(self.kernel, inputs.dtype), 1)
+        if inputs.dtype.size < 4:
+            projected = tf.cast(projected, tf.float32)
+        return projected if self.bias is None else tf.nn.bias_add(projected, tf.cast(self.bias, projected.dtype))
+
+    def call(self, inputs: Any, states: Any) -> Any:
+        projected = self.project(tf.convert_to_tensor(inputs))
+        state = self.recurrence.state_type(tf.cast(states[0], projected.dtype))
+        hidden = tf.cast(self.recurrence.step(projected, state).hidden, self.compute_dtype)
+        return hidden, [hidden]
+
+    def get_config(self) -> dict[str, Any]:
+        """The options that the layer hands on: only a layer is written to files, never its cell alone."""
+        options = {name: module.serialize(getattr(self, name)) for name, module in _SERIALIZERS.items()}
+        return {"units": self.units, "use_bias": self.use_bias, **options}
+
+
+class _Minimal(keras.layers.RNN):
+    """What `MinGRU` and `MinLSTM` share: everything but the recurrence."""
+
+    recurrence_type: ClassVar[Any]
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        seed: int | None = None,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        **kwargs: Any,
+    ):
+        given = locals()
+        options = {name: given[name] for name in _SERIALIZERS}
+        if isinstance(units, bool) or not isinstance(units, int) or units < 1:
+            raise ValueError(
+                f"The units of {type(self).__name__} are the width of its state: a whole number of at least 1. "
+                f"Received: units={units!r}."
+            )
+        if not 0 <= dropout < 1:
+            raise ValueError(
+                f"The dropout of {type(self).__name__} is the share of inputs that are dropped in training: at least 0 "
+                f"and below 1. Received: dropout={dropout!r}."
+            )
+        cell = _Cell(
+            self.recurrence_type,
+            units,
+            use_bias,
+            options,
+            dtype=kwargs.get("dtype"),
+            trainable=kwargs.get("trainable", True),
+            name="cell",
+        )
+        super().__init__(
+            cell,
+            return_sequences=return_sequences,
+            return_state=return_state,
+            go_backwards=go_backwards,
+            stateful=stateful,
+            **kwargs,
+        )
+        self.units, self.dropout, self.seed = units, dropout, seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
+        if len(sequences_shape) != 3 or sequences_shape[-1] is None:
+            raise ValueError(
+                f"{self.name} takes sequences (batch, time, features), with the number of features known. "
+                f"Received: shape {tuple(sequences_shape)}."
+            )
+        super().build(sequences_shape)
+
+    def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
+        sequences = self._checked_sequences(sequences)  # (batch, time, features)
+        state = self._checked_state(initial_state, sequences)  # (batch, units)
+        mask = self._checked_mask(mask, sequences)  # (batch, time)
+        if self.go_backwards:
+            sequences = tf.reverse(sequences, axis=[1])
+            mask = None if mask is None else tf.reverse(mask, axis=[1])
+        if mask is not None:  # Padding may hold anything; what is not finite would reach the kernel's gradient.
+            sequences = tf.where(mask[..., tf.newaxis], sequences, tf.zeros_like(sequences))
+        if training and self.dropout:
+            same_at_every_step = tf.ones((tf.shape(sequences)[0], 1, sequences.shape[2]), sequences.dtype)
+            sequences *= keras.random.dropout(same_at_every_step, self.dropout, seed=self.seed_generator)
+        projected = self.cell.project(sequences)  # (batch, time, blocks · units)
+        decay, increment = self.cell.recurrence.coefficients(projected)
+        hidden, last = linear_recurrence(decay, increment, tf.cast(state, decay.dtype), mask)
+        hidden, last = tf.cast(hidden, self.compute_dtype), tf.cast(last, self.compute_dtype)
+        if self.stateful:
+            self.states[0].assign(last)
+        output = self._output(hidden, last, mask)
+        return (output, last) if self.return_state else output
+
+    def _output(self, hidden: tf.Tensor, last: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
+        """As Keras has it: zeros until the first step that counts, whatever the initial state."""
+        counts = tf.ones_like(hidden[..., 0], tf.bool) if mask is None else mask  # (batch, time)
+        if not self.zero_output_for_mask and mask is not None:
+            counts = tf.math.cumsum(tf.cast(mask, tf.int32), axis=1) > 0
+        if not self.return_sequences:
+            return tf.where(tf.reduce_any(counts[:, -1:], axis=1, keepdims=True), last, tf.zeros_like(last))
+        return hidden if mask is None else tf.where(counts[..., tf.newaxis], hidden, tf.zeros_like(hidden))
+
+    def _checked_sequences(self, sequences: Any) -> tf.Tensor:
+        sequences = tf.convert_to_tensor(sequences)
+        features = self.cell.kernel.shape[0]
+        if len(sequences.shape) != 3 or sequences.shape[-1] != features or not sequences.dtype.is_floating:
+            raise ValueError(
+                f"{self.name} takes floating sequences (batch, time, {features}), as it was built for. "
+                f"Received: shape {tuple(sequences.shape)}, {sequences.dtype.name}."
+            )
+        return sequences
+
+    def _checked_state(self, initial_state: Any, sequences: tf.Tensor) -> tf.Tensor:
+        if initial_state is None:
+            initial_state = self.states if self.stateful else self.get_initial_state(tf.shape(sequences)[0])
+        states = initial_state if isinstance(initial_state, list | tuple) else [initial_state]
+        shapes = [tuple(state.shape) for state in states]
+        expected = tf.TensorShape((sequences.shape[0], self.units))
+        if len(states) != 1 or not expected.is_compatible_with(shapes[0]):
+            raise ValueError(
+                f"The state of {self.name} is one tensor (batch, units), here {tuple(expected)}; pass the state that "
+                f"the layer returned, or None for zeros. Received: {len(states)} tensors of shapes {shapes}."
+            )
+        return tf.cast(states[0], self.compute_dtype)
+
+    def _checked_mask(self, mask: Any, sequences: tf.Tensor) -> tf.Tensor | None:
+        mask = mask[0] if isinstance(mask, list | tuple) else mask
+        if mask is None:
+            return None
+        mask = tf.cast(mask, tf.bool)
+        received = tuple(mask.shape)
+        if len(received) == 3:  # (batch, time, 1), as Keras allows
+            mask = tf.squeeze(mask, -1)
+        if not mask.shape.is_compatible_with(sequences.shape[:2]):
+            raise ValueError(
+                f"The mask of {self.name} is (batch, time), here {tuple(sequences.shape[:2])}, False at padding. "
+                f"Received: shape {received}."
+            )
+        return mask
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        del config["cell"]
+        return {**config, **self.cell.get_config(), "dropout": self.dropout, "seed": self.seed}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "_Minimal":
+        return cls(**config)
+
+
+@keras.saving.register_keras_serializable("unrolled")
+class MinGRU(_Minimal):
+    """The minimal gated recurrent unit, trained in parallel over time; equations and paper: see `MinGRURecurrence`.
+
+    Its weights are `kernel` (features, 2 · units) and `bias` (2 · units): the update gate's block, the candidate's.
+
+    Args:
+        units: width of the state and of the output.
+        activation: φ of the candidate, any that `keras.activations.get` takes; `positive` is the one that the paper's
+            scan in log space needs. None: no activation, as in the paper's section 3.
+        use_bias: add a bias to the projected input.
+        kernel_initializer: default `"glorot_uniform"`.
+        bias_initializer: default `"zeros"`, with which a state loses about half of itself at every step; where memory
+            should start long, let the update gate's bias start below zero.
+        kernel_regularizer, bias_regularizer, kernel_constraint, bias_constraint: default None.
+        dropout: share of the features dropped in training, the same at every step of a sequence; default 0.
+        seed: an integer, of the dropout; None: another in every process.
+        return_sequences: return the output after every step (batch, time, units) instead of the last (batch, units).
+        return_state: return the last state (batch, units) as well.
+        go_backwards: take the sequence from its end, and return the outputs in that order.
+        stateful: start from the state in which the last batch ended; `reset_state()` starts anew.
+        **kwargs: `zero_output_for_mask`, as in `keras.layers.RNN`, and what every Keras layer takes.
+
+    Call arguments:
+        sequences: floating (batch, time, features), of any length, zero included.
+        initial_state: (batch, units), or a list of this one tensor; default zeros.
+        mask: bool (batch, time), False at padding, where the state passes on unchanged; default: every step counts.
+        training: apply dropout.
+
+    Raises:
+        ValueError: units or dropout out of range; sequences, state or mask that do not fit.
+
+    Example:
+        >>> import numpy as np
+        >>> from models.layers.minimal import MinGRU
+        >>> MinGRU(3, return_sequences=True)(np.zeros((2, 5, 4), "float32")).shape
+        TensorShape([2, 5, 3])
+    """
+
+    recurrence_type = MinGRURecurrence
+
+
+@keras.saving.register_keras_serializable("unrolled")
+class MinLSTM(_Minimal):
+    """Minimal long short-term memory, trained in parallel over time; equations and paper: see `MinLSTMRecurrence`.
+
+    Its weights are `kernel` (features, 3 · units) and `bias` (3 · units): the forget gate's block, the input gate's,
+    the candidate's. Memory starts long where the forget gate's bias does above zero. Everything else is as in `MinGRU`.
+
+    Example:
+        >>> import numpy as np
+        >>> from models.layers.minimal import MinLSTM
+        >>> output, state = MinLSTM(3, return_state=True)(np.zeros((2, 5, 4), "float32"))
+        >>> output.shape, state.shape
+        (TensorShape([2, 3]), TensorShape([2, 3]))
+    """
+
+    recurrence_type = MinLSTMRecurrence
