@@ -29,7 +29,7 @@ endif
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup transcribe test test-all lint format clean \
+.PHONY: help setup transcribe bench test test-all lint format clean \
 	$(call targets,train) $(call targets,eval) $(call targets,export)
 
 ## help: list the commands
@@ -66,6 +66,10 @@ $(call targets,export): export-%: $(ENVIRONMENT)
 ## transcribe: print the words of recordings AUDIO="a.wav b.mp3" [RUN=folder] [ARGS=…]
 transcribe: $(ENVIRONMENT)
 	$(PYTHON) -m pipelines.speech.transcribe $(strip $(AUDIO) $(run_option) $(ARGS))
+
+## bench: time the layers beside Keras and, where installed, PyTorch [ARGS=--quick]
+bench: $(ENVIRONMENT)
+	$(PYTHON) -m benchmarks.speed $(ARGS)
 
 ## test: run the tests that take a few minutes [SLOW=1: all] [ARGS="tests/models -k loss"]
 test: $(ENVIRONMENT)

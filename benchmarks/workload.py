@@ -1,0 +1,71 @@
+"""The work that is timed: which layer, in which precision, at which size, doing what."""
+
+from typing import NamedTuple
+
+GATES = {"SimpleRNN": 1, "LSTM": 4, "GRU": 3}
+PRECISIONS = ("float32", "bfloat16")
+TRAINING, FORWARD, STREAMING = KINDS = ("training step", "forward pass", "streaming step")
+LEARNING_RATE = 1e-3
+
+
+class Case(NamedTuple):
+    """One size of a layer and of what it reads."""
+
+    batch: int
+    time: int
+    inputs: int
+    units: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Case":
+        """Reads "batch,time,inputs,units".
+
+        Raises:
+            ValueError: if the text is anything but four positive whole numbers.
+
+        Example:
+            >>> Case.parse("32,100,128,256")
+            Case(batch=32, time=100, inputs=128, units=256)
+        """
+        numbers = text.split(",")
+        if len(numbers) != 4 or not all(number.strip().isdecimal() and int(number) for number in numbers):
+            raise ValueError(
+                "A case is four positive whole numbers, batch,time,inputs,units, such as 32,100,128,256. "
+                f"Received: {text}"
+            )
+        return cls(*map(int, numbers))
+
+    def __str__(self) -> str:
+        return ",".join(map(str, self))
+
+
+GRID = (
+    Case(32, 100, 128, 256),
+    Case(16, 400, 80, 320),
+    Case(64, 35, 400, 650),
+    Case(64, 50, 8, 64),
+    Case(1, 200, 64, 128),
+    Case(128, 24, 8, 128),
+)
+
+
+class Workload(NamedTuple):
+    """What every side does alike; all inputs, targets and weights are float32, random and of moderate size.
+
+    - training step: the layer returns the output of every step; the loss is the mean of their squares, taken in
+      float32; gradients with respect to all weights and to the inputs; one step of stochastic gradient descent.
+    - forward pass: the output of every step and the last state, at inference.
+    - streaming step: one time step for the whole batch, at inference; the state is handed in and out.
+
+    In bfloat16 weights are kept in float32 and products are taken in bfloat16: "mixed_bfloat16" in Keras,
+    `torch.autocast` in PyTorch.
+    """
+
+    layer: str
+    precision: str
+    kind: str
+    case: Case
+
+    @property
+    def steps(self) -> int:
+        return 1 if self.kind == STREAMING else self.case.time
