@@ -121,19 +121,7 @@ class SyntheticSpeech(SpeechCorpus):
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
         del dl_manager  # the packages have their own verified cache
-        prompts, _ = telephone_prompts.read_prompts(
-            fetch(telephone_prompts.AUDIO_PACKAGE), fetch(telephone_prompts.TRANSCRIPT_PACKAGE)
-        )
-        utterances = choose_utterances(
-            {
-                "manuals": manual_sentences(fetch(MANUALS_PACKAGE)),
-                "dialogue": dialogue_sentences(fetch(DIALOGUE_PACKAGE)),
-                "composed": compose_phrases(self.builder_config.utterances),  # more than its share: some are left out
-            },
-            held_out=[prompt.transcript for prompt in prompts if prompt.split != "train"],
-            count=self.builder_config.utterances,
-        )
-        return {"train": self._generate_examples(utterances)}
+        return {"train": self._generate_examples(planned_utterances(self.builder_config.utterances))}
 
     def _generate_examples(self, utterances: list[Utterance]) -> Iterator[tuple[str, dict[str, Any]]]:
         flite = Flite()
@@ -151,6 +139,25 @@ class SyntheticSpeech(SpeechCorpus):
                             "voice": utterance.voice,
                         },
                     )
+
+
+def planned_utterances(count: int) -> list[Utterance]:
+    """Return what is to be spoken, from the packages' texts; for a smaller count, a part of the same."""
+    prompts, _ = telephone_prompts.read_prompts(
+        fetch(telephone_prompts.AUDIO_PACKAGE), fetch(telephone_prompts.TRANSCRIPT_PACKAGE)
+    )
+    sources = {
+        "manuals": manual_sentences(fetch(MANUALS_PACKAGE)),
+        "dialogue": dialogue_sentences(fetch(DIALOGUE_PACKAGE)),
+        "composed": compose_phrases(count),  # more than its share: some are left out
+    }
+    return choose_utterances(sources, [prompt.transcript for prompt in prompts if prompt.split != "train"], count)
+
+
+def all_sentences() -> list[str]:
+    """Return the sentences of the largest size, normalised and each once, spoken or not: text costs nothing."""
+    most = max(configuration.utterances for configuration in SyntheticSpeech.BUILDER_CONFIGS)
+    return sorted({normalise(utterance.transcript, "en") for utterance in planned_utterances(most)})
 
 
 class Flite:

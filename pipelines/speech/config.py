@@ -43,7 +43,7 @@ _SMALL = SpeechConfiguration(
     features=FeatureConfiguration(mel_bands=40),
     network=NetworkConfiguration(recurrent="gru", units=160, layers=2, filters=16, dropout=0.15),
     training=TrainingConfiguration(epochs=22, learning_rate=2.5e-3, weight_decay=1e-4, weight_average_decay=0.995),
-    steps_per_epoch=250,
+    steps_per_epoch=350,
 )
 _BASE = _SMALL.replace(
     data={"pretraining": "six_hours", "pretraining_first_share": 0.5},

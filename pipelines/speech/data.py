@@ -9,7 +9,7 @@ from pydantic import Field
 
 import data
 from data.game_dialogue import GameDialogue
-from data.synthetic_speech import SyntheticSpeech
+from data.synthetic_speech import SyntheticSpeech, all_sentences
 from data.telephone_prompts import TelephonePrompts
 from pipelines.configuration import Configuration
 from pipelines.speech import checks, sources, user_recordings
@@ -107,7 +107,7 @@ def load(configuration: DataConfiguration, sample_rate: int, label_frames: Calla
         pretraining = sources.DatasetSource(
             data.prepare(SyntheticSpeech(config=configuration.pretraining)), sample_rate
         )
-        held_out = {utterance.text for split in ("validation", "test") for utterance in utterances[split]}
+        held_out = held_out_texts(utterances)
         keys = frozenset(
             utterance.key
             for utterance in checks.check_learnable(pretraining.utterances("train"), label_frames, skip=True)[0]
@@ -121,6 +121,11 @@ def usable(
 ) -> tuple[list[sources.Utterance], list[tuple[str, str]]]:
     """Returns the recordings of a split that can be judged, and key and reason of each that is left out."""
     return checks.check_learnable(source.utterances(split), origin=split, skip=configuration.skip_unlearnable)
+
+
+def held_out_texts(utterances: dict[str, list[sources.Utterance]]) -> set[str]:
+    """Returns the texts of validation and test, which nothing may learn from."""
+    return {utterance.text for split in ("validation", "test") for utterance in utterances[split]}
 
 
 def keys_of(utterances: Sequence[sources.Utterance]) -> frozenset[str]:
@@ -254,10 +259,13 @@ def _pad_to_bucket(batch: dict[str, tf.Tensor], boundaries: list[int]) -> dict[s
 
 
 def language_model_texts(speech: Speech, transcript_weight: float) -> tuple[list[str], list[float]]:
-    """Returns what a language model may learn from, with weights: training transcripts and synthetic sentences."""
+    """Returns what a language model may learn from, with weights: training transcripts and synthetic sentences.
+
+    Those are the sentences of six hours, also where only one hour of them is spoken.
+    """
     transcripts = [utterance.text for utterance in speech.utterances["train"]]
     sentences: list[str] = []
     if speech.pretraining is not None:
-        utterances = speech.pretraining.utterances("train")
-        sentences = sorted({utterance.text for utterance in utterances if utterance.key in speech.pretraining_keys})
+        held_out, alphabet = held_out_texts(speech.utterances), set(speech.alphabet)
+        sentences = [text for text in all_sentences() if text not in held_out and set(text) <= alphabet]
     return transcripts + sentences, [transcript_weight] * len(transcripts) + [1.0] * len(sentences)

@@ -14,6 +14,7 @@ from data.synthetic_speech import (
     Flite,
     SyntheticSpeech,
     Utterance,
+    all_sentences,
     choose_utterances,
     dialogue_sentences,
     manual_sentences,
@@ -112,3 +113,6 @@ def test_real_sentences_are_clear_of_held_out_prompts():
     kept = without_near_duplicates(compose_phrases(2000), [prompt.transcript for prompt in held_out], "en")
     assert not {normalise(text, "en") for text in kept} & {prompt.text for prompt in held_out}
     assert len(kept) > 1500
+    sentences = all_sentences()
+    assert not set(sentences) & {prompt.text for prompt in held_out}
+    assert len(sentences) > 4000

@@ -260,6 +260,7 @@ def with_synthetic_speech(monkeypatch: pytest.MonkeyPatch) -> Speech:
     )
     monkeypatch.setattr(data, "open_source", lambda configuration, rate: real)
     monkeypatch.setattr(data, "SyntheticSpeech", lambda config: config)
+    monkeypatch.setattr(data, "all_sentences", lambda: ["a bb", "ab ba", "abab", "bab a", "baba", "bb bb", "what"])
     monkeypatch.setattr(data.data, "prepare", lambda builder: builder)
     monkeypatch.setattr(data.sources, "DatasetSource", lambda builder, rate: synthetic)
     configuration = DataConfiguration(pretraining="one_hour", longest_seconds=10.0)
@@ -270,8 +271,8 @@ def test_synthetic_sentences_of_validation_and_test_are_left_out(with_synthetic_
     speech = with_synthetic_speech
     assert speech.pretraining_keys == {"made-0", "made-3", "made-4"}
     texts, weights = data.language_model_texts(speech, 4.0)
-    assert texts == ["ab ba", "ba ab", "aa b", "ab ba", "abab", "baba"]
-    assert weights == [4.0] * 3 + [1.0] * 3
+    assert texts == ["ab ba", "ba ab", "aa b", "ab ba", "abab", "baba", "bb bb"], "bb bb is written, not spoken"
+    assert weights == [4.0] * 3 + [1.0] * 4
     assert speech.alphabet == (" ", "a", "b"), "of the real transcripts"
 
 
