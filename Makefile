@@ -29,7 +29,7 @@ endif
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup transcribe bench test test-all lint format clean \
+.PHONY: help setup transcribe bench docs test test-all lint format clean \
 	$(call targets,train) $(call targets,eval) $(call targets,export)
 
 ## help: list the commands
@@ -71,6 +71,11 @@ transcribe: $(ENVIRONMENT)
 bench: $(ENVIRONMENT)
 	$(PYTHON) -m benchmarks.speed $(ARGS)
 
+## docs: make the reference pages of models, docs/_build/index.html
+docs: $(ENVIRONMENT)
+	$(PYTHON) -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build
+	@echo "The reference pages: docs/_build/index.html"
+
 ## test: run the tests that take a few minutes [SLOW=1: all] [ARGS="tests/models -k loss"]
 test: $(ENVIRONMENT)
 	$(PYTHON) -m pytest $(if $(call on,$(SLOW)),,-m "not slow") $(ARGS)
@@ -92,7 +97,7 @@ format: $(ENVIRONMENT)
 
 ## clean: remove the environment and the tools' caches; runs, exports and downloaded data stay
 clean:
-	rm -rf $(VENV) .venv.lock .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
+	rm -rf $(VENV) .venv.lock .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info docs/_build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Made once, and again when the dependencies change. Two makes that start together must not install into each other:
@@ -112,5 +117,5 @@ $(ENVIRONMENT): setup.cfg pyproject.toml
 	if [ $@ -nt setup.cfg ] && [ $@ -nt pyproject.toml ]; then exit 0; fi; \
 	echo "Making the environment, $(VENV): about 1 GB to download and 3.3 GB on disk, some minutes."; \
 	$(PYTHON3) -m venv $(VENV) && \
-	$(PYTHON) -m pip install --disable-pip-version-check --editable '.[test,lint,peers]' && \
+	$(PYTHON) -m pip install --disable-pip-version-check --editable '.[test,lint,docs,peers]' && \
 	touch $@

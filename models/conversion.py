@@ -38,8 +38,8 @@ def to_torch(layers: keras.layers.Layer | Sequence[keras.layers.Layer]) -> dict[
             `keras.layers.Bidirectional`; or several, from the first to the last, alike but for the size of their input.
 
     Returns:
-        With G gates: `weight_ih_l0` (G · units, inputs), `weight_hh_l0` (G · units, units), `bias_ih_l0` and
-        `bias_hh_l0` (G · units), the same with the ending `_reverse` for the backward direction, and so on for
+        `weight_ih_l0` (G · units, inputs), `weight_hh_l0` (G · units, units), `bias_ih_l0` and `bias_hh_l0`
+        (G · units) with G gates, the same with the ending `_reverse` for the backward direction, and so on for
         `_l1`, `_l2`, ….
 
     Raises:
@@ -47,6 +47,7 @@ def to_torch(layers: keras.layers.Layer | Sequence[keras.layers.Layer]) -> dict[
 
     Example:
         >>> import models
+        >>> from models.conversion import to_torch
         >>> layer = models.GRU(5)
         >>> layer.build((None, None, 3))
         >>> {name: array.shape for name, array in to_torch(layer).items()}
@@ -82,6 +83,7 @@ def from_torch(layers: keras.layers.Layer | Sequence[keras.layers.Layer], state:
 
     Example:
         >>> import models
+        >>> from models.conversion import from_torch, to_torch
         >>> source, copy = models.LSTM(5), models.LSTM(5)
         >>> source.build((None, None, 3))
         >>> from_torch(copy, to_torch(source))

@@ -18,6 +18,7 @@ def ctc_frames_needed(labels: Sequence[int] | str) -> int:
         labels: one unpadded label sequence (a text does as well: one label a character).
 
     Example:
+        >>> from models.losses import ctc_frames_needed
         >>> ctc_frames_needed("hello")
         6
         >>> ctc_frames_needed([])
@@ -67,6 +68,8 @@ def ctc_loss(logits: tf.Tensor, logit_lengths: tf.Tensor, labels: tf.Tensor, lab
     Example:
         Two frames, uniform over the blank and one label: three of the four alignments spell [1].
 
+        >>> import tensorflow as tf
+        >>> from models.losses import ctc_loss
         >>> loss = ctc_loss(tf.zeros([1, 2, 2]), [2], [[1]], [1])
         >>> print(f"{float(tf.exp(-loss[0])):.2f}")
         0.75

@@ -21,7 +21,9 @@ def commands(*arguments: str) -> list[str]:
     """The project's own commands that make would run, without those that make the environment."""
     result = make("--dry-run", *arguments)
     assert result.returncode == 0, result.stderr
-    return re.findall(r"^\.venv/bin/python -m ((?:pipelines|pytest|ruff|mypy).*?)\s*$", result.stdout, re.MULTILINE)
+    return re.findall(
+        r"^\.venv/bin/python -m ((?:pipelines|benchmarks|sphinx|pytest|ruff|mypy).*?)\s*$", result.stdout, re.MULTILINE
+    )
 
 
 def test_help_lists_every_target_and_only_targets() -> None:
@@ -50,6 +52,8 @@ def test_make_without_a_target_prints_the_help() -> None:
         (["export-speech", "ARGS=--version 2"], ["pipelines.speech.export --version 2"]),
         (["transcribe", "AUDIO=a.wav b.mp3"], ["pipelines.speech.transcribe a.wav b.mp3"]),
         (["transcribe", "AUDIO='a b.wav' c.mp3"], ["pipelines.speech.transcribe 'a b.wav' c.mp3"]),
+        (["bench", "ARGS=--quick"], ["benchmarks.speed --quick"]),
+        (["docs"], ["sphinx --fail-on-warning --keep-going --quiet docs docs/_build"]),
         (["test"], ['pytest -m "not slow"']),
         (["test", "SLOW=1", "ARGS=-k loss"], ["pytest  -k loss"]),
         (["test-all"], ["pytest"]),

@@ -12,8 +12,10 @@ class LanguageModel(Protocol):
     """What the search asks a language model: such as `CharacterLanguageModel`."""
 
     END: str
+    """What `log_probability` takes as the character for the end of the text."""
 
-    def log_probability(self, context: str, character: str) -> float: ...
+    def log_probability(self, context: str, character: str) -> float:
+        """Logarithm of the probability of one character after the text so far, in nats."""
 
 
 class Word(NamedTuple):
@@ -96,6 +98,8 @@ def beam_decode(
     Example:
         Greedy decoding reads "" here (0.6 · 0.6 = 0.36), but "a" has three alignments (0.64).
 
+        >>> import numpy as np
+        >>> from models.decoding import beam_decode
         >>> best, second = beam_decode(np.log([[0.6, 0.4], [0.6, 0.4]]), ["a"], 0.04, hypotheses=2)
         >>> best.text, f"{best.confidence:.2f}", second.text
         ('a', '0.64', '')

@@ -48,6 +48,8 @@ def greedy_decode(
         ValueError: when the alphabet does not have one character for each label but the blank.
 
     Example:
+        >>> import tensorflow as tf
+        >>> from models.decoding import greedy_decode
         >>> best = [[1, 1, 0, 2, 3, 2, 0, 2]]
         >>> transcript = greedy_decode(9.0 * tf.one_hot(best, 4), [8], ["a", "b", " "], frame_seconds=0.5)
         >>> transcript.text[0].numpy().decode(), transcript.words[0].numpy().tolist()

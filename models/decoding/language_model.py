@@ -37,6 +37,8 @@ class CharacterLanguageModel:
     Example:
         After "a" came "b" once: C = T = 1, and the shorter context gives 1/3: b has (1 + 1 · 1/3) / (1 + 1).
 
+        >>> import math
+        >>> from models.decoding import CharacterLanguageModel
         >>> model = CharacterLanguageModel(order=2).fit(["ab"])
         >>> print(f"{math.exp(model.log_probability('a', 'b')):.3f}")
         0.667
@@ -142,6 +144,7 @@ class CharacterLanguageModel:
         """The fitted model as plain data (numbers, strings, lists), ready for JSON.
 
         Example:
+            >>> from models.decoding import CharacterLanguageModel
             >>> model = CharacterLanguageModel(order=2).fit(["abba"])
             >>> copy = CharacterLanguageModel.from_dict(model.to_dict())
             >>> copy.log_probability("ab", "a") == model.log_probability("ab", "a")

@@ -31,7 +31,7 @@ def positive(x: Any) -> Any:
     Feng et al. 2024, https://arxiv.org/abs/2410.01201, appendix B, who need it for their scan in log space.
 
     Example:
-        >>> from models.layers.minimal import positive
+        >>> from models import positive
         >>> positive([-100.0, 0.0, 2.0]).numpy().tolist()
         [0.0, 0.5, 2.5]
     """
@@ -258,7 +258,7 @@ class MinGRU(_Minimal):
 
     Example:
         >>> import numpy as np
-        >>> from models.layers.minimal import MinGRU
+        >>> from models import MinGRU
         >>> MinGRU(3, return_sequences=True)(np.zeros((2, 5, 4), "float32")).shape
         TensorShape([2, 5, 3])
     """
@@ -275,7 +275,7 @@ class MinLSTM(_Minimal):
 
     Example:
         >>> import numpy as np
-        >>> from models.layers.minimal import MinLSTM
+        >>> from models import MinLSTM
         >>> output, state = MinLSTM(3, return_state=True)(np.zeros((2, 5, 4), "float32"))
         >>> output.shape, state.shape
         (TensorShape([2, 3]), TensorShape([2, 3]))

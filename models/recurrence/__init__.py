@@ -5,7 +5,8 @@ from models.recurrence.lstm import LSTMRecurrence, LSTMState
 from models.recurrence.min_gru import MinGRURecurrence, MinGRUState
 from models.recurrence.min_lstm import MinLSTMRecurrence, MinLSTMState
 from models.recurrence.parallel import LinearRecurrenceResult, linear_recurrence
-from models.recurrence.scan import Recurrence, Weights, scan
+from models.recurrence.recurrence import Recurrence, Weights
+from models.recurrence.scan import scan
 from models.recurrence.simple_rnn import SimpleRNNRecurrence, SimpleRNNState
 
 __all__ = [

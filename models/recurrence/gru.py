@@ -1,12 +1,13 @@
 """The gated recurrent unit, with the reset gate before or after the recurrent product."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import tensorflow as tf
 
 from models.recurrence.activations import ACTIVATIONS
-from models.recurrence.scan import Weights
+from models.recurrence.recurrence import Weights, gates_apart
 
 
 class GRUState(NamedTuple):
@@ -35,71 +36,63 @@ class GRURecurrence:
     """
 
     state_type: ClassVar = GRUState
+    gates: ClassVar = 3
+    saved: ClassVar = 4
 
     activation: str = "tanh"
     recurrent_activation: str = "sigmoid"
     reset_after: bool = True
 
     def step(
-        self, projected: tf.Tensor, state: GRUState, weights: Weights, dropout: tf.Tensor | None = None
-    ) -> tuple[GRUState, tuple[tf.Tensor, ...]]:
+        self, projected: Sequence[tf.Tensor], state: GRUState, weights: Weights, dropout: tf.Tensor | None = None
+    ) -> tuple[GRUState, Sequence[tf.Tensor]]:
         activate, gate = ACTIVATIONS[self.activation].value, ACTIVATIONS[self.recurrent_activation].value
         hidden = state.hidden if dropout is None else state.hidden * dropout
-        update, reset, candidate = tf.split(projected, 3, axis=-1)  # three of (batch, units)
+        projected = gates_apart(projected, self.gates)
         if self.reset_after:
-            recurrent = tf.matmul(hidden, weights.kernel)  # (batch, 3 · units)
-            if weights.bias is not None:
-                recurrent += weights.bias
-            recurrent_update, recurrent_reset, inner = tf.split(recurrent, 3, axis=-1)
-            update, reset = gate(update + recurrent_update), gate(reset + recurrent_reset)
-            candidate = activate(candidate + reset * inner)
+            recurrent = gates_apart(weights.product(hidden), self.gates)
+            update, reset = gate(projected[0] + recurrent[0]), gate(projected[1] + recurrent[1])
+            inner = recurrent[2]
+            candidate = activate(projected[2] + reset * inner)
         else:
-            units = hidden.shape[-1]
-            gates = tf.matmul(hidden, weights.kernel[:, : 2 * units])  # (batch, 2 · units)
-            recurrent_update, recurrent_reset = tf.split(gates, 2, axis=-1)
-            update, reset = gate(update + recurrent_update), gate(reset + recurrent_reset)
+            kernels = gates_apart(weights.kernels, self.gates)
+            update, reset = (gate(projected[k] + tf.matmul(hidden, kernels[k])) for k in (0, 1))
             inner = reset * hidden
-            candidate = activate(candidate + tf.matmul(inner, weights.kernel[:, 2 * units :]))
+            candidate = activate(projected[2] + tf.matmul(inner, kernels[2]))
         new_hidden = update * state.hidden + (1 - update) * candidate
         return GRUState(new_hidden), (update, reset, candidate, inner)
 
     def step_gradient(
         self,
         gradient: GRUState,
-        saved: tuple[tf.Tensor, ...],
+        saved: Sequence[tf.Tensor],
         state: GRUState,
         new_state: GRUState,
         weights: Weights,
         dropout: tf.Tensor | None = None,
-    ) -> tuple[tf.Tensor, GRUState]:
+    ) -> tuple[Sequence[tf.Tensor], GRUState]:
         slope, gate_slope = ACTIVATIONS[self.activation].slope, ACTIVATIONS[self.recurrent_activation].slope
         update, reset, candidate, inner = saved
         update_gradient = gradient.hidden * (state.hidden - candidate) * gate_slope(update)
         candidate_gradient = gradient.hidden * (1 - update) * slope(candidate)
         if self.reset_after:
             reset_gradient = candidate_gradient * inner * gate_slope(reset)
-            recurrent = tf.concat([update_gradient, reset_gradient, candidate_gradient * reset], axis=-1)
-            hidden = tf.matmul(recurrent, weights.transposed)
+            hidden = weights.product_gradient((update_gradient, reset_gradient, candidate_gradient * reset))
         else:
-            units = update.shape[-1]
-            gate_kernel, candidate_kernel = tf.split(weights.transposed, [2 * units, units])
+            *gate_kernels, candidate_kernel = weights.kernels
             inner_gradient = tf.matmul(candidate_gradient, candidate_kernel)
             dropped = state.hidden if dropout is None else state.hidden * dropout
             reset_gradient = inner_gradient * dropped * gate_slope(reset)
-            gates = tf.concat([update_gradient, reset_gradient], axis=-1)
-            hidden = tf.matmul(gates, gate_kernel) + inner_gradient * reset
+            hidden = Weights(gate_kernels).product_gradient((update_gradient, reset_gradient)) + inner_gradient * reset
         hidden = hidden if dropout is None else hidden * dropout
-        projected = tf.concat([update_gradient, reset_gradient, candidate_gradient], axis=-1)  # (batch, 3 · units)
+        projected = (update_gradient, reset_gradient, candidate_gradient)
         return projected, GRUState(hidden + gradient.hidden * update)
 
-    def weight_gradients(
-        self, gradient: tf.Tensor, saved: tuple[tf.Tensor, ...], hidden: tf.Tensor, weights: Weights
-    ) -> Weights:
+    def products(
+        self, gradient: Sequence[tf.Tensor], saved: Sequence[tf.Tensor], hidden: tf.Tensor
+    ) -> tuple[Sequence[tf.Tensor], Sequence[tf.Tensor]]:
+        update_gradient, reset_gradient, candidate_gradient = gradient
         _, reset, _, inner = saved
-        gates, candidate = gradient[:, : -reset.shape[-1]], gradient[:, -reset.shape[-1] :]
         if not self.reset_after:
-            kernels = [tf.matmul(hidden, gates, transpose_a=True), tf.matmul(inner, candidate, transpose_a=True)]
-            return Weights(tf.concat(kernels, axis=-1))
-        recurrent = tf.concat([gates, candidate * reset], axis=-1)
-        bias = None if weights.bias is None else tf.reduce_sum(recurrent, axis=0)
-        return Weights(tf.matmul(hidden, recurrent, transpose_a=True), bias)
+            return (hidden, hidden, inner), gradient
+        return (hidden,) * self.gates, (update_gradient, reset_gradient, candidate_gradient * reset)

@@ -1,12 +1,13 @@
 """Long short-term memory."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import tensorflow as tf
 
 from models.recurrence.activations import ACTIVATIONS
-from models.recurrence.scan import Weights
+from models.recurrence.recurrence import Weights, gates_apart
 
 
 class LSTMState(NamedTuple):
@@ -38,52 +39,46 @@ class LSTMRecurrence:
     """
 
     state_type: ClassVar = LSTMState
+    gates: ClassVar = 4
+    saved: ClassVar = 4
 
     activation: str = "tanh"
     recurrent_activation: str = "sigmoid"
 
     def step(
-        self, projected: tf.Tensor, state: LSTMState, weights: Weights, dropout: tf.Tensor | None = None
-    ) -> tuple[LSTMState, tuple[tf.Tensor, ...]]:
+        self, projected: Sequence[tf.Tensor], state: LSTMState, weights: Weights, dropout: tf.Tensor | None = None
+    ) -> tuple[LSTMState, Sequence[tf.Tensor]]:
         activate, gate = ACTIVATIONS[self.activation].value, ACTIVATIONS[self.recurrent_activation].value
         hidden = state.hidden if dropout is None else state.hidden * dropout
-        blocks = tf.split(projected + tf.matmul(hidden, weights.kernel), 4, axis=-1)  # four of (batch, units)
-        input_gate, forget_gate, candidate, output_gate = (
-            gate(blocks[0]),
-            gate(blocks[1]),
-            activate(blocks[2]),
-            gate(blocks[3]),
-        )
-        cell = forget_gate * state.cell + input_gate * candidate
-        saved = (input_gate, forget_gate, candidate, output_gate)
-        return LSTMState(output_gate * activate(cell), cell), saved
+        blocks = [x + h for x, h in zip(projected, weights.product(hidden), strict=True)]
+        enter, forget, candidate, show = gates_apart(blocks, self.gates)
+        enter, forget, candidate, show = gate(enter), gate(forget), activate(candidate), gate(show)
+        cell = forget * state.cell + enter * candidate
+        return LSTMState(show * activate(cell), cell), (enter, forget, candidate, show)
 
     def step_gradient(
         self,
         gradient: LSTMState,
-        saved: tuple[tf.Tensor, ...],
+        saved: Sequence[tf.Tensor],
         state: LSTMState,
         new_state: LSTMState,
         weights: Weights,
         dropout: tf.Tensor | None = None,
-    ) -> tuple[tf.Tensor, LSTMState]:
+    ) -> tuple[Sequence[tf.Tensor], LSTMState]:
         (activate, slope), gate_slope = ACTIVATIONS[self.activation], ACTIVATIONS[self.recurrent_activation].slope
-        input_gate, forget_gate, candidate, output_gate = saved
+        enter, forget, candidate, show = saved
         shown = activate(new_state.cell)
-        cell = gradient.cell + gradient.hidden * output_gate * slope(shown)
-        projected = tf.concat(
-            [
-                cell * candidate * gate_slope(input_gate),
-                cell * state.cell * gate_slope(forget_gate),
-                cell * input_gate * slope(candidate),
-                gradient.hidden * shown * gate_slope(output_gate),
-            ],
-            axis=-1,
-        )  # (batch, 4 · units)
-        hidden = tf.matmul(projected, weights.transposed)
-        return projected, LSTMState(hidden if dropout is None else hidden * dropout, cell * forget_gate)
+        cell = gradient.cell + gradient.hidden * show * slope(shown)
+        projected = (
+            cell * candidate * gate_slope(enter),
+            cell * state.cell * gate_slope(forget),
+            cell * enter * slope(candidate),
+            gradient.hidden * shown * gate_slope(show),
+        )
+        hidden = weights.product_gradient(projected)
+        return projected, LSTMState(hidden if dropout is None else hidden * dropout, cell * forget)
 
-    def weight_gradients(
-        self, gradient: tf.Tensor, saved: tuple[tf.Tensor, ...], hidden: tf.Tensor, weights: Weights
-    ) -> Weights:
-        return Weights(tf.matmul(hidden, gradient, transpose_a=True))
+    def products(
+        self, gradient: Sequence[tf.Tensor], saved: Sequence[tf.Tensor], hidden: tf.Tensor
+    ) -> tuple[Sequence[tf.Tensor], Sequence[tf.Tensor]]:
+        return (hidden,) * self.gates, gradient

@@ -21,7 +21,7 @@ class MinGRURecurrence:
 
         z = σ(x_z)    g = φ(x_g)    h' = (1 − z) ⊙ h + z ⊙ g
 
-    The step is linear in `h`, so `models.recurrence.parallel.linear_recurrence` gives all steps at once.
+    The step is linear in `h`, so `linear_recurrence` gives all steps at once.
 
     Feng et al. 2024, https://arxiv.org/abs/2410.01201, section 3.1.
 
@@ -30,7 +30,7 @@ class MinGRURecurrence:
 
     Example:
         >>> import tensorflow as tf
-        >>> from models.recurrence.min_gru import MinGRURecurrence, MinGRUState
+        >>> from models.recurrence import MinGRURecurrence, MinGRUState
         >>> state = MinGRURecurrence().step(tf.constant([[0.0, 4.0]]), MinGRUState(tf.constant([[2.0]])))
         >>> state.hidden.numpy().tolist()
         [[3.0]]

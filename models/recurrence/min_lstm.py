@@ -21,7 +21,7 @@ class MinLSTMRecurrence:
 
         f = σ(x_f)    i = σ(x_i)    g = φ(x_g)    h' = f / (f + i) ⊙ h + i / (f + i) ⊙ g
 
-    The step is linear in `h`, so `models.recurrence.parallel.linear_recurrence` gives all steps at once.
+    The step is linear in `h`, so `linear_recurrence` gives all steps at once.
 
     Feng et al. 2024, https://arxiv.org/abs/2410.01201, section 3.2.
 
@@ -30,7 +30,7 @@ class MinLSTMRecurrence:
 
     Example:
         >>> import tensorflow as tf
-        >>> from models.recurrence.min_lstm import MinLSTMRecurrence, MinLSTMState
+        >>> from models.recurrence import MinLSTMRecurrence, MinLSTMState
         >>> state = MinLSTMRecurrence().step(tf.constant([[0.0, 0.0, 4.0]]), MinLSTMState(tf.constant([[2.0]])))
         >>> state.hidden.numpy().tolist()
         [[3.0]]

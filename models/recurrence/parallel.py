@@ -44,7 +44,7 @@ def linear_recurrence(
 
     Example:
         >>> import tensorflow as tf
-        >>> from models.recurrence.parallel import linear_recurrence
+        >>> from models.recurrence import linear_recurrence
         >>> halves = tf.fill((1, 3, 1), 0.5)
         >>> linear_recurrence(halves, tf.ones((1, 3, 1)), tf.zeros((1, 1))).hidden[0, :, 0].numpy().tolist()
         [1.0, 1.5, 1.75]

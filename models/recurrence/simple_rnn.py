@@ -1,12 +1,13 @@
 """The simple (Elman) recurrent network."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import tensorflow as tf
 
 from models.recurrence.activations import ACTIVATIONS
-from models.recurrence.scan import Weights
+from models.recurrence.recurrence import Weights
 
 
 class SimpleRNNState(NamedTuple):
@@ -28,30 +29,32 @@ class SimpleRNNRecurrence:
     """
 
     state_type: ClassVar = SimpleRNNState
+    gates: ClassVar = 1
+    saved: ClassVar = 0
 
     activation: str = "tanh"
 
     def step(
-        self, projected: tf.Tensor, state: SimpleRNNState, weights: Weights, dropout: tf.Tensor | None = None
-    ) -> tuple[SimpleRNNState, tuple[tf.Tensor, ...]]:
+        self, projected: Sequence[tf.Tensor], state: SimpleRNNState, weights: Weights, dropout: tf.Tensor | None = None
+    ) -> tuple[SimpleRNNState, Sequence[tf.Tensor]]:
         hidden = state.hidden if dropout is None else state.hidden * dropout
-        activate = ACTIVATIONS[self.activation].value
-        return SimpleRNNState(activate(projected + tf.matmul(hidden, weights.kernel))), ()
+        (recurrent,) = weights.product(hidden)
+        return SimpleRNNState(ACTIVATIONS[self.activation].value(projected[0] + recurrent)), ()
 
     def step_gradient(
         self,
         gradient: SimpleRNNState,
-        saved: tuple[tf.Tensor, ...],
+        saved: Sequence[tf.Tensor],
         state: SimpleRNNState,
         new_state: SimpleRNNState,
         weights: Weights,
         dropout: tf.Tensor | None = None,
-    ) -> tuple[tf.Tensor, SimpleRNNState]:
-        projected = gradient.hidden * ACTIVATIONS[self.activation].slope(new_state.hidden)
-        hidden = tf.matmul(projected, weights.transposed)
+    ) -> tuple[Sequence[tf.Tensor], SimpleRNNState]:
+        projected = (gradient.hidden * ACTIVATIONS[self.activation].slope(new_state.hidden),)
+        hidden = weights.product_gradient(projected)
         return projected, SimpleRNNState(hidden if dropout is None else hidden * dropout)
 
-    def weight_gradients(
-        self, gradient: tf.Tensor, saved: tuple[tf.Tensor, ...], hidden: tf.Tensor, weights: Weights
-    ) -> Weights:
-        return Weights(tf.matmul(hidden, gradient, transpose_a=True))
+    def products(
+        self, gradient: Sequence[tf.Tensor], saved: Sequence[tf.Tensor], hidden: tf.Tensor
+    ) -> tuple[Sequence[tf.Tensor], Sequence[tf.Tensor]]:
+        return (hidden,), gradient

@@ -4,6 +4,7 @@ import itertools
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -258,12 +259,12 @@ def test_fit_moves_every_weight_and_leaves_an_exportable_model(ours, inputs, tmp
 @pytest.mark.parametrize("training", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["inference", "training"])
 def test_mixed_precision(ours, inputs, training):
     exact = built(ours, return_sequences=True)
-    mixed = built(ours, return_sequences=True, dtype="mixed_bfloat16")
+    mixed = built(ours, return_sequences=True, return_state=True, dtype="mixed_bfloat16")
     assert all(weight.dtype == "float32" for weight in mixed.weights)
     mask = tf.constant(MASK)
     call = tf.function(mixed, autograph=False)
-    output = call(inputs, mask=mask, training=training)
-    assert output.dtype == tf.bfloat16
+    output, *state = call(inputs, mask=mask, training=training)
+    assert {output.dtype, *(field.dtype for field in state)} == {tf.bfloat16}
     np.testing.assert_allclose(tf.cast(output, tf.float32), exact(inputs, mask=mask), rtol=3e-2, atol=3e-2)
     for gradient in gradients(mixed, inputs, mask=mask):
         assert gradient.dtype == tf.float32
@@ -369,6 +370,18 @@ def test_a_row_that_is_not_finite_stays_alone(ours, inputs, value, mask):
     clean_gradient, broken_gradient = (gradients(layer, batch, mask=mask)[0].numpy() for batch in (inputs, broken))
     assert np.isfinite(clean_gradient).all()
     np.testing.assert_array_equal(broken_gradient[others], clean_gradient[others])
+
+
+@pytest.mark.parametrize("mode", ["eager", pytest.param("compiled", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_padding_that_is_not_finite_reaches_nothing(ours, inputs, value, mode):
+    layer = built(ours, return_sequences=True, return_state=True)
+    find = partial(gradients, layer, mask=tf.constant(MASK), training=mode == "compiled")
+    find = find if mode == "eager" else tf.function(find, autograph=False)
+    counts = MASK[..., np.newaxis]
+    found, expected = (find(np.where(counts, inputs, padding).astype(np.float32)) for padding in (value, 0))
+    assert all(np.isfinite(gradient).all() for gradient in found)
+    assert_all_close(found, expected, 1e-6)
 
 
 def test_every_weight_has_a_gradient(ours, inputs):

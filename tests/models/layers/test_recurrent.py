@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import models
+from models.layers import recurrent
 
 NAMES = ["SimpleRNN", "LSTM", "GRU"]
 TIME, BATCH, FEATURES, UNITS = 6, 5, 3, 4
@@ -148,6 +149,34 @@ def test_time_unknown_when_the_graph_is_made(name):
         assert_equal(graph(inputs[:, :time], MASK[:, :time]), run(theirs, inputs[:, :time], [], MASK[:, :time]))
 
 
+@pytest.mark.parametrize("known", [True, False], ids=["batch known", "batch unknown"])
+@pytest.mark.parametrize(("batch", "parts"), [(1, [1]), (9, [9]), (17, [9, 8])])
+def test_a_batch_trained_in_parts_equals_keras(monkeypatch, batch, parts, known):
+    """One loop a core, of at least eight rows each, whether or not there are rows for each of them."""
+    rows, scan = [], recurrent.scan
+
+    def counting(recurrence, projected, *arguments):
+        rows.append(projected[0].shape[1])
+        return scan(recurrence, projected, *arguments)
+
+    monkeypatch.setattr("models.recurrence.parts.most_parts", lambda: 3)
+    monkeypatch.setattr(recurrent, "scan", counting)
+    ours, theirs = make_pair("GRU", return_sequences=True, return_state=True, go_backwards=True)
+    random = np.random.default_rng(3)
+    inputs, state = (tf.constant(random.normal(size=(batch, *size)), tf.float32) for size in ((4, FEATURES), (UNITS,)))
+    mask = tf.constant(random.random((batch, 4)) < 0.7)
+
+    def graph(inputs, state, mask):
+        return run(ours, inputs, [state], mask, training=True)
+
+    signature = [
+        tf.TensorSpec((batch if known else None, *tensor.shape[1:]), tensor.dtype) for tensor in (inputs, state, mask)
+    ]
+    graph = tf.function(graph, input_signature=signature, autograph=False)
+    assert_equal(graph(inputs, state, mask), run(theirs, inputs, [state], mask))
+    assert rows == (parts if known else [None] * 3)
+
+
 @pytest.mark.parametrize("mask", [MASK.astype(np.float32), MASK[..., np.newaxis]], ids=["numbers", "three axes"])
 def test_other_forms_of_the_mask(mask):
     ours, theirs = make_pair("LSTM", return_sequences=True)
@@ -172,6 +201,24 @@ def test_stateful_layers_go_on_where_they_stopped(name, in_graph):
     ours.reset_state()
     inputs, _ = make_inputs(name, 1)
     np.testing.assert_allclose(call(inputs, mask=tf.constant(MASK)), outputs[0], rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_stateful_layers_train_in_fit(name):
+    model = keras.Sequential([keras.Input(batch_shape=(BATCH, TIME, FEATURES)), make_pair(name, stateful=True)[0]])
+    model.compile("sgd", "mse")
+    before = model.get_weights()
+    model.fit(np.ones((2 * BATCH, TIME, FEATURES)), np.ones((2 * BATCH, UNITS)), batch_size=BATCH, verbose=0)
+    assert np.abs(model.layers[0].states[0]).max() > 0
+    assert all(np.any(new != old) for new, old in zip(model.get_weights(), before, strict=True))
+
+
+@pytest.mark.parametrize("training", [False, True], ids=["inference", "training"])
+def test_whole_numbers_as_inputs_equal_keras(training):
+    ours, theirs = make_pair("LSTM")
+    inputs = tf.constant(np.random.default_rng(3).integers(-2, 3, size=(BATCH, TIME, FEATURES)), tf.int32)
+    call = tf.function(ours, autograph=False)
+    np.testing.assert_allclose(call(inputs, training=training), theirs(inputs), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", NAMES)

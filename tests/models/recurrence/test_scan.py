@@ -1,5 +1,7 @@
 """The scan against the papers' equations in NumPy, and its gradient against finite differences of these."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
@@ -61,17 +63,21 @@ class Case:
     def finite_differences(self):
         return {name: self.oracle.slopes(self.oracle_loss, values) for name, values in self.arguments.items()}
 
-    def run(self, arguments, **options):
+    def run(self, arguments, apart=False, **options):
         """Outputs and loss of ours for a dictionary of tensors."""
         state = self.recurrence.state_type(*(arguments[name] for name in self.states))
-        weights = Weights(arguments["kernel"], arguments.get("bias"))
+        blocks = self.expected.gates if apart else 1
+        projected, kernels, *biases = (
+            tf.split(arguments[name], blocks, axis=-1) for name in ("projected", "kernel", "bias") if name in arguments
+        )
+        weights = Weights(kernels, *biases)
         mask = None if self.mask is None else tf.constant(self.mask)
         dropout = None if self.dropout is None else tf.constant(self.dropout)
-        result = scan(self.recurrence, arguments["projected"], state, weights, mask, dropout, **options)
+        result = scan(self.recurrence, projected, state, weights, mask, dropout, **options)
         assert isinstance(result.state, self.recurrence.state_type)
         outputs = [result.hidden, *result.state]
         pairs = zip(outputs, self.importance, strict=True)
-        return outputs, tf.add_n([tf.reduce_sum(output * weight) for output, weight in pairs])
+        return outputs, tf.add_n([tf.reduce_sum(tf.cast(output, weight.dtype) * weight) for output, weight in pairs])
 
     def run_with_gradients(self, arguments, **options):
         with tf.GradientTape() as tape:
@@ -101,21 +107,79 @@ def test_gru_without_bias_equals_the_equations(oracle):
     case.check(*case.run_with_gradients(case.tensors()))
 
 
+@pytest.mark.parametrize("apart", [False, True], ids=["gates side by side", "gates apart"])
 @pytest.mark.parametrize("name", ["simple_rnn", "lstm", "gru", "gru reset before"])
-def test_compiled_by_xla_equals_the_equations(oracle, name):
+def test_compiled_by_xla_equals_the_equations(oracle, name, apart):
     case = Case(oracle, name, MASK, FACTORS)
-    case.check(*case.run_with_gradients(case.tensors(), compiled=True))
+    case.check(*case.run_with_gradients(case.tensors(), compiled=True, apart=apart))
 
 
+@pytest.mark.parametrize("options", [{}, {"compiled": True, "apart": True}], ids=["plain", "compiled"])
 @pytest.mark.parametrize("name", ["simple_rnn", "lstm", "gru", "gru reset before"])
-def test_unknown_time_and_batch_in_a_graph_equal_the_equations(oracle, name):
+def test_unknown_time_and_batch_in_a_graph_equal_the_equations(oracle, name, options):
     case = Case(oracle, name, MASK)
     free = {"projected": (None, None), **dict.fromkeys(case.states, (None,))}
     signature = {
         name: tf.TensorSpec((*free.get(name, ()), *values.shape[len(free.get(name, ())) :]), tf.float64)
         for name, values in case.arguments.items()
     }
-    case.check(*tf.function(case.run_with_gradients, input_signature=[signature], autograph=False)(case.tensors()))
+    run = partial(case.run_with_gradients, **options)
+    case.check(*tf.function(run, input_signature=[signature], autograph=False)(case.tensors()))
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["plain", "compiled"])
+@pytest.mark.parametrize("name", ["simple_rnn", "lstm", "gru", "gru reset before"])
+def test_what_stands_at_masked_steps_reaches_nothing(oracle, name, compiled):
+    """Neither from the input of a masked step, nor from the initial state of a row of nothing but padding."""
+    case = Case(oracle, name, MASK, FACTORS)
+    tensors, options = case.tensors(), {"compiled": compiled, "apart": compiled}
+    outputs, gradients = case.run_with_gradients(tensors, **options)
+    (empty,) = np.flatnonzero(~MASK.any(axis=0))
+    broken = tensors | {"projected": tf.where(MASK[..., np.newaxis], tensors["projected"], np.nan)}
+    for state in case.states:
+        broken[state] = tf.where(np.arange(BATCH)[:, np.newaxis] != empty, tensors[state], np.inf)
+    broken_outputs, broken_gradients = case.run_with_gradients(broken, **options)
+    for output, expected in zip(broken_outputs, outputs, strict=True):
+        others = [row for row in range(BATCH) if row != empty]
+        np.testing.assert_array_equal(tf.gather(output, others, axis=-2), tf.gather(expected, others, axis=-2))
+    for name in gradients:
+        np.testing.assert_array_equal(broken_gradients[name], gradients[name], err_msg=name)
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["plain", "compiled"])
+@pytest.mark.parametrize("known", [True, False], ids=["time known", "time unknown"])
+def test_no_steps_give_the_initial_state_and_its_gradient(oracle, known, compiled):
+    case = Case(oracle, "lstm")
+    tensors = case.tensors() | {"projected": tf.zeros((0, BATCH, 4 * UNITS), tf.float64)}
+    case.importance[0] = case.importance[0][:0]
+    run = partial(case.run_with_gradients, compiled=compiled, apart=compiled)
+    if not known:
+        signature = {name: tf.TensorSpec(tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
+        signature["projected"] = tf.TensorSpec((None, None, 4 * UNITS), tf.float64)
+        run = tf.function(run, input_signature=[signature], autograph=False)
+    (hidden, *last), gradients = run(tensors)
+    assert hidden.shape == (0, BATCH, UNITS)
+    for name, state, importance in zip(case.states, last, case.importance[1:], strict=True):
+        np.testing.assert_array_equal(state, tensors[name])
+        np.testing.assert_array_equal(gradients[name], importance)
+    assert gradients["projected"].shape == (0, BATCH, 4 * UNITS)
+    np.testing.assert_array_equal(gradients["kernel"], 0)
+
+
+def test_bfloat16_is_computed_in_float32(oracle):
+    """Only arguments, results and the products of the weights' gradients are rounded to eight bits."""
+    case = Case(oracle, "gru", MASK)
+    case.importance = [values.astype(np.float32) for values in case.importance]
+    rounded = {name: tf.cast(tensor, tf.bfloat16) for name, tensor in case.tensors().items()}
+    exact = {name: tf.cast(tensor, tf.float32) for name, tensor in rounded.items()}
+    expected, expected_gradients = case.run_with_gradients(exact)
+    outputs, gradients = case.run_with_gradients(rounded)
+    for output, other in zip(outputs, expected, strict=True):
+        assert output.dtype == tf.bfloat16
+        np.testing.assert_array_equal(output, tf.cast(other, tf.bfloat16))
+    for name, other in expected_gradients.items():
+        assert gradients[name].dtype == tf.bfloat16
+        np.testing.assert_allclose(tf.cast(gradients[name], tf.float32), other, rtol=1e-2, atol=1e-2, err_msg=name)
 
 
 @pytest.mark.parametrize(
