@@ -272,18 +272,17 @@ def _align(log_probabilities: np.ndarray, labels: Sequence[int]) -> np.ndarray:
     extended[1::2] = labels
     skips = np.zeros(extended.size, bool)  # a label may follow the label before it without a blank, if different
     skips[3::2] = extended[3::2] != extended[1:-2:2]
-    emissions = log_probabilities[:, extended]  # (time, states)
-    time, states = emissions.shape
+    time, states = len(log_probabilities), extended.size
     steps = np.zeros((time, states), np.int8)  # how many states back the best predecessor is
     arrivals = np.full((3, states), -np.inf)  # from the same state, from the one before, from two before
     best = np.full(states, -np.inf)
-    best[:2] = emissions[0, :2]
+    best[:2] = log_probabilities[0, extended[:2]]
     for at in range(1, time):
         arrivals[0] = best
         arrivals[1, 1:] = best[:-1]
         arrivals[2, 2:] = np.where(skips[2:], best[:-2], -np.inf)
         steps[at] = arrivals.argmax(axis=0)
-        best = arrivals.max(axis=0) + emissions[at]
+        best = arrivals.max(axis=0) + log_probabilities[at, extended]  # one row: all would be time × states
     path = np.empty(time, np.int64)
     path[-1] = states - 1 if best[-1] >= best[-2] else states - 2
     for at in range(time - 1, 0, -1):

@@ -16,6 +16,7 @@ from data.transcripts import normalise
 
 SILENCE = 2e-4  # a recording that never spans more than this is silent; 16-bit audio has steps of 3e-5
 BLOCK = 16384  # samples read at once while looking for the first sound
+LOUDEST = 2.0  # a little over 1 happens in float files; much over it are samples that were never scaled
 SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}  # of the texts, where a list has no splits
 SPLIT_NAMES = {name: name for name in SHARES} | dict.fromkeys(("dev", "valid", "val"), "validation")
 _OGG_PAGE = 27 + 255 + 255 * 255  # bytes in the largest page
@@ -34,7 +35,8 @@ def load_audio(path: str | Path, sample_rate: int) -> np.ndarray:
         sample_rate: wanted samples a second.
 
     Raises:
-        SpeechDataError: the file is missing, unreadable, truncated, empty, silent, or holds NaN or infinity.
+        SpeechDataError: the file is missing, unreadable, truncated, empty, silent, far beyond −1 … 1, or holds NaN or
+            infinity.
 
     Example:
         >>> import tempfile, numpy as np, soundfile
@@ -48,6 +50,7 @@ def load_audio(path: str | Path, sample_rate: int) -> np.ndarray:
         audio = _mono(file.read(dtype="float32", always_2d=True))  # (samples,)
         _refuse_if(len(audio) < file.frames, path, "is truncated", f"{len(audio)} of {file.frames} samples")
         _refuse_if(not np.isfinite(audio).all(), path, "holds NaN or infinity", "samples that are no numbers")
+        _refuse_unscaled(audio, path)
         _refuse_if(np.ptp(audio) < SILENCE, path, "is silent", f"{len(audio)} samples without sound")
         rate = file.samplerate
     return resample(audio, rate, sample_rate)
@@ -73,6 +76,7 @@ def count_samples(path: str | Path, sample_rate: int) -> int:
         while (highest - lowest < SILENCE or may_hold_nan) and len(block := file.read(BLOCK, always_2d=True)):
             audio = _mono(block)
             _refuse_if(not np.isfinite(audio).all(), path, "holds NaN or infinity", "samples that are no numbers")
+            _refuse_unscaled(audio, path)
             lowest, highest = min(lowest, audio.min()), max(highest, audio.max())
         _refuse_if(highest - lowest < SILENCE, path, "is silent", f"{frames} samples without sound")
         rate = file.samplerate
@@ -101,6 +105,7 @@ def resampled_length(samples: int, rate: int, wanted: int) -> int:
 @contextmanager
 def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
     """Opens a file that exists, holds samples, and is whole as far as its container says."""
+    _refuse_if(path.is_dir(), path, "is a folder", "a folder", "Name the files in it.")
     _refuse_if(not path.is_file(), path, "does not exist", "no file of this name", "Correct the path.")
     _refuse_if(path.stat().st_size == 0, path, "is empty", "0 bytes")
     try:
@@ -118,6 +123,12 @@ def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
 def _mono(audio: np.ndarray) -> np.ndarray:
     """Averages the channels of audio (samples, channels)."""
     return audio.mean(axis=1)  # as librosa.to_mono, which refuses NaN before the file can be named
+
+
+def _refuse_unscaled(audio: np.ndarray, path: Path) -> None:
+    peak = np.abs(audio).max(initial=0.0)
+    remedy = "Scale its samples to −1 … 1: those of 16 bits by 1/32768."
+    _refuse_if(peak > LOUDEST, path, "is louder than audio can be", f"a sample of {peak:.5g}", remedy)
 
 
 def _refuse_if(refuse: bool, path: Path, what: str, received: str, remedy: str = _REMEDY) -> None:

@@ -41,7 +41,9 @@ _SMALL = SpeechConfiguration(
     augmentation=AudioAugmentationConfiguration(speed=0.1, gain_decibels=3.0, noise_share=0.1),
     spec_augment=SpecAugmentConfiguration(frequency_width=6, time_masks_a_second=0.5),
     features=FeatureConfiguration(mel_bands=40),
-    network=NetworkConfiguration(recurrent="gru", units=160, layers=2, filters=16, dropout=0.15),
+    network=NetworkConfiguration(
+        recurrent="gru", units=160, layers=2, filters=16, dropout=0.15, self_conditioning=True
+    ),
     training=TrainingConfiguration(epochs=22, learning_rate=2.5e-3, weight_decay=1e-4, weight_average_decay=0.995),
     steps_per_epoch=250,
 )

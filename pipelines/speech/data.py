@@ -11,7 +11,7 @@ import data
 from data.game_dialogue import GameDialogue
 from data.synthetic_speech import SyntheticSpeech, all_sentences
 from data.telephone_prompts import TelephonePrompts
-from pipelines.configuration import Configuration
+from pipelines.configuration import Configuration, ConfigurationError
 from pipelines.speech import checks, sources, user_recordings
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.augmentation import AudioAugmentationConfiguration, augment_audio
@@ -60,6 +60,11 @@ class Speech(NamedTuple):
 def open_source(configuration: DataConfiguration, sample_rate: int) -> sources.Source:
     """Returns the configured recordings, downloaded and prepared if that has not been done."""
     path = configuration.path
+    if configuration.source in ("ljspeech", "librispeech", "manifest") and not path:
+        raise ConfigurationError(
+            f"data.path: the source {configuration.source} reads your own recordings, but not from where. "
+            'Give their folder, or the file of a manifest: ARGS="--data.path recordings.jsonl". Received: no path'
+        )
     match configuration.source:
         case "telephone_prompts":
             return sources.DatasetSource(data.prepare(TelephonePrompts()), sample_rate)

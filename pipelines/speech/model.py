@@ -27,7 +27,8 @@ class NetworkConfiguration(Configuration):
     filters: int = Field(32, ge=1, description="channels of the subsampling convolutions")
     subsampling: Literal[1, 2, 4, 8] = Field(4, description="frames of features for one frame of labels")
     dropout: float = Field(0.2, ge=0, lt=1, description="dropout before each layer, one mask for the whole sequence")
-    self_conditioning: bool = Field(True, description="each layer but the first knows the labels read by those below")
+    # A field that came later has for its default what runs without it had: their folders stay readable.
+    self_conditioning: bool = Field(False, description="each layer but the first knows the labels read by those below")
 
 
 class Transcription(NamedTuple):

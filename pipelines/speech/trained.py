@@ -94,5 +94,12 @@ def load_recogniser(run: Run) -> Recogniser:
             f"Received: {str(run.folder)!r}"
         )
     recogniser = build(run.read_configuration(SpeechConfiguration), tuple(run.read_json("alphabet.json")))
-    recogniser.load_weights(weights)
+    try:
+        recogniser.load_weights(weights)
+    except (ValueError, OSError) as error:
+        raise RunError(
+            "The weights of the run do not fit the network that this version makes of its configuration, or are "
+            "damaged. Expected a run of this version or the one before; use the version in its versions.json, or train "
+            f"again. Received: {str(run.folder)!r} ({error})"
+        ) from error
     return recogniser

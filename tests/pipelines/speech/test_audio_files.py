@@ -65,6 +65,10 @@ def broken_file(folder: Path, kind: str, write_tone: WriteTone) -> Path:
         case "infinite":
             tone[-1] = np.inf
             soundfile.write(path, tone, 8000, subtype="DOUBLE")
+        case "unscaled":
+            soundfile.write(path, 30000 * tone, 8000, subtype="FLOAT")
+        case "folder":
+            path.mkdir()
     return path
 
 
@@ -86,6 +90,8 @@ def broken_file(folder: Path, kind: str, write_tone: WriteTone) -> Path:
         ("opposite wav", "is silent"),
         ("not-a-number wav", "holds NaN or infinity"),
         ("infinite wav", "holds NaN or infinity"),
+        ("unscaled wav", "is louder than audio can be"),
+        ("folder wav", "is a folder"),
         ("missing wav", "does not exist"),
     ],
 )

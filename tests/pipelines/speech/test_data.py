@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pipelines.configuration import ConfigurationError
 from pipelines.speech import data, train
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.augmentation import AudioAugmentationConfiguration
@@ -304,3 +305,9 @@ def test_an_alphabet_beyond_ascii(make_corpus: MakeCorpus, tmp_path: Path) -> No
     assert {"ž", "q", "\N{COMBINING CARON}", "ъ"} < set(speech.alphabet)
     (batch,) = data.batches(speech.source, "validation", speech.alphabet).as_numpy_iterator()
     assert texts_of(batch, speech.alphabet) == ["žq̌ъ "] * 2, "unknown letters have no label"
+
+
+@pytest.mark.parametrize("source", ["manifest", "ljspeech", "librispeech"])
+def test_own_recordings_without_a_path(source: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{source} reads your own recordings.*--data.path.*Received: no path"):
+        data.open_source(DataConfiguration(source=source), RATE)

@@ -14,7 +14,7 @@ ALPHABET = (" ", "a", "b")
 
 
 def recogniser(**network: object) -> Recogniser:
-    sizes = {"units": 5, "layers": 2, "filters": 3, "subsampling": 4} | network
+    sizes = {"units": 5, "layers": 2, "filters": 3, "subsampling": 4, "self_conditioning": True} | network
     return build(SpeechConfiguration().replace(network=sizes), ALPHABET)
 
 

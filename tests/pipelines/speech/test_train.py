@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import tensorflow as tf
 
 from models.decoding import CharacterLanguageModel
 from pipelines.configuration import ConfigurationError
-from pipelines.runs import Run
+from pipelines.runs import Run, RunError
 from pipelines.speech import data, train, tuning
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.config import SpeechConfiguration
@@ -213,3 +214,16 @@ def test_tuning_is_bounded_and_finds_the_best(monkeypatch: pytest.MonkeyPatch) -
 
 def test_json_of_the_decoder_is_plain(trained_run: Run) -> None:
     assert set(json.loads((trained_run.folder / "decoder.json").read_text())) == set(load_decoder(trained_run)._fields)
+
+
+def test_run_of_an_older_version_is_read_and_one_that_does_not_fit_is_refused(trained_run: Run, tmp_path: Path) -> None:
+    copy = Run.open(shutil.copytree(trained_run.folder, tmp_path / "speech" / "tiny" / "run"))
+    values = copy.read_json("configuration.json")
+    network = values["network"]
+    del network["self_conditioning"]  # as written before the field came
+    copy.write_json("configuration.json", values)
+    assert len(load_recogniser(copy).variables) == len(load_recogniser(trained_run).variables)
+    network["units"] += 1
+    copy.write_json("configuration.json", values)
+    with pytest.raises(RunError, match=r"do not fit the network.*Received: .*run"):
+        load_recogniser(copy)
