@@ -57,8 +57,20 @@ def model_card(run: Run, recogniser: Recogniser) -> str:
         metrics += "\nThis export decodes as the row `greedy`: it carries no language model.\n"
     return f"""# Speech to text, preset {run.preset}
 
+From the run {run.folder.name}, seed {configuration.seed}.
+
 Audio of {recogniser.features.sample_rate} samples a second, mono, in −1 … 1, to text of the characters
 `{"".join(recogniser.alphabet)}`, with times and confidence of each word. {direction}
+
+## Signatures
+
+`serving_default` takes `audio`, float32 (batch, samples), and `lengths`, int32 (batch,), the samples that count; `wav`
+takes `wav`, a string (batch,): the bytes of files of 16-bit PCM at {recogniser.features.sample_rate} samples a second.
+Both return `text` and `confidence` (batch,), and `words`, `word_starts`, `word_ends` (seconds) and `word_confidences`
+(batch, words), padded with empty words.
+
+    model = tf.saved_model.load(folder)
+    model.signatures["wav"](wav=tf.constant([open("recording.wav", "rb").read()]))["text"]
 
 ## Data and licence
 
