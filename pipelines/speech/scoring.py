@@ -9,6 +9,7 @@ import numpy as np
 from pipelines.evaluation import Metric, bootstrap_ratio, paired_difference, ratio
 
 SIGNIFICANT = 0.05  # p-values below
+RESAMPLINGS = 1000
 
 
 def error_rates(references: Sequence[str], texts: Sequence[str]) -> dict[str, Metric]:
@@ -35,16 +36,17 @@ def comparison(references: Sequence[str], model: Sequence[str], others: Sequence
     Example:
         >>> from pipelines.speech.scoring import comparison
         >>> comparison(["one two"] * 9, ["one two"] * 9, ["one too"] * 9)
-        'significantly worse than the model: WER difference 0.500 [0.500, 0.500], p = 0.002'
+        'significantly worse than the model: WER difference 0.500 [0.500, 0.500], p ≤ 0.002'
     """
     theirs, ours = (
         tuple(np.transpose([word_errors(*pair) for pair in zip(references, texts, strict=True)]))  # errors, words
         for texts in (others, model)
     )
-    difference, p = paired_difference(theirs, ours, ratio)
+    difference, p = paired_difference(theirs, ours, ratio, RESAMPLINGS)
     verdict = "worse than" if difference.value > 0 else "better than"
     verdict = f"significantly {verdict}" if p < SIGNIFICANT else "not significantly different from"
-    return f"{verdict} the model: WER difference {difference}, p = {p:.3f}"
+    sign = "≤" if p <= 2 / (RESAMPLINGS + 1) else "="  # no resampling on the other side: it may be smaller
+    return f"{verdict} the model: WER difference {difference}, p {sign} {p:.3f}"
 
 
 def word_errors(reference: str, text: str) -> tuple[int, int]:
