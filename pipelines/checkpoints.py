@@ -12,6 +12,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from pipelines.runs import cannot_write
+
 Variable: TypeAlias = Any  # keras.Variable or tf.Variable, neither of which mypy knows
 
 
@@ -26,6 +28,9 @@ def save_checkpoint(path: Path, variables: Mapping[str, Sequence[Variable]], sta
         variables: Groups of variables, such as `{"model": model.variables}`.
         state: Anything that JSON holds; floats come back bit-equal.
 
+    Raises:
+        RunError: The disk is full, or the folder cannot be written; the old file is still there.
+
     Example:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "latest.npz"
@@ -37,16 +42,16 @@ def save_checkpoint(path: Path, variables: Mapping[str, Sequence[Variable]], sta
     """
     arrays = {name: variable.numpy() for name, variable in _named(variables).items()}
     partial = path.with_name(path.name + ".partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as file:
             np.savez(file, state=np.array(json.dumps(state)), **arrays)
             file.flush()
             os.fsync(file.fileno())  # so that not even a power cut leaves a renamed but empty file
         os.replace(partial, path)
-    except OSError:
+    except OSError as error:
         partial.unlink(missing_ok=True)
-        raise
+        raise cannot_write(path, error) from error
 
 
 def load_checkpoint(path: Path, variables: Mapping[str, Sequence[Variable]]) -> dict[str, Any]:

@@ -10,7 +10,13 @@ from pathlib import Path
 
 from pydantic import Field
 
-from pipelines.configuration import Configuration, ConfigurationType, parse_command_line, parse_options
+from pipelines.configuration import (
+    Configuration,
+    ConfigurationError,
+    ConfigurationType,
+    parse_command_line,
+    parse_options,
+)
 from pipelines.runs import Run
 
 OURS = ("pipelines", "data", "models")
@@ -25,7 +31,10 @@ class TrainingCommand(Configuration):
     """Base of a pipeline's configuration: what its training command takes besides the experiment itself."""
 
     seed: int = Field(0, ge=0, description="of weights, order, augmentation and dropout")
-    resume: bool = Field(False, exclude=True, description="go on with the newest unfinished run of this preset")
+    resume: bool = Field(
+        False, exclude=True, description="go on with the newest unfinished run, of the preset if one is named"
+    )
+    evaluate: bool = Field(False, exclude=True, description="evaluate the run when it is trained")
 
 
 class RunOptions(Configuration):
@@ -41,14 +50,32 @@ class RunOptions(Configuration):
 def training_run(
     pipeline: str, presets: Mapping[str, ConfigurationType], arguments: Sequence[str], description: str
 ) -> tuple[Run, ConfigurationType]:
-    """Reads the command line of a training and returns its run, new or to be resumed, with its configuration."""
+    """Reads the command line of a training and returns its run, new or to be resumed, with its configuration.
+
+    No other process trains the run until this one ends.
+
+    Raises:
+        ConfigurationError: if settings are given for a run that is resumed, which has its own.
+        RunError: if there is no run to resume, or the new one cannot be written.
+    """
     program = f"python -m pipelines.{pipeline}.train"
     preset, configuration = parse_command_line(presets, arguments, program, description)
     if not getattr(configuration, "resume", False):
-        return Run.create(pipeline, preset, configuration), configuration
-    run = Run.newest_unfinished(pipeline, preset)
+        run = Run.create(pipeline, preset, configuration)
+        run.lock()
+        return run, configuration
+    names = [argument.partition("=")[0] for argument in arguments if argument.startswith("--")]
+    if settings := [name for name in names if name not in ("--resume", "--evaluate", "--no_evaluate")]:
+        raise ConfigurationError(
+            "A run that is resumed keeps the settings with which it started. Expected no option beside --resume "
+            "(RESUME=1) but the preset. Leave the others out, or start a new run, without --resume. "
+            f"Received: {', '.join(settings)}"
+        )
+    named = not arguments[0].startswith("-")
+    run = Run.newest_unfinished(pipeline, preset if named else None)
     print(f"Going on with {run.folder}, configured as it was when it started.")
-    return run, run.read_configuration(type(configuration))
+    started = run.read_configuration(type(configuration))
+    return run, started.replace(evaluate=True) if getattr(configuration, "evaluate", False) else started
 
 
 @contextmanager

@@ -4,6 +4,7 @@ Files are written beside their place and moved there: no reader and no killed pr
 """
 
 import csv
+import fcntl
 import io
 import json
 import math
@@ -18,6 +19,8 @@ import numpy as np
 
 from pipelines.configuration import Configuration, ConfigurationType
 from pipelines.versions import versions_here
+
+_LOCKS: dict[Path, int] = {}  # files that this process holds locked, open until it ends, by their run's folder
 
 
 class RunError(RuntimeError):
@@ -70,7 +73,7 @@ class Run:
             folder = _move_to_free_name(unfinished, f"{moment:%Y%m%d-%H%M%S}")
         except (OSError, RunError) as error:
             shutil.rmtree(unfinished, ignore_errors=True)
-            raise _cannot_write(parent, error) if isinstance(error, OSError) else error from None
+            raise cannot_write(parent, error) if isinstance(error, OSError) else error from None
         return cls(folder, pipeline, preset)
 
     @classmethod
@@ -111,17 +114,26 @@ class Run:
         return max(finished, key=lambda run: run.read_json("finished.json")["finished"])
 
     @classmethod
-    def newest_unfinished(cls, pipeline: str, preset: str, root: Path | str | None = None) -> "Run":
-        """Return the run of this preset that started last and has not finished: what RESUME=1 goes on with.
+    def newest_unfinished(cls, pipeline: str, preset: str | None = None, root: Path | str | None = None) -> "Run":
+        """Return, locked, the run of one preset or of all that RESUME=1 goes on with.
+
+        It is the one that started last of those that no other process is training; runs with a checkpoint go first.
 
         Raises:
             RunError: if there is none.
         """
-        unfinished = [run for run in _runs(pipeline, preset, root) if not run.finished]
-        if not unfinished:
-            command = f"{_make_command(pipeline, preset)} (without RESUME=1)"
-            raise _no_run("unfinished", pipeline, preset, root, command)
-        return max(unfinished, key=lambda run: run.read_json("versions.json")["started"])
+        unfinished = [run for run in _runs(pipeline, None, root) if not run.finished]
+        wanted = [run for run in unfinished if preset in (None, run.preset)]
+        wanted.sort(key=lambda run: (run.checkpoint("latest").exists(), run.read_json("versions.json")["started"]))
+        for run in reversed(wanted):
+            if run._take_lock() and not run.finished:  # another process may have finished it meanwhile
+                return run
+        if wanted:
+            raise wanted[-1]._trained_elsewhere()
+        command = f"{_make_command(pipeline, preset)} (without RESUME=1)"
+        if others := sorted({run.preset for run in unfinished}):
+            command += f", or go on with a run of another preset, {' or '.join(others)}"
+        raise _no_run("unfinished", pipeline, preset, root, command)
 
     @property
     def finished(self) -> bool:
@@ -138,6 +150,19 @@ class Run:
         ):  # else a copy, outside a folder of runs
             target = Path(preset.name, self.folder.name)
             _replace_atomically(pipeline / "latest", lambda temporary: temporary.symlink_to(target))
+
+    def lock(self) -> None:
+        """Keep other processes from training this run until this process ends, however it ends.
+
+        Raises:
+            RunError: if another process is training it.
+        """
+        if not self._take_lock():
+            raise self._trained_elsewhere()
+
+    def checkpoint(self, name: str) -> Path:
+        """Return the path of a checkpoint, `latest` or `best`."""
+        return self.folder / "checkpoints" / f"{name}.npz"
 
     def read_configuration(self, kind: type[ConfigurationType]) -> ConfigurationType:
         """Return the run's configuration as an instance of `kind`, validated again."""
@@ -198,6 +223,32 @@ class Run:
             {name: float(value) for name, value in row.items() if value} | {"epoch": int(row["epoch"])} for row in rows
         ]
 
+    def _take_lock(self) -> bool:
+        """Lock the run; False if another process holds it."""
+        folder = self.folder.resolve()
+        if folder in _LOCKS:
+            return True
+        try:
+            file = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise cannot_write(folder / ".lock", error) from error
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(file)
+            return False
+        except OSError:
+            pass  # a disk that knows no locks, such as some on a network: better unguarded than not at all
+        _LOCKS[folder] = file
+        return True
+
+    def _trained_elsewhere(self) -> RunError:
+        return RunError(
+            "The run is being trained by another process. Expected one whose training has stopped. Wait for that "
+            f"process or stop it, or start a new run, {_make_command(self.pipeline, self.preset)} (without RESUME=1). "
+            f"Received: {str(self.folder)!r}"
+        )
+
     def _read(self, name: str) -> str:
         try:
             return (self.folder / name).read_text(encoding="utf-8")
@@ -237,7 +288,7 @@ def _replace_atomically(path: Path, write: Callable[[Path], None]) -> None:
         write(temporary)
         os.replace(temporary, path)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -270,11 +321,13 @@ def _no_run(state: str, pipeline: str, preset: str | None, root: Path | str | No
     )
 
 
-def _cannot_write(path: Path, error: OSError) -> RunError:
+def cannot_write(path: Path, error: Exception) -> RunError:
+    """Return what to raise when a file of a run could not be written."""
     return RunError(
-        "A file of the run could not be written; nothing half-written is left. Expected free space and "
-        "permission. Make room (see `df`), or set UNROLLED_RUNS to a folder on another disk, then type the "
-        f"command again, with RESUME=1 if a training had begun. Received: {str(path)!r} ({error})"
+        "A file of the run could not be written; what was complete before is kept. Expected free space and "
+        "permission. Make room (see `df`), then type the command again, with RESUME=1 if a training had begun; or "
+        "move the folder of runs to another disk and let UNROLLED_RUNS name it. "
+        f"Received: {str(path)!r} ({error})"
     )
 
 

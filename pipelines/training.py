@@ -4,6 +4,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ import tensorflow as tf
 from pipelines.checkpoints import load_checkpoint, save_checkpoint
 from pipelines.optimization import TrainingConfiguration, TrainingStep
 from pipelines.progress import Display
-from pipelines.runs import Run
+from pipelines.runs import Run, cannot_write
 
 __all__ = ["FitResult", "TrainingConfiguration", "fit"]
 
@@ -81,12 +82,14 @@ def fit(
         ValueError: The model is not built, a weight gets no gradient, the loss is no scalar, the length of an epoch is
             unknown, or the monitored value is missing.
         FloatingPointError: The loss or the gradient was not finite for 20 steps in a row.
+        RunError: Another process trains the run, or a file of it cannot be written: the disk is full, say.
     """
     if not model.built or not model.trainable_variables:
         raise ValueError(
             "The model is not built, or has no trainable weights. Build it first, by calling it on a batch. "
             f"Received: {model!r}"
         )
+    run.lock()
     first_epoch = training_batches(0)
     if steps_per_epoch is None:
         steps_per_epoch = int(first_epoch.cardinality())
@@ -132,6 +135,10 @@ class _Training:
         self.timing = {"seconds": 0.0, "step_seconds": 0.0, "waiting_seconds": 0.0, "examples": 0.0}
         self.saved_at = time.perf_counter()
 
+        self.events = run.folder / "tensorboard"
+        with _refusal_explained(self.events):
+            self.writer = tf.summary.create_file_writer(str(self.events))
+
     @property
     def finished(self) -> bool:
         patience = self.configuration.early_stopping_patience
@@ -141,8 +148,7 @@ class _Training:
         self._restore()
         total = self.configuration.epochs * self.steps_per_epoch
         done = self.epoch * self.steps_per_epoch + self.step_in_epoch
-        writer = tf.summary.create_file_writer(str(self.run.folder / "tensorboard"))
-        with writer.as_default(), Display(total, done) as display:
+        with Display(total, done) as display:
             if not self.finished:
                 self._open_batches(self.epoch, self.step_in_epoch)
             while not self.finished:
@@ -153,7 +159,6 @@ class _Training:
                     self._open_batches(self.epoch + 1)
                 self._end_epoch(validate, monitor, display)
                 self._save()
-                writer.flush()
         self.batches = iter(())
         return self._keep_best()
 
@@ -194,9 +199,8 @@ class _Training:
     def _read_sums(self) -> Row:
         """Returns the epoch's means so far, writes them to TensorBoard, and judges the skipped steps."""
         means = self.step.means()
-        for name in ("loss", "gradient_norm", "learning_rate"):
-            step = self.epoch * self.steps_per_epoch + self.step_in_epoch
-            tf.summary.scalar(f"training/{name}", means[name], step=step)
+        shown = {name: means[name] for name in ("loss", "gradient_norm", "learning_rate")}
+        self._write_events("training", shown, self.epoch * self.steps_per_epoch + self.step_in_epoch)
         self.step.refuse_long_skip(self.epoch + 1)
         return {"epoch": self.epoch + 1, "steps": float(self.step_in_epoch), **means}
 
@@ -214,7 +218,7 @@ class _Training:
                 self.best_value = values[monitor]
                 self.best_epoch = self.epoch + 1
                 self.epochs_without_improvement = 0
-                save_checkpoint(self._path("best"), {"model": self.model.variables}, {"row": values})
+                save_checkpoint(self.run.checkpoint("best"), {"model": self.model.variables}, {"row": values})
             else:
                 self.epochs_without_improvement += 1
         row |= {f"validation_{name}": value for name, value in values.items()}
@@ -222,8 +226,7 @@ class _Training:
             last = f"the last one step {float(self.step.sums['last_skip']):g}"
             display.say(f"{row['skipped_steps']:g} steps without a finite loss were skipped, {last}")
         display.show(row, self._speed(), line=True)
-        for name, value in row.items():
-            tf.summary.scalar(f"epoch/{name}", value, step=self.epoch + 1)
+        self._write_events("epoch", row, self.epoch + 1)
         self.run.append_history(row)
         self.history.append(row)
         self.timing["examples"] += float(self.step.sums["examples"])
@@ -231,13 +234,23 @@ class _Training:
         self.epoch += 1
         self.step_in_epoch = 0
 
+    def _write_events(self, group: str, values: Row, step: int) -> None:
+        with _refusal_explained(self.events), self.writer.as_default():  # which flushes at its end
+            for name, value in values.items():
+                tf.summary.scalar(f"{group}/{name}", value, step=step)
+
     def _keep_best(self) -> FitResult:
         """Loads the best weights, and writes them and the timing."""
         if self.best_epoch:
-            load_checkpoint(self._path("best"), {"model": self.model.variables})
+            load_checkpoint(self.run.checkpoint("best"), {"model": self.model.variables})
         partial = self.run.folder / "partial.weights.h5"
-        self.model.save_weights(partial, overwrite=True)
-        os.replace(partial, self.run.folder / "model.weights.h5")
+        weights = self.run.folder / "model.weights.h5"
+        try:
+            with _refusal_explained(weights):
+                self.model.save_weights(partial, overwrite=True)
+                os.replace(partial, weights)
+        finally:
+            partial.unlink(missing_ok=True)
         seconds, waiting = self.timing["seconds"], self.timing["waiting_seconds"]
         self.run.write_timing(seconds, self._speed(), waiting / max(self.timing["step_seconds"], 1e-9))
         skipped = sum(int(row["skipped_steps"]) for row in self.history)
@@ -248,9 +261,6 @@ class _Training:
         """Examples a second, validation not counted."""
         examples = self.timing["examples"] + float(self.step.sums["examples"])
         return examples / max(self.timing["step_seconds"], 1e-9)
-
-    def _path(self, name: str) -> Path:
-        return self.run.folder / "checkpoints" / f"{name}.npz"
 
     def _variables(self) -> dict[str, list[Any]]:
         return {
@@ -267,10 +277,20 @@ class _Training:
         now = time.perf_counter()
         self.timing["seconds"] += now - self.saved_at
         self.saved_at = now
-        save_checkpoint(self._path("latest"), self._variables(), {name: getattr(self, name) for name in STATE})
+        state = {name: getattr(self, name) for name in STATE}
+        save_checkpoint(self.run.checkpoint("latest"), self._variables(), state)
 
     def _restore(self) -> None:
-        if self._path("latest").exists():
-            for name, value in load_checkpoint(self._path("latest"), self._variables()).items():
+        if (latest := self.run.checkpoint("latest")).exists():
+            for name, value in load_checkpoint(latest, self._variables()).items():
                 setattr(self, name, value)
         self.saved_at = time.perf_counter()
+
+
+@contextmanager
+def _refusal_explained(path: Path) -> Iterator[None]:
+    """Says what to do when the operating system, through TensorFlow or not, refuses to write a file."""
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:
+        raise cannot_write(path, error) from error

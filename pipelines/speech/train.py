@@ -8,7 +8,7 @@ from models.losses import ctc_loss
 from pipelines import commands
 from pipelines.configuration import ConfigurationError
 from pipelines.runs import Run
-from pipelines.speech import data
+from pipelines.speech import data, evaluate
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.config import PRESETS, SpeechConfiguration
 from pipelines.speech.model import Recogniser
@@ -114,7 +114,11 @@ def report(speech: data.Speech) -> None:
 def main(arguments: list[str]) -> None:
     run, configuration = commands.training_run("speech", PRESETS, arguments, __doc__ or "")
     train(run, configuration)
-    print(f"Wrote {run.folder}\nNext: make eval-speech, make export-speech, make transcribe AUDIO=recording.wav")
+    print(f"Wrote {run.folder}")
+    if configuration.evaluate:
+        evaluate.main(["--run", str(run.folder)])
+    else:
+        print("Next: make eval-speech, make export-speech, make transcribe AUDIO=recording.wav")
 
 
 if __name__ == "__main__":

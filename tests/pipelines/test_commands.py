@@ -146,6 +146,23 @@ def test_a_training_is_resumed_as_it_was_configured(capsys: pytest.CaptureFixtur
         training_run("test", PRESETS, ["small", "--resume"], "Train.")
 
 
+def test_a_training_is_resumed_whatever_its_preset_unless_one_is_named() -> None:
+    run, configuration = training_run("test", PRESETS, ["base"], "Train.")
+    with pytest.raises(RunError, match=r"no unfinished test run of preset small.*another preset, base"):
+        training_run("test", PRESETS, ["small", "--resume"], "Train.")
+    resumed, same = training_run("test", PRESETS, ["--resume", "--evaluate"], "Train.")
+    assert resumed.folder == run.folder.resolve()
+    assert same == configuration.replace(evaluate=True)
+
+
+@pytest.mark.parametrize("preset", [[], ["small"]])
+def test_a_resumed_training_takes_no_settings(preset: list[str]) -> None:
+    training_run("test", PRESETS, ["small"], "Train.")
+    for settings in (["--seed", "0"], ["--seed=3"]):
+        with pytest.raises(ConfigurationError, match=r"keeps the settings.*Received: --seed$"):
+            training_run("test", PRESETS, [*preset, "--resume", *settings], "Train.")
+
+
 def test_a_run_is_the_latest_or_the_one_named(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no finished test run"):
         RunOptions().open("test")

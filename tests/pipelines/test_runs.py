@@ -3,7 +3,11 @@ import errno
 import json
 import os
 import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +95,42 @@ def test_newest_unfinished_is_the_one_to_resume(root: Path) -> None:
     first.finish()
     with pytest.raises(RunError, match=r"no unfinished speech run of preset small.*make train-speech PRESET=small"):
         Run.newest_unfinished("speech", "small")
+
+
+@contextmanager
+def trained_elsewhere(run: Run) -> Iterator[None]:
+    """Another process holds the run; it is killed at the end."""
+    code = "import sys; from pipelines.runs import Run; Run.open(sys.argv[1]).lock(); print('locked'); sys.stdin.read()"
+    command = [sys.executable, "-c", code, str(run.folder)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "locked\n"
+        yield
+        process.kill()
+
+
+def test_a_run_that_another_process_trains_is_left_to_it(root: Path) -> None:
+    first, second = (Run.create("speech", "small", Model()) for _ in range(2))
+    with trained_elsewhere(second):
+        assert Run.newest_unfinished("speech", "small").folder == first.folder
+        with pytest.raises(RunError, match="is being trained by another process"):
+            Run.open(second.folder).lock()
+        first.finish()
+        with pytest.raises(RunError, match=r"is being trained by another process.*make train-speech PRESET=small"):
+            Run.newest_unfinished("speech", "small")
+    assert Run.newest_unfinished("speech", "small").folder == second.folder, "a killed process holds nothing"
+
+
+def test_runs_with_a_checkpoint_are_resumed_first(root: Path) -> None:
+    older, newer, empty = (Run.create("speech", preset, Model()) for preset in ("small", "base", "small"))
+    for run in (older, newer):
+        run.checkpoint("latest").parent.mkdir()
+        run.checkpoint("latest").touch()
+    assert Run.newest_unfinished("speech").folder == newer.folder
+    assert Run.newest_unfinished("speech", "small").folder == older.folder
+    older.finish()
+    assert Run.newest_unfinished("speech", "small").folder == empty.folder
 
 
 def test_run_opens_where_it_was_copied_to(root: Path, tmp_path: Path) -> None:

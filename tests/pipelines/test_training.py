@@ -5,6 +5,7 @@ import json
 import math
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import pytest
 import tensorflow as tf
 
 from pipelines.configuration import ConfigurationError
-from pipelines.runs import Run
+from pipelines.runs import Run, RunError
 from pipelines.training import TrainingConfiguration, fit
 
 REPOSITORY = Path(__file__).parents[2]
@@ -292,6 +293,25 @@ def test_what_is_written(run):
     events = list((run.folder / "tensorboard").iterdir())
     tags = {value.tag for event in tf.compat.v1.train.summary_iterator(str(events[0])) for value in event.summary.value}
     assert {"training/loss", "training/learning_rate", "epoch/loss", "epoch/validation_mse"} <= tags
+
+
+@pytest.mark.parametrize(
+    ("largest", "value", "refused"), [(300, 1.0, "best.npz"), (300, math.nan, "tensorboard"), (3000, 1.0, "latest.npz")]
+)
+def test_a_full_disk_says_how_to_go_on(run, largest, value, refused):
+    """No file may grow beyond so many bytes: the system refuses the write as it does on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def validate():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, before[1]))
+        return {"mse": value}
+
+    try:
+        with pytest.raises(RunError, match=rf"could not be written.*RESUME=1.*UNROLLED_RUNS.*Received: .*{refused}"):
+            train(run, QUICK, validate=validate)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list(run.folder.rglob("*partial*"))
 
 
 def test_errors_say_what_to_do(run):

@@ -227,3 +227,13 @@ def test_run_of_an_older_version_is_read_and_one_that_does_not_fit_is_refused(tr
     copy.write_json("configuration.json", values)
     with pytest.raises(RunError, match=r"do not fit the network.*Received: .*run"):
         load_recogniser(copy)
+
+
+def test_the_run_that_was_trained_is_evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path))
+    trained, evaluated = [], []
+    monkeypatch.setattr(train, "train", lambda run, configuration: trained.append(run.folder))
+    monkeypatch.setattr(train.evaluate, "main", evaluated.append)
+    train.main(["small"])
+    train.main(["small", "--evaluate"])
+    assert evaluated == [["--run", str(trained[1])]]
