@@ -104,31 +104,48 @@ class Evaluation(NamedTuple):
         """Names of all metrics, in the order in which rows first mention them."""
         return list(dict.fromkeys(name for row in self.rows for name in row.metrics))
 
-    def cells(self) -> tuple[list[str], list[list[str]]]:
-        """Returns the heads of the columns and the rows as text, for the terminal and the report."""
+    def cells(self, intervals: bool = True) -> tuple[list[str], list[list[str]]]:
+        """Returns the heads of the columns and the rows as text, for the terminal and the report.
+
+        Args:
+            intervals: Show the interval of a value beside it.
+        """
         optional = [name for name in ("minutes", "notes") if any(getattr(row, name) for row in self.rows)]
         names = self.metric_names()
         rows = []
         for row in self.rows:
-            metrics = [str(row.metrics[name]) if name in row.metrics else "" for name in names]
+            shown = [row.metrics.get(name) for name in names]
+            metrics = ["" if each is None else str(each if intervals else Metric(each.value)) for each in shown]
             others = {"minutes": "" if row.minutes is None else f"{row.minutes:.1f}", "notes": row.notes}
             rows.append([row.name, *metrics, *(others[name] for name in optional)])
         return ["", *names, *optional], rows
 
-    def table(self) -> Table:
-        """Returns a table for the terminal, each value with its interval."""
-        heads, rows = self.cells()
+    def print(self, console: Console | None = None) -> None:
+        """Prints the table, each value with its interval where the terminal is wide enough, and the notes below."""
+        console = console or Console()
+        table = self._table(intervals=True)
+        if fits := console.measure(table, options=console.options.update(max_width=10_000)).maximum <= console.width:
+            console.print(table)
+        else:
+            console.print(self._table(intervals=False))
+        for row in self.rows:
+            if row.notes:
+                console.print(Text(f"{row.name}: {row.notes}"), highlight=False)
+        if not fits:
+            console.print("The intervals stand in the JSON file and in the report; a wider terminal shows them here.")
+
+    def _table(self, intervals: bool) -> Table:
+        heads, rows = self._replace(rows=[row._replace(notes="") for row in self.rows]).cells(intervals)
         # As `Text`, because rich would take [brackets] for markup.
-        table = Table(title=Text(f"{self.split} split, {self.examples} examples, with intervals"))
+        table = Table(
+            title=Text(f"{self.split} split, {self.examples} examples" + (", with intervals" if intervals else "")),
+            title_justify="left",
+        )
         for head in heads:
-            table.add_column(head, justify="left" if head in ("", "notes") else "right")
+            table.add_column(head, justify="right" if head else "left", no_wrap=True)
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
         return table
-
-    def print(self) -> None:
-        """Prints the table."""
-        Console().print(self.table())
 
 
 def bootstrap(

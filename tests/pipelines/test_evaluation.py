@@ -140,7 +140,7 @@ def test_table_shows_every_number_and_takes_names_literally():
         Row("[red]peer[/red]", {"mae": Metric(12345.6, 9.0, 20000.0)}),
     ]
     console = Console(width=120, record=True, file=io.StringIO())
-    console.print(Evaluation("test", 7, rows).table())
+    Evaluation("test", 7, rows).print(console)
     text = console.export_text()
     for expected in (
         "7 examples",
@@ -152,3 +152,15 @@ def test_table_shows_every_number_and_takes_names_literally():
     ):
         assert expected in text
     assert "minutes" not in text
+
+
+def test_a_narrow_terminal_gets_the_values_without_intervals_and_the_notes_below():
+    rows = [Row("model", {name: Metric(0.2, 0.1, 0.3) for name in ("wer", "cer", "mae")}, notes="beam search " * 9)]
+    console = Console(width=60, record=True, file=io.StringIO())
+    Evaluation("test", 7, rows).print(console)
+    text = console.export_text()
+    assert "0.200" in text
+    assert "[0.100" not in text
+    assert "report" in text  # where the intervals are
+    assert text.index("model: beam") > text.index("0.200")
+    assert all(line.count("│") in (0, 5) for line in text.splitlines())  # no cell is broken over lines
