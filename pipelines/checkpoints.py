@@ -2,19 +2,21 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 from zipfile import BadZipFile
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from pipelines.runs import cannot_write
+from pipelines.run_files import RunError, cannot_write
+from pipelines.runs import Run
 
 Variable: TypeAlias = Any  # keras.Variable or tf.Variable, neither of which mypy knows
+ModelType = TypeVar("ModelType", bound=keras.Model)
 
 
 def save_checkpoint(path: Path, variables: Mapping[str, Sequence[Variable]], state: Mapping[str, Any]) -> None:
@@ -83,6 +85,35 @@ def load_checkpoint(path: Path, variables: Mapping[str, Sequence[Variable]]) -> 
         array = arrays[name]
         variable.assign(array.view(variable.numpy().dtype) if array.dtype.kind == "V" else array)
     return state
+
+
+def load_trained(run: Run, build: Callable[[], ModelType]) -> ModelType:
+    """Returns the model of a finished run, with its trained weights.
+
+    Args:
+        run: The run.
+        build: Returns the untrained model, its weights made, from what the run's folder holds.
+
+    Raises:
+        RunError: The run was not trained to its end, or its weights do not fit the model.
+    """
+    weights = run.folder / "model.weights.h5"
+    if not weights.exists():
+        raise RunError(
+            f"The run has no trained weights. Expected {weights.name}, which a training writes at its end. Go on with "
+            f"the run, make train-{run.pipeline} PRESET={run.preset} RESUME=1, or take another one. "
+            f"Received: {str(run.folder)!r}"
+        )
+    model = build()
+    try:
+        model.load_weights(weights)
+    except (ValueError, OSError) as error:
+        raise RunError(
+            "The weights of the run do not fit the network that this version makes of its configuration, or are "
+            "damaged. Expected a run of this version or the one before; use the version in its versions.json, or train "
+            f"again. Received: {str(run.folder)!r} ({error})"
+        ) from error
+    return model
 
 
 class WeightAverage:

@@ -1,7 +1,6 @@
 """What the commands of every pipeline do alike: find their run, report errors as messages, say what to type next."""
 
 import re
-import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -88,7 +87,7 @@ def removed_if_refused(run: Run) -> Iterator[None]:
         yield
     except BaseException:
         if not any((run.folder / name).exists() for name in ("checkpoints", "history.csv")):
-            shutil.rmtree(run.folder, ignore_errors=True)
+            run.remove()
         raise
 
 
@@ -103,8 +102,8 @@ def main(command: Callable[[list[str]], None]) -> None:
     """Runs a command with the process's arguments; an error that a user can mend is a message, not a traceback."""
     try:
         command(sys.argv[1:])
-    except KeyboardInterrupt:
-        print("\nStopped. A training goes on from its last checkpoint with RESUME=1.", file=sys.stderr)
+    except KeyboardInterrupt as stopped:
+        print(" ".join(["\nStopped.", *stopped.args]), file=sys.stderr)
         raise SystemExit(130) from None
     except Exception as error:
         message = message_for_user(error)

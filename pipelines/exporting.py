@@ -12,6 +12,9 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
+from pipelines.evaluation import Evaluation
+from pipelines.runs import Run, RunError
+
 PYTHON_OPERATIONS = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
 MOST_WARMUP_REQUESTS = 1000
 """TensorFlow Serving refuses a model with more."""
@@ -96,6 +99,23 @@ def export(
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+
+
+def metrics_table(run: Run, examples: str) -> str:
+    """Returns a run's evaluation in Markdown, for its model card.
+
+    Args:
+        run: The run that is exported.
+        examples: What its examples are, in the plural: "recordings".
+    """
+    try:
+        evaluation = Evaluation.from_json(run.read_json("evaluation.json"))
+    except RunError:
+        return f"Not evaluated; run make eval-{run.pipeline} before the export.\n"
+    heads, rows = evaluation.cells()
+    lines = [heads, ["---"] * len(heads), *rows]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"{evaluation.split} split, {evaluation.examples} {examples}, 95 % intervals:\n\n{table}\n"
 
 
 def _refuse_what_a_server_lacks(name: str, signature: Any) -> None:

@@ -85,10 +85,16 @@ def write_report(run: Run, title: str, sections: Sequence[Section], name: str = 
         sections: Its parts.
         name: Of the file.
     """
-    return run.write_text(name, _page(title, sections))
+    return run.write_text(name, page(title, sections))
 
 
-def _page(title: str, sections: Sequence[Section]) -> str:
+def page(title: str, sections: Sequence[Section]) -> str:
+    """Returns a page of HTML that needs no other file, for what is no run.
+
+    Args:
+        title: Head of the page.
+        sections: Its parts.
+    """
     parts = []
     for section in sections:
         blocks = "\n".join(_block(block) for block in section.blocks)

@@ -1,30 +1,22 @@
-"""Run folders: `runs/<pipeline>/<preset>/<time>/` holds all that is needed to use a trained model later.
-
-Files are written beside their place and moved there: no reader and no killed process ever meets half of one.
-"""
+"""Run folders: `runs/<pipeline>/<preset>/<time>/` holds all that is needed to use a trained model later."""
 
 import csv
-import fcntl
 import io
 import json
-import math
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pipelines.configuration import Configuration, ConfigurationType
+from pipelines.locks import take_lock
+from pipelines.run_files import RunError, cannot_write, replace_atomically, to_json, write_text_atomically
 from pipelines.versions import versions_here
 
-_LOCKS: dict[Path, int] = {}  # files that this process holds locked, open until it ends, by their run's folder
-
-
-class RunError(RuntimeError):
-    """A run folder that is missing, incomplete or cannot be written; the message says what to type next."""
+__all__ = ["Run", "RunError", "cannot_write", "runs_folder", "write_text_atomically"]
 
 
 class Run:
@@ -69,10 +61,10 @@ class Run:
         try:
             unfinished.mkdir(parents=True)
             write_text_atomically(unfinished / "configuration.json", configuration.to_json())
-            write_text_atomically(unfinished / "versions.json", _json(versions))
+            write_text_atomically(unfinished / "versions.json", to_json(versions))
             folder = _move_to_free_name(unfinished, f"{moment:%Y%m%d-%H%M%S}")
         except (OSError, RunError) as error:
-            shutil.rmtree(unfinished, ignore_errors=True)
+            cls(unfinished, pipeline, preset).remove()
             raise cannot_write(parent, error) if isinstance(error, OSError) else error from None
         return cls(folder, pipeline, preset)
 
@@ -108,10 +100,10 @@ class Run:
         Raises:
             RunError: if no run of this pipeline and preset has finished.
         """
-        finished = [run for run in _runs(pipeline, preset, root) if run.finished]
+        finished = {run: moment for run in _runs(pipeline, preset, root) if (moment := run.finished_at)}
         if not finished:
             raise _no_run("finished", pipeline, preset, root, _make_command(pipeline, preset))
-        return max(finished, key=lambda run: run.read_json("finished.json")["finished"])
+        return max(finished, key=finished.__getitem__)
 
     @classmethod
     def newest_unfinished(cls, pipeline: str, preset: str | None = None, root: Path | str | None = None) -> "Run":
@@ -138,18 +130,34 @@ class Run:
     @property
     def finished(self) -> bool:
         """Whether `finish` was called."""
-        return (self.folder / "finished.json").exists()
+        return self.finished_at is not None
+
+    @property
+    def finished_at(self) -> str | None:
+        """When `finish` was called; None before, and where the machine died over it and left a damaged mark."""
+        try:
+            return str(json.loads((self.folder / "finished.json").read_text(encoding="utf-8"))["finished"])
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return None
 
     def finish(self) -> None:
         """Mark the run as finished, and let `runs/<pipeline>/latest` point to it."""
         self.write_json("finished.json", {"finished": datetime.now(UTC).isoformat(timespec="microseconds")})
-        preset, pipeline = self.folder.parent, self.folder.parent.parent
-        if (pipeline.name, preset.name) == (
-            self.pipeline,
-            self.preset,
-        ):  # else a copy, outside a folder of runs
-            target = Path(preset.name, self.folder.name)
-            _replace_atomically(pipeline / "latest", lambda temporary: temporary.symlink_to(target))
+        if self._is_at_home():
+            target = Path(self.preset, self.folder.name)
+            replace_atomically(self.folder.parent.parent / "latest", lambda temporary: temporary.symlink_to(target))
+
+    def remove(self) -> None:
+        """Delete the run, and the folders of its preset and its pipeline where nothing else is in them."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if self._is_at_home():
+            with suppress(OSError):  # not empty
+                self.folder.parent.rmdir()
+                self.folder.parent.parent.rmdir()
+
+    def _is_at_home(self) -> bool:
+        """Whether the run lies in a folder of runs, and is no copy elsewhere."""
+        return self.folder.parts[-3:-1] == (self.pipeline, self.preset)
 
     def lock(self) -> None:
         """Keep other processes from training this run until this process ends, however it ends.
@@ -176,7 +184,7 @@ class Run:
 
     def write_json(self, name: str, value: Any) -> Path:
         """Write a JSON file into the run folder; NumPy values become plain, NaN and infinity null."""
-        return self.write_text(name, _json(value))
+        return self.write_text(name, to_json(value))
 
     def read_json(self, name: str) -> Any:
         """Return the content of a JSON file of the run folder.
@@ -224,23 +232,10 @@ class Run:
         ]
 
     def _take_lock(self) -> bool:
-        """Lock the run; False if another process holds it."""
-        folder = self.folder.resolve()
-        if folder in _LOCKS:
-            return True
         try:
-            file = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+            return take_lock(self.folder)
         except OSError as error:
-            raise cannot_write(folder / ".lock", error) from error
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(file)
-            return False
-        except OSError:
-            pass  # a disk that knows no locks, such as some on a network: better unguarded than not at all
-        _LOCKS[folder] = file
-        return True
+            raise cannot_write(self.folder / ".lock", error) from error
 
     def _trained_elsewhere(self) -> RunError:
         return RunError(
@@ -262,35 +257,6 @@ class Run:
 def runs_folder(root: Path | str | None = None) -> Path:
     """Return the folder of all runs: `root`, else the environment variable UNROLLED_RUNS, else `./runs`."""
     return Path(root or os.environ.get("UNROLLED_RUNS") or "runs")
-
-
-def write_text_atomically(path: Path, text: str) -> None:
-    """Write a file so that its path holds the old content or all of the new, whatever happens in between.
-
-    Raises:
-        RunError: if the disk is full, or the folder cannot be written; the old content is still there.
-    """
-
-    def write(temporary: Path) -> None:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            # Before the move, else a power cut may leave an empty file under the final name.
-            os.fsync(file.fileno())
-
-    _replace_atomically(path, write)
-
-
-def _replace_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` make a new entry beside `path`, then move it there; leave nothing behind if that fails."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise cannot_write(path, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _move_to_free_name(folder: Path, name: str) -> Path:
@@ -319,30 +285,3 @@ def _no_run(state: str, pipeline: str, preset: str | None, root: Path | str | No
         f"There is no {state} {pipeline} run{f' of preset {preset}' if preset else ''} yet. Expected one in "
         f"{runs_folder(root) / pipeline / (preset or '')}. Type: {command}. Received: preset={preset!r}"
     )
-
-
-def cannot_write(path: Path, error: Exception) -> RunError:
-    """Return what to raise when a file of a run could not be written."""
-    return RunError(
-        "A file of the run could not be written; what was complete before is kept. Expected free space and "
-        "permission. Make room (see `df`), then type the command again, with RESUME=1 if a training had begun; or "
-        "move the folder of runs to another disk and let UNROLLED_RUNS name it. "
-        f"Received: {str(path)!r} ({error})"
-    )
-
-
-def _json(value: Any) -> str:
-    return json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _plain(value: Any) -> Any:
-    """Return `value` in the types that JSON knows."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return str(value) if isinstance(value, Path) else value

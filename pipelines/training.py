@@ -15,7 +15,8 @@ import tensorflow as tf
 from pipelines.checkpoints import load_checkpoint, save_checkpoint
 from pipelines.optimization import TrainingConfiguration, TrainingStep
 from pipelines.progress import Display
-from pipelines.runs import Run, cannot_write
+from pipelines.run_files import cannot_write
+from pipelines.runs import Run
 
 __all__ = ["FitResult", "TrainingConfiguration", "fit"]
 
@@ -101,7 +102,10 @@ def fit(
             )
     step = TrainingStep(model, loss, configuration, steps_per_epoch * configuration.epochs, first_epoch.element_spec)
     training = _Training(run, model, step, configuration, steps_per_epoch, training_batches, seed)
-    return training.run_to_the_end(validate, monitor)
+    try:
+        return training.run_to_the_end(validate, monitor)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("The training goes on from its last checkpoint with RESUME=1.") from None
 
 
 class _Training:

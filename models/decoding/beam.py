@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from heapq import heapify, heappush, heapreplace, nlargest
 from typing import NamedTuple, Protocol
 
@@ -155,13 +156,13 @@ def _search(
     """
     label_of = {character: label for label, character in enumerate(alphabet, start=1)}
     bonus = math.exp(insertion_bonus)
-    factors = {"": 1.0}  # of a prefix: what its last character multiplies its probability with
 
+    # All that one frame asks for: those of all frames together, each a whole text, would grow with time squared.
+    @lru_cache(maxsize=beam_width * (len(alphabet) + 1))
     def factor(prefix: str) -> float:
-        if prefix not in factors:
-            log_probability = language_model.log_probability(prefix[:-1], prefix[-1]) if language_model else 0.0
-            factors[prefix] = bonus * math.exp(language_model_weight * log_probability)
-        return factors[prefix]
+        """What the last character of a prefix multiplies its probability with."""
+        log_probability = language_model.log_probability(prefix[:-1], prefix[-1]) if language_model else 0.0
+        return bonus * math.exp(language_model_weight * log_probability)
 
     beam: dict[str, tuple[float, float]] = {"": (1.0, 0.0)}  # prefix: ends in a blank, ends in its last character
     scale = 0.0
@@ -266,27 +267,47 @@ def _words(log_probabilities: np.ndarray, labelling: str, alphabet: Sequence[str
 def _align(log_probabilities: np.ndarray, labels: Sequence[int]) -> np.ndarray:
     """The most probable alignment of the labels (Viterbi): the state of each frame, (time,).
 
-    State 2 i + 1 is the label i, state 2 i the blank before it.
+    State 2 i + 1 is the label i, state 2 i the blank before it. On the way forward the scores of every √time-th frame
+    are kept, and on the way back the steps between two of them are made again: all steps at once, time × states,
+    would be hundreds of megabytes for ten minutes of speech.
     """
     extended = np.zeros(2 * len(labels) + 1, np.int64)  # blank, label, blank, …, blank
     extended[1::2] = labels
-    skips = np.zeros(extended.size, bool)  # a label may follow the label before it without a blank, if different
-    skips[3::2] = extended[3::2] != extended[1:-2:2]
+    # A label may follow the label before it without a blank, if different.
+    skip = np.full(extended.size, -np.inf)
+    skip[3::2] = np.where(extended[3::2] != extended[1:-2:2], 0.0, -np.inf)
     time, states = len(log_probabilities), extended.size
-    steps = np.zeros((time, states), np.int8)  # how many states back the best predecessor is
-    arrivals = np.full((3, states), -np.inf)  # from the same state, from the one before, from two before
-    best = np.full(states, -np.inf)
-    best[:2] = log_probabilities[0, extended[:2]]
+    padded = np.full(states + 2, -np.inf)
+
+    def advance(scores: np.ndarray, at: int) -> tuple[np.ndarray, np.ndarray]:
+        """The best score of each state in a frame, and how many states back its best predecessor is: (states,) each."""
+        padded[2:] = scores
+        from_one, from_two = padded[1:-1], padded[:-2] + skip
+        best = np.maximum(scores, from_one)
+        back = (from_one > scores).astype(np.int8)
+        back[from_two > best] = 2
+        return np.maximum(best, from_two) + log_probabilities[at, extended], back
+
+    stretch = math.isqrt(time)
+    scores = np.full(states, -np.inf)
+    scores[:2] = log_probabilities[0, extended[:2]]
+    kept = [scores]
     for at in range(1, time):
-        arrivals[0] = best
-        arrivals[1, 1:] = best[:-1]
-        arrivals[2, 2:] = np.where(skips[2:], best[:-2], -np.inf)
-        steps[at] = arrivals.argmax(axis=0)
-        best = arrivals.max(axis=0) + log_probabilities[at, extended]  # one row: all would be time × states
+        scores, _ = advance(scores, at)
+        if at % stretch == 0:
+            kept.append(scores)
+
     path = np.empty(time, np.int64)
-    path[-1] = states - 1 if best[-1] >= best[-2] else states - 2
-    for at in range(time - 1, 0, -1):
-        path[at - 1] = path[at] - steps[at, path[at]]
+    path[-1] = states - 1 if scores[-1] >= scores[-2] else states - 2
+    for start in range((len(kept) - 1) * stretch, -1, -stretch):
+        scores = kept.pop()
+        frames = range(start + 1, min(start + stretch + 1, time))
+        steps = []
+        for at in frames:
+            scores, back = advance(scores, at)
+            steps.append(back)
+        for at, back in zip(reversed(frames), reversed(steps), strict=True):
+            path[at - 1] = path[at] - back[path[at]]
     return path
 
 

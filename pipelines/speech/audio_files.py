@@ -1,24 +1,17 @@
-"""The user's own files: audio of any format, rate and number of channels, and lists of what is said in it."""
+"""The user's own audio, of any format, rate and number of channels."""
 
-import json
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import librosa
 import numpy as np
 import soundfile
 
-from data.splits import assign_split
-from data.transcripts import normalise
-
 SILENCE = 2e-4  # a recording that never spans more than this is silent; 16-bit audio has steps of 3e-5
 BLOCK = 16384  # samples read at once while looking for the first sound
 LOUDEST = 2.0  # a little over 1 happens in float files; much over it are samples that were never scaled
-SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}  # of the texts, where a list has no splits
-SPLIT_NAMES = {name: name for name in SHARES} | dict.fromkeys(("dev", "valid", "val"), "validation")
 _OGG_PAGE = 27 + 255 + 255 * 255  # bytes in the largest page
 _REMEDY = "Restore or convert the file (to wav or flac), or leave it out."
 
@@ -167,128 +160,3 @@ def _last_ogg_page_is_last(path: Path) -> bool:
         return False
     is_whole = len(page) >= 27 + page[26] + sum(page[27 : 27 + page[26]])
     return is_whole and bool(page[5] & 4)  # the flag "end of stream"
-
-
-class Entry(NamedTuple):
-    """A recording in a file: key, path, normalised text, split, and the `row` of the list that says so."""
-
-    key: str
-    path: Path
-    text: str
-    split: str
-    row: str = ""
-
-
-def ljspeech_entries(folder: Path, language: str = "") -> list[Entry]:
-    """Reads `metadata.csv` with rows `id|text` or `id|text|normalised text` beside `wavs/id.wav`."""
-    entries = []
-    for row, line in _rows(folder / "metadata.csv"):
-        key, *texts = line.split("|")
-        if not key or len(texts) not in (1, 2):
-            raise SpeechDataError(f"{row}: expected id|text or id|text|normalised text. Correct it. Received: {line!r}")
-        text = normalised(texts[-1], language, row)
-        entries.append(Entry(key, folder / "wavs" / f"{key}.wav", text, assign_split(text, SHARES), row))
-    return entries
-
-
-def librispeech_entries(folder: Path, language: str = "") -> list[Entry]:
-    """Reads SUBSET/speaker/chapter/*.trans.txt with rows `id TEXT`, beside id.flac; SUBSET names a split."""
-    entries = []
-    for path in sorted(folder.glob("*/*/*/*.trans.txt")):
-        subset = path.parts[-4]
-        split = next((SPLIT_NAMES[name] for name in ("train", "dev", "test") if subset.startswith(name)), None)
-        if split is None:
-            raise SpeechDataError(
-                f"{folder / subset} belongs to no split; expected names such as train-clean-100, dev-clean, "
-                f"test-clean. Rename or remove it. Received: {subset!r}"
-            )
-        for row, line in _rows(path):
-            key, _, text = line.strip().partition(" ")
-            entries.append(Entry(key, path.with_name(f"{key}.flac"), normalised(text, language, row), split, row))
-    if not entries:
-        raise SpeechDataError(
-            f"{folder} holds no transcripts; expected SUBSET/speaker/chapter/*.trans.txt. Give the folder "
-            "that holds train-clean-100 and the like. "
-            f"Received: {sorted(path.name for path in folder.glob('*'))[:10]}"
-        )
-    return entries
-
-
-def manifest_entries(path: Path, language: str = "", split: str | None = None) -> list[Entry]:
-    """Reads rows of JSON with `audio_filepath`, relative to the list, `text`, and in all or no rows `split`.
-
-    Args:
-        path: the list.
-        language: see `normalised`.
-        split: of all rows, whatever they say. None: as they say; if they do not, by a hash of the text.
-    """
-    entries, first_has_split = [], None
-    for row, line in _rows(path):
-        values = _json_object(line, row)
-        for name in ("audio_filepath", "text"):
-            if not isinstance(values.get(name), str):
-                raise SpeechDataError(f"{row}: expected a string `{name}`. Add it, or remove the row. Received: {line}")
-        if values.get("offset"):
-            raise SpeechDataError(
-                f"{row}: a part of a recording cannot be read; expected one recording a file. Cut the "
-                f"recording into files. Received: offset {values['offset']!r}"
-            )
-        has_split = values.get("split") is not None
-        first_has_split = has_split if first_has_split is None else first_has_split
-        text = normalised(values["text"], language, row)
-        own_split = SPLIT_NAMES.get(str(values["split"])) if has_split else assign_split(text, SHARES)
-        if split is None and (own_split is None or has_split != first_has_split):
-            raise SpeechDataError(
-                f"{row}: expected a `split` of {', '.join(SHARES)} in every row, or in none. Correct it. "
-                f"Received: {values.get('split')!r}"
-            )
-        name = values["audio_filepath"]
-        entries.append(Entry(name, path.parent / Path(name).expanduser(), text, split or str(own_split), row))
-    return entries
-
-
-def normalised(text: str, language: str, row: str) -> str:
-    """Returns a transcript as `data.transcripts.normalise` does; `row` tells where it stands.
-
-    Args:
-        text: in any language.
-        language: ISO 639-1 code, for numbers that are not spelled out. "": such numbers are refused.
-        row: for messages.
-    """
-    try:
-        return normalise(text, language)
-    except ValueError as error:
-        raise SpeechDataError(f"{row}: {error} in {text!r}") from error
-
-
-def _rows(path: Path) -> Iterator[tuple[str, str]]:
-    """Yields where it stands, and the line, for each line of a UTF-8 text that is not blank."""
-    if not path.is_file():
-        raise SpeechDataError(
-            f"{path} does not exist; expected a list of recordings. Correct the path. Received: {path}"
-        )
-    content, found = path.read_bytes(), False
-    for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
-        row = f"{path}, line {number}"
-        try:
-            text = line.decode("utf-8").rstrip("\r")
-        except UnicodeDecodeError as error:
-            raise SpeechDataError(
-                f"{row} is not UTF-8. Convert the file, for instance with `iconv -f WINDOWS-1252 -t UTF-8`. "
-                f"Received: {line[max(0, error.start - 10) : error.end + 10]!r}"
-            ) from error
-        if text.strip():
-            found = True
-            yield row, text
-    if not found:
-        raise SpeechDataError(f"{path} is empty; expected one recording a row. Fill it. Received: {len(content)} bytes")
-
-
-def _json_object(line: str, row: str) -> dict[str, Any]:
-    try:
-        values = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise SpeechDataError(f"{row} is no JSON: {error}. Correct the row, or remove it. Received: {line}") from error
-    if not isinstance(values, dict):
-        raise SpeechDataError(f"{row}: expected a JSON object in braces. Correct it. Received: {line}")
-    return values

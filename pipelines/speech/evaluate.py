@@ -1,5 +1,7 @@
 """Evaluates a trained recogniser beside the baselines: `python -m pipelines.speech.evaluate [--run FOLDER]`."""
 
+from typing import Literal
+
 import tensorflow as tf
 from pydantic import Field
 
@@ -17,7 +19,7 @@ from pipelines.speech.trained import load_decoder, load_recogniser, transcribe_s
 class EvaluationOptions(commands.RunOptions):
     """Options of the evaluation."""
 
-    split: str = Field("test", pattern="^(train|validation|test)$", description="split to evaluate")
+    split: Literal["train", "validation", "test"] = Field("test", description="split to evaluate")
 
 
 def evaluate(run: Run, split: str = "test") -> Evaluation:
@@ -67,7 +69,7 @@ def main(arguments: list[str]) -> None:
     evaluation.print()
     table, page = evaluation.file_name("evaluation.json"), evaluation.file_name("report.html")
     print(f"Wrote {run.folder}/{table}, transcripts-{options.split}.json and {page}")
-    print(f'Next: open {page} in a browser; make export-speech; make transcribe AUDIO="recording.wav"')
+    print(f'Next: open {run.folder / page} in a browser; make export-speech; make transcribe AUDIO="recording.wav"')
 
 
 if __name__ == "__main__":

@@ -5,9 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from pipelines import commands
-from pipelines.evaluation import Evaluation
-from pipelines.exporting import WarmupRequest, export
-from pipelines.runs import Run, RunError
+from pipelines.exporting import WarmupRequest, export, metrics_table
+from pipelines.runs import Run
 from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.model import Recogniser
 from pipelines.speech.serving import served
@@ -45,16 +44,6 @@ def model_card(run: Run, recogniser: Recogniser) -> str:
         if recogniser.network.bidirectional
         else f"It streams: signatures `initial_state` and `step`, chunks of a multiple of {frame} samples."
     )
-    try:
-        evaluation = Evaluation.from_json(run.read_json("evaluation.json"))
-    except RunError:
-        metrics = "Not evaluated; run make eval-speech before the export.\n"
-    else:
-        heads, rows = evaluation.cells()
-        lines = [heads, ["---"] * len(heads), *rows]
-        table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-        metrics = f"{evaluation.split} split, {evaluation.examples} recordings, 95 % intervals:\n\n{table}\n"
-        metrics += "\nThis export decodes as the row `greedy`: it carries no language model.\n"
     return f"""# Speech to text, preset {run.preset}
 
 From the run {run.folder.name}, seed {configuration.seed}.
@@ -78,7 +67,9 @@ Both return `text` and `confidence` (batch,), and `words`, `word_starts`, `word_
 {pretraining}
 ## Metrics
 
-{metrics}
+{metrics_table(run, "recordings")}
+This export decodes as the row `greedy`: it carries no language model.
+
 ## Limits
 
 It knows the voices, the language and the topics of its training recordings; other voices, noise and topics give more

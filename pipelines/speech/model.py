@@ -29,6 +29,9 @@ class NetworkConfiguration(Configuration):
     dropout: float = Field(0.2, ge=0, lt=1, description="dropout before each layer, one mask for the whole sequence")
     # A field that came later has for its default what runs without it had: their folders stay readable.
     self_conditioning: bool = Field(False, description="each layer but the first knows the labels read by those below")
+    recurrent_dropout: float = Field(
+        0.0, ge=0, lt=1, description="dropout of the hidden state on its way to the next step, one mask for all steps"
+    )
 
 
 class Transcription(NamedTuple):
@@ -102,7 +105,12 @@ class Recogniser(keras.Model):
 
     def _recurrent_layer(self, index: int) -> keras.Layer:
         layer = LAYERS[self.network.recurrent](
-            self.network.units, return_sequences=True, return_state=True, name=f"recurrent_{index}"
+            self.network.units,
+            return_sequences=True,
+            return_state=True,
+            # No seed of its own, which both directions would share: theirs follow from that of the network.
+            recurrent_dropout=self.network.recurrent_dropout,
+            name=f"recurrent_{index}",
         )
         return keras.layers.Bidirectional(layer, name=f"recurrent_{index}") if self.network.bidirectional else layer
 

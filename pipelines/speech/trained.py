@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from models.decoding import CharacterLanguageModel, Hypothesis, beam_decode
-from pipelines.runs import Run, RunError
+from pipelines.checkpoints import load_trained
+from pipelines.runs import Run
 from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.data import batches
 from pipelines.speech.model import Recogniser
@@ -84,22 +85,10 @@ def load_recogniser(run: Run) -> Recogniser:
     """Returns the recogniser of a finished run, with its trained weights.
 
     Raises:
-        RunError: the run was not trained to its end.
+        RunError: the run was not trained to its end, or its weights do not fit the recogniser.
     """
-    weights = run.folder / "model.weights.h5"
-    if not weights.exists():
-        raise RunError(
-            f"The run has no trained weights. Expected {weights.name}, which a training writes at its end. Go on with "
-            f"the run, make train-speech PRESET={run.preset} RESUME=1, or take another one. "
-            f"Received: {str(run.folder)!r}"
-        )
-    recogniser = build(run.read_configuration(SpeechConfiguration), tuple(run.read_json("alphabet.json")))
-    try:
-        recogniser.load_weights(weights)
-    except (ValueError, OSError) as error:
-        raise RunError(
-            "The weights of the run do not fit the network that this version makes of its configuration, or are "
-            "damaged. Expected a run of this version or the one before; use the version in its versions.json, or train "
-            f"again. Received: {str(run.folder)!r} ({error})"
-        ) from error
-    return recogniser
+
+    def untrained() -> Recogniser:
+        return build(run.read_configuration(SpeechConfiguration), tuple(run.read_json("alphabet.json")))
+
+    return load_trained(run, untrained)

@@ -8,15 +8,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from pipelines.speech.audio_files import (
-    Entry,
-    SpeechDataError,
-    count_samples,
-    librispeech_entries,
-    ljspeech_entries,
-    load_audio,
-    manifest_entries,
-)
+from pipelines.speech.audio_files import SpeechDataError, count_samples, load_audio
+from pipelines.speech.recording_lists import Entry, librispeech_entries, ljspeech_entries, manifest_entries
 from pipelines.speech.sources import LOADERS, NAMED, SPLITS, Utterance, positions
 
 

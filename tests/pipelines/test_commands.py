@@ -112,11 +112,12 @@ def test_errors_of_libraries_keep_their_traceback() -> None:
         commands.main(lambda arguments: print(tf.reshape(tf.zeros(3), (2,))))
 
 
-def test_an_interrupted_command_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stopped:
-        commands.main(raising(KeyboardInterrupt()))
-    assert stopped.value.code == 130
-    assert "RESUME=1" in capsys.readouterr().err
+def test_an_interrupted_command_says_so_and_how_to_go_on_if_it_can(capsys: pytest.CaptureFixture[str]) -> None:
+    for interrupt, printed in ((KeyboardInterrupt(), "Stopped."), (KeyboardInterrupt("Do that."), "Stopped. Do that.")):
+        with pytest.raises(SystemExit) as stopped:
+            commands.main(raising(interrupt))
+        assert stopped.value.code == 130
+        assert capsys.readouterr().err == f"\n{printed}\n"
 
 
 def test_commands_get_the_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,3 +197,4 @@ def test_a_run_that_was_refused_is_removed_unless_it_was_trained(left_over: str)
     with pytest.raises(RuntimeError, match="refused"), removed_if_refused(run):
         raise RuntimeError("refused")
     assert run.folder.exists() == bool(left_over)
+    assert run.folder.parent.parent.exists() == bool(left_over)

@@ -1,6 +1,5 @@
 import csv
 import errno
-import json
 import os
 import shutil
 import subprocess
@@ -85,6 +84,17 @@ def test_latest_is_the_run_that_finished_last(root: Path) -> None:
     assert Run.latest("speech").folder == first.folder
 
 
+@pytest.mark.parametrize("left", ["", '{"finis', "null", "{}", "\0\0\0\0"])
+def test_a_damaged_mark_of_the_end_counts_as_none(root: Path, left: str) -> None:
+    first, second = (Run.create("speech", "small", Model()) for _ in range(2))
+    first.finish()
+    (second.folder / "finished.json").write_text(left)
+    assert Run.latest("speech").folder == first.folder
+    assert Run.newest_unfinished("speech").folder == second.folder
+    second.finish()
+    assert Run.latest("speech").folder == second.folder
+
+
 def test_newest_unfinished_is_the_one_to_resume(root: Path) -> None:
     first, second, third = (Run.create("speech", "small", Model()) for _ in range(3))
     Run.create("speech", "base", Model())
@@ -143,6 +153,20 @@ def test_run_opens_where_it_was_copied_to(root: Path, tmp_path: Path) -> None:
     assert not (tmp_path.parent / "latest").is_symlink(), "nothing is written outside the copy"
 
 
+def test_a_run_is_removed_with_the_folders_that_were_made_for_it(root: Path, tmp_path: Path) -> None:
+    first, second, other = (Run.create("speech", preset, Model()) for preset in ("small", "small", "base"))
+    first.remove()
+    assert second.folder.exists()
+    second.remove()
+    assert os.listdir(root / "speech") == ["base"]
+    other.remove()
+    assert os.listdir(root) == []
+    copies = tmp_path / "copies"
+    copy = Run.open(shutil.copytree(Run.create("speech", "small", Model()).folder, copies / "mine"))
+    copy.remove()
+    assert copies.exists(), "a folder of the user's own"
+
+
 def test_missing_runs_say_what_to_type(root: Path, tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"no finished speech run yet.*Type: make train-speech\. Received"):
         Run.latest("speech")
@@ -153,25 +177,6 @@ def test_missing_runs_say_what_to_type(root: Path, tmp_path: Path) -> None:
         Run.open(tmp_path / "nowhere")
     with pytest.raises(RunError, match=r"not a run.*configuration\.json and versions\.json.*Received: "):
         Run.open(tmp_path)
-
-
-def test_json_has_plain_numbers_and_no_nan(root: Path) -> None:
-    run = Run.create("speech", "small", Model())
-    value = {
-        "a": np.float32(0.5),
-        "b": np.arange(3),
-        "c": (1, float("nan")),
-        "d": Path("x"),
-        "e": {"f": -np.inf},
-    }
-    path = run.write_json("evaluation.json", value)
-
-    def refuse(constant: str) -> None:
-        raise AssertionError(constant)
-
-    loaded = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
-    assert loaded == {"a": 0.5, "b": [0, 1, 2], "c": [1, None], "d": "x", "e": {"f": None}}
-    assert run.read_json("evaluation.json") == loaded
 
 
 def test_damaged_or_missing_file_is_named(root: Path) -> None:
@@ -219,33 +224,4 @@ def test_full_disk_at_the_start_leaves_no_run(root: Path, full_disk: None) -> No
     with pytest.raises(RunError, match="No space left"):
         Run.create("speech", "small", Model())
     assert not any(path.is_file() for path in root.rglob("*"))
-    assert os.listdir(root / "speech" / "small") == []
-
-
-def test_failing_move_leaves_the_old_content(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = Run.create("speech", "small", Model())
-    run.write_text("notes.txt", "old")
-    before = files(root)
-
-    def fail(source: Path, target: Path) -> None:
-        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
-
-    monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(RunError, match="quota"):
-        run.write_text("notes.txt", "new")
-    assert files(root) == before
-    assert (run.folder / "notes.txt").read_text() == "old"
-
-
-def test_killed_between_write_and_move_leaves_the_old_content(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = Run.create("speech", "small", Model())
-    run.write_text("notes.txt", "old")
-
-    def kill(source: Path, target: Path) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(os, "replace", kill)
-        run.write_text("notes.txt", "new")
-    assert (run.folder / "notes.txt").read_text() == "old"
-    assert files(run.folder) == {"configuration.json", "versions.json", "notes.txt"}
+    assert not list(root.glob("*")), "not even an empty folder"

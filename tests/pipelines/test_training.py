@@ -314,6 +314,14 @@ def test_a_full_disk_says_how_to_go_on(run, largest, value, refused):
     assert not list(run.folder.rglob("*partial*"))
 
 
+def test_who_stops_it_is_told_how_to_go_on(run):
+    def validate():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt, match=r"goes on from its last checkpoint with RESUME=1"):
+        train(run, QUICK, validate=validate)
+
+
 def test_errors_say_what_to_do(run):
     inputs, targets = sequences()
     batches = batches_of(inputs, targets)

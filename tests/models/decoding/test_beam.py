@@ -3,6 +3,7 @@
 import itertools
 import math
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -227,6 +228,37 @@ def test_bad_input_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message) as raised:
         beam_decode(**good | arguments)
     assert "Received: " in str(raised.value)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 4, 15, 16, 17, 60])
+def test_word_times_are_kept_over_every_length(frames):
+    """Words of one character in a clear recording, each at its own frames, wherever the search keeps its scores."""
+    path = np.array([0, 1, 3, 2, 2, 3] * 10)[-frames:]
+    logits = 12.0 * np.eye(4)[path]
+    log_probabilities = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+    words = [(label, len(list(group))) for label, group in itertools.groupby(path)]
+    ends = np.cumsum([length for _, length in words])
+    expected = [(ALPHABET[label - 1], end - length, end) for (label, length), end in zip(words, ends, strict=True)]
+    found = beam_decode(log_probabilities, ALPHABET, 1.0)[0].words
+    assert [(word.text, word.start, word.end) for word in found] == [
+        (character, start, end) for character, start, end in expected if character in "žo"
+    ]
+
+
+def test_minutes_of_speech_need_little_memory():
+    """The steps of all states, time × states, would be 24 MB here, and grow a hundredfold with ten times the length."""
+    frames = 6000
+    path = np.where(np.arange(frames) % 3 < 2, np.arange(frames) // 3 % 3 + 1, 0)
+    logits = 9.0 * np.eye(4)[path]
+    log_probabilities = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+    tracemalloc.start()
+    try:
+        text = beam_decode(log_probabilities, ALPHABET, SECONDS, beam_width=4)[0].text
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(text) >= 1999
+    assert peak < 10e6, f"{peak / 1e6:.0f} MB"
 
 
 def test_fast_enough_to_follow_speech():

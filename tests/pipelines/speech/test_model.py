@@ -118,3 +118,24 @@ def test_a_draft_reaches_the_layers_above() -> None:
     np.testing.assert_allclose(before.drafts[0], after.drafts[0], atol=1e-6)  # nothing lies below it
     assert np.abs(before.drafts[1] - after.drafts[1]).max() > 1e-3
     assert not recogniser(layers=3, self_conditioning=False)(audio, lengths).drafts
+
+
+@pytest.mark.parametrize("recurrent", ["simple_rnn", "lstm", "gru"])
+@pytest.mark.parametrize("bidirectional", [True, False])
+def test_recurrent_dropout_reaches_both_directions_in_training_alone(recurrent: str, bidirectional: bool) -> None:
+    network = recogniser(recurrent=recurrent, bidirectional=bidirectional, recurrent_dropout=0.5, dropout=0.0)
+    twin = recogniser(recurrent=recurrent, bidirectional=bidirectional, dropout=0.0)
+
+    for layer, undropped in zip(network.recurrent, twin.recurrent, strict=True):
+        hidden = tf.random.stateless_normal((1, 30, layer.weights[0].shape[0]), (0, 1))
+        expected, *_ = undropped(hidden, training=True)
+        read, *_ = layer(hidden, training=False)
+        trained, *_ = layer(hidden, training=True)
+        np.testing.assert_array_equal(read, expected)
+        directions = np.split(np.abs(trained - expected)[0], 2 if bidirectional else 1, axis=-1)  # (time, units) each
+        # The first step of a direction has no step before it from which anything could be dropped.
+        assert directions[0][0].max() == 0 and directions[0][1:].max(axis=-1).min() > 0
+        if bidirectional:
+            assert directions[1][-1].max() == 0 and directions[1][:-1].max(axis=-1).min() > 0
+        again, *_ = layer(hidden, training=True)
+        assert np.abs(again - trained).max() > 1e-3, "another mask for each batch"

@@ -1,6 +1,7 @@
 """The user's own recordings: what is read, in which order and split, and the error for each bad list."""
 
 import json
+import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -163,6 +164,8 @@ GOOD_ROW = '{"audio_filepath": "a.wav", "text": "fine", "split": "train"}'
     [
         ('{"audio_filepath": "b.wav", "text": ', "no JSON"),
         ('["b.wav", "text"]', "JSON object"),
+        ("[", "JSON object in braces a line. Correct it; a list of all is converted by `jq -c '.[]'`"),
+        ('{"audio_filepath": "b.wav", "text": "b", "text": "c", "split": "train"}', "Received: 'text' more than once"),
         ('{"audio_filepath": "b.wav", "split": "train"}', "expected a string `text`"),
         ('{"audio_filepath": "b.wav", "text": 3, "split": "train"}', "expected a string `text`"),
         ('{"text": "where", "split": "train"}', "expected a string `audio_filepath`"),
@@ -194,6 +197,28 @@ def test_wrong_encoding_names_the_row(tmp_path: Path, reader: Callable[..., Any]
     path.write_bytes(f"{line}\n{line.replace('fine', 'naïve')}\n".encode("latin-1"))
     with pytest.raises(SpeechDataError, match=r"metadata.csv, line 2 is not UTF-8.*iconv.*Received: .*\\xef"):
         reader(path if reader is user_recordings.manifest else tmp_path, 8000)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "advice"),
+    [("utf-16", "UTF-16"), ("utf-16-le", "UTF-16LE"), ("utf-16-be", "UTF-16BE"), ("utf-32", "UTF-32")],
+)
+def test_the_advice_on_a_wrong_encoding_mends_it(tmp_path: Path, encoding: str, advice: str) -> None:
+    path, mended = tmp_path / "all.jsonl", tmp_path / "mended.jsonl"
+    path.write_bytes(f"{GOOD_ROW}\n".encode(encoding))
+    with pytest.raises(SpeechDataError, match=rf"line 1 is not UTF-8.*`iconv -f {advice} -t UTF-8`.*Received: b'"):
+        user_recordings.manifest(path, 8000)
+    converted = subprocess.run(["iconv", "-f", advice, "-t", "UTF-8", path], check=True, capture_output=True)
+    mended.write_bytes(converted.stdout)
+    assert [entry.text for entry in user_recordings.manifest(mended, 8000).entries] == ["fine"]
+
+
+def test_a_long_row_is_not_shown_whole(tmp_path: Path) -> None:
+    path = tmp_path / "all.jsonl"
+    path.write_text(json.dumps([json.loads(GOOD_ROW)] * 1000), encoding="utf-8")
+    with pytest.raises(SpeechDataError) as caught:
+        user_recordings.manifest(path, 8000)
+    assert len(str(caught.value)) < 500 + len(str(path))
 
 
 def test_missing_and_empty_lists(tmp_path: Path) -> None:

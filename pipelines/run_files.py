@@ -1,0 +1,71 @@
+"""Files of a run: written beside their place and moved there, so that none is ever seen half-written."""
+
+import json
+import math
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+class RunError(RuntimeError):
+    """A run folder that is missing, incomplete or cannot be written; the message says what to type next."""
+
+
+def write_text_atomically(path: Path, text: str) -> None:
+    """Write a file so that its path holds the old content or all of the new, whatever happens in between.
+
+    Raises:
+        RunError: if the disk is full, or the folder cannot be written; the old content is still there.
+    """
+
+    def write(temporary: Path) -> None:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            # Before the move, else a power cut may leave an empty file under the final name.
+            os.fsync(file.fileno())
+
+    replace_atomically(path, write)
+
+
+def replace_atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` make a new entry beside `path`, then move it there; leave nothing behind if that fails."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def cannot_write(path: Path, error: Exception) -> RunError:
+    """Return what to raise when a file of a run could not be written."""
+    return RunError(
+        "A file of the run could not be written; what was complete before is kept. Expected free space and "
+        "permission. Make room (see `df`), then type the command again, with RESUME=1 if a training had begun; or "
+        "move the folder of runs to another disk and let UNROLLED_RUNS name it. "
+        f"Received: {str(path)!r} ({error})"
+    )
+
+
+def to_json(value: Any) -> str:
+    """Return JSON text; NumPy values become plain, NaN and infinity null."""
+    return json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    """Return `value` in the types that JSON knows."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,36 @@
+"""TensorFlow's start, without the log that greets every user and that nobody needs."""
+
+import importlib
+import logging
+import os
+import subprocess
+import sys
+
+LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+FATAL_ONLY = "3"  # what TensorFlow cannot do it raises, too
+# Written before TensorFlow looks at the level.
+NOISE = "before absl::InitializeLog|oneDNN custom operations are on|Could not find cuda drivers"
+
+
+def import_tensorflow() -> None:
+    """Imports TensorFlow and keeps its chatter from the terminal, unless the environment sets another log level.
+
+    What it writes while it is imported passes through `grep`, a process of its own, so that the last words of an
+    import that fails or crashes are still shown.
+    """
+    if "tensorflow" in sys.modules or os.environ.setdefault(LEVEL, FATAL_ONLY) != FATAL_ONLY:
+        return
+    try:
+        terminal = os.dup(2)
+    except OSError:  # closed: nobody reads it
+        return
+    command = ["grep", "--invert-match", "--extended-regexp", NOISE]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=terminal) as quieter:
+        assert quieter.stdin is not None
+        os.dup2(quieter.stdin.fileno(), 2)
+        try:
+            importlib.import_module("tensorflow")
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+    logging.getLogger("absl").setLevel(logging.ERROR)  # TensorFlow Datasets warns of deprecations within itself
