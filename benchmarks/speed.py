@@ -10,11 +10,12 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import tyro
 from rich.console import Console
@@ -24,12 +25,14 @@ from benchmarks.report import WIDTH, Measurements, to_json, write_tables
 from benchmarks.sides import available
 from benchmarks.timing import Failure, Memory, Timing, take_memory, take_times
 from benchmarks.worker import Worker
-from benchmarks.workload import GRID, KINDS, TRAINING, Case, Workload
+from benchmarks.workload import FORWARD, GRID, KINDS, LONG_GRID, MIN_GRU, TRAINING, Case, Workload
 
 LayerName = Literal["SimpleRNN", "LSTM", "GRU"]
 Precision = Literal["float32", "bfloat16"]
 SMALL_CASES = 2
 LARGE_CASES = 2
+SECONDS_BETWEEN_LINES = 30
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class Options:
     """Sizes, each batch,time,inputs,units."""
     layers: tuple[LayerName, ...] = ("SimpleRNN", "LSTM", "GRU")
     """Layers to time."""
+    long: bool = True
+    """Time MinGRU at lengths of 256, 1024 and 4096 steps too, beside the peers' GRU."""
     precision: tuple[Precision, ...] = ("float32", "bfloat16")
     """Precisions to time them in."""
     rounds: Annotated[int, tyro.conf.arg(metavar="N")] = 3
@@ -75,12 +80,19 @@ def run(options: Options) -> Measurements:
         for layer in options.layers
         for case in cases
     ]
+    if options.long:
+        work += [
+            Workload(MIN_GRU, precision, kind, case)
+            for kind in (TRAINING, FORWARD)
+            for precision in precisions
+            for case in LONG_GRID[: 1 if options.quick else None]
+        ]
     started = time.time()
     timings: list[Timing] = []
     failures: list[Failure] = []
     with ExitStack() as stack:
         workers = {name: stack.enter_context(Worker(name)) for name in available()}
-        for one in track(work, "Timing", console=Console(stderr=True)):
+        for one in _shown(work, "Timing", len(work)):
             new_timings, new_failures = take_times(workers, one, rounds, seconds)
             timings, failures = timings + new_timings, failures + new_failures
         about = {name: worker.about for name, worker in workers.items()}
@@ -113,11 +125,27 @@ def _measures_memory(timing: Timing, cases: list[Case]) -> bool:
     return timing.side != "products" and work[1:3] == ("float32", TRAINING) and work.case in cases
 
 
+def _shown(items: Iterable[Item], what: str, total: int) -> Iterator[Item]:
+    """The items; a bar on a terminal, and elsewhere a line now and then, tell how far it is."""
+    console = Console(stderr=True)
+    if console.is_terminal:
+        yield from track(items, what, total, console=console)
+        return
+    started = shown = time.monotonic()
+    for done, item in enumerate(items):
+        now = time.monotonic()
+        if done and now - shown > SECONDS_BETWEEN_LINES:
+            left = (now - started) / done * (total - done) / 60
+            console.print(f"{what}: {done} of {total}, about {left:.0f} minutes left", highlight=False)
+            shown = now
+        yield item
+
+
 def _take_memory(timings: list[Timing]) -> tuple[list[Memory], list[Failure]]:
     """One process for each, as many at a time as there are cores."""
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         results = pool.map(take_memory, timings)
-        found = list(track(results, "Memory", total=len(timings), console=Console(stderr=True)))
+        found = list(_shown(results, "Memory", len(timings)))
     return [one for one in found if isinstance(one, Memory)], [one for one in found if isinstance(one, Failure)]
 
 

@@ -5,7 +5,7 @@ from statistics import geometric_mean
 from typing import Any, NamedTuple
 
 from benchmarks.timing import Memory, Timing
-from benchmarks.workload import FORWARD, GATES, KINDS, TRAINING, Workload
+from benchmarks.workload import FORWARD, GATES, KINDS, MIN_GRU, TRAINING, Workload
 
 MEMORY = "peak memory"
 BEST, AS_USERS_GET_IT = "at its best", "as users get it"
@@ -31,6 +31,7 @@ COMPARISONS = (
     Comparison(FORWARD, BEST, "keras", BEST, 1.2),
     Comparison(FORWARD, BEST, "torch", BEST, 1.3),
     Comparison(FORWARD, BEST, "torch", BEST, 0.7, layers=("LSTM",)),
+    *(Comparison(kind, BEST, peer, BEST, layers=(MIN_GRU,)) for kind in KINDS for peer in ("keras", "torch")),
     *(Comparison(kind, AS_USERS_GET_IT, "keras", AS_USERS_GET_IT) for kind in KINDS),
     *(Comparison(kind, AS_USERS_GET_IT, "torch", BEST) for kind in KINDS),
     *(Comparison(kind, BEST, "products", BEST, further_goal=1.0) for kind in KINDS),

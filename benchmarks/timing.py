@@ -77,7 +77,7 @@ def take_times(
         except WorkerError as error:
             failures.append(Failure(work, side, str(error)))
             continue
-        users_get.add((side, next(iter(prepared))))
+        users_get |= {(side, variant) for variant in list(prepared)[:1]}
         first_calls |= {(side, variant): taken for variant, taken in prepared.items()}
     for number in range(rounds):
         for side, variant in list(first_calls)[:: 1 if number % 2 == 0 else -1]:

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 GATES = {"SimpleRNN": 1, "LSTM": 4, "GRU": 3}
+MIN_GRU = "MinGRU"
 PRECISIONS = ("float32", "bfloat16")
 TRAINING, FORWARD, STREAMING = KINDS = ("training step", "forward pass", "streaming step")
 LEARNING_RATE = 1e-3
@@ -47,10 +48,14 @@ GRID = (
     Case(1, 200, 64, 128),
     Case(128, 24, 8, 128),
 )
+# For the layer that trains in parallel over time.
+LONG_GRID = tuple(Case(16, time, 64, 128) for time in (256, 1024, 4096))
 
 
 class Workload(NamedTuple):
     """What every side does alike; all inputs, targets and weights are float32, random and of moderate size.
+
+    The peers, who have no MinGRU, take the layer that it stands for, their GRU.
 
     - training step: the layer returns the output of every step; the loss is the mean of their squares, taken in
       float32; gradients with respect to all weights and to the inputs; one step of stochastic gradient descent.

@@ -16,6 +16,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from models.layers.options import WithOptions
+
 # For each block of PyTorch's weights, Keras's block of the same gate. Each of these orders is its own inverse.
 _BLOCKS: dict[type[Any], tuple[int, ...]] = {
     keras.layers.SimpleRNN: (0,),
@@ -29,7 +31,7 @@ def to_torch(layers: keras.layers.Layer | Sequence[keras.layers.Layer]) -> dict[
 
     The module is `torch.nn.RNN` (with `nonlinearity="relu"` where that is the activation), `torch.nn.LSTM` or
     `torch.nn.GRU`, with `batch_first=True`, `num_layers` as many as `layers`, `bidirectional=True` for
-    `keras.layers.Bidirectional`, and `bias=False` for `use_bias=False`.
+    `keras.layers.Bidirectional`, `bias=False` for `use_bias=False`, and `proj_size` for `projection`.
 
     PyTorch has two biases where Keras's `SimpleRNN` and `LSTM` have one: `bias_ih` is Keras's, `bias_hh` is zero.
 
@@ -40,7 +42,8 @@ def to_torch(layers: keras.layers.Layer | Sequence[keras.layers.Layer]) -> dict[
     Returns:
         `weight_ih_l0` (G · units, inputs), `weight_hh_l0` (G · units, units), `bias_ih_l0` and `bias_hh_l0`
         (G · units) with G gates, the same with the ending `_reverse` for the backward direction, and so on for
-        `_l1`, `_l2`, ….
+        `_l1`, `_l2`, …. With a projection, `weight_hh_l0` is (G · units, projection), and `weight_hr_l0`
+        (projection, units) is there as well.
 
     Raises:
         ValueError: PyTorch has no module that computes what the layers compute, or a layer has no weights yet.
@@ -60,7 +63,10 @@ def to_torch(layers: keras.layers.Layer | Sequence[keras.layers.Layer]) -> dict[
                 "A layer without weights cannot be converted. Build it, or call it on data, first. "
                 f"Received: {_describe(layer)}."
             )
-        weights = [_reorder(layer, weight) for weight in layer.get_weights()]
+        weights = layer.get_weights()
+        if _projection(layer):
+            state[f"weight_hr{ending}"] = np.ascontiguousarray(weights.pop().T)
+        weights = [_reorder(layer, weight) for weight in weights]
         state[f"weight_ih{ending}"], state[f"weight_hh{ending}"] = (np.ascontiguousarray(w.T) for w in weights[:2])
         if layer.use_bias:
             bias = weights[2]  # (gates · units), GRU: (2, gates · units)
@@ -97,8 +103,8 @@ def from_torch(layers: keras.layers.Layer | Sequence[keras.layers.Layer], state:
     if missing or surplus:
         raise ValueError(
             "PyTorch's weights do not belong to these layers: as many layers as `num_layers` are expected, within "
-            "`Bidirectional` for `bidirectional=True`, with `use_bias=False` for `bias=False`; there is no "
-            f"counterpart of `proj_size`. Missing: {missing}. Not expected: {surplus}. Received: {_describe(*layers)}."
+            "`Bidirectional` for `bidirectional=True`, with `use_bias=False` for `bias=False` and `projection` for "
+            f"`proj_size`. Missing: {missing}. Not expected: {surplus}. Received: {_describe(*layers)}."
         )
     for name, shape in expected.items():
         if arrays[name].shape != shape:
@@ -116,7 +122,8 @@ def from_torch(layers: keras.layers.Layer | Sequence[keras.layers.Layer], state:
         if layer.use_bias:
             biases = np.stack([arrays[f"bias_ih{ending}"], arrays[f"bias_hh{ending}"]])
             weights.append(biases if isinstance(layer, keras.layers.GRU) else biases.sum(axis=0))
-        layer.set_weights([_reorder(layer, weight) for weight in weights])
+        projection = [arrays[f"weight_hr{ending}"].T] if _projection(layer) else []
+        layer.set_weights([*(_reorder(layer, weight) for weight in weights), *projection])
 
 
 def _checked(layers: Any) -> list[Any]:
@@ -136,7 +143,7 @@ def _checked(layers: Any) -> list[Any]:
             "The layers of one PyTorch module are of one kind: at least one layer was expected, all of the same class, "
             f"units, activation and `use_bias`, and all or none within `Bidirectional`. Received: {_describe(*layers)}."
         )
-    width = parts[0].units * directions.pop()
+    width = _width(parts[0]) * directions.pop()
     for part, ending in _directions(layers):
         if part.built and not ending.startswith("_l0") and part.cell.kernel.shape[0] != width:
             raise ValueError(
@@ -156,11 +163,26 @@ def _check_part(layer: Any) -> None:
         raise _unlike_torch(layer, "recurrent_activation", '"sigmoid"')
     if base is keras.layers.GRU and not layer.reset_after:
         raise _unlike_torch(layer, "reset_after", "True")
-    if layer.built and len(layer.weights) != (3 if layer.use_bias else 2):
+    options = layer.options.config() if isinstance(layer, WithOptions) else {}
+    if options.keys() - {"projection", "weight_dropout"}:
         raise ValueError(
-            "PyTorch's layers have a kernel, a recurrent kernel and a bias: no option that adds weights was expected. "
-            f"Received: {[weight.name for weight in layer.weights]}."
+            "PyTorch has no such layer: of the options beyond Keras's it has the projection alone, and weights dropped "
+            f"in training make no difference. Leave the others out. Received: {options}."
         )
+    if layer.built and len(layer.weights) != 2 + layer.use_bias + bool(_projection(layer)):
+        raise ValueError(
+            "PyTorch's layers have a kernel, a recurrent kernel, a bias and a projection: no further weights were "
+            f"expected. Received: {[weight.name for weight in layer.weights]}."
+        )
+
+
+def _projection(layer: Any) -> int | None:
+    return layer.options.projection if isinstance(layer, WithOptions) else None
+
+
+def _width(layer: Any) -> int:
+    """How wide the output of a direction is."""
+    return _projection(layer) or layer.units
 
 
 def _unlike_torch(layer: Any, option: str, expected: str) -> ValueError:
@@ -191,7 +213,8 @@ def _describe(*layers: Any) -> str:
         if isinstance(layer, keras.layers.Bidirectional):
             return f"Bidirectional({', '.join(kind(part) for part, _ in _parts(layer))})"
         activation = keras.activations.serialize(layer.activation)
-        return f"{_base(layer).__name__}({layer.units}, activation={activation}, use_bias={layer.use_bias})"
+        projection = f", projection={_projection(layer)}" if _projection(layer) else ""
+        return f"{_base(layer).__name__}({layer.units}, activation={activation}, use_bias={layer.use_bias}{projection})"
 
     return ", ".join(map(kind, layers)) or "no layer"
 
@@ -211,11 +234,13 @@ def _expected_shapes(layers: list[Any], arrays: Mapping[str, np.ndarray]) -> dic
     shapes: dict[str, tuple[Any, ...]] = {}
     for layer, ending in _directions(layers):
         rows = len(_BLOCKS[_base(layer)]) * layer.units  # gates · units
-        inputs: Any = layer.units * len(_parts(layers[0]))
+        inputs: Any = _width(layer) * len(_parts(layers[0]))
         if ending.startswith("_l0"):
             given = arrays["weight_ih_l0"].shape if "weight_ih_l0" in arrays else ()
             inputs = layer.cell.kernel.shape[0] if layer.built else given[1] if len(given) == 2 else "inputs"
-        shapes |= {f"weight_ih{ending}": (rows, inputs), f"weight_hh{ending}": (rows, layer.units)}
+        shapes |= {f"weight_ih{ending}": (rows, inputs), f"weight_hh{ending}": (rows, _width(layer))}
+        if _projection(layer):
+            shapes[f"weight_hr{ending}"] = (_width(layer), layer.units)
         if layer.use_bias:
             shapes |= {f"bias_ih{ending}": (rows,), f"bias_hh{ending}": (rows,)}
     return shapes

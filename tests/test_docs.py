@@ -13,7 +13,14 @@ from typing import Any
 import pytest
 
 REPOSITORY = Path(__file__).parent.parent
-MODULES = ["models", "models.recurrence", "models.losses", "models.decoding", "models.conversion"]
+MODULES = [
+    "models",
+    "models.recurrence",
+    "models.losses",
+    "models.decoding",
+    "models.conversion",
+    "models.gradient_flow",
+]
 
 
 @pytest.fixture(scope="module")

@@ -20,13 +20,16 @@ def open_side(name: str) -> "Products":
 class Products:
     """The products in one XLA function, and inside a plain graph with the loop compiled for each half of the batch.
 
-    One time step needs no loop: its two products are in the plain graph.
+    One time step needs no loop: its two products are in the plain graph. MinGRU has no product in its loop, and is
+    left out.
     """
 
     def about(self) -> dict[str, str]:
         return {"tensorflow": tf.__version__}
 
     def variants(self, workload: Workload) -> Mapping[str, Callable[[], Call]]:
+        if workload.layer not in GATES:
+            return {}
         parts = 1 if workload.case.batch % 2 or workload.steps == 1 else 2
         return {
             "XLA": partial(self._build, workload, jit_compile=True),

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import models
 from benchmarks.sides import Call
-from benchmarks.workload import FORWARD, LEARNING_RATE, TRAINING, Workload
+from benchmarks.workload import FORWARD, GATES, LEARNING_RATE, TRAINING, Workload
 
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
@@ -22,8 +22,8 @@ def open_side(name: str) -> "TensorFlowLayers":
 class TensorFlowLayers:
     """Layers by name, each in a plain graph and compiled as a whole by XLA.
 
-    Users get what `model.fit` and `model.predict` choose, `jit_compile="auto"`, which depends on the layer. Ours also
-    has its compiled loop at inference, by `training=True`, which changes nothing else in a layer without dropout.
+    Users get what `model.fit` and `model.predict` choose, `jit_compile="auto"`, which depends on the layer. Ours can
+    also be told to compile its loop at inference.
     """
 
     def __init__(self, layers: ModuleType) -> None:
@@ -39,15 +39,16 @@ class TensorFlowLayers:
 
     def variants(self, workload: Workload) -> Mapping[str, Callable[[], Call]]:
         variants = {"graph": partial(self._build, workload), "XLA": partial(self._build, workload, jit_compile=True)}
-        if self.layers is models and workload.kind == FORWARD:
-            variants["compiled loop"] = partial(self._build, workload, training=True)
+        if self.layers is models and workload.kind == FORWARD and workload.layer in GATES:
+            variants["compiled loop"] = partial(self._build, workload, compiled_loop=True)
         if self._users_get_xla(workload):
             variants = {"XLA": variants.pop("XLA"), **variants}
         return variants
 
-    def _layer(self, workload: Workload) -> Any:
+    def _layer(self, workload: Workload, compiled_loop: bool = False) -> Any:
         keras.utils.set_random_seed(0)
-        create = getattr(self.layers, workload.layer)
+        create = getattr(self.layers, workload.layer if self.layers is models else workload.layer.removeprefix("Min"))
+        create = partial(create, jit_compile=True) if compiled_loop else create
         return create(workload.case.units, return_sequences=True, return_state=True, dtype=POLICIES[workload.precision])
 
     def _users_get_xla(self, workload: Workload) -> bool:
@@ -56,15 +57,15 @@ class TensorFlowLayers:
         model.compile(loss=None)
         return bool(model.jit_compile)
 
-    def _build(self, workload: Workload, jit_compile: bool = False, training: bool = False) -> Call:
-        layer, case = self._layer(workload), workload.case
+    def _build(self, workload: Workload, jit_compile: bool = False, compiled_loop: bool = False) -> Call:
+        layer, case = self._layer(workload, compiled_loop), workload.case
         sequences = tf.random.normal((case.batch, workload.steps, case.inputs))
         function = partial(tf.function, jit_compile=jit_compile, autograph=False)
         if workload.kind == TRAINING:
             layer.build(sequences.shape)
             return partial(function(partial(_training_step, layer)), sequences)
         if workload.kind == FORWARD:
-            return partial(function(partial(layer, training=training)), sequences)
+            return partial(function(layer), sequences)
         state = [tf.cast(value, layer.compute_dtype) for value in layer(sequences)[1:]]
         step = function(lambda now, state: layer(now, initial_state=state))
 

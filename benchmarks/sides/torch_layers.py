@@ -7,9 +7,9 @@ from functools import partial
 import torch
 
 from benchmarks.sides import Call
-from benchmarks.workload import FORWARD, LEARNING_RATE, TRAINING, Workload
+from benchmarks.workload import FORWARD, LEARNING_RATE, MIN_GRU, TRAINING, Workload
 
-CLASSES = {"SimpleRNN": torch.nn.RNN, "LSTM": torch.nn.LSTM, "GRU": torch.nn.GRU}
+CLASSES = {"SimpleRNN": torch.nn.RNN, "LSTM": torch.nn.LSTM, "GRU": torch.nn.GRU, MIN_GRU: torch.nn.GRU}
 
 
 def open_side(name: str) -> "TorchLayers":

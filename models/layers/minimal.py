@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import keras
 import tensorflow as tf
 
+from models.layers.checks import check_shape, check_share, check_state, check_width, checked_mask, checked_sequences
 from models.recurrence.min_gru import MinGRURecurrence
 from models.recurrence.min_lstm import MinLSTMRecurrence
 from models.recurrence.parallel import linear_recurrence
@@ -108,16 +109,8 @@ class _Minimal(keras.layers.RNN):
     ):
         given = locals()
         options = {name: given[name] for name in _SERIALIZERS}
-        if isinstance(units, bool) or not isinstance(units, int) or units < 1:
-            raise ValueError(
-                f"The units of {type(self).__name__} are the width of its state: a whole number of at least 1. "
-                f"Received: units={units!r}."
-            )
-        if not 0 <= dropout < 1:
-            raise ValueError(
-                f"The dropout of {type(self).__name__} is the share of inputs that are dropped in training: at least 0 "
-                f"and below 1. Received: dropout={dropout!r}."
-            )
+        check_width(type(self).__name__, "units", units, "state")
+        check_share(type(self).__name__, "dropout", dropout, "inputs that are dropped")
         cell = _Cell(
             self.recurrence_type,
             units,
@@ -139,17 +132,17 @@ class _Minimal(keras.layers.RNN):
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
-        if len(sequences_shape) != 3 or sequences_shape[-1] is None:
-            raise ValueError(
-                f"{self.name} takes sequences (batch, time, features), with the number of features known. "
-                f"Received: shape {tuple(sequences_shape)}."
-            )
+        check_shape(self, sequences_shape)
         super().build(sequences_shape)
 
     def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
-        sequences = self._checked_sequences(sequences)  # (batch, time, features)
-        state = self._checked_state(initial_state, sequences)  # (batch, units)
-        mask = self._checked_mask(mask, sequences)  # (batch, time)
+        sequences = checked_sequences(self, sequences)  # (batch, time, features)
+        mask = checked_mask(self, mask, sequences)  # (batch, time)
+        if initial_state is None:
+            initial_state = self.states if self.stateful else self.get_initial_state(tf.shape(sequences)[0])
+        check_state(self, initial_state, sequences)
+        (state,) = initial_state if isinstance(initial_state, list | tuple) else (initial_state,)
+        state = tf.cast(state, self.compute_dtype)  # (batch, units)
         if self.go_backwards:
             sequences = tf.reverse(sequences, axis=[1])
             mask = None if mask is None else tf.reverse(mask, axis=[1])
@@ -175,44 +168,6 @@ class _Minimal(keras.layers.RNN):
         if not self.return_sequences:
             return tf.where(tf.reduce_any(counts[:, -1:], axis=1, keepdims=True), last, tf.zeros_like(last))
         return hidden if mask is None else tf.where(counts[..., tf.newaxis], hidden, tf.zeros_like(hidden))
-
-    def _checked_sequences(self, sequences: Any) -> tf.Tensor:
-        sequences = tf.convert_to_tensor(sequences)
-        features = self.cell.kernel.shape[0]
-        if len(sequences.shape) != 3 or sequences.shape[-1] != features or not sequences.dtype.is_floating:
-            raise ValueError(
-                f"{self.name} takes floating sequences (batch, time, {features}), as it was built for. "
-                f"Received: shape {tuple(sequences.shape)}, {sequences.dtype.name}."
-            )
-        return sequences
-
-    def _checked_state(self, initial_state: Any, sequences: tf.Tensor) -> tf.Tensor:
-        if initial_state is None:
-            initial_state = self.states if self.stateful else self.get_initial_state(tf.shape(sequences)[0])
-        states = initial_state if isinstance(initial_state, list | tuple) else [initial_state]
-        shapes = [tuple(state.shape) for state in states]
-        expected = tf.TensorShape((sequences.shape[0], self.units))
-        if len(states) != 1 or not expected.is_compatible_with(shapes[0]):
-            raise ValueError(
-                f"The state of {self.name} is one tensor (batch, units), here {tuple(expected)}; pass the state that "
-                f"the layer returned, or None for zeros. Received: {len(states)} tensors of shapes {shapes}."
-            )
-        return tf.cast(states[0], self.compute_dtype)
-
-    def _checked_mask(self, mask: Any, sequences: tf.Tensor) -> tf.Tensor | None:
-        mask = mask[0] if isinstance(mask, list | tuple) else mask
-        if mask is None:
-            return None
-        mask = tf.cast(mask, tf.bool)
-        received = tuple(mask.shape)
-        if len(received) == 3:  # (batch, time, 1), as Keras allows
-            mask = tf.squeeze(mask, -1)
-        if not mask.shape.is_compatible_with(sequences.shape[:2]):
-            raise ValueError(
-                f"The mask of {self.name} is (batch, time), here {tuple(sequences.shape[:2])}, False at padding. "
-                f"Received: shape {received}."
-            )
-        return mask
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -248,7 +203,7 @@ class MinGRU(_Minimal):
         **kwargs: `zero_output_for_mask`, as in `keras.layers.RNN`, and what every Keras layer takes.
 
     Call arguments:
-        sequences: floating (batch, time, features), of any length, zero included.
+        sequences: numbers (batch, time, features), of any length, zero included.
         initial_state: (batch, units), or a list of this one tensor; default zeros.
         mask: bool (batch, time), False at padding, where the state passes on unchanged; default: every step counts.
         training: apply dropout.

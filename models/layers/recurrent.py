@@ -1,27 +1,39 @@
 """`SimpleRNN`, `LSTM` and `GRU`: drop-in for the layers of the same names in `keras.layers`.
 
 Constructor, weights, masks, states and serialisation are Keras's own, inherited; only the loop over time is ours:
-`models.recurrence.scan`, with its hand-derived gradient.
+`models.recurrence.scan`, with its hand-derived gradient. What they offer beyond Keras is in `models.layers.options`.
 """
 
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import tensorflow as tf
 
-from models.recurrence import GRURecurrence, LSTMRecurrence, Recurrence, SimpleRNNRecurrence, Weights, scan
-from models.recurrence.activations import ACTIVATIONS
+from models.layers.checks import check_shape, check_state, check_width, checked_mask, checked_sequences
+from models.layers.compilation import Compilation
+from models.layers.options import Options, WithOptions, activation_name, is_scannable, with_arguments_of
+from models.recurrence import (
+    ExtendedLSTMRecurrence,
+    GRURecurrence,
+    LSTMRecurrence,
+    Recurrence,
+    SimpleRNNRecurrence,
+    Weights,
+    scan,
+)
+from models.recurrence.normalization import normalize
 from models.recurrence.parts import in_parts
+from models.recurrence.recurrence import gates_apart
 
 
-class _Scanned:
+class _Scanned(Compilation):
     """Runs a Keras recurrent layer's loop over time as a scan.
 
-    The scan is compiled by XLA where a training step is being traced (`training=True` inside a `tf.function`), and is
-    plain TensorFlow everywhere else, so that exported graphs need no XLA and eager calls never wait for a compiler.
-    Compiled, a large enough batch is divided into one part a core. The large products before and after the loop are
-    plain TensorFlow's, which are twice as fast as XLA's.
+    XLA compiles the scan where `Compilation` says so, by default in training alone. Compiled, a large enough batch is
+    divided into one part a core. The large products before and after the loop are plain TensorFlow's, which are twice
+    as fast as XLA's.
     A layer whose activation is not in `models.recurrence.activations.ACTIVATIONS` runs on Keras's own loop.
     """
 
@@ -34,7 +46,15 @@ class _Scanned:
         """The bias of the input projection and that of the recurrent product."""
         return self.cell.bias, None
 
+    def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
+        check_shape(self, sequences_shape)
+        super().build(sequences_shape)  # type: ignore[misc]
+
     def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
+        sequences = checked_sequences(self, sequences)  # (batch, time, features)
+        mask = checked_mask(self, mask, sequences)  # (batch, time)
+        if initial_state is not None:
+            check_state(self, initial_state, sequences)
         if sequences.shape[1] != 0:
             return super().call(sequences, initial_state, mask, training)  # type: ignore[misc]
         # Keras looks at the first step before it loops: give it one that does not count.
@@ -45,22 +65,21 @@ class _Scanned:
         return (output[0][:, :0], *output[1:]) if self.return_state else output[:, :0]  # type: ignore[attr-defined]
 
     def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:
-        activations = {self.cell.activation, getattr(self.cell, "recurrent_activation", self.cell.activation)}
-        if not all(_name(activation) in ACTIVATIONS for activation in activations):
+        if not is_scannable(self.cell):
             return super().inner_loop(sequences, initial_state, mask, training=training)  # type: ignore[misc]
 
         recurrence, dtype = self._recurrence(), self.compute_dtype  # type: ignore[attr-defined]
         sequences = tf.cast(sequences, dtype)  # (batch, time, inputs)
         initial_state = initial_state if isinstance(initial_state, list | tuple) else [initial_state]
         state = recurrence.state_type(*(_tensor(field, dtype) for field in initial_state))
-        mask = _mask(mask)  # (batch, time)
         if self.go_backwards:  # type: ignore[attr-defined]
             sequences = tf.reverse(sequences, axis=[1])
             mask = None if mask is None else tf.reverse(mask, axis=[1])
         dropouts = self._dropout_masks(sequences, state) if training else (None, None)
-        compiled = bool(training) and not tf.executing_eagerly()
-        run = partial(self._run, recurrence, compiled)
-        arguments = (sequences, state, mask, *dropouts)
+        compiled = self.compiles(training)
+        zoneout = self.zoneout_shares(sequences, state, training)  # type: ignore[attr-defined]
+        run = partial(self._run, recurrence, compiled, bool(training), self.recurrent_kernel(training))  # type: ignore[attr-defined]
+        arguments = (sequences, state, mask, *dropouts, zoneout)
         hidden, last = in_parts(run, *arguments) if compiled else run(*arguments)
 
         counts = tf.ones_like(sequences[..., 0], tf.bool) if mask is None else mask  # (batch, time)
@@ -78,11 +97,14 @@ class _Scanned:
         self,
         recurrence: Recurrence,
         compiled: bool,
+        keep: bool,
+        recurrent_kernel: tf.Tensor,
         sequences: tf.Tensor,
         state: Any,
         mask: tf.Tensor | None,
         dropout: tf.Tensor | None,
         recurrent_dropout: tf.Tensor | None,
+        zoneout: Sequence[tf.Tensor] | None,
     ) -> tuple[tf.Tensor, Any]:
         """The hidden state after every step (batch, time, units), and the last state."""
         dtype = sequences.dtype
@@ -92,6 +114,8 @@ class _Scanned:
             inputs = tf.where(mask[..., tf.newaxis], inputs, tf.zeros_like(inputs))
         if dropout is not None:
             inputs *= dropout
+        if zoneout is not None:
+            zoneout = [tf.transpose(share, (1, 0, 2)) for share in zoneout]
 
         def blocks(weight: Any) -> list[tf.Tensor]:
             """The weight's gates: apart for the compiled loop, side by side for the plain one."""
@@ -99,10 +123,16 @@ class _Scanned:
 
         input_bias, recurrent_bias = map(blocks, self._biases())
         projected = [tf.tensordot(inputs, kernel, 1) for kernel in blocks(self.cell.kernel)]
+        precise = tf.float32 if dtype.size < 4 else dtype  # for means and variances
+        input_gains, others = self.option_weights(recurrence, precise)  # type: ignore[attr-defined]
+        if input_gains:
+            gates = [tf.cast(product, precise) for product in gates_apart(projected, recurrence.gates)]
+            projected = [tf.cast(product, dtype) for product in normalize(gates, input_gains)]
         if input_bias:
-            projected = [product + bias for product, bias in zip(projected, input_bias, strict=True)]
-        weights = Weights(blocks(self.cell.recurrent_kernel), recurrent_bias)
-        hidden, last = scan(recurrence, projected, state, weights, mask, recurrent_dropout, compiled)
+            pairs = zip(projected, gates_apart(input_bias, len(projected)), strict=True)
+            projected = [product + bias for product, bias in pairs]
+        weights = Weights(blocks(recurrent_kernel), recurrent_bias, **others)
+        hidden, last = scan(recurrence, projected, state, weights, mask, recurrent_dropout, compiled, keep, zoneout)
         return tf.transpose(hidden, (1, 0, 2)), last
 
     def _dropout_masks(self, sequences: tf.Tensor, state: Any) -> tuple[tf.Tensor | None, tf.Tensor | None]:
@@ -113,8 +143,10 @@ class _Scanned:
 
 
 @keras.saving.register_keras_serializable("unrolled")
-class SimpleRNN(_Scanned, keras.layers.SimpleRNN):
+class SimpleRNN(_Scanned, keras.layers.SimpleRNN, WithOptions):
     """`keras.layers.SimpleRNN` on a scan: same arguments, weights and results; see `SimpleRNNRecurrence`.
+
+    The options that Keras has not are those of `LSTM`, without `peepholes` and `projection`.
 
     Example:
         >>> import numpy as np
@@ -123,16 +155,55 @@ class SimpleRNN(_Scanned, keras.layers.SimpleRNN):
         TensorShape([2, 3])
     """
 
+    @with_arguments_of(keras.layers.SimpleRNN)
+    def __init__(
+        self,
+        units: int,
+        *arguments: Any,
+        layer_normalization: bool = False,
+        zoneout: float = 0.0,
+        weight_dropout: float = 0.0,
+        trainable_initial_state: bool = False,
+        jit_compile: bool | Literal["auto"] = "auto",
+        **keywords: Any,
+    ):
+        check_width("SimpleRNN", "units", units, "state")
+        options = Options(layer_normalization, zoneout, weight_dropout, trainable_initial_state)
+        super().__init__(units, *arguments, options=options, jit_compile=jit_compile, **keywords)
+        self.input_spec = None  # What does not fit is refused in more words by `build` and `call`.
+
     def _recurrence(self) -> Recurrence:
-        return SimpleRNNRecurrence(_name(self.cell.activation))
+        return SimpleRNNRecurrence(activation_name(self.cell.activation))
 
 
 @keras.saving.register_keras_serializable("unrolled")
-class LSTM(_Scanned, keras.layers.LSTM):
+class LSTM(_Scanned, keras.layers.LSTM, WithOptions):
     """`keras.layers.LSTM` on a scan: same arguments, weights and results; see `LSTMRecurrence`.
+
+    The equations with options are those of `ExtendedLSTMRecurrence`.
 
     Recurrent dropout uses one mask for all four gates (Gal and Ghahramani 2016, tied weights), where Keras draws one
     for each.
+
+    Args:
+        units: width of the state.
+        *arguments: those of `keras.layers.LSTM`, in its order.
+        layer_normalization: normalise what the input and what the hidden state bring to the gates, each with a gain,
+            and the cell, with a gain and a bias, before it is shown (Ba et al. 2016, https://arxiv.org/abs/1607.06450).
+        zoneout: share of the units that keep their old value at a step of training, or a pair of shares of hidden and
+            cell; the expectation at inference (Krueger et al. 2017, https://arxiv.org/abs/1606.01305, who take 0.05
+            and 0.5); default 0.
+        weight_dropout: share of the recurrent kernel's elements dropped in training, the same for all steps and rows
+            (Merity et al. 2018, https://arxiv.org/abs/1708.02182); default 0.
+        trainable_initial_state: start from trained vectors, zero at first, instead of zeros.
+        peepholes: let the gates see the cell (Gers et al. 2002, https://www.jmlr.org/papers/v3/gers02a.html).
+        projection: width of the hidden state and output where it shall be less than `units`, the width of the cell
+            (Sak et al. 2014, https://arxiv.org/abs/1402.1128); default None, no projection.
+        jit_compile: where XLA compiles the loop over time: "auto", in training; True, at inference too; False, nowhere.
+        **keywords: of Keras's layer as well.
+
+    Raises:
+        ValueError: an argument out of range or without meaning here; sequences, state or mask that do not fit.
 
     Example:
         >>> import numpy as np
@@ -141,15 +212,40 @@ class LSTM(_Scanned, keras.layers.LSTM):
         TensorShape([2, 5, 3])
     """
 
+    @with_arguments_of(keras.layers.LSTM)
+    def __init__(
+        self,
+        units: int,
+        *arguments: Any,
+        layer_normalization: bool = False,
+        zoneout: float | Sequence[float] = 0.0,
+        weight_dropout: float = 0.0,
+        trainable_initial_state: bool = False,
+        peepholes: bool = False,
+        projection: int | None = None,
+        jit_compile: bool | Literal["auto"] = "auto",
+        **keywords: Any,
+    ):
+        check_width("LSTM", "units", units, "state")
+        options = Options(layer_normalization, zoneout, weight_dropout, trainable_initial_state, peepholes, projection)
+        super().__init__(units, *arguments, options=options, jit_compile=jit_compile, **keywords)
+        self.input_spec = None  # What does not fit is refused in more words by `build` and `call`.
+
     def _recurrence(self) -> Recurrence:
-        return LSTMRecurrence(_name(self.cell.activation), _name(self.cell.recurrent_activation))
+        options = self.options
+        extended = options.layer_normalization or options.peepholes or options.projection
+        recurrence = ExtendedLSTMRecurrence if extended else LSTMRecurrence
+        return recurrence(activation_name(self.cell.activation), activation_name(self.cell.recurrent_activation))
 
 
 @keras.saving.register_keras_serializable("unrolled")
-class GRU(_Scanned, keras.layers.GRU):
+class GRU(_Scanned, keras.layers.GRU, WithOptions):
     """`keras.layers.GRU` on a scan: same arguments, weights and results; see `GRURecurrence`.
 
     Recurrent dropout uses one mask for all three gates, where Keras draws one for each.
+
+    The options that Keras has not are those of `LSTM`, without `peepholes` and `projection`; layer normalisation needs
+    `reset_after`.
 
     Example:
         >>> import numpy as np
@@ -158,9 +254,28 @@ class GRU(_Scanned, keras.layers.GRU):
         TensorShape([2, 3])
     """
 
+    @with_arguments_of(keras.layers.GRU)
+    def __init__(
+        self,
+        units: int,
+        *arguments: Any,
+        layer_normalization: bool = False,
+        zoneout: float = 0.0,
+        weight_dropout: float = 0.0,
+        trainable_initial_state: bool = False,
+        jit_compile: bool | Literal["auto"] = "auto",
+        **keywords: Any,
+    ):
+        check_width("GRU", "units", units, "state")
+        options = Options(layer_normalization, zoneout, weight_dropout, trainable_initial_state)
+        super().__init__(units, *arguments, options=options, jit_compile=jit_compile, **keywords)
+        self.input_spec = None  # What does not fit is refused in more words by `build` and `call`.
+
     def _recurrence(self) -> Recurrence:
         cell = self.cell
-        return GRURecurrence(_name(cell.activation), _name(cell.recurrent_activation), cell.reset_after)
+        return GRURecurrence(
+            activation_name(cell.activation), activation_name(cell.recurrent_activation), cell.reset_after
+        )
 
     def _biases(self) -> tuple[tf.Tensor | None, tf.Tensor | None]:
         if self.cell.bias is None or not self.cell.reset_after:
@@ -168,20 +283,5 @@ class GRU(_Scanned, keras.layers.GRU):
         return self.cell.bias[0], self.cell.bias[1]
 
 
-def _name(activation: Any) -> str:
-    """The name of a stock activation of Keras; "" for anything else, also where only the name agrees."""
-    name = getattr(activation, "__name__", "")
-    return name if getattr(keras.activations, name, None) is activation else ""
-
-
 def _tensor(weight: Any, dtype: tf.DType) -> tf.Tensor | None:
     return None if weight is None else tf.cast(tf.convert_to_tensor(weight), dtype)
-
-
-def _mask(mask: Any) -> tf.Tensor | None:
-    """The mask as bool (batch, time)."""
-    mask = mask[0] if isinstance(mask, list | tuple) else mask
-    if mask is None:
-        return None
-    mask = tf.cast(mask, tf.bool)
-    return tf.squeeze(mask, -1) if len(mask.shape) == 3 else mask

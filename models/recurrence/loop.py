@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from models.recurrence.recurrence import Recurrence, Weights, gates_apart
+from models.recurrence.recurrence import ExtendedRecurrence, Recurrence, Weights
 
 Tensors = tuple[tf.Tensor, ...]
 
@@ -21,31 +21,39 @@ def forward(
     weights: Weights,
     mask: tf.Tensor | None,
     dropout: tf.Tensor | None,
+    zoneout: Tensors | None,
+    keep: bool,
 ) -> tuple[Tensors, Tensors]:
-    """Returns the states and what the steps saved, (time + 1, batch, units) each.
+    """Returns what the loop kept, (time + 1, batch, units) each, and the last state, (batch, units) each.
 
+    Kept are all states and what the steps saved, as `backward` needs them, or, unless `keep`, the hidden state alone.
     The first of the states is the initial one, the first of the saved is zero: no array is ever without elements.
     """
     steps, state_type = tf.shape(projected[0])[0], recurrence.state_type
     projected, mask = tuple(map(_one_step_at_least, projected)), _one_step_at_least(mask)
-    before_saving = (tf.zeros_like(initial_state[0]),) * recurrence.saved
+    before_saving = (tf.zeros_like(initial_state[-1]),) * (recurrence.saved + weights.kept)
+    if zoneout is not None:
+        zoneout = tuple(map(_one_step_at_least, zoneout))
+        before_saving += tuple(map(tf.zeros_like, initial_state))
 
     def body(time: tf.Tensor, state: Tensors, histories: tuple[tf.TensorArray, ...]) -> Any:
         new_state, saved = recurrence.step(_at(projected, time), state_type(*state), weights, dropout)
+        if zoneout is not None:
+            new_state, saved = _mixed(_at(zoneout, time), new_state, state), (*saved, *new_state)
         if mask is not None:  # What a masked step computed may be anything: it must not meet a zero gradient as NaN.
             new_state = _where(mask[time], new_state, state)
-            saved = _where(mask[time], saved, before_saving)
-        return time + 1, tuple(new_state), _write(histories, time + 1, (*new_state, *saved))
+            saved = _where(mask[time], saved, before_saving) if keep else saved
+        kept = (*new_state, *saved) if keep else new_state[:1]
+        return time + 1, tuple(new_state), _write(histories, time + 1, kept)
 
-    first = (*initial_state, *before_saving)
-    _, _, histories = tf.while_loop(
+    first = (*initial_state, *before_saving) if keep else initial_state[:1]
+    _, last, histories = tf.while_loop(
         lambda time, *_: time < steps,
         body,
         (0, initial_state, _write(_arrays(first, steps + 1), 0, first)),
         maximum_iterations=_iterations(initial_state[0], steps),
     )
-    stacked = tuple(history.stack() for history in histories)
-    return stacked[: len(initial_state)], stacked[len(initial_state) :]
+    return tuple(history.stack() for history in histories), last
 
 
 def backward(
@@ -57,21 +65,34 @@ def backward(
     weights: Weights,
     mask: tf.Tensor | None,
     dropout: tf.Tensor | None,
+    zoneout: Tensors | None,
 ) -> tuple[Tensors, Tensors]:
-    """Returns the gradients of each projected gate (time + 1, batch, units), the last being zero, and of the state."""
+    """Returns the gradients of each projected gate (time + 1, batch, units), the last being zero, and of the state.
+
+    After the gates' stands that of the hidden state where the recurrence is an extended one. The weights are given
+    `Weights.transposed`.
+    """
     steps, state_type = tf.shape(hidden_gradient)[0], recurrence.state_type
     hidden_gradient, mask = _one_step_at_least(hidden_gradient), _one_step_at_least(mask)
-    # Transposed once: a small product with a transposed matrix is four times slower.
-    kernels = gates_apart(weights.kernels, recurrence.gates)
-    weights = weights._replace(kernels=tuple(tf.transpose(kernel) for kernel in kernels))
-    no_gradient = (tf.zeros_like(last_gradient[0]),) * recurrence.gates
+    no_gradient = (tf.zeros_like(last_gradient[-1]),) * recurrence.gates
+    if isinstance(recurrence, ExtendedRecurrence):
+        no_gradient += (tf.zeros_like(last_gradient[0]),)
+    unmixed = states
+    if zoneout is not None:
+        zoneout, fields = tuple(map(_one_step_at_least, zoneout)), len(last_gradient)
+        saved, unmixed = saved[:-fields], saved[-fields:]
 
     def body(time: tf.Tensor, gradient: Tensors, histories: tuple[tf.TensorArray, ...]) -> Any:
         gradient = (gradient[0] + hidden_gradient[time], *gradient[1:])
-        before, after = state_type(*_at(states, time)), state_type(*_at(states, time + 1))
-        projected_gradient, new_gradient = recurrence.step_gradient(
-            state_type(*gradient), _at(saved, time + 1), before, after, weights, dropout
+        before, after = state_type(*_at(states, time)), state_type(*_at(unmixed, time + 1))
+        arriving = (
+            gradient if zoneout is None else _mixed(_at(zoneout, time), gradient, tuple(map(tf.zeros_like, gradient)))
         )
+        projected_gradient, new_gradient = recurrence.step_gradient(
+            state_type(*arriving), _at(saved, time + 1), before, after, weights, dropout
+        )
+        if zoneout is not None:
+            new_gradient = tuple(map(tf.add, new_gradient, map(tf.subtract, gradient, arriving)))
         if mask is not None:
             projected_gradient = _where(mask[time], projected_gradient, no_gradient)
             new_gradient = _where(mask[time], new_gradient, gradient)
@@ -111,6 +132,14 @@ def _at(tensors: Sequence[tf.Tensor], time: tf.Tensor) -> Tensors:
 def _where(mask: tf.Tensor, tensors: Sequence[tf.Tensor], others: Sequence[tf.Tensor]) -> Tensors:
     """Rows of the tensors where the mask (batch) is True, of the others elsewhere."""
     return tuple(tf.where(mask[:, tf.newaxis], *pair) for pair in zip(tensors, others, strict=True))
+
+
+def _mixed(shares: Sequence[tf.Tensor], tensors: Sequence[tf.Tensor], others: Sequence[tf.Tensor]) -> Tensors:
+    """So much of the tensors, and the rest of the others; shares are numbers from 0 to 1 or bool."""
+    shares = [tf.cast(share, tensor.dtype) for share, tensor in zip(shares, tensors, strict=True)]
+    return tuple(
+        share * tensor + (1 - share) * other for share, tensor, other in zip(shares, tensors, others, strict=True)
+    )
 
 
 def _arrays(elements: Sequence[tf.Tensor], size: tf.Tensor) -> tuple[tf.TensorArray, ...]:

@@ -41,6 +41,7 @@ class LSTMRecurrence:
     state_type: ClassVar = LSTMState
     gates: ClassVar = 4
     saved: ClassVar = 4
+    groups: ClassVar = (4,)
 
     activation: str = "tanh"
     recurrent_activation: str = "sigmoid"
@@ -50,11 +51,12 @@ class LSTMRecurrence:
     ) -> tuple[LSTMState, Sequence[tf.Tensor]]:
         activate, gate = ACTIVATIONS[self.activation].value, ACTIVATIONS[self.recurrent_activation].value
         hidden = state.hidden if dropout is None else state.hidden * dropout
-        blocks = [x + h for x, h in zip(projected, weights.product(hidden), strict=True)]
+        recurrent, kept = weights.product(hidden)
+        blocks = [x + h for x, h in zip(projected, recurrent, strict=True)]
         enter, forget, candidate, show = gates_apart(blocks, self.gates)
         enter, forget, candidate, show = gate(enter), gate(forget), activate(candidate), gate(show)
         cell = forget * state.cell + enter * candidate
-        return LSTMState(show * activate(cell), cell), (enter, forget, candidate, show)
+        return LSTMState(show * activate(cell), cell), (enter, forget, candidate, show, *kept)
 
     def step_gradient(
         self,
@@ -66,7 +68,7 @@ class LSTMRecurrence:
         dropout: tf.Tensor | None = None,
     ) -> tuple[Sequence[tf.Tensor], LSTMState]:
         (activate, slope), gate_slope = ACTIVATIONS[self.activation], ACTIVATIONS[self.recurrent_activation].slope
-        enter, forget, candidate, show = saved
+        enter, forget, candidate, show, *kept = saved
         shown = activate(new_state.cell)
         cell = gradient.cell + gradient.hidden * show * slope(shown)
         projected = (
@@ -75,7 +77,7 @@ class LSTMRecurrence:
             cell * enter * slope(candidate),
             gradient.hidden * shown * gate_slope(show),
         )
-        hidden = weights.product_gradient(projected)
+        hidden = weights.product_gradient(projected, kept)
         return projected, LSTMState(hidden if dropout is None else hidden * dropout, cell * forget)
 
     def products(

@@ -106,7 +106,8 @@ def _blocked(
     if tf.is_tensor(steps) or steps != blocks * length:
         missing = [[0, 0], [0, blocks * length - steps], [0, 0]]
         decay, increment = tf.pad(decay, missing, constant_values=1), tf.pad(increment, missing)
-    decay, increment = (tf.reshape(tensor, (-1, blocks, length, units)) for tensor in (decay, increment))
+    batch = -1 if shape[0] is None else shape[0]  # a loop refuses states that forget their static shape
+    decay, increment = (tf.reshape(tensor, (batch, blocks, length, units)) for tensor in (decay, increment))
 
     def place(index: tf.Tensor, count: Any) -> tf.Tensor:
         return count - 1 - index if backwards else index

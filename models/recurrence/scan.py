@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from models.recurrence import loop
-from models.recurrence.recurrence import Recurrence, Weights
+from models.recurrence.normalization import gain_gradients
+from models.recurrence.recurrence import ExtendedRecurrence, Recurrence, Weights
 
 
 class ScanResult(NamedTuple):
@@ -30,6 +31,8 @@ def scan(
     mask: tf.Tensor | None = None,
     dropout: tf.Tensor | None = None,
     compiled: bool = False,
+    keep: bool = True,
+    zoneout: Sequence[tf.Tensor] | None = None,
 ) -> ScanResult:
     """Runs a recurrence over time.
 
@@ -45,13 +48,17 @@ def scan(
             step counts.
         dropout: factors (batch, units) on the hidden state that enters the recurrent product, the same at every
             step (Gal and Ghahramani 2016, https://arxiv.org/abs/1512.05287). None: no dropout.
-        compiled: compile the loop with XLA, once for each shape that is met. For training; an exported graph stays
-            plain.
+        compiled: compile the loop with XLA, once for each shape that is met. An exported graph stays plain.
+        keep: keep what the gradient needs. Without it, for inference, a gradient that is asked for all the same runs
+            the loop a second time.
+        zoneout: for each field of the state how much of it a step renews, (time, batch, units) or (time, 1, 1): 1 or
+            True where it takes its new value, 0 or False where it keeps the old (Krueger et al. 2017,
+            https://arxiv.org/abs/1606.01305). None: every step renews all.
 
     Returns:
         The hidden state after every step and the last state, in the initial state's dtype. The loop is computed in
         float32 at least, the large products of the weights' gradients in the weights' dtype. First derivatives reach
-        every floating argument but `dropout`; second derivatives raise `NotImplementedError`.
+        every floating argument but `dropout` and `zoneout`; second derivatives raise `NotImplementedError`.
 
     Example:
         >>> import tensorflow as tf
@@ -74,7 +81,7 @@ def scan(
     def differentiable(*flat: tf.Tensor) -> Any:
         # Without the stop, a tape would record the loop itself as well, and have it keep everything.
         projected, state, weights = tf.nest.pack_sequence_as(arguments, [tf.stop_gradient(tensor) for tensor in flat])
-        states, saved = forward(recurrence, projected, state, weights, mask, dropout)
+        kept, last = forward(recurrence, projected, state, weights, mask, dropout, zoneout, keep)
 
         def gradient(*output_gradients: tf.Tensor) -> Any:
             # A second derivative would silently take the saved tensors for constants: refuse it. The inputs are passed
@@ -82,32 +89,66 @@ def scan(
             @tf.custom_gradient
             def once(*_: tf.Tensor) -> Any:
                 hidden_gradient, *last_gradient = map(tf.stop_gradient, output_gradients)
-                gates, state_gradient = backward(
-                    recurrence, hidden_gradient, tuple(last_gradient), states, saved, weights, mask, dropout
+                around = mask, dropout, zoneout
+                everything = kept if keep else forward(recurrence, projected, state, weights, *around, True)[0]
+                states, saved = everything[: len(state)], everything[len(state) :]
+                # Once, since a small product with a transposed matrix is four times slower; not by XLA, which is slow.
+                transposed = weights.transposed(recurrence.gates)
+                gradients, state_gradient = backward(
+                    recurrence, hidden_gradient, tuple(last_gradient), states, saved, transposed, *around
                 )
-                gates, saved_after = tuple(gate[:-1] for gate in gates), tuple(tensor[1:] for tensor in saved)
-                factors, gradients = recurrence.products(gates, saved_after, _entering(states[0][:-1], mask, dropout))
+                gradients = tuple(gradient[:-1] for gradient in gradients)
                 found = (
-                    _laid_out_as(projected, gates),
+                    _laid_out_as(projected, gradients[: recurrence.gates]),
                     state_gradient,
-                    _laid_out_as(weights.kernels, _kernel_gradients(factors, gradients, product_dtype)),
-                    _laid_out_as(weights.biases, [tf.reduce_sum(gradient, axis=(0, 1)) for gradient in gradients]),
+                    _weight_gradients(recurrence, gradients, states, saved, weights, *around, product_dtype),
                 )
-                return tf.nest.flatten(found), partial(_refuse_second_derivative, recurrence)
+                return tf.nest.flatten(found), partial(refuse_second_derivative, recurrence)
 
             return once(*output_gradients, *flat)
 
-        return (states[0][1:], *(field[-1] for field in states)), gradient
+        return (kept[0][1:], *last), gradient
 
     hidden, *state = (tf.cast(output, dtype) for output in differentiable(*tf.nest.flatten(arguments)))
     return ScanResult(hidden, type(initial_state)(*state))
 
 
-def _entering(hidden: tf.Tensor, mask: tf.Tensor | None, dropout: tf.Tensor | None) -> tf.Tensor:
-    """The hidden state (time, batch, units) that entered the recurrent product of every step; zeros at masked steps."""
-    if mask is not None:
-        hidden = tf.where(mask[..., tf.newaxis], hidden, tf.zeros_like(hidden))
-    return hidden if dropout is None else hidden * dropout
+def _weight_gradients(
+    recurrence: Recurrence,
+    gradients: Sequence[tf.Tensor],
+    states: Sequence[tf.Tensor],
+    saved: Sequence[tf.Tensor],
+    weights: Weights,
+    mask: tf.Tensor | None,
+    dropout: tf.Tensor | None,
+    zoneout: Sequence[tf.Tensor] | None,
+    product_dtype: tf.DType,
+) -> Weights:
+    """The gradient of every weight, over all steps at once, from those of the steps (time, batch, units)."""
+
+    def counted(tensor: tf.Tensor) -> tf.Tensor:
+        """Zeros at masked steps, where a state may be anything."""
+        return tensor if mask is None else tf.where(mask[..., tf.newaxis], tensor, tf.zeros_like(tensor))
+
+    hidden = counted(states[0][:-1])
+    saved = tuple(tensor[1:] for tensor in saved)
+    factors, products = recurrence.products(
+        gradients[: recurrence.gates], saved, hidden if dropout is None else hidden * dropout
+    )
+    kept = saved[recurrence.saved : recurrence.saved + weights.kept]
+    inner = weights.before_normalization(products, kept)
+    found = Weights(
+        kernels=_laid_out_as(weights.kernels, _kernel_gradients(factors, inner, product_dtype)),
+        biases=_laid_out_as(weights.biases, [tf.reduce_sum(gradient, axis=(0, 1)) for gradient in products]),
+        gains=gain_gradients(products, kept, weights.gains),
+    )
+    if not isinstance(recurrence, ExtendedRecurrence):
+        return found
+    before = (counted(field[:-1]) for field in states)
+    after = (counted(field[1:]) for field in states) if zoneout is None else saved[-len(states) :]
+    state_type = recurrence.state_type
+    others = recurrence.other_gradients(gradients, saved, state_type(*before), state_type(*after), weights)
+    return found._replace(**others)
 
 
 def _kernel_gradients(factors: Sequence[tf.Tensor], gradients: Sequence[tf.Tensor], dtype: tf.DType) -> list[tf.Tensor]:
@@ -127,7 +168,7 @@ def _laid_out_as(given: Sequence[tf.Tensor], gates: Sequence[tf.Tensor]) -> Sequ
     return [tf.concat(gates, axis=-1)] if len(given) == 1 else gates[: len(given)]
 
 
-def _refuse_second_derivative(recurrence: Recurrence, *_: tf.Tensor) -> Any:
+def refuse_second_derivative(recurrence: object, *_: tf.Tensor) -> Any:
     raise NotImplementedError(
         "A second derivative was asked of a recurrent layer, whose gradient is derived by hand and can be taken once. "
         f"Use the layer of the same name in keras.layers where second derivatives are needed. Received: {recurrence}."

@@ -24,6 +24,9 @@ class SimpleRNNRecurrence:
     slope of φ, so over many steps it vanishes or explodes (Bengio et al. 1994, https://doi.org/10.1109/72.279181);
     layers start with an orthogonal `U`, which alone does neither.
 
+    With gains, the product is normalised, `N(h U)` (Ba et al. 2016, https://arxiv.org/abs/1607.06450, whose simple
+    network normalises the sum `x + h U`; input and state apart, as in their LSTM, leave each its own scale).
+
     Args:
         activation: φ, a key of `models.recurrence.activations.ACTIVATIONS`.
     """
@@ -31,6 +34,7 @@ class SimpleRNNRecurrence:
     state_type: ClassVar = SimpleRNNState
     gates: ClassVar = 1
     saved: ClassVar = 0
+    groups: ClassVar = (1,)
 
     activation: str = "tanh"
 
@@ -38,8 +42,8 @@ class SimpleRNNRecurrence:
         self, projected: Sequence[tf.Tensor], state: SimpleRNNState, weights: Weights, dropout: tf.Tensor | None = None
     ) -> tuple[SimpleRNNState, Sequence[tf.Tensor]]:
         hidden = state.hidden if dropout is None else state.hidden * dropout
-        (recurrent,) = weights.product(hidden)
-        return SimpleRNNState(ACTIVATIONS[self.activation].value(projected[0] + recurrent)), ()
+        (recurrent,), kept = weights.product(hidden)
+        return SimpleRNNState(ACTIVATIONS[self.activation].value(projected[0] + recurrent)), kept
 
     def step_gradient(
         self,
@@ -51,7 +55,7 @@ class SimpleRNNRecurrence:
         dropout: tf.Tensor | None = None,
     ) -> tuple[Sequence[tf.Tensor], SimpleRNNState]:
         projected = (gradient.hidden * ACTIVATIONS[self.activation].slope(new_state.hidden),)
-        hidden = weights.product_gradient(projected)
+        hidden = weights.product_gradient(projected, saved)
         return projected, SimpleRNNState(hidden if dropout is None else hidden * dropout)
 
     def products(

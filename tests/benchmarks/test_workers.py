@@ -10,13 +10,13 @@ from benchmarks import speed, timing
 from benchmarks.disturbance import busy_seconds, is_disturbed
 from benchmarks.sides import available, open_side
 from benchmarks.worker import Worker, WorkerError
-from benchmarks.workload import GATES, KINDS, PRECISIONS, TRAINING, Case, Workload
+from benchmarks.workload import FORWARD, GATES, KINDS, MIN_GRU, PRECISIONS, TRAINING, Case, Workload
 
 TINY = Case(2, 3, 4, 5)
 
 
 def test_every_side_does_every_kind_of_work() -> None:
-    options = speed.Options(cases=(str(TINY),), layers=("LSTM",), rounds=1, milliseconds=1.0, memory=False)
+    options = speed.Options(cases=(str(TINY),), layers=("LSTM",), rounds=1, milliseconds=1.0, memory=False, long=False)
     measurements = speed.run(options)
     assert measurements.failures == []
     done = {(one.side, one.work.kind, one.work.precision) for one in measurements.timings}
@@ -25,6 +25,18 @@ def test_every_side_does_every_kind_of_work() -> None:
     }
     assert all(0 < one.least_milliseconds <= one.median_milliseconds for one in measurements.timings)
     assert all(one.calls >= 1 and one.first_call_seconds > 0 for one in measurements.timings)
+
+
+def test_long_sequences_are_for_min_gru_beside_the_peers_gru(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speed, "LONG_GRID", (TINY,))
+    options = speed.Options(cases=(str(TINY),), layers=(), precision=("float32",), rounds=1, memory=False)
+    measurements = speed.run(options)
+    assert measurements.failures == []
+    done = {(one.side, one.work.layer, one.work.kind) for one in measurements.timings}
+    sides = set(available()) - {"products"}  # it has no product in its loop
+    assert done == {(side, MIN_GRU, kind) for side in sides for kind in (TRAINING, FORWARD)}
+    keras_layer, ours = (open_side(name)._layer(measurements.timings[0].work) for name in ("keras", "models"))
+    assert (type(keras_layer).__name__, type(ours).__name__) == ("GRU", MIN_GRU)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -97,6 +109,12 @@ def test_disturbed_turns_count_only_where_none_was_calm(
     monkeypatch.setattr(timing, "_turn", lambda *_: next(turns))
     ((taken,), failures) = timing.take_times({"models": Stub()}, Workload("GRU", "float32", TRAINING, TINY), 2, 0.0)
     assert (taken.median_milliseconds, taken.disturbed, failures) == (milliseconds, not any(calm), [])
+
+
+def test_progress_is_told_without_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.setattr(speed, "SECONDS_BETWEEN_LINES", 0)
+    assert list(speed._shown("abc", "Timing", 3)) == ["a", "b", "c"]
+    assert "Timing: 2 of 3, about 0 minutes left" in capsys.readouterr().err
 
 
 def test_long_calls_are_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ KINDS = {
     "GRU": ("GRU", {}),
     "LSTM, no bias": ("LSTM", {"use_bias": False}),
     "GRU, no bias": ("GRU", {"use_bias": False}),
+    "LSTM, projection": ("LSTM", {"projection": 2}),
 }
 PARTS = ("forward_layer", "backward_layer")
 
@@ -33,6 +34,7 @@ def bidirectional(request):
 def make(kind, bidirectional=False, depth=2, namespace=models, built=True):
     """A stack of layers none of whose weights is zero."""
     name, options = KINDS[kind]
+    width = options.get("projection", UNITS) * (1 + bidirectional)
     layers = [
         getattr(namespace, name)(UNITS, return_sequences=True, return_state=True, **options) for _ in range(depth)
     ]
@@ -43,7 +45,7 @@ def make(kind, bidirectional=False, depth=2, namespace=models, built=True):
     for layer in layers if built else []:
         layer.build((BATCH, TIME, inputs))
         layer.set_weights([random.normal(scale=0.5, size=weight.shape) for weight in layer.get_weights()])
-        inputs = UNITS * (1 + bidirectional)
+        inputs = width
     return layers
 
 
@@ -57,6 +59,7 @@ def make_module(torch, kind, bidirectional, depth):
         bias=options.get("use_bias", True),
         batch_first=True,
         **({"nonlinearity": options["activation"]} if "activation" in options else {}),
+        **({"proj_size": options["projection"]} if "projection" in options else {}),
     )
 
 
@@ -72,12 +75,12 @@ def run(layers, inputs):
         outputs, states = inputs, []
         for layer in layers:
             outputs, *last = layer(outputs)
-            directions = 2 if isinstance(layer, keras.layers.Bidirectional) else 1
-            states += np.split(np.stack([state.numpy() for state in last]), directions)
+            fields = len(last) // (2 if isinstance(layer, keras.layers.Bidirectional) else 1)
+            states += [last[first : first + fields] for first in range(0, len(last), fields)]
         loss = tf.reduce_sum(outputs * importance(outputs.shape))
     weights = [[weight.value for weight in layer.trainable_variables] for layer in layers]
     gradient, weight_gradients = tape.gradient(loss, [inputs, weights])
-    states = np.stack(states, axis=1)  # (hidden and cell, layers · directions, batch, units)
+    states = [np.stack(field) for field in zip(*states, strict=True)]  # (layers · directions, batch, units) each
     return outputs.numpy(), states, gradient.numpy(), [[g.numpy() for g in group] for group in weight_gradients]
 
 
@@ -86,7 +89,7 @@ def run_module(torch, module, inputs):
     outputs, states = module(inputs)
     states = states if isinstance(states, tuple) else (states,)
     (outputs * torch.from_numpy(importance(outputs.shape))).sum().backward()
-    states = np.stack([state.detach().numpy() for state in states])
+    states = [state.detach().numpy() for state in states]
     gradients = {name: weight.grad.numpy() for name, weight in module.named_parameters()}
     return outputs.detach().numpy(), states, inputs.grad.numpy(), gradients
 
@@ -100,7 +103,8 @@ def assert_equal_runs(torch, layers, module, inputs, kind):
     outputs, states, gradient, weight_gradients = run(layers, tf.constant(inputs))
     outputs_there, states_there, gradient_there, weight_gradients_there = run_module(torch, module, inputs)
     np.testing.assert_allclose(outputs, outputs_there, atol=1e-5)
-    np.testing.assert_allclose(states, states_there, atol=1e-5)
+    for field, field_there in zip(states, states_there, strict=True):
+        np.testing.assert_allclose(field, field_there, atol=1e-5)
     np.testing.assert_allclose(gradient, gradient_there, atol=1e-5, rtol=1e-5)
     # Gradients go the way of the weights, but that a bias which is added to another has that one's gradient.
     for layer, group in zip(layers, weight_gradients, strict=True):
@@ -116,6 +120,8 @@ def assert_equal_runs(torch, layers, module, inputs, kind):
 @pytest.mark.parametrize("namespace", [models, keras.layers], ids=["ours", "keras"])
 def test_torch_computes_what_the_layers_compute(kind, bidirectional, namespace, inputs):
     torch = pytest.importorskip("torch")
+    if namespace is keras.layers and kind == "LSTM, projection":
+        pytest.skip("Keras has no projection")
     layers, module = make(kind, bidirectional, namespace=namespace), make_module(torch, kind, bidirectional, depth=2)
     module.load_state_dict({name: torch.from_numpy(array) for name, array in to_torch(layers).items()})
     assert_equal_runs(torch, layers, module, inputs, kind)
@@ -186,6 +192,9 @@ def built(layer, inputs=FEATURES):
         (lambda: [models.LSTM(5), models.GRU(5)], r"of one kind.* Received: LSTM\(5, .*, GRU\(5, "),
         (lambda: [models.GRU(5), models.GRU(5, use_bias=False)], "of one kind.*use_bias=True.*use_bias=False"),
         (lambda: [models.GRU(5), keras.layers.Bidirectional(models.GRU(5))], "of one kind.*Bidirectional"),
+        (lambda: models.LSTM(5, peepholes=True), r"projection alone.* Received: \{'peepholes': True\}"),
+        (lambda: models.LSTM(5, zoneout=0.1, projection=2), r"projection alone.* Received: \{'zoneout': 0\.1"),
+        (lambda: [models.LSTM(5, projection=2), models.LSTM(5)], r"of one kind.* Received: LSTM\(5, .*projection=2"),
         (lambda: [built(models.GRU(5)), built(models.GRU(5))], "5 inputs were expected after the first.* Received: 4"),
     ],
 )
@@ -203,9 +212,9 @@ class Peephole(models.LSTM):
 
 
 def test_a_layer_with_more_weights_is_refused():
-    with pytest.raises(ValueError, match=r"no option that adds weights.* Received: .*'peephole'"):
+    with pytest.raises(ValueError, match=r"no further weights.* Received: .*'peephole'"):
         to_torch(built(Peephole(5)))
-    with pytest.raises(ValueError, match=r"no option that adds weights.* Received: .*'peephole'"):
+    with pytest.raises(ValueError, match=r"no further weights.* Received: .*'peephole'"):
         from_torch(Peephole(5), to_torch(built(models.LSTM(5))))
 
 

@@ -408,39 +408,7 @@ def test_the_mask_goes_on_with_the_sequences(layer_class):
 # Bad input
 
 
-@pytest.mark.parametrize("units", [0, -1, 2.5, "4", True, None])
-def test_wrong_units(layer_class, units):
-    with pytest.raises(ValueError, match=r"whole number of at least 1\. Received: units="):
-        layer_class(units)
-
-
 @pytest.mark.parametrize("dropout", [-0.1, 1, 2.0])
 def test_wrong_dropout(layer_class, dropout):
     with pytest.raises(ValueError, match=r"at least 0 and below 1\. Received: dropout="):
         layer_class(UNITS, dropout=dropout)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"sequences": np.zeros((2, 3), "float32")}, r"\(batch, time, 3\).*Received: shape \(2, 3\), float32"),
-        ({"sequences": np.zeros((2, 3, 4), "float32")}, r"\(batch, time, 3\).*Received: shape \(2, 3, 4\), float32"),
-        ({"sequences": np.zeros((2, 3, 3), "int32")}, r"floating sequences.*Received: shape \(2, 3, 3\), int32"),
-        ({"mask": np.ones((2, 4), bool)}, r"\(batch, time\), here \(2, 3\).*Received: shape \(2, 4\)"),
-        ({"mask": np.ones((3,), bool)}, r"\(batch, time\), here \(2, 3\).*Received: shape \(3,\)"),
-        ({"initial_state": [np.zeros((2, 5))]}, r"here \(2, 4\).*Received: 1 tensors of shapes \[\(2, 5\)\]"),
-        ({"initial_state": [np.zeros((3, 4))]}, r"here \(2, 4\).*Received: 1 tensors of shapes \[\(3, 4\)\]"),
-        ({"initial_state": [np.zeros((2, 4))] * 2}, r"one tensor.*Received: 2 tensors"),
-    ],
-    ids=["rank", "features", "type", "mask length", "mask rank", "state units", "state batch", "states"],
-)
-def test_what_does_not_fit_is_refused(layer_class, arguments, message):
-    arguments = {"sequences": np.zeros((2, 3, FEATURES), "float32"), **arguments}
-    with pytest.raises(ValueError, match=message):
-        built(layer_class)(arguments.pop("sequences"), **arguments)
-
-
-@pytest.mark.parametrize("shape", [(None, 3), (2, 3, 4, 5), (2, 3, None)])
-def test_a_layer_is_built_for_sequences(layer_class, shape):
-    with pytest.raises(ValueError, match=r"takes sequences \(batch, time, features\).*Received: shape"):
-        layer_class(UNITS).build(shape)

@@ -225,6 +225,16 @@ def test_thousands_of_steps_with_extreme_gates_lose_no_more_than_rounding(extrem
         assert np.isfinite(gradient).all()
 
 
+def test_a_batch_that_is_known_and_a_length_that_is_not_can_be_traced():
+    case = make(40)
+    shapes = [
+        tf.TensorSpec(shape, tf.float64) for shape in ((BATCH, None, UNITS), (BATCH, None, UNITS), (BATCH, UNITS))
+    ]
+    traced = tf.function(linear_recurrence, input_signature=shapes)
+    for found, wanted in zip(traced(case.a, case.b, case.h0), paper_recurrence(case.a, case.b, case.h0), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-10)
+
+
 def test_bfloat16_is_computed_in_float32():
     case = make(500)
     case.a = 1 - 0.01 * case.a

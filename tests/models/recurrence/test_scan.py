@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.recurrence import GRURecurrence, LSTMRecurrence, SimpleRNNRecurrence, Weights, scan
+from models.recurrence import (
+    ExtendedLSTMRecurrence,
+    GRURecurrence,
+    LSTMRecurrence,
+    SimpleRNNRecurrence,
+    Weights,
+    scan,
+)
 from models.recurrence.activations import ACTIVATIONS
 
 TIME, BATCH, UNITS = 3, 5, 2
@@ -32,28 +39,56 @@ RECURRENCES = {
 MASK = np.array([[1, 1, 1], [1, 1, 0], [0, 0, 1], [1, 0, 1], [0, 0, 0]], bool).T  # (time, batch)
 FACTORS = np.array([[0.0, 2.0], [2.0, 0.0], [1.5, 1.0], [2.0, 2.0], [0.0, 0.0]])  # (batch, units)
 
+# What weights each option adds: their shapes, for so many gates.
+HIDDEN = 3  # wider than the units, so that no test takes one for the other
+OPTIONS = {
+    "gain": lambda gates: (gates * UNITS,),
+    "peepholes": lambda gates: (3, UNITS),
+    "cell_norm": lambda gates: (2, UNITS),
+    "projection": lambda gates: (UNITS, HIDDEN),
+}
+EXTENDED = {
+    "lstm, peepholes": ("lstm", ("peepholes",)),
+    "lstm, cell norm": ("lstm", ("cell_norm",)),
+    "lstm, layer norm": ("lstm", ("gain", "cell_norm")),
+    "lstm, projection": ("lstm", ("projection",)),
+    "lstm, everything": ("lstm", tuple(OPTIONS)),
+    "lstm softsign hard_sigmoid, everything": ("lstm softsign hard_sigmoid", tuple(OPTIONS)),
+    "gru, layer norm": ("gru", ("gain",)),
+    "simple_rnn, layer norm": ("simple_rnn", ("gain",)),
+}
+# What `Weights` normalises together: the gates of each group.
+GROUPS = {"simple_rnn": [1], "lstm": [4], "gru": [2, 1]}
+
 
 class Case:
     """A recurrence, its oracle, arguments in float64, and the weights of a loss that sees every output."""
 
-    def __init__(self, oracle, name, mask=None, dropout=None, bias=True):
-        self.recurrence, (function, *options) = RECURRENCES[name]
-        self.expected, self.oracle = getattr(oracle, function)(*options), oracle
-        self.mask, self.dropout = mask, dropout
+    def __init__(self, oracle, name, mask=None, dropout=None, bias=True, zoneout=False):
+        name, options = EXTENDED.get(name, (name, ()))
+        self.recurrence, (self.kind, *activations) = RECURRENCES[name]
+        if self.kind == "lstm" and options:
+            self.recurrence = ExtendedLSTMRecurrence(*activations)
+        self.expected, self.oracle = getattr(oracle, self.kind)(*activations), oracle
         self.random = np.random.default_rng(3)
         gates, normal = self.expected.gates * UNITS, self.random.normal
-        self.arguments = {"projected": normal(size=(TIME, BATCH, gates)), "kernel": normal(size=(UNITS, gates))}
+        hidden = HIDDEN if "projection" in options else UNITS
+        self.mask, self.dropout = mask, None if dropout is None else np.pad(dropout, [(0, 0), (0, hidden - UNITS)])
+        self.arguments = {"projected": normal(size=(TIME, BATCH, gates)), "kernel": normal(size=(hidden, gates))}
         if bias and self.expected.has_bias:
             self.arguments["bias"] = normal(size=gates)
+        self.arguments |= {option: normal(size=OPTIONS[option](self.expected.gates)) for option in options}
         self.states = [f"initial {field}" for field in self.recurrence.state_type._fields]
-        self.arguments |= {name: normal(size=(BATCH, UNITS)) for name in self.states}
-        shapes = [(TIME, BATCH, UNITS), *[(BATCH, UNITS)] * self.expected.states]
-        self.importance = [normal(size=shape) for shape in shapes]
+        widths = [hidden, UNITS][: self.expected.states]
+        self.arguments |= {name: normal(size=(BATCH, width)) for name, width in zip(self.states, widths, strict=True)}
+        self.importance = [normal(size=shape) for shape in ((TIME, BATCH, hidden), *((BATCH, w) for w in widths))]
+        self.zoneout = [self.random.random((TIME, BATCH, width)) for width in widths] if zoneout else None
 
     def oracle_outputs(self):
         state = [self.arguments[name] for name in self.states]
-        projected, kernel, bias = (self.arguments.get(name) for name in ("projected", "kernel", "bias"))
-        hidden, last = self.oracle.scan(self.expected, projected, state, kernel, bias, self.mask, self.dropout)
+        hidden, last = self.oracle.scan(
+            self.expected, self.arguments["projected"], state, self.arguments, self.mask, self.dropout, self.zoneout
+        )
         return [hidden, *last]
 
     def oracle_loss(self):
@@ -70,9 +105,16 @@ class Case:
         projected, kernels, *biases = (
             tf.split(arguments[name], blocks, axis=-1) for name in ("projected", "kernel", "bias") if name in arguments
         )
-        weights = Weights(kernels, *biases)
+        others = {name: tf.unstack(arguments[name]) for name in ("peepholes", "cell_norm") if name in arguments}
+        others |= {name: [arguments[name]] for name in ("projection",) if name in arguments}
+        if "gain" in arguments:
+            sizes = [size * UNITS for size in GROUPS[self.kind]]
+            groups = zip(tf.split(arguments["gain"], sizes), GROUPS[self.kind], strict=True)
+            others["gains"] = [tf.split(group, size) for group, size in groups]
+        weights = Weights(kernels, *biases, **others)
         mask = None if self.mask is None else tf.constant(self.mask)
         dropout = None if self.dropout is None else tf.constant(self.dropout)
+        options["zoneout"] = None if self.zoneout is None else list(map(tf.constant, self.zoneout))
         result = scan(self.recurrence, projected, state, weights, mask, dropout, **options)
         assert isinstance(result.state, self.recurrence.state_type)
         outputs = [result.hidden, *result.state]
@@ -102,6 +144,32 @@ def test_values_and_gradients_equal_the_equations(oracle, name, mask, dropout):
     case.check(*case.run_with_gradients(case.tensors()))
 
 
+@pytest.mark.parametrize("zoneout", [False, True], ids=["all renewed", "zoneout"])
+@pytest.mark.parametrize(("mask", "dropout"), [(None, None), (MASK, FACTORS)], ids=["plain", "mask and dropout"])
+@pytest.mark.parametrize("name", EXTENDED)
+def test_options_equal_the_equations(oracle, name, mask, dropout, zoneout):
+    case = Case(oracle, name, mask, dropout, zoneout=zoneout)
+    case.check(*case.run_with_gradients(case.tensors()))
+
+
+@pytest.mark.parametrize("name", ["simple_rnn", "lstm", "gru", "gru reset before"])
+def test_zoneout_equals_the_equations(oracle, name):
+    case = Case(oracle, name, MASK, FACTORS, zoneout=True)
+    case.check(*case.run_with_gradients(case.tensors()))
+
+
+@pytest.mark.parametrize("kind", [bool, float])
+def test_zoneout_of_a_field_may_be_bool_or_the_same_for_all_units(oracle, kind):
+    case = Case(oracle, "lstm", MASK)
+    shares = np.random.default_rng(1).random((TIME, 1, 1)) < 0.5
+    case.zoneout = [np.broadcast_to(shares, (TIME, BATCH, UNITS))] * 2
+    expected = case.oracle_outputs()
+    case.zoneout = [shares.astype(kind)] * 2
+    outputs, _ = case.run(case.tensors())
+    for output, other in zip(outputs, expected, strict=True):
+        np.testing.assert_allclose(output, other, rtol=1e-12, atol=1e-12)
+
+
 def test_gru_without_bias_equals_the_equations(oracle):
     case = Case(oracle, "gru", bias=False)
     case.check(*case.run_with_gradients(case.tensors()))
@@ -112,6 +180,12 @@ def test_gru_without_bias_equals_the_equations(oracle):
 def test_compiled_by_xla_equals_the_equations(oracle, name, apart):
     case = Case(oracle, name, MASK, FACTORS)
     case.check(*case.run_with_gradients(case.tensors(), compiled=True, apart=apart))
+
+
+@pytest.mark.parametrize("name", ["lstm, everything", "gru, layer norm", "simple_rnn, layer norm"])
+def test_options_compiled_by_xla_equal_the_equations(oracle, name):
+    case = Case(oracle, name, MASK, FACTORS, zoneout=True)
+    case.check(*case.run_with_gradients(case.tensors(), compiled=True, apart=True))
 
 
 @pytest.mark.parametrize("options", [{}, {"compiled": True, "apart": True}], ids=["plain", "compiled"])
@@ -128,10 +202,12 @@ def test_unknown_time_and_batch_in_a_graph_equal_the_equations(oracle, name, opt
 
 
 @pytest.mark.parametrize("compiled", [False, True], ids=["plain", "compiled"])
-@pytest.mark.parametrize("name", ["simple_rnn", "lstm", "gru", "gru reset before"])
+@pytest.mark.parametrize(
+    "name", ["simple_rnn", "lstm", "gru", "gru reset before", "lstm, everything", "gru, layer norm"]
+)
 def test_what_stands_at_masked_steps_reaches_nothing(oracle, name, compiled):
     """Neither from the input of a masked step, nor from the initial state of a row of nothing but padding."""
-    case = Case(oracle, name, MASK, FACTORS)
+    case = Case(oracle, name, MASK, FACTORS, zoneout=name in EXTENDED)
     tensors, options = case.tensors(), {"compiled": compiled, "apart": compiled}
     outputs, gradients = case.run_with_gradients(tensors, **options)
     (empty,) = np.flatnonzero(~MASK.any(axis=0))
@@ -217,3 +293,10 @@ def test_slope_of_activation_equals_finite_differences(oracle, name):
     expected = oracle.slopes(lambda: np.sum(ACTIVATIONS[name].value(tf.constant(values)).numpy()), values)
     value, slope = ACTIVATIONS[name]
     np.testing.assert_allclose(slope(value(tf.constant(POINTS))), expected, rtol=1e-7, atol=1e-8)
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["plain", "compiled"])
+@pytest.mark.parametrize("name", ["simple_rnn", "lstm", "gru"])
+def test_what_keeps_nothing_gives_the_same(oracle, name, compiled):
+    case = Case(oracle, name, MASK, FACTORS)
+    case.check(*case.run_with_gradients(case.tensors(), keep=False, compiled=compiled, apart=compiled))

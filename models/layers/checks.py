@@ -1,0 +1,89 @@
+"""What recurrent layers refuse, each with what was expected, how to mend it, and what was received."""
+
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Any
+
+import tensorflow as tf
+
+
+def check_width(layer: str, name: str, width: Any, what: str) -> None:
+    if isinstance(width, bool) or not isinstance(width, Integral) or width < 1:
+        raise ValueError(
+            f"The {name} of {layer} is the width of its {what}: a whole number of at least 1. "
+            f"Received: {name}={width!r}."
+        )
+
+
+def check_share(layer: str, name: str, value: Any, what: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, float | int) or not 0 <= value < 1:
+        raise ValueError(
+            f"The {name} of {layer} is the share of {what} in training: at least 0 and below 1. "
+            f"Received: {name}={value!r}."
+        )
+
+
+def check_shape(layer: Any, shape: Any) -> None:
+    """What a layer can be built for."""
+    if len(shape) != 3 or shape[-1] is None:
+        raise ValueError(
+            f"{layer.name} takes sequences (batch, time, features), with the number of features known. A single "
+            "sequence needs a batch axis, `sequence[None]`; single numbers a feature axis, `sequences[..., None]`. "
+            f"Received: shape {tuple(shape)}."
+        )
+
+
+def checked_sequences(layer: Any, sequences: Any) -> tf.Tensor:
+    """The sequences (batch, time, features), if they are what a built layer takes; in its dtype unless floating."""
+    sequences = tf.convert_to_tensor(sequences)
+    features = layer.cell.kernel.shape[0]
+    if len(sequences.shape) != 3 or sequences.shape[-1] != features or not _is_number(sequences):
+        raise ValueError(
+            f"{layer.name} takes sequences of numbers (batch, time, {features}), as it was built for. Mend the shape, "
+            f"or make a new layer for other features. "
+            f"Received: shape {tuple(sequences.shape)}, {sequences.dtype.name}."
+        )
+    return sequences if sequences.dtype.is_floating else tf.cast(sequences, layer.compute_dtype)
+
+
+def check_state(layer: Any, initial_state: Any, sequences: tf.Tensor) -> None:
+    """An initial state is a tensor, or a list of tensors, as wide as the layer's state."""
+    states = list(initial_state) if isinstance(initial_state, list | tuple) else [initial_state]
+    widths = layer.cell.state_size
+    expected = [(sequences.shape[0], width) for width in (widths if isinstance(widths, Sequence) else [widths])]
+    received = [tuple(getattr(state, "shape", ())) for state in states]
+    fits = len(received) == len(expected) and all(
+        tf.TensorShape(shape).is_compatible_with(other) for shape, other in zip(expected, received, strict=True)
+    )
+    if not fits or not all(map(_is_number, states)):
+        count = "one tensor" if len(expected) == 1 else f"{len(expected)} tensors"
+        raise ValueError(
+            f"The initial state of {layer.name} is {count} of numbers (batch, units), here {expected}; pass the state "
+            f"that the layer returned, or None for its own. Received: {len(states)} tensors of shapes {received}, "
+            f"{', '.join(_dtype_name(state) for state in states)}."
+        )
+
+
+def checked_mask(layer: Any, mask: Any, sequences: tf.Tensor) -> tf.Tensor | None:
+    """The mask as bool (batch, time)."""
+    mask = mask[0] if isinstance(mask, list | tuple) else mask
+    if mask is None:
+        return None
+    mask = tf.convert_to_tensor(mask)
+    batch_and_time = tf.squeeze(mask, -1) if mask.shape[2:] == (1,) else mask  # (batch, time, 1), as Keras allows
+    if not batch_and_time.shape.is_compatible_with(sequences.shape[:2]) or not (_is_number(mask) or mask.dtype.is_bool):
+        raise ValueError(
+            f"The mask of {layer.name} is bool (batch, time), here {tuple(sequences.shape[:2])}, False at padding; "
+            f"from lengths, it is `tf.sequence_mask(lengths, time)`. "
+            f"Received: shape {tuple(mask.shape)}, {mask.dtype.name}."
+        )
+    return tf.cast(batch_and_time, tf.bool)
+
+
+def _is_number(tensor: Any) -> bool:
+    dtype = getattr(tensor, "dtype", None)
+    return dtype is not None and (tf.as_dtype(dtype).is_floating or tf.as_dtype(dtype).is_integer)
+
+
+def _dtype_name(tensor: Any) -> str:
+    return tf.as_dtype(tensor.dtype).name if hasattr(tensor, "dtype") else type(tensor).__name__

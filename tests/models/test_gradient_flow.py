@@ -1,0 +1,272 @@
+"""The gradient that reaches each time step, against finite differences and against linear algebra."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.python.summary.summary_iterator import summary_iterator
+
+import models
+from models.gradient_flow import GradientFlow, gradient_norms
+
+LAYERS = {
+    "SimpleRNN": models.SimpleRNN,
+    "LSTM": models.LSTM,
+    "GRU": models.GRU,
+    "MinGRU": models.MinGRU,
+    "MinLSTM": models.MinLSTM,
+    "Keras's SimpleRNN": keras.layers.SimpleRNN,
+    "Keras's LSTM": keras.layers.LSTM,
+    "Keras's GRU": keras.layers.GRU,
+}
+BATCH, TIME, FEATURES, UNITS = 2, 4, 2, 3
+MASK = np.array([[True] * TIME, [True, True, False, False]])
+
+
+@pytest.fixture(params=LAYERS)
+def layer_class(request):
+    return LAYERS[request.param]
+
+
+@pytest.fixture
+def inputs():
+    return np.random.default_rng(2).normal(size=(BATCH, TIME, FEATURES))
+
+
+def built(layer_class, dtype="float64", **options):
+    layer = layer_class(UNITS, dtype=dtype, **options)
+    layer.build((None, None, FEATURES))
+    random = np.random.default_rng(4)
+    layer.set_weights([random.normal(scale=0.6, size=weight.shape) for weight in layer.get_weights()])
+    return layer
+
+
+def importance(time=TIME):
+    """What the loss multiplies outputs with: different at every step and unit."""
+    return np.cos(np.arange(time * UNITS)).reshape(time, UNITS)
+
+
+def test_equals_finite_differences(layer_class, inputs):
+    """Every entry of the state after every step is moved a little, and the rest of the sequence run again."""
+    layer = built(layer_class, return_sequences=True, return_state=True)
+
+    def loss_after(before, state, step):
+        """Of outputs up to a step, the state after it, and what follows from this state."""
+        outputs = [*np.split(before[:, :step], step, axis=1)] if step else []
+        outputs.append(state[0][:, np.newaxis])
+        if step + 1 < TIME:
+            outputs.append(layer(inputs[:, step + 1 :], initial_state=[tf.constant(field) for field in state])[0])
+        return np.sum(np.concatenate(outputs, axis=1) * importance())
+
+    whole = layer(inputs)[0].numpy()
+    expected = []
+    for step in range(TIME):
+        state = [field.numpy() for field in layer(inputs[:, : step + 1])[1:]]
+        slopes = []
+        for field in state:
+            for place in np.ndindex(field.shape):
+                sides = []
+                for change in (1e-6, -1e-6):
+                    field[place] += change
+                    sides.append(loss_after(whole, state, step))
+                    field[place] -= change
+                slopes.append((sides[0] - sides[1]) / 2e-6)
+        expected.append(np.linalg.norm(slopes))
+    found = gradient_norms(layer, lambda x: tf.reduce_sum(layer(x)[0] * importance()), tf.constant(inputs))
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_equals_powers_of_the_recurrent_kernel(inputs):
+    layer = built(models.SimpleRNN, activation="linear")
+    _, kernel, _ = layer.get_weights()
+    found = gradient_norms(layer, lambda x: tf.reduce_sum(layer(x) * importance(1)[0]), tf.constant(inputs))
+    gradient = np.repeat(importance(1), BATCH, axis=0)  # (batch, units)
+    expected = [np.linalg.norm(gradient @ np.linalg.matrix_power(kernel.T, TIME - 1 - step)) for step in range(TIME)]
+    np.testing.assert_allclose(found, expected)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"go_backwards": True}, {"return_sequences": True}, {"return_sequences": True, "return_state": True}],
+    ids=["last", "backwards", "sequences", "state"],
+)
+@pytest.mark.parametrize("masked", [False, True], ids=["plain", "masked"])
+def test_watching_changes_no_output(layer_class, inputs, options, masked):
+    layer, seen = built(layer_class, **options), []
+    state = [tf.constant(field + 0.5) for field in layer.get_initial_state(BATCH)]
+
+    def loss(x):
+        output = layer(x, mask=tf.constant(MASK) if masked else None, initial_state=state, training=True)
+        seen.append(tf.nest.flatten(output))
+        return tf.add_n([tf.reduce_sum(tensor) for tensor in seen[-1]])
+
+    norms = gradient_norms(layer, loss, tf.constant(inputs))
+    loss(tf.constant(inputs))
+    for watched, plain in zip(*seen, strict=True):
+        np.testing.assert_allclose(watched, plain, atol=1e-12)
+    assert norms.shape == (TIME,) and np.all(norms.numpy() > 0)
+
+
+def test_a_layer_that_reads_backwards_forgets_the_end(inputs):
+    options = {"activation": "linear", "recurrent_initializer": keras.initializers.Identity(0.5)}
+    layer = models.SimpleRNN(UNITS, go_backwards=True, dtype="float64", **options)
+    layer.build(inputs.shape)
+    norms = gradient_norms(layer, lambda x: tf.reduce_sum(layer(x)), tf.constant(inputs)).numpy()
+    np.testing.assert_allclose(norms / norms[0], [1, 0.5, 0.25, 0.125])
+
+
+def test_steps_that_are_padding_everywhere_get_nothing(layer_class, inputs):
+    layer = built(layer_class, return_sequences=True)
+    mask = tf.constant([[True, True, True, False]] * BATCH)
+
+    def loss(x):
+        return tf.reduce_sum(layer(x, mask=mask)[:, :3] * importance(3))
+
+    norms = gradient_norms(layer, loss, tf.constant(inputs)).numpy()
+    shorter = gradient_norms(layer, lambda x: tf.reduce_sum(layer(x) * importance(3)), tf.constant(inputs[:, :3]))
+    np.testing.assert_allclose(norms, [*shorter, 0.0])
+
+
+def test_norms_far_below_one_are_not_rounded_to_zero(inputs):
+    layer = models.SimpleRNN(UNITS, activation="linear", recurrent_initializer=keras.initializers.Identity(1e-10))
+    layer.build(inputs.shape)
+    norms = gradient_norms(layer, lambda x: tf.reduce_sum(layer(x)), tf.constant(inputs, tf.float32)).numpy()
+    np.testing.assert_allclose(norms / norms[-1], [1e-30, 1e-20, 1e-10, 1], rtol=1e-5)
+
+
+def make_model(recurrent):
+    model = keras.Sequential([keras.Input((None, FEATURES)), keras.layers.Masking(), recurrent, keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    return model
+
+
+@pytest.mark.parametrize("layer_class", [models.LSTM, models.MinGRU, keras.layers.GRU])
+def test_compiled_equals_eager_inside_a_model(layer_class, inputs):
+    model = make_model(layer_class(UNITS))
+    watched = model.layers[1]
+    compiled = tf.function(lambda x: gradient_norms(watched, lambda x: tf.reduce_sum(model(x)), x), autograph=False)
+    for steps in (TIME, 2):
+        x = tf.constant(inputs[:, :steps], tf.float32)
+        eager = gradient_norms(watched, lambda x: tf.reduce_sum(model(x)), x)
+        np.testing.assert_allclose(compiled(x), eager, rtol=1e-5)
+    assert "call" not in vars(watched)
+
+
+@pytest.mark.parametrize("half", ["forward_layer", "backward_layer"])
+def test_one_direction_of_a_bidirectional_layer(inputs, half):
+    wrapped = keras.layers.Bidirectional(models.GRU(UNITS, dtype="float64"), dtype="float64")
+    wrapped.build(inputs.shape)
+    layer = getattr(wrapped, half)
+    norms = gradient_norms(layer, lambda x: tf.reduce_sum(wrapped(x)), tf.constant(inputs))
+    alone = gradient_norms(layer, lambda x: tf.reduce_sum(layer(x)), tf.constant(inputs))
+    np.testing.assert_allclose(norms, alone)
+
+
+def test_one_layer_of_a_stack(inputs):
+    stack = models.Stack("lstm", UNITS, depth=2, residual=True)
+    stack.build(inputs.shape)
+    norms = gradient_norms(stack.recurrent[0], lambda x: tf.reduce_sum(stack(x)), tf.constant(inputs, tf.float32))
+    assert norms.shape == (TIME,) and np.all(norms.numpy() > 0)
+
+
+# The callback
+
+
+def test_callback_records_what_the_function_returns(inputs, tmp_path):
+    targets = np.ones((BATCH, 1), np.float32)
+    model = make_model(models.GRU(UNITS, dropout=0.5))
+    flow = GradientFlow(model.layers[1], (inputs, targets), every=3, log_directory=str(tmp_path))
+    before = gradient_norms(
+        model.layers[1], lambda x: tf.reduce_mean((model(x) - targets) ** 2), tf.constant(inputs, tf.float32)
+    )
+    model.fit(np.repeat(inputs, 5, axis=0), np.repeat(targets, 5, axis=0), batch_size=2, verbose=0, callbacks=[flow])
+    after = gradient_norms(
+        model.layers[1], lambda x: tf.reduce_mean((model(x) - targets) ** 2), tf.constant(inputs, tf.float32)
+    )
+    assert [record.step for record in flow.records] == [0, 3, 5]
+    np.testing.assert_allclose(flow.records[0].norms, before, rtol=1e-5)
+    np.testing.assert_allclose(flow.records[-1].norms, after, rtol=1e-5)
+    assert np.abs(after - before).max() > 1e-4
+
+    (file,) = tmp_path.iterdir()
+    written = {
+        (event.step, value.tag): float(tf.make_ndarray(value.tensor))
+        for event in summary_iterator(str(file))
+        for value in event.summary.value
+    }
+    for step, norms in flow.records:
+        for name, at in (("first", 0), ("middle", TIME // 2), ("last", -1)):
+            assert written[step, f"gradient_norm/{name}"] == pytest.approx(norms[at], rel=1e-5)
+
+
+def test_callback_obeys_sample_weights(inputs):
+    recurrent = models.GRU(UNITS, return_sequences=True)
+    model = make_model(recurrent)
+    targets, weights = np.ones((BATCH, TIME, 1), np.float32), np.zeros((BATCH, TIME), np.float32)
+    weights[:, 1] = 1
+    flow = GradientFlow(recurrent, (inputs, targets, weights))
+    model.fit(inputs, targets, verbose=0, callbacks=[flow])
+    norms = flow.records[0].norms
+    assert np.all(norms[:2] > 0)
+    np.testing.assert_array_equal(norms[2:], 0)
+
+
+def test_figure_has_a_line_for_each_record(inputs):
+    model = make_model(models.SimpleRNN(UNITS))
+    flow = GradientFlow(model.layers[1], (inputs, np.ones((BATCH, 1))), every=1)
+    with pytest.raises(ValueError, match="Received: no records"):
+        flow.figure()
+    model.fit(inputs, np.ones((BATCH, 1)), epochs=2, verbose=0, callbacks=[flow])
+    (axes,) = flow.figure().axes
+    assert [len(line.get_xdata()) for line in axes.lines] == [TIME] * 3
+    np.testing.assert_array_equal(axes.lines[1].get_ydata(), flow.records[1].norms)
+    assert axes.get_yscale() == "log"
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    ("make", "received"),
+    [
+        (lambda: keras.layers.Dense(1), "Dense, built=False"),
+        (lambda: models.GRU(UNITS), "GRU, built=False"),
+        (lambda: _stateful(), "stateful=True"),
+        (lambda: keras.layers.Bidirectional(models.GRU(UNITS)), "Bidirectional"),
+    ],
+)
+def test_what_cannot_be_watched_is_refused(make, received):
+    with pytest.raises(ValueError, match=rf"one recurrent layer, built and not stateful.* Received: .*{received}"):
+        gradient_norms(make(), lambda: tf.constant(0.0))
+
+
+def _stateful():
+    layer = models.GRU(UNITS, stateful=True)
+    layer.build((BATCH, TIME, FEATURES))
+    return layer
+
+
+@pytest.mark.parametrize("calls", [0, 2])
+def test_loss_calls_the_layer_once(inputs, calls):
+    layer = built(models.GRU)
+    with pytest.raises(ValueError, match=f"must call .* once.* Received: {calls} calls"):
+        gradient_norms(layer, lambda x: sum(tf.reduce_sum(layer(x)) for _ in range(calls)), tf.constant(inputs))
+
+
+def test_layer_is_left_as_it_was_when_the_loss_fails(inputs):
+    layer = built(models.GRU)
+    expected = layer(inputs).numpy()
+
+    def loss(x):
+        layer(x)
+        raise RuntimeError("as it were")
+
+    with pytest.raises(RuntimeError, match="as it were"):
+        gradient_norms(layer, loss, tf.constant(inputs))
+    np.testing.assert_array_equal(layer(inputs), expected)
+    assert not layer.return_state
+
+
+def test_records_are_made_every_so_many_steps():
+    with pytest.raises(ValueError, match="at least 1. Received: every=0"):
+        GradientFlow(models.GRU(UNITS), (0, 0), every=0)
