@@ -1,12 +1,13 @@
 # Every command of the project. `make help` lists them; it reads the comments that begin with two number signs.
 # A new pipeline is one more word here, and the package pipelines/<word> with train, evaluate and export.
-PIPELINES := speech
+PIPELINES := speech series
 
 PRESET ?=
 ARGS ?=
 RESUME ?=
 RUN ?=
 AUDIO ?=
+CSV ?=
 SLOW ?=
 PYTHON3 ?= python3
 
@@ -25,11 +26,16 @@ ifeq ($(strip $(AUDIO)),)
 $(error There is nothing to transcribe. Name the recordings: make transcribe AUDIO="a.wav b.mp3". Received: AUDIO=$(AUDIO))
 endif
 endif
+ifneq ($(filter forecast,$(MAKECMDGOALS)),)
+ifeq ($(strip $(CSV)),)
+$(error There is nothing to forecast. Name the table of what came before: make forecast CSV=measurements.csv. Received: CSV=$(CSV))
+endif
+endif
 
-export TF_CPP_MIN_LOG_LEVEL ?= 2
+export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup transcribe bench docs test test-all lint format clean \
+.PHONY: help setup transcribe forecast bench gradient-flow docs test test-all lint format clean \
 	$(call targets,train) $(call targets,eval) $(call targets,export)
 
 ## help: list the commands
@@ -66,9 +72,17 @@ $(call targets,export): export-%: $(ENVIRONMENT)
 transcribe: $(ENVIRONMENT)
 	$(PYTHON) -m pipelines.speech.transcribe $(strip $(AUDIO) $(run_option) $(ARGS))
 
-## bench: time the layers beside Keras and, where installed, PyTorch [ARGS=--quick]
+## forecast: print what comes after a table CSV=measurements.csv [RUN=folder] [ARGS=--anomalies]
+forecast: $(ENVIRONMENT)
+	$(PYTHON) -m pipelines.series.forecast $(strip $(CSV) $(run_option) $(ARGS))
+
+## bench: time the layers beside Keras and, where installed, PyTorch [ARGS=--quick: a few minutes]
 bench: $(ENVIRONMENT)
 	$(PYTHON) -m benchmarks.speed $(ARGS)
+
+## gradient-flow: write a page that shows how gradients vanish and what gates change, in 15 minutes [ARGS=--quick]
+gradient-flow: $(ENVIRONMENT)
+	$(PYTHON) -m benchmarks.gradient_flow $(ARGS)
 
 ## docs: make the reference pages of models, docs/_build/index.html
 docs: $(ENVIRONMENT)

@@ -1,0 +1,1 @@
+"""Forecasts of series: a recurrent encoder, distributions of what comes next, anomalies."""

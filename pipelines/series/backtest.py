@@ -1,0 +1,124 @@
+"""The rolling-origin backtest: what every row of the table forecasts, and the model over a whole split in one pass."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from pipelines.series.data import Sets, Split, origins
+from pipelines.series.model import Forecaster
+from pipelines.series.trained import forecast_split
+
+DAY = 86_400  # seconds
+
+
+class Origins(NamedTuple):
+    """Where forecasts start, of all series one after another, and what came then.
+
+    Attributes:
+        series: (origins,) index of the series.
+        step: (origins,) the last known step of the series.
+        time: (origins,) of that step, int64 seconds since 1970 UTC.
+        truth: (origins, horizon) the target at the steps that follow, NaN where it was not observed.
+    """
+
+    series: np.ndarray
+    step: np.ndarray
+    time: np.ndarray
+    truth: np.ndarray
+
+
+class Forecasts(NamedTuple):
+    """What one row of the table says at each origin, in the data's own units.
+
+    Attributes:
+        quantiles: (origins, horizon, levels), rising along the levels.
+        mean: (origins, horizon).
+    """
+
+    quantiles: np.ndarray
+    mean: np.ndarray
+
+
+class Task(NamedTuple):
+    """What every row of the table forecasts: the same target at the same origins.
+
+    Of prices, the forecast of horizon h is of the log return over h steps, log(p(t+h) / p(t)).
+
+    Attributes:
+        sets: the series and their splits.
+        chosen: index of each series that is forecast.
+        split: name of the split.
+        target: index of the target.
+        horizon: steps.
+        levels: of the quantiles, rising.
+        season: steps that a pattern repeats itself after.
+        log_returns: the targets are log returns.
+    """
+
+    sets: Sets
+    chosen: Sequence[int]
+    split: Split
+    target: int
+    horizon: int
+    levels: tuple[float, ...]
+    season: int
+    log_returns: bool = False
+
+    def path(self, index: int) -> np.ndarray:
+        """The target of a series over time, filled where it was missing; of prices their logarithm, (time,)."""
+        series = self.sets.series[index]
+        if self.log_returns:
+            assert series.levels is not None  # data.load keeps the prices of log returns
+            return np.log(series.levels[:, self.target])
+        return series.values[:, self.target].astype(np.float64)
+
+    def following(self, index: int, steps: np.ndarray) -> np.ndarray:
+        """The path at the `horizon` steps after each of some steps, NaN where it was not observed."""
+        ahead = self.ahead(steps)
+        observed = self.sets.series[index].observed[:, self.target]
+        return np.where(observed[ahead], self.path(index)[ahead], np.nan)  # (steps, horizon)
+
+    def ahead(self, steps: np.ndarray) -> np.ndarray:
+        """The `horizon` steps after each of some steps, (steps, horizon)."""
+        return steps[:, np.newaxis] + np.arange(1, self.horizon + 1)
+
+    def base(self, index: int, steps: np.ndarray) -> np.ndarray:
+        """What a forecast from each of some steps counts from, (steps,): the log price; else zero."""
+        return self.path(index)[steps] if self.log_returns else np.zeros(len(steps))
+
+    def steps(self, index: int, split: Split | None = None) -> np.ndarray:
+        """The origins of a series in this split or another, (origins,)."""
+        return np.asarray(origins(self.sets, index, split or self.split, self.horizon), dtype=np.int64)
+
+    def origins(self) -> Origins:
+        """All origins of the task."""
+        parts = []
+        for index in self.chosen:
+            steps = self.steps(index)
+            truth = self.following(index, steps) - self.base(index, steps)[:, np.newaxis]
+            parts.append((np.full(len(steps), index), steps, self.sets.series[index].times[steps], truth))
+        return Origins(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+def backtest(forecaster: Forecaster, task: Task) -> Forecasts:
+    """Lets a forecaster read each series once, from its first step on, and keeps what it said at the origins."""
+    said = forecast_split(forecaster, task.sets, task.split, chosen=task.chosen)
+    return stacked(Forecasts(one.quantiles[:, :, task.target], one.mean[:, :, task.target]) for one in said)
+
+
+def stacked(parts: Iterable[Forecasts]) -> Forecasts:
+    """Returns the forecasts of several series one after another."""
+    return Forecasts(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+def season_of(step_seconds: int, business: bool) -> int:
+    """Returns after how many steps a pattern repeats itself: a day of shorter steps, a week of days, else none.
+
+    Example:
+        >>> season_of(3600, False), season_of(DAY, False), season_of(DAY, True), season_of(30 * DAY, False)
+        (24, 7, 5, 1)
+    """
+    if business:
+        return 5
+    return max(DAY // step_seconds, 1) if step_seconds != DAY else 7

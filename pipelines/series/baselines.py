@@ -1,0 +1,191 @@
+"""What a forecaster is measured against, at the same origins: naive rules, statsforecast, gradient boosting."""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import scipy.stats
+from sklearn.ensemble import HistGradientBoostingRegressor
+from threadpoolctl import threadpool_limits
+
+from pipelines.series.backtest import DAY, Forecasts, Task, stacked
+from pipelines.series.data import Split
+from pipelines.series.scoring import crps_of_quantiles
+
+Baseline = Callable[[Task], Forecasts]
+Points = Callable[[int, np.ndarray], np.ndarray]  # series and steps to point forecasts of the path, (steps, horizon)
+
+FITTED_SEASONS = 28  # before the split, that AutoETS and AutoARIMA are fitted on
+READ_SEASONS = 14  # before each origin, that they read
+LONGEST_SEASON = 52  # steps that they are given: their work grows with its square
+SHORTEST = 300  # steps that they are fitted on and read at least, whatever the season
+VOLATILITY_WINDOWS = (10, 20, 40, 60, 120)  # days
+BOOSTED_ROWS = 30_000  # that gradient boosting learns from at most
+BOOSTING = {"learning_rate": 0.05, "max_iter": 150, "min_samples_leaf": 50, "random_state": 0}  # by validation
+LAGS = (0, 1, 2, 3, 4, 5)  # that it sees, besides those of the season
+
+
+def available(task: Task, slow: bool = True) -> dict[str, tuple[str, Baseline]]:
+    """Returns the baselines that can run here, by name, with a note; those of statsforecast are an extra.
+
+    Args:
+        task: what is to be forecast.
+        slow: also those that may take minutes.
+    """
+    found: dict[str, tuple[str, Baseline]] = {
+        "last value": ("stays as it is", last_value),
+        "drift": ("goes on as it did on average in training", drift),
+    }
+    if task.season > 1:
+        found["seasonal naive"] = (f"as {task.season} steps before", seasonal_naive)
+    if task.log_returns:
+        found["moving window"] = ("last price, with the volatility of the last days", moving_window)
+    if not slow:
+        return found
+    found["gradient boosting"] = ("on lags of all columns and the calendar, a model for each step ahead", boosting)
+    try:
+        import statsforecast.models  # noqa: F401
+    except ImportError:
+        print("statsforecast is not installed; AutoETS and AutoARIMA are left out. Install the extra `peers` for them.")
+        return found
+    for name in ("AutoETS", "AutoARIMA"):
+        found[name] = ("fitted once, before the split; reads on from there", partial(statistical, name))
+    return found
+
+
+def last_value(task: Task) -> Forecasts:
+    """Everything stays as it is."""
+    return _with_errors(task, lambda index, steps: np.repeat(task.path(index)[steps, np.newaxis], task.horizon, axis=1))
+
+
+def drift(task: Task) -> Forecasts:
+    """Everything goes on with the mean change of the training period."""
+
+    def points(index: int, steps: np.ndarray) -> np.ndarray:
+        path, end = task.path(index), task.sets.train_end[index]
+        slope = (path[end - 1] - path[0]) / (end - 1)
+        return path[steps, np.newaxis] + slope * np.arange(1, task.horizon + 1)
+
+    return _with_errors(task, points)
+
+
+def seasonal_naive(task: Task) -> Forecasts:
+    """As one season before, or as many seasons as it takes to lie before the origin."""
+
+    def points(index: int, steps: np.ndarray) -> np.ndarray:
+        ahead = np.arange(1, task.horizon + 1)
+        back = ahead - task.season * -(-ahead // task.season)
+        return task.path(index)[np.maximum(steps[:, np.newaxis] + back, 0)]
+
+    return _with_errors(task, points)
+
+
+def moving_window(task: Task) -> Forecasts:
+    """Normal around the last price, the volatility that of the last days; how many, the validation split decides."""
+    validation = task._replace(split="validation")
+    truth = validation.origins().truth
+
+    def loss(window: int) -> float:
+        return float(np.nanmean(crps_of_quantiles(_normal(validation, window).quantiles, truth, task.levels)))
+
+    return _normal(task, min(VOLATILITY_WINDOWS, key=loss))
+
+
+def _normal(task: Task, window: int) -> Forecasts:
+    parts = []
+    for index in task.chosen:
+        steps = task.steps(index)
+        squares = np.cumsum(np.square(np.diff(task.path(index), prepend=task.path(index)[0])))
+        first = np.maximum(steps - window, 0)
+        volatility = np.sqrt((squares[steps] - squares[first]) / np.maximum(steps - first, 1))  # of a day
+        scale = volatility[:, np.newaxis] * np.sqrt(np.arange(1, task.horizon + 1))  # (steps, horizon)
+        mean = np.repeat((task.path(index)[steps] - task.base(index, steps))[:, np.newaxis], task.horizon, axis=1)
+        normal = scipy.stats.norm.ppf(task.levels)
+        parts.append(Forecasts(mean[..., np.newaxis] + scale[..., np.newaxis] * normal, mean))
+    return stacked(parts)
+
+
+def boosting(task: Task) -> Forecasts:
+    """Gradient boosting on lags of all series, its quantiles from its errors on the validation split."""
+    features = [lagged(task, index) for index in range(len(task.sets.series))]
+    stride = -(-sum(task.sets.train_end) // BOOSTED_ROWS)
+    inputs, changes = [], []
+    for index, known in enumerate(features):
+        steps = task.steps(index, "train")[task.season :: stride]
+        inputs.append(known[steps])
+        changes.append(task.following(index, steps) - task.path(index)[steps, np.newaxis])
+    rows, change = np.concatenate(inputs), np.concatenate(changes)  # (rows, features), (rows, horizon)
+
+    models = []
+    with threadpool_limits(1):  # on a busy machine its threads wait for each other, for minutes
+        for each in change.T:
+            scored = ~np.isnan(each)
+            models.append(HistGradientBoostingRegressor(**BOOSTING).fit(rows[scored], each[scored]))
+
+    def points(index: int, steps: np.ndarray) -> np.ndarray:
+        ahead = np.stack([model.predict(features[index][steps]) for model in models], axis=1)
+        return task.path(index)[steps, np.newaxis] + ahead
+
+    return _with_errors(task, points, "validation")
+
+
+def lagged(task: Task, index: int) -> np.ndarray:
+    """What gradient boosting knows at each step of a series: its columns now and before, the hour, the known future."""
+    series, season, path = task.sets.series[index], task.season, task.path(index)
+    values = np.where(series.observed, series.values, np.nan)
+    parts = []
+    for lag in sorted({*LAGS, season // 4, season // 2, season - 1, season, 2 * season - 1}):
+        before = np.maximum(np.arange(len(values)) - lag, 0)
+        parts += [values[before], (path - path[before])[:, np.newaxis]]
+    columns = task.sets.columns
+    first_known = len(columns.targets) + len(columns.past)
+    for ahead in range(1, task.horizon + 1) if columns.known else ():
+        parts.append(values[np.minimum(np.arange(len(values)) + ahead, len(values) - 1), first_known:])
+    angle = 2 * np.pi * series.times[:, np.newaxis] / DAY
+    return np.concatenate([*parts, np.cos(angle), np.sin(angle), series.times[:, np.newaxis] // DAY % 7], axis=1)
+
+
+def statistical(name: str, task: Task) -> Forecasts:
+    """A model of statsforecast, fitted to the steps before the split, its states then filtered up to each origin."""
+    from statsforecast import models
+
+    season = task.season if task.season <= LONGEST_SEASON else 1
+    fitted, read = max(FITTED_SEASONS * season, SHORTEST), max(READ_SEASONS * season, SHORTEST)
+    intervals = sorted({round(abs(200 * level - 100), 6) for level in task.levels} - {0.0})
+    names = [
+        "mean" if level == 0.5 else f"{'lo' if level < 0.5 else 'hi'}-{round(abs(200 * level - 100), 6)}"
+        for level in task.levels
+    ]
+    parts = []
+    for index in task.chosen:
+        path, steps = task.path(index), task.steps(index)
+        start = steps[0] + 1
+        model = getattr(models, name)(season_length=season).fit(path[max(0, start - fitted) : start])
+        said = [
+            model.forward(path[max(0, step + 1 - read) : step + 1], task.horizon, level=intervals) for step in steps
+        ]
+        base = task.base(index, steps)[:, np.newaxis]
+        quantiles = np.stack([[one[column] for one in said] for column in names], axis=-1) - base[..., np.newaxis]
+        parts.append(Forecasts(quantiles, np.stack([one["mean"] for one in said]) - base))
+    return stacked(parts)
+
+
+def _with_errors(task: Task, points: Points, split: Split = "train") -> Forecasts:
+    """Puts quantiles around point forecasts: of their errors on a split before, at each step, with either sign."""
+    parts = []
+    for index in task.chosen:
+        past = task.steps(index, split)
+        past = past[past >= task.season]
+        errors = task.following(index, past) - points(index, past)  # (steps, horizon)
+        spread = np.nanquantile(np.concatenate([errors, -errors]), task.levels, axis=0).T  # (horizon, levels)
+        steps = task.steps(index)
+        mean = points(index, steps) - task.base(index, steps)[:, np.newaxis]
+        parts.append(Forecasts(mean[..., np.newaxis] + spread, mean))
+    return stacked(parts)
+
+
+def seasonal_error(task: Task, index: int) -> float:
+    """The mean error of the seasonal naive forecast in training, one season ahead: the scale of MASE."""
+    path = task.path(index)[: task.sets.train_end[index]]
+    error = float(np.abs(path[task.season :] - path[: -task.season]).mean())
+    return error or np.nan  # the errors of a constant series cannot be scaled

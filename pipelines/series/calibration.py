@@ -1,0 +1,64 @@
+"""Calibration: intervals are stretched to the coverage that they had on the validation split."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+
+def fit_widening(quantiles: np.ndarray, truth: np.ndarray, levels: Sequence[float]) -> np.ndarray:
+    """Returns by what to stretch the quantiles at each level, so that central intervals cover what they should.
+
+    For an interval from level l to 1 − l around the median m, the score of a truth y is how far out it lies in units of
+    that side of the interval; the factor is the (1 − 2 l) quantile of the scores:
+
+        s = max((y − m) / (q_{1−l} − m), (m − y) / (m − q_l))
+
+    Conformalised quantile regression (Romano et al. 2019, https://arxiv.org/abs/1905.03222), with scores in
+    units of the width. A level whose mirror image is not among the levels is not stretched.
+
+    Args:
+        quantiles: (origins, …, levels).
+        truth: (origins, …), NaN where it is not known.
+        levels: of the quantiles, rising, the median among them.
+
+    Returns:
+        Factors (…, levels).
+
+    Example:
+        >>> quantiles = np.tile([-1.0, 0.0, 1.0], (99, 1))
+        >>> fit_widening(quantiles, np.linspace(-4, 4, 99), (0.25, 0.5, 0.75)).round(2)
+        array([2.04, 1.  , 2.04])
+    """
+    middle = quantiles[..., levels.index(0.5)]
+    factors = np.ones(quantiles.shape[1:])
+    for low, level in enumerate(levels[: levels.index(0.5)]):
+        mirrored = [index for index, other in enumerate(levels) if np.isclose(other, 1 - level)]
+        if not mirrored:
+            continue
+        high = mirrored[0]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            above = (truth - middle) / (quantiles[..., high] - middle)
+            below = (middle - truth) / (middle - quantiles[..., low])
+        scores = np.where(np.isfinite(truth), np.fmax(above, below), np.nan)
+        count = np.maximum(np.isfinite(truth).sum(axis=0), 1)
+        rank = np.minimum((1 - 2 * level) * (count + 1) / count, 1)  # of a finite sample
+        flat = scores.reshape(len(scores), -1).T
+        found = [
+            np.nanquantile(column, share) if np.isfinite(column).any() else 1.0
+            for column, share in zip(flat, np.broadcast_to(rank, scores.shape[1:]).ravel(), strict=True)
+        ]
+        factors[..., low] = factors[..., high] = np.reshape(found, scores.shape[1:])
+    return factors
+
+
+def widened(quantiles: tf.Tensor, widening: Any, median: int) -> tf.Tensor:
+    """Stretches quantiles (…, levels) away from their median by factors (…, levels); they still do not cross."""
+    middle = quantiles[..., median : median + 1]
+    distances = tf.unstack((quantiles - middle) * tf.convert_to_tensor(widening), axis=-1)
+    for index in range(median + 1, len(distances)):
+        distances[index] = tf.maximum(distances[index], distances[index - 1])
+    for index in reversed(range(median)):
+        distances[index] = tf.minimum(distances[index], distances[index + 1])
+    return middle + tf.stack(distances, axis=-1)

@@ -1,0 +1,196 @@
+"""From series to batches: splits by time, filled gaps, windows."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines.series.regular import Columns, Repair, Series, SeriesDataError, fill, time_text
+from pipelines.series.sources import DataConfiguration, open_source
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+
+
+class Sets(NamedTuple):
+    """Filled series, and where their splits are.
+
+    Attributes:
+        series: those that are long enough.
+        columns: names of their columns.
+        step_seconds: between two steps; the commonest distance where the calendar is none of a clock.
+        train_end: of each series the first step that is not training.
+        validation_end: of each series the first step of the test period.
+        repairs: what was found in the data and what was done about it.
+    """
+
+    series: list[Series]
+    columns: Columns
+    step_seconds: int
+    train_end: list[int]
+    validation_end: list[int]
+    repairs: list[Repair]
+
+
+def load(configuration: DataConfiguration, trained: Columns | None = None) -> Sets:
+    """Opens the series, splits them by time, fills what is missing, and leaves out what is too short, by name.
+
+    Args:
+        configuration: which series, and how they are split.
+        trained: the columns of a training, for whose network the series are meant.
+
+    Raises:
+        SeriesDataError: the series cannot be used, or none is long enough, or none varies.
+    """
+    source = open_source(configuration, trained)
+    repairs = list(source.repairs)
+    series = [_measured(each, source.columns, repairs) for each in source.series]
+    ends = split_ends([each.times for each in series], configuration)
+    sets = Sets([], source.columns, source.step_seconds, [], [], repairs)
+    for each, (train_end, validation_end) in zip(series, ends, strict=True):
+        if problem := _unusable(each, source.columns, train_end, configuration):
+            repairs.append(Repair(each.name, "", f"series left out: {problem}", 1))
+            continue
+        filled, found = fill(each, source.columns, train_end)
+        repairs.extend(found)
+        sets.series.append(filled)
+        sets.train_end.append(train_end)
+        sets.validation_end.append(validation_end)
+    _refuse_empty(sets)
+    return sets
+
+
+def split_ends(times: Sequence[np.ndarray], configuration: DataConfiguration) -> list[tuple[int, int]]:
+    """Of each series the first step after training and the first one of the test period.
+
+    With one pair of dates for all series, no step that is learned from lies after another series' test has begun.
+
+    >>> times = [np.arange(100), np.arange(80, 100)]
+    >>> split_ends(times, DataConfiguration())
+    [(70, 80), (0, 0)]
+    >>> split_ends(times, DataConfiguration(split="each"))
+    [(70, 80), (14, 16)]
+    """
+    test_share = configuration.test_fraction
+    held_out_share = configuration.validation_fraction + test_share
+
+    def dates(of: np.ndarray) -> list[int]:
+        return [int(of[round(len(of) * (1 - share))]) for share in (held_out_share, test_share)]
+
+    common = dates(np.unique(np.concatenate(times)))
+    ends = []
+    for each in times:
+        train_end, validation_end = np.searchsorted(each, common if configuration.split == "common" else dates(each))
+        ends.append((int(train_end), int(validation_end)))
+    return ends
+
+
+def origins(sets: Sets, index: int, split: Split, horizon: int) -> range:
+    """The steps of a series after which a forecast has all its targets within a split.
+
+    The origin itself, the last step that the forecast knows, may be the last one of the split before.
+    """
+    bounds = [1, sets.train_end[index], sets.validation_end[index], len(sets.series[index].times)]
+    number = SPLITS.index(split)
+    return range(bounds[number] - 1, bounds[number + 1] - horizon)
+
+
+def divide(series: Series, columns: Columns, horizon: int) -> tuple[Series, np.ndarray]:
+    """Divides a series into what was measured and the known covariates of the steps to forecast.
+
+    Args:
+        series: as `open_source` returns it; the future are its last steps, with known covariates only.
+        columns: names of its columns.
+        horizon: steps to forecast.
+
+    Returns:
+        The history, and float32 (horizon, known).
+
+    Raises:
+        SeriesDataError: a known covariate is not given for the whole horizon.
+    """
+    measured = np.any(series.observed[:, : len(columns.targets + columns.past)], axis=1)  # (time,)
+    end = len(measured) - int(np.argmax(measured[::-1])) if measured.any() else 0
+    future = series.values[end : end + horizon, len(columns.targets + columns.past) :]
+    given = np.isfinite(future).sum(axis=0)
+    if columns.known and given.min() < horizon:
+        column = columns.known[int(np.argmin(given))]
+        raise SeriesDataError(
+            f"The column {column!r} of the series {series.name!r} is known in the future, but is not given for all of "
+            f"the {horizon} steps to forecast. Add rows after {time_text(series.times[max(end - 1, 0)])} UTC with a "
+            f"time, this column, and nothing in the columns to forecast. Received: {given.min()} steps"
+        )
+    return series.cut(0, end), future
+
+
+def training_batches(sets: Sets, configuration: DataConfiguration, seed: int, epoch: int) -> tf.data.Dataset:
+    """Endless batches of an epoch, the same each time they are asked for.
+
+    A window is drawn from all those that end before their series' validation period, each as likely as the others.
+
+    Returns:
+        Dictionaries of `values` float32 and `observed` bool (batch, window + horizon, columns), `times` int64
+        (batch, window + horizon), and `series` int32 (batch,), the index into `sets.series`.
+    """
+    length = configuration.window + configuration.horizon
+    # All series one after another, so that a batch is one indexing of an array.
+    values = np.concatenate([each.values for each in sets.series])  # (all steps, columns)
+    observed = np.concatenate([each.observed for each in sets.series])
+    times = np.concatenate([each.times for each in sets.series])
+    offsets = np.cumsum([0, *(len(each.times) for each in sets.series[:-1])])  # (series,)
+    windows = np.cumsum([train_end - length + 1 for train_end in sets.train_end])  # of each series and those before
+
+    def draw(number: np.int64) -> tuple[np.ndarray, ...]:
+        random = np.random.default_rng((seed, epoch, int(number)))
+        drawn = random.integers(windows[-1], size=configuration.batch_size)
+        series = np.searchsorted(windows, drawn, side="right")  # (batch,)
+        starts = offsets[series] + drawn - np.concatenate([[0], windows])[series]
+        steps = starts[:, np.newaxis] + np.arange(length)  # (batch, time)
+        return values[steps], observed[steps], times[steps], series.astype(np.int32)
+
+    def batch(number: tf.Tensor) -> dict[str, tf.Tensor]:
+        parts = tf.numpy_function(draw, [number], (tf.float32, tf.bool, tf.int64, tf.int32))
+        size, columns = configuration.batch_size, values.shape[1]
+        shapes = ((size, length, columns), (size, length, columns), (size, length), (size,))
+        names = ("values", "observed", "times", "series")
+        return {name: tf.ensure_shape(part, shape) for name, part, shape in zip(names, parts, shapes, strict=True)}
+
+    return tf.data.Dataset.counter().map(batch, num_parallel_calls=2, deterministic=True).prefetch(4)
+
+
+def _measured(series: Series, columns: Columns, repairs: list[Repair]) -> Series:
+    """The steps from the first target on to the last that was measured at all."""
+    targets = np.flatnonzero(series.observed[:, : len(columns.targets)].any(axis=1))
+    first = int(targets[0]) if len(targets) else len(series.times)
+    end = len(divide(series, columns._replace(known=()), 0)[0].times)
+    for number, where, at in ((first, "before the first target", 0), (len(series.times) - end, "of the future", end)):
+        if number and at < len(series.times):
+            repairs.append(Repair(series.name, "", f"steps {where}: left out", number, time_text(series.times[at])))
+    return series.cut(first, max(first, end))
+
+
+def _unusable(series: Series, columns: Columns, train_end: int, configuration: DataConfiguration) -> str:
+    """Why nothing can be learned from a series, or ""."""
+    needed = configuration.window + configuration.horizon
+    if train_end < needed:
+        return f"{train_end} steps before the validation period, and a window takes {needed}"
+    for number, column in enumerate(columns.targets):
+        measured = series.values[:train_end, number][series.observed[:train_end, number]]
+        if len(measured) < 2:
+            return f"{len(measured)} values of {column} before the validation period"
+        if np.ptp(measured) == 0:
+            return f"{column} is always {measured[0]:g} before the validation period"
+    return ""
+
+
+def _refuse_empty(sets: Sets) -> None:
+    if not sets.series:
+        reasons = "; ".join(
+            f"{repair.series!r}, {repair.what}" for repair in sets.repairs if "left out:" in repair.what
+        )
+        raise SeriesDataError(
+            "There is nothing to learn from; expected a series with a window before the validation period, and targets "
+            "that vary there. Lower --data.window or --data.horizon, give longer series, or, if they are of different "
+            f"periods, say --data.split each. Received: {reasons}"
+        )

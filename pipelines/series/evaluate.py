@@ -1,0 +1,151 @@
+"""Evaluates a trained forecaster beside the baselines: `python -m pipelines.series.evaluate [--run FOLDER]`."""
+
+import re
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from pipelines import commands
+from pipelines.configuration import ConfigurationError
+from pipelines.evaluation import Evaluation, Row
+from pipelines.runs import Run
+from pipelines.series import baselines, data
+from pipelines.series.backtest import Forecasts, Origins, Task, backtest, season_of
+from pipelines.series.baselines import Baseline
+from pipelines.series.config import SeriesConfiguration
+from pipelines.series.data import Split
+from pipelines.series.model import Forecaster
+from pipelines.series.regular import SeriesDataError
+from pipelines.series.report import Details, write_series_report
+from pipelines.series.scoring import COMPARED, compare, losses, metrics, verdict
+from pipelines.series.trained import load_forecaster
+
+ALL = "all"  # series
+NAMED = 8  # series, in messages
+
+
+class EvaluationOptions(commands.RunOptions):
+    """Options of the evaluation."""
+
+    split: Literal["validation", "test"] = Field("test", description="split to evaluate")
+    series: str = Field("", description="series to report, or all; by default what the configuration says")
+    target: str = Field("", description="target to report; by default the first")
+    slow_baselines: bool = Field(True, description="also the baselines that may take minutes")
+
+
+def evaluate(
+    run: Run, split: Split = "test", series: str = "", target: str = "", slow_baselines: bool = True
+) -> Evaluation:
+    """Forecasts a split with a run's forecaster and the baselines; writes table, plots and page into its folder."""
+    configuration = run.read_configuration(SeriesConfiguration)
+    forecaster = load_forecaster(run)
+    sets = data.load(configuration.data, forecaster.columns)
+    task = task_of(configuration, sets, split, series, target)
+    origins = task.origins()
+    rows: dict[str, tuple[str, Baseline]] = {"model": (described(task, origins), partial(backtest, forecaster))}
+    if configuration.network.calibrate:
+        rows["without calibration"] = ("the same network", partial(uncalibrated_backtest, forecaster))
+    rows |= baselines.available(task, slow_baselines)
+
+    forecasts: dict[str, Forecasts] = {}
+    seconds = {}
+    for name, (_, forecast) in rows.items():
+        print(f"Forecasting {len(origins.step)} times: {name}", flush=True)
+        started = time.perf_counter()
+        forecasts[name] = forecast(task)
+        seconds[name] = time.perf_counter() - started
+    scales = {index: baselines.seasonal_error(task, index) for index in task.chosen}
+    scale = np.array([scales[index] for index in origins.series])
+    found = {
+        name: losses(said, origins.truth, task.levels, scale, task.log_returns) for name, said in forecasts.items()
+    }
+
+    table = []
+    for name, (note, _) in rows.items():
+        notes = [note, f"{seconds[name]:.1f} s"]
+        if name != "model":
+            tests = [(metric, compare(found["model"][metric], found[name][metric], origins)) for metric in COMPARED]
+            notes += [verdict(test, metric.upper()) for metric, test in tests]
+        table.append(Row(name, metrics(found[name], found["last value"], origins), notes="; ".join(notes)))
+    reported = split if not (series or target) else "-".join(filter(None, (split, series, target)))
+    evaluation = Evaluation(re.sub(r"[^\w.-]", "_", reported), len(origins.step), table)
+    run.write_json(evaluation.file_name("evaluation.json"), evaluation.to_json())
+    write_series_report(run, evaluation, Details(task, origins, forecasts, found))
+    return evaluation
+
+
+def task_of(configuration: SeriesConfiguration, sets: data.Sets, split: Split, series: str, target: str) -> Task:
+    """Returns what is to be forecast.
+
+    Raises:
+        ConfigurationError: there is no such series or target.
+        SeriesDataError: the split is too short to be scored.
+    """
+    names, targets = [each.name for each in sets.series], sets.columns.targets
+    wanted = series or configuration.reported or ALL
+    if wanted not in (ALL, *names):
+        raise ConfigurationError(f"There is no such series. Expected one of: {shortened(names)}. Received: {wanted!r}")
+    if target and target not in targets:
+        known = ", ".join(targets)
+        raise ConfigurationError(f"There is no such target. Expected one of: {known}. Received: {target!r}")
+    horizon = configuration.data.horizon
+    named = [index for index, name in enumerate(names) if wanted in (ALL, name)]
+    chosen = [index for index in named if len(data.origins(sets, index, split, horizon))]
+    if short := [names[index] for index in named if index not in chosen]:
+        print(f"Left out: {shortened(short)}: the {split} split is shorter than the horizon, {horizon} steps.")
+    if not chosen:
+        raise SeriesDataError(
+            f"The {split} split is shorter than the horizon, so there is nothing to score. Expected at least {horizon} "
+            f"steps. Give longer series, raise --data.{split}_fraction or lower --data.horizon, and train again. "
+            f"Received: {shortened(short)}"
+        )
+    season = season_of(sets.step_seconds, configuration.data.calendar == "business")
+    if min(sets.train_end) < 2 * season + horizon:
+        season = 1  # too short to show one
+    return Task(
+        sets,
+        chosen,
+        split,
+        targets.index(target) if target else 0,
+        horizon,
+        configuration.network.quantile_levels,
+        season,
+        configuration.data.log_returns,
+    )
+
+
+def shortened(names: Sequence[str]) -> str:
+    """Lists names, the first ones if there are many."""
+    return ", ".join(names[:NAMED]) + (f" … ({len(names)} in all)" if len(names) > NAMED else "")
+
+
+def described(task: Task, origins: Origins) -> str:
+    """Names what is forecast, and counts what is not scored."""
+    names = shortened([task.sets.series[index].name for index in task.chosen])
+    missing = int(np.isnan(origins.truth).sum())
+    unscored = f"; {missing} of {origins.truth.size} truths were not measured and are not scored" if missing else ""
+    return f"{task.sets.columns.targets[task.target]}, {names}{unscored}"
+
+
+def uncalibrated_backtest(forecaster: Forecaster, task: Task) -> Forecasts:
+    """As `backtest`, with the quantiles as the network gives them."""
+    with forecaster.uncalibrated():
+        return backtest(forecaster, task)
+
+
+def main(arguments: list[str]) -> None:
+    options = commands.run_options(EvaluationOptions, "series", "evaluate", arguments, __doc__ or "")
+    run = options.open("series")
+    evaluation = evaluate(run, options.split, options.series, options.target, options.slow_baselines)
+    evaluation.print()
+    table, page = evaluation.file_name("evaluation.json"), evaluation.file_name("report.html")
+    print(f"Wrote {run.folder}/{table} and {page}")
+    print(f'Next: open {page} in a browser; make export-series; make forecast CSV="measurements.csv"')
+
+
+if __name__ == "__main__":
+    commands.main(main)

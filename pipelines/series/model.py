@@ -1,0 +1,308 @@
+"""The network: scaled values and the calendar in, a distribution of each step of the horizon out, at every step."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from models.recurrence import linear_recurrence
+from pipelines.configuration import ConfigurationError
+from pipelines.series.calendar import calendar_features
+from pipelines.series.calibration import widened
+from pipelines.series.distributions import DISTRIBUTIONS
+from pipelines.series.network import Member, NetworkConfiguration
+from pipelines.series.regular import Columns
+from pipelines.series.sampling import forecast_paths
+from pipelines.series.scaling import column_statistics, spreads
+
+SMALLEST_VARIANCE = 1e-4  # of a volatile target, beside that of training
+
+State = dict[str, Any]
+
+
+class Prediction(NamedTuple):
+    """What each member says of each step ahead, in units of `scale` from `center`, and the `state` to go on from."""
+
+    parameters: list[tf.Tensor]  # (batch, origins, horizon, targets, parameters) each
+    center: tf.Tensor  # (batch, origins, 1, targets)
+    scale: tf.Tensor  # (batch, origins, horizon, targets)
+    state: State
+
+
+class Forecaster(keras.Model):
+    """Observations in, a distribution of the steps ahead out, at every step of the history.
+
+    Every step is an origin of forecasts ("forking sequences", Wen et al. 2017, https://arxiv.org/abs/1711.11053). The
+    network sees no value after an origin but the known columns. What is missing is filled here, by the last observed
+    value, and a mask says so: training, a stream and an exported model cannot differ in it.
+
+    Args:
+        network: sizes and parts of the network.
+        columns: names of the columns of a series: targets, past and known ones, in this order.
+        names: of the series. Others get the mean embedding.
+        horizon: steps to forecast.
+        cumulative: forecast the sum of the targets from the next step on, as of log returns: a return over h steps.
+        seed: of weights and dropout.
+
+    Raises:
+        ConfigurationError: the network cannot be relative to the last value and cumulative.
+    """
+
+    def __init__(
+        self,
+        network: NetworkConfiguration,
+        columns: Columns,
+        names: tuple[str, ...],
+        horizon: int,
+        cumulative: bool = False,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(name="forecaster", autocast=False)
+        if cumulative and network.relative:
+            raise ConfigurationError(
+                "network.relative: forecasts of returns are sums of those to come, not differences from the last one. "
+                "Add --no-network.relative. Received: True"
+            )
+        self.cumulative = cumulative
+        self.network, self.columns, self.names, self.horizon = network, columns, names, horizon
+        self.targets = len(columns.targets)
+        self.remembered = max(1, network.season, *network.lags)  # steps
+        self.distribution = DISTRIBUTIONS[network.distribution](network.quantile_levels)
+        width, ones = len(columns.all), {"initializer": "ones", "trainable": False}
+        self.mean = self.add_weight(shape=(len(names) + 1, width), initializer="zeros", trainable=False, name="mean")
+        self.deviation = self.add_weight(shape=(len(names) + 1, width), name="deviation", **ones)
+        self.spread = self.add_weight(shape=(self.steps, self.targets), name="spread", **ones)
+        self.widening = self.add_weight(shape=(horizon, self.targets, len(self.levels)), name="widening", **ones)
+        keras.utils.set_random_seed(seed)
+        self.noise = keras.layers.GaussianNoise(network.noise, seed=seed)
+        self.members = [
+            Member(
+                network,
+                len(names),
+                self.steps,
+                self.targets,
+                self.distribution,
+                100 * seed + index,
+                name=f"member_{index}",
+            )
+            for index in range(network.members)
+        ]
+
+    @property
+    def steps(self) -> int:
+        """Steps ahead that the decoder speaks of at once."""
+        return self.horizon if self.network.decoder == "direct" else 1
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """Levels of the quantiles."""
+        return self.network.quantile_levels
+
+    def number_of(self, name: str) -> int:
+        """The number of a series; of an unknown one how many are known."""
+        return self.names.index(name) if name in self.names else len(self.names)
+
+    def call(
+        self,
+        values: tf.Tensor,
+        observed: tf.Tensor,
+        times: tf.Tensor,
+        series: tf.Tensor | None = None,
+        state: State | None = None,
+        training: bool = False,
+        origins: tf.Tensor | None = None,
+    ) -> Prediction:
+        """Returns forecasts after each step, or after some.
+
+        Args:
+            values: (batch, time + steps, columns). Of the last `steps` rows, the future, only the known columns are
+                read.
+            observed: bool, of the same shape; where it is False the value does not count. Rows before the first value
+                of a series change nothing.
+            times: int64 (batch, time + steps), seconds since 1970.
+            series: int32 (batch,), numbers of `names`; not needed with a state.
+            state: what an earlier call returned, of the steps before these.
+            training: dropout and noise are on.
+            origins: int32 (origins,), steps after which to forecast. Default: all of them.
+        """
+        state = self.initial_state(series) if state is None else state
+        time = tf.shape(values)[1] - self.steps
+        if self.network.decoder == "autoregressive":
+            observed = tf.logical_and(observed, self._kinds() != "past")  # which nobody draws
+        mean, deviation = state["mean"][:, tf.newaxis], state["deviation"][:, tf.newaxis]
+        values = tf.where(observed, (values - mean) / deviation, tf.zeros_like(values))
+        history, counts = self._fill(values[:, :time], observed[:, :time], state["recent"])
+        filled = finite(history[:, self.remembered :])  # (batch, time, columns)
+        volatility, variance = self._volatility(values[:, :time], observed[:, :time], state["variance"])
+
+        calendar = calendar_features(times, self.network.cycles)  # (batch, time + steps, features)
+        differences = [
+            finite(filled - history[:, self.remembered - lag : self.remembered - lag + time])
+            for lag in self.network.lags
+        ]
+        inputs = [filled, tf.cast(observed[:, :time], filled.dtype), *differences, calendar[:, :time]]
+        if self.network.volatility_decay:
+            inputs.append(tf.math.log(volatility))
+        inputs = self.noise(tf.concat(inputs, axis=-1), training=training)
+
+        origins = tf.range(time) if origins is None else origins
+        center = tf.gather(filled[..., : self.targets], origins, axis=1)[:, :, tf.newaxis]
+        ahead = self._ahead(values, calendar, origins)
+        if self.network.season:
+            ahead = tf.concat([ahead, finite(self._season(history, origins) - center)], axis=-1)
+        if not self.network.relative:
+            center = tf.zeros_like(center)
+        parameters, recurrent = [], []
+        for member, before in zip(self.members, state["recurrent"], strict=True):
+            found, after = member(inputs, ahead, state["series"], counts, before, origins, training=training)
+            parameters.append(tf.cast(found, tf.float32))
+            recurrent.append(after)
+
+        target_mean, target_deviation = (
+            state[name][:, tf.newaxis, tf.newaxis, : self.targets] for name in ("mean", "deviation")
+        )
+        if self.cumulative:
+            steps = tf.range(1.0, self.steps + 1.0)[:, tf.newaxis]  # the mean of a sum grows with the steps
+            center, target_mean = tf.repeat(center, self.steps, axis=2), target_mean * steps
+        scale = tf.gather(volatility, origins, axis=1)[:, :, tf.newaxis] * self.spread * target_deviation
+        new_state = {**state, "recent": history[:, -self.remembered :], "variance": variance, "recurrent": recurrent}
+        return Prediction(parameters, center * target_deviation + target_mean, scale, new_state)
+
+    def truth(self, values: tf.Tensor, observed: tf.Tensor, steps: int | None = None) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns what comes after each step (batch, time, steps, targets), and where it is known.
+
+        Args:
+            values: (batch, time + steps, columns).
+            observed: bool, of the same shape.
+            steps: how many ahead. Default: the horizon.
+        """
+        steps = self.horizon if steps is None else steps
+
+        def ahead(tensor: tf.Tensor) -> tf.Tensor:
+            return tf.signal.frame(tensor[:, 1:, : self.targets], steps, 1, axis=1)
+
+        known = ahead(tf.cast(observed, tf.int32))
+        if not self.cumulative:
+            return ahead(values), known > 0
+        return tf.cumsum(ahead(values), axis=2), tf.math.cumprod(known, axis=2) > 0
+
+    def quantiles(self, prediction: Prediction) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns quantiles (batch, origins, horizon, targets, levels) and means (batch, origins, horizon, targets).
+
+        Both are in the data's own units.
+        """
+        standard = tf.add_n([self.distribution.quantiles(each) for each in prediction.parameters])
+        mean = tf.add_n([self.distribution.mean(each) for each in prediction.parameters])
+        standard, mean = standard / len(self.members), mean / len(self.members)
+        quantiles = widened(standard, self.widening, self.levels.index(0.5))
+        center, scale = prediction.center, prediction.scale
+        return center[..., tf.newaxis] + scale[..., tf.newaxis] * quantiles, center + scale * mean
+
+    @tf.function(reduce_retracing=True)
+    def read(
+        self,
+        values: tf.Tensor,
+        observed: tf.Tensor,
+        times: tf.Tensor,
+        series: tf.Tensor,
+        origins: tf.Tensor | None = None,
+        state: State | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns quantiles and means after every step of a history, or some; traced once, then fast."""
+        state = self.initial_state(series) if state is None else state
+        origins = tf.range(tf.shape(values)[1] - self.horizon) if origins is None else origins
+        return self.forecast(values, observed, times, state, origins)[:2]
+
+    def forecast(
+        self, values: tf.Tensor, observed: tf.Tensor, times: tf.Tensor, state: State, origins: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, State]:
+        """Returns quantiles and means as `quantiles` does, and the state after the last step of the history.
+
+        Args:
+            values: (batch, time + horizon, columns); the others as of `call`.
+        """
+        if self.network.decoder == "direct":
+            prediction = self(values, observed, times, state=state, origins=origins)
+            return *self.quantiles(prediction), prediction.state
+        quantiles, mean, state = forecast_paths(self, values, observed, times, state, origins)
+        return widened(quantiles, self.widening, self.levels.index(0.5)), mean, state
+
+    def adapt(self, histories: list[tuple[np.ndarray, np.ndarray]]) -> None:
+        """Fits the scales on values and observed (time, columns) of each series: those of the training split alone."""
+        statistics = [column_statistics(values, observed) for values, observed in histories]
+        mean, deviation = (np.stack(each) for each in zip(*statistics, strict=True))  # (series, columns)
+        self.mean.assign(np.concatenate([mean, mean.mean(0, keepdims=True)]))
+        self.deviation.assign(np.concatenate([deviation, deviation.mean(0, keepdims=True)]))
+        chosen = slice(self.targets)
+        scaled = [
+            (((values - center) / scale)[:, chosen], observed[:, chosen])
+            for (values, observed), center, scale in zip(histories, mean, deviation, strict=True)
+        ]
+        self.spread.assign(spreads(scaled, self.steps, self.network.relative, self.cumulative))
+
+    def initial_state(self, series: tf.Tensor) -> State:
+        """The state before the first step of series (batch,), given as numbers of `names`."""
+        series = tf.minimum(tf.cast(series, tf.int32), len(self.names))
+        batch = tf.shape(series)[0]
+        return {
+            "series": series,
+            "mean": tf.gather(self.mean.value, series),
+            "deviation": tf.gather(self.deviation.value, series),
+            "recent": tf.fill((batch, self.remembered, len(self.columns.all)), np.float32(np.nan)),
+            "variance": tf.ones((batch, self.targets)),
+            "recurrent": [member.initial_state(batch) for member in self.members],
+        }
+
+    @contextmanager
+    def uncalibrated(self) -> Iterator[None]:
+        """Within it, quantiles are as the network gives them, not calibrated."""
+        calibrated = self.widening.numpy()
+        self.widening.assign(np.ones_like(calibrated))
+        try:
+            yield
+        finally:
+            self.widening.assign(calibrated)
+
+    def _kinds(self) -> np.ndarray:
+        """Of each column what it is, as `Columns` names it."""
+        return np.array([kind for kind, names in self.columns._asdict().items() for _ in names])
+
+    def _fill(self, values: tf.Tensor, observed: tf.Tensor, recent: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the remembered and the present values, filled, NaN before the first one; and which steps count."""
+        missing = tf.cast(~observed, values.dtype)
+        filled = linear_recurrence(missing, values, finite(recent[:, -1])).hidden  # values are zero where missing
+        started = tf.reduce_any(tf.math.is_finite(recent[:, -1]), axis=-1, keepdims=True)  # (batch, 1)
+        any_seen = tf.cumsum(tf.cast(tf.reduce_any(observed, axis=-1), tf.int32), axis=1) > 0
+        counts = started | any_seen  # (batch, time)
+        filled = tf.where(counts[..., tf.newaxis], filled, np.float32(np.nan))
+        return tf.concat([recent, filled], axis=1), counts
+
+    def _volatility(self, values: tf.Tensor, observed: tf.Tensor, variance: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the exponentially weighted volatility of targets (batch, time, targets), and the last variance."""
+        decay = self.network.volatility_decay
+        values, seen = values[..., : self.targets], tf.cast(observed[..., : self.targets], values.dtype)
+        if not decay:
+            return tf.ones_like(values), variance
+        increments = (1 - decay) * values**2 * seen
+        variances, last = linear_recurrence(1 - (1 - decay) * seen, increments, variance)
+        return tf.sqrt(variances + SMALLEST_VARIANCE), last
+
+    def _ahead(self, values: tf.Tensor, calendar: tf.Tensor, origins: tf.Tensor) -> tf.Tensor:
+        """The calendar and the known columns of each step ahead (batch, origins, horizon, features)."""
+        known = values[..., len(self.columns.all) - len(self.columns.known) :]
+        steps = origins[:, tf.newaxis] + tf.range(1, self.steps + 1)  # (origins, steps)
+        return tf.gather(tf.concat([calendar, known], axis=-1), steps, axis=1)
+
+    def _season(self, history: tf.Tensor, origins: tf.Tensor) -> tf.Tensor:
+        """The last target a whole number of seasons before each step ahead (batch, origins, horizon, targets)."""
+        season = self.network.season
+        steps = origins[:, tf.newaxis] + self.remembered + 1 - season + tf.range(self.steps) % season
+        return tf.gather(history[..., : self.targets], steps, axis=1)
+
+
+def finite(tensor: tf.Tensor) -> tf.Tensor:
+    """Zero for what is not known."""
+    return tf.where(tf.math.is_finite(tensor), tensor, tf.zeros_like(tensor))

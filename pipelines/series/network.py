@@ -1,0 +1,166 @@
+"""One member of a forecaster and its sizes: a recurrent encoder of the past, and a decoder for each step ahead."""
+
+from typing import Any, Literal
+
+import keras
+import tensorflow as tf
+from pydantic import Field
+
+import models
+from pipelines.configuration import Configuration
+from pipelines.series.calendar import Cycle
+from pipelines.series.distributions import Distribution
+
+
+class NetworkConfiguration(Configuration):
+    """Sizes and parts of the network."""
+
+    recurrent: Literal["simple_rnn", "lstm", "gru", "min_gru", "min_lstm"] = Field("gru", description="recurrent layer")
+    units: int = Field(48, ge=1, description="units of a recurrent layer")
+    layers: int = Field(1, ge=1, le=8, description="recurrent layers")
+    members: int = Field(1, ge=1, le=20, description="networks that learn side by side; their quantiles are averaged")
+    distribution: Literal["quantiles", "student_t"] = Field("quantiles", description="what is learned of a value")
+    quantile_levels: tuple[float, ...] = Field(
+        (0.025, 0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95, 0.975),
+        description="levels of the quantiles, the median 0.5 among them",
+    )
+    decoder: Literal["direct", "autoregressive"] = Field(
+        "direct",
+        description="all steps ahead at once, or one after another from drawn paths; these read no past columns",
+    )
+    paths: int = Field(100, ge=2, description="paths that the autoregressive decoder draws")
+    relative: bool = Field(True, description="forecasts are differences from the last value")
+    lags: tuple[int, ...] = Field((1, 24), description="differences from so many steps before are inputs")
+    season: int = Field(24, ge=0, description="the decoder sees the value a season before each step; 0 is off")
+    cycles: tuple[Cycle, ...] = Field(("day",), description="cycles of the calendar that are inputs")
+    volatility_decay: float = Field(
+        0.0, ge=0, lt=1, description="targets are scaled by their moving volatility of this decay a step; 0 is off"
+    )
+    embedding: int = Field(4, ge=1, description="size of the embedding of a series")
+    decoder_units: int = Field(16, ge=1, description="units of the decoder for each step of the horizon")
+    dropout: float = Field(0.1, ge=0, lt=1, description="dropout before each layer, one mask for the whole window")
+    recurrent_dropout: float = Field(0.0, ge=0, lt=1, description="dropout of the hidden state, one mask for all steps")
+    noise: float = Field(0.0, ge=0, description="deviation of the noise that training adds to scaled inputs")
+    calibrate: bool = Field(True, description="widen or narrow the intervals to their coverage in validation")
+
+
+class Member(keras.layers.Layer):
+    """An encoder and a direct decoder of all steps ahead.
+
+    Args:
+        network: sizes and parts of the network.
+        series: number of series that have an embedding.
+        horizon: steps ahead.
+        targets: values to forecast at each of them.
+        distribution: what the decoder says of each value.
+        seed: of dropout.
+    """
+
+    def __init__(
+        self,
+        network: NetworkConfiguration,
+        series: int,
+        horizon: int,
+        targets: int,
+        distribution: Distribution,
+        seed: int,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.series = series
+        self.embedding = self.add_weight(
+            shape=(series, network.embedding), initializer="random_normal", name="embedding"
+        )
+        layer_options = {"recurrent_dropout": network.recurrent_dropout} if network.recurrent_dropout else {}
+        self.projection = keras.layers.Dense(network.units, name="projection")
+        self.encoder = models.Stack(
+            network.recurrent,
+            network.units,
+            depth=network.layers,
+            residual=network.layers > 1,
+            dropout=network.dropout,
+            layer_options=layer_options,
+            seed=seed,
+            return_sequences=True,
+            return_state=True,
+            name="encoder",
+        )
+        self.dropout = keras.layers.SpatialDropout1D(network.dropout, seed=seed)
+        self.decoder = DirectDecoder(network.decoder_units, horizon, targets, distribution, name="decoder")
+
+    def call(
+        self,
+        inputs: tf.Tensor,
+        ahead: tf.Tensor,
+        series: tf.Tensor,
+        mask: tf.Tensor,
+        state: list[list[tf.Tensor]],
+        origins: tf.Tensor,
+        training: bool = False,
+    ) -> tuple[tf.Tensor, list[list[tf.Tensor]]]:
+        """Returns parameters (batch, origins, horizon, targets, parameters), and the state after the last step.
+
+        Args:
+            inputs: (batch, time, features).
+            ahead: (batch, origins, horizon, features), what is known of the steps ahead.
+            series: int32 (batch,); the number of series itself stands for an unknown one.
+            mask: bool (batch, time); where it is False the step does not count.
+            state: of each recurrent layer.
+            origins: int32 (origins,), steps after which to decode.
+            training: dropout is on.
+        """
+        known = tf.one_hot(series, self.series)
+        weights = tf.where(series[:, tf.newaxis] < self.series, known, tf.ones_like(known) / self.series)
+        embedded = tf.matmul(weights, self.embedding.value)[:, tf.newaxis]  # (batch, 1, embedding)
+        hidden = tf.concat([inputs, tf.repeat(embedded, tf.shape(inputs)[1], axis=1)], axis=-1)
+        hidden = self.projection(hidden)
+        hidden, new_state = self.encoder(hidden, initial_state=state, mask=mask, training=training)
+        hidden = self.dropout(tf.gather(hidden, origins, axis=1), training=training)
+        return self.decoder(hidden, ahead), new_state
+
+    def initial_state(self, batch: Any) -> list[list[tf.Tensor]]:
+        """The state of each recurrent layer before the first step."""
+        return self.encoder.initial_state(batch)
+
+
+class DirectDecoder(keras.layers.Layer):
+    """Parameters of all steps ahead at once from the encoder's context.
+
+        local_{t,h} = relu(W_h c_t + V x_{t+h} + b_h),   parameters_{t,h} = U_h local_{t,h} + d_h
+
+    A small context for each step ahead, as in MQ-RNN (Wen et al. 2017, https://arxiv.org/abs/1711.11053), with what is
+    known of that step.
+
+    Args:
+        units: of each local context.
+        horizon: steps ahead.
+        targets: values to forecast at each of them.
+        distribution: whose parameters they are; training begins with its standard form.
+    """
+
+    def __init__(self, units: int, horizon: int, targets: int, distribution: Distribution, **options: Any) -> None:
+        super().__init__(**options)
+        self.supports_masking = True  # what is decoded where no step counts is looked at by nobody
+        self.units, self.horizon, self.targets, self.distribution = units, horizon, targets, distribution
+        self.local = keras.layers.Dense(horizon * units, name="local")
+        self.known = keras.layers.Dense(units, use_bias=False, name="known")
+
+    def build(self, context_shape: Any, ahead_shape: Any) -> None:
+        self.local.build(context_shape)
+        self.known.build(ahead_shape)
+        outputs = self.targets * self.distribution.parameters
+        initializer = keras.initializers.VarianceScaling(0.1)
+        shape = (self.horizon, self.units, outputs)
+        self.kernel = self.add_weight(shape=shape, initializer=initializer, name="kernel")
+        self.bias = self.add_weight(shape=(self.horizon, outputs), initializer=self._start, name="bias")
+
+    def call(self, context: tf.Tensor, ahead: tf.Tensor) -> tf.Tensor:
+        """Returns (batch, time, horizon, targets, parameters) of (batch, time, units) and what is known ahead."""
+        batch, time = tf.shape(context)[0], tf.shape(context)[1]
+        local = tf.reshape(self.local(context), (batch, time, self.horizon, self.units))
+        local = tf.nn.relu(local + self.known(ahead))
+        found = tf.einsum("bthu,huo->btho", local, tf.cast(self.kernel, local.dtype)) + tf.cast(self.bias, local.dtype)
+        return tf.reshape(found, (batch, time, self.horizon, self.targets, self.distribution.parameters))
+
+    def _start(self, shape: Any, dtype: Any = None) -> tf.Tensor:
+        return tf.tile(tf.constant([self.distribution.start], dtype), (self.horizon, self.targets))

@@ -1,0 +1,281 @@
+"""Regular time steps: what is irregular is found, and repaired by a stated rule and counted, or refused by name.
+
+The rule: rows are sorted, identical rows are taken once, and steps without a row get one without values. A missing
+value becomes the last one before it, never one after it; before the first one it is the mean of the training period.
+`Series.observed` keeps what was measured apart from what was filled.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+Calendar = Literal["clock", "business"]
+FEWEST_STEPS_PRESENT = 0.5  # below it the steps of a series are no steps of its clock
+
+
+class SeriesDataError(ValueError):
+    """Series that cannot be used; the message names file, row or series, and says what to do."""
+
+
+class Columns(NamedTuple):
+    """Names of a series' columns, in their order."""
+
+    targets: tuple[str, ...]
+    past: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """All of them."""
+        return self.targets + self.past + self.known
+
+
+class Series(NamedTuple):
+    """One series on regular time steps.
+
+    Attributes:
+        name: its unique name.
+        times: int64 (time,), seconds since 1970 UTC.
+        values: float32 (time, columns): targets, then past covariates, then known ones; NaN where missing until
+            `fill` was there.
+        observed: bool (time, columns), False where a value is missing or was filled.
+        levels: float64 (time, targets): the prices that log returns were made of, else None.
+    """
+
+    name: str
+    times: np.ndarray
+    values: np.ndarray
+    observed: np.ndarray
+    levels: np.ndarray | None = None
+
+    def cut(self, first: int, end: int) -> "Series":
+        """The steps from `first` to before `end`."""
+        steps = slice(first, end)
+        levels = None if self.levels is None else self.levels[steps]
+        return Series(self.name, self.times[steps], self.values[steps], self.observed[steps], levels)
+
+
+class Repair(NamedTuple):
+    """What was found in the data and what was done about it; nothing is changed without one.
+
+    Attributes:
+        series: the series, or "" for all.
+        column: the column, or "" for whole rows.
+        what: what was found and what was done.
+        number: how many values, rows or columns.
+        first: where first: a time or a row; "" if it says nothing.
+    """
+
+    series: str
+    column: str
+    what: str
+    number: int
+    first: str = ""
+
+
+class Table(NamedTuple):
+    """Rows of one series as they were found.
+
+    Attributes:
+        name: the series.
+        times: int64 (rows,), seconds since 1970 UTC, in any order.
+        values: float64 (rows, columns), NaN where missing.
+        lines: int64 (rows,), where each row stands in its file.
+        file: its file, or its data set.
+    """
+
+    name: str
+    times: np.ndarray
+    values: np.ndarray
+    lines: np.ndarray
+    file: str
+
+
+def regularise(
+    tables: Sequence[Table], columns: Columns, calendar: Calendar, step_seconds: int | None = None
+) -> tuple[list[Series], int, list[Repair]]:
+    """Puts rows on regular time steps, NaN where one is missing.
+
+    Args:
+        tables: the rows of each series.
+        columns: names of their columns.
+        calendar: "clock" for equal distances in time; "business" for rows in their order, whatever lies between.
+        step_seconds: the distance in time; found, as the commonest one, if not given.
+
+    Returns:
+        The series, the seconds between two steps, and what was repaired.
+
+    Raises:
+        SeriesDataError: two rows of one time differ, a time is beside the clock, or most steps are missing.
+    """
+    repairs: list[Repair] = []
+    tables = [_sorted(_finite(table, columns, repairs), repairs) for table in tables]
+    step_seconds = step_seconds or commonest_step([table.times for table in tables])
+    if calendar == "clock":
+        tables = [_on_clock(table, step_seconds, repairs) for table in tables]
+    series = [
+        Series(table.name, table.times, table.values.astype(np.float32), np.isfinite(table.values)) for table in tables
+    ]
+    return series, step_seconds, repairs
+
+
+def commonest_step(times: Sequence[np.ndarray]) -> int:
+    """The commonest distance between neighbours in sorted times, over all series; the shorter one of two.
+
+    >>> commonest_step([np.array([0, 60, 120, 300]), np.array([0, 60])])
+    60
+    """
+    distances, counts = np.unique(np.concatenate([np.diff(each) for each in times]), return_counts=True)
+    if not len(distances):
+        raise SeriesDataError(
+            "There is no series of two rows or more; expected a row for each time. If the rows belong to one series, "
+            "take away --data.series. Received: " + f"{sum(map(len, times))} rows in {len(times)} series"
+        )
+    return int(distances[np.argmax(counts)])
+
+
+def fill(series: Series, columns: Columns, train_end: int) -> tuple[Series, list[Repair]]:
+    """Fills each missing value with the last one before it, and before the first one with the mean of training.
+
+    Args:
+        series: regular, NaN where missing.
+        columns: names of its columns.
+        train_end: the first step that is not training. A mean over more would tell of the future.
+
+    Example:
+        >>> values = np.array([[np.nan], [1.0], [3.0], [np.nan], [9.0]], np.float32)
+        >>> series = Series("a", np.arange(5), values, np.isfinite(values))
+        >>> fill(series, Columns(("x",)), train_end=4)[0].values.ravel()
+        array([2., 1., 3., 3., 9.], dtype=float32)
+    """
+    latest = _latest(series.observed)
+    known = np.where(series.observed, series.values, 0)[:train_end].sum(axis=0, dtype=np.float64)
+    mean = known / np.maximum(series.observed[:train_end].sum(axis=0), 1)  # (columns,), 0 where there is no value
+    filled = np.where(latest >= 0, np.take_along_axis(series.values, np.maximum(latest, 0), axis=0), mean)
+    repairs = []
+    for number, column in enumerate(columns.all):
+        missing = np.flatnonzero(~series.observed[:, number])
+        if len(missing):
+            what = "missing values: the last value before, or before the first the mean of the training period"
+            repairs.append(Repair(series.name, column, what, len(missing), time_text(series.times[missing[0]])))
+    levels = series.levels
+    if levels is not None:
+        levels = np.take_along_axis(levels, np.maximum(_latest(np.isfinite(levels)), 0), axis=0)
+    return series._replace(values=filled.astype(np.float32), levels=levels), repairs
+
+
+def summary(repairs: Sequence[Repair]) -> list[str]:
+    """One line for each kind of repair and column, however many series there are.
+
+    >>> summary([Repair(name, "heat", "infinite values: taken as missing", 3, "line 4") for name in ("a", "b")])
+    ['6 × infinite values: taken as missing (heat, 2 series, first a, line 4)']
+    """
+    kinds: dict[tuple[str, str], list[Repair]] = {}
+    for repair in repairs:
+        kinds.setdefault((repair.column, repair.what), []).append(repair)
+    lines = []
+    for (column, what), found in kinds.items():
+        many = f"{len(found)} series, first" * (len(found) > 1)
+        where = [column, f"{many} {found[0].series}".strip(), found[0].first]
+        lines.append(f"{sum(repair.number for repair in found)} × {what} ({', '.join(filter(None, where))})")
+    return lines
+
+
+def next_times(last: int, step_seconds: int, calendar: Calendar, steps: int) -> np.ndarray:
+    """The times of the next steps (steps,); of a business calendar of days the next weekdays, holidays unknown.
+
+    >>> [time_text(time) for time in next_times(1362096000, 86400, "business", 2)]
+    ['2013-03-04 00:00:00', '2013-03-05 00:00:00']
+    """
+    if calendar == "business" and step_seconds == 86400:
+        days = np.busday_offset(
+            np.datetime64(int(last), "s").astype("datetime64[D]"), np.arange(1, steps + 1), "backward"
+        )
+        return days.astype("datetime64[s]").astype(np.int64) + last % 86400
+    return last + step_seconds * np.arange(1, steps + 1, dtype=np.int64)
+
+
+def time_text(seconds: int | np.integer) -> str:
+    """A time in UTC as text.
+
+    >>> time_text(0)
+    '1970-01-01 00:00:00'
+    """
+    return str(np.datetime64(int(seconds), "s")).replace("T", " ")
+
+
+def _latest(observed: np.ndarray) -> np.ndarray:
+    """At each step the last step of each column that was observed, −1 if there was none yet: (time, columns)."""
+    steps = np.arange(len(observed))[:, np.newaxis]
+    return np.maximum.accumulate(np.where(observed, steps, -1), axis=0)
+
+
+def _finite(table: Table, columns: Columns, repairs: list[Repair]) -> Table:
+    infinite = np.abs(table.values) > np.finfo(np.float32).max
+    for number in np.flatnonzero(infinite.any(axis=0)):
+        rows = np.flatnonzero(infinite[:, number])
+        first = f"line {table.lines[rows[0]]}"
+        repairs.append(Repair(table.name, columns.all[number], "infinite values: taken as missing", len(rows), first))
+    return table._replace(values=np.where(infinite, np.nan, table.values))
+
+
+def _sorted(table: Table, repairs: list[Repair]) -> Table:
+    """The rows in the order of time, identical ones once."""
+    unsorted = np.flatnonzero(table.times < np.maximum.accumulate(table.times))
+    if len(unsorted):
+        first = f"line {table.lines[unsorted[0]]}"
+        repairs.append(Repair(table.name, "", "rows that are earlier than one before: sorted", len(unsorted), first))
+    order = np.argsort(table.times, kind="stable")
+    times, values, lines = table.times[order], table.values[order], table.lines[order]
+    repeated = np.flatnonzero(np.diff(times) == 0) + 1  # each the same time as the row before
+    if len(repeated):
+        row, before = values[repeated], values[repeated - 1]  # (repeated, columns)
+        equal = ((row == before) | (np.isnan(row) & np.isnan(before))).all(axis=1)
+        if not equal.all():
+            second = repeated[np.argmin(equal)]
+            raise SeriesDataError(
+                f"{table.file}, lines {lines[second - 1]} and {lines[second]} have the same time and different values; "
+                "expected one row a time. If a clock was set back there, name its zone, such as --data.timezone "
+                "Europe/Berlin; if they belong to different series, name the column that says which, --data.series; "
+                f"otherwise remove one. Received: {time_text(times[second])} UTC twice in the series {table.name!r}"
+            )
+        first = f"line {lines[repeated[0]]}"
+        repairs.append(Repair(table.name, "", "rows that repeat another one: taken once", len(repeated), first))
+    kept = np.setdiff1d(np.arange(len(times)), repeated)
+    return table._replace(times=times[kept], values=values[kept], lines=lines[kept])
+
+
+def _on_clock(table: Table, step_seconds: int, repairs: list[Repair]) -> Table:
+    """The rows on the steps of a clock, with rows of NaN for steps that have none."""
+    phases, counts = np.unique(table.times % step_seconds, return_counts=True)
+    phase = phases[np.argmax(counts)]
+    beside = np.flatnonzero(table.times % step_seconds != phase)
+    if len(beside):
+        raise SeriesDataError(
+            f"{table.file}, line {table.lines[beside[0]]}: the time is beside the clock of the series, which has a "
+            f"step every {step_seconds} s; so are {len(beside) - 1} more. Round or resample the times; if rows are "
+            "steps in their order, such as trading days or months, say --data.calendar business. Received: "
+            f"{time_text(table.times[beside[0]])} UTC in the series {table.name!r}"
+        )
+    first = table.times[0]
+    positions = (table.times - first) // step_seconds
+    steps = int(positions[-1]) + 1
+    if len(positions) < FEWEST_STEPS_PRESENT * steps:
+        raise SeriesDataError(
+            f"{table.file}: the series {table.name!r} has a row for {len(positions)} of its {steps} steps of "
+            f"{step_seconds} s; expected at least {FEWEST_STEPS_PRESENT:.0%}. Give all series the same distance in "
+            "time, or cut the part with the gap off. Received: rows from "
+            f"{time_text(first)} to {time_text(table.times[-1])} UTC"
+        )
+    times = first + step_seconds * np.arange(steps, dtype=np.int64)
+    values = np.full((steps, table.values.shape[1]), np.nan)
+    values[positions] = table.values
+    lines = np.zeros(steps, np.int64)
+    lines[positions] = table.lines
+    if steps > len(positions):
+        missing = time_text(times[np.argmin(np.isin(np.arange(steps), positions))])
+        repairs.append(
+            Repair(table.name, "", "steps without a row: added, without values", steps - len(positions), missing)
+        )
+    return table._replace(times=times, values=values, lines=lines)

@@ -1,0 +1,207 @@
+"""The page that an evaluation of series writes: table, tests, error by horizon, fans, calibration, repairs."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from pipelines import plots
+from pipelines.evaluation import Evaluation, Metric
+from pipelines.report import Code, Picture, Section, Table, evaluation_table, write_report
+from pipelines.runs import Run
+from pipelines.series import pictures
+from pipelines.series.backtest import DAY, Forecasts, Origins, Task
+from pipelines.series.scoring import COMPARED, INTERVALS, SIGNIFICANT, Losses, best_baseline, compare, p_value
+
+REPAIRS = 40  # rows of the table; the others are in the run's folder
+
+
+class Details(NamedTuple):
+    """What the page shows beside the table: by the name of each row what it said, and how wrong that was."""
+
+    task: Task
+    origins: Origins
+    forecasts: dict[str, Forecasts]
+    losses: dict[str, Losses]
+
+
+def write_series_report(run: Run, evaluation: Evaluation, details: Details) -> None:
+    """Writes `report.html` and its plots into the run's folder, for another split than test under names of its own."""
+    task, origins, found = details.task, details.origins, details.losses
+    model = details.forecasts["model"]
+    fans = pictures.fans(task, origins, model, telling(found["model"]["crps"]))
+    fans.savefig(run.folder / evaluation.file_name("forecasts.png"), dpi=120)
+    errors = {name: losses["mae"] for name, losses in found.items()}
+    results: list[str | Table | Picture | Code] = [
+        explanation(task),
+        evaluation_table(evaluation),
+        Picture(plots.bars(evaluation, "crps"), "CRPS of each row, with its interval."),
+    ]
+    if task.log_returns:
+        results.insert(0, about_prices(evaluation, details))
+
+    write_report(
+        run,
+        f"Series: {run.preset}, {evaluation.split} split",
+        [
+            Section("Results", results),
+            Section("Is the model better beyond chance?", [comparisons(details)]),
+            Section(
+                "Error by horizon",
+                [
+                    Picture(
+                        pictures.error_by_horizon(errors, pictures.unit_of(task)), "Mean absolute error by step ahead."
+                    )
+                ],
+            ),
+            Section(
+                "Some forecasts",
+                [
+                    Picture(
+                        fans,
+                        "The forecast of the lowest, the middle and the highest CRPS: the median, the ranges of 50, 80 "
+                        "and 95 % in ever lighter blue, in black what was measured.",
+                    )
+                ],
+            ),
+            Section(
+                "Do the ranges hold what they promise?",
+                [
+                    Picture(
+                        pictures.calibration(origins.truth, model, task.levels),
+                        "Share of truths within each range of the model. On the grey line is perfect, below it the "
+                        "ranges are too narrow.",
+                    ),
+                    Picture(
+                        pictures.probability_histogram(origins.truth, model, task.levels),
+                        "Where the truths fell between the quantiles. Flat at 1 is perfect; a hollow: too narrow; a "
+                        "hill: too wide; a slope: too low or too high.",
+                    ),
+                ],
+            ),
+            Section("What was mended in the data", repairs(task)),
+            Section("Training", [Picture(plots.learning_curves(run.history()), "Loss and error after each epoch.")]),
+            Section("Configuration", [Code((run.folder / "configuration.json").read_text(encoding="utf-8"))]),
+        ],
+        evaluation.file_name("report.html"),
+    )
+
+
+def telling(crps: np.ndarray) -> dict[str, int]:
+    """Returns the number of the best, the middle and the worst forecast by CRPS (origins, horizon) over its steps."""
+    whole = np.flatnonzero(~np.isnan(crps).any(axis=1))
+    if not len(whole):  # no forecast has all of its truths
+        whole = np.arange(len(crps))
+    order = whole[np.argsort(np.nan_to_num(crps[whole]).mean(axis=1), kind="stable")]
+    return {"best": int(order[0]), "middle": int(order[len(order) // 2]), "worst": int(order[-1])}
+
+
+def explanation(task: Task) -> str:
+    """Says what the columns of the table are."""
+    what = (
+        f"Forecast are log returns over 1 to {task.horizon} {step_of(task)}s: how far the price moves from the last "
+        f"one known. “direction” is the share of cases in which rise or fall by the next {step_of(task)} was foreseen. "
+        if task.log_returns
+        else ""
+    )
+    return (
+        f"{what}At each step of the period a forecast of the next {task.horizon} steps is made with what was known "
+        "then; each number is a mean over all of them, in the data's own units, “mae_1” over the next step alone. "
+        "Lower is better, but for the coverages, which should be as their names say, and for the skill, the share of "
+        "the error of “last value” that is saved. CRPS is computed from the quantiles, in every row alike. The "
+        "intervals come from a bootstrap of blocks in time, for the errors of neighbouring forecasts depend on each "
+        "other. Values that were not measured are not scored."
+    )
+
+
+def percent_of(share: float) -> str:
+    """Writes a share in percent."""
+    return f"{100 * share:.1f} %"
+
+
+def step_of(task: Task) -> str:
+    """Names a step."""
+    return "day" if task.sets.step_seconds == DAY else "step"
+
+
+def comparisons(details: Details) -> Table:
+    """Returns the table of the Diebold–Mariano tests of the model against each other row."""
+    heads = ["", *(f"{metric.upper()}, {steps}" for metric in COMPARED for steps in ("next step", "all steps"))]
+    rows = []
+    for name in details.losses:
+        if name == "model":
+            continue
+        cells = []
+        for metric in COMPARED:
+            for step in (1, None):
+                test = compare(details.losses["model"][metric], details.losses[name][metric], details.origins, step)
+                better = "model better" if test.difference < 0 else "model worse"
+                cells.append(f"{better if test.p < SIGNIFICANT else 'undecided'}, {p_value(test.p)}")
+        rows.append([name, *cells])
+    caption = (
+        "Diebold–Mariano tests with the correction of Harvey, Leybourne and Newbold: how probable a difference like "
+        "the one seen would be if both were equally good."
+    )
+    return Table(heads, rows, caption)
+
+
+def about_prices(evaluation: Evaluation, details: Details) -> str:
+    """Says in plain words whether the model foresees prices, and what it is good for, from the numbers alone."""
+    rows = {row.name: row.metrics for row in evaluation.rows}
+    model, last = rows["model"], rows["last value"]
+    found, origins = details.losses, details.origins
+    step = step_of(details.task)
+    point = compare(found["model"]["mae"], found["last value"]["mae"], origins)
+    if not point.p < SIGNIFICANT:
+        foresight = "cannot be told from the last price"
+    else:
+        foresight = f"is {'better' if point.difference < 0 else 'worse'} than the last price"
+    text = (
+        f"On these {len(np.unique(origins.time))} {step}s the model's point forecast {foresight} (mean absolute error "
+        f"of the log return {model['mae'].value:.4f} against {last['mae'].value:.4f}; Diebold–Mariano test, "
+        f"{p_value(point.p)})."
+    )
+    if "direction" in model:
+        hits = model["direction"]
+        assert hits.low is not None and hits.high is not None
+        beyond = "no better than" if hits.low <= 0.5 <= hits.high else "better than" if hits.low > 0.5 else "worse than"
+        rises = float(np.nanmean(np.where(origins.truth[:, 0] == 0, np.nan, origins.truth[:, 0] > 0)))
+        text += (
+            f" It named the direction of the next {step} in {percent_of(hits.value)} of all cases "
+            f"[{percent_of(hits.low)}, {percent_of(hits.high)}], {beyond} a coin; who always says “up” is right in "
+            f"{percent_of(rises)}."
+        )
+    text += f"\n\n{about_ranges(model)}"
+    best = best_baseline(rows, "crps")
+    whole = compare(found["model"]["crps"], found[best]["crps"], origins)
+    sure = "significantly" if whole.p < SIGNIFICANT else "not significantly"
+    than = "better" if whole.difference < 0 else "worse"
+    text += (
+        f" As a whole distribution it is {sure} {than} than the best baseline, {best} (CRPS {model['crps'].value:.5f} "
+        f"against {rows[best]['crps'].value:.5f}, {p_value(whole.p)})."
+    )
+    if not (point.p < SIGNIFICANT and point.difference < 0):
+        text += " It says how far prices may move, not where to."
+    return text
+
+
+def about_ranges(model: Mapping[str, Metric]) -> str:
+    """Says whether the ranges hold what they promise, as far as the intervals of their coverages tell."""
+    known = [(percent, model[f"coverage_{percent}"]) for percent in INTERVALS if f"coverage_{percent}" in model]
+    held = ", ".join(f"the {percent} % range {percent_of(metric.value)}" for percent, metric in known)
+    narrow = [f"{percent} %" for percent, (_, _, high) in known if high is not None and high < percent / 100]
+    wide = [f"{percent} %" for percent, (_, low, _) in known if low is not None and low > percent / 100]
+    if not narrow and not wide:
+        return f"What it is good for: its ranges hold what they promise. Of what came, {held} held."
+    wrong = [f"{word} ({', '.join(each)})" for word, each in (("too narrow", narrow), ("too wide", wide)) if each]
+    return f"Its ranges do not hold what they promise: they are {' and '.join(wrong)}. Of what came, {held} held."
+
+
+def repairs(task: Task) -> Sequence[str | Table | Picture | Code]:
+    """Returns the table of what was found in the data."""
+    found = task.sets.repairs
+    if not found:
+        return ["Nothing."]
+    rows = [[each.series, each.column, each.what, each.number, each.first] for each in found[:REPAIRS]]
+    more = f"The first {REPAIRS} of {len(found)}; all are in repairs.json." if len(found) > REPAIRS else ""
+    return [Table(["series", "column", "what", "how many", "first"], rows, more)]

@@ -1,0 +1,50 @@
+"""Means, deviations and spreads of what is learned from, by NumPy: how a network's own units are chosen."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+SMALLEST_DEVIATION = 1e-6  # of a column, beside its mean; a constant column is only centred
+
+
+def column_statistics(values: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation (columns,) of what is observed of values (time, columns); 0 and 1 where nothing varies.
+
+    Example:
+        >>> mean, deviation = column_statistics(np.array([[1.0, 5.0], [3.0, 5.0]]), np.full((2, 2), True))
+        >>> mean, deviation
+        (array([2., 5.], dtype=float32), array([1., 1.], dtype=float32))
+    """
+    count = np.maximum(observed.sum(axis=0), 1)
+    mean = np.where(observed, values, 0).sum(axis=0, dtype=np.float64) / count
+    deviation = np.sqrt((np.where(observed, values - mean, 0) ** 2).sum(axis=0, dtype=np.float64) / count)
+    varies = deviation > SMALLEST_DEVIATION * np.maximum(np.abs(mean), SMALLEST_DEVIATION)
+    return mean.astype(np.float32), np.where(varies, deviation, 1).astype(np.float32)
+
+
+def spreads(
+    histories: Sequence[tuple[np.ndarray, np.ndarray]], horizon: int, relative: bool, cumulative: bool
+) -> np.ndarray:
+    """Root mean square (horizon, targets) of what is forecast, over all scaled series; 1 where it is always zero.
+
+    Args:
+        histories: scaled targets and observed (time, targets) of each series.
+        horizon: steps ahead.
+        relative: differences from the last value are forecast.
+        cumulative: sums from the next value on are forecast.
+    """
+    targets = histories[0][0].shape[1]
+    squares, counts = np.zeros((horizon, targets)), np.zeros((horizon, targets))
+    for values, observed in histories:
+        values, seen = np.where(observed, values, 0).astype(np.float64), observed
+        sums, missing = np.cumsum(values, axis=0), np.cumsum(~observed, axis=0)
+        for steps in range(1, min(horizon, len(values) - 1) + 1):
+            if cumulative:
+                ahead, both = sums[steps:] - sums[:-steps], missing[steps:] == missing[:-steps]
+            else:
+                both = seen[steps:] & seen[:-steps] if relative else seen[steps:]
+                ahead = values[steps:] - values[:-steps] if relative else values[steps:]
+            squares[steps - 1] += np.sum(np.where(both, ahead, 0) ** 2, axis=0)
+            counts[steps - 1] += both.sum(axis=0)
+    found = np.sqrt(squares / np.maximum(counts, 1))
+    return np.where(found > SMALLEST_DEVIATION, found, 1).astype(np.float32)

@@ -1,0 +1,162 @@
+"""Where series come from: the embedded data sets and the user's table, on regular time steps."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+import tensorflow_datasets as tfds
+from pydantic import Field
+
+import data
+from data.daily_stocks import DailyStocks
+from data.hourly_weather import HourlyWeather
+from pipelines.configuration import ConfigurationError
+from pipelines.series.prices import RETURNS, returns_of
+from pipelines.series.regular import Calendar, Columns, Repair, Series, SeriesDataError, Table, regularise
+from pipelines.series.user_tables import TableConfiguration, choose_columns, read_tables
+
+
+class DataConfiguration(TableConfiguration):
+    """Which series to learn from, how they are split by time, and how they are cut into windows."""
+
+    source: Literal["hourly_weather", "daily_stocks", "table"] = Field(
+        "hourly_weather", description="embedded data set, or a table of your own"
+    )
+    calendar: Calendar = Field(
+        "clock", description="equal distances in time, or rows in order such as trading days, where a weekend is no gap"
+    )
+    log_returns: bool = Field(False, description="the targets are prices: forecast their log returns")
+    neighbours: bool = Field(False, description="each series sees the past of all others; they need to share a clock")
+    split: Literal["common", "each"] = Field(
+        "common", description="the same dates split all series, or the same shares of each one's steps"
+    )
+    validation_fraction: float = Field(0.1, gt=0, lt=0.5, description="share of the steps, before the test period")
+    test_fraction: float = Field(0.2, gt=0, lt=0.5, description="share of the steps, the last ones")
+    horizon: int = Field(24, ge=1, description="steps to forecast")
+    window: int = Field(192, ge=2, description="steps of history in a training window")
+    warm_up: int = Field(24, ge=0, description="first steps of a window, whose forecasts carry no loss")
+    batch_size: int = Field(32, ge=1, description="windows in a batch")
+
+
+class Source(NamedTuple):
+    """Opened series on regular time steps, NaN where values are missing; see `Series`."""
+
+    series: list[Series]
+    columns: Columns
+    step_seconds: int
+    repairs: list[Repair]
+
+
+def open_source(
+    configuration: DataConfiguration, trained: Columns | None = None, step_seconds: int | None = None
+) -> Source:
+    """Returns the configured series on regular time steps, downloaded and prepared if that has not been done.
+
+    Args:
+        configuration: which series.
+        trained: the columns of a training, for whose network the series are meant; others are left out.
+        step_seconds: the distance in time of a training.
+
+    Raises:
+        ConfigurationError: a setting does not fit the data, such as a column that is not there.
+        SeriesDataError: the series cannot be used, or lack a column of the training.
+    """
+    if configuration.path and configuration.source != "table":
+        raise ConfigurationError(
+            "data.path: a table of your own is given, but another source is wanted. Say --data.source table, as the "
+            f"preset `own` does, or take the path away. Received: {configuration.source!r} and {configuration.path!r}"
+        )
+    default: tuple[str, ...]
+    match configuration.source:
+        case "hourly_weather":
+            tables, names, repairs = _dataset(HourlyWeather(), {"impossible_wind_speeds": "wind_speed"})
+            default = ("temperature",)
+        case "daily_stocks":
+            tables, names, repairs = _dataset(DailyStocks())
+            default = ("adjusted_close",)
+        case "table":
+            tables, names, repairs = read_tables(configuration)
+            default = tuple(name.removesuffix(RETURNS) for name in trained.targets) if trained else ()
+    columns = choose_columns(configuration, names, default)
+    numbers = [names.index(column) for column in columns.all]
+    tables = [table._replace(values=table.values[:, numbers]) for table in tables]
+    series, found, more = regularise(tables, columns, configuration.calendar, step_seconds)
+    repairs = repairs + more
+    if configuration.log_returns:
+        series, columns = returns_of(series, columns)
+    if configuration.neighbours:
+        series, columns = with_neighbours(series, columns)
+    source = Source(series, columns, found, repairs)
+    return source if trained is None else _as_trained(source, trained)
+
+
+def with_neighbours(series: Sequence[Series], columns: Columns) -> tuple[list[Series], Columns]:
+    """Adds the targets and past covariates of all series, called `column@series`, to the past covariates of each.
+
+    Its own are among them, so that a column means the same for every series.
+
+    Raises:
+        SeriesDataError: the series do not have the same times.
+    """
+    for each in series:
+        if not np.array_equal(each.times, series[0].times):
+            raise SeriesDataError(
+                f"The series {each.name!r} has other times than {series[0].name!r}; expected the same, for the past of "
+                "one belongs to the forecast of the other. Cut them to their common period, or take away "
+                f"--data.neighbours. Received: {len(each.times)} and {len(series[0].times)} steps"
+            )
+    own = columns.targets + columns.past
+    width = len(own)
+    values = np.concatenate([each.values[:, :width] for each in series], axis=1)  # (time, series · width)
+    observed = np.concatenate([each.observed[:, :width] for each in series], axis=1)
+    together = [
+        each._replace(
+            values=np.concatenate([each.values[:, :width], values, each.values[:, width:]], axis=1),
+            observed=np.concatenate([each.observed[:, :width], observed, each.observed[:, width:]], axis=1),
+        )
+        for each in series
+    ]
+    names = tuple(f"{column}@{each.name}" for each in series for column in own)
+    return together, columns._replace(past=columns.past + names)
+
+
+def _dataset(
+    builder: tfds.core.DatasetBuilder, left_out: dict[str, str] | None = None
+) -> tuple[list[Table], tuple[str, ...], list[Repair]]:
+    """The rows of an embedded data set, and what its builder left out: columns by the name of their count."""
+    builder = data.prepare(builder)
+    tables = [
+        Table(
+            example["name"].decode(),
+            example["times"],
+            example["values"],
+            np.arange(1, len(example["times"]) + 1),
+            f"the data set {builder.name}",
+        )
+        for example in builder.as_dataset(split="series").as_numpy_iterator()
+    ]
+    repairs = [
+        Repair("", column, "impossible values: taken as missing", builder.info.metadata[name])
+        for name, column in (left_out or {}).items()
+    ]
+    return sorted(tables), tuple(builder.info.metadata["columns"]), repairs
+
+
+def _as_trained(source: Source, trained: Columns) -> Source:
+    """The columns of a training, in their order."""
+    names = source.columns.all
+    if lacking := [column for column in trained.all if column not in names]:
+        raise SeriesDataError(
+            f"The network was trained with columns that are not in the data: {', '.join(lacking)}; expected "
+            f"{', '.join(trained.all)}. Add them, as numbers, or train again without them. Received: {', '.join(names)}"
+        )
+    numbers = [names.index(column) for column in trained.all]
+    repairs = [
+        Repair("", column, "columns that the training did not have: left out", 1)
+        for column in names
+        if column not in trained.all
+    ]
+    series = [
+        each._replace(values=each.values[:, numbers], observed=each.observed[:, numbers]) for each in source.series
+    ]
+    return Source(series, trained, source.step_seconds, source.repairs + repairs)

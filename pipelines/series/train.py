@@ -1,0 +1,152 @@
+"""Trains a forecaster: `python -m pipelines.series.train [PRESET] [--network.units 64 …]`."""
+
+from functools import partial
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines import commands
+from pipelines.runs import Run
+from pipelines.series import data, evaluate
+from pipelines.series.calibration import fit_widening
+from pipelines.series.config import PRESETS, SeriesConfiguration
+from pipelines.series.model import Forecaster
+from pipelines.series.regular import SeriesDataError, summary
+from pipelines.series.trained import DESCRIPTION, Description, build, forecast_split, save_calibration
+from pipelines.training import fit
+
+REPAIRS = "repairs.json"  # what was found in the data and what was done about it
+NAMED = 8  # series, and kinds of repairs, that are printed
+VALIDATED, CALIBRATED = 20_000, 50_000  # origins at most, evenly spread, so that memory and time are bounded
+
+
+def train(run: Run, configuration: SeriesConfiguration) -> None:
+    """Trains the forecaster of a run, or goes on where it stopped, and writes everything into the run's folder."""
+    with commands.removed_if_refused(run):
+        sets, forecaster = prepare(configuration)
+        record(run, sets)
+        report(sets)
+
+    def training_batches(epoch: int) -> tf.data.Dataset:
+        return data.training_batches(sets, configuration.data, configuration.seed, epoch)
+
+    fit(
+        run,
+        forecaster,
+        partial(batch_loss, forecaster, configuration.data.warm_up),
+        training_batches,
+        partial(validate, forecaster, sets, configuration.data.window),
+        configuration.training,
+        monitor="crps",
+        steps_per_epoch=configuration.steps_per_epoch,
+        seed=configuration.seed,
+    )
+    if configuration.network.calibrate:
+        calibrate(forecaster, sets, configuration.data.window)
+    save_calibration(run, forecaster)
+    run.finish()
+
+
+def batch_loss(forecaster: Forecaster, warm_up: int, batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
+    """Returns the mean loss of all observed targets of all steps after the warm-up, averaged over the members."""
+    prediction = forecaster(batch["values"], batch["observed"], batch["times"], batch["series"], training=training)
+    truth, known = forecaster.truth(
+        batch["values"], batch["observed"], forecaster.steps
+    )  # (batch, time, steps, targets)
+    counts = known & (tf.range(tf.shape(truth)[1]) >= warm_up)[:, tf.newaxis, tf.newaxis]
+    truth = tf.where(counts, (truth - prediction.center) / prediction.scale, 0.0)
+    losses = [forecaster.distribution.loss(parameters, truth) for parameters in prediction.parameters]
+    weights = tf.cast(counts, tf.float32)
+    return tf.reduce_sum(tf.add_n(losses) * weights) / (len(losses) * tf.maximum(tf.reduce_sum(weights), 1.0))
+
+
+def validate(forecaster: Forecaster, sets: data.Sets, window: int) -> dict[str, float]:
+    """Returns what the quantiles of the validation split are worth, in deviations of each target, and their coverage.
+
+    `crps` is twice the mean pinball loss, `mae` that of the median, `coverage` that of the outermost interval.
+    """
+    levels, totals, known = np.array(forecaster.levels), np.zeros(3), 0
+    deviations = forecaster.deviation.numpy()[:, : forecaster.targets]  # (series, targets)
+    for forecasted in forecast_split(forecaster, sets, "validation", window, _stride(forecaster, sets, VALIDATED)):
+        truth = forecasted.truth[..., np.newaxis]
+        error = (truth - forecasted.quantiles) / deviations[forecasted.series][:, np.newaxis]
+        pinball = 2 * np.maximum(levels * error, (levels - 1) * error).mean(axis=-1)
+        inside = np.where(np.isnan(truth[..., 0]), np.nan, (error[..., 0] >= 0) & (error[..., -1] <= 0))
+        totals += [np.nansum(each) for each in (pinball, np.abs(error[..., forecaster.levels.index(0.5)]), inside)]
+        known += int(np.isfinite(forecasted.truth).sum())
+    return dict(zip(("crps", "mae", "coverage"), totals / max(known, 1), strict=True))
+
+
+def calibrate(forecaster: Forecaster, sets: data.Sets, window: int) -> None:
+    """Stretches the forecaster's intervals to the coverage that they should have had on the validation split."""
+    stride = _stride(forecaster, sets, CALIBRATED)
+    with forecaster.uncalibrated():
+        forecasted = list(forecast_split(forecaster, sets, "validation", window, stride))
+    quantiles, truth = (np.concatenate([getattr(each, name) for each in forecasted]) for name in ("quantiles", "truth"))
+    forecaster.widening.assign(fit_widening(quantiles, truth, forecaster.levels))
+
+
+def prepare(configuration: SeriesConfiguration) -> tuple[data.Sets, Forecaster]:
+    """Returns the checked series and an untrained forecaster, its scales fitted on the training split."""
+    sets = data.load(configuration.data)
+    horizon = configuration.data.horizon
+    if not any(len(data.origins(sets, number, "validation", horizon)) for number in range(len(sets.series))):
+        raise SeriesDataError(
+            "The validation split is shorter than the horizon, so nothing can be validated. Give longer series, raise "
+            "--data.validation_fraction, or lower --data.horizon. Received: --data.validation_fraction "
+            f"{configuration.data.validation_fraction:g}, --data.horizon {horizon}"
+        )
+    forecaster = build(configuration, Description.of(sets))
+    forecaster.adapt(
+        [(each.values[:end], each.observed[:end]) for each, end in zip(sets.series, sets.train_end, strict=True)]
+    )
+    return sets, forecaster
+
+
+def record(run: Run, sets: data.Sets) -> None:
+    """Writes what is learned from and what was repaired; refuses to go on with other series or columns."""
+    description = Description.of(sets)
+    if (run.folder / DESCRIPTION).exists() and (known := Description.of_run(run)) != description:
+        raise SeriesDataError(
+            f"The series have changed since the run started. Expected {_listed(known)}. Restore them, or start a new "
+            f"run, without RESUME=1. Received: {_listed(description)}"
+        )
+    run.write_json(DESCRIPTION, description.to_json())
+    run.write_json(REPAIRS, [repair._asdict() for repair in sets.repairs])
+
+
+def report(sets: data.Sets) -> None:
+    """Says what is learned from, and names what was repaired."""
+    print(f"Learning from {_listed(Description.of(sets))}.")
+    lines = summary(sets.repairs)
+    for line in lines[:NAMED]:
+        print(f"Repaired: {line}")
+    if len(lines) > NAMED:
+        print(f"Repaired: {len(lines) - NAMED} more kinds, all of them in {REPAIRS}")
+
+
+def _listed(description: Description) -> str:
+    names, columns = description.names, description.columns
+    shown = ", ".join(names[:NAMED]) + (" …" if len(names) > NAMED else "")
+    parts = [f"{kind} {', '.join(each)}" for kind, each in columns._asdict().items() if each]
+    return f"{len(names)} series ({shown}) of {'; '.join(parts)}; a step is {description.step_seconds} s"
+
+
+def _stride(forecaster: Forecaster, sets: data.Sets, most: int) -> int:
+    """Every so many origins of validation there are at most `most`."""
+    counts = [len(data.origins(sets, number, "validation", forecaster.horizon)) for number in range(len(sets.series))]
+    return -(-sum(counts) // most) or 1
+
+
+def main(arguments: list[str]) -> None:
+    run, configuration = commands.training_run("series", PRESETS, arguments, __doc__ or "")
+    train(run, configuration)
+    print(f"Wrote {run.folder}")
+    if configuration.evaluate:
+        evaluate.main(["--run", str(run.folder)])
+    else:
+        print("Next: make eval-series, make export-series, make forecast CSV=measurements.csv")
+
+
+if __name__ == "__main__":
+    commands.main(main)

@@ -1,0 +1,156 @@
+"""A trained forecaster, as it lies in a run folder."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pipelines.checkpoints import load_trained
+from pipelines.runs import Run
+from pipelines.series.config import SeriesConfiguration
+from pipelines.series.data import Sets, Split, origins
+from pipelines.series.model import Forecaster, State
+from pipelines.series.regular import Columns
+
+DESCRIPTION = "series.json"
+CALIBRATION = "calibration.json"
+SERIES_AT_ONCE = 32
+ORIGINS_AT_ONCE = 1024
+
+
+class Description(NamedTuple):
+    """What a forecaster was trained on: the `names` of the series, their `columns`, and the time between two steps."""
+
+    names: tuple[str, ...]
+    columns: Columns
+    step_seconds: int
+
+    @classmethod
+    def of(cls, sets: Sets) -> "Description":
+        """Describes what is learned from."""
+        return cls(tuple(each.name for each in sets.series), sets.columns, sets.step_seconds)
+
+    def to_json(self) -> dict[str, object]:
+        """As plain values."""
+        return self._asdict() | {"columns": self.columns._asdict()}
+
+    @classmethod
+    def of_run(cls, run: Run) -> "Description":
+        """Reads `series.json`."""
+        values = run.read_json(DESCRIPTION)
+        columns = Columns(**{name: tuple(each) for name, each in values["columns"].items()})
+        return cls(tuple(values["names"]), columns, values["step_seconds"])
+
+
+class Forecasted(NamedTuple):
+    """What a forecaster said of one series from the `origins` (origins,) of a split, and what came."""
+
+    series: int
+    origins: np.ndarray
+    quantiles: np.ndarray  # (origins, horizon, targets, levels)
+    mean: np.ndarray  # (origins, horizon, targets)
+    truth: np.ndarray  # (origins, horizon, targets), NaN where it is not known
+
+
+def forecast_split(
+    forecaster: Forecaster,
+    sets: Sets,
+    split: Split,
+    window: int | None = None,
+    stride: int = 1,
+    chosen: Sequence[int] | None = None,
+) -> Iterator[Forecasted]:
+    """Forecasts from the origins of a split, one series after another.
+
+    Nothing after an origin reaches its forecast, for the encoder reads in one direction; only columns whose future is
+    known are read ahead.
+
+    Args:
+        forecaster: for series with these columns.
+        sets: the series; unknown names get the mean embedding.
+        split: where the forecasts are.
+        window: steps of history that are read before the first origin. Default: all of them.
+        stride: every so many origins.
+        chosen: numbers of the series. Default: all of them.
+    """
+    numbers = range(len(sets.series)) if chosen is None else chosen
+    found = {number: np.array(origins(sets, number, split, forecaster.horizon))[::stride] for number in numbers}
+    numbers = [number for number in numbers if len(found[number])]
+    for first in range(0, len(numbers), SERIES_AT_ONCE):
+        yield from _forecast_some(forecaster, sets, found, numbers[first : first + SERIES_AT_ONCE], window)
+
+
+def _forecast_some(
+    forecaster: Forecaster, sets: Sets, steps: dict[int, np.ndarray], numbers: list[int], window: int | None
+) -> Iterator[Forecasted]:
+    """Series in one batch that end together; nothing was observed before the first step of the shorter ones."""
+    ends = {number: steps[number][-1] + forecaster.horizon + 1 for number in numbers}
+    starts = {number: 0 if window is None else max(0, steps[number][0] - window + 1) for number in numbers}
+    time = max(ends[number] - starts[number] for number in numbers)
+
+    def batch(arrays: list[np.ndarray]) -> np.ndarray:
+        parts = []
+        for number, array in zip(numbers, arrays, strict=True):
+            part = array[starts[number] : ends[number]]
+            parts.append(np.pad(part, [(time - len(part), 0), *[(0, 0)] * (part.ndim - 1)]))
+        return np.stack(parts)
+
+    series = [sets.series[number] for number in numbers]
+    values, observed = batch([each.values for each in series]), batch([each.observed for each in series])
+    names = np.array([forecaster.number_of(each.name) for each in series], np.int32)
+    shifts = {number: time - ends[number] for number in numbers}
+    wanted = np.unique(np.concatenate([steps[number] + shifts[number] for number in numbers]))
+    inputs = (values, observed, batch([each.times for each in series]), names)
+    quantiles, mean = read_parts(forecaster, inputs, wanted)  # (batch, wanted, horizon, targets, …)
+    truth, known = forecaster.truth(values, observed)  # (batch, time, horizon, targets)
+    truth = np.where(known, truth, np.nan)
+    for row, number in enumerate(numbers):
+        at = steps[number] + shifts[number]
+        said = np.searchsorted(wanted, at)
+        yield Forecasted(number, steps[number], quantiles[row, said], mean[row, said], truth[row, at])
+
+
+def read_parts(
+    forecaster: Forecaster, inputs: tuple[np.ndarray, ...], wanted: np.ndarray, state: State | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns what `Forecaster.read` says after the `wanted` steps, some at a time: memory is bounded."""
+    parts = np.array_split(wanted.astype(np.int32), max(1, -(-len(wanted) // ORIGINS_AT_ONCE)))
+    said = [forecaster.read(*inputs, part, state) for part in parts]
+    quantiles, mean = (np.concatenate(each, axis=1) for each in zip(*said, strict=True))
+    return quantiles, mean
+
+
+def build(configuration: SeriesConfiguration, description: Description) -> Forecaster:
+    """Returns an untrained forecaster, its weights made."""
+    keras.config.set_dtype_policy(configuration.training.dtype_policy)
+    columns, horizon = description.columns, configuration.data.horizon
+    forecaster = Forecaster(
+        configuration.network,
+        columns,
+        description.names,
+        horizon,
+        cumulative=configuration.data.log_returns,
+        seed=configuration.seed,
+    )
+    shape = (1, 1 + horizon, len(columns.all))
+    forecaster(tf.zeros(shape), tf.ones(shape, tf.bool), tf.zeros(shape[:2], tf.int64), tf.zeros((1,), tf.int32))
+    return forecaster
+
+
+def save_calibration(run: Run, forecaster: Forecaster) -> None:
+    """Writes `calibration.json`: by what quantiles are stretched, (horizon, targets, levels)."""
+    run.write_json(CALIBRATION, {"widening": forecaster.widening.numpy()})
+
+
+def load_forecaster(run: Run) -> Forecaster:
+    """Returns the forecaster of a finished run, with its trained weights and its calibration.
+
+    Raises:
+        RunError: the run was not trained to its end, or its weights do not fit the forecaster.
+    """
+    configuration, description = run.read_configuration(SeriesConfiguration), Description.of_run(run)
+    forecaster = load_trained(run, lambda: build(configuration, description))
+    forecaster.widening.assign(run.read_json(CALIBRATION)["widening"])
+    return forecaster

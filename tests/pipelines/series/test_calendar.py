@@ -1,0 +1,60 @@
+"""Calendar features against Python's own calendar."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+from pipelines.series.calendar import calendar_features, feature_count, future_times
+
+MOMENTS = [datetime(2013, 12, 31, 23, 59, 59, tzinfo=UTC) + timedelta(hours=7919) * step for step in range(-40, 40)]
+SECONDS = np.array([int(moment.timestamp()) for moment in MOMENTS])
+
+
+def angles(cycle: str) -> np.ndarray:
+    cosine, sine = calendar_features(tf.constant(SECONDS), [cycle]).numpy().T  # type: ignore[list-item]
+    np.testing.assert_allclose(cosine**2 + sine**2, 1, atol=1e-5)
+    return np.arctan2(sine, cosine) % (2 * np.pi) / (2 * np.pi)
+
+
+def test_time_of_day() -> None:
+    expected = [(each.hour * 3600 + each.minute * 60 + each.second) / 86_400 for each in MOMENTS]
+    np.testing.assert_allclose(angles("day"), expected, atol=1e-5)
+
+
+def test_week_begins_on_saturday() -> None:
+    days = np.array([(each.weekday() + 2) % 7 for each in MOMENTS]) + angles("day")
+    np.testing.assert_allclose(angles("week"), days / 7, atol=1e-5)
+
+
+def test_year_begins_at_the_winter_solstice_and_is_mirrored_about_it() -> None:
+    days = np.array(
+        [(each - datetime(each.year - 1, 12, 22, tzinfo=UTC)) / timedelta(days=365.2425) for each in MOMENTS]
+    )
+    difference = (angles("year") - days + 0.5) % 1 - 0.5
+    assert np.abs(difference).max() < 1.5 / 365
+    mirrored = calendar_features(tf.constant(SECONDS), ["year_mirrored"]).numpy()[:, 0]
+    np.testing.assert_allclose(mirrored, np.cos(2 * np.pi * angles("year")), atol=1e-4)
+
+
+@pytest.mark.parametrize("cycles", [[], ["day"], ["day", "year_mirrored", "week"]])
+def test_number_of_features(cycles: list[str]) -> None:
+    features = calendar_features(tf.constant(SECONDS.reshape(8, 10)), cycles)  # type: ignore[arg-type]
+    assert features.shape == (8, 10, feature_count(cycles))  # type: ignore[arg-type]
+
+
+def test_future_times_of_a_clock() -> None:
+    ahead = future_times(tf.constant([0, 100], tf.int64), 3, 10, business=False)
+    assert ahead.numpy().tolist() == [[10, 20, 30], [110, 120, 130]]
+
+
+def test_future_times_of_business_days_are_those_of_pandas() -> None:
+    for day in range(7):
+        last = pd.Timestamp("2013-03-01 15:30") + pd.Timedelta(days=day)
+        ahead = future_times(
+            tf.constant([last.value // 10**9 if last.unit == "ns" else int(last.timestamp())]), 12, 1, True
+        )
+        expected = pd.bdate_range(last + pd.Timedelta(days=1), periods=12, normalize=False)
+        assert [pd.Timestamp(second, unit="s") for second in ahead.numpy()[0]] == list(expected), last

@@ -1,0 +1,165 @@
+"""The commands as a user types them: what they print, what they write, and what they say when something is wrong."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipelines import commands
+from pipelines.runs import Run
+from pipelines.series import evaluate, export, forecast, train
+from pipelines.series.config import PRESETS, SeriesConfiguration
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+@pytest.fixture(autouse=True)
+def there(trained_run: Run, runs_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to work in, and the trained run as the latest."""
+    monkeypatch.setenv("UNROLLED_RUNS", str(runs_folder))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def later(make_frame: Callable[..., pd.DataFrame], there: Path) -> pd.DataFrame:
+    """A table that ends with four hours of which only the holidays are known."""
+    frame = make_frame(seed=5)
+    frame.loc[frame.groupby("name").cumcount() >= 296, ["load", "heat"]] = np.nan
+    frame.to_csv("later.csv", index=False)
+    return frame
+
+
+def refused(command: Callable[[list[str]], None], arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The message of a command that a user must mend."""
+    with pytest.raises(SystemExit) as stopped:
+        commands.main(lambda _: command(arguments))
+    assert stopped.value.code == 1
+    message = capsys.readouterr().err
+    assert message.startswith("Error: ")
+    assert "Traceback" not in message
+    return message
+
+
+def test_forecast_prints_and_writes_what_comes(
+    later: pd.DataFrame, trained_run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    forecast.main(["later.csv"])
+    printed = capsys.readouterr().out
+    assert "north: load" in printed and "south: load" in printed
+    assert re.search(r"│ 2024-01-13 08:00:00 │ \d", printed), "the hour after the last one"
+    assert "Wrote forecast.csv, forecast.png" in printed
+    assert "make export-series" in printed
+    rows = pd.read_csv("forecast.csv")
+    assert rows["series"].tolist() == ["north"] * 4 + ["south"] * 4
+    assert rows["time"].tolist()[:4] == [f"2024-01-13 {hour:02d}:00:00" for hour in range(8, 12)]
+    quantiles = rows.filter(like="quantile_")
+    assert next(iter(quantiles.columns)) == "quantile_0.025"
+    assert (np.diff(quantiles.to_numpy(), axis=1) >= 0).all()
+    wave = np.sin(2 * np.pi * np.arange(296, 300) / 24)
+    np.testing.assert_allclose(rows["quantile_0.5"], np.concatenate([10 + wave, 20 + wave]), atol=0.5)
+    assert Path("forecast.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_anomalies_are_found_and_only_they(later: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:
+    later.loc[200, "load"] += 5
+    later.to_csv("later.csv", index=False)
+    forecast.main(["later.csv", "--anomalies", "--output", "found"])
+    printed = capsys.readouterr().out
+    rows = pd.read_csv("found/anomalies.csv")
+    strange = rows[(rows["series"] == "north") & (rows["time"] == str(later["time"][200]))]
+    assert len(strange) == 1
+    assert strange["value"].item() == pytest.approx(later["load"][200])
+    assert strange["probability"].item() < 0.001
+    assert strange["low"].item() < strange["high"].item() < strange["value"].item()
+    assert len(rows) < 12, "of 592 readings"
+    assert f"{len(rows)} readings were less probable than 0.001" in printed
+    assert str(later["time"][200]) in printed
+    assert {path.name for path in Path("found").iterdir()} == {"forecast.csv", "forecast.png", "anomalies.csv"}
+
+
+def test_anomalies_of_a_forecast_made_earlier(later: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:
+    forecast.main(["later.csv", "--anomalies", "--steps_before", "4", "--unlikely", "0.2"])
+    assert re.search(r"\d+ readings were less probable than 0.2", capsys.readouterr().out)
+    message = refused(forecast.main, ["later.csv", "--anomalies", "--steps_before", "5"], capsys)
+    assert "forecasts 4 steps" in message
+
+
+def test_an_unknown_series_is_forecast_and_named(later: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:
+    later.replace({"name": {"south": "east"}}).to_csv("later.csv", index=False)
+    forecast.main(["later.csv"])
+    assert "'east' was not in the training" in capsys.readouterr().out
+    rows = pd.read_csv("forecast.csv").set_index("series")
+    np.testing.assert_allclose(rows.loc["east", "quantile_0.5"], 20, atol=3)
+
+
+def test_bad_tables_are_refused_by_name(later: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:
+    later.drop(columns="heat").to_csv("without.csv", index=False)
+    assert "heat" in refused(forecast.main, ["without.csv"], capsys)
+    later.groupby("name").head(296).to_csv("past.csv", index=False)
+    assert re.search(r"'holiday'.*not given for all.*4 steps", refused(forecast.main, ["past.csv"], capsys))
+    assert "missing.csv" in refused(forecast.main, ["missing.csv"], capsys)
+    assert "Expected one file" in refused(forecast.main, [], capsys)
+    assert "Expected one file" in refused(forecast.main, ["later.csv", "past.csv"], capsys)
+    assert not Path("forecast.csv").exists()
+
+
+@pytest.mark.parametrize("command", [forecast.main, evaluate.main, export.main])
+def test_a_bad_run_is_refused(
+    command: Callable[[list[str]], None], later: pd.DataFrame, there: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = ["later.csv"] if command is forecast.main else []
+    assert "no such run folder" in refused(command, [*files, "--run", "nowhere"], capsys)
+    assert "not a run" in refused(command, [*files, "--run", str(there)], capsys)
+
+
+def test_export_says_what_it_wrote(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    export.main([])
+    printed = capsys.readouterr().out
+    assert "Wrote exports/series-waves/1 " in printed
+    assert f"--model_base_path={there}/exports/series-waves" in printed
+    files = {path.name for path in (there / "exports" / "series-waves" / "1").rglob("*")}
+    assert {"saved_model.pb", "model_card.md", "tf_serving_warmup_requests"} <= files
+
+
+def test_training_of_a_table_says_what_it_learns_from(
+    table: Path, there: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("UNROLLED_RUNS", str(there / "runs"))
+    options = (
+        f"own --data.path {table} --data.targets load --data.series name --data.window 24 --data.horizon 4 "
+        "--data.warm_up 4 --data.batch_size 4 --network.units 4 --network.members 1 --steps_per_epoch 2 "
+        "--training.epochs 1"
+    ).split()
+    train.main(options)
+    printed = capsys.readouterr().out
+    assert "Learning from 2 series (north, south) of targets load; past heat, holiday; a step is 3600 s." in printed
+    assert f"Wrote {Run.latest('series').folder}" in printed
+    assert "make eval-series" in printed
+    message = refused(train.main, [*options[:2], str(there / "missing.csv"), *options[3:]], capsys)
+    assert "missing.csv" in message
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_are_whole(preset: str) -> None:
+    configuration = PRESETS[preset]
+    assert SeriesConfiguration.from_json(configuration.to_json()) == configuration
+    assert configuration.data.warm_up < configuration.data.window
+    assert configuration.network.relative != configuration.data.log_returns
+
+
+def test_commands_run_as_modules_and_only_our_lines_are_seen(there: Path) -> None:
+    command = [sys.executable, "-m", "pipelines.series.forecast", str(there / "missing.csv")]
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    environment["PYTHONPATH"] = str(REPOSITORY)
+    done = subprocess.run(command, cwd=there, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    lines = [line for line in done.stderr.splitlines() if line]
+    assert len(lines) == 1 and lines[0].startswith("Error: ") and "missing.csv" in lines[0]

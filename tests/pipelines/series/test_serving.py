@@ -1,0 +1,150 @@
+"""What a server does with the exported model, in a process that has neither this repository nor Keras."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pipelines.exporting import WarmupRequest, export
+from pipelines.runs import Run
+from pipelines.series import data, serving
+from pipelines.series.config import SeriesConfiguration
+from pipelines.series.export import export_run, model_card
+from pipelines.series.model import Forecaster
+from pipelines.series.regular import Columns
+from pipelines.series.trained import Description, build, load_forecaster
+
+# Answers requests, one after the other.
+SERVER = """
+answers = []
+for name, inputs in request:
+    if name == "stream":
+        state = ask("initial_state", {"series": inputs["series"]})
+        future = {"future": inputs["future"]} if "future" in inputs else {}
+        for observation, time in zip(inputs["history"], inputs["times"]):
+            answer = dict(ask("step", {"observation": observation, "time": time, **future, **state}))
+            state = {key: answer.pop(key) for key in state}
+        answers.append(plain(answer))
+    else:
+        answers.append(plain(ask(name, inputs)))
+answer = sorted(signatures), answers
+"""
+CLOCK = (3600, False)
+
+
+def assert_equal_answers(answer: dict[str, Any], expected: dict[str, tf.Tensor]) -> None:
+    assert answer.keys() == expected.keys()
+    for name, tensor in expected.items():
+        np.testing.assert_allclose(answer[name], tensor, rtol=1e-4, atol=1e-4, err_msg=name)
+
+
+def test_exported_equals_in_memory(trained_run: Run, tmp_path: Path, answer_elsewhere: Callable[..., Any]) -> None:
+    model = export_run(trained_run, tmp_path / "exports")
+    assert model == tmp_path / "exports" / "series-waves" / "1"
+    forecaster = load_forecaster(trained_run)
+    sets = data.load(trained_run.read_configuration(SeriesConfiguration).data)
+    end = 250
+    history = np.stack([np.where(each.observed, each.values, np.nan)[end - 60 : end] for each in sets.series])
+    history[0, 20:23, 0] = np.nan
+    history[1, :15] = np.nan  # a shorter one
+    times = np.stack([each.times[end - 60 : end] for each in sets.series])
+    future = np.stack([each.values[end : end + 4, 2:] for each in sets.series])
+    names = ["north", "south"]
+    request = {"history": history.tolist(), "times": times.tolist(), "series": names, "future": future.tolist()}
+    stream = request | {"history": history.swapaxes(0, 1).tolist(), "times": times.T.tolist()}
+    alone = {name: value[1:] for name, value in request.items()}
+    alone |= {"history": history[1:, 15:].tolist(), "times": times[1:, 15:].tolist()}
+    signatures, (both, short, unknown, streamed) = answer_elsewhere(
+        model,
+        [
+            ("serving_default", request),
+            ("serving_default", alone),
+            ("serving_default", request | {"series": ["east", "south"]}),
+            ("stream", stream),
+        ],
+        SERVER,
+    )
+    assert signatures == ["initial_state", "serving_default", "step"]
+    expected = serving.forecast(forecaster, CLOCK, tf.constant(history), times, tf.constant(names), tf.constant(future))
+    assert expected["quantiles"].shape == (2, 4, 15)
+    assert_equal_answers(both, expected)
+    assert both["times"] == [each.times[end : end + 4].tolist() for each in sets.series]
+    np.testing.assert_allclose(short["quantiles"][0], both["quantiles"][1], rtol=1e-4)
+    # The last future is known at the end of a stream alone, but it is the only one that counts there.
+    assert_equal_answers(streamed, expected)
+    np.testing.assert_allclose(unknown["quantiles"][1], both["quantiles"][1], rtol=1e-5)
+    assert np.abs(np.subtract(unknown["quantiles"][0], both["quantiles"][0])).max() > 1e-3
+    assert np.abs(np.array(unknown["mean"][0]) - 10).max() < 3, "scaled by its own history"
+    wave = 10 + np.sin(2 * np.pi * np.arange(end, end + 4) / 24)
+    np.testing.assert_allclose(both["mean"][0], wave, atol=0.5)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        {"recurrent": "lstm", "layers": 2, "members": 2},
+        {"recurrent": "min_gru", "distribution": "student_t", "relative": False, "volatility_decay": 0.9},
+    ],
+)
+def test_exported_stream_equals_the_whole(
+    network: dict[str, Any], tmp_path: Path, answer_elsewhere: Callable[..., Any]
+) -> None:
+    forecaster = lively(network)
+    module, signatures = serving.served(forecaster, 86_400, business=True)
+    model = export(
+        module,
+        signatures,
+        "stream",
+        "# Card",
+        [WarmupRequest("initial_state", {"series": ["a"]})],
+        tmp_path / "exports",
+    )
+    random = np.random.default_rng(0)
+    history = random.normal(0, 1, (2, 20, 3)).cumsum(axis=1)
+    history[random.random(history.shape) < 0.2] = np.nan
+    times = np.tile(np.arange(20) * 86_400, (2, 1))
+    whole = {"history": history.tolist(), "times": times.tolist(), "series": ["b", "a"]}
+    stream = whole | {"history": history.swapaxes(0, 1).tolist(), "times": times.T.tolist()}
+    _, (expected, streamed) = answer_elsewhere(model, [("serving_default", whole), ("stream", stream)], SERVER)
+    assert np.shape(expected["quantiles"]) == (2, 6, 2, 15)
+    assert np.ptp(expected["quantiles"]) > 1
+    for name in expected:
+        np.testing.assert_allclose(streamed[name], expected[name], rtol=1e-4, atol=1e-4, err_msg=name)
+
+
+def lively(network: dict[str, Any]) -> Forecaster:
+    """An untrained network with weights of some size."""
+    configuration = SeriesConfiguration().replace(
+        network={"units": 5, "decoder_units": 3, "lags": (1, 3), "season": 3, **network}, data={"horizon": 6}
+    )
+    forecaster = build(configuration, Description(("a", "b"), Columns(("x", "y"), ("z",)), 86_400))
+    random = np.random.default_rng(0)
+    for weight in forecaster.trainable_variables:
+        weight.assign(random.normal(0, 0.4, weight.shape))
+    return forecaster
+
+
+def test_model_card_says_data_licence_metrics_and_limits(trained_run: Run, tmp_path: Path) -> None:
+    copy = Run.create("series", "card", trained_run.read_configuration(SeriesConfiguration), tmp_path)
+    for name in ("series.json", "model.weights.h5", "calibration.json"):
+        (copy.folder / name).write_bytes((trained_run.folder / name).read_bytes())
+    forecaster = load_forecaster(copy)
+    card = model_card(copy, forecaster)
+    assert "next 4 steps of: load. A step is 3600 seconds" in card
+    assert "Columns, in this order: load, heat, holiday." in card
+    assert "the user's own table (waves.csv)" in card
+    assert "Not evaluated; run make eval-series" in card
+    metric = {"value": 0.25, "low": 0.125, "high": 0.5}
+    rows = [{"name": name, "metrics": {"mae": metric}} for name in ("model", "last value")]
+    copy.write_json("evaluation.json", {"split": "test", "examples": 6, "rows": rows})
+    card = model_card(copy, forecaster)
+    assert "| model | 0.250 [0.125, 0.500] |" in card
+    assert "test split, 6 forecasts" in card
+    for head in ("## Signatures", "## Data and licence", "## Metrics", "## Limits"):
+        assert head in card
+    configuration = copy.read_configuration(SeriesConfiguration)
+    copy.write_text("configuration.json", configuration.replace(data={"source": "hourly_weather"}).to_json())
+    assert "CC0" in model_card(copy, forecaster)

@@ -1,0 +1,256 @@
+"""Training: it learns, it moves every weight, it goes on after a kill as if nothing had happened."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+from pipelines.optimization import TrainingConfiguration, TrainingStep
+from pipelines.runs import Run, RunError
+from pipelines.series import data, train
+from pipelines.series.config import PRESETS, SeriesConfiguration
+from pipelines.series.regular import SeriesDataError
+from pipelines.series.trained import forecast_split, load_forecaster
+
+Experiment = Callable[..., SeriesConfiguration]
+REPOSITORY = Path(__file__).parents[3]
+
+
+def test_waves_are_learned(trained_run: Run) -> None:
+    configuration = trained_run.read_configuration(SeriesConfiguration)
+    forecaster, sets = load_forecaster(trained_run), data.load(configuration.data)
+    found = train.validate(forecaster, sets, configuration.data.window)
+    last_value = np.mean(
+        [
+            np.nanmean(np.abs(each.truth - sets.series[each.series].values[each.origins, np.newaxis, :1]))
+            / forecaster.deviation.numpy()[each.series, 0]
+            for each in forecast_split(forecaster, sets, "validation", configuration.data.window)
+        ]
+    )
+    assert found["mae"] < 0.7 * last_value
+    assert found["coverage"] > 0.85
+
+
+def test_run_folder_holds_what_a_training_must_leave(trained_run: Run) -> None:
+    assert trained_run.finished
+    assert trained_run.read_json("timing.json")["seconds"] > 0
+    assert {"loss", "validation_crps", "validation_mae", "validation_coverage"} <= trained_run.history()[0].keys()
+    assert trained_run.read_json("series.json")["names"] == ["north", "south"]
+    assert trained_run.read_json("series.json")["columns"]["known"] == ["holiday"]
+    widening = np.array(trained_run.read_json("calibration.json")["widening"])
+    np.testing.assert_allclose(load_forecaster(trained_run).widening, widening, rtol=1e-6)
+    assert (widening[..., 7] == 1).all() and (widening != 1).any()
+    assert isinstance(trained_run.read_json("repairs.json"), list)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        {"members": 2, "layers": 2, "dropout": 0.2},
+        {"distribution": "student_t", "decoder": "autoregressive", "recurrent_dropout": 0.2},
+    ],
+)
+def test_one_step_moves_every_trainable_weight(experiment: Experiment, network: dict[str, object]) -> None:
+    configuration = experiment(network=network)
+    sets, forecaster = train.prepare(configuration)
+    batch = next(iter(data.training_batches(sets, configuration.data, seed=0, epoch=0)))
+    before = [weight.numpy() for weight in forecaster.trainable_variables]
+    fixed = [weight.numpy() for weight in (forecaster.mean, forecaster.deviation, forecaster.spread)]
+    step = TrainingStep(
+        forecaster,
+        lambda batch, training: train.batch_loss(forecaster, 4, batch, training),
+        TrainingConfiguration(learning_rate=0.01),
+        10,
+        tf.nest.map_structure(tf.TensorSpec.from_tensor, batch),
+    )
+    step(batch)
+    for weight, old in zip(forecaster.trainable_variables, before, strict=True):
+        assert np.any(old != weight.numpy()), weight.path
+    for weight, old in zip((forecaster.mean, forecaster.deviation, forecaster.spread), fixed, strict=True):
+        np.testing.assert_array_equal(weight, old)
+
+
+def test_a_batch_can_be_overfitted(experiment: Experiment) -> None:
+    configuration = experiment(network={"units": 32, "decoder_units": 16})
+    sets, forecaster = train.prepare(configuration)
+    batch = next(iter(data.training_batches(sets, configuration.data.replace(batch_size=2), seed=0, epoch=0)))
+    step = TrainingStep(
+        forecaster,
+        lambda batch, training: train.batch_loss(forecaster, 4, batch, training),
+        TrainingConfiguration(learning_rate=0.02, gradient_clip_norm=1.0),
+        300,
+        tf.nest.map_structure(tf.TensorSpec.from_tensor, batch),
+    )
+    first = float(train.batch_loss(forecaster, 4, batch, False))
+    for _ in range(300):
+        step(batch)
+    assert float(train.batch_loss(forecaster, 4, batch, False)) < 0.25 * first
+
+
+def test_loss_counts_observed_targets_after_the_warm_up_only(experiment: Experiment) -> None:
+    configuration = experiment()
+    sets, forecaster = train.prepare(configuration)
+    batch = dict(next(iter(data.training_batches(sets, configuration.data, seed=0, epoch=0))))
+    expected = train.batch_loss(forecaster, 4, batch, False)
+    assert float(train.batch_loss(forecaster, 0, batch, False)) != float(expected)
+    values, observed = batch["values"].numpy(), batch["observed"].numpy()
+    horizon = configuration.data.horizon
+    batch["observed"] = np.concatenate([observed[:, :-horizon], observed[:, -horizon:]], axis=1)
+    batch["observed"][:, -1, 0] = False  # what only the last origin is held to
+    one_less = train.batch_loss(forecaster, 4, batch, False)
+    batch["values"] = values.copy()
+    batch["values"][:, -1, 0] = 1e9
+    np.testing.assert_allclose(train.batch_loss(forecaster, 4, batch, False), one_less, rtol=1e-6)
+    batch["observed"] = np.zeros_like(observed)
+    assert float(train.batch_loss(forecaster, 4, batch, False)) == 0
+
+
+def test_scales_and_training_do_not_know_what_comes_later(
+    experiment: Experiment, table: Path, make_frame: Callable[..., pd.DataFrame], tmp_path: Path, write_table: Callable
+) -> None:
+    """Other validation and test periods, and what is learned before the first validation is the same."""
+    frame = make_frame()
+    late = frame.groupby("name").cumcount() >= 0.7 * frame.groupby("name")["load"].transform("size")
+    frame.loc[late, ["load", "heat"]] *= -7
+    other = write_table(tmp_path / "other.csv", frame)
+    batches, scales = [], []
+    for path in (table, other):
+        configuration = experiment(data={"path": str(path)})
+        sets, forecaster = train.prepare(configuration)
+        scales += [[weight.numpy() for weight in (forecaster.mean, forecaster.deviation, forecaster.spread)]]
+        batches += [next(iter(data.training_batches(sets, configuration.data, seed=3, epoch=1)))]
+    for weight, same in zip(*scales, strict=True):
+        np.testing.assert_array_equal(weight, same)
+    for name, tensor in batches[0].items():
+        np.testing.assert_array_equal(tensor, batches[1][name])
+
+
+def test_series_of_different_lengths_are_forecast_as_each_alone(experiment: Experiment) -> None:
+    sets, forecaster = train.prepare(experiment(data={"window": 20}))
+    sets.series[1] = sets.series[1].cut(100, len(sets.series[1].times))
+    for ends in (sets.train_end, sets.validation_end):
+        ends[1] -= 100
+    together = list(forecast_split(forecaster, sets, "validation", 20))
+    assert [each.series for each in together] == [0, 1]
+    for each in together:
+        alone = data.Sets(
+            [sets.series[each.series]],
+            sets.columns,
+            3600,
+            *([[end[each.series]] for end in (sets.train_end, sets.validation_end)]),
+            [],
+        )
+        if each.series == 0:
+            found = next(iter(forecast_split(forecaster, alone, "validation", 20)))
+            np.testing.assert_allclose(each.quantiles, found.quantiles, rtol=1e-4, atol=1e-4)
+        steps = np.array(data.origins(sets, each.series, "validation", forecaster.horizon))
+        np.testing.assert_array_equal(each.origins, steps)
+        truth = sets.series[each.series].values[steps[:, np.newaxis] + np.arange(1, forecaster.horizon + 1), :1]
+        np.testing.assert_array_equal(each.truth, truth)
+
+
+def weights(run: Run) -> dict[str, np.ndarray]:
+    with h5py.File(run.folder / "model.weights.h5") as file:
+        found: dict[str, np.ndarray] = {}
+        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_equals_uninterrupted(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With everything random on: windows, noise, dropout of two kinds."""
+    monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path / "runs"))
+    changes = (
+        f"--data.path {table} --data.targets load --data.series name --data.window 24 --data.horizon 4 "
+        "--data.warm_up 4 --data.batch_size 4 --network.units 4 --network.members 2 --network.dropout 0.3 "
+        "--network.recurrent_dropout 0.2 --network.noise 0.1 --steps_per_epoch 60 --training.epochs 3 "
+        "--training.checkpoint_seconds 0.1 --training.weight_average_decay 0.9"
+    ).split()
+    train.main(["own", *changes])
+    whole = Run.latest("series")
+    command = [sys.executable, "-m", "pipelines.series.train", "own", *changes]
+    started = subprocess.Popen(command, cwd=REPOSITORY, env=os.environ | {"PYTHONPATH": str(REPOSITORY)})
+    seen = None
+    while seen is None and started.poll() is None:
+        time.sleep(0.02)
+        killed = next((path for path in whole.folder.parent.iterdir() if path.name > whole.folder.name), None)
+        if killed and (killed / "history.csv").exists():  # in the second epoch
+            seen = killed / "checkpoints" / "latest.npz"
+            before = seen.stat().st_mtime_ns
+            while seen.stat().st_mtime_ns == before and started.poll() is None:
+                time.sleep(0.005)
+    started.send_signal(signal.SIGKILL)
+    assert started.wait() == -signal.SIGKILL, "the training ended before it could be killed"
+    assert killed is not None and not (killed / "model.weights.h5").exists()
+
+    train.main(["own", "--resume"])
+
+    resumed = Run.latest("series")
+    assert resumed.folder == killed
+    assert (resumed.folder / "history.csv").read_text() == (whole.folder / "history.csv").read_text()
+    expected = weights(whole)
+    assert weights(resumed).keys() == expected.keys()
+    for name, value in weights(resumed).items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+    assert resumed.read_json("calibration.json") == whole.read_json("calibration.json")
+
+
+def test_resuming_with_other_series_is_refused(experiment: Experiment, tmp_path: Path) -> None:
+    configuration = experiment(network={"members": 1})
+    run = Run.create("series", "other", configuration, tmp_path / "runs")
+    sets, _ = train.prepare(configuration)
+    train.record(run, sets._replace(columns=sets.columns._replace(past=("cold",))))
+    run.append_history({"epoch": 1})
+    with pytest.raises(SeriesDataError, match=r"have changed.*past cold;.*without RESUME=1. Received: .*past heat;"):
+        train.train(run, configuration)
+    assert run.folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"path": "missing.csv"}, r"missing.csv"),
+        ({"horizon": 40, "window": 100}, r"shorter than the horizon.*Received: .*horizon 40"),
+    ],
+)
+def test_what_is_refused_leaves_no_run_behind(
+    experiment: Experiment, tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    configuration = experiment(data=changes)
+    run = Run.create("series", "refused", configuration, tmp_path)
+    with pytest.raises(SeriesDataError, match=message):
+        train.train(run, configuration)
+    assert not run.folder.exists()
+
+
+def test_a_run_that_does_not_fit_is_refused(trained_run: Run, tmp_path: Path) -> None:
+    copy = Run.open(shutil.copytree(trained_run.folder, tmp_path / "series" / "waves" / "run"))
+    values = copy.read_json("configuration.json")
+    values["network"]["units"] += 1
+    copy.write_json("configuration.json", values)
+    with pytest.raises(RunError, match=r"do not fit the network.*Received: .*run"):
+        load_forecaster(copy)
+    (copy.folder / "model.weights.h5").unlink()
+    with pytest.raises(RunError, match=r"no trained weights.*RESUME=1"):
+        load_forecaster(copy)
+
+
+def test_the_run_that_was_trained_is_evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path))
+    trained, evaluated = [], []
+    monkeypatch.setattr(train, "train", lambda run, configuration: trained.append(run.folder))
+    monkeypatch.setattr(train.evaluate, "main", evaluated.append)
+    train.main([])
+    train.main(["stock", "--evaluate"])
+    assert evaluated == [["--run", str(trained[1])]]
+    assert trained[0].parent.name == next(iter(PRESETS)) == "weather"

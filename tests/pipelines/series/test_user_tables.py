@@ -1,0 +1,232 @@
+"""The user's table: layouts that people have, and the error for each bad row."""
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipelines.configuration import ConfigurationError
+from pipelines.series.regular import Columns, Repair, SeriesDataError
+from pipelines.series.user_tables import TableConfiguration, choose_columns, read_tables
+
+WriteTable = Callable[[Path, pd.DataFrame], Path]
+
+ETT = """\
+date,HUFL,HULL,MUFL,MULL,LUFL,LULL,OT
+2016-07-01 00:00:00,5.827,2.009,1.599,0.462,4.203,1.34,30.531
+2016-07-01 01:00:00,5.693,2.076,1.492,0.426,4.142,1.371,27.787
+2016-07-01 02:00:00,5.157,1.741,1.279,0.355,3.777,1.218,27.787
+"""
+JENA = """\
+"Date Time","p (mbar)","T (degC)","wv (m/s)"
+01.01.2009 00:10:00,996.52,-8.02,1.03
+01.01.2009 00:20:00,996.57,-8.41,-9999.00
+13.01.2009 00:30:00,996.53,-8.51,0.19
+"""
+SEMICOLONS = "Zeit;Last;Wärme\n01.02.2024 00:00;1,5;20\n01.02.2024 01:00;2,5;21,25\n13.02.2024 02:00;;-1\n"
+
+
+def configured(path: Path, **changes: Any) -> TableConfiguration:
+    return TableConfiguration(path=str(path), **changes)
+
+
+def text_file(folder: Path, text: str, name: str = "loads.csv") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def seconds(*times: str) -> list[int]:
+    return np.array(times, "datetime64[s]").astype(np.int64).tolist()
+
+
+def test_ett_layout(tmp_path: Path) -> None:
+    (table,), names, repairs = read_tables(configured(text_file(tmp_path, ETT, "ETTh1.csv")))
+    assert (table.name, repairs) == ("ETTh1", [])
+    assert names == ("HUFL", "HULL", "MUFL", "MULL", "LUFL", "LULL", "OT")
+    assert table.times.tolist() == seconds("2016-07-01T00:00", "2016-07-01T01:00", "2016-07-01T02:00")
+    np.testing.assert_array_equal(table.values[:, -1], [30.531, 27.787, 27.787])
+    assert table.lines.tolist() == [2, 3, 4]
+
+
+def test_jena_layout(tmp_path: Path) -> None:
+    (table,), names, repairs = read_tables(configured(text_file(tmp_path, JENA)))
+    assert names == ("p (mbar)", "T (degC)", "wv (m/s)")
+    assert table.times.tolist() == seconds("2009-01-01T00:10", "2009-01-01T00:20", "2009-01-13T00:30")
+    np.testing.assert_array_equal(table.values[:, 2], [1.03, np.nan, 0.19])
+    assert repairs == [Repair("", "wv (m/s)", "-9999: taken as missing", 1, "line 3")]
+
+
+def test_semicolons_decimal_commas_and_day_first(tmp_path: Path) -> None:
+    (table,), names, _ = read_tables(configured(text_file(tmp_path, "\ufeff" + SEMICOLONS)))
+    assert names == ("Last", "Wärme")
+    np.testing.assert_array_equal(table.values, [[1.5, 20], [2.5, 21.25], [np.nan, -1]])
+    assert table.times.tolist() == seconds("2024-02-01T00:00", "2024-02-01T01:00", "2024-02-13T02:00")
+
+
+@pytest.mark.parametrize("name", ["loads.csv", "loads.csv.gz", "loads.parquet"])
+def test_formats_agree(
+    tmp_path: Path, make_frame: Callable[..., pd.DataFrame], write_table: WriteTable, name: str
+) -> None:
+    frame = make_frame(5)
+    tables, names, repairs = read_tables(configured(write_table(tmp_path / name, frame), series="name"))
+    assert [table.name for table in tables] == ["north", "south"]
+    assert (names, repairs) == (("load", "heat", "holiday"), [])
+    for table in tables:
+        rows = frame[frame["name"] == table.name]
+        np.testing.assert_allclose(table.values, rows[list(names)].to_numpy(float))
+        assert table.times.tolist() == seconds(*(f"2024-01-01T0{hour}:00" for hour in range(5)))
+    first_line = 1 if name.endswith("parquet") else 2
+    assert tables[1].lines.tolist() == list(range(first_line + 5, first_line + 10))
+
+
+def test_parquet_with_times_as_its_index(tmp_path: Path, make_frame: Callable[..., pd.DataFrame]) -> None:
+    make_frame(3, ("north",)).drop(columns="name").set_index("time").to_parquet(tmp_path / "loads.parquet")
+    (table,), names, _ = read_tables(configured(tmp_path / "loads.parquet"))
+    assert names == ("load", "heat", "holiday")
+    assert table.times.tolist() == seconds("2024-01-01T00", "2024-01-01T01", "2024-01-01T02")
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "options"),
+    [
+        ("when,x", ["2024-03-05T00:00:00Z,1", "2024-03-05T01:00:00Z,2"], {}),
+        ("when,x", ["2024-03-05T01:00:00+01:00,1", "2024-03-05T02:00:00+01:00,2"], {}),
+        ("x,stamp", ["1,2024/03/05 00:00", "2,2024/03/05 01:00"], {}),
+        ("ds,x", ["1709596800,1", "1709600400,2"], {}),
+        ("ds,x", ["1709596800000,1", "1709600400000,2"], {}),
+        ("day,clock,x", ["05.03.2024,00:00,1", "05.03.2024,01:00,2"], {"time": ("day", "clock")}),
+        ("Date;Time;x", ["5/3/2024;00:00:00;1", "05/03/2024;01:00:00;?", "13/03/2024;01:00:00;?"], {}),
+        ("stamp,x", ["2024030500,1", "2024030501,2"], {"time": ("stamp",), "time_format": "%Y%m%d%H"}),
+        ("Year,Month,Day,Hour,x", ["2024,3,5,0,1", "2024,3,5,1,2"], {"time": ("Year", "Month", "Day", "Hour")}),
+        (
+            "t,x",
+            ["03/05/2024 12:00 AM,1", "03/05/2024 01:00 AM,2"],
+            {"time_format": "%m/%d/%Y %I:%M %p", "time": ("t",)},
+        ),
+        (",t,x", ["0,2024-03-05 00:00,1", "1,2024-03-05 01:00,2"], {}),
+        ("t,x", ["2024-03-04 19:00,1", "2024-03-04 20:00,2"], {"timezone": "America/New_York"}),
+    ],
+)
+def test_times_are_found_and_read(tmp_path: Path, header: str, rows: list[str], options: dict[str, Any]) -> None:
+    path = text_file(tmp_path, "\n".join([header, *rows]) + "\n")
+    (table,), names, _ = read_tables(configured(path, **options))
+    assert table.times[:2].tolist() == seconds("2024-03-05T00:00", "2024-03-05T01:00")
+    assert names == ("x",)
+
+
+def test_what_is_left_out_is_named(tmp_path: Path) -> None:
+    text = ",time,x,remark\n0,2024-01-01,1,fine\n\n1,2024-01-02,2,\n2,2024-01-03,3,cold\n"
+    path = text_file(tmp_path, text)
+    (table,), names, repairs = read_tables(configured(path))
+    assert names == ("x",)
+    assert table.lines.tolist() == [2, 4, 5]
+    assert repairs[0] == Repair("", "", "empty lines of loads.csv: left out", 1, "line 3")
+    assert {(repair.column, repair.what) for repair in repairs[1:]} == {
+        ("Unnamed: 0", "column that counts the rows: left out"),
+        ("remark", "column of text: left out"),
+    }
+
+
+def test_a_clock_that_is_set_back_shows_an_hour_twice(tmp_path: Path) -> None:
+    """The night of 2024-10-27 in Berlin, for two series, and the one of 2024-03-31, whose hour 2 does not exist."""
+    hours = ["01", "02", "02", "03"]
+    lines = [f"2024-10-27 {hour}:00,{name},{n}" for n, hour in enumerate(hours) for name in ("a", "b")]
+    path = text_file(tmp_path, "\n".join(["time,name,x", *lines]) + "\n")
+    tables, _, _ = read_tables(configured(path, series="name", timezone="Europe/Berlin"))
+    for table in tables:
+        assert table.times.tolist() == seconds("2024-10-26T23", "2024-10-27T00", "2024-10-27T01", "2024-10-27T02")
+    spring = text_file(tmp_path, "time,x\n2024-03-31 01:00,1\n2024-03-31 02:00,2\n2024-03-31 03:00,3\n")
+    with pytest.raises(SeriesDataError, match=r"loads.csv, line 3.*Europe/Berlin was set forward.*02:00"):
+        read_tables(configured(spring, timezone="Europe/Berlin"))
+
+
+def test_times_with_several_offsets_are_instants(tmp_path: Path) -> None:
+    text = "time,x\n2024-10-27T02:00:00+02:00,1\n2024-10-27T02:00:00+01:00,2\n"
+    (table,), _, repairs = read_tables(configured(text_file(tmp_path, text)))
+    assert table.times.tolist() == seconds("2024-10-27T00", "2024-10-27T01")
+    assert repairs == [Repair("", "time", "times in the zones +01:00, +02:00: converted to UTC", 2)]
+
+
+BAD_ROWS = [
+    ("2024-01-03 00:00,high,1", "line 4, column 'x': expected a number, or nothing .* Received: 'high'"),
+    ("yesterday,3,1", "line 4, column 'time': the time cannot be read .*Received: 'yesterday'"),
+    (",3,1", "line 4, column 'time': the time is missing"),
+    ("2024-02-30 00:00,3,1", "line 4, column 'time': the time cannot be read .*Received: '2024-02-30 00:00'"),
+    ("2024-01-03T00:00:00+02:00,3,1", "line 2, column 'time': times with and without a zone are mixed"),
+    ("2024-01-03 00:00:00.5,3,1", "line 4, column 'time': the time has fractions of a second"),
+    ("2024-01-03 00:00,3,1,7,8", "cannot be read.*line 4"),
+]
+
+
+@pytest.mark.parametrize(("row", "message"), BAD_ROWS)
+@pytest.mark.parametrize("targets", [(), ("x",)])
+def test_bad_rows_are_named(tmp_path: Path, row: str, message: str, targets: tuple[str, ...]) -> None:
+    lines = ["time,x,y", "2024-01-01 00:00,1,1", "2024-01-02 00:00,2,1", row, "2024-01-05 00:00,2,1"]
+    path = text_file(tmp_path, "\n".join(lines) + "\n")
+    with pytest.raises(SeriesDataError, match=message) as caught:
+        read_tables(configured(path, targets=targets))
+    assert str(caught.value).startswith(str(path))
+    assert "Received: " in str(caught.value)
+
+
+def test_a_target_of_text_is_refused(tmp_path: Path) -> None:
+    path = text_file(tmp_path, "time,x\n2024-01-01,high\n2024-01-02,low\n")
+    with pytest.raises(SeriesDataError, match=r"line 2, column 'x': .* 2 values are none.*Received: 'high'"):
+        read_tables(configured(path, targets=("x",)))
+
+
+def test_days_and_months_that_cannot_be_told_apart_are_refused(tmp_path: Path) -> None:
+    path = text_file(tmp_path, "time,x\n01/02/2024,1\n02/02/2024,1\n")
+    with pytest.raises(SeriesDataError, match=r"%d/%m/%Y and %m/%d/%Y; expected one.*--data.time_format"):
+        read_tables(configured(path))
+    (table,), _, _ = read_tables(configured(path, time_format="%m/%d/%Y"))
+    assert table.times.tolist() == seconds("2024-01-02", "2024-02-02")
+
+
+def test_a_row_without_a_series_is_refused(tmp_path: Path) -> None:
+    path = text_file(tmp_path, "time,name,x\n2024-01-01,a,1\n2024-01-02,,1\n")
+    with pytest.raises(SeriesDataError, match=r"line 3: the row belongs to no series"):
+        read_tables(configured(path, series="name"))
+
+
+def test_files_that_are_no_tables(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"data.path: .*Received: no path"):
+        read_tables(TableConfiguration())
+    with pytest.raises(SeriesDataError, match=r"none.csv is no file"):
+        read_tables(configured(tmp_path / "none.csv"))
+    for text in ("", "time,x\n"):
+        with pytest.raises(SeriesDataError, match=r"(cannot be read.*No columns|has no rows)"):
+            read_tables(configured(text_file(tmp_path, text)))
+    with pytest.raises(SeriesDataError, match="no column of times"):
+        read_tables(configured(text_file(tmp_path, "a,b\n1,2\n3,4\n")))
+    (tmp_path / "latin.csv").write_bytes("time,Wärme\n2024-01-01,1\n".encode("latin-1"))
+    with pytest.raises(SeriesDataError, match=r"latin.csv is not UTF-8.*iconv.*Received: .*0xe4"):
+        read_tables(configured(tmp_path / "latin.csv"))
+    packed = gzip.compress(ETT.encode() * 50)
+    (tmp_path / "cut.csv.gz").write_bytes(packed[: len(packed) // 2])
+    (tmp_path / "fake.csv.gz").write_bytes(ETT.encode())
+    (tmp_path / "fake.parquet").write_bytes(b"PAR1 and nothing else")
+    for name in ("cut.csv.gz", "fake.csv.gz", "fake.parquet"):
+        with pytest.raises(SeriesDataError, match=rf"{name} cannot be read.*Received: .+"):
+            read_tables(configured(tmp_path / name))
+
+
+def test_columns_and_their_uses(tmp_path: Path) -> None:
+    names = ("load", "heat", "wind", "holiday")
+    chosen = choose_columns(TableConfiguration(targets=("load",), known=("holiday",), unused=("wind",)), names, ())
+    assert chosen == Columns(("load",), ("heat",), ("holiday",))
+    assert choose_columns(TableConfiguration(), names, ("heat",)) == Columns(("heat",), ("load", "wind", "holiday"))
+    with pytest.raises(ConfigurationError, match=r"data.targets: .*Received: none, of the columns load"):
+        choose_columns(TableConfiguration(), names, ())
+    with pytest.raises(ConfigurationError, match=r"no column 'lode' in the data set.*Did you mean 'load'"):
+        choose_columns(TableConfiguration(targets=("lode",)), names, ())
+    with pytest.raises(ConfigurationError, match=r"one use: .*Received: \['load'\]"):
+        choose_columns(TableConfiguration(targets=("load",), past=("load",)), names, ())
+    path = text_file(tmp_path, ETT)
+    with pytest.raises(ConfigurationError, match=r"no column 'OTT' in .*loads.csv.*Did you mean 'OT'"):
+        read_tables(configured(path, targets=("OTT",)))
