@@ -268,5 +268,5 @@ def test_layer_is_left_as_it_was_when_the_loss_fails(inputs):
 
 
 def test_records_are_made_every_so_many_steps():
-    with pytest.raises(ValueError, match="at least 1. Received: every=0"):
+    with pytest.raises(ValueError, match=r"at least 1\. Received: every=0"):
         GradientFlow(models.GRU(UNITS), (0, 0), every=0)
