@@ -123,29 +123,36 @@ class Evaluation(NamedTuple):
     def print(self, console: Console | None = None) -> None:
         """Prints the table, each value with its interval where the terminal is wide enough, and the notes below."""
         console = console or Console()
-        table = self._table(intervals=True)
-        if fits := console.measure(table, options=console.options.update(max_width=10_000)).maximum <= console.width:
-            console.print(table)
+        heads, rows = self._replace(rows=[row._replace(notes="") for row in self.rows]).cells()
+        if fits := len(_columns_that_fit(heads, rows, console.width)) == 1:
+            title = f"{self.split} split, {self.examples} examples, with intervals"
         else:
-            console.print(self._table(intervals=False))
+            heads, rows = self._replace(rows=[row._replace(notes="") for row in self.rows]).cells(intervals=False)
+            title = f"{self.split} split, {self.examples} examples"
+        for places in _columns_that_fit(heads, rows, console.width):
+            table = Table(title=Text(title), title_justify="left")
+            for place in places:
+                table.add_column(heads[place], justify="right" if heads[place] else "left", no_wrap=True)
+            for row in rows:  # as `Text`, because rich would take [brackets] for markup
+                table.add_row(*(Text(row[place]) for place in places))
+            console.print(table)
+            title = ""
         for row in self.rows:
             if row.notes:
                 console.print(Text(f"{row.name}: {row.notes}"), highlight=False)
         if not fits:
             console.print("The intervals stand in the JSON file and in the report; a wider terminal shows them here.")
 
-    def _table(self, intervals: bool) -> Table:
-        heads, rows = self._replace(rows=[row._replace(notes="") for row in self.rows]).cells(intervals)
-        # As `Text`, because rich would take [brackets] for markup.
-        table = Table(
-            title=Text(f"{self.split} split, {self.examples} examples" + (", with intervals" if intervals else "")),
-            title_justify="left",
-        )
-        for head in heads:
-            table.add_column(head, justify="right" if head else "left", no_wrap=True)
-        for row in rows:
-            table.add_row(*(Text(cell) for cell in row))
-        return table
+
+def _columns_that_fit(heads: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[list[int]]:
+    """Places of the columns of one table or, where a terminal is narrow, of several, each beginning with the names."""
+    widths = [max(len(line[place]) for line in (heads, *rows)) + 3 for place in range(len(heads))]
+    tables: list[list[int]] = [[0]]
+    for place in range(1, len(heads)):
+        if len(tables[-1]) > 1 and 1 + sum(widths[each] for each in tables[-1]) + widths[place] > width:
+            tables.append([0])
+        tables[-1].append(place)
+    return tables
 
 
 def bootstrap(
