@@ -1,4 +1,4 @@
-"""Calibration: intervals are stretched to the coverage that they had on the validation split."""
+"""Calibration: intervals are stretched to the coverage that they had where nothing was learned."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -51,6 +51,25 @@ def fit_widening(quantiles: np.ndarray, truth: np.ndarray, levels: Sequence[floa
         ]
         factors[..., low] = factors[..., high] = np.reshape(found, scores.shape[1:])
     return factors
+
+
+def held_out_by(times: Any, fold_days: int, members: int) -> Any:
+    """Returns the number of the member that does not learn to forecast the values of these times.
+
+    Stretches of `fold_days` days go round the members, so that each season has values that a member never learned
+    (cross-conformal prediction: Vovk 2015, https://doi.org/10.1007/s10472-013-9368-4). The last weeks before the test
+    period, alone, would calibrate for their own season.
+
+    Args:
+        times: int64, seconds since 1970, any shape.
+        fold_days: length of a stretch.
+        members: how many.
+
+    Example:
+        >>> held_out_by(np.array([0, 86_400, 172_800]), 1, 2).tolist()
+        [0, 1, 0]
+    """
+    return times // (fold_days * 86_400) % members
 
 
 def widened(quantiles: tf.Tensor, widening: Any, median: int) -> tf.Tensor:

@@ -21,7 +21,7 @@ class SeriesConfiguration(TrainingCommand):
 _WEATHER = SeriesConfiguration(
     # Other columns of the other airports are learned by heart.
     data=DataConfiguration(neighbours=True, past=("dew_point", "pressure", "wind_east", "wind_north")),
-    network=NetworkConfiguration(units=48, members=4, dropout=0.3, recurrent_dropout=0.2),
+    network=NetworkConfiguration(units=48, members=4, dropout=0.3, recurrent_dropout=0.2, fold_days=14),
     training=TrainingConfiguration(epochs=9, learning_rate=3e-3, weight_decay=1e-2, weight_average_decay=0.99),
     reported="JFK",
 )
@@ -48,7 +48,9 @@ _STOCK = _WEATHER.replace(
     training={"epochs": 5},
     reported="",
 )
-_OWN = _WEATHER.replace(data={"source": "table", "neighbours": False, "past": ()}, network={"members": 1}, reported="")
+_OWN = _WEATHER.replace(
+    data={"source": "table", "neighbours": False, "past": ()}, network={"members": 1, "fold_days": 0}, reported=""
+)
 
 PRESETS = {"weather": _WEATHER, "stock": _STOCK, "own": _OWN}
 """Named configurations, the default first.

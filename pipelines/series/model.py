@@ -11,7 +11,7 @@ import tensorflow as tf
 from models.recurrence import linear_recurrence
 from pipelines.configuration import ConfigurationError
 from pipelines.series.calendar import calendar_features
-from pipelines.series.calibration import widened
+from pipelines.series.calibration import held_out_by, widened
 from pipelines.series.distributions import DISTRIBUTIONS
 from pipelines.series.network import Member, NetworkConfiguration
 from pipelines.series.regular import Columns
@@ -76,6 +76,12 @@ class Forecaster(keras.Model):
         self.deviation = self.add_weight(shape=(len(names) + 1, width), name="deviation", **ones)
         self.spread = self.add_weight(shape=(self.steps, self.targets), name="spread", **ones)
         self.widening = self.add_weight(shape=(horizon, self.targets, len(self.levels)), name="widening", **ones)
+        self.shares = self.add_weight(
+            shape=(network.members,),
+            initializer=keras.initializers.Constant(1 / network.members),
+            trainable=False,
+            name="shares",
+        )
         keras.utils.set_random_seed(seed)
         self.noise = keras.layers.GaussianNoise(network.noise, seed=seed)
         self.members = [
@@ -100,6 +106,11 @@ class Forecaster(keras.Model):
     def levels(self) -> tuple[float, ...]:
         """Levels of the quantiles."""
         return self.network.quantile_levels
+
+    def learns(self, member: int, times: Any) -> Any:
+        """Whether a member learns to forecast the values of `times`, int64 of any shape."""
+        network = self.network
+        return not network.fold_days or held_out_by(times, network.fold_days, network.members) != member
 
     def number_of(self, name: str) -> int:
         """The number of a series; of an unknown one how many are known."""
@@ -194,9 +205,9 @@ class Forecaster(keras.Model):
 
         Both are in the data's own units.
         """
-        standard = tf.add_n([self.distribution.quantiles(each) for each in prediction.parameters])
-        mean = tf.add_n([self.distribution.mean(each) for each in prediction.parameters])
-        standard, mean = standard / len(self.members), mean / len(self.members)
+        said = list(zip(prediction.parameters, tf.unstack(self.shares), strict=True))
+        standard = tf.add_n([share * self.distribution.quantiles(each) for each, share in said])
+        mean = tf.add_n([share * self.distribution.mean(each) for each, share in said])
         quantiles = widened(standard, self.widening, self.levels.index(0.5))
         center, scale = prediction.center, prediction.scale
         return center[..., tf.newaxis] + scale[..., tf.newaxis] * quantiles, center + scale * mean
@@ -265,6 +276,16 @@ class Forecaster(keras.Model):
             yield
         finally:
             self.widening.assign(calibrated)
+
+    @contextmanager
+    def alone(self, member: int) -> Iterator[None]:
+        """Within it, one member speaks for all, in the decoder of all steps at once."""
+        shares = self.shares.numpy()
+        self.shares.assign(np.eye(len(shares))[member])
+        try:
+            yield
+        finally:
+            self.shares.assign(shares)
 
     def _kinds(self) -> np.ndarray:
         """Of each column what it is, as `Columns` names it."""

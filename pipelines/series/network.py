@@ -1,8 +1,9 @@
 """One member of a forecaster and its sizes: a recurrent encoder of the past, and a decoder for each step ahead."""
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import keras
+import pydantic
 import tensorflow as tf
 from pydantic import Field
 
@@ -41,7 +42,27 @@ class NetworkConfiguration(Configuration):
     dropout: float = Field(0.1, ge=0, lt=1, description="dropout before each layer, one mask for the whole window")
     recurrent_dropout: float = Field(0.0, ge=0, lt=1, description="dropout of the hidden state, one mask for all steps")
     noise: float = Field(0.0, ge=0, description="deviation of the noise that training adds to scaled inputs")
-    calibrate: bool = Field(True, description="widen or narrow the intervals to their coverage in validation")
+    calibrate: bool = Field(True, description="widen or narrow the intervals to the coverage that they had")
+    fold_days: int = Field(
+        0,
+        ge=0,
+        description="stretches of so many days go round the members: none learns to forecast its own, on which, with "
+        "the validation period, intervals are calibrated; 0: on the validation period alone",
+    )
+
+    @pydantic.model_validator(mode="after")
+    def _folds_need_members(self) -> Self:
+        if self.fold_days and self.members < 2:
+            raise ValueError(
+                "fold_days needs two members at least, so that each stretch is learned by one. Raise members, or set "
+                f"fold_days to 0. Received: members {self.members}, fold_days {self.fold_days}"
+            )
+        if self.fold_days and self.decoder == "autoregressive":
+            raise ValueError(
+                "fold_days needs the decoder `direct`: paths are drawn from all members together. Set fold_days to 0. "
+                f"Received: decoder {self.decoder!r}, fold_days {self.fold_days}"
+            )
+        return self
 
 
 class Member(keras.layers.Layer):

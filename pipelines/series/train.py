@@ -55,9 +55,16 @@ def batch_loss(forecaster: Forecaster, warm_up: int, batch: dict[str, tf.Tensor]
     )  # (batch, time, steps, targets)
     counts = known & (tf.range(tf.shape(truth)[1]) >= warm_up)[:, tf.newaxis, tf.newaxis]
     truth = tf.where(counts, (truth - prediction.center) / prediction.scale, 0.0)
-    losses = [forecaster.distribution.loss(parameters, truth) for parameters in prediction.parameters]
-    weights = tf.cast(counts, tf.float32)
-    return tf.reduce_sum(tf.add_n(losses) * weights) / (len(losses) * tf.maximum(tf.reduce_sum(weights), 1.0))
+    ahead = tf.signal.frame(batch["times"][:, 1:], forecaster.steps, 1, axis=1)[
+        ..., tf.newaxis
+    ]  # as truth, but 1 target
+    losses = []
+    for member, parameters in enumerate(prediction.parameters):
+        learned = counts & forecaster.learns(member, ahead)
+        weights = tf.cast(learned, tf.float32)
+        loss = tf.reduce_sum(forecaster.distribution.loss(parameters, truth) * weights)
+        losses.append(loss / tf.maximum(tf.reduce_sum(weights), 1.0))
+    return tf.add_n(losses) / len(losses)
 
 
 def validate(forecaster: Forecaster, sets: data.Sets, window: int) -> dict[str, float]:
@@ -78,11 +85,24 @@ def validate(forecaster: Forecaster, sets: data.Sets, window: int) -> dict[str, 
 
 
 def calibrate(forecaster: Forecaster, sets: data.Sets, window: int) -> None:
-    """Stretches the forecaster's intervals to the coverage that they should have had on the validation split."""
-    stride = _stride(forecaster, sets, CALIBRATED)
+    """Stretches the forecaster's intervals to the coverage that they should have had where nothing was learned.
+
+    That is the validation split and, with `fold_days`, what each member did not learn of the training split.
+    """
+    found = []
     with forecaster.uncalibrated():
-        forecasted = list(forecast_split(forecaster, sets, "validation", window, stride))
-    quantiles, truth = (np.concatenate([getattr(each, name) for each in forecasted]) for name in ("quantiles", "truth"))
+        stride = _stride(forecaster, sets, CALIBRATED, "validation")
+        for forecasted in forecast_split(forecaster, sets, "validation", window, stride):
+            found.append((forecasted.quantiles, forecasted.truth))
+        stride = _stride(forecaster, sets, CALIBRATED, "train")
+        for member in range(forecaster.network.members if forecaster.network.fold_days else 0):
+            with forecaster.alone(member):
+                for forecasted in forecast_split(forecaster, sets, "train", window, stride):
+                    steps = forecasted.origins[:, np.newaxis] + np.arange(1, forecaster.horizon + 1)
+                    ahead = sets.series[forecasted.series].times[steps][..., np.newaxis]  # (origins, horizon, 1)
+                    truth = np.where(forecaster.learns(member, ahead), np.nan, forecasted.truth)
+                    found.append((forecasted.quantiles, truth))
+    quantiles, truth = map(np.concatenate, zip(*found, strict=True))
     forecaster.widening.assign(fit_widening(quantiles, truth, forecaster.levels))
 
 
@@ -132,9 +152,9 @@ def _listed(description: Description) -> str:
     return f"{len(names)} series ({shown}) of {'; '.join(parts)}; a step is {description.step_seconds} s"
 
 
-def _stride(forecaster: Forecaster, sets: data.Sets, most: int) -> int:
-    """Every so many origins of validation there are at most `most`."""
-    counts = [len(data.origins(sets, number, "validation", forecaster.horizon)) for number in range(len(sets.series))]
+def _stride(forecaster: Forecaster, sets: data.Sets, most: int, split: data.Split = "validation") -> int:
+    """Every so many origins of a split there are at most `most`."""
+    counts = [len(data.origins(sets, number, split, forecaster.horizon)) for number in range(len(sets.series))]
     return -(-sum(counts) // most) or 1
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
+from pipelines.configuration import ConfigurationError
 from pipelines.optimization import TrainingConfiguration, TrainingStep
 from pipelines.runs import Run, RunError
 from pipelines.series import data, train
@@ -95,6 +96,45 @@ def test_a_batch_can_be_overfitted(experiment: Experiment) -> None:
     for _ in range(300):
         step(batch)
     assert float(train.batch_loss(forecaster, 4, batch, False)) < 0.25 * first
+
+
+def test_a_member_learns_nothing_of_its_own_stretches(experiment: Experiment) -> None:
+    configuration = experiment(network={"members": 2, "fold_days": 1_000_000})  # one stretch, that of the first member
+    sets, forecaster = train.prepare(configuration)
+    batch = next(iter(data.training_batches(sets, configuration.data, seed=0, epoch=0)))
+    with tf.GradientTape() as tape:
+        loss = train.batch_loss(forecaster, 4, batch, True)
+    gradients = tape.gradient(loss, [member.decoder.kernel.value for member in forecaster.members])
+    assert not np.any(gradients[0])
+    assert np.any(gradients[1])
+
+
+def test_intervals_are_calibrated_on_what_no_speaking_member_learned(experiment: Experiment) -> None:
+    configuration = experiment(network={"members": 2, "fold_days": 2})
+    sets, forecaster = train.prepare(configuration)
+    window = configuration.data.window
+    train.calibrate(forecaster, sets, window)
+    low, high = forecaster.levels.index(0.1), forecaster.levels.index(0.9)
+    inside = []
+    for member in range(2):
+        with forecaster.alone(member):
+            for each in forecast_split(forecaster, sets, "train", window):
+                for origin, quantiles, truths in zip(each.origins, each.quantiles, each.truth, strict=True):
+                    for ahead, truth in enumerate(truths[:, 0]):
+                        day = sets.series[each.series].times[origin + 1 + ahead] // 86_400
+                        if day // 2 % 2 == member:
+                            inside.append(quantiles[ahead, 0, low] <= truth <= quantiles[ahead, 0, high])
+    for each in forecast_split(forecaster, sets, "validation", window):
+        inside += (
+            ((each.quantiles[..., low] <= each.truth) & (each.truth <= each.quantiles[..., high])).ravel().tolist()
+        )
+    assert np.mean(inside) == pytest.approx(0.8, abs=0.01)
+
+
+@pytest.mark.parametrize("network", [{"members": 1}, {"members": 2, "decoder": "autoregressive"}])
+def test_stretches_that_nobody_could_learn_are_refused(network: dict[str, object]) -> None:
+    with pytest.raises(ConfigurationError, match="fold_days to 0"):
+        SeriesConfiguration().replace(network={**network, "fold_days": 7})
 
 
 def test_loss_counts_observed_targets_after_the_warm_up_only(experiment: Experiment) -> None:
