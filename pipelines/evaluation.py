@@ -120,16 +120,20 @@ class Evaluation(NamedTuple):
             rows.append([row.name, *metrics, *(others[name] for name in optional)])
         return ["", *names, *optional], rows
 
+    def without_notes(self) -> "Evaluation":
+        """Returns the same without the notes, which a table has no room for."""
+        return self._replace(rows=[row._replace(notes="") for row in self.rows])
+
     def print(self, console: Console | None = None) -> None:
         """Prints the table, each value with its interval where the terminal is wide enough, and the notes below."""
         console = console or Console()
-        heads, rows = self._replace(rows=[row._replace(notes="") for row in self.rows]).cells()
-        if fits := len(_columns_that_fit(heads, rows, console.width)) == 1:
+        heads, rows = self.without_notes().cells()
+        if fits := len(columns_that_fit(heads, rows, console.width)) == 1:
             title = f"{self.split} split, {self.examples} examples, with intervals"
         else:
-            heads, rows = self._replace(rows=[row._replace(notes="") for row in self.rows]).cells(intervals=False)
+            heads, rows = self.without_notes().cells(intervals=False)
             title = f"{self.split} split, {self.examples} examples"
-        for places in _columns_that_fit(heads, rows, console.width):
+        for places in columns_that_fit(heads, rows, console.width):
             table = Table(title=Text(title), title_justify="left")
             for place in places:
                 table.add_column(heads[place], justify="right" if heads[place] else "left", no_wrap=True)
@@ -144,7 +148,7 @@ class Evaluation(NamedTuple):
             console.print("The intervals stand in the JSON file and in the report; a wider terminal shows them here.")
 
 
-def _columns_that_fit(heads: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[list[int]]:
+def columns_that_fit(heads: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[list[int]]:
     """Places of the columns of one table or, where a terminal is narrow, of several, each beginning with the names."""
     widths = [max(len(line[place]) for line in (heads, *rows)) + 3 for place in range(len(heads))]
     tables: list[list[int]] = [[0]]

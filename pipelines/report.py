@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from pipelines.evaluation import Evaluation
+from pipelines.evaluation import Evaluation, columns_that_fit
 from pipelines.runs import Run
+
+CHARACTERS = 120  # of a line of a table that fits a page
 
 
 class Table(NamedTuple):
@@ -61,17 +63,23 @@ class Section(NamedTuple):
     blocks: Sequence[str | Table | Picture | Code]
 
 
-def evaluation_table(evaluation: Evaluation) -> Table:
-    """Returns an evaluation as a table of a report.
+def evaluation_tables(evaluation: Evaluation) -> list[Table]:
+    """Returns an evaluation as tables of a report: as many as the metrics need to fit a page, and one of the notes.
 
     Example:
         >>> from pipelines.evaluation import Metric, Row
-        >>> evaluation_table(Evaluation("test", 2, [Row("model", {"wer": Metric(0.25, 0.125, 0.5)})])).rows
+        >>> evaluation_tables(Evaluation("test", 2, [Row("model", {"wer": Metric(0.25, 0.125, 0.5)})]))[0].rows
         [['model', '0.250 [0.125, 0.500]']]
     """
-    heads, rows = evaluation.cells()
+    heads, rows = evaluation.without_notes().cells()
+    tables = [
+        Table([heads[place] for place in places], [[row[place] for place in places] for row in rows])
+        for places in columns_that_fit(heads, rows, CHARACTERS)
+    ]
     caption = f"{evaluation.split} split, {evaluation.examples} examples; in brackets the interval by bootstrap."
-    return Table(heads, rows, caption)
+    tables[-1] = tables[-1]._replace(caption=caption)
+    notes = [[row.name, row.notes] for row in evaluation.rows if row.notes]
+    return [*tables, Table(["", "notes"], notes)] if notes else tables
 
 
 def write_report(run: Run, title: str, sections: Sequence[Section], name: str = "report.html") -> Path:

@@ -7,7 +7,7 @@ import numpy as np
 
 from pipelines import plots
 from pipelines.evaluation import Evaluation, Metric
-from pipelines.report import Code, Picture, Section, Table, evaluation_table, write_report
+from pipelines.report import Code, Picture, Section, Table, evaluation_tables, write_report
 from pipelines.runs import Run
 from pipelines.series import pictures
 from pipelines.series.backtest import DAY, Forecasts, Origins, Task
@@ -34,7 +34,7 @@ def write_series_report(run: Run, evaluation: Evaluation, details: Details) -> N
     errors = {name: losses["mae"] for name, losses in found.items()}
     results: list[str | Table | Picture | Code] = [
         explanation(task),
-        evaluation_table(evaluation),
+        *evaluation_tables(evaluation),
         Picture(plots.bars(evaluation, "crps"), "CRPS of each row, with its interval."),
     ]
     if task.log_returns:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from pipelines import plots
 from pipelines.evaluation import Evaluation
-from pipelines.report import Code, Picture, Section, Table, evaluation_table, write_report
+from pipelines.report import Code, Picture, Section, Table, evaluation_tables, write_report
 from pipelines.runs import Run
 from pipelines.speech.model import Recogniser
 from pipelines.speech.readings import Readings
@@ -55,7 +55,7 @@ def write_speech_report(run: Run, evaluation: Evaluation, details: Details) -> N
                 [
                     "Word and character error rate: insertions, deletions and substitutions for each word or character "
                     "that was said; lower is better, 0 is perfect. The model's row is what “make transcribe” prints.",
-                    evaluation_table(evaluation),
+                    *evaluation_tables(evaluation),
                     Picture(plots.bars(evaluation, "cer"), "Character error rate of each row, with its interval."),
                 ],
             ),

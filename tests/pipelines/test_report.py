@@ -10,7 +10,7 @@ from matplotlib.image import imread
 
 from pipelines.evaluation import Evaluation, Metric, Row
 from pipelines.plots import bars, learning_curves
-from pipelines.report import Code, Picture, Section, Table, evaluation_table, write_report
+from pipelines.report import Code, Picture, Section, Table, evaluation_tables, write_report
 from pipelines.runs import Run
 from pipelines.training import TrainingConfiguration
 
@@ -86,11 +86,21 @@ def test_nothing_is_fetched_and_pictures_are_whole(run):
 
 def test_columns_of_numbers_stand_to_the_right(run):
     evaluation = Evaluation("test", 5, [Row("model", {"wer": Metric(0.2, 0.1, 0.3)}), Row("7 words", {})])
-    table = evaluation_table(evaluation)
+    (table,) = evaluation_tables(evaluation)
     text = write_report(run, "Report", [Section("s", [table])]).read_text(encoding="utf-8")
     assert re.findall(r"<th(?: [^>]*)?>", text) == ["<th>", '<th class="number">']
     assert '<td class="number">0.200 [0.100, 0.300]</td>' in text
     assert "<td>7 words</td>" in text
+
+
+def test_many_metrics_are_several_tables_and_notes_one_of_their_own(run):
+    names = ["wer", "cer", "mae", "rmse", "skill", "crps", "coverage_80", "coverage_95"]
+    rows = [Row("model", {name: Metric(0.2, 0.1, 0.3) for name in names}, notes="a long remark")]
+    *tables, notes = evaluation_tables(Evaluation("test", 5, rows))
+    assert len(tables) > 1
+    assert [head for table in tables for head in table.heads if head] == names
+    assert all(table.rows[0][0] == "model" for table in tables)
+    assert notes.rows == [["model", "a long remark"]]
 
 
 def test_paragraphs_are_parted_by_empty_lines(run):
