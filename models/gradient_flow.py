@@ -136,8 +136,7 @@ class GradientFlow(keras.callbacks.Callback):
         every: training steps between records; default 100. One is made before the first step and one after the last.
         log_directory: for TensorBoard: `gradient_norm/first`, `middle` and `last`, of the steps of time; default: none.
 
-    Attributes:
-        records: a list of `Record`.
+    What it recorded is in `records`, a list of `Record`.
 
     Example:
         >>> import keras, numpy as np

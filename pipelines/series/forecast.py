@@ -197,9 +197,8 @@ def _print_anomalies(console: Console, anomalies: list[Anomaly]) -> None:
     table = Table("series", "time (UTC)", "target", "value", "expected from", "to", "one in")
     for each in sorted(anomalies, key=lambda anomaly: anomaly.probability)[:SHOWN_ANOMALIES]:
         numbers = (f"{number:.4g}" for number in (each.value, each.low, each.high))
-        table.add_row(
-            each.series, time_text(each.time), each.target, *numbers, f"{1 / max(each.probability, 1e-12):,.0f}"
-        )
+        odds = f"{1 / each.probability:,.0f}" if each.probability > 1e-6 else "> 1,000,000"
+        table.add_row(each.series, time_text(each.time), each.target, *numbers, odds)
     if anomalies:
         console.print(table)
 

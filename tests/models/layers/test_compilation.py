@@ -27,10 +27,11 @@ def compiled(monkeypatch):
     return seen
 
 
-def make_model(jit_compile="auto", layer=models.GRU, **compile_options):
+def make_model(jit_compile="auto", layer=models.GRU, whole="auto"):
+    """A model whose layer has one `jit_compile`, and which is compiled with another."""
     keras.utils.set_random_seed(7)
     model = keras.Sequential([keras.Input((None, FEATURES)), layer(UNITS, jit_compile=jit_compile)])
-    model.compile(keras.optimizers.SGD(0.1), "mse", **compile_options)
+    model.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=whole)
     return model
 
 
@@ -81,7 +82,8 @@ def test_compiled_inference_equals_plain(name):
             loss = tf.add_n([tf.reduce_sum(tf.sin(output)) for output in outputs])
         results.append([*outputs, *tape.gradient(loss, [inputs, *(weight.value for weight in layer.weights)])])
     for one, other in zip(*results, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+        # Sums of terms of about 10: float32 keeps seven digits of them.
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
 
 
 def test_predict_is_compiled_and_an_export_stays_plain(compiled, tmp_path):
@@ -101,7 +103,7 @@ def test_predict_is_compiled_and_an_export_stays_plain(compiled, tmp_path):
 def test_model_compiled_as_a_whole(name, tmp_path):
     """`Model.compile(jit_compile=True)`: the compiled loops are inside of a larger function of XLA."""
     targets = np.ones((BATCH, UNITS), np.float32)
-    whole, plain = (make_model("auto", LAYERS[name], jit_compile=jit_compile) for jit_compile in (True, False))
+    whole, plain = (make_model("auto", LAYERS[name], choice) for choice in (True, False))
     for model in (whole, plain):
         model.fit(INPUTS, targets, epochs=2, batch_size=2, shuffle=False, verbose=0)
     for one, other in zip(whole.get_weights(), plain.get_weights(), strict=True):

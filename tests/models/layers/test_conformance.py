@@ -270,7 +270,10 @@ def test_fit_moves_every_weight_and_leaves_an_exportable_model(ours, inputs, tmp
     history = model.fit(np.repeat(inputs, 8, axis=0), np.ones((8 * BATCH, 2)), batch_size=8, epochs=1, verbose=0)
     assert np.isfinite(history.history["loss"]).all()
     for weight, old in zip(model.weights, before, strict=True):
-        assert np.all(weight.numpy() != old), weight.path
+        moved = weight.numpy() != old
+        # Weight drop may drop an element at every step of so short a training.
+        dropped = getattr(ours, "keywords", {}).get("weight_dropout") and weight.path.endswith("recurrent_kernel")
+        assert np.mean(moved) > 0.95 if dropped else np.all(moved), weight.path
     assert_exports(model, inputs, tmp_path / "exported")
 
 
