@@ -99,8 +99,9 @@ def telling(crps: np.ndarray) -> dict[str, int]:
 def explanation(task: Task) -> str:
     """Says what the columns of the table are."""
     what = (
-        f"Forecasts are of log returns over 1 to {task.horizon} {step_of(task)}s: how far the price moves from the last "
-        f"one known. “direction” is the share of cases in which rise or fall by the next {step_of(task)} was foreseen. "
+        f"Forecasts are of log returns over 1 to {task.horizon} {step_of(task)}s: how far the price moves from the "
+        "last one known. “direction” is the share of cases in which rise or fall by the next "
+        f"{step_of(task)} was foreseen. "
         if task.log_returns
         else ""
     )
