@@ -15,9 +15,9 @@ import keras
 import pytest
 
 import models
-from models.layers import recurrent
+from models.layers import convolutional, recurrent
 
-LAYERS = ("SimpleRNN", "LSTM", "GRU")
+LAYERS = ("SimpleRNN", "LSTM", "GRU", "ConvLSTM2D")
 
 # What cannot apply, by name, with the reason.
 DESELECTED = {
@@ -39,7 +39,9 @@ class Report:
             theirs.inner_loop = self.counted(theirs.inner_loop, lambda layer: f"Keras's {type(layer).__name__}")
             for namespace in (keras.layers, keras.src.layers):
                 setattr(namespace, name, getattr(models, name))
-        recurrent.scan = self.counted(recurrent.scan, lambda recurrence: type(recurrence).__name__)
+        for module, scan in ((recurrent, "scan"), (convolutional, "convolutional_scan")):
+            counted = self.counted(getattr(module, scan), lambda recurrence: type(recurrence).__name__)
+            setattr(module, scan, counted)
 
     def counted(self, function, name):
         """The function, each call of which is counted under the name of its first argument."""
