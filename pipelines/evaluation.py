@@ -137,8 +137,8 @@ class Evaluation(NamedTuple):
             table = Table(title=Text(title), title_justify="left")
             for place in places:
                 table.add_column(heads[place], justify="right" if heads[place] else "left", no_wrap=True)
-            for row in rows:  # as `Text`, because rich would take [brackets] for markup
-                table.add_row(*(Text(row[place]) for place in places))
+            for cells in rows:  # as `Text`, because rich would take [brackets] for markup
+                table.add_row(*(Text(cells[place]) for place in places))
             console.print(table)
             title = ""
         for row in self.rows:
