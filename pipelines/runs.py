@@ -100,10 +100,15 @@ class Run:
         Raises:
             RunError: if no run of this pipeline and preset has finished.
         """
-        finished = {run: moment for run in _runs(pipeline, preset, root) if (moment := run.finished_at)}
-        if not finished:
-            raise _no_run("finished", pipeline, preset, root, _make_command(pipeline, preset))
-        return max(finished, key=finished.__getitem__)
+        if finished := cls.all_finished(pipeline, preset, root):
+            return finished[-1]
+        raise _no_run("finished", pipeline, preset, root, _make_command(pipeline, preset))
+
+    @classmethod
+    def all_finished(cls, pipeline: str, preset: str | None = None, root: Path | str | None = None) -> "list[Run]":
+        """Return the finished runs, of one preset or of all, in the order in which they finished."""
+        moments = {run: moment for run in _runs(pipeline, preset, root) if (moment := run.finished_at)}
+        return sorted(moments, key=moments.__getitem__)
 
     @classmethod
     def newest_unfinished(cls, pipeline: str, preset: str | None = None, root: Path | str | None = None) -> "Run":

@@ -1,0 +1,76 @@
+"""Pipelines of several tasks, such as sentiment and translation: which task a preset or a run belongs to.
+
+A task is a package `pipelines/<pipeline>/<task>` with the files of a pipeline. Its configuration names it, in a field
+`task: Literal["translation"] = "translation"`, so that a run's folder says what it holds.
+"""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from types import ModuleType
+
+from pipelines import commands
+from pipelines.runs import Run, RunError, runs_folder
+
+
+class TaskCommand(commands.TrainingCommand):
+    """Base of a task's configuration."""
+
+    task: str
+
+
+def train(pipeline: str, presets: Mapping[str, TaskCommand], arguments: Sequence[str], description: str) -> None:
+    """Trains what a preset asks for: the `train` of its task's package, and its evaluation if that is wanted.
+
+    Args:
+        pipeline: name of the pipeline, such as `nlp`.
+        presets: of all its tasks, by name.
+        arguments: the command line.
+        description: what the command does, for its help.
+    """
+    run, configuration = commands.training_run(pipeline, presets, arguments, description)
+    trainer = part_of(pipeline, configuration.task, "train")
+    trainer.train(run, configuration)
+    print(f"Wrote {run.folder}")
+    if configuration.evaluate:
+        part_of(pipeline, configuration.task, "evaluate").main(["--run", str(run.folder)])
+    else:
+        print(f"Next: make eval-{pipeline}, make export-{pipeline}, {trainer.NEXT}")
+
+
+def call(pipeline: str, command: str, arguments: Sequence[str]) -> None:
+    """Calls a command, `evaluate` or `export`, of the task of the run that `--run` names; by default of the latest."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--run", default=None)
+    named, others = parser.parse_known_args(list(arguments))
+    run = Run.latest(pipeline) if named.run is None else Run.open(named.run)
+    part_of(pipeline, task_of(run), command).main(["--run", str(run.folder), *others])
+
+
+def latest_run(pipeline: str, task: str, preset: str) -> Run:
+    """Returns the run of a task that finished last.
+
+    Args:
+        pipeline: name of the pipeline, such as `nlp`.
+        task: name of the task, such as `translation`.
+        preset: one that trains such a run, for the message.
+
+    Raises:
+        RunError: if there is none.
+    """
+    if runs := [run for run in Run.all_finished(pipeline) if task_of(run) == task]:
+        return runs[-1]
+    raise RunError(
+        f"There is no finished {pipeline} run of the task {task.replace('_', ' ')} yet. Expected one in "
+        f"{runs_folder() / pipeline}. Type: make train-{pipeline} PRESET={preset}. Received: no run"
+    )
+
+
+def task_of(run: Run) -> str:
+    """Returns the task of a run."""
+    return str(run.read_json("configuration.json")["task"])
+
+
+def part_of(pipeline: str, task: str, name: str) -> ModuleType:
+    """Returns a module of a task's package."""
+    return import_module(f"pipelines.{pipeline}.{task}.{name}")
