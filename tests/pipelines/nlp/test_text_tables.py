@@ -1,0 +1,100 @@
+"""The user's tables of texts: CSV, TSV and JSON lines say the same, and each bad row is named."""
+
+import csv
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from pipelines.nlp.text_files import TextDataError
+from pipelines.nlp.text_tables import Row, read_rows
+
+TEXTS = ['He said "no", twice; really', "naïve 😀 שלום", " two\tcells ", "plain", ""]
+LABELS = ["-1", "0", "1", "two words", "x"]
+
+
+def _texts(rows: list[Row]) -> list[tuple[str, ...]]:
+    return [row.values for row in rows]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_csv_is_read_as_python_wrote_it(delimiter: str, packed: bool, tmp_path: Path) -> None:
+    path = tmp_path / "reviews.csv"
+    texts = [*TEXTS, "two\nlines", "x" * 200_000]  # longer than what Python's reader allows by itself
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, delimiter=delimiter, quoting=csv.QUOTE_ALL)
+        writer.writerow(["number", "label", "review"])
+        writer.writerows((number, LABELS[number % 5], text) for number, text in enumerate(texts))
+    if packed:
+        content, path = path.read_bytes(), tmp_path / "reviews.csv.gz"
+        path.write_bytes(gzip.compress(content))
+    rows = read_rows(path, ("review", "label"))
+    assert _texts(rows) == [(text, LABELS[number % 5]) for number, text in enumerate(texts)]
+    assert rows[0].where == f"{path}, line 2" and rows[5].where == f"{path}, line 7"
+    assert rows[6].where == f"{path}, line 9"  # after the row of two lines
+
+
+def test_json_lines_and_their_kinds_of_values(tmp_path: Path) -> None:
+    path = tmp_path / "reviews.jsonl"
+    written = [*zip(TEXTS, LABELS, strict=True), ("number", 3), ("share", 0.5), ("truth", True)]
+    lines = [json.dumps({"review": text, "label": label, "other": None}) for text, label in written]
+    path.write_text("\n\n".join(lines), encoding="utf-8")
+    rows = read_rows(path, ("review", "label"))
+    assert _texts(rows) == [*zip(TEXTS, LABELS, strict=True), ("number", "3"), ("share", "0.5"), ("truth", "true")]
+    assert rows[1].where == f"{path}, line 3"
+    path.rename(tmp_path / "reviews.data")
+    assert _texts(read_rows(tmp_path / "reviews.data", ("review", "label"))) == _texts(rows)
+
+
+def test_tab_separated_lines_hold_their_quotes(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.tsv"
+    path.write_text('5"\t"tall"\n"He said ""no""."\tsí\n"\tx\n', encoding="utf-8")
+    assert _texts(read_rows(path, ("1", "2"))) == [('5"', "tall"), ('He said "no".', "sí"), ('"', "x")]
+    assert _texts(read_rows(path, ("2",))) == [("tall",), ("sí",), ("x",)]
+
+
+def test_columns_that_are_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "reviews.csv"
+    path.write_text("review;stars;stars\nfine;5;5\n")
+    with pytest.raises(TextDataError, match=r"has no column 'reviews'; did you mean 'review'.*review, stars, stars"):
+        read_rows(path, ("reviews",))
+    with pytest.raises(TextDataError, match="more than one column 'stars'"):
+        read_rows(path, ("review", "stars"))
+    with pytest.raises(TextDataError, match="has no column '4'"):
+        read_rows(path, ("1", "4"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", "review,stars\n", "has no rows; expected at least one with review, stars"),
+        ("a.csv", "", "has no rows"),
+        ("a.csv", "review,stars\nfine,5\n\ngood, bad,1\n", r"a\.csv, line 4: expected 2 columns.*Put a text"),
+        ("a.csv", 'review,stars\nfine,5\n"open,5\nmore,1\n', r"a\.csv, line 3: the row cannot be read"),
+        ("a.tsv", "review\tstars\nfine\n", r"a\.tsv, line 2: expected 2 columns.*Received: 1 columns"),
+        (
+            "a.jsonl",
+            '{"review": "x", "stars": 1}\n{"review": "x"}\n',
+            "line 2: expected text or a number under 'stars'",
+        ),
+        ("a.jsonl", '{"review": "x", "star": 1}\n', "'stars'; did you mean 'star'.*Received: review, star"),
+        ("a.jsonl", '{"review": ["x"], "stars": 1}\n', r"line 1: expected text.*Received: \['x'\]"),
+        ("a.jsonl", '{"review": "x", "stars": 1\n', "line 1 is no JSON"),
+        ("a.jsonl", '[{"review": "x"}]', r"line 1: expected one JSON object.*jq -c"),
+        ("a.jsonl", '{"review": "x", "review": "y"}', "line 1: expected each name once"),
+        ("a.jsonl", '{"review": "\\ud83d", "stars": 1}', "line 1: half of a surrogate pair"),
+    ],
+)
+def test_each_bad_row_is_named(name: str, content: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(TextDataError, match=message) as caught:
+        read_rows(tmp_path / name, ("review", "stars"))
+    assert "Received: " in str(caught.value)
+
+
+def test_an_undecodable_row_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes("review,stars\nkůň,1\nžluť,2\n".encode() + b"caf\xe9,3\n")
+    with pytest.raises(TextDataError, match=r"a\.csv, line 4, is not UTF-8"):
+        read_rows(tmp_path / "a.csv", ("review", "stars"))
