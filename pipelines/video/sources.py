@@ -1,0 +1,259 @@
+"""Where videos come from: class folders, a CSV file, and TFDS data sets; decoded once, and split by video."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from pydantic import Field
+from rich.progress import track
+
+import data
+from data.packages import cache_directory
+from data.real_clips import RealClips
+from data.splits import assign_split
+from pipelines.configuration import ConfigurationError
+from pipelines.video import shards
+from pipelines.video.shards import Shard
+from pipelines.video.video_files import DecodingConfiguration, VideoDataError, fit, resample
+from pipelines.video.video_lists import SPLITS, Entry, csv_entries, folder_entries
+
+SHARES = {"train": 0.7, "validation": 0.15, "test": 0.15}  # of the videos that nobody has split
+NAMED = 10  # videos that a message names; it counts the others
+
+
+class VideoConfiguration(DecodingConfiguration):
+    """Which videos, what they are decoded to, and how they are cut into clips."""
+
+    source: Literal["folder", "csv", "real_clips", "moving_mnist", "ucf101"] = Field(
+        "folder", description="class folders or CSV of your own, or a data set"
+    )
+    path: str = Field("", description="folder with a folder for each class, or CSV of path, label, start, end, split")
+    clip_frames: int = Field(16, ge=1, description="frames of a clip")
+    clip_stride: int = Field(0, ge=0, description="frames from one clip's start to the next; 0: as many as a clip has")
+    skip_unusable: bool = Field(False, description="leave out videos that cannot be used, instead of refusing")
+
+
+class Video(NamedTuple):
+    """A decoded video.
+
+    Attributes:
+        key: its unique name.
+        label: its class; "" without one.
+        shard: its frames.
+    """
+
+    key: str
+    label: str
+    shard: Shard
+
+
+class Videos(NamedTuple):
+    """The videos of each split, and key and reason of each that was left out."""
+
+    splits: dict[str, list[Video]]
+    skipped: list[tuple[str, str]]
+
+
+class Clip(NamedTuple):
+    """Some frames of a video, from `start` on."""
+
+    video: Video
+    start: int
+
+
+def open_source(configuration: VideoConfiguration) -> Videos:
+    """Returns the configured videos, downloaded, prepared and decoded if that has not been done.
+
+    Raises:
+        ConfigurationError: the source needs a path, or has none.
+        VideoDataError: videos cannot be used, and are not to be skipped; or none is left.
+    """
+    own = configuration.source in ("folder", "csv")
+    if own != bool(configuration.path):
+        expected = "a path to your own videos" if own else "no path, for it is a data set"
+        raise ConfigurationError(
+            f"data.path: the source {configuration.source} needs {expected}. Say --data.source folder (or csv) and "
+            f"--data.path clips/ together, or leave both out. Received: {configuration.path!r}"
+        )
+    match configuration.source:
+        case "folder":
+            entries, unusable = folder_entries(Path(configuration.path).expanduser())
+        case "csv":
+            entries, unusable = csv_entries(Path(configuration.path).expanduser()), []
+        case "real_clips":
+            return real_videos(data.prepare(RealClips()), configuration)
+        case "moving_mnist":  # which has one split only
+            builder = data.prepare(tfds.builder("moving_mnist"))
+            return dataset_videos(builder, {"test": ""}, configuration)
+        case "ucf101":
+            builder = data.prepare(tfds.builder("ucf101/ucf101_1_256"))
+            return dataset_videos(builder, {"train": "train validation", "test": "test"}, configuration)
+    return own_videos(entries, unusable, configuration)
+
+
+def clips_of(videos: Iterable[Video], configuration: VideoConfiguration) -> list[Clip]:
+    """Returns the clips of videos, in their order; what is left over at a video's end is in none."""
+    length, stride = configuration.clip_frames, configuration.clip_stride or configuration.clip_frames
+    return [Clip(video, start) for video in videos for start in range(0, video.shard.frames - length + 1, stride)]
+
+
+def read_clips(clips: list[Clip], frames: int, shape: tuple[int, int, int]) -> tf.data.Dataset:
+    """Returns the frames of clips, uint8 (frames, height, width, channels), read from the disk as they are consumed."""
+
+    def read(number: np.int64) -> np.ndarray:
+        clip = clips[number]
+        return clip.video.shard.read(clip.start, clip.start + frames)
+
+    def clip(number: tf.Tensor) -> tf.Tensor:
+        return tf.ensure_shape(tf.numpy_function(read, [number], tf.uint8), (frames, *shape))
+
+    return tf.data.Dataset.range(len(clips)).map(clip, num_parallel_calls=2, deterministic=True)
+
+
+def own_videos(entries: list[Entry], unusable: list[tuple[str, str]], configuration: VideoConfiguration) -> Videos:
+    """Decodes the user's videos that have not been decoded, and splits those that nobody has split.
+
+    The split is by a hash of the video's content: all parts and all copies of one video are on one side.
+
+    Args:
+        entries: the videos.
+        unusable: name and reason of what was already found to be none.
+        configuration: what they are decoded to.
+    """
+    splits: dict[str, list[Video]] = {split: [] for split in SPLITS}
+    problems = list(unusable)
+    sides: dict[str, tuple[str, str]] = {}  # of each video: split and where that was said
+    for entry in track(entries, "Decoding", transient=True, disable=len(entries) < 2):
+        try:
+            shard, _ = shards.decoded(entry.path, configuration, entry.start, entry.end)
+        except VideoDataError as error:
+            problems.append((entry.key, f"{entry.row}: {error}" if entry.row else str(error)))
+            continue
+        if reason := _too_short(shard, configuration):
+            problems.append((entry.key, reason))
+            continue
+        video = shards.identity(entry.path)
+        split = entry.split or assign_split(video, SHARES, "videos")
+        known, where = sides.setdefault(video, (split, entry.row or entry.key))
+        if known != split:
+            raise VideoDataError(
+                f"{entry.row} puts a video into {split} that {where} puts into {known}; expected all parts and copies "
+                "of a video in one split, else it would be tested on what it learned. Correct one. "
+                f"Received: {entry.key}"
+            )
+        splits[split].append(Video(entry.key, entry.label, shard))
+    return checked(splits, problems, configuration)
+
+
+def dataset_videos(
+    builder: tfds.core.DatasetBuilder, splits: Mapping[str, str], configuration: VideoConfiguration
+) -> Videos:
+    """Decodes the videos of a prepared TFDS data set that have not been decoded.
+
+    Args:
+        builder: with a feature `tfds.features.Video`, and maybe a `ClassLabel` and a `name`.
+        splits: which of ours the videos of each of its splits go to, by a hash of their number; "": to any.
+        configuration: what they are decoded to.
+    """
+    features = builder.info.features
+    video = _only(features, tfds.features.Video)
+    if video is None:
+        raise VideoDataError(
+            f"The data set {builder.name} holds no videos; expected a feature Video. Choose another. "
+            f"Received: {features}"
+        )
+    found: dict[str, list[Video]] = {split: [] for split in SPLITS}
+    problems = []
+    for split, wanted in splits.items():
+        for number, each in enumerate(_decoded_split(builder, split, video, configuration)):
+            if reason := _too_short(each.shard, configuration):
+                problems.append((each.key, reason))
+                continue
+            names = wanted.split() or SPLITS
+            total = sum(SHARES[name] for name in names)
+            shares = {name: SHARES[name] / total for name in names}
+            found[assign_split(f"{split}/{number}", shares, builder.name)].append(each)
+    return checked(found, problems, configuration)
+
+
+def real_videos(builder: tfds.core.DatasetBuilder, configuration: VideoConfiguration) -> Videos:
+    """Decodes the embedded clips, each of which is in every split, with another part of its time."""
+    splits: dict[str, list[Video]] = {split: [] for split in SPLITS}
+    problems = []
+    for split, videos in splits.items():
+        for example in builder.as_dataset(split=split).as_numpy_iterator():
+            name, content = example["name"].decode(), example["file"]
+            path = cache_directory() / "videos" / "real_clips" / f"{name}.mp4"
+            if not path.exists() or path.read_bytes() != content:
+                with shards.written(path) as file:
+                    file.write(content)
+            shard, _ = shards.decoded(path, configuration, float(example["start"]), float(example["end"]))
+            if reason := _too_short(shard, configuration):
+                problems.append((f"{name}, {split}", reason))
+            else:
+                videos.append(Video(name, "", shard))
+        videos.sort()
+    return checked(splits, problems, configuration)
+
+
+def checked(
+    splits: dict[str, list[Video]], problems: list[tuple[str, str]], configuration: VideoConfiguration
+) -> Videos:
+    """Refuses unusable videos unless they are to be skipped, and splits without any video."""
+    if problems and not configuration.skip_unusable:
+        named = "; ".join(f"{key}: {reason}" for key, reason in problems[:NAMED])
+        raise VideoDataError(
+            f"{len(problems)} videos cannot be used; expected none such. Mend or remove them, or say "
+            f"--data.skip_unusable to leave them out. Received: {named}{' …' if len(problems) > NAMED else ''}"
+        )
+    if empty := [split for split in SPLITS if not splits[split]]:
+        counts = ", ".join(f"{len(videos)} {split}" for split, videos in splits.items())
+        raise VideoDataError(
+            f"No video is in the split {' and '.join(empty)}; expected some in each. Add videos (a hash of each one "
+            "decides), or say which belong there: a CSV file with a column split. "
+            f"Received: {counts}, {len(problems)} that cannot be used"
+        )
+    return Videos(splits, problems)
+
+
+def _too_short(shard: Shard, configuration: VideoConfiguration) -> str:
+    if shard.frames >= configuration.clip_frames:
+        return ""
+    return f"shorter than a clip: it has {shard.frames} frames, and a clip takes {configuration.clip_frames}"
+
+
+def _decoded_split(
+    builder: tfds.core.DatasetBuilder, split: str, video: str, configuration: VideoConfiguration
+) -> list[Video]:
+    """The videos of a split of a data set; a list of them lies beside their shards once all are decoded."""
+    features = builder.info.features
+    known = (str(builder.data_path), split, shards.decoding_key(configuration))
+    listed = shards.shard_path(*known).with_suffix(".json")
+    if listed.exists():
+        rows = json.loads(listed.read_text(encoding="utf-8"))
+        return [Video(key, label, shards.opened(shards.shard_path(*known, key))) for key, label in rows]
+    label, name = _only(features, tfds.features.ClassLabel), "name" if "name" in features else None
+    reading = tfds.ReadConfig(try_autocache=False)  # memory stays bounded
+    examples = builder.as_dataset(split=split, shuffle_files=False, read_config=reading).as_numpy_iterator()
+    total = builder.info.splits[split].num_examples if split in builder.info.splits else None
+    videos = []
+    for number, example in enumerate(track(examples, f"Decoding {builder.name}", total, transient=True)):
+        key = f"{split}/{example[name].decode() if name else number}"
+        frames = (fit(frame, configuration) for frame in _resampled(example[video], configuration))
+        shard = shards.write(shards.shard_path(*known, key), frames, configuration)
+        videos.append(Video(key, features[label].int2str(int(example[label])) if label else "", shard))
+    with shards.written(listed) as file:
+        file.write(json.dumps([(each.key, each.label) for each in videos]).encode())
+    return videos
+
+
+def _resampled(frames: np.ndarray, configuration: DecodingConfiguration) -> Iterator[np.ndarray]:
+    return resample(frames, configuration.image_rate, configuration.frame_rate)
+
+
+def _only(features: Mapping[str, Any], kind: type) -> str | None:
+    return next((name for name, feature in features.items() if isinstance(feature, kind)), None)

@@ -1,0 +1,94 @@
+"""Shards: decoded once, whole or not at all, and a bounded memory however much is decoded."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipelines.video import shards
+from pipelines.video.video_files import DecodingConfiguration, VideoDataError, decode
+
+Square = Callable[..., np.ndarray]
+Write = Callable[..., Path]
+
+
+def test_a_video_is_decoded_once(
+    tmp_path: Path, square: Square, write_video: Write, as_recorded: DecodingConfiguration
+) -> None:
+    path = write_video(tmp_path / "a.avi", square(20))
+    shard, new = shards.decoded(path, as_recorded)
+    assert (new, shard.frames) == (True, 20)
+    assert shards.decoded(path, as_recorded) == (shard, False)
+    np.testing.assert_array_equal(shard.read(), np.stack(list(decode(path, as_recorded))), strict=True)
+    np.testing.assert_array_equal(shard.read(3, 7), shard.read()[3:7])
+    assert np.load(shard.path).flags["C_CONTIGUOUS"]
+
+
+def test_another_video_configuration_or_part_is_decoded_anew(
+    tmp_path: Path, square: Square, write_video: Write, as_recorded: DecodingConfiguration
+) -> None:
+    path = write_video(tmp_path / "a.avi", square(20))
+    first, _ = shards.decoded(path, as_recorded)
+    for change in ({"height": 12}, {"colour": "grey"}, {"frame_rate": 5.0}, {"fit": "pad"}):
+        shard, new = shards.decoded(path, as_recorded.replace(**change))
+        assert new and shard.path != first.path
+    shard, new = shards.decoded(path, as_recorded, 0.2, 0.4)
+    assert new and shard.frames == 5
+    write_video(path, square(20, seed=1))
+    shard, new = shards.decoded(path, as_recorded)
+    assert new
+    np.testing.assert_array_equal(shard.read(), square(20, seed=1))
+
+
+def test_copies_have_one_identity(tmp_path: Path, square: Square, write_video: Write) -> None:
+    path = write_video(tmp_path / "a.avi", square(20))
+    copy = tmp_path / "other" / "name.avi"
+    copy.parent.mkdir()
+    copy.write_bytes(path.read_bytes())
+    assert shards.identity(copy) == shards.identity(path)
+    assert shards.identity(write_video(tmp_path / "b.avi", square(20, seed=1))) != shards.identity(path)
+
+
+def test_what_fails_halfway_leaves_nothing(
+    cache: Path, tmp_path: Path, square: Square, write_video: Write, as_recorded: DecodingConfiguration
+) -> None:
+    path = write_video(tmp_path / "a.avi", square(20))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    for _ in range(2):
+        with pytest.raises(VideoDataError, match="is truncated"):
+            shards.decoded(path, as_recorded)
+    assert not [each for each in cache.rglob("*") if each.is_file()]
+
+
+def resident() -> int:
+    """Bytes of memory that this process holds."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_memory_does_not_grow(tmp_path: Path, square: Square, write_video: Write) -> None:
+    """Five hundred clips are decoded and read; each one's frames would take a megabyte."""
+    path = write_video(tmp_path / "a.avi", square(40))
+    configuration = DecodingConfiguration(height=96, width=96)
+    sizes = []
+    for number in range(500):
+        shard, new = shards.decoded(path, configuration, end=1.6 + number / 1e6)
+        assert new and shard.read(5, 21).shape == (16, 96, 96, 3)
+        if number in (99, 499):
+            sizes.append(resident())
+    assert sizes[1] - sizes[0] < 20e6  # 400 clips are 440 MB
+
+
+def test_a_long_video_takes_no_more_memory(cache: Path) -> None:
+    configuration = DecodingConfiguration(height=256, width=256)
+
+    def frames() -> Iterator[np.ndarray]:
+        for number in range(1500):
+            yield np.full((256, 256, 3), number % 256, np.uint8)
+
+    before = resident()
+    shard = shards.write(cache / "long.npy", frames(), configuration)
+    assert resident() - before < 30e6  # of 295 MB
+    assert shard == shards.opened(shard.path)
+    np.testing.assert_array_equal(shard.read(700, 701)[0, 0, 0], [700 % 256] * 3)
