@@ -27,6 +27,8 @@ SPANISH = Package(
 _NOTE = re.compile(r"<note\b.*?</note>", re.DOTALL)
 _GLOSSARY = re.compile(r'<div [^>]*type="glossary".*', re.DOTALL)  # follows the last verse, as a part of it
 _BREAK = re.compile(r"</?(?:div|l|lb|lg|chapter|title)\b[^>]*>")  # ends a line of print, and so a word
+# Words that the translators added are marked, in some modules without the spaces around them.
+_ADDED = re.compile(r"(?<=</w>)(?=<transChange\b)|(?<=</transChange>)(?=<w\b)")
 _TAG = re.compile(r"<[^>]*>")
 
 
@@ -80,8 +82,10 @@ def without_markup(verse: str) -> str:
 
     >>> without_markup('<w lemma="strong:H0430">God</w><note placement="foot">Elohim</note><w>created</w> <w>us</w>. ')
     'God created us.'
+    >>> without_markup('<w>Gracia</w><transChange type="added">sea</transChange><w>á vosotros</w>,')
+    'Gracia sea á vosotros,'
     """
     text = _NOTE.sub("\0", _GLOSSARY.sub("", verse))
-    text = _TAG.sub("", _BREAK.sub(" ", text))
+    text = _TAG.sub("", _BREAK.sub(" ", _ADDED.sub(" ", text)))
     text = re.sub(r"\s*\0\s*(?=[,.;:!?)’”])", "", text)
     return " ".join(text.replace("\0", " ").split())
