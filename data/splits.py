@@ -1,11 +1,14 @@
 """Splits that are made once: by a stable hash, near duplicates together."""
 
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from rapidfuzz import fuzz, process
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from data.transcripts import normalise, parts
 
@@ -100,6 +103,36 @@ def group_near_duplicates(
     return [min(members[leader(index)]) for index in range(len(texts))]
 
 
+def group_alike(texts: Sequence[str], sources: Sequence[str] | None = None, similarity: float = 0.8) -> list[str]:
+    """Return one group key per text; texts that are alike as a whole, or come from one source, have the same key.
+
+    It is `group_near_duplicates` for many short written texts, in any language, some ten thousand a minute. Groups are
+    closed: if a is like b, and b like c, then all three are together.
+
+    Args:
+        texts: As written; case, punctuation and spaces do not count, unless a text has nothing else.
+        sources: Of each text where it is from, such as a review of several sentences. None: from nowhere in common.
+        similarity: In (0, 1], of letters: 2 · longest common subsequence / sum of the lengths.
+
+    Returns:
+        The alphabetically first text of each text's group.
+
+    >>> group_alike(["A lame comedy.", "Fine!", "A lame comedy...", "One more."], ["1", "2", "3", "2"])
+    ['A lame comedy.', 'Fine!', 'A lame comedy.', 'Fine!']
+    """
+    plain = [" ".join(re.findall(r"\w+", text.lower())) or text for text in texts]
+    pairs = [*_similarities(plain, plain, similarity).nonzero()]
+    if sources is not None:
+        first = {source: index for index, source in reversed(list(enumerate(sources)))}
+        pairs = [np.append(pairs[0], [first[source] for source in sources]), np.append(pairs[1], range(len(texts)))]
+    ties = coo_matrix((np.ones(len(pairs[0]), bool), pairs), (len(texts), len(texts)))
+    groups = connected_components(ties, directed=False)[1]
+    members = defaultdict(list)
+    for text, group in zip(texts, groups, strict=True):
+        members[group].append(text)
+    return [min(members[group]) for group in groups]
+
+
 def without_near_duplicates(
     texts: Sequence[str],
     held_out: Sequence[str],
@@ -137,7 +170,7 @@ def without_near_duplicates(
 
 def _similarities(left: Sequence[str], right: Sequence[str], cutoff: float) -> np.ndarray:
     """Return the similarity in percent of every pair of texts, 0 below the cutoff: (left, right) uint8."""
-    return process.cdist(left, right, scorer=fuzz.ratio, score_cutoff=100 * cutoff, dtype=np.uint8)
+    return process.cdist(left, right, scorer=fuzz.ratio, score_cutoff=100 * cutoff, dtype=np.uint8, workers=-1)
 
 
 def _contains(long: str, short: str, least_words: int) -> bool:

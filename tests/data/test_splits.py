@@ -7,9 +7,17 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
+from rapidfuzz import fuzz
 
-from data.splits import assign_split, group_near_duplicates, stable_fraction, without_near_duplicates
+from data.splits import (
+    assign_split,
+    group_alike,
+    group_near_duplicates,
+    stable_fraction,
+    without_near_duplicates,
+)
 from data.transcripts import normalise, parts
 
 ROOT = Path(__file__).parents[2]
@@ -104,3 +112,23 @@ def test_nothing_kept_is_like_a_held_out_text():
     kept = without_near_duplicates(others, held_out, "en")
     assert 0 < len(kept) < len(others)
     assert kept == [text for text in others if not any(alike(text, held) for held in held_out)]
+
+
+def test_group_alike_agrees_with_comparing_all_pairs() -> None:
+    generator = np.random.default_rng(3)
+    texts = ["".join(generator.choice(list("ab cd"), generator.integers(3, 9))).strip() or "x" for _ in range(60)]
+    sources = [str(generator.integers(40)) for _ in texts]
+    plain = [" ".join(text.split()) for text in texts]
+    groups = [{index} for index in range(len(texts))]
+    for one, other in itertools.combinations(range(len(texts)), 2):
+        if fuzz.ratio(plain[one], plain[other]) >= 80 or sources[one] == sources[other]:
+            joined = groups[one] | groups[other]
+            for member in joined:
+                groups[member] = joined
+    expected = [min(texts[member] for member in group) for group in groups]
+    assert group_alike(texts, sources) == expected
+    assert len(set(expected)) > 1
+
+
+def test_group_alike_tells_texts_without_words_apart() -> None:
+    assert group_alike(["😀", "...", "😀", "Good!", "good"]) == ["😀", "...", "😀", "Good!", "Good!"]
