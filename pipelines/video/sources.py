@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -28,9 +28,7 @@ NAMED = 10  # videos that a message names; it counts the others
 class VideoConfiguration(DecodingConfiguration):
     """Which videos, what they are decoded to, and how they are cut into clips."""
 
-    source: Literal["folder", "csv", "real_clips", "moving_mnist", "ucf101"] = Field(
-        "folder", description="class folders or CSV of your own, or a data set"
-    )
+    source: str = Field("folder", description="folder, csv, real_clips, moving_mnist or ucf101; a task names its own")
     path: str = Field("", description="folder with a folder for each class, or CSV of path, label, start, end, split")
     clip_frames: int = Field(16, ge=1, description="frames of a clip")
     clip_stride: int = Field(0, ge=0, description="frames from one clip's start to the next; 0: as many as a clip has")
@@ -92,6 +90,11 @@ def open_source(configuration: VideoConfiguration) -> Videos:
         case "ucf101":
             builder = data.prepare(tfds.builder("ucf101/ucf101_1_256"))
             return dataset_videos(builder, {"train": "train validation", "test": "test"}, configuration)
+        case other:
+            raise ConfigurationError(
+                "data.source: there is no such source of videos. Expected folder, csv, real_clips, moving_mnist or "
+                f"ucf101. Correct it. Received: {other!r}"
+            )
     return own_videos(entries, unusable, configuration)
 
 

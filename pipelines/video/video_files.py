@@ -80,14 +80,20 @@ def decode(
     path = Path(path)
     refuse_missing(path)
     frames = _images(path) if path.is_dir() else _file(path)
-    rate = configuration.image_rate if path.is_dir() else _rate(path)
     count = 0
-    for frame in resample(_of_one_size(frames, path), rate, configuration.frame_rate, start, end):
+    for frame in resample(
+        _of_one_size(frames, path), _recorded_rate(path, configuration), configuration.frame_rate, start, end
+    ):
         yield fit(frame, configuration)
         count += 1
     if not count:
         span = "" if (start, end) == (0, float("inf")) else f" between {start:g} and {end:g} s"
         raise _error(path, f"holds no frame{span}", "0 frames", _REMEDY if not span else "Correct start and end.")
+
+
+def rate_of(path: Path, configuration: DecodingConfiguration) -> float:
+    """Returns how many frames `decode` yields for a second of a video."""
+    return configuration.frame_rate or _recorded_rate(path, configuration)
 
 
 def resample(
@@ -210,11 +216,13 @@ def _of_one_size(frames: Iterable[np.ndarray], path: Path) -> Iterator[np.ndarra
         yield frame
 
 
-def _rate(path: Path) -> float:
+def _recorded_rate(path: Path, configuration: DecodingConfiguration) -> float:
+    if path.is_dir():
+        return configuration.image_rate
     capture = _opened(path)
     rate = capture.get(cv2.CAP_PROP_FPS)
     capture.release()
-    return rate if np.isfinite(rate) and rate > 0 else 25.0  # of those that do not say it
+    return rate if np.isfinite(rate) and rate > 0 else configuration.image_rate  # of those that do not say it
 
 
 def _opened(path: Path) -> cv2.VideoCapture:

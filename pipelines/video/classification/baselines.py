@@ -1,0 +1,64 @@
+"""What the classifier is compared with: the most frequent class, a single frame, and the mean of frames."""
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines.optimization import TrainingStep
+from pipelines.progress import Display
+from pipelines.video.classification import data
+from pipelines.video.classification.config import ClassificationConfiguration
+from pipelines.video.classification.model import PooledClassifier
+from pipelines.video.classification.trained import by_video
+
+Choose = Callable[[tf.Tensor], tf.Tensor]
+MAJORITY = "majority"
+FRAMES: dict[str, Choose] = {
+    "single frame": lambda frames: frames[:, frames.shape[1] // 2 : frames.shape[1] // 2 + 1],
+    "mean of frames": lambda frames: frames,
+}
+"""Which frames of clips (batch, time, height, width, channels) a baseline looks at."""
+
+
+def majority(sets: data.Sets, split: str) -> np.ndarray:
+    """Returns for each video of a split the shares of the classes among the training clips, (videos, classes)."""
+    counts = np.bincount(sets.splits["train"].labels, minlength=len(sets.classes))
+    return np.tile(counts / counts.sum(), (len(sets.splits[split].keys), 1))
+
+
+def fitted(name: str, configuration: ClassificationConfiguration, sets: data.Sets) -> PooledClassifier:
+    """Returns a baseline, trained on the same clips as the classifier, by as many steps as `baseline_steps` says.
+
+    Args:
+        name: one of `FRAMES`.
+        configuration: of the classifier's training.
+        sets: the clips.
+    """
+    shape = configuration.data.frame_shape
+    classifier = PooledClassifier(configuration.network, shape, sets.classes, configuration.seed)
+    classifier(tf.zeros((1, 1, *shape), tf.uint8))
+
+    def loss(batch: tuple[tf.Tensor, tf.Tensor], training: bool) -> tf.Tensor:
+        logits = classifier(FRAMES[name](batch[0]), training=training)
+        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(batch[1], logits))
+
+    steps = configuration.baseline_steps
+    training = configuration.training.replace(weight_average_decay=0.0)  # the last weights are those that are kept
+    batches = data.training_batches(sets, configuration.data, configuration.seed, epoch=0).take(steps)
+    step = TrainingStep(classifier, loss, training, steps, batches.element_spec)
+    print(f"Training the baseline {name}, {steps} steps", flush=True)
+    with Display(steps) as display:
+        for batch in batches:
+            step(batch)
+            display.advance()
+    return classifier
+
+
+def probabilities(
+    name: str, classifier: PooledClassifier, examples: data.Examples, configuration: data.DataConfiguration
+) -> np.ndarray:
+    """Returns what a fitted baseline says of the videos of a split, (videos, classes)."""
+    read = tf.function(lambda frames: tf.nn.softmax(classifier(FRAMES[name](frames))))
+    said = np.concatenate([read(frames).numpy() for frames in data.batches(examples, configuration)])
+    return by_video(examples, said)[1]

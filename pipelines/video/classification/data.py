@@ -1,0 +1,191 @@
+"""From videos to labelled clips in batches: classes, splits, and clips drawn for training."""
+
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from pydantic import Field
+
+import data
+from data import motion_clips
+from data.fashion_images import fashion_images
+from data.motion_clips import MOTIONS, SIZE, MotionClips, draw_clip
+from pipelines.configuration import ConfigurationError
+from pipelines.video.sources import NAMED, Video, VideoConfiguration, Videos, clips_of, open_source
+from pipelines.video.video_files import VideoDataError
+from pipelines.video.video_lists import SPLITS
+
+JUDGED_AT_ONCE = 64  # clips
+
+
+class DataConfiguration(VideoConfiguration):
+    """Which clips to learn from, and how they are batched."""
+
+    source: Literal["motion_clips", "folder", "csv", "ucf101"] = Field(
+        "motion_clips", description="embedded data set, your own videos in class folders or a CSV, or a public TFDS set"
+    )
+    height: int = Field(SIZE, ge=1, le=4096, description="pixels of a frame")
+    width: int = Field(SIZE, ge=1, le=4096, description="pixels of a frame")
+    colour: Literal["grey", "rgb"] = Field("grey", description="one channel or three")
+    mirror: bool = Field(False, description="mirror half of the training clips; not where left and right matter")
+    batch_size: int = Field(32, ge=1, description="clips in a batch")
+
+
+class Examples(NamedTuple):
+    """The clips of a split, in an order that never changes.
+
+    Attributes:
+        labels: int32 (clips,), places in the classes.
+        videos: int32 (clips,), which video each clip is of, a place in `keys`.
+        keys: names of the videos.
+        read: the frames of a clip by its number, uint8 (time, height, width, channels).
+    """
+
+    labels: np.ndarray
+    videos: np.ndarray
+    keys: list[str]
+    read: Callable[[int], np.ndarray]
+
+
+class Sets(NamedTuple):
+    """All clips of a configuration.
+
+    Attributes:
+        classes: their names.
+        splits: the clips of train, validation and test.
+        draw: draws a clip of training and its label.
+        skipped: key and reason of each video that is left out.
+    """
+
+    classes: tuple[str, ...]
+    splits: dict[str, Examples]
+    draw: Callable[[np.random.Generator], tuple[np.ndarray, int]]
+    skipped: list[tuple[str, str]]
+
+
+def load(configuration: DataConfiguration) -> Sets:
+    """Opens the clips and refuses what cannot be learned, by name, before training starts.
+
+    Raises:
+        ConfigurationError: a setting does not fit the source.
+        VideoDataError: videos or labels cannot be used.
+    """
+    if configuration.source == "motion_clips":
+        return _motions(configuration)
+    return _videos(open_source(configuration), configuration)
+
+
+def training_batches(sets: Sets, configuration: DataConfiguration, seed: int, epoch: int) -> tf.data.Dataset:
+    """Endless batches of an epoch, the same each time they are asked for.
+
+    Returns:
+        Pairs of uint8 (batch, time, height, width, channels) and int32 (batch,), the labels.
+    """
+
+    def draw(number: np.int64) -> tuple[np.ndarray, np.ndarray]:
+        random = np.random.default_rng((seed, epoch, int(number)))
+        clips, labels = zip(*(sets.draw(random) for _ in range(configuration.batch_size)), strict=True)
+        return np.stack(clips), np.array(labels, np.int32)
+
+    def batch(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        clips, labels = tf.numpy_function(draw, [number], (tf.uint8, tf.int32))
+        size = configuration.batch_size
+        shape = (size, configuration.clip_frames, *configuration.frame_shape)
+        return tf.ensure_shape(clips, shape), tf.ensure_shape(labels, (size,))
+
+    return tf.data.Dataset.counter().map(batch, num_parallel_calls=2, deterministic=True).prefetch(4)
+
+
+def batches(examples: Examples, configuration: DataConfiguration) -> tf.data.Dataset:
+    """The clips of a split, in order, in batches uint8 (batch, time, height, width, channels)."""
+
+    def clip(number: tf.Tensor) -> tf.Tensor:
+        frames = tf.numpy_function(examples.read, [number], tf.uint8)
+        return tf.ensure_shape(frames, (configuration.clip_frames, *configuration.frame_shape))
+
+    numbers = tf.data.Dataset.range(len(examples.labels))
+    return numbers.map(clip, num_parallel_calls=2, deterministic=True).batch(JUDGED_AT_ONCE).prefetch(2)
+
+
+def _motions(configuration: DataConfiguration) -> Sets:
+    """The eight motions: endless clips to learn from, and those of the data set to be judged by."""
+    if configuration.frame_shape != (SIZE, SIZE, 1) or configuration.clip_frames > motion_clips.FRAMES:
+        raise ConfigurationError(
+            f"data: the motion clips are grey, of {SIZE}×{SIZE} pixels and at most {motion_clips.FRAMES} frames. Leave "
+            "--data.height, --data.width, --data.colour and --data.clip_frames as they are. Received: "
+            f"{configuration.frame_shape} and {configuration.clip_frames} frames"
+        )
+    if configuration.path or configuration.mirror:
+        raise ConfigurationError(
+            "data.path and data.mirror: the motion clips are drawn, and a mirror would make right of left. Leave them "
+            "out, or say --data.source folder for your own videos. Received: "
+            f"{configuration.path!r} and {configuration.mirror}"
+        )
+    builder, frames = data.prepare(MotionClips()), configuration.clip_frames
+    splits = {}
+    for split in SPLITS:
+        clips = list(builder.as_dataset(split=split, shuffle_files=False).as_numpy_iterator())
+        videos = np.stack([clip["video"][:frames] for clip in clips])
+        labels = np.array([clip["label"] for clip in clips], np.int32)
+        names = [f"{split}/{number}" for number in range(len(clips))]
+        splits[split] = Examples(labels, np.arange(len(clips), dtype=np.int32), names, videos.__getitem__)
+    pixels = fashion_images("train").pixels
+
+    def draw(random: np.random.Generator) -> tuple[np.ndarray, int]:
+        label = int(random.integers(len(MOTIONS)))
+        return draw_clip(pixels, label, random, frames), label
+
+    return Sets(MOTIONS, splits, draw, [])
+
+
+def _videos(videos: Videos, configuration: DataConfiguration) -> Sets:
+    """Decoded videos: clips at random places to learn from, and all clips one after another to be judged by."""
+    classes = _classes(videos)
+    splits = {split: _examples(each, classes, configuration) for split, each in videos.splits.items()}
+    learned, length = videos.splits["train"], configuration.clip_frames
+
+    def draw(random: np.random.Generator) -> tuple[np.ndarray, int]:
+        video = learned[random.integers(len(learned))]
+        start = int(random.integers(video.shard.frames - length + 1))
+        clip = video.shard.read(start, start + length)
+        if configuration.mirror and random.random() < 0.5:
+            clip = clip[:, :, ::-1]
+        return clip, classes.index(video.label)
+
+    return Sets(classes, splits, draw, videos.skipped)
+
+
+def _examples(videos: Sequence[Video], classes: tuple[str, ...], configuration: DataConfiguration) -> Examples:
+    clips = clips_of(videos, configuration)
+    numbers = {video.key: number for number, video in enumerate(videos)}
+
+    def read(number: int) -> np.ndarray:
+        video, start = clips[number]
+        return video.shard.read(start, start + configuration.clip_frames)
+
+    labels = np.array([classes.index(clip.video.label) for clip in clips], np.int32)
+    return Examples(labels, np.array([numbers[clip.video.key] for clip in clips], np.int32), list(numbers), read)
+
+
+def _classes(videos: Videos) -> tuple[str, ...]:
+    """The classes of the training split; refuses videos that belong to none of them."""
+    every = [(split, video) for split, each in videos.splits.items() for video in each]
+    if unlabelled := [video.key for _, video in every if not video.label]:
+        raise VideoDataError(
+            f"{len(unlabelled)} videos have no label; expected a class for each. Fill the column label, or remove "
+            f"them. Received: {', '.join(unlabelled[:NAMED])}"
+        )
+    classes = tuple(sorted({video.label for video in videos.splits["train"]}))
+    if len(classes) < 2:
+        raise VideoDataError(
+            "There is one class only, so there is nothing to tell apart; expected two or more with videos for "
+            f"training. Add videos of other classes. Received: {classes[0]!r}"
+        )
+    if unknown := [f"{video.key} ({split}, {video.label})" for split, video in every if video.label not in classes]:
+        raise VideoDataError(
+            f"{len(unknown)} videos belong to classes without any video for training; expected some of each. Add "
+            "videos of the class (a hash of each one decides its split), or say which train: a CSV file with a column "
+            f"split. Received: {', '.join(unknown[:NAMED])}"
+        )
+    return classes

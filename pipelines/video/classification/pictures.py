@@ -1,0 +1,95 @@
+"""Pictures of a classifier: the evidence over time under a film strip, and which classes it takes for others."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from pipelines.plots import COLOURS
+
+STRIP = 16  # frames of a film strip at most
+MOST_NAMED = 30  # classes whose counts and names are written into the matrix
+OTHERS = "#BBBBBB"
+
+
+def film_strip(frames: np.ndarray, evidence: np.ndarray, label: int, classes: Sequence[str], title: str) -> Figure:
+    """Draws the frames of a clip, and below each the probability of each class after it.
+
+    The true class and those that led at some time have a colour; the others are grey.
+
+    Args:
+        frames: uint8 (time, height, width, channels).
+        evidence: (time, classes), probabilities.
+        label: the true class.
+        classes: their names.
+        title: of the figure.
+    """
+    time = len(frames)
+    shown = np.unique(np.linspace(0, time - 1, min(time, STRIP)).round().astype(int))
+    figure = Figure(figsize=(11, 3.6), layout="constrained")
+    strip, axes = figure.subplots(2, 1, height_ratios=(1, 3))
+    pictures = [np.pad(frames[number], [(1, 1), (1, 1), (0, 0)], constant_values=128) for number in shown]
+    film = np.concatenate(pictures, axis=1)
+    strip.imshow(film.squeeze(-1) if film.shape[2] == 1 else film, cmap="gray", vmin=0, vmax=255, aspect="auto")
+    strip.axis("off")
+    leaders = [label, *(each for each in np.unique(evidence.argmax(axis=1)) if each != label)]
+    steps = np.arange(1, time + 1)
+    for each in range(len(classes)):
+        if each not in leaders:
+            axes.plot(steps, evidence[:, each], color=OTHERS, linewidth=1)
+    for place, each in reversed(list(enumerate(leaders))):
+        name = f"{classes[each]} (true)" if place == 0 else classes[each]
+        style = {"linewidth": 2.5} if place == 0 else {"linewidth": 1.5, "linestyle": ("-", "--", ":")[place // 4 % 3]}
+        axes.plot(steps, evidence[:, each], marker=".", color=COLOURS[place % 4], label=name, zorder=3, **style)
+    axes.set_xlim(0.5, time + 0.5)  # so that each frame stands over its step
+    axes.set_ylim(-0.02, 1.02)
+    axes.set_xlabel("frames seen")
+    axes.set_ylabel("probability")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8, loc="center right")
+    strip.set_title(title, fontsize=10)
+    return figure
+
+
+def accuracy_over_time(evidence: np.ndarray, labels: np.ndarray, chance: float) -> Figure:
+    """Draws the share of clips whose class is right after each number of frames.
+
+    Args:
+        evidence: (clips, time, classes), probabilities.
+        labels: of the clips.
+        chance: what guessing reaches.
+    """
+    figure = Figure(figsize=(7, 3), layout="constrained")
+    axes = figure.subplots()
+    right = (evidence.argmax(axis=2) == labels[:, np.newaxis]).mean(axis=0)  # (time,)
+    axes.plot(np.arange(1, len(right) + 1), right, marker=".", color=COLOURS[0], label="model")
+    axes.axhline(chance, color="#666666", linestyle="--", label="most frequent class")
+    axes.set_ylim(0, 1.02)
+    axes.set_xlabel("frames seen")
+    axes.set_ylabel("accuracy of the clips")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    return figure
+
+
+def confusion_picture(counts: np.ndarray, classes: Sequence[str]) -> Figure:
+    """Draws how often each true class (rows) was taken for each class (columns), in shares of the row.
+
+    Args:
+        counts: (classes, classes).
+        classes: their names.
+    """
+    size = min(4 + 0.35 * len(classes), 14)
+    figure = Figure(figsize=(size + 1, size), layout="constrained")
+    axes = figure.subplots()
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    if len(classes) <= MOST_NAMED:
+        for row, column in np.argwhere(counts):
+            colour = "white" if shares[row, column] > 0.5 else "black"
+            axes.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=8, color=colour)
+        axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
+        axes.set_yticks(range(len(classes)), classes)
+    axes.set_xlabel("said")
+    axes.set_ylabel("true")
+    return figure

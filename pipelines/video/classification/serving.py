@@ -1,0 +1,79 @@
+"""What a server runs: frames in, the class and the probability of each class out, in stock TensorFlow operations."""
+
+from typing import Any
+
+import tensorflow as tf
+
+from pipelines.video.classification.model import Classifier, State
+
+Tensors = dict[str, tf.Tensor]
+
+
+def served(classifier: Classifier) -> tuple[tf.Module, dict[str, Any]]:
+    """Returns a module that holds the weights, and the functions to serve by name.
+
+    `serving_default` takes `frames`, uint8 (batch, time, height, width, channel); `padded` also takes `lengths`
+    (batch,), how many frames of each clip count. Both return `label` (batch,) and `probabilities` (batch, classes).
+    `initial_state`, from a batch size, and `step`, from one `frame` (batch, height, width, channel) and the state to
+    the same answers and the new state, follow a stream.
+    """
+    module = tf.Module()
+    # The variables alone: a tracked Keras model would bring objects that a loader without Keras cannot make.
+    module.served = [weight.value for weight in classifier.variables]
+    shape = classifier.frame_shape
+    frames = tf.TensorSpec((None, None, *shape), tf.uint8, name="frames")
+    frame = tf.TensorSpec((None, *shape), tf.uint8, name="frame")
+    state = {
+        name: tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype, name=name)
+        for name, tensor in _flat(classifier.initial_state(1)).items()
+    }
+    whole = tf.function(lambda frames: classify(classifier, frames))
+    padded = tf.function(lambda frames, lengths: classify(classifier, frames, lengths))
+    start = tf.function(lambda batch: _flat(classifier.initial_state(batch)))
+    step = tf.function(lambda frame, **state: stream(classifier, frame, state))
+    return module, {
+        "serving_default": whole.get_concrete_function(frames),
+        "padded": padded.get_concrete_function(frames, tf.TensorSpec((None,), tf.int32, name="lengths")),
+        "initial_state": start.get_concrete_function(tf.TensorSpec((), tf.int32, name="batch")),
+        "step": step.get_concrete_function(frame, **state),
+    }
+
+
+def classify(classifier: Classifier, frames: tf.Tensor, lengths: tf.Tensor | None = None) -> Tensors:
+    """Classifies clips (batch, time, height, width, channel), of which `lengths` (batch,) frames count."""
+    shortest = tf.shape(frames)[1] if lengths is None else tf.reduce_min(lengths)
+    longest = tf.shape(frames)[1] if lengths is None else tf.reduce_max(lengths)
+    fits = (shortest > 0) & (longest <= tf.shape(frames)[1])
+    message = "Expected at least one frame of each clip, and none behind the end of `frames`. Received:"
+    with tf.control_dependencies([tf.debugging.Assert(fits, [message, shortest, longest])]):
+        logits = classifier(tf.identity(frames), lengths).logits  # (batch, time, classes)
+    last = logits[:, -1] if lengths is None else tf.gather(logits, lengths - 1, batch_dims=1)
+    return _answer(classifier, last)
+
+
+def stream(classifier: Classifier, frame: tf.Tensor, state: Tensors) -> Tensors:
+    """Takes a frame (batch, height, width, channel) and the state before it; returns the answer and the new state."""
+    logits, new_state = classifier(frame[:, tf.newaxis], state=_nested(classifier, state))
+    return _answer(classifier, logits[:, -1]) | _flat(new_state)
+
+
+def _answer(classifier: Classifier, logits: tf.Tensor) -> Tensors:
+    labels = tf.gather(tf.constant(classifier.classes), tf.argmax(logits, axis=-1))
+    return {"label": labels, "probabilities": tf.nn.softmax(logits)}
+
+
+def _flat(state: State) -> Tensors:
+    """The network's state as named tensors, as a signature wants it."""
+    recurrent = {
+        f"recurrent_{layer}_{part}": tensor
+        for layer, parts in enumerate(state.recurrent)
+        for part, tensor in enumerate(parts)
+    }
+    return {"last_frame": state.frame, "seen": state.seen} | recurrent
+
+
+def _nested(classifier: Classifier, tensors: Tensors) -> State:
+    """The network's state from its named tensors; inverse of `_flat`."""
+    parts = [len(each) for each in classifier.stack.initial_state(1)]
+    recurrent = [[tensors[f"recurrent_{layer}_{part}"] for part in range(number)] for layer, number in enumerate(parts)]
+    return State(tensors["last_frame"], tensors["seen"], recurrent)
