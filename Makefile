@@ -1,6 +1,6 @@
 # Every command of the project. `make help` lists them; it reads the comments that begin with two number signs.
 # A new pipeline is one more word here, and the package pipelines/<word> with train, evaluate and export.
-PIPELINES := speech series
+PIPELINES := speech series nlp video
 
 PRESET ?=
 ARGS ?=
@@ -8,6 +8,9 @@ RESUME ?=
 RUN ?=
 AUDIO ?=
 CSV ?=
+PROMPT ?=
+TEXT ?=
+VIDEO ?=
 SLOW ?=
 PYTHON3 ?= python3
 
@@ -20,22 +23,26 @@ run_option = $(if $(RUN),--run "$(RUN)")
 # In the list of targets, the word PIPELINE of a comment stands for each pipeline.
 targets = $(addprefix $(1)-,$(PIPELINES))
 
-# Said before the environment is made, not after.
-ifneq ($(filter transcribe,$(MAKECMDGOALS)),)
-ifeq ($(strip $(AUDIO)),)
-$(error There is nothing to transcribe. Name the recordings: make transcribe AUDIO="a.wav b.mp3". Received: AUDIO=$(AUDIO))
+# Said before the environment is made, not after: $(call needs,target,variable,what it names,an example).
+define needs
+ifneq ($(filter $(1),$(MAKECMDGOALS)),)
+ifeq ($(strip $(value $(2))),)
+$$(error There is nothing to work on. Name $(3): make $(1) $(4). Received: $(2)=$($(2)))
 endif
 endif
-ifneq ($(filter forecast,$(MAKECMDGOALS)),)
-ifeq ($(strip $(CSV)),)
-$(error There is nothing to forecast. Name the table of what came before: make forecast CSV=measurements.csv. Received: CSV=$(CSV))
-endif
-endif
+endef
+$(eval $(call needs,transcribe,AUDIO,the recordings,AUDIO="a.wav b.mp3"))
+$(eval $(call needs,forecast,CSV,the table of what came before,CSV=measurements.csv))
+$(eval $(call needs,translate,TEXT,the sentence,TEXT="In the beginning"))
+$(eval $(call needs,predict-video,VIDEO,the video,VIDEO=clip.mp4))
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
+# As they were typed, whatever signs are in them.
+export GENERATE_PROMPT := $(value PROMPT)
+export TRANSLATE_TEXT := $(value TEXT)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup transcribe forecast bench gradient-flow docs test test-all lint format clean \
+.PHONY: help setup transcribe forecast generate translate predict-video bench gradient-flow docs test test-all lint format clean \
 	$(call targets,train) $(call targets,eval) $(call targets,export)
 
 ## help: list the commands
@@ -75,6 +82,18 @@ transcribe: $(ENVIRONMENT)
 ## forecast: print what comes after a table CSV=measurements.csv [RUN=folder] [ARGS=--anomalies]
 forecast: $(ENVIRONMENT)
 	$(PYTHON) -m pipelines.series.forecast $(strip $(CSV) $(run_option) $(ARGS))
+
+## generate: go on writing after a few words, or from nothing [PROMPT="In the beginning"] [RUN=folder] [ARGS=…]
+generate: $(ENVIRONMENT)
+	$(PYTHON) -m pipelines.nlp.generate $(strip $(if $(value PROMPT),"$$GENERATE_PROMPT") $(run_option) $(ARGS))
+
+## translate: print the translation of a sentence TEXT="…" [RUN=folder] [ARGS=…]
+translate: $(ENVIRONMENT)
+	$(PYTHON) -m pipelines.nlp.translate $(strip "$$TRANSLATE_TEXT" $(run_option) $(ARGS))
+
+## predict-video: write the frames that come next, or print what a clip shows VIDEO=clip.mp4 [RUN=folder] [ARGS=…]
+predict-video: $(ENVIRONMENT)
+	$(PYTHON) -m pipelines.video.predict $(strip $(VIDEO) $(run_option) $(ARGS))
 
 ## bench: time the layers beside Keras and, where installed, PyTorch [ARGS=--quick: a few minutes]
 bench: $(ENVIRONMENT)

@@ -51,6 +51,10 @@ def test_make_without_a_target_prints_the_help() -> None:
         (["transcribe", "AUDIO=a.wav b.mp3"], ["pipelines.speech.transcribe a.wav b.mp3"]),
         (["transcribe", "AUDIO='a b.wav' c.mp3"], ["pipelines.speech.transcribe 'a b.wav' c.mp3"]),
         (["forecast", "CSV=a.csv", "ARGS=--anomalies"], ["pipelines.series.forecast a.csv --anomalies"]),
+        (["generate"], ["pipelines.nlp.generate"]),
+        (["generate", "PROMPT=In the", "ARGS=--seed 2"], ['pipelines.nlp.generate "$GENERATE_PROMPT" --seed 2']),
+        (["translate", "TEXT=Good morning", "RUN=a"], ['pipelines.nlp.translate "$TRANSLATE_TEXT" --run "a"']),
+        (["predict-video", "VIDEO=a.mp4"], ["pipelines.video.predict a.mp4"]),
         (["bench", "ARGS=--quick"], ["benchmarks.speed --quick"]),
         (["gradient-flow", "ARGS=--seed 2"], ["benchmarks.gradient_flow --seed 2"]),
         (["docs"], ["sphinx --fail-on-warning --keep-going --quiet docs docs/_build"]),
@@ -70,11 +74,33 @@ def test_another_pipeline_is_one_more_word() -> None:
     assert "  export-nlp " in make("PIPELINES=speech nlp", "help").stdout
 
 
-def test_transcribe_without_recordings_says_what_to_type() -> None:
-    result = make("--dry-run", "transcribe")
+@pytest.mark.parametrize(
+    ("target", "typed"),
+    [
+        ("transcribe", 'AUDIO="a.wav b.mp3"'),
+        ("forecast", "CSV=measurements.csv"),
+        ("translate", 'TEXT="In the beginning"'),
+        ("predict-video", "VIDEO=clip.mp4"),
+    ],
+)
+def test_a_command_without_its_input_says_what_to_type(target: str, typed: str) -> None:
+    result = make("--dry-run", target)
     assert result.returncode != 0
-    assert 'make transcribe AUDIO="a.wav b.mp3"' in result.stderr
+    assert f"make {target} {typed}" in result.stderr
     assert result.stdout == "", "the mistake must be told before the environment is made"
+
+
+def test_text_reaches_the_command_as_it_was_typed(tmp_path: Path) -> None:
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\nshift 2\nprintf "%s|" "$@" > arguments\n')
+    python.chmod(0o755)
+    for name in ("Makefile", "setup.cfg", "pyproject.toml"):
+        shutil.copy(REPOSITORY / name, tmp_path)
+    (tmp_path / ".venv" / ".complete").touch()
+    text = """It's "5 $(shell id)" and `two` $HOME"""
+    assert make("translate", f"TEXT={text}", folder=tmp_path).returncode == 0
+    assert (tmp_path / "arguments").read_text() == f"{text}|"
 
 
 @pytest.fixture
