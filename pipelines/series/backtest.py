@@ -101,9 +101,9 @@ class Task(NamedTuple):
         return Origins(*map(np.concatenate, zip(*parts, strict=True)))
 
 
-def backtest(forecaster: Forecaster, task: Task) -> Forecasts:
+def backtest(forecaster: Forecaster, task: Task, adapting: bool = True) -> Forecasts:
     """Lets a forecaster read each series once, from its first step on, and keeps what it said at the origins."""
-    said = forecast_split(forecaster, task.sets, task.split, chosen=task.chosen)
+    said = forecast_split(forecaster, task.sets, task.split, chosen=task.chosen, adapting=adapting)
     return stacked(Forecasts(one.quantiles[:, :, task.target], one.mean[:, :, task.target]) for one in said)
 
 

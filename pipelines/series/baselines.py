@@ -1,6 +1,6 @@
 """What a forecaster is measured against, at the same origins: naive rules, statsforecast, gradient boosting."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -106,27 +106,42 @@ def _normal(task: Task, window: int) -> Forecasts:
 
 
 def boosting(task: Task) -> Forecasts:
-    """Gradient boosting on lags of all series, its quantiles from its errors on the validation split."""
+    """Gradient boosting on lags of all series.
+
+    Its quantiles come from the errors on the validation split of models that did not learn from it; its forecasts from
+    models that did, as far as it lies before what is forecast.
+    """
+    errors_of = boosted(task, ("train",))
+    points = errors_of if task.split == "validation" else boosted(task, ("train", "validation"))
+    return _with_errors(task, points, "validation", errors_of)
+
+
+def boosted(task: Task, splits: Sequence[Split]) -> Points:
+    """Returns point forecasts of gradient boosting that learned from some splits, a model for each step ahead."""
     features = [lagged(task, index) for index in range(len(task.sets.series))]
-    stride = -(-sum(task.sets.train_end) // BOOSTED_ROWS)
-    inputs, changes = [], []
-    for index, known in enumerate(features):
-        steps = task.steps(index, "train")[task.season :: stride]
-        inputs.append(known[steps])
-        changes.append(task.following(index, steps) - task.path(index)[steps, np.newaxis])
-    rows, change = np.concatenate(inputs), np.concatenate(changes)  # (rows, features), (rows, horizon)
+    learned = [
+        np.concatenate([task.steps(index, split) for split in splits])[task.season :] for index in range(len(features))
+    ]
+    stride = -(-sum(map(len, learned)) // BOOSTED_ROWS)
+    inputs = np.concatenate([known[steps[::stride]] for known, steps in zip(features, learned, strict=True)])
+    changes = np.concatenate(
+        [
+            task.following(index, steps[::stride]) - task.path(index)[steps[::stride], np.newaxis]
+            for index, steps in enumerate(learned)
+        ]
+    )  # (rows, horizon)
 
     models = []
     with threadpool_limits(1):  # on a busy machine its threads wait for each other, for minutes
-        for each in change.T:
+        for each in changes.T:
             scored = ~np.isnan(each)
-            models.append(HistGradientBoostingRegressor(**BOOSTING).fit(rows[scored], each[scored]))
+            models.append(HistGradientBoostingRegressor(**BOOSTING).fit(inputs[scored], each[scored]))
 
     def points(index: int, steps: np.ndarray) -> np.ndarray:
         ahead = np.stack([model.predict(features[index][steps]) for model in models], axis=1)
         return task.path(index)[steps, np.newaxis] + ahead
 
-    return _with_errors(task, points, "validation")
+    return points
 
 
 def lagged(task: Task, index: int) -> np.ndarray:
@@ -170,13 +185,20 @@ def statistical(name: str, task: Task) -> Forecasts:
     return stacked(parts)
 
 
-def _with_errors(task: Task, points: Points, split: Split = "train") -> Forecasts:
-    """Puts quantiles around point forecasts: of their errors on a split before, at each step, with either sign."""
+def _with_errors(task: Task, points: Points, split: Split = "train", errors_of: Points | None = None) -> Forecasts:
+    """Puts quantiles around point forecasts: of their errors on a split before, at each step, with either sign.
+
+    Args:
+        task: what is to be forecast.
+        points: the forecasts.
+        split: where the errors are taken.
+        errors_of: forecasts to take them of. Default: the same.
+    """
     parts = []
     for index in task.chosen:
         past = task.steps(index, split)
         past = past[past >= task.season]
-        errors = task.following(index, past) - points(index, past)  # (steps, horizon)
+        errors = task.following(index, past) - (errors_of or points)(index, past)  # (steps, horizon)
         spread = np.nanquantile(np.concatenate([errors, -errors]), task.levels, axis=0).T  # (horizon, levels)
         steps = task.steps(index)
         mean = points(index, steps) - task.base(index, steps)[:, np.newaxis]

@@ -33,17 +33,13 @@ def fit_widening(quantiles: np.ndarray, truth: np.ndarray, levels: Sequence[floa
     """
     middle = quantiles[..., levels.index(0.5)]
     factors = np.ones(quantiles.shape[1:])
-    for low, level in enumerate(levels[: levels.index(0.5)]):
-        mirrored = [index for index, other in enumerate(levels) if np.isclose(other, 1 - level)]
-        if not mirrored:
-            continue
-        high = mirrored[0]
+    for low, high in mirrored(levels):
         with np.errstate(divide="ignore", invalid="ignore"):
             above = (truth - middle) / (quantiles[..., high] - middle)
             below = (middle - truth) / (middle - quantiles[..., low])
         scores = np.where(np.isfinite(truth), np.fmax(above, below), np.nan)
         count = np.maximum(np.isfinite(truth).sum(axis=0), 1)
-        rank = np.minimum((1 - 2 * level) * (count + 1) / count, 1)  # of a finite sample
+        rank = np.minimum((1 - 2 * levels[low]) * (count + 1) / count, 1)  # of a finite sample
         flat = scores.reshape(len(scores), -1).T
         found = [
             np.nanquantile(column, share) if np.isfinite(column).any() else 1.0
@@ -51,6 +47,22 @@ def fit_widening(quantiles: np.ndarray, truth: np.ndarray, levels: Sequence[floa
         ]
         factors[..., low] = factors[..., high] = np.reshape(found, scores.shape[1:])
     return factors
+
+
+def mirrored(levels: Sequence[float]) -> list[tuple[int, int]]:
+    """Returns the places of the two levels of each central interval, the widest first.
+
+    Example:
+        >>> mirrored((0.1, 0.2, 0.5, 0.9))
+        [(0, 3)]
+    """
+    below = levels[: levels.index(0.5)]
+    return [
+        (low, high)
+        for low, level in enumerate(below)
+        for high, other in enumerate(levels)
+        if np.isclose(other, 1 - level)
+    ]
 
 
 def held_out_by(times: Any, fold_days: int, members: int) -> Any:

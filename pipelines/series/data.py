@@ -86,6 +86,11 @@ def split_ends(times: Sequence[np.ndarray], configuration: DataConfiguration) ->
     return ends
 
 
+def with_validation(sets: Sets) -> Sets:
+    """The same series, the validation period a part of the training period."""
+    return sets._replace(train_end=list(sets.validation_end))
+
+
 def origins(sets: Sets, index: int, split: Split, horizon: int) -> range:
     """The steps of a series after which a forecast has all its targets within a split.
 

@@ -42,11 +42,19 @@ def evaluate(
 ) -> Evaluation:
     """Forecasts a split with a run's forecaster and the baselines; writes table, plots and page into its folder."""
     configuration = run.read_configuration(SeriesConfiguration)
+    if configuration.network.fold_days and split == "validation":
+        raise ConfigurationError(
+            "The validation period was learned from, so that an evaluation on it would flatter: each member was "
+            "validated on the stretches that it left out (history.csv). Evaluate the test split, or train with "
+            f"--network.fold_days 0. Received: split {split!r}, network.fold_days {configuration.network.fold_days}"
+        )
     forecaster = load_forecaster(run)
     sets = data.load(configuration.data, forecaster.columns)
     task = task_of(configuration, sets, split, series, target)
     origins = task.origins()
     rows: dict[str, tuple[str, Baseline]] = {"model": (described(task, origins), partial(backtest, forecaster))}
+    if configuration.network.adaptation_rate:
+        rows["without adaptation"] = ("the same network", partial(backtest, forecaster, adapting=False))
     if configuration.network.calibrate:
         rows["without calibration"] = ("the same network", partial(uncalibrated_backtest, forecaster))
     rows |= baselines.available(task, slow_baselines)
@@ -134,7 +142,7 @@ def described(task: Task, origins: Origins) -> str:
 def uncalibrated_backtest(forecaster: Forecaster, task: Task) -> Forecasts:
     """As `backtest`, with the quantiles as the network gives them."""
     with forecaster.uncalibrated():
-        return backtest(forecaster, task)
+        return backtest(forecaster, task, adapting=False)
 
 
 def main(arguments: list[str]) -> None:

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from models.recurrence import linear_recurrence
 from pipelines.configuration import ConfigurationError
+from pipelines.series.adaptation import Adaptation, adapt, no_adaptation
 from pipelines.series.calendar import calendar_features
 from pipelines.series.calibration import held_out_by, widened
 from pipelines.series.distributions import DISTRIBUTIONS
@@ -48,7 +49,8 @@ class Forecaster(keras.Model):
         seed: of weights and dropout.
 
     Raises:
-        ConfigurationError: the network cannot be relative to the last value and cumulative.
+        ConfigurationError: the network cannot be relative to the last value and cumulative, nor the latter and
+            adaptive.
     """
 
     def __init__(
@@ -66,6 +68,11 @@ class Forecaster(keras.Model):
                 "network.relative: forecasts of returns are sums of those to come, not differences from the last one. "
                 "Add --no-network.relative. Received: True"
             )
+        if cumulative and network.adaptation_rate:
+            raise ConfigurationError(
+                "network.adaptation_rate: intervals of returns over several steps do not adapt. Set it to 0. "
+                f"Received: {network.adaptation_rate:g}"
+            )
         self.cumulative = cumulative
         self.network, self.columns, self.names, self.horizon = network, columns, names, horizon
         self.targets = len(columns.targets)
@@ -76,6 +83,14 @@ class Forecaster(keras.Model):
         self.deviation = self.add_weight(shape=(len(names) + 1, width), name="deviation", **ones)
         self.spread = self.add_weight(shape=(self.steps, self.targets), name="spread", **ones)
         self.widening = self.add_weight(shape=(horizon, self.targets, len(self.levels)), name="widening", **ones)
+        # The last time that was learned from (seconds since 1970); earlier errors were too small to adapt to.
+        self.learned_until = self.add_weight(
+            shape=(len(names) + 1,),
+            dtype="int64",
+            initializer=keras.initializers.Constant(np.iinfo(np.int64).min),
+            trainable=False,
+            name="learned_until",
+        )
         self.shares = self.add_weight(
             shape=(network.members,),
             initializer=keras.initializers.Constant(1 / network.members),
@@ -212,7 +227,6 @@ class Forecaster(keras.Model):
         center, scale = prediction.center, prediction.scale
         return center[..., tf.newaxis] + scale[..., tf.newaxis] * quantiles, center + scale * mean
 
-    @tf.function(reduce_retracing=True)
     def read(
         self,
         values: tf.Tensor,
@@ -220,28 +234,57 @@ class Forecaster(keras.Model):
         times: tf.Tensor,
         series: tf.Tensor,
         origins: tf.Tensor | None = None,
-        state: State | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns quantiles and means after every step of a history, or some; traced once, then fast."""
-        state = self.initial_state(series) if state is None else state
+        """Returns quantiles and means after every step of a history, or some."""
         origins = tf.range(tf.shape(values)[1] - self.horizon) if origins is None else origins
-        return self.forecast(values, observed, times, state, origins)[:2]
+        return self.read_on(values, observed, times, self.initial_state(series), origins)[:2]
+
+    @tf.function(reduce_retracing=True)
+    def read_on(
+        self,
+        values: tf.Tensor,
+        observed: tf.Tensor,
+        times: tf.Tensor,
+        state: State,
+        origins: tf.Tensor,
+        adapting: bool = True,
+    ) -> tuple[tf.Tensor, tf.Tensor, State]:
+        """As `forecast`; traced once, then fast."""
+        return self.forecast(values, observed, times, state, origins, adapting)
 
     def forecast(
-        self, values: tf.Tensor, observed: tf.Tensor, times: tf.Tensor, state: State, origins: tf.Tensor
+        self,
+        values: tf.Tensor,
+        observed: tf.Tensor,
+        times: tf.Tensor,
+        state: State,
+        origins: tf.Tensor,
+        adapting: bool = True,
     ) -> tuple[tf.Tensor, tf.Tensor, State]:
         """Returns quantiles and means as `quantiles` does, and the state after the last step of the history.
 
         Args:
             values: (batch, time + horizon, columns); the others as of `call`.
+            adapting: intervals follow the errors up to each origin, where the network is configured so.
         """
-        if self.network.decoder == "direct":
+        if self.network.decoder == "autoregressive":
+            quantiles, mean, state = forecast_paths(self, values, observed, times, state, origins)
+            return widened(quantiles, self.widening, self.levels.index(0.5)), mean, state
+        if not (adapting and self.network.adaptation_rate):
             prediction = self(values, observed, times, state=state, origins=origins)
             return *self.quantiles(prediction), prediction.state
-        quantiles, mean, state = forecast_paths(self, values, observed, times, state, origins)
-        return widened(quantiles, self.widening, self.levels.index(0.5)), mean, state
+        time = tf.shape(values)[1] - self.horizon
+        prediction = self(values, observed, times, state=state, origins=tf.range(time))
+        quantiles, mean = self.quantiles(prediction)
+        is_new = times[:, :time] > state["learned_until"][:, tf.newaxis]
+        counts = observed[:, :time, : self.targets] & is_new[..., tf.newaxis]
+        begun = _begun(observed[:, :time], state["recent"])
+        before, rate = Adaptation(state["due"], state["stretch"]), self.network.adaptation_rate
+        quantiles, after = adapt(quantiles, values[:, :time, : self.targets], counts, begun, before, self.levels, rate)
+        quantiles, mean = (tf.gather(tensor, origins, axis=1) for tensor in (quantiles, mean))
+        return quantiles, mean, prediction.state | after._asdict()
 
-    def adapt(self, histories: list[tuple[np.ndarray, np.ndarray]]) -> None:
+    def fit_scales(self, histories: list[tuple[np.ndarray, np.ndarray]]) -> None:
         """Fits the scales on values and observed (time, columns) of each series: those of the training split alone."""
         statistics = [column_statistics(values, observed) for values, observed in histories]
         mean, deviation = (np.stack(each) for each in zip(*statistics, strict=True))  # (series, columns)
@@ -258,7 +301,12 @@ class Forecaster(keras.Model):
         """The state before the first step of series (batch,), given as numbers of `names`."""
         series = tf.minimum(tf.cast(series, tf.int32), len(self.names))
         batch = tf.shape(series)[0]
+        adaptation = {}
+        if self.network.adaptation_rate:
+            adaptation = no_adaptation(batch, self.horizon, self.targets, self.levels)._asdict()
+            adaptation["learned_until"] = tf.gather(self.learned_until.value, series)
         return {
+            **adaptation,
             "series": series,
             "mean": tf.gather(self.mean.value, series),
             "deviation": tf.gather(self.deviation.value, series),
@@ -295,9 +343,7 @@ class Forecaster(keras.Model):
         """Returns the remembered and the present values, filled, NaN before the first one; and which steps count."""
         missing = tf.cast(~observed, values.dtype)
         filled = linear_recurrence(missing, values, finite(recent[:, -1])).hidden  # values are zero where missing
-        started = tf.reduce_any(tf.math.is_finite(recent[:, -1]), axis=-1, keepdims=True)  # (batch, 1)
-        any_seen = tf.cumsum(tf.cast(tf.reduce_any(observed, axis=-1), tf.int32), axis=1) > 0
-        counts = started | any_seen  # (batch, time)
+        counts = _begun(observed, recent)
         filled = tf.where(counts[..., tf.newaxis], filled, np.float32(np.nan))
         return tf.concat([recent, filled], axis=1), counts
 
@@ -327,3 +373,9 @@ class Forecaster(keras.Model):
 def finite(tensor: tf.Tensor) -> tf.Tensor:
     """Zero for what is not known."""
     return tf.where(tf.math.is_finite(tensor), tensor, tf.zeros_like(tensor))
+
+
+def _begun(observed: tf.Tensor, recent: tf.Tensor) -> tf.Tensor:
+    """Whether a value of a series was observed at a step or before it (batch, time)."""
+    before = tf.reduce_any(tf.math.is_finite(recent[:, -1]), axis=-1, keepdims=True)  # (batch, 1)
+    return before | (tf.cumsum(tf.cast(tf.reduce_any(observed, axis=-1), tf.int32), axis=1) > 0)

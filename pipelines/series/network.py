@@ -46,9 +46,26 @@ class NetworkConfiguration(Configuration):
     fold_days: int = Field(
         0,
         ge=0,
-        description="stretches of so many days go round the members: none learns to forecast its own, on which, with "
-        "the validation period, intervals are calibrated; 0: on the validation period alone",
+        description="stretches of so many days go round the members: each leaves out its own, on which it is validated "
+        "and calibrated, and the validation period is learned from as well; 0: the validation period serves for that",
     )
+
+    adaptation_rate: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="how fast intervals follow the errors that were made since the training, up to each forecast; 0 is "
+        "not at all",
+    )
+
+    @pydantic.model_validator(mode="after")
+    def _adaptation_needs_all_steps(self) -> Self:
+        if self.adaptation_rate and self.decoder == "autoregressive":
+            raise ValueError(
+                "adaptation_rate needs the decoder `direct`: paths would have to be drawn after each step. Set "
+                f"adaptation_rate to 0. Received: decoder {self.decoder!r}, adaptation_rate {self.adaptation_rate:g}"
+            )
+        return self
 
     @pydantic.model_validator(mode="after")
     def _folds_need_members(self) -> Self:

@@ -1,5 +1,7 @@
 """Trains a forecaster: `python -m pipelines.series.train [PRESET] [--network.units 64 …]`."""
 
+import math
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
@@ -12,12 +14,20 @@ from pipelines.series.calibration import fit_widening
 from pipelines.series.config import PRESETS, SeriesConfiguration
 from pipelines.series.model import Forecaster
 from pipelines.series.regular import SeriesDataError, summary
-from pipelines.series.trained import DESCRIPTION, Description, build, forecast_split, save_calibration
+from pipelines.series.trained import (
+    DESCRIPTION,
+    Description,
+    Forecasted,
+    build,
+    forecast_split,
+    save_calibration,
+)
 from pipelines.training import fit
 
 REPAIRS = "repairs.json"  # what was found in the data and what was done about it
 NAMED = 8  # series, and kinds of repairs, that are printed
 VALIDATED, CALIBRATED = 20_000, 50_000  # origins at most, evenly spread, so that memory and time are bounded
+CYCLE = 24 * 7  # steps, with which the distance of those origins has no divisor in common
 
 
 def train(run: Run, configuration: SeriesConfiguration) -> None:
@@ -68,13 +78,13 @@ def batch_loss(forecaster: Forecaster, warm_up: int, batch: dict[str, tf.Tensor]
 
 
 def validate(forecaster: Forecaster, sets: data.Sets, window: int) -> dict[str, float]:
-    """Returns what the quantiles of the validation split are worth, in deviations of each target, and their coverage.
+    """Returns what the quantiles are worth where nothing was learned, in deviations of each target, and their coverage.
 
     `crps` is twice the mean pinball loss, `mae` that of the median, `coverage` that of the outermost interval.
     """
     levels, totals, known = np.array(forecaster.levels), np.zeros(3), 0
     deviations = forecaster.deviation.numpy()[:, : forecaster.targets]  # (series, targets)
-    for forecasted in forecast_split(forecaster, sets, "validation", window, _stride(forecaster, sets, VALIDATED)):
+    for forecasted in not_learned(forecaster, sets, window, VALIDATED):
         truth = forecasted.truth[..., np.newaxis]
         error = (truth - forecasted.quantiles) / deviations[forecasted.series][:, np.newaxis]
         pinball = 2 * np.maximum(levels * error, (levels - 1) * error).mean(axis=-1)
@@ -85,41 +95,56 @@ def validate(forecaster: Forecaster, sets: data.Sets, window: int) -> dict[str, 
 
 
 def calibrate(forecaster: Forecaster, sets: data.Sets, window: int) -> None:
-    """Stretches the forecaster's intervals to the coverage that they should have had where nothing was learned.
-
-    That is the validation split and, with `fold_days`, what each member did not learn of the training split.
-    """
-    found = []
+    """Stretches the forecaster's intervals to the coverage that they should have had where nothing was learned."""
     with forecaster.uncalibrated():
-        stride = _stride(forecaster, sets, CALIBRATED, "validation")
-        for forecasted in forecast_split(forecaster, sets, "validation", window, stride):
-            found.append((forecasted.quantiles, forecasted.truth))
-        stride = _stride(forecaster, sets, CALIBRATED, "train")
-        for member in range(forecaster.network.members if forecaster.network.fold_days else 0):
-            with forecaster.alone(member):
-                for forecasted in forecast_split(forecaster, sets, "train", window, stride):
-                    steps = forecasted.origins[:, np.newaxis] + np.arange(1, forecaster.horizon + 1)
-                    ahead = sets.series[forecasted.series].times[steps][..., np.newaxis]  # (origins, horizon, 1)
-                    truth = np.where(forecaster.learns(member, ahead), np.nan, forecasted.truth)
-                    found.append((forecasted.quantiles, truth))
+        found = [(one.quantiles, one.truth) for one in not_learned(forecaster, sets, window, CALIBRATED)]
     quantiles, truth = map(np.concatenate, zip(*found, strict=True))
     forecaster.widening.assign(fit_widening(quantiles, truth, forecaster.levels))
 
 
+def not_learned(forecaster: Forecaster, sets: data.Sets, window: int, most: int) -> Iterator[Forecasted]:
+    """Forecasts of what was not learned: the validation period or, with `fold_days`, what each member left out.
+
+    Args:
+        forecaster: whose forecasts.
+        sets: the series, as `prepare` returns them.
+        window: steps of history that are read before the first origin.
+        most: so many origins at most.
+    """
+    if not forecaster.network.fold_days:
+        yield from forecast_split(forecaster, sets, "validation", window, _stride(forecaster, sets, "validation", most))
+        return
+    members = forecaster.network.members
+    stride = _stride(forecaster, sets, "train", most // members)
+    for member in range(members):
+        with forecaster.alone(member):
+            for forecasted in forecast_split(forecaster, sets, "train", window, stride):
+                steps = forecasted.origins[:, np.newaxis] + np.arange(1, forecaster.horizon + 1)
+                ahead = sets.series[forecasted.series].times[steps][..., np.newaxis]  # (origins, horizon, 1)
+                truth = np.where(forecaster.learns(member, ahead), np.nan, forecasted.truth)
+                yield forecasted._replace(truth=truth)
+
+
 def prepare(configuration: SeriesConfiguration) -> tuple[data.Sets, Forecaster]:
-    """Returns the checked series and an untrained forecaster, its scales fitted on the training split."""
+    """Returns the checked series and an untrained forecaster, its scales fitted on what is learned from.
+
+    That is the training period, and with `fold_days` the validation period as well.
+    """
     sets = data.load(configuration.data)
     horizon = configuration.data.horizon
-    if not any(len(data.origins(sets, number, "validation", horizon)) for number in range(len(sets.series))):
+    if configuration.network.fold_days:
+        sets = data.with_validation(sets)
+    elif not any(len(data.origins(sets, number, "validation", horizon)) for number in range(len(sets.series))):
         raise SeriesDataError(
             "The validation split is shorter than the horizon, so nothing can be validated. Give longer series, raise "
             "--data.validation_fraction, or lower --data.horizon. Received: --data.validation_fraction "
             f"{configuration.data.validation_fraction:g}, --data.horizon {horizon}"
         )
     forecaster = build(configuration, Description.of(sets))
-    forecaster.adapt(
-        [(each.values[:end], each.observed[:end]) for each, end in zip(sets.series, sets.train_end, strict=True)]
-    )
+    learned = list(zip(sets.series, sets.train_end, strict=True))
+    forecaster.fit_scales([(each.values[:end], each.observed[:end]) for each, end in learned])
+    last = [each.times[end - 1] for each, end in learned]
+    forecaster.learned_until.assign([*last, np.iinfo(np.int64).min])  # of unknown series, nothing
     return sets, forecaster
 
 
@@ -152,10 +177,13 @@ def _listed(description: Description) -> str:
     return f"{len(names)} series ({shown}) of {'; '.join(parts)}; a step is {description.step_seconds} s"
 
 
-def _stride(forecaster: Forecaster, sets: data.Sets, most: int, split: data.Split = "validation") -> int:
-    """Every so many origins of a split there are at most `most`."""
+def _stride(forecaster: Forecaster, sets: data.Sets, split: data.Split, most: int) -> int:
+    """Every so many origins of a split there are at most `most`, at all hours of the day and days of the week."""
     counts = [len(data.origins(sets, number, split, forecaster.horizon)) for number in range(len(sets.series))]
-    return -(-sum(counts) // most) or 1
+    stride = max(1, -(-sum(counts) // most))
+    while math.gcd(stride, CYCLE) > 1:
+        stride += 1
+    return stride
 
 
 def main(arguments: list[str]) -> None:

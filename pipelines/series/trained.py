@@ -17,7 +17,7 @@ from pipelines.series.regular import Columns
 DESCRIPTION = "series.json"
 CALIBRATION = "calibration.json"
 SERIES_AT_ONCE = 32
-ORIGINS_AT_ONCE = 1024
+STEPS_AT_ONCE = 1024
 
 
 class Description(NamedTuple):
@@ -61,6 +61,7 @@ def forecast_split(
     window: int | None = None,
     stride: int = 1,
     chosen: Sequence[int] | None = None,
+    adapting: bool = False,
 ) -> Iterator[Forecasted]:
     """Forecasts from the origins of a split, one series after another.
 
@@ -74,16 +75,22 @@ def forecast_split(
         window: steps of history that are read before the first origin. Default: all of them.
         stride: every so many origins.
         chosen: numbers of the series. Default: all of them.
+        adapting: intervals follow the errors up to each origin, as where a model serves.
     """
     numbers = range(len(sets.series)) if chosen is None else chosen
     found = {number: np.array(origins(sets, number, split, forecaster.horizon))[::stride] for number in numbers}
     numbers = [number for number in numbers if len(found[number])]
     for first in range(0, len(numbers), SERIES_AT_ONCE):
-        yield from _forecast_some(forecaster, sets, found, numbers[first : first + SERIES_AT_ONCE], window)
+        yield from _forecast_some(forecaster, sets, found, numbers[first : first + SERIES_AT_ONCE], window, adapting)
 
 
 def _forecast_some(
-    forecaster: Forecaster, sets: Sets, steps: dict[int, np.ndarray], numbers: list[int], window: int | None
+    forecaster: Forecaster,
+    sets: Sets,
+    steps: dict[int, np.ndarray],
+    numbers: list[int],
+    window: int | None,
+    adapting: bool,
 ) -> Iterator[Forecasted]:
     """Series in one batch that end together; nothing was observed before the first step of the shorter ones."""
     ends = {number: steps[number][-1] + forecaster.horizon + 1 for number in numbers}
@@ -103,7 +110,7 @@ def _forecast_some(
     shifts = {number: time - ends[number] for number in numbers}
     wanted = np.unique(np.concatenate([steps[number] + shifts[number] for number in numbers]))
     inputs = (values, observed, batch([each.times for each in series]), names)
-    quantiles, mean = read_parts(forecaster, inputs, wanted)  # (batch, wanted, horizon, targets, …)
+    quantiles, mean = read_parts(forecaster, inputs, wanted, adapting=adapting)  # (batch, wanted, horizon, targets, …)
     truth, known = forecaster.truth(values, observed)  # (batch, time, horizon, targets)
     truth = np.where(known, truth, np.nan)
     for row, number in enumerate(numbers):
@@ -113,11 +120,30 @@ def _forecast_some(
 
 
 def read_parts(
-    forecaster: Forecaster, inputs: tuple[np.ndarray, ...], wanted: np.ndarray, state: State | None = None
+    forecaster: Forecaster,
+    inputs: tuple[np.ndarray, ...],
+    wanted: np.ndarray,
+    state: State | None = None,
+    adapting: bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns what `Forecaster.read` says after the `wanted` steps, some at a time: memory is bounded."""
-    parts = np.array_split(wanted.astype(np.int32), max(1, -(-len(wanted) // ORIGINS_AT_ONCE)))
-    said = [forecaster.read(*inputs, part, state) for part in parts]
+    """Returns quantiles and means after the `wanted` steps, some at a time: memory is bounded.
+
+    Args:
+        forecaster: what reads.
+        inputs: `values`, `observed`, `times` and `series`, as of `Forecaster.read`.
+        wanted: (origins,), rising.
+        state: before the first step. Default: that of the series.
+        adapting: as of `Forecaster.forecast`.
+    """
+    *parts, series = inputs
+    state = forecaster.initial_state(series) if state is None else state
+    said = []
+    for start in range(0, parts[0].shape[1] - forecaster.horizon, STEPS_AT_ONCE):
+        end = min(start + STEPS_AT_ONCE, parts[0].shape[1] - forecaster.horizon)
+        chunk = [part[:, start : end + forecaster.horizon] for part in parts]
+        chosen = wanted[(start <= wanted) & (wanted < end)] - start
+        quantiles, mean, state = forecaster.read_on(*chunk, state, chosen.astype(np.int32), adapting)
+        said.append((quantiles, mean))
     quantiles, mean = (np.concatenate(each, axis=1) for each in zip(*said, strict=True))
     return quantiles, mean
 

@@ -30,7 +30,13 @@ def task_of(series: list[Series], target: int = 0) -> Task:
 def forecaster() -> Forecaster:
     """A network whose weights are all random, so that each input counts."""
     network = NetworkConfiguration(
-        units=5, quantile_levels=(0.1, 0.5, 0.9), lags=(1, 2), season=4, members=2, cycles=("day", "week")
+        units=5,
+        quantile_levels=(0.1, 0.5, 0.9),
+        lags=(1, 2),
+        season=4,
+        members=2,
+        cycles=("day", "week"),
+        adaptation_rate=0.1,
     )
     made = Forecaster(network, COLUMNS, ("one", "two"), HORIZON)
     one = make_series("one", 0)

@@ -44,7 +44,7 @@ def forecaster(cumulative: bool = False, **network: Any) -> Forecaster:
     for weight in found.trainable_variables:
         weight.assign(random.normal(0, 0.4, weight.shape))
     values, observed, *_ = inputs()
-    found.adapt([(values[0, :20], observed[0, :20]), (values[1, :20], observed[1, :20])])
+    found.fit_scales([(values[0, :20], observed[0, :20]), (values[1, :20], observed[1, :20])])
     return found
 
 
@@ -135,7 +135,7 @@ def test_forecasts_are_in_the_units_of_the_data(kind: dict[str, Any]) -> None:
     expected = read(network, values, observed, times, series)
     factors, shifts = np.array([1.8, 4, 0.5, 3], np.float32), np.array([32, -9, 1, 2], np.float32)
     other = values * factors + shifts
-    network.adapt([(other[0, :20], observed[0, :20]), (other[1, :20], observed[1, :20])])
+    network.fit_scales([(other[0, :20], observed[0, :20]), (other[1, :20], observed[1, :20])])
     found = read(network, other, observed, times, series)
     back = (found - shifts[:2, np.newaxis]) / factors[:2, np.newaxis]
     np.testing.assert_allclose(back, expected, rtol=2e-3, atol=2e-2)

@@ -87,6 +87,7 @@ def test_exported_equals_in_memory(trained_run: Run, tmp_path: Path, answer_else
     [
         {"recurrent": "lstm", "layers": 2, "members": 2},
         {"recurrent": "min_gru", "distribution": "student_t", "relative": False, "volatility_decay": 0.9},
+        {"adaptation_rate": 0.3},
     ],
 )
 def test_exported_stream_equals_the_whole(
@@ -113,6 +114,23 @@ def test_exported_stream_equals_the_whole(
     assert np.ptp(expected["quantiles"]) > 1
     for name in expected:
         np.testing.assert_allclose(streamed[name], expected[name], rtol=1e-4, atol=1e-4, err_msg=name)
+
+
+def test_a_served_model_adapts_to_its_history_however_it_is_padded() -> None:
+    random = np.random.default_rng(0)
+    history = random.normal(0, 5, (1, 30, 3)).astype(np.float32)
+    times = np.arange(30)[np.newaxis] * 86_400
+    adaptive, plain = lively({"adaptation_rate": 0.3}), lively({})
+
+    def ask(forecaster: Forecaster, before: int = 0) -> np.ndarray:
+        padded = np.pad(history, [(0, 0), (before, 0), (0, 0)], constant_values=np.nan)
+        moments = np.pad(times, [(0, 0), (before, 0)])
+        return serving.forecast(forecaster, (86_400, False), padded, moments, tf.constant(["a"]))["quantiles"].numpy()
+
+    assert np.abs(ask(adaptive) - ask(plain)).max() > 0.1
+    np.testing.assert_allclose(ask(adaptive, 9), ask(adaptive), rtol=1e-4, atol=1e-4)
+    adaptive.learned_until.assign([30 * 86_400] * 3)  # the history was learned from
+    np.testing.assert_allclose(ask(adaptive), ask(plain), rtol=1e-5, atol=1e-5)
 
 
 def lively(network: dict[str, Any]) -> Forecaster:

@@ -124,11 +124,29 @@ def test_intervals_are_calibrated_on_what_no_speaking_member_learned(experiment:
                         day = sets.series[each.series].times[origin + 1 + ahead] // 86_400
                         if day // 2 % 2 == member:
                             inside.append(quantiles[ahead, 0, low] <= truth <= quantiles[ahead, 0, high])
-    for each in forecast_split(forecaster, sets, "validation", window):
-        inside += (
-            ((each.quantiles[..., low] <= each.truth) & (each.truth <= each.quantiles[..., high])).ravel().tolist()
-        )
     assert np.mean(inside) == pytest.approx(0.8, abs=0.01)
+
+
+def test_with_stretches_the_validation_period_is_learned_from_and_the_test_period_is_not(
+    experiment: Experiment,
+) -> None:
+    whole, _ = train.prepare(experiment())
+    folded, _ = train.prepare(experiment(network={"members": 2, "fold_days": 2}))
+    assert folded.train_end == folded.validation_end == whole.validation_end != whole.train_end
+
+
+def test_validation_scores_each_value_once_by_the_member_that_left_it_out(experiment: Experiment) -> None:
+    configuration = experiment(network={"members": 2, "fold_days": 2})
+    sets, forecaster = train.prepare(configuration)
+    scored: dict[tuple[int, int, int], int] = {}
+    for each in train.not_learned(forecaster, sets, configuration.data.window, 10**6):
+        for origin, truths in zip(each.origins, each.truth[..., 0], strict=True):
+            for ahead in np.flatnonzero(np.isfinite(truths)):
+                key = (each.series, int(origin), int(ahead))
+                scored[key] = scored.get(key, 0) + 1
+    known = sum(int(np.isfinite(each.truth).sum()) for each in forecast_split(forecaster, sets, "train"))
+    assert set(scored.values()) == {1}
+    assert len(scored) == known
 
 
 @pytest.mark.parametrize("network", [{"members": 1}, {"members": 2, "decoder": "autoregressive"}])
