@@ -1,0 +1,139 @@
+"""The commands as a user types them: what they print, what they write, and what they say when something is wrong."""
+
+import base64
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score
+
+from pipelines import commands
+from pipelines.runs import Run
+from pipelines.video import evaluate, export
+from pipelines.video.classification import predict, report
+from pipelines.video.classification.evaluate import evaluate as evaluate_run
+from pipelines.video.classification.trained import Judged
+
+
+@pytest.fixture(autouse=True)
+def there(trained_run: Run, runs_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to work in, and the trained run as the latest."""
+    monkeypatch.setenv("UNROLLED_RUNS", str(runs_folder))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def refused(command: Callable[[list[str]], None], arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The message of a command that a user must mend."""
+    with pytest.raises(SystemExit) as stopped:
+        commands.main(lambda _: command(arguments))
+    assert stopped.value.code == 1
+    message = capsys.readouterr().err
+    assert message.startswith("Error: ") and "Traceback" not in message
+    return message
+
+
+def test_evaluation_writes_table_answers_and_page(trained_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    evaluate.main([])
+    printed = capsys.readouterr().out
+    assert f"Wrote {trained_run.folder}/evaluation.json" in printed
+    assert "make export-video; make predict-video VIDEO=clip.mp4" in printed
+    assert "Training the baseline single frame, 20 steps" in printed
+
+    content = trained_run.read_json("evaluation.json")
+    assert (content["split"], content["examples"]) == ("test", 8)
+    rows = {row["name"]: row for row in content["rows"]}
+    assert list(rows) == ["model", "majority", "single frame", "mean of frames"]
+    for row in content["rows"]:
+        assert row["metrics"].keys() == {"accuracy", "macro_f1", "cross_entropy"}
+        for metric in row["metrics"].values():
+            assert metric["low"] <= metric["value"] <= metric["high"]
+    assert "than the model" not in rows["model"]["notes"]
+    assert "the model: accuracy lower by" in rows["majority"]["notes"]
+    assert rows["majority"]["metrics"]["accuracy"]["value"] == 0.5
+    assert rows["majority"]["metrics"]["cross_entropy"]["value"] == pytest.approx(np.log(2))
+
+    answers = trained_run.read_json("answers-test.json")
+    assert answers.keys() == {"key", "label", "said", "probability", "confusions"}
+    assert len(set(answers["key"])) == 8
+    accuracy = rows["model"]["metrics"]["accuracy"]["value"]
+    assert accuracy == pytest.approx(accuracy_score(answers["label"], answers["said"]))
+    assert accuracy >= 0.85
+    assert np.sum(answers["confusions"]) == 8
+
+    page = (trained_run.folder / "report.html").read_text(encoding="utf-8")
+    for head in ("Results", "Evidence over time", "Classes taken for others", "Worst errors", "Left out", "Training"):
+        assert f"<h2>{head}</h2>" in page
+    pictures = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
+    assert len(pictures) == 7  # bars, three strips, accuracy over time, confusions, curves
+    assert all(base64.b64decode(picture).startswith(b"\x89PNG") for picture in pictures)
+    for name in ("evidence.png", "confusions.png"):
+        assert (trained_run.folder / name).read_bytes().startswith(b"\x89PNG")
+    assert "The motion is synthetic" not in page
+
+
+def test_evaluation_of_another_split_leaves_that_of_test(trained_run: Run) -> None:
+    evaluate_run(trained_run)
+    files = ("evaluation.json", "report.html", "evidence.png", "confusions.png", "answers-test.json")
+    before = {name: (trained_run.folder / name).read_bytes() for name in files}
+    evaluate.main(["--split", "validation", "--run", str(trained_run.folder)])
+    assert {name: (trained_run.folder / name).read_bytes() for name in files} == before
+    assert trained_run.read_json("evaluation-validation.json")["split"] == "validation"
+    assert "validation split" in (trained_run.folder / "report-validation.html").read_text(encoding="utf-8")
+
+
+def test_the_telling_clips_are_the_surest_and_the_worst() -> None:
+    probabilities = np.array([0.2, 0.9, 0.5, 0.99, 0.6])
+    evidence = np.stack([probabilities, 1 - probabilities], axis=1)[:, np.newaxis]
+    found = report.telling(Judged(np.zeros(5), evidence[:, -1], evidence), np.zeros(5, int))
+    assert found == {"Surest": 3, "In the middle": 4, "Worst": 0}
+
+
+def test_export_says_what_it_wrote(trained_run: Run, there: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    export.main([])
+    printed = capsys.readouterr().out
+    assert "Wrote exports/video-directions/1" in printed and "tensorflow_model_server" in printed
+    assert (there / "exports/video-directions/1/model_card.md").exists()
+
+
+def test_prediction_prints_the_classes_over_time(
+    trained_run: Run, there: Path, move: Callable, save_clip: Callable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Twelve frames to the right, then twelve to the left and three more; ten a second, clips of six."""
+    frames = np.concatenate([move(True, 12, 701), move(False, 15, 702)])
+    path = save_clip(there / "one [red].avi", frames)
+    predict.main([str(path)])
+    printed = capsys.readouterr().out
+    assert "one [red].avi" in printed
+    rows = re.findall(r"(\d\.\d\d) +│ +(\d\.\d\d) +│ +(\w+) +│ +(\d\.\d\d)", printed)
+    spans = [("0.00", "0.60"), ("0.60", "1.20"), ("1.20", "1.80"), ("1.80", "2.40"), ("2.40", "2.70")]
+    assert [row[:2] for row in rows] == spans
+    assert [row[2] for row in rows[:4]] == ["right", "right", "left", "left"]
+    assert re.search(r"The whole video: (left|right) 0\.\d\d, ", printed)
+    assert f"Looked at 5 clips with {trained_run.folder}" in printed
+
+
+def test_what_cannot_be_predicted_is_named(
+    there: Path, move: Callable, save_clip: Callable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "There is nothing to look at" in refused(predict.main, [], capsys)
+    assert "missing.avi does not exist" in refused(predict.main, ["missing.avi"], capsys)
+    (there / "zero.mp4").write_bytes(b"")
+    assert "zero.mp4 is empty" in refused(predict.main, ["zero.mp4"], capsys)
+    save_clip(there / "short.avi", move(True, 4, 0))
+    message = refused(predict.main, ["short.avi"], capsys)
+    assert "short.avi is shorter than a clip; expected 6 frames" in message and "Received: 4 frames" in message
+
+
+def test_evaluation_of_changed_classes_is_refused(
+    trained_run: Run, corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = corpus.read_text()
+    try:
+        corpus.write_text(text.replace(",left,", ",up,"))
+        assert "Expected the classes left, right" in refused(evaluate.main, [], capsys)
+    finally:
+        corpus.write_text(text)

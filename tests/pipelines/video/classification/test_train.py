@@ -1,0 +1,195 @@
+"""Training: it learns, it moves every weight, it learns nothing of the test, it goes on after a kill."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pipelines.optimization import TrainingConfiguration, TrainingStep
+from pipelines.runs import Run
+from pipelines.video import train as dispatcher
+from pipelines.video.classification import data, train
+from pipelines.video.classification.config import PRESETS, ClassificationConfiguration
+from pipelines.video.classification.trained import build, judge, load_classifier
+from pipelines.video.video_files import VideoDataError
+
+Configure = Callable[..., ClassificationConfiguration]
+REPOSITORY = Path(__file__).parents[4]
+
+
+def test_directions_are_learned(trained_run: Run) -> None:
+    configuration = trained_run.read_configuration(ClassificationConfiguration)
+    classifier, sets = load_classifier(trained_run), data.load(configuration.data)
+    for split, least in (("train", 0.95), ("validation", 0.85), ("test", 0.85)):
+        judged = judge(classifier, sets.splits[split], configuration.data)
+        assert (judged.probabilities.argmax(axis=1) == judged.labels).mean() >= least
+        np.testing.assert_allclose(judged.probabilities.sum(axis=1), 1, atol=1e-5)
+        # A video's answer is the mean of its two clips' last.
+        np.testing.assert_allclose(judged.probabilities, judged.evidence[:, -1].reshape(-1, 2, 2).mean(1), atol=1e-6)
+
+
+def test_run_folder_holds_what_a_training_must_leave(trained_run: Run) -> None:
+    assert trained_run.finished
+    assert trained_run.read_json("timing.json")["seconds"] > 0
+    assert {"loss", "validation_cross_entropy", "validation_accuracy"} <= trained_run.history()[0].keys()
+    assert trained_run.read_json("classes.json") == ["left", "right"]
+    assert trained_run.read_json("skipped.json") == []
+    assert trained_run.read_json("configuration.json")["task"] == "classification"
+
+
+def step_of(configuration: ClassificationConfiguration, corpus: Path, steps: int) -> tuple:
+    sets = data.load(configuration.data)
+    classifier = build(configuration, sets.classes)
+    batch = next(iter(data.training_batches(sets, configuration.data, seed=0, epoch=0)))
+
+    def loss(batch: tuple[tf.Tensor, tf.Tensor], training: bool) -> tf.Tensor:
+        return train.batch_loss(classifier, batch, training)
+
+    specification = tf.nest.map_structure(tf.TensorSpec.from_tensor, batch)
+    return (
+        classifier,
+        batch,
+        TrainingStep(classifier, loss, TrainingConfiguration(learning_rate=0.01), steps, specification),
+    )
+
+
+@pytest.mark.parametrize(
+    "network", [{"layers": 2, "dropout": 0.2}, {"recurrent": "lstm", "differences": False}, {"recurrent": "min_gru"}]
+)
+def test_one_step_moves_every_trainable_weight(corpus: Path, configure: Configure, network: dict[str, object]) -> None:
+    classifier, batch, step = step_of(configure(corpus, network=network), corpus, 10)
+    before = [weight.numpy() for weight in classifier.trainable_variables]
+    step(batch)
+    assert len(before) > 8
+    for weight, old in zip(classifier.trainable_variables, before, strict=True):
+        assert np.any(old != weight.numpy()), weight.path
+
+
+def test_a_batch_can_be_overfitted(corpus: Path, configure: Configure) -> None:
+    classifier, batch, step = step_of(configure(corpus, data={"batch_size": 8}), corpus, 150)
+    batch = batch[0], tf.constant([0, 1] * 4)  # labels that do not fit the clips
+    for _ in range(150):
+        step(batch)
+    assert float(train.batch_loss(classifier, batch, False)) < 0.35  # the first frame knows nothing
+    assert np.array_equal(tf.argmax(classifier(batch[0]).logits[:, -1], -1), batch[1])
+
+
+def test_the_loss_is_the_weighted_mean_over_the_frames(corpus: Path, configure: Configure) -> None:
+    classifier, (frames, labels), _ = step_of(configure(corpus), corpus, 1)
+    probabilities = tf.nn.softmax(classifier(frames).logits).numpy()  # (batch, time, classes)
+    truth = np.take_along_axis(probabilities, labels.numpy()[:, np.newaxis, np.newaxis], axis=2)[..., 0]
+    expected = np.average(-np.log(truth), axis=1, weights=np.arange(1, 7)).mean()
+    assert float(train.batch_loss(classifier, (frames, labels), False)) == pytest.approx(expected, rel=1e-5)
+
+
+def weights(run: Run) -> dict[str, np.ndarray]:
+    with h5py.File(run.folder / "model.weights.h5") as file:
+        found: dict[str, np.ndarray] = {}
+        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
+def test_nothing_is_learned_of_the_test_split(
+    make_corpus: Callable[..., Path], configure: Configure, tmp_path: Path
+) -> None:
+    """Other videos to be tested on: the same weights."""
+    found = []
+    for seed in (0, 1):
+        path = make_corpus(tmp_path / f"corpus_{seed}", videos=12, held_out_seed=seed)
+        if seed:  # the validation videos stay: they choose the epoch
+            for number in (8, 9):
+                (path.parent / f"{number}.avi").write_bytes((tmp_path / "corpus_0" / f"{number}.avi").read_bytes())
+        configuration = configure(path, steps_per_epoch=5)
+        run = Run.create("video", f"seed_{seed}", configuration, tmp_path / "runs")
+        train.train(run, configuration)
+        found.append((weights(run), (run.folder / "history.csv").read_text()))
+        tested = data.load(configuration.data).splits["test"]
+        found[-1] += (tested.read(0),)
+    assert found[0][1] == found[1][1]
+    assert not np.array_equal(found[0][2], found[1][2])
+    for name, value in found[0][0].items():
+        np.testing.assert_array_equal(value, found[1][0][name], err_msg=name)
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_equals_uninterrupted(
+    make_corpus: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_corpus(tmp_path / "corpus", videos=12)
+    monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path / "runs"))
+    changes = (
+        f"--data.source csv --data.path {path} --data.height 16 --data.width 16 --data.colour grey "
+        "--data.clip_frames 6 --data.mirror --network.filters 3 --network.stages 2 --network.units 6 --network.dropout 0.3 "
+        "--steps_per_epoch 40 --training.epochs 3 --training.checkpoint_seconds 0.1 --training.weight_average_decay 0.9"
+    ).split()
+    dispatcher.main(["own-classes", *changes])
+    whole = Run.latest("video")
+    command = [sys.executable, "-m", "pipelines.video.train", "own-classes", *changes]
+    started = subprocess.Popen(command, cwd=REPOSITORY, env=os.environ | {"PYTHONPATH": str(REPOSITORY)})
+    seen = None
+    while seen is None and started.poll() is None:
+        time.sleep(0.02)
+        killed = next((each for each in whole.folder.parent.iterdir() if each.name > whole.folder.name), None)
+        if killed and (killed / "history.csv").exists():  # in the second epoch, its first steps done
+            seen = killed / "checkpoints" / "latest.npz"
+            before = seen.stat().st_mtime_ns
+            while seen.stat().st_mtime_ns == before and started.poll() is None:
+                time.sleep(0.01)
+    started.send_signal(signal.SIGKILL)
+    assert started.wait() == -signal.SIGKILL, "the training ended before it could be killed"
+    assert killed is not None and not (killed / "model.weights.h5").exists()
+    dispatcher.main(["own-classes", "--resume"])
+    resumed = Run.latest("video")
+    assert resumed.folder == killed
+    assert (resumed.folder / "history.csv").read_text() == (whole.folder / "history.csv").read_text()
+    expected = weights(whole)
+    for name, value in weights(resumed).items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+
+
+def test_resuming_with_other_classes_is_refused(corpus: Path, configure: Configure, tmp_path: Path) -> None:
+    configuration = configure(corpus)
+    run = Run.create("video", "other", configuration, tmp_path)
+    run.write_json("classes.json", ["up", "down"])
+    run.append_history({"epoch": 1})
+    with pytest.raises(VideoDataError, match=r"have changed.*up, down.*without RESUME=1. Received: left, right"):
+        train.train(run, configuration)
+    assert run.folder.exists()
+
+
+def test_what_is_refused_leaves_no_run_behind(configure: Configure, tmp_path: Path) -> None:
+    configuration = configure(tmp_path / "missing.csv")
+    run = Run.create("video", "refused", configuration, tmp_path / "runs")
+    with pytest.raises(VideoDataError, match=r"missing.csv does not exist"):
+        train.train(run, configuration)
+    assert not run.folder.exists()
+
+
+def test_what_is_left_out_is_named(
+    make_corpus: Callable[..., Path], configure: Configure, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = make_corpus(tmp_path / "corpus", videos=12)
+    (path.parent / "2.avi").write_bytes(b"")
+    with pytest.raises(VideoDataError, match=r"1 videos cannot be used.*2.avi: .*line 4: .*is empty"):
+        data.load(configure(path).data)
+    configuration = configure(path, data={"skip_unusable": True}, steps_per_epoch=2, training={"epochs": 1})
+    run = Run.create("video", "skipping", configuration, tmp_path / "runs")
+    train.train(run, configuration)
+    printed = capsys.readouterr().out
+    assert "Clips: 14 train, 4 validation, 4 test. Classes: left, right." in printed
+    assert "Left out: 1 (2.avi: " in printed
+    assert run.read_json("skipped.json")[0][0] == "2.avi"
+
+
+def test_presets_are_consistent() -> None:
+    assert list(PRESETS) == ["motion-class", "motion-class-large", "own-classes"]
+    for preset in PRESETS.values():
+        build(preset, ("a", "b"))
