@@ -22,11 +22,11 @@ class ClassificationConfiguration(TaskCommand):
 
 
 _MOTION = ClassificationConfiguration(
-    training=TrainingConfiguration(epochs=12, learning_rate=2e-3, weight_decay=1e-2, weight_average_decay=0.99),
+    training=TrainingConfiguration(epochs=6, learning_rate=2e-3, weight_decay=1e-2, weight_average_decay=0.99),
     steps_per_epoch=200,
 )
 _MOTION_LARGE = _MOTION.replace(
-    network={"filters": 24, "features": 128, "units": 160}, training={"epochs": 24}, steps_per_epoch=500
+    network={"filters": 24, "features": 128, "units": 128, "layers": 2}, training={"epochs": 12}, steps_per_epoch=250
 )
 _OWN = _MOTION.replace(
     data={"source": "folder", "height": 64, "width": 64, "colour": "rgb"},

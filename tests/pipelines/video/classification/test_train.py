@@ -127,8 +127,9 @@ def test_killed_and_resumed_equals_uninterrupted(
     monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path / "runs"))
     changes = (
         f"--data.source csv --data.path {path} --data.height 16 --data.width 16 --data.colour grey "
-        "--data.clip_frames 6 --data.mirror --network.filters 3 --network.stages 2 --network.units 6 --network.dropout 0.3 "
-        "--steps_per_epoch 40 --training.epochs 3 --training.checkpoint_seconds 0.1 --training.weight_average_decay 0.9"
+        "--data.clip_frames 6 --data.mirror --network.filters 3 --network.stages 2 --network.units 6 "
+        "--network.dropout 0.3 --steps_per_epoch 40 --training.epochs 3 --training.checkpoint_seconds 0.1 "
+        "--training.weight_average_decay 0.9"
     ).split()
     dispatcher.main(["own-classes", *changes])
     whole = Run.latest("video")
