@@ -1,6 +1,7 @@
 """Presets of the NLP pipeline, those of all its tasks."""
 
+from pipelines.nlp.sentiment import config as sentiment
 from pipelines.tasks import TaskCommand
 
-PRESETS: dict[str, TaskCommand] = {}
+PRESETS: dict[str, TaskCommand] = {**sentiment.PRESETS}
 """Named configurations, the default first. The tasks' own `config.py` say what each is."""

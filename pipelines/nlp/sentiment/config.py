@@ -1,0 +1,38 @@
+"""Presets of the task sentiment."""
+
+from typing import Literal
+
+from pipelines.nlp.sentiment.network import NetworkConfiguration
+from pipelines.nlp.sentiment.pretraining import PretrainingConfiguration
+from pipelines.nlp.sentiment.sources import DataConfiguration
+from pipelines.tasks import TaskCommand
+from pipelines.training import TrainingConfiguration
+
+
+class SentimentConfiguration(TaskCommand):
+    """Everything that a training of sentiment depends on."""
+
+    task: Literal["sentiment"] = "sentiment"
+    data: DataConfiguration = DataConfiguration()
+    network: NetworkConfiguration = NetworkConfiguration()
+    pretraining: PretrainingConfiguration = PretrainingConfiguration()
+    training: TrainingConfiguration = TrainingConfiguration(
+        epochs=8, learning_rate=3e-3, weight_decay=1e-2, weight_average_decay=0.99
+    )
+
+
+_SENTIMENT = SentimentConfiguration(network=NetworkConfiguration(members=4, units=48, embedding=48))
+_LARGE = _SENTIMENT.replace(
+    network={"members": 8, "units": 64, "embedding": 64, "vocabulary": 30_000},
+    pretraining={"texts": ("training", "addresses")},
+)
+_OWN = _SENTIMENT.replace(data={"source": "own"}, network={"members": 1, "units": 64, "embedding": 64})
+
+PRESETS = {"sentiment": _SENTIMENT, "sentiment-large": _LARGE, "own-sentiment": _OWN}
+"""Named configurations, the default first.
+
+- `sentiment`: movie snippets, label and rating; four members; under ten minutes on two CPU cores.
+- `sentiment-large`: eight wider members, first trained as language models.
+- `own-sentiment`: as `sentiment`, with one member, for texts of your own: `--data.path reviews.csv --data.text review
+  --data.label stars`.
+"""

@@ -1,0 +1,175 @@
+"""From labelled texts to batches: what is left out, the labels, the order of the texts."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines.nlp.sentiment.sources import SPLITS, DataConfiguration, Example, open_source
+from pipelines.nlp.sentiment.words import MOST_AT_ONCE, Words, divide
+from pipelines.nlp.text_files import TextDataError
+
+NAMED = 5  # examples that a message names; it counts the others
+READ_AT_ONCE = 64  # texts that are read together after training
+SPREAD = 0.3  # of a text's length by which texts in one batch may differ, so that batches differ from epoch to epoch
+
+
+class Sets(NamedTuple):
+    """Usable examples of each split, the `labels`, and what was found: lines for the user, by kind."""
+
+    splits: dict[str, list[Example]]
+    labels: tuple[str, ...]
+    notes: list[str]
+
+    @property
+    def rated(self) -> bool:
+        """Whether there are ratings to learn from."""
+        return any(np.isfinite(example.rating) for example in self.splits["train"])
+
+
+def load(configuration: DataConfiguration) -> Sets:
+    """Opens the texts, leaves out those without words or without anything to learn, and finds their labels.
+
+    Raises:
+        TextDataError: a text is too long, where that is refused; fewer than two labels; an empty split; or a label
+            that no text of the training split has.
+    """
+    notes: list[str] = []
+    splits = {
+        split: _usable(members, split, configuration, notes) for split, members in open_source(configuration).items()
+    }
+    for split in SPLITS:
+        if not any(example.label for example in splits[split]):
+            raise TextDataError(
+                f"The {split} split has no labelled text. Give more texts, or raise --data.validation_fraction or "
+                f"--data.test_fraction. Received: {', '.join(f'{len(splits[each])} in {each}' for each in SPLITS)}"
+            )
+    return Sets(splits, labels_of(splits), notes)
+
+
+def labels_of(splits: dict[str, list[Example]]) -> tuple[str, ...]:
+    """Returns the labels of the training split, numbers by their size, others in the order of the alphabet.
+
+    Raises:
+        TextDataError: there are fewer than two, or another split has one more.
+    """
+    labels = {example.label for example in splits["train"] if example.label}
+    for split in SPLITS[1:]:
+        if unseen := [example for example in splits[split] if example.label and example.label not in labels]:
+            raise TextDataError(
+                f"{unseen[0].where}: no text of the training split has the label {unseen[0].label!r}, so nothing can "
+                f"be learned of it; expected one of {', '.join(sorted(labels))}. Give more texts of this label, at "
+                f"least some ten, or remove it. Received: {unseen[0].label!r}, in {len(unseen)} {split} texts"
+            )
+    if len(labels) < 2:
+        raise TextDataError(
+            "All texts have one label, so there is nothing to tell apart; expected two labels or more. Add texts with "
+            f"another label, or name another column: --data.label. Received: {', '.join(map(repr, labels))}"
+        )
+    return tuple(sorted(labels, key=_number_first))
+
+
+def _number_first(label: str) -> tuple[int, float, str]:
+    try:
+        return 0, float(label), label
+    except ValueError:
+        return 1, 0.0, label
+
+
+def _usable(examples: list[Example], split: str, configuration: DataConfiguration, notes: list[str]) -> list[Example]:
+    """The examples that have words, and a label or a rating; notes what is left out or cut off."""
+    texts = [example.text for example in examples]
+    words = np.concatenate(
+        [
+            [0],
+            *(
+                divide(texts[start : start + MOST_AT_ONCE]).row_lengths()
+                for start in range(0, len(texts), MOST_AT_ONCE)
+            ),
+        ]
+    )[1:]
+    empty, bare, cut, kept = [], [], [], []
+    for example, length in zip(examples, words, strict=True):
+        if not length:
+            empty.append(example.where)
+        elif not example.label and not np.isfinite(example.rating):
+            bare.append(example.where)
+        else:
+            kept.append(example)
+            if length > configuration.longest:
+                cut.append(f"{example.where} ({length} words)")
+    if cut and configuration.too_long == "refuse":
+        raise TextDataError(
+            f"{len(cut)} texts of the {split} split have more than {configuration.longest} words. Raise "
+            f"--data.longest, or let them be cut off: --data.too_long truncate. Received: {_listed(cut)}"
+        )
+    for found, what in (
+        (empty, "texts without words: left out"),
+        (bare, "texts without a label: left out"),
+        (cut, f"texts of more than {configuration.longest} words: the rest is not read"),
+    ):
+        if found:
+            notes.append(f"{split}: {len(found)} {what}: {_listed(found)}")
+    return kept
+
+
+def _listed(names: Sequence[str]) -> str:
+    return "; ".join(names[:NAMED]) + (" …" if len(names) > NAMED else "")
+
+
+def training_batches(
+    examples: Sequence[Example], labels: Sequence[str], words: Words, batch_size: int, seed: int, epoch: int
+) -> tf.data.Dataset:
+    """The batches of an epoch, the same each time they are asked for, of texts of similar length.
+
+    Returns:
+        Dictionaries of `words`, `pieces` and `lengths` as of `Encoded`, `label` int32 (batch,), −1 where there is
+        none, and `rating` float32 (batch,), NaN where there is none.
+    """
+    random = np.random.default_rng((seed, epoch))
+    lengths = np.array([len(example.text) for example in examples])
+    order = np.argsort(lengths * random.uniform(1 - SPREAD, 1 + SPREAD, len(lengths)))
+    number_of_batches = -(-len(order) // batch_size)
+    # The last batch is filled up with others: one size, and few lengths, so that few programs are compiled.
+    order = np.concatenate([order, random.choice(order, number_of_batches * batch_size - len(order))])
+    chosen = tf.constant(random.permutation(order.reshape(number_of_batches, batch_size)), tf.int32)
+    texts = tf.constant([example.text for example in examples])
+    numbers, ratings = (tf.constant(each) for each in truth(examples, labels))
+    buckets = tf.constant(_buckets(words.longest), tf.int32)
+
+    def batch(rows: tf.Tensor) -> dict[str, tf.Tensor]:
+        encoded = words(tf.gather(texts, rows))
+        time = tf.shape(encoded.words)[1]
+        more = [[0, 0], [0, buckets[tf.searchsorted(buckets, [time])[0]] - time]]
+        return {
+            "words": tf.pad(encoded.words, more),
+            "pieces": tf.pad(encoded.pieces, [*more, [0, 0]]),
+            "lengths": encoded.lengths,
+            "label": tf.gather(numbers, rows),
+            "rating": tf.gather(ratings, rows),
+        }
+
+    dataset = tf.data.Dataset.from_tensor_slices(chosen)
+    return dataset.map(batch, num_parallel_calls=2, deterministic=True).prefetch(8)
+
+
+def _buckets(longest: int) -> list[int]:
+    """The lengths that batches are padded to: multiples of 16, further and further apart.
+
+    >>> _buckets(200)
+    [16, 32, 48, 64, 80, 96, 112, 128, 144, 176, 208]
+    """
+    lengths = [16]
+    while lengths[-1] < longest:
+        lengths.append(max(lengths[-1] + 16, int(1.25 * lengths[-1]) // 16 * 16))
+    return lengths
+
+
+def truth(examples: Sequence[Example], labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the number of each example's label, int32, −1 for none, and its rating, float32, NaN for none."""
+    numbers = {label: number for number, label in enumerate(labels)}
+    return (
+        np.array([numbers.get(example.label, -1) for example in examples], np.int32),
+        np.array([example.rating for example in examples], np.float32),
+    )

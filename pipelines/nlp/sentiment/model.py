@@ -1,0 +1,131 @@
+"""A classifier of texts: members side by side, their answers averaged and calibrated."""
+
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+
+from pipelines.nlp.sentiment.network import Member, NetworkConfiguration, Opinion
+from pipelines.nlp.sentiment.words import Encoded, Words
+
+
+class Answer(NamedTuple):
+    """What a classifier says of texts: `probabilities` (batch, labels), and `rating` (batch,), None without one."""
+
+    probabilities: tf.Tensor
+    rating: tf.Tensor | None
+
+
+class Classifier(keras.Model):
+    """Labels and rates texts.
+
+        probabilities = softmax(log(mean of the members' probabilities) / temperature)
+        rating = mean of the members' ratings
+
+    The temperature is fitted on the validation split (Guo et al. 2017, https://arxiv.org/abs/1706.04599); it changes no
+    label. Ratings are learned in deviations from the mean of the training split.
+
+    Args:
+        network: sizes and parts of the network.
+        words: the vocabulary.
+        labels: their names.
+        rated: whether there are ratings.
+        seed: of weights and dropout.
+    """
+
+    def __init__(
+        self, network: NetworkConfiguration, words: Words, labels: tuple[str, ...], rated: bool, seed: int = 0
+    ) -> None:
+        super().__init__(name="classifier")
+        self.network, self.words, self.labels = network, words, labels
+        self.rated = rated and network.rating_weight > 0
+        keras.utils.set_random_seed(seed)
+        self.temperature = self.add_weight(shape=(), initializer="ones", trainable=False, name="temperature")
+        self.rating_mean = self.add_weight(shape=(), initializer="zeros", trainable=False, name="rating_mean")
+        self.rating_deviation = self.add_weight(shape=(), initializer="ones", trainable=False, name="rating_deviation")
+        self.members = [
+            Member(network, words, len(labels), self.rated, 100 * seed + 10 * index, name=f"member_{index}")
+            for index in range(network.members)
+        ]
+
+    def call(self, words: tf.Tensor, pieces: tf.Tensor, lengths: tf.Tensor, training: bool = False) -> list[Opinion]:
+        """Returns the members' opinions on texts, given as the parts of `Encoded`."""
+        return [member(words, pieces, lengths, training=training) for member in self.members]
+
+    def batch_loss(self, batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
+        """Returns the mean over the members of the label's cross entropy and the weighted squared error of the rating.
+
+        Texts without a label, or without a rating, have no part in that mean.
+        """
+        opinions = self(batch["words"], batch["pieces"], batch["lengths"], training=training)
+        labelled, rated = batch["label"] >= 0, tf.math.is_finite(batch["rating"])
+        target = tf.where(rated, (batch["rating"] - self.rating_mean) / self.rating_deviation, 0.0)
+        losses = []
+        for opinion in opinions:
+            logits = tf.cast(opinion.logits, tf.float32)
+            entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(batch["label"], 0), logits)
+            losses.append(_mean(entropy, labelled))
+            if opinion.rating is not None:
+                error = tf.square(tf.cast(opinion.rating, tf.float32) - target)
+                losses.append(self.network.rating_weight * _mean(error, rated))
+        return tf.add_n(losses) / len(opinions)
+
+    def answer(self, encoded: Encoded) -> Answer:
+        """Returns the averaged and calibrated answer."""
+        opinions = self(encoded.words, encoded.pieces, encoded.lengths, training=False)
+        probabilities = [tf.nn.softmax(tf.cast(opinion.logits, tf.float32)) for opinion in opinions]
+        logits = tf.math.log(tf.add_n(probabilities) / len(opinions) + 1e-30)
+        ratings = [tf.cast(opinion.rating, tf.float32) for opinion in opinions if opinion.rating is not None]
+        rating = tf.add_n(ratings) / len(ratings) * self.rating_deviation + self.rating_mean if ratings else None
+        return Answer(tf.nn.softmax(logits / self.temperature), rating)
+
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)])
+    def read(self, texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns probabilities (batch, labels) and ratings (batch,), NaN without any, of texts as they are written."""
+        answer = self.answer(self.words(texts))
+        nothing = tf.fill(tf.shape(texts), np.float32(np.nan))
+        return answer.probabilities, nothing if answer.rating is None else answer.rating
+
+    def adapt(self, ratings: np.ndarray) -> None:
+        """Fits the scale of the ratings (examples,), those of the training split; NaN counts as none."""
+        if self.rated:
+            self.rating_mean.assign(np.nanmean(ratings))
+            self.rating_deviation.assign(np.nanstd(ratings) or 1.0)
+
+    def build_weights(self) -> "Classifier":
+        """Makes the weights, and returns the classifier."""
+        self(*self.words(tf.constant(["a"]))[:3])
+        return self
+
+
+def _mean(values: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
+    weights = tf.cast(counts, values.dtype)
+    return tf.reduce_sum(values * weights) / tf.maximum(tf.reduce_sum(weights), 1.0)
+
+
+def fit_temperature(probabilities: Any, labels: np.ndarray) -> float:
+    """Returns the temperature with which probabilities (examples, labels) say best what came.
+
+    Args:
+        probabilities: at temperature 1.
+        labels: int (examples,); −1, which does not count, for none.
+
+    >>> sure = np.tile([[0.99, 0.01]], (10, 1))
+    >>> round(fit_temperature(sure, np.array([0, 1] + [0] * 8)), 1)  # right in 9 of 10: ln 99 / ln 9
+    2.1
+    """
+    logits = np.log(np.asarray(probabilities, np.float64) + 1e-30)[labels >= 0]
+    labels = labels[labels >= 0]
+
+    def loss(logarithm: float) -> float:
+        return cross_entropy(logits / np.exp(logarithm), labels)
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-2.0, 3.0), method="bounded").x))
+
+
+def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Returns the mean cross entropy of labels int (examples,) under logits (examples, labels), in nats."""
+    return float(-np.mean(log_softmax(logits, axis=-1)[np.arange(len(labels)), labels]))

@@ -1,0 +1,150 @@
+"""Semi-supervised learning: the recurrent stacks are language models before they judge."""
+
+import re
+from collections.abc import Sequence
+from functools import partial
+from typing import Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from pydantic import Field
+
+import data
+from data.bible_text import BibleText
+from data.state_of_the_union import StateOfTheUnion
+from pipelines.configuration import Configuration
+from pipelines.nlp.sentiment.data import training_batches
+from pipelines.nlp.sentiment.model import Classifier
+from pipelines.nlp.sentiment.network import Member
+from pipelines.nlp.sentiment.sources import Example
+from pipelines.nlp.sentiment.words import RESERVED
+from pipelines.runs import Run
+from pipelines.training import TrainingConfiguration, fit
+
+FOLDER = "pretraining"  # within the run's
+_SENTENCE_END = re.compile(r"(?<=[.!?;])\s+|\n+")
+
+
+class PretrainingConfiguration(Configuration):
+    """What is read before anything is judged."""
+
+    texts: tuple[Literal["training", "bible", "addresses"], ...] = Field(
+        (),
+        description="the training split's own texts, the World English Bible, the addresses on the state of the union",
+    )
+    fewest: int = Field(5, ge=1, description="times that a word was seen there at least, to be known")
+    training: TrainingConfiguration = TrainingConfiguration(epochs=4, learning_rate=3e-3)
+
+
+class NextWords(keras.Model):
+    """The members of a classifier as language models: forwards of the next word, backwards of the one before.
+
+        logits_t = E (W h_t) + b
+
+    with the classifier's own embedding E (Press and Wolf 2017, https://arxiv.org/abs/1608.05859). What is learned stays
+    in the classifier; W and b are left behind (Dai and Le 2015, https://arxiv.org/abs/1511.01432, section 3.1).
+
+    Args:
+        classifier: whose weights are made.
+    """
+
+    def __init__(self, classifier: Classifier) -> None:
+        super().__init__(name="next_words")
+        self.readers = [NextWord(member, name=f"reader_{index}") for index, member in enumerate(classifier.members)]
+
+    def call(self, words: tf.Tensor, pieces: tf.Tensor, lengths: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Returns the mean cross entropy of a known word in nats."""
+        losses = [reader(words, pieces, lengths, training=training) for reader in self.readers]
+        return tf.add_n(losses) / len(losses)
+
+    def batch_loss(self, batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
+        return self(batch["words"], batch["pieces"], batch["lengths"], training=training)
+
+
+class NextWord(keras.layers.Layer):
+    """One member as a language model of each of its directions."""
+
+    def __init__(self, member: Member, **options: object) -> None:
+        super().__init__(**options)
+        # Of the member, the parts that read: what it judges with gets no gradient here.
+        self.embedding, self.pieces, self.stacks = member.embedding, member.pieces, member.stacks
+        self.embed, self.read_states = member.embed, member.read
+        width = member.network.embedding
+        self.projections = [
+            keras.layers.Dense(width, name=f"projection_{number}") for number in range(len(self.stacks))
+        ]
+
+    def call(self, words: tf.Tensor, pieces: tf.Tensor, lengths: tf.Tensor, training: bool = False) -> tf.Tensor:
+        states = self.read_states(self.embed(words, pieces, training), lengths, training)
+        pairs = [(states[0][:, :-1], words[:, 1:]), *((state[:, 1:], words[:, :-1]) for state in states[1:])]
+        total, count = 0.0, 0.0
+        for projection, (state, target) in zip(self.projections, pairs, strict=True):
+            known = target >= RESERVED
+            hidden = tf.boolean_mask(projection(state), known)  # (known words, embedding)
+            logits = tf.cast(tf.matmul(hidden, self.embedding.embeddings.value, transpose_b=True), tf.float32)
+            target = tf.boolean_mask(target, known)
+            total += tf.reduce_sum(tf.nn.sparse_softmax_cross_entropy_with_logits(target, logits))
+            count += tf.cast(tf.size(target), tf.float32)
+        return total / tf.maximum(count, 1.0)
+
+
+def texts_of(configuration: PretrainingConfiguration, training: Sequence[Example]) -> list[Example]:
+    """Returns the sentences to read: of the training split, never of another, and of the train splits of documents."""
+    builders: dict[str, type[tfds.core.GeneratorBasedBuilder]] = {"bible": BibleText, "addresses": StateOfTheUnion}
+    found = list(training) if "training" in configuration.texts else []
+    for name in configuration.texts:
+        if name in builders:
+            builder = data.prepare(builders[name]())
+            for document in sorted(
+                builder.as_dataset(split="train").as_numpy_iterator(), key=lambda each: each["number"]
+            ):
+                sentences = _SENTENCE_END.split(document["text"].decode())
+                found += [Example(name, sentence, "") for sentence in sentences if " " in sentence]
+    return found
+
+
+def pretrain(
+    run: Run,
+    classifier: Classifier,
+    configuration: PretrainingConfiguration,
+    texts: Sequence[Example],
+    validation: Sequence[Example],
+    batch_size: int,
+    seed: int,
+) -> None:
+    """Trains a classifier's members as language models, or goes on where that stopped, in a folder of the run.
+
+    Args:
+        run: of the classifier.
+        classifier: keeps what is learned.
+        configuration: how.
+        texts: as `texts_of` returns them.
+        validation: texts on which the best epoch is told.
+        batch_size: texts in a batch.
+        seed: of order and dropout.
+    """
+    reader = NextWords(classifier)
+    reader(*classifier.words(tf.constant(["a b"]))[:3])
+
+    def batches(examples: Sequence[Example], epoch: int) -> tf.data.Dataset:
+        return training_batches(examples, (), classifier.words, batch_size, seed, epoch)
+
+    evaluate = tf.function(partial(reader.batch_loss, training=False), reduce_retracing=True)
+
+    def validate() -> dict[str, float]:
+        return {"cross_entropy": float(np.mean([evaluate(batch) for batch in batches(validation, 0)]))}
+
+    folder = run.folder / FOLDER
+    folder.mkdir(exist_ok=True)
+    fit(
+        Run(folder, run.pipeline, run.preset),
+        reader,
+        reader.batch_loss,
+        partial(batches, texts),
+        validate,
+        configuration.training,
+        monitor="cross_entropy",
+        seed=seed,
+    )

@@ -1,0 +1,188 @@
+"""Where labelled texts come from: the rated snippets, the user's table or folder, and public TFDS data sets."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import tensorflow_datasets as tfds
+from pydantic import Field
+
+import data
+from data.rated_snippets import FILES, RatedSnippets
+from data.splits import assign_split, group_alike
+from pipelines.configuration import Configuration, ConfigurationError
+from pipelines.nlp.text_files import TextDataError, read_documents
+from pipelines.nlp.text_tables import read_rows
+
+SPLITS = ("train", "validation", "test")
+EMBEDDED = "rated_snippets"
+COMPARED = 12_000  # texts that are compared with each other; of more only equal ones are kept together
+TEXT_FEATURES = ("text", "sentence", "review", "content")
+LABEL_FEATURES = ("label", "sentiment", "polarity")
+
+
+class DataConfiguration(Configuration):
+    """Which texts to learn from, what is learned of them, and how they are divided."""
+
+    source: str = Field(
+        f"{EMBEDDED}/movies", description="embedded data set, `own`, or a public TFDS name such as imdb_reviews"
+    )
+    path: str = Field("", description="your table (.csv, .tsv, .jsonl) or a folder LABEL/name.txt; also gzipped")
+    text: str = Field("", description="column of the texts, its name or its number; by default `text`")
+    label: str = Field("", description="column of the labels, of any names; by default `label`")
+    rating: str = Field("", description="column of a number that is learned too, if there is one")
+    encoding: str = Field("", description="of your files; found")
+    longest: int = Field(400, ge=1, description="words of a text that count at most")
+    too_long: Literal["truncate", "refuse"] = Field("truncate", description="what is done with longer texts")
+    validation_fraction: float = Field(0.1, gt=0, lt=0.5, description="share of the texts, where there are no splits")
+    test_fraction: float = Field(0.15, gt=0, lt=0.5, description="share of the texts, where there are no splits")
+    batch_size: int = Field(32, ge=1, description="texts in a batch")
+
+
+class Example(NamedTuple):
+    """A text, `where` it stands, its `label`, "" if it has none, and its `rating`, NaN if it has none."""
+
+    where: str
+    text: str
+    label: str
+    rating: float = np.nan
+
+
+def open_source(configuration: DataConfiguration) -> dict[str, list[Example]]:
+    """Returns the examples of each split, in a stable order.
+
+    Where the data have no splits, a stable hash makes them, near duplicates together.
+
+    Raises:
+        ConfigurationError: a setting does not fit the data.
+        TextDataError: the data cannot be read.
+    """
+    name, _, part = configuration.source.partition("/")
+    if configuration.path and configuration.source != "own":
+        raise ConfigurationError(
+            "data.path: texts of your own are given, but another source is wanted. Say --data.source own, as the "
+            f"preset `own-sentiment` does, or take the path away. Received: {configuration.source!r} and "
+            f"{configuration.path!r}"
+        )
+    if configuration.source == "own":
+        return split_by_hash(_own(configuration), configuration)
+    if name == EMBEDDED:
+        return rated_snippets(part or "movies")
+    return _public(configuration)
+
+
+def rated_snippets(name: str) -> dict[str, list[Example]]:
+    """Returns the splits of one of the rated sets: movies, tweets, products or editorials."""
+    if name not in FILES:
+        known = ", ".join(f"{EMBEDDED}/{each}" for each in FILES)
+        raise ConfigurationError(f"data.source: there is no such set; expected one of {known}. Received: {name!r}")
+    builder = data.prepare(RatedSnippets(config=name))
+    names = builder.info.features["label"].names
+    return {
+        split: sorted(
+            Example(
+                f"{name}, {example['key'].decode()}",
+                example["text"].decode(),
+                names[example["label"]] if example["label"] >= 0 else "",
+                float(example["rating"]),
+            )
+            for example in builder.as_dataset(split=split).as_numpy_iterator()
+        )
+        for split in SPLITS
+    }
+
+
+def split_by_hash(
+    examples: list[Example],
+    configuration: DataConfiguration,
+    wanted: tuple[str, ...] = SPLITS,
+) -> dict[str, list[Example]]:
+    """Divides examples by a stable hash of their texts; near duplicates stay together, of very many texts equal ones.
+
+    Args:
+        examples: in any order.
+        configuration: the shares of validation and test.
+        wanted: the splits to make.
+    """
+    held_out = {"validation": configuration.validation_fraction, "test": configuration.test_fraction}
+    shares = {split: held_out[split] for split in wanted if split in held_out}
+    shares = {"train": 1 - sum(shares.values()), **shares}
+    texts = [example.text for example in examples]
+    groups = group_alike(texts) if len(texts) <= COMPARED else [" ".join(text.lower().split()) for text in texts]
+    splits: dict[str, list[Example]] = {split: [] for split in shares}
+    for example, group in zip(examples, groups, strict=True):
+        splits[assign_split(group, shares)].append(example)
+    return splits
+
+
+def _own(configuration: DataConfiguration) -> list[Example]:
+    if not configuration.path:
+        raise ConfigurationError(
+            "data.path: texts of your own are wanted, but not where they are. Give a table with a column of texts and "
+            'one of labels: ARGS="--data.path reviews.csv --data.text review --data.label stars". Received: no path'
+        )
+    path = Path(configuration.path).expanduser()
+    if path.is_dir():
+        documents = read_documents(path, configuration.encoding)
+        return [Example(f"{path / each.name}", each.text, Path(each.name).parent.name) for each in documents]
+    columns = [configuration.text or "text", configuration.label or "label"]
+    columns += [configuration.rating] * bool(configuration.rating)
+    return [
+        Example(row.where, row.values[0], row.values[1].strip(), *(_number(each, row.where) for each in row.values[2:]))
+        for row in read_rows(path, columns, configuration.encoding)
+    ]
+
+
+def _number(text: str, where: str) -> float:
+    try:
+        return float(text) if text.strip() else np.nan
+    except ValueError:
+        raise TextDataError(
+            f"{where}: the rating is no number; expected one such as 3.5, or nothing. Correct it. Received: {text!r}"
+        ) from None
+
+
+def _public(configuration: DataConfiguration) -> dict[str, list[Example]]:
+    """A public TFDS data set; a split that it has not, or has without labels, is cut from others."""
+    try:
+        builder = tfds.builder(configuration.source)
+    except (tfds.core.registered.DatasetNotFoundError, ValueError) as error:
+        raise ConfigurationError(
+            f"data.source: there is no such data set; expected {EMBEDDED}/movies, `own`, or a name that TFDS knows, "
+            f"such as imdb_reviews. Received: {configuration.source!r} ({str(error).splitlines()[0]})"
+        ) from None
+    features = builder.info.features
+    text = _feature(features, configuration.text, TEXT_FEATURES, configuration.source)
+    label = _feature(features, configuration.label, LABEL_FEATURES, configuration.source)
+    names = getattr(features[label], "names", None)
+    data.prepare(builder)
+
+    def examples(split: str) -> list[Example]:
+        read = builder.as_dataset(split=split, shuffle_files=False).as_numpy_iterator()
+        found = []
+        for number, example in enumerate(read):
+            value = example[label]
+            name = value.decode() if isinstance(value, bytes) else names[value] if names and value >= 0 else str(value)
+            unlabelled = names is not None and not isinstance(value, bytes) and value < 0
+            found.append(
+                Example(f"{builder.name}, {split} {number}", example[text].decode(), "" if unlabelled else name)
+            )
+        return found
+
+    splits = {split: examples(split) for split in SPLITS if split in builder.info.splits}
+    splits = {split: members for split, members in splits.items() if any(each.label for each in members)}
+    if "validation" in splits and "test" not in splits:
+        splits["test"] = splits.pop("validation")
+    missing = tuple(split for split in SPLITS if split not in splits)
+    return splits | split_by_hash(splits["train"], configuration, ("train", *missing)) if missing else splits
+
+
+def _feature(features: Mapping[str, object], wanted: str, usual: tuple[str, ...], source: str) -> str:
+    names = [wanted] if wanted else [name for name in usual if name in features]
+    if not names or names[0] not in features:
+        raise ConfigurationError(
+            f"The data set {source} has no such column; expected {wanted or ' or '.join(usual)}. Name another with "
+            f"--data.text and --data.label. Received: {', '.join(features)}"
+        )
+    return names[0]

@@ -1,0 +1,114 @@
+"""From text to the numbers of words and of their pieces, in a TensorFlow graph, for training and serving alike."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import tensorflow as tf
+
+PADDING, UNKNOWN, RESERVED = 0, 1, 2
+MOST_PIECES = 24  # of a word that count
+PIECE_LENGTHS = (3, 4, 5)  # characters, those that mark the word's ends among them
+MOST_AT_ONCE = 1000  # texts that are divided together, so that memory is bounded
+
+_REPLACED = (  # by what; the pattern comes first
+    (r"[\s\p{Z}\p{Cc}]+", " "),
+    ("[\u2018\u2019]", "'"),
+    ("''", '"'),
+    (r"([^\p{L}\p{M}\p{N}\p{Cf}' ])", r" \1 "),  # signs stand alone, and so do emoji
+    (r"([\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}])", r" \1 "),  # scripts without spaces, character by character
+    (r"(^| )'+|'+( |$)", r"\1 \2"),  # quotes around words
+    (r"(n't|'(?:s|re|ve|ll|d|m))( |$)", r" \1\2"),  # English: a negation is a word
+)
+
+
+class Encoded(NamedTuple):
+    """Texts as numbers: `words` int32 (batch, time), `pieces` int32 (batch, time, pieces), 0 at padding.
+
+    `lengths` int32 (batch,) are their words that count, `whole_lengths` those that they have.
+    """
+
+    words: tf.Tensor
+    pieces: tf.Tensor
+    lengths: tf.Tensor
+    whole_lengths: tf.Tensor
+
+
+class Words(tf.Module):
+    """A vocabulary of words, and the pieces of every word, known or not.
+
+    Pieces are the strings of 3 to 5 characters of a word with its ends marked, as in fastText (Bojanowski et al. 2017,
+    https://arxiv.org/abs/1607.04606), each hashed into a number, so that related and new words have something in
+    common.
+
+    Args:
+        vocabulary: the known words; the first has the number 2.
+        longest: words of a text that count at most; the rest is cut off.
+        pieces: numbers of pieces, from 1; 0: none.
+
+    Example:
+        >>> words = Words(["good", "not"], longest=3)
+        >>> words(["Not GOOD, mate!", "", "good"]).words.numpy()
+        array([[3, 2, 1],
+               [0, 0, 0],
+               [2, 0, 0]], dtype=int32)
+    """
+
+    def __init__(self, vocabulary: Sequence[str], longest: int = 400, pieces: int = 0) -> None:
+        super().__init__()
+        self.vocabulary, self.longest, self.pieces = tuple(vocabulary), longest, pieces
+        numbers = tf.range(RESERVED, RESERVED + len(self.vocabulary))
+        self.table = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(tf.constant(self.vocabulary, tf.string), numbers), UNKNOWN
+        )
+
+    @property
+    def size(self) -> int:
+        """How many numbers of words there are."""
+        return RESERVED + len(self.vocabulary)
+
+    def __call__(self, texts: tf.Tensor) -> Encoded:
+        """Returns strings (batch,) as numbers."""
+        divided = divide(texts)
+        whole_lengths = tf.cast(divided.row_lengths(), tf.int32)
+        counted = divided[:, : self.longest]
+        words = tf.ragged.map_flat_values(self.table.lookup, counted).to_tensor(PADDING)
+        lengths = tf.cast(counted.row_lengths(), tf.int32)
+        return Encoded(words, self._pieces(counted), lengths, whole_lengths)
+
+    def _pieces(self, words: tf.RaggedTensor) -> tf.Tensor:
+        if not self.pieces:
+            return tf.zeros((words.nrows(), words.bounding_shape()[1], 0), tf.int32)
+        characters = tf.strings.unicode_split(tf.strings.join(["<", words.flat_values, ">"]), "UTF-8")
+        pieces = tf.strings.ngrams(characters, PIECE_LENGTHS, separator="")[:, :MOST_PIECES]
+        hashed = tf.ragged.map_flat_values(tf.strings.to_hash_bucket_fast, pieces, self.pieces)
+        numbers = 1 + tf.cast(hashed.to_tensor(-1, shape=(None, MOST_PIECES)), tf.int32)
+        return words.with_flat_values(numbers).to_tensor(PADDING)
+
+
+def divide(texts: tf.Tensor) -> tf.RaggedTensor:
+    """Divides strings (batch,) into words in small letters, whatever the script; what is no UTF-8 becomes U+FFFD.
+
+    >>> divide(["It isn't “fine” 😀!"]).to_list()
+    [[b'it', b'is', b"n't", b'\\xe2\\x80\\x9c', b'fine', b'\\xe2\\x80\\x9d', b'\\xf0\\x9f\\x98\\x80', b'!']]
+    """
+    texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8")
+    texts = tf.strings.lower(texts, encoding="utf-8")
+    for pattern, replacement in _REPLACED:
+        texts = tf.strings.regex_replace(texts, pattern, replacement)
+    return tf.strings.split(tf.convert_to_tensor(texts))  # at runs of spaces
+
+
+def learn_vocabulary(texts: Iterable[str], most: int, fewest: int) -> list[str]:
+    """Returns the commonest words of texts, of equal ones the alphabetically first.
+
+    Args:
+        texts: those of the training split.
+        most: words at most.
+        fewest: times that a word must have been seen.
+    """
+    texts, counts = list(texts), Counter[bytes]()
+    for start in range(0, len(texts), MOST_AT_ONCE):
+        counts.update(divide(tf.constant(texts[start : start + MOST_AT_ONCE])).flat_values.numpy().tolist())
+    common = sorted((-count, word) for word, count in counts.items() if count >= fewest)
+    return [word.decode() for _, word in common[:most]]
