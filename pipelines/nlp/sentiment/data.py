@@ -158,7 +158,7 @@ def _buckets(longest: int) -> list[int]:
     """The lengths that batches are padded to: multiples of 16, further and further apart.
 
     >>> _buckets(200)
-    [16, 32, 48, 64, 80, 96, 112, 128, 144, 176, 208]
+    [16, 32, 48, 64, 80, 96, 112, 128, 160, 192, 240]
     """
     lengths = [16]
     while lengths[-1] < longest:

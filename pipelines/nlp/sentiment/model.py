@@ -89,6 +89,17 @@ class Classifier(keras.Model):
         nothing = tf.fill(tf.shape(texts), np.float32(np.nan))
         return answer.probabilities, nothing if answer.rating is None else answer.rating
 
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((None, None), tf.int32),
+            tf.TensorSpec((None, None, None), tf.int32),
+            tf.TensorSpec((None,), tf.int32),
+        ]
+    )
+    def judge(self, words: tf.Tensor, pieces: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+        """Returns probabilities (batch, labels) of texts given as the parts of `Encoded`."""
+        return self.answer(Encoded(words, pieces, lengths, lengths)).probabilities
+
     def adapt(self, ratings: np.ndarray) -> None:
         """Fits the scale of the ratings (examples,), those of the training split; NaN counts as none."""
         if self.rated:

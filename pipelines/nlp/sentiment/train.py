@@ -17,7 +17,7 @@ from pipelines.nlp.text_files import TextDataError
 from pipelines.runs import Run
 from pipelines.training import fit
 
-NEXT = 'make judge TEXT="…"'
+NEXT = 'python -m pipelines.nlp.judge "…"'
 
 
 def train(run: Run, configuration: SentimentConfiguration) -> None:

@@ -1,0 +1,116 @@
+"""What answers are worth: accuracy, F1, cross entropy, calibration, and the errors of ratings, with intervals."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from pipelines.evaluation import Metric, bootstrap, paired_difference
+
+SIGNIFICANT = 0.05  # p-values below
+RESAMPLINGS = 1000
+BINS = 10  # of confidence
+
+
+class Answers(NamedTuple):
+    """Answers to the texts of a split, of the model or of a baseline; None where it gives none.
+
+    `labels` int (texts,), `probabilities` (texts, labels), `ratings` (texts,).
+    """
+
+    labels: np.ndarray
+    probabilities: np.ndarray | None = None
+    ratings: np.ndarray | None = None
+
+
+class Truth(NamedTuple):
+    """What is true of the texts: `labels` int (texts,), −1 for none, and `ratings` (texts,), NaN for none."""
+
+    labels: np.ndarray
+    ratings: np.ndarray
+
+    @property
+    def labelled(self) -> np.ndarray:
+        """Which texts have a label, bool (texts,)."""
+        return self.labels >= 0
+
+    @property
+    def rated(self) -> np.ndarray:
+        """Which texts have a rating, bool (texts,)."""
+        return np.isfinite(self.ratings)
+
+
+def metrics(answers: Answers, truth: Truth, labels: int) -> dict[str, Metric]:
+    """Returns each metric that the answers allow, with its 95 % interval, by resampling texts.
+
+    Args:
+        answers: to the texts.
+        truth: of the same texts.
+        labels: how many there are.
+    """
+    known = truth.labelled
+    true, said = truth.labels[known], answers.labels[known]
+    found = {
+        "accuracy": bootstrap(true == said),
+        "macro_f1": bootstrap((np.eye(labels)[true], np.eye(labels)[said]), macro_f1),
+    }
+    if answers.probabilities is not None:
+        probabilities = answers.probabilities[known]
+        found["cross_entropy"] = bootstrap(-np.log(probabilities[np.arange(len(true)), true] + 1e-30))
+        found["calibration_error"] = bootstrap((probabilities.max(axis=1), true == said), calibration_error)
+    if answers.ratings is not None and (rated := truth.rated).any():
+        ratings, true_ratings = answers.ratings[rated], truth.ratings[rated]
+        found["mae"] = bootstrap(np.abs(ratings - true_ratings))
+        if np.ptp(ratings) > 0:
+            found["correlation"] = bootstrap((ratings, true_ratings), correlation)
+    return found
+
+
+def macro_f1(truth: np.ndarray, said: np.ndarray, axis: int) -> np.ndarray:
+    """Returns the mean over the labels of F1; a label that is neither true nor said of any text counts as 0.
+
+    Args:
+        truth: 1 at each text's label, (samples, texts, labels).
+        said: the same of what was said.
+        axis: of the texts.
+    """
+    right = 2 * (truth * said).sum(axis=axis)
+    return (right / np.maximum(truth.sum(axis=axis) + said.sum(axis=axis), 1)).mean(axis=-1)
+
+
+def calibration_error(confidence: np.ndarray, right: np.ndarray, axis: int) -> np.ndarray:
+    """Returns by how much confidence and accuracy differ, on average over ten equal bins of confidence.
+
+    (Naeini et al. 2015, https://ojs.aaai.org/index.php/AAAI/article/view/9602.)
+
+    Args:
+        confidence: probability of the label that was said, (samples, texts).
+        right: whether it was true.
+        axis: of the texts.
+    """
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    gaps = [np.abs(np.where(bins == number, confidence - right, 0).sum(axis=axis)) for number in range(BINS)]
+    return np.sum(gaps, axis=0) / confidence.shape[axis]
+
+
+def correlation(first: np.ndarray, second: np.ndarray, axis: int) -> np.ndarray:
+    """Returns Pearson's correlation of (samples, texts)."""
+    first = first - first.mean(axis=axis, keepdims=True)
+    second = second - second.mean(axis=axis, keepdims=True)
+    spread = np.sqrt((first**2).sum(axis=axis) * (second**2).sum(axis=axis))
+    return (first * second).sum(axis=axis) / np.maximum(spread, 1e-30)
+
+
+def comparison(model: Answers, other: Answers, truth: Truth) -> str:
+    """Says how sure it is that others' answers to the same texts are right less often, or more, than the model's.
+
+    >>> truth = Truth(np.zeros(9, int), np.full(9, np.nan))
+    >>> comparison(Answers(np.zeros(9, int)), Answers(np.ones(9, int)), truth)
+    'significantly worse than the model: accuracy difference -1.000 [-1.000, -1.000], p ≤ 0.002'
+    """
+    known = truth.labelled
+    theirs, ours = (each.labels[known] == truth.labels[known] for each in (other, model))
+    difference, p = paired_difference(theirs, ours, samples=RESAMPLINGS)
+    verdict = "worse than" if difference.value < 0 else "better than"
+    verdict = f"significantly {verdict}" if p < SIGNIFICANT else "not significantly different from"
+    sign = "≤" if p <= 2 / (RESAMPLINGS + 1) else "="  # no resampling on the other side: it may be smaller
+    return f"{verdict} the model: accuracy difference {difference}, p {sign} {p:.3f}"
