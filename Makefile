@@ -33,16 +33,17 @@ endif
 endef
 $(eval $(call needs,transcribe,AUDIO,the recordings,AUDIO="a.wav b.mp3"))
 $(eval $(call needs,forecast,CSV,the table of what came before,CSV=measurements.csv))
+$(eval $(call needs,judge,TEXT,the text,TEXT="A quiet film that stays with you."))
 $(eval $(call needs,translate,TEXT,the sentence,TEXT="In the beginning"))
 $(eval $(call needs,predict-video,VIDEO,the video,VIDEO=clip.mp4))
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 # As they were typed, whatever signs are in them.
-export GENERATE_PROMPT := $(value PROMPT)
-export TRANSLATE_TEXT := $(value TEXT)
+export GIVEN_PROMPT := $(value PROMPT)
+export GIVEN_TEXT := $(value TEXT)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup transcribe forecast generate translate predict-video bench gradient-flow docs test test-all lint format clean \
+.PHONY: help setup transcribe forecast judge generate translate predict-video bench gradient-flow docs test test-all lint format clean \
 	$(call targets,train) $(call targets,eval) $(call targets,export)
 
 ## help: list the commands
@@ -83,13 +84,17 @@ transcribe: $(ENVIRONMENT)
 forecast: $(ENVIRONMENT)
 	$(PYTHON) -m pipelines.series.forecast $(strip $(CSV) $(run_option) $(ARGS))
 
+## judge: print the sentiment of a text TEXT="…" [RUN=folder] [ARGS=…]
+judge: $(ENVIRONMENT)
+	$(PYTHON) -m pipelines.nlp.judge $(strip "$$GIVEN_TEXT" $(run_option) $(ARGS))
+
 ## generate: go on writing after a few words, or from nothing [PROMPT="In the beginning"] [RUN=folder] [ARGS=…]
 generate: $(ENVIRONMENT)
-	$(PYTHON) -m pipelines.nlp.generate $(strip $(if $(value PROMPT),"$$GENERATE_PROMPT") $(run_option) $(ARGS))
+	$(PYTHON) -m pipelines.nlp.generate $(strip $(if $(value PROMPT),"$$GIVEN_PROMPT") $(run_option) $(ARGS))
 
 ## translate: print the translation of a sentence TEXT="…" [RUN=folder] [ARGS=…]
 translate: $(ENVIRONMENT)
-	$(PYTHON) -m pipelines.nlp.translate $(strip "$$TRANSLATE_TEXT" $(run_option) $(ARGS))
+	$(PYTHON) -m pipelines.nlp.translate $(strip "$$GIVEN_TEXT" $(run_option) $(ARGS))
 
 ## predict-video: write the frames that come next, or print what a clip shows VIDEO=clip.mp4 [RUN=folder] [ARGS=…]
 predict-video: $(ENVIRONMENT)
