@@ -4,11 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from pipelines.plots import COLOURS
 
 STRIP = 16  # frames of a film strip at most
 MOST_NAMED = 30  # classes whose counts and names are written into the matrix
+WIDTH, TALLEST = 10.0, 1.6  # inches of the strip, and of a frame in it
 OTHERS = "#BBBBBB"
 
 
@@ -25,15 +27,19 @@ def film_strip(frames: np.ndarray, evidence: np.ndarray, label: int, classes: Se
         title: of the figure.
     """
     time = len(frames)
-    shown = np.unique(np.linspace(0, time - 1, min(time, STRIP)).round().astype(int))
-    figure = Figure(figsize=(11, 3.6), layout="constrained")
-    strip, axes = figure.subplots(2, 1, height_ratios=(1, 3))
-    pictures = [np.pad(frames[number], [(1, 1), (1, 1), (0, 0)], constant_values=128) for number in shown]
-    film = np.concatenate(pictures, axis=1)
-    strip.imshow(film.squeeze(-1) if film.shape[2] == 1 else film, cmap="gray", vmin=0, vmax=255, aspect="auto")
+    places = (np.arange(min(time, STRIP)) + 0.5) * max(1, time / STRIP)  # the middles of equal parts
+    cell = WIDTH / len(places)  # inches
+    high = min(cell * frames.shape[1] / frames.shape[2], TALLEST)
+    half = high * frames.shape[2] / frames.shape[1] / cell * time / len(places) / 2  # of a picture's width, in steps
+    figure = Figure(figsize=(WIDTH + 1, high + 3.2), layout="constrained")
+    strip, axes = figure.subplots(2, 1, sharex=True, height_ratios=(high, 2.6))
+    steps = np.arange(1, time + 1)
+    for place, frame in zip(places, frames[places.astype(int)], strict=True):
+        extent = (place + 0.5 - 0.95 * half, place + 0.5 + 0.95 * half, 0, 1)
+        strip.imshow(frame, cmap="gray", vmin=0, vmax=255, aspect="auto", extent=extent)
+    strip.set_ylim(0, 1)
     strip.axis("off")
     leaders = [label, *(each for each in np.unique(evidence.argmax(axis=1)) if each != label)]
-    steps = np.arange(1, time + 1)
     for each in range(len(classes)):
         if each not in leaders:
             axes.plot(steps, evidence[:, each], color=OTHERS, linewidth=1)
@@ -46,6 +52,7 @@ def film_strip(frames: np.ndarray, evidence: np.ndarray, label: int, classes: Se
     axes.set_xlabel("frames seen")
     axes.set_ylabel("probability")
     axes.grid(alpha=0.3)
+    axes.xaxis.set_major_locator(MaxNLocator(STRIP, integer=True))
     axes.legend(fontsize=8, loc="center right")
     strip.set_title(title, fontsize=10)
     return figure
@@ -65,6 +72,7 @@ def accuracy_over_time(evidence: np.ndarray, labels: np.ndarray, chance: float) 
     axes.plot(np.arange(1, len(right) + 1), right, marker=".", color=COLOURS[0], label="model")
     axes.axhline(chance, color="#666666", linestyle="--", label="most frequent class")
     axes.set_ylim(0, 1.02)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("frames seen")
     axes.set_ylabel("accuracy of the clips")
     axes.grid(alpha=0.3)
