@@ -86,7 +86,8 @@ def near_copies(pairs: Sequence[Pair], held_out: Sequence[Pair]) -> set[str]:
             alike = process.cdist(
                 texts, others, scorer=fuzz.ratio, score_cutoff=SIMILARITY, dtype=np.uint8, workers=-1
             )  # (some, held out), 0 below the cutoff
-            found.update(some[row].key for row in np.flatnonzero(alike.any(axis=1)))
+            copied = np.any(alike, axis=1).tolist()
+            found.update(pair.key for pair, copy in zip(some, copied, strict=True) if copy)
     return found
 
 

@@ -1,15 +1,18 @@
-"""From the outputs of a network to text: greedy, or a beam search with a language model."""
+"""From the outputs of a network to text: greedy, or a beam search with a language model; of sequences in a graph."""
 
 from models.decoding.beam import Hypothesis, LanguageModel, Word, beam_decode
 from models.decoding.greedy import GreedyTranscript, greedy_decode
 from models.decoding.language_model import CharacterLanguageModel
+from models.decoding.sequences import Found, search_sequences
 
 __all__ = [
     "CharacterLanguageModel",
+    "Found",
     "GreedyTranscript",
     "Hypothesis",
     "LanguageModel",
     "Word",
     "beam_decode",
     "greedy_decode",
+    "search_sequences",
 ]

@@ -1,7 +1,8 @@
 """Presets of the NLP pipeline, those of all its tasks."""
 
 from pipelines.nlp.sentiment import config as sentiment
+from pipelines.nlp.translation import config as translation
 from pipelines.tasks import TaskCommand
 
-PRESETS: dict[str, TaskCommand] = {**sentiment.PRESETS}
+PRESETS: dict[str, TaskCommand] = {**sentiment.PRESETS, **translation.PRESETS}
 """Named configurations, the default first. The tasks' own `config.py` say what each is."""

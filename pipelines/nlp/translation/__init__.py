@@ -1,0 +1,1 @@
+"""Translation: from sentences of one language to those of another."""

@@ -1,0 +1,155 @@
+"""From pairs to batches: subwords learned from the training split, lengths, buckets, batches scheduled by tokens."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines.nlp.subwords import END, PADDING, START, SubwordConfiguration, Subwords
+from pipelines.nlp.text_files import TextDataError
+from pipelines.nlp.translation.model import normalised
+from pipelines.nlp.translation.pairs import LeftOut, Pair
+from pipelines.nlp.translation.sources import DataConfiguration
+
+SHORTEST_BUCKET = 8  # subwords
+BUCKET_GROWTH = 1.25  # each bucket's longest pair over the one's before: few shapes are compiled, little is padded
+ENCODED_AT_ONCE = 5000  # texts
+
+Numbers = list[np.ndarray]  # of each text int32 (subwords,)
+
+
+class Encoded(NamedTuple):
+    """Pairs as numbers: sources with their end, targets with start and end."""
+
+    source: Numbers
+    target: Numbers
+
+
+class Plan(NamedTuple):
+    """How the pairs of a bucket are cut into batches: all of `batches` have `size` pairs of at most `length`."""
+
+    length: int
+    pairs: np.ndarray  # numbers of the pairs
+    batches: int
+    size: int
+
+
+def learn_subwords(pairs: Sequence[Pair], subwords: SubwordConfiguration, shared: bool) -> tuple[Subwords, Subwords]:
+    """Returns the subwords of sources and of targets, learned from pairs of the training split; the same if shared."""
+    sources, targets = (_spaced([getattr(pair, side) for pair in pairs]) for side in ("source", "target"))
+    if shared:
+        both = Subwords.learn(sources + targets, subwords)
+        return both, both
+    return Subwords.learn(sources, subwords), Subwords.learn(targets, subwords)
+
+
+def encode(pairs: Sequence[Pair], source: Subwords, target: Subwords) -> Encoded:
+    """Returns pairs as numbers."""
+    sources = encode_texts([pair.source for pair in pairs], source)
+    targets = encode_texts([pair.target for pair in pairs], target)
+    return Encoded(
+        [np.append(numbers, np.int32(END)) for numbers in sources],
+        [np.concatenate([[START], numbers, [END]]).astype(np.int32) for numbers in targets],
+    )
+
+
+def encode_texts(texts: Sequence[str], subwords: Subwords) -> Numbers:
+    """Returns the numbers of texts, without start and end."""
+    numbers: Numbers = []
+    for first in range(0, len(texts), ENCODED_AT_ONCE):
+        ragged = subwords.encode(normalised(tf.constant(texts[first : first + ENCODED_AT_ONCE])))
+        numbers += np.split(ragged.flat_values.numpy(), ragged.row_splits.numpy()[1:-1])
+    return numbers
+
+
+def limited(encoded: Encoded, pairs: Sequence[Pair], configuration: DataConfiguration) -> tuple[Encoded, list[LeftOut]]:
+    """Returns the pairs of a training that are short enough, or have been cut, and what became of the others.
+
+    Raises:
+        TextDataError: none is short enough.
+    """
+    longest, cut = configuration.longest, configuration.too_long == "truncate"
+    kept, changed = Encoded([], []), []
+    for pair, source, target in zip(pairs, *encoded, strict=True):
+        size = max(len(source) - 1, len(target) - 2)
+        if size > longest:
+            changed.append(LeftOut(pair.where, f"{size} subwords" + (", truncated" if cut else "")))
+            if not cut:
+                continue
+            source, target = _cut(source, longest + 1), _cut(target, longest + 2)
+        kept.source.append(source)
+        kept.target.append(target)
+    if not kept.source:
+        raise TextDataError(
+            f"All {len(pairs)} pairs of train are longer than {longest} subwords; expected sentences. Divide them, "
+            "raise --data.longest, or say --data.too_long truncate. Received: "
+            f"{changed[0].where}: {changed[0].reason}"
+        )
+    return kept, changed
+
+
+def plan(encoded: Encoded, tokens: int) -> list[Plan]:
+    """Divides pairs into buckets by the longer side, and each bucket into batches of about so many padded tokens.
+
+    All batches of a bucket have one size, so that few shapes are compiled; see `training_batches` for the remainder.
+    """
+    sides = zip(encoded.source, encoded.target, strict=True)
+    sizes = np.array([max(len(source), len(target) - 1) for source, target in sides])
+    lengths = [SHORTEST_BUCKET]
+    while lengths[-1] < sizes.max():
+        lengths.append(int(np.ceil(lengths[-1] * BUCKET_GROWTH)))
+    buckets = np.searchsorted(lengths, sizes)
+    plans = []
+    for bucket, length in enumerate(lengths):
+        members = np.flatnonzero(buckets == bucket)
+        if len(members):
+            batches = max(1, round(len(members) * length / tokens))
+            plans.append(Plan(min(length, int(sizes.max())), members, batches, -(-len(members) // batches)))
+    return plans
+
+
+def training_batches(encoded: Encoded, plans: Sequence[Plan], seed: int, epoch: int) -> tf.data.Dataset:
+    """Batches of an epoch, the same each time they are asked for: every pair once, a few twice to fill a batch.
+
+    Returns:
+        Dictionaries of `source` (batch, source) and `target` (batch, target), int32, padded.
+    """
+    random = np.random.default_rng((seed, epoch))
+    batches = []
+    for bucket in plans:
+        order = np.resize(random.permutation(bucket.pairs), (bucket.batches, bucket.size))
+        batches += [(bucket.length, members) for members in order]
+    order = random.permutation(len(batches))
+
+    def make(number: np.int64) -> tuple[np.ndarray, np.ndarray]:
+        length, members = batches[order[number]]
+        source = padded([encoded.source[member] for member in members], length)
+        return source, padded([encoded.target[member] for member in members], length + 1)
+
+    def batch(number: tf.Tensor) -> dict[str, tf.Tensor]:
+        source, target = tf.numpy_function(make, [number], (tf.int32, tf.int32))
+        return {"source": tf.ensure_shape(source, (None, None)), "target": tf.ensure_shape(target, (None, None))}
+
+    return tf.data.Dataset.range(len(batches)).map(batch, num_parallel_calls=2, deterministic=True).prefetch(4)
+
+
+def padded(numbers: Sequence[np.ndarray], length: int = 0) -> np.ndarray:
+    """Returns texts as one array (texts, length), padded; by default as long as the longest.
+
+    >>> padded([np.array([3]), np.array([4, 5])]).tolist()
+    [[3, 0], [4, 5]]
+    """
+    length = length or max(map(len, numbers))
+    array = np.full((len(numbers), length), PADDING, np.int32)
+    for row, each in enumerate(numbers):
+        array[row, : len(each)] = each
+    return array
+
+
+def _spaced(texts: list[str]) -> list[str]:
+    return [text.decode() for text in normalised(tf.constant(texts)).numpy()]
+
+
+def _cut(numbers: np.ndarray, length: int) -> np.ndarray:
+    return numbers if len(numbers) <= length else np.append(numbers[: length - 1], np.int32(END))

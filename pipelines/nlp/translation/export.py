@@ -1,0 +1,80 @@
+"""Exports a trained translator as a SavedModel: `python -m pipelines.nlp.export [--run FOLDER]`."""
+
+from pathlib import Path
+
+from pipelines import commands
+from pipelines.exporting import WarmupRequest, export, metrics_table
+from pipelines.nlp.translation.config import TranslationConfiguration
+from pipelines.nlp.translation.serving import served
+from pipelines.nlp.translation.sources import DataConfiguration
+from pipelines.nlp.translation.trained import load_translator
+from pipelines.runs import Run
+
+WARMUP = "This is a sentence."
+LICENCES = {
+    "bible_verses": "World English Bible and Reina-Valera 1909, Debian packages sword-text-web and sword-text-sparv "
+    "(both public domain)",
+}
+
+
+def export_run(run: Run, folder: Path | str = "exports") -> Path:
+    """Writes `exports/nlp-<preset>/<version>/` and returns it."""
+    translator, configuration = load_translator(run), run.read_configuration(TranslationConfiguration)
+    module, signatures = served(translator, configuration.search)
+    warmup = [WarmupRequest("serving_default", {"text": [WARMUP]})]
+    return export(module, signatures, f"nlp-{run.preset}", model_card(run), warmup, folder)
+
+
+def model_card(run: Run) -> str:
+    """What a user of the exported model must know: input, data, licence, metrics, limits."""
+    configuration = run.read_configuration(TranslationConfiguration)
+    source, target = configuration.data.languages
+    search = configuration.search
+    return f"""# Translation, preset {run.preset}
+
+From the run {run.folder.name}, seed {configuration.seed}.
+
+It translates sentences from {source} to {target}.
+
+## Signature
+
+`serving_default` takes `text`, string (batch,), UTF-8, one sentence or verse each, of any length. It returns
+`translation`, string (batch,), and `score`, float32 (batch,): log P / ((5 + n) / 6)^{search.length_exponent:g}, with n
+the subwords of the translation and its end; the higher, the surer. Neither the other texts of a batch nor their order
+change an answer. Any script is read: what the training has never seen is spelled byte by byte. White space becomes one
+space between words. The search follows {search.beam_width} beginnings.
+
+    answer = tf.saved_model.load(folder).signatures["serving_default"]
+    answer(text=tf.constant(["{WARMUP}"]))["translation"]
+
+## Data and licence
+
+{described(configuration.data)}.
+
+## Metrics
+
+{metrics_table(run, "sentences")}
+## Limits
+
+It knows the language of its training texts: other subjects and ways of speaking it translates badly, and fluently
+wrong. Names and numbers may be changed. Nobody has checked its translations; do not rely on one.
+"""
+
+
+def described(configuration: DataConfiguration) -> str:
+    """Names the data and its licence."""
+    if configuration.source in LICENCES:
+        return LICENCES[configuration.source]
+    if configuration.source == "dataset":
+        return f"The public data set {configuration.dataset}, under its own licence"
+    paths = (configuration.path, configuration.source_path, configuration.target_path)
+    return f"The user's own pairs ({', '.join(Path(path).name for path in paths if path)})"
+
+
+def main(arguments: list[str]) -> None:
+    options = commands.run_options(commands.RunOptions, "nlp", "export", arguments, __doc__ or "")
+    folder = export_run(options.open("nlp"))
+    print(f"Wrote {folder} (SavedModel, model_card.md, warm-up requests)")
+    print(
+        f"Next: serve it, tensorflow_model_server --model_name=translation --model_base_path={folder.parent.resolve()}"
+    )

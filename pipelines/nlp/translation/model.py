@@ -1,0 +1,188 @@
+"""The network: numbers of source subwords in, what comes next in the target out, with attention between them."""
+
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from models import BahdanauAttention, Stack
+from models.decoding import search_sequences
+from models.layers.attention import Memory
+from pipelines.nlp.subwords import END, PADDING, START, Subwords
+from pipelines.nlp.translation.network import NetworkConfiguration, SearchConfiguration
+
+State = list[Any]
+
+
+class Encoded(NamedTuple):
+    """A source as the decoder sees it."""
+
+    memory: Memory  # (batch, source, …)
+    embedded: tf.Tensor  # (batch, source, units), zero at padding
+    state: State  # of the decoder before its first step
+
+
+class Decoded(NamedTuple):
+    """What the decoder made of each position of a target."""
+
+    hidden: tf.Tensor  # (batch, target, units), what the softmax takes
+    weights: tf.Tensor  # (batch, target, source), of the attention
+    state: State
+
+
+class Translated(NamedTuple):
+    """Translations (batch,) as text, and their scores (batch,), see `search_sequences`."""
+
+    text: tf.Tensor
+    score: tf.Tensor
+
+
+class Translator(keras.Model):
+    """A bidirectional encoder, additive attention, and a decoder whose softmax shares the embeddings' weights.
+
+    With h the output of the decoder's first layer, which reads the target so far, c what the attention finds with h as
+    the query, and e the mean of the source's embeddings under the same weights,
+
+        hidden = O upper_layers(h + W c) + L e
+        P(next) = softmax(E hidden + b)
+
+    where E are the target's embeddings (Press and Wolf 2017, https://arxiv.org/abs/1608.05859), and L e lets a word be
+    translated by itself, rare ones above all (Nguyen and Chiang 2018, https://arxiv.org/abs/1710.01329). As no layer
+    takes what the attention found a step before (Wu et al. 2016, https://arxiv.org/abs/1609.08144), training runs each
+    layer over the whole target at once. Attention: Bahdanau et al. 2015, https://arxiv.org/abs/1409.0473.
+
+    Args:
+        network: sizes of the network.
+        source: subwords of the source.
+        target: subwords of the target; the same object shares the embeddings, too.
+        seed: of weights and dropout.
+    """
+
+    def __init__(self, network: NetworkConfiguration, source: Subwords, target: Subwords, seed: int = 0) -> None:
+        super().__init__(name="translator")
+        self.network, self.source, self.target = network, source, target
+        units, kind = network.units, network.recurrent
+
+        def embedding(size: int, seed: int) -> keras.layers.Embedding:
+            initializer = keras.initializers.RandomNormal(stddev=units**-0.5, seed=seed)
+            return keras.layers.Embedding(size, units, embeddings_initializer=initializer)
+
+        def stack(units: int, depth: int, seed: int, **options: Any) -> Stack:
+            options |= {"residual": True, "normalization": "layer", "dropout": network.dropout, "seed": seed}
+            options |= {"layer_options": {"jit_compile": "auto" if network.compiled else False}}
+            return Stack(kind, units, depth, return_sequences=True, **options)
+
+        def dense(units: int, seed: int, **options: Any) -> keras.layers.Dense:
+            return keras.layers.Dense(units, kernel_initializer=keras.initializers.GlorotUniform(seed), **options)
+
+        keras.utils.set_random_seed(seed)  # of the recurrent layers' weights
+        first = 100 * seed
+        self.target_embedding = embedding(target.size, first)
+        self.source_embedding = self.target_embedding if source is target else embedding(source.size, first + 1)
+        self.encoder = stack(units // 2, network.encoder_layers, first + 10, bidirectional=True)
+        self.bridge = dense(units * network.decoder_layers, first + 2, activation="tanh")
+        self.attention = BahdanauAttention(network.attention_units)
+        self.context = dense(units, first + 3)
+        self.decoder = stack(units, network.decoder_layers, first + 30, return_state=True)
+        self.project = dense(units, first + 6)
+        self.lexicon = dense(units, first + 4, use_bias=False)
+        self.output_dropout = keras.layers.Dropout(network.output_dropout, seed=first + 5)
+        self.output_bias = self.add_weight(name="output_bias", shape=(target.size,), initializer="zeros")
+
+    def call(self, source: tf.Tensor, target: tf.Tensor, training: bool = False) -> Decoded:
+        """Reads sources and goes along with their translations ("teacher forcing").
+
+        Args:
+            source: int32 (batch, source), each with its end, then padding.
+            target: int32 (batch, target), each from its start on, then padding.
+            training: apply dropout.
+        """
+        encoded = self.encode(source, training)
+        return self.decode(target, encoded.state, encoded, training=training)
+
+    def encode(self, source: tf.Tensor, training: bool = False) -> Encoded:
+        """Reads sources (batch, source)."""
+        mask = source != PADDING
+        embedded = self._embed(self.source_embedding, source)
+        embedded = tf.where(mask[..., tf.newaxis], embedded, 0.0)
+        outputs = self.encoder(embedded, mask=mask, training=training)  # (batch, source, units), zero at padding
+        count = tf.reduce_sum(tf.cast(mask, outputs.dtype), axis=1, keepdims=True)
+        begun = self.bridge(tf.reduce_sum(outputs, axis=1) / tf.maximum(count, 1.0))
+        hidden = tf.split(begun, self.network.decoder_layers, axis=-1)
+        # An LSTM starts with an empty memory.
+        state = [[each] if self.network.recurrent == "gru" else [each, tf.zeros_like(each)] for each in hidden]
+        if not self.attention.built:
+            self.attention.build((None, None, self.network.units), outputs.shape)
+        return Encoded(self.attention.prepare(outputs, memory_mask=mask), embedded, state)
+
+    def decode(self, target: tf.Tensor, state: State, encoded: Encoded, training: bool = False) -> Decoded:
+        """Goes on with targets (batch, target) from a state."""
+        mask = target != PADDING
+        if not self.decoder.built:
+            self.decoder.build((None, None, self.network.units))
+        hidden = self._embed(self.target_embedding, target)
+        hidden, first = self.decoder.run_layer(0, hidden, state[0], mask, training)
+        found = self.attention.attend(hidden, encoded.memory)
+        hidden += self.context(found.context)
+        after = [first]
+        for index in range(1, self.network.decoder_layers):
+            hidden, each = self.decoder.run_layer(index, hidden, state[index], mask, training)
+            after.append(each)
+        hidden = self.project(hidden) + self.lexicon(tf.matmul(found.weights, encoded.embedded))
+        return Decoded(self.output_dropout(hidden, training=training), found.weights, after)
+
+    def logits(self, hidden: tf.Tensor) -> tf.Tensor:
+        """What comes next, before the softmax, of hidden (…, units): (…, target subwords)."""
+        embeddings = tf.cast(self.target_embedding.embeddings, hidden.dtype)
+        logits = tf.linalg.matmul(hidden, embeddings, transpose_b=True)
+        return tf.cast(logits, tf.float32) + tf.cast(self.output_bias, tf.float32)
+
+    def translate(self, text: tf.Tensor, search: SearchConfiguration) -> Translated:
+        """Translates texts (batch,); what has no words has an empty translation."""
+        source = source_numbers(self.source, text)
+        encoded = self.encode(source)
+
+        def for_each_beam(tensor: tf.Tensor) -> tf.Tensor:
+            return tf.repeat(tensor, search.beam_width, axis=0)
+
+        repeated = encoded._replace(
+            memory=Memory(*map(for_each_beam, encoded.memory)), embedded=for_each_beam(encoded.embedded)
+        )
+
+        def step(previous: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
+            decoded = self.decode(previous[:, tf.newaxis], state, repeated)
+            return tf.nn.log_softmax(self.logits(decoded.hidden[:, 0])), decoded.state
+
+        lengths = tf.reduce_sum(tf.cast(source != PADDING, tf.float32), axis=1)
+        limits = tf.cast(lengths * search.longest_ratio, tf.int32) + search.longest_more
+        found = search_sequences(step, encoded.state, START, END, limits, search.beam_width, search.length_exponent)
+        translated = tf.strings.strip(self.target.decode(found.numbers))
+        is_empty = tf.strings.strip(normalised(text)) == ""
+        return Translated(tf.where(is_empty, "", translated), tf.where(is_empty, 0.0, found.score))
+
+    def _embed(self, embedding: keras.layers.Embedding, numbers: tf.Tensor) -> tf.Tensor:
+        return embedding(numbers) * self.network.units**0.5  # of variance one
+
+
+def normalised(text: tf.Tensor) -> tf.Tensor:
+    """Texts (batch,) as they are divided into subwords: one space between words, and one before the first.
+
+    >>> normalised(tf.constant(["  In the\\tbeginning "])).numpy()[0]
+    b' In the beginning'
+    """
+    valid = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
+    return " " + tf.strings.strip(tf.strings.regex_replace(valid, r"[\s\x0b\p{Z}]+", " "))
+
+
+def source_numbers(subwords: Subwords, text: tf.Tensor) -> tf.Tensor:
+    """Texts (batch,) as the encoder takes them, int32 (batch, source)."""
+    numbers = subwords.encode(normalised(text))
+    ends = tf.fill((numbers.nrows(), 1), END)
+    return tf.concat([numbers, ends], axis=1).to_tensor(PADDING)
+
+
+def target_numbers(subwords: Subwords, text: tf.Tensor) -> tf.Tensor:
+    """Texts (batch,) as the decoder learns to write them, int32 (batch, target), with start and end."""
+    numbers = subwords.encode(normalised(text))
+    starts, ends = (tf.fill((numbers.nrows(), 1), number) for number in (START, END))
+    return tf.concat([starts, numbers, ends], axis=1).to_tensor(PADDING)

@@ -1,0 +1,108 @@
+"""The page that an evaluation of translations writes: table, examples, attention, score by length."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from pipelines import plots
+from pipelines.evaluation import Evaluation
+from pipelines.nlp.translation import pictures
+from pipelines.nlp.translation.model import Translator
+from pipelines.nlp.translation.pairs import Pair
+from pipelines.nlp.translation.scoring import metrics, sentence_chrf
+from pipelines.report import Code, Picture, Section, Table, evaluation_tables, write_report
+from pipelines.runs import Run
+
+EXAMPLES = 4  # of each kind
+DRAWN = 3  # attentions
+DRAWN_WORDS = range(6, 26)  # of a source whose attention is drawn
+LENGTHS = (0, 10, 20, 30, 40)  # words, where groups of sentences begin
+
+
+class Details(NamedTuple):
+    """What the page shows beside the table."""
+
+    translator: Translator
+    pairs: list[Pair]
+    translations: list[str]
+
+
+def write_translation_report(run: Run, evaluation: Evaluation, details: Details) -> None:
+    """Writes `report.html` and its plots into the run's folder, for another split than test under names of its own."""
+    references = [pair.target for pair in details.pairs]
+    scores = sentence_chrf(references, details.translations)
+    drawn: list[str | Table | Picture | Code] = [
+        "What it looked at while it wrote: a row for each subword of its translation, a column for each one of the "
+        "source, the darker the more. A dot is a space."
+    ]
+    for number, place in enumerate(telling(details.pairs, scores)):
+        found = pictures.Attention(details.translator, details.pairs[place].source, details.translations[place])
+        figure = pictures.attention(found)
+        figure.savefig(run.folder / evaluation.file_name(f"attention-{number + 1}.png"), dpi=120)
+        drawn.append(Picture(figure, f"{details.pairs[place].where}: {details.translations[place]}"))
+    lengths = score_by_length(details)
+    write_report(
+        run,
+        f"Translation: {run.preset}, {evaluation.split} split",
+        [
+            Section(
+                "Results",
+                [
+                    "BLEU counts words and phrases that the reference has, too, chrF characters; both from 0 to 100, "
+                    "higher is better. A reference is one translation of many that are right.",
+                    *evaluation_tables(evaluation),
+                    Picture(plots.bars(evaluation, "bleu"), "BLEU of each row, with its interval."),
+                ],
+            ),
+            Section("Examples", examples(details, scores)),
+            Section("Attention", drawn),
+            Section("By length", [Picture(pictures.by_length(*lengths, "BLEU"), "BLEU by the length of the source.")]),
+            Section("Training", [Picture(plots.learning_curves(run.history()), "Loss after each epoch, in nats.")]),
+            Section("Configuration", [Code((run.folder / "configuration.json").read_text(encoding="utf-8"))]),
+        ],
+        evaluation.file_name("report.html"),
+    )
+
+
+def examples(details: Details, scores: np.ndarray) -> list[str | Table | Picture | Code]:
+    """Returns tables of the best, of middling and of the worst translations by chrF."""
+    order = np.argsort(-scores, kind="stable")
+    middle = max(0, len(order) // 2 - EXAMPLES // 2)
+    kinds = {
+        "The best": order[:EXAMPLES],
+        "In the middle": order[middle : middle + EXAMPLES],
+        "The worst": order[-EXAMPLES:],
+    }
+    return [
+        Table(
+            ["where", "source", "reference", "translation", "chrF"],
+            [[*details.pairs[place], details.translations[place], f"{scores[place]:.1f}"] for place in places],
+            f"{name} by chrF.",
+        )
+        for name, places in kinds.items()
+    ]
+
+
+def telling(pairs: Sequence[Pair], scores: np.ndarray) -> list[int]:
+    """Returns the places of a good, a middling and a poor translation, of sentences that a picture has room for."""
+    fitting = [place for place, pair in enumerate(pairs) if len(pair.source.split()) in DRAWN_WORDS]
+    ranked = sorted(fitting or range(len(pairs)), key=lambda place: -scores[place])
+    return list(dict.fromkeys(ranked[round(part * (len(ranked) - 1) / (DRAWN + 1))] for part in range(1, DRAWN + 1)))
+
+
+def score_by_length(details: Details) -> tuple[list[str], list[float], list[int]]:
+    """Returns the names of groups of sentences by the words of the source, their BLEU, and how many they are."""
+    words = np.array([len(pair.source.split()) for pair in details.pairs])
+    names, scores, counts = [], [], []
+    for first, end in zip(LENGTHS, (*LENGTHS[1:], None), strict=True):
+        chosen = np.flatnonzero((words >= first) & (words < (np.inf if end is None else end)))
+        if len(chosen):
+            texts = [
+                [details.pairs[place].target for place in chosen],
+                [details.translations[place] for place in chosen],
+            ]
+            names.append(f"{first} or more" if end is None else f"{first} to {end - 1}")
+            scores.append(metrics(*texts)["bleu"].value)
+            counts.append(len(chosen))
+    return names, scores, counts

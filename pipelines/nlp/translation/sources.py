@@ -1,0 +1,168 @@
+"""Where pairs come from: the embedded data sets, public TFDS sets, and the user's own files."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import tensorflow_datasets as tfds
+from pydantic import Field
+
+import data
+from data.bible_verses import BibleVerses
+from data.splits import assign_split
+from pipelines.configuration import Configuration, ConfigurationError
+from pipelines.nlp.text_files import TextDataError
+from pipelines.nlp.translation.pairs import LeftOut, Pair, read_files, read_table, usable
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+EMBEDDED = {"bible_verses": BibleVerses}
+
+
+class DataConfiguration(Configuration):
+    """Which pairs to learn from, and how they are batched."""
+
+    source: Literal["bible_verses", "dataset", "files", "table"] = Field(
+        "bible_verses", description="embedded data set, public TFDS set, or your own two files or table"
+    )
+    languages: tuple[str, str] = Field(("en", "es"), description="codes of the languages, the one to translate first")
+    dataset: str = Field("", description="name of a public TFDS set, such as ted_hrlr_translate/pt_to_en")
+    source_path: str = Field("", description="your file of sentences, one a line, also gzipped")
+    target_path: str = Field("", description="your file of their translations, as many lines")
+    path: str = Field("", description="your table of pairs: .csv, .tsv or .jsonl, also gzipped")
+    source_column: str = Field("1", description="column of the sentences: its name, or its number if none has a name")
+    target_column: str = Field("2", description="column of the translations")
+    encoding: str = Field("", description="of your files; found if not given")
+    validation_fraction: float = Field(0.05, gt=0, lt=0.5, description="share of your pairs")
+    test_fraction: float = Field(0.05, gt=0, lt=0.5, description="share of your pairs")
+    longest: int = Field(64, ge=2, description="subwords of a side of a pair that is learned from")
+    too_long: Literal["leave_out", "truncate"] = Field(
+        "leave_out", description="what becomes of longer ones in training; in the other splits they are kept whole"
+    )
+    batch_tokens: int = Field(2000, ge=1, description="target subwords in a batch, padding included")
+
+
+class Corpus(NamedTuple):
+    """Pairs by split, and those that cannot be used."""
+
+    pairs: dict[Split, list[Pair]]
+    left_out: list[LeftOut]
+
+
+def open_corpus(configuration: DataConfiguration) -> Corpus:
+    """Returns the configured pairs, downloaded and prepared if that has not been done.
+
+    Raises:
+        ConfigurationError: a setting is missing, or does not belong to the source.
+        TextDataError: a file cannot be used, or a split has no pairs.
+    """
+    _refuse_what_does_not_belong(configuration)
+    match configuration.source:
+        case "dataset":
+            splits = _dataset(tfds.builder(configuration.dataset), configuration)
+        case "files":
+            source, target = Path(configuration.source_path), Path(configuration.target_path)
+            splits = _divided(
+                read_files(source.expanduser(), target.expanduser(), configuration.encoding), configuration
+            )
+        case "table":
+            columns = configuration.source_column, configuration.target_column
+            path = Path(configuration.path).expanduser()
+            splits = _divided(read_table(path, *columns, configuration.encoding), configuration)
+        case name:
+            splits = _dataset(EMBEDDED[name](), configuration)
+    pairs: dict[Split, list[Pair]] = {}
+    left_out = []
+    for split in SPLITS:
+        pairs[split], unusable = usable(splits[split])
+        left_out += unusable
+    if configuration.source in ("files", "table"):
+        left_out += _without_held_out(pairs)
+    if lacking := [split for split in SPLITS if not pairs[split]]:
+        raise TextDataError(
+            f"There are no pairs for {' and '.join(lacking)}; expected some with text on both sides in each split. "
+            f"Give more pairs, or fill the empty lines. Received: {sum(map(len, pairs.values()))} pairs, "
+            f"{len(left_out)} left out" + "".join(f"; {each.where}: {each.reason}" for each in left_out[:1])
+        )
+    return Corpus(pairs, left_out)
+
+
+def split_key(text: str) -> str:
+    """What sentences have in common that must not be divided by a split: their letters and digits.
+
+    >>> split_key("Good morning!") == split_key("good  morning")
+    True
+    """
+    return " ".join(re.findall(r"\w+", text.casefold()))
+
+
+def _divided(pairs: list[Pair], configuration: DataConfiguration) -> dict[Split, list[Pair]]:
+    """Pairs by split, by a stable hash of the source: a pair stays where it is when others are added."""
+    test, validation = configuration.test_fraction, configuration.validation_fraction
+    shares = {"train": 1 - test - validation, "validation": validation, "test": test}
+    splits: dict[Split, list[Pair]] = {split: [] for split in SPLITS}
+    for pair in pairs:
+        splits[assign_split(split_key(pair.source), shares, "pairs")].append(pair)  # type: ignore[index]
+    return splits
+
+
+def _without_held_out(pairs: dict[Split, list[Pair]]) -> list[LeftOut]:
+    """Takes out of each split the pairs whose source or translation a later split has, too, and returns them."""
+    known: set[str] = set()
+    left_out = []
+    for split in reversed(SPLITS):
+        keys = [{split_key(pair.source), split_key(pair.target)} for pair in pairs[split]]
+        copies = [bool(each & known) for each in keys]
+        left_out += [
+            LeftOut(pair.where, "its source or its translation is held out")
+            for pair, copy in zip(pairs[split], copies, strict=True)
+            if copy
+        ]
+        pairs[split] = [pair for pair, copy in zip(pairs[split], copies, strict=True) if not copy]
+        known |= set().union(*keys)
+    return left_out
+
+
+def _dataset(builder: tfds.core.DatasetBuilder, configuration: DataConfiguration) -> dict[Split, list[Pair]]:
+    builder = data.prepare(builder)
+    features = builder.info.features or {}
+    if lacking := [language for language in configuration.languages if language not in features]:
+        raise ConfigurationError(
+            f"data.languages: the data set {builder.name} has no texts in {', '.join(lacking)}. Expected two of: "
+            f"{', '.join(features)}. Received: {configuration.languages}"
+        )
+    if lacking := [split for split in SPLITS if split not in builder.info.splits]:
+        raise ConfigurationError(
+            f"data.dataset: {builder.name} has no split {', '.join(lacking)}; expected {', '.join(SPLITS)}. Take "
+            f"another set, or save its pairs as a table. Received: {', '.join(builder.info.splits)}"
+        )
+    return {split: list(_pairs_of(builder, split, configuration)) for split in SPLITS}
+
+
+def _pairs_of(builder: tfds.core.DatasetBuilder, split: str, configuration: DataConfiguration) -> Iterable[Pair]:
+    examples = builder.as_dataset(split=split, shuffle_files=False).as_numpy_iterator()
+    for number, example in enumerate(examples):
+        texts = (example[language].decode("utf-8", "replace") for language in configuration.languages)
+        yield Pair(example["key"].decode() if "key" in example else f"{builder.name}, {split} {number}", *texts)
+
+
+def _refuse_what_does_not_belong(configuration: DataConfiguration) -> None:
+    needed = {"dataset": ("dataset",), "files": ("source_path", "target_path"), "table": ("path",)}
+    wanted = needed.get(configuration.source, ())
+    for name in wanted:
+        if not getattr(configuration, name):
+            raise ConfigurationError(
+                f"data.{name}: the source {configuration.source!r} needs it. Give two files with a sentence a line, "
+                "--data.source files --data.source_path en.txt --data.target_path es.txt, a table, --data.source table "
+                "--data.path pairs.tsv, or the name of a public set, --data.source dataset --data.dataset "
+                f"ted_hrlr_translate/pt_to_en. Received: no {name}"
+            )
+    for names in needed.values():
+        for name in names:
+            if name not in wanted and getattr(configuration, name):
+                raise ConfigurationError(
+                    f"data.{name} belongs to another source. Say which one is meant, --data.source "
+                    f"{' or '.join(source for source in needed if name in needed[source])}, or leave it out. Received: "
+                    f"{configuration.source!r} and {getattr(configuration, name)!r}"
+                )
