@@ -79,11 +79,11 @@ def decode(
     """
     path = Path(path)
     refuse_missing(path)
-    frames = _images(path) if path.is_dir() else _file(path)
+    rate = _recorded_rate(path, configuration)
+    first = int(start * rate + ROUNDING)
+    frames = _of_one_size(_images(path, first) if path.is_dir() else _file(path, first), path, first)
     count = 0
-    for frame in resample(
-        _of_one_size(frames, path), _recorded_rate(path, configuration), configuration.frame_rate, start, end
-    ):
+    for frame in resample(frames, rate, configuration.frame_rate, start, end, first):
         yield fit(frame, configuration)
         count += 1
     if not count:
@@ -97,7 +97,12 @@ def rate_of(path: Path, configuration: DecodingConfiguration) -> float:
 
 
 def resample(
-    frames: Iterable[np.ndarray], rate: float, wanted: float, start: float = 0.0, end: float = float("inf")
+    frames: Iterable[np.ndarray],
+    rate: float,
+    wanted: float,
+    start: float = 0.0,
+    end: float = float("inf"),
+    first: int = 0,
 ) -> Iterator[np.ndarray]:
     """Yields what is to be seen at each tick of a clock: a frame is left out or repeated, never mixed.
 
@@ -107,12 +112,13 @@ def resample(
         wanted: frames a second; 0: as they are.
         start: seconds; the first tick.
         end: seconds; no tick at or after it.
+        first: number of the first of the frames in the whole video, not after the one that is shown at the start.
 
     >>> list(resample(range(8), 25, 12.5)), list(resample(range(3), 10, 20, end=0.25))
     ([0, 2, 4, 6], [0, 0, 1, 1, 2])
     """
     ticks, last = 0, end - ROUNDING / rate
-    for number, frame in enumerate(frames):
+    for number, frame in enumerate(frames, first):
         time = start + ticks / (wanted or rate)
         while time < last and int(time * rate + ROUNDING) == number:
             yield frame
@@ -173,19 +179,22 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
     return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", name) if part]
 
 
-def _file(path: Path) -> Iterator[np.ndarray]:
-    """The frames of a file, RGB, of whatever size."""
+def _file(path: Path, first: int) -> Iterator[np.ndarray]:
+    """The frames of a file from the first one wanted on, RGB, of whatever size."""
     capture = _opened(path)
     try:
         promised, rate = capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)
         count, seconds = 0, 0.0
         while True:
             seconds = max(seconds, capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
-            found, frame = capture.read()
-            if not found:
+            if not capture.grab():
                 break
             count += 1
-            yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+            if count > first:  # the others are passed over, but not sought: OpenCV may miss the place
+                found, frame = capture.retrieve()
+                if not found:
+                    break
+                yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
     finally:
         capture.release()
     if not count:
@@ -196,9 +205,9 @@ def _file(path: Path) -> Iterator[np.ndarray]:
         raise _error(path, "is truncated", f"{count} of {promised:.0f} frames")
 
 
-def _images(folder: Path) -> Iterator[np.ndarray]:
-    """The frames of a folder, RGB, of whatever size."""
-    for path in images_of(folder):
+def _images(folder: Path, first: int) -> Iterator[np.ndarray]:
+    """The frames of a folder from the first one wanted on, RGB, of whatever size."""
+    for path in images_of(folder)[first:]:
         data = np.fromfile(path, np.uint8)
         frame = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
         if frame is None:
@@ -206,9 +215,9 @@ def _images(folder: Path) -> Iterator[np.ndarray]:
         yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
 
 
-def _of_one_size(frames: Iterable[np.ndarray], path: Path) -> Iterator[np.ndarray]:
+def _of_one_size(frames: Iterable[np.ndarray], path: Path, first: int) -> Iterator[np.ndarray]:
     size = None
-    for number, frame in enumerate(frames):
+    for number, frame in enumerate(frames, first):
         if size is not None and frame.shape[:2] != size:
             received = f"frame {number + 1} of {frame.shape[1]}×{frame.shape[0]} after {size[1]}×{size[0]} pixels"
             raise _error(path, "has frames of changing size", received, "Cut it there, or convert it to one size.")

@@ -72,8 +72,8 @@ def record(run: Run, sets: data.Sets) -> None:
 
 def report(sets: data.Sets) -> None:
     """Says what is learned from, and names what is left out."""
-    counts = ", ".join(f"{len(examples.labels)} {split}" for split, examples in sets.splits.items())
-    print(f"Clips: {counts}. Classes: {', '.join(sets.classes)}.")
+    counts = [f"{len(each.labels)} {split} of {len(each.keys)} videos" for split, each in sets.splits.items()]
+    print(f"Clips: {', '.join(counts)}. Classes: {', '.join(sets.classes)}.")
     tested = set(sets.splits["test"].labels)
     if missing := [name for label, name in enumerate(sets.classes) if label not in tested]:
         print(f"Without a video in the test split: {', '.join(missing)}.")

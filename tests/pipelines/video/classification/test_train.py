@@ -185,7 +185,7 @@ def test_what_is_left_out_is_named(
     run = Run.create("video", "skipping", configuration, tmp_path / "runs")
     train.train(run, configuration)
     printed = capsys.readouterr().out
-    assert "Clips: 14 train, 4 validation, 4 test. Classes: left, right." in printed
+    assert "Clips: 14 train of 7 videos, 4 validation of 2 videos, 4 test of 2 videos. Classes: left, right." in printed
     assert "Left out: 1 (2.avi: " in printed
     assert run.read_json("skipped.json")[0][0] == "2.avi"
 
