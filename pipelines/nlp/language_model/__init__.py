@@ -1,0 +1,1 @@
+"""Language model: the probability of a text, and texts that it makes up."""

@@ -1,0 +1,148 @@
+"""A trained model that goes on learning from the text it reads: a neural cache, and dynamic evaluation."""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines.nlp.language_model.data import BOUNDARY
+from pipelines.nlp.language_model.model import LanguageModel, State
+from pipelines.nlp.language_model.scoring import Scored, cross_entropy
+
+CACHED = 2000  # subwords that a cache remembers
+BLOCK = 512  # subwords whose probabilities are found at once
+FLATNESSES, SHARES = (0.1, 0.2, 0.4), (0.05, 0.1, 0.15, 0.2, 0.3)
+RATES, RETURN = (0.1, 0.3), 2e-3
+SEGMENT = 64  # subwords after which the weights change
+
+
+class Cache(NamedTuple):
+    """A neural cache: what was said in a state like this one is likely to be said again.
+
+        p(w) = (1 − λ) p_model(w) + λ p_cache(w),    p_cache(w) ∝ Σ_i 1[w_i = w] exp(θ y_t · y_i)
+
+    Over the last 2,000 subwords i of the same document (Grave et al. 2017, https://arxiv.org/abs/1612.04426), y being
+    the network's outputs.
+
+    Args:
+        flatness: θ.
+        share: λ.
+    """
+
+    flatness: float
+    share: float
+
+    def nats(self, numbers: np.ndarray, scored: Scored) -> np.ndarray:
+        """Negative logarithms of the probabilities of a document's subwords and of its end, (subwords + 1,).
+
+        Args:
+            numbers: of the document's subwords.
+            scored: what the model said of it, with outputs.
+        """
+        return mixed(scored.nats, cached(np.append(numbers, BOUNDARY), scored, self.flatness), self.share)
+
+    @classmethod
+    def fit(cls, documents: Sequence[np.ndarray], scored: Sequence[Scored]) -> "Cache":
+        """Chooses what is best for the validation documents."""
+        costs = {}
+        for flatness in FLATNESSES:
+            found = [
+                cached(np.append(numbers, BOUNDARY), each, flatness)
+                for numbers, each in zip(documents, scored, strict=True)
+            ]
+            for share in SHARES:
+                pairs = zip(scored, found, strict=True)
+                costs[cls(flatness, share)] = sum(mixed(each.nats, seen, share).sum() for each, seen in pairs)
+        return min(costs, key=costs.__getitem__)
+
+
+def cached(targets: np.ndarray, scored: Scored, flatness: float) -> np.ndarray:
+    """The probability that a cache gives to each target (subwords + 1,); NaN where it is empty."""
+    assert scored.outputs is not None
+    outputs, found = scored.outputs, np.full(len(targets), np.nan)
+    for start in range(1, len(targets), BLOCK):
+        stop, first = min(start + BLOCK, len(targets)), max(0, start - CACHED)
+        likeness = flatness * (outputs[start:stop] @ outputs[first:stop].T)  # (block, past)
+        step, past = np.arange(start, stop)[:, np.newaxis], np.arange(first, stop)
+        likeness[(past >= step) | (past < step - CACHED)] = -np.inf
+        weights = np.exp(likeness - likeness.max(axis=1, keepdims=True))
+        same = targets[first:stop] == targets[start:stop, np.newaxis]
+        found[start:stop] = (weights * same).sum(axis=1) / weights.sum(axis=1)
+    return found
+
+
+def mixed(nats: np.ndarray, seen: np.ndarray, share: float) -> np.ndarray:
+    """Negative logarithms of the probabilities of model and cache together."""
+    together = (1 - share) * np.exp(-nats) + share * np.nan_to_num(seen)
+    return np.where(np.isnan(seen), nats, -np.log(np.maximum(together, 1e-300)))
+
+
+class DynamicEvaluation:
+    """After each 64 subwords the model learns from them, one step, and is drawn back to what it was.
+
+        θ ← θ − η ∇L(θ) + δ (θ_trained − θ)
+
+    Krause et al. 2018, https://arxiv.org/abs/1709.07432, without their scaling by past gradients. What is scored has
+    never been learned before; the weights go on from document to document.
+
+    Args:
+        model: a trained network; its weights are restored after each scoring.
+    """
+
+    def __init__(self, model: LanguageModel) -> None:
+        self.model = model
+        self.trained = [tf.identity(weight.value) for weight in model.trainable_variables]
+        self.read = tf.function(self._read, reduce_retracing=True)
+        self.adapt = tf.function(self._adapt, reduce_retracing=True)
+
+    def nats(self, documents: Sequence[np.ndarray], rate: float) -> list[np.ndarray]:
+        """Negative logarithms of the probabilities of each document's subwords and of its end.
+
+        Args:
+            documents: numbers of subwords, in the order in which they are read.
+            rate: η.
+        """
+        with self._restored():
+            return [np.concatenate(list(self._segments(numbers, rate))) for numbers in documents]
+
+    def fit(self, documents: Sequence[np.ndarray]) -> float:
+        """Chooses the rate that is best for the validation documents."""
+        costs = {rate: sum(float(nats.sum()) for nats in self.nats(documents, rate)) for rate in RATES}
+        return min(costs, key=lambda rate: costs[rate] if math.isfinite(costs[rate]) else math.inf)
+
+    def _segments(self, numbers: np.ndarray, rate: float) -> Iterator[np.ndarray]:
+        row = np.concatenate([[BOUNDARY], numbers, [BOUNDARY]]).astype(np.int32)[np.newaxis]
+        state = self.model.initial_state(1)
+        for start in range(0, row.shape[1] - 1, SEGMENT):
+            part = row[:, start : start + SEGMENT + 1]
+            if part.shape[1] == SEGMENT + 1:
+                nats, state = self.adapt(tf.constant(part), state, tf.constant(rate))
+            else:
+                nats, state = self.read(tf.constant(part), state)
+            yield nats.numpy()[0].astype(np.float64)
+
+    def _read(self, numbers: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
+        logits, after = self.model(numbers[:, :-1], state)
+        return cross_entropy(logits, numbers[:, 1:]), after
+
+    def _adapt(self, numbers: tf.Tensor, state: State, rate: tf.Tensor) -> tuple[tf.Tensor, State]:
+        weights = self.model.trainable_variables
+        with tf.GradientTape() as tape:
+            nats, after = self._read(numbers, state)
+            loss = tf.reduce_mean(nats)
+        gradients = tape.gradient(loss, [weight.value for weight in weights])
+        gradients, _ = tf.clip_by_global_norm(gradients, 1.0)
+        for weight, gradient, trained in zip(weights, gradients, self.trained, strict=True):
+            weight.assign(weight.value - rate * gradient + RETURN * (trained - weight.value))
+        return nats, after
+
+    @contextmanager
+    def _restored(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            for weight, trained in zip(self.model.trainable_variables, self.trained, strict=True):
+                weight.assign(trained)

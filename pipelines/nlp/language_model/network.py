@@ -1,0 +1,42 @@
+"""Sizes and parts of the language model's network."""
+
+from typing import Literal, Self
+
+import pydantic
+from pydantic import Field
+
+from pipelines.configuration import Configuration
+
+
+class NetworkConfiguration(Configuration):
+    """Sizes and parts of the network, and the regularisation of AWD-LSTM (Merity et al. 2018)."""
+
+    recurrent: Literal["simple_rnn", "lstm", "gru", "min_gru", "min_lstm"] = Field("gru", description="recurrent layer")
+    units: int = Field(384, ge=1, description="units of a recurrent layer")
+    layers: int = Field(1, ge=1, le=8, description="recurrent layers")
+    width: int = Field(256, ge=1, description="of the embedding, which also is the matrix of the softmax")
+    contexts: int = Field(
+        0, ge=0, description="hashed contexts of the last two and of the last three subwords that are learned; 0 is off"
+    )
+    context_dropout: float = Field(
+        0.4, ge=0, lt=1, description="share of the steps at which a context is not looked up"
+    )
+    dropout: float = Field(0.1, ge=0, lt=1, description="before and after each layer, one mask for the whole window")
+    embedding_dropout: float = Field(0.0, ge=0, lt=1, description="share of the subwords that are dropped as inputs")
+    weight_dropout: float = Field(0.0, ge=0, lt=1, description="share of the recurrent weights that are dropped")
+    recurrent_dropout: float = Field(0.0, ge=0, lt=1, description="of the hidden state, one mask for the whole window")
+
+    @pydantic.model_validator(mode="after")
+    def _minimal_layers_have_no_recurrent_weights(self) -> Self:
+        if self.recurrent in ("min_gru", "min_lstm") and (self.weight_dropout or self.recurrent_dropout):
+            raise ValueError(
+                f"A {self.recurrent} has no recurrent weights to drop. Set weight_dropout and recurrent_dropout to 0, "
+                f"or take another layer. Received: {self.weight_dropout:g}, {self.recurrent_dropout:g}"
+            )
+        return self
+
+    @property
+    def layer_options(self) -> dict[str, float]:
+        """The options of every recurrent layer."""
+        options = {"weight_dropout": self.weight_dropout, "recurrent_dropout": self.recurrent_dropout}
+        return {name: rate for name, rate in options.items() if rate}

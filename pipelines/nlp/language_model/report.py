@@ -1,0 +1,88 @@
+"""The page that an evaluation of a language model writes: table, documents, samples, learning curves."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from pipelines import plots
+from pipelines.evaluation import Evaluation
+from pipelines.nlp.language_model.samples import LENGTH, TEXTS, Sample, Samples
+from pipelines.nlp.language_model.scoring import Scored
+from pipelines.nlp.language_model.text_statistics import COPIED_WORDS
+from pipelines.nlp.text_files import Document
+from pipelines.report import Code, Picture, Section, Table, evaluation_tables, write_report
+from pipelines.runs import Run
+
+SHOWN = 40  # documents
+
+
+class Details(NamedTuple):
+    """What the page shows beside the table: the documents, what each costs, and made-up texts."""
+
+    documents: Sequence[Document]
+    scored: Sequence[Scored]
+    samples: Samples
+
+
+def write_language_report(run: Run, evaluation: Evaluation, details: Details) -> None:
+    """Writes `report.html` and its plots into the run's folder, for another split than test under names of its own."""
+    bars = plots.bars(evaluation, "bits_per_character")
+    bars.savefig(run.folder / evaluation.file_name("bits.png"), dpi=120)
+    curves = plots.learning_curves(run.history())
+    curves.savefig(run.folder / "learning_curves.png", dpi=120)
+    write_report(
+        run,
+        f"Language model: {run.preset}, {evaluation.split} split",
+        [
+            Section(
+                "Results",
+                [
+                    "Bits that a character of whole documents takes, each after all that came before it in its "
+                    "document; fewer are better. All rows are scored on the same characters. The compressors and the "
+                    "n-gram model have read the training text and go on learning (compressors) or not (n-gram).",
+                    *evaluation_tables(evaluation),
+                    Picture(bars, "Bits per character of each row, with its interval."),
+                ],
+            ),
+            Section("What it makes up", [sample_table(details.samples.kinds), *sample_texts(details.samples)]),
+            Section("The documents", [document_table(details)]),
+            Section("Learning", [Picture(curves, "Training and validation, epoch by epoch.")]),
+            Section("Configuration", [Code((run.folder / "configuration.json").read_text())]),
+        ],
+        evaluation.file_name("report.html"),
+    )
+
+
+def sample_table(samples: Sequence[Sample]) -> Table:
+    """How much made-up texts repeat themselves and the training text, beside real text."""
+    return Table(
+        ["", "distinct words", "distinct pairs", "distinct triples", "copied"],
+        [[each.kind, *(f"{share:.3f}" for share in each.distinct), f"{each.copied:.3f}"] for each in samples],
+        "Shares: of all stretches of one, two and three words those that differ; of all stretches of "
+        f"{COPIED_WORDS} words those that stand in the training text. {TEXTS} texts of {LENGTH} subwords of each kind.",
+    )
+
+
+def sample_texts(samples: Samples) -> list[str | Code]:
+    """The first text of each kind, and the most probable one."""
+    texts = {
+        "all begin with": samples.prompt,
+        **{sample.kind: sample.text for sample in samples.kinds},
+        "the most probable text, by a beam of 4": samples.most_probable,
+    }
+    return [block for kind, text in texts.items() for block in (f"{kind[:1].upper()}{kind[1:]}:", Code(text))]
+
+
+def document_table(details: Details) -> Table:
+    """The documents that cost most, by character."""
+    found = sorted(
+        (
+            (float(scored.nats.sum() / np.log(2) / max(len(document.text), 1)), document)
+            for document, scored in zip(details.documents, details.scored, strict=True)
+        ),
+        key=lambda pair: -pair[0],
+    )
+    rows = [[document.name, str(len(document.text)), f"{bits:.3f}"] for bits, document in found[:SHOWN]]
+    caption = "The hardest first." if len(found) <= SHOWN else f"The hardest {SHOWN} of {len(found)}."
+    return Table(["document", "characters", "bits a character"], rows, caption)

@@ -1,0 +1,81 @@
+"""How the next subword is chosen, by temperature, top-k, top-p and a penalty; in stock TensorFlow operations."""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+from pydantic import Field
+
+from pipelines.configuration import Configuration
+
+RULED_OUT = -1e9  # logit
+
+
+class SamplingConfiguration(Configuration):
+    """How texts are made up."""
+
+    length: int = Field(200, ge=1, description="subwords at most, of about four characters each")
+    temperature: float = Field(0.8, ge=0, description="below 1 plainer, above 1 bolder; 0: always the most probable")
+    top_k: int = Field(0, ge=0, description="choose among so many of the most probable subwords; 0: all")
+    top_p: float = Field(0.95, gt=0, le=1, description="choose among the most probable ones that have this share")
+    repetition_penalty: float = Field(
+        1.0, ge=1, description="the logarithm of the probability of what was written lately is multiplied by this"
+    )
+    seed: int = Field(0, ge=0, description="the same seed makes the same text")
+
+
+class Options(NamedTuple):
+    """The same as tensors, scalars; `seed` is int32 (2,)."""
+
+    temperature: tf.Tensor
+    top_k: tf.Tensor
+    top_p: tf.Tensor
+    repetition_penalty: tf.Tensor
+    seed: tf.Tensor
+
+    @classmethod
+    def of(cls, configuration: SamplingConfiguration) -> "Options":
+        """The options of a configuration."""
+        return cls(
+            tf.constant(configuration.temperature),
+            tf.constant(configuration.top_k),
+            tf.constant(configuration.top_p),
+            tf.constant(configuration.repetition_penalty),
+            tf.constant([configuration.seed, 0]),
+        )
+
+
+def choose(logits: tf.Tensor, recent: tf.Tensor, options: Options, step: tf.Tensor) -> tf.Tensor:
+    """Returns a subword for each row, int32 (batch,).
+
+    Args:
+        logits: (batch, size).
+        recent: what was written lately, int32 (batch, any number).
+        options: how to choose.
+        step: which subword of the text it is; the same step and seed choose the same.
+    """
+    logits = narrowed(logits, recent, options)
+    drawn = tf.random.stateless_categorical(logits, 1, options.seed + tf.stack([0, step]), dtype=tf.int32)[:, 0]
+    return tf.where(options.temperature > 0, drawn, tf.argmax(logits, axis=-1, output_type=tf.int32))
+
+
+def narrowed(logits: tf.Tensor, recent: tf.Tensor, options: Options) -> tf.Tensor:
+    """Returns the logits (batch, size) of what may be chosen, after temperature and penalty; others are ruled out.
+
+    First what was written lately becomes less probable (Keskar et al. 2019, https://arxiv.org/abs/1909.05858), then
+    the temperature counts, then of what is left the `top_k` most probable subwords stay (Fan et al. 2018,
+    https://arxiv.org/abs/1805.04833), then as few of these as have the share `top_p` (Holtzman et al. 2020,
+    https://arxiv.org/abs/1904.09751).
+    """
+    size = tf.shape(logits)[1]
+    logits = tf.nn.log_softmax(logits)
+    written = tf.reduce_max(tf.one_hot(recent, size), axis=1) > 0  # (batch, size)
+    logits = tf.where(written, logits * options.repetition_penalty, logits)
+    logits = logits / tf.where(options.temperature > 0, options.temperature, 1.0)
+    ordered = tf.sort(logits, direction="DESCENDING")  # (batch, size)
+    most = tf.where(options.top_k > 0, tf.minimum(options.top_k, size), size)
+    among = tf.where(tf.range(size) < most, ordered, RULED_OUT)
+    shares = tf.nn.softmax(among)
+    before = tf.cumsum(shares, axis=-1, exclusive=True)
+    count = tf.reduce_sum(tf.cast((before < options.top_p) & (tf.range(size) < most), tf.int32), axis=-1)  # (batch,)
+    least = tf.gather(ordered, count - 1, batch_dims=1)[:, tf.newaxis]
+    return tf.where(logits >= least, logits, RULED_OUT)
