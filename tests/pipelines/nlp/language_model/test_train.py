@@ -145,7 +145,7 @@ def test_changed_text_is_refused_on_resume(experiment: Experiment, tmp_path: Pat
     train.record(run, sets)
     train.record(run, sets)
     smaller, _ = train.prepare(experiment(vocabulary={"size": 350}))
-    with pytest.raises(TextDataError, match="without RESUME=1. Received: 350 subwords"):
+    with pytest.raises(TextDataError, match=r"without RESUME=1\. Received: 350 subwords"):
         train.record(run, smaller)
 
 

@@ -1,0 +1,98 @@
+"""Export: the same answers in a process that knows neither Keras nor this project; pieces of a text as the whole."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pipelines.nlp.language_model import serving
+from pipelines.nlp.language_model.export import export_run
+from pipelines.nlp.language_model.generation import stream
+from pipelines.nlp.language_model.model import LanguageModel
+from pipelines.nlp.language_model.sampling import SamplingConfiguration
+from pipelines.nlp.language_model.scoring import score
+from pipelines.nlp.subwords import Subwords
+from pipelines.runs import Run
+
+Trained = tuple[LanguageModel, Subwords]
+TEXTS = ["", "A test that cannot fail is a defect.", "x 🙂👩‍👩‍👧 שלום\n\n", "the the the " * 60]
+STREAMED = """
+rows, sizes = request["texts"], request["sizes"]
+state = ask("initial_state", {"batch": len(rows)})
+total = 0
+rows, at = [row.encode() for row in rows], 0
+for number, size in enumerate(sizes):
+    final = number + 1 == len(sizes)
+    pieces = [row[at:] if final else row[at:at + size] for row in rows]
+    at += size
+    found = dict(signatures["step"](text=tf.constant(pieces), final=tf.constant([final] * len(rows)), **state))
+    total += found.pop("log_probability")
+    state = found
+answer = total.numpy().tolist()
+"""
+
+
+@pytest.fixture(scope="module")
+def exported(trained_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export_run(trained_run, tmp_path_factory.mktemp("exports"))
+
+
+def expected(language_model: Trained, text: str) -> float:
+    """The log probability of a text, without its end."""
+    model, subwords = language_model
+    numbers = subwords.encode(tf.constant([text])).values.numpy()
+    return -float(score(model, [numbers])[0].nats[:-1].sum())
+
+
+def test_elsewhere_a_text_is_as_probable(
+    exported: Path, language_model: Trained, answer_elsewhere: Callable[..., Any]
+) -> None:
+    found = answer_elsewhere(exported, ("serving_default", {"text": TEXTS}))
+    for text, probability, bits in zip(TEXTS, found["log_probability"], found["bits_per_character"], strict=True):
+        assert probability == pytest.approx(expected(language_model, text), rel=1e-4, abs=1e-3)
+        assert bits == pytest.approx(-probability / np.log(2) / len(text) if text else 0, rel=1e-4)
+
+
+def test_elsewhere_a_seed_makes_the_same_text(
+    exported: Path, language_model: Trained, answer_elsewhere: Callable[..., Any]
+) -> None:
+    how = SamplingConfiguration(length=20, temperature=0.9, top_k=30, top_p=0.9, repetition_penalty=1.2, seed=5)
+    request = {"prompt": ["The house"], **how.model_dump()}
+    found = answer_elsewhere(exported, ("generate", request))
+    assert found["text"] == ["".join(stream(*language_model, "The house", how))]
+
+
+@pytest.mark.parametrize("sizes", [[1000], [1, 2, 3, 4, 5, 1000], [7] * 40, [3] * 300])
+def test_elsewhere_pieces_are_worth_what_the_whole_is(
+    exported: Path, language_model: Trained, answer_elsewhere: Callable[..., Any], sizes: list[int]
+) -> None:
+    """Cut in the midst of words and of characters."""
+    found = answer_elsewhere(exported, {"texts": TEXTS, "sizes": sizes}, STREAMED)
+    for text, probability in zip(TEXTS, found, strict=True):
+        assert probability == pytest.approx(expected(language_model, text), rel=1e-4, abs=1e-3)
+
+
+def test_a_window_is_no_limit(language_model: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, subwords = language_model
+    whole = serving.probability(model, subwords, tf.constant(TEXTS))["log_probability"]
+    monkeypatch.setattr(serving, "WINDOW", 5)
+    np.testing.assert_allclose(
+        serving.probability(model, subwords, tf.constant(TEXTS))["log_probability"], whole, rtol=1e-4, atol=1e-3
+    )
+
+
+def test_batch_order_does_not_change_an_answer(language_model: Trained) -> None:
+    model, subwords = language_model
+    found = serving.probability(model, subwords, tf.constant(TEXTS))["log_probability"].numpy()
+    again = serving.probability(model, subwords, tf.constant(TEXTS[::-1]))["log_probability"].numpy()
+    np.testing.assert_allclose(found, again[::-1], rtol=1e-5, atol=1e-4)
+
+
+def test_export_says_what_it_is(exported: Path) -> None:
+    card = (exported / "model_card.md").read_text(encoding="utf-8")
+    for part in ("own-language-model", "log_probability", "generate", "project.txt", "Not evaluated"):
+        assert part in card
+    assert (exported / "assets.extra" / "tf_serving_warmup_requests").exists()
