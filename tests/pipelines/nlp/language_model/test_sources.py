@@ -14,7 +14,7 @@ from pipelines.nlp.language_model.sources import DataConfiguration, open_corpus,
 from pipelines.nlp.subwords import SubwordConfiguration
 from pipelines.nlp.text_files import Document, TextDataError
 
-SCRIPTS = "שלום עולם 🙂👩‍👩‍👧\nمرحبا\n日本語のテキスト\n"
+SCRIPTS = "שלום עולם 🙂👩‍👩‍👧\nسلم\n日本語のテキスト\n"
 
 
 def own(path: Path, **changes: object) -> DataConfiguration:
@@ -70,16 +70,26 @@ def test_many_documents_are_split_whole_and_equal_ones_stay_together() -> None:
     assert split_own(documents[::-1], DataConfiguration(source="own")).test == list(corpus.test)[::-1]
 
 
-@pytest.mark.parametrize("name", ["tiny_shakespeare", "imdb_reviews"])
-def test_public_data_sets_are_read_by_their_names(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "name, splits", [("tiny_shakespeare", ("train", "validation", "test")), ("imdb_reviews", ("train", "test"))]
+)
+def test_public_data_sets_are_read_by_their_names(
+    name: str, splits: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where validation is missing, it is taken from training by a hash of the text."""
-    monkeypatch.setattr(sources.data, "prepare", lambda builder: builder)
-    with tfds.testing.mock_data(num_examples=40):
+    monkeypatch.setattr(sources.data, "prepare", lambda builder: with_splits(builder, splits))
+    with tfds.testing.mock_data(num_examples=40, policy=tfds.testing.MockPolicy.USE_CODE):
         corpus = open_corpus(DataConfiguration(source="tfds", name=name))
-    texts = [document.text for split in corpus for document in split]
-    assert all(len(split) > 0 for split in corpus) and all(texts)
-    if name == "imdb_reviews":
-        assert len(corpus.train) + len(corpus.validation) == 40 and len(corpus.test) == 40
+    assert all(document.text for split in corpus for document in split)
+    assert len(corpus.test) == 40 and len(corpus.train) > 20 and len(corpus.validation) > 0
+    assert len(corpus.train) + len(corpus.validation) == 40 * (len(splits) - 1)
+
+
+def with_splits(builder: tfds.core.DatasetBuilder, names: tuple[str, ...]) -> tfds.core.DatasetBuilder:
+    """A builder that knows its splits, as one does that is prepared."""
+    splits = [tfds.core.SplitInfo(name=name, shard_lengths=[40], num_bytes=0) for name in names]
+    builder.info.set_splits(tfds.core.splits.SplitDict(splits))
+    return builder
 
 
 @pytest.mark.parametrize(
