@@ -1,5 +1,6 @@
 """A classifier of texts: members side by side, their answers averaged and calibrated."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -8,8 +9,12 @@ import tensorflow as tf
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
+from pipelines.nlp.sentiment.data import truth
 from pipelines.nlp.sentiment.network import Member, NetworkConfiguration, Opinion
-from pipelines.nlp.sentiment.words import Encoded, Words
+from pipelines.nlp.sentiment.sources import Example
+from pipelines.nlp.sentiment.words import MOST_AT_ONCE, PADDING, UNKNOWN, Encoded, Words
+
+AVERAGE_TEXTS = 10  # that a word is taken to be in besides those that it is in
 
 
 class Answer(NamedTuple):
@@ -100,16 +105,60 @@ class Classifier(keras.Model):
         """Returns probabilities (batch, labels) of texts given as the parts of `Encoded`."""
         return self.answer(Encoded(words, pieces, lengths, lengths)).probabilities
 
-    def adapt(self, ratings: np.ndarray) -> None:
-        """Fits the scale of the ratings (examples,), those of the training split; NaN counts as none."""
+    def adapt(self, examples: Sequence[Example]) -> None:
+        """Fits the scale of the ratings, and where embeddings start, on the training split.
+
+        A word starts with the mean of what is true of the texts that it is in, as if it were also in ten average ones:
+
+            r_word = sum of (target of a text - mean target) / (texts + 10)
+
+        for each target, the labels and the rating, in the first dimensions of the embedding, an eighth each. The rest
+        starts by chance. (Word statistics as initial embeddings: Li et al. 2017, https://arxiv.org/abs/1705.01681.)
+        """
+        labels, ratings = truth(examples, self.labels)
+        targets = np.eye(len(self.labels))[labels] * (labels >= 0)[:, np.newaxis]  # (texts, labels)
         if self.rated:
             self.rating_mean.assign(np.nanmean(ratings))
             self.rating_deviation.assign(np.nanstd(ratings) or 1.0)
+            scaled = (ratings - self.rating_mean.numpy()) / self.rating_deviation.numpy()
+            targets = np.concatenate([targets, np.nan_to_num(scaled)[:, np.newaxis]], axis=1)
+        if not self.network.informed:
+            return
+        means = word_means(self.words, [example.text for example in examples], targets - targets.mean(axis=0))
+        width = max(1, self.network.embedding // 8)
+        known = np.repeat(means, width, axis=1)[:, : self.network.embedding]  # (words, targets · width)
+        for member in self.members:
+            embeddings = member.embedding.embeddings.numpy()
+            embeddings[:, : known.shape[1]] = self.network.informed * known
+            member.embedding.embeddings.assign(embeddings)
 
     def build_weights(self) -> "Classifier":
         """Makes the weights, and returns the classifier."""
         self(*self.words(tf.constant(["a"]))[:3])
         return self
+
+
+def word_means(words: Words, texts: Sequence[str], targets: np.ndarray) -> np.ndarray:
+    """Returns the mean of the targets of the texts that each word is in, drawn towards zero.
+
+    Args:
+        words: the vocabulary.
+        texts: what is learned from.
+        targets: (texts, targets), of mean zero.
+
+    Returns:
+        (words, targets), in the order of their numbers; zeros for padding and for unknown words.
+    """
+    sums, counts = np.zeros((words.size, targets.shape[1])), np.zeros((words.size, 1))
+    for start in range(0, len(texts), MOST_AT_ONCE):
+        numbers = words(tf.constant(texts[start : start + MOST_AT_ONCE])).words.numpy()
+        for row, target in zip(numbers, targets[start : start + MOST_AT_ONCE], strict=True):
+            distinct = np.unique(row)
+            sums[distinct] += target
+            counts[distinct] += 1
+    means = sums / (counts + AVERAGE_TEXTS)
+    means[[PADDING, UNKNOWN]] = 0
+    return means
 
 
 def _mean(values: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:

@@ -20,6 +20,11 @@ class NetworkConfiguration(Configuration):
     fewest: int = Field(2, ge=1, description="times that a known word was seen at least")
     pieces: int = Field(10_000, ge=0, description="numbers that pieces of words are hashed into; 0: words alone")
     embedding: int = Field(64, ge=1, description="size of the embedding of a word")
+    informed: float = Field(
+        1.0,
+        ge=0,
+        description="strength with which a word's embedding starts with what is true of its texts; 0: by chance",
+    )
     recurrent: Literal["simple_rnn", "lstm", "gru", "min_gru", "min_lstm"] = Field("gru", description="recurrent layer")
     units: int = Field(64, ge=1, description="units of a recurrent layer, in each direction")
     layers: int = Field(1, ge=1, le=8, description="recurrent layers, in each direction")

@@ -158,22 +158,27 @@ def _public(configuration: DataConfiguration) -> dict[str, list[Example]]:
     names = getattr(features[label], "names", None)
     data.prepare(builder)
 
+    def name_of(value: bytes | int) -> str:
+        if isinstance(value, bytes):
+            return value.decode()
+        return str(value) if names is None else names[value] if value >= 0 else ""
+
     def examples(split: str) -> list[Example]:
         read = builder.as_dataset(split=split, shuffle_files=False).as_numpy_iterator()
-        found = []
-        for number, example in enumerate(read):
-            value = example[label]
-            name = value.decode() if isinstance(value, bytes) else names[value] if names and value >= 0 else str(value)
-            unlabelled = names is not None and not isinstance(value, bytes) and value < 0
-            found.append(
-                Example(f"{builder.name}, {split} {number}", example[text].decode(), "" if unlabelled else name)
-            )
-        return found
+        return [
+            Example(f"{builder.name}, {split} {number}", example[text].decode(), name_of(example[label]))
+            for number, example in enumerate(read)
+        ]
 
     splits = {split: examples(split) for split in SPLITS if split in builder.info.splits}
     splits = {split: members for split, members in splits.items() if any(each.label for each in members)}
     if "validation" in splits and "test" not in splits:
         splits["test"] = splits.pop("validation")
+    if "train" not in splits:
+        raise TextDataError(
+            f"The data set {configuration.source} has no labelled texts to learn from; expected a split `train`. "
+            f"Choose another. Received: the splits {', '.join(builder.info.splits)}"
+        )
     missing = tuple(split for split in SPLITS if split not in splits)
     return splits | split_by_hash(splits["train"], configuration, ("train", *missing)) if missing else splits
 

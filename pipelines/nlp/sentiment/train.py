@@ -84,7 +84,7 @@ def prepare(configuration: SentimentConfiguration) -> tuple[data.Sets, list[Exam
     )
     vocabulary = [*vocabulary, *(word for word in more if word not in known)][: network.vocabulary]
     classifier = build(configuration, Description.of(sets, vocabulary))
-    classifier.adapt(data.truth(training, sets.labels)[1])
+    classifier.adapt(training)
     return sets, unlabelled, classifier
 
 
