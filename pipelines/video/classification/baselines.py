@@ -9,16 +9,15 @@ from pipelines.optimization import TrainingStep
 from pipelines.progress import Display
 from pipelines.video.classification import data
 from pipelines.video.classification.config import ClassificationConfiguration
-from pipelines.video.classification.model import PooledClassifier
+from pipelines.video.classification.model import PictureClassifier
 from pipelines.video.classification.trained import by_video
 
-Choose = Callable[[tf.Tensor], tf.Tensor]
 MAJORITY = "majority"
-FRAMES: dict[str, Choose] = {
-    "single frame": lambda frames: frames[:, frames.shape[1] // 2 : frames.shape[1] // 2 + 1],
-    "mean of frames": lambda frames: frames,
+PICTURES: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
+    "single frame": lambda frames: frames[:, frames.shape[1] // 2],
+    "mean of frames": lambda frames: tf.reduce_mean(tf.cast(frames, tf.float32), axis=1),
 }
-"""Which frames of clips (batch, time, height, width, channels) a baseline looks at."""
+"""The one picture of clips (batch, time, height, width, channels) that a baseline looks at."""
 
 
 def majority(sets: data.Sets, split: str) -> np.ndarray:
@@ -27,20 +26,20 @@ def majority(sets: data.Sets, split: str) -> np.ndarray:
     return np.tile(counts / counts.sum(), (len(sets.splits[split].keys), 1))
 
 
-def fitted(name: str, configuration: ClassificationConfiguration, sets: data.Sets) -> PooledClassifier:
+def fitted(name: str, configuration: ClassificationConfiguration, sets: data.Sets) -> PictureClassifier:
     """Returns a baseline, trained on the same clips as the classifier, by as many steps as `baseline_steps` says.
 
     Args:
-        name: one of `FRAMES`.
+        name: one of `PICTURES`.
         configuration: of the classifier's training.
         sets: the clips.
     """
     shape = configuration.data.frame_shape
-    classifier = PooledClassifier(configuration.network, shape, sets.classes, configuration.seed)
-    classifier(tf.zeros((1, 1, *shape), tf.uint8))
+    classifier = PictureClassifier(configuration.network, shape, sets.classes, configuration.seed)
+    classifier(tf.zeros((1, *shape), tf.uint8))
 
     def loss(batch: tuple[tf.Tensor, tf.Tensor], training: bool) -> tf.Tensor:
-        logits = classifier(FRAMES[name](batch[0]), training=training)
+        logits = classifier(PICTURES[name](batch[0]), training=training)
         return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(batch[1], logits))
 
     steps = configuration.baseline_steps
@@ -56,9 +55,9 @@ def fitted(name: str, configuration: ClassificationConfiguration, sets: data.Set
 
 
 def probabilities(
-    name: str, classifier: PooledClassifier, examples: data.Examples, configuration: data.DataConfiguration
+    name: str, classifier: PictureClassifier, examples: data.Examples, configuration: data.DataConfiguration
 ) -> np.ndarray:
     """Returns what a fitted baseline says of the videos of a split, (videos, classes)."""
-    read = tf.function(lambda frames: tf.nn.softmax(classifier(FRAMES[name](frames))))
+    read = tf.function(lambda frames: tf.nn.softmax(classifier(PICTURES[name](frames))))
     said = np.concatenate([read(frames).numpy() for frames in data.batches(examples, configuration)])
     return by_video(examples, said)[1]

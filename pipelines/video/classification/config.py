@@ -18,11 +18,11 @@ class ClassificationConfiguration(TaskCommand):
     network: NetworkConfiguration = NetworkConfiguration()
     training: TrainingConfiguration = TrainingConfiguration()
     steps_per_epoch: int = Field(100, ge=1, description="batches between two validations")
-    baseline_steps: int = Field(400, ge=1, description="batches that the baselines learn from, in the evaluation")
+    baseline_steps: int = Field(800, ge=1, description="batches that the baselines learn from, in the evaluation")
 
 
 _MOTION = ClassificationConfiguration(
-    training=TrainingConfiguration(epochs=6, learning_rate=2e-3, weight_decay=1e-2, weight_average_decay=0.99),
+    training=TrainingConfiguration(epochs=4, learning_rate=2e-3, weight_decay=1e-2, weight_average_decay=0.99),
     steps_per_epoch=200,
 )
 _MOTION_LARGE = _MOTION.replace(

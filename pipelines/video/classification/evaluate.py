@@ -17,7 +17,7 @@ from pipelines.video.classification.trained import check_classes, judge, load_cl
 NOTES = {
     baselines.MAJORITY: "the shares of the classes in training, whatever the clip shows",
     "single frame": "the same encoder, which sees the middle frame alone",
-    "mean of frames": "the same encoder on each frame alone, its features averaged: the order is lost",
+    "mean of frames": "the same encoder, which sees the mean of all frames: the order is lost",
 }
 
 
@@ -36,7 +36,7 @@ def evaluate(run: Run, split: str = "test") -> Evaluation:
     examples = sets.splits[split]
     judged = judge(classifier, examples, configuration.data)
     found = {"model": judged.probabilities, baselines.MAJORITY: baselines.majority(sets, split)}
-    for name in baselines.FRAMES:
+    for name in baselines.PICTURES:
         baseline = baselines.fitted(name, configuration, sets)
         found[name] = baselines.probabilities(name, baseline, examples, configuration.data)
 

@@ -97,14 +97,12 @@ class Classifier(keras.Model):
         return State(frame, tf.zeros((batch,), tf.bool), self.stack.initial_state(batch))
 
 
-class PooledClassifier(keras.Model):
-    """A baseline: the same encoder, the mean of its features over the frames, which forgets their order.
-
-    Given one frame of each clip, it tells what a single frame tells.
+class PictureClassifier(keras.Model):
+    """A baseline: the same encoder of one picture of a clip, which knows nothing of time.
 
     Args:
         network: sizes of the encoder.
-        frame_shape: of a frame, (height, width, channels).
+        frame_shape: of a picture, (height, width, channels).
         classes: their names.
         seed: of the weights.
     """
@@ -112,19 +110,18 @@ class PooledClassifier(keras.Model):
     def __init__(
         self, network: NetworkConfiguration, frame_shape: tuple[int, int, int], classes: tuple[str, ...], seed: int = 0
     ) -> None:
-        super().__init__(name="pooled_classifier", autocast=False)
+        super().__init__(name="picture_classifier", autocast=False)
         keras.utils.set_random_seed(seed)
         self.encoder = frame_encoder(network, frame_shape, differences=False)
         self.output_layer = keras.layers.Dense(len(classes), dtype="float32", name="classes")
 
-    def call(self, frames: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Returns logits (batch, classes) of frames uint8 (batch, time, height, width, channels)."""
-        encoded = encode(self.encoder, scaled(frames, self.compute_dtype), training)
-        return self.output_layer(tf.reduce_mean(encoded, axis=1))
+    def call(self, pictures: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Returns logits (batch, classes) of pictures (batch, height, width, channels) in 0 … 255."""
+        return self.output_layer(self.encoder(scaled(pictures, self.compute_dtype), training=training))
 
 
 def scaled(frames: tf.Tensor, dtype: str) -> tf.Tensor:
-    """Returns uint8 frames in −1 … 1."""
+    """Returns frames of 0 … 255 in −1 … 1."""
     return tf.cast(frames, dtype) / 127.5 - 1
 
 

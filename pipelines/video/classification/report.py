@@ -14,8 +14,8 @@ from pipelines.video.classification.trained import Judged
 WORST = 15  # rows of the table
 SYNTHETIC = (
     "The motion is synthetic: pictures of clothes drift, turn or change their size at constant speed. What is learned "
-    "here is to see motion, not to understand scenes. A single frame tells nothing about the class, so that of all "
-    "eight classes its share is 12.5 %; the mean of frames knows where things were, but not in which order."
+    "here is to see motion, not to understand scenes. A single frame tells nothing about the class: who sees one is "
+    "right in 12.5 % of all cases. The mean of frames shows along which line things moved, but not in which direction."
 )
 
 

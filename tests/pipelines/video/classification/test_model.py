@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from pipelines.configuration import ConfigurationError
 from pipelines.video.classification.config import ClassificationConfiguration
-from pipelines.video.classification.model import Classifier, PooledClassifier
+from pipelines.video.classification.model import Classifier
 from pipelines.video.classification.network import NetworkConfiguration, frame_encoder
 from pipelines.video.classification.trained import build
 
@@ -95,13 +95,6 @@ def test_a_clip_whose_frames_stand_still_shows_no_differences() -> None:
     assert seen[0].shape == (6, 8, 8, 2)
     np.testing.assert_allclose(seen[0][..., 0].numpy().reshape(2, 3, 8, 8), still[..., 0] / 127.5 - 1, atol=1e-6)
     assert not np.any(seen[0][..., 1])
-
-
-def test_the_baseline_forgets_the_order() -> None:
-    network = PooledClassifier(NetworkConfiguration(filters=3, stages=2, features=6), (8, 8, 1), ("a", "b"))
-    frames = clips()
-    np.testing.assert_allclose(network(frames), network(frames[:, ::-1]), atol=1e-5)
-    assert np.abs(network(frames[:, :1]) - network(frames)).max() > 1e-4
 
 
 def test_mobilenet_as_the_encoder(tmp_path: Path) -> None:
