@@ -33,7 +33,7 @@ class Picture(NamedTuple):
     """A picture.
 
     Args:
-        image: A Matplotlib figure, or the bytes of a PNG.
+        image: A Matplotlib figure, or the bytes of a PNG or a GIF, which may move.
         description: What is to be seen, for readers and for screen readers.
     """
 
@@ -169,7 +169,8 @@ def _picture(picture: Picture) -> str:
         buffer = io.BytesIO()
         image.savefig(buffer, format="png", dpi=144)  # sharp on dense screens
         image = buffer.getvalue()
-    source = f"data:image/png;base64,{base64.b64encode(image).decode('ascii')}"
+    kind = "gif" if image.startswith(b"GIF8") else "png"
+    source = f"data:image/{kind};base64,{base64.b64encode(image).decode('ascii')}"
     description = _escape(picture.description)
     return f'<figure><img src="{source}" alt="{description}"><figcaption>{description}</figcaption></figure>'
 

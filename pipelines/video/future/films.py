@@ -1,0 +1,99 @@
+"""Frames as something to look at: enlarged, side by side, as a film strip, mp4 or gif."""
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+FRAMES_A_SECOND = 5.0
+GAP, MARGIN, LETTERS = 4, 22, 0.45  # pixels between pictures and above them, and the size of letters
+PAGE = (255, 255, 255)
+INK = (40, 40, 40)
+MARK = (0, 158, 115)
+
+
+def to_rgb(frames: np.ndarray) -> np.ndarray:
+    """Returns frames (…, height, width, 1 or 3), uint8 or from 0 to 1, as uint8 (…, height, width, 3)."""
+    frames = frames if frames.dtype == np.uint8 else np.rint(255 * np.clip(frames, 0, 1)).astype(np.uint8)
+    return frames.repeat(3, axis=-1) if frames.shape[-1] == 1 else frames
+
+
+def error_rgb(forecasts: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Returns what is too bright in a forecast in red and what is too dark in blue, on white, uint8 (…, 3)."""
+    error = (forecasts - truth).mean(axis=-1)
+    fade = 1 - np.minimum(np.abs(error), 1)
+    red, blue = np.where(error > 0, 1, fade), np.where(error < 0, 1, fade)
+    return to_rgb(np.stack([red, fade, blue], axis=-1))
+
+
+def side_by_side(films: Mapping[str, np.ndarray], scale: int = 2) -> np.ndarray:
+    """Puts films of equal length and size side by side, each with its name above.
+
+    Args:
+        films: by name, uint8 (time, height, width, 3).
+        scale: each pixel becomes so many in each direction.
+
+    Returns:
+        uint8 (time, height, width, 3); both sides even, as encoders want them.
+    """
+    height, width = (scale * size for size in next(iter(films.values())).shape[1:3])
+    wide = GAP + len(films) * (width + GAP)
+    pages = []
+    for frames in zip(*films.values(), strict=True):
+        page = np.full((even(MARGIN + height + GAP), even(wide), 3), PAGE, np.uint8)
+        for place, (name, frame) in enumerate(zip(films, frames, strict=True)):
+            left = GAP + place * (width + GAP)
+            cv2.putText(page, name, (left, MARGIN - 7), cv2.FONT_HERSHEY_SIMPLEX, LETTERS, INK, 1, cv2.LINE_AA)
+            page[MARGIN : MARGIN + height, left : left + width] = enlarged(frame, scale)
+        pages.append(page)
+    return np.stack(pages)
+
+
+def stacked(films: Sequence[np.ndarray]) -> np.ndarray:
+    """Puts films of equal length and width one below the other."""
+    return np.concatenate(films, axis=1)
+
+
+def enlarged(frame: np.ndarray, scale: int) -> np.ndarray:
+    """Makes each pixel so many in each direction."""
+    return frame.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def even(number: int) -> int:
+    """The number, or the next one: encoders take even sides only."""
+    return number + number % 2
+
+
+def write_mp4(path: Path, film: np.ndarray, frames_a_second: float = FRAMES_A_SECOND) -> None:
+    """Writes uint8 (time, height, width, 3).
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    height, width = film.shape[1:3]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), frames_a_second, (width, height))
+    if not writer.isOpened():
+        raise OSError(f"{path} cannot be written")
+    for frame in film:
+        writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+    writer.release()
+
+
+def gif(film: np.ndarray, frames_a_second: float = FRAMES_A_SECOND) -> bytes:
+    """Returns uint8 (time, height, width, 3) as an endless gif."""
+    first, *others = (Image.fromarray(frame) for frame in film)
+    buffer = io.BytesIO()
+    first.save(
+        buffer, "GIF", save_all=True, append_images=others, duration=round(1000 / frames_a_second), loop=0, disposal=1
+    )
+    return buffer.getvalue()
+
+
+def marked(film: np.ndarray, given: int) -> np.ndarray:
+    """Draws a bar at the lower edge of the first frames, those that were given, uint8 (time, height, width, 3)."""
+    film = film.copy()
+    film[:given, -max(1, film.shape[1] // 32) :] = MARK
+    return film

@@ -1,0 +1,92 @@
+"""Goes on with a video: `python -m pipelines.video.predict VIDEO… [--frames 20] [--run FOLDER]`."""
+
+from collections import deque
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tyro
+from pydantic import Field
+
+from pipelines import commands
+from pipelines.configuration import ConfigurationError
+from pipelines.runs import Run
+from pipelines.video.future import films
+from pipelines.video.future.config import FutureConfiguration
+from pipelines.video.future.trained import load_forecaster
+from pipelines.video.video_files import VideoDataError, decode
+
+SHOWN_HEIGHT = 256  # pixels, about, of the films that are written
+
+
+class PredictionOptions(commands.RunOptions):
+    """Options of the forecast."""
+
+    videos: tyro.conf.Positional[tuple[Path, ...]] = Field((), description="video files, or folders of frame images")
+    frames: int = Field(0, ge=0, le=1000, description="how many to forecast; 0: as many as in training")
+    output: Path = Field(Path("."), description="folder for the films")
+
+
+class Continued(NamedTuple):
+    """A video's last frames, `given`, and its `future`, uint8 (time, height, width, channels)."""
+
+    path: Path
+    given: np.ndarray
+    future: np.ndarray
+
+
+def predict(run: Run, options: PredictionOptions) -> list[Continued]:
+    """Returns what a run's forecaster says comes after each video.
+
+    Raises:
+        VideoDataError: a video cannot be decoded, or is too short; nothing has been written then.
+    """
+    configuration = run.read_configuration(FutureConfiguration)
+    decoding, watched = configuration.data, configuration.data.watched_frames
+    endings = []
+    for path in options.videos:
+        frames = deque(decode(path, decoding), maxlen=watched)  # bounded memory, however long the video is
+        if len(frames) < watched:
+            raise VideoDataError(
+                f"{path} is too short to go on with: the network watches {watched} frames before it forecasts. Give a "
+                f"longer video. Received: {len(frames)} frames"
+            )
+        endings.append(np.stack(frames))
+    forecaster, future = load_forecaster(run), options.frames or decoding.future_frames
+    forecasts = [forecaster.forecast(frames[np.newaxis], future)[0] for frames in endings]
+    return [
+        Continued(path, given, np.rint(255 * forecast).astype(np.uint8))
+        for path, given, forecast in zip(options.videos, endings, forecasts, strict=True)
+    ]
+
+
+def film_of(continued: Continued) -> np.ndarray:
+    """Returns the given frames, with a bar below, and then those that were forecast, enlarged, uint8 (…, 3)."""
+    frames = films.to_rgb(np.concatenate([continued.given, continued.future]))
+    scale = max(1, round(SHOWN_HEIGHT / frames.shape[1]))
+    marked = films.marked(frames.repeat(scale, axis=1).repeat(scale, axis=2), len(continued.given))
+    odd = [size % 2 for size in marked.shape[1:3]]
+    return np.pad(marked, [(0, 0), (0, odd[0]), (0, odd[1]), (0, 0)], mode="edge")  # encoders take even sides only
+
+
+def main(arguments: list[str]) -> None:
+    options = commands.run_options(PredictionOptions, "video", "predict", arguments, __doc__ or "")
+    if not options.videos:
+        raise ConfigurationError(
+            "A forecast needs a video. Name one: make predict-video VIDEO=clip.mp4. Received: no file"
+        )
+    run = options.open("video")
+    rate = run.read_configuration(FutureConfiguration).data.frame_rate or films.FRAMES_A_SECOND
+    continued = predict(run, options)
+    options.output.mkdir(parents=True, exist_ok=True)
+    for each in continued:
+        film, stem = film_of(each), options.output / f"{each.path.stem}-future"
+        films.write_mp4(stem.with_suffix(".mp4"), film, rate)
+        stem.with_suffix(".gif").write_bytes(films.gif(film, rate))
+        print(f"{each.path}: {len(each.given)} frames watched, with a bar below, then {len(each.future)} forecast")
+        print(f"Wrote {stem}.mp4 and {stem}.gif")
+    print("Next: look at them in a browser or player; make export-video")
+
+
+if __name__ == "__main__":
+    commands.main(main)

@@ -1,0 +1,95 @@
+"""Trains a forecaster of frames: `python -m pipelines.video.train next-frames`."""
+
+from functools import partial
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines import commands
+from pipelines.runs import Run
+from pipelines.training import fit
+from pipelines.video.future import data
+from pipelines.video.future.config import FutureConfiguration
+from pipelines.video.future.model import FrameForecaster
+from pipelines.video.future.trained import build
+
+NEXT = "make predict-video VIDEO=clip.mp4"
+LOSS_SCALE = 100.0  # mean squared errors of pixels from 0 to 1 are small numbers
+
+
+def train(run: Run, configuration: FutureConfiguration) -> None:
+    """Trains the forecaster of a run, or goes on where it stopped, and writes everything into the run's folder."""
+    with commands.removed_if_refused(run):
+        sets = data.load(configuration.data)
+        forecaster = build(configuration)
+    report(sets)
+
+    def training_batches(epoch: int) -> tf.data.Dataset:
+        share = truth_share(configuration.truth_epochs, epoch)
+        return data.training_batches(sets, configuration.data, configuration.seed, epoch, share)
+
+    fit(
+        run,
+        forecaster,
+        partial(batch_loss, forecaster, configuration.data.watched_frames, configuration.watched_weight),
+        training_batches,
+        partial(validate, forecaster, sets, configuration.data),
+        configuration.training,
+        monitor="squared_error",
+        steps_per_epoch=configuration.steps_per_epoch,
+        seed=configuration.seed,
+    )
+    run.finish()
+
+
+def batch_loss(
+    forecaster: FrameForecaster, watched: int, watched_weight: float, batch: dict[str, tf.Tensor], training: bool
+) -> tf.Tensor:
+    """Returns the mean squared error of the future, plus that of the next frames forecast while watching.
+
+    Args:
+        forecaster: the network.
+        watched: frames that are given.
+        watched_weight: weight of the second part.
+        batch: as `data.training_batches` makes them.
+        training: whether this is part of a training step.
+    """
+    frames = tf.cast(batch["frames"], tf.float32) / 255
+    given, truth = frames[:, :watched], frames[:, watched:]
+    forecasts = forecaster(given, future=truth.shape[1], truth=truth, shown=batch["shown"], training=training)
+    errors = tf.reduce_mean(tf.square(forecasts - frames[:, 1:]), axis=(0, 2, 3, 4))  # (time − 1,)
+    loss = tf.reduce_mean(errors[watched - 1 :])
+    if watched > 1:
+        loss += watched_weight * tf.reduce_mean(errors[: watched - 1])
+    return LOSS_SCALE * loss
+
+
+def truth_share(truth_epochs: int, epoch: int) -> float:
+    """Probability of being shown the truth in an epoch (Bengio et al., "Scheduled sampling", 2015): it falls linearly.
+
+    >>> [truth_share(4, epoch) for epoch in range(6)]
+    [0.8, 0.6, 0.4, 0.2, 0.0, 0.0]
+    """
+    return max(0.0, 1 - (epoch + 1) / (truth_epochs + 1)) if truth_epochs else 0.0
+
+
+def validate(forecaster: FrameForecaster, sets: data.Sets, configuration: data.DataConfiguration) -> dict[str, float]:
+    """Returns the mean error of the future frames of the validation split, summed over a frame."""
+    watched, squared, absolute = configuration.watched_frames, [], []
+    for clips in data.fixed_batches(sets, "validation", configuration.validated_clips):
+        truth = clips[:, watched:].astype(np.float32) / 255
+        error = forecaster.forecast(clips[:, :watched], truth.shape[1]) - truth
+        squared.append(np.square(error).sum(axis=(2, 3, 4)))
+        absolute.append(np.abs(error).sum(axis=(2, 3, 4)))
+    return {
+        "squared_error": float(np.concatenate(squared).mean()),
+        "absolute_error": float(np.concatenate(absolute).mean()),
+    }
+
+
+def report(sets: data.Sets) -> None:
+    """Says what is learned from, and names what was left out."""
+    counts = ", ".join(f"{len(set(videos))} {split}" for split, videos in sets.videos.items())
+    print(f"Videos: {counts}.")
+    for name, reason in sets.skipped:
+        print(f"Left out: {name}: {reason}")
