@@ -1,6 +1,7 @@
 """Where videos come from: class folders, a CSV file, and TFDS data sets; decoded once, and split by video."""
 
 import json
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from pydantic import Field
+from rich.console import Console
 from rich.progress import track
 
 import data
@@ -130,12 +132,14 @@ def own_videos(entries: list[Entry], unusable: list[tuple[str, str]], configurat
     splits: dict[str, list[Video]] = {split: [] for split in SPLITS}
     problems = list(unusable)
     sides: dict[str, tuple[str, str]] = {}  # of each video: split and where that was said
-    for entry in track(entries, "Decoding", transient=True, disable=len(entries) < 2):
+    start, decoded = time.perf_counter(), 0
+    for entry in _shown(entries, "Decoding", len(entries)):
         try:
-            shard, _ = shards.decoded(entry.path, configuration, entry.start, entry.end)
+            shard, new = shards.decoded(entry.path, configuration, entry.start, entry.end)
         except VideoDataError as error:
             problems.append((entry.key, f"{entry.row}: {error}" if entry.row else str(error)))
             continue
+        decoded += new
         if reason := _too_short(shard, configuration):
             problems.append((entry.key, reason))
             continue
@@ -149,6 +153,8 @@ def own_videos(entries: list[Entry], unusable: list[tuple[str, str]], configurat
                 f"Received: {entry.key}"
             )
         splits[split].append(Video(entry.key, entry.label, shard))
+    if decoded:
+        print(f"Decoded {decoded} videos in {time.perf_counter() - start:.0f} s.", flush=True)
     return checked(splits, problems, configuration)
 
 
@@ -244,7 +250,7 @@ def _decoded_split(
     examples = builder.as_dataset(split=split, shuffle_files=False, read_config=reading).as_numpy_iterator()
     total = builder.info.splits[split].num_examples if split in builder.info.splits else None
     videos = []
-    for number, example in enumerate(track(examples, f"Decoding {builder.name}", total, transient=True)):
+    for number, example in enumerate(_shown(examples, f"Decoding {builder.name}", total)):
         key = f"{split}/{example[name].decode() if name else number}"
         frames = (fit(frame, configuration) for frame in _resampled(example[video], configuration))
         shard = shards.write(shards.shard_path(*known, key), frames, configuration)
@@ -256,6 +262,11 @@ def _decoded_split(
 
 def _resampled(frames: np.ndarray, configuration: DecodingConfiguration) -> Iterator[np.ndarray]:
     return resample(frames, configuration.image_rate, configuration.frame_rate)
+
+
+def _shown(items: Iterable[Any], description: str, total: int | None) -> Iterable[Any]:
+    """The items, with a bar on a terminal that says how many have been taken."""
+    return track(items, description, total, transient=True, disable=not Console().is_terminal)
 
 
 def _only(features: Mapping[str, Any], kind: type) -> str | None:
