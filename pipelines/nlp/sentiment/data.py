@@ -155,14 +155,14 @@ def training_batches(
 
 
 def _buckets(longest: int) -> list[int]:
-    """The lengths that batches are padded to: multiples of 16, further and further apart.
+    """The lengths that batches are padded to: multiples of 8, further and further apart.
 
-    >>> _buckets(200)
-    [16, 32, 48, 64, 80, 96, 112, 128, 160, 192, 240]
+    >>> _buckets(400)
+    [24, 40, 64, 96, 144, 216, 328, 496]
     """
-    lengths = [16]
+    lengths = [24]
     while lengths[-1] < longest:
-        lengths.append(max(lengths[-1] + 16, int(1.25 * lengths[-1]) // 16 * 16))
+        lengths.append(-(-3 * lengths[-1] // 16) * 8)  # half as much again
     return lengths
 
 

@@ -1,0 +1,98 @@
+"""Scores against scikit-learn and the definitions; baselines learn from the training split alone."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from scipy.stats import pearsonr
+from sklearn.metrics import f1_score, log_loss
+
+from pipelines.nlp.sentiment import baselines, data
+from pipelines.nlp.sentiment.config import SentimentConfiguration
+from pipelines.nlp.sentiment.data import Sets
+from pipelines.nlp.sentiment.scoring import Answers, Truth, calibration_error, comparison, metrics
+from pipelines.nlp.sentiment.sources import Example
+
+
+@pytest.fixture
+def judged() -> tuple[Answers, Truth]:
+    random = np.random.default_rng(0)
+    labels = random.integers(-1, 3, 200)
+    probabilities = random.dirichlet(np.ones(3), 200)
+    ratings = np.where(random.random(200) < 0.1, np.nan, labels + random.normal(0, 1, 200))
+    said = ratings + random.normal(0, 1, 200)
+    return Answers(probabilities.argmax(axis=1), probabilities, np.nan_to_num(said)), Truth(labels, ratings)
+
+
+def test_metrics_are_those_of_scikit_learn(judged: tuple[Answers, Truth]) -> None:
+    answers, truth = judged
+    found = metrics(answers, truth, 3)
+    known, rated = truth.labels >= 0, np.isfinite(truth.ratings)
+    true, said = truth.labels[known], answers.labels[known]
+    expected = {
+        "accuracy": np.mean(true == said),
+        "macro_f1": f1_score(true, said, average="macro"),
+        "cross_entropy": log_loss(true, answers.probabilities[known]),
+        "mae": np.mean(np.abs(answers.ratings - truth.ratings)[rated]),
+        "correlation": pearsonr(answers.ratings[rated], truth.ratings[rated])[0],
+    }
+    for name, value in expected.items():
+        assert found[name].value == pytest.approx(value), name
+        assert found[name].low < value < found[name].high
+    assert metrics(Answers(answers.labels), truth, 3).keys() == {"accuracy", "macro_f1"}
+    constant = metrics(answers._replace(ratings=np.ones(200)), truth, 3)
+    assert "mae" in constant and "correlation" not in constant
+
+
+def test_calibration_error_is_the_gap_of_each_bin() -> None:
+    confidence, right = np.array([[0.95, 0.92, 0.55, 0.51]]), np.array([[1, 0, 1, 1]])
+    expected = (abs(0.95 + 0.92 - 1) + abs(0.55 + 0.51 - 2)) / 4
+    assert calibration_error(confidence, right, axis=1)[0] == pytest.approx(expected)
+    assert calibration_error(np.array([[1.0, 1.0]]), np.array([[1, 1]]), axis=1)[0] == 0
+
+
+def test_comparison_tells_better_worse_and_undecided() -> None:
+    truth = Truth(np.zeros(60, int), np.full(60, np.nan))
+    right, wrong = Answers(np.zeros(60, int)), Answers(np.ones(60, int))
+    assert comparison(right, wrong, truth).startswith("significantly worse than the model")
+    assert comparison(wrong, right, truth).startswith("significantly better than the model")
+    half = Answers(np.arange(60) % 2)
+    other = Answers((np.arange(60) + 1) % 2)
+    assert comparison(half, other, truth).startswith("not significantly different from the model")
+
+
+def test_baselines_learn_from_training_and_choose_on_validation(
+    experiment: Callable[..., SentimentConfiguration],
+) -> None:
+    sets = data.load(experiment().data)
+    texts = [example.text for example in sets.splits["test"]]
+    true, _ = data.truth(sets.splits["test"], sets.labels)
+    judges = baselines.available(sets)
+    assert list(judges) == ["majority", "naive Bayes", "logistic regression"]
+    changed = Sets(sets.splits | {"test": []}, sets.labels, [])
+    for (name, (_, judge)), (_, again) in zip(judges.items(), baselines.available(changed).values(), strict=True):
+        answers = judge(texts)
+        np.testing.assert_array_equal(answers.labels, again(texts).labels)
+        np.testing.assert_allclose(answers.probabilities.sum(axis=1), 1)
+        np.testing.assert_array_equal(answers.probabilities.argmax(axis=1), answers.labels)
+        accuracy = np.mean(answers.labels == true)
+        assert accuracy < 0.6 if name == "majority" else accuracy > 0.7, name
+    mean = np.mean([example.rating for example in sets.splits["train"]])
+    np.testing.assert_allclose(judges["majority"][1](["x"]).ratings, [mean], rtol=1e-5)
+
+
+def test_polar_baselines() -> None:
+    words = {"bad": -2.0, "awful": -3.0, "good": 2.0, "great": 3.0}
+    examples = [
+        Example("", f"{word} {number}", "negative" if rating < 0 else "positive", rating)
+        for number in range(12)
+        for word, rating in words.items()
+    ]
+    sets = Sets(dict.fromkeys(("train", "validation", "test"), examples), ("negative", "positive"), [])
+    judges = baselines.available(sets)
+    assert {"VADER", "ridge regression"} <= judges.keys()
+    for name in ("VADER", "ridge regression"):
+        answers = judges[name][1](["great and good", "awful, bad"])
+        np.testing.assert_array_equal(answers.labels, [1, 0])
+        assert answers.ratings[0] > 1 > -1 > answers.ratings[1]
+    assert baselines.polar_places(("positive", "neutral", "negative")) is None
