@@ -17,7 +17,7 @@ class SentimentConfiguration(TaskCommand):
     network: NetworkConfiguration = NetworkConfiguration()
     pretraining: PretrainingConfiguration = PretrainingConfiguration()
     training: TrainingConfiguration = TrainingConfiguration(
-        epochs=8, learning_rate=3e-3, weight_decay=1e-2, weight_average_decay=0.99
+        epochs=6, learning_rate=3e-3, weight_decay=1e-2, weight_average_decay=0.99
     )
 
 

@@ -43,7 +43,7 @@ def train(run: Run, configuration: SentimentConfiguration) -> None:
         training_batches,
         partial(validate, classifier, sets),
         configuration.training,
-        monitor="cross_entropy",
+        monitor="loss",
         seed=configuration.seed,
     )
     probabilities, _ = read_texts(classifier, [example.text for example in sets.splits["validation"]])
@@ -56,19 +56,25 @@ def validate(classifier: Classifier, sets: data.Sets) -> dict[str, float]:
     """Returns what the classifier's answers on the validation split are worth.
 
     `cross_entropy`, in nats, is that with the temperature that suits best, for the temperature is fitted in the end;
-    `error` is the share of wrong labels, `rating_error` the mean absolute error.
+    `error` is the share of wrong labels, `rating_error` the mean absolute error. `loss` is what is learned: the cross
+    entropy and the weighted squared error of the rating in deviations.
     """
     validation = sets.splits["validation"]
     probabilities, ratings = read_texts(classifier, [example.text for example in validation])
     labels, truth = data.truth(validation, sets.labels)
     logits = np.log(probabilities + 1e-30) / fit_temperature(probabilities, labels)
     labelled = labels >= 0
+    entropy = cross_entropy(logits[labelled], labels[labelled])
     values = {
-        "cross_entropy": cross_entropy(logits[labelled], labels[labelled]),
+        "loss": entropy,
+        "cross_entropy": entropy,
         "error": float(np.mean(probabilities.argmax(axis=1)[labelled] != labels[labelled])),
     }
     if classifier.rated and np.isfinite(truth).any():
-        values["rating_error"] = float(np.nanmean(np.abs(ratings - truth)))
+        errors = ratings - truth
+        squares = np.nanmean((errors / float(classifier.rating_deviation)) ** 2)
+        values["loss"] += classifier.network.rating_weight * float(squares)
+        values["rating_error"] = float(np.nanmean(np.abs(errors)))
     return values
 
 
