@@ -49,7 +49,8 @@ class LanguageModel(keras.Model):
     """
 
     def __init__(self, network: NetworkConfiguration, size: int, rows: int, seed: int, **options: Any) -> None:
-        super().__init__(**options)
+        # The recurrent layers may compute in bfloat16; sums of many contexts, and the softmax, are precise.
+        super().__init__(dtype="float32", **options)
         self.network, self.size, self.rows = network, size, rows
         self.embedding = self.add_weight(
             shape=(size, network.width), initializer=_normal(network.width**-0.5, seed), name="embedding"
@@ -109,7 +110,7 @@ class LanguageModel(keras.Model):
         hidden, recurrent = self.stack(
             tf.gather(embedding, numbers), initial_state=state.recurrent, mask=mask, training=training
         )
-        outputs = self.projection(self.dropout(hidden, training=training))
+        outputs = tf.cast(self.projection(self.dropout(hidden, training=training)), tf.float32)
         history = tf.concat([state.recent, numbers], axis=1)  # (batch, 2 + time)
         for order, table in zip(ORDERS, self.contexts, strict=False):
             found = _look_up(table.value, hashed(history, order, self.network.contexts))

@@ -56,8 +56,11 @@ def test_text_is_learned(trained_run: Run) -> None:
         {"recurrent": "min_gru", "layers": 2},
     ],
 )
-def test_one_step_moves_every_trainable_weight(experiment: Experiment, network: dict[str, object]) -> None:
-    configuration = experiment(network=network)
+@pytest.mark.parametrize("mixed_precision", [False, True])
+def test_one_step_moves_every_trainable_weight(
+    experiment: Experiment, network: dict[str, object], mixed_precision: bool
+) -> None:
+    configuration = experiment(network=network, training={"mixed_precision": mixed_precision})
     sets, model = train.prepare(configuration)
     batch = first_batch(sets, configuration)
     before = [weight.numpy() for weight in model.trainable_variables]
