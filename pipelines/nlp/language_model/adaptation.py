@@ -15,7 +15,7 @@ from pipelines.nlp.language_model.scoring import Scored, cross_entropy
 CACHED = 2000  # subwords that a cache remembers
 BLOCK = 512  # subwords whose probabilities are found at once
 FLATNESSES, SHARES = (0.1, 0.2, 0.4), (0.05, 0.1, 0.15, 0.2, 0.3)
-RATES, RETURN = (0.1, 0.3), 2e-3
+RATES, RETURN = (0.15, 0.3, 0.6), 2e-3
 SEGMENT = 64  # subwords after which the weights change
 
 

@@ -25,7 +25,8 @@ _BIBLE = LanguageModelConfiguration(
 )
 _ADDRESSES = _BIBLE.replace(
     data={"source": "state_of_the_union"},
-    network={"units": 768, "width": 384, "contexts": 65_536},
+    vocabulary={"size": 6000},
+    network={"units": 640, "width": 320, "contexts": 65_536},
     training={"epochs": 6, "learning_rate": 3e-3},
 )
 _OWN = _BIBLE.replace(
