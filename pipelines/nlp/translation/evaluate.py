@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from pydantic import Field
 
@@ -14,7 +14,7 @@ from pipelines.nlp.translation.dictionary import Dictionary
 from pipelines.nlp.translation.pairs import Pair
 from pipelines.nlp.translation.report import Details, write_translation_report
 from pipelines.nlp.translation.scoring import metrics, signatures
-from pipelines.nlp.translation.sources import Split, open_corpus
+from pipelines.nlp.translation.sources import Embedded, Split, open_corpus
 from pipelines.nlp.translation.trained import load_translator, translate_texts
 from pipelines.runs import Run
 
@@ -25,6 +25,7 @@ class EvaluationOptions(commands.RunOptions):
     """Options of the evaluation."""
 
     split: Split = Field("test", description="split to evaluate")
+    data: Literal["", Embedded] = Field("", description="another embedded data set to evaluate on")
 
 
 class Baseline(NamedTuple):
@@ -34,12 +35,19 @@ class Baseline(NamedTuple):
     note: str
 
 
-def evaluate(run: Run, split: Split = "test") -> Evaluation:
-    """Translates a split with a run's translator and the baselines; writes table, plots and page into its folder."""
+def evaluate(run: Run, split: Split = "test", data: Literal["", Embedded] = "") -> Evaluation:
+    """Translates a split with a run's translator and the baselines; writes table, plots and page into its folder.
+
+    Args:
+        run: a finished run.
+        split: of its data set, or of `data`.
+        data: another embedded data set.
+    """
     configuration = run.read_configuration(TranslationConfiguration)
     translator = load_translator(run)
-    corpus = open_corpus(configuration.data)
-    pairs = corpus.pairs[split]
+    train = open_corpus(configuration.data).pairs["train"]
+    judged = configuration.data.replace(source=data, more=()) if data else configuration.data
+    pairs = open_corpus(judged).pairs[split]
     sources, references = [pair.source for pair in pairs], [pair.target for pair in pairs]
 
     def by_model(beam_width: int, texts: list[str]) -> list[str]:
@@ -49,7 +57,7 @@ def evaluate(run: Run, split: Split = "test") -> Evaluation:
     rows = {"model": Baseline(partial(by_model, width), f"beam search, {width} beams")}
     if width > 1:
         rows["model, greedy"] = Baseline(partial(by_model, 1), "the same network, always the most probable subword")
-    rows |= baselines(corpus.pairs["train"])
+    rows |= baselines(train)
 
     translations, table = {}, []
     for name, row in rows.items():
@@ -59,7 +67,7 @@ def evaluate(run: Run, split: Split = "test") -> Evaluation:
         minutes = (time.perf_counter() - started) / 60
         table.append(Row(name, metrics(references, translations[name]), minutes, row.note))
     table[0] = table[0]._replace(notes=f"{table[0].notes}; {signatures(references, translations['model'])}")
-    evaluation = Evaluation(split, len(pairs), table)
+    evaluation = Evaluation(f"{split}-{data}" if data else split, len(pairs), table)
     run.write_json(evaluation.file_name("evaluation.json"), evaluation.to_json())
     details = Details(translator, pairs, translations["model"])
     write_translation_report(run, evaluation, details)
@@ -86,7 +94,7 @@ def baselines(train: list[Pair]) -> dict[str, Baseline]:
 def main(arguments: list[str]) -> None:
     options = commands.run_options(EvaluationOptions, "nlp", "evaluate", arguments, __doc__ or "")
     run = options.open("nlp")
-    evaluation = evaluate(run, options.split)
+    evaluation = evaluate(run, options.split, options.data)
     evaluation.print()
     table, page, texts = map(evaluation.file_name, ("evaluation.json", "report.html", "translations.json"))
     print(f"Wrote {run.folder}/{table}, {page} and {texts}")

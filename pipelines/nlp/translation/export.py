@@ -14,6 +14,8 @@ WARMUP = "This is a sentence."
 LICENCES = {
     "bible_verses": "World English Bible and Reina-Valera 1909, Debian packages sword-text-web and sword-text-sparv "
     "(both public domain)",
+    "modern_pairs": "GNOME Help, Debian package gnome-user-docs (CC-BY-SA-3.0), and the dialogue of Fish Fillets, "
+    "Debian package fillets-ng-data (GPL-2)",
 }
 
 
@@ -64,7 +66,7 @@ wrong. Names and numbers may be changed. Nobody has checked its translations; do
 def described(configuration: DataConfiguration) -> str:
     """Names the data and its licence."""
     if configuration.source in LICENCES:
-        return LICENCES[configuration.source]
+        return "; ".join(LICENCES[name] for name in (configuration.source, *configuration.more))
     if configuration.source == "dataset":
         return f"The public data set {configuration.dataset}, under its own licence"
     paths = (configuration.path, configuration.source_path, configuration.target_path)

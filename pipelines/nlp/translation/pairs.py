@@ -76,6 +76,8 @@ def first_misfit(sources: Sequence[str], targets: Sequence[str]) -> int:
     shift = len(targets) - len(sources)
     if shift < 0:
         return first_misfit(targets, sources)
+    if not sources:
+        return 1
     lengths = [np.log1p([len(line.strip()) for line in lines]) for lines in (sources, targets)]
     straight, shifted = lengths[1][: len(sources)] - lengths[0], lengths[1][shift:] - lengths[0]
     # One language is longer than the other.

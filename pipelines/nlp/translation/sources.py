@@ -10,6 +10,7 @@ from pydantic import Field
 
 import data
 from data.bible_verses import BibleVerses
+from data.modern_pairs import ModernPairs
 from data.splits import assign_split
 from pipelines.configuration import Configuration, ConfigurationError
 from pipelines.nlp.text_files import TextDataError
@@ -17,15 +18,16 @@ from pipelines.nlp.translation.pairs import LeftOut, Pair, read_files, read_tabl
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-EMBEDDED = {"bible_verses": BibleVerses}
+Embedded = Literal["bible_verses", "modern_pairs"]
 
 
 class DataConfiguration(Configuration):
     """Which pairs to learn from, and how they are batched."""
 
-    source: Literal["bible_verses", "dataset", "files", "table"] = Field(
+    source: Embedded | Literal["dataset", "files", "table"] = Field(
         "bible_verses", description="embedded data set, public TFDS set, or your own two files or table"
     )
+    more: tuple[Embedded, ...] = Field((), description="embedded data sets whose training pairs are learned from, too")
     languages: tuple[str, str] = Field(("en", "es"), description="codes of the languages, the one to translate first")
     dataset: str = Field("", description="name of a public TFDS set, such as ted_hrlr_translate/pt_to_en")
     source_path: str = Field("", description="your file of sentences, one a line, also gzipped")
@@ -60,7 +62,7 @@ def open_corpus(configuration: DataConfiguration) -> Corpus:
     _refuse_what_does_not_belong(configuration)
     match configuration.source:
         case "dataset":
-            splits = _dataset(tfds.builder(configuration.dataset), configuration)
+            splits = _dataset(_public(configuration.dataset), configuration)
         case "files":
             source, target = Path(configuration.source_path), Path(configuration.target_path)
             splits = _divided(
@@ -70,8 +72,10 @@ def open_corpus(configuration: DataConfiguration) -> Corpus:
             columns = configuration.source_column, configuration.target_column
             path = Path(configuration.path).expanduser()
             splits = _divided(read_table(path, *columns, configuration.encoding), configuration)
-        case name:
-            splits = _dataset(EMBEDDED[name](), configuration)
+        case "bible_verses" | "modern_pairs" as name:
+            splits = _dataset(_embedded(name, configuration), configuration)
+    for name in configuration.more:
+        splits["train"] += _pairs_of(data.prepare(_embedded(name, configuration)), "train", configuration)
     pairs: dict[Split, list[Pair]] = {}
     left_out = []
     for split in SPLITS:
@@ -122,6 +126,28 @@ def _without_held_out(pairs: dict[Split, list[Pair]]) -> list[LeftOut]:
         pairs[split] = [pair for pair, copy in zip(pairs[split], copies, strict=True) if not copy]
         known |= set().union(*keys)
     return left_out
+
+
+def _embedded(name: Embedded, configuration: DataConfiguration) -> tfds.core.DatasetBuilder:
+    if name == "bible_verses":
+        return BibleVerses()
+    others = [language for language in configuration.languages if language != "en"]
+    if len(others) != 1 or others[0] not in ModernPairs.builder_configs:
+        raise ConfigurationError(
+            "data.languages: the data set modern_pairs has English and another language, in either order. Expected one "
+            f"of: {', '.join(ModernPairs.builder_configs)}. Received: {configuration.languages}"
+        )
+    return ModernPairs(config=others[0])
+
+
+def _public(name: str) -> tfds.core.DatasetBuilder:
+    try:
+        return tfds.builder(name)
+    except (tfds.core.DatasetNotFoundError, ValueError) as error:
+        raise ConfigurationError(
+            "data.dataset: TensorFlow Datasets has no such data set. Expected a name of its catalogue, with its "
+            f"configuration, such as ted_hrlr_translate/pt_to_en. Received: {name!r} ({str(error).splitlines()[0]})"
+        ) from None
 
 
 def _dataset(builder: tfds.core.DatasetBuilder, configuration: DataConfiguration) -> dict[Split, list[Pair]]:

@@ -1,5 +1,6 @@
 """Trains a translator."""
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -41,7 +42,7 @@ def train(run: Run, configuration: TranslationConfiguration) -> None:
         translator,
         partial(batch_loss, translator, configuration.network.label_smoothing),
         training_batches,
-        partial(validate, translator, held_out),
+        validation(translator, held_out),
         configuration.training,
         monitor="nats",
         seed=configuration.seed,
@@ -66,21 +67,24 @@ def batch_loss(translator: Translator, smoothing: float, batch: dict[str, tf.Ten
     return tf.reduce_mean(nats)
 
 
-def validate(translator: Translator, encoded: data.Encoded) -> dict[str, float]:
-    """Returns the cross-entropy of a split, in nats a target subword."""
+def validation(translator: Translator, encoded: data.Encoded) -> Callable[[], dict[str, float]]:
+    """Returns a function that returns the cross-entropy of a split, in nats a target subword."""
 
     @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)] * 2)
     def nats(source: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
         return batch_loss(translator, 0.0, {"source": source, "target": target}, False)
 
-    total = count = 0.0
-    for bucket in data.plan(encoded, VALIDATED_AT_ONCE):
-        for members in np.array_split(bucket.pairs, bucket.batches):
-            source, target = (data.padded([side[member] for member in members]) for side in encoded)
-            subwords = int((target[:, 1:] != PADDING).sum())
-            total += float(nats(source, target)) * subwords
-            count += subwords
-    return {"nats": total / count}
+    def validate() -> dict[str, float]:
+        total = count = 0.0
+        for bucket in data.plan(encoded, VALIDATED_AT_ONCE):
+            for members in np.array_split(bucket.pairs, bucket.batches):
+                source, target = (data.padded([side[member] for member in members]) for side in encoded)
+                subwords = int((target[:, 1:] != PADDING).sum())
+                total += float(nats(source, target)) * subwords
+                count += subwords
+        return {"nats": total / count}
+
+    return validate
 
 
 def prepare(configuration: TranslationConfiguration, corpus: Corpus) -> tuple[Translator, data.Encoded, list[LeftOut]]:

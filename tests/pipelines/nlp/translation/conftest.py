@@ -25,7 +25,7 @@ WORDS = {
 }
 
 
-def spoken_numbers(count: int = 400, seed: int = 0) -> tuple[list[str], list[str]]:
+def spoken_numbers(count: int = 1200, seed: int = 0) -> tuple[list[str], list[str]]:
     """Sentences such as “Two, nine and ten.” and their translations, word by word."""
     random = np.random.default_rng(seed)
     sentences = []
@@ -65,7 +65,7 @@ def experiment(pair_files: tuple[Path, Path]) -> Callable[..., TranslationConfig
             data={
                 "source_path": str(pair_files[0]),
                 "target_path": str(pair_files[1]),
-                "batch_tokens": 400,
+                "batch_tokens": 300,
                 "validation_fraction": 0.1,
                 "test_fraction": 0.1,
             },
@@ -80,7 +80,7 @@ def experiment(pair_files: tuple[Path, Path]) -> Callable[..., TranslationConfig
                 "compiled": False,
             },
             search={"beam_width": 2},
-            training={"epochs": 14, "learning_rate": 0.02, "weight_average_decay": 0.9},
+            training={"epochs": 3, "learning_rate": 0.02, "weight_average_decay": 0.9},
         )
         return configuration.replace(**changes)
 

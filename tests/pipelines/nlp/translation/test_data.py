@@ -1,0 +1,186 @@
+"""Splits, subwords and batches: nothing is lost, nothing leaks, batches have about as many tokens as wanted."""
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+
+from pipelines.configuration import ConfigurationError
+from pipelines.nlp.subwords import END, PADDING, START, SubwordConfiguration
+from pipelines.nlp.text_files import TextDataError
+from pipelines.nlp.translation import data
+from pipelines.nlp.translation.config import TranslationConfiguration
+from pipelines.nlp.translation.pairs import Pair
+from pipelines.nlp.translation.sources import DataConfiguration, open_corpus, split_key
+
+Experiment = Callable[..., TranslationConfiguration]
+
+
+def random_pairs(count: int, longest: int = 60, seed: int = 0) -> data.Encoded:
+    random = np.random.default_rng(seed)
+    sizes = random.integers(1, longest, (count, 2))
+    sources = [np.append(random.integers(3, 100, size), END).astype(np.int32) for size in sizes[:, 0]]
+    targets = [np.concatenate([[START], random.integers(3, 100, size), [END]]).astype(np.int32) for size in sizes[:, 1]]
+    return data.Encoded(sources, targets)
+
+
+@pytest.mark.parametrize(("count", "tokens"), [(1, 500), (7, 500), (500, 300), (500, 10), (300, 100_000)])
+def test_an_epoch_has_every_pair_and_hardly_any_twice(count: int, tokens: int) -> None:
+    encoded = random_pairs(count)
+    plans = data.plan(encoded, tokens)
+    known = Counter(tuple(target.tolist()) for target in encoded.target)
+    seen: Counter[tuple[int, ...]] = Counter()
+    for batch in data.training_batches(encoded, plans, seed=0, epoch=0).as_numpy_iterator():
+        for source, target in zip(batch["source"], batch["target"], strict=True):
+            number = next(n for n, each in enumerate(encoded.target) if np.array_equal(each, target[target != PADDING]))
+            np.testing.assert_array_equal(source[source != PADDING], encoded.source[number])
+            seen[tuple(encoded.target[number].tolist())] += 1
+    assert seen.keys() == known.keys()
+    assert seen.total() - known.total() < sum(plan.batches for plan in plans)
+
+
+def test_batches_are_scheduled_by_tokens() -> None:
+    encoded = random_pairs(3000)
+    shapes = {
+        (batch["source"].shape, batch["target"].shape)
+        for batch in data.training_batches(encoded, data.plan(encoded, 600), seed=0, epoch=0)
+    }
+    tokens = [target[0] * target[1] for _, target in shapes]
+    assert max(tokens) < 900 and 400 < np.mean(tokens) < 700
+    assert len({source[0] for source, _ in shapes}) > 5
+    assert len(shapes) == len({source[1] for source, _ in shapes}), "each length has one shape"
+
+
+def test_batches_follow_from_seed_and_epoch() -> None:
+    encoded = random_pairs(200)
+    plans = data.plan(encoded, 300)
+
+    def epoch(seed: int, epoch: int) -> list[list[list[int]]]:
+        return [
+            batch["target"].tolist() for batch in data.training_batches(encoded, plans, seed, epoch).as_numpy_iterator()
+        ]
+
+    assert epoch(0, 0) == epoch(0, 0)
+    assert epoch(0, 0) != epoch(0, 1)
+    assert epoch(0, 0) != epoch(1, 0)
+
+
+@pytest.mark.parametrize("too_long", ["leave_out", "truncate"])
+def test_long_pairs_are_counted_and_named(too_long: str) -> None:
+    encoded = random_pairs(100, 40)
+    pairs = [Pair(f"line {number}", "", "") for number in range(100)]
+    configuration = DataConfiguration(longest=20, too_long=too_long)
+    kept, changed = data.limited(encoded, pairs, configuration)
+    long = [
+        number for number in range(100) if len(encoded.source[number]) - 1 > 20 or len(encoded.target[number]) - 2 > 20
+    ]
+    assert [each.where for each in changed] == [f"line {number}" for number in long]
+    assert all(("truncated" in each.reason) == (too_long == "truncate") for each in changed)
+    assert len(kept.source) == len(kept.target) == (100 if too_long == "truncate" else 100 - len(long))
+    for source, target in zip(*kept, strict=True):
+        assert len(source) <= 21 and len(target) <= 22
+        assert (source[-1], target[0], target[-1]) == (END, START, END)
+
+
+def test_only_long_pairs_are_refused() -> None:
+    encoded = random_pairs(3, 40)
+    with pytest.raises(TextDataError, match=r"longer than 2 subwords.*--data.longest.*Received: line 0: \d+ subwords"):
+        data.limited(encoded, [Pair(f"line {n}", "", "") for n in range(3)], DataConfiguration(longest=2))
+
+
+def test_splits_are_stable_and_share_no_sentence(experiment: Experiment) -> None:
+    corpus = open_corpus(experiment().data)
+    again = open_corpus(experiment().data)
+    assert again == corpus
+    sizes = {split: len(pairs) for split, pairs in corpus.pairs.items()}
+    assert sizes["train"] > 5 * sizes["test"] > 100
+    keys = {split: {split_key(text) for pair in pairs for text in pair[1:]} for split, pairs in corpus.pairs.items()}
+    assert not keys["train"] & keys["validation"] and not keys["train"] & keys["test"]
+    assert not keys["validation"] & keys["test"]
+    assert sum(sizes.values()) + len(corpus.left_out) == 1200
+
+
+def test_one_more_pair_moves_no_other(experiment: Experiment, pair_files: tuple[Path, Path], tmp_path: Path) -> None:
+    files = tmp_path / "en.txt", tmp_path / "es.txt"
+    for path, new, line in zip(pair_files, files, ("Hello.", "Hola."), strict=True):
+        new.write_text(f"{line}\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
+    changed = experiment(data={"source_path": str(files[0]), "target_path": str(files[1])})
+    before, after = open_corpus(experiment().data).pairs, open_corpus(changed.data).pairs
+    for split, pairs in before.items():
+        assert {pair[1:] for pair in pairs} <= {pair[1:] for pair in after[split]}
+
+
+def test_a_pair_whose_translation_is_held_out_is_left_out(tmp_path: Path) -> None:
+    sources = [f"sentence {number}" for number in range(200)]
+    table = tmp_path / "pairs.tsv"
+    table.write_text(
+        "".join(f"{source}\tlo mismo\n" for source in sources) + "".join(f"x{n}\ty{n}\n" for n in range(200))
+    )
+    corpus = open_corpus(DataConfiguration(source="table", path=str(table), validation_fraction=0.1, test_fraction=0.1))
+    assert "lo mismo" in {pair.target for pair in corpus.pairs["test"]}
+    for split in ("train", "validation"):
+        assert "lo mismo" not in {pair.target for pair in corpus.pairs[split]}
+    assert {each.reason for each in corpus.left_out} == {"its source or its translation is held out"}
+
+
+def test_subwords_are_learned_from_the_training_split_alone(experiment: Experiment) -> None:
+    pairs = open_corpus(experiment().data).pairs["train"]
+    source, target = data.learn_subwords(pairs, SubwordConfiguration(size=400), shared=False)
+    assert source is not target
+    assert any(piece == " seven" for piece in source.to_json())
+    assert not any("siete" in piece for piece in source.to_json())
+    both, same = data.learn_subwords(pairs, SubwordConfiguration(size=400), shared=True)
+    assert both is same
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"source_path": ""}, r"data.source_path: the source 'files' needs it.*Received: no source_path"),
+        ({"source": "table"}, r"data.path: the source 'table' needs it"),
+        ({"path": "pairs.tsv"}, r"data.path belongs to another source.*--data.source table.*Received: 'files'"),
+        ({"source": "bible_verses"}, r"data.source_path belongs to another source"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(experiment: Experiment, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        open_corpus(experiment(data=changes).data)
+
+
+def test_too_few_pairs_are_refused(tmp_path: Path) -> None:
+    table = tmp_path / "pairs.tsv"
+    table.write_text("one\tuno\ntwo\t\n")
+    with pytest.raises(
+        TextDataError, match=r"no pairs for validation and test.*1 left out; .*line 2: the target is empty"
+    ):
+        open_corpus(DataConfiguration(source="table", path=str(table)))
+
+
+def test_a_public_set_comes_through_the_same_loader(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {name: SimpleNamespace(num_bytes=1, num_shards=1) for name in ("train", "validation", "test")}
+    monkeypatch.setattr(tfds.core.DatasetInfo, "splits", known)  # the mock knows none
+    configuration = DataConfiguration(source="dataset", dataset="ted_hrlr_translate/pt_to_en", languages=("pt", "en"))
+    with tfds.testing.mock_data(num_examples=8):
+        corpus = open_corpus(configuration)
+        assert 0 < len(corpus.pairs["train"]) <= 8
+        assert all(pair.source and pair.target for pairs in corpus.pairs.values() for pair in pairs)
+        assert corpus.pairs["test"][0].where.startswith("ted_hrlr_translate, test ")
+        message = r"has no texts in fr. Expected two of: .*Received: \('pt', 'fr'\)"
+        with pytest.raises(ConfigurationError, match=message):
+            open_corpus(configuration.replace(languages=("pt", "fr")))
+        monkeypatch.setattr(tfds.core.DatasetInfo, "splits", {"train": known["train"]})
+        with pytest.raises(ConfigurationError, match=r"has no split validation, test; expected .*Received: train"):
+            open_corpus(configuration)
+    with pytest.raises(ConfigurationError, match=r"no such data set.*Received: 'ted_hrlr'"):
+        open_corpus(configuration.replace(dataset="ted_hrlr"))
+
+
+@pytest.mark.parametrize("languages", [("en", "xx"), ("es", "de")])
+def test_modern_pairs_need_a_language_that_they_have(languages: tuple[str, str]) -> None:
+    with pytest.raises(ConfigurationError, match=r"English and another language.*one of: es, cs, .*Received: "):
+        open_corpus(DataConfiguration(source="modern_pairs", languages=languages))

@@ -1,0 +1,56 @@
+"""The dictionary of the baseline: the alignment model's equations, and sentences that people can read."""
+
+import math
+from collections import defaultdict
+
+import pytest
+
+from pipelines.nlp.translation import dictionary
+from pipelines.nlp.translation.dictionary import Dictionary
+
+SOURCES = ["the house", "the book", "a book", "a house is small", "the small book"]
+TARGETS = ["das Haus", "das Buch", "ein Buch", "ein Haus ist klein", "das kleine Buch"]
+
+
+def by_hand(iterations: int) -> dict[str, str]:
+    """IBM model 1 in loops, written from the paper: the most probable target of each source word."""
+    pairs = [(["", *source.split()], target.lower().split()) for source, target in zip(SOURCES, TARGETS, strict=True)]
+    probability: dict[tuple[str, str], float] = defaultdict(lambda: 1.0)
+    for _ in range(iterations):
+        count: dict[tuple[str, str], float] = defaultdict(float)
+        total: dict[str, float] = defaultdict(float)
+        for source, target in pairs:
+            for word in target:
+                normal = sum(probability[other, word] for other in source)
+                for other in source:
+                    count[other, word] += probability[other, word] / normal
+                    total[other] += probability[other, word] / normal
+        probability = defaultdict(float, {key: value / total[key[0]] for key, value in count.items()})
+    best: dict[str, tuple[float, str]] = {}
+    for (source, target), value in probability.items():
+        if source not in best or value > best[source][0]:
+            best[source] = value, target
+    return {source: target for source, (_, target) in best.items()}
+
+
+def test_words_equal_those_of_loops() -> None:
+    expected = by_hand(dictionary.ITERATIONS)
+    assert expected["house"] == "haus" and expected["book"] == "buch"
+    assert Dictionary(SOURCES, TARGETS).words == expected
+
+
+def test_unknown_words_are_copied_and_capitals_kept() -> None:
+    translate = Dictionary(SOURCES, TARGETS).translate
+    assert translate("The book: “A house”, 7 Xylophones!") == "Das buch: “Ein haus”, 7 Xylophones!"
+    assert translate("") == ""
+    assert translate("  ¿house?  ") == "¿haus?"
+
+
+def test_no_pairs_translate_nothing() -> None:
+    assert Dictionary([], []).translate("Good day.") == "Good day."
+    assert math.isfinite(len(Dictionary(["one"], [""]).words))
+
+
+@pytest.mark.parametrize("sentence", ["אור", "光", "😀 👍"])
+def test_any_script_passes(sentence: str) -> None:
+    assert Dictionary([sentence], [sentence]).translate(sentence) == sentence

@@ -1,0 +1,103 @@
+"""The network: padding, batch and order change nothing; what it says step by step is what it says at once."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pipelines.nlp.subwords import PADDING, SubwordConfiguration, Subwords
+from pipelines.nlp.translation.config import TranslationConfiguration
+from pipelines.nlp.translation.model import Translator, normalised, source_numbers, target_numbers
+from pipelines.nlp.translation.network import SearchConfiguration
+from pipelines.nlp.translation.trained import build, translate_texts
+
+SEARCH = SearchConfiguration(beam_width=3)
+TEXTS = ["In the beginning", "light", "and there was light, and it was good 😀", "", "   ", "אור ויהי"]
+VARIANTS: list[dict[str, Any]] = [
+    {},
+    {"recurrent": "lstm", "encoder_layers": 1},
+    {"decoder_layers": 1},
+]
+
+
+@pytest.fixture(scope="module")
+def subwords() -> Subwords:
+    return Subwords.learn(TEXTS * 3, SubwordConfiguration(size=300))
+
+
+def lively(subwords: Subwords, **network: Any) -> Translator:
+    """An untrained network with weights of some size."""
+    configuration = TranslationConfiguration().replace(network={"units": 12, "attention_units": 7, **network})
+    translator = build(configuration, subwords, subwords)
+    random = np.random.default_rng(0)
+    for weight in translator.trainable_variables:
+        weight.assign(random.normal(0, 0.5, weight.shape))
+    return translator
+
+
+@pytest.mark.parametrize("network", VARIANTS)
+def test_padding_changes_nothing(subwords: Subwords, network: dict[str, Any]) -> None:
+    translator = lively(subwords, **network)
+    source, target = source_numbers(subwords, tf.constant(TEXTS[:1])), target_numbers(subwords, tf.constant(TEXTS[1:2]))
+    alone = translator(source, target)
+    padded = translator(
+        tf.pad(source, [[0, 0], [0, 5]], constant_values=PADDING),
+        tf.pad(target, [[0, 0], [0, 3]], constant_values=PADDING),
+    )
+    length = target.shape[1]
+    np.testing.assert_allclose(padded.hidden[:, :length], alone.hidden, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(padded.weights[:, :length, : source.shape[1]], alone.weights, rtol=1e-4, atol=1e-6)
+    assert not np.any(padded.weights[..., source.shape[1] :])
+
+
+@pytest.mark.parametrize("network", VARIANTS)
+def test_step_by_step_equals_at_once(subwords: Subwords, network: dict[str, Any]) -> None:
+    translator = lively(subwords, **network)
+    source, target = source_numbers(subwords, tf.constant(TEXTS[:3])), target_numbers(subwords, tf.constant(TEXTS[:3]))
+    whole = translator(source, target).hidden
+    encoded = translator.encode(source)
+    state = encoded.state
+    for position in range(target.shape[1]):
+        decoded = translator.decode(target[:, position : position + 1], state, encoded)
+        state = decoded.state
+        counts = target[:, position] != PADDING
+        np.testing.assert_allclose(decoded.hidden[:, 0][counts], whole[:, position][counts], rtol=1e-4, atol=1e-5)
+
+
+def test_the_future_of_a_target_is_not_seen(subwords: Subwords) -> None:
+    translator = lively(subwords)
+    source = source_numbers(subwords, tf.constant(TEXTS[:1]))
+    target = target_numbers(subwords, tf.constant(TEXTS[2:3])).numpy()
+    before = translator(source, target).hidden
+    target[:, 5:] = 7
+    after = translator(source, target).hidden
+    np.testing.assert_array_equal(after[:, :5], before[:, :5])
+    assert np.any(np.asarray(after[:, 5:]) != np.asarray(before[:, 5:]))
+
+
+@pytest.mark.parametrize("network", VARIANTS)
+def test_neither_batch_nor_order_changes_a_translation(subwords: Subwords, network: dict[str, Any]) -> None:
+    translator = lively(subwords, **network)
+    together, scores = translate_texts(translator, TEXTS, SEARCH)
+    backwards, scores_backwards = translate_texts(translator, TEXTS[::-1], SEARCH)
+    assert backwards[::-1] == together
+    np.testing.assert_allclose(scores_backwards[::-1], scores, rtol=1e-4)
+    for text, translation, score in zip(TEXTS, together, scores, strict=True):
+        alone = translator.translate(tf.constant([text]), SEARCH)
+        assert alone.text.numpy()[0].decode() == translation
+        assert float(alone.score[0]) == pytest.approx(score, rel=1e-4)
+    assert together[3] == together[4] == "" and scores[3] == scores[4] == 0
+
+
+def test_one_vocabulary_has_one_embedding(subwords: Subwords) -> None:
+    translator = lively(subwords)
+    assert translator.source_embedding is translator.target_embedding
+    other = Subwords(subwords.to_json())
+    apart = build(TranslationConfiguration().replace(network={"units": 12}), subwords, other)
+    assert apart.source_embedding is not apart.target_embedding
+
+
+def test_white_space_is_normalised() -> None:
+    texts = tf.constant([" a\t b\u00a0\u2003c\n", "", b"caf\xe9"])
+    assert [text.decode() for text in normalised(texts).numpy()] == [" a b c", " ", " caf\ufffd"]

@@ -1,0 +1,104 @@
+"""The user's pairs: what is read, what is left out by name, what is refused, and with which words."""
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipelines.nlp.text_files import TextDataError
+from pipelines.nlp.translation.pairs import Pair, first_misfit, read_files, read_table, usable
+
+Numbers = tuple[list[str], list[str]]
+
+
+def write(path: Path, lines: list[str], encoding: str = "utf-8") -> Path:
+    path.write_bytes("".join(f"{line}\n" for line in lines).encode(encoding))
+    return path
+
+
+@pytest.mark.parametrize("lost_of", ["source", "target"])
+@pytest.mark.parametrize("line", [1, 7, 200, 1190])
+def test_a_lost_line_is_found(numbers: Numbers, lost_of: str, line: int) -> None:
+    sides = {"source": list(numbers[0]), "target": list(numbers[1])}
+    del sides[lost_of][line - 1]
+    assert first_misfit(sides["source"], sides["target"]) == pytest.approx(line, abs=4)
+
+
+def test_a_lost_line_of_distinct_lengths_is_found_exactly() -> None:
+    random = np.random.default_rng(0)
+    sources = ["x" * int(size) for size in random.permutation(np.arange(10, 400, 3))]
+    targets = ["y" * (len(line) * 6 // 5) for line in sources]
+    for line in (1, 30, 77, 130):
+        assert first_misfit(sources, targets[: line - 1] + targets[line:]) == line
+        assert first_misfit(sources[: line - 1] + sources[line:], targets) == line
+
+
+def test_misaligned_files_are_refused_with_the_line(tmp_path: Path, numbers: Numbers) -> None:
+    source, target = write(tmp_path / "en.txt", numbers[0]), write(tmp_path / "es.txt", numbers[1][:4] + numbers[1][5:])
+    with pytest.raises(TextDataError) as raised:
+        read_files(source, target)
+    message = str(raised.value)
+    assert f"{source} and {target} do not fit together" in message
+    assert "first suspicious one is line " in message and " beside " in message
+    assert "Add or remove lines" in message
+    assert message.endswith("Received: 1200 and 1199 lines")
+
+
+def test_an_empty_file_is_named() -> None:
+    assert first_misfit(["one"], []) == 1
+    assert first_misfit([], ["uno", "dos"]) == 1
+
+
+def test_files_are_read_in_their_encodings_and_unpacked(tmp_path: Path) -> None:
+    source = write(tmp_path / "en.txt", ["The child.", "Good morning 😀", "אור"])
+    target = tmp_path / "es.txt.gz"
+    target.write_bytes(gzip.compress("El niño.\nBuenos días\nلنور\n".encode()))
+    pairs = read_files(source, target)
+    assert pairs[0] == Pair("en.txt and es.txt.gz, line 1", "The child.", "El niño.")
+    assert [pair.target for pair in pairs] == ["El niño.", "Buenos días", "لنور"]
+    target = write(tmp_path / "latin.txt", ["El niño.", "Buenos días", "sí"], "latin-1")
+    assert read_files(source, target)[0].target == "El niño."
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    source = write(tmp_path / "en.txt", ["one"])
+    with pytest.raises(TextDataError, match=r"es\.txt does not exist.*Received:"):
+        read_files(source, tmp_path / "es.txt")
+
+
+@pytest.mark.parametrize("name", ["pairs.tsv", "pairs.csv", "pairs.jsonl"])
+def test_tables_have_named_columns(tmp_path: Path, name: str) -> None:
+    rows = [("Good day, sir", "Buenos días"), ("one", "uno")]
+    if name.endswith("jsonl"):
+        lines = [json.dumps({"en": source, "es": target}) for source, target in rows]
+    elif name.endswith("tsv"):
+        lines = ["en\tes", *("\t".join(row) for row in rows)]
+    else:
+        lines = ["en,es", *(f'"{source}",{target}' for source, target in rows)]
+    pairs = read_table(write(tmp_path / name, lines), "en", "es")
+    assert [pair[1:] for pair in pairs] == rows
+    assert pairs[1].where == f"{tmp_path / name}, line {2 if name.endswith('jsonl') else 3}"
+    with pytest.raises(TextDataError, match="'fr'"):
+        read_table(tmp_path / name, "en", "fr")
+
+
+def test_columns_can_be_numbers(tmp_path: Path) -> None:
+    pairs = read_table(write(tmp_path / "pairs.tsv", ["one\tuno", "two\tdos"]), "1", "2")
+    assert [pair[1:] for pair in pairs] == [("one", "uno"), ("two", "dos")]
+
+
+def test_empty_sides_are_left_out_by_name() -> None:
+    pairs = [Pair("1", "one", "uno"), Pair("2", "", "dos"), Pair("3", "three", " \t"), Pair("4", "", "")]
+    good, left_out = usable(pairs)
+    assert good == pairs[:1]
+    assert {each.where: each.reason for each in left_out} == {
+        "2": "the source is empty",
+        "3": "the target is empty",
+        "4": "the source and the target are empty",
+    }
+
+
+def test_numbers_are_aligned(pair_files: tuple[Path, Path], numbers: Numbers) -> None:
+    assert [pair[1:] for pair in read_files(*pair_files)] == list(zip(*numbers, strict=True))

@@ -1,0 +1,235 @@
+"""Training: it learns, it moves every weight, it goes on after a kill as if nothing had happened."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pipelines.nlp.subwords import PADDING, Subwords
+from pipelines.nlp.text_files import TextDataError
+from pipelines.nlp.train import main
+from pipelines.nlp.translation import data, train
+from pipelines.nlp.translation.config import PRESETS, TranslationConfiguration
+from pipelines.nlp.translation.model import Translator, source_numbers, target_numbers
+from pipelines.nlp.translation.sources import open_corpus
+from pipelines.nlp.translation.trained import build, load_translator, translate_texts
+from pipelines.optimization import TrainingConfiguration, TrainingStep
+from pipelines.runs import Run, RunError
+
+Experiment = Callable[..., TranslationConfiguration]
+REPOSITORY = Path(__file__).parents[4]
+
+
+def prepared(configuration: TranslationConfiguration) -> tuple[Translator, data.Encoded]:
+    translator, encoded, _ = train.prepare(configuration, open_corpus(configuration.data))
+    return translator, encoded
+
+
+def optimizer_step(translator: Translator, batch: dict[str, tf.Tensor], smoothing: float, rate: float) -> TrainingStep:
+    return TrainingStep(
+        translator,
+        partial(train.batch_loss, translator, smoothing),
+        TrainingConfiguration(learning_rate=rate),
+        300,
+        tf.nest.map_structure(tf.TensorSpec.from_tensor, batch),
+    )
+
+
+def test_numbers_are_learned(trained_run: Run, experiment: Experiment) -> None:
+    pairs = open_corpus(experiment().data).pairs["test"]
+    translations, _ = translate_texts(
+        load_translator(trained_run), [pair.source for pair in pairs], experiment().search
+    )
+    right = [translation == pair.target for translation, pair in zip(translations, pairs, strict=True)]
+    assert np.mean(right) > 0.5
+
+
+def test_a_score_is_that_of_the_translation(trained_run: Run, experiment: Experiment) -> None:
+    translator, texts = load_translator(trained_run), ["Two and one.", "Nine, four, one and ten."]
+    translations, scores = translate_texts(translator, texts, experiment().search)
+    source = source_numbers(translator.source, tf.constant(texts))
+    target = target_numbers(translator.target, tf.constant(translations))
+    log_probabilities = tf.nn.log_softmax(translator.logits(translator(source, target[:, :-1]).hidden))
+    truth = target[:, 1:]
+    chosen = tf.where(truth != PADDING, tf.gather(log_probabilities, truth, batch_dims=2), 0.0)
+    lengths = np.sum(truth != PADDING, axis=1)
+    np.testing.assert_allclose(scores, np.sum(chosen, axis=1) / ((5 + lengths) / 6), rtol=1e-3)
+
+
+def test_run_folder_holds_what_a_training_must_leave(trained_run: Run) -> None:
+    assert trained_run.finished
+    assert trained_run.read_json("timing.json")["seconds"] > 0
+    assert {"loss", "validation_nats"} <= trained_run.history()[0].keys()
+    assert trained_run.read_json("subwords.json").keys() == {"source"}, "shared"
+    reasons = {each["reason"] for each in trained_run.read_json("left_out.json")}
+    assert reasons == {"its source or its translation is held out"}
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        {"dropout": 0.2, "output_dropout": 0.2, "label_smoothing": 0.1, "compiled": True},
+        {"recurrent": "lstm", "encoder_layers": 2, "decoder_layers": 1},
+    ],
+)
+def test_one_step_moves_every_trainable_weight(experiment: Experiment, network: dict[str, object]) -> None:
+    configuration = experiment(network=network, shared_subwords=False)
+    translator, encoded = prepared(configuration)
+    batch = next(iter(data.training_batches(encoded, data.plan(encoded, 300), seed=0, epoch=0)))
+    before = [weight.numpy() for weight in translator.trainable_variables]
+    optimizer_step(translator, batch, 0.1, 0.01)(batch)
+    for weight, old in zip(translator.trainable_variables, before, strict=True):
+        assert np.any(old != weight.numpy()), weight.path
+
+
+def test_a_batch_can_be_overfitted(experiment: Experiment) -> None:
+    translator, encoded = prepared(experiment())
+    plans = [plan._replace(batches=1, size=4) for plan in data.plan(encoded, 300)[1:2]]
+    batch = next(iter(data.training_batches(encoded, plans, seed=0, epoch=0)))
+    step = optimizer_step(translator, batch, 0.0, 0.02)
+    for _ in range(150):
+        step(batch)
+    assert float(train.batch_loss(translator, 0.0, batch, False)) < 0.05
+
+
+def test_padding_changes_no_loss(experiment: Experiment) -> None:
+    translator, encoded = prepared(experiment())
+    batch = next(iter(data.training_batches(encoded, data.plan(encoded, 300), seed=0, epoch=0)))
+    padded = {name: tf.pad(side, [[0, 0], [0, 6]], constant_values=PADDING) for name, side in batch.items()}
+    losses = [float(train.batch_loss(translator, 0.1, each, False)) for each in (batch, padded)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_smoothed_loss_is_that_of_smoothed_labels(experiment: Experiment) -> None:
+    translator, encoded = prepared(experiment())
+    batch = next(iter(data.training_batches(encoded, data.plan(encoded, 300), seed=0, epoch=0)))
+    truth = batch["target"][:, 1:].numpy()
+    hidden = translator(batch["source"], batch["target"][:, :-1]).hidden
+    log_probabilities = np.asarray(tf.nn.log_softmax(translator.logits(hidden)), np.float64)
+    labels = 0.8 * np.eye(translator.target.size)[truth] + 0.2 / translator.target.size
+    expected = -(labels * log_probabilities).sum(axis=-1)[truth != PADDING].mean()
+    assert float(train.batch_loss(translator, 0.2, batch, False)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_validation_is_the_mean_over_subwords(experiment: Experiment) -> None:
+    translator, encoded = prepared(experiment())
+    some = data.Encoded(encoded.source[:9], encoded.target[:9])
+    total = count = 0.0
+    for source, target in zip(*some, strict=True):
+        batch = {"source": source[np.newaxis], "target": target[np.newaxis]}
+        total += float(train.batch_loss(translator, 0.0, batch, False)) * (len(target) - 1)
+        count += len(target) - 1
+    assert train.validation(translator, some)()["nats"] == pytest.approx(total / count, rel=1e-4)
+
+
+def test_nothing_learned_depends_on_the_test_split(experiment: Experiment, tmp_path: Path) -> None:
+    """Other translations of the test pairs, and all that a training starts from is the same."""
+    configuration = experiment()
+    corpus = open_corpus(configuration.data)
+    changed = corpus._replace(
+        pairs=corpus.pairs | {"test": [pair._replace(target="?") for pair in corpus.pairs["test"]]}
+    )
+    translators = [train.prepare(configuration, each) for each in (corpus, changed)]
+    assert translators[0][0].source.to_json() == translators[1][0].source.to_json()
+    for first, second in zip(*(each[1].target for each in translators), strict=True):
+        np.testing.assert_array_equal(first, second)
+    files = [tmp_path / "en.txt", tmp_path / "es.txt"]
+    held_out = {pair.source for pair in corpus.pairs["test"]}
+    sources = Path(configuration.data.source_path).read_text(encoding="utf-8").splitlines()
+    targets = Path(configuration.data.target_path).read_text(encoding="utf-8").splitlines()
+    files[0].write_text("".join(f"{line}\n" for line in sources), encoding="utf-8")
+    lines = ("otra cosa" if source in held_out else target for source, target in zip(sources, targets, strict=True))
+    files[1].write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    other = open_corpus(experiment(data={"source_path": str(files[0]), "target_path": str(files[1])}).data)
+    assert [pair[1:] for pair in other.pairs["train"]] == [pair[1:] for pair in corpus.pairs["train"]]
+
+
+def weights(run: Run) -> dict[str, np.ndarray]:
+    with h5py.File(run.folder / "model.weights.h5") as file:
+        found: dict[str, np.ndarray] = {}
+        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_equals_uninterrupted(
+    pair_files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With everything random on: order and dropout of both kinds."""
+    monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path / "runs"))
+    changes = (
+        f"--data.source_path {pair_files[0]} --data.target_path {pair_files[1]} --data.batch_tokens 300 "
+        "--subwords.size 330 --network.units 8 --network.attention_units 4 --no-network.compiled "
+        "--training.epochs 3 --training.checkpoint_seconds 0.1 --training.weight_average_decay 0.9"
+    ).split()
+    main(["own-translation", *changes])
+    whole = Run.latest("nlp")
+    command = [sys.executable, "-m", "pipelines.nlp.train", "own-translation", *changes]
+    started = subprocess.Popen(command, cwd=REPOSITORY, env=os.environ | {"PYTHONPATH": str(REPOSITORY)})
+    seen = None
+    while seen is None and started.poll() is None:
+        time.sleep(0.02)
+        killed = next((path for path in whole.folder.parent.iterdir() if path.name > whole.folder.name), None)
+        if killed and (killed / "history.csv").exists():  # in the second epoch
+            seen = killed / "checkpoints" / "latest.npz"
+            before = seen.stat().st_mtime_ns
+            while seen.stat().st_mtime_ns == before and started.poll() is None:
+                time.sleep(0.005)
+    started.send_signal(signal.SIGKILL)
+    assert started.wait() == -signal.SIGKILL, "the training ended before it could be killed"
+    assert killed is not None and not (killed / "model.weights.h5").exists()
+
+    main(["own-translation", "--resume"])
+
+    resumed = Run.latest("nlp")
+    assert resumed.folder == killed
+    assert (resumed.folder / "history.csv").read_text() == (whole.folder / "history.csv").read_text()
+    expected = weights(whole)
+    assert weights(resumed).keys() == expected.keys()
+    for name, value in weights(resumed).items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+
+
+def test_resuming_with_other_pairs_is_refused(experiment: Experiment, tmp_path: Path) -> None:
+    configuration = experiment()
+    run = Run.create("nlp", "other", configuration, tmp_path / "runs")
+    other = Subwords.learn(["something else"], configuration.subwords)
+    train.record(run, build(configuration, other, other), [])
+    run.append_history({"epoch": 1})
+    with pytest.raises(TextDataError, match=r"pairs have changed.*without RESUME=1. Received: .*subwords.json differs"):
+        train.train(run, configuration)
+    assert run.folder.exists()
+
+
+def test_what_is_refused_leaves_no_run_behind(experiment: Experiment, tmp_path: Path) -> None:
+    configuration = experiment(data={"source_path": "missing.txt"})
+    run = Run.create("nlp", "refused", configuration, tmp_path)
+    with pytest.raises(TextDataError, match=r"missing\.txt"):
+        train.train(run, configuration)
+    assert not run.folder.exists()
+
+
+def test_a_run_that_does_not_fit_is_refused(trained_run: Run, tmp_path: Path) -> None:
+    copy = Run.open(shutil.copytree(trained_run.folder, tmp_path / "nlp" / "numbers" / "run"))
+    values = copy.read_json("configuration.json")
+    values["network"]["units"] += 2
+    copy.write_json("configuration.json", values)
+    with pytest.raises(RunError, match=r"do not fit the network.*Received: .*run"):
+        load_translator(copy)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_are_whole(preset: str) -> None:
+    configuration = PRESETS[preset]
+    assert TranslationConfiguration.from_json(configuration.to_json()) == configuration
+    assert configuration.task == "translation"
