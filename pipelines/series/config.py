@@ -21,7 +21,16 @@ class SeriesConfiguration(TrainingCommand):
 _WEATHER = SeriesConfiguration(
     # Other columns of the other airports are learned by heart.
     data=DataConfiguration(neighbours=True, past=("dew_point", "pressure", "wind_east", "wind_north")),
-    network=NetworkConfiguration(units=48, members=4, dropout=0.3, recurrent_dropout=0.2, fold_days=14),
+    network=NetworkConfiguration(
+        units=48,
+        members=4,
+        lags=(1, 2, 3, 24),
+        skip=True,
+        dropout=0.3,
+        recurrent_dropout=0.2,
+        fold_days=14,
+        adaptation_rate=0.01,
+    ),
     training=TrainingConfiguration(epochs=9, learning_rate=3e-3, weight_decay=1e-2, weight_average_decay=0.99),
     reported="JFK",
 )
@@ -44,7 +53,9 @@ _STOCK = _WEATHER.replace(
         "season": 0,
         "cycles": ("week",),
         "volatility_decay": 0.94,
+        "skip": False,
         "fold_days": 0,  # the last 300 days saw calm and unrest
+        "adaptation_rate": 0.0,
     },
     training={"epochs": 5},
     reported="",

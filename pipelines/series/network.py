@@ -39,6 +39,7 @@ class NetworkConfiguration(Configuration):
     )
     embedding: int = Field(4, ge=1, description="size of the embedding of a series")
     decoder_units: int = Field(16, ge=1, description="units of the decoder for each step of the horizon")
+    skip: bool = Field(False, description="the decoder also sees the inputs of the last step as they are, no dropout")
     dropout: float = Field(0.1, ge=0, lt=1, description="dropout before each layer, one mask for the whole window")
     recurrent_dropout: float = Field(0.0, ge=0, lt=1, description="dropout of the hidden state, one mask for all steps")
     noise: float = Field(0.0, ge=0, description="deviation of the noise that training adds to scaled inputs")
@@ -124,6 +125,7 @@ class Member(keras.layers.Layer):
             name="encoder",
         )
         self.dropout = keras.layers.SpatialDropout1D(network.dropout, seed=seed)
+        self.skip = network.skip
         self.decoder = DirectDecoder(network.decoder_units, horizon, targets, distribution, name="decoder")
 
     def call(
@@ -154,6 +156,8 @@ class Member(keras.layers.Layer):
         hidden = self.projection(hidden)
         hidden, new_state = self.encoder(hidden, initial_state=state, mask=mask, training=training)
         hidden = self.dropout(tf.gather(hidden, origins, axis=1), training=training)
+        if self.skip:
+            hidden = tf.concat([hidden, tf.gather(inputs, origins, axis=1)], axis=-1)
         return self.decoder(hidden, ahead), new_state
 
     def initial_state(self, batch: Any) -> list[list[tf.Tensor]]:

@@ -10,6 +10,10 @@ LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
 RATE, HORIZON = 0.3, 3
 
 
+NUMBERS = tf.TensorSpec((None, None, None))  # of a shape that only a run knows, as in a function traced for many
+FLAGS = tf.TensorSpec((None, None, None), tf.bool)
+
+
 @tf.function(reduce_retracing=True)
 def adapted_by(
     rate: float, quantiles: tf.Tensor, truth: tf.Tensor, counts: tf.Tensor, begun: tf.Tensor, before: Adaptation
@@ -28,7 +32,7 @@ def run(
     batch, steps, horizon, targets = quantiles.shape[:4]
     before = before or no_adaptation(batch, horizon, targets, LEVELS)
     begun = np.ones((batch, steps), bool) if begun is None else begun
-    return adapted_by(rate, *map(tf.constant, (quantiles, truth, counts, begun)), before)
+    return adapted_by(rate, *map(tf.convert_to_tensor, (quantiles, truth, counts, begun)), before)
 
 
 def draw(steps: int, batch: int = 2, targets: int = 2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -108,6 +112,12 @@ def test_values_that_do_not_count_teach_nothing() -> None:
     np.testing.assert_allclose(adapted, quantiles, rtol=1e-6, atol=1e-6)
     changed = np.where(counts, truth, 1e6).astype(np.float32)
     np.testing.assert_array_equal(run(quantiles, truth, counts)[0], run(quantiles, changed, counts)[0])
+
+
+def test_shapes_may_be_known_late() -> None:
+    quantiles, truth, counts = draw(6)
+    late = tf.function(lambda truth, counts: run(quantiles, truth, counts)[0], input_signature=[NUMBERS, FLAGS])
+    np.testing.assert_array_equal(late(truth, counts), run(quantiles, truth, counts)[0])
 
 
 def test_what_was_said_before_a_series_began_is_not_judged() -> None:
