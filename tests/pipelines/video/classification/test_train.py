@@ -45,7 +45,7 @@ def test_run_folder_holds_what_a_training_must_leave(trained_run: Run) -> None:
     assert trained_run.read_json("configuration.json")["task"] == "classification"
 
 
-def step_of(configuration: ClassificationConfiguration, corpus: Path, steps: int) -> tuple:
+def step_of(configuration: ClassificationConfiguration, steps: int) -> tuple:
     sets = data.load(configuration.data)
     classifier = build(configuration, sets.classes)
     batch = next(iter(data.training_batches(sets, configuration.data, seed=0, epoch=0)))
@@ -65,7 +65,7 @@ def step_of(configuration: ClassificationConfiguration, corpus: Path, steps: int
     "network", [{"layers": 2, "dropout": 0.2}, {"recurrent": "lstm", "differences": False}, {"recurrent": "min_gru"}]
 )
 def test_one_step_moves_every_trainable_weight(corpus: Path, configure: Configure, network: dict[str, object]) -> None:
-    classifier, batch, step = step_of(configure(corpus, network=network), corpus, 10)
+    classifier, batch, step = step_of(configure(corpus, network=network), 10)
     before = [weight.numpy() for weight in classifier.trainable_variables]
     step(batch)
     assert len(before) > 8
@@ -73,8 +73,21 @@ def test_one_step_moves_every_trainable_weight(corpus: Path, configure: Configur
         assert np.any(old != weight.numpy()), weight.path
 
 
+@pytest.mark.slow
+def test_mobilenet_is_trained_as_well(corpus: Path, configure: Configure) -> None:
+    changes = {"height": 32, "width": 32, "colour": "rgb", "batch_size": 4}
+    configuration = configure(corpus, data=changes, network={"encoder": "mobilenet_v2", "differences": False})
+    classifier, batch, step = step_of(configuration, 10)
+    before = [weight.numpy() for weight in classifier.variables]
+    step(batch)
+    moved = [np.any(old != weight.numpy()) for weight, old in zip(classifier.variables, before, strict=True)]
+    names = [weight.path for weight, did in zip(classifier.variables, moved, strict=True) if not did]
+    assert not [name for name in names if "seed" not in name and "moving" not in name], "weights"
+    assert sum(did for weight, did in zip(classifier.variables, moved, strict=True) if "moving" in weight.path) > 50
+
+
 def test_a_batch_can_be_overfitted(corpus: Path, configure: Configure) -> None:
-    classifier, batch, step = step_of(configure(corpus, data={"batch_size": 8}), corpus, 150)
+    classifier, batch, step = step_of(configure(corpus, data={"batch_size": 8}), 150)
     batch = batch[0], tf.constant([0, 1] * 4)  # labels that do not fit the clips
     for _ in range(150):
         step(batch)
@@ -83,7 +96,7 @@ def test_a_batch_can_be_overfitted(corpus: Path, configure: Configure) -> None:
 
 
 def test_the_loss_is_the_weighted_mean_over_the_frames(corpus: Path, configure: Configure) -> None:
-    classifier, (frames, labels), _ = step_of(configure(corpus), corpus, 1)
+    classifier, (frames, labels), _ = step_of(configure(corpus), 1)
     probabilities = tf.nn.softmax(classifier(frames).logits).numpy()  # (batch, time, classes)
     truth = np.take_along_axis(probabilities, labels.numpy()[:, np.newaxis, np.newaxis], axis=2)[..., 0]
     expected = np.average(-np.log(truth), axis=1, weights=np.arange(1, 7)).mean()
