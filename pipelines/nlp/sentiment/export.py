@@ -58,7 +58,8 @@ def model_card(run: Run, classifier: Classifier) -> str:
     configuration = run.read_configuration(SentimentConfiguration)
     source = LICENCES.get(configuration.data.source.partition("/")[0], f"the data set {configuration.data.source}")
     read = "; ".join(PRETRAINING[name] for name in configuration.pretraining.texts)
-    pretraining = f"\nBefore, it read as a language model: {read}.\n" if read else ""
+    before = f"\nBefore, it read as a language model: {read}.\n" if read else ""
+    before += "\nIt knows the words of VADER's lexicon and their valence (MIT).\n" if classifier.network.lexicon else ""
     rating = ", and `rating`, float32 (batch,), in the unit of its training texts" if classifier.rated else ""
     labels = "\n".join(f"{number}. {label}" for number, label in enumerate(classifier.labels))
     return f"""# Sentiment, preset {run.preset}
@@ -81,7 +82,7 @@ They are calibrated on the validation split.
 ## Data and licence
 
 {source}: {configuration.data.source}.
-{pretraining}
+{before}
 ## Metrics
 
 {metrics_table(run, "texts")}

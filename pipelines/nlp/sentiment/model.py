@@ -1,6 +1,6 @@
 """A classifier of texts: members side by side, their answers averaged and calibrated."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -12,8 +12,9 @@ from scipy.special import log_softmax
 from pipelines.nlp.sentiment.data import truth
 from pipelines.nlp.sentiment.network import Member, NetworkConfiguration, Opinion
 from pipelines.nlp.sentiment.sources import Example
-from pipelines.nlp.sentiment.words import MOST_AT_ONCE, PADDING, UNKNOWN, Encoded, Words
+from pipelines.nlp.sentiment.words import MOST_AT_ONCE, PADDING, RESERVED, UNKNOWN, Encoded, Words
 
+HIGHEST_VALENCE = 4.0
 AVERAGE_TEXTS = 10  # that a word is taken to be in besides those that it is in
 
 
@@ -105,7 +106,7 @@ class Classifier(keras.Model):
         """Returns probabilities (batch, labels) of texts given as the parts of `Encoded`."""
         return self.answer(Encoded(words, pieces, lengths, lengths)).probabilities
 
-    def adapt(self, examples: Sequence[Example]) -> None:
+    def adapt(self, examples: Sequence[Example], valences: Mapping[str, float] | None = None) -> None:
         """Fits the scale of the ratings, and where embeddings start, on the training split.
 
         A word starts with the mean of what is true of the texts that it is in, as if it were also in ten average ones:
@@ -114,6 +115,10 @@ class Classifier(keras.Model):
 
         for each target, the labels and the rating, in the first dimensions of the embedding, an eighth each. The rest
         starts by chance. (Word statistics as initial embeddings: Li et al. 2017, https://arxiv.org/abs/1705.01681.)
+
+        Args:
+            examples: of the training split.
+            valences: of the words of a lexicon, if it is to be known; they fill an eighth, too.
         """
         labels, ratings = truth(examples, self.labels)
         targets = np.eye(len(self.labels))[labels] * (labels >= 0)[:, np.newaxis]  # (texts, labels)
@@ -125,11 +130,14 @@ class Classifier(keras.Model):
         if not self.network.informed:
             return
         means = word_means(self.words, [example.text for example in examples], targets - targets.mean(axis=0))
+        if valences:
+            known = np.array([0.0] * RESERVED + [valences.get(word, 0.0) for word in self.words.vocabulary])
+            means = np.concatenate([means, known[:, np.newaxis] / HIGHEST_VALENCE], axis=1)
         width = max(1, self.network.embedding // 8)
-        known = np.repeat(means, width, axis=1)[:, : self.network.embedding]  # (words, targets · width)
+        start = np.repeat(means, width, axis=1)[:, : self.network.embedding]  # (words, targets · width)
         for member in self.members:
             embeddings = member.embedding.embeddings.numpy()
-            embeddings[:, : known.shape[1]] = self.network.informed * known
+            embeddings[:, : start.shape[1]] = self.network.informed * start
             member.embedding.embeddings.assign(embeddings)
 
     def build_weights(self) -> "Classifier":

@@ -25,6 +25,9 @@ class NetworkConfiguration(Configuration):
         ge=0,
         description="strength with which a word's embedding starts with what is true of its texts; 0: by chance",
     )
+    lexicon: bool = Field(
+        False, description="words of VADER's lexicon are known, and start with their valence too; for English"
+    )
     recurrent: Literal["simple_rnn", "lstm", "gru", "min_gru", "min_lstm"] = Field("gru", description="recurrent layer")
     units: int = Field(64, ge=1, description="units of a recurrent layer, in each direction")
     layers: int = Field(1, ge=1, le=8, description="recurrent layers, in each direction")

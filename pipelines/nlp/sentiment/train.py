@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
+from data.valence_lexicon import read_valences
 from pipelines import commands
 from pipelines.nlp.sentiment import data
 from pipelines.nlp.sentiment.config import SentimentConfiguration
@@ -82,15 +83,15 @@ def prepare(configuration: SentimentConfiguration) -> tuple[data.Sets, list[Exam
     """Returns the usable examples, the texts to read before, and an untrained classifier that knows their words."""
     sets = data.load(configuration.data)
     network, training = configuration.network, sets.splits["train"]
-    vocabulary = learn_vocabulary([example.text for example in training], network.vocabulary, network.fewest)
     unlabelled = texts_of(configuration.pretraining, training)
-    known = set(vocabulary)
-    more = learn_vocabulary(
+    valences = read_valences() if network.lexicon else {}
+    learned = learn_vocabulary([example.text for example in training], network.vocabulary, network.fewest)
+    read = learn_vocabulary(
         [example.text for example in unlabelled], network.vocabulary, configuration.pretraining.fewest
     )
-    vocabulary = [*vocabulary, *(word for word in more if word not in known)][: network.vocabulary]
+    vocabulary = list(dict.fromkeys([*learned, *read, *valences]))[: network.vocabulary]  # each once, in this order
     classifier = build(configuration, Description.of(sets, vocabulary))
-    classifier.adapt(training)
+    classifier.adapt(training, valences)
     return sets, unlabelled, classifier
 
 

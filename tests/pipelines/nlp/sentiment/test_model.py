@@ -120,7 +120,7 @@ def test_words_start_with_what_is_true_of_their_texts() -> None:
         Example("", "not bad", "b", 1.0),
         Example("", "bad", "a", -1.5),
     ]
-    model.adapt(examples)
+    model.adapt(examples, {"bad": -2.0, "film": 1.0})
     labels, scaled = np.array([[0, 1], [0, 1], [1, 0]]), (np.array([2, 1, -1.5]) - 0.5) / np.std([2, 1, -1.5])
     targets = np.column_stack([labels - labels.mean(axis=0), scaled])
     means = {"good": targets[0] / 11, "bad": (targets[1] + targets[2]) / 12, "not": targets[1] / 11}
@@ -129,7 +129,8 @@ def test_words_start_with_what_is_true_of_their_texts() -> None:
         for number, word in enumerate(("good", "bad", "not"), start=2):
             np.testing.assert_allclose(embeddings[number, :12], np.repeat(means[word], 4), atol=1e-6)
         assert not embeddings[:2, :12].any()
-        np.testing.assert_array_equal(embeddings[:, 12:], before[:, 12:])
+        np.testing.assert_allclose(embeddings[:, 12:16], np.repeat([[0], [0], [0], [-0.5], [0]], 4, axis=1))
+        np.testing.assert_array_equal(embeddings[:, 16:], before[:, 16:])
 
 
 def test_members_are_averaged_and_cooled() -> None:
