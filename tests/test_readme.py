@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipelines import commands
+from pipelines import commands, tasks
 
 REPOSITORY = Path(__file__).parent.parent
 PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted(REPOSITORY.glob("pipelines/*/README.md"))]
@@ -63,10 +63,11 @@ def test_shell_commands_are_accepted(line: str, monkeypatch: pytest.MonkeyPatch)
         def __getattr__(self, name: str) -> Any:
             raise Reached
 
-    monkeypatch.setattr(commands, "Run", NoRun())
-    for module, *arguments in make_commands(line):
+    for module in (commands, tasks):
+        monkeypatch.setattr(module, "Run", NoRun())
+    for name, *arguments in make_commands(line):
         with pytest.raises(Reached):
-            importlib.import_module(module).main(arguments)
+            importlib.import_module(name).main(arguments)
 
 
 @needs_make
