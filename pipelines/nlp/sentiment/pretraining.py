@@ -70,6 +70,7 @@ class NextWord(keras.layers.Layer):
         super().__init__(**options)
         # Of the member, the parts that read: what it judges with gets no gradient here.
         self.embedding, self.pieces, self.stacks = member.embedding, member.pieces, member.stacks
+        self.random = [member.embedding_dropout, member.word_seed]  # their states belong to a checkpoint
         self.embed, self.read_states = member.embed, member.read
         width = member.network.embedding
         self.projections = [

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import pearsonr
 from sklearn.metrics import f1_score, log_loss
 
-from pipelines.nlp.sentiment import baselines, data
+from pipelines.nlp.sentiment import baselines, data, evaluate
 from pipelines.nlp.sentiment.config import SentimentConfiguration
 from pipelines.nlp.sentiment.data import Sets
 from pipelines.nlp.sentiment.scoring import Answers, Truth, calibration_error, comparison, metrics
@@ -96,3 +96,23 @@ def test_polar_baselines() -> None:
         np.testing.assert_array_equal(answers.labels, [1, 0])
         assert answers.ratings[0] > 1 > -1 > answers.ratings[1]
     assert baselines.polar_places(("positive", "neutral", "negative")) is None
+
+
+def test_rows_of_other_sets_are_of_all_their_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = ("negative", "positive")
+    examples = [Example("", "good", "positive", 1.0), Example("", "bad", "negative", -2.0), Example("", "so", "", 0.0)]
+    monkeypatch.setattr(
+        evaluate, "rated_snippets", lambda name: {"train": examples, "validation": examples[:1], "test": examples[1:]}
+    )
+
+    def always(label: int) -> baselines.Judge:
+        return lambda texts: Answers(np.full(len(texts), label), ratings=np.zeros(len(texts)))
+
+    judges = {"model": ("", always(1)), "majority": ("", always(0)), "logistic regression": ("", always(0))}
+    rows = evaluate.rows_abroad(judges, ["tweets", "products"], labels)
+    assert [row.name for row in rows] == [
+        *("model, tweets", "logistic regression, tweets", "model, products", "logistic regression, products"),
+    ]
+    assert rows[0].metrics["accuracy"].value == 0.5 and "all 6 texts of the set tweets" in rows[0].notes
+    assert rows[0].metrics["mae"].value == pytest.approx((1 + 2 + 0 + 1 + 2 + 0) / 6)
+    assert "than the model" in rows[1].notes or "from the model" in rows[1].notes

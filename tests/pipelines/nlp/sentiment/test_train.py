@@ -81,10 +81,11 @@ def test_one_batch_can_be_overfitted(experiment: Experiment) -> None:
     np.testing.assert_array_equal(tf.argmax(encoded.logits, axis=1), batch["label"])
 
 
+@pytest.mark.slow
 def test_resume_equals_uninterrupted(experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     configuration = experiment(
         network={"members": 2},
-        pretraining={"texts": ("training",), "training": TrainingConfiguration(epochs=2)},
+        pretraining={"texts": ("training",), "training": TrainingConfiguration(epochs=2, checkpoint_seconds=0.0)},
         training={"epochs": 2, "checkpoint_seconds": 0.0},
     )
 
@@ -101,7 +102,7 @@ def test_resume_equals_uninterrupted(experiment: Experiment, tmp_path: Path, mon
     def stopping(step: TrainingStep, batch: Any) -> None:
         nonlocal steps
         steps += 1
-        if steps in (7, 30):  # in the pre-training; after the second start, in the training
+        if steps in (8, 20):  # in the pre-training and, after the second start, in the training
             raise KeyboardInterrupt
         original(step, batch)
 
@@ -182,6 +183,7 @@ def test_the_seed_decides_the_weights(experiment: Experiment) -> None:
     assert any(np.any(one.numpy() != two.numpy()) for one, two in zip(first.variables, other.variables, strict=True))
 
 
+@pytest.mark.slow
 def test_mixed_precision_trains(experiment: Experiment) -> None:
     try:
         classifier, batch = first_batch(experiment(training={"mixed_precision": True}))
