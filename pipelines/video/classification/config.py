@@ -18,11 +18,11 @@ class ClassificationConfiguration(TaskCommand):
     network: NetworkConfiguration = NetworkConfiguration()
     training: TrainingConfiguration = TrainingConfiguration()
     steps_per_epoch: int = Field(100, ge=1, description="batches between two validations")
-    baseline_steps: int = Field(800, ge=1, description="batches that the baselines learn from, in the evaluation")
+    baseline_steps: int = Field(400, ge=1, description="batches that the baselines learn from, in the evaluation")
 
 
 _MOTION = ClassificationConfiguration(
-    training=TrainingConfiguration(epochs=4, learning_rate=2e-3, weight_decay=1e-2, weight_average_decay=0.99),
+    training=TrainingConfiguration(epochs=3, learning_rate=2e-3, weight_decay=1e-2, weight_average_decay=0.99),
     steps_per_epoch=200,
 )
 _MOTION_LARGE = _MOTION.replace(
@@ -38,7 +38,9 @@ _OWN = _MOTION.replace(
 PRESETS = {"motion-class": _MOTION, "motion-class-large": _MOTION_LARGE, "own-classes": _OWN}
 """Named configurations, the default first.
 
-- `motion-class`: eight motions of small pictures.
-- `motion-class-large`: the same with a wider network and more steps.
+- `motion-class`: eight motions of small pictures; accuracy 0.986, 68 s of processor time (2 to 3 minutes on two busy
+  CPU cores).
+- `motion-class-large`: the same with a wider network and five times as many clips; about ten times as long, and not
+  measured yet.
 - `own-classes`: your own videos in class folders, `--data.path clips/`; or of a CSV, `--data.source csv`.
 """
