@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.nlp.language_model.data import BOUNDARY
-from pipelines.nlp.language_model.model import LanguageModel, State
-from pipelines.nlp.language_model.scoring import Scored, cross_entropy
+from pipelines.nlp.language_model.model import LanguageModel, State, cross_entropy
+from pipelines.nlp.language_model.scoring import Scored
 
 CACHED = 2000  # subwords that a cache remembers
 BLOCK = 512  # subwords whose probabilities are found at once

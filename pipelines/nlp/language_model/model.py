@@ -37,7 +37,7 @@ class LanguageModel(keras.Model):
         network: its sizes and parts.
         size: of the vocabulary.
         rows: of a training batch, whose state is kept from one window to the next.
-        seed: of dropout.
+        seed: of weights and dropout.
 
     Call arguments:
         numbers: of subwords, int32 (batch, time).
@@ -51,6 +51,7 @@ class LanguageModel(keras.Model):
     def __init__(self, network: NetworkConfiguration, size: int, rows: int, seed: int, **options: Any) -> None:
         # The recurrent layers may compute in bfloat16; sums of many contexts, and the softmax, are precise.
         super().__init__(dtype="float32", **options)
+        keras.utils.set_random_seed(seed)  # of the recurrent layers' weights and dropout
         self.network, self.size, self.rows = network, size, rows
         self.embedding = self.add_weight(
             shape=(size, network.width), initializer=_normal(network.width**-0.5, seed), name="embedding"
@@ -133,6 +134,12 @@ class LanguageModel(keras.Model):
         logits = tf.matmul(rows, self.embedding.value, transpose_b=True) + bias
         return tf.reshape(logits, tf.concat([tf.shape(outputs)[:-1], [self.size]], axis=0))
 
+    @tf.function(reduce_retracing=True)
+    def read(self, numbers: tf.Tensor, state: State) -> tuple[tf.Tensor, tf.Tensor, State]:
+        """Returns what numbers (batch, time + 1) cost after the first, in nats (batch, time); outputs; the state."""
+        outputs, state = self.outputs(numbers[:, :-1], state)
+        return cross_entropy(self.logits(outputs), numbers[:, 1:]), outputs, state
+
     def initial_state(self, batch: Any) -> State:
         """The state before the first step."""
         return State(self.stack.initial_state(batch), tf.fill((batch, max(ORDERS) - 1), BOUNDARY))
@@ -169,6 +176,11 @@ def flat(state: State) -> dict[str, tf.Tensor]:
         for part, tensor in enumerate(parts)
     }
     return {**recurrent, "state_recent": state.recent}
+
+
+def cross_entropy(logits: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
+    """Negative logarithms of the probabilities (batch, time) that logits (batch, time, size) give to numbers."""
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(numbers, logits)
 
 
 def hashed(history: tf.Tensor, order: int, contexts: int) -> tf.Tensor:

@@ -1,18 +1,16 @@
 """How many bits a language model needs for documents: whole ones, nothing left out."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from pipelines.nlp.language_model.data import BOUNDARY
-from pipelines.nlp.language_model.model import LanguageModel, State
+from pipelines.nlp.language_model.model import LanguageModel
 
 ROWS = 32  # documents that are read side by side
 WINDOW = 256  # subwords that are read at once
-
-Read = Callable[[tf.Tensor, State], tuple[tf.Tensor, tf.Tensor, State]]
 
 
 class Scored(NamedTuple):
@@ -42,33 +40,11 @@ def score(
     """
     found: list[Scored] = [Scored(np.zeros(0))] * len(documents)
     order = sorted(range(len(documents)), key=lambda place: len(documents[place]))
-    read = reader(model)
     for first in range(0, len(order), ROWS):
         places = order[first : first + ROWS]
-        parts = list(_read_padded(read, model, [documents[place] for place in places], window, with_outputs))
-        nats, outputs = (np.concatenate(each, axis=1) for each in zip(*parts, strict=True))
-        for row, place in enumerate(places):
-            length = len(documents[place]) + 1
-            found[place] = Scored(
-                nats[row, :length].astype(np.float64), outputs[row, :length] if with_outputs else None
-            )
+        for place, scored in zip(places, _read(model, [documents[place] for place in places], window), strict=True):
+            found[place] = scored if with_outputs else scored._replace(outputs=None)
     return found
-
-
-def reader(model: LanguageModel) -> Read:
-    """Returns a compiled function of numbers (batch, time + 1) and a state: nats (batch, time), outputs, new state."""
-
-    @tf.function(reduce_retracing=True)
-    def read(numbers: tf.Tensor, state: State) -> tuple[tf.Tensor, tf.Tensor, State]:
-        outputs, state = model.outputs(numbers[:, :-1], state)
-        return cross_entropy(model.logits(outputs), numbers[:, 1:]), outputs, state
-
-    return read
-
-
-def cross_entropy(logits: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
-    """Negative logarithms of the probabilities (batch, time) that logits (batch, time, size) give to numbers."""
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(numbers, logits)
 
 
 def bits_per_character(scored: Sequence[Scored], characters: int) -> float:
@@ -76,14 +52,20 @@ def bits_per_character(scored: Sequence[Scored], characters: int) -> float:
     return float(sum(each.nats.sum() for each in scored) / np.log(2) / characters)
 
 
-def _read_padded(
-    read: Read, model: LanguageModel, documents: Sequence[np.ndarray], window: int, with_outputs: bool
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    longest = max(map(len, documents))
-    rows = np.full((len(documents), longest + 2), BOUNDARY, np.int32)
+def _read(model: LanguageModel, documents: Sequence[np.ndarray], window: int) -> Iterator[Scored]:
+    """Scores documents that are sorted by their lengths; those that have ended leave the batch."""
+    ends = np.array([len(document) + 1 for document in documents])
+    rows = np.full((len(documents), ends[-1] + 1), BOUNDARY, np.int32)
     for row, document in zip(rows, documents, strict=True):
         row[1 : len(document) + 1] = document
-    state = model.initial_state(len(documents))
-    for start in range(0, longest + 1, window):
-        nats, outputs, state = read(tf.constant(rows[:, start : start + window + 1]), state)
-        yield nats.numpy(), outputs.numpy() if with_outputs else np.zeros((len(rows), nats.shape[1], 0), np.float32)
+    parts: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in documents]
+    state, ended = model.initial_state(len(documents)), 0
+    for start in range(0, ends[-1], window):
+        still, ended = ended, int(np.searchsorted(ends, start, side="right"))
+        state = tf.nest.map_structure(lambda tensor, gone=ended - still: tensor[gone:], state)
+        nats, outputs, state = model.read(tf.constant(rows[ended:, start : start + window + 1]), state)
+        for row, cost, output in zip(range(ended, len(rows)), nats.numpy(), outputs.numpy(), strict=True):
+            parts[row].append((cost[: ends[row] - start], output[: ends[row] - start]))
+    for row in parts:
+        nats, outputs = (np.concatenate(each) for each in zip(*row, strict=True))
+        yield Scored(nats.astype(np.float64), outputs)

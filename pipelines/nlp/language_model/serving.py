@@ -7,9 +7,8 @@ import tensorflow as tf
 
 from pipelines.nlp.language_model.data import BOUNDARY
 from pipelines.nlp.language_model.generation import begin, generate
-from pipelines.nlp.language_model.model import LanguageModel, State, flat
+from pipelines.nlp.language_model.model import LanguageModel, State, cross_entropy, flat
 from pipelines.nlp.language_model.sampling import Options
-from pipelines.nlp.language_model.scoring import cross_entropy
 from pipelines.nlp.subwords import Subwords
 
 Tensors = dict[str, tf.Tensor]

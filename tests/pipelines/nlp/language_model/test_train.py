@@ -118,6 +118,15 @@ def test_state_goes_on_from_window_to_window(experiment: Experiment) -> None:
         np.testing.assert_allclose(weight.numpy(), expected, atol=1e-5)
 
 
+def test_a_seed_decides_every_weight_and_what_is_dropped(experiment: Experiment) -> None:
+    configuration = experiment(network={"weight_dropout": 0.2, "dropout": 0.2, "context_dropout": 0.2})
+    losses = []
+    for seed in (0, 0, 1):
+        sets, model = train.prepare(configuration.replace(seed=seed))
+        losses.append(float(train.batch_loss(model, first_batch(sets, configuration), True)))
+    assert losses[0] == losses[1] != losses[2]
+
+
 def test_what_is_not_finite_is_not_carried(experiment: Experiment) -> None:
     _, model = train.prepare(experiment())
     state = model.initial_state(4)
