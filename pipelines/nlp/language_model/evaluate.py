@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Literal
 
 import numpy as np
@@ -42,11 +42,12 @@ def evaluate(run: Run, split: Literal["validation", "test"] = "test", slow: bool
     numbers = data.encode(subwords, documents)
 
     rows: dict[str, tuple[str, Callable[[], Costs]]] = {}
-    scored = score(model, numbers, with_outputs=True)
-    rows["model"] = (f"{len(documents)} whole documents, their ends counted", lambda: costs(subwords, numbers, scored))
+    scored = cache(lambda: score(model, numbers, with_outputs=True))
+    note = f"{len(documents)} whole documents, their ends counted"
+    rows["model"] = (note, lambda: costs(subwords, numbers, scored()))
     rows["model with neural cache"] = (
         "mixed with what followed similar states in the same document; settings chosen on the validation split",
-        lambda: _with_cache(model, sets, numbers, scored),
+        lambda: _with_cache(model, sets, numbers, scored()),
     )
     if slow:
         rows["model, dynamic evaluation"] = (
@@ -66,7 +67,7 @@ def evaluate(run: Run, split: Literal["validation", "test"] = "test", slow: bool
     run.write_json(evaluation.file_name("evaluation.json"), evaluation.to_json())
     samples = make_samples(model, subwords, documents, sets.corpus.train)
     run.write_json(evaluation.file_name("samples.json"), samples.to_json())
-    write_language_report(run, evaluation, Details(documents, scored, samples))
+    write_language_report(run, evaluation, Details(documents, scored(), samples))
     return evaluation
 
 
