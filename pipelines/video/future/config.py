@@ -17,7 +17,13 @@ class FutureConfiguration(TaskCommand):
     data: DataConfiguration = DataConfiguration()
     network: NetworkConfiguration = NetworkConfiguration()
     training: TrainingConfiguration = TrainingConfiguration()
-    steps_per_epoch: int = Field(150, ge=1, description="batches between two validations")
+    steps_per_epoch: int = Field(200, ge=1, description="batches between two validations")
+    absolute_weight: float = Field(
+        0.05, ge=0, description="weight of the absolute error in the loss, beside the squared: it keeps darkness dark"
+    )
+    similarity_weight: float = Field(
+        0.08, ge=0, description="weight of the structural similarity in the loss, beside the squared error"
+    )
     watched_weight: float = Field(
         1.0,
         ge=0,
@@ -32,9 +38,10 @@ class FutureConfiguration(TaskCommand):
 
 
 _NEXT_FRAMES = FutureConfiguration(
+    network=NetworkConfiguration(patch=8, filters=(64,)),
     training=TrainingConfiguration(
-        epochs=8, learning_rate=2e-3, gradient_clip_norm=1.0, weight_average_decay=0.98, mixed_precision=True
-    )
+        epochs=4, learning_rate=4e-3, gradient_clip_norm=1.0, weight_average_decay=0.99, mixed_precision=True
+    ),
 )
 _LARGE = _NEXT_FRAMES.replace(network={"filters": (48, 96)}, training={"epochs": 40})
 _REAL_VIDEO = _NEXT_FRAMES.replace(
@@ -47,7 +54,7 @@ _REAL_VIDEO = _NEXT_FRAMES.replace(
         "future_frames": 1,
         "clip_stride": 1,
         "crop": 64,
-        "flip": True,
+        "mirror": True,
     }
 )
 

@@ -23,7 +23,7 @@ AT_ONCE = 16  # clips that are evaluated together
 class DataConfiguration(VideoConfiguration):
     """Which clips, and how much of each is watched before the rest is forecast."""
 
-    source: Literal["moving_fashion", "folder", "csv", "real_clips", "moving_mnist", "ucf101"] = Field(  # type: ignore[assignment]
+    source: Literal["moving_fashion", "folder", "csv", "real_clips", "moving_mnist", "ucf101"] = Field(
         "moving_fashion", description="clothes that drift and bounce, videos of your own, or a data set of videos"
     )
     colour: Literal["grey", "rgb"] = Field("grey", description="one channel or three")
@@ -31,7 +31,7 @@ class DataConfiguration(VideoConfiguration):
     future_frames: int = Field(10, ge=1, description="frames of a clip that are forecast from those before")
     batch_size: int = Field(8, ge=1, description="clips of a batch")
     crop: int = Field(0, ge=0, description="side of the squares that are learned from; 0: whole frames")
-    flip: bool = Field(False, description="learn from mirrored clips, too")
+    mirror: bool = Field(False, description="learn from mirrored clips, too")
     validated_clips: int = Field(64, ge=1, description="clips that a validation looks at, at most")
 
     @property
@@ -128,7 +128,7 @@ def augmented(clip: np.ndarray, configuration: DataConfiguration, random: np.ran
     if side := configuration.crop:
         row, column = (random.integers(size - side + 1) for size in clip.shape[1:3])
         clip = clip[:, row : row + side, column : column + side]
-    return clip[:, :, ::-1] if configuration.flip and random.integers(2) else clip
+    return clip[:, :, ::-1] if configuration.mirror and random.integers(2) else clip
 
 
 def fixed_batches(sets: Sets, split: Split, clips: int | None = None) -> Iterator[np.ndarray]:

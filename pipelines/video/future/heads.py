@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from pipelines.video.future.motion import displaced
 from pipelines.video.future.network import NetworkConfiguration
 
 
@@ -73,35 +74,3 @@ class MotionHead(PixelHead):
             [*tf.unstack(moved, axis=1), new], axis=-1
         )  # (batch, rows, columns, channels, movements + 1)
         return tf.reduce_sum(sources * weights[..., tf.newaxis, :], axis=-1)
-
-
-def displaced(frames: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor, patch: int) -> tf.Tensor:
-    """Moves the pixels of frames, those of each patch by its own distributions over displacements.
-
-    Args:
-        frames: (batch, rows, columns, channels).
-        rows: (batch, patches, patches, movements, span), of an odd span, whose middle is no displacement.
-        columns: likewise.
-        patch: side of a patch, in pixels.
-
-    Returns:
-        (batch, movements, rows, columns, channels); outside of the frame all is 0.
-    """
-    span, movements, channels = rows.shape[-1], rows.shape[-2], frames.shape[-1]
-    reach, side = span // 2, patch + span - 1
-    padded = tf.pad(frames, [[0, 0], [reach, reach], [reach, reach], [0, 0]])
-    size, stride = [1, side, side, 1], [1, patch, patch, 1]
-    around = tf.image.extract_patches(padded, size, stride, [1, 1, 1, 1], "VALID")
-    grid = tf.shape(around)[:3]
-    around = tf.reshape(around, (-1, side, side, channels))  # (patches of all frames, …)
-
-    def bands(kernels: tf.Tensor) -> tf.Tensor:  # (patches of all frames, movements, patch, side)
-        kernels = tf.reshape(kernels, (-1, movements, span))
-        return tf.stack([tf.pad(kernels, [[0, 0], [0, 0], [at, patch - 1 - at]]) for at in range(patch)], axis=2)
-
-    # As matrix products, which are several times faster than sums over shifted frames.
-    moved = tf.einsum("nyxc,nmqx->nmyqc", around, bands(columns))
-    moved = tf.einsum("nmyqc,nmpy->nmpqc", moved, bands(rows))
-    moved = tf.reshape(moved, tf.concat([grid, [movements, patch, patch, channels]], axis=0))
-    moved = tf.transpose(moved, (0, 3, 1, 4, 2, 5, 6))
-    return tf.reshape(moved, [grid[0], movements, *frames.shape[1:]])

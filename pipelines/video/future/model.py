@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.video.future.heads import MotionHead, PixelHead
+from pipelines.video.future.motion import matched
 from pipelines.video.future.network import Core, NetworkConfiguration, each_frame
 
 HEADS = {"motion": MotionHead, "pixels": PixelHead}
@@ -47,22 +48,27 @@ class FrameForecaster(keras.Model):
         Returns:
             (batch, time − 1 + future, rows, columns, channels), of which the last `future` come after the clip.
         """
-        maps, state = self.core(self._seen(frames, frames[:, :1]), training=training)
-        watched = each_frame(self.head, maps, frames)
+        before = tf.concat([frames[:, :1], frames[:, :-1]], axis=1)
+        seen = each_frame(self._seen, frames, before)
+        maps, state = self.core(seen, training=training)
+        watched = each_frame(self.head, tf.concat([maps, seen], axis=-1), frames)
         forecasts, before, last = [watched], frames[:, -1], watched[:, -1]
         for step in range(future - 1):
             if truth is not None and shown is not None:
                 last = tf.where(shown[:, step, tf.newaxis, tf.newaxis, tf.newaxis], truth[:, step], last)
-            seen = self._seen(last[:, tf.newaxis], before[:, tf.newaxis])[:, 0]
+            seen = self._seen(last, before)
             maps, state = self.core.step(seen, state, training)
-            before, last = last, self.head(maps, last)
+            before, last = last, self.head(tf.concat([maps, seen], axis=-1), last)
             forecasts.append(last[:, tf.newaxis])
         return tf.concat(forecasts, axis=1)
 
     def _seen(self, frames: tf.Tensor, before: tf.Tensor) -> tf.Tensor:
-        """What the core sees of frames: their patches beside those of the frame before each."""
-        both = tf.concat([frames, tf.concat([before, frames[:, :-1]], axis=1)], axis=-1)
-        return each_frame(lambda maps: tf.nn.space_to_depth(maps, self.network.patch), both)
+        """What the core sees of frames: their patches, those of the frame before each, and how the ones match."""
+        patch, dtype = self.network.patch, self.core.compute_dtype
+        seen = [tf.nn.space_to_depth(tf.cast(each, dtype), patch) for each in (frames, before)]
+        if self.network.matching:
+            seen.append(tf.cast(matched(frames, before, patch, self.network.reach), dtype))
+        return tf.concat(seen, axis=-1)
 
     def forecast(self, frames: np.ndarray, future: int) -> np.ndarray:
         """Returns the frames after those of clips, float32 from 0 to 1.

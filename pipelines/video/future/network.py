@@ -25,6 +25,7 @@ class NetworkConfiguration(Configuration):
     head: Literal["motion", "pixels"] = Field(
         "motion", description="what is forecast: how the pixels of the last frame move, or the pixels themselves"
     )
+    matching: bool = Field(True, description="the network also sees where each patch was in the frame before")
     movements: int = Field(2, ge=1, description="that a patch can make at once, as where one thing passes another")
     reach: int = Field(5, ge=1, description="pixels that a movement spans at most, in each direction")
     decoder_filters: int = Field(64, ge=1, description="channels between the recurrent maps and the forecast")

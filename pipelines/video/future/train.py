@@ -10,7 +10,10 @@ from pipelines.runs import Run
 from pipelines.training import fit
 from pipelines.video.future import data
 from pipelines.video.future.config import FutureConfiguration
+from pipelines.video.future.losses import structural_similarity
 from pipelines.video.future.model import FrameForecaster
+from pipelines.video.future.network import each_frame
+from pipelines.video.future.scoring import METRICS, score
 from pipelines.video.future.trained import build
 
 NEXT = "make predict-video VIDEO=clip.mp4"
@@ -31,7 +34,7 @@ def train(run: Run, configuration: FutureConfiguration) -> None:
     fit(
         run,
         forecaster,
-        partial(batch_loss, forecaster, configuration.data.watched_frames, configuration.watched_weight),
+        partial(batch_loss, forecaster, configuration),
         training_batches,
         partial(validate, forecaster, sets, configuration.data),
         configuration.training,
@@ -43,24 +46,29 @@ def train(run: Run, configuration: FutureConfiguration) -> None:
 
 
 def batch_loss(
-    forecaster: FrameForecaster, watched: int, watched_weight: float, batch: dict[str, tf.Tensor], training: bool
+    forecaster: FrameForecaster, configuration: FutureConfiguration, batch: dict[str, tf.Tensor], training: bool
 ) -> tf.Tensor:
-    """Returns the mean squared error of the future, plus that of the next frames forecast while watching.
+    """Returns the mean error of the future, squared and absolute, plus that of the next frames while watching.
 
     Args:
         forecaster: the network.
-        watched: frames that are given.
-        watched_weight: weight of the second part.
+        configuration: weights of the parts.
         batch: as `data.training_batches` makes them.
         training: whether this is part of a training step.
     """
+    watched = configuration.data.watched_frames
     frames = tf.cast(batch["frames"], tf.float32) / 255
     given, truth = frames[:, :watched], frames[:, watched:]
     forecasts = forecaster(given, future=truth.shape[1], truth=truth, shown=batch["shown"], training=training)
-    errors = tf.reduce_mean(tf.square(forecasts - frames[:, 1:]), axis=(0, 2, 3, 4))  # (time − 1,)
+    errors = forecasts - frames[:, 1:]
+    errors = tf.square(errors) + configuration.absolute_weight * tf.abs(errors)
+    errors = tf.reduce_mean(errors, axis=(0, 2, 3, 4))  # (time − 1,)
+    if configuration.similarity_weight:
+        likeness = each_frame(structural_similarity, forecasts, frames[:, 1:])  # (batch, time − 1)
+        errors += configuration.similarity_weight * (1 - tf.reduce_mean(likeness, axis=0))
     loss = tf.reduce_mean(errors[watched - 1 :])
     if watched > 1:
-        loss += watched_weight * tf.reduce_mean(errors[: watched - 1])
+        loss += configuration.watched_weight * tf.reduce_mean(errors[: watched - 1])
     return LOSS_SCALE * loss
 
 
@@ -74,17 +82,12 @@ def truth_share(truth_epochs: int, epoch: int) -> float:
 
 
 def validate(forecaster: FrameForecaster, sets: data.Sets, configuration: data.DataConfiguration) -> dict[str, float]:
-    """Returns the mean error of the future frames of the validation split, summed over a frame."""
-    watched, squared, absolute = configuration.watched_frames, [], []
+    """Returns the mean scores of the future frames of the validation split, or of some of its clips."""
+    watched, found = configuration.watched_frames, []
     for clips in data.fixed_batches(sets, "validation", configuration.validated_clips):
         truth = clips[:, watched:].astype(np.float32) / 255
-        error = forecaster.forecast(clips[:, :watched], truth.shape[1]) - truth
-        squared.append(np.square(error).sum(axis=(2, 3, 4)))
-        absolute.append(np.abs(error).sum(axis=(2, 3, 4)))
-    return {
-        "squared_error": float(np.concatenate(squared).mean()),
-        "absolute_error": float(np.concatenate(absolute).mean()),
-    }
+        found.append(score(forecaster.forecast(clips[:, :watched], truth.shape[1]), truth))
+    return {metric: float(np.concatenate([each[metric] for each in found]).mean()) for metric in METRICS}
 
 
 def report(sets: data.Sets) -> None:
