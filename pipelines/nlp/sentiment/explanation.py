@@ -13,6 +13,7 @@ from pipelines.nlp.sentiment.network import hide
 from pipelines.nlp.sentiment.words import divide
 
 AT_ONCE = 64  # variants of a text that are read together
+SURE = 1e-6  # float32 cannot tell surer probabilities from 0 and 1
 
 
 class Explanation(NamedTuple):
@@ -42,7 +43,8 @@ def explain(classifier: Classifier, text: str, label: int) -> Explanation:
         words, pieces = (tf.repeat(each, len(part), axis=0) for each in (encoded.words, encoded.pieces))
         words, pieces = hide(words, pieces, part)
         lengths = tf.fill((len(part),), length)
-        odds.append(scipy.special.logit(classifier.judge(words, pieces, lengths).numpy()[:, label].astype(np.float64)))
+        shares = classifier.judge(words, pieces, lengths).numpy()[:, label].astype(np.float64)
+        odds.append(scipy.special.logit(np.clip(shares, SURE, 1 - SURE)))
     together = np.concatenate(odds)
     words = [word.decode() for word in divide(tf.constant([text]))[0].numpy()][:length]
     return Explanation(words, together[0] - together[1:])

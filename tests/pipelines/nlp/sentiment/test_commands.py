@@ -59,9 +59,13 @@ def test_evaluation_writes_table_page_and_plots(trained_run: Run) -> None:
 
 
 def test_other_labels_are_not_evaluated(
-    trained_run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, write_table: Callable[..., Path]
+    trained_run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    write_table: Callable[..., Path],
+    make_opinions: Callable[..., list],
 ) -> None:
-    texts = [(f"{'abcdefghij'[number % 10] * 8} {number}", "xy"[number % 2], 1.0) for number in range(80)]
+    texts = [(text, "xy"[number % 2], 1.0) for number, (text, _, _) in enumerate(make_opinions(80))]
     path = write_table(tmp_path / "other.csv", texts)
     original = Run.read_configuration
 
