@@ -59,7 +59,8 @@ def adapt(
     Returns:
         The quantiles, stretched, and what is remembered after these steps.
     """
-    horizon, targets, time, median = *quantiles.shape[2:4], tf.shape(quantiles)[1], levels.index(0.5)
+    horizon, targets = quantiles.shape[2:4]
+    time, median = tf.shape(quantiles)[1], levels.index(0.5)
     truth, counts = (tf.ensure_shape(tensor, (None, None, targets)) for tensor in (truth, counts))
     intervals = mirrored(levels)
     lows, highs = (list(each) for each in zip(*intervals, strict=True))
