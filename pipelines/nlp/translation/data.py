@@ -90,7 +90,7 @@ def limited(encoded: Encoded, pairs: Sequence[Pair], configuration: DataConfigur
 
 
 def plan(encoded: Encoded, tokens: int) -> list[Plan]:
-    """Divides pairs into buckets by the longer side, and each bucket into batches of about so many padded tokens.
+    """Divides pairs into buckets by the longer side, and each bucket into batches of at most so many padded tokens.
 
     All batches of a bucket have one size, so that few shapes are compiled; see `training_batches` for the remainder.
     """
@@ -104,7 +104,7 @@ def plan(encoded: Encoded, tokens: int) -> list[Plan]:
     for bucket, length in enumerate(lengths):
         members = np.flatnonzero(buckets == bucket)
         if len(members):
-            batches = max(1, round(len(members) * length / tokens))
+            batches = -(-len(members) // max(1, tokens // length))
             plans.append(Plan(min(length, int(sizes.max())), members, batches, -(-len(members) // batches)))
     return plans
 

@@ -51,7 +51,7 @@ def test_batches_are_scheduled_by_tokens() -> None:
         for batch in data.training_batches(encoded, data.plan(encoded, 600), seed=0, epoch=0)
     }
     tokens = [target[0] * target[1] for _, target in shapes]
-    assert max(tokens) < 900 and 400 < np.mean(tokens) < 700
+    assert max(tokens) <= 600 + 50 and np.mean(tokens) > 400  # the start of each target is not counted
     assert len({source[0] for source, _ in shapes}) > 5
     assert len(shapes) == len({source[1] for source, _ in shapes}), "each length has one shape"
 
