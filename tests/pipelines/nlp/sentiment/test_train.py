@@ -84,7 +84,7 @@ def test_one_batch_can_be_overfitted(experiment: Experiment) -> None:
 @pytest.mark.slow
 def test_resume_equals_uninterrupted(experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     configuration = experiment(
-        network={"members": 2},
+        network={"bidirectional": False},
         pretraining={"texts": ("training",), "training": TrainingConfiguration(epochs=2, checkpoint_seconds=0.0)},
         training={"epochs": 2, "checkpoint_seconds": 0.0},
     )
@@ -141,7 +141,7 @@ def test_a_refused_training_leaves_no_run(experiment: Experiment, tmp_path: Path
 
 
 def test_pretraining_moves_what_reads_and_nothing_else(experiment: Experiment) -> None:
-    classifier, batch = first_batch(experiment(network={"members": 2}))
+    classifier, batch = first_batch(experiment())
     reader = NextWords(classifier)
     reader(batch["words"], batch["pieces"], batch["lengths"])
     before = {weight.path: weight.numpy() for weight in classifier.trainable_variables}
