@@ -79,15 +79,24 @@ def test_the_future_of_a_target_is_not_seen(subwords: Subwords) -> None:
 @pytest.mark.parametrize("network", VARIANTS)
 def test_neither_batch_nor_order_changes_a_translation(subwords: Subwords, network: dict[str, Any]) -> None:
     translator = lively(subwords, **network)
-    together, scores = translate_texts(translator, TEXTS, SEARCH)
-    backwards, scores_backwards = translate_texts(translator, TEXTS[::-1], SEARCH)
-    assert backwards[::-1] == together
-    np.testing.assert_allclose(scores_backwards[::-1], scores, rtol=1e-4)
-    for text, translation, score in zip(TEXTS, together, scores, strict=True):
-        alone = translator.translate(tf.constant([text]), SEARCH)
-        assert alone.text.numpy()[0].decode() == translation
+    translate = tf.function(
+        lambda text: translator.translate(text, SEARCH), input_signature=[tf.TensorSpec([None], tf.string)]
+    )
+    together, backwards = translate(tf.constant(TEXTS)), translate(tf.constant(TEXTS[::-1]))
+    assert backwards.text.numpy()[::-1].tolist() == together.text.numpy().tolist()
+    np.testing.assert_allclose(backwards.score[::-1], together.score, rtol=1e-4)
+    for text, translation, score in zip(TEXTS, together.text.numpy(), together.score.numpy(), strict=True):
+        alone = translate(tf.constant([text]))
+        assert alone.text.numpy()[0] == translation
         assert float(alone.score[0]) == pytest.approx(score, rel=1e-4)
-    assert together[3] == together[4] == "" and scores[3] == scores[4] == 0
+    assert together.text.numpy()[3:5].tolist() == [b"", b""] and together.score.numpy()[3:5].tolist() == [0, 0]
+
+
+def test_texts_are_translated_in_their_order(subwords: Subwords) -> None:
+    translator, texts = lively(subwords, decoder_layers=1), TEXTS * 12  # more than go at once
+    translations, scores = translate_texts(translator, texts, SEARCH)
+    assert translations == translations[: len(TEXTS)] * 12
+    np.testing.assert_allclose(scores, np.tile(scores[: len(TEXTS)], 12), rtol=1e-4)
 
 
 def test_one_vocabulary_has_one_embedding(subwords: Subwords) -> None:
