@@ -1,7 +1,8 @@
 """Presets of the task `future`."""
 
-from typing import Literal
+from typing import Literal, Self
 
+import pydantic
 from pydantic import Field
 
 from pipelines.tasks import TaskCommand
@@ -36,6 +37,23 @@ class FutureConfiguration(TaskCommand):
         "instead of its own forecasts; 0: it sees its own from the start",
     )
 
+    @pydantic.model_validator(mode="after")
+    def _fits(self) -> Self:
+        data, network = self.data, self.network
+        if data.crop and network.recurrent == "spatiotemporal_lstm":
+            raise ValueError(
+                "data.crop: a spatiotemporal LSTM is made for one size of frames. Leave the crop out, or say "
+                f"--network.recurrent conv_lstm. Received: {data.crop}"
+            )
+        side = network.patch * 2 ** (len(network.filters) - 1)
+        sizes = {"data.height": data.height, "data.width": data.width, "data.crop": data.crop}
+        if wrong := [f"{name} {size}" for name, size in sizes.items() if size % side]:
+            raise ValueError(
+                f"Frames are cut into patches: expected multiples of {side}, which is network.patch times 2 for each "
+                f"level after the first. Received: {', '.join(wrong)}"
+            )
+        return self
+
 
 _NEXT_FRAMES = FutureConfiguration(
     network=NetworkConfiguration(patch=8, filters=(64,)),
@@ -43,8 +61,12 @@ _NEXT_FRAMES = FutureConfiguration(
         epochs=4, learning_rate=4e-3, gradient_clip_norm=1.0, weight_average_decay=0.99, mixed_precision=True
     ),
 )
-_LARGE = _NEXT_FRAMES.replace(network={"filters": (48, 96)}, training={"epochs": 40})
+_LARGE = _NEXT_FRAMES.replace(
+    network={"filters": (96,), "movements": 3, "decoder_filters": 96}, training={"epochs": 30}
+)
 _REAL_VIDEO = _NEXT_FRAMES.replace(
+    network={"stillness": 5.0},
+    steps_per_epoch=100,
     data={
         "source": "real_clips",
         "height": 144,
@@ -55,7 +77,8 @@ _REAL_VIDEO = _NEXT_FRAMES.replace(
         "clip_stride": 1,
         "crop": 64,
         "mirror": True,
-    }
+        "batch_size": 4,
+    },
 )
 
 PRESETS = {"next-frames": _NEXT_FRAMES, "next-frames-large": _LARGE, "real-video": _REAL_VIDEO}

@@ -22,12 +22,18 @@ class PixelHead(keras.layers.Layer):
         super().__init__(**kwargs)
         self.network, self.channels = network, channels
         self.hidden = keras.layers.Conv2D(network.decoder_filters, 3, padding="same", activation="relu", name="hidden")
-        self.output_layer = keras.layers.Conv2D(self.outputs, 1, dtype="float32", name="output")
+        self.output_layer = keras.layers.Conv2D(
+            self.outputs, 1, bias_initializer=self.first_biases, dtype="float32", name="output"
+        )
 
     @property
     def outputs(self) -> int:
         """Numbers that are forecast of each patch."""
         return self.network.patch**2 * self.channels
+
+    def first_biases(self, shape: Any, dtype: Any = None) -> tf.Tensor:
+        """Biases of the outputs, to begin with."""
+        return tf.zeros(shape, dtype)
 
     def build(self, maps_shape: Any, *_: Any) -> None:
         self.hidden.build(maps_shape)
@@ -57,6 +63,14 @@ class MotionHead(PixelHead):
         network = self.network
         movements = network.movements * 2 * (2 * network.reach + 1)
         return movements + network.patch**2 * (network.movements + 1 + self.channels)
+
+    def first_biases(self, shape: Any, dtype: Any = None) -> tf.Tensor:
+        network = self.network
+        still = network.stillness * tf.one_hot(network.reach, 2 * network.reach + 1)  # no displacement
+        moved = [network.stillness / 2] * network.movements + [0.0]  # rather than new
+        others = tf.zeros((network.patch**2 * self.channels,))
+        biases = [tf.tile(still, [2 * network.movements]), tf.tile(moved, [network.patch**2]), others]
+        return tf.cast(tf.concat(biases, axis=0), dtype)
 
     def call(self, maps: tf.Tensor, frames: tf.Tensor) -> tf.Tensor:
         patch, movements, span = self.network.patch, self.network.movements, 2 * self.network.reach + 1

@@ -27,6 +27,9 @@ class NetworkConfiguration(Configuration):
     )
     matching: bool = Field(True, description="the network also sees where each patch was in the frame before")
     movements: int = Field(2, ge=1, description="that a patch can make at once, as where one thing passes another")
+    stillness: float = Field(
+        0.0, ge=0, description="an untrained network copies the last frame, the more so the higher; 0: it mixes all"
+    )
     reach: int = Field(5, ge=1, description="pixels that a movement spans at most, in each direction")
     decoder_filters: int = Field(64, ge=1, description="channels between the recurrent maps and the forecast")
 
@@ -59,6 +62,8 @@ class Core(keras.layers.Layer):
                 rows, columns, channels = -(-rows // 2), -(-columns // 2), self.network.filters[level]
             for layer in layers:
                 layer.build((batch, time, rows, columns, channels))
+                if self.network.recurrent == "conv_lstm":  # which may learn from squares of the frames to come
+                    layer.input_spec = keras.layers.InputSpec(ndim=5)
                 channels = self.network.filters[level]
 
     def call(self, maps: tf.Tensor, state: State | None = None, training: bool = False) -> tuple[tf.Tensor, State]:
@@ -77,7 +82,7 @@ class Core(keras.layers.Layer):
             if level:
                 maps = each_frame(self.coarser[level - 1], maps)
             for layer in layers:
-                before = None if state is None else state[number]
+                before = self._zeros(layer, maps) if state is None else state[number]
                 maps, *after = layer(maps, initial_state=before, training=training)
                 new_state.append(after)
                 number += 1
@@ -96,6 +101,11 @@ class Core(keras.layers.Layer):
                 number += 1
             found.append(self._to_finest(maps, level))
         return tf.concat(found, axis=-1), new_state
+
+    def _zeros(self, layer: keras.layers.Layer, maps: tf.Tensor) -> list[tf.Tensor]:
+        """The state before the first frame, for maps of this size, which may not be that of the layer's first ones."""
+        zeros = tf.zeros((tf.shape(maps)[0], *maps.shape[2:4], layer.filters), layer.compute_dtype)
+        return [zeros] * (2 if self.network.recurrent == "conv_lstm" else 2 * self.network.depth + 1)
 
     def _to_finest(self, maps: tf.Tensor, level: int) -> tf.Tensor:
         """Repeats each place of a coarse map as often as the finest level has places there."""
