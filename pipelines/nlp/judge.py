@@ -22,7 +22,7 @@ def main(arguments: list[str]) -> None:
     if not options.texts:
         raise ConfigurationError(
             "There is nothing to judge. Expected at least one text. Give some, each in quotes: "
-            'python -m pipelines.nlp.judge "A good one!". Received: no text'
+            'make judge TEXT="A good one!". Received: no text'
         )
     run = tasks.latest_run("nlp", "sentiment", "sentiment") if options.run is None else options.open("nlp")
     if tasks.task_of(run) != "sentiment":

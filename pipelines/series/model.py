@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 import keras
@@ -97,6 +98,7 @@ class Forecaster(keras.Model):
             trainable=False,
             name="shares",
         )
+        self.traced: dict[bool, Any] = {}  # of `read_on`
         keras.utils.set_random_seed(seed)
         self.noise = keras.layers.GaussianNoise(network.noise, seed=seed)
         self.members = [
@@ -239,7 +241,6 @@ class Forecaster(keras.Model):
         origins = tf.range(tf.shape(values)[1] - self.horizon) if origins is None else origins
         return self.read_on(values, observed, times, self.initial_state(series), origins)[:2]
 
-    @tf.function(reduce_retracing=True)
     def read_on(
         self,
         values: tf.Tensor,
@@ -249,8 +250,19 @@ class Forecaster(keras.Model):
         origins: tf.Tensor,
         adapting: bool = True,
     ) -> tuple[tf.Tensor, tf.Tensor, State]:
-        """As `forecast`; traced once, then fast."""
-        return self.forecast(values, observed, times, state, origins, adapting)
+        """As `forecast`; traced once for all sizes, then fast."""
+        if adapting not in self.traced:
+            columns = len(self.columns.all)
+            start = self.initial_state(tf.zeros((1,), tf.int32))
+            specification = [
+                tf.TensorSpec((None, None, columns)),
+                tf.TensorSpec((None, None, columns), tf.bool),
+                tf.TensorSpec((None, None), tf.int64),
+                tf.nest.map_structure(lambda one: tf.TensorSpec((None, *one.shape[1:]), one.dtype), start),
+                tf.TensorSpec((None,), tf.int32),
+            ]
+            self.traced[adapting] = tf.function(partial(self.forecast, adapting=adapting), specification)
+        return self.traced[adapting](values, observed, times, state, origins)
 
     def forecast(
         self,

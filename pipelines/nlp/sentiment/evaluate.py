@@ -101,7 +101,7 @@ def main(arguments: list[str]) -> None:
     evaluation.print()
     table, page = evaluation.file_name("evaluation.json"), evaluation.file_name("report.html")
     print(f"Wrote {run.folder}/{table} and {page}")
-    print(f'Next: open {run.folder / page} in a browser; make export-nlp; python -m pipelines.nlp.judge "…"')
+    print(f'Next: open {run.folder / page} in a browser; make export-nlp; make judge TEXT="…"')
 
 
 if __name__ == "__main__":

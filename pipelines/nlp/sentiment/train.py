@@ -18,7 +18,7 @@ from pipelines.nlp.text_files import TextDataError
 from pipelines.runs import Run
 from pipelines.training import fit
 
-NEXT = 'python -m pipelines.nlp.judge "…"'
+NEXT = 'make judge TEXT="…"'
 
 
 def train(run: Run, configuration: SentimentConfiguration) -> None:
