@@ -140,9 +140,9 @@ def read_parts(
     said = []
     for start in range(0, parts[0].shape[1] - forecaster.horizon, STEPS_AT_ONCE):
         end = min(start + STEPS_AT_ONCE, parts[0].shape[1] - forecaster.horizon)
-        chunk = [part[:, start : end + forecaster.horizon] for part in parts]
+        values, observed, times = (part[:, start : end + forecaster.horizon] for part in parts)
         chosen = wanted[(start <= wanted) & (wanted < end)] - start
-        quantiles, mean, state = forecaster.read_on(*chunk, state, chosen.astype(np.int32), adapting)
+        quantiles, mean, state = forecaster.read_on(values, observed, times, state, chosen.astype(np.int32), adapting)
         said.append((quantiles, mean))
     quantiles, mean = (np.concatenate(each, axis=1) for each in zip(*said, strict=True))
     return quantiles, mean
