@@ -60,6 +60,15 @@ def predict(run: Run, options: PredictionOptions) -> list[Continued]:
     ]
 
 
+def film_name(path: Path) -> str:
+    """Name of a video's films, without an ending.
+
+    >>> film_name(Path("clips/one.second.mp4"))
+    'one.second-future'
+    """
+    return f"{path.stem}-future"
+
+
 def film_of(continued: Continued) -> np.ndarray:
     """Returns the given frames, with a bar below, and then those that were forecast, enlarged, uint8 (…, 3)."""
     frames = films.to_rgb(np.concatenate([continued.given, continued.future]))
@@ -75,14 +84,20 @@ def main(arguments: list[str]) -> None:
         raise ConfigurationError(
             "A forecast needs a video. Name one: make predict-video VIDEO=clip.mp4. Received: no file"
         )
+    names = [film_name(path) for path in options.videos]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ConfigurationError(
+            "The films of two videos would have one name; expected videos of different names. Forecast them one by "
+            f"one, each with an --output of its own. Received: {twice} twice"
+        )
     run = options.open("video")
     rate = run.read_configuration(FutureConfiguration).data.frame_rate or films.FRAMES_A_SECOND
     continued = predict(run, options)
     options.output.mkdir(parents=True, exist_ok=True)
     for each in continued:
-        film, stem = film_of(each), options.output / f"{each.path.stem}-future"
-        films.write_mp4(stem.with_suffix(".mp4"), film, rate)
-        stem.with_suffix(".gif").write_bytes(films.gif(film, rate))
+        film, stem = film_of(each), options.output / film_name(each.path)
+        films.write_mp4(Path(f"{stem}.mp4"), film, rate)
+        Path(f"{stem}.gif").write_bytes(films.gif(film, rate))
         print(f"{each.path}: {len(each.given)} frames watched, with a bar below, then {len(each.future)} forecast")
         print(f"Wrote {stem}.mp4 and {stem}.gif")
     print("Next: look at them in a browser or player; make export-video")

@@ -8,7 +8,7 @@ from skimage.metrics import structural_similarity
 
 from pipelines.evaluation import Metric, bootstrap
 
-METRICS = ("squared_error", "absolute_error", "ssim", "psnr")
+METRICS = ("squared_error", "mae", "ssim", "psnr")
 HIGHER_IS_BETTER = ("ssim", "psnr")
 BEST_PSNR = 100.0  # dB, of frames that are equal, whose PSNR would be infinite
 
@@ -18,8 +18,8 @@ Scores: TypeAlias = dict[str, np.ndarray]  # of each metric, (clips, future)
 def score(forecasts: np.ndarray, truth: np.ndarray) -> Scores:
     """Scores each forecast frame against the truth.
 
-    - `squared_error`, `absolute_error`: with pixels from 0 to 1, summed over the frame (and its colours), as in
-      PredRNN (Wang et al. 2017) and most papers since, where they are called MSE and MAE;
+    - `squared_error`, `mae` (of the absolute error): with pixels from 0 to 1, summed over the frame (and its
+      colours), as in PredRNN (Wang et al. 2017) and most papers since, where they are called MSE and MAE;
     - `ssim`: structural similarity (Wang et al. 2004) with scikit-image's defaults, that is, a uniform window of
       7 × 7 pixels, for a range of 1, the mean over the colours;
     - `psnr`: 10 log10(1 / mean squared error) of the frame, in dB, at most 100.
@@ -31,9 +31,9 @@ def score(forecasts: np.ndarray, truth: np.ndarray) -> Scores:
     Example:
         >>> black, white = np.zeros((1, 1, 8, 8, 1), np.float32), np.ones((1, 1, 8, 8, 1), np.float32)
         >>> {name: float(value[0, 0]) for name, value in score(black, white).items() if name != "ssim"}
-        {'squared_error': 64.0, 'absolute_error': 64.0, 'psnr': 0.0}
+        {'squared_error': 64.0, 'mae': 64.0, 'psnr': 0.0}
         >>> {name: round(float(value[0, 0]), 3) for name, value in score(white, white).items()}
-        {'squared_error': 0.0, 'absolute_error': 0.0, 'ssim': 1.0, 'psnr': 100.0}
+        {'squared_error': 0.0, 'mae': 0.0, 'ssim': 1.0, 'psnr': 100.0}
     """
     squared = np.square(forecasts - truth, dtype=np.float64)
     similarity = [
@@ -43,7 +43,7 @@ def score(forecasts: np.ndarray, truth: np.ndarray) -> Scores:
     frame = (2, 3, 4)
     return {
         "squared_error": squared.sum(axis=frame),
-        "absolute_error": np.abs(forecasts - truth).sum(axis=frame, dtype=np.float64),
+        "mae": np.abs(forecasts - truth).sum(axis=frame, dtype=np.float64),
         "ssim": np.array(similarity),
         "psnr": np.minimum(BEST_PSNR, -10 * np.log10(np.maximum(squared.mean(axis=frame), 1e-12))),
     }

@@ -15,7 +15,7 @@ def test_scores_are_those_of_each_frame() -> None:
     for clip, frame in np.ndindex(3, 2):
         error = forecasts[clip, frame].astype(np.float64) - truth[clip, frame]
         assert found["squared_error"][clip, frame] == pytest.approx((error**2).sum(), rel=1e-5)
-        assert found["absolute_error"][clip, frame] == pytest.approx(np.abs(error).sum(), rel=1e-5)
+        assert found["mae"][clip, frame] == pytest.approx(np.abs(error).sum(), rel=1e-5)
         psnr = peak_signal_noise_ratio(truth[clip, frame], forecasts[clip, frame], data_range=1.0)
         assert found["psnr"][clip, frame] == pytest.approx(psnr, rel=1e-5)
     assert found["ssim"].shape == (3, 2)
@@ -26,7 +26,7 @@ def test_scores_are_those_of_each_frame() -> None:
 
 def test_the_best_baseline_is_by_the_metric_s_own_direction() -> None:
     def of(scale: float) -> dict:
-        return metrics({name: np.full((4, 2), scale) for name in ("squared_error", "absolute_error", "ssim", "psnr")})
+        return metrics({name: np.full((4, 2), scale) for name in ("squared_error", "mae", "ssim", "psnr")})
 
     rows = {"model": of(9.0), "one": of(1.0), "two": of(2.0)}
     assert best_baseline(rows, "squared_error") == "one"
