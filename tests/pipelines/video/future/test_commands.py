@@ -14,7 +14,7 @@ from PIL import Image
 
 from pipelines import commands
 from pipelines.runs import Run
-from pipelines.video import evaluate, export, predict
+from pipelines.video import evaluate, export, predict, train
 from pipelines.video.future import data, report
 from pipelines.video.future import evaluate as future_evaluate
 from pipelines.video.future.baselines import copy_last
@@ -56,6 +56,24 @@ def frames_of(path: Path) -> np.ndarray:
     while (read := capture.read())[0]:
         found.append(cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB))
     return np.stack(found)
+
+
+def test_training_says_what_it_wrote_and_what_comes_next(
+    corpus: Path, there: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("UNROLLED_RUNS", str(there / "runs"))  # the run of the other tests stays the latest
+    options = (
+        f"--data.source csv --data.path {corpus} --data.height 16 --data.width 16 --data.clip_frames 4 "
+        "--data.future_frames 2 --data.batch_size 2 --network.head pixels --network.filters 3 --network.no_matching "
+        "--training.epochs 1 --training.no_mixed_precision --steps_per_epoch 2 --truth_epochs 1"
+    )
+    train.main(["next-frames", *options.split()])
+    printed, run = capsys.readouterr().out, Run.latest("video")
+    assert "Videos: 8 train, 2 validation, 2 test." in printed
+    assert f"Wrote {run.folder}" in printed
+    assert "make eval-video, make export-video, make predict-video VIDEO=clip.mp4" in printed
+    assert run.read_json("configuration.json")["task"] == "future"
+    assert {"loss", *(f"validation_{metric}" for metric in METRICS)} <= run.history()[0].keys()
 
 
 def test_evaluation_writes_table_page_and_film(trained_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
