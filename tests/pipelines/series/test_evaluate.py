@@ -73,7 +73,7 @@ def test_evaluation_writes_table_and_page(run: Run, capsys: pytest.CaptureFixtur
     content = run.read_json("evaluation.json")
     assert content.keys() == {"split", "examples", "rows"}
     assert (content["split"], content["examples"]) == ("test", 300 - 240 - 4 + 1)  # of the one series that is reported
-    assert [row["name"] for row in content["rows"]] == ["model", "without calibration", *NAIVE]
+    assert [row["name"] for row in content["rows"]] == ["model", "without adaptation", "without calibration", *NAIVE]
     for row in content["rows"]:
         assert list(row["metrics"]) == METRICS
         for name, metric in row["metrics"].items():
