@@ -12,7 +12,7 @@ from pipelines.series.backtest import Forecasts, Origins
 INTERVALS = (50, 80, 95)  # percent, in the middle of the distribution
 COMPARED = ("mae", "crps")  # by the Diebold–Mariano test
 SIGNIFICANT = 0.05  # p-values below
-OURS = ("model", "without calibration")  # rows that are no baselines
+OURS = ("model", "without adaptation", "without calibration")  # rows that are no baselines
 Losses = dict[str, np.ndarray]
 
 

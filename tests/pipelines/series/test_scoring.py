@@ -251,5 +251,6 @@ def test_rows_are_compared_by_time_and_by_step() -> None:
 
 
 def test_the_best_baseline_is_none_of_our_rows() -> None:
-    rows = {name: {"crps": Metric(value)} for name, value in (("model", 1), ("without calibration", 0), ("drift", 3))}
+    ours = {name: {"crps": Metric(value)} for name, value in (("model", 1), ("without calibration", 0))}
+    rows = ours | {"without adaptation": {"crps": Metric(0)}, "drift": {"crps": Metric(3)}}
     assert best_baseline(rows | {"last value": {"crps": Metric(2)}}, "crps") == "last value"
