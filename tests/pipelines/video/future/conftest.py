@@ -58,7 +58,7 @@ def tiny_configuration(path: Path, **changes: Any) -> FutureConfiguration:
     data = {"source": "csv", "path": str(path), "height": SIDE, "width": SIDE, "clip_frames": 8, "future_frames": 3}
     configuration = FutureConfiguration().replace(
         data=data | {"batch_size": 4},
-        network={"patch": 4, "filters": (6, 6), "decoder_filters": 8, "reach": 2},
+        network={"patch": 4, "filters": (8,), "decoder_filters": 8, "reach": 2},
         training={"epochs": 2, "learning_rate": 0.01},
         steps_per_epoch=25,
     )
