@@ -6,10 +6,8 @@ from collections.abc import Sequence
 import jiwer
 import numpy as np
 
-from pipelines.evaluation import Metric, bootstrap_ratio, paired_difference, ratio
-
-SIGNIFICANT = 0.05  # p-values below
-RESAMPLINGS = 1000
+from pipelines.comparison import comparison as compared
+from pipelines.evaluation import Metric, bootstrap_ratio, ratio
 
 
 def error_rates(references: Sequence[str], texts: Sequence[str]) -> dict[str, Metric]:
@@ -38,15 +36,11 @@ def comparison(references: Sequence[str], model: Sequence[str], others: Sequence
         >>> comparison(["one two"] * 9, ["one two"] * 9, ["one too"] * 9)
         'significantly worse than the model: WER difference 0.500 [0.500, 0.500], p ≤ 0.002'
     """
-    theirs, ours = (
+    ours, theirs = (
         tuple(np.transpose([word_errors(*pair) for pair in zip(references, texts, strict=True)]))  # errors, words
-        for texts in (others, model)
+        for texts in (model, others)
     )
-    difference, p = paired_difference(theirs, ours, ratio, RESAMPLINGS)
-    verdict = "worse than" if difference.value > 0 else "better than"
-    verdict = f"significantly {verdict}" if p < SIGNIFICANT else "not significantly different from"
-    sign = "≤" if p <= 2 / (RESAMPLINGS + 1) else "="  # no resampling on the other side: it may be smaller
-    return f"{verdict} the model: WER difference {difference}, p {sign} {p:.3f}"
+    return compared(ours, theirs, "WER", statistic=ratio)
 
 
 def word_errors(reference: str, text: str) -> tuple[int, int]:

@@ -4,10 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipelines.evaluation import Metric, bootstrap, paired_difference
+from pipelines.comparison import comparison as compared
+from pipelines.evaluation import Metric, bootstrap
 
-SIGNIFICANT = 0.05  # p-values below
-RESAMPLINGS = 1000
 BINS = 10  # of confidence
 
 
@@ -108,9 +107,5 @@ def comparison(model: Answers, other: Answers, truth: Truth) -> str:
     'significantly worse than the model: accuracy difference -1.000 [-1.000, -1.000], p ≤ 0.002'
     """
     known = truth.labelled
-    theirs, ours = (each.labels[known] == truth.labels[known] for each in (other, model))
-    difference, p = paired_difference(theirs, ours, samples=RESAMPLINGS)
-    verdict = "worse than" if difference.value < 0 else "better than"
-    verdict = f"significantly {verdict}" if p < SIGNIFICANT else "not significantly different from"
-    sign = "≤" if p <= 2 / (RESAMPLINGS + 1) else "="  # no resampling on the other side: it may be smaller
-    return f"{verdict} the model: accuracy difference {difference}, p {sign} {p:.3f}"
+    ours, theirs = (each.labels[known] == truth.labels[known] for each in (model, other))
+    return compared(ours, theirs, "accuracy", higher_is_better=True)

@@ -4,10 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
-from pipelines.evaluation import Metric, bootstrap, paired_difference
+from pipelines.comparison import RESAMPLINGS
+from pipelines.comparison import comparison as compared
+from pipelines.evaluation import Metric, bootstrap
 
-SIGNIFICANT = 0.05  # p-values below
-RESAMPLINGS = 1000
 SMALLEST = 1e-7  # probability in a cross-entropy, so that one blunder does not make it infinite
 
 
@@ -58,13 +58,9 @@ def comparison(labels: np.ndarray, model: np.ndarray, others: np.ndarray) -> str
 
     Example:
         >>> comparison(np.zeros(9), np.zeros(9), np.ones(9))
-        'significantly worse than the model: accuracy lower by 1.000 [1.000, 1.000], p ≤ 0.002'
+        'significantly worse than the model: accuracy difference -1.000 [-1.000, -1.000], p ≤ 0.002'
     """
-    difference, p = paired_difference(model == labels, others == labels, samples=RESAMPLINGS)
-    verdict = "worse than" if difference.value > 0 else "better than"
-    verdict = f"significantly {verdict}" if p < SIGNIFICANT else "not significantly different from"
-    sign = "≤" if p <= 2 / (RESAMPLINGS + 1) else "="  # no resampling on the other side: it may be smaller
-    return f"{verdict} the model: accuracy lower by {difference}, p {sign} {p:.3f}"
+    return compared(model == labels, others == labels, "accuracy", higher_is_better=True)
 
 
 def confusions(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:

@@ -8,7 +8,8 @@ import numpy as np
 from pydantic import Field
 
 from pipelines import commands
-from pipelines.evaluation import Evaluation, Row, paired_difference
+from pipelines.comparison import comparison
+from pipelines.evaluation import Evaluation, Row
 from pipelines.runs import Run
 from pipelines.video.future import baselines, data
 from pipelines.video.future.baselines import Baseline
@@ -96,15 +97,13 @@ def _scored(
 
 
 def _verdicts(scores: Mapping[str, Scores], name: str) -> list[str]:
-    """Whether the model is better than a row beyond chance."""
+    """Whether a row is worse than the model beyond chance."""
     if name == "model":
         return []
     said = []
     for metric in COMPARED:
         ours, theirs = (scores[each][metric].mean(axis=1) for each in ("model", name))
-        difference, p = paired_difference(ours, theirs)
-        better = (difference.value > 0) == (metric in HIGHER_IS_BETTER)
-        said.append(f"model {'better' if better else 'worse'} in {metric.replace('_', ' ')}, p {p:.3f}")
+        said.append(comparison(ours, theirs, metric.replace("_", " "), metric in HIGHER_IS_BETTER))
     return said
 
 

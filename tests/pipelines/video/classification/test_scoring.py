@@ -34,6 +34,8 @@ def test_classes_that_are_nowhere_do_not_count() -> None:
 def test_the_worse_is_said_to_be_worse() -> None:
     labels = np.arange(100) % 4
     wrong = np.where(np.arange(100) < 30, (labels + 1) % 4, labels)
-    assert comparison(labels, labels, wrong).startswith("significantly worse than the model: accuracy lower by 0.300")
+    assert comparison(labels, labels, wrong).startswith(
+        "significantly worse than the model: accuracy difference -0.300"
+    )
     assert comparison(labels, wrong, labels).startswith("significantly better than the model")
     assert comparison(labels, wrong, wrong).startswith("not significantly different from the model")

@@ -1,0 +1,38 @@
+"""Whether a row of a table differs from the model's beyond chance, in words."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from pipelines.evaluation import Statistic, paired_difference
+
+SIGNIFICANT = 0.05  # p-values below
+RESAMPLINGS = 1000
+
+
+def comparison(
+    model: ArrayLike | tuple[ArrayLike, ...],
+    other: ArrayLike | tuple[ArrayLike, ...],
+    metric: str,
+    higher_is_better: bool = False,
+    statistic: Statistic = np.mean,
+) -> str:
+    """Says how sure it is that another row is worse, or better, than the model, on the same examples.
+
+    Args:
+        model: As `first` of `paired_difference`, of the model.
+        other: The same of the other row.
+        metric: What is compared, for the reader.
+        higher_is_better: Of the metric.
+        statistic: As in `bootstrap`.
+
+    Example:
+        >>> comparison([0.0] * 9, [0.5] * 9, "WER")
+        'significantly worse than the model: WER difference 0.500 [0.500, 0.500], p ≤ 0.002'
+        >>> comparison([0.0] * 9, [0.5] * 9, "accuracy", higher_is_better=True)
+        'significantly better than the model: accuracy difference 0.500 [0.500, 0.500], p ≤ 0.002'
+    """
+    difference, p = paired_difference(other, model, statistic, RESAMPLINGS)
+    verdict = "better than" if (difference.value > 0) == higher_is_better else "worse than"
+    verdict = f"significantly {verdict}" if p < SIGNIFICANT else "not significantly different from"
+    sign = "≤" if p <= 2 / (RESAMPLINGS + 1) else "="  # no resampling on the other side: it may be smaller
+    return f"{verdict} the model: {metric} difference {difference}, p {sign} {p:.3f}"

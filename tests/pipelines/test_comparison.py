@@ -1,0 +1,23 @@
+"""What is said of two rows: which is worse, and whether that may be chance."""
+
+import numpy as np
+import pytest
+
+from pipelines.comparison import comparison
+from pipelines.evaluation import paired_difference
+
+
+@pytest.mark.parametrize(("higher_is_better", "verdict"), [(False, "worse"), (True, "better")])
+def test_a_sure_difference_is_judged_by_the_direction_of_the_metric(higher_is_better: bool, verdict: str) -> None:
+    model, other = np.zeros(20), np.ones(20)
+    assert comparison(model, other, "x", higher_is_better).startswith(f"significantly {verdict} than the model: x")
+    opposite = {"worse": "better", "better": "worse"}[verdict]
+    assert comparison(other, model, "x", higher_is_better).startswith(f"significantly {opposite} than the model: x")
+
+
+def test_chance_is_said_with_its_probability() -> None:
+    model, other = np.random.default_rng(0).normal(size=(2, 50))
+    difference, p = paired_difference(other, model)
+    assert p > 0.05
+    expected = f"not significantly different from the model: x difference {difference}, p = {p:.3f}"
+    assert comparison(model, other, "x") == expected
