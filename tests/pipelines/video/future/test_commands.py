@@ -92,7 +92,9 @@ def test_evaluation_writes_table_page_and_film(trained_run: Run, capsys: pytest.
         for metric in row["metrics"].values():
             assert metric["low"] <= metric["value"] <= metric["high"]
     assert "than" not in rows["model"].get("notes", "")
-    assert re.search(r"model (better|worse) in squared error, p 0\.\d{3}", rows["copy last"]["notes"])
+    notes = rows["copy last"]["notes"]
+    for metric in ("squared error", "ssim"):
+        assert re.search(rf"(than|from) the model: {metric} difference \S+ \[.+\], p [=≤] [01]\.\d{{3}}", notes)
 
     # What the table says of the model and of a baseline is what they do with the clips of the test split.
     configuration = trained_run.read_configuration(FutureConfiguration)
