@@ -67,7 +67,7 @@ class Forecaster(keras.Model):
         if cumulative and network.relative:
             raise ConfigurationError(
                 "network.relative: forecasts of returns are sums of those to come, not differences from the last one. "
-                "Add --no-network.relative. Received: True"
+                "Add --network.no_relative. Received: True"
             )
         if cumulative and network.adaptation_rate:
             raise ConfigurationError(

@@ -168,7 +168,7 @@ def test_killed_and_resumed_equals_uninterrupted(
     monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path / "runs"))
     changes = (
         f"--data.source_path {pair_files[0]} --data.target_path {pair_files[1]} --data.batch_tokens 300 "
-        "--subwords.size 330 --network.units 8 --network.attention_units 4 --no-network.compiled "
+        "--subwords.size 330 --network.units 8 --network.attention_units 4 --network.no_compiled "
         "--training.epochs 3 --training.checkpoint_seconds 0.1 --training.weight_average_decay 0.9"
     ).split()
     main(["own-translation", *changes])
