@@ -5,11 +5,11 @@ import difflib
 import io
 import json
 import reprlib
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pipelines.json_lines import json_object
 from pipelines.nlp.text_files import TextDataError, plain_suffix, read_text
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -134,33 +134,8 @@ def _json_rows(path: Path, text: str, columns: Sequence[str]) -> Iterator[Row]:
     for line, content in enumerate(text.split("\n"), start=1):
         if content.strip():
             where = f"{path}, line {line}"
-            values = _json_object(content, where)
+            values = json_object(content, where, TextDataError)
             yield Row(where, tuple(_json_text(values, column, where) for column in columns))
-
-
-def _json_object(content: str, where: str) -> dict[str, Any]:
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if twice := [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]:
-            raise TextDataError(
-                f"{where}: expected each name once. Remove what does not count. Received: {', '.join(twice)} in "
-                f"{_SHORT.repr(content)}"
-            )
-        return dict(pairs)
-
-    try:
-        values = json.loads(content, object_pairs_hook=unique)
-    except json.JSONDecodeError as error:
-        if not content.lstrip().startswith("["):
-            raise TextDataError(
-                f"{where} is no JSON: {error}. Correct the row, or remove it. Received: {_SHORT.repr(content)}"
-            ) from None
-        values = None  # the first line of a list over many lines
-    if not isinstance(values, dict):
-        raise TextDataError(
-            f"{where}: expected one JSON object in braces a line. Correct it; a list of all is converted by "
-            f"`jq -c '.[]'`. Received: {_SHORT.repr(content)}"
-        )
-    return values
 
 
 def _json_text(values: dict[str, Any], column: str, where: str) -> str:

@@ -1,15 +1,14 @@
 """The user's own lists of recordings and what is said in them, in the formats that people have."""
 
 import codecs
-import json
 import reprlib
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from data.splits import assign_split
 from data.transcripts import normalise
+from pipelines.json_lines import json_object
 from pipelines.speech.audio_files import SpeechDataError
 
 SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}  # of the texts, where a list has no splits
@@ -81,7 +80,7 @@ def manifest_entries(path: Path, language: str = "", split: str | None = None) -
     """
     entries, first_has_split = [], None
     for row, line in _rows(path):
-        values = _json_object(line, row)
+        values = json_object(line, row, SpeechDataError)
         for name in ("audio_filepath", "text"):
             if not isinstance(values.get(name), str):
                 raise SpeechDataError(
@@ -154,29 +153,3 @@ def _probable_encoding(content: bytes) -> str:
     if (zero := content.find(0)) >= 0:  # the empty half of a letter
         return "UTF-16LE" if zero % 2 else "UTF-16BE"
     return "WINDOWS-1252"
-
-
-def _json_object(line: str, row: str) -> dict[str, Any]:
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        names = Counter(name for name, _ in pairs)
-        if repeated := [name for name, count in names.items() if count > 1]:
-            raise SpeechDataError(
-                f"{row}: expected each name once. Remove what does not count. "
-                f"Received: {', '.join(map(repr, repeated))} more than once in {_SHORT.repr(line)}"
-            )
-        return dict(pairs)
-
-    try:
-        values = json.loads(line, object_pairs_hook=unique)
-    except json.JSONDecodeError as error:
-        if not line.lstrip().startswith("["):
-            raise SpeechDataError(
-                f"{row} is no JSON: {error}. Correct the row, or remove it. Received: {_SHORT.repr(line)}"
-            ) from error
-        values = None  # the first line of a list over many lines
-    if not isinstance(values, dict):
-        raise SpeechDataError(
-            f"{row}: expected one JSON object in braces a line. Correct it; a list of all is converted by "
-            f"`jq -c '.[]'`. Received: {_SHORT.repr(line)}"
-        )
-    return values

@@ -1,0 +1,54 @@
+"""A row of a file of JSON lines, read strictly: one object, each name once."""
+
+import json
+import reprlib
+from collections import Counter
+from typing import Any
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = 200
+
+
+def json_object(line: str, where: str, error: type[ValueError]) -> dict[str, Any]:
+    """Returns the object that a line holds.
+
+    Args:
+        line: the row.
+        where: the file and the row, for the message.
+        error: what to raise, an error of the caller's.
+
+    Raises:
+        error: the line is no JSON, holds no object, or names something twice.
+
+    Example:
+        >>> json_object('{"text": "one"}', "a.jsonl, line 1", ValueError)
+        {'text': 'one'}
+        >>> json_object('{"text": "one", "text": "two"}', "a.jsonl, line 1", ValueError)
+        Traceback (most recent call last):
+        ...
+        ValueError: a.jsonl, line 1: expected each name once. ... Received: 'text' more than once in ...
+    """
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = Counter(name for name, _ in pairs)
+        if repeated := [name for name, count in names.items() if count > 1]:
+            raise error(
+                f"{where}: expected each name once. Remove what does not count. "
+                f"Received: {', '.join(map(repr, repeated))} more than once in {_SHORT.repr(line)}"
+            )
+        return dict(pairs)
+
+    try:
+        values = json.loads(line, object_pairs_hook=unique)
+    except json.JSONDecodeError as cause:
+        if not line.lstrip().startswith("["):
+            raise error(
+                f"{where} is no JSON: {cause}. Correct the row, or remove it. Received: {_SHORT.repr(line)}"
+            ) from cause
+        values = None  # the first line of a list over many lines
+    if not isinstance(values, dict):
+        raise error(
+            f"{where}: expected one JSON object in braces a line. Correct it; a list of all is converted by "
+            f"`jq -c '.[]'`. Received: {_SHORT.repr(line)}"
+        )
+    return values
