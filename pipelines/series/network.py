@@ -10,6 +10,7 @@ from pydantic import Field
 import models
 from pipelines.configuration import Configuration
 from pipelines.series.calendar import Cycle
+from pipelines.series.calibration import mirrored
 from pipelines.series.distributions import Distribution
 
 
@@ -60,11 +61,17 @@ class NetworkConfiguration(Configuration):
     )
 
     @pydantic.model_validator(mode="after")
-    def _adaptation_needs_all_steps(self) -> Self:
+    def _adaptation_needs_steps_and_intervals(self) -> Self:
         if self.adaptation_rate and self.decoder == "autoregressive":
             raise ValueError(
                 "adaptation_rate needs the decoder `direct`: paths would have to be drawn after each step. Set "
                 f"adaptation_rate to 0. Received: decoder {self.decoder!r}, adaptation_rate {self.adaptation_rate:g}"
+            )
+        # Levels without the median are refused by the distribution.
+        if self.adaptation_rate and 0.5 in self.quantile_levels and not mirrored(self.quantile_levels):
+            raise ValueError(
+                "adaptation_rate needs a central interval, two levels as far from 0.5, such as 0.1 and 0.9. Add one, "
+                f"or set adaptation_rate to 0. Received: quantile_levels {self.quantile_levels}"
             )
         return self
 

@@ -155,6 +155,12 @@ def test_stretches_that_nobody_could_learn_are_refused(network: dict[str, object
         SeriesConfiguration().replace(network={**network, "fold_days": 7})
 
 
+@pytest.mark.parametrize("network", [{"decoder": "autoregressive"}, {"quantile_levels": (0.1, 0.5, 0.8)}])
+def test_intervals_that_cannot_adapt_are_refused(network: dict[str, object]) -> None:
+    with pytest.raises(ConfigurationError, match="adaptation_rate to 0"):
+        SeriesConfiguration().replace(network={**network, "adaptation_rate": 0.1})
+
+
 def test_loss_counts_observed_targets_after_the_warm_up_only(experiment: Experiment) -> None:
     configuration = experiment()
     sets, forecaster = train.prepare(configuration)
