@@ -105,6 +105,7 @@ class Stack(keras.layers.Layer):
         self.supports_masking = True
 
         policy = self.dtype_policy
+        object.__setattr__(self, "_originals", [])  # which are no layers of the stack; see _recurrent_layer
         self.recurrent = [self._recurrent_layer(index) for index in range(depth)]
         self.norms = [
             keras.layers.LayerNormalization(name=f"norm_{index}", dtype=policy)
@@ -122,6 +123,10 @@ class Stack(keras.layers.Layer):
         layer = LAYERS[self.layer](self.units, name=f"recurrent_{index}", **options)
         if not self.bidirectional:
             return layer
+        # Bidirectional makes both directions anew, from the configuration of the layer. While a file is loaded, Keras
+        # looks up by the address of the original what it has made already, and would hand out a layer made before for
+        # an original that came to lie where a forgotten one was. So none is forgotten.
+        self._originals.append(layer)
         return keras.layers.Bidirectional(layer, name=f"recurrent_{index}", dtype=self.dtype_policy)
 
     def build(self, sequences_shape: Any) -> None:

@@ -1,5 +1,6 @@
 """`Stack` against layers of Keras put together by hand, in chunks, through files, and with padding."""
 
+import gc
 import json
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras.src.backend.common import global_state
+from keras.src.saving.serialization_lib import ObjectSharingScope
 from tensorflow.core.protobuf import saved_model_pb2
 
 import models
@@ -291,6 +294,16 @@ def test_files_in_a_fresh_process(inputs, tmp_path):
     assert process.returncode == 0, process.stderr
     for name, model in files.items():
         np.testing.assert_allclose(np.load(tmp_path / f"{name}.npy"), model(inputs), rtol=1e-6, atol=1e-6)
+
+
+def test_what_is_made_while_a_file_is_loaded_is_not_forgotten():
+    # Keras keeps addresses in a table then; a layer at the address of a forgotten one would be taken for it.
+    with ObjectSharingScope():
+        stacks = [Stack("gru", UNITS, depth=2, bidirectional=True) for _ in range(2)]
+        gc.collect()
+        addresses = set(global_state.get_global_attribute("shared_objects/id_to_config_map"))
+        assert len(addresses) > len(stacks)
+        assert not addresses - {id(each) for each in gc.get_objects()}
 
 
 @pytest.mark.parametrize("layer", ["lstm", "min_gru"])
