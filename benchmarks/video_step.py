@@ -22,7 +22,7 @@ from pipelines.video.future.train import batch_loss
 from pipelines.video.future.trained import build
 
 NETWORKS: dict[str, dict[str, Any]] = {
-    "ConvLSTM": {"head": "pixels", "matching": False, "patch": 4, "filters": (64,), "depth": 2},
+    "ConvLSTM": {"head": "pixels", "matching": (), "coordinates": False, "patch": 4, "filters": (64,), "depth": 2},
     "of the preset next-frames": {},
 }
 """The plain encoder–forecaster of two layers, and what the preset adds to it, which is no recurrence."""

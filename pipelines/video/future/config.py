@@ -45,6 +45,11 @@ class FutureConfiguration(TaskCommand):
                 "data.crop: a spatiotemporal LSTM is made for one size of frames. Leave the crop out, or say "
                 f"--network.recurrent conv_lstm. Received: {data.crop}"
             )
+        if data.crop and network.coordinates:
+            raise ValueError(
+                "data.crop: what is learned from squares has no place in the frame. Leave the crop out, or say "
+                f"--network.no_coordinates. Received: {data.crop}"
+            )
         side = network.patch * 2 ** (len(network.filters) - 1)
         sizes = {"data.height": data.height, "data.width": data.width, "data.crop": data.crop}
         if wrong := [f"{name} {size}" for name, size in sizes.items() if size % side]:
@@ -56,7 +61,9 @@ class FutureConfiguration(TaskCommand):
 
 
 _NEXT_FRAMES = FutureConfiguration(
-    network=NetworkConfiguration(patch=8, filters=(64,)),
+    similarity_weight=0.12,
+    absolute_weight=0.1,
+    steps_per_epoch=165,
     training=TrainingConfiguration(
         epochs=4, learning_rate=4e-3, gradient_clip_norm=1.0, weight_average_decay=0.99, mixed_precision=True
     ),
@@ -65,7 +72,7 @@ _LARGE = _NEXT_FRAMES.replace(
     network={"filters": (96,), "movements": 3, "decoder_filters": 96}, training={"epochs": 30}
 )
 _REAL_VIDEO = _NEXT_FRAMES.replace(
-    network={"stillness": 5.0},
+    network={"stillness": 5.0, "coordinates": False},
     steps_per_epoch=100,
     data={
         "source": "real_clips",

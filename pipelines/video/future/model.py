@@ -63,11 +63,15 @@ class FrameForecaster(keras.Model):
         return tf.concat(forecasts, axis=1)
 
     def _seen(self, frames: tf.Tensor, before: tf.Tensor) -> tf.Tensor:
-        """What the core sees of frames: their patches, those of the frame before each, and how the ones match."""
-        patch, dtype = self.network.patch, self.core.compute_dtype
-        seen = [tf.nn.space_to_depth(tf.cast(each, dtype), patch) for each in (frames, before)]
-        if self.network.matching:
-            seen.append(tf.cast(matched(frames, before, patch, self.network.reach), dtype))
+        """What the core sees of frames: their patches, those of the frame before each, how they match, and where."""
+        network, dtype = self.network, self.core.compute_dtype
+        seen = [tf.nn.space_to_depth(tf.cast(each, dtype), network.patch) for each in (frames, before)]
+        if network.matching:
+            seen.append(tf.cast(matched(frames, before, network.patch, network.reach, network.matching), dtype))
+        if network.coordinates:
+            sides = (tf.linspace(-1.0, 1.0, side) for side in tf.unstack(tf.shape(seen[0])[1:3]))
+            places = tf.cast(tf.stack(tf.meshgrid(*sides, indexing="ij"), axis=-1), dtype)  # (rows, columns, 2)
+            seen.append(tf.zeros_like(seen[0][..., :1]) + places)
         return tf.concat(seen, axis=-1)
 
     def forecast(self, frames: np.ndarray, future: int) -> np.ndarray:

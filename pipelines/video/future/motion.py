@@ -34,21 +34,23 @@ def displaced(frames: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor, patch: int
     return tf.reshape(moved, [grid[0], movements, *frames.shape[1:]])
 
 
-def matched(frames: tf.Tensor, before: tf.Tensor, patch: int, reach: int) -> tf.Tensor:
+def matched(frames: tf.Tensor, before: tf.Tensor, patch: int, reach: int, widths: tuple[int, ...] = (1,)) -> tf.Tensor:
     """Finds where each patch of frames was in the frames before, as block matching in video coding does.
 
     Of each patch the sum of squared differences from the frame before is taken at each displacement of at most `reach`
-    pixels; a softmax of its negative is a distribution over displacements, flat where there is nothing to be seen.
+    pixels; a softmax of its negative is a distribution over displacements, flat where there is nothing to be seen. A
+    square of several patches shows more: where one patch is all even, its neighbours may tell how it moved.
 
     Args:
         frames: (batch, rows, columns, channels), from 0 to 1.
         before: likewise.
         patch: side of a patch, in pixels.
         reach: pixels.
+        widths: of the squares of patches that are matched, each around the patch: 1 is the patch alone, 3 has 9.
 
     Returns:
-        (batch, patches, patches, 2 · (2 · reach + 1)): the distributions over rows and over columns. No gradient
-        passes.
+        (batch, patches, patches, widths · 2 · (2 · reach + 1)): for each width the distributions over rows and over
+        columns. No gradient passes.
     """
     frames, before = (tf.stop_gradient(tf.cast(each, tf.float32)) for each in (frames, before))
     span, channels = 2 * reach + 1, frames.shape[-1]
@@ -63,9 +65,15 @@ def matched(frames: tf.Tensor, before: tf.Tensor, patch: int, reach: int) -> tf.
     products = tf.nn.depthwise_conv2d(around, patches, steps, "VALID")  # (1, span, span, all)
     energy = patch**2 * tf.nn.avg_pool2d(tf.square(around), patch, 1, "VALID")
     likeness = tf.reduce_sum(tf.reshape(2 * products - energy, (span * span, -1, channels)), axis=-1)
-    chances = tf.reshape(tf.nn.softmax(SHARPNESS * likeness, axis=0), (span, span, -1))
-    found = tf.concat([tf.reduce_sum(chances, axis=1), tf.reduce_sum(chances, axis=0)], axis=0)
-    return tf.reshape(tf.transpose(found), tf.concat([grid, [2 * span]], axis=0))
+    likeness = tf.reshape(tf.transpose(likeness), tf.concat([grid, [span * span]], axis=0))
+    found = []
+    for width in widths:
+        sides = [width // 2, (width - 1) // 2]
+        padded = tf.pad(likeness, [[0, 0], sides, sides, [0, 0]])
+        summed = width**2 * tf.nn.avg_pool2d(padded, width, 1, "VALID")
+        chances = tf.reshape(tf.nn.softmax(SHARPNESS * summed), tf.concat([grid, [span, span]], axis=0))
+        found += [tf.reduce_sum(chances, axis=-1), tf.reduce_sum(chances, axis=-2)]
+    return tf.concat(found, axis=-1)
 
 
 def _around(frames: tf.Tensor, patch: int, reach: int) -> tf.Tensor:

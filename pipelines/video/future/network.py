@@ -25,7 +25,12 @@ class NetworkConfiguration(Configuration):
     head: Literal["motion", "pixels"] = Field(
         "motion", description="what is forecast: how the pixels of the last frame move, or the pixels themselves"
     )
-    matching: bool = Field(True, description="the network also sees where each patch was in the frame before")
+    matching: tuple[int, ...] = Field(
+        (1, 3), description="the network also sees where squares so many patches wide were in the frame before"
+    )
+    coordinates: bool = Field(
+        True, description="the network also sees where in the frame each patch is: where walls are; not with data.crop"
+    )
     movements: int = Field(2, ge=1, description="that a patch can make at once, as where one thing passes another")
     stillness: float = Field(
         0.0, ge=0, description="an untrained network copies the last frame, the more so the higher; 0: it mixes all"

@@ -64,7 +64,7 @@ def test_training_says_what_it_wrote_and_what_comes_next(
     monkeypatch.setenv("UNROLLED_RUNS", str(there / "runs"))  # the run of the other tests stays the latest
     options = (
         f"--data.source csv --data.path {corpus} --data.height 16 --data.width 16 --data.clip_frames 4 "
-        "--data.future_frames 2 --data.batch_size 2 --network.head pixels --network.filters 3 --network.no_matching "
+        "--data.future_frames 2 --data.batch_size 2 --network.head pixels --network.filters 3 --network.matching "
         "--training.epochs 1 --training.no_mixed_precision --steps_per_epoch 2 --truth_epochs 1"
     )
     train.main(["next-frames", *options.split()])

@@ -15,7 +15,7 @@ from pipelines.video.future.trained import build
 NETWORKS: list[dict[str, Any]] = [
     {},
     {"recurrent": "spatiotemporal_lstm", "filters": (5,), "depth": 2},
-    {"head": "pixels", "matching": False, "depth": 2},
+    {"head": "pixels", "matching": (), "depth": 2},
 ]
 
 
@@ -58,6 +58,18 @@ def test_a_roll_out_is_watching_one_s_own_forecasts(network: dict[str, Any]) -> 
         following = forecaster(frames, future=1)[:, -1:]
         np.testing.assert_allclose(following[:, 0], whole[:, number], atol=1e-5)
         frames = tf.concat([frames, following], axis=1)
+
+
+def test_a_place_in_the_frame_is_seen_where_it_is_told() -> None:
+    """Without coordinates what is in the middle of a large dark frame is forecast alike wherever it stands."""
+    frames = np.zeros((2, 4, 64, 64, 1), np.float32)
+    for clip, at in enumerate((28, 32)):
+        frames[clip, :, at : at + 4, at : at + 4] = 0.8
+    for coordinates in (False, True):
+        chosen = configuration(coordinates=coordinates, filters=(4,))
+        forecasts = build(chosen.replace(data={"height": 64, "width": 64}))(frames, future=1)[:, -1].numpy()
+        alike = np.allclose(forecasts[0, 24:36, 24:36], forecasts[1, 28:40, 28:40], atol=1e-5)
+        assert alike != coordinates
 
 
 def test_where_the_truth_is_shown_it_is_watched() -> None:

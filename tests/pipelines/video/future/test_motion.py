@@ -31,21 +31,24 @@ def test_displaced_pixels_are_means_over_their_patch_s_displacements() -> None:
 
 def test_matching_is_a_softmax_of_squared_differences() -> None:
     random = np.random.default_rng(0)
-    patch, reach = 4, 2
-    before, frames = random.uniform(size=(2, 2, 8, 12, 3)).astype(np.float32)
-    found = matched(tf.constant(frames), tf.constant(before), patch, reach).numpy()
+    patch, reach, widths = 4, 2, (1, 2, 3)
+    before, frames = 0.4 * random.uniform(size=(2, 2, 8, 12, 3)).astype(np.float32)
+    found = matched(tf.constant(frames), tf.constant(before), patch, reach, widths).numpy()
     padded = np.pad(before, [(0, 0), (reach, reach), (reach, reach), (0, 0)])
     span = 2 * reach + 1
-    for batch, row, column in np.ndindex(2, 2, 3):
+    differences = np.zeros((2, 2, 3, span, span))
+    for batch, row, column, i, j in np.ndindex(differences.shape):
         top, left = row * patch, column * patch
         here = frames[batch, top : top + patch, left : left + patch]
-        differences = np.zeros((span, span))
-        for i, j in np.ndindex(span, span):
-            there = padded[batch, top + i : top + i + patch, left + j : left + j + patch]
-            differences[i, j] = np.square(here - there).sum()
-        chances = softmax(-SHARPNESS * differences)
-        expected = np.concatenate([chances.sum(axis=1), chances.sum(axis=0)])
-        np.testing.assert_allclose(found[batch, row, column], expected, atol=1e-4)
+        there = padded[batch, top + i : top + i + patch, left + j : left + j + patch]
+        differences[batch, row, column, i, j] = np.square(here - there).sum()
+    for batch, row, column in np.ndindex(2, 2, 3):
+        expected = []
+        for width in widths:  # an even square reaches farther up and left
+            rows, columns = (slice(max(0, at - width // 2), at + (width + 1) // 2) for at in (row, column))
+            chances = softmax(-SHARPNESS * differences[batch, rows, columns].sum(axis=(0, 1)))
+            expected += [chances.sum(axis=1), chances.sum(axis=0)]
+        np.testing.assert_allclose(found[batch, row, column], np.concatenate(expected), atol=1e-4)
 
 
 def test_what_matching_finds_moves_a_frame_back() -> None:

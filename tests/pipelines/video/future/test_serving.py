@@ -59,7 +59,7 @@ def test_exported_equals_in_memory(
 
 
 @pytest.mark.parametrize(
-    "network", [{"recurrent": "spatiotemporal_lstm", "filters": (4,)}, {"head": "pixels", "matching": False}]
+    "network", [{"recurrent": "spatiotemporal_lstm", "filters": (4,)}, {"head": "pixels", "matching": ()}]
 )
 def test_other_networks_are_exported_whole(
     network: dict[str, Any], tmp_path: Path, answer_elsewhere: Callable[..., Any]
