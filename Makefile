@@ -26,8 +26,8 @@ targets = $(addprefix $(1)-,$(PIPELINES))
 # Said before the environment is made, not after: $(call needs,target,variable,what it names,an example).
 define needs
 ifneq ($(filter $(1),$(MAKECMDGOALS)),)
-ifeq ($(strip $(value $(2))),)
-$$(error There is nothing to work on. Name $(3): make $(1) $(4). Received: $(2)=$($(2)))
+ifeq ($$(strip $$(value $(2))),)
+$$(error There is nothing to work on. Name $(3): make $(1) $(4). Received: $(2)=$$(value $(2)))
 endif
 endif
 endef
@@ -38,9 +38,10 @@ $(eval $(call needs,translate,TEXT,the sentence,TEXT="In the beginning"))
 $(eval $(call needs,predict-video,VIDEO,the video,VIDEO=clip.mp4))
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
-# As they were typed, whatever signs are in them.
+# As they were typed, whatever signs are in them; the variables themselves would be expanded on their way.
 export GIVEN_PROMPT := $(value PROMPT)
 export GIVEN_TEXT := $(value TEXT)
+unexport PROMPT TEXT
 
 .DEFAULT_GOAL := help
 .PHONY: help setup transcribe forecast judge generate translate predict-video bench gradient-flow docs test test-all lint format clean \

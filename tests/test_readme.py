@@ -82,6 +82,39 @@ def test_a_mistake_in_a_command_is_found(monkeypatch: pytest.MonkeyPatch) -> Non
             test_shell_commands_are_accepted(line, monkeypatch)
 
 
+@needs_make
+@pytest.mark.parametrize("variable, command", [("TEXT", "judge"), ("TEXT", "translate"), ("PROMPT", "generate")])
+@pytest.mark.parametrize("given", ["command line", "environment"])
+def test_texts_reach_a_command_as_they_were_typed(
+    variable: str, command: str, given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever they hold, and nothing of it is run."""
+    printer = tmp_path / "printer"
+    printer.write_text('#!/bin/sh\nshift 2\nprintf "%s\\0" "$@"\n')
+    printer.chmod(0o755)
+    (tmp_path / ".complete").touch()
+    touched = tmp_path / "touched"
+    for text in (
+        f"$(shell touch {touched})",
+        f"`touch {touched}` x; touch {touched}",
+        "$(unclosed",
+        "hello, (world",
+        "a,b)",
+        "x # y",
+        "endif",
+        'it\'s "so" $HOME \\ 😀 مرحبا',
+    ):
+        order = ["make", "--silent", "--file", str(REPOSITORY / "Makefile"), command, f"PYTHON={printer}"]
+        order.append(f"VENV={tmp_path}")
+        if given == "environment":
+            monkeypatch.setenv(variable, text)
+        else:
+            order.append(f"{variable}={text}")
+        made = subprocess.run(order, cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
+        assert made.stdout == f"{text}\0", made.stderr
+        assert not touched.exists()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
 def test_python_runs(page: Path) -> None:
     names: dict[str, Any] = {}
