@@ -58,22 +58,23 @@ def training_run(
         RunError: if there is no run to resume, or the new one cannot be written.
     """
     program = f"python -m pipelines.{pipeline}.train"
+    names = [argument.partition("=")[0] for argument in arguments if argument.startswith("--")]
+    others = [name for name in names if name not in ("--resume", "--evaluate", "--no_evaluate")]
+    if "--resume" in names and others:  # which the preset may refuse, but the run would not have
+        raise ConfigurationError(
+            "A run that is resumed keeps the settings with which it started. Expected no option beside --resume "
+            "(RESUME=1) but the preset. Leave the others out, or start a new run, without --resume. "
+            f"Received: {', '.join(others)}"
+        )
     preset, configuration = parse_command_line(presets, arguments, program, description)
     if not getattr(configuration, "resume", False):
         run = Run.create(pipeline, preset, configuration)
         run.lock()
         return run, configuration
-    names = [argument.partition("=")[0] for argument in arguments if argument.startswith("--")]
-    if settings := [name for name in names if name not in ("--resume", "--evaluate", "--no_evaluate")]:
-        raise ConfigurationError(
-            "A run that is resumed keeps the settings with which it started. Expected no option beside --resume "
-            "(RESUME=1) but the preset. Leave the others out, or start a new run, without --resume. "
-            f"Received: {', '.join(settings)}"
-        )
     named = not arguments[0].startswith("-")
     run = Run.newest_unfinished(pipeline, preset if named else None)
     print(f"Going on with {run.folder}, configured as it was when it started.")
-    started = run.read_configuration(type(configuration))
+    started = run.read_configuration(type(presets.get(run.preset, configuration)))
     return run, started.replace(evaluate=True) if getattr(configuration, "evaluate", False) else started
 
 

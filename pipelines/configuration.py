@@ -238,12 +238,14 @@ def _explain(error: pydantic.ValidationError, kind: type[Configuration]) -> str:
             lines.append(f"{_explain_unknown(path, kind)} Received: {path} = {received}")
         elif detail["type"] == "missing":
             lines.append(f"{path}: a value is needed, and there is no default. Give {path}. Received: nothing")
+        elif detail["type"] == "value_error" and "Received: " in detail["msg"]:  # of several settings, and says all
+            lines.append(detail["msg"].removeprefix("Value error, "))
         elif detail["type"] == "json_invalid":
             lines.append(f"The text is not JSON: {message}. Write the file again. Received: {received}")
         else:
             choices = re.findall(r"'([^']*)'", str(detail.get("ctx", {}).get("expected", "")))
-            fix = _did_you_mean(str(detail["input"]), choices) or f" Change {path}."
-            lines.append(f"{path}: {message}.{fix} Received: {received}")
+            fix = _did_you_mean(str(detail["input"]), choices) or f" Change {path or 'it'}."
+            lines.append(f"{path or 'The settings'}: {message}.{fix} Received: {received}")
     return "\n".join(lines)
 
 

@@ -102,7 +102,10 @@ class Run:
         """
         if finished := cls.all_finished(pipeline, preset, root):
             return finished[-1]
-        raise _no_run("finished", pipeline, preset, root, _make_command(pipeline, preset))
+        command = _make_command(pipeline, preset)
+        if any(_runs(pipeline, preset, root)):
+            command += ", with RESUME=1 to go on with one that was stopped"
+        raise _no_run("finished", pipeline, preset, root, command)
 
     @classmethod
     def all_finished(cls, pipeline: str, preset: str | None = None, root: Path | str | None = None) -> "list[Run]":
@@ -286,7 +289,9 @@ def _make_command(pipeline: str, preset: str | None) -> str:
 
 
 def _no_run(state: str, pipeline: str, preset: str | None, root: Path | str | None, command: str) -> RunError:
+    others = len(_runs(pipeline, preset, root))
     return RunError(
         f"There is no {state} {pipeline} run{f' of preset {preset}' if preset else ''} yet. Expected one in "
-        f"{runs_folder(root) / pipeline / (preset or '')}. Type: {command}. Received: preset={preset!r}"
+        f"{runs_folder(root) / pipeline / (preset or '')}. Type: {command}. "
+        f"Received: {f'{others} that are not {state}' if others else 'none'}"
     )

@@ -1,7 +1,8 @@
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
+import pydantic
 import pytest
 import tyro
 from pydantic import Field
@@ -224,3 +225,26 @@ def test_command_without_presets() -> None:
     with pytest.raises(SystemExit) as stop:
         parse_options(Options, ["a.wav", "--rum", "x"], "transcribe", "")
     assert stop.value.code == 2
+
+
+class Frames(Configuration):
+    height: int = 64
+    patch: int = 4
+
+    @pydantic.model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.height < 0:
+            raise ValueError("A height is positive")
+        if self.height % self.patch:
+            raise ValueError(f"Expected a height that patch divides. Change one of both. Received: {self.height}")
+        return self
+
+
+def test_an_error_of_several_settings_is_said_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    for height, message in (
+        ("7", "Error: Expected a height that patch divides. Change one of both. Received: 7\n"),
+        ("-4", "Error: The settings: value error, A height is positive. Change it. Received: {"),
+    ):
+        with pytest.raises(SystemExit):
+            parse_command_line({"tiny": Frames()}, ["--height", height], "python -m train", "")
+        assert capsys.readouterr().err.startswith(message)

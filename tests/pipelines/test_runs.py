@@ -171,7 +171,9 @@ def test_missing_runs_say_what_to_type(root: Path, tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"no finished speech run yet.*Type: make train-speech\. Received"):
         Run.latest("speech")
     Run.create("speech", "small", Model())
-    with pytest.raises(RunError, match=r"of preset small yet.*Type: make train-speech PRESET=small\."):
+    with pytest.raises(
+        RunError, match=r"of preset small yet.*PRESET=small, with RESUME=1 .*Received: 1 that are not finished"
+    ):
         Run.latest("speech", "small")
     with pytest.raises(RunError, match=r"no such run folder.*Received: .*nowhere"):
         Run.open(tmp_path / "nowhere")

@@ -57,6 +57,12 @@ def test_a_training_reaches_the_task_of_its_preset(
     assert called[2] == ("reading", "evaluate", "--run", str(Run.latest("letters").folder))
 
 
+def test_a_training_is_resumed_whatever_its_task(called: list[tuple[str, ...]]) -> None:
+    Run.create("letters", "write", PRESETS["write"])
+    tasks.train("letters", PRESETS, ["--resume"], "")
+    assert called == [("writing", "train", "writing")]
+
+
 def test_a_command_reaches_the_task_of_its_run(called: list[tuple[str, ...]]) -> None:
     tasks.train("letters", PRESETS, ["read"], "")
     first = Run.latest("letters").folder
