@@ -1,14 +1,23 @@
-"""What the tests of all pipelines share: a process in which an exported model is all there is."""
+"""What the tests of all pipelines share: a process that has only an exported model, and a training that is killed."""
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import h5py
+import numpy as np
 import pytest
+
+from pipelines.runs import Run
+
+REPOSITORY = Path(__file__).parents[2]
 
 # Whoever imports Keras or a package of ours in this process fails.
 BEFORE = """
@@ -77,3 +86,67 @@ def answer_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., 
         return json.loads(done.stdout.partition("ANSWER")[2])
 
     return answer
+
+
+def weights_of(run: Run) -> dict[str, np.ndarray]:
+    """The weights that a training left, by their place in the file."""
+    found: dict[str, np.ndarray] = {}
+    with h5py.File(run.folder / "model.weights.h5") as file:
+        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
+@pytest.fixture(scope="session")
+def weights() -> Callable[[Run], dict[str, np.ndarray]]:
+    """`weights_of`."""
+    return weights_of
+
+
+@pytest.fixture
+def whole_and_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, str], tuple[Run, Run]]:
+    """A function that trains twice: once to the end, and once killed in the second epoch, and resumed.
+
+    It takes a pipeline, a preset and changes of it, of three epochs or more, and fails unless both runs end with the
+    same history and the same weights, bit for bit.
+    """
+    monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path / "runs"))
+
+    def train_twice(pipeline: str, preset: str, changes: str) -> tuple[Run, Run]:
+        module = f"pipelines.{pipeline}.train"
+        train = import_module(module).main
+        arguments = [preset, *changes.split(), "--training.checkpoint_seconds", "0.1"]
+        train(arguments)
+        whole = Run.latest(pipeline)
+        environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+        training = subprocess.Popen([sys.executable, "-m", module, *arguments], cwd=REPOSITORY, env=environment)
+        killed = _second_epoch(training, whole)
+        training.send_signal(signal.SIGKILL)
+        assert training.wait() == -signal.SIGKILL, "the training ended before it could be killed"
+        assert not (killed / "model.weights.h5").exists()
+
+        train([preset, "--resume"])
+
+        resumed = Run.latest(pipeline)
+        assert resumed.folder == killed
+        assert (resumed.folder / "history.csv").read_text() == (whole.folder / "history.csv").read_text()
+        expected, found = weights_of(whole), weights_of(resumed)
+        assert found.keys() == expected.keys()
+        for name, weight in expected.items():
+            np.testing.assert_array_equal(found[name], weight, err_msg=name)
+        return whole, resumed
+
+    return train_twice
+
+
+def _second_epoch(training: subprocess.Popen, whole: Run) -> Path:
+    """Waits until a training has written a checkpoint in its second epoch, and returns its folder."""
+    while training.poll() is None:
+        folder = next((path for path in whole.folder.parent.iterdir() if path.name > whole.folder.name), None)
+        if folder and (folder / "history.csv").exists():
+            latest = folder / "checkpoints" / "latest.npz"
+            before = latest.stat().st_mtime_ns
+            while latest.stat().st_mtime_ns == before and training.poll() is None:
+                time.sleep(0.005)
+            return folder
+        time.sleep(0.02)
+    raise AssertionError("the training ended before its second epoch")

@@ -1,15 +1,9 @@
 """Training: it learns, it moves every weight, it goes on after a kill as if nothing had happened."""
 
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -223,49 +217,18 @@ def test_series_of_different_lengths_are_forecast_as_each_alone(experiment: Expe
         np.testing.assert_array_equal(each.truth, truth)
 
 
-def weights(run: Run) -> dict[str, np.ndarray]:
-    with h5py.File(run.folder / "model.weights.h5") as file:
-        found: dict[str, np.ndarray] = {}
-        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
-    return found
-
-
 @pytest.mark.slow
-def test_killed_and_resumed_equals_uninterrupted(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_and_resumed_equals_uninterrupted(
+    table: Path, whole_and_resumed: Callable[[str, str, str], tuple[Run, Run]]
+) -> None:
     """With everything random on: windows, noise, dropout of two kinds."""
-    monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path / "runs"))
     changes = (
         f"--data.path {table} --data.targets load --data.series name --data.window 24 --data.horizon 4 "
         "--data.warm_up 4 --data.batch_size 4 --network.units 4 --network.members 2 --network.dropout 0.3 "
         "--network.recurrent_dropout 0.2 --network.noise 0.1 --steps_per_epoch 60 --training.epochs 3 "
-        "--training.checkpoint_seconds 0.1 --training.weight_average_decay 0.9"
-    ).split()
-    train.main(["own", *changes])
-    whole = Run.latest("series")
-    command = [sys.executable, "-m", "pipelines.series.train", "own", *changes]
-    started = subprocess.Popen(command, cwd=REPOSITORY, env=os.environ | {"PYTHONPATH": str(REPOSITORY)})
-    seen = None
-    while seen is None and started.poll() is None:
-        time.sleep(0.02)
-        killed = next((path for path in whole.folder.parent.iterdir() if path.name > whole.folder.name), None)
-        if killed and (killed / "history.csv").exists():  # in the second epoch
-            seen = killed / "checkpoints" / "latest.npz"
-            before = seen.stat().st_mtime_ns
-            while seen.stat().st_mtime_ns == before and started.poll() is None:
-                time.sleep(0.005)
-    started.send_signal(signal.SIGKILL)
-    assert started.wait() == -signal.SIGKILL, "the training ended before it could be killed"
-    assert killed is not None and not (killed / "model.weights.h5").exists()
-
-    train.main(["own", "--resume"])
-
-    resumed = Run.latest("series")
-    assert resumed.folder == killed
-    assert (resumed.folder / "history.csv").read_text() == (whole.folder / "history.csv").read_text()
-    expected = weights(whole)
-    assert weights(resumed).keys() == expected.keys()
-    for name, value in weights(resumed).items():
-        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+        "--training.weight_average_decay 0.9"
+    )
+    whole, resumed = whole_and_resumed("series", "own", changes)
     assert resumed.read_json("calibration.json") == whole.read_json("calibration.json")
 
 

@@ -1,17 +1,11 @@
 """Training: it learns, it moves every weight, it goes on after a kill as if nothing had happened."""
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
-import h5py
 import jiwer
 import keras
 import numpy as np
@@ -71,55 +65,19 @@ def test_one_step_moves_every_trainable_weight(corpus: Path, configure: Configur
     np.testing.assert_array_equal(recogniser.mean, mean)
 
 
-def weights(run: Run) -> dict[str, np.ndarray]:
-    with h5py.File(run.folder / "model.weights.h5") as file:
-        found: dict[str, np.ndarray] = {}
-        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
-    return found
-
-
 @pytest.mark.slow
 def test_killed_and_resumed_equals_uninterrupted(
-    make_corpus: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_corpus: Callable[..., Path], tmp_path: Path, whole_and_resumed: Callable[[str, str, str], tuple[Run, Run]]
 ) -> None:
     """With everything random on: order, speed, noise, masks, dropout."""
-    corpus = make_corpus(tmp_path / "corpus", recordings=12)
-    monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path / "runs"))
     changes = (
-        f"--data.source manifest --data.path {corpus} --data.batch_seconds 3.2 --features.mel_bands 8 "
+        f"--data.source manifest --data.path {make_corpus(tmp_path / 'corpus', recordings=12)} "
+        "--data.batch_seconds 3.2 --features.mel_bands 8 "
         "--network.units 4 --network.layers 1 --network.filters 2 --network.dropout 0.3 --data.pretraining none "
         "--augmentation.speed 0.1 --augmentation.noise_share 0.5 --steps_per_epoch 25 --training.epochs 3 "
-        "--training.checkpoint_seconds 0.2 --training.weight_average_decay 0.9 --decoding.beam_width 2"
-    ).split()
-    train.main(["small", *changes])
-    whole = Run.latest("speech")
-
-    command = [sys.executable, "-m", "pipelines.speech.train", "small", *changes]
-    started = subprocess.Popen(command, cwd=REPOSITORY, env=os.environ | {"PYTHONPATH": str(REPOSITORY)})
-    seen = None
-    while seen is None and started.poll() is None:
-        time.sleep(0.05)
-        killed = next((path for path in whole.folder.parent.iterdir() if path.name > whole.folder.name), None)
-        # In the second epoch, its first steps done: `history.csv` has one row.
-        if killed and (killed / "history.csv").exists():
-            seen = killed / "checkpoints" / "latest.npz"
-            before = seen.stat().st_mtime_ns
-            while seen.stat().st_mtime_ns == before and started.poll() is None:
-                time.sleep(0.01)
-    started.send_signal(signal.SIGKILL)
-    assert started.wait() == -signal.SIGKILL, "the training ended before it could be killed"
-    assert killed is not None
-    assert not (killed / "model.weights.h5").exists()
-
-    train.main(["small", "--resume"])
-
-    resumed = Run.latest("speech")
-    assert resumed.folder == killed
-    assert (resumed.folder / "history.csv").read_text() == (whole.folder / "history.csv").read_text()
-    expected = weights(whole)
-    assert weights(resumed).keys() == expected.keys()
-    for name, value in weights(resumed).items():
-        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+        "--training.weight_average_decay 0.9 --decoding.beam_width 2"
+    )
+    whole, resumed = whole_and_resumed("speech", "small", changes)
     assert resumed.read_json("decoder.json") == whole.read_json("decoder.json")
 
 

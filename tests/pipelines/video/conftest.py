@@ -1,6 +1,6 @@
 """Small real video files for the tests of the video pipeline."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -52,6 +52,32 @@ def square() -> Callable[..., np.ndarray]:
 def write_video() -> Callable[..., Path]:
     """`save_video`."""
     return save_video
+
+
+def save_grey(path: Path, frames: np.ndarray) -> Path:
+    """Writes grey frames, uint8 (frames, height, width), without loss."""
+    return save_video(path, np.repeat(frames[..., np.newaxis], 3, axis=-1), rate=10.0)
+
+
+@pytest.fixture(scope="session")
+def save_clip() -> Callable[..., Path]:
+    """`save_grey`."""
+    return save_grey
+
+
+@pytest.fixture(scope="session")
+def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache of what is made once, for all tests of a task."""
+    folder = tmp_path_factory.mktemp("session_cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UNROLLED_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def runs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of all runs, to be given as UNROLLED_RUNS."""
+    return tmp_path_factory.mktemp("runs")
 
 
 @pytest.fixture

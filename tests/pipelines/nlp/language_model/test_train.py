@@ -1,21 +1,13 @@
 """Training: it learns, it moves every weight, its state goes on, and a kill changes nothing."""
 
-import os
-import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipelines.nlp import train as command
 from pipelines.nlp.language_model import data, train
 from pipelines.nlp.language_model.config import LanguageModelConfiguration
 from pipelines.nlp.language_model.data import BOUNDARY
@@ -161,46 +153,14 @@ def test_changed_text_is_refused_on_resume(experiment: Experiment, tmp_path: Pat
         train.record(run, smaller)
 
 
-def weights(run: Run) -> dict[str, np.ndarray]:
-    with h5py.File(run.folder / "model.weights.h5") as file:
-        found: dict[str, np.ndarray] = {}
-        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
-    return found
-
-
 @pytest.mark.slow
 def test_killed_and_resumed_equals_uninterrupted(
-    text_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    text_file: Path, whole_and_resumed: Callable[[str, str, str], tuple[Run, Run]]
 ) -> None:
     """With the carried state and everything random on: order, places, dropout of all kinds."""
-    monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path / "runs"))
     changes = (
         f"--data.path {text_file} --data.batch_size 2 --data.window 8 --vocabulary.size 300 --network.units 8 "
         "--network.width 8 --network.contexts 32 --network.dropout 0.2 --network.embedding_dropout 0.1 "
-        "--network.weight_dropout 0.2 --network.context_dropout 0.2 --training.epochs 2 "
-        "--training.checkpoint_seconds 0.1"
-    ).split()
-    command.main(["own-language-model", *changes])
-    whole = Run.latest("nlp")
-    module = [sys.executable, "-m", "pipelines.nlp.train", "own-language-model"]
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-    started = subprocess.Popen([*module, *changes], cwd=REPOSITORY, env=environment)
-    killed = None
-    while started.poll() is None:
-        time.sleep(0.02)
-        folders = [path for path in whole.folder.parent.iterdir() if path.name[0] != "." and path != whole.folder]
-        killed = next((path for path in folders if (path / "checkpoints" / "latest.npz").exists()), None)
-        if killed:
-            time.sleep(0.3)
-            started.send_signal(signal.SIGKILL)
-    started.wait()
-    assert killed is not None and not Run.open(killed).finished
-    shutil.rmtree(killed / "tensorboard")
-    command.main(["own-language-model", "--resume"])
-    resumed = Run.open(killed)
-    assert resumed.finished
-    assert [{**row} for row in resumed.history()] == [{**row} for row in whole.history()]
-    expected, found = weights(whole), weights(resumed)
-    assert expected.keys() == found.keys()
-    for name, weight in expected.items():
-        np.testing.assert_array_equal(found[name], weight, err_msg=name)
+        "--network.weight_dropout 0.2 --network.context_dropout 0.2 --training.epochs 3"
+    )
+    whole_and_resumed("nlp", "own-language-model", changes)

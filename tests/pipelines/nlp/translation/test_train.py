@@ -1,23 +1,16 @@
 """Training: it learns, it moves every weight, it goes on after a kill as if nothing had happened."""
 
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from pipelines.nlp.subwords import PADDING, Subwords
 from pipelines.nlp.text_files import TextDataError
-from pipelines.nlp.train import main
 from pipelines.nlp.translation import data, train
 from pipelines.nlp.translation.config import PRESETS, TranslationConfiguration
 from pipelines.nlp.translation.model import Translator, source_numbers, target_numbers
@@ -153,50 +146,17 @@ def test_nothing_learned_depends_on_the_test_split(experiment: Experiment, tmp_p
     assert [pair[1:] for pair in other.pairs["train"]] == [pair[1:] for pair in corpus.pairs["train"]]
 
 
-def weights(run: Run) -> dict[str, np.ndarray]:
-    with h5py.File(run.folder / "model.weights.h5") as file:
-        found: dict[str, np.ndarray] = {}
-        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
-    return found
-
-
 @pytest.mark.slow
 def test_killed_and_resumed_equals_uninterrupted(
-    pair_files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pair_files: tuple[Path, Path], whole_and_resumed: Callable[[str, str, str], tuple[Run, Run]]
 ) -> None:
     """With everything random on: order and dropout of both kinds."""
-    monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path / "runs"))
     changes = (
         f"--data.source_path {pair_files[0]} --data.target_path {pair_files[1]} --data.batch_tokens 300 "
         "--subwords.size 330 --network.units 8 --network.attention_units 4 --network.no_compiled "
-        "--training.epochs 3 --training.checkpoint_seconds 0.1 --training.weight_average_decay 0.9"
-    ).split()
-    main(["own-translation", *changes])
-    whole = Run.latest("nlp")
-    command = [sys.executable, "-m", "pipelines.nlp.train", "own-translation", *changes]
-    started = subprocess.Popen(command, cwd=REPOSITORY, env=os.environ | {"PYTHONPATH": str(REPOSITORY)})
-    seen = None
-    while seen is None and started.poll() is None:
-        time.sleep(0.02)
-        killed = next((path for path in whole.folder.parent.iterdir() if path.name > whole.folder.name), None)
-        if killed and (killed / "history.csv").exists():  # in the second epoch
-            seen = killed / "checkpoints" / "latest.npz"
-            before = seen.stat().st_mtime_ns
-            while seen.stat().st_mtime_ns == before and started.poll() is None:
-                time.sleep(0.005)
-    started.send_signal(signal.SIGKILL)
-    assert started.wait() == -signal.SIGKILL, "the training ended before it could be killed"
-    assert killed is not None and not (killed / "model.weights.h5").exists()
-
-    main(["own-translation", "--resume"])
-
-    resumed = Run.latest("nlp")
-    assert resumed.folder == killed
-    assert (resumed.folder / "history.csv").read_text() == (whole.folder / "history.csv").read_text()
-    expected = weights(whole)
-    assert weights(resumed).keys() == expected.keys()
-    for name, value in weights(resumed).items():
-        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+        "--training.epochs 3 --training.weight_average_decay 0.9"
+    )
+    whole_and_resumed("nlp", "own-translation", changes)
 
 
 def test_resuming_with_other_pairs_is_refused(experiment: Experiment, tmp_path: Path) -> None:

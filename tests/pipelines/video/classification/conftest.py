@@ -1,10 +1,10 @@
 """Small videos whose class is the direction of a square, and a classifier that has learned to tell it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 
@@ -26,19 +26,14 @@ def moving(right: bool, frames: int, seed: int) -> np.ndarray:
     return pictures
 
 
-def write_clip(path: Path, frames: np.ndarray) -> Path:
-    """Writes grey frames without loss."""
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"FFV1"), 10, (SIDE, SIDE))
-    for frame in frames:
-        writer.write(cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR))
-    writer.release()
-    return path
-
-
-def write_corpus(folder: Path, videos: int = 48, frames: int = 12, held_out_seed: int = 0) -> Path:
+def write_corpus(
+    save_clip: Callable[..., Path], folder: Path, videos: int = 48, frames: int = 12, held_out_seed: int = 0
+) -> Path:
     """Writes videos of two directions and a CSV of them: 4 of 6 in train, 1 each in validation and test.
 
     Args:
+        save_clip: writes grey frames to a file.
+        folder: where.
         held_out_seed: of the videos of validation and test; training is the same for every one.
     """
     folder.mkdir(parents=True)
@@ -46,7 +41,7 @@ def write_corpus(folder: Path, videos: int = 48, frames: int = 12, held_out_seed
     for number in range(videos):
         split = ("train", "train", "train", "train", "validation", "test")[number // 2 % 6]
         seed = number if split == "train" else 1000 * held_out_seed + number
-        write_clip(folder / f"{number}.avi", moving(bool(number % 2), frames, seed))
+        save_clip(folder / f"{number}.avi", moving(bool(number % 2), frames, seed))
         rows.append(f"{number}.avi,{'right' if number % 2 else 'left'},{split}")
     (folder / "list.csv").write_text("\n".join(rows) + "\n")
     return folder / "list.csv"
@@ -71,15 +66,6 @@ def tiny_configuration(path: Path, **changes: Any) -> ClassificationConfiguratio
     return configuration.replace(**changes)
 
 
-@pytest.fixture(scope="session")
-def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The cache of what is made once for all tests."""
-    folder = tmp_path_factory.mktemp("session_cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("UNROLLED_CACHE", str(folder))
-        yield folder
-
-
 @pytest.fixture(autouse=True)
 def cache(session_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """One cache for all tests of this folder: the same few videos are decoded once."""
@@ -88,9 +74,9 @@ def cache(session_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def make_corpus() -> Callable[..., Path]:
+def make_corpus(save_clip: Callable[..., Path]) -> Callable[..., Path]:
     """`write_corpus`."""
-    return write_corpus
+    return partial(write_corpus, save_clip)
 
 
 @pytest.fixture(scope="session")
@@ -106,21 +92,9 @@ def move() -> Callable[..., np.ndarray]:
 
 
 @pytest.fixture(scope="session")
-def save_clip() -> Callable[..., Path]:
-    """`write_clip`."""
-    return write_clip
-
-
-@pytest.fixture(scope="session")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def corpus(make_corpus: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The CSV of 48 videos."""
-    return write_corpus(tmp_path_factory.mktemp("corpus") / "videos")
-
-
-@pytest.fixture(scope="session")
-def runs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of all runs, to be given as UNROLLED_RUNS."""
-    return tmp_path_factory.mktemp("runs")
+    return make_corpus(tmp_path_factory.mktemp("corpus") / "videos")
 
 
 @pytest.fixture(scope="session")

@@ -1,21 +1,15 @@
 """Training: it learns, it moves every weight, it learns nothing of the test, it goes on after a kill."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from pipelines.optimization import TrainingConfiguration, TrainingStep
 from pipelines.runs import Run
-from pipelines.video import train as dispatcher
 from pipelines.video.classification import data, train
 from pipelines.video.classification.config import PRESETS, ClassificationConfiguration
 from pipelines.video.classification.trained import build, judge, load_classifier
@@ -103,15 +97,8 @@ def test_the_loss_is_the_weighted_mean_over_the_frames(corpus: Path, configure: 
     assert float(train.batch_loss(classifier, (frames, labels), False)) == pytest.approx(expected, rel=1e-5)
 
 
-def weights(run: Run) -> dict[str, np.ndarray]:
-    with h5py.File(run.folder / "model.weights.h5") as file:
-        found: dict[str, np.ndarray] = {}
-        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
-    return found
-
-
 def test_nothing_is_learned_of_the_test_split(
-    make_corpus: Callable[..., Path], configure: Configure, tmp_path: Path
+    make_corpus: Callable[..., Path], configure: Configure, weights: Callable[..., Any], tmp_path: Path
 ) -> None:
     """Other videos to be tested on: the same weights."""
     found = []
@@ -134,39 +121,15 @@ def test_nothing_is_learned_of_the_test_split(
 
 @pytest.mark.slow
 def test_killed_and_resumed_equals_uninterrupted(
-    make_corpus: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_corpus: Callable[..., Path], tmp_path: Path, whole_and_resumed: Callable[[str, str, str], tuple[Run, Run]]
 ) -> None:
-    path = make_corpus(tmp_path / "corpus", videos=12)
-    monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path / "runs"))
     changes = (
-        f"--data.source csv --data.path {path} --data.height 16 --data.width 16 --data.colour grey "
+        f"--data.source csv --data.path {make_corpus(tmp_path / 'corpus', videos=12)} "
+        "--data.height 16 --data.width 16 --data.colour grey "
         "--data.clip_frames 6 --data.mirror --network.filters 3 --network.stages 2 --network.units 6 "
-        "--network.dropout 0.3 --steps_per_epoch 40 --training.epochs 3 --training.checkpoint_seconds 0.1 "
-        "--training.weight_average_decay 0.9"
-    ).split()
-    dispatcher.main(["own-classes", *changes])
-    whole = Run.latest("video")
-    command = [sys.executable, "-m", "pipelines.video.train", "own-classes", *changes]
-    started = subprocess.Popen(command, cwd=REPOSITORY, env=os.environ | {"PYTHONPATH": str(REPOSITORY)})
-    seen = None
-    while seen is None and started.poll() is None:
-        time.sleep(0.02)
-        killed = next((each for each in whole.folder.parent.iterdir() if each.name > whole.folder.name), None)
-        if killed and (killed / "history.csv").exists():  # in the second epoch, its first steps done
-            seen = killed / "checkpoints" / "latest.npz"
-            before = seen.stat().st_mtime_ns
-            while seen.stat().st_mtime_ns == before and started.poll() is None:
-                time.sleep(0.01)
-    started.send_signal(signal.SIGKILL)
-    assert started.wait() == -signal.SIGKILL, "the training ended before it could be killed"
-    assert killed is not None and not (killed / "model.weights.h5").exists()
-    dispatcher.main(["own-classes", "--resume"])
-    resumed = Run.latest("video")
-    assert resumed.folder == killed
-    assert (resumed.folder / "history.csv").read_text() == (whole.folder / "history.csv").read_text()
-    expected = weights(whole)
-    for name, value in weights(resumed).items():
-        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+        "--network.dropout 0.3 --steps_per_epoch 40 --training.epochs 3 --training.weight_average_decay 0.9"
+    )
+    whole_and_resumed("video", "own-classes", changes)
 
 
 def test_resuming_with_other_classes_is_refused(corpus: Path, configure: Configure, tmp_path: Path) -> None:

@@ -1,10 +1,10 @@
 """Small videos of a square that drifts, and a forecaster that has learned to go on with them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 
@@ -26,20 +26,12 @@ def drifting(seed: int, frames: int = 10) -> np.ndarray:
     return pictures
 
 
-def write_clip(path: Path, frames: np.ndarray) -> Path:
-    """Writes grey frames without loss."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"FFV1"), 10, frames.shape[2:0:-1])
-    for frame in frames:
-        writer.write(cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR))
-    writer.release()
-    return path
-
-
-def write_corpus(folder: Path, held_out_seed: int = 0) -> Path:
+def write_corpus(save_clip: Callable[..., Path], folder: Path, held_out_seed: int = 0) -> Path:
     """Writes 12 videos and a CSV of them: 8 train, 2 each validate and test.
 
     Args:
+        save_clip: writes grey frames to a file.
+        folder: where.
         held_out_seed: of the videos of validation and test; training is the same for every one.
     """
     rows = ["path,label,split"]
@@ -47,7 +39,7 @@ def write_corpus(folder: Path, held_out_seed: int = 0) -> Path:
         split = ("train", "train", "train", "train", "validation", "test")[number // 2]
         split = "train" if number < 8 else split
         seed = number if split == "train" else 1000 * held_out_seed + number
-        write_clip(folder / f"{number}.avi", drifting(seed))
+        save_clip(folder / f"{number}.avi", drifting(seed))
         rows.append(f"{number}.avi,,{split}")
     (folder / "list.csv").write_text("\n".join(rows) + "\n")
     return folder / "list.csv"
@@ -65,15 +57,6 @@ def tiny_configuration(path: Path, **changes: Any) -> FutureConfiguration:
     return configuration.replace(**changes)
 
 
-@pytest.fixture(scope="session")
-def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The cache of what is made once for all tests."""
-    folder = tmp_path_factory.mktemp("session_cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("UNROLLED_CACHE", str(folder))
-        yield folder
-
-
 @pytest.fixture(autouse=True)
 def cache(session_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """One cache for all tests of this folder: the same few videos are decoded once."""
@@ -82,9 +65,9 @@ def cache(session_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def make_corpus() -> Callable[..., Path]:
+def make_corpus(save_clip: Callable[..., Path]) -> Callable[..., Path]:
     """`write_corpus`."""
-    return write_corpus
+    return partial(write_corpus, save_clip)
 
 
 @pytest.fixture(scope="session")
@@ -94,27 +77,15 @@ def configure() -> Callable[..., FutureConfiguration]:
 
 
 @pytest.fixture(scope="session")
-def save_clip() -> Callable[..., Path]:
-    """`write_clip`."""
-    return write_clip
-
-
-@pytest.fixture(scope="session")
 def drift() -> Callable[..., np.ndarray]:
     """`drifting`."""
     return drifting
 
 
 @pytest.fixture(scope="session")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def corpus(make_corpus: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The CSV of 12 videos."""
-    return write_corpus(tmp_path_factory.mktemp("corpus") / "videos")
-
-
-@pytest.fixture(scope="session")
-def runs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of all runs, to be given as UNROLLED_RUNS."""
-    return tmp_path_factory.mktemp("runs")
+    return make_corpus(tmp_path_factory.mktemp("corpus") / "videos")
 
 
 @pytest.fixture(scope="session")
