@@ -9,18 +9,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from models.recurrence import linear_recurrence
 from pipelines.configuration import ConfigurationError
 from pipelines.series.adaptation import Adaptation, adapt, no_adaptation
 from pipelines.series.calendar import calendar_features
 from pipelines.series.calibration import held_out_by, widened
 from pipelines.series.distributions import DISTRIBUTIONS
 from pipelines.series.network import Member, NetworkConfiguration
+from pipelines.series.observations import fill, finite, has_begun, volatility
 from pipelines.series.regular import Columns
 from pipelines.series.sampling import forecast_paths
 from pipelines.series.scaling import column_statistics, spreads
-
-SMALLEST_VARIANCE = 1e-4  # of a volatile target, beside that of training
 
 State = dict[str, Any]
 
@@ -162,9 +160,11 @@ class Forecaster(keras.Model):
             observed = tf.logical_and(observed, self._kinds() != "past")  # which nobody draws
         mean, deviation = state["mean"][:, tf.newaxis], state["deviation"][:, tf.newaxis]
         values = tf.where(observed, (values - mean) / deviation, tf.zeros_like(values))
-        history, counts = self._fill(values[:, :time], observed[:, :time], state["recent"])
+        history, counts = fill(values[:, :time], observed[:, :time], state["recent"])
         filled = finite(history[:, self.remembered :])  # (batch, time, columns)
-        volatility, variance = self._volatility(values[:, :time], observed[:, :time], state["variance"])
+        # One after the other: sliced at once, the width would not be known beforehand.
+        targets, seen = (tensor[:, :time][..., : self.targets] for tensor in (values, observed))
+        volatile, variance = volatility(targets, seen, state["variance"], self.network.volatility_decay)
 
         calendar = calendar_features(times, self.network.cycles)  # (batch, time + steps, features)
         differences = [
@@ -173,7 +173,7 @@ class Forecaster(keras.Model):
         ]
         inputs = [filled, tf.cast(observed[:, :time], filled.dtype), *differences, calendar[:, :time]]
         if self.network.volatility_decay:
-            inputs.append(tf.math.log(volatility))
+            inputs.append(tf.math.log(volatile))
         inputs = self.noise(tf.concat(inputs, axis=-1), training=training)
 
         origins = tf.range(time) if origins is None else origins
@@ -195,7 +195,7 @@ class Forecaster(keras.Model):
         if self.cumulative:
             steps = tf.range(1.0, self.steps + 1.0)[:, tf.newaxis]  # the mean of a sum grows with the steps
             center, target_mean = tf.repeat(center, self.steps, axis=2), target_mean * steps
-        scale = tf.gather(volatility, origins, axis=1)[:, :, tf.newaxis] * self.spread * target_deviation
+        scale = tf.gather(volatile, origins, axis=1)[:, :, tf.newaxis] * self.spread * target_deviation
         new_state = {**state, "recent": history[:, -self.remembered :], "variance": variance, "recurrent": recurrent}
         return Prediction(parameters, center * target_deviation + target_mean, scale, new_state)
 
@@ -290,7 +290,7 @@ class Forecaster(keras.Model):
         quantiles, mean = self.quantiles(prediction)
         is_new = times[:, :time] > state["learned_until"][:, tf.newaxis]
         counts = observed[:, :time, : self.targets] & is_new[..., tf.newaxis]
-        begun = _begun(observed[:, :time], state["recent"])
+        begun = has_begun(observed[:, :time], state["recent"])
         before, rate = Adaptation(state["due"], state["stretch"]), self.network.adaptation_rate
         quantiles, after = adapt(quantiles, values[:, :time, : self.targets], counts, begun, before, self.levels, rate)
         quantiles, mean = (tf.gather(tensor, origins, axis=1) for tensor in (quantiles, mean))
@@ -351,24 +351,6 @@ class Forecaster(keras.Model):
         """Of each column what it is, as `Columns` names it."""
         return np.array([kind for kind, names in self.columns._asdict().items() for _ in names])
 
-    def _fill(self, values: tf.Tensor, observed: tf.Tensor, recent: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the remembered and the present values, filled, NaN before the first one; and which steps count."""
-        missing = tf.cast(~observed, values.dtype)
-        filled = linear_recurrence(missing, values, finite(recent[:, -1])).hidden  # values are zero where missing
-        counts = _begun(observed, recent)
-        filled = tf.where(counts[..., tf.newaxis], filled, np.float32(np.nan))
-        return tf.concat([recent, filled], axis=1), counts
-
-    def _volatility(self, values: tf.Tensor, observed: tf.Tensor, variance: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the exponentially weighted volatility of targets (batch, time, targets), and the last variance."""
-        decay = self.network.volatility_decay
-        values, seen = values[..., : self.targets], tf.cast(observed[..., : self.targets], values.dtype)
-        if not decay:
-            return tf.ones_like(values), variance
-        increments = (1 - decay) * values**2 * seen
-        variances, last = linear_recurrence(1 - (1 - decay) * seen, increments, variance)
-        return tf.sqrt(variances + SMALLEST_VARIANCE), last
-
     def _ahead(self, values: tf.Tensor, calendar: tf.Tensor, origins: tf.Tensor) -> tf.Tensor:
         """The calendar and the known columns of each step ahead (batch, origins, horizon, features)."""
         known = values[..., len(self.columns.all) - len(self.columns.known) :]
@@ -380,14 +362,3 @@ class Forecaster(keras.Model):
         season = self.network.season
         steps = origins[:, tf.newaxis] + self.remembered + 1 - season + tf.range(self.steps) % season
         return tf.gather(history[..., : self.targets], steps, axis=1)
-
-
-def finite(tensor: tf.Tensor) -> tf.Tensor:
-    """Zero for what is not known."""
-    return tf.where(tf.math.is_finite(tensor), tensor, tf.zeros_like(tensor))
-
-
-def _begun(observed: tf.Tensor, recent: tf.Tensor) -> tf.Tensor:
-    """Whether a value of a series was observed at a step or before it (batch, time)."""
-    before = tf.reduce_any(tf.math.is_finite(recent[:, -1]), axis=-1, keepdims=True)  # (batch, 1)
-    return before | (tf.cumsum(tf.cast(tf.reduce_any(observed, axis=-1), tf.int32), axis=1) > 0)

@@ -5,7 +5,8 @@ from typing import Any
 import tensorflow as tf
 
 from pipelines.series.calendar import future_times
-from pipelines.series.model import Forecaster, State, finite
+from pipelines.series.model import Forecaster, State
+from pipelines.series.observations import finite
 
 Tensors = dict[str, tf.Tensor]
 
