@@ -3,9 +3,10 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pipelines.evaluation import Statistic, paired_difference
+from pipelines.evaluation import Metric, Statistic, paired_difference
 
 SIGNIFICANT = 0.05  # p-values below
+FEWEST = 20  # examples; of fewer, resamplings claim more than is known
 RESAMPLINGS = 1000
 
 
@@ -26,12 +27,17 @@ def comparison(
         statistic: As in `bootstrap`.
 
     Example:
-        >>> comparison([0.0] * 9, [0.5] * 9, "WER")
+        >>> comparison([0.0] * 90, [0.5] * 90, "WER")
         'significantly worse than the model: WER difference 0.500 [0.500, 0.500], p ≤ 0.002'
-        >>> comparison([0.0] * 9, [0.5] * 9, "accuracy", higher_is_better=True)
+        >>> comparison([0.0] * 90, [0.5] * 90, "accuracy", higher_is_better=True)
         'significantly better than the model: accuracy difference 0.500 [0.500, 0.500], p ≤ 0.002'
+        >>> comparison([0.0] * 9, [0.5] * 9, "WER")
+        'WER difference from the model 0.500; 9 examples are too few to tell it from chance'
     """
     difference, p = paired_difference(other, model, statistic, RESAMPLINGS)
+    if (examples := len(other[0] if isinstance(other, tuple) else np.asarray(other))) < FEWEST:
+        said = f"{examples} examples are" if examples > 1 else "one example is"
+        return f"{metric} difference from the model {Metric(difference.value)}; {said} too few to tell it from chance"
     verdict = "better than" if (difference.value > 0) == higher_is_better else "worse than"
     verdict = f"significantly {verdict}" if p < SIGNIFICANT else "not significantly different from"
     sign = "≤" if p <= 2 / (RESAMPLINGS + 1) else "="  # no resampling on the other side: it may be smaller

@@ -128,11 +128,13 @@ class Evaluation(NamedTuple):
         """Prints the table, each value with its interval where the terminal is wide enough, and the notes below."""
         console = console or Console()
         heads, rows = self.without_notes().cells()
+        title = f"{self.split} split, {self.examples} example{'s' * (self.examples != 1)}"
         if fits := len(columns_that_fit(heads, rows, console.width)) == 1:
-            title = f"{self.split} split, {self.examples} examples, with intervals"
+            title += ", with intervals" * any(
+                each.low is not None for row in self.rows for each in row.metrics.values()
+            )
         else:
             heads, rows = self.without_notes().cells(intervals=False)
-            title = f"{self.split} split, {self.examples} examples"
         for places in columns_that_fit(heads, rows, console.width):
             table = Table(title=Text(title), title_justify="left")
             for place in places:
@@ -167,7 +169,7 @@ def bootstrap(
     confidence: float = 0.95,
     block: int = 1,
 ) -> Metric:
-    """Returns a statistic of the examples with its percentile interval, by resampling examples.
+    """Returns a statistic of the examples with its percentile interval, by resampling examples; of one, without.
 
     (Efron, "Bootstrap methods: another look at the jackknife", 1979; Bisani and Ney, "Bootstrap estimates for
     confidence intervals in ASR performance evaluation", 2004, for rates of errors; Künsch, "The jackknife and the
@@ -192,6 +194,8 @@ def bootstrap(
     """
     arrays = _as_examples(per_example)
     value = float(statistic(*(array[None] for array in arrays), axis=1)[0])
+    if len(arrays[0]) == 1:
+        return Metric(value)
     low, high = _interval(_resampled(arrays, statistic, samples, seed, block), confidence)
     return Metric(value, low, high)
 

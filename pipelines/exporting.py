@@ -96,8 +96,10 @@ def export(
             for log in _prediction_logs(partial, name, warmup):
                 writer.write(log.SerializeToString())
         return _move_to_next_version(partial, models)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
+        if isinstance(error, tf.errors.OpError):  # a full disk, or a folder that cannot be written, in its words
+            raise OSError(f"The export could not be written to {models}: {error.message}") from error
         raise
 
 
@@ -113,7 +115,7 @@ def metrics_table(run: Run, examples: str) -> str:
     except RunError:
         return f"Not evaluated; run make eval-{run.pipeline} before the export.\n"
     heads, rows = evaluation.cells()
-    lines = [heads, ["---"] * len(heads), *rows]
+    lines = [heads, ["---"] * len(heads), *([cell.replace("|", r"\|") for cell in row] for row in rows)]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return f"{evaluation.split} split, {evaluation.examples} {examples}, 95 % intervals:\n\n{table}\n"
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipelines.comparison import comparison
-from pipelines.evaluation import paired_difference
+from pipelines.evaluation import paired_difference, ratio
 
 
 @pytest.mark.parametrize(("higher_is_better", "verdict"), [(False, "worse"), (True, "better")])
@@ -21,3 +21,12 @@ def test_chance_is_said_with_its_probability() -> None:
     assert p > 0.05
     expected = f"not significantly different from the model: x difference {difference}, p = {p:.3f}"
     assert comparison(model, other, "x") == expected
+
+
+def test_of_few_examples_nothing_is_claimed() -> None:
+    """Three of six that go one way have a chance of one in four, as an exact test would say."""
+    said = comparison(np.ones(6), np.array([1, 1, 1, 0, 0, 0]), "accuracy", higher_is_better=True)
+    assert said == "accuracy difference from the model -0.500; 6 examples are too few to tell it from chance"
+    assert "one example is too few" in comparison(
+        (np.ones(1), np.ones(1)), (np.ones(1), np.ones(1)), "x", statistic=ratio
+    )

@@ -89,7 +89,7 @@ def test_p_values_are_uniform_without_a_difference():
 
 
 def test_few_examples_and_resamplings_without_words():
-    assert bootstrap([0.5]) == Metric(0.5, 0.5, 0.5)
+    assert bootstrap([0.5]) == Metric(0.5)  # of one there is no telling
     metric = bootstrap_ratio([1, 0], [1, 0])  # a quarter of all resamplings have no words at all
     assert metric == Metric(1.0, 1.0, 1.0)
 
@@ -165,3 +165,8 @@ def test_a_narrow_terminal_gets_several_tables_without_intervals_and_the_notes_b
     assert "[0.100" not in text
     assert "report" in text  # where the intervals are
     assert text.index("model: beam") > text.rindex("0.200")
+
+
+def test_one_example_has_no_interval(capsys: pytest.CaptureFixture[str]) -> None:
+    Evaluation("test", 1, [Row("model", {"wer": bootstrap([0.5])})]).print()
+    assert " ".join(capsys.readouterr().out.split()).startswith("test split, 1 example ┏")

@@ -4,7 +4,10 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
-from pipelines.exporting import WarmupRequest, export
+from pipelines.configuration import Configuration
+from pipelines.evaluation import Evaluation, Metric, Row
+from pipelines.exporting import WarmupRequest, export, metrics_table
+from pipelines.runs import Run
 
 
 class Tagger(tf.Module):
@@ -182,3 +185,20 @@ def test_names_are_checked(tagger, tmp_path):
         export(tagger, tagger.signatures(), "../m", "", REQUESTS, tmp_path)
     with pytest.raises(ValueError, match=r"serving_default.*Received: \['step'\]"):
         export(tagger, {"step": tagger.signatures()["step"]}, "m", "", REQUESTS, tmp_path)
+
+
+def test_what_tensorflow_cannot_write_is_said_as_any_file_that_cannot_be_written(tagger, tmp_path, monkeypatch):
+    def refused(*_, **__):
+        raise tf.errors.PermissionDeniedError(None, None, "Read-only file system")
+
+    monkeypatch.setattr(tf.saved_model, "save", refused)
+    with pytest.raises(OSError, match=r"could not be written to .*e/tagger: Read-only"):
+        export(tagger, tagger.signatures(), "tagger", "# Card", REQUESTS, tmp_path / "e")
+    assert not any((tmp_path / "e" / "tagger").iterdir())
+
+
+def test_cells_with_bars_stay_cells_of_a_table(tmp_path):
+    run = Run.create("speech", "small", Configuration(), tmp_path)
+    row = Row("model", {"bleu": Metric(20.0, 19.0, 21.0)}, notes="nrefs:1|case:mixed")
+    run.write_json("evaluation.json", Evaluation("test", 3, [row]).to_json())
+    assert r"| model | 20.00 [19.00, 21.00] | nrefs:1\|case:mixed |" in metrics_table(run, "sentences")
