@@ -35,7 +35,7 @@ def comparison(
         'WER difference from the model 0.500; 9 examples are too few to tell it from chance'
     """
     difference, p = paired_difference(other, model, statistic, RESAMPLINGS)
-    if (examples := len(other[0] if isinstance(other, tuple) else np.asarray(other))) < FEWEST:
+    if (examples := len(np.asarray(other[0] if isinstance(other, tuple) else other))) < FEWEST:
         said = f"{examples} examples are" if examples > 1 else "one example is"
         return f"{metric} difference from the model {Metric(difference.value)}; {said} too few to tell it from chance"
     verdict = "better than" if (difference.value > 0) == higher_is_better else "worse than"
