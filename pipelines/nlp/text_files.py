@@ -4,14 +4,16 @@ import codecs
 import gzip
 import re
 import reprlib
+import sys
 import zlib
 from pathlib import Path
 from typing import NamedTuple
 
 import charset_normalizer
 
+from pipelines.nlp.texts import listed
+
 GZIP = b"\x1f\x8b"
-NAMED = 5  # files that a message names; it counts the others
 TEXT_SUFFIXES = (".txt", ".text", ".md")
 SAMPLE = 65_536  # bytes that an encoding is told from
 # Legacy encodings that are looked for; of those that fit equally well the first. Hardly any bytes are not Shift JIS.
@@ -55,40 +57,52 @@ def read_text(path: Path | str, encoding: str = "") -> str:
         TextDataError: the file is not there, is damaged, is no text, or not in that encoding; the line is named.
     """
     path = Path(path).expanduser()
-    content = _bytes(path)
-    if encoding:
-        try:
-            codecs.lookup(encoding)
-        except LookupError:
-            raise TextDataError(
-                f"There is no such encoding. Expected a name that Python knows, such as utf-8, latin-1, cp1251 or "
-                f"shift_jis, or none, and it is found. Received: {encoding!r}"
-            ) from None
-    else:
+    return decoded(_bytes(path), str(path), encoding)
+
+
+def decoded(content: bytes, name: str, encoding: str = "") -> str:
+    """Returns bytes as text, as `read_text` does those of a file.
+
+    Args:
+        content: the bytes.
+        name: of what they are from, for messages.
+        encoding: as of `read_text`.
+
+    Raises:
+        TextDataError: as `read_text`.
+    """
+    if not encoding:
         encoding = _find_encoding(content)
         if encoding not in ("utf_8", "utf_8_sig"):
-            print(f"{path} is read as {encoding}, as it seems; if that is wrong, name its encoding.")
+            # Beside what a command prints, which may be piped.
+            print(f"{name} is read as {encoding}, as it seems; if that is wrong, name its encoding.", file=sys.stderr)
     try:
         text = content.decode(encoding)
+    except LookupError:  # Python has none of that name, or it is none of text, such as rot13
+        raise TextDataError(
+            f"There is no such encoding. Expected a name that Python knows, such as utf-8, latin-1, cp1251 or "
+            f"shift_jis, or none, and it is found. Received: {encoding!r}"
+        ) from None
     except UnicodeError as error:
-        raise _undecodable(path, content, encoding, error) from None
+        raise _undecodable(name, content, encoding, error) from None
     if "\0" in text:
         raise TextDataError(
-            f"{path}, line {text.count(chr(10), 0, text.index(chr(0))) + 1}, holds a zero byte; expected text, no "
+            f"{name}, line {text.count(chr(10), 0, text.index(chr(0))) + 1}, holds a zero byte; expected text, no "
             f"binary file. Remove it, or name the file's encoding. Received: {_SHORT.repr(text)}"
         )
     return text.replace("\r\n", "\n") if "\n" in text else text.replace("\r", "\n")
 
 
 def read_lines(path: Path | str, encoding: str = "") -> list[str]:
-    """Returns the lines of a file, blank ones too, so that the first is line 1 and two aligned files stay aligned.
+    """Returns the lines of a file, as `lines_of` a text; `path` and `encoding` as of `read_text`."""
+    return lines_of(read_text(path, encoding))
+
+
+def lines_of(text: str) -> list[str]:
+    """Returns the lines of a text, blank ones too, so that the first is line 1 and two aligned files stay aligned.
 
     Lines end where editors show it, not at the rarer separators of Unicode.
-
-    Args:
-        path, encoding: as of `read_text`.
     """
-    text = read_text(path, encoding)
     return text.removesuffix("\n").split("\n") if text else []
 
 
@@ -109,11 +123,11 @@ def read_documents(path: Path | str, encoding: str = "") -> list[Document]:
     files = [each for each in sorted(folder.rglob("*")) if each.is_file() and not _hidden(each.relative_to(folder))]
     texts = [each for each in files if plain_suffix(each) in TEXT_SUFFIXES]
     if others := [str(each.relative_to(folder)) for each in files if each not in set(texts)]:
-        print(f"Left out of {folder}: {_listed(others)}, for they are not {', '.join(TEXT_SUFFIXES)}.")
+        print(f"Left out of {folder}: {listed(others)}, for they are not {', '.join(TEXT_SUFFIXES)}.")
     if not texts:
         raise TextDataError(
             f"{folder} holds no text files; expected some with the endings {', '.join(TEXT_SUFFIXES)}, also with .gz. "
-            f"Rename them, or give another folder. Received: {_listed(others) or 'an empty folder'}"
+            f"Rename them, or give another folder. Received: {listed(others) or 'an empty folder'}"
         )
     return [Document(each.relative_to(folder).as_posix(), read_text(each, encoding)) for each in texts]
 
@@ -169,14 +183,14 @@ def _legacy_encoding(sample: bytes) -> str | None:
     return min(fitting)[-1] if fitting else None
 
 
-def _undecodable(path: Path, content: bytes, encoding: str, error: UnicodeError) -> TextDataError:
+def _undecodable(name: str, content: bytes, encoding: str, error: UnicodeError) -> TextDataError:
     """Says which line is not in an encoding."""
     line, around = "", content[:20]
     if isinstance(error, UnicodeDecodeError):
         before = content[: error.start].decode(encoding, "replace")
         line, around = f", line {before.count(chr(10)) + 1},", content[max(0, error.start - 10) : error.end + 10]
     return TextDataError(
-        f"{path}{line} is not {encoding.replace('_', '-').upper()}. Correct the line, or name the encoding of the "
+        f"{name}{line} is not {encoding.replace('_', '-').upper()}. Correct the line, or name the encoding of the "
         f"file, such as latin-1. Received: {around!r}"
     )
 
@@ -191,7 +205,3 @@ def _is_utf8(line: bytes) -> bool:
 
 def _hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:NAMED]) + (f" … ({len(names)} in all)" if len(names) > NAMED else "")
