@@ -5,14 +5,17 @@ import difflib
 import io
 import json
 import reprlib
+import sys
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipelines.json_lines import json_object
 from pipelines.nlp.text_files import TextDataError, plain_suffix, read_text
 
-DELIMITERS = (",", ";", "\t", "|")
+DELIMITERS = {"\t": "tab", "|": "vertical line", ";": "semicolon", ",": "comma"}  # the rarest within texts first
+SAMPLE = 100  # rows that a delimiter is told from
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 TAB_SUFFIXES = (".tsv", ".tab")
 _SHORT = reprlib.Repr()
@@ -26,17 +29,18 @@ class Row(NamedTuple):
     values: tuple[str, ...]
 
 
-def read_rows(path: Path | str, columns: Sequence[str], encoding: str = "") -> list[Row]:
+def read_rows(path: Path | str, columns: Sequence[str], encoding: str = "", may_lack: Sequence[str] = ()) -> list[Row]:
     """Returns some columns of a table, as text, in the order in which they are named.
 
-    CSV is read with its quotes, its delimiter is found; a row of TSV is a line. The first row names the columns, unless
-    they are given as numbers from 1: then it is data. JSON lines are objects, of which numbers and truth values become
-    text. Blank lines do not count.
+    CSV is read with its quotes, its delimiter is found, and said if it is no comma; a row of TSV is a line. The first
+    row names the columns, unless they are given as numbers from 1: then it is data. JSON lines are objects, of which
+    numbers and truth values become text. Blank lines do not count.
 
     Args:
         path: .csv, .tsv or .jsonl, also gzipped; the kind of a file with another ending is found.
         columns: the names of columns, or of JSON's keys; or their numbers, "1", "2".
         encoding: as of `read_text`.
+        may_lack: columns without which a JSON line is a row, too: the value is "", as that of an empty cell is.
 
     Raises:
         TextDataError: the file cannot be read, has no rows or not these columns, or a row lacks one.
@@ -45,7 +49,7 @@ def read_rows(path: Path | str, columns: Sequence[str], encoding: str = "") -> l
     text = read_text(path, encoding)
     suffix = plain_suffix(path)
     if suffix in JSON_SUFFIXES or (suffix not in (".csv", *TAB_SUFFIXES) and text.lstrip().startswith("{")):
-        rows = list(_json_rows(path, text, columns))
+        rows = list(_json_rows(path, text, columns, may_lack))
     else:
         rows = list(_table_rows(path, text, columns, suffix))
     if not rows:
@@ -57,33 +61,55 @@ def read_rows(path: Path | str, columns: Sequence[str], encoding: str = "") -> l
 
 
 def _table_rows(path: Path, text: str, columns: Sequence[str], suffix: str) -> Iterator[Row]:
-    first = next((line for line in text.split("\n") if line.strip()), "")
-    delimiter = "\t" if suffix in TAB_SUFFIXES else _delimiter(first, columns)
-    plain_lines = delimiter == "\t" and suffix != ".csv"
-    records = _tab_records(text) if plain_lines else _csv_records(path, text, delimiter)
     numbered = all(column.isdecimal() and int(column) for column in columns)
+    delimiter = "\t" if suffix in TAB_SUFFIXES else _delimiter(path, text, columns, numbered)
     names: list[str] = []
-    for line, cells in records:
+    for line, cells in _records(path, text, delimiter):
         if not names:
             names = [str(number + 1) for number in range(len(cells))] if numbered else [cell.strip() for cell in cells]
-            places = _places(path, names, columns)
+            places = _places(path, names, columns, delimiter)
             if not numbered:
                 continue
         where = f"{path}, line {line}"
         if len(cells) != len(names):
             raise TextDataError(
                 f"{where}: expected {len(names)} columns, as in the first row: {', '.join(names)}. Put a text that "
-                f"holds the delimiter in quotes, or correct the row. Received: {len(cells)} columns, "
-                f"{_SHORT.repr(cells)}"
+                f"holds the delimiter, a {DELIMITERS[delimiter]} as it seems, in quotes, or correct the row. "
+                f"Received: {len(cells)} columns, {_SHORT.repr(cells)}"
             )
         yield Row(where, tuple(cells[place] for place in places))
 
 
-def _delimiter(first_line: str, columns: Sequence[str]) -> str:
-    """The delimiter that gives the columns wanted; if several or none do, the commonest one of the first line."""
-    cells = {each: {cell.strip().strip('"') for cell in first_line.split(each)} for each in DELIMITERS}
-    fitting = [each for each in DELIMITERS if set(columns) <= cells[each]] or DELIMITERS
-    return max(fitting, key=lambda delimiter: first_line.count(delimiter))
+def _delimiter(path: Path, text: str, columns: Sequence[str], numbered: bool) -> str:
+    """The delimiter that gives the columns wanted, in all of the first rows alike; unless it is a comma it is said."""
+
+    wanted = max(map(int, columns)) if numbered else len(columns)
+
+    def fitness(delimiter: str) -> tuple[int, bool, bool, float, bool]:
+        widths: list[int] = []
+        named, damaged = 0, False
+        try:
+            for _, cells in islice(_records(path, text, delimiter), SAMPLE):
+                named = named if widths else len({cell.strip() for cell in cells} & set(columns))
+                widths.append(len(cells))
+        except TextDataError:  # quotes that do not end before such a delimiter, say
+            damaged = True
+        width = widths[0] if widths else 0
+        alike = widths.count(width) / (len(widths) + damaged) if widths else 0.0
+        return 0 if numbered else named, width >= wanted, width > 1, alike, width == wanted
+
+    fit = {delimiter: fitness(delimiter) for delimiter in DELIMITERS}
+    best = max(fit, key=lambda delimiter: fit[delimiter])
+    if best == "," or not fit[best][2]:
+        return ","
+    print(f"{path} is read with a {DELIMITERS[best]} between columns, as it seems.", file=sys.stderr)
+    return best
+
+
+def _records(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not blank, with their lines, as the file's ending and the delimiter say they are written."""
+    plain_lines = delimiter == "\t" and plain_suffix(path) != ".csv"
+    return _tab_records(text) if plain_lines else _csv_records(path, text, delimiter)
 
 
 def _csv_records(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
@@ -117,29 +143,40 @@ def _unquoted(cell: str) -> str:
     return cell[1:-1].replace('""', '"') if len(cell) > 1 and cell[0] == cell[-1] == '"' and '"' not in inner else cell
 
 
-def _places(path: Path, names: Sequence[str], columns: Sequence[str]) -> list[int]:
+def _places(path: Path, names: Sequence[str], columns: Sequence[str], delimiter: str) -> list[int]:
     for column in columns:
-        if names.count(column) != 1:
-            near = difflib.get_close_matches(column, names, n=1)
-            what = "has no column" if column not in names else "has more than one column"
+        if names.count(column) > 1:
             raise TextDataError(
-                f"{path} {what} {column!r}{f'; did you mean {near[0]!r}?' if near else '.'} Expected it once in the "
-                "first row; or give numbers, from 1, if the first row is data. Received: the columns "
-                f"{_SHORT.repr(', '.join(names))}"
+                f"{path} has more than one column {column!r}. Expected it once in the first row. Rename the others. "
+                f"Received: the columns {_SHORT.repr(', '.join(names))}"
+            )
+        if column not in names:
+            near = difflib.get_close_matches(column, names, n=1)
+            raise TextDataError(
+                f"{path} has no column {column!r}{f'; did you mean {near[0]!r}?' if near else '.'} Expected it in the "
+                f"first row, in which a {DELIMITERS[delimiter]} is between columns, as it seems; or give numbers, "
+                f"from 1, if the first row is data. Received: the columns {_SHORT.repr(', '.join(names))}"
             )
     return [names.index(column) for column in columns]
 
 
-def _json_rows(path: Path, text: str, columns: Sequence[str]) -> Iterator[Row]:
+def _json_rows(path: Path, text: str, columns: Sequence[str], may_lack: Sequence[str]) -> Iterator[Row]:
+    lacked = dict.fromkeys(may_lack, True)
     for line, content in enumerate(text.split("\n"), start=1):
         if content.strip():
             where = f"{path}, line {line}"
             values = json_object(content, where, TextDataError)
-            yield Row(where, tuple(_json_text(values, column, where) for column in columns))
+            lacked = {column: lacks and column not in values for column, lacks in lacked.items()}
+            yield Row(where, tuple(_json_text(values, column, where, column in lacked) for column in columns))
+    for column, lacks in lacked.items():
+        if lacks:  # misspelt, that is
+            _json_text(values, column, f"{path}, in every line", False)
 
 
-def _json_text(values: dict[str, Any], column: str, where: str) -> str:
+def _json_text(values: dict[str, Any], column: str, where: str, may_lack: bool) -> str:
     value = values.get(column)
+    if value is None and may_lack:
+        return ""
     if isinstance(value, bool | int | float):
         return json.dumps(value)
     if not isinstance(value, str):

@@ -36,6 +36,50 @@ def test_csv_is_read_as_python_wrote_it(delimiter: str, packed: bool, tmp_path: 
     assert rows[6].where == f"{path}, line 9"  # after the row of two lines
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "rows"),
+    [
+        (
+            "semicolon.csv",
+            "A fine film, with wit, and heart;good\nDull, mostly;bad\n",
+            ("A fine film, with wit, and heart", 2),
+        ),
+        (
+            "comma.csv",
+            '"On monday; it rained: a; b",good\n"Dry; so",bad\nno; not,bad\n',
+            ("On monday; it rained: a; b", 3),
+        ),
+        ("tab.txt", 'One, two\t"yes", no\nThree, four\tno\n', ("One, two", 2)),
+        ("line.csv", "One, two; three|good\nFour, five; six|bad\n", ("One, two; three", 2)),
+        ("one.csv", "Hello, you;good\n", ("Hello, you", 1)),
+        ("ending.tsv", "a,b\tgood\nc;d\tbad\n", ("a,b", 2)),
+    ],
+)
+def test_a_delimiter_is_one_that_all_rows_agree_on(
+    name: str, content: str, rows: tuple[str, int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / name).write_text(content)
+    read = read_rows(tmp_path / name, ("1", "2"))
+    assert (read[0].values[0], len(read)) == rows
+    warned = capsys.readouterr().err
+    kind = {"one": "semicolon", "line": "vertical line"}.get(name.partition(".")[0], name.partition(".")[0])
+    assert (f"with a {kind} between columns" in warned) == (kind not in ("comma", "ending"))
+
+
+def test_a_bad_row_does_not_hide_the_delimiter(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("fine, really;good\nso; so;bad\nbad;bad\n")
+    with pytest.raises(TextDataError, match=r"line 2: expected 2 columns.*delimiter, a semicolon.*: 3 columns"):
+        read_rows(tmp_path / "a.csv", ("1", "2"))
+
+
+def test_what_json_lines_may_lack(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"review": "x", "stars": null}\n{"review": "y"}\n{"review": "z", "stars": 1}\n')
+    assert _texts(read_rows(path, ("review", "stars"), may_lack=("stars",))) == [("x", ""), ("y", ""), ("z", "1")]
+    with pytest.raises(TextDataError, match=r"in every line: .* under 'star'; did you mean 'stars'"):
+        read_rows(path, ("review", "star"), may_lack=("star",))
+
+
 def test_json_lines_and_their_kinds_of_values(tmp_path: Path) -> None:
     path = tmp_path / "reviews.jsonl"
     written = [*zip(TEXTS, LABELS, strict=True), ("number", 3), ("share", 0.5), ("truth", True)]
@@ -60,7 +104,7 @@ def test_columns_that_are_not_there(tmp_path: Path) -> None:
     path.write_text("review;stars;stars\nfine;5;5\n")
     with pytest.raises(TextDataError, match=r"has no column 'reviews'; did you mean 'review'.*review, stars, stars"):
         read_rows(path, ("reviews",))
-    with pytest.raises(TextDataError, match="more than one column 'stars'"):
+    with pytest.raises(TextDataError, match=r"more than one column 'stars'\. Expected it once"):
         read_rows(path, ("review", "stars"))
     with pytest.raises(TextDataError, match="has no column '4'"):
         read_rows(path, ("1", "4"))
