@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import tensorflow_datasets as tfds
 from pydantic import Field
 
 import data
@@ -13,6 +12,7 @@ from data.bible_text import BibleText
 from data.splits import assign_split
 from data.state_of_the_union import StateOfTheUnion
 from pipelines.configuration import Configuration, ConfigurationError
+from pipelines.nlp.public_data import public_builder
 from pipelines.nlp.text_files import Document, TextDataError, plain_suffix, read_documents
 from pipelines.nlp.text_tables import JSON_SUFFIXES, TAB_SUFFIXES, read_rows
 
@@ -124,7 +124,7 @@ def _public(configuration: DataConfiguration) -> Corpus:
         raise ConfigurationError(
             "A public data set needs its name: --data.name tiny_shakespeare. Received: --data.name ''"
         )
-    builder = data.prepare(tfds.builder(configuration.name))
+    builder = data.prepare(public_builder(configuration.name, "data.name", "a name such as tiny_shakespeare"))
     if configuration.column not in builder.info.features:
         raise ConfigurationError(
             f"The data set {configuration.name} has no feature of that name. Expected one of: "

@@ -1,16 +1,17 @@
 """From labelled texts to batches: what is left out, the labels, the order of the texts."""
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from pipelines.nlp.sentiment.sources import SPLITS, DataConfiguration, Example, open_source
+from pipelines.nlp.sentiment.sources import SPLITS, DataConfiguration, Example, groups_of, open_source
 from pipelines.nlp.sentiment.words import MOST_AT_ONCE, Words, divide
 from pipelines.nlp.text_files import TextDataError
+from pipelines.nlp.texts import counted, listed
 
-NAMED = 5  # examples that a message names; it counts the others
 READ_AT_ONCE = 64  # texts that are read together after training
 SPREAD = 0.3  # of a text's length by which texts in one batch may differ, so that batches differ from epoch to epoch
 
@@ -42,10 +43,39 @@ def load(configuration: DataConfiguration) -> Sets:
     for split in SPLITS:
         if not any(example.label for example in splits[split]):
             raise TextDataError(
-                f"The {split} split has no labelled text. Give more texts, or raise --data.validation_fraction or "
-                f"--data.test_fraction. Received: {', '.join(f'{len(splits[each])} in {each}' for each in SPLITS)}"
+                f"The {split} split has no labelled text. {_remedy(splits)} Received: "
+                f"{', '.join(f'{len(splits[each])} in {each}' for each in SPLITS)}"
             )
-    return Sets(splits, labels_of(splits), notes)
+    return Sets(splits, labels_of(splits), notes + contradictions(splits))
+
+
+def _remedy(splits: dict[str, list[Example]]) -> str:
+    """What helps against an empty split: not more texts, where most are alike."""
+    examples = [example for split in SPLITS for example in splits[split]]
+    groups = groups_of(examples)
+    for group, size in Counter(groups).most_common(1):
+        if size > max(1, len(examples) // 2):
+            one, other = [each.where for each, key in zip(examples, groups, strict=True) if key == group][:2]
+            return (
+                f"{size} of {len(examples)} texts are near duplicates of each other, such as {one} and {other}, and "
+                "near duplicates stay in one split. Give texts that differ."
+            )
+    return "Give more texts, or raise --data.validation_fraction or --data.test_fraction."
+
+
+def contradictions(splits: dict[str, list[Example]]) -> list[str]:
+    """Returns a note on the texts that are there more than once, with different labels, if there are any."""
+    known: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for split in SPLITS:
+        for example in splits[split]:
+            if example.label:
+                known[" ".join(example.text.split())].setdefault(example.label, example.where)
+    found = [
+        " and ".join(f"{where} ({label})" for label, where in labels.items())
+        for labels in known.values()
+        if len(labels) > 1
+    ]
+    return [f"{counted(len(found), 'text')} with different labels: {listed(found, '; ')}"] * bool(found)
 
 
 def labels_of(splits: dict[str, list[Example]]) -> tuple[str, ...]:
@@ -59,7 +89,7 @@ def labels_of(splits: dict[str, list[Example]]) -> tuple[str, ...]:
         if unseen := [example for example in splits[split] if example.label and example.label not in labels]:
             raise TextDataError(
                 f"{unseen[0].where}: no text of the training split has the label {unseen[0].label!r}, so nothing can "
-                f"be learned of it; expected one of {', '.join(sorted(labels))}. Give more texts of this label, at "
+                f"be learned of it; expected one of {listed(sorted(labels))}. Give more texts of this label, at "
                 f"least some ten, or remove it. Received: {unseen[0].label!r}, in {len(unseen)} {split} texts"
             )
     if len(labels) < 2:
@@ -102,20 +132,16 @@ def _usable(examples: list[Example], split: str, configuration: DataConfiguratio
     if cut and configuration.too_long == "refuse":
         raise TextDataError(
             f"{len(cut)} texts of the {split} split have more than {configuration.longest} words. Raise "
-            f"--data.longest, or let them be cut off: --data.too_long truncate. Received: {_listed(cut)}"
+            f"--data.longest, or let them be cut off: --data.too_long truncate. Received: {listed(cut, '; ')}"
         )
     for found, what in (
-        (empty, "texts without words: left out"),
-        (bare, "texts without a label: left out"),
-        (cut, f"texts of more than {configuration.longest} words: the rest is not read"),
+        (empty, "without words: left out"),
+        (bare, "without a label: left out"),
+        (cut, f"of more than {configuration.longest} words: the rest is not read"),
     ):
         if found:
-            notes.append(f"{split}: {len(found)} {what}: {_listed(found)}")
+            notes.append(f"{split}: {counted(len(found), 'text')} {what}: {listed(found, '; ')}")
     return kept
-
-
-def _listed(names: Sequence[str]) -> str:
-    return "; ".join(names[:NAMED]) + (" …" if len(names) > NAMED else "")
 
 
 def training_batches(

@@ -17,6 +17,7 @@ from pipelines.nlp.sentiment.scoring import Answers, Truth, comparison, metrics
 from pipelines.nlp.sentiment.sources import EMBEDDED, SPLITS, rated_snippets
 from pipelines.nlp.sentiment.trained import load_classifier, read_texts
 from pipelines.nlp.text_files import TextDataError
+from pipelines.nlp.texts import listed
 from pipelines.runs import Run
 
 DOMAINS = ("movies", "tweets", "products", "editorials")
@@ -36,8 +37,8 @@ def evaluate(run: Run, split: str = "test") -> Evaluation:
     sets = data.load(configuration.data)
     if sets.labels != classifier.labels:
         raise TextDataError(
-            f"The texts have changed since the training. Expected the labels {', '.join(classifier.labels)}. Restore "
-            f"them, or train again. Received: {', '.join(sets.labels)}"
+            f"The texts have changed since the training. Expected the labels {listed(classifier.labels)}. Restore "
+            f"them, or train again. Received: {listed(sets.labels)}"
         )
     examples = sets.splits[split]
     truth = Truth(*data.truth(examples, sets.labels))

@@ -7,17 +7,18 @@ import numpy as np
 
 from pipelines import plots
 from pipelines.evaluation import Evaluation
+from pipelines.nlp.sentiment.config import SentimentConfiguration
 from pipelines.nlp.sentiment.explanation import explain, strongest
 from pipelines.nlp.sentiment.model import Classifier
 from pipelines.nlp.sentiment.pictures import calibration_picture, rating_picture, words_picture
 from pipelines.nlp.sentiment.scoring import Answers, Truth
-from pipelines.nlp.sentiment.sources import Example
+from pipelines.nlp.sentiment.sources import EMBEDDED, Example
+from pipelines.nlp.texts import shortened
 from pipelines.report import Code, Picture, Section, Table, evaluation_tables, write_report
 from pipelines.runs import Run
 
 WORST, DRAWN, EXPLAINED = 20, 4, 200  # errors in the table, errors whose words are drawn, texts whose words are counted
 FEWEST, STRONGEST = 3, 15  # times that a word must be there; words in a table
-CHARACTERS = 300  # of a text that are shown
 
 
 class Details(NamedTuple):
@@ -32,13 +33,11 @@ class Details(NamedTuple):
 def write_sentiment_report(run: Run, evaluation: Evaluation, details: Details) -> None:
     """Writes `report.html` and its plots into the run's folder, for another split than test under names of its own."""
     model, truth = details.answers["model"], details.truth
+    configuration = run.read_configuration(SentimentConfiguration)
     calibration = calibration_picture(list(details.answers.items()), truth)
     calibration.savefig(run.folder / evaluation.file_name("calibration.png"), dpi=120)
     results: list[str | Table | Picture | Code] = [
-        "Accuracy and F1 (the mean over the labels): higher is better. The cross entropy, in nats, and the calibration "
-        "error, by how much confidence and accuracy differ, are of rows that give probabilities: lower is better. A "
-        "text without a label, for its rating is exactly 0, is not scored. Rows with the name of another set are of "
-        "texts of another kind, of which nothing was learned.",
+        explained(details, embedded=configuration.data.source.partition("/")[0] == EMBEDDED),
         *evaluation_tables(evaluation),
         Picture(plots.bars(evaluation, "accuracy"), "Accuracy of each row, with its interval."),
     ]
@@ -62,6 +61,20 @@ def write_sentiment_report(run: Run, evaluation: Evaluation, details: Details) -
     )
 
 
+def explained(details: Details, embedded: bool) -> str:
+    """Says how to read the table; of an embedded set more, which has texts rated 0 and rows of other sets."""
+    words = (
+        "Accuracy and F1 (the mean over the labels): higher is better. The cross entropy, in nats, and the calibration "
+        "error, by how much confidence and accuracy differ, are of rows that give probabilities: lower is better."
+    )
+    if unlabelled := int((~details.truth.labelled).sum()):
+        reason = ", for its rating is exactly 0," * embedded
+        words += f" A text without a label{reason} is not scored: {unlabelled} of {len(details.examples)}."
+    if embedded:
+        words += " Rows with the name of another set are of texts of another kind, of which nothing was learned."
+    return words
+
+
 def _worst_errors(details: Details) -> list[str | Table | Picture | Code]:
     """The errors that were made with the most confidence, and what moved the first of them."""
     answers, truth, labels = details.answers["model"], details.truth, details.classifier.labels
@@ -77,7 +90,7 @@ def _worst_errors(details: Details) -> list[str | Table | Picture | Code]:
             labels[truth.labels[place]],
             labels[answers.labels[place]],
             f"{confidence[place]:.3f}",
-            _shortened(details.examples[place].text),
+            shortened(details.examples[place].text),
         ]
         for place in worst
     ]
@@ -85,7 +98,7 @@ def _worst_errors(details: Details) -> list[str | Table | Picture | Code]:
     for place in worst[:DRAWN]:
         label = int(answers.labels[place])
         explanation = explain(details.classifier, details.examples[place].text, label)
-        description = f"What spoke for “{labels[label]}”, and against it: {_shortened(details.examples[place].text)}"
+        description = f"What spoke for “{labels[label]}”, and against it: {shortened(details.examples[place].text)}"
         blocks.append(Picture(words_picture(explanation), description))
     return blocks
 
@@ -104,7 +117,3 @@ def _deciding_words(details: Details) -> list[str | Table | Picture | Code]:
         Table(heads, [[word, f"{effect:+.2f}", count] for word, effect, count in raising], f"They speak for “{name}”."),
         Table(heads, [[word, f"{effect:+.2f}", count] for word, effect, count in lowering], "They speak against it."),
     ]
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= CHARACTERS else f"{text[:CHARACTERS]} …"

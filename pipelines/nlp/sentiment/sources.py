@@ -1,19 +1,20 @@
 """Where labelled texts come from: the rated snippets, the user's table or folder, and public TFDS data sets."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
-import tensorflow_datasets as tfds
 from pydantic import Field
 
 import data
 from data.rated_snippets import FILES, RatedSnippets
 from data.splits import assign_split, group_alike
 from pipelines.configuration import Configuration, ConfigurationError
+from pipelines.nlp.public_data import public_builder
 from pipelines.nlp.text_files import TextDataError, read_documents
 from pipelines.nlp.text_tables import read_rows
+from pipelines.nlp.texts import counted, listed
 
 SPLITS = ("train", "validation", "test")
 EMBEDDED = "rated_snippets"
@@ -108,12 +109,16 @@ def split_by_hash(
     held_out = {"validation": configuration.validation_fraction, "test": configuration.test_fraction}
     shares = {split: held_out[split] for split in wanted if split in held_out}
     shares = {"train": 1 - sum(shares.values()), **shares}
-    texts = [example.text for example in examples]
-    groups = group_alike(texts) if len(texts) <= COMPARED else [" ".join(text.lower().split()) for text in texts]
     splits: dict[str, list[Example]] = {split: [] for split in shares}
-    for example, group in zip(examples, groups, strict=True):
+    for example, group in zip(examples, groups_of(examples), strict=True):
         splits[assign_split(group, shares)].append(example)
     return splits
+
+
+def groups_of(examples: Sequence[Example]) -> list[str]:
+    """Returns one key per example; those that stay together have the same."""
+    texts = [example.text for example in examples]
+    return group_alike(texts) if len(texts) <= COMPARED else [" ".join(text.lower().split()) for text in texts]
 
 
 def _own(configuration: DataConfiguration) -> list[Example]:
@@ -128,30 +133,35 @@ def _own(configuration: DataConfiguration) -> list[Example]:
         return [Example(f"{path / each.name}", each.text, Path(each.name).parent.name) for each in documents]
     columns = [configuration.text or "text", configuration.label or "label"]
     columns += [configuration.rating] * bool(configuration.rating)
+    rows = read_rows(path, columns, configuration.encoding, may_lack=columns[1:])
+    ratings = [[_number(each, row.where) for each in row.values[2:]] for row in rows]
+    nans = [
+        row.where for row, found in zip(rows, ratings, strict=True) if np.isnan(found).any() and row.values[2].strip()
+    ]
+    if nans:
+        print(f"Note: {counted(len(nans), 'rating')} written as no number, as nan, taken as none: {listed(nans, '; ')}")
     return [
-        Example(row.where, row.values[0], row.values[1].strip(), *(_number(each, row.where) for each in row.values[2:]))
-        for row in read_rows(path, columns, configuration.encoding)
+        Example(row.where, row.values[0], row.values[1].strip(), *found)
+        for row, found in zip(rows, ratings, strict=True)
     ]
 
 
 def _number(text: str, where: str) -> float:
     try:
-        return float(text) if text.strip() else np.nan
+        number = float(text) if text.strip() else np.nan
     except ValueError:
+        number = np.inf
+    if np.isinf(number):
         raise TextDataError(
             f"{where}: the rating is no number; expected one such as 3.5, or nothing. Correct it. Received: {text!r}"
-        ) from None
+        )
+    return number
 
 
 def _public(configuration: DataConfiguration) -> dict[str, list[Example]]:
     """A public TFDS data set; a split that it has not, or has without labels, is cut from others."""
-    try:
-        builder = tfds.builder(configuration.source)
-    except (tfds.core.registered.DatasetNotFoundError, ValueError) as error:
-        raise ConfigurationError(
-            f"data.source: there is no such data set; expected {EMBEDDED}/movies, `own`, or a name that TFDS knows, "
-            f"such as imdb_reviews. Received: {configuration.source!r} ({str(error).splitlines()[0]})"
-        ) from None
+    expected = f"{EMBEDDED}/movies, `own`, or a name that it knows, such as imdb_reviews"
+    builder = public_builder(configuration.source, "data.source", expected)
     features = builder.info.features
     text = _feature(features, configuration.text, TEXT_FEATURES, configuration.source)
     label = _feature(features, configuration.label, LABEL_FEATURES, configuration.source)

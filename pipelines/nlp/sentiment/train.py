@@ -15,6 +15,7 @@ from pipelines.nlp.sentiment.sources import Example
 from pipelines.nlp.sentiment.trained import CALIBRATION, DESCRIPTION, Description, build, read_texts
 from pipelines.nlp.sentiment.words import learn_vocabulary
 from pipelines.nlp.text_files import TextDataError
+from pipelines.nlp.texts import listed
 from pipelines.runs import Run
 from pipelines.training import fit
 
@@ -99,9 +100,9 @@ def record(run: Run, description: Description) -> None:
     """Writes what is learned from; refuses to go on with other words or labels."""
     if (run.folder / DESCRIPTION).exists() and (known := Description.of_run(run)) != description:
         raise TextDataError(
-            f"The texts have changed since the run started. Expected the labels {', '.join(known.labels)} and "
+            f"The texts have changed since the run started. Expected the labels {listed(known.labels)} and "
             f"{len(known.vocabulary)} known words. Restore them, or start a new run, without RESUME=1. Received: "
-            f"{', '.join(description.labels)} and {len(description.vocabulary)} words"
+            f"{listed(description.labels)} and {len(description.vocabulary)} words"
         )
     run.write_json(DESCRIPTION, description._asdict())
 
@@ -110,6 +111,6 @@ def report(sets: data.Sets) -> None:
     """Says what is learned from, and names what is left out."""
     counts = ", ".join(f"{len(members)} for {split}" for split, members in sets.splits.items())
     rated = " and a rating" if sets.rated else ""
-    print(f"Learning {', '.join(sets.labels)}{rated} from texts: {counts}.")
+    print(f"Learning {listed(sets.labels)}{rated} from texts: {counts}.")
     for note in sets.notes:
         print(f"Note: {note}")

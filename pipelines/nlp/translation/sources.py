@@ -13,6 +13,7 @@ from data.bible_verses import BibleVerses
 from data.modern_pairs import ModernPairs
 from data.splits import assign_split
 from pipelines.configuration import Configuration, ConfigurationError
+from pipelines.nlp.public_data import public_builder
 from pipelines.nlp.text_files import TextDataError
 from pipelines.nlp.translation.pairs import LeftOut, Pair, read_files, read_table, usable
 
@@ -62,7 +63,8 @@ def open_corpus(configuration: DataConfiguration) -> Corpus:
     _refuse_what_does_not_belong(configuration)
     match configuration.source:
         case "dataset":
-            splits = _dataset(_public(configuration.dataset), configuration)
+            expected = "a name of its catalogue, with its configuration, such as ted_hrlr_translate/pt_to_en"
+            splits = _dataset(public_builder(configuration.dataset, "data.dataset", expected), configuration)
         case "files":
             source, target = Path(configuration.source_path), Path(configuration.target_path)
             splits = _divided(
@@ -138,16 +140,6 @@ def _embedded(name: Embedded, configuration: DataConfiguration) -> tfds.core.Dat
             f"of: {', '.join(ModernPairs.builder_configs)}. Received: {configuration.languages}"
         )
     return ModernPairs(config=others[0])
-
-
-def _public(name: str) -> tfds.core.DatasetBuilder:
-    try:
-        return tfds.builder(name)
-    except (tfds.core.DatasetNotFoundError, ValueError) as error:
-        raise ConfigurationError(
-            "data.dataset: TensorFlow Datasets has no such data set. Expected a name of its catalogue, with its "
-            f"configuration, such as ted_hrlr_translate/pt_to_en. Received: {name!r} ({str(error).splitlines()[0]})"
-        ) from None
 
 
 def _dataset(builder: tfds.core.DatasetBuilder, configuration: DataConfiguration) -> dict[Split, list[Pair]]:

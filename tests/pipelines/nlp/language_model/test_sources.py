@@ -92,6 +92,11 @@ def with_splits(builder: tfds.core.DatasetBuilder, names: tuple[str, ...]) -> tf
     return builder
 
 
+def test_an_unknown_public_data_set_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"data.name: .* no such data set.*Received: 'no_such_set'"):
+        open_corpus(DataConfiguration(source="tfds", name="no_such_set"))
+
+
 @pytest.mark.parametrize(
     "changes, message",
     [

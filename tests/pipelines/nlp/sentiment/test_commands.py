@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipelines.configuration import ConfigurationError
+from pipelines.nlp import judge
 from pipelines.nlp.sentiment import evaluate
 from pipelines.nlp.sentiment.config import SentimentConfiguration
 from pipelines.nlp.sentiment.export import export_run, model_card
@@ -53,6 +56,7 @@ def test_evaluation_writes_table_page_and_plots(trained_run: Run) -> None:
     page = (trained_run.folder / "report.html").read_text()
     for title in ("Results", "Calibration", "Worst errors", "Words that decided", "Training", "Configuration"):
         assert f"<h2>{title}</h2>" in page
+    assert "exactly 0" not in page and "another set" not in page, "the user's own texts"
     words = page.partition("Words that decided")[2]
     assert any(word in words.partition("They speak against it")[0] for word in ("superb", "lovely", "bright"))
     assert (trained_run.folder / "calibration.png").stat().st_size > 1000
@@ -76,6 +80,31 @@ def test_other_labels_are_not_evaluated(
     monkeypatch.setattr(Run, "read_configuration", other)
     with pytest.raises(TextDataError, match=r"Expected the labels bad, fine, great.*Received: x, y"):
         evaluate.evaluate(trained_run)
+
+
+def test_judge_says_what_it_read(trained_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    judge.main(["--run", str(trained_run.folder), "--", "--help me", "so lovely", "w1 " * 500])
+    printed = capsys.readouterr().out
+    assert "--help me" in printed and printed.count("w1") <= 100
+    assert "of the 500 words of text 3 the first 400 were read" in printed and "Judged 3 texts with" in printed
+    judge.main(["fine", "--run", str(trained_run.folder)])
+    assert "Judged 1 text with" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Expected at least one text"),
+        ([""], "nothing to judge in an empty text.*Received: text 1 of 1"),
+        (["good", " "], "Received: text 2 of 2"),
+        (["caf\udce9"], "Text 1 is not UTF-8"),
+        (["--help me"], "goes last, after --. Received: '--help me'"),
+    ],
+)
+def test_judge_refuses(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises((ConfigurationError, SystemExit)) as raised:
+        judge.main(arguments)
+    assert re.search(message, str(raised.value) + capsys.readouterr().err)
 
 
 @pytest.mark.slow

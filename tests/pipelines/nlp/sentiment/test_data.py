@@ -90,8 +90,47 @@ def test_what_cannot_be_learned_from_is_left_out_and_named(
     sets = data.load(own(write_table(tmp_path / "a.csv", rows)))
     assert sum(map(len, sets.splits.values())) == 100
     notes = "\n".join(sets.notes)
-    assert "1 texts without words: left out" in notes and "a.csv, line 102" in notes
-    assert "1 texts without a label: left out" in notes and "a.csv, line 103" in notes
+    assert "1 text without words: left out" in notes and "a.csv, line 102" in notes
+    assert "1 text without a label: left out" in notes and "a.csv, line 103" in notes
+
+
+def test_what_json_lines_lack_is_left_out_and_named(tmp_path: Path, make_opinions: Callable[..., list]) -> None:
+    rows = [{"review": text, "stars": label} for text, label, _ in make_opinions(100)]
+    rows += [{"review": "null", "stars": None}, {"review": "none"}]
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    sets = data.load(own(path))
+    assert sum(map(len, sets.splits.values())) == 100
+    assert all(f"line {line}" in "\n".join(sets.notes) for line in (101, 102))
+
+
+def test_a_rating_that_is_nan_is_named(
+    tmp_path: Path, write_table: WriteTable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = write_table(tmp_path / "a.csv", [("fine", "a", "nan"), ("good", "a", ""), ("bad", "b", 1)])
+    open_source(own(table, rating="score"))
+    printed = capsys.readouterr().out
+    assert "1 rating written as no number" in printed and f"{table}, line 2" in printed and "line 3" not in printed
+    with pytest.raises(TextDataError, match=r"line 2: the rating is no number.*Received: 'inf'"):
+        open_source(own(write_table(table, [("fine", "a", "inf")]), rating="score"))
+
+
+def test_one_text_with_two_labels_is_named(
+    tmp_path: Path, make_opinions: Callable[..., list], write_table: WriteTable
+) -> None:
+    rows = [("as it is", "bad", 0), *make_opinions(100), ("as  it is", "great", 0), ("as it is", "bad", 0)]
+    table = write_table(tmp_path / "a.csv", rows)
+    notes = data.load(own(table)).notes
+    assert notes == [f"1 text with different labels: {table}, line 2 (bad) and {table}, line 103 (great)"]
+
+
+def test_texts_that_are_all_alike_are_said_to_be(tmp_path: Path, write_table: WriteTable) -> None:
+    rows = [(f"It is a truly good film indeed, number {number}", "ab"[number % 2], 0) for number in range(30)]
+    table = write_table(tmp_path / "a.csv", rows)
+    with pytest.raises(
+        TextDataError, match=r"30 of 30 texts are near duplicates.*a.csv, line 2 and .*, line 3.*differ"
+    ):
+        data.load(own(table))
 
 
 def test_long_texts_are_cut_off_and_counted_or_refused(
@@ -100,7 +139,7 @@ def test_long_texts_are_cut_off_and_counted_or_refused(
     rows = [*make_opinions(100), ("word " * 50, "bad", 1.0)]
     table = write_table(tmp_path / "a.csv", rows)
     sets = data.load(own(table, longest=20))
-    assert any("1 texts of more than 20 words" in note and "line 102 (50 words)" in note for note in sets.notes)
+    assert any("1 text of more than 20 words" in note and "line 102 (50 words)" in note for note in sets.notes)
     with pytest.raises(TextDataError, match=r"more than 20 words. Raise --data.longest.*line 102 \(50 words\)"):
         data.load(own(table, longest=20, too_long="refuse"))
 
@@ -126,6 +165,12 @@ def test_a_label_that_training_never_sees_is_refused() -> None:
     }
     with pytest.raises(TextDataError, match=r"reviews.csv, line 9: no text of the training split has the label 'c'"):
         data.labels_of(splits)
+
+
+def test_of_many_labels_some_are_named() -> None:
+    splits = {"train": [Example("", "", f"label {number}") for number in range(500)], "validation": []}
+    with pytest.raises(TextDataError, match=r"label 0, [^…]*… \(500 in all\)"):
+        data.labels_of(splits | {"test": [Example("", "", "new")]})
 
 
 def test_labels_are_in_the_order_of_numbers_then_letters() -> None:
