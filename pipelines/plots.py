@@ -1,7 +1,10 @@
 """Plots that several pipelines need: learning curves, and bars of an evaluation."""
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
 
 from matplotlib.figure import Figure  # not pyplot, which keeps every figure and wants a screen
 
@@ -9,6 +12,20 @@ from pipelines.evaluation import Evaluation
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 """Told apart by colour-blind readers too (Okabe and Ito, "Color universal design", 2008)."""
+
+
+def save(figure: Figure, file: Path | IO[bytes], dpi: int = 120) -> None:
+    """Writes a picture, without a warning for each sign that the font has not: it is drawn as a box.
+
+    Args:
+        figure: The picture.
+        file: Where to; its ending says which format, by default PNG.
+        dpi: Pixels an inch.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"(?s).*Glyph \d+ .*missing from")
+        warnings.filterwarnings("ignore", r"(?s).*Matplotlib currently does not support")
+        figure.savefig(file, dpi=dpi)
 
 
 def learning_curves(history: Sequence[Mapping[str, float]]) -> Figure:

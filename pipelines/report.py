@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
+from pipelines import plots
 from pipelines.evaluation import Evaluation, columns_that_fit
 from pipelines.runs import Run
 
@@ -167,7 +168,7 @@ def _picture(picture: Picture) -> str:
     image = picture.image
     if isinstance(image, Figure):
         buffer = io.BytesIO()
-        image.savefig(buffer, format="png", dpi=144)  # sharp on dense screens
+        plots.save(image, buffer, dpi=144)  # sharp on dense screens
         image = buffer.getvalue()
     kind = "gif" if image.startswith(b"GIF8") else "png"
     source = f"data:image/{kind};base64,{base64.b64encode(image).decode('ascii')}"

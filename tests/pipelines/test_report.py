@@ -1,6 +1,7 @@
 import base64
 import io
 import re
+import warnings
 from html.parser import HTMLParser
 
 import numpy as np
@@ -10,7 +11,7 @@ from matplotlib.image import imread
 
 from pipelines.evaluation import Evaluation, Metric, Row
 from pipelines.plots import bars, learning_curves
-from pipelines.report import Code, Picture, Section, Table, evaluation_tables, write_report
+from pipelines.report import Code, Picture, Section, Table, evaluation_tables, page, write_report
 from pipelines.runs import Run
 from pipelines.training import TrainingConfiguration
 
@@ -150,3 +151,11 @@ def test_bars_have_the_length_and_the_interval_of_the_metric():
     bars(evaluation, "wer").savefig(io.BytesIO())  # a dollar is no formula
     with pytest.raises(ValueError, match=r"Expected one of: wer\. Received: 'cer'"):
         bars(evaluation, "cer")
+
+
+def test_signs_that_the_font_has_not_are_drawn_without_a_warning():
+    figure = Figure()
+    figure.subplots().set_title("😀 日本 שלום हिन्दी")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert "data:image/png;base64," in page("Signs", [Section("One", [Picture(figure, "signs")])])

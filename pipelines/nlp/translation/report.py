@@ -39,7 +39,7 @@ def write_translation_report(run: Run, evaluation: Evaluation, details: Details)
     for number, place in enumerate(telling(details.pairs, scores)):
         found = pictures.Attention(details.translator, details.pairs[place].source, details.translations[place])
         figure = pictures.attention(found)
-        figure.savefig(run.folder / evaluation.file_name(f"attention-{number + 1}.png"), dpi=120)
+        plots.save(figure, run.folder / evaluation.file_name(f"attention-{number + 1}.png"))
         drawn.append(Picture(figure, f"{details.pairs[place].where}: {details.translations[place]}"))
     lengths = score_by_length(details)
     write_report(
