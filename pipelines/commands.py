@@ -29,7 +29,7 @@ _OUR_ERROR_IN_A_GRAPH = re.compile(
 class TrainingCommand(Configuration):
     """Base of a pipeline's configuration: what its training command takes besides the experiment itself."""
 
-    seed: int = Field(0, ge=0, description="of weights, order, augmentation and dropout")
+    seed: int = Field(0, ge=0, le=2**32 - 1, description="of weights, order, augmentation and dropout")
     resume: bool = Field(
         False, exclude=True, description="go on with the newest unfinished run, of the preset if one is named"
     )

@@ -172,7 +172,9 @@ def _parse(
     for argument in unknown:
         if argument.startswith("-"):
             name = argument.lstrip("-").partition("=")[0].replace("-", "_")
-            raise ConfigurationError(f"{_explain_unknown(name, kind)} Received: {argument!r}")
+            takes_texts = any(tyro.conf.Positional in field.metadata for field in kind.model_fields.values())
+            as_text = " What begins with a dash and is no option goes last, after --." * takes_texts
+            raise ConfigurationError(f"{_explain_unknown(name, kind)}{as_text} Received: {argument!r}")
     if unknown:
         raise ConfigurationError(
             "An argument belongs to no option. Expected the preset first, then pairs such as --name value. "

@@ -7,6 +7,7 @@ A task is a package `pipelines/<pipeline>/<task>` with the files of a pipeline. 
 import argparse
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
 from pipelines import commands
@@ -64,6 +65,28 @@ def latest_run(pipeline: str, task: str, preset: str) -> Run:
         f"There is no finished {pipeline} run of the task {task.replace('_', ' ')} yet. Expected one in "
         f"{runs_folder() / pipeline}. Type: make train-{pipeline} PRESET={preset}. Received: no run"
     )
+
+
+def open_run(pipeline: str, task: str, preset: str, folder: Path | None) -> Run:
+    """Returns the run of a task in a folder; None: the one that finished last.
+
+    Args:
+        pipeline, task, preset: as of `latest_run`.
+        folder: of the run.
+
+    Raises:
+        RunError: there is none, or the folder's is of another task.
+    """
+    if folder is None:
+        return latest_run(pipeline, task, preset)
+    run = Run.open(folder)
+    if (found := task_of(run)) != task:
+        raise RunError(
+            f"The run is of another task. Expected one of the task {task.replace('_', ' ')}, as make train-{pipeline} "
+            f"PRESET={preset} trains it. Name such a one, or leave out --run. Received: {str(folder)!r}, of the task "
+            f"{found.replace('_', ' ')}"
+        )
+    return run
 
 
 def task_of(run: Run) -> str:

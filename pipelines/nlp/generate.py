@@ -11,10 +11,8 @@ from pipelines.configuration import ConfigurationError, parse_options
 from pipelines.nlp.language_model.generation import search, stream
 from pipelines.nlp.language_model.sampling import SamplingConfiguration
 from pipelines.nlp.language_model.trained import load_language_model
-from pipelines.runs import Run, RunError
-from pipelines.tasks import latest_run, task_of
-
-TASK, PRESET = "language_model", "language-model"
+from pipelines.nlp.texts import refuse_undecodable
+from pipelines.tasks import open_run
 
 
 class GenerationOptions(SamplingConfiguration):
@@ -25,21 +23,22 @@ class GenerationOptions(SamplingConfiguration):
     beam: int = Field(0, ge=0, le=64, description="look for the most probable text with so many candidates; 0: draw")
 
 
+def drawing_options(options: SamplingConfiguration) -> list[str]:
+    """Returns the options that steer what is drawn, of those that are not as by default."""
+    default = SamplingConfiguration(length=options.length)
+    return [f"--{name}" for name, value in default if getattr(options, name) != value]
+
+
 def main(arguments: list[str]) -> None:
     options = parse_options(GenerationOptions, arguments, "python -m pipelines.nlp.generate", __doc__ or "")
-    if options.beam and (options.top_k or options.repetition_penalty != 1):
+    if options.beam and (drawing := drawing_options(options)):
         raise ConfigurationError(
-            "A beam looks for the most probable text and draws nothing. Leave out --beam, or --top_k and "
-            f"--repetition_penalty. Received: --beam {options.beam}"
+            f"A beam looks for the most probable text and draws nothing. Leave out --beam, or {', '.join(drawing)}. "
+            f"Received: --beam {options.beam} and {', '.join(drawing)}"
         )
-    run = latest_run("nlp", TASK, PRESET) if options.run is None else Run.open(options.run)
-    if task_of(run) != TASK:
-        raise RunError(
-            f"The run is no language model. Expected one of the task language_model: make train-nlp PRESET={PRESET}. "
-            f"Received: {str(run.folder)!r}, task {task_of(run)}"
-        )
-    model, subwords = load_language_model(run)
     prompt = " ".join(options.prompt)
+    refuse_undecodable([prompt])
+    model, subwords = load_language_model(open_run("nlp", "language_model", "language-model", options.run))
     print(prompt, end="", flush=True)
     if options.beam:
         best, _ = search(model, subwords, prompt, options.length, options.beam)[0]

@@ -1,4 +1,7 @@
-"""Translates texts: `python -m pipelines.nlp.translate TEXT… [--file FILE] [--run FOLDER]`."""
+"""Translates texts: `python -m pipelines.nlp.translate TEXT… [--file FILE] [--run FOLDER]`.
+
+After `--` all is text, even what begins with a dash: `python -m pipelines.nlp.translate --run FOLDER -- "- Who?"`.
+"""
 
 import sys
 from pathlib import Path
@@ -8,14 +11,15 @@ import tyro
 from matplotlib.figure import Figure
 from pydantic import Field
 
-from pipelines import commands
+from pipelines import commands, plots
 from pipelines.configuration import ConfigurationError
-from pipelines.nlp.text_files import read_lines
+from pipelines.nlp.text_files import decoded, lines_of, read_lines
+from pipelines.nlp.texts import counted, refuse_undecodable
 from pipelines.nlp.translation import pictures
 from pipelines.nlp.translation.config import TranslationConfiguration
 from pipelines.nlp.translation.trained import load_translator, translate_texts
 from pipelines.runs import Run
-from pipelines.tasks import latest_run
+from pipelines.tasks import open_run
 
 STANDARD_INPUT = "-"
 
@@ -54,23 +58,47 @@ def given_texts(options: TranslationOptions) -> list[str]:
             "Texts and a file of texts are two things to translate. Expected one of them. Leave the other out. "
             f"Received: {len(options.text)} texts and {options.file}"
         )
-    if options.file is not None:
-        return read_lines(options.file)
-    texts: list[str] = []
+    texts = [] if options.file is None else read_lines(options.file)
     for text in options.text:
-        texts += sys.stdin.read().splitlines() if text == STANDARD_INPUT else [text]
+        texts += lines_of(decoded(sys.stdin.buffer.read(), "the input")) if text == STANDARD_INPUT else [text]
     if not any(text.strip() for text in texts):
+        received = "an empty text" if texts else "no text"
         raise ConfigurationError(
             'There is nothing to translate. Expected a text, make translate TEXT="In the beginning.", or a file, '
-            f'ARGS="--file sentences.txt". Received: {"an empty text" if texts else "no text"}'
+            f'ARGS="--file sentences.txt". Received: {received if options.file is None else f"{options.file}, empty"}'
         )
+    refuse_undecodable(texts)
     return texts
+
+
+def refuse_outputs(options: TranslationOptions) -> None:
+    """Refuses, before any work, files to write that are something else, or whose folder is not there.
+
+    Raises:
+        ConfigurationError: there is such a file.
+    """
+    taken = {} if options.file is None else {options.file.resolve(): "--file"}
+    for name, path in (("--output", options.output), ("--attention", options.attention)):
+        if path is None:
+            continue
+        if other := taken.get(path.resolve()):
+            raise ConfigurationError(
+                f"{name} would overwrite {other}. Expected a file of its own. Give it another name. Received: {path}"
+            )
+        if path.is_dir() or not path.parent.is_dir():
+            what = "is a folder" if path.is_dir() else "stands in a folder that does not exist"
+            raise ConfigurationError(
+                f"The file of {name} {what}. Expected a file in a folder that is there. Correct the path, or make the "
+                f"folder. Received: {path}"
+            )
+        taken[path.resolve()] = name
 
 
 def main(arguments: list[str]) -> None:
     options = commands.run_options(TranslationOptions, "nlp", "translate", arguments, __doc__ or "")
     texts = given_texts(options)
-    run = latest_run("nlp", "translation", "translation") if options.run is None else Run.open(options.run)
+    refuse_outputs(options)
+    run = open_run("nlp", "translation", "translation", options.run)
     translations, scores = translate(run, texts, options.beam_width)
     lines = [
         f"{score:.2f}\t{translation}" if options.scores else translation
@@ -78,16 +106,15 @@ def main(arguments: list[str]) -> None:
     ]
     written = []
     if options.output is not None:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
         options.output.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         written.append(str(options.output))
     else:
         print("\n".join(lines))
     if options.attention is not None:
-        attention(run, texts[0], translations[0]).savefig(options.attention, dpi=120)
+        plots.save(attention(run, texts[0], translations[0]), options.attention)
         written.append(str(options.attention))
     # Beside the translations, so that these can be piped.
-    print(f"Translated {len(texts)} texts with {run.folder}", file=sys.stderr)
+    print(f"Translated {counted(len(texts), 'text')} with {run.folder}", file=sys.stderr)
     if written:
         print(f"Wrote {', '.join(written)}", file=sys.stderr)
     print("Next: make export-nlp, to serve this model", file=sys.stderr)

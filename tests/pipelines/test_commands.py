@@ -198,3 +198,10 @@ def test_a_run_that_was_refused_is_removed_unless_it_was_trained(left_over: str)
         raise RuntimeError("refused")
     assert run.folder.exists() == bool(left_over)
     assert run.folder.parent.parent.exists() == bool(left_over)
+
+
+def test_seeds_are_such_as_all_libraries_take(capsys: pytest.CaptureFixture[str]) -> None:
+    assert Tiny(seed=2**32 - 1).seed
+    with pytest.raises(SystemExit):
+        training_run("test", PRESETS, ["--seed", "99999999999999999999"], "Train.")
+    assert "seed: input should be less than or equal to 4294967295" in capsys.readouterr().err
