@@ -32,7 +32,12 @@ _LARGE = _TRANSLATION.replace(
     network={"units": 384, "dropout": 0.3, "output_dropout": 0.3},
     training={"epochs": 12, "learning_rate": 2e-3, "weight_average_decay": 0.998},
 )
-_OWN = _TRANSLATION.replace(data={"source": "files", "languages": ("source", "target")}, shared_subwords=True)
+# Few pairs, as a user's own mostly are, must give many steps all the same.
+_OWN = _TRANSLATION.replace(
+    data={"source": "files", "languages": ("source", "target"), "batch_tokens": 500},
+    shared_subwords=True,
+    training={"epochs": 20, "early_stopping_patience": 3},
+)
 
 PRESETS = {"translation": _TRANSLATION, "translation-large": _LARGE, "own-translation": _OWN}
 """Named configurations.
@@ -42,5 +47,5 @@ PRESETS = {"translation": _TRANSLATION, "translation-large": _LARGE, "own-transl
 - `translation-large`: a wider network that learns from modern help pages and dialogue as well, tested on the same
   books; about an hour by estimate, not measured yet.
 - `own-translation`: for pairs of your own: `--data.source_path en.txt --data.target_path es.txt`, or
-  `--data.source table --data.path pairs.tsv`.
+  `--data.source table --data.path pairs.tsv`; small batches and up to 20 epochs, for pairs may be few.
 """

@@ -21,6 +21,7 @@ from pipelines.training import fit
 NEXT = 'make translate TEXT="…"'
 LEFT_OUT = "left_out.json"  # pairs that are not learned from, and why
 NAMED = 3  # of them, printed
+FEWEST_STEPS = 500  # with which something can be learned
 VALIDATED_AT_ONCE = 4000  # target subwords, padding included
 
 
@@ -32,6 +33,7 @@ def train(run: Run, configuration: TranslationConfiguration) -> None:
         record(run, translator, corpus.left_out + too_long)
         report(corpus, encoded, corpus.left_out + too_long)
     plans = data.plan(encoded, configuration.data.batch_tokens)
+    hint_at_few_steps(sum(plan.batches for plan in plans), configuration)
     held_out = data.encode(corpus.pairs["validation"], translator.source, translator.target)
 
     def training_batches(epoch: int) -> tf.data.Dataset:
@@ -48,6 +50,17 @@ def train(run: Run, configuration: TranslationConfiguration) -> None:
         seed=configuration.seed,
     )
     run.finish()
+
+
+def hint_at_few_steps(steps: int, configuration: TranslationConfiguration) -> None:
+    """Says what to change if a training of so many steps an epoch is too short to learn much."""
+    epochs, tokens = configuration.training.epochs, configuration.data.batch_tokens
+    if steps * epochs < FEWEST_STEPS:
+        print(
+            f"Note: these pairs give {steps * epochs} training steps in all, {steps} in each of {epochs} epochs; with "
+            f"less than {FEWEST_STEPS} hardly anything is learned. Give more pairs, lower --data.batch_tokens "
+            f"({tokens}), or raise --training.epochs ({epochs})."
+        )
 
 
 def batch_loss(translator: Translator, smoothing: float, batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
