@@ -111,7 +111,7 @@ def main(arguments: list[str]) -> None:
     evaluation.print()
     table, page = evaluation.file_name("evaluation.json"), evaluation.file_name("report.html")
     print(f"Wrote {run.folder}/{table} and {page}")
-    print(f'Next: open {page} in a browser; make export-nlp; make generate PROMPT="…"')
+    print(f'Next: open {run.folder / page} in a browser; make export-nlp; make generate PROMPT="…"')
 
 
 if __name__ == "__main__":

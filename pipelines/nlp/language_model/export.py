@@ -16,7 +16,7 @@ SOURCES = {
 
 
 def export_run(run: Run, folder: Path | str = "exports") -> Path:
-    """Writes `exports/<preset>/<version>/` and returns it."""
+    """Writes `exports/nlp-<preset>/<version>/` and returns it."""
     model, subwords = load_language_model(run)
     module, signatures = served(model, subwords)
     warmup = [
@@ -36,7 +36,7 @@ def export_run(run: Run, folder: Path | str = "exports") -> Path:
         WarmupRequest("initial_state", {"batch": 1}),
         WarmupRequest("step", {"text": ["In the "], "final": [False], **initial_state(model, 1)}),
     ]
-    return export(module, signatures, run.preset, model_card(run, subwords.size), warmup, folder)
+    return export(module, signatures, f"nlp-{run.preset}", model_card(run, subwords.size), warmup, folder)
 
 
 def model_card(run: Run, size: int) -> str:
@@ -82,12 +82,9 @@ stretches of that text. A text is scored in one way of writing it in subwords: a
 
 def main(arguments: list[str]) -> None:
     options = commands.run_options(commands.RunOptions, "nlp", "export", arguments, __doc__ or "")
-    run = options.open("nlp")
-    folder = export_run(run)
+    folder = export_run(options.open("nlp"))
     print(f"Wrote {folder} (SavedModel, model_card.md, warm-up requests)")
-    print(
-        f"Next: serve it, tensorflow_model_server --model_name={run.preset} --model_base_path={folder.parent.resolve()}"
-    )
+    print(f"Next: serve it, tensorflow_model_server --model_name=nlp --model_base_path={folder.parent.resolve()}")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pipelines.nlp.language_model.model import LanguageModel, cross_entropy
 from pipelines.nlp.language_model.scoring import bits_per_character, score
 from pipelines.nlp.language_model.trained import VOCABULARY, build, load_subwords
 from pipelines.nlp.text_files import TextDataError
+from pipelines.nlp.texts import counted
 from pipelines.runs import Run
 from pipelines.training import fit
 
@@ -79,6 +80,6 @@ def report(sets: data.Sets) -> None:
     characters = sum(len(document.text) for document in sets.corpus.train)
     subwords = sum(map(len, sets.training))
     print(
-        f"Learning from {len(sets.corpus.train)} documents of {characters} characters, {subwords} subwords of "
-        f"{sets.subwords.size}: {characters / subwords:.2f} characters each."
+        f"Learning from {counted(len(sets.corpus.train), 'document')} of {characters} characters, {subwords} "
+        f"subwords of {sets.subwords.size}: {characters / subwords:.2f} characters each."
     )

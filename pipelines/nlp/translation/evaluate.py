@@ -98,4 +98,4 @@ def main(arguments: list[str]) -> None:
     evaluation.print()
     table, page, texts = map(evaluation.file_name, ("evaluation.json", "report.html", "translations.json"))
     print(f"Wrote {run.folder}/{table}, {page} and {texts}")
-    print(f'Next: open {page} in a browser; make export-nlp; make translate TEXT="…"')
+    print(f'Next: open {run.folder / page} in a browser; make export-nlp; make translate TEXT="…"')

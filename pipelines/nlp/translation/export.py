@@ -77,6 +77,4 @@ def main(arguments: list[str]) -> None:
     options = commands.run_options(commands.RunOptions, "nlp", "export", arguments, __doc__ or "")
     folder = export_run(options.open("nlp"))
     print(f"Wrote {folder} (SavedModel, model_card.md, warm-up requests)")
-    print(
-        f"Next: serve it, tensorflow_model_server --model_name=translation --model_base_path={folder.parent.resolve()}"
-    )
+    print(f"Next: serve it, tensorflow_model_server --model_name=nlp --model_base_path={folder.parent.resolve()}")

@@ -53,7 +53,7 @@ def test_training_says_what_it_learns_from_and_what_comes_next(
     ).split()
     train.main(["own-language-model", *options])
     printed = capsys.readouterr().out
-    assert "Learning from 1 documents of " in printed and " subwords of 300: " in printed
+    assert "Learning from 1 document of " in printed and " subwords of 300: " in printed
     assert f"Wrote {Run.latest('nlp').folder}" in printed and 'make generate PROMPT="…"' in printed
     assert len(list(there.glob("runs/nlp/own-language-model/2*"))) == 2
     message = refused(train.main, ["own-language-model"], capsys)
@@ -69,6 +69,7 @@ def test_evaluation_writes_table_page_and_pictures(
     printed = capsys.readouterr().out
     run = Run.latest("nlp")
     assert f"Wrote {run.folder}/evaluation.json and report.html" in printed and "make generate" in printed
+    assert f"Next: open {run.folder}/report.html in a browser" in printed
     evaluation = Evaluation.from_json(run.read_json("evaluation.json"))
     names = ["model", "model with neural cache", "model, dynamic evaluation", "xz", "PPMd", "n-gram"]
     assert [row.name for row in evaluation.rows] == names
@@ -119,6 +120,9 @@ def test_generate_prints_the_prompt_and_what_comes_next(there: Path, capsys: pyt
     "arguments, message",
     [
         (["A", "--beam", "2", "--top_k", "3"], "Leave out --beam"),
+        (["A", "--beam", "2", "--temperature", "0.5", "--seed", "3"], "Leave out --beam, or --temperature, --seed."),
+        (["A", "--seed", str(2**31)], "seed: input should be less than or equal to 2147483647"),
+        (["caf\udce9"], "Text 1 is not UTF-8"),
         (["A", "--temperature", "-1"], "temperature: input should be greater than or equal to 0"),
         (["A", "--temprature", "1"], "Did you mean 'temperature'?"),
         (["A", "--run", "nowhere"], "There is no such run folder"),
@@ -138,15 +142,17 @@ def test_generate_needs_a_language_model(
     configuration = json.loads((run.folder / "configuration.json").read_text())
     (run.folder / "configuration.json").write_text(json.dumps(configuration | {"task": "sentiment"}))
     run.finish()
-    assert "The run is no language model" in refused(generate.main, ["A", "--run", str(run.folder)], capsys)
+    assert "The run is of another task. Expected one of the task language model" in refused(
+        generate.main, ["A", "--run", str(run.folder)], capsys
+    )
 
 
 def test_export_says_what_it_wrote(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
     export.main([])
     printed = capsys.readouterr().out
-    assert "Wrote exports/own-language-model/1 " in printed
-    assert f"--model_base_path={there}/exports/own-language-model" in printed
-    files = {path.name for path in (there / "exports/own-language-model/1").rglob("*")}
+    assert "Wrote exports/nlp-own-language-model/1 " in printed
+    assert f"--model_name=nlp --model_base_path={there}/exports/nlp-own-language-model" in printed
+    files = {path.name for path in (there / "exports/nlp-own-language-model/1").rglob("*")}
     assert {"saved_model.pb", "model_card.md", "tf_serving_warmup_requests"} <= files
 
 

@@ -49,6 +49,7 @@ def test_a_text_is_translated(there: Path, capsys: Capture) -> None:
 
 
 def test_files_scores_and_pictures(there: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("out").mkdir()
     Path("texts.txt").write_text("Two and one.\n\nThree and four.\n", encoding="utf-8")
     options = [
         "--file",
@@ -67,9 +68,9 @@ def test_files_scores_and_pictures(there: Path, capsys: Capture, monkeypatch: py
     assert all(re.match(r"-?\d+\.\d\d\t", line) for line in lines[:3])
     assert Path("attention.png").read_bytes().startswith(b"\x89PNG")
     assert "Wrote out/es.txt, attention.png" in capsys.readouterr().err
-    monkeypatch.setattr("sys.stdin", io.StringIO("Two and one.\n"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("Two and\u2028one.\n\nOne.\n".encode())))
     translate.main(["-"])
-    assert capsys.readouterr().out == "Dos y uno.\n"
+    assert len(capsys.readouterr().out.split("\n")) == 4, "lines end where those of a file do"
 
 
 def test_bad_input_is_refused(there: Path, capsys: Capture) -> None:
@@ -78,6 +79,27 @@ def test_bad_input_is_refused(there: Path, capsys: Capture) -> None:
     assert "missing.txt" in refused(["--file", "missing.txt"], capsys)
     assert "Leave the other out" in refused(["text", "--file", "missing.txt"], capsys)
     assert "no such run folder" in refused(["text", "--run", "nowhere"], capsys)
+    assert "Text 2 is not UTF-8" in refused(["text", "caf\udce9"], capsys)
+    Path("empty.txt").write_text("\n \n")
+    assert "Received: empty.txt, empty" in refused(["--file", "empty.txt"], capsys)
+
+
+def test_no_file_is_overwritten_and_no_folder_made(there: Path, capsys: Capture) -> None:
+    Path("en.txt").write_text("One.\n")
+    Path("link.txt").symlink_to("en.txt")
+    for output in ("en.txt", "./en.txt", "link.txt"):
+        assert "--output would overwrite --file" in refused(["--file", "en.txt", "--output", output], capsys)
+    assert "--attention would overwrite --output" in refused(["One", "--output", "a", "--attention", "a"], capsys)
+    assert "does not exist" in refused(["One", "--output", "mispelt/es.txt"], capsys)
+    assert "is a folder" in refused(["One", "--output", str(there)], capsys)
+    assert Path("en.txt").read_text() == "One.\n" and {path.name for path in there.iterdir()} == {"en.txt", "link.txt"}
+
+
+def test_a_run_of_another_task_is_refused(trained_run: Run, tmp_path: Path, capsys: Capture) -> None:
+    other = Run.open(shutil.copytree(trained_run.folder, tmp_path / "other"))
+    other.write_json("configuration.json", {"task": "language_model"})
+    message = refused(["text", "--run", str(other.folder)], capsys)
+    assert "The run is of another task" in message and "of the task language model" in message and "\n" not in message
 
 
 def test_without_a_run_the_training_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
@@ -89,7 +111,7 @@ def test_evaluation_writes_table_page_and_pictures(there: Path, trained_run: Run
     evaluate_command.main(["--run", str(trained_run.folder)])
     printed = capsys.readouterr().out
     assert f"Wrote {trained_run.folder}/evaluation.json, report.html and translations.json" in printed
-    assert "make export-nlp" in printed
+    assert f"Next: open {trained_run.folder}/report.html in a browser" in printed and "make export-nlp" in printed
     content = trained_run.read_json("evaluation.json")
     assert content["split"] == "test"
     rows = {row["name"]: row["metrics"] for row in content["rows"]}
@@ -133,7 +155,8 @@ def test_exported_equals_in_memory(
 
 def test_export_says_what_it_wrote(there: Path, capsys: Capture) -> None:
     export_command.main([])
-    assert "Wrote exports/nlp-numbers/1 " in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "Wrote exports/nlp-numbers/1 " in printed and "--model_name=nlp " in printed
     files = {path.name for path in (there / "exports" / "nlp-numbers" / "1").rglob("*")}
     assert {"saved_model.pb", "model_card.md", "tf_serving_warmup_requests"} <= files
 
