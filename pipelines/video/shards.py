@@ -42,8 +42,8 @@ def decoded(
     refuse_missing(path)
     parts = (identity(path), _changed(path), decoding_key(configuration), start, end)
     target = shard_path(*parts)
-    if target.exists():
-        return opened(target), False
+    if known := opened(target):
+        return known, False
     return write(target, decode(path, configuration, start, end), configuration), True
 
 
@@ -68,14 +68,22 @@ def written(target: Path) -> Iterator[BinaryIO]:
     try:
         with partial.open("wb") as file:
             yield file
+            file.flush()
+            os.fsync(file.fileno())  # so that not even a power cut leaves a renamed file that is cut short
         os.replace(partial, target)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def opened(path: Path) -> Shard:
-    """Returns a shard that was written before."""
-    return Shard(path, len(np.load(path, mmap_mode="r")))
+def opened(path: Path) -> Shard | None:
+    """Returns a shard that was written before; None if there is none, or if it is damaged, which is said."""
+    try:
+        return Shard(path, len(np.load(path, mmap_mode="r")))
+    except FileNotFoundError:
+        return None
+    except (ValueError, EOFError) as error:  # what NumPy says of a file that is cut short, or empty
+        print(f"{path} is damaged ({error}): decoding its video again.", flush=True)
+        return None
 
 
 def shard_path(*parts: object) -> Path:

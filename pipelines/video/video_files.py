@@ -6,14 +6,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what a file lacks is said in our own errors
-os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
-
 import cv2
 import numpy as np
 from pydantic import Field
 
 from pipelines.configuration import Configuration
+
+# What a file lacks is said in our own errors. FFmpeg's level is read with the first video, OpenCV's at its import.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+if "OPENCV_LOG_LEVEL" not in os.environ:
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 VIDEO_ENDINGS = (
     *(".3gp", ".avi", ".flv", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm"),
@@ -161,6 +163,9 @@ def refuse_missing(path: Path) -> None:
     if path.is_file() and path.stat().st_size == 0:
         raise _error(path, "is empty", "0 bytes")
     if path.is_dir() and not images_of(path):
+        if inside := next((each for each in sorted(path.rglob("*")) if each.suffix.lower() in VIDEO_ENDINGS), None):
+            remedy = "Move the videos out of the folder, beside it, or give each one's own path."
+            raise _error(path, "holds videos instead of frame images", str(inside.relative_to(path)), remedy)
         raise _error(path, "holds no frame images", "0 files that end as images do", "Put frames there, or remove it.")
 
 

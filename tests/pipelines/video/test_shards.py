@@ -62,6 +62,44 @@ def test_what_fails_halfway_leaves_nothing(
     assert not [each for each in cache.rglob("*") if each.is_file()]
 
 
+@pytest.mark.parametrize("length", [0, 60, 1000])  # nothing, in the header, in the frames
+def test_a_damaged_shard_is_decoded_again(
+    length: int,
+    tmp_path: Path,
+    square: Square,
+    write_video: Write,
+    as_recorded: DecodingConfiguration,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = write_video(tmp_path / "a.avi", square(20))
+    shard, _ = shards.decoded(path, as_recorded)
+    shard.path.write_bytes(shard.path.read_bytes()[:length])
+    assert shards.decoded(path, as_recorded) == (shard, True)
+    said = capsys.readouterr().out
+    assert str(shard.path) in said and "is damaged" in said and "decoding its video again" in said
+    np.testing.assert_array_equal(shard.read(), square(20))
+    assert shards.decoded(path, as_recorded) == (shard, False)
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[tuple[str, int]] = []
+    sync, rename = os.fsync, os.replace
+
+    def synced(number: int) -> None:
+        sync(number)
+        done.append(("synced", os.fstat(number).st_size))
+
+    def renamed(old: Path, new: Path) -> None:
+        rename(old, new)
+        done.append(("renamed", new.stat().st_size))
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", renamed)
+    with shards.written(cache / "a") as file:
+        file.write(b"12345")
+    assert done == [("synced", 5), ("renamed", 5)]
+
+
 def resident() -> int:
     """Bytes of memory that this process holds."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

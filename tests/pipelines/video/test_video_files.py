@@ -125,12 +125,17 @@ def broken_files(folder: Path, frames: np.ndarray, write_video: Write) -> dict[s
 
 
 def test_each_bad_file_is_named_with_a_remedy(
-    tmp_path: Path, square: Square, write_video: Write, as_recorded: DecodingConfiguration
+    tmp_path: Path,
+    square: Square,
+    write_video: Write,
+    as_recorded: DecodingConfiguration,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     for name, (path, message) in broken_files(tmp_path, square(20), write_video).items():
         with pytest.raises(VideoDataError, match=message) as refused:
             list(decode(path, as_recorded))
         assert name in str(refused.value) and "Received: " in str(refused.value)
+    assert capfd.readouterr().err == ""  # nor does OpenCV say it in its own words
 
 
 def test_nothing_between_start_and_end(
