@@ -1,6 +1,7 @@
 """Where videos come from: class folders, a CSV file, and TFDS data sets; decoded once, and split by video."""
 
 import json
+import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -10,8 +11,6 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from pydantic import Field
-from rich.console import Console
-from rich.progress import track
 
 import data
 from data.packages import cache_directory
@@ -19,12 +18,11 @@ from data.real_clips import RealClips
 from data.splits import assign_split
 from pipelines.configuration import ConfigurationError
 from pipelines.video import shards
+from pipelines.video.contents import SHARES, contradictions, splits_of
+from pipelines.video.messages import counted, listed, shown
 from pipelines.video.shards import Shard
-from pipelines.video.video_files import DecodingConfiguration, VideoDataError, fit, resample
-from pipelines.video.video_lists import SPLITS, Entry, csv_entries, folder_entries
-
-SHARES = {"train": 0.7, "validation": 0.15, "test": 0.15}  # of the videos that nobody has split
-NAMED = 10  # videos that a message names; it counts the others
+from pipelines.video.video_files import DecodingConfiguration, VideoDataError, fit, rate_of, resample
+from pipelines.video.video_lists import SPLITS, Entry, csv_entries, folder_entries, unlabelled_entries
 
 
 class VideoConfiguration(DecodingConfiguration):
@@ -65,25 +63,34 @@ class Clip(NamedTuple):
     start: int
 
 
-def open_source(configuration: VideoConfiguration) -> Videos:
+def open_source(configuration: VideoConfiguration, labelled: bool = True) -> Videos:
     """Returns the configured videos, downloaded, prepared and decoded if that has not been done.
+
+    Args:
+        configuration: where they are, and what they are decoded to.
+        labelled: whether they have classes; else the user's own may lie in any folder, and a CSV needs no labels.
 
     Raises:
         ConfigurationError: the source needs a path, or has none.
         VideoDataError: videos cannot be used, and are not to be skipped; or none is left.
     """
     own = configuration.source in ("folder", "csv")
-    if own != bool(configuration.path):
-        expected = "a path to your own videos" if own else "no path, for it is a data set"
+    if own and not configuration.path:
         raise ConfigurationError(
-            f"data.path: the source {configuration.source} needs {expected}. Say --data.source folder (or csv) and "
-            f"--data.path clips/ together, or leave both out. Received: {configuration.path!r}"
+            f"data.path: the source {configuration.source} needs a path to your own videos. Say where they are: "
+            f"--data.path {'clips.csv' if configuration.source == 'csv' else 'clips/'}. Received: no path"
         )
+    if configuration.path and not own:
+        raise ConfigurationError(
+            f"data.path: the source {configuration.source} needs no path, for it is a data set. Leave --data.path out, "
+            f"or say --data.source folder (or csv) for your own videos. Received: {configuration.path!r}"
+        )
+    path = Path(configuration.path).expanduser()
     match configuration.source:
         case "folder":
-            entries, unusable = folder_entries(Path(configuration.path).expanduser())
+            entries, unusable = folder_entries(path) if labelled else unlabelled_entries(path)
         case "csv":
-            entries, unusable = csv_entries(Path(configuration.path).expanduser()), []
+            entries, unusable = csv_entries(path, labelled), []
         case "real_clips":
             return real_videos(data.prepare(RealClips()), configuration)
         case "moving_mnist":  # which has one split only
@@ -98,6 +105,13 @@ def open_source(configuration: VideoConfiguration) -> Videos:
                 f"ucf101. Correct it. Received: {other!r}"
             )
     return own_videos(entries, unusable, configuration)
+
+
+def batch_clips(wanted: int, clips: int) -> int:
+    """Returns how many clips a batch has: as many as are wanted, but never more than there are, which is said."""
+    if wanted > clips:
+        print(f"data.batch_size {wanted} is more than there is to learn from: {counted(clips, 'clip')} in a batch.")
+    return min(wanted, clips)
 
 
 def clips_of(videos: Iterable[Video], configuration: VideoConfiguration) -> list[Clip]:
@@ -129,32 +143,36 @@ def own_videos(entries: list[Entry], unusable: list[tuple[str, str]], configurat
         unusable: name and reason of what was already found to be none.
         configuration: what they are decoded to.
     """
-    splits: dict[str, list[Video]] = {split: [] for split in SPLITS}
-    problems = list(unusable)
-    sides: dict[str, tuple[str, str]] = {}  # of each video: split and where that was said
+    problems, longer = list(unusable), []
+    found: list[tuple[Entry, Shard]] = []
     start, decoded = time.perf_counter(), 0
-    for entry in _shown(entries, "Decoding", len(entries)):
+    for entry in shown(entries, "Decoding", len(entries)):
         try:
             shard, new = shards.decoded(entry.path, configuration, entry.start, entry.end)
         except VideoDataError as error:
-            problems.append((entry.key, f"{entry.row}: {error}" if entry.row else str(error)))
+            reason = str(error).removeprefix(str(entry.path)).lstrip(" /")  # the key says the path
+            problems.append((entry.key, f"{entry.row}: {reason}" if entry.row else reason))
             continue
         decoded += new
         if reason := _too_short(shard, configuration):
             problems.append((entry.key, reason))
             continue
-        video = shards.identity(entry.path)
-        split = entry.split or assign_split(video, SHARES, "videos")
-        known, where = sides.setdefault(video, (split, entry.row or entry.key))
-        if known != split:
-            raise VideoDataError(
-                f"{entry.row} puts a video into {split} that {where} puts into {known}; expected all parts and copies "
-                "of a video in one split, else it would be tested on what it learned. Correct one. "
-                f"Received: {entry.key}"
-            )
-        splits[split].append(Video(entry.key, entry.label, shard))
+        found.append((entry, shard))
+        if reason := _ends_before(entry, shard, configuration):
+            longer.append((entry.key, reason))
     if decoded:
-        print(f"Decoded {decoded} videos in {time.perf_counter() - start:.0f} s.", flush=True)
+        print(f"Decoded {counted(decoded, 'video')} in {time.perf_counter() - start:.0f} s.", flush=True)
+    if longer:
+        print(f"Used up to their end, which comes before that of their rows:{listed(longer)}", flush=True)
+
+    contents = [shards.identity(entry.path) for entry, _ in found]
+    reasons = contradictions([entry for entry, _ in found], contents)
+    problems += [(entry.key, reason) for (entry, _), reason in zip(found, reasons, strict=True) if reason]
+    usable = [each for each, reason in zip(found, reasons, strict=True) if not reason]
+    contents = [content for content, reason in zip(contents, reasons, strict=True) if not reason]
+    splits: dict[str, list[Video]] = {split: [] for split in SPLITS}
+    for (entry, shard), split in zip(usable, splits_of([entry for entry, _ in usable], contents), strict=True):
+        splits[split].append(Video(entry.key, entry.label, shard))
     return checked(splits, problems, configuration)
 
 
@@ -214,16 +232,15 @@ def checked(
 ) -> Videos:
     """Refuses unusable videos unless they are to be skipped, and splits without any video."""
     if problems and not configuration.skip_unusable:
-        named = "; ".join(f"{key}: {reason}" for key, reason in problems[:NAMED])
         raise VideoDataError(
-            f"{len(problems)} videos cannot be used; expected none such. Mend or remove them, or say "
-            f"--data.skip_unusable to leave them out. Received: {named}{' …' if len(problems) > NAMED else ''}"
+            f"{counted(len(problems), 'video')} cannot be used; expected none such. Mend or remove what is named, or "
+            f"say --data.skip_unusable to leave it out. Received:{listed(problems)}"
         )
     if empty := [split for split in SPLITS if not splits[split]]:
         counts = ", ".join(f"{len(videos)} {split}" for split, videos in splits.items())
         raise VideoDataError(
-            f"No video is in the split {' and '.join(empty)}; expected some in each. Add videos (a hash of each one "
-            "decides), or say which belong there: a CSV file with a column split. "
+            f"No video is in the split {' and '.join(empty)}; expected some in each. Add videos (three are enough, if "
+            "they are different), or say which belong there: a CSV file with a column split. "
             f"Received: {counts}, {len(problems)} that cannot be used"
         )
     return Videos(splits, problems)
@@ -232,7 +249,19 @@ def checked(
 def _too_short(shard: Shard, configuration: VideoConfiguration) -> str:
     if shard.frames >= configuration.clip_frames:
         return ""
-    return f"shorter than a clip: it has {shard.frames} frames, and a clip takes {configuration.clip_frames}"
+    frames = counted(shard.frames, "frame")
+    return f"shorter than a clip: it has {frames}, and a clip takes {configuration.clip_frames}"
+
+
+def _ends_before(entry: Entry, shard: Shard, configuration: VideoConfiguration) -> str:
+    """What to say of a part that is to end, by more than a frame, after its video."""
+    if entry.end == math.inf:
+        return ""
+    rate = rate_of(entry.path, configuration)
+    end = entry.start + shard.frames / rate
+    return (
+        f"{entry.row}: the video ends at {end:.6g} s, the row at {entry.end:g} s" if entry.end - end > 1 / rate else ""
+    )
 
 
 def _decoded_split(
@@ -244,13 +273,16 @@ def _decoded_split(
     listed = shards.shard_path(*known).with_suffix(".json")
     if listed.exists():
         rows = json.loads(listed.read_text(encoding="utf-8"))
-        return [Video(key, label, shards.opened(shards.shard_path(*known, key))) for key, label in rows]
+        found = [(key, label, shards.opened(shards.shard_path(*known, key))) for key, label in rows]
+        whole = [Video(key, label, shard) for key, label, shard in found if shard]
+        if len(whole) == len(found):
+            return whole
     label, name = _only(features, tfds.features.ClassLabel), "name" if "name" in features else None
     reading = tfds.ReadConfig(try_autocache=False)  # memory stays bounded
     examples = builder.as_dataset(split=split, shuffle_files=False, read_config=reading).as_numpy_iterator()
     total = builder.info.splits[split].num_examples if split in builder.info.splits else None
     videos = []
-    for number, example in enumerate(_shown(examples, f"Decoding {builder.name}", total)):
+    for number, example in enumerate(shown(examples, f"Decoding {builder.name}", total)):
         key = f"{split}/{example[name].decode() if name else number}"
         frames = (fit(frame, configuration) for frame in _resampled(example[video], configuration))
         shard = shards.write(shards.shard_path(*known, key), frames, configuration)
@@ -262,11 +294,6 @@ def _decoded_split(
 
 def _resampled(frames: np.ndarray, configuration: DecodingConfiguration) -> Iterator[np.ndarray]:
     return resample(frames, configuration.image_rate, configuration.frame_rate)
-
-
-def _shown(items: Iterable[Any], description: str, total: int | None) -> Iterable[Any]:
-    """The items, with a bar on a terminal that says how many have been taken."""
-    return track(items, description, total, transient=True, disable=not Console().is_terminal)
 
 
 def _only(features: Mapping[str, Any], kind: type) -> str | None:

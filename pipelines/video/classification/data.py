@@ -12,7 +12,8 @@ from data import motion_clips
 from data.fashion_images import fashion_images
 from data.motion_clips import MOTIONS, SIZE, MotionClips, draw_clip
 from pipelines.configuration import ConfigurationError
-from pipelines.video.sources import NAMED, Video, VideoConfiguration, Videos, clips_of, open_source
+from pipelines.video.messages import NAMED, counted
+from pipelines.video.sources import Video, VideoConfiguration, Videos, batch_clips, clips_of, open_source
 from pipelines.video.video_files import VideoDataError
 from pipelines.video.video_lists import SPLITS
 
@@ -55,12 +56,14 @@ class Sets(NamedTuple):
         classes: their names.
         splits: the clips of train, validation and test.
         draw: draws a clip of training and its label.
+        batch_clips: clips in a batch of training.
         skipped: key and reason of each video that is left out.
     """
 
     classes: tuple[str, ...]
     splits: dict[str, Examples]
     draw: Callable[[np.random.Generator], tuple[np.ndarray, int]]
+    batch_clips: int
     skipped: list[tuple[str, str]]
 
 
@@ -85,12 +88,12 @@ def training_batches(sets: Sets, configuration: DataConfiguration, seed: int, ep
 
     def draw(number: np.int64) -> tuple[np.ndarray, np.ndarray]:
         random = np.random.default_rng((seed, epoch, int(number)))
-        clips, labels = zip(*(sets.draw(random) for _ in range(configuration.batch_size)), strict=True)
+        clips, labels = zip(*(sets.draw(random) for _ in range(sets.batch_clips)), strict=True)
         return np.stack(clips), np.array(labels, np.int32)
 
     def batch(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         clips, labels = tf.numpy_function(draw, [number], (tf.uint8, tf.int32))
-        size = configuration.batch_size
+        size = sets.batch_clips
         shape = (size, configuration.clip_frames, *configuration.frame_shape)
         return tf.ensure_shape(clips, shape), tf.ensure_shape(labels, (size,))
 
@@ -136,7 +139,7 @@ def _motions(configuration: DataConfiguration) -> Sets:
         label = int(random.integers(len(MOTIONS)))
         return draw_clip(pixels, label, random, frames), label
 
-    return Sets(MOTIONS, splits, draw, [])
+    return Sets(MOTIONS, splits, draw, configuration.batch_size, [])
 
 
 def _videos(videos: Videos, configuration: DataConfiguration) -> Sets:
@@ -153,7 +156,8 @@ def _videos(videos: Videos, configuration: DataConfiguration) -> Sets:
             clip = clip[:, :, ::-1]
         return clip, classes.index(video.label)
 
-    return Sets(classes, splits, draw, videos.skipped)
+    size = batch_clips(configuration.batch_size, len(splits["train"].labels))
+    return Sets(classes, splits, draw, size, videos.skipped)
 
 
 def _examples(videos: Sequence[Video], classes: tuple[str, ...], configuration: DataConfiguration) -> Examples:
@@ -173,8 +177,8 @@ def _classes(videos: Videos) -> tuple[str, ...]:
     every = [(split, video) for split, each in videos.splits.items() for video in each]
     if unlabelled := [video.key for _, video in every if not video.label]:
         raise VideoDataError(
-            f"{len(unlabelled)} videos have no label; expected a class for each. Fill the column label, or remove "
-            f"them. Received: {', '.join(unlabelled[:NAMED])}"
+            f"{counted(len(unlabelled), 'video')} without a label; expected a class for each. Fill the column label, "
+            f"or remove the rows. Received: {', '.join(unlabelled[:NAMED])}"
         )
     classes = tuple(sorted({video.label for video in videos.splits["train"]}))
     if len(classes) < 2:
@@ -184,7 +188,7 @@ def _classes(videos: Videos) -> tuple[str, ...]:
         )
     if unknown := [f"{video.key} ({split}, {video.label})" for split, video in every if video.label not in classes]:
         raise VideoDataError(
-            f"{len(unknown)} videos belong to classes without any video for training; expected some of each. Add "
+            f"{counted(len(unknown), 'video')} of classes without any video for training; expected some of each. Add "
             "videos of the class (a hash of each one decides its split), or say which train: a CSV file with a column "
             f"split. Received: {', '.join(unknown[:NAMED])}"
         )

@@ -12,7 +12,7 @@ from pipelines.video.classification.config import ClassificationConfiguration
 from pipelines.video.classification.model import Classifier
 from pipelines.video.classification.scoring import losses
 from pipelines.video.classification.trained import CLASSES, build, check_classes, judge
-from pipelines.video.sources import NAMED
+from pipelines.video.messages import NAMED, counted, listed
 
 NEXT = "make predict-video VIDEO=clip.mp4"
 SKIPPED = "skipped.json"  # keys and reasons of the videos that are left out
@@ -72,12 +72,13 @@ def record(run: Run, sets: data.Sets) -> None:
 
 def report(sets: data.Sets) -> None:
     """Says what is learned from, and names what is left out."""
-    counts = [f"{len(each.labels)} {split} of {len(each.keys)} videos" for split, each in sets.splits.items()]
+    counts = [
+        f"{len(each.labels)} {split} of {counted(len(each.keys), 'video')}" for split, each in sets.splits.items()
+    ]
     print(f"Clips: {', '.join(counts)}. Classes: {', '.join(sets.classes)}.")
     tested = set(sets.splits["test"].labels)
     if missing := [name for label, name in enumerate(sets.classes) if label not in tested]:
         print(f"Without a video in the test split: {', '.join(missing)}.")
     if sets.skipped:
-        named = "; ".join(f"{key}: {reason}" for key, reason in sets.skipped[:NAMED])
-        more = f", all of them in {SKIPPED}" if len(sets.skipped) > NAMED else ""
-        print(f"Left out: {len(sets.skipped)} ({named}{more}).")
+        more = f" (all of them in {SKIPPED})" if len(sets.skipped) > NAMED else ""
+        print(f"Left out: {len(sets.skipped)}{more}{listed(sets.skipped)}")

@@ -26,6 +26,7 @@ class DataConfiguration(VideoConfiguration):
     source: Literal["moving_fashion", "folder", "csv", "real_clips", "moving_mnist", "ucf101"] = Field(
         "moving_fashion", description="clothes that drift and bounce, videos of your own, or a data set of videos"
     )
+    path: str = Field("", description="folder of videos, or CSV of path and, if wanted, start, end, split")
     colour: Literal["grey", "rgb"] = Field("grey", description="one channel or three")
     clip_frames: int = Field(20, ge=2, description="frames of a clip")
     future_frames: int = Field(10, ge=1, description="frames of a clip that are forecast from those before")
@@ -71,12 +72,14 @@ class Sets(NamedTuple):
 
     Attributes:
         draw: draws a clip to learn from.
+        batch_clips: clips in a batch of training.
         read: reads the fixed clips of a split, in their order.
         videos: of each split the name of the video that each fixed clip is from.
         skipped: name and reason of each video that was left out.
     """
 
     draw: Callable[[np.random.Generator], np.ndarray]
+    batch_clips: int
     read: Callable[[Split], tf.data.Dataset]
     videos: dict[Split, list[str]]
     skipped: Sequence[tuple[str, str]] = ()
@@ -108,7 +111,7 @@ def training_batches(
         Dictionaries of `frames` uint8 (batch, clip_frames, height, width, channels), and `shown` bool (batch,
         future_frames): whether the truth is shown instead of the forecast.
     """
-    size = configuration.batch_size
+    size = sets.batch_clips
     shapes = (size, configuration.clip_frames, *configuration.training_shape), (size, configuration.future_frames)
 
     def draw(number: np.int64) -> tuple[np.ndarray, np.ndarray]:
@@ -156,11 +159,11 @@ def _moving_fashion(configuration: DataConfiguration) -> Sets:
         return builder.as_dataset(split=split, shuffle_files=False).map(lambda each: each["image_sequence"][:frames])
 
     videos = {split: [f"clip {number}" for number in range(clips)] for split, clips in moving_fashion.CLIPS.items()}
-    return Sets(lambda random: moving_fashion.draw_clip(pixels, random, frames), read, videos)
+    return Sets(lambda random: moving_fashion.draw_clip(pixels, random, frames), configuration.batch_size, read, videos)
 
 
 def _videos(configuration: DataConfiguration) -> Sets:
-    found = sources.open_source(configuration)
+    found = sources.open_source(configuration, labelled=False)
     fixed = {split: sources.clips_of(found.splits[split], configuration) for split in SPLITS}
     # Any frame of the training videos may begin a clip.
     starts = sources.clips_of(found.splits["train"], configuration.replace(clip_stride=1))
@@ -172,6 +175,6 @@ def _videos(configuration: DataConfiguration) -> Sets:
     def read(split: Split) -> tf.data.Dataset:
         return sources.read_clips(fixed[split], configuration.clip_frames, configuration.frame_shape)
 
-    return Sets(
-        draw, read, {split: [clip.video.key for clip in clips] for split, clips in fixed.items()}, found.skipped
-    )
+    size = sources.batch_clips(configuration.batch_size, len(fixed["train"]))
+    videos = {split: [clip.video.key for clip in clips] for split, clips in fixed.items()}
+    return Sets(draw, size, read, videos, found.skipped)

@@ -15,6 +15,7 @@ from pipelines.video.future.model import FrameForecaster
 from pipelines.video.future.network import each_frame
 from pipelines.video.future.scoring import METRICS, score
 from pipelines.video.future.trained import build
+from pipelines.video.messages import listed
 
 NEXT = "make predict-video VIDEO=clip.mp4"
 LOSS_SCALE = 100.0  # mean squared errors of pixels from 0 to 1 are small numbers
@@ -94,5 +95,5 @@ def report(sets: data.Sets) -> None:
     """Says what is learned from, and names what was left out."""
     counts = ", ".join(f"{len(set(videos))} {split}" for split, videos in sets.videos.items())
     print(f"Videos: {counts}.")
-    for name, reason in sets.skipped:
-        print(f"Left out: {name}: {reason}")
+    if sets.skipped:
+        print(f"Left out: {len(sets.skipped)}{listed(sets.skipped)}")

@@ -79,6 +79,16 @@ def test_batches_are_a_function_of_seed_and_epoch(corpus: Path, configure: Confi
     assert len({batches(seed, epoch) for seed in (0, 1) for epoch in (0, 1)}) == 4
 
 
+def test_a_batch_has_no_more_clips_than_there_are(
+    corpus: Path, configure: Configure, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configuration = configure(corpus, data={"batch_size": 100_000}).data
+    sets = data.load(configuration)
+    clips, labels = next(iter(data.training_batches(sets, configuration, seed=0, epoch=0)))
+    assert clips.shape == (64, 6, 16, 16, 1) and labels.shape == (64,)
+    assert "data.batch_size 100000 is more than there is to learn from: 64 clips in a batch" in capsys.readouterr().out
+
+
 def test_half_of_the_clips_are_mirrored(corpus: Path, configure: Configure) -> None:
     configuration = configure(corpus).data
     plain, mirrored = data.load(configuration), data.load(configuration.replace(mirror=True))
@@ -121,8 +131,8 @@ def test_motions_have_no_path_and_no_mirror(change: dict[str, object]) -> None:
     ("edit", "message"),
     [
         ((",left,", ",right,"), r"There is one class only.*Received: 'right'"),
-        (("8.avi,left,validation", "8.avi,up,validation"), r"1 videos belong to classes without any video for train"),
-        (("8.avi,left,validation", "8.avi,,validation"), r"1 videos have no label.*Received: 8.avi"),
+        (("8.avi,left,validation", "8.avi,up,validation"), r"1 video of classes without any video for train"),
+        (("8.avi,left,validation", "8.avi,,validation"), r"1 video without a label.*Received: 8.avi"),
     ],
 )
 def test_labels_that_cannot_be_learned_are_refused(

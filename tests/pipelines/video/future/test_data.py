@@ -64,6 +64,26 @@ def test_truth_is_shown_as_often_as_it_should(corpus: Path, configure: Configure
         assert shown.mean() == pytest.approx(share, abs=0.06)
 
 
+def test_a_batch_has_no_more_clips_than_there_are(
+    corpus: Path, configure: Configure, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configuration = configure(corpus, data={"batch_size": 100_000}).data
+    (batch,) = first(data.load(configuration), configuration, 1)
+    assert batch["frames"].shape == (8, 8, 16, 16, 1) and batch["shown"].shape == (8, 3)
+    assert "data.batch_size 100000 is more than there is to learn from: 8 clips in a batch" in capsys.readouterr().out
+
+
+def test_videos_need_neither_classes_nor_labels(
+    configure: Configure, drift: Callable, save_clip: Callable, tmp_path: Path
+) -> None:
+    for number in range(4):
+        save_clip(tmp_path / "clips" / f"{number}.avi", drift(number))
+    (tmp_path / "list.csv").write_text("path\n" + "\n".join(f"clips/{number}.avi" for number in range(4)))
+    for source, path in (("folder", tmp_path / "clips"), ("csv", tmp_path / "list.csv")):
+        sets = data.load(configure(path, data={"source": source}).data)
+        assert sum(map(len, sets.videos.values())) == 4 and all(sets.videos.values())
+
+
 def test_squares_and_mirrors_are_the_same_in_each_frame() -> None:
     configuration = DataConfiguration(source="folder", height=16, width=24, crop=8, mirror=True)
     rows, columns = np.indices((16, 24))
