@@ -91,6 +91,17 @@ class Classifier(keras.Model):
             seen = state.seen | (lengths > 0)
         return Judgement(self.output_layer(hidden), State(last, seen, recurrent))
 
+    @tf.function(reduce_retracing=True)
+    def evidence(self, frames: tf.Tensor) -> tf.Tensor:
+        """Returns the probability of each class after each frame, (batch, time, classes).
+
+        It is traced for the classifier, not for each validation.
+
+        Args:
+            frames: uint8 (batch, time, height, width, channels).
+        """
+        return tf.nn.softmax(self(frames).logits)
+
     def initial_state(self, batch: Any) -> State:
         """The state before the first frame."""
         frame = tf.zeros((batch, *self.frame_shape), self.compute_dtype)

@@ -17,7 +17,7 @@ OTHERS = "#BBBBBB"
 def film_strip(frames: np.ndarray, evidence: np.ndarray, label: int, classes: Sequence[str], title: str) -> Figure:
     """Draws the frames of a clip, and below each the probability of each class after it.
 
-    The true class and those that led at some time have a colour; the others are grey.
+    The true class and those that led at some time have a colour; the others are grey, if there are many.
 
     Args:
         frames: uint8 (time, height, width, channels).
@@ -40,9 +40,11 @@ def film_strip(frames: np.ndarray, evidence: np.ndarray, label: int, classes: Se
     strip.set_ylim(0, 1)
     strip.axis("off")
     leaders = [label, *(each for each in np.unique(evidence.argmax(axis=1)) if each != label)]
-    for each in range(len(classes)):
-        if each not in leaders:
-            axes.plot(steps, evidence[:, each], color=OTHERS, linewidth=1)
+    others = [each for each in range(len(classes)) if each not in leaders]
+    if len(classes) <= len(COLOURS):
+        leaders, others = leaders + others, []
+    for place, each in enumerate(others):
+        axes.plot(steps, evidence[:, each], color=OTHERS, linewidth=1, label="" if place else "others")
     for place, each in reversed(list(enumerate(leaders))):
         name = f"{classes[each]} (true)" if place == 0 else classes[each]
         style = {"linewidth": 2.5} if place == 0 else {"linewidth": 1.5, "linestyle": ("-", "--", ":")[place // 4 % 3]}
@@ -53,24 +55,24 @@ def film_strip(frames: np.ndarray, evidence: np.ndarray, label: int, classes: Se
     axes.set_ylabel("probability")
     axes.grid(alpha=0.3)
     axes.xaxis.set_major_locator(MaxNLocator(STRIP, integer=True))
-    axes.legend(fontsize=8, loc="center right")
+    axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))  # beside the curves, which it would cover
     strip.set_title(title, fontsize=10)
     return figure
 
 
-def accuracy_over_time(evidence: np.ndarray, labels: np.ndarray, chance: float) -> Figure:
+def accuracy_over_time(evidence: np.ndarray, labels: np.ndarray, majority: float) -> Figure:
     """Draws the share of clips whose class is right after each number of frames.
 
     Args:
         evidence: (clips, time, classes), probabilities.
         labels: of the clips.
-        chance: what guessing reaches.
+        majority: accuracy of the class that is the most frequent one in training.
     """
     figure = Figure(figsize=(7, 3), layout="constrained")
     axes = figure.subplots()
     right = (evidence.argmax(axis=2) == labels[:, np.newaxis]).mean(axis=0)  # (time,)
     axes.plot(np.arange(1, len(right) + 1), right, marker=".", color=COLOURS[0], label="model")
-    axes.axhline(chance, color="#666666", linestyle="--", label="most frequent class")
+    axes.axhline(majority, color="#666666", linestyle="--", label="majority")
     axes.set_ylim(0, 1.02)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("frames seen")

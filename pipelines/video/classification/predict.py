@@ -17,6 +17,7 @@ from pipelines.configuration import ConfigurationError
 from pipelines.runs import Run
 from pipelines.video.classification.config import ClassificationConfiguration
 from pipelines.video.classification.trained import load_classifier
+from pipelines.video.messages import counted
 from pipelines.video.video_files import VideoDataError, decode, rate_of
 
 NAMED = 3  # classes of the whole video
@@ -55,15 +56,14 @@ def predict(run: Run, path: Path) -> tuple[tuple[str, ...], list[Answer]]:
     clip = list(islice(frames, length))  # before the network is loaded: a bad file is refused at once
     if len(clip) < length:
         raise VideoDataError(
-            f"{path} is shorter than a clip; expected {length} frames at least. Give a longer one. "
-            f"Received: {len(clip)} frames"
+            f"{path} is shorter than a clip; expected {counted(length, 'frame')} at least. Give a longer one. "
+            f"Received: {counted(len(clip), 'frame')}"
         )
     classifier, rate = load_classifier(run), rate_of(path, configuration)
-    read = tf.function(lambda clip: tf.nn.softmax(classifier(clip).logits[:, -1]), reduce_retracing=True)
     answers: list[Answer] = []
     while clip:
         start = length * len(answers)
-        said = read(np.stack(clip)[np.newaxis])[0].numpy()
+        said = classifier.evidence(tf.constant(np.stack(clip)[np.newaxis]))[0, -1].numpy()
         answers.append(Answer(start / rate, (start + len(clip)) / rate, said))
         clip = list(islice(frames, length))
     return classifier.classes, answers
@@ -90,4 +90,4 @@ def main(arguments: list[str]) -> None:
     whole = np.average([answer.probabilities for answer in answers], axis=0, weights=lengths)
     named = ", ".join(f"{classes[place]} {whole[place]:.2f}" for place in np.argsort(-whole)[:NAMED])
     console.print(Text(f"The whole video: {named}"), soft_wrap=True)
-    print(f"Looked at {len(answers)} clips with {run.folder}\nNext: make export-video, to serve this model")
+    print(f"Looked at {counted(len(answers), 'clip')} with {run.folder}\nNext: make export-video, to serve this model")

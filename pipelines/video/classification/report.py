@@ -7,6 +7,7 @@ from pipelines.evaluation import Evaluation
 from pipelines.report import Code, Picture, Section, Table, evaluation_tables, write_report
 from pipelines.runs import Run
 from pipelines.video.classification import pictures
+from pipelines.video.classification.baselines import MAJORITY
 from pipelines.video.classification.data import Sets
 from pipelines.video.classification.scoring import confusions, losses
 from pipelines.video.classification.trained import Judged
@@ -45,7 +46,7 @@ def write_classification_report(run: Run, evaluation: Evaluation, sets: Sets, ju
         for number in order[:WORST]
         if said[number] != judged.labels[number]
     ]
-    chance = np.bincount(examples.labels).max() / len(examples.labels)
+    majority = next(row.metrics["accuracy"].value for row in evaluation.rows if row.name == MAJORITY)
     synthetic = [SYNTHETIC] if configuration["data"]["source"] == "motion_clips" else []
     write_report(
         run,
@@ -69,8 +70,8 @@ def write_classification_report(run: Run, evaluation: Evaluation, sets: Sets, ju
                         for strip in strips
                     ),
                     Picture(
-                        pictures.accuracy_over_time(judged.evidence, examples.labels, chance),
-                        "How many frames it takes to be right.",
+                        pictures.accuracy_over_time(judged.evidence, examples.labels, majority),
+                        "How many frames it takes to be right, and the accuracy of the row majority.",
                     ),
                 ],
             ),

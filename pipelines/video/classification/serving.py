@@ -5,6 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from pipelines.video.classification.model import Classifier, State
+from pipelines.video.serving import checked, one_at_least
 
 Tensors = dict[str, tf.Tensor]
 
@@ -20,9 +21,9 @@ def served(classifier: Classifier) -> tuple[tf.Module, dict[str, Any]]:
     module = tf.Module()
     # The variables alone: a tracked Keras model would bring objects that a loader without Keras cannot make.
     module.served = [weight.value for weight in classifier.variables]
-    shape = classifier.frame_shape
-    frames = tf.TensorSpec((None, None, *shape), tf.uint8, name="frames")
-    frame = tf.TensorSpec((None, *shape), tf.uint8, name="frame")
+    # Of any size, so that the graph says what it expects.
+    frames = tf.TensorSpec((None, None, None, None, None), tf.uint8, name="frames")
+    frame = tf.TensorSpec((None, None, None, None), tf.uint8, name="frame")
     state = {
         name: tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype, name=name)
         for name, tensor in _flat(classifier.initial_state(1)).items()
@@ -41,25 +42,33 @@ def served(classifier: Classifier) -> tuple[tf.Module, dict[str, Any]]:
 
 def classify(classifier: Classifier, frames: tf.Tensor, lengths: tf.Tensor | None = None) -> Tensors:
     """Classifies clips (batch, time, height, width, channel), of which `lengths` (batch,) frames count."""
-    shortest = tf.shape(frames)[1] if lengths is None else tf.reduce_min(lengths)
-    longest = tf.shape(frames)[1] if lengths is None else tf.reduce_max(lengths)
-    fits = (shortest > 0) & (longest <= tf.shape(frames)[1])
-    message = "Expected at least one frame of each clip, and none behind the end of `frames`. Received:"
-    with tf.control_dependencies([tf.debugging.Assert(fits, [message, shortest, longest])]):
-        logits = classifier(tf.identity(frames), lengths).logits  # (batch, time, classes)
-    last = logits[:, -1] if lengths is None else tf.gather(logits, lengths - 1, batch_dims=1)
-    return _answer(classifier, last)
+    frames = checked(frames, *classifier.frame_shape)
+    batch, time = tf.unstack(tf.shape(frames)[:2])
+    if lengths is None:
+        return _cut(_answer(classifier, classifier(one_at_least(frames)).logits[:, -1]), batch)
+    fits = tf.reduce_all((lengths > 0) & (lengths <= time)) & (tf.shape(lengths)[0] == batch)
+    message = "Expected at least one frame of each clip, and none behind the end of `frames`. Received `lengths`:"
+    with tf.control_dependencies([tf.debugging.Assert(fits, [message, lengths], summarize=10)]):
+        lengths = tf.maximum(one_at_least(lengths), 1)
+    logits = classifier(one_at_least(frames), lengths).logits  # (batch, time, classes)
+    return _cut(_answer(classifier, tf.gather(logits, lengths - 1, batch_dims=1)), batch)
 
 
 def stream(classifier: Classifier, frame: tf.Tensor, state: Tensors) -> Tensors:
     """Takes a frame (batch, height, width, channel) and the state before it; returns the answer and the new state."""
-    logits, new_state = classifier(frame[:, tf.newaxis], state=_nested(classifier, state))
-    return _answer(classifier, logits[:, -1]) | _flat(new_state)
+    frames = checked(frame[:, tf.newaxis], *classifier.frame_shape)
+    state = {name: one_at_least(tensor) for name, tensor in state.items()}
+    logits, new_state = classifier(one_at_least(frames), state=_nested(classifier, state))
+    return _cut(_answer(classifier, logits[:, -1]) | _flat(new_state), tf.shape(frame)[0])
 
 
 def _answer(classifier: Classifier, logits: tf.Tensor) -> Tensors:
     labels = tf.gather(tf.constant(classifier.classes), tf.argmax(logits, axis=-1))
     return {"label": labels, "probabilities": tf.nn.softmax(logits)}
+
+
+def _cut(answer: Tensors, batch: tf.Tensor) -> Tensors:
+    return {name: tensor[:batch] for name, tensor in answer.items()}
 
 
 def _flat(state: State) -> Tensors:

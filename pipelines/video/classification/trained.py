@@ -67,8 +67,7 @@ def check_classes(run: Run, sets: Sets) -> None:
 
 def judge(classifier: Classifier, examples: Examples, configuration: DataConfiguration) -> Judged:
     """Runs a classifier over the clips of a split, one batch at a time."""
-    read = tf.function(lambda frames: tf.nn.softmax(classifier(frames).logits))
-    evidence = np.concatenate([read(frames).numpy() for frames in batches(examples, configuration)])
+    evidence = np.concatenate([classifier.evidence(frames).numpy() for frames in batches(examples, configuration)])
     return Judged(*by_video(examples, evidence[:, -1]), evidence)
 
 

@@ -12,6 +12,7 @@ from pipelines.runs import Run
 from pipelines.video.future.config import FutureConfiguration
 from pipelines.video.future.model import FrameForecaster
 from pipelines.video.future.trained import load_forecaster
+from pipelines.video.serving import checked, one_at_least
 
 SOURCES = {
     "moving_fashion": "Moving-Fashion-MNIST, made of the images of Fashion-MNIST, Debian dataset-fashion-mnist (MIT)",
@@ -38,7 +39,7 @@ def export_run(run: Run, folder: Path | str = "exports") -> Path:
 
 def served(forecaster: FrameForecaster, shape: tuple[int, int, int], future: int) -> dict[str, Any]:
     """Returns the signatures of a forecaster; arguments are those of `future_of`."""
-    specification = tf.TensorSpec((None, None, None, None, shape[2]), tf.uint8, name="frames")
+    specification = tf.TensorSpec((None, None, None, None, None), tf.uint8, name="frames")
     function = tf.function(lambda frames: {"future": future_of(forecaster, frames, shape, future)})
     return {"serving_default": function.get_concrete_function(specification)}
 
@@ -53,13 +54,14 @@ def future_of(forecaster: FrameForecaster, frames: tf.Tensor, shape: tuple[int, 
         future: how many to forecast.
     """
     height, width, channels = shape
+    batch, frames = tf.shape(frames)[0], one_at_least(checked(frames, None, None, channels))
     steps = tf.shape(frames)[1]
     flat = tf.reshape(tf.cast(frames, tf.float32) / 255, tf.concat([[-1], tf.shape(frames)[2:]], axis=0))
     fits = tf.reduce_all(tf.equal(tf.shape(frames)[2:4], (height, width)))
     flat = tf.cond(fits, lambda: flat, lambda: tf.image.resize(flat, (height, width), antialias=True))
     flat = tf.ensure_shape(flat, (None, height, width, channels))
     forecasts = forecaster(tf.reshape(flat, (-1, steps, height, width, channels)), future=future)[:, -future:]
-    return tf.cast(tf.round(255 * forecasts), tf.uint8)
+    return tf.cast(tf.round(255 * forecasts), tf.uint8)[:batch]
 
 
 def model_card(run: Run) -> str:

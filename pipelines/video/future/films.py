@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 FRAMES_A_SECOND = 5.0
+FASTEST_GIF = 20  # milliseconds of a frame; browsers show a faster gif much slower
 GAP, MARGIN, LETTERS = 4, 22, 0.45  # pixels between pictures and above them, and the size of letters
 PAGE = (255, 255, 255)
 INK = (40, 40, 40)
@@ -86,9 +87,8 @@ def gif(film: np.ndarray, frames_a_second: float = FRAMES_A_SECOND) -> bytes:
     """Returns uint8 (time, height, width, 3) as an endless gif."""
     first, *others = (Image.fromarray(frame) for frame in film)
     buffer = io.BytesIO()
-    first.save(
-        buffer, "GIF", save_all=True, append_images=others, duration=round(1000 / frames_a_second), loop=0, disposal=1
-    )
+    duration = max(FASTEST_GIF, round(1000 / frames_a_second))
+    first.save(buffer, "GIF", save_all=True, append_images=others, duration=duration, loop=0, disposal=1)
     return buffer.getvalue()
 
 

@@ -1,14 +1,31 @@
 """The forecaster: frames in, the next frames out, each made from the one before."""
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from pipelines.video.future.heads import MotionHead, PixelHead
 from pipelines.video.future.motion import matched
-from pipelines.video.future.network import Core, NetworkConfiguration, each_frame
+from pipelines.video.future.network import Core, NetworkConfiguration, State, each_frame
 
 HEADS = {"motion": MotionHead, "pixels": PixelHead}
+
+
+class Moment(NamedTuple):
+    """Where a forecast stands.
+
+    Attributes:
+        last: the frame that was forecast last, (batch, rows, columns, channels).
+        before: the frame before it.
+        state: the core's, which has seen all frames but the last.
+    """
+
+    last: tf.Tensor
+    before: tf.Tensor
+    state: State
 
 
 class FrameForecaster(keras.Model):
@@ -48,19 +65,29 @@ class FrameForecaster(keras.Model):
         Returns:
             (batch, time − 1 + future, rows, columns, channels), of which the last `future` come after the clip.
         """
+        watched, moment = self._watch(frames, training)
+        forecasts = [watched]
+        for step in range(future - 1):
+            if truth is not None and shown is not None:
+                is_shown = shown[:, step, tf.newaxis, tf.newaxis, tf.newaxis]
+                moment = moment._replace(last=tf.where(is_shown, truth[:, step], moment.last))
+            moment = self._go_on(moment, training)
+            forecasts.append(moment.last[:, tf.newaxis])
+        return tf.concat(forecasts, axis=1)
+
+    def _watch(self, frames: tf.Tensor, training: bool) -> tuple[tf.Tensor, Moment]:
+        """The next frame after each given one, as forecast, and the moment after the last of them."""
         before = tf.concat([frames[:, :1], frames[:, :-1]], axis=1)
         seen = each_frame(self._seen, frames, before)
         maps, state = self.core(seen, training=training)
         watched = each_frame(self.head, tf.concat([maps, seen], axis=-1), frames)
-        forecasts, before, last = [watched], frames[:, -1], watched[:, -1]
-        for step in range(future - 1):
-            if truth is not None and shown is not None:
-                last = tf.where(shown[:, step, tf.newaxis, tf.newaxis, tf.newaxis], truth[:, step], last)
-            seen = self._seen(last, before)
-            maps, state = self.core.step(seen, state, training)
-            before, last = last, self.head(tf.concat([maps, seen], axis=-1), last)
-            forecasts.append(last[:, tf.newaxis])
-        return tf.concat(forecasts, axis=1)
+        return watched, Moment(watched[:, -1], frames[:, -1], state)
+
+    def _go_on(self, moment: Moment, training: bool) -> Moment:
+        """The moment a frame later."""
+        seen = self._seen(moment.last, moment.before)
+        maps, state = self.core.step(seen, moment.state, training)
+        return Moment(self.head(tf.concat([maps, seen], axis=-1), moment.last), moment.last, state)
 
     def _seen(self, frames: tf.Tensor, before: tf.Tensor) -> tf.Tensor:
         """What the core sees of frames: their patches, those of the frame before each, how they match, and where."""
@@ -81,8 +108,20 @@ class FrameForecaster(keras.Model):
             frames: uint8 (batch, time, rows, columns, channels).
             future: how many.
         """
-        return self._future(tf.convert_to_tensor(frames), future).numpy()
+        return np.stack(list(self.frames_after(frames, future)), axis=1)
+
+    def frames_after(self, frames: np.ndarray, future: int) -> Iterator[np.ndarray]:
+        """Yields what `forecast` returns frame by frame, (batch, rows, columns, channels), as soon as each is known."""
+        moment = self._first_moment(tf.convert_to_tensor(frames))
+        yield moment.last.numpy()
+        for _ in range(future - 1):
+            moment = self._next_moment(moment)
+            yield moment.last.numpy()
 
     @tf.function(reduce_retracing=True)
-    def _future(self, frames: tf.Tensor, future: int) -> tf.Tensor:
-        return self(tf.cast(frames, tf.float32) / 255, future=future)[:, -future:]
+    def _first_moment(self, frames: tf.Tensor) -> Moment:
+        return self._watch(tf.cast(frames, tf.float32) / 255, training=False)[1]
+
+    @tf.function(reduce_retracing=True)
+    def _next_moment(self, moment: Moment) -> Moment:
+        return self._go_on(moment, training=False)

@@ -14,7 +14,8 @@ from pipelines.runs import Run
 from pipelines.video.future import films
 from pipelines.video.future.config import FutureConfiguration
 from pipelines.video.future.trained import load_forecaster
-from pipelines.video.video_files import VideoDataError, decode
+from pipelines.video.messages import counted, shown
+from pipelines.video.video_files import VideoDataError, decode, rate_of
 
 SHOWN_HEIGHT = 256  # pixels, about, of the films that are written
 
@@ -24,7 +25,7 @@ class PredictionOptions(commands.RunOptions):
 
     videos: tyro.conf.Positional[tuple[Path, ...]] = Field((), description="video files, or folders of frame images")
     frames: int = Field(0, ge=0, le=1000, description="how many to forecast; 0: as many as in training")
-    output: Path = Field(Path("."), description="folder for the films")
+    output: Path = Field(Path("."), description="folder for the films; none that is there is overwritten")
 
 
 class Continued(NamedTuple):
@@ -48,16 +49,18 @@ def predict(run: Run, options: PredictionOptions) -> list[Continued]:
         frames = deque(decode(path, decoding), maxlen=watched)  # bounded memory, however long the video is
         if len(frames) < watched:
             raise VideoDataError(
-                f"{path} is too short to go on with: the network watches {watched} frames before it forecasts. Give a "
-                f"longer video. Received: {len(frames)} frames"
+                f"{path} is too short to go on with: the network watches {counted(watched, 'frame')} before it "
+                f"forecasts. Give a longer video. Received: {counted(len(frames), 'frame')}"
             )
         endings.append(np.stack(frames))
     forecaster, future = load_forecaster(run), options.frames or decoding.future_frames
-    forecasts = [forecaster.forecast(frames[np.newaxis], future)[0] for frames in endings]
-    return [
-        Continued(path, given, np.rint(255 * forecast).astype(np.uint8))
-        for path, given, forecast in zip(options.videos, endings, forecasts, strict=True)
-    ]
+    continued = []
+    for path, given in zip(options.videos, endings, strict=True):
+        print(f"Forecasting {counted(future, 'frame')} after {path}", flush=True)
+        frames_after = shown(forecaster.frames_after(given[np.newaxis], future), "Forecasting", future)
+        forecast = np.concatenate(list(frames_after))  # (future, height, width, channels)
+        continued.append(Continued(path, given, np.rint(255 * forecast).astype(np.uint8)))
+    return continued
 
 
 def film_name(path: Path) -> str:
@@ -67,6 +70,10 @@ def film_name(path: Path) -> str:
     'one.second-future'
     """
     return f"{path.stem}-future"
+
+
+def _film_paths(folder: Path, name: str) -> tuple[Path, Path]:
+    return folder / f"{name}.mp4", folder / f"{name}.gif"
 
 
 def film_of(continued: Continued) -> np.ndarray:
@@ -90,16 +97,23 @@ def main(arguments: list[str]) -> None:
             "The films of two videos would have one name; expected videos of different names. Forecast them one by "
             f"one, each with an --output of its own. Received: {twice} twice"
         )
+    written = [path for name in names for path in _film_paths(options.output, name)]
+    if there := [str(path) for path in written if path.exists()]:
+        raise ConfigurationError(
+            "A film of this name is there, and is not overwritten; expected none. Move it, or name another folder: "
+            f"--output films. Received: {', '.join(there)}"
+        )
     run = options.open("video")
-    rate = run.read_configuration(FutureConfiguration).data.frame_rate or films.FRAMES_A_SECOND
-    continued = predict(run, options)
+    decoding, continued = run.read_configuration(FutureConfiguration).data, predict(run, options)
     options.output.mkdir(parents=True, exist_ok=True)
     for each in continued:
-        film, stem = film_of(each), options.output / film_name(each.path)
-        films.write_mp4(Path(f"{stem}.mp4"), film, rate)
-        Path(f"{stem}.gif").write_bytes(films.gif(film, rate))
-        print(f"{each.path}: {len(each.given)} frames watched, with a bar below, then {len(each.future)} forecast")
-        print(f"Wrote {stem}.mp4 and {stem}.gif")
+        film, rate = film_of(each), rate_of(each.path, decoding)
+        mp4, gif = _film_paths(options.output, film_name(each.path))
+        films.write_mp4(mp4, film, rate)
+        gif.write_bytes(films.gif(film, rate))
+        given = counted(len(each.given), "frame")
+        print(f"{each.path}: {given} watched, with a bar below, then {len(each.future)} forecast")
+        print(f"Wrote {mp4} and {gif}")
     print("Next: look at them in a browser or player; make export-video")
 
 

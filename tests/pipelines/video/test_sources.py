@@ -11,8 +11,8 @@ import tensorflow_datasets as tfds
 from data import real_clips
 from data.splits import assign_split
 from pipelines.configuration import ConfigurationError
-from pipelines.video import contents as contents_module
 from pipelines.video import sources
+from pipelines.video.contents import SHARES, splits_of
 from pipelines.video.sources import SPLITS, VideoConfiguration, Videos, clips_of, open_source, read_clips
 from pipelines.video.video_files import VideoDataError, decode
 from pipelines.video.video_lists import Entry
@@ -178,15 +178,15 @@ def test_the_cut_moves_only_as_far_as_it_must() -> None:
     for _ in range(100):
         contents = [str(number) for number in random.integers(1_000_000, size=random.integers(3, 30))]
         entries = [Entry(each, Path(each), "a") for each in contents]
-        found = contents_module.splits_of(entries, contents)
-        natural = [assign_split(each, contents_module.SHARES, "videos") for each in contents]
+        found = splits_of(entries, contents)
+        natural = [assign_split(each, SHARES, "videos") for each in contents]
         empty = [split for split in SPLITS if split not in natural]
         assert set(found) == set(SPLITS)
         different = sum(one != other for one, other in zip(found, natural, strict=True))
         assert different == 0 if not empty else len(empty) <= different <= 2
         moved += bool(empty)
         said = [entries[0]._replace(split="test"), entries[0], *entries[1:]]
-        assert contents_module.splits_of(said, [contents[0], *contents])[:2] == ["test", "test"]
+        assert splits_of(said, [contents[0], *contents])[:2] == ["test", "test"]
     assert moved > 20
 
 

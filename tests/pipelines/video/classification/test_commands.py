@@ -10,9 +10,11 @@ import pytest
 from sklearn.metrics import accuracy_score
 
 from pipelines import commands
+from pipelines.evaluation import Evaluation, Metric, Row
 from pipelines.runs import Run
 from pipelines.video import evaluate, export
-from pipelines.video.classification import predict, report
+from pipelines.video.classification import data, pictures, predict, report
+from pipelines.video.classification.config import ClassificationConfiguration
 from pipelines.video.classification.evaluate import evaluate as evaluate_run
 from pipelines.video.classification.trained import Judged
 
@@ -73,6 +75,37 @@ def test_evaluation_writes_table_answers_and_page(trained_run: Run, capsys: pyte
     for name in ("evidence.png", "confusions.png"):
         assert (trained_run.folder / name).read_bytes().startswith(b"\x89PNG")
     assert "The motion is synthetic" not in page
+
+
+def test_the_plots_name_every_line_beside_the_curves() -> None:
+    evidence = np.random.default_rng(0).dirichlet(np.ones(3), 6)
+    for classes in (3, 30):
+        shown = np.concatenate([evidence, np.zeros((6, classes - 3))], axis=1)
+        names = [chr(ord("a") + number) for number in range(classes)]
+        figure = pictures.film_strip(np.zeros((6, 8, 8, 1), np.uint8), shown, 0, names, "title")
+        figure.canvas.draw()
+        axes = figure.axes[1]
+        legend = axes.get_legend()
+        said = {text.get_text() for text in legend.get_texts()}
+        assert {"a (true)"} < said and ({"b", "c"} <= said if classes == 3 else "others" in said)
+        assert legend.get_window_extent().x0 >= axes.get_window_extent().x1
+        assert legend.get_window_extent().x1 <= figure.bbox.x1
+
+
+def test_the_majority_of_the_plot_is_that_of_the_table(trained_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    draw = pictures.accuracy_over_time
+    monkeypatch.setattr(pictures, "accuracy_over_time", lambda *inputs: drawn.append(inputs[2]) or draw(*inputs))
+    rows = [Row(name, {"accuracy": Metric(value)}) for name, value in (("model", 1.0), ("majority", 0.375))]
+    evaluation = Evaluation("test", 8, rows)
+    sets = data.load(trained_run.read_configuration(ClassificationConfiguration).data)
+    labels = np.array([0, 1] * 4)
+    judged = Judged(labels, np.full((8, 2), 0.5), np.full((16, 6, 2), 0.5))
+    copy = Run.create("video", "copy", trained_run.read_configuration(ClassificationConfiguration), Path("runs"))
+    for row in trained_run.history():
+        copy.append_history(row)
+    report.write_classification_report(copy, evaluation, sets, judged)
+    assert drawn == [0.375]
 
 
 def test_evaluation_of_another_split_leaves_that_of_test(trained_run: Run) -> None:

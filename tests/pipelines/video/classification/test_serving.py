@@ -27,6 +27,11 @@ for name, inputs in request:
                 state = dict(ask("step", {"frame": frame, **state}))
                 answer.append(plain({key: state.pop(key) for key in ("label", "probabilities")}))
             answers.append(answer)
+        elif name == "empty":  # clips of this shape, by all signatures
+            frames, state = tf.zeros(inputs, tf.uint8), ask("initial_state", {"batch": 0})
+            asked = [ask("serving_default", {"frames": frames}), ask("padded", {"frames": frames, "lengths": []})]
+            asked.append(ask("step", {"frame": frames[:, 0], **state}))
+            answers.append([plain({key: each[key] for key in ("label", "probabilities")}) for each in asked])
         else:
             answers.append(plain(ask(name, inputs)))
     except (tf.errors.InvalidArgumentError, ValueError) as error:
@@ -47,7 +52,7 @@ def test_exported_equals_in_memory(
     frames = np.stack([move(True, 9, 501), move(False, 9, 502)])[..., np.newaxis]
     padded = frames.copy()
     padded[1, 5:] = 77
-    names, (whole, both, alone, stream, none, long) = answer_elsewhere(
+    names, (whole, both, alone, stream, none, long, few, low, coloured, low_frame, *empty) = answer_elsewhere(
         model,
         [
             ("serving_default", {"frames": frames.tolist()}),
@@ -56,6 +61,12 @@ def test_exported_equals_in_memory(
             ("stream", frames.tolist()),
             ("padded", {"frames": padded.tolist(), "lengths": [0, 5]}),
             ("padded", {"frames": padded.tolist(), "lengths": [10, 5]}),
+            ("padded", {"frames": padded.tolist(), "lengths": [9]}),
+            ("serving_default", {"frames": frames[:, :, :15].tolist()}),
+            ("serving_default", {"frames": frames.repeat(3, axis=4).tolist()}),
+            ("stream", frames[:, :2, :15].tolist()),
+            ("empty", [0, 9, 16, 16, 1]),
+            ("empty", [0, 1, 16, 16, 1]),
         ],
         SERVER,
     )
@@ -69,8 +80,13 @@ def test_exported_equals_in_memory(
     for number, answer in enumerate(stream):
         np.testing.assert_allclose(answer["probabilities"], expected[:, number], atol=1e-5)
         assert answer["label"] == [("left", "right")[place] for place in expected[:, number].argmax(axis=1)]
-    for refused in (none, long):
-        assert "Expected at least one frame of each clip" in refused["error"]
+    for refused in (none, long, few):
+        assert "Expected at least one frame of each clip, and none behind the end" in refused["error"]
+    for refused, shape in ((low, "[2 9 15 16 1]"), (coloured, "[2 9 16 16 3]"), (low_frame, "[2 1 15 16 1]")):
+        assert "Expected at least one frame of each clip, each of 16 × 16 pixels and 1 channel" in refused["error"]
+        assert shape in refused["error"]
+    for answers in empty:
+        assert answers == [{"label": [], "probabilities": []}] * 3
 
 
 @pytest.mark.parametrize("recurrent", ["lstm", "min_gru"])

@@ -39,6 +39,20 @@ def test_run_folder_holds_what_a_training_must_leave(trained_run: Run) -> None:
     assert trained_run.read_json("configuration.json")["task"] == "classification"
 
 
+def test_a_classifier_is_traced_once_for_all_validations(
+    corpus: Path, configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configuration = configure(corpus)
+    sets = data.load(configuration.data)
+    classifier = build(configuration, sets.classes)
+    traced = []
+    call = classifier.call
+    monkeypatch.setattr(classifier, "call", lambda *inputs, **options: traced.append(0) or call(*inputs, **options))
+    for _ in range(4):
+        train.validate(classifier, sets, configuration)
+    assert len(traced) == 1
+
+
 def step_of(configuration: ClassificationConfiguration, steps: int) -> tuple:
     sets = data.load(configuration.data)
     classifier = build(configuration, sets.classes)
@@ -155,14 +169,14 @@ def test_what_is_left_out_is_named(
 ) -> None:
     path = make_corpus(tmp_path / "corpus", videos=12)
     (path.parent / "2.avi").write_bytes(b"")
-    with pytest.raises(VideoDataError, match=r"1 videos cannot be used.*2.avi: .*line 4: .*is empty"):
+    with pytest.raises(VideoDataError, match=r"(?s)1 video cannot be used.*2.avi: list.csv, line 4: is empty"):
         data.load(configure(path).data)
     configuration = configure(path, data={"skip_unusable": True}, steps_per_epoch=2, training={"epochs": 1})
     run = Run.create("video", "skipping", configuration, tmp_path / "runs")
     train.train(run, configuration)
     printed = capsys.readouterr().out
     assert "Clips: 14 train of 7 videos, 4 validation of 2 videos, 4 test of 2 videos. Classes: left, right." in printed
-    assert "Left out: 1 (2.avi: " in printed
+    assert "Left out: 1\n  2.avi: list.csv, line 4: is empty" in printed
     assert run.read_json("skipped.json")[0][0] == "2.avi"
 
 

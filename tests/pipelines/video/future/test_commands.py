@@ -168,6 +168,7 @@ def test_prediction_writes_films_of_what_was_given_and_what_comes(
     save_clip(there / "one.second [red].avi", frames)
     predict.main(["one.second [red].avi", "--frames", "4", "--output", "films/new"])
     printed = capsys.readouterr().out
+    assert printed.startswith("Forecasting 4 frames after one.second [red].avi")
     assert "one.second [red].avi: 5 frames watched, with a bar below, then 4 forecast" in printed
     stem = "films/new/one.second [red]-future"
     assert f"Wrote {stem}.mp4 and {stem}.gif" in printed and "make export-video" in printed
@@ -181,6 +182,31 @@ def test_prediction_writes_films_of_what_was_given_and_what_comes(
         bar = film[:, -4:]
         green = bar[..., 1] - bar[..., 0] > 0.3
         assert green[:5].all() and not green[5:].any()
+    # As fast as the video, ten frames a second.
+    assert cv2.VideoCapture(str(there / f"{stem}.mp4")).get(cv2.CAP_PROP_FPS) == pytest.approx(10)
+    with Image.open(there / f"{stem}.gif") as film:
+        assert film.info["duration"] == 100
+
+
+@pytest.mark.parametrize("ending", ["mp4", "gif"])
+def test_a_film_that_is_there_is_not_overwritten(
+    ending: str, there: Path, drift: Callable, save_clip: Callable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_clip(there / "a.avi", drift(0))
+    (there / f"a-future.{ending}").write_text("mine")
+    message = refused(predict.main, ["a.avi"], capsys)
+    assert "not overwritten" in message and "--output films" in message and f"Received: a-future.{ending}" in message
+    assert (there / f"a-future.{ending}").read_text() == "mine"
+    assert len(list(there.glob("a-future.*"))) == 1
+
+
+def test_many_frames_are_forecast_one_by_one(trained_run: Run, drift: Callable) -> None:
+    """What a long forecast shows while it is made is what the network says of all frames at once."""
+    forecaster, given = load_forecaster(trained_run), drift(700, 9)[np.newaxis, :, :, :, np.newaxis]
+    whole = forecaster(given.astype(np.float32) / 255, future=7)[:, -7:]
+    after = forecaster.frames_after(given, 7)
+    np.testing.assert_allclose(next(after), whole[:, 0], atol=1e-5)
+    np.testing.assert_allclose(np.stack(list(after), axis=1), whole[:, 1:], atol=1e-4)
 
 
 def test_prediction_goes_on_with_images_and_several_videos(

@@ -18,9 +18,9 @@ from pipelines.video.future.trained import build, load_forecaster
 # Answers requests, one after the other.
 SERVER = """
 answers = []
-for frames in request:
+for frames, shape in request:
     try:
-        answers.append(plain(ask("serving_default", {"frames": tf.constant(frames, tf.uint8)})))
+        answers.append(plain(ask("serving_default", {"frames": tf.constant(frames, tf.uint8, shape)})))
     except (tf.errors.InvalidArgumentError, ValueError) as error:
         answers.append({"error": str(error)})
 answer = sorted(signatures), answers
@@ -41,8 +41,10 @@ def test_exported_equals_in_memory(
     watched = clips[:2, :5]
     large = watched.repeat(3, axis=2).repeat(2, axis=3)  # each pixel 3 × 2 times
     requests = [watched, clips, clips[:1, :1], large]
-    names, (as_trained, longer, single, resized, nothing) = answer_elsewhere(
-        model, [*(each.tolist() for each in requests), watched[:, :0].tolist()], SERVER
+    unfit = [np.zeros(shape, np.uint8) for shape in ((0, 5, 16, 16, 1), (0, 5, 30, 40, 1), (2, 0, 16, 16, 1))]
+    unfit.append(watched.repeat(3, axis=4))
+    names, (as_trained, longer, single, resized, none, none_resized, nothing, coloured) = answer_elsewhere(
+        model, [(each.tolist(), each.shape) for each in (*requests, *unfit)], SERVER
     )
     assert names == ["serving_default"]
     for answer, frames in zip((as_trained, longer, single), requests[:3], strict=True):
@@ -55,7 +57,10 @@ def test_exported_equals_in_memory(
     shrunk = [[Image.fromarray(frame).resize((16, 16), bilinear) for frame in clip] for clip in large[..., 0]]
     expected = as_uint8(forecaster.forecast(np.array(shrunk)[..., np.newaxis], 3))
     np.testing.assert_allclose(resized["future"], expected, atol=4)  # Pillow rounds to whole numbers
-    assert "error" in nothing
+    assert none["future"] == none_resized["future"] == []
+    for refused, shape in ((nothing, "[2 0 16 16 1]"), (coloured, "[2 5 16 16 3]")):
+        assert "Expected at least one frame of each clip, each of any size and 1 channel" in refused["error"]
+        assert shape in refused["error"]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +77,7 @@ def test_other_networks_are_exported_whole(
     model = export(
         forecaster, signatures, "other", "# Card", [WarmupRequest("serving_default", {"frames": frames})], tmp_path
     )
-    _, (answer,) = answer_elsewhere(model, [frames.tolist()], SERVER)
+    _, (answer,) = answer_elsewhere(model, [(frames.tolist(), frames.shape)], SERVER)
     np.testing.assert_allclose(answer["future"], as_uint8(forecaster.forecast(frames, 2)), atol=1)
 
 
