@@ -54,7 +54,7 @@ def test_evaluation_writes_table_answers_and_page(trained_run: Run, capsys: pyte
         for metric in row["metrics"].values():
             assert metric["low"] <= metric["value"] <= metric["high"]
     assert "than the model" not in rows["model"]["notes"]
-    assert "the model: accuracy difference -" in rows["majority"]["notes"]
+    assert "accuracy difference from the model -" in rows["majority"]["notes"]
     assert rows["majority"]["metrics"]["accuracy"]["value"] == 0.5
     assert rows["majority"]["metrics"]["cross_entropy"]["value"] == pytest.approx(np.log(2))
 

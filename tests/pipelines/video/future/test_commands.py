@@ -94,7 +94,7 @@ def test_evaluation_writes_table_page_and_film(trained_run: Run, capsys: pytest.
     assert "than" not in rows["model"].get("notes", "")
     notes = rows["copy last"]["notes"]
     for metric in ("squared error", "ssim"):
-        assert re.search(rf"(than|from) the model: {metric} difference \S+ \[.+\], p [=≤] [01]\.\d{{3}}", notes)
+        assert re.search(rf"{metric} difference from the model \S+; 2 examples are too few", notes)
 
     # What the table says of the model and of a baseline is what they do with the clips of the test split.
     configuration = trained_run.read_configuration(FutureConfiguration)
