@@ -66,12 +66,16 @@ def test_scheduled_sampling_ends() -> None:
 
 
 def test_squares_of_frames_can_be_learned_from(corpus: Path, configure: Configure, tmp_path: Path) -> None:
-    configuration = configure(corpus, data={"crop": 8, "mirror": True}, steps_per_epoch=2, training={"epochs": 1})
+    configuration = configure(corpus, network={"coordinates": False}).replace(
+        data={"crop": 8, "mirror": True}, steps_per_epoch=2, training={"epochs": 1}
+    )
     run = Run.create("video", "squares", configuration, tmp_path)
     train.train(run, configuration)
     assert load_forecaster(run).forecast(np.zeros((1, 5, 16, 16, 1), np.uint8), 2).shape == (1, 2, 16, 16, 1)
     with pytest.raises(ConfigurationError, match="spatiotemporal"):
         configuration.replace(network={"recurrent": "spatiotemporal_lstm"})
+    with pytest.raises(ConfigurationError, match="network.no_coordinates. Received: 8"):
+        configuration.replace(network={"coordinates": True})
 
 
 def test_short_videos_are_named(corpus: Path, configure: Configure, tmp_path: Path) -> None:
