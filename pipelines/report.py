@@ -196,12 +196,12 @@ figure { margin: 1rem 0; }
 figcaption { color: var(--faint); font-size: 0.875rem; margin-top: 0.4rem; }
 img { display: block; max-width: 100%; height: auto; background: #ffffff; border: 1px solid var(--line);
   border-radius: 6px; }
-.wide, pre { overflow-x: auto; }
+.wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
 th, td { padding: 0.35rem 0.9rem 0.35rem 0; text-align: left; vertical-align: top;
   border-bottom: 1px solid var(--line); }
 th { color: var(--faint); font-weight: 600; font-size: 0.875rem; }
 .number { text-align: right; white-space: nowrap; }
 pre { background: var(--box); border: 1px solid var(--line); border-radius: 6px; padding: 0.75rem;
-  font: 0.8125rem/1.5 ui-monospace, monospace; overflow-wrap: normal; }
+  font: 0.8125rem/1.5 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
 """

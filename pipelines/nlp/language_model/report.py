@@ -48,7 +48,7 @@ def write_language_report(run: Run, evaluation: Evaluation, details: Details) ->
             Section("What it makes up", [sample_table(details.samples.kinds), *sample_texts(details.samples)]),
             Section("The documents", [document_table(details)]),
             Section("Learning", [Picture(curves, "Training and validation, epoch by epoch.")]),
-            Section("Configuration", [Code((run.folder / "configuration.json").read_text())]),
+            Section("Configuration", [Code((run.folder / "configuration.json").read_text(encoding="utf-8"))]),
         ],
         evaluation.file_name("report.html"),
     )

@@ -74,7 +74,7 @@ def test_squares_of_frames_can_be_learned_from(corpus: Path, configure: Configur
     assert load_forecaster(run).forecast(np.zeros((1, 5, 16, 16, 1), np.uint8), 2).shape == (1, 2, 16, 16, 1)
     with pytest.raises(ConfigurationError, match="spatiotemporal"):
         configuration.replace(network={"recurrent": "spatiotemporal_lstm"})
-    with pytest.raises(ConfigurationError, match="network.no_coordinates. Received: 8"):
+    with pytest.raises(ConfigurationError, match=r"network\.no_coordinates\. Received: 8"):
         configuration.replace(network={"coordinates": True})
 
 
