@@ -72,7 +72,7 @@ _LARGE = _NEXT_FRAMES.replace(
     network={"filters": (64, 96), "movements": 3, "decoder_filters": 96}, training={"epochs": 10}
 )
 _REAL_VIDEO = _NEXT_FRAMES.replace(
-    network={"stillness": 5.0, "coordinates": False},
+    network={"stillness": 5.0, "inertia": True, "coordinates": False},
     steps_per_epoch=100,
     data={
         "source": "real_clips",

@@ -5,8 +5,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from pipelines.video.future.motion import displaced
+from pipelines.video.future.motion import displaced, matched
 from pipelines.video.future.network import NetworkConfiguration
+
+INERTIA_WIDTH, INERTIA_SHARPNESS = 3, 20.0  # of the matching that says how things go on moving
+SMALLEST_CHANCE = 1e-6  # of a displacement, so that the network can learn of it
 
 
 class PixelHead(keras.layers.Layer):
@@ -39,9 +42,9 @@ class PixelHead(keras.layers.Layer):
         self.hidden.build(maps_shape)
         self.output_layer.build((*maps_shape[:-1], self.network.decoder_filters))
 
-    def call(self, maps: tf.Tensor, frames: tf.Tensor) -> tf.Tensor:
-        """Returns the next frames (batch, rows, columns, channels), from 0 to 1."""
-        del frames
+    def call(self, maps: tf.Tensor, frames: tf.Tensor, before: tf.Tensor) -> tf.Tensor:
+        """Returns the frames (batch, rows, columns, channels) after some and those before them, from 0 to 1."""
+        del frames, before
         return tf.nn.depth_to_space(tf.sigmoid(self.output_layer(self.hidden(maps))), self.network.patch)
 
 
@@ -53,6 +56,9 @@ class MotionHead(PixelHead):
     and a softmax weighs them all:
 
         next[p] = w_0[p] new[p] + sum over movements m of w_m[p] sum over i, j of r_m[i] c_m[j] last[p + (i, j)]
+
+    With inertia the network says how the distributions differ from those of what just moved there, as matched: it
+    begins as one that lets everything go on.
 
     After the dynamic neural advection of Finn, Goodfellow and Levine 2016, https://arxiv.org/abs/1605.07157, with
     separable kernels as of Niklaus, Mai and Liu 2017, https://arxiv.org/abs/1708.01692.
@@ -72,16 +78,21 @@ class MotionHead(PixelHead):
         biases = [tf.tile(still, [2 * network.movements]), tf.tile(moved, [network.patch**2]), others]
         return tf.cast(tf.concat(biases, axis=0), dtype)
 
-    def call(self, maps: tf.Tensor, frames: tf.Tensor) -> tf.Tensor:
+    def call(self, maps: tf.Tensor, frames: tf.Tensor, before: tf.Tensor) -> tf.Tensor:
         patch, movements, span = self.network.patch, self.network.movements, 2 * self.network.reach + 1
         sizes = [movements * span, movements * span, patch**2 * (movements + 1), patch**2 * self.channels]
         rows, columns, weights, new = tf.split(self.output_layer(self.hidden(maps)), sizes, axis=-1)
         grid = tf.shape(maps)[:3]
 
-        def kernels(logits: tf.Tensor) -> tf.Tensor:  # (batch, grid rows, grid columns, movements, span)
-            return tf.nn.softmax(tf.reshape(logits, tf.concat([grid, [movements, span]], axis=0)))
+        def by_movement(logits: tf.Tensor) -> tf.Tensor:  # (batch, grid rows, grid columns, movements, span)
+            return tf.reshape(logits, tf.concat([grid, [movements, span]], axis=0))
 
-        moved = displaced(tf.cast(frames, tf.float32), kernels(rows), kernels(columns), patch)
+        rows, columns = by_movement(rows), by_movement(columns)
+        if self.network.inertia:
+            chances = matched(frames, before, patch, self.network.reach, (INERTIA_WIDTH,), INERTIA_SHARPNESS)
+            usual = tf.math.log(chances + SMALLEST_CHANCE)[..., tf.newaxis, :]
+            rows, columns = rows + usual[..., :span], columns + usual[..., span:]
+        moved = displaced(tf.cast(frames, tf.float32), tf.nn.softmax(rows), tf.nn.softmax(columns), patch)
         new = tf.nn.depth_to_space(tf.sigmoid(new), patch)
         weights = tf.nn.softmax(tf.nn.depth_to_space(weights, patch))  # (batch, rows, columns, movements + 1)
         sources = tf.stack(

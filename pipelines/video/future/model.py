@@ -80,14 +80,14 @@ class FrameForecaster(keras.Model):
         before = tf.concat([frames[:, :1], frames[:, :-1]], axis=1)
         seen = each_frame(self._seen, frames, before)
         maps, state = self.core(seen, training=training)
-        watched = each_frame(self.head, tf.concat([maps, seen], axis=-1), frames)
+        watched = each_frame(self.head, tf.concat([maps, seen], axis=-1), frames, before)
         return watched, Moment(watched[:, -1], frames[:, -1], state)
 
     def _go_on(self, moment: Moment, training: bool) -> Moment:
         """The moment a frame later."""
         seen = self._seen(moment.last, moment.before)
         maps, state = self.core.step(seen, moment.state, training)
-        return Moment(self.head(tf.concat([maps, seen], axis=-1), moment.last), moment.last, state)
+        return Moment(self.head(tf.concat([maps, seen], axis=-1), moment.last, moment.before), moment.last, state)
 
     def _seen(self, frames: tf.Tensor, before: tf.Tensor) -> tf.Tensor:
         """What the core sees of frames: their patches, those of the frame before each, how they match, and where."""

@@ -34,7 +34,14 @@ def displaced(frames: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor, patch: int
     return tf.reshape(moved, [grid[0], movements, *frames.shape[1:]])
 
 
-def matched(frames: tf.Tensor, before: tf.Tensor, patch: int, reach: int, widths: tuple[int, ...] = (1,)) -> tf.Tensor:
+def matched(
+    frames: tf.Tensor,
+    before: tf.Tensor,
+    patch: int,
+    reach: int,
+    widths: tuple[int, ...] = (1,),
+    sharpness: float = SHARPNESS,
+) -> tf.Tensor:
     """Finds where each patch of frames was in the frames before, as block matching in video coding does.
 
     Of each patch the sum of squared differences from the frame before is taken at each displacement of at most `reach`
@@ -47,6 +54,7 @@ def matched(frames: tf.Tensor, before: tf.Tensor, patch: int, reach: int, widths
         patch: side of a patch, in pixels.
         reach: pixels.
         widths: of the squares of patches that are matched, each around the patch: 1 is the patch alone, 3 has 9.
+        sharpness: of the softmax; the higher, the surer it is of the best match.
 
     Returns:
         (batch, patches, patches, widths · 2 · (2 · reach + 1)): for each width the distributions over rows and over
@@ -71,7 +79,7 @@ def matched(frames: tf.Tensor, before: tf.Tensor, patch: int, reach: int, widths
         sides = [width // 2, (width - 1) // 2]
         padded = tf.pad(likeness, [[0, 0], sides, sides, [0, 0]])
         summed = width**2 * tf.nn.avg_pool2d(padded, width, 1, "VALID")
-        chances = tf.reshape(tf.nn.softmax(SHARPNESS * summed), tf.concat([grid, [span, span]], axis=0))
+        chances = tf.reshape(tf.nn.softmax(sharpness * summed), tf.concat([grid, [span, span]], axis=0))
         found += [tf.reduce_sum(chances, axis=-1), tf.reduce_sum(chances, axis=-2)]
     return tf.concat(found, axis=-1)
 

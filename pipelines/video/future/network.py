@@ -35,6 +35,9 @@ class NetworkConfiguration(Configuration):
     stillness: float = Field(
         0.0, ge=0, description="an untrained network copies the last frame, the more so the higher; 0: it mixes all"
     )
+    inertia: bool = Field(
+        False, description="an untrained network lets what moved between the last two frames go on, as it was matched"
+    )
     reach: int = Field(5, ge=1, description="pixels that a movement spans at most, in each direction")
     decoder_filters: int = Field(64, ge=1, description="channels between the recurrent maps and the forecast")
 

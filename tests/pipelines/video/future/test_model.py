@@ -16,6 +16,7 @@ NETWORKS: list[dict[str, Any]] = [
     {},
     {"recurrent": "spatiotemporal_lstm", "filters": (5,), "depth": 2},
     {"head": "pixels", "matching": (), "depth": 2},
+    {"inertia": True, "stillness": 3.0},
 ]
 
 
@@ -70,6 +71,19 @@ def test_a_place_in_the_frame_is_seen_where_it_is_told() -> None:
         forecasts = build(chosen.replace(data={"height": 64, "width": 64}))(frames, future=1)[:, -1].numpy()
         alike = np.allclose(forecasts[0, 24:36, 24:36], forecasts[1, 28:40, 28:40], atol=1e-5)
         assert alike != coordinates
+
+
+def test_an_untrained_network_with_inertia_lets_what_moves_go_on() -> None:
+    """A picture that moves by two pixels a frame: the next one moved as far, but where it enters at the side."""
+    texture = np.random.default_rng(0).uniform(size=(16, 40)).astype(np.float32)
+    frames = np.stack([texture[np.newaxis, :, 2 * step : 2 * step + 24, np.newaxis] for step in range(5)], axis=1)
+    errors = {}
+    for inertia in (False, True):
+        chosen = configuration(inertia=inertia, stillness=5.0, matching=(1, 3))
+        forecast = build(chosen)(frames[:, :4], future=1)[:, -1].numpy()
+        errors[inertia] = np.square(forecast - frames[:, 4])[:, 4:-4, 4:-8].mean()
+    copied = np.square(frames[:, 3] - frames[:, 4])[:, 4:-4, 4:-8].mean()
+    assert errors[True] < 0.2 * copied < errors[False]
 
 
 def test_where_the_truth_is_shown_it_is_watched() -> None:
