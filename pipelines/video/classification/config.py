@@ -40,7 +40,7 @@ PRESETS = {"motion-class": _MOTION, "motion-class-large": _MOTION_LARGE, "own-cl
 
 - `motion-class`: eight motions of small pictures; accuracy 0.986, 68 s of processor time (2 to 3 minutes on two busy
   CPU cores).
-- `motion-class-large`: the same with a wider network and five times as many clips; about ten times as long, and not
-  measured yet.
+- `motion-class-large`: the same with a wider network and five times as many clips; accuracy 1.000, 10 minutes of
+  processor time.
 - `own-classes`: your own videos in class folders, `--data.path clips/`; or of a CSV, `--data.source csv`.
 """
