@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipelines.counting import counted
+
 RESAMPLED_NUMBERS = 4_000_000
 """So many resampled numbers are held in memory at once."""
 
@@ -128,7 +130,7 @@ class Evaluation(NamedTuple):
         """Prints the table, each value with its interval where the terminal is wide enough, and the notes below."""
         console = console or Console()
         heads, rows = self.without_notes().cells()
-        title = f"{self.split} split, {self.examples} example{'s' * (self.examples != 1)}"
+        title = f"{self.split} split, {counted(self.examples, 'example')}"
         if fits := len(columns_that_fit(heads, rows, console.width)) == 1:
             title += ", with intervals" * any(
                 each.low is not None for row in self.rows for each in row.metrics.values()

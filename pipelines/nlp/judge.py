@@ -12,9 +12,10 @@ from rich.text import Text
 
 from pipelines import commands, tasks
 from pipelines.configuration import ConfigurationError
+from pipelines.counting import counted
 from pipelines.nlp.sentiment.trained import load_classifier, read_texts
 from pipelines.nlp.sentiment.words import divide
-from pipelines.nlp.texts import counted, refuse_undecodable, shortened
+from pipelines.nlp.texts import refuse_undecodable, shortened
 
 
 class JudgeOptions(commands.RunOptions):

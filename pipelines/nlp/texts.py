@@ -1,4 +1,4 @@
-"""Texts that a user types, and how messages name texts and count them."""
+"""Texts that a user types, and how messages name texts."""
 
 import reprlib
 from collections.abc import Sequence
@@ -47,12 +47,3 @@ def listed(names: Sequence[str], separator: str = ", ") -> str:
     ('a, b', 'a, b, c, d, e … (8 in all)')
     """
     return separator.join(names[:NAMED]) + (f" … ({len(names)} in all)" if len(names) > NAMED else "")
-
-
-def counted(number: int, name: str) -> str:
-    """Counts things.
-
-    >>> counted(1, "text"), counted(2, "text")
-    ('1 text', '2 texts')
-    """
-    return f"{number} {name}{'s' * (number != 1)}"

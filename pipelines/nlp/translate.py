@@ -13,8 +13,9 @@ from pydantic import Field
 
 from pipelines import commands, plots
 from pipelines.configuration import ConfigurationError
+from pipelines.counting import counted
 from pipelines.nlp.text_files import decoded, lines_of, read_lines
-from pipelines.nlp.texts import counted, refuse_undecodable
+from pipelines.nlp.texts import refuse_undecodable
 from pipelines.nlp.translation import pictures
 from pipelines.nlp.translation.config import TranslationConfiguration
 from pipelines.nlp.translation.trained import load_translator, translate_texts

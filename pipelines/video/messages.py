@@ -1,4 +1,4 @@
-"""How messages count things, name the videos that something is wrong with, and show progress."""
+"""How messages name the videos that something is wrong with, and show progress."""
 
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
@@ -9,15 +9,6 @@ from rich.progress import track
 Item = TypeVar("Item")
 
 NAMED = 10  # videos that a message names; it counts the others
-
-
-def counted(number: int, thing: str) -> str:
-    """Returns a number and what is counted.
-
-    >>> counted(1, "video"), counted(2, "video")
-    ('1 video', '2 videos')
-    """
-    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def listed(problems: Sequence[tuple[str, str]]) -> str:

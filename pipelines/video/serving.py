@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from pipelines.video.messages import counted
+from pipelines.counting import counted
 
 
 def checked(frames: tf.Tensor, height: int | None, width: int | None, channels: int) -> tf.Tensor:

@@ -17,9 +17,10 @@ from data.packages import cache_directory
 from data.real_clips import RealClips
 from data.splits import assign_split
 from pipelines.configuration import ConfigurationError
+from pipelines.counting import counted
 from pipelines.video import shards
 from pipelines.video.contents import SHARES, contradictions, splits_of
-from pipelines.video.messages import counted, listed, shown
+from pipelines.video.messages import listed, shown
 from pipelines.video.shards import Shard
 from pipelines.video.video_files import DecodingConfiguration, VideoDataError, fit, rate_of, resample
 from pipelines.video.video_lists import SPLITS, Entry, csv_entries, folder_entries, unlabelled_entries

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pipelines.video.messages import counted
+from pipelines.counting import counted
 from pipelines.video.video_files import VIDEO_ENDINGS, VideoDataError, images_of, natural_key
 
 SPLITS = ("train", "validation", "test")

@@ -5,13 +5,13 @@ from functools import partial
 import tensorflow as tf
 
 from pipelines import commands
+from pipelines.counting import counted
 from pipelines.nlp.language_model import data
 from pipelines.nlp.language_model.config import LanguageModelConfiguration
 from pipelines.nlp.language_model.model import LanguageModel, cross_entropy
 from pipelines.nlp.language_model.scoring import bits_per_character, score
 from pipelines.nlp.language_model.trained import VOCABULARY, build, load_subwords
 from pipelines.nlp.text_files import TextDataError
-from pipelines.nlp.texts import counted
 from pipelines.runs import Run
 from pipelines.training import fit
 

@@ -7,10 +7,11 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from pipelines.counting import counted
 from pipelines.nlp.sentiment.sources import SPLITS, DataConfiguration, Example, groups_of, open_source
 from pipelines.nlp.sentiment.words import MOST_AT_ONCE, Words, divide
 from pipelines.nlp.text_files import TextDataError
-from pipelines.nlp.texts import counted, listed
+from pipelines.nlp.texts import listed
 
 READ_AT_ONCE = 64  # texts that are read together after training
 SPREAD = 0.3  # of a text's length by which texts in one batch may differ, so that batches differ from epoch to epoch

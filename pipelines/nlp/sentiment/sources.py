@@ -11,10 +11,11 @@ import data
 from data.rated_snippets import FILES, RatedSnippets
 from data.splits import assign_split, group_alike
 from pipelines.configuration import Configuration, ConfigurationError
+from pipelines.counting import counted
 from pipelines.nlp.public_data import public_builder
 from pipelines.nlp.text_files import TextDataError, read_documents
 from pipelines.nlp.text_tables import read_rows
-from pipelines.nlp.texts import counted, listed
+from pipelines.nlp.texts import listed
 
 SPLITS = ("train", "validation", "test")
 EMBEDDED = "rated_snippets"

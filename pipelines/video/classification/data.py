@@ -12,7 +12,8 @@ from data import motion_clips
 from data.fashion_images import fashion_images
 from data.motion_clips import MOTIONS, SIZE, MotionClips, draw_clip
 from pipelines.configuration import ConfigurationError
-from pipelines.video.messages import NAMED, counted
+from pipelines.counting import counted
+from pipelines.video.messages import NAMED
 from pipelines.video.sources import Video, VideoConfiguration, Videos, batch_clips, clips_of, open_source
 from pipelines.video.video_files import VideoDataError
 from pipelines.video.video_lists import SPLITS

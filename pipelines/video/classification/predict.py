@@ -14,10 +14,10 @@ from rich.text import Text
 
 from pipelines import commands
 from pipelines.configuration import ConfigurationError
+from pipelines.counting import counted
 from pipelines.runs import Run
 from pipelines.video.classification.config import ClassificationConfiguration
 from pipelines.video.classification.trained import load_classifier
-from pipelines.video.messages import counted
 from pipelines.video.video_files import VideoDataError, decode, rate_of
 
 NAMED = 3  # classes of the whole video

@@ -5,6 +5,7 @@ from functools import partial
 import tensorflow as tf
 
 from pipelines import commands
+from pipelines.counting import counted
 from pipelines.runs import Run
 from pipelines.training import fit
 from pipelines.video.classification import data
@@ -12,7 +13,7 @@ from pipelines.video.classification.config import ClassificationConfiguration
 from pipelines.video.classification.model import Classifier
 from pipelines.video.classification.scoring import losses
 from pipelines.video.classification.trained import CLASSES, build, check_classes, judge
-from pipelines.video.messages import NAMED, counted, listed
+from pipelines.video.messages import NAMED, listed
 
 NEXT = "make predict-video VIDEO=clip.mp4"
 SKIPPED = "skipped.json"  # keys and reasons of the videos that are left out

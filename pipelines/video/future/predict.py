@@ -10,11 +10,12 @@ from pydantic import Field
 
 from pipelines import commands
 from pipelines.configuration import ConfigurationError
+from pipelines.counting import counted
 from pipelines.runs import Run
 from pipelines.video.future import films
 from pipelines.video.future.config import FutureConfiguration
 from pipelines.video.future.trained import load_forecaster
-from pipelines.video.messages import counted, shown
+from pipelines.video.messages import shown
 from pipelines.video.video_files import VideoDataError, decode, rate_of
 
 SHOWN_HEIGHT = 256  # pixels, about, of the films that are written
