@@ -33,7 +33,7 @@ def comparison(references: Sequence[str], model: Sequence[str], others: Sequence
 
     Example:
         >>> from pipelines.speech.scoring import comparison
-        >>> comparison(["one two"] * 9, ["one two"] * 9, ["one too"] * 9)
+        >>> comparison(["one two"] * 30, ["one two"] * 30, ["one too"] * 30)
         'significantly worse than the model: WER difference 0.500 [0.500, 0.500], p ≤ 0.002'
     """
     ours, theirs = (

@@ -102,8 +102,8 @@ def correlation(first: np.ndarray, second: np.ndarray, axis: int) -> np.ndarray:
 def comparison(model: Answers, other: Answers, truth: Truth) -> str:
     """Says how sure it is that others' answers to the same texts are right less often, or more, than the model's.
 
-    >>> truth = Truth(np.zeros(9, int), np.full(9, np.nan))
-    >>> comparison(Answers(np.zeros(9, int)), Answers(np.ones(9, int)), truth)
+    >>> truth = Truth(np.zeros(30, int), np.full(30, np.nan))
+    >>> comparison(Answers(np.zeros(30, int)), Answers(np.ones(30, int)), truth)
     'significantly worse than the model: accuracy difference -1.000 [-1.000, -1.000], p ≤ 0.002'
     """
     known = truth.labelled

@@ -57,7 +57,7 @@ def comparison(labels: np.ndarray, model: np.ndarray, others: np.ndarray) -> str
         others: those of a baseline, (videos,).
 
     Example:
-        >>> comparison(np.zeros(9), np.zeros(9), np.ones(9))
+        >>> comparison(np.zeros(30), np.zeros(30), np.ones(30))
         'significantly worse than the model: accuracy difference -1.000 [-1.000, -1.000], p ≤ 0.002'
     """
     return compared(model == labels, others == labels, "accuracy", higher_is_better=True)
