@@ -42,9 +42,9 @@ class PixelHead(keras.layers.Layer):
         self.hidden.build(maps_shape)
         self.output_layer.build((*maps_shape[:-1], self.network.decoder_filters))
 
-    def call(self, maps: tf.Tensor, frames: tf.Tensor, before: tf.Tensor) -> tf.Tensor:
-        """Returns the frames (batch, rows, columns, channels) after some and those before them, from 0 to 1."""
-        del frames, before
+    def call(self, maps: tf.Tensor, frames: tf.Tensor, alike: tf.Tensor) -> tf.Tensor:
+        """Returns the frames after some, which are alike to those before them as `likeness` says, from 0 to 1."""
+        del frames, alike
         return tf.nn.depth_to_space(tf.sigmoid(self.output_layer(self.hidden(maps))), self.network.patch)
 
 
@@ -78,7 +78,7 @@ class MotionHead(PixelHead):
         biases = [tf.tile(still, [2 * network.movements]), tf.tile(moved, [network.patch**2]), others]
         return tf.cast(tf.concat(biases, axis=0), dtype)
 
-    def call(self, maps: tf.Tensor, frames: tf.Tensor, before: tf.Tensor) -> tf.Tensor:
+    def call(self, maps: tf.Tensor, frames: tf.Tensor, alike: tf.Tensor) -> tf.Tensor:
         patch, movements, span = self.network.patch, self.network.movements, 2 * self.network.reach + 1
         sizes = [movements * span, movements * span, patch**2 * (movements + 1), patch**2 * self.channels]
         rows, columns, weights, new = tf.split(self.output_layer(self.hidden(maps)), sizes, axis=-1)
@@ -89,7 +89,7 @@ class MotionHead(PixelHead):
 
         rows, columns = by_movement(rows), by_movement(columns)
         if self.network.inertia:
-            chances = matched(frames, before, patch, self.network.reach, (INERTIA_WIDTH,), INERTIA_SHARPNESS)
+            chances = matched(alike, (INERTIA_WIDTH,), INERTIA_SHARPNESS)
             usual = tf.math.log(chances + SMALLEST_CHANCE)[..., tf.newaxis, :]
             rows, columns = rows + usual[..., :span], columns + usual[..., span:]
         moved = displaced(tf.cast(frames, tf.float32), tf.nn.softmax(rows), tf.nn.softmax(columns), patch)

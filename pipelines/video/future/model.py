@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.video.future.heads import MotionHead, PixelHead
-from pipelines.video.future.motion import matched
+from pipelines.video.future.motion import likeness, matched
 from pipelines.video.future.network import Core, NetworkConfiguration, State, each_frame
 
 HEADS = {"motion": MotionHead, "pixels": PixelHead}
@@ -78,23 +78,30 @@ class FrameForecaster(keras.Model):
     def _watch(self, frames: tf.Tensor, training: bool) -> tuple[tf.Tensor, Moment]:
         """The next frame after each given one, as forecast, and the moment after the last of them."""
         before = tf.concat([frames[:, :1], frames[:, :-1]], axis=1)
-        seen = each_frame(self._seen, frames, before)
+        alike = each_frame(self._alike, frames, before)
+        seen = each_frame(self._seen, frames, before, alike)
         maps, state = self.core(seen, training=training)
-        watched = each_frame(self.head, tf.concat([maps, seen], axis=-1), frames, before)
+        watched = each_frame(self.head, tf.concat([maps, seen], axis=-1), frames, alike)
         return watched, Moment(watched[:, -1], frames[:, -1], state)
 
     def _go_on(self, moment: Moment, training: bool) -> Moment:
         """The moment a frame later."""
-        seen = self._seen(moment.last, moment.before)
+        alike = self._alike(moment.last, moment.before)
+        seen = self._seen(moment.last, moment.before, alike)
         maps, state = self.core.step(seen, moment.state, training)
-        return Moment(self.head(tf.concat([maps, seen], axis=-1), moment.last, moment.before), moment.last, state)
+        return Moment(self.head(tf.concat([maps, seen], axis=-1), moment.last, alike), moment.last, state)
 
-    def _seen(self, frames: tf.Tensor, before: tf.Tensor) -> tf.Tensor:
+    def _alike(self, frames: tf.Tensor, before: tf.Tensor) -> tf.Tensor:
+        """How alike the patches of frames are to those of the frame before each, unmoved where nobody asks."""
+        network = self.network
+        return likeness(frames, before, network.patch, network.reach if network.matching or network.inertia else 0)
+
+    def _seen(self, frames: tf.Tensor, before: tf.Tensor, alike: tf.Tensor) -> tf.Tensor:
         """What the core sees of frames: their patches, those of the frame before each, how they match, and where."""
         network, dtype = self.network, self.core.compute_dtype
         seen = [tf.nn.space_to_depth(tf.cast(each, dtype), network.patch) for each in (frames, before)]
         if network.matching:
-            seen.append(tf.cast(matched(frames, before, network.patch, network.reach, network.matching), dtype))
+            seen.append(tf.cast(matched(alike, network.matching), dtype))
         if network.coordinates:
             sides = (tf.linspace(-1.0, 1.0, side) for side in tf.unstack(tf.shape(seen[0])[1:3]))
             places = tf.cast(tf.stack(tf.meshgrid(*sides, indexing="ij"), axis=-1), dtype)  # (rows, columns, 2)

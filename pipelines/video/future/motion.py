@@ -34,31 +34,19 @@ def displaced(frames: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor, patch: int
     return tf.reshape(moved, [grid[0], movements, *frames.shape[1:]])
 
 
-def matched(
-    frames: tf.Tensor,
-    before: tf.Tensor,
-    patch: int,
-    reach: int,
-    widths: tuple[int, ...] = (1,),
-    sharpness: float = SHARPNESS,
-) -> tf.Tensor:
-    """Finds where each patch of frames was in the frames before, as block matching in video coding does.
-
-    Of each patch the sum of squared differences from the frame before is taken at each displacement of at most `reach`
-    pixels; a softmax of its negative is a distribution over displacements, flat where there is nothing to be seen. A
-    square of several patches shows more: where one patch is all even, its neighbours may tell how it moved.
+def likeness(frames: tf.Tensor, before: tf.Tensor, patch: int, reach: int) -> tf.Tensor:
+    """Compares each patch of frames with the frames before, as block matching in video coding does.
 
     Args:
         frames: (batch, rows, columns, channels), from 0 to 1.
         before: likewise.
         patch: side of a patch, in pixels.
         reach: pixels.
-        widths: of the squares of patches that are matched, each around the patch: 1 is the patch alone, 3 has 9.
-        sharpness: of the softmax; the higher, the surer it is of the best match.
 
     Returns:
-        (batch, patches, patches, widths · 2 · (2 · reach + 1)): for each width the distributions over rows and over
-        columns. No gradient passes.
+        (batch, patches, patches, span, span), the span being 2 · reach + 1: at each displacement of at most `reach`
+        pixels minus the sum of squared differences from the frame before, but for a number that is the same for all
+        displacements of a patch. No gradient passes.
     """
     frames, before = (tf.stop_gradient(tf.cast(each, tf.float32)) for each in (frames, before))
     span, channels = 2 * reach + 1, frames.shape[-1]
@@ -72,14 +60,32 @@ def matched(
     patches = tf.reshape(tf.transpose(patches, (1, 2, 0, 3)), (patch, patch, -1, 1))
     products = tf.nn.depthwise_conv2d(around, patches, steps, "VALID")  # (1, span, span, all)
     energy = patch**2 * tf.nn.avg_pool2d(tf.square(around), patch, 1, "VALID")
-    likeness = tf.reduce_sum(tf.reshape(2 * products - energy, (span * span, -1, channels)), axis=-1)
-    likeness = tf.reshape(tf.transpose(likeness), tf.concat([grid, [span * span]], axis=0))
+    alike = tf.reduce_sum(tf.reshape(2 * products - energy, (span * span, -1, channels)), axis=-1)
+    return tf.reshape(tf.transpose(alike), tf.concat([grid, [span, span]], axis=0))
+
+
+def matched(alike: tf.Tensor, widths: tuple[int, ...] = (1,), sharpness: float = SHARPNESS) -> tf.Tensor:
+    """Finds where each patch was in the frame before.
+
+    A softmax of the likeness is a distribution over displacements, flat where there is nothing to be seen. A square of
+    several patches shows more: where one patch is all even, its neighbours may tell how it moved.
+
+    Args:
+        alike: (batch, patches, patches, span, span), as `likeness` returns it.
+        widths: of the squares of patches that are matched, each around the patch: 1 is the patch alone, 3 has 9.
+        sharpness: of the softmax; the higher, the surer it is of the best match.
+
+    Returns:
+        (batch, patches, patches, widths · 2 · span): for each width the distributions over rows and over columns.
+    """
+    shape = tf.shape(alike)
+    flat = tf.reshape(alike, tf.concat([shape[:3], [alike.shape[-1] ** 2]], axis=0))
     found = []
     for width in widths:
         sides = [width // 2, (width - 1) // 2]
-        padded = tf.pad(likeness, [[0, 0], sides, sides, [0, 0]])
+        padded = tf.pad(flat, [[0, 0], sides, sides, [0, 0]])
         summed = width**2 * tf.nn.avg_pool2d(padded, width, 1, "VALID")
-        chances = tf.reshape(tf.nn.softmax(sharpness * summed), tf.concat([grid, [span, span]], axis=0))
+        chances = tf.reshape(tf.nn.softmax(sharpness * summed), shape)
         found += [tf.reduce_sum(chances, axis=-1), tf.reduce_sum(chances, axis=-2)]
     return tf.concat(found, axis=-1)
 

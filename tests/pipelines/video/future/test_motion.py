@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from pipelines.video.future.motion import SHARPNESS, displaced, matched
+from pipelines.video.future.motion import SHARPNESS, displaced, likeness, matched
 
 
 def softmax(values: np.ndarray) -> np.ndarray:
@@ -33,7 +33,7 @@ def test_matching_is_a_softmax_of_squared_differences() -> None:
     random = np.random.default_rng(0)
     patch, reach, widths = 4, 2, (1, 2, 3)
     before, frames = 0.4 * random.uniform(size=(2, 2, 8, 12, 3)).astype(np.float32)
-    found = matched(tf.constant(frames), tf.constant(before), patch, reach, widths).numpy()
+    found = matched(likeness(tf.constant(frames), tf.constant(before), patch, reach), widths).numpy()
     padded = np.pad(before, [(0, 0), (reach, reach), (reach, reach), (0, 0)])
     span = 2 * reach + 1
     differences = np.zeros((2, 2, 3, span, span))
@@ -55,7 +55,7 @@ def test_what_matching_finds_moves_a_frame_back() -> None:
     random = np.random.default_rng(0)
     before = random.uniform(size=(1, 24, 24, 1)).astype(np.float32)
     frames = np.roll(before, (2, -3), axis=(1, 2))
-    found = matched(tf.constant(frames), tf.constant(before), 8, 4)
+    found = matched(likeness(tf.constant(frames), tf.constant(before), 8, 4))
     rows, columns = (each[:, :, :, tf.newaxis] for each in tf.split(found, 2, axis=-1))
     rebuilt = displaced(tf.constant(before), rows, columns, 8)[:, 0]
     np.testing.assert_allclose(rebuilt[:, 8:16, 8:16], frames[:, 8:16, 8:16], atol=0.05)  # the sides came from outside
@@ -67,11 +67,11 @@ def test_no_gradient_passes_through_matching_and_some_through_displacement() -> 
     with tf.GradientTape() as tape:
         tape.watch([frames, kernels])
         moved = tf.reduce_sum(displaced(frames, kernels, kernels, 4) ** 2) + tf.reduce_sum(
-            matched(frames, frames, 4, 2)
+            matched(likeness(frames, frames, 4, 2))
         )
     for gradient in tape.gradient(moved, [frames, kernels]):
         assert np.isfinite(gradient).all() and np.any(gradient)
     with tf.GradientTape() as tape:
         tape.watch(frames)
-        found = tf.reduce_sum(matched(frames, frames, 4, 2) ** 2)
+        found = tf.reduce_sum(matched(likeness(frames, frames, 4, 2)) ** 2)
     assert tape.gradient(found, frames) is None
