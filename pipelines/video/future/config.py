@@ -61,7 +61,8 @@ class FutureConfiguration(TaskCommand):
 
 
 _NEXT_FRAMES = FutureConfiguration(
-    similarity_weight=0.12,
+    network=NetworkConfiguration(inertia=True),
+    similarity_weight=0.1,
     absolute_weight=0.1,
     steps_per_epoch=165,
     training=TrainingConfiguration(
@@ -72,7 +73,7 @@ _LARGE = _NEXT_FRAMES.replace(
     network={"filters": (64, 96), "movements": 3, "decoder_filters": 96}, training={"epochs": 10}
 )
 _REAL_VIDEO = _NEXT_FRAMES.replace(
-    network={"stillness": 5.0, "inertia": True, "coordinates": False},
+    network={"stillness": 5.0, "coordinates": False},
     steps_per_epoch=100,
     data={
         "source": "real_clips",

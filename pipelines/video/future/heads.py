@@ -22,7 +22,7 @@ class PixelHead(keras.layers.Layer):
     """
 
     def __init__(self, network: NetworkConfiguration, channels: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)  # pixels, and how alike they are, need all their digits
         self.network, self.channels = network, channels
         self.hidden = keras.layers.Conv2D(network.decoder_filters, 3, padding="same", activation="relu", name="hidden")
         self.output_layer = keras.layers.Conv2D(
@@ -92,7 +92,7 @@ class MotionHead(PixelHead):
             chances = matched(alike, (INERTIA_WIDTH,), INERTIA_SHARPNESS)
             usual = tf.math.log(chances + SMALLEST_CHANCE)[..., tf.newaxis, :]
             rows, columns = rows + usual[..., :span], columns + usual[..., span:]
-        moved = displaced(tf.cast(frames, tf.float32), tf.nn.softmax(rows), tf.nn.softmax(columns), patch)
+        moved = displaced(frames, tf.nn.softmax(rows), tf.nn.softmax(columns), patch)
         new = tf.nn.depth_to_space(tf.sigmoid(new), patch)
         weights = tf.nn.softmax(tf.nn.depth_to_space(weights, patch))  # (batch, rows, columns, movements + 1)
         sources = tf.stack(

@@ -123,8 +123,9 @@ def test_training_and_use_are_one_network() -> None:
     np.testing.assert_allclose(trained, forecaster(frames, future=3), atol=1e-5)
 
 
-def test_mixed_precision_is_near_the_whole() -> None:
-    chosen = configuration()
+@pytest.mark.parametrize("network", NETWORKS)
+def test_mixed_precision_is_near_the_whole(network: dict[str, Any]) -> None:
+    chosen = configuration(**network)
     whole = build(chosen)
     halved = build(chosen.replace(training={"mixed_precision": True}))
     halved.set_weights(whole.get_weights())
