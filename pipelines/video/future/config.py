@@ -70,7 +70,10 @@ _NEXT_FRAMES = FutureConfiguration(
     ),
 )
 _LARGE = _NEXT_FRAMES.replace(
-    network={"filters": (64, 96), "movements": 3, "decoder_filters": 96}, training={"epochs": 10}
+    network={"filters": (64, 96), "movements": 3, "decoder_filters": 96},
+    similarity_weight=0.08,
+    steps_per_epoch=340,
+    training={"epochs": 10},
 )
 _REAL_VIDEO = _NEXT_FRAMES.replace(
     network={"stillness": 5.0, "coordinates": False},
