@@ -30,6 +30,9 @@ def import_tensorflow() -> None:
         os.dup2(quieter.stdin.fileno(), 2)
         try:
             importlib.import_module("tensorflow")
+        except KeyboardInterrupt:  # most of a command's first seconds are spent here
+            os.write(terminal, b"\nStopped.\n")
+            raise SystemExit(130) from None
         finally:
             os.dup2(terminal, 2)
             os.close(terminal)

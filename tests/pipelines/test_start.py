@@ -39,6 +39,11 @@ def test_the_last_words_of_a_failing_start_are_shown(tmp_path: Path, end: str) -
     assert ("ImportError: broken" in done.stderr) == end.startswith("raise")
 
 
+def test_who_stops_it_sees_no_traceback(tmp_path: Path) -> None:
+    done = started(tmp_path, "raise KeyboardInterrupt")
+    assert (done.returncode, done.stderr) == (130, "\nStopped.\n")
+
+
 def test_without_a_terminal_it_starts_as_well(tmp_path: Path) -> None:
     (tmp_path / "tensorflow.py").touch()
     command = f"cd {tmp_path} && PYTHONPATH={tmp_path}:{REPOSITORY} exec {sys.executable} -c 'import pipelines' 2>&-"
