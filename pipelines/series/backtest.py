@@ -5,11 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipelines.series.calendar import DAY, MONTH, Calendar
 from pipelines.series.data import Sets, Split, origins
 from pipelines.series.model import Forecaster
 from pipelines.series.trained import forecast_split
-
-DAY = 86_400  # seconds
 
 
 class Origins(NamedTuple):
@@ -112,13 +111,17 @@ def stacked(parts: Iterable[Forecasts]) -> Forecasts:
     return Forecasts(*map(np.concatenate, zip(*parts, strict=True)))
 
 
-def season_of(step_seconds: int, business: bool) -> int:
-    """Returns after how many steps a pattern repeats itself: a day of shorter steps, a week of days, else none.
+def season_of(step_seconds: int, calendar: Calendar) -> int:
+    """Returns after how many steps a pattern repeats itself: a day of shorter steps, a week of days, a year of months.
 
     Example:
-        >>> season_of(3600, False), season_of(DAY, False), season_of(DAY, True), season_of(30 * DAY, False)
+        >>> season_of(3600, "clock"), season_of(DAY, "clock"), season_of(DAY, "business"), season_of(30 * DAY, "clock")
         (24, 7, 5, 1)
+        >>> season_of(MONTH, "month"), season_of(3 * MONTH, "month")
+        (12, 4)
     """
-    if business:
+    if calendar == "business":
         return 5
+    if calendar == "month":
+        return max(12 * MONTH // step_seconds, 1)
     return max(DAY // step_seconds, 1) if step_seconds != DAY else 7

@@ -1,13 +1,17 @@
-"""Features of the calendar, in stock TensorFlow operations: the same in training, streaming and the exported model."""
+"""The calendar in stock TensorFlow operations: the same in training, streaming and the exported model."""
 
 import math
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
 import tensorflow as tf
 
+Calendar = Literal["clock", "business", "month"]
 Cycle = Literal["day", "week", "year", "year_mirrored"]
 DAY = 86_400  # seconds
+MONTH = 2_629_746  # a twelfth of a year: so long is a step of a month said to be
+MONTH_STARTS = np.arange("1700-01", "2401-01", dtype="datetime64[M]")
 SATURDAY = 2 * DAY  # 3 January 1970, the first one after time 0
 WINTER_SOLSTICE = -10 * DAY  # 22 December 1969
 SECONDS = {"day": DAY, "week": 7 * DAY, "year": 365.2425 * DAY, "year_mirrored": 365.2425 * DAY}
@@ -47,22 +51,38 @@ def feature_count(cycles: Sequence[Cycle]) -> int:
     return sum(1 if cycle == "year_mirrored" else 2 for cycle in cycles)
 
 
-def future_times(last: tf.Tensor, horizon: int, step_seconds: int, business: bool) -> tf.Tensor:
+def step_text(step_seconds: int) -> str:
+    """How long a step is, in words.
+
+    >>> step_text(3600), step_text(MONTH), step_text(3 * MONTH)
+    ('3600 s', '1 month', '3 months')
+    """
+    months, rest = divmod(step_seconds, MONTH)
+    return f"{step_seconds} s" if rest else f"{months} month{'s' * (months > 1)}"
+
+
+def future_times(last: tf.Tensor, horizon: int, step_seconds: int, calendar: Calendar) -> tf.Tensor:
     """Returns the times (batch, horizon) that follow the `last` ones (batch,).
 
     Args:
         last: int64 (batch,), seconds since 1970.
         horizon: steps ahead.
-        step_seconds: seconds between steps, of a clock.
-        business: steps are weekdays instead, each at the time of day of the last one; holidays are not known.
+        step_seconds: between two steps; of months so many times `MONTH`.
+        calendar: `business`: steps of a day are weekdays, each at the time of day of the last one; holidays are not
+            known. `month`: steps are of the same day of the month, or of its last one where it has fewer days, or where
+            the last time is the end of its month.
 
     Example:
         >>> friday = 1_362_096_000
-        >>> ((future_times(tf.constant([friday]), 3, 86_400, True) - friday) // 86_400).numpy().tolist()
+        >>> ((future_times(tf.constant([friday]), 3, DAY, "business") - friday) // DAY).numpy().tolist()
         [[3, 4, 5]]
+        >>> ((future_times(tf.constant([friday]), 3, MONTH, "month") - friday) // DAY).numpy().tolist()
+        [[31, 61, 92]]
     """
-    steps = tf.range(1, horizon + 1, dtype=last.dtype)
-    if not business:
+    last, steps = tf.cast(last, tf.int64), tf.range(1, horizon + 1, dtype=tf.int64)
+    if calendar == "month":
+        return _months_ahead(last[:, tf.newaxis], step_seconds // MONTH * steps)
+    if calendar == "clock" or step_seconds != DAY:
         return last[:, tf.newaxis] + step_seconds * steps
     weekday = (last[:, tf.newaxis] // DAY + 3) % 7  # 0 is a Monday; 1 January 1970 was a Thursday
     weekday = tf.minimum(weekday, 4)  # a step on a weekend counts as the Friday before
@@ -70,3 +90,15 @@ def future_times(last: tf.Tensor, horizon: int, step_seconds: int, business: boo
     ahead = steps + 2 * (days_since_weekend // 5)
     weekend = tf.maximum((last[:, tf.newaxis] // DAY + 3) % 7 - 4, 0)
     return last[:, tf.newaxis] + DAY * (ahead - weekend)
+
+
+def _months_ahead(last: tf.Tensor, months: tf.Tensor) -> tf.Tensor:
+    starts = tf.constant(MONTH_STARTS.astype("datetime64[D]").astype(np.int64))
+    lengths = starts[1:] - starts[:-1]  # days
+    days = last // DAY
+    number = tf.searchsorted(starts, tf.reshape(days, (-1,)), side="right", out_type=tf.int64) - 1
+    number = tf.reshape(number, tf.shape(days))
+    day = days - tf.gather(starts, number)  # of the month, from 0
+    length_ahead = tf.gather(lengths, number + months)
+    day = tf.where(day + 1 == tf.gather(lengths, number), length_ahead - 1, tf.minimum(day, length_ahead - 1))
+    return (tf.gather(starts, number + months) + day) * DAY + last % DAY

@@ -7,6 +7,7 @@ import numpy as np
 from pipelines import commands
 from pipelines.exporting import WarmupRequest, export, metrics_table
 from pipelines.runs import Run
+from pipelines.series.calendar import step_text
 from pipelines.series.config import SeriesConfiguration
 from pipelines.series.model import Forecaster
 from pipelines.series.serving import served
@@ -22,7 +23,7 @@ def export_run(run: Run, folder: Path | str = "exports") -> Path:
     """Writes `exports/series-<preset>/<version>/` and returns it."""
     forecaster, configuration = load_forecaster(run), run.read_configuration(SeriesConfiguration)
     step_seconds = Description.of_run(run).step_seconds
-    module, signatures = served(forecaster, step_seconds, configuration.data.calendar == "business")
+    module, signatures = served(forecaster, step_seconds, configuration.data.calendar)
     steps = configuration.data.window
     inputs = {
         "history": np.zeros((1, steps, len(forecaster.columns.all)), np.float32),
@@ -42,11 +43,9 @@ def model_card(run: Run, forecaster: Forecaster) -> str:
     """What a user of the exported model must know: input, data, licence, metrics, limits."""
     configuration, columns = run.read_configuration(SeriesConfiguration), forecaster.columns
     source = LICENCES.get(configuration.data.source, f"the user's own table ({Path(configuration.data.path).name})")
-    step = (
-        "the next weekday (holidays are not known)"
-        if configuration.data.calendar == "business"
-        else f"{Description.of_run(run).step_seconds} seconds"
-    )
+    step = step_text(Description.of_run(run).step_seconds)
+    if configuration.data.calendar == "business":
+        step += ", the next weekday where it is a day (holidays are not known)"
     future = f"; `future`, float32 (batch, {forecaster.horizon}, {len(columns.known)}), the columns known ahead"
     shape = f"{forecaster.horizon}" + ("" if forecaster.targets == 1 else f", {forecaster.targets} targets")
     levels = ", ".join(f"{level:g}" for level in forecaster.levels)

@@ -16,6 +16,7 @@ from pipelines.configuration import ConfigurationError
 from pipelines.plots import COLOURS
 from pipelines.runs import Run
 from pipelines.series import data, serving
+from pipelines.series.calendar import Calendar
 from pipelines.series.config import SeriesConfiguration
 from pipelines.series.distributions import probability_below
 from pipelines.series.model import Forecaster
@@ -66,7 +67,7 @@ def forecast(run: Run, options: ForecastOptions) -> tuple[list[Forecast], list[A
     configuration, description = run.read_configuration(SeriesConfiguration), Description.of_run(run)
     source = _open(configuration, description, options)
     forecaster = load_forecaster(run)
-    clock = (description.step_seconds, configuration.data.calendar == "business")
+    clock = (description.step_seconds, configuration.data.calendar)
     forecasts, anomalies = [], []
     for each in source.series:
         if each.name not in forecaster.names:
@@ -90,7 +91,7 @@ def _open(configuration: SeriesConfiguration, description: Description, options:
     return source
 
 
-def _forecast_one(forecaster: Forecaster, clock: tuple[int, bool], history: Series, future: np.ndarray) -> Forecast:
+def _forecast_one(forecaster: Forecaster, clock: tuple[int, Calendar], history: Series, future: np.ndarray) -> Forecast:
     known = {"future": future[np.newaxis]} if len(forecaster.columns.known) else {}
     values = np.where(history.observed, history.values, np.nan)[np.newaxis]
     answer = serving.forecast(forecaster, clock, values, history.times[np.newaxis], np.array([history.name]), **known)

@@ -6,11 +6,13 @@ value becomes the last one before it, never one after it; before the first one i
 """
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+import tensorflow as tf
 
-Calendar = Literal["clock", "business"]
+from pipelines.series.calendar import MONTH, Calendar, future_times, step_text
+
 FEWEST_STEPS_PRESENT = 0.5  # below it the steps of a series are no steps of its clock
 
 
@@ -100,7 +102,8 @@ def regularise(
     Args:
         tables: the rows of each series.
         columns: names of their columns.
-        calendar: "clock" for equal distances in time; "business" for rows in their order, whatever lies between.
+        calendar: "clock" for equal distances in time; "business" for rows in their order, whatever lies between;
+            "month" for one in each month, quarter or year.
         step_seconds: the distance in time; found, as the commonest one, if not given.
 
     Returns:
@@ -111,9 +114,10 @@ def regularise(
     """
     repairs: list[Repair] = []
     tables = [_sorted(_finite(table, columns, repairs), repairs) for table in tables]
-    step_seconds = step_seconds or commonest_step([table.times for table in tables])
-    if calendar == "clock":
-        tables = [_on_clock(table, step_seconds, repairs) for table in tables]
+    unit = MONTH if calendar == "month" else 1
+    step_seconds = step_seconds or unit * commonest_step([_ticks(table, calendar) for table in tables])
+    if calendar != "business":
+        tables = [_on_clock(table, step_seconds, calendar, repairs) for table in tables]
     series = [
         Series(table.name, table.times, table.values.astype(np.float32), np.isfinite(table.values)) for table in tables
     ]
@@ -182,20 +186,6 @@ def summary(repairs: Sequence[Repair]) -> list[str]:
     return lines
 
 
-def next_times(last: int, step_seconds: int, calendar: Calendar, steps: int) -> np.ndarray:
-    """The times of the next steps (steps,); of a business calendar of days the next weekdays, holidays unknown.
-
-    >>> [time_text(time) for time in next_times(1362096000, 86400, "business", 2)]
-    ['2013-03-04 00:00:00', '2013-03-05 00:00:00']
-    """
-    if calendar == "business" and step_seconds == 86400:
-        days = np.busday_offset(
-            np.datetime64(int(last), "s").astype("datetime64[D]"), np.arange(1, steps + 1), "backward"
-        )
-        return days.astype("datetime64[s]").astype(np.int64) + last % 86400
-    return last + step_seconds * np.arange(1, steps + 1, dtype=np.int64)
-
-
 def time_text(seconds: int | np.integer) -> str:
     """A time in UTC as text.
 
@@ -246,29 +236,48 @@ def _sorted(table: Table, repairs: list[Repair]) -> Table:
     return table._replace(times=times[kept], values=values[kept], lines=lines[kept])
 
 
-def _on_clock(table: Table, step_seconds: int, repairs: list[Repair]) -> Table:
-    """The rows on the steps of a clock, with rows of NaN for steps that have none."""
-    phases, counts = np.unique(table.times % step_seconds, return_counts=True)
+def _ticks(table: Table, calendar: Calendar) -> np.ndarray:
+    """The times as the calendar counts them (rows,): in months since 1970, or in seconds."""
+    if calendar != "month":
+        return table.times
+    months = table.times.astype("datetime64[s]").astype("datetime64[M]").astype(np.int64)
+    if not np.diff(months).all():
+        first = int(np.argmin(np.diff(months)))
+        two = slice(first, first + 2)
+        lines, times = " and ".join(map(str, table.lines[two])), " and ".join(map(time_text, table.times[two]))
+        raise SeriesDataError(
+            f"{table.file}, lines {lines} are of one month; expected one row a month. Sum or average each month, or "
+            f"take away --data.calendar month. Received: {times} in the series {table.name!r}"
+        )
+    return months
+
+
+def _on_clock(table: Table, step_seconds: int, calendar: Calendar, repairs: list[Repair]) -> Table:
+    """The rows on the steps of a calendar, with rows of NaN for steps that have none."""
+    ticks, step = _ticks(table, calendar), step_seconds // (MONTH if calendar == "month" else 1)
+    phases, counts = np.unique(ticks % step, return_counts=True)
     phase = phases[np.argmax(counts)]
-    beside = np.flatnonzero(table.times % step_seconds != phase)
+    beside = np.flatnonzero(ticks % step != phase)
     if len(beside):
         raise SeriesDataError(
             f"{table.file}, line {table.lines[beside[0]]}: the time is beside the clock of the series, which has a "
-            f"step every {step_seconds} s; so are {len(beside) - 1} more. Round or resample the times; if rows are "
-            "steps in their order, such as trading days or months, say --data.calendar business. Received: "
+            f"step every {step_text(step_seconds)}; so are {len(beside) - 1} more. Round or resample the times; if "
+            "rows are steps in their order, such as trading days, say --data.calendar business; if they are of months, "
+            "quarters or years, --data.calendar month. Received: "
             f"{time_text(table.times[beside[0]])} UTC in the series {table.name!r}"
         )
     first = table.times[0]
-    positions = (table.times - first) // step_seconds
+    positions = (ticks - ticks[0]) // step
     steps = int(positions[-1]) + 1
     if len(positions) < FEWEST_STEPS_PRESENT * steps:
         raise SeriesDataError(
             f"{table.file}: the series {table.name!r} has a row for {len(positions)} of its {steps} steps of "
-            f"{step_seconds} s; expected at least {FEWEST_STEPS_PRESENT:.0%}. Give all series the same distance in "
-            "time, or cut the part with the gap off. Received: rows from "
+            f"{step_text(step_seconds)}; expected at least {FEWEST_STEPS_PRESENT:.0%}. Give all series the same "
+            "distance in time, or cut the part with the gap off. Received: rows from "
             f"{time_text(first)} to {time_text(table.times[-1])} UTC"
         )
-    times = first + step_seconds * np.arange(steps, dtype=np.int64)
+    times = np.append(first, future_times(tf.constant([first]), steps - 1, step_seconds, calendar)[0])
+    times[positions] = table.times
     values = np.full((steps, table.values.shape[1]), np.nan)
     values[positions] = table.values
     lines = np.zeros(steps, np.int64)

@@ -10,7 +10,8 @@ from pipelines.evaluation import Evaluation, Metric
 from pipelines.report import Code, Picture, Section, Table, evaluation_tables, write_report
 from pipelines.runs import Run
 from pipelines.series import pictures
-from pipelines.series.backtest import DAY, Forecasts, Origins, Task
+from pipelines.series.backtest import Forecasts, Origins, Task
+from pipelines.series.calendar import DAY
 from pipelines.series.scoring import COMPARED, INTERVALS, SIGNIFICANT, Losses, best_baseline, compare, p_value
 
 REPAIRS = 40  # rows of the table; the others are in the run's folder

@@ -4,14 +4,14 @@ from typing import Any
 
 import tensorflow as tf
 
-from pipelines.series.calendar import future_times
+from pipelines.series.calendar import Calendar, future_times
 from pipelines.series.model import Forecaster, State
 from pipelines.series.observations import finite
 
 Tensors = dict[str, tf.Tensor]
 
 
-def served(forecaster: Forecaster, step_seconds: int, business: bool) -> tuple[tf.Module, dict[str, Any]]:
+def served(forecaster: Forecaster, step_seconds: int, calendar: Calendar) -> tuple[tf.Module, dict[str, Any]]:
     """Returns a module that holds the weights, and the functions to serve by name.
 
     `serving_default` takes a `history` (batch, time, columns) in the data's own units, NaN where a value is missing,
@@ -28,7 +28,7 @@ def served(forecaster: Forecaster, step_seconds: int, business: bool) -> tuple[t
     module.served = [weight.value for weight in forecaster.variables]
     columns, known = len(forecaster.columns.all), len(forecaster.columns.known)
     future = {"future": tf.TensorSpec((None, forecaster.horizon, known), name="future")} if known else {}
-    clock = (step_seconds, business)
+    clock = (step_seconds, calendar)
 
     whole = tf.function(
         lambda history, times, series, **future: forecast(forecaster, clock, history, times, series, **future)
@@ -68,7 +68,7 @@ def number_of(forecaster: Forecaster, series: tf.Tensor) -> tf.Tensor:
 
 def forecast(
     forecaster: Forecaster,
-    clock: tuple[int, bool],
+    clock: tuple[int, Calendar],
     history: tf.Tensor,
     times: tf.Tensor,
     series: tf.Tensor,
@@ -90,7 +90,7 @@ def start(forecaster: Forecaster, history: tf.Tensor, series: tf.Tensor) -> Stat
 
 def stream(
     forecaster: Forecaster,
-    clock: tuple[int, bool],
+    clock: tuple[int, Calendar],
     observation: tf.Tensor,
     time: tf.Tensor,
     state: Tensors,
@@ -104,7 +104,7 @@ def stream(
 
 def _forecast(
     forecaster: Forecaster,
-    clock: tuple[int, bool],
+    clock: tuple[int, Calendar],
     history: tf.Tensor,
     times: tf.Tensor,
     state: State,

@@ -11,8 +11,9 @@ import data
 from data.daily_stocks import DailyStocks
 from data.hourly_weather import HourlyWeather
 from pipelines.configuration import ConfigurationError
+from pipelines.series.calendar import Calendar
 from pipelines.series.prices import RETURNS, returns_of
-from pipelines.series.regular import Calendar, Columns, Repair, Series, SeriesDataError, Table, regularise
+from pipelines.series.regular import Columns, Repair, Series, SeriesDataError, Table, regularise
 from pipelines.series.user_tables import TableConfiguration, choose_columns, read_tables
 
 
@@ -23,7 +24,8 @@ class DataConfiguration(TableConfiguration):
         "hourly_weather", description="embedded data set, or a table of your own"
     )
     calendar: Calendar = Field(
-        "clock", description="equal distances in time, or rows in order such as trading days, where a weekend is no gap"
+        "clock",
+        description="steps of equal seconds; rows in order, such as trading days, where a weekend is no gap; months",
     )
     log_returns: bool = Field(False, description="the targets are prices: forecast their log returns")
     neighbours: bool = Field(False, description="each series sees the past of all others; they need to share a clock")

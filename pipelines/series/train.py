@@ -10,6 +10,7 @@ import tensorflow as tf
 from pipelines import commands
 from pipelines.runs import Run
 from pipelines.series import data, evaluate
+from pipelines.series.calendar import step_text
 from pipelines.series.calibration import fit_widening
 from pipelines.series.config import PRESETS, SeriesConfiguration
 from pipelines.series.model import Forecaster
@@ -174,7 +175,7 @@ def _listed(description: Description) -> str:
     names, columns = description.names, description.columns
     shown = ", ".join(names[:NAMED]) + (" …" if len(names) > NAMED else "")
     parts = [f"{kind} {', '.join(each)}" for kind, each in columns._asdict().items() if each]
-    return f"{len(names)} series ({shown}) of {'; '.join(parts)}; a step is {description.step_seconds} s"
+    return f"{len(names)} series ({shown}) of {'; '.join(parts)}; a step is {step_text(description.step_seconds)}"
 
 
 def _stride(forecaster: Forecaster, sets: data.Sets, split: data.Split, most: int) -> int:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from pipelines.series.calendar import calendar_features, feature_count, future_times
+from pipelines.series.calendar import MONTH, calendar_features, feature_count, future_times
 
 MOMENTS = [datetime(2013, 12, 31, 23, 59, 59, tzinfo=UTC) + timedelta(hours=7919) * step for step in range(-40, 40)]
 SECONDS = np.array([int(moment.timestamp()) for moment in MOMENTS])
@@ -46,7 +46,7 @@ def test_number_of_features(cycles: list[str]) -> None:
 
 
 def test_future_times_of_a_clock() -> None:
-    ahead = future_times(tf.constant([0, 100], tf.int64), 3, 10, business=False)
+    ahead = future_times(tf.constant([0, 100], tf.int64), 3, 10, "clock")
     assert ahead.numpy().tolist() == [[10, 20, 30], [110, 120, 130]]
 
 
@@ -54,7 +54,21 @@ def test_future_times_of_business_days_are_those_of_pandas() -> None:
     for day in range(7):
         last = pd.Timestamp("2013-03-01 15:30") + pd.Timedelta(days=day)
         ahead = future_times(
-            tf.constant([last.value // 10**9 if last.unit == "ns" else int(last.timestamp())]), 12, 1, True
+            tf.constant([last.value // 10**9 if last.unit == "ns" else int(last.timestamp())]), 12, 86_400, "business"
         )
         expected = pd.bdate_range(last + pd.Timedelta(days=1), periods=12, normalize=False)
         assert [pd.Timestamp(second, unit="s") for second in ahead.numpy()[0]] == list(expected), last
+
+
+@pytest.mark.parametrize("months", [1, 3, 12])
+def test_future_times_of_months_are_those_of_pandas(months: int) -> None:
+    days = ("2023-01-30T06", "2024-02-10", "1999-12-01", "2024-02-28", "1960-05-07")
+    lasts = pd.DatetimeIndex([pd.Timestamp(day) for day in days])
+    seconds = tf.constant(lasts.as_unit("s").astype(np.int64).to_numpy())
+    ahead = future_times(seconds, 14, months * MONTH, "month").numpy()
+    for last, found in zip(lasts, ahead, strict=True):
+        expected = [last + pd.DateOffset(months=months * step) for step in range(1, 15)]
+        assert [pd.Timestamp(second, unit="s") for second in found] == expected
+    ends = pd.date_range("2023-02-28", periods=15, freq=pd.offsets.MonthEnd(months))
+    found = future_times(tf.constant([int(ends[0].timestamp())]), 14, months * MONTH, "month").numpy()[0]
+    assert [pd.Timestamp(second, unit="s") for second in found] == list(ends[1:])

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from pipelines.series.regular import Columns, Repair, Series, SeriesDataError, Table, fill, next_times, regularise
+from pipelines.series.calendar import MONTH
+from pipelines.series.regular import Columns, Repair, Series, SeriesDataError, Table, fill, regularise
 
 COLUMNS = Columns(("load",), ("heat",))
 HOUR = 3600
@@ -70,7 +71,9 @@ def test_the_commonest_distance_over_all_series_is_the_step() -> None:
 def test_a_time_beside_the_clock_is_refused() -> None:
     rows = table([0, 1, 2, 3, 4], [[1, 1]] * 5)
     rows.times[3] += 60
-    with pytest.raises(SeriesDataError, match=r"loads.csv, line 5: .* every 3600 s.*calendar business.*03:01:00"):
+    with pytest.raises(
+        SeriesDataError, match=r"loads.csv, line 5: .* every 3600 s.*calendar business.*calendar month.*03:01:00"
+    ):
         regularise([rows], COLUMNS, "clock")
 
 
@@ -86,11 +89,28 @@ def test_business_days_have_no_gaps() -> None:
     (series,), step, repairs = regularise([rows], COLUMNS, "business")
     np.testing.assert_array_equal(series.times, rows.times)
     assert (step, repairs) == (24 * HOUR, [])
-    friday = int(np.datetime64("2024-03-29T16:00", "s").astype(np.int64))
-    days = next_times(friday, 24 * HOUR, "business", 6).astype("datetime64[s]")
-    expected = [f"2024-04-0{day}T16:00:00" for day in (1, 2, 3, 4, 5, 8)]
-    np.testing.assert_array_equal(days, np.array(expected, "datetime64[s]"))
-    assert next_times(7, 60, "clock", 2).tolist() == [67, 127]
+
+
+def of_months(*dates: str) -> Table:
+    times = np.array(dates, "datetime64[s]").astype(np.int64)
+    return Table("sales", times, np.ones((len(dates), 2)), np.arange(2, 2 + len(dates)), "sales.csv")
+
+
+def test_months_are_steps_though_they_are_not_equally_long() -> None:
+    rows = of_months("2023-12-31", "2024-01-31", "2024-03-31", "2024-04-30")
+    (series,), step, repairs = regularise([rows], COLUMNS, "month")
+    assert step == MONTH
+    expected = ["2023-12-31", "2024-01-31", "2024-02-29", "2024-03-31", "2024-04-30"]
+    np.testing.assert_array_equal(series.times.astype("datetime64[s]"), np.array(expected, "datetime64[s]"))
+    assert [(repair.number, repair.first) for repair in repairs] == [(1, "2024-02-29 00:00:00")]
+    quarters = of_months("2023-01-15", "2023-04-15", "2023-07-15", "2024-01-15")
+    (series,), step, _ = regularise([quarters], COLUMNS, "month")
+    assert (step, len(series.times)) == (3 * MONTH, 5)
+
+
+def test_two_rows_of_one_month_are_refused() -> None:
+    with pytest.raises(SeriesDataError, match=r"sales.csv, lines 3 and 4 are of one month.*2024-02-01 .* 2024-02-29 "):
+        regularise([of_months("2024-01-01", "2024-02-01", "2024-02-29")], COLUMNS, "month")
 
 
 def test_one_row_has_no_step() -> None:

@@ -94,7 +94,7 @@ def test_exported_stream_equals_the_whole(
     network: dict[str, Any], tmp_path: Path, answer_elsewhere: Callable[..., Any]
 ) -> None:
     forecaster = lively(network)
-    module, signatures = serving.served(forecaster, 86_400, business=True)
+    module, signatures = serving.served(forecaster, 86_400, "business")
     model = export(
         module,
         signatures,
