@@ -67,7 +67,7 @@ setup: $(ENVIRONMENT)
 
 ## train-PIPELINE: train, then evaluate [PRESET=name] [ARGS=…] [RESUME=1: go on with a killed run]
 $(call targets,train): train-%: $(ENVIRONMENT)
-	$(PYTHON) -m pipelines.$*.train $(strip $(PRESET) $(if $(call on,$(RESUME)),--resume) $(ARGS) --evaluate)
+	$(PYTHON) -m pipelines.$*.train $(strip $(PRESET) $(if $(call on,$(RESUME)),--resume) --evaluate $(ARGS))
 
 ## eval-PIPELINE: evaluate the latest run beside the baselines [RUN=folder] [ARGS=…]
 $(call targets,eval): eval-%: $(ENVIRONMENT)

@@ -43,7 +43,7 @@ def test_make_without_a_target_prints_the_help() -> None:
     [
         # One command, so that what is evaluated is what was trained, whatever else finishes meanwhile.
         (["train-speech"], ["pipelines.speech.train --evaluate"]),
-        (["train-speech", "PRESET=base", "ARGS=--seed 3"], ["pipelines.speech.train base --seed 3 --evaluate"]),
+        (["train-speech", "PRESET=base", "ARGS=--seed 3"], ["pipelines.speech.train base --evaluate --seed 3"]),
         (["train-speech", "PRESET=small", "RESUME=1"], ["pipelines.speech.train small --resume --evaluate"]),
         (["train-speech", "RESUME=0"], ["pipelines.speech.train --evaluate"]),
         (["eval-speech", "RUN=some run"], ['pipelines.speech.evaluate --run "some run"']),

@@ -8,7 +8,8 @@ import scipy.stats
 from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
-from pipelines.series.backtest import DAY, Forecasts, Task, stacked
+from pipelines.series.backtest import Forecasts, Task, stacked
+from pipelines.series.calendar import DAY
 from pipelines.series.data import Split
 from pipelines.series.scoring import crps_of_quantiles
 

@@ -55,10 +55,10 @@ def step_text(step_seconds: int) -> str:
     """How long a step is, in words.
 
     >>> step_text(3600), step_text(MONTH), step_text(3 * MONTH)
-    ('3600 s', '1 month', '3 months')
+    ('3600 seconds', '1 month', '3 months')
     """
     months, rest = divmod(step_seconds, MONTH)
-    return f"{step_seconds} s" if rest else f"{months} month{'s' * (months > 1)}"
+    return f"{step_seconds} seconds" if rest else f"{months} month{'s' * (months > 1)}"
 
 
 def future_times(last: tf.Tensor, horizon: int, step_seconds: int, calendar: Calendar) -> tf.Tensor:

@@ -45,9 +45,14 @@ def load(configuration: DataConfiguration, trained: Columns | None = None) -> Se
     """
     source = open_source(configuration, trained)
     repairs = list(source.repairs)
-    series = [_measured(each, source.columns, repairs) for each in source.series]
-    ends = split_ends([each.times for each in series], configuration)
     sets = Sets([], source.columns, source.step_seconds, [], [], repairs)
+    series = []
+    for each in source.series:
+        if len((measured := _measured(each, source.columns, repairs)).times):
+            series.append(measured)
+        else:
+            repairs.append(Repair(each.name, "", "series left out: no value of a column to forecast", 1))
+    ends = split_ends([each.times for each in series], configuration) if series else []
     for each, (train_end, validation_end) in zip(series, ends, strict=True):
         if problem := _unusable(each, source.columns, train_end, configuration):
             repairs.append(Repair(each.name, "", f"series left out: {problem}", 1))
@@ -58,6 +63,7 @@ def load(configuration: DataConfiguration, trained: Columns | None = None) -> Se
         sets.train_end.append(train_end)
         sets.validation_end.append(validation_end)
     _refuse_empty(sets)
+    _refuse_unmeasured(sets)
     return sets
 
 
@@ -117,14 +123,20 @@ def divide(series: Series, columns: Columns, horizon: int) -> tuple[Series, np.n
     """
     measured = np.any(series.observed[:, : len(columns.targets + columns.past)], axis=1)  # (time,)
     end = len(measured) - int(np.argmax(measured[::-1])) if measured.any() else 0
-    future = series.values[end : end + horizon, len(columns.targets + columns.past) :]
-    given = np.isfinite(future).sum(axis=0)
-    if columns.known and given.min() < horizon:
-        column = columns.known[int(np.argmin(given))]
+    steps = slice(end, end + horizon)
+    future, times = series.values[steps, len(columns.targets + columns.past) :], series.times[steps]
+    given = np.isfinite(future)
+    if columns.known and given.sum(axis=0).min() < horizon:
+        number = int(np.argmin(given.sum(axis=0)))
+        remedy = (
+            f"Fill it in: it is empty at {time_text(times[np.argmin(given[:, number])])}"
+            if len(future) == horizon
+            else f"Add rows after {time_text(series.times[max(end - 1, 0)])} with a time, this column, and nothing in "
+            "the columns to forecast"
+        )
         raise SeriesDataError(
-            f"The column {column!r} of the series {series.name!r} is known in the future, but is not given for all of "
-            f"the {horizon} steps to forecast. Add rows after {time_text(series.times[max(end - 1, 0)])} UTC with a "
-            f"time, this column, and nothing in the columns to forecast. Received: {given.min()} steps"
+            f"The column {columns.known[number]!r} of the series {series.name!r} is known in the future, but is not "
+            f"given for all of the {horizon} steps to forecast. {remedy}. Received: {given[:, number].sum()} steps"
         )
     return series.cut(0, end), future
 
@@ -199,3 +211,21 @@ def _refuse_empty(sets: Sets) -> None:
             "that vary there. Lower --data.window or --data.horizon, give longer series, or, if they are of different "
             f"periods, say --data.split each. Received: {reasons}"
         )
+
+
+def _refuse_unmeasured(sets: Sets) -> None:
+    """What nobody measured would seem to be forecast without any error."""
+    targets = len(sets.columns.targets)
+    bounds = list(zip(sets.series, sets.train_end, sets.validation_end, strict=True))
+    periods = {
+        "validation": [each.observed[start:end, :targets] for each, start, end in bounds],
+        "test": [each.observed[end:, :targets] for each, _, end in bounds],
+    }
+    for name, observed in periods.items():
+        if sum(map(len, observed)) and not any(each.any() for each in observed):
+            begins = min(each.times[at] for each, *ends in bounds if (at := ends[name == "test"]) < len(each.times))
+            raise SeriesDataError(
+                f"No value of {', '.join(sets.columns.targets)} is in the {name} period, which begins at "
+                f"{time_text(begins)}, so nothing could be judged there. Cut the rows after the last value off, or "
+                f"forecast another column. Received: {sum(map(len, observed))} steps without a value"
+            )

@@ -47,6 +47,7 @@ def model_card(run: Run, forecaster: Forecaster) -> str:
     if configuration.data.calendar == "business":
         step += ", the next weekday where it is a day (holidays are not known)"
     future = f"; `future`, float32 (batch, {forecaster.horizon}, {len(columns.known)}), the columns known ahead"
+    ahead = ", future=future" * bool(columns.known)
     shape = f"{forecaster.horizon}" + ("" if forecaster.targets == 1 else f", {forecaster.targets} targets")
     levels = ", ".join(f"{level:g}" for level in forecaster.levels)
     names = ", ".join(forecaster.names[:20]) + (" …" if len(forecaster.names) > 20 else "")
@@ -72,8 +73,13 @@ Known series: {names}. Another one is scaled by the history that is given.
 state before it, and returns a new forecast and the state after it, in constant time: the same as from the whole
 history.
 
-    answer = tf.saved_model.load(folder).signatures["serving_default"]
-    answer(history=history, times=times, series=tf.constant(["{forecaster.names[0]}"]))["quantiles"]
+    served = tf.saved_model.load(folder).signatures
+    series = tf.constant(["{forecaster.names[0]}"])
+    served["serving_default"](history=history, times=times, series=series{ahead})["quantiles"]
+
+    state = served["initial_state"](series=series)
+    answer = served["step"](observation=observation, time=time{ahead}, **state)
+    state = {{name: value for name, value in answer.items() if name in state}}
 
 ## Data and licence
 

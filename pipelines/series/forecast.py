@@ -12,29 +12,39 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines import commands
-from pipelines.configuration import ConfigurationError
-from pipelines.plots import COLOURS
+from pipelines.configuration import Configuration, ConfigurationError
+from pipelines.counting import counted
 from pipelines.runs import Run
 from pipelines.series import data, serving
 from pipelines.series.calendar import Calendar
 from pipelines.series.config import SeriesConfiguration
 from pipelines.series.distributions import probability_below
 from pipelines.series.model import Forecaster
+from pipelines.series.pictures import draw_ranges
 from pipelines.series.prices import RETURNS
-from pipelines.series.regular import Series, fill, summary, time_text
+from pipelines.series.regular import Series, SeriesDataError, fill, summary, time_text
 from pipelines.series.sources import Source, open_source
 from pipelines.series.trained import Description, load_forecaster, read_parts
 
 SHOWN_STEPS, SHOWN_ANOMALIES, SHOWN_SERIES, DRAWN_SERIES = 24, 40, 8, 8
 DRAWN_HISTORY = 4  # times the horizon
+DIGITS = "%.7g"  # that a float32 has
+
+
+class TableOptions(Configuration):
+    """How the table is read, where it is not as it was in training."""
+
+    time: tuple[str, ...] = Field((), description="its column of times, or several")
+    time_format: str = Field("", description="how its times are written, such as %d/%m/%Y")
+    timezone: str = Field("", description="zone of times without one, such as Europe/Berlin")
+    series: str = Field("", description="its column that names the series of each row")
 
 
 class ForecastOptions(commands.RunOptions):
     """Options of the forecast."""
 
     table: tyro.conf.Positional[tuple[Path, ...]] = Field((), description="your table: .csv, .csv.gz or .parquet")
-    time: tuple[str, ...] = Field((), description="its column of times, if it is another one than in training")
-    series: str = Field("", description="its column that names the series, if it is another one than in training")
+    data: TableOptions = TableOptions()
     output: Path = Field(Path("."), description="folder for the table and the picture")
     anomalies: bool = Field(False, description="list the readings that were unlikely when they came")
     unlikely: float = Field(0.001, gt=0, lt=1, description="most probable reading that is listed, of both tails")
@@ -42,19 +52,23 @@ class ForecastOptions(commands.RunOptions):
 
 
 class Forecast(NamedTuple):
-    """What comes after a series: `quantiles` (horizon, targets, levels) and `mean` (horizon, targets) at `times`."""
+    """What comes after a series: `quantiles` (horizon, targets, levels) and `mean` (horizon, targets) at `times`.
+
+    The `zone` is that of its times as they were written, see `time_text`.
+    """
 
     series: Series
     times: np.ndarray
     quantiles: np.ndarray
     mean: np.ndarray
+    zone: str = ""
 
 
 class Anomaly(NamedTuple):
     """A reading outside of its interval, and how probable one as far out on either side was."""
 
     series: str
-    time: int
+    time: str
     target: str
     value: float
     low: float
@@ -70,25 +84,44 @@ def forecast(run: Run, options: ForecastOptions) -> tuple[list[Forecast], list[A
     clock = (description.step_seconds, configuration.data.calendar)
     forecasts, anomalies = [], []
     for each in source.series:
-        if each.name not in forecaster.names:
-            print(
-                f"The series {each.name!r} was not in the training; it is forecast as their average, on its own scale."
-            )
         history, future = data.divide(each, source.columns, forecaster.horizon)
-        forecasts.append(_forecast_one(forecaster, clock, history, future))
+        _report(each, history, forecaster)
+        forecasts.append(_forecast_one(forecaster, clock, history, future)._replace(zone=source.zone))
         if options.anomalies:
-            anomalies += find_anomalies(forecaster, history, options.unlikely, options.steps_before)
+            anomalies += find_anomalies(forecaster, history, options.unlikely, options.steps_before, source.zone)
     return forecasts, anomalies
 
 
 def _open(configuration: SeriesConfiguration, description: Description, options: ForecastOptions) -> Source:
     """The series of the table, with the columns of the training."""
     changes: dict[str, object] = {"source": "table", "path": str(options.table[0])}
-    changes |= {name: value for name in ("time", "series") if (value := getattr(options, name))}
-    source = open_source(configuration.data.replace(**changes), description.columns, description.step_seconds)
+    changes |= {name: value for name, value in options.data.model_dump().items() if value}
+    chosen = configuration.data.replace(**changes)
+    source = open_source(chosen, description.columns, description.step_seconds)
     for line in summary(source.repairs):
         print(f"Repaired: {line}")
+    if len(description.names) == 1 and not chosen.series:  # the one that was learned, whatever the file is called now
+        source = source._replace(series=[source.series[0]._replace(name=description.names[0])])
     return source
+
+
+def _report(series: Series, history: Series, forecaster: Forecaster) -> None:
+    """Says what a user may not expect of the forecast of a series; refuses one of which nothing is known."""
+    targets = ", ".join(forecaster.columns.targets)
+    if not len(history.times):
+        raise SeriesDataError(
+            f"The series {series.name!r} has no value, so there is nothing to forecast from; expected some of "
+            f"{targets}. Give the rows that were measured. Received: {len(series.times)} rows without any"
+        )
+    if series.name not in forecaster.names:
+        rows = len(history.times)
+        print(
+            f"The series {series.name!r} was not in the training; it is forecast as their average, on the scale of its "
+            f"own {counted(rows, 'step')}."
+        )
+    if (after := len(series.times) - len(history.times)) and not forecaster.columns.known:
+        last = time_text(history.times[-1])
+        print(f"{series.name}: {counted(after, 'row')} without values after {last}: what is forecast begins there.")
 
 
 def _forecast_one(forecaster: Forecaster, clock: tuple[int, Calendar], history: Series, future: np.ndarray) -> Forecast:
@@ -104,7 +137,9 @@ def _forecast_one(forecaster: Forecaster, clock: tuple[int, Calendar], history: 
     return Forecast(history, answer["times"].numpy()[0], quantiles, mean)
 
 
-def find_anomalies(forecaster: Forecaster, history: Series, unlikely: float, steps_before: int) -> list[Anomaly]:
+def find_anomalies(
+    forecaster: Forecaster, history: Series, unlikely: float, steps_before: int, zone: str = ""
+) -> list[Anomaly]:
     """Lists the readings that were unlikely by the forecast some steps before, in one streaming pass over the series.
 
     Args:
@@ -112,6 +147,7 @@ def find_anomalies(forecaster: Forecaster, history: Series, unlikely: float, ste
         history: regular.
         unlikely: readings at least as far out on either side are at most so probable.
         steps_before: so long before a reading its forecast was made.
+        zone: of the times that are said.
     """
     if steps_before > forecaster.horizon:
         raise ConfigurationError(
@@ -135,7 +171,7 @@ def find_anomalies(forecaster: Forecaster, history: Series, unlikely: float, ste
     return [
         Anomaly(
             series.name,
-            int(series.times[origin + steps_before]),
+            time_text(series.times[origin + steps_before], zone),
             forecaster.columns.targets[target],
             float(truth[origin, target]),
             float(quantiles[origin, target, 0]),
@@ -149,7 +185,12 @@ def find_anomalies(forecaster: Forecaster, history: Series, unlikely: float, ste
 def to_frame(forecasts: list[Forecast], targets: tuple[str, ...], levels: tuple[float, ...]) -> pd.DataFrame:
     """A row for each series, target and step ahead: its time, mean and quantiles."""
     rows = [
-        {"series": each.series.name, "target": target, "time": time_text(time), "mean": each.mean[step, number]}
+        {
+            "series": each.series.name,
+            "target": target,
+            "time": time_text(time, each.zone),
+            "mean": each.mean[step, number],
+        }
         | {f"quantile_{level:g}": each.quantiles[step, number, index] for index, level in enumerate(levels)}
         for each in forecasts
         for number, target in enumerate(targets)
@@ -162,7 +203,6 @@ def fan_chart(forecasts: list[Forecast], targets: tuple[str, ...], levels: tuple
     """Draws the end of each history, and the median and the ranges of what comes, a panel each."""
     panels = [(each, number) for each in forecasts for number in range(len(targets))][:DRAWN_SERIES]
     figure = Figure(figsize=(9, 2.9 * len(panels)), layout="constrained")
-    middle = levels.index(0.5)
     for axes, (each, number) in zip(figure.subplots(len(panels), 1, squeeze=False)[:, 0], panels, strict=True):
         shown = slice(-DRAWN_HISTORY * len(each.times), None)
         past = (
@@ -172,34 +212,29 @@ def fan_chart(forecasts: list[Forecast], targets: tuple[str, ...], levels: tuple
         )
         moments = [array.astype("datetime64[s]") for array in (each.series.times[shown], each.times)]
         axes.plot(moments[0], past[shown, number], color="black", linewidth=1, label="past")
-        axes.plot(moments[1], each.quantiles[:, number, middle], color=COLOURS[0], label="median")
-        for low in range(middle):
-            high = len(levels) - 1 - low
-            if np.isclose(levels[low] + levels[high], 1):
-                ranges = each.quantiles[:, number, low], each.quantiles[:, number, high]
-                axes.fill_between(moments[1], *ranges, color=COLOURS[0], alpha=0.1, linewidth=0)
-        axes.set_title(f"{each.series.name}: {targets[number]}, ranges to {levels[-1] - levels[0]:.0%}", loc="left")
-        axes.legend(loc="upper left")
+        draw_ranges(axes, moments[1], each.quantiles[:, number], levels)
+        axes.set_title(f"{each.series.name}: {targets[number]}", loc="left")
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
 
 def _print_forecasts(console: Console, forecasts: list[Forecast], targets: tuple[str, ...], levels: np.ndarray) -> None:
     low, middle, high = (int(np.argmin(np.abs(levels - level))) for level in (0.1, 0.5, 0.9))
-    heads = ("time (UTC)", "median", f"{levels[high] - levels[low]:.0%} from", "to")
+    heads = ("time", "median", f"{levels[high] - levels[low]:.0%} from", "to")
     for each in forecasts[:SHOWN_SERIES]:
         for number, target in enumerate(targets):
             table = Table(*heads, title=f"{each.series.name}: {target}")
             for time, row in list(zip(each.times, each.quantiles[:, number], strict=True))[:SHOWN_STEPS]:
-                table.add_row(time_text(time), *(f"{row[index]:.4g}" for index in (middle, low, high)))
+                table.add_row(time_text(time, each.zone), *(f"{row[index]:.4g}" for index in (middle, low, high)))
             console.print(table)
 
 
 def _print_anomalies(console: Console, anomalies: list[Anomaly]) -> None:
-    table = Table("series", "time (UTC)", "target", "value", "expected from", "to", "one in")
+    table = Table("series", "time", "target", "value", "expected from", "to", "one in")
     for each in sorted(anomalies, key=lambda anomaly: anomaly.probability)[:SHOWN_ANOMALIES]:
         numbers = (f"{number:.4g}" for number in (each.value, each.low, each.high))
         odds = f"{1 / each.probability:,.0f}" if each.probability > 1e-6 else "> 1,000,000"
-        table.add_row(each.series, time_text(each.time), each.target, *numbers, odds)
+        table.add_row(each.series, each.time, each.target, *numbers, odds)
     if anomalies:
         console.print(table)
 
@@ -213,18 +248,17 @@ def main(arguments: list[str]) -> None:
         )
     run, console = options.open("series"), Console()
     description, levels = Description.of_run(run), run.read_configuration(SeriesConfiguration).network.quantile_levels
+    options.output.mkdir(parents=True, exist_ok=True)
     forecasts, anomalies = forecast(run, options)
     targets = tuple(name.removesuffix(RETURNS) for name in description.columns.targets)
     _print_forecasts(console, forecasts, targets, np.array(levels))
     written = [options.output / "forecast.csv", options.output / "forecast.png"]
-    options.output.mkdir(parents=True, exist_ok=True)
-    to_frame(forecasts, targets, levels).to_csv(written[0], index=False)
+    to_frame(forecasts, targets, levels).to_csv(written[0], index=False, float_format=DIGITS)
     fan_chart(forecasts, targets, levels).savefig(written[1], dpi=120)
     if options.anomalies:
         _print_anomalies(console, anomalies)
         written.append(options.output / "anomalies.csv")
-        rows = [each._asdict() | {"time": time_text(each.time)} for each in anomalies]
-        pd.DataFrame(rows, columns=list(Anomaly._fields)).to_csv(written[-1], index=False)
+        pd.DataFrame(anomalies, columns=list(Anomaly._fields)).to_csv(written[-1], index=False, float_format=DIGITS)
         print(f"{len(anomalies)} readings were less probable than {options.unlikely:g}.")
     print(f"Forecast {len(forecasts)} series with {run.folder}\nWrote {', '.join(map(str, written))}")
     print("Next: make export-series, to serve this model")

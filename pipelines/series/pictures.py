@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -66,20 +67,25 @@ def fans(task: Task, origins: Origins, forecasts: Forecasts, chosen: Mapping[str
         quantiles = forecasts.quantiles[number]  # (horizon, levels)
 
         axes.plot(before, history - base, color="black", linewidth=1)
-        for percent, (low, high) in central_intervals(task.levels).items():  # the widest first, lowest
-            if percent in SHADES:
-                colour, label = SHADES[int(percent)], f"{percent:.0f} %"
-                axes.fill_between(after, quantiles[:, low], quantiles[:, high], color=colour, linewidth=0, label=label)
-        axes.plot(after, quantiles[:, task.levels.index(0.5)], color=COLOURS[0], linewidth=2, label="median")
+        draw_ranges(axes, after, quantiles, task.levels)
         axes.plot(after, origins.truth[number], color="black", linewidth=1, marker=".", markersize=4, label="truth")
         axes.set_title(f"{title}: {series.name}, {time_text(series.times[step])}", fontsize=10)
-        locator = AutoDateLocator()
-        axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
         axes.set_ylabel(unit_of(task), fontsize=9)
         axes.grid(alpha=0.3)
     panels[0].legend(fontsize=8, ncols=5, loc="upper left")
     return figure
+
+
+def draw_ranges(axes: Axes, times: np.ndarray, quantiles: np.ndarray, levels: Sequence[float]) -> None:
+    """Draws the 50, 80 and 95 % ranges and the median of quantiles (time, levels)."""
+    for percent, (low, high) in central_intervals(levels).items():  # the widest first, lowest
+        if percent in SHADES:
+            colour, label = SHADES[int(percent)], f"{percent:.0f} %"
+            axes.fill_between(times, quantiles[:, low], quantiles[:, high], color=colour, linewidth=0, label=label)
+    axes.plot(times, quantiles[:, levels.index(0.5)], color=COLOURS[0], linewidth=2, label="median")
+    locator = AutoDateLocator()
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
 
 
 def unit_of(task: Task) -> str:

@@ -6,7 +6,9 @@ value becomes the last one before it, never one after it; before the first one i
 """
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import tensorflow as tf
@@ -85,6 +87,7 @@ class Table(NamedTuple):
         values: float64 (rows, columns), NaN where missing.
         lines: int64 (rows,), where each row stands in its file.
         file: its file, or its data set.
+        zone: of the times as they were written, an IANA name; "" if they had none.
     """
 
     name: str
@@ -92,6 +95,7 @@ class Table(NamedTuple):
     values: np.ndarray
     lines: np.ndarray
     file: str
+    zone: str = ""
 
 
 def regularise(
@@ -133,8 +137,9 @@ def commonest_step(times: Sequence[np.ndarray]) -> int:
     distances, counts = np.unique(np.concatenate([np.diff(each) for each in times]), return_counts=True)
     if not len(distances):
         raise SeriesDataError(
-            "There is no series of two rows or more; expected a row for each time. If the rows belong to one series, "
-            "take away --data.series. Received: " + f"{sum(map(len, times))} rows in {len(times)} series"
+            "There is no series of two rows or more; expected a row for each time. Give longer series"
+            + ", or, if the rows belong to one, take away --data.series" * (len(times) > 1)
+            + f". Received: {sum(map(len, times))} rows in {len(times)} series"
         )
     return int(distances[np.argmax(counts)])
 
@@ -186,13 +191,14 @@ def summary(repairs: Sequence[Repair]) -> list[str]:
     return lines
 
 
-def time_text(seconds: int | np.integer) -> str:
-    """A time in UTC as text.
+def time_text(seconds: int | np.integer, zone: str = "") -> str:
+    """A time as text: in UTC, or as the clock of a zone shows it.
 
-    >>> time_text(0)
-    '1970-01-01 00:00:00'
+    >>> time_text(0), time_text(0, "Europe/Berlin")
+    ('1970-01-01 00:00:00', '1970-01-01 01:00:00+01:00')
     """
-    return str(np.datetime64(int(seconds), "s")).replace("T", " ")
+    moment = datetime.fromtimestamp(int(seconds), ZoneInfo(zone) if zone else UTC)
+    return (moment if zone else moment.replace(tzinfo=None)).isoformat(" ")
 
 
 def _latest(observed: np.ndarray) -> np.ndarray:

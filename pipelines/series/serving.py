@@ -8,6 +8,8 @@ from pipelines.series.calendar import Calendar, future_times
 from pipelines.series.model import Forecaster, State
 from pipelines.series.observations import finite
 
+SMALLEST_DEVIATION = 1e-3  # of a history, beside that of training
+
 Tensors = dict[str, tf.Tensor]
 
 
@@ -82,7 +84,7 @@ def start(forecaster: Forecaster, history: tf.Tensor, series: tf.Tensor) -> Stat
     """The state before a history; a series of unknown name is scaled by what comes in it."""
     state = forecaster.initial_state(number_of(forecaster, series))
     unknown = (state["series"] == len(forecaster.names))[:, tf.newaxis]
-    mean, deviation = _statistics(history, state["mean"], state["deviation"])
+    mean, deviation = _statistics(history, state["mean"], state["deviation"], forecaster.targets)
     state["mean"] = tf.where(unknown, mean, state["mean"])
     state["deviation"] = tf.where(unknown, deviation, state["deviation"])
     return state
@@ -123,14 +125,21 @@ def _forecast(
     return {"quantiles": quantiles, "mean": mean, "times": ahead}, after
 
 
-def _statistics(history: tf.Tensor, mean: tf.Tensor, deviation: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Mean and deviation (batch, columns) of histories; those given for columns that vary too little to tell."""
+def _statistics(history: tf.Tensor, mean: tf.Tensor, deviation: tf.Tensor, targets: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Mean and deviation (batch, columns) of histories; those given for columns that vary too little to tell.
+
+    A target that never varied has a small deviation, so that it is forecast as it is; another column may yet vary.
+    """
     observed = tf.math.is_finite(history)
     count = tf.maximum(tf.reduce_sum(tf.cast(observed, tf.float32), axis=1), 1.0)
     own_mean = tf.reduce_sum(finite(history), axis=1) / count
     squares = tf.where(observed, (history - own_mean[:, tf.newaxis]) ** 2, 0.0)
     own_deviation = tf.sqrt(tf.reduce_sum(squares, axis=1) / count)
-    return tf.where(count > 1, own_mean, mean), tf.where(own_deviation > 1e-3 * deviation, own_deviation, deviation)
+    smallest = SMALLEST_DEVIATION * deviation
+    is_target = tf.range(history.shape[-1]) < targets
+    varies = (own_deviation > smallest) | (is_target & (count > 1))
+    own_deviation = tf.maximum(own_deviation, smallest)
+    return tf.where(count > 1, own_mean, mean), tf.where(varies, own_deviation, deviation)
 
 
 def _flat(state: State) -> Tensors:

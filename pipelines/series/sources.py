@@ -47,6 +47,7 @@ class Source(NamedTuple):
     columns: Columns
     step_seconds: int
     repairs: list[Repair]
+    zone: str = ""  # of the times, as they were written
 
 
 def open_source(
@@ -88,7 +89,7 @@ def open_source(
         series, columns = returns_of(series, columns)
     if configuration.neighbours:
         series, columns = with_neighbours(series, columns)
-    source = Source(series, columns, found, repairs)
+    source = Source(series, columns, found, repairs, tables[0].zone)
     return source if trained is None else _as_trained(source, trained)
 
 
@@ -161,4 +162,4 @@ def _as_trained(source: Source, trained: Columns) -> Source:
     series = [
         each._replace(values=each.values[:, numbers], observed=each.observed[:, numbers]) for each in source.series
     ]
-    return Source(series, trained, source.step_seconds, source.repairs + repairs)
+    return source._replace(series=series, columns=trained, repairs=source.repairs + repairs)

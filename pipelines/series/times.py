@@ -46,8 +46,8 @@ def find_time_columns(frame: pd.DataFrame, others: Sequence[str], path: Path) ->
 
 def parse_times(
     columns: pd.DataFrame, names: pd.Series, time_format: str, timezone: str, path: Path
-) -> tuple[np.ndarray, list[Repair]]:
-    """Returns the times of rows as int64 seconds since 1970 UTC (rows,).
+) -> tuple[np.ndarray, str, list[Repair]]:
+    """Returns the times of rows as int64 seconds since 1970 UTC (rows,), their zone, "" if they have none, and repairs.
 
     Times with an offset, such as +02:00, are what they say. Those without are in `timezone`, or in UTC. Where a clock
     is set back, the first of two equal times of a series is the one of the summer.
@@ -75,13 +75,14 @@ def parse_times(
         moments = _from_numbers(written, path)
     else:
         moments = _from_text(written.astype(str).str.strip(), path, repairs)
+    zone = timezone if moments.dt.tz is None else getattr(moments.dt.tz, "key", "UTC")
     if moments.dt.tz is None:
         moments = _localised(moments, names, timezone, path) if timezone else moments.dt.tz_localize("UTC")
     moments = moments.dt.tz_convert("UTC").dt.as_unit("ns")
     fractions = moments.astype(np.int64) % 1_000_000_000 != 0
     if fractions.any():
         _refuse(written, fractions, path, "the time has fractions of a second, and steps are whole seconds or more")
-    return moments.dt.as_unit("s").astype(np.int64).to_numpy(), repairs
+    return moments.dt.as_unit("s").astype(np.int64).to_numpy(), zone, repairs
 
 
 def _joined(columns: pd.DataFrame) -> pd.Series:

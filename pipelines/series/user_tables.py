@@ -57,7 +57,9 @@ def read_tables(configuration: TableConfiguration) -> tuple[list[Table], tuple[s
     _refuse_unknown(configuration.time + series_column + named + configuration.unused, tuple(frame.columns), str(path))
     time = configuration.time or find_time_columns(frame, named + series_column, path)
     names = _series_names(frame, configuration.series, path)
-    times, of_times = parse_times(frame[list(time)], names, configuration.time_format, configuration.timezone, path)
+    times, zone, of_times = parse_times(
+        frame[list(time)], names, configuration.time_format, configuration.timezone, path
+    )
     left = [column for column in frame.columns if column not in time + series_column + configuration.unused]
     if configuration.past:
         left = [column for column in left if column in named]
@@ -65,7 +67,7 @@ def read_tables(configuration: TableConfiguration) -> tuple[list[Table], tuple[s
     values = np.array([*numbers.values()]).reshape(len(numbers), len(frame)).T  # (rows, columns)
     lines = frame.index.to_numpy()
     tables = [
-        Table(str(name), times[rows], values[rows], lines[rows], str(path))
+        Table(str(name), times[rows], values[rows], lines[rows], str(path), zone)
         for name, rows in sorted(frame.groupby(names).indices.items())
     ]
     return tables, tuple(numbers), repairs + of_times + of_numbers
@@ -109,6 +111,7 @@ def _read(path: Path) -> pd.DataFrame:
             frame.index += 1
         else:
             delimiter, decimal = _dialect(path)
+            _refuse_twice(pd.read_csv(path, sep=delimiter, header=None, nrows=1, dtype=str, encoding="utf-8-sig"), path)
             frame = pd.read_csv(
                 path,
                 sep=delimiter,
@@ -134,6 +137,15 @@ def _read(path: Path) -> pd.DataFrame:
     if frame.empty:
         raise SeriesDataError(f"{path} has no rows; expected one for each time. Received: an empty table")
     return frame
+
+
+def _refuse_twice(head: pd.DataFrame, path: Path) -> None:
+    names = head.iloc[0].dropna().str.strip()
+    if names.duplicated().any():
+        raise SeriesDataError(
+            f"{path}: several columns have one name; expected a name of its own for each. Rename or remove one. "
+            f"Received: {names[names.duplicated()].iloc[0]!r} more than once"
+        )
 
 
 def _dialect(path: Path) -> tuple[str, str]:
@@ -215,9 +227,9 @@ def _as_numbers(column: pd.Series, wanted: bool, path: Path) -> np.ndarray | Non
         return None
     row = int(np.argmax(wrong))
     raise SeriesDataError(
-        f"{path}, line {column.index[row]}, column {column.name!r}: expected a number, or nothing where "
-        f"it is missing; {int(wrong.sum())} values are none. Correct them, or leave the column out, --data.unused "
-        f"{str(column.name)!r}. Received: {column.iloc[row]!r}"
+        f"{path}, line {column.index[row]}, column {column.name!r}: expected a number, or nothing where it "
+        f"is missing, and no separators of thousands; {int(wrong.sum())} values are none. Correct them, or leave the "
+        f"column out, --data.unused {str(column.name)!r}. Received: {column.iloc[row]!r}"
     )
 
 
@@ -227,5 +239,6 @@ def _refuse_unknown(wanted: Sequence[str], names: tuple[str, ...], where: str) -
             near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
             raise ConfigurationError(
                 f"There is no column {name!r} in {where}. Expected some of: {', '.join(names)}."
-                f"{f' Did you mean {near[0]!r}?' if near else ''} Received: {name!r}"
+                f"{f' Did you mean {near[0]!r}?' if near else ''} Correct the name, or add the column: a trained "
+                f"network needs all columns of its training. Received: {name!r}"
             )

@@ -100,6 +100,49 @@ def test_an_unknown_series_is_forecast_and_named(later: pd.DataFrame, capsys: py
     np.testing.assert_allclose(rows.loc["east", "quantile_0.5"], 20, atol=3)
 
 
+def test_the_name_of_the_file_changes_no_forecast(
+    there: Path, make_frame: Callable[..., pd.DataFrame], experiment: Callable[..., SeriesConfiguration]
+) -> None:
+    frame = make_frame(names=("north",)).drop(columns=["name", "heat", "holiday"])
+    frame.to_csv("loads.csv", index=False)
+    data = {"path": "loads.csv", "series": "", "known": (), "timezone": "Europe/Berlin"}
+    configuration = experiment(data=data, steps_per_epoch=2)
+    run = Run.create("series", "alone", configuration, there / "runs")
+    train.train(run, configuration)
+    frame.to_csv("moved.csv", index=False)
+    for name in ("loads", "moved"):
+        forecast.main([f"{name}.csv", "--run", str(run.folder), "--output", name])
+    assert Path("loads/forecast.csv").read_text() == Path("moved/forecast.csv").read_text()
+    rows = pd.read_csv("moved/forecast.csv")
+    assert set(rows["series"]) == {"loads"}
+    assert rows["time"][0] == "2024-01-13 12:00:00+01:00", "as the clock of the table shows it"
+
+
+def test_rows_without_values_at_the_end_are_said(
+    there: Path, later: pd.DataFrame, experiment: Callable[..., SeriesConfiguration], capsys: pytest.CaptureFixture[str]
+) -> None:
+    configuration = experiment(data={"known": (), "past": ("heat",)}, steps_per_epoch=2)
+    run = Run.create("series", "unknowing", configuration, there / "runs")
+    train.train(run, configuration)
+    forecast.main(["later.csv", "--run", str(run.folder)])
+    assert "north: 4 rows without values after 2024-01-13 07:00:00" in capsys.readouterr().out
+    later.assign(load=np.nan, heat=np.nan).to_csv("nothing.csv", index=False)
+    message = refused(forecast.main, ["nothing.csv", "--run", str(run.folder)], capsys)
+    assert "'north' has no value, so there is nothing to forecast from" in message
+
+
+def test_days_that_can_be_read_in_two_ways_are_read_as_it_is_said(
+    later: pd.DataFrame, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written = later["time"].dt.strftime("%d/%m/%Y %H:%M")
+    later.assign(time=written)[later["time"] < "2024-01-12"].to_csv("written.csv", index=False)
+    message = refused(forecast.main, ["written.csv"], capsys)
+    assert "--data.time_format %d/%m/%Y %H:%M" in message
+    later.assign(time=written).to_csv("written.csv", index=False)
+    forecast.main(["written.csv", "--data.time_format", "%d/%m/%Y %H:%M"])
+    assert pd.read_csv("forecast.csv")["time"][0] == "2024-01-13 08:00:00"
+
+
 def test_bad_tables_are_refused_by_name(later: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:
     later.drop(columns="heat").to_csv("without.csv", index=False)
     assert "heat" in refused(forecast.main, ["without.csv"], capsys)
@@ -140,7 +183,7 @@ def test_training_of_a_table_says_what_it_learns_from(
     ).split()
     train.main(options)
     printed = capsys.readouterr().out
-    assert "Learning from 2 series (north, south) of targets load; past heat, holiday; a step is 3600 s." in printed
+    assert "Learning from 2 series (north, south) of targets load; past heat, holiday; a step is 3600 seconds." in printed
     assert f"Wrote {Run.latest('series').folder}" in printed
     assert "make eval-series" in printed
     message = refused(train.main, [*options[:2], str(there / "missing.csv"), *options[3:]], capsys)

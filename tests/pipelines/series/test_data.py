@@ -147,6 +147,21 @@ def test_series_that_cannot_be_learned_from_are_named(
         load(configure(tmp_path / "loads.csv", window=300))
 
 
+def test_what_cannot_be_judged_is_refused(
+    tmp_path: Path, make_frame: MakeFrame, write_table: WriteTable, configure: Configure
+) -> None:
+    for first, period in ((200, "validation"), (235, "test")):
+        frame = make_frame(names=("north", "south"))
+        frame.loc[frame.groupby("name").cumcount() >= first, "load"] = np.nan
+        with pytest.raises(
+            SeriesDataError, match=rf"No value of load is in the {period} period, which begins at 2024-"
+        ):
+            load(configure(write_table(tmp_path / "ends.csv", frame)))
+    frame["load"] = np.nan
+    with pytest.raises(SeriesDataError, match=r"'north', series left out: no value of a column to forecast; 'south'"):
+        load(configure(write_table(tmp_path / "none.csv", frame)))
+
+
 def test_every_repair_is_counted_and_values_are_finite(
     tmp_path: Path, make_frame: MakeFrame, write_table: WriteTable, configure: Configure
 ) -> None:
@@ -182,6 +197,10 @@ def test_the_known_future_is_divided_from_the_history(
         SeriesDataError, match=r"'holiday' of the series 'north' .*all of the 5 steps.*Received: 4 steps"
     ):
         divide(source.series[0], source.columns, horizon=5)
+    frame.loc[298, "holiday"] = np.nan
+    holed = open_source(configure(write_table(tmp_path / "holed.csv", frame)))
+    with pytest.raises(SeriesDataError, match=r"Fill it in: it is empty at 2024-01-13 10:00:00. Received: 3 steps"):
+        divide(holed.series[0], holed.columns, horizon=4)
     sets = load(configure(path))  # nobody can be judged by a future without targets
     assert len(sets.series[0].times) == 296
     assert [(repair.what, repair.number) for repair in sets.repairs] == [("steps of the future: left out", 4)]

@@ -11,6 +11,7 @@ import tensorflow as tf
 from pipelines.exporting import WarmupRequest, export
 from pipelines.runs import Run
 from pipelines.series import data, serving
+from pipelines.series.calendar import Calendar
 from pipelines.series.config import SeriesConfiguration
 from pipelines.series.export import export_run, model_card
 from pipelines.series.model import Forecaster
@@ -32,7 +33,7 @@ for name, inputs in request:
         answers.append(plain(ask(name, inputs)))
 answer = sorted(signatures), answers
 """
-CLOCK = (3600, False)
+CLOCK: tuple[int, Calendar] = (3600, "clock")
 
 
 def assert_equal_answers(answer: dict[str, Any], expected: dict[str, tf.Tensor]) -> None:
@@ -143,6 +144,34 @@ def lively(network: dict[str, Any]) -> Forecaster:
     for weight in forecaster.trainable_variables:
         weight.assign(random.normal(0, 0.4, weight.shape))
     return forecaster
+
+
+def test_a_series_that_never_varied_is_forecast_as_it_is(trained_run: Run) -> None:
+    forecaster = load_forecaster(trained_run)
+    history = np.random.default_rng(0).normal(20, 3, (1, 60, 3)).astype(np.float32)
+    history[0, :, 0] = 700.0
+    times = np.arange(60)[np.newaxis] * 3600
+    answer = serving.forecast(
+        forecaster, CLOCK, history, times, np.array(["new"]), future=np.zeros((1, 4, 1), np.float32)
+    )
+    np.testing.assert_allclose(answer["quantiles"], 700, atol=0.5)
+
+
+def test_the_example_of_the_model_card_runs(trained_run: Run, tmp_path: Path) -> None:
+    folder = export_run(trained_run, tmp_path)
+    card = (folder / "model_card.md").read_text()
+    example = "\n".join(line.strip() for line in card.splitlines() if line.startswith("    "))
+    series = data.load(trained_run.read_configuration(SeriesConfiguration).data).series[0]
+    history, times = tf.constant(series.values[np.newaxis, :60]), tf.constant(series.times[np.newaxis, :60])
+    scope: dict[str, Any] = {"tf": tf, "folder": str(folder), "history": history, "times": times}
+    scope |= {
+        "observation": history[:, 0],
+        "time": times[:, 0],
+        "future": tf.constant(series.values[np.newaxis, 60:64, 2:]),
+    }
+    exec(example, scope)
+    assert scope["answer"]["quantiles"].shape == (1, 4, 15)
+    assert scope["state"].keys() == scope["served"]["initial_state"](series=scope["series"]).keys()
 
 
 def test_model_card_says_data_licence_metrics_and_limits(trained_run: Run, tmp_path: Path) -> None:
