@@ -109,9 +109,10 @@ def _read(path: Path) -> pd.DataFrame:
             if not isinstance(frame.index, pd.RangeIndex):  # the times, as a rule
                 frame = frame.reset_index()
             frame.index += 1
+            names = pd.Series(frame.columns)
         else:
             delimiter, decimal = _dialect(path)
-            _refuse_twice(pd.read_csv(path, sep=delimiter, header=None, nrows=1, dtype=str, encoding="utf-8-sig"), path)
+            head = pd.read_csv(path, sep=delimiter, header=None, nrows=1, dtype=str, encoding="utf-8-sig")
             frame = pd.read_csv(
                 path,
                 sep=delimiter,
@@ -124,6 +125,7 @@ def _read(path: Path) -> pd.DataFrame:
                 na_values=MISSING,
             )
             frame.index += 2  # the first line names the columns
+            names = head.iloc[0].dropna().str.strip()  # as they are: pandas gives a second of one name another one
     except UnicodeDecodeError as error:
         raise SeriesDataError(
             f"{path} is not UTF-8. Convert it: iconv -f LATIN1 -t UTF-8 {path.name} > utf8.csv. Received: {error}"
@@ -133,14 +135,14 @@ def _read(path: Path) -> pd.DataFrame:
             f"{path} cannot be read; expected a table with the names of its columns in the first line and as many "
             f"values in each other. Restore or correct it. Received: {str(error).strip()}"
         ) from None
+    _refuse_twice(names, path)
     frame.columns = [str(name).strip() for name in frame.columns]
     if frame.empty:
         raise SeriesDataError(f"{path} has no rows; expected one for each time. Received: an empty table")
     return frame
 
 
-def _refuse_twice(head: pd.DataFrame, path: Path) -> None:
-    names = head.iloc[0].dropna().str.strip()
+def _refuse_twice(names: pd.Series, path: Path) -> None:
     if names.duplicated().any():
         raise SeriesDataError(
             f"{path}: several columns have one name; expected a name of its own for each. Rename or remove one. "

@@ -183,7 +183,9 @@ def test_training_of_a_table_says_what_it_learns_from(
     ).split()
     train.main(options)
     printed = capsys.readouterr().out
-    assert "Learning from 2 series (north, south) of targets load; past heat, holiday; a step is 3600 seconds." in printed
+    assert (
+        "Learning from 2 series (north, south) of targets load; past heat, holiday; a step is 3600 seconds." in printed
+    )
     assert f"Wrote {Run.latest('series').folder}" in printed
     assert "make eval-series" in printed
     message = refused(train.main, [*options[:2], str(there / "missing.csv"), *options[3:]], capsys)
