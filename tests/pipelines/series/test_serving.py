@@ -157,6 +157,13 @@ def test_a_series_that_never_varied_is_forecast_as_it_is(trained_run: Run) -> No
     np.testing.assert_allclose(answer["quantiles"], 700, atol=0.5)
 
 
+def test_no_history_is_refused_in_words(trained_run: Run, tmp_path: Path) -> None:
+    served = tf.saved_model.load(export_run(trained_run, tmp_path)).signatures["serving_default"]
+    nothing = {"history": tf.zeros((1, 0, 3)), "times": tf.zeros((1, 0), tf.int64), "future": tf.zeros((1, 4, 1))}
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"expected a step at least.*Received: steps"):
+        served(series=tf.constant(["north"]), **nothing)
+
+
 def test_the_example_of_the_model_card_runs(trained_run: Run, tmp_path: Path) -> None:
     folder = export_run(trained_run, tmp_path)
     card = (folder / "model_card.md").read_text()
