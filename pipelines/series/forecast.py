@@ -16,17 +16,17 @@ from pipelines.configuration import Configuration, ConfigurationError
 from pipelines.counting import counted
 from pipelines.runs import Run
 from pipelines.series import data, serving
+from pipelines.series.anomalies import Anomaly, find_anomalies, print_anomalies
 from pipelines.series.calendar import Calendar
 from pipelines.series.config import SeriesConfiguration
-from pipelines.series.distributions import probability_below
 from pipelines.series.model import Forecaster
 from pipelines.series.pictures import draw_ranges
 from pipelines.series.prices import RETURNS
-from pipelines.series.regular import Series, SeriesDataError, fill, summary, time_text
+from pipelines.series.regular import Series, SeriesDataError, summary, time_text
 from pipelines.series.sources import Source, open_source
-from pipelines.series.trained import Description, load_forecaster, read_parts
+from pipelines.series.trained import Description, load_forecaster
 
-SHOWN_STEPS, SHOWN_ANOMALIES, SHOWN_SERIES, DRAWN_SERIES = 24, 40, 8, 8
+SHOWN_STEPS, SHOWN_SERIES, DRAWN_SERIES = 24, 8, 8
 DRAWN_HISTORY = 4  # times the horizon
 DIGITS = "%.7g"  # that a float32 has
 
@@ -62,18 +62,6 @@ class Forecast(NamedTuple):
     quantiles: np.ndarray
     mean: np.ndarray
     zone: str = ""
-
-
-class Anomaly(NamedTuple):
-    """A reading outside of its interval, and how probable one as far out on either side was."""
-
-    series: str
-    time: str
-    target: str
-    value: float
-    low: float
-    high: float
-    probability: float
 
 
 def forecast(run: Run, options: ForecastOptions) -> tuple[list[Forecast], list[Anomaly]]:
@@ -137,51 +125,6 @@ def _forecast_one(forecaster: Forecaster, clock: tuple[int, Calendar], history: 
     return Forecast(history, answer["times"].numpy()[0], quantiles, mean)
 
 
-def find_anomalies(
-    forecaster: Forecaster, history: Series, unlikely: float, steps_before: int, zone: str = ""
-) -> list[Anomaly]:
-    """Lists the readings that were unlikely by the forecast some steps before, in one streaming pass over the series.
-
-    Args:
-        forecaster: trained on series like this one.
-        history: regular.
-        unlikely: readings at least as far out on either side are at most so probable.
-        steps_before: so long before a reading its forecast was made.
-        zone: of the times that are said.
-    """
-    if steps_before > forecaster.horizon:
-        raise ConfigurationError(
-            f"--steps_before: the network forecasts {forecaster.horizon} steps. Give at most so many. "
-            f"Received: {steps_before}"
-        )
-    series, _ = fill(history, forecaster.columns, len(history.times))
-    end = len(series.times) - steps_before
-    # The last origins lack a part of their horizon, which is not looked at.
-    padding = [(0, forecaster.horizon), (0, 0)]
-    values, observed = np.pad(series.values, padding)[np.newaxis], np.pad(series.observed, padding)[np.newaxis]
-    times = np.pad(series.times, padding[0], mode="edge")[np.newaxis]
-    state = serving.start(forecaster, np.where(observed, values, np.nan), np.array([series.name]))
-    origins = np.arange(max(end, 0))
-    inputs = (values, observed, times, state["series"].numpy())
-    quantiles = read_parts(forecaster, inputs, origins, state)[0][0, :, steps_before - 1]  # (origins, targets, levels)
-    truth, known = (tensor.numpy()[0, origins, steps_before - 1] for tensor in forecaster.truth(values, observed))
-    below = probability_below(quantiles, forecaster.levels, truth)  # (origins, targets)
-    probability = np.where(known, 2 * np.minimum(below, 1 - below), 1.0)
-    outside = (truth < quantiles[..., 0]) | (truth > quantiles[..., -1])
-    return [
-        Anomaly(
-            series.name,
-            time_text(series.times[origin + steps_before], zone),
-            forecaster.columns.targets[target],
-            float(truth[origin, target]),
-            float(quantiles[origin, target, 0]),
-            float(quantiles[origin, target, -1]),
-            float(probability[origin, target]),
-        )
-        for origin, target in np.argwhere((probability <= unlikely) & outside)
-    ]
-
-
 def to_frame(forecasts: list[Forecast], targets: tuple[str, ...], levels: tuple[float, ...]) -> pd.DataFrame:
     """A row for each series, target and step ahead: its time, mean and quantiles."""
     rows = [
@@ -229,16 +172,6 @@ def _print_forecasts(console: Console, forecasts: list[Forecast], targets: tuple
             console.print(table)
 
 
-def _print_anomalies(console: Console, anomalies: list[Anomaly]) -> None:
-    table = Table("series", "time", "target", "value", "expected from", "to", "one in")
-    for each in sorted(anomalies, key=lambda anomaly: anomaly.probability)[:SHOWN_ANOMALIES]:
-        numbers = (f"{number:.4g}" for number in (each.value, each.low, each.high))
-        odds = f"{1 / each.probability:,.0f}" if each.probability > 1e-6 else "> 1,000,000"
-        table.add_row(each.series, each.time, each.target, *numbers, odds)
-    if anomalies:
-        console.print(table)
-
-
 def main(arguments: list[str]) -> None:
     options = commands.run_options(ForecastOptions, "series", "forecast", arguments, __doc__ or "")
     if len(options.table) != 1:
@@ -256,7 +189,7 @@ def main(arguments: list[str]) -> None:
     to_frame(forecasts, targets, levels).to_csv(written[0], index=False, float_format=DIGITS)
     fan_chart(forecasts, targets, levels).savefig(written[1], dpi=120)
     if options.anomalies:
-        _print_anomalies(console, anomalies)
+        print_anomalies(console, anomalies)
         written.append(options.output / "anomalies.csv")
         pd.DataFrame(anomalies, columns=list(Anomaly._fields)).to_csv(written[-1], index=False, float_format=DIGITS)
         print(f"{len(anomalies)} readings were less probable than {options.unlikely:g}.")
