@@ -153,7 +153,10 @@ def fan_chart(forecasts: list[Forecast], targets: tuple[str, ...], levels: tuple
             if each.series.levels is None
             else each.series.levels
         )
-        moments = [array.astype("datetime64[s]") for array in (each.series.times[shown], each.times)]
+        moments = [
+            np.array([time_text(time, each.zone)[: len("2024-01-31 15:00:00")] for time in times], "datetime64[s]")
+            for times in (each.series.times[shown], each.times)
+        ]
         axes.plot(moments[0], past[shown, number], color="black", linewidth=1, label="past")
         draw_ranges(axes, moments[1], each.quantiles[:, number], levels)
         axes.set_title(f"{each.series.name}: {targets[number]}", loc="left")
