@@ -74,10 +74,11 @@ def evaluate(
 
     table = []
     for name, (note, _) in rows.items():
-        notes = [note, f"{seconds[name]:.1f} s"]
-        if name != "model":
-            tests = [(metric, compare(found["model"][metric], found[name][metric], origins)) for metric in COMPARED]
-            notes += [verdict(test, metric.upper()) for metric, test in tests]
+        notes = [note, f"computed in {seconds[name]:.1f} s"]
+        for metric in COMPARED:
+            ours, theirs = found["model"][metric], found[name][metric]
+            if not np.array_equal(ours, theirs, equal_nan=True):  # as medians are, whatever is done to the ranges
+                notes.append(verdict(compare(ours, theirs, origins), metric.upper()))
         table.append(Row(name, metrics(found[name], found["last value"], origins), notes="; ".join(notes)))
     reported = split if not (series or target) else "-".join(filter(None, (split, series, target)))
     evaluation = Evaluation(re.sub(r"[^\w.-]", "_", reported), len(origins.step), table)
@@ -136,7 +137,7 @@ def described(task: Task, origins: Origins) -> str:
     names = shortened([task.sets.series[index].name for index in task.chosen])
     missing = int(np.isnan(origins.truth).sum())
     unscored = f"; {missing} of {origins.truth.size} truths were not measured and are not scored" if missing else ""
-    return f"{task.sets.columns.targets[task.target]}, {names}{unscored}"
+    return f"forecasts of {task.sets.columns.targets[task.target]}, {names}{unscored}"
 
 
 def uncalibrated_backtest(forecaster: Forecaster, task: Task) -> Forecasts:

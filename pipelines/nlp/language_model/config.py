@@ -39,7 +39,7 @@ PRESETS = {"language-model": _BIBLE, "language-model-large": _ADDRESSES, "own-la
 """Named configurations, the default first.
 
 - `language-model`: the World English Bible, the last tenth of it for testing; 10 minutes on two CPU cores.
-- `language-model-large`: the addresses on the state of the union, from 1990 on for testing; 1.62 bits per character (seed 0),
-  1.54 with the neural cache, after 74 minutes of processor time.
+- `language-model-large`: the addresses on the state of the union, from 1990 on for testing; 1.62 bits per character
+  (seed 0), 1.54 with the neural cache, after 74 minutes of processor time.
 - `own-language-model`: a network for text of your own: `--data.path my.txt`, a folder, or a table with a text column.
 """

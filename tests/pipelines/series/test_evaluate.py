@@ -79,10 +79,15 @@ def test_evaluation_writes_table_and_page(run: Run, capsys: pytest.CaptureFixtur
         for name, metric in row["metrics"].items():
             assert metric.keys() == {"value", "low", "high"}
             assert metric["low"] <= metric["value"] <= metric["high"], name
-    assert content["rows"][0]["notes"].startswith("load, north; 8 of 228 truths were not measured and are not scored; ")
+    assert content["rows"][0]["notes"].startswith(
+        "forecasts of load, north; 8 of 228 truths were not measured and are not scored; "
+    )
     assert "the model" not in content["rows"][0]["notes"]
     for row in content["rows"][1:]:
-        assert re.search(r"(worse|better|different) .*Diebold–Mariano test of MAE, p", row["notes"])
+        has_its_medians = row["name"].startswith("without")
+        for metric, is_compared in (("MAE", not has_its_medians), ("CRPS", True)):
+            found = re.search(rf"(worse|better|different) .*Diebold–Mariano test of {metric}, p", row["notes"])
+            assert bool(found) == is_compared, row
     assert (run.folder / "report.html").exists()
     assert (run.folder / "forecasts.png").exists()
 
