@@ -9,7 +9,7 @@ from pipelines.video.future.motion import displaced, matched
 from pipelines.video.future.network import NetworkConfiguration
 
 INERTIA_WIDTH, INERTIA_SHARPNESS = 3, 20.0  # of the matching that says how things go on moving
-SMALLEST_CHANCE = 1e-6  # of a displacement, so that the network can learn of it
+SMALLEST_CHANCE = 1e-2  # of a displacement, so that the network can say otherwise, as where things bounce
 
 
 class PixelHead(keras.layers.Layer):
@@ -73,6 +73,8 @@ class MotionHead(PixelHead):
     def first_biases(self, shape: Any, dtype: Any = None) -> tf.Tensor:
         network = self.network
         still = network.stillness * tf.one_hot(network.reach, 2 * network.reach + 1)  # no displacement
+        if network.inertia:  # what is matched says where things go
+            still = tf.zeros_like(still)
         moved = [network.stillness / 2] * network.movements + [0.0]  # rather than new
         others = tf.zeros((network.patch**2 * self.channels,))
         biases = [tf.tile(still, [2 * network.movements]), tf.tile(moved, [network.patch**2]), others]

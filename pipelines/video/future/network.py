@@ -33,7 +33,9 @@ class NetworkConfiguration(Configuration):
     )
     movements: int = Field(2, ge=1, description="that a patch can make at once, as where one thing passes another")
     stillness: float = Field(
-        0.0, ge=0, description="an untrained network copies the last frame, the more so the higher; 0: it mixes all"
+        0.0,
+        ge=0,
+        description="an untrained network takes pixels of the last frame, the more so the higher; 0: it mixes all",
     )
     inertia: bool = Field(
         False, description="an untrained network lets what moved between the last two frames go on, as it was matched"
