@@ -79,9 +79,8 @@ def forecast(
     """Forecasts after the last step of each history."""
     steps = tf.shape(history)[1]
     message = "history: expected a step at least, (batch, time, columns). Give what came before. Received: steps"
-    with tf.control_dependencies([tf.debugging.Assert(steps > 0, [message, steps])]):
-        times = tf.identity(times)
-    return _forecast(forecaster, clock, history, times, start(forecaster, history, series), future)[0]
+    with tf.control_dependencies([tf.debugging.Assert(steps > 0, [message, steps])]):  # before anything else is tried
+        return _forecast(forecaster, clock, history, times, start(forecaster, history, series), future)[0]
 
 
 def start(forecaster: Forecaster, history: tf.Tensor, series: tf.Tensor) -> State:
