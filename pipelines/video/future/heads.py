@@ -72,9 +72,8 @@ class MotionHead(PixelHead):
 
     def first_biases(self, shape: Any, dtype: Any = None) -> tf.Tensor:
         network = self.network
-        still = network.stillness * tf.one_hot(network.reach, 2 * network.reach + 1)  # no displacement
-        if network.inertia:  # what is matched says where things go
-            still = tf.zeros_like(still)
+        unmoved = 0.0 if network.inertia else network.stillness  # with inertia what is matched says where things go
+        still = unmoved * tf.one_hot(network.reach, 2 * network.reach + 1)
         moved = [network.stillness / 2] * network.movements + [0.0]  # rather than new
         others = tf.zeros((network.patch**2 * self.channels,))
         biases = [tf.tile(still, [2 * network.movements]), tf.tile(moved, [network.patch**2]), others]
