@@ -73,11 +73,9 @@ def batch_loss(translator: Translator, smoothing: float, batch: dict[str, tf.Ten
     counts = truth != PADDING
     hidden = translator(batch["source"], batch["target"][:, :-1], training=training).hidden
     logits = translator.logits(tf.boolean_mask(hidden, counts))  # (subwords of the batch, vocabulary)
-    nats = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.boolean_mask(truth, counts), logits)
-    if smoothing:
-        uniform = tf.reduce_logsumexp(logits, axis=-1) - tf.reduce_mean(logits, axis=-1)
-        nats = (1 - smoothing) * nats + smoothing * uniform
-    return tf.reduce_mean(nats)
+    share = smoothing / translator.target.size
+    labels = tf.one_hot(tf.boolean_mask(truth, counts), translator.target.size, 1 - smoothing + share, share)
+    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels, logits))
 
 
 def validation(translator: Translator, encoded: data.Encoded) -> Callable[[], dict[str, float]]:
