@@ -24,14 +24,16 @@ Verses that the World English Bible and the Reina-Valera of 1909 both have, alig
 by whole books; verses of the training books that are nearly the same as a held-out one are left out, and so are those
 whose lengths differ twofold: some chapters are numbered differently in the two.
 """
+RV1909 = """\
+@misc{rv1909,
+  title = {Reina-Valera 1909},
+  howpublished = {Debian package sword-text-sparv, from eBible.org},
+}
+"""
 _CITATION = """\
 @misc{web,
   title = {World English Bible},
   howpublished = {Debian package sword-text-web, from eBible.org},
-}
-@misc{rv1909,
-  title = {Reina-Valera 1909},
-  howpublished = {Debian package sword-text-sparv, from eBible.org},
 }
 """
 
@@ -47,7 +49,7 @@ class BibleVerses(ParallelText):
             ("en", "es"),
             description=_DESCRIPTION,
             homepage="https://ebible.org",
-            citation=_CITATION,
+            citation=_CITATION + RV1909,
             license="public domain",
         )
 

@@ -23,6 +23,13 @@ SPANISH = Package(
     sha256="5c87f9b2bc97457e8a872f5bae7ea7ce59cb3de1dcee73e4d4740451863694cf",
     alternative="give texts of your own",
 )
+KING_JAMES = Package(
+    "apt",
+    "sword-text-kjv",
+    version="14.3-1",
+    sha256="9f463f28ce665f6f528fc723179722bced880a4c5485f7a41bf742838315de57",
+    alternative="give texts of your own",
+)
 
 _NOTE = re.compile(r"<note\b.*?</note>", re.DOTALL)
 _GLOSSARY = re.compile(r'<div [^>]*type="glossary".*', re.DOTALL)  # follows the last verse, as a part of it

@@ -9,6 +9,7 @@ import tensorflow as tf
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
+from data.word_vectors import DIMENSIONS
 from pipelines.nlp.sentiment.data import truth
 from pipelines.nlp.sentiment.network import Member, NetworkConfiguration, Opinion
 from pipelines.nlp.sentiment.sources import Example
@@ -52,8 +53,13 @@ class Classifier(keras.Model):
         self.temperature = self.add_weight(shape=(), initializer="ones", trainable=False, name="temperature")
         self.rating_mean = self.add_weight(shape=(), initializer="zeros", trainable=False, name="rating_mean")
         self.rating_deviation = self.add_weight(shape=(), initializer="ones", trainable=False, name="rating_deviation")
+        self.vectors: Any = None
+        if network.vectors:
+            self.vectors = keras.layers.Embedding(words.size, DIMENSIONS, "zeros", trainable=False, name="vectors")
         self.members = [
-            Member(network, words, len(labels), self.rated, 100 * seed + 10 * index, name=f"member_{index}")
+            Member(
+                network, words, len(labels), self.rated, 100 * seed + 10 * index, self.vectors, name=f"member_{index}"
+            )
             for index in range(network.members)
         ]
 
@@ -106,7 +112,12 @@ class Classifier(keras.Model):
         """Returns probabilities (batch, labels) of texts given as the parts of `Encoded`."""
         return self.answer(Encoded(words, pieces, lengths, lengths)).probabilities
 
-    def adapt(self, examples: Sequence[Example], valences: Mapping[str, float] | None = None) -> None:
+    def adapt(
+        self,
+        examples: Sequence[Example],
+        valences: Mapping[str, float] | None = None,
+        vectors: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
         """Fits the scale of the ratings, and where embeddings start, on the training split.
 
         A word starts with the mean of what is true of the texts that it is in, as if it were also in ten average ones:
@@ -119,6 +130,7 @@ class Classifier(keras.Model):
         Args:
             examples: of the training split.
             valences: of the words of a lexicon, if it is to be known; they fill an eighth, too.
+            vectors: of words, if they are to be known; what their embeddings add to them starts at zero.
         """
         labels, ratings = truth(examples, self.labels)
         targets = np.eye(len(self.labels))[labels] * (labels >= 0)[:, np.newaxis]  # (texts, labels)
@@ -127,6 +139,8 @@ class Classifier(keras.Model):
             self.rating_deviation.assign(np.nanstd(ratings) or 1.0)
             scaled = (ratings - self.rating_mean.numpy()) / self.rating_deviation.numpy()
             targets = np.concatenate([targets, np.nan_to_num(scaled)[:, np.newaxis]], axis=1)
+        if vectors:
+            self._know(vectors)
         if not self.network.informed:
             return
         means = word_means(self.words, [example.text for example in examples], targets - targets.mean(axis=0))
@@ -139,6 +153,16 @@ class Classifier(keras.Model):
             embeddings = member.embedding.embeddings.numpy()
             embeddings[:, : start.shape[1]] = self.network.informed * start
             member.embedding.embeddings.assign(embeddings)
+
+    def _know(self, vectors: Mapping[str, np.ndarray]) -> None:
+        table = np.zeros((self.words.size, DIMENSIONS), np.float32)
+        for number, word in enumerate(self.words.vocabulary, RESERVED):
+            if word in vectors:
+                table[number] = vectors[word]
+        self.vectors.embeddings.assign(table / table.std())
+        for member in self.members:
+            embeddings = member.embedding.embeddings
+            embeddings.assign(tf.where(np.any(table, axis=1, keepdims=True), 0.0, embeddings))
 
     def build_weights(self) -> "Classifier":
         """Makes the weights, and returns the classifier."""

@@ -28,6 +28,12 @@ class NetworkConfiguration(Configuration):
     lexicon: bool = Field(
         False, description="words of VADER's lexicon are known, and start with their valence too; for English"
     )
+    vectors: int = Field(
+        0,
+        ge=0,
+        description="words that are known besides, with their GloVe vectors, and so are the other known words then; "
+        "for English; 0: none",
+    )
     recurrent: Literal["simple_rnn", "lstm", "gru", "min_gru", "min_lstm"] = Field("gru", description="recurrent layer")
     units: int = Field(64, ge=1, description="units of a recurrent layer, in each direction")
     layers: int = Field(1, ge=1, le=8, description="recurrent layers, in each direction")
@@ -55,10 +61,12 @@ class Opinion(NamedTuple):
 class Member(keras.layers.Layer):
     """A network from words to an opinion.
 
-        e_t = E[word_t] + mean of P[piece] over the pieces of word_t
+        e_t = E[word_t] + mean of P[piece] over the pieces of word_t + W V[word_t]
         f, b = the states of a stack that reads e forwards, of another that reads it backwards
         s = attentive mean of [f; b], maximum over time of [f; b]
         logits = A s + a,   rating = c · s + d
+
+    V are vectors of words from elsewhere, if any are known; they stay as they are.
 
     Only words within a text's true length are read, pooled or attended to. The two stacks do not see each other, so
     that each can be trained as a language model before (Dai and Le 2015, https://arxiv.org/abs/1511.01432). Dropout of
@@ -71,10 +79,18 @@ class Member(keras.layers.Layer):
         labels: number of labels.
         rated: whether there is a rating.
         seed: of dropout.
+        vectors: V, shared by the members.
     """
 
     def __init__(
-        self, network: NetworkConfiguration, words: Words, labels: int, rated: bool, seed: int, **options: Any
+        self,
+        network: NetworkConfiguration,
+        words: Words,
+        labels: int,
+        rated: bool,
+        seed: int,
+        vectors: keras.layers.Embedding | None = None,
+        **options: Any,
     ) -> None:
         super().__init__(**options)
         self.network, width = network, network.embedding
@@ -85,6 +101,10 @@ class Member(keras.layers.Layer):
         if words.pieces:
             initializer = keras.initializers.RandomNormal(stddev=0.1)
             self.pieces = keras.layers.Embedding(1 + words.pieces, width, initializer, name="pieces")
+        self.vectors: Any = vectors
+        self.projection: Any = None
+        if vectors is not None:
+            self.projection = keras.layers.Dense(width, use_bias=False, name="projection")
         layer_options = {"recurrent_dropout": network.recurrent_dropout} if network.recurrent_dropout else {}
         self.stacks = [
             models.Stack(
@@ -126,6 +146,8 @@ class Member(keras.layers.Layer):
             known = tf.cast(pieces > 0, embedded.dtype)[..., tf.newaxis]  # (batch, time, pieces, 1)
             total = tf.reduce_sum(self.pieces(pieces) * known, axis=2)
             embedded += total / tf.maximum(tf.reduce_sum(known, axis=2), 1.0)
+        if self.projection is not None:
+            embedded += self.projection(self.vectors(words))
         return self.embedding_dropout(embedded, training=training)
 
     def read(self, embedded: tf.Tensor, lengths: tf.Tensor, training: bool = False) -> list[tf.Tensor]:

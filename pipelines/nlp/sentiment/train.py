@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from data.valence_lexicon import read_valences
+from data.word_vectors import read_vectors
 from pipelines import commands
 from pipelines.nlp.sentiment import data
 from pipelines.nlp.sentiment.config import SentimentConfiguration
@@ -91,8 +92,10 @@ def prepare(configuration: SentimentConfiguration) -> tuple[data.Sets, list[Exam
         [example.text for example in unlabelled], network.vocabulary, configuration.pretraining.fewest
     )
     vocabulary = list(dict.fromkeys([*learned, *read, *valences]))[: network.vocabulary]  # each once, in this order
+    vectors = read_vectors(network.vectors, vocabulary) if network.vectors else {}
+    vocabulary = list(dict.fromkeys([*vocabulary, *vectors]))
     classifier = build(configuration, Description.of(sets, vocabulary))
-    classifier.adapt(training, valences)
+    classifier.adapt(training, valences, vectors)
     return sets, unlabelled, classifier
 
 

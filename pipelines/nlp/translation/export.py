@@ -14,6 +14,8 @@ WARMUP = "This is a sentence."
 LICENCES = {
     "bible_verses": "World English Bible and Reina-Valera 1909, Debian packages sword-text-web and sword-text-sparv "
     "(both public domain)",
+    "king_james_verses": "King James Version and Reina-Valera 1909, Debian packages sword-text-kjv and "
+    "sword-text-sparv (both public domain; in the United Kingdom the former is under Crown copyright)",
     "modern_pairs": "GNOME Help, Debian package gnome-user-docs (CC-BY-SA-3.0), and the dialogue of Fish Fillets, "
     "Debian package fillets-ng-data (GPL-2)",
 }

@@ -86,6 +86,7 @@ class Translator(keras.Model):
         self.decoder = stack(units, network.decoder_layers, first + 30, return_state=True)
         self.project = dense(units, first + 6)
         self.lexicon = dense(units, first + 4, use_bias=False)
+        self.word_dropout = keras.layers.Dropout(network.word_dropout, (None, None, 1), seed=first + 7)
         self.output_dropout = keras.layers.Dropout(network.output_dropout, seed=first + 5)
         self.output_bias = self.add_weight(name="output_bias", shape=(target.size,), initializer="zeros")
 
@@ -103,7 +104,7 @@ class Translator(keras.Model):
     def encode(self, source: tf.Tensor, training: bool = False) -> Encoded:
         """Reads sources (batch, source)."""
         mask = source != PADDING
-        embedded = self._embed(self.source_embedding, source)
+        embedded = self._embed(self.source_embedding, source, training)
         embedded = tf.where(mask[..., tf.newaxis], embedded, 0.0)
         outputs = self.encoder(embedded, mask=mask, training=training)  # (batch, source, units), zero at padding
         count = tf.reduce_sum(tf.cast(mask, outputs.dtype), axis=1, keepdims=True)
@@ -120,7 +121,7 @@ class Translator(keras.Model):
         mask = target != PADDING
         if not self.decoder.built:
             self.decoder.build((None, None, self.network.units))
-        hidden = self._embed(self.target_embedding, target)
+        hidden = self._embed(self.target_embedding, target, training)
         hidden, first = self.decoder.run_layer(0, hidden, state[0], mask, training)
         found = self.attention.attend(hidden, encoded.memory)
         hidden += self.context(found.context)
@@ -160,8 +161,9 @@ class Translator(keras.Model):
         is_empty = tf.strings.strip(normalised(text)) == ""
         return Translated(tf.where(is_empty, "", translated), tf.where(is_empty, 0.0, found.score))
 
-    def _embed(self, embedding: keras.layers.Embedding, numbers: tf.Tensor) -> tf.Tensor:
-        return embedding(numbers) * self.network.units**0.5  # of variance one
+    def _embed(self, embedding: keras.layers.Embedding, numbers: tf.Tensor, training: bool) -> tf.Tensor:
+        embedded = embedding(numbers) * self.network.units**0.5  # of variance one
+        return self.word_dropout(embedded, training=training)
 
 
 def normalised(text: tf.Tensor) -> tf.Tensor:

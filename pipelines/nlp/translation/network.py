@@ -22,6 +22,8 @@ class NetworkConfiguration(Configuration):
     """Width of the hidden layer that scores a position of the target against one of the source."""
     dropout: float = Field(0.2, ge=0, lt=1)
     """Share of the features dropped before each layer, the same at all positions."""
+    word_dropout: float = Field(0.0, ge=0, lt=1)
+    """Share of the subwords whose embeddings are dropped whole, on both sides (Gal and Ghahramani 2016)."""
     output_dropout: float = Field(0.2, ge=0, lt=1)
     """Share of the features dropped before the softmax."""
     label_smoothing: float = Field(0.1, ge=0, lt=1)

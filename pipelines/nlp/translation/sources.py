@@ -10,6 +10,7 @@ from pydantic import Field
 
 import data
 from data.bible_verses import BibleVerses
+from data.king_james_verses import KingJamesVerses
 from data.modern_pairs import ModernPairs
 from data.splits import assign_split
 from pipelines.configuration import Configuration, ConfigurationError
@@ -19,7 +20,7 @@ from pipelines.nlp.translation.pairs import LeftOut, Pair, read_files, read_tabl
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-Embedded = Literal["bible_verses", "modern_pairs"]
+Embedded = Literal["bible_verses", "king_james_verses", "modern_pairs"]
 
 
 class DataConfiguration(Configuration):
@@ -74,10 +75,10 @@ def open_corpus(configuration: DataConfiguration) -> Corpus:
             columns = configuration.source_column, configuration.target_column
             path = Path(configuration.path).expanduser()
             splits = _divided(read_table(path, *columns, configuration.encoding), configuration)
-        case "bible_verses" | "modern_pairs" as name:
+        case "bible_verses" | "king_james_verses" | "modern_pairs" as name:
             splits = _dataset(_embedded(name, configuration), configuration)
     for name in configuration.more:
-        splits["train"] += _pairs_of(data.prepare(_embedded(name, configuration)), "train", configuration)
+        splits["train"] += _dataset(_embedded(name, configuration), configuration, ("train",))["train"]
     pairs: dict[Split, list[Pair]] = {}
     left_out = []
     for split in SPLITS:
@@ -133,6 +134,8 @@ def _without_held_out(pairs: dict[Split, list[Pair]]) -> list[LeftOut]:
 def _embedded(name: Embedded, configuration: DataConfiguration) -> tfds.core.DatasetBuilder:
     if name == "bible_verses":
         return BibleVerses()
+    if name == "king_james_verses":
+        return KingJamesVerses()
     others = [language for language in configuration.languages if language != "en"]
     if len(others) != 1 or others[0] not in ModernPairs.builder_configs:
         raise ConfigurationError(
@@ -142,7 +145,9 @@ def _embedded(name: Embedded, configuration: DataConfiguration) -> tfds.core.Dat
     return ModernPairs(config=others[0])
 
 
-def _dataset(builder: tfds.core.DatasetBuilder, configuration: DataConfiguration) -> dict[Split, list[Pair]]:
+def _dataset(
+    builder: tfds.core.DatasetBuilder, configuration: DataConfiguration, splits: tuple[Split, ...] = SPLITS
+) -> dict[Split, list[Pair]]:
     builder = data.prepare(builder)
     features = builder.info.features or {}
     if lacking := [language for language in configuration.languages if language not in features]:
@@ -150,12 +155,12 @@ def _dataset(builder: tfds.core.DatasetBuilder, configuration: DataConfiguration
             f"data.languages: the data set {builder.name} has no texts in {', '.join(lacking)}. Expected two of: "
             f"{', '.join(features)}. Received: {configuration.languages}"
         )
-    if lacking := [split for split in SPLITS if split not in builder.info.splits]:
+    if lacking := [split for split in splits if split not in builder.info.splits]:
         raise ConfigurationError(
-            f"data.dataset: {builder.name} has no split {', '.join(lacking)}; expected {', '.join(SPLITS)}. Take "
+            f"data.dataset: {builder.name} has no split {', '.join(lacking)}; expected {', '.join(splits)}. Take "
             f"another set, or save its pairs as a table. Received: {', '.join(builder.info.splits)}"
         )
-    return {split: list(_pairs_of(builder, split, configuration)) for split in SPLITS}
+    return {split: list(_pairs_of(builder, split, configuration)) for split in splits}
 
 
 def _pairs_of(builder: tfds.core.DatasetBuilder, split: str, configuration: DataConfiguration) -> Iterable[Pair]:

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from scipy.special import log_softmax, softmax
 
+from data.word_vectors import DIMENSIONS
 from pipelines.nlp.sentiment.explanation import Explanation, explain, strongest
 from pipelines.nlp.sentiment.model import Classifier, fit_temperature
 from pipelines.nlp.sentiment.network import NetworkConfiguration, hide
@@ -182,3 +183,18 @@ def test_the_strongest_words() -> None:
         [Explanation(["a", "b", "c"], np.array([1.0, -2.0, 9.0])), Explanation(["a", "b"], np.array([3.0, -1.0]))], 2, 5
     )
     assert found == ([("a", 2.0, 2)], [("b", -1.5, 2)])
+
+
+def test_words_are_read_by_their_vectors() -> None:
+    random = np.random.default_rng(0)
+    dull, fine = random.normal(size=(2, DIMENSIONS)).astype(np.float32)
+    vectors = {"good": fine, "bad": dull, "not": dull}
+    examples = [Example("1", "fine", "a", 1.0), Example("2", "dull", "b", -1.0), Example("3", "dull", "c", -1.0)]
+    model = classifier(vectors=3, pieces=0)
+    model.adapt(examples, vectors=vectors)
+    bad, dreary, good = model.read(tf.constant(["bad", "not", "good"]))[0]  # of which no text was learned from
+    np.testing.assert_allclose(bad, dreary, atol=1e-7)
+    assert np.abs(good - bad).max() > 1e-4
+    assert all(model.vectors.embeddings is not weight for weight in model.trainable_variables)
+    fixed = [weight for weight in model.weights if weight.shape[-1:] == (DIMENSIONS,)]
+    assert len(fixed) == 1  # the members share it

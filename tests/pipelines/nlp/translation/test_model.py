@@ -65,6 +65,16 @@ def test_step_by_step_equals_at_once(subwords: Subwords, network: dict[str, Any]
         np.testing.assert_allclose(decoded.hidden[:, 0][counts], whole[:, position][counts], rtol=1e-4, atol=1e-5)
 
 
+def test_words_are_dropped_whole(subwords: Subwords) -> None:
+    translator = lively(subwords, word_dropout=0.3)
+    numbers = tf.reshape(tf.range(200) % subwords.size, (4, 50))
+    whole = translator._embed(translator.source_embedding, numbers, training=False).numpy()
+    some = translator._embed(translator.source_embedding, numbers, training=True).numpy()
+    dropped = ~some.any(axis=2)
+    assert 0.15 < dropped.mean() < 0.45
+    np.testing.assert_allclose(some[~dropped], whole[~dropped] / 0.7, rtol=1e-5)
+
+
 def test_the_future_of_a_target_is_not_seen(subwords: Subwords) -> None:
     translator = lively(subwords)
     source = source_numbers(subwords, tf.constant(TEXTS[:1]))
