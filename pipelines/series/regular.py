@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from pipelines.series.calendar import MONTH, Calendar, future_times, step_text
 
+FAR = 100  # so many interquartile ranges from the median a value is named as a probable mistake
 FEWEST_STEPS_PRESENT = 0.5  # below it the steps of a series are no steps of its clock
 
 
@@ -118,6 +119,8 @@ def regularise(
     """
     repairs: list[Repair] = []
     tables = [_sorted(_finite(table, columns, repairs), repairs) for table in tables]
+    for table in tables:
+        _name_outliers(table, columns, repairs)
     unit = MONTH if calendar == "month" else 1
     step_seconds = step_seconds or unit * commonest_step([_ticks(table, calendar) for table in tables])
     if calendar != "business":
@@ -214,6 +217,20 @@ def _finite(table: Table, columns: Columns, repairs: list[Repair]) -> Table:
         first = f"line {table.lines[rows[0]]}"
         repairs.append(Repair(table.name, columns.all[number], "infinite values: taken as missing", len(rows), first))
     return table._replace(values=np.where(infinite, np.nan, table.values))
+
+
+def _name_outliers(table: Table, columns: Columns, repairs: list[Repair]) -> None:
+    """Names what lies so far from everything else that it is rather a mistake, such as −9999 for a missing value."""
+    for number, column in enumerate(columns.all):
+        values = table.values[:, number]
+        if np.isnan(values).all():
+            continue
+        lower, middle, upper = np.nanquantile(values, (0.25, 0.5, 0.75))
+        far = np.flatnonzero((np.abs(values - middle) > FAR * (upper - lower)) & (upper > lower))
+        if len(far):
+            what = f"values more than {FAR} interquartile ranges from the median: kept; empty those that are mistakes"
+            first = f"line {table.lines[far[0]]}: {values[far[0]]:g}"
+            repairs.append(Repair(table.name, column, what, len(far), first))
 
 
 def _sorted(table: Table, repairs: list[Repair]) -> Table:

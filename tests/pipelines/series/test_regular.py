@@ -43,6 +43,18 @@ def test_unsorted_repeated_missing_and_infinite_are_repaired_and_counted() -> No
     ]
 
 
+@pytest.mark.parametrize("mistake", [1e30, -9999.0])
+def test_what_is_far_from_everything_else_is_kept_and_named(mistake: float) -> None:
+    random = np.random.default_rng(0)
+    load, rare = 20 + 5 * random.standard_normal(100), (random.random(100) < 0.05) * 1000.0  # mostly zero
+    rows = np.stack([load, rare], axis=1)
+    assert regularise([table(range(100), rows)], COLUMNS, "clock")[2] == []
+    rows[70, 0] = mistake
+    (series,), _, (repair,) = regularise([table(range(100), rows)], COLUMNS, "clock")
+    assert series.values[70, 0] == np.float32(mistake)
+    assert (repair.column, repair.number, repair.first) == ("load", 1, f"line 72: {mistake:g}")
+
+
 def test_rows_that_repeat_with_the_same_gap_are_taken_once() -> None:
     rows = table([0, 1, 1, 2], [[0, 1], [1, np.nan], [1, np.nan], [2, 1]])
     assert regularise([rows], COLUMNS, "clock")[2][0].number == 1
