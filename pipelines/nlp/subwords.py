@@ -117,6 +117,21 @@ class Subwords(tf.Module):
         """Returns how many bytes of text each number stands for, int32 (size,)."""
         return np.array([len(piece) for piece in self.pieces], np.int32)
 
+    def halves(self) -> list[np.ndarray]:
+        """Returns for each number the pairs of numbers that spell the same, int32 (pairs, 2), cut between characters.
+
+        >>> subwords = Subwords([*map(chr, range(256)), "he", "the"])
+        >>> [[subwords.pieces[half] for half in pair] for pair in subwords.halves()[-1]]
+        [[b't', b'he']]
+        """
+        numbers = {piece: number for number, piece in enumerate(self.pieces) if piece}
+        halves = []
+        for piece in self.pieces:
+            cuts = [cut for cut in range(1, len(piece)) if not 0x80 <= piece[cut] < 0xC0]  # a byte that goes on
+            pairs = [(numbers.get(piece[:cut]), numbers.get(piece[cut:])) for cut in cuts]
+            halves.append(np.array([pair for pair in pairs if None not in pair], np.int32).reshape(-1, 2))
+        return halves
+
     def _longest_matches(self, words: tf.Tensor) -> tf.RaggedTensor:
         """The numbers (words, subwords) of words (words,)."""
         sizes = tf.range(1, self.longest + 1)

@@ -26,6 +26,18 @@ class Encoded(NamedTuple):
     target: Numbers
 
 
+class Respelling(NamedTuple):
+    """How training spells words anew in each epoch: a `share` of the subwords is cut in two.
+
+    That a word may be spelled in several ways tells the network what its parts have in common (Kudo 2018,
+    https://arxiv.org/abs/1804.10959; Provilkov et al. 2020, https://arxiv.org/abs/1910.13267).
+    """
+
+    source: list[np.ndarray]  # `Subwords.halves`
+    target: list[np.ndarray]
+    share: float
+
+
 class Plan(NamedTuple):
     """How the pairs of a bucket are cut into batches: all of `batches` have `size` pairs of at most `length`."""
 
@@ -109,8 +121,12 @@ def plan(encoded: Encoded, tokens: int) -> list[Plan]:
     return plans
 
 
-def training_batches(encoded: Encoded, plans: Sequence[Plan], seed: int, epoch: int) -> tf.data.Dataset:
+def training_batches(
+    encoded: Encoded, plans: Sequence[Plan], seed: int, epoch: int, respelling: Respelling | None = None
+) -> tf.data.Dataset:
     """Batches of an epoch, the same each time they are asked for: every pair once, a few twice to fill a batch.
+
+    With a respelling subwords are cut in two, as far as the length of the batch leaves room.
 
     Returns:
         Dictionaries of `source` (batch, source) and `target` (batch, target), int32, padded.
@@ -124,14 +140,32 @@ def training_batches(encoded: Encoded, plans: Sequence[Plan], seed: int, epoch: 
 
     def make(number: np.int64) -> tuple[np.ndarray, np.ndarray]:
         length, members = batches[order[number]]
-        source = padded([encoded.source[member] for member in members], length)
-        return source, padded([encoded.target[member] for member in members], length + 1)
+        source, target = ([side[member] for member in members] for side in encoded)
+        if respelling:
+            own = np.random.default_rng((seed, epoch, int(number)))
+            source = [respelled(each, respelling.source, respelling.share, length, own) for each in source]
+            target = [respelled(each, respelling.target, respelling.share, length + 1, own) for each in target]
+        return padded(source, length), padded(target, length + 1)
 
     def batch(number: tf.Tensor) -> dict[str, tf.Tensor]:
         source, target = tf.numpy_function(make, [number], (tf.int32, tf.int32))
         return {"source": tf.ensure_shape(source, (None, None)), "target": tf.ensure_shape(target, (None, None))}
 
     return tf.data.Dataset.range(len(batches)).map(batch, num_parallel_calls=2, deterministic=True).prefetch(4)
+
+
+def respelled(
+    numbers: np.ndarray, halves: Sequence[np.ndarray], share: float, longest: int, random: np.random.Generator
+) -> np.ndarray:
+    """Returns a text (subwords,) with a share of its subwords cut in two, at most `longest` subwords in all."""
+    chosen = np.flatnonzero(random.random(len(numbers)) < share)
+    chosen = np.array([place for place in chosen if len(halves[numbers[place]])], int)
+    chosen = random.permutation(chosen)[: max(0, longest - len(numbers))]
+    parts = numbers.copy()
+    seconds = np.empty(len(chosen), np.int32)
+    for each, place in enumerate(chosen):
+        parts[place], seconds[each] = random.choice(halves[numbers[place]])
+    return np.insert(parts, chosen + 1, seconds)
 
 
 def padded(numbers: Sequence[np.ndarray], length: int = 0) -> np.ndarray:

@@ -44,6 +44,7 @@ class DataConfiguration(Configuration):
     too_long: Literal["leave_out", "truncate"] = Field(
         "leave_out", description="what becomes of longer ones in training; in the other splits they are kept whole"
     )
+    respelled: float = Field(0.0, ge=0, lt=1, description="share of the subwords that training cuts in two")
     batch_tokens: int = Field(2000, ge=1, description="target subwords in a batch, padding included")
 
 

@@ -36,8 +36,12 @@ def train(run: Run, configuration: TranslationConfiguration) -> None:
     hint_at_few_steps(sum(plan.batches for plan in plans), configuration)
     held_out = data.encode(corpus.pairs["validation"], translator.source, translator.target)
 
+    respelling = None
+    if share := configuration.data.respelled:
+        respelling = data.Respelling(translator.source.halves(), translator.target.halves(), share)
+
     def training_batches(epoch: int) -> tf.data.Dataset:
-        return data.training_batches(encoded, plans, configuration.seed, epoch)
+        return data.training_batches(encoded, plans, configuration.seed, epoch, respelling)
 
     fit(
         run,

@@ -11,7 +11,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from pipelines.configuration import ConfigurationError
-from pipelines.nlp.subwords import END, PADDING, START, SubwordConfiguration
+from pipelines.nlp.subwords import END, PADDING, START, SubwordConfiguration, Subwords
 from pipelines.nlp.text_files import TextDataError
 from pipelines.nlp.translation import data
 from pipelines.nlp.translation.config import TranslationConfiguration
@@ -68,6 +68,31 @@ def test_batches_follow_from_seed_and_epoch() -> None:
     assert epoch(0, 0) == epoch(0, 0)
     assert epoch(0, 0) != epoch(0, 1)
     assert epoch(0, 0) != epoch(1, 0)
+
+
+def test_respelled_texts_say_the_same() -> None:
+    texts = [
+        "the other theory of the thé",
+        "then there is nothing other than the thing 😀, and then the other thing 😀",
+        "the",
+    ] * 30
+    subwords = Subwords.learn(texts, SubwordConfiguration(size=330))
+    encoded = [np.append(numbers, np.int32(END)) for numbers in data.encode_texts(texts, subwords)]
+    pairs = data.Encoded(encoded, encoded)
+    plans = data.plan(pairs, 200)
+    halves = subwords.halves()
+
+    def epoch(number: int, share: float) -> list[tuple[list[str], np.ndarray]]:
+        batches = data.training_batches(pairs, plans, 0, number, data.Respelling(halves, halves, share))
+        return [
+            (subwords.decode(batch["source"]).numpy().tolist(), batch["source"])
+            for batch in batches.as_numpy_iterator()
+        ]
+
+    for (plain, as_learned), (same, otherwise) in zip(epoch(0, 0.0), epoch(0, 0.9), strict=True):
+        assert same == plain and otherwise.shape == as_learned.shape
+    spellings = {tuple(row[row != PADDING]) for number in range(5) for _, batch in epoch(number, 0.3) for row in batch}
+    assert len(spellings) > 3 * len(set(texts))
 
 
 @pytest.mark.parametrize("too_long", ["leave_out", "truncate"])
