@@ -23,7 +23,7 @@ class SentimentConfiguration(TaskCommand):
 
 _SENTIMENT = SentimentConfiguration(network=NetworkConfiguration(members=4, units=48, embedding=48))
 _LARGE = _SENTIMENT.replace(
-    network={"members": 8, "units": 64, "embedding": 64, "lexicon": True},
+    network={"members": 8, "units": 64, "embedding": 64, "lexicon": True, "vectors": 20_000},
 )
 _OWN = _SENTIMENT.replace(data={"source": "own"}, network={"members": 1, "units": 64, "embedding": 64})
 
@@ -31,7 +31,7 @@ PRESETS = {"sentiment": _SENTIMENT, "sentiment-large": _LARGE, "own-sentiment": 
 """Named configurations, the default first.
 
 - `sentiment`: movie snippets, label and rating; four members; under ten minutes on two CPU cores.
-- `sentiment-large`: eight wider members that also know VADER's lexicon.
+- `sentiment-large`: eight wider members that also know VADER's lexicon and GloVe's vectors of words.
 - `own-sentiment`: as `sentiment`, with one member, for texts of your own: `--data.path reviews.csv --data.text review
   --data.label stars`.
 """

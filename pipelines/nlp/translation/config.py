@@ -27,10 +27,9 @@ _TRANSLATION = TranslationConfiguration(
     training=TrainingConfiguration(epochs=6, learning_rate=3e-3, weight_average_decay=0.995),
 )
 _LARGE = _TRANSLATION.replace(
-    data={"more": ("modern_pairs",), "longest": 80},
-    subwords={"size": 5000},
-    network={"units": 384, "dropout": 0.3, "output_dropout": 0.3},
-    training={"epochs": 12, "learning_rate": 2e-3, "weight_average_decay": 0.998},
+    data={"more": ("king_james_verses", "modern_pairs"), "longest": 80, "respelled": 0.1},
+    network={"units": 384, "word_dropout": 0.1},
+    training={"learning_rate": 2e-3, "weight_average_decay": 0.998},
 )
 # Few pairs, as a user's own mostly are, must give many steps all the same.
 _OWN = _TRANSLATION.replace(
