@@ -34,7 +34,9 @@ endef
 $(eval $(call needs,transcribe,AUDIO,the recordings,AUDIO="a.wav b.mp3"))
 $(eval $(call needs,forecast,CSV,the table of what came before,CSV=measurements.csv))
 $(eval $(call needs,judge,TEXT,the text,TEXT="A quiet film that stays with you."))
+ifeq ($(findstring --file,$(ARGS)),)
 $(eval $(call needs,translate,TEXT,the sentence,TEXT="In the beginning"))
+endif
 $(eval $(call needs,predict-video,VIDEO,the video,VIDEO=clip.mp4))
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
@@ -93,9 +95,9 @@ judge: $(ENVIRONMENT)
 generate: $(ENVIRONMENT)
 	$(PYTHON) -m pipelines.nlp.generate $(strip $(if $(value PROMPT),"$$GIVEN_PROMPT") $(run_option) $(ARGS))
 
-## translate: print the translation of a sentence TEXT="…" [RUN=folder] [ARGS=…]
+## translate: print the translation of a sentence TEXT="…", or of ARGS="--file sentences.txt" [RUN=folder] [ARGS=…]
 translate: $(ENVIRONMENT)
-	$(PYTHON) -m pipelines.nlp.translate $(strip "$$GIVEN_TEXT" $(run_option) $(ARGS))
+	$(PYTHON) -m pipelines.nlp.translate $(strip $(if $(value TEXT),"$$GIVEN_TEXT") $(run_option) $(ARGS))
 
 ## predict-video: write the frames that come next, or print what a clip shows VIDEO=clip.mp4 [RUN=folder] [ARGS=…]
 predict-video: $(ENVIRONMENT)

@@ -176,9 +176,11 @@ def _parse(
             as_text = " What begins with a dash and is no option goes last, after --." * takes_texts
             raise ConfigurationError(f"{_explain_unknown(name, kind)}{as_text} Received: {argument!r}")
     if unknown:
+        first = "options" if default is MISSING else "the preset first, then options"
         raise ConfigurationError(
-            "An argument belongs to no option. Expected the preset first, then pairs such as --name value. "
-            f"Move it to the front, or write the option's name before it. Received: {unknown[0]!r}"
+            f"An argument belongs to no option. Expected {first}, in pairs such as --name value. Write the option's "
+            "name before it, or put quotes around what holds spaces (with make two pairs: \"'my file'\"). "
+            f"Received: {unknown[0]!r}"
         )
     try:
         return kind.model_validate(values)

@@ -5,6 +5,7 @@ A task is a package `pipelines/<pipeline>/<task>` with the files of a pipeline. 
 """
 
 import argparse
+import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -45,7 +46,13 @@ def call(pipeline: str, command: str, arguments: Sequence[str]) -> None:
     parser.add_argument("--run", default=None)
     named, others = parser.parse_known_args(list(arguments))
     run = Run.latest(pipeline) if named.run is None else Run.open(named.run)
-    part_of(pipeline, task_of(run), command).main(["--run", str(run.folder), *others])
+    try:
+        part_of(pipeline, task_of(run), command).main(["--run", str(run.folder), *others])
+    except SystemExit as end:
+        if end.code and named.run is None:
+            task = task_of(run).replace("_", " ")
+            print(f"That is of the latest run, {run.folder}, task {task}; RUN=folder names another.", file=sys.stderr)
+        raise
 
 
 def latest_run(pipeline: str, task: str, preset: str) -> Run:

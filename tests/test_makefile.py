@@ -55,6 +55,7 @@ def test_make_without_a_target_prints_the_help() -> None:
         (["generate", "PROMPT=In the", "ARGS=--seed 2"], ['pipelines.nlp.generate "$GIVEN_PROMPT" --seed 2']),
         (["judge", "TEXT=Good"], ['pipelines.nlp.judge "$GIVEN_TEXT"']),
         (["translate", "TEXT=Good morning", "RUN=a"], ['pipelines.nlp.translate "$GIVEN_TEXT" --run "a"']),
+        (["translate", "ARGS=--file a.txt"], ["pipelines.nlp.translate --file a.txt"]),
         (["predict-video", "VIDEO=a.mp4"], ["pipelines.video.predict a.mp4"]),
         (["bench", "ARGS=--quick"], ["benchmarks.speed --quick"]),
         (["gradient-flow", "ARGS=--seed 2"], ["benchmarks.gradient_flow --seed 2"]),

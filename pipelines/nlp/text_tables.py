@@ -70,11 +70,13 @@ def _table_rows(path: Path, text: str, columns: Sequence[str], suffix: str) -> I
             places = _places(path, names, columns, delimiter)
             if not numbered:
                 continue
+            first = _SHORT.repr([cells[place] for place in places])
+            print(f"{path}: the first row is data, {first}; if it names columns, give their names.", file=sys.stderr)
         where = f"{path}, line {line}"
         if len(cells) != len(names):
             raise TextDataError(
-                f"{where}: expected {len(names)} columns, as in the first row: {', '.join(names)}. Put a text that "
-                f"holds the delimiter, a {DELIMITERS[delimiter]} as it seems, in quotes, or correct the row. "
+                f"{where}: expected {len(names)} columns, as in the first row: {', '.join(names)}. "
+                f"{_remedy(path, delimiter)} or correct the row. "
                 f"Received: {len(cells)} columns, {_SHORT.repr(cells)}"
             )
         yield Row(where, tuple(cells[place] for place in places))
@@ -108,8 +110,18 @@ def _delimiter(path: Path, text: str, columns: Sequence[str], numbered: bool) ->
 
 def _records(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """The rows that are not blank, with their lines, as the file's ending and the delimiter say they are written."""
-    plain_lines = delimiter == "\t" and plain_suffix(path) != ".csv"
-    return _tab_records(text) if plain_lines else _csv_records(path, text, delimiter)
+    return _tab_records(text) if _has_plain_lines(path, delimiter) else _csv_records(path, text, delimiter)
+
+
+def _remedy(path: Path, delimiter: str) -> str:
+    """What is done about a text that holds what stands between columns."""
+    if _has_plain_lines(path, delimiter):
+        return "A row of TSV is one line, and no quotes hide a tab: write the table as .csv,"
+    return f"Put a text that holds the delimiter, a {DELIMITERS[delimiter]} as it seems, in quotes,"
+
+
+def _has_plain_lines(path: Path, delimiter: str) -> bool:
+    return delimiter == "\t" and plain_suffix(path) != ".csv"
 
 
 def _csv_records(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:

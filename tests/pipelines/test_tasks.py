@@ -57,6 +57,22 @@ def test_a_training_reaches_the_task_of_its_preset(
     assert called[2] == ("reading", "evaluate", "--run", str(Run.latest("letters").folder))
 
 
+def test_whose_options_were_refused_is_said_unless_the_run_was_named(
+    called: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(arguments: list[str]) -> None:
+        raise SystemExit(2)
+
+    tasks.train("letters", PRESETS, ["write"], "")
+    folder = Run.latest("letters").folder
+    monkeypatch.setattr(sys.modules["pipelines.letters.writing.evaluate"], "main", refuse)
+    for named in (False, True):
+        with pytest.raises(SystemExit):
+            tasks.call("letters", "evaluate", ["--run", str(folder)] if named else ["--frames", "3"])
+        said = capsys.readouterr().err
+        assert (f"{folder}, task writing; RUN=folder names another" in said) != named
+
+
 def test_a_training_is_resumed_whatever_its_task(called: list[tuple[str, ...]]) -> None:
     Run.create("letters", "write", PRESETS["write"])
     tasks.train("letters", PRESETS, ["--resume"], "")

@@ -71,12 +71,14 @@ def narrowed(logits: tf.Tensor, recent: tf.Tensor, options: Options) -> tf.Tenso
     logits = tf.nn.log_softmax(logits)
     written = tf.reduce_max(tf.one_hot(recent, size), axis=1) > 0  # (batch, size)
     logits = tf.where(written, logits * options.repetition_penalty, logits)
-    logits = logits / tf.where(options.temperature > 0, options.temperature, 1.0)
+    logits -= tf.reduce_max(logits, axis=-1, keepdims=True)  # the highest stays finite, however low the temperature
+    temperature = tf.where(options.temperature > 0, tf.maximum(options.temperature, 1e-30), 1.0)
+    logits = tf.maximum(logits / temperature, RULED_OUT)
     ordered = tf.sort(logits, direction="DESCENDING")  # (batch, size)
     most = tf.where(options.top_k > 0, tf.minimum(options.top_k, size), size)
     among = tf.where(tf.range(size) < most, ordered, RULED_OUT)
     shares = tf.nn.softmax(among)
     before = tf.cumsum(shares, axis=-1, exclusive=True)
     count = tf.reduce_sum(tf.cast((before < options.top_p) & (tf.range(size) < most), tf.int32), axis=-1)  # (batch,)
-    least = tf.gather(ordered, count - 1, batch_dims=1)[:, tf.newaxis]
+    least = tf.gather(ordered, tf.maximum(count, 1) - 1, batch_dims=1)[:, tf.newaxis]
     return tf.where(logits >= least, logits, RULED_OUT)

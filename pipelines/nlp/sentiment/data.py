@@ -44,24 +44,27 @@ def load(configuration: DataConfiguration) -> Sets:
     for split in SPLITS:
         if not any(example.label for example in splits[split]):
             raise TextDataError(
-                f"The {split} split has no labelled text. {_remedy(splits)} Received: "
+                f"The {split} split has no labelled text. {_remedy(splits, split)} Received: "
                 f"{', '.join(f'{len(splits[each])} in {each}' for each in SPLITS)}"
             )
     return Sets(splits, labels_of(splits), notes + contradictions(splits))
 
 
-def _remedy(splits: dict[str, list[Example]]) -> str:
+def _remedy(splits: dict[str, list[Example]], empty: str) -> str:
     """What helps against an empty split: not more texts, where most are alike."""
     examples = [example for split in SPLITS for example in splits[split]]
     groups = groups_of(examples)
     for group, size in Counter(groups).most_common(1):
-        if size > max(1, len(examples) // 2):
+        alike, distinct = size > max(1, len(examples) // 2), len(set(groups))
+        if alike or 2 * distinct <= len(examples):
             one, other = [each.where for each, key in zip(examples, groups, strict=True) if key == group][:2]
+            found = f"{size} of {len(examples)}" if alike else f"All but {distinct} of {len(examples)}"
             return (
-                f"{size} of {len(examples)} texts are near duplicates of each other, such as {one} and {other}, and "
-                "near duplicates stay in one split. Give texts that differ."
+                f"{found} texts are near duplicates of {'each other' if alike else 'others'}, such as {one} and "
+                f"{other}, and near duplicates stay in one split. Give texts that differ."
             )
-    return "Give more texts, or raise --data.validation_fraction or --data.test_fraction."
+    change = "lower" if empty == "train" else "raise"
+    return f"Give more texts, or {change} --data.validation_fraction or --data.test_fraction."
 
 
 def contradictions(splits: dict[str, list[Example]]) -> list[str]:

@@ -134,7 +134,7 @@ def _own(configuration: DataConfiguration) -> list[Example]:
         return [Example(f"{path / each.name}", each.text, Path(each.name).parent.name) for each in documents]
     columns = [configuration.text or "text", configuration.label or "label"]
     columns += [configuration.rating] * bool(configuration.rating)
-    rows = read_rows(path, columns, configuration.encoding, may_lack=columns[1:])
+    rows = read_rows(path, columns, configuration.encoding, may_lack=columns)
     ratings = [[_number(each, row.where) for each in row.values[2:]] for row in rows]
     nans = [
         row.where for row, found in zip(rows, ratings, strict=True) if np.isnan(found).any() and row.values[2].strip()

@@ -1,5 +1,6 @@
 """Pairs of sentences: what a pair is, which ones cannot be used, and where two files of lines stop to fit together."""
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from pipelines.nlp.text_files import TextDataError, read_lines
 from pipelines.nlp.text_tables import read_rows
 
 SHOWN = 60  # characters of a line in a message
+_SIGNS = re.compile(r"\d+|[?!]")  # that a translation mostly keeps
 
 
 class Pair(NamedTuple):
@@ -68,7 +70,7 @@ def first_misfit(sources: Sequence[str], targets: Sequence[str]) -> int:
     """Returns the first line, from 1, from which two files of unequally many lines seem to be shifted.
 
     Before that line each stands beside its own number, after it as many lines further as one file is longer. The line
-    is the one that makes the lengths of all such pairs fit best.
+    is the one that makes all such pairs fit best: in their lengths, their numbers, and in what asks or exclaims.
 
     >>> first_misfit(["a", "bbbb", "cccccccc", "d", "eeee"], ["a", "bbbb", "d", "eeee"])
     3
@@ -82,9 +84,16 @@ def first_misfit(sources: Sequence[str], targets: Sequence[str]) -> int:
     straight, shifted = lengths[1][: len(sources)] - lengths[0], lengths[1][shift:] - lengths[0]
     # One language is longer than the other.
     usual = np.median(np.concatenate([straight[: len(straight) // 2 + 1], shifted[len(shifted) // 2 :]]))
-    before, after = np.abs(straight - usual), np.abs(shifted - usual)
+    signs = [[_SIGNS.findall(line) for line in lines] for lines in (sources, targets)]
+    before = np.abs(straight - usual) + _differ(signs[0], signs[1][: len(sources)])
+    after = np.abs(shifted - usual) + _differ(signs[0], signs[1][shift:])
     cost = np.concatenate([[0], np.cumsum(before)]) + np.concatenate([[0], np.cumsum(after[::-1])])[::-1]
     return int(np.argmin(cost)) + 1
+
+
+def _differ(signs: Sequence[list[str]], others: Sequence[list[str]]) -> np.ndarray:
+    """1.0 for each line whose signs are not those of the other side's, else 0.0: (lines,)."""
+    return np.array([one != other for one, other in zip(signs, others, strict=True)], float)
 
 
 def _misaligned(source: Path, target: Path, sources: Sequence[str], targets: Sequence[str]) -> TextDataError:
@@ -95,7 +104,7 @@ def _misaligned(source: Path, target: Path, sources: Sequence[str], targets: Seq
 
     return TextDataError(
         f"{source} and {target} do not fit together: expected as many lines in each, a line the translation of the "
-        f"other's. The first suspicious one is line {line}: {shown(sources)} beside {shown(targets)}. Add or remove "
-        f"lines there until they fit again, and leave a line empty that has no translation. Received: {len(sources)} "
-        f"and {len(targets)} lines"
+        f"other's. The first suspicious one is line {line}: {shown(sources)} beside {shown(targets)}. Find "
+        "where they part, there or some lines before, add or remove lines until they fit again, and leave a line empty "
+        f"that has no translation. Received: {len(sources)} and {len(targets)} lines"
     )

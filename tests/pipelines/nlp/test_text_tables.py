@@ -99,6 +99,15 @@ def test_tab_separated_lines_hold_their_quotes(tmp_path: Path) -> None:
     assert _texts(read_rows(path, ("2",))) == [("tall",), ("sí",), ("x",)]
 
 
+def test_a_first_row_that_is_data_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text("en,es\nyes,sí\n")
+    assert _texts(read_rows(path, ("1", "2"))) == [("en", "es"), ("yes", "sí")]
+    assert "the first row is data, ['en', 'es']" in capsys.readouterr().err
+    read_rows(path, ("en", "es"))
+    assert capsys.readouterr().err == ""
+
+
 def test_columns_that_are_not_there(tmp_path: Path) -> None:
     path = tmp_path / "reviews.csv"
     path.write_text("review;stars;stars\nfine;5;5\n")
@@ -118,6 +127,7 @@ def test_columns_that_are_not_there(tmp_path: Path) -> None:
         ("a.csv", "review,stars\nfine,5\n\ngood, bad,1\n", r"a\.csv, line 4: expected 2 columns.*Put a text"),
         ("a.csv", 'review,stars\nfine,5\n"open,5\nmore,1\n', r"a\.csv, line 3: the row cannot be read"),
         ("a.tsv", "review\tstars\nfine\n", r"a\.tsv, line 2: expected 2 columns.*Received: 1 columns"),
+        ("a.tsv", 'review\tstars\n"a\tb"\t5\n', r"line 2: expected 2 columns.*no quotes hide a tab: write.*\.csv"),
         (
             "a.jsonl",
             '{"review": "x", "stars": 1}\n{"review": "x"}\n',

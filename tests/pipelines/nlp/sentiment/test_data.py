@@ -133,6 +133,28 @@ def test_texts_that_are_all_alike_are_said_to_be(tmp_path: Path, write_table: Wr
         data.load(own(table))
 
 
+def test_two_kinds_of_texts_are_said_to_be_alike(tmp_path: Path, write_table: WriteTable) -> None:
+    kinds = "It is a truly good film indeed, number {}", "What a bore and a waste of my precious evening, number {}"
+    rows = [(kinds[number % 2].format(number), "ab"[number % 2], 0) for number in range(30)]
+    table = write_table(tmp_path / "a.csv", rows)
+    with pytest.raises(
+        TextDataError, match=r"All but 2 of 30 texts are near duplicates of others.*Give texts that differ"
+    ):
+        data.load(own(table))
+
+
+def test_json_without_a_text_is_left_out(tmp_path: Path, make_opinions: Callable[..., list]) -> None:
+    rows = [{"review": text, "stars": label} for text, label, _ in make_opinions(100)]
+    rows += [{"review": None, "stars": "bad"}, {"stars": "bad"}]
+    table = tmp_path / "a.jsonl"
+    table.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    notes = " ".join(data.load(own(table)).notes)
+    assert "without words: left out" in notes and "line 101" in notes and "line 102" in notes
+    table.write_text("".join(f"{json.dumps({'revue': row['stars'], 'stars': 'bad'})}\n" for row in rows))
+    with pytest.raises(TextDataError, match="did you mean 'revue'"):
+        data.load(own(table))
+
+
 def test_long_texts_are_cut_off_and_counted_or_refused(
     tmp_path: Path, make_opinions: Callable[..., list], write_table: WriteTable
 ) -> None:

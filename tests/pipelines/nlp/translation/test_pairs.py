@@ -35,6 +35,16 @@ def test_a_lost_line_of_distinct_lengths_is_found_exactly() -> None:
         assert first_misfit(sources[: line - 1] + sources[line:], targets) == line
 
 
+def test_a_lost_line_of_equal_lengths_is_found_by_its_numbers() -> None:
+    sources, targets = (
+        [f"the music {number:03}" for number in range(400)],
+        [f"la trama {number:03}" for number in range(400)],
+    )
+    for line in (1, 201, 400):
+        assert first_misfit(sources, targets[: line - 1] + targets[line:]) == line
+        assert first_misfit(sources[: line - 1] + sources[line:], targets) == line
+
+
 def test_misaligned_files_are_refused_with_the_line(tmp_path: Path, numbers: Numbers) -> None:
     source, target = write(tmp_path / "en.txt", numbers[0]), write(tmp_path / "es.txt", numbers[1][:4] + numbers[1][5:])
     with pytest.raises(TextDataError) as raised:
@@ -42,7 +52,7 @@ def test_misaligned_files_are_refused_with_the_line(tmp_path: Path, numbers: Num
     message = str(raised.value)
     assert f"{source} and {target} do not fit together" in message
     assert "first suspicious one is line " in message and " beside " in message
-    assert "Add or remove lines" in message
+    assert "add or remove lines until they fit again" in message
     assert message.endswith("Received: 1200 and 1199 lines")
 
 
