@@ -3,10 +3,9 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pipelines.evaluation import Metric, Statistic, paired_difference
+from pipelines.evaluation import FEWEST, Metric, Statistic, paired_difference
 
 SIGNIFICANT = 0.05  # p-values below
-FEWEST = 20  # examples; of fewer, resamplings claim more than is known
 RESAMPLINGS = 1000
 
 

@@ -13,6 +13,9 @@ from rich.text import Text
 
 from pipelines.counting import counted
 
+FEWEST = 20
+"""Examples; of fewer, resamplings claim more than is known."""
+
 RESAMPLED_NUMBERS = 4_000_000
 """So many resampled numbers are held in memory at once."""
 
@@ -131,10 +134,9 @@ class Evaluation(NamedTuple):
         console = console or Console()
         heads, rows = self.without_notes().cells()
         title = f"{self.split} split, {counted(self.examples, 'example')}"
+        has_intervals = any(each.low is not None for row in self.rows for each in row.metrics.values())
         if fits := len(columns_that_fit(heads, rows, console.width)) == 1:
-            title += ", with intervals" * any(
-                each.low is not None for row in self.rows for each in row.metrics.values()
-            )
+            title += ", with intervals" * has_intervals
         else:
             heads, rows = self.without_notes().cells(intervals=False)
         for places in columns_that_fit(heads, rows, console.width):
@@ -148,6 +150,10 @@ class Evaluation(NamedTuple):
         for row in self.rows:
             if row.notes:
                 console.print(Text(f"{row.name}: {row.notes}"), highlight=False)
+        if has_intervals and self.examples < FEWEST:
+            console.print(
+                f"{counted(self.examples, 'example')} are too few for intervals: they are wider than printed."
+            )
         if not fits:
             console.print("The intervals stand in the JSON file and in the report; a wider terminal shows them here.")
 

@@ -92,6 +92,11 @@ def refuse_outputs(options: TranslationOptions) -> None:
                 f"The file of {name} {what}. Expected a file in a folder that is there. Correct the path, or make the "
                 f"folder. Received: {path}"
             )
+        if path.exists():
+            raise ConfigurationError(
+                f"The file of {name} is there, and is not overwritten. Expected a new one. Move it, or give {name} "
+                f"another name. Received: {path}"
+            )
         taken[path.resolve()] = name
 
 

@@ -167,6 +167,12 @@ def test_a_narrow_terminal_gets_several_tables_without_intervals_and_the_notes_b
     assert text.index("model: beam") > text.rindex("0.200")
 
 
+@pytest.mark.parametrize("examples", [2, 19, 20])
+def test_intervals_of_few_examples_are_said_to_be_too_narrow(examples: int, capsys: pytest.CaptureFixture[str]) -> None:
+    Evaluation("test", examples, [Row("model", {"wer": Metric(0.5, 0.4, 0.6)})]).print()
+    assert ("too few for intervals" in capsys.readouterr().out) == (examples < 20)
+
+
 def test_one_example_has_no_interval(capsys: pytest.CaptureFixture[str]) -> None:
     Evaluation("test", 1, [Row("model", {"wer": bootstrap([0.5])})]).print()
     assert " ".join(capsys.readouterr().out.split()).startswith("test split, 1 example ┏")

@@ -92,6 +92,8 @@ def test_no_file_is_overwritten_and_no_folder_made(there: Path, capsys: Capture)
     assert "--attention would overwrite --output" in refused(["One", "--output", "a", "--attention", "a"], capsys)
     assert "does not exist" in refused(["One", "--output", "mispelt/es.txt"], capsys)
     assert "is a folder" in refused(["One", "--output", str(there)], capsys)
+    for option in ("--output", "--attention"):
+        assert "is not overwritten" in refused(["One", option, "en.txt"], capsys)
     assert Path("en.txt").read_text() == "One.\n" and {path.name for path in there.iterdir()} == {"en.txt", "link.txt"}
 
 
