@@ -102,9 +102,9 @@ def refuse_outputs(options: TranslationOptions) -> None:
 
 def main(arguments: list[str]) -> None:
     options = commands.run_options(TranslationOptions, "nlp", "translate", arguments, __doc__ or "")
+    run = open_run("nlp", "translation", "translation", options.run)
     texts = given_texts(options)
     refuse_outputs(options)
-    run = open_run("nlp", "translation", "translation", options.run)
     translations, scores = translate(run, texts, options.beam_width)
     lines = [
         f"{score:.2f}\t{translation}" if options.scores else translation
