@@ -97,8 +97,8 @@ PRESETS = {"next-frames": _NEXT_FRAMES, "next-frames-large": _LARGE, "real-video
 
 - `next-frames`: the last ten of twenty frames of Moving-Fashion-MNIST; squared error 165, SSIM 0.672 (seed 0), about
   10 minutes on two CPU cores.
-- `next-frames-large`: the same data, a network twice as wide, five times the steps; about an hour, the result not
-  measured yet.
+- `next-frames-large`: the same data, a network twice as wide, five times the steps; squared error 120, SSIM 0.701
+  (seed 0), about an hour.
 - `real-video`: the next frame of three real clips, of which the first part is learned from and the last is forecast;
   PSNR 32.8 dB beside 31.7 of the last frame, 3 minutes of processor time.
 """
