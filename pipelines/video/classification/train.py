@@ -77,9 +77,9 @@ def report(sets: data.Sets) -> None:
         f"{len(each.labels)} {split} of {counted(len(each.keys), 'video')}" for split, each in sets.splits.items()
     ]
     print(f"Clips: {', '.join(counts)}. Classes: {', '.join(sets.classes)}.")
-    tested = set(sets.splits["test"].labels)
-    if missing := [name for label, name in enumerate(sets.classes) if label not in tested]:
-        print(f"Without a video in the test split: {', '.join(missing)}.")
+    for split, each in sets.splits.items():
+        if missing := [name for label, name in enumerate(sets.classes) if label not in set(each.labels)]:
+            print(f"Without a video in the {split} split: {', '.join(missing)}.")
     if sets.skipped:
         more = f" (all of them in {SKIPPED})" if len(sets.skipped) > NAMED else ""
         print(f"Left out: {len(sets.skipped)}{more}{listed(sets.skipped)}")

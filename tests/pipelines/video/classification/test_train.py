@@ -184,3 +184,16 @@ def test_presets_are_consistent() -> None:
     assert list(PRESETS) == ["motion-class", "motion-class-large", "own-classes"]
     for preset in PRESETS.values():
         build(preset, ("a", "b"))
+
+
+def test_classes_that_a_split_lacks_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    def examples(*labels: int) -> data.Examples:
+        keys = [f"{number}.mp4" for number in range(len(labels))]
+        return data.Examples(np.array(labels), np.arange(len(labels)), keys, lambda number: np.zeros(()))
+
+    splits = {"train": examples(0, 1, 2), "validation": examples(1, 2, 2), "test": examples(0)}
+    train.report(data.Sets(("left", "right", "up"), splits, lambda random: (np.zeros(()), 0), 2, []))
+    said = capsys.readouterr().out
+    assert "Without a video in the validation split: left." in said
+    assert "Without a video in the test split: right, up." in said
+    assert "train split" not in said
