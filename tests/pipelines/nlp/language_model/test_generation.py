@@ -51,6 +51,12 @@ def test_what_may_be_chosen(changes, expected):
     np.testing.assert_allclose(shares(LOGITS, **changes), expected, atol=1e-6)
 
 
+def test_no_share_at_all_leaves_the_most_probable():
+    """A served model may be asked for it."""
+    nothing = options()._replace(top_p=tf.constant(0.0))
+    np.testing.assert_allclose(tf.nn.softmax(narrowed(tf.constant([LOGITS]), NOTHING, nothing))[0], [1, 0, 0, 0])
+
+
 def test_what_was_written_becomes_less_probable():
     found = shares(LOGITS, tf.constant([[0, 0, 2]]), repetition_penalty=2.0)
     weights = np.array([0.4**2, 0.3, 0.2**2, 0.1])
