@@ -78,7 +78,8 @@ def report(sets: data.Sets) -> None:
     ]
     print(f"Clips: {', '.join(counts)}. Classes: {', '.join(sets.classes)}.")
     for split, each in sets.splits.items():
-        if missing := [name for label, name in enumerate(sets.classes) if label not in set(each.labels)]:
+        shown = set(each.labels)
+        if missing := [name for label, name in enumerate(sets.classes) if label not in shown]:
             print(f"Without a video in the {split} split: {', '.join(missing)}.")
     if sets.skipped:
         more = f" (all of them in {SKIPPED})" if len(sets.skipped) > NAMED else ""
