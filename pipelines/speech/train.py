@@ -49,7 +49,7 @@ def train(run: Run, configuration: SpeechConfiguration) -> None:
     fit(
         run,
         recogniser,
-        partial(batch_loss, recogniser),
+        partial(batch_loss, recogniser, consistency=configuration.consistency),
         training_batches,
         validate,
         configuration.training,
@@ -61,16 +61,43 @@ def train(run: Run, configuration: SpeechConfiguration) -> None:
     run.finish()
 
 
-def batch_loss(recogniser: Recogniser, batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
-    """Returns the mean CTC loss of a batch, in nats a recording: half of the labels, half of the mean draft."""
-    read = recogniser(batch["audio"], batch["audio_lengths"], training=training)
+def batch_loss(
+    recogniser: Recogniser, batch: dict[str, tf.Tensor], training: bool, consistency: float = 0.0
+) -> tf.Tensor:
+    """Returns the mean CTC loss of a batch, in nats a recording: half of the labels, half of the mean draft.
+
+    With `consistency` each recording is read twice in training, each time under masks and dropout of its own, and so
+    much of what the two readings disagree on is added (Yao et al. 2025, https://arxiv.org/abs/2410.05101).
+    """
+    views = 2 if training and consistency else 1
+    audio, audio_lengths, labels, label_lengths = (
+        tf.concat([batch[name]] * views, axis=0) for name in ("audio", "audio_lengths", "labels", "label_lengths")
+    )
+    read = recogniser(audio, audio_lengths, training=training)
 
     def loss(logits: tf.Tensor) -> tf.Tensor:
-        return tf.reduce_mean(ctc_loss(logits, read.lengths, batch["labels"], batch["label_lengths"]))
+        return tf.reduce_mean(ctc_loss(logits, read.lengths, labels, label_lengths))
 
-    if not read.drafts:
-        return loss(read.logits)
-    return (loss(read.logits) + sum(map(loss, read.drafts)) / len(read.drafts)) / 2
+    total = loss(read.logits)
+    if read.drafts:
+        total = (total + sum(map(loss, read.drafts)) / len(read.drafts)) / 2
+    return total + consistency * disagreement(read.logits, read.lengths) if views == 2 else total
+
+
+def disagreement(logits: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+    """Returns how far two readings of the same recordings are apart, in nats a recording.
+
+    It is the Kullback-Leibler divergence of a reading's labels from those of the other, which is held fixed, summed
+    over the frames that count; the mean of both directions.
+
+    Args:
+        logits: (2 · batch, frames, labels), the second half from the same recordings as the first.
+        lengths: (2 · batch,) frames that count.
+    """
+    logits = tf.where(tf.sequence_mask(lengths, tf.shape(logits)[1])[..., tf.newaxis], logits, 0.0)
+    logs = tf.nn.log_softmax(logits)
+    other = tf.stop_gradient(tf.roll(logs, tf.shape(logs)[0] // 2, axis=0))
+    return tf.reduce_mean(tf.reduce_sum(tf.exp(other) * (other - logs), axis=(1, 2)))
 
 
 def prepare(configuration: SpeechConfiguration) -> tuple[data.Speech, Recogniser]:

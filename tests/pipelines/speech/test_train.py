@@ -11,6 +11,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy.special import softmax
+from scipy.stats import entropy
 
 from models.decoding import CharacterLanguageModel
 from pipelines.configuration import ConfigurationError
@@ -65,6 +67,43 @@ def test_one_step_moves_every_trainable_weight(corpus: Path, configure: Configur
     np.testing.assert_array_equal(recogniser.mean, mean)
 
 
+def test_disagreement_is_the_divergence_over_the_frames_that_count() -> None:
+    random, lengths = np.random.default_rng(0), [3, 2]
+    first, second = random.normal(size=(2, 2, 4, 5)).astype(np.float32)  # (batch, frames, labels)
+    expected = 0.0
+    for row, length in enumerate(lengths):
+        p, q = softmax(first[row, :length], axis=-1), softmax(second[row, :length], axis=-1)
+        expected += (entropy(p, q, axis=-1).sum() + entropy(q, p, axis=-1).sum()) / 4
+    first[0, 3:], second[1, 2:] = 1e9, np.nan  # padding may hold anything
+    logits = tf.constant(np.concatenate([first, second]))
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        loss = train.disagreement(logits, lengths * 2)
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+    gradient = tape.gradient(loss, logits).numpy()
+    np.testing.assert_array_equal(gradient[[0, 2], 3:], 0)
+    np.testing.assert_array_equal(gradient[[1, 3], 2:], 0)
+    # Each reading is drawn towards the other, held fixed: the gradient of a cross-entropy with soft labels.
+    p, q = softmax(first[0, 0]), softmax(second[0, 0])
+    np.testing.assert_allclose(gradient[0, 0], (p - q) / 4, atol=1e-6)
+    np.testing.assert_allclose(gradient[2, 0], (q - p) / 4, atol=1e-6)
+
+
+def test_readings_disagree_only_where_something_is_random(corpus: Path, configure: Configure) -> None:
+    configuration = configure(corpus, network={"dropout": 0.5}, spec_augment={"frequency_masks": 0})
+    configuration = configuration.replace(spec_augment={"time_masks_a_second": 0.0})
+    speech, recogniser = train.prepare(configuration)
+    batch = next(iter(data.training_batches(speech, configuration.data, configuration.augmentation, 8000, 0, 0, 1)))
+
+    def more_loss() -> float:
+        return float(train.batch_loss(recogniser, batch, True, 5.0) - train.batch_loss(recogniser, batch, True, 1e-9))
+
+    assert more_loss() > 0.1
+    for dropout in recogniser.dropouts:
+        dropout.rate = 0.0
+    assert abs(more_loss()) < 1e-3
+
+
 @pytest.mark.slow
 def test_killed_and_resumed_equals_uninterrupted(
     make_corpus: Callable[..., Path], tmp_path: Path, whole_and_resumed: Callable[[str, str, str], tuple[Run, Run]]
@@ -75,7 +114,7 @@ def test_killed_and_resumed_equals_uninterrupted(
         "--data.batch_seconds 3.2 --features.mel_bands 8 "
         "--network.units 4 --network.layers 1 --network.filters 2 --network.dropout 0.3 --data.pretraining none "
         "--augmentation.speed 0.1 --augmentation.noise_share 0.5 --steps_per_epoch 25 --training.epochs 3 "
-        "--training.weight_average_decay 0.9 --decoding.beam_width 2"
+        "--training.weight_average_decay 0.9 --decoding.beam_width 2 --consistency 0.2"
     )
     whole, resumed = whole_and_resumed("speech", "small", changes)
     assert resumed.read_json("decoder.json") == whole.read_json("decoder.json")
