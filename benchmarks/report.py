@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.summary import Cell, Ratio, cells, mebibytes, milliseconds, ratios
+from benchmarks.summary import Cell, Ratio, cells, milliseconds, ratios
 from benchmarks.timing import Failure, Memory, Timing
-from benchmarks.workload import TRAINING
+from benchmarks.workload import SMALLEST_CASE, TRAINING
 
 WIDTH = 150
 TIMES_EXPLAINED = (
@@ -120,14 +120,16 @@ def _time_table(title: str, timings: Sequence[Timing]) -> Table:
 def _memory_table(memory: Sequence[Memory]) -> Table:
     variants = list(dict.fromkeys((one.side, one.variant) for one in memory))
     table = _table(
-        f"peak memory of a {TRAINING}, compiling included: mebibytes above idle, by size (users get the starred)",
+        f"peak memory of a {TRAINING}, compiling included: mebibytes above idle, by size, in brackets those that size "
+        f"{SMALLEST_CASE} takes as well (users get the starred)",
         "layer",
         "size",
         *(f"{side} {variant}{_star(memory, side, variant)}" for side, variant in variants),
     )
     sizes = {(one.work, one.side, one.variant): one for one in memory}
     for work in dict.fromkeys(one.work for one in memory):
-        values = (_number(sizes.get((work, *variant)), mebibytes) for variant in variants)
+        found = (sizes.get((work, *variant)) for variant in variants)
+        values = (f"{one.mebibytes:.0f} ({one.fixed_mebibytes:.0f})" if one else "–" for one in found)
         table.add_row(work.layer, str(work.case), *values)
     return table
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from benchmarks.disturbance import busy_seconds, is_disturbed
 from benchmarks.worker import Worker, WorkerError
-from benchmarks.workload import Workload
+from benchmarks.workload import SMALLEST_CASE, Workload
 
 ATTEMPTS, PAUSE_SECONDS = 2, 0.25
 LONG_CALL_SECONDS = 1.0
@@ -31,13 +31,17 @@ class Timing(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """The mebibytes that a variant of a side adds to its process's largest size, in some training steps."""
+    """The mebibytes that a variant of a side adds to its process's largest size, in some training steps.
+
+    `fixed_mebibytes` of them are taken for the smallest work as well: by the framework and its compiler, once.
+    """
 
     work: Workload
     side: str
     variant: str
     as_users_get_it: bool
     mebibytes: float
+    fixed_mebibytes: float
 
 
 class Failure(NamedTuple):
@@ -115,10 +119,12 @@ def _turn(worker: Worker, variant: str, seconds: float) -> tuple[list[float], bo
 
 
 def take_memory(timing: Timing) -> Memory | Failure:
-    """Measures the memory of a variant that was timed, in a new process."""
-    try:
-        with Worker(timing.side) as worker:
-            size = worker.memory(timing.work, timing.variant)
-    except WorkerError as error:
-        return Failure(timing.work, timing.side, str(error))
-    return Memory(timing.work, timing.side, timing.variant, timing.as_users_get_it, size)
+    """Measures the memory of a variant that was timed, and that of the smallest work, in a new process each."""
+    sizes = []
+    for case in (timing.work.case, SMALLEST_CASE):
+        try:
+            with Worker(timing.side) as worker:
+                sizes.append(worker.memory(timing.work._replace(case=case), timing.variant))
+        except WorkerError as error:
+            return Failure(timing.work, timing.side, str(error))
+    return Memory(timing.work, timing.side, timing.variant, timing.as_users_get_it, *sizes)

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from benchmarks.report import TORCH_MISSING, WIDTH, Measurements, to_json, write_tables
-from benchmarks.summary import AS_USERS_GET_IT, BEST, MEMORY, Ratio, ratios
+from benchmarks.summary import AS_USERS_GET_IT, BEST, DATA_MEMORY, MEMORY, Ratio, ratios
 from benchmarks.timing import Failure, Memory, Timing
 from benchmarks.workload import FORWARD, TRAINING, Case, Workload
 
@@ -78,14 +78,15 @@ def test_goal_is_not_judged_on_disturbed_times() -> None:
 
 def test_memory_of_what_users_get_stands_against_the_leaner_variant() -> None:
     memory = [
-        Memory(TRAINING_WORK, "models", "graph", True, 100.0),
-        Memory(TRAINING_WORK, "models", "XLA", False, 10.0),
-        Memory(TRAINING_WORK, "keras", "graph", True, 150.0),
-        Memory(TRAINING_WORK, "keras", "XLA", False, 50.0),
+        Memory(TRAINING_WORK, "models", "graph", True, 100.0, 80.0),
+        Memory(TRAINING_WORK, "models", "XLA", False, 10.0, 0.0),
+        Memory(TRAINING_WORK, "keras", "graph", True, 150.0, 20.0),
+        Memory(TRAINING_WORK, "keras", "XLA", False, 50.0, 10.0),
     ]
     found = ratios(TIMINGS, memory)
     assert ratio(found, MEMORY, AS_USERS_GET_IT, "keras", BEST).mean == pytest.approx(0.5)
     assert ratio(found, MEMORY, AS_USERS_GET_IT, "keras", AS_USERS_GET_IT).mean == pytest.approx(1.5)
+    assert ratio(found, DATA_MEMORY, AS_USERS_GET_IT, "keras", BEST).mean == pytest.approx(40 / 20)
 
 
 def test_tables_and_json_hold_the_numbers_and_what_is_missing() -> None:
