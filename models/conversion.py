@@ -97,7 +97,7 @@ def from_torch(layers: keras.layers.Layer | Sequence[keras.layers.Layer], state:
         True
     """
     layers = _checked(layers)
-    arrays = {name: np.asarray(value) for name, value in state.items()}
+    arrays = {name: _array(value) for name, value in state.items()}
     expected = _expected_shapes(layers, arrays)
     missing, surplus = sorted(expected.keys() - arrays.keys()), sorted(arrays.keys() - expected.keys())
     if missing or surplus:
@@ -126,9 +126,20 @@ def from_torch(layers: keras.layers.Layer | Sequence[keras.layers.Layer], state:
         layer.set_weights([*(_reorder(layer, weight) for weight in weights), *projection])
 
 
+def _array(value: Any) -> np.ndarray:
+    """An array of a tensor, of a parameter too; NumPy has no bfloat16, so that of a tensor becomes float32."""
+    value = value.detach() if hasattr(value, "detach") else value
+    return np.asarray(value.float() if str(getattr(value, "dtype", "")) == "torch.bfloat16" else value)
+
+
 def _checked(layers: Any) -> list[Any]:
     """The layers in a list, if there is a PyTorch module that computes the same."""
     layers = [layers] if isinstance(layers, keras.layers.Layer) else list(layers)
+    if len(set(map(id, layers))) < len(layers):
+        raise ValueError(
+            "Every layer of a PyTorch module has weights of its own: layers that differ were expected. Make one for "
+            f"each. Received: the same layer more than once, among {_describe(*layers)}."
+        )
     for layer in layers:
         if isinstance(layer, keras.layers.Bidirectional) and layer.merge_mode != "concat":
             raise _unlike_torch(layer, "merge_mode", '"concat"')

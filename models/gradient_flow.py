@@ -34,7 +34,8 @@ def gradient_norms(layer: keras.layers.RNN, loss: Callable[..., tf.Tensor], *arg
         *arguments: of the loss.
 
     Returns:
-        Norms (time,), float64; 0 at steps that are padding in every row, and where float32 holds nothing smaller.
+        Norms (time,), float64; 0 where the layer's precision holds nothing smaller. A step of padding passes the state
+        on, and with it the gradient.
 
     Raises:
         ValueError: a layer that cannot be watched; a loss that does not call it exactly once.
@@ -54,10 +55,7 @@ def gradient_norms(layer: keras.layers.RNN, loss: Callable[..., tf.Tensor], *arg
     with tf.GradientTape() as tape, _stepwise(layer, tape) as nudges:
         value = loss(*arguments)
     if len(nudges) != 1:
-        raise ValueError(
-            f"The loss must call {layer.name} once, and not be compiled before: pass the model's call rather than a "
-            f"tf.function or model.predict. Received: {len(nudges)} calls."
-        )
+        raise ValueError(_compiled_loss(layer, f"{len(nudges)} calls"))
     # Zeros added to the states: their gradients are those of the states.
     gradients = tape.gradient(value, nudges[0], unconnected_gradients="zero")  # (time, batch, units) each
     # The square of a small float32 would be zero.
@@ -70,9 +68,12 @@ def gradient_norms(layer: keras.layers.RNN, loss: Callable[..., tf.Tensor], *arg
 def _stepwise(layer: keras.layers.RNN, tape: tf.GradientTape) -> Iterator[list[tuple[tf.Tensor, ...]]]:
     """Makes the layer run step by step, adding zeros to every state; yields these zeros, one tuple for each call."""
     whole, return_state = layer.call, layer.return_state
+    graph = tf.compat.v1.get_default_graph()
     nudges: list[tuple[tf.Tensor, ...]] = []
 
     def call(sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
+        if tf.compat.v1.get_default_graph() is not graph:
+            raise ValueError(_compiled_loss(layer, "a call while a tf.function was traced"))
         batch = tf.shape(sequences)[0]
         initial = layer.get_initial_state(batch) if initial_state is None else initial_state
         initial = tuple(initial) if isinstance(initial, list | tuple) else (initial,)
@@ -95,6 +96,10 @@ def _stepwise(layer: keras.layers.RNN, tape: tf.GradientTape) -> Iterator[list[t
         states = tf.scan(step, elements, initial)  # (time, batch, units) each
         layer.return_state = return_state
         hidden = tf.transpose(states[0], (1, 0, 2))
+        if mask is not None:  # The output, unlike the state, is zero before the first step that counts.
+            if not layer.zero_output_for_mask:
+                counts = tf.cumsum(tf.cast(counts, tf.int32), axis=1) > 0
+            hidden = tf.where(counts[..., tf.newaxis], hidden, tf.zeros_like(hidden))
         output = hidden if layer.return_sequences else hidden[:, -1]
         return (output, *(field[-1] for field in states)) if return_state else output
 
@@ -104,6 +109,13 @@ def _stepwise(layer: keras.layers.RNN, tape: tf.GradientTape) -> Iterator[list[t
     finally:
         del layer.call
         layer.return_state = return_state
+
+
+def _compiled_loss(layer: Any, received: str) -> str:
+    return (
+        f"The loss must call {layer.name} once, and not be compiled before: pass the model's call rather than a "
+        f"tf.function or model.predict. Received: {received}."
+    )
 
 
 def _check_layer(layer: Any) -> None:
@@ -158,31 +170,40 @@ class GradientFlow(keras.callbacks.Callback):
         self.layer, self.every, self.records = layer, every, list[Record]()
         self.batch = keras.utils.unpack_x_y_sample_weight(batch)
         self._writer = tf.summary.create_file_writer(log_directory) if log_directory else None
-        self._step = 0
+        self._first_iteration: int | None = None
 
     def on_train_begin(self, logs: Any = None) -> None:
         self._measure = tf.function(lambda: gradient_norms(self.layer, self._loss, *self.batch), autograph=False)
-        self._record()
+        if self._first_iteration is None:
+            self._first_iteration = int(self.model.optimizer.iterations)
+        self._record(self._step())
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self._step += 1
-        if self._step % self.every == 0:
-            self._record()
+        step = self._step()  # several more than before, with `steps_per_execution`
+        if step // self.every > self.records[-1].step // self.every:
+            self._record(step)
 
     def on_train_end(self, logs: Any = None) -> None:
-        self._record()
+        self._record(self._step())
+
+    def _step(self) -> int:
+        return int(self.model.optimizer.iterations) - (self._first_iteration or 0)
 
     def _loss(self, inputs: Any, targets: Any, weights: Any) -> tf.Tensor:
         predicted = self.model(inputs, training=False)
         return self.model.compute_loss(inputs, targets, predicted, weights, training=False)
 
-    def _record(self) -> None:
-        if self.records and self.records[-1].step == self._step:
+    def _record(self, step: int) -> None:
+        if self.records and self.records[-1].step == step:
             return
+        # The loss of each output is one of the model's metrics, to which ours must not be added.
+        counted = [(variable, variable.numpy()) for metric in self.model.metrics for variable in metric.variables]
         norms = self._measure().numpy()
-        self.records.append(Record(self._step, norms))
+        for variable, value in counted:
+            variable.assign(value)
+        self.records.append(Record(step, norms))
         if self._writer and len(norms):
-            with self._writer.as_default(step=self._step):
+            with self._writer.as_default(step=step):
                 for name, norm in zip(SHOWN_STEPS, norms[[0, len(norms) // 2, -1]], strict=True):
                     tf.summary.scalar(f"gradient_norm/{name}", norm)
             self._writer.flush()

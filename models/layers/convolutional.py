@@ -65,6 +65,14 @@ class ConvLSTM2D(keras.layers.ConvLSTM2D):
         return new_state[0], new_state
 
     def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
+        axis = 2 if self.data_format == "channels_first" else 4
+        channels = self.cell.kernel.shape[2]
+        # TensorFlow would take twice the channels for two groups.
+        if len(sequences.shape) != 5 or sequences.shape[axis] != channels:
+            raise ValueError(
+                f"{self.name} takes sequences of maps with {channels} channels on axis {axis} of 5, as it was built "
+                f"for. Mend the shape, or make a new layer for other maps. Received: shape {tuple(sequences.shape)}."
+            )
         if sequences.shape[1] != 0:
             return super().call(sequences, initial_state, mask, training)
         call = partial(super().call, initial_state=initial_state, training=training)

@@ -62,7 +62,7 @@ class _Cell(keras.layers.Layer):
         return self.state_size if isinstance(self.state_size, list) else [self.state_size]
 
     def get_initial_state(self, batch_size: Any = None) -> list[tf.Tensor]:
-        if not self.options.trainable_initial_state:
+        if not (self.options.trainable_initial_state and self.built):  # zeros at first
             return super().get_initial_state(batch_size)
         initial = (tf.cast(tf.convert_to_tensor(vector), self.compute_dtype) for vector in self.initial)
         return [tf.broadcast_to(vector, (batch_size, vector.shape[0])) for vector in initial]

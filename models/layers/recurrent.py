@@ -183,7 +183,9 @@ class LSTM(_Scanned, keras.layers.LSTM, WithOptions):
     The equations with options are those of `ExtendedLSTMRecurrence`.
 
     Recurrent dropout uses one mask for all four gates (Gal and Ghahramani 2016, tied weights), where Keras draws one
-    for each.
+    for each. A layer whose activations are not all in `models.recurrence.activations.ACTIVATIONS` runs on Keras's own
+    loop. `cell` is Keras's own too, and knows none of the options: for single steps call the layer on one step at a
+    time, with `return_state`.
 
     Args:
         units: width of the state.

@@ -86,7 +86,7 @@ class SpatiotemporalLSTM(keras.layers.Layer):
 
         def kernel(name: str, size: tuple[int, ...], inputs: int, outputs: int) -> Any:
             # Anew for each: an initializer that several shared would give them the same weights.
-            initializer = self.kernel_initializer.clone()
+            initializer = getattr(self.kernel_initializer, "clone", lambda: self.kernel_initializer)()
             return self.add_weight(name=name, shape=(*size, inputs, outputs), initializer=initializer)
 
         self.layer_weights = []

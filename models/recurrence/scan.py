@@ -60,6 +60,9 @@ def scan(
         float32 at least, the large products of the weights' gradients in the weights' dtype. First derivatives reach
         every floating argument but `dropout` and `zoneout`; second derivatives raise `NotImplementedError`.
 
+    Raises:
+        TypeError: the inputs are no list, or the state is not of the recurrence's type.
+
     Example:
         >>> import tensorflow as tf
         >>> from models.recurrence import SimpleRNNRecurrence, SimpleRNNState, Weights, scan
@@ -68,6 +71,7 @@ def scan(
         >>> result.hidden[:, 0, 0].numpy().tolist()
         [1.0, 2.0, 3.0]
     """
+    _check(recurrence, projected, initial_state)
     dtype, product_dtype = initial_state[0].dtype, weights.kernels[0].dtype
     precise = tf.float32 if dtype.size < 4 else dtype  # XLA's products on CPU are slower in bfloat16 than in float32.
     arguments = tf.nest.map_structure(
@@ -111,6 +115,17 @@ def scan(
 
     hidden, *state = (tf.cast(output, dtype) for output in differentiable(*tf.nest.flatten(arguments)))
     return ScanResult(hidden, type(initial_state)(*state))
+
+
+def _check(recurrence: Recurrence, projected: Any, initial_state: Any) -> None:
+    """Refuses a tensor in place of a sequence of tensors: it would be taken apart along its first axis."""
+    state_type = recurrence.state_type
+    if not isinstance(projected, list | tuple) or not isinstance(initial_state, state_type):
+        raise TypeError(
+            f"A scan takes a list of projected inputs, one a gate or a single one for all, and a "
+            f"{state_type.__name__}. Wrap what is given: scan(recurrence, [projected], {state_type.__name__}(…), "
+            f"weights). Received: {type(projected).__name__}, {type(initial_state).__name__}."
+        )
 
 
 def _weight_gradients(
@@ -170,6 +185,7 @@ def _laid_out_as(given: Sequence[tf.Tensor], gates: Sequence[tf.Tensor]) -> Sequ
 
 def refuse_second_derivative(recurrence: object, *_: tf.Tensor) -> Any:
     raise NotImplementedError(
-        "A second derivative was asked of a recurrent layer, whose gradient is derived by hand and can be taken once. "
+        "A second derivative, or one in forward mode, was asked of a recurrent layer, whose gradient is derived by "
+        "hand and can be taken once, backwards. "
         f"Use the layer of the same name in keras.layers where second derivatives are needed. Received: {recurrence}."
     )

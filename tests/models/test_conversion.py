@@ -187,6 +187,7 @@ def built(layer, inputs=FEATURES):
         (lambda: models.LSTM(5, go_backwards=True), "`go_backwards` False.* Received: True"),
         (lambda: keras.layers.Bidirectional(models.LSTM(5), merge_mode="sum"), "`merge_mode` \"concat\".* 'sum'"),
         (lambda: keras.layers.Dense(5), "Only `SimpleRNN`, `LSTM` and `GRU`.* Received: <Dense"),
+        (lambda: [built(models.GRU(5, name="twice"), 5)] * 2, "layers that differ were expected.*more than once"),
         (lambda: [], "at least one layer was expected.* Received: no layer"),
         (lambda: [models.LSTM(5), models.LSTM(6)], r"of one kind.* Received: LSTM\(5, .*, LSTM\(6, "),
         (lambda: [models.LSTM(5), models.GRU(5)], r"of one kind.* Received: LSTM\(5, .*, GRU\(5, "),
@@ -252,6 +253,22 @@ def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(change, messag
             np.testing.assert_array_equal(weight, expected)
     else:
         assert not layer.built
+
+
+def test_torch_tensors_of_any_kind_are_taken():
+    torch = pytest.importorskip("torch")
+    module = torch.nn.GRU(FEATURES, UNITS)
+    from_torch(layer := models.GRU(UNITS), dict(module.named_parameters()))
+    np.testing.assert_array_equal(layer.get_weights()[0], models_weight(module))
+    module = module.bfloat16()
+    from_torch(layer := models.GRU(UNITS), module.state_dict())
+    np.testing.assert_array_equal(layer.get_weights()[0], models_weight(module))
+
+
+def models_weight(module):
+    """The input kernel of a GRU in Keras's order, of which PyTorch has the first two gates the other way round."""
+    reset, update, candidate = np.split(module.weight_ih_l0.detach().float().numpy(), 3)
+    return np.concatenate([update, reset, candidate]).T
 
 
 def test_inputs_of_another_size_are_refused_by_a_built_layer():

@@ -20,7 +20,12 @@ LAYERS = {
     "Keras's GRU": keras.layers.GRU,
 }
 BATCH, TIME, FEATURES, UNITS = 2, 4, 2, 3
-MASK = np.array([[True] * TIME, [True, True, False, False]])
+MASKS = {
+    "plain": None,
+    "right padding": np.array([[True] * TIME, [True, True, False, False]]),
+    "left padding": np.array([[False, True, True, True], [False, False, True, True]]),
+    "a row of padding": np.array([[True] * TIME, [False] * TIME]),
+}
 
 
 @pytest.fixture(params=LAYERS)
@@ -87,16 +92,22 @@ def test_equals_powers_of_the_recurrent_kernel(inputs):
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"go_backwards": True}, {"return_sequences": True}, {"return_sequences": True, "return_state": True}],
-    ids=["last", "backwards", "sequences", "state"],
+    [
+        {},
+        {"go_backwards": True},
+        {"return_sequences": True},
+        {"return_sequences": True, "return_state": True},
+        {"return_sequences": True, "zero_output_for_mask": True},
+    ],
+    ids=["last", "backwards", "sequences", "state", "zeros at padding"],
 )
-@pytest.mark.parametrize("masked", [False, True], ids=["plain", "masked"])
-def test_watching_changes_no_output(layer_class, inputs, options, masked):
+@pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
+def test_watching_changes_no_output(layer_class, inputs, options, mask):
     layer, seen = built(layer_class, **options), []
     state = [tf.constant(field + 0.5) for field in layer.get_initial_state(BATCH)]
 
     def loss(x):
-        output = layer(x, mask=tf.constant(MASK) if masked else None, initial_state=state, training=True)
+        output = layer(x, mask=None if mask is None else tf.constant(mask), initial_state=state, training=True)
         seen.append(tf.nest.flatten(output))
         return tf.add_n([tf.reduce_sum(tensor) for tensor in seen[-1]])
 
@@ -104,7 +115,17 @@ def test_watching_changes_no_output(layer_class, inputs, options, masked):
     loss(tf.constant(inputs))
     for watched, plain in zip(*seen, strict=True):
         np.testing.assert_allclose(watched, plain, atol=1e-12)
-    assert norms.shape == (TIME,) and np.all(norms.numpy() > 0)
+    assert norms.shape == (TIME,)
+    assert np.all(norms.numpy() > 0) or mask is not None
+
+
+def test_padding_passes_the_gradient_on(layer_class, inputs):
+    """The state after the last step that counts is the state at the end, and has its gradient."""
+    layer = built(layer_class)
+    mask = tf.constant([[True, True, False, False]] * BATCH)
+    norms = gradient_norms(layer, lambda x: tf.reduce_sum(layer(x, mask=mask)), tf.constant(inputs)).numpy()
+    shorter = gradient_norms(layer, lambda x: tf.reduce_sum(layer(x)), tf.constant(inputs[:, :2])).numpy()
+    np.testing.assert_allclose(norms, [*shorter, shorter[-1], shorter[-1]])
 
 
 def test_a_layer_that_reads_backwards_forgets_the_end(inputs):
@@ -115,7 +136,7 @@ def test_a_layer_that_reads_backwards_forgets_the_end(inputs):
     np.testing.assert_allclose(norms / norms[0], [1, 0.5, 0.25, 0.125])
 
 
-def test_steps_that_are_padding_everywhere_get_nothing(layer_class, inputs):
+def test_padding_that_the_loss_leaves_out_gets_nothing(layer_class, inputs):
     layer = built(layer_class, return_sequences=True)
     mask = tf.constant([[True, True, True, False]] * BATCH)
 
@@ -150,6 +171,22 @@ def test_compiled_equals_eager_inside_a_model(layer_class, inputs):
         eager = gradient_norms(watched, lambda x: tf.reduce_sum(model(x)), x)
         np.testing.assert_allclose(compiled(x), eager, rtol=1e-5)
     assert "call" not in vars(watched)
+
+
+@pytest.mark.parametrize("half", ["forward_layer", "backward_layer"])
+@pytest.mark.parametrize("kind", [models.GRU, keras.layers.GRU], ids=["ours", "keras"])
+def test_the_loss_of_a_masked_bidirectional_layer_is_its_own(inputs, half, kind):
+    wrapped = keras.layers.Bidirectional(kind(UNITS, return_sequences=True, dtype="float64"), dtype="float64")
+    wrapped.build(inputs.shape)
+    seen = []
+
+    def loss(x):
+        seen.append(tf.reduce_sum(wrapped(x, mask=tf.constant(MASKS["right padding"])) ** 2))
+        return seen[-1]
+
+    gradient_norms(getattr(wrapped, half), loss, tf.constant(inputs))
+    loss(tf.constant(inputs))
+    np.testing.assert_allclose(*seen)
 
 
 @pytest.mark.parametrize("half", ["forward_layer", "backward_layer"])
@@ -265,6 +302,53 @@ def test_layer_is_left_as_it_was_when_the_loss_fails(inputs):
         gradient_norms(layer, loss, tf.constant(inputs))
     np.testing.assert_array_equal(layer(inputs), expected)
     assert not layer.return_state
+
+
+@pytest.mark.parametrize("traced", [False, True], ids=["new", "traced before"])
+def test_a_compiled_loss_is_refused(inputs, traced):
+    layer, x = built(models.GRU), tf.constant(inputs)
+    loss = tf.function(lambda x: tf.reduce_sum(layer(x)), autograph=False)
+    if traced:
+        loss(x)
+    with pytest.raises(ValueError, match="not be compiled before: pass the model's call"):
+        gradient_norms(layer, loss, x)
+
+
+def test_watching_leaves_the_loss_of_each_output_alone(inputs):
+    def fit(watched):
+        keras.utils.set_random_seed(0)
+        x = keras.Input((TIME, FEATURES))
+        hidden = models.GRU(UNITS)(x)
+        model = keras.Model(x, {name: keras.layers.Dense(1, name=name)(hidden) for name in "ab"})
+        model.compile("sgd", {"a": "mse", "b": "mse"})
+        targets = {name: np.ones((BATCH, 1), np.float32) for name in "ab"}
+        flow = GradientFlow(model.layers[1], (50 * inputs, targets), every=1)
+        history = model.fit(
+            np.tile(inputs, (4, 1, 1)),
+            {name: np.tile(target, (4, 1)) for name, target in targets.items()},
+            batch_size=BATCH,
+            epochs=2,
+            shuffle=False,
+            verbose=0,
+            callbacks=[flow] if watched else [],
+        )
+        return history.history
+
+    alone, watched = fit(False), fit(True)
+    assert {"loss", "a_loss", "b_loss"} <= alone.keys()
+    for name, values in alone.items():
+        np.testing.assert_allclose(watched[name], values, rtol=1e-5, err_msg=name)
+
+
+def test_steps_are_counted_where_several_are_one_call(inputs):
+    model = make_model(models.GRU(UNITS))
+    model.compile("sgd", "mse", steps_per_execution=4)
+    targets = np.ones((BATCH, 1), np.float32)
+    flow = GradientFlow(model.layers[1], (inputs, targets), every=2)
+    data = np.repeat(inputs, 8, axis=0), np.repeat(targets, 8, axis=0)
+    model.fit(*data, batch_size=BATCH, verbose=0, callbacks=[flow])
+    assert [record.step for record in flow.records] == [0, 4, 8]
+    assert int(model.optimizer.iterations) == 8
 
 
 def test_records_are_made_every_so_many_steps():

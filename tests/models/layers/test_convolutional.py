@@ -316,6 +316,26 @@ def test_steps_equal_the_sequence_and_are_trained_through(make, inputs):
     assert_equal(compiled(inputs, state), run(layer, inputs, state))
 
 
+@pytest.mark.parametrize("format", ["channels_last", "channels_first"])
+def test_other_channels_are_refused(format):
+    """Twice the channels would be taken for two groups by TensorFlow's convolution."""
+    layer = models.ConvLSTM2D(2, 3, data_format=format)
+    one, two = np.zeros((2, 3, 6, 6, 1), np.float32), np.zeros((2, 3, 6, 6, 2), np.float32)
+    if format == "channels_first":
+        one, two = np.moveaxis(one, -1, 2), np.moveaxis(two, -1, 2)
+    layer(one)
+    with pytest.raises(
+        ValueError, match=r"with 1 channels on axis \d of 5, as it was built for.* Received: shape \(2, 3"
+    ):
+        layer(two)
+
+
+def test_an_initializer_may_be_a_function():
+    layer = models.SpatiotemporalLSTM(2, 3, kernel_initializer=lambda shape, dtype=None: tf.ones(shape, dtype))
+    layer.build((None, None, *SIZE, CHANNELS))
+    assert sum(bool(np.all(weight == 1)) for weight in layer.get_weights()) > 2
+
+
 @pytest.mark.parametrize("in_graph", [False, True], ids=["eager", "graph"])
 def test_a_second_derivative_is_refused(make, inputs, in_graph):
     layer = make()

@@ -129,6 +129,12 @@ def test_layer_options_reach_every_layer():
     assert [cell.recurrent_dropout for cell in cells] == [0.25] * 4
 
 
+def test_a_trained_initial_state_is_zero_before_the_first_call():
+    stack = models.Stack("lstm", 3, depth=2, return_state=True, layer_options={"trainable_initial_state": True})
+    for field in tf.nest.flatten(stack.initial_state(2)):
+        np.testing.assert_array_equal(field, np.zeros((2, 3)))
+
+
 def test_layers_with_a_projection_and_a_trained_initial_state_stream(inputs):
     options = {"projection": 2, "trainable_initial_state": True}
     stack = built("lstm", layer_options=options, **BOTH)

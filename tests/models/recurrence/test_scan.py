@@ -300,3 +300,12 @@ def test_slope_of_activation_equals_finite_differences(oracle, name):
 def test_what_keeps_nothing_gives_the_same(oracle, name, compiled):
     case = Case(oracle, name, MASK, FACTORS)
     case.check(*case.run_with_gradients(case.tensors(), keep=False, compiled=compiled, apart=compiled))
+
+
+@pytest.mark.parametrize("wrong", ["projected", "state"])
+def test_a_tensor_in_place_of_tensors_is_refused(wrong):
+    """It would be taken apart along its first axis, and give a result of another shape without a word."""
+    zeros, ones, weights = tf.zeros((2, 4)), tf.ones((5, 2, 4)), Weights([tf.eye(4)])
+    projected, state = (ones, SimpleRNNRecurrence.state_type(zeros)) if wrong == "projected" else ([ones], (zeros,))
+    with pytest.raises(TypeError, match=r"takes a list of projected inputs.* a SimpleRNNState.* Received: \w+, \w+"):
+        scan(SimpleRNNRecurrence("tanh"), projected, state, weights)
