@@ -101,10 +101,12 @@ def from_torch(layers: keras.layers.Layer | Sequence[keras.layers.Layer], state:
     expected = _expected_shapes(layers, arrays)
     missing, surplus = sorted(expected.keys() - arrays.keys()), sorted(arrays.keys() - expected.keys())
     if missing or surplus:
+        prefixed = any(name.endswith(tuple(f".{ending}" for ending in missing)) for name in surplus)
         raise ValueError(
             "PyTorch's weights do not belong to these layers: as many layers as `num_layers` are expected, within "
             "`Bidirectional` for `bidirectional=True`, with `use_bias=False` for `bias=False` and `projection` for "
-            f"`proj_size`. Missing: {missing}. Not expected: {surplus}. Received: {_describe(*layers)}."
+            f"`proj_size`{', and names without the prefix of a larger module' * prefixed}. "
+            f"Missing: {missing}. Not expected: {surplus}. Received: {_describe(*layers)}."
         )
     for name, shape in expected.items():
         if arrays[name].shape != shape:

@@ -93,7 +93,7 @@ PRESETS = {
 }
 """Named configurations, the default first.
 
-- `small`: the telephone prompts and an hour of synthetic speech; 7 to 12 minutes on two CPU cores, by their age.
+- `small`: the telephone prompts and an hour of synthetic speech; 8 to 14 minutes on two CPU cores, by their age.
 - `base`: wider and deeper, with six hours of synthetic speech; under 60 minutes on two CPU cores.
 - `streaming`: as `small`, in one direction: a chunk of 40 ms is transcribed when it has been heard.
 - `own`: as `small`, for recordings of your own in any language: no synthetic English is mixed in.

@@ -228,6 +228,10 @@ def test_a_layer_without_weights_is_refused():
     ("change", "message"),
     [
         (lambda state: state.pop("bias_hh_l0"), r"Missing: \['bias_hh_l0'\]. Not expected: \[\]"),
+        (
+            lambda state: [state.update({f"rnn.{name}": state.pop(name)}) for name in list(state)],
+            r"names without the prefix of a larger module\. Missing: .*Not expected: \['rnn\.bias_hh_l0'",
+        ),
         (lambda state: state.pop("weight_ih_l0"), r"Missing: \['weight_ih_l0'\]"),
         (lambda state: state.update(weight_hr_l0=np.zeros((2, 5))), r"Not expected: \['weight_hr_l0'\]"),
         (lambda state: state.update(weight_ih_l1=np.zeros((2, 5))), r"Not expected: \['weight_ih_l1'\]"),
