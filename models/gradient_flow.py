@@ -10,6 +10,7 @@ import tensorflow as tf
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
+CONVOLUTIONAL = keras.layers.ConvLSTM1D, keras.layers.ConvLSTM2D, keras.layers.ConvLSTM3D
 SHOWN_STEPS = ("first", "middle", "last")
 
 
@@ -38,7 +39,7 @@ def gradient_norms(layer: keras.layers.RNN, loss: Callable[..., tf.Tensor], *arg
         on, and with it the gradient.
 
     Raises:
-        ValueError: a layer that cannot be watched; a loss that does not call it exactly once.
+        ValueError: a layer that cannot be watched; a loss that is no scalar, or does not call it exactly once.
 
     Example:
         A state that is halved at every step lets half of the gradient through:
@@ -56,6 +57,8 @@ def gradient_norms(layer: keras.layers.RNN, loss: Callable[..., tf.Tensor], *arg
         value = loss(*arguments)
     if len(nudges) != 1:
         raise ValueError(_compiled_loss(layer, f"{len(nudges)} calls"))
+    if value.shape.rank != 0:
+        raise ValueError(f"The loss is one number, such as a mean over the batch. Received: shape {value.shape}.")
     # Zeros added to the states: their gradients are those of the states.
     gradients = tape.gradient(value, nudges[0], unconnected_gradients="zero")  # (time, batch, units) each
     # The square of a small float32 would be zero.
@@ -119,7 +122,8 @@ def _compiled_loss(layer: Any, received: str) -> str:
 
 
 def _check_layer(layer: Any) -> None:
-    if not isinstance(layer, keras.layers.RNN) or not layer.built or layer.stateful:
+    of_vectors = isinstance(layer, keras.layers.RNN) and not isinstance(layer, CONVOLUTIONAL)
+    if not of_vectors or not layer.built or layer.stateful:
         received = f"{type(layer).__name__}, built={getattr(layer, 'built', None)}"
         raise ValueError(
             "What is watched is one recurrent layer, built and not stateful: of a model the layer itself, of a Stack "

@@ -68,7 +68,8 @@ def check_state(layer: Any, initial_state: Any, sequences: tf.Tensor) -> None:
 
 def checked_mask(layer: Any, mask: Any, sequences: tf.Tensor) -> tf.Tensor | None:
     """The mask as bool (batch, time)."""
-    mask = mask[0] if isinstance(mask, list | tuple) else mask
+    if isinstance(mask, list | tuple) and not isinstance(mask[0], list | tuple):  # Keras's, of several inputs
+        mask = mask[0]
     if mask is None:
         return None
     mask = tf.convert_to_tensor(mask)

@@ -270,11 +270,24 @@ def test_figure_has_a_line_for_each_record(inputs):
         (lambda: models.GRU(UNITS), "GRU, built=False"),
         (lambda: _stateful(), "stateful=True"),
         (lambda: keras.layers.Bidirectional(models.GRU(UNITS)), "Bidirectional"),
+        (lambda: _convolutional(), "ConvLSTM2D, built=True"),
     ],
 )
 def test_what_cannot_be_watched_is_refused(make, received):
     with pytest.raises(ValueError, match=rf"one recurrent layer, built and not stateful.* Received: .*{received}"):
         gradient_norms(make(), lambda: tf.constant(0.0))
+
+
+def _convolutional():
+    layer = models.ConvLSTM2D(2, 3)
+    layer.build((BATCH, TIME, 6, 6, 1))
+    return layer
+
+
+def test_a_loss_for_each_row_is_refused(inputs):
+    layer = built(models.GRU)
+    with pytest.raises(ValueError, match=r"one number.* Received: shape \(2,\)"):
+        gradient_norms(layer, lambda x: tf.reduce_sum(layer(x), axis=1), tf.constant(inputs))
 
 
 def _stateful():

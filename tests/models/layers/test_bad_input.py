@@ -74,6 +74,13 @@ def test_wrong_mask(layer_class, mask, message):
         built(layer_class)(np.zeros((2, TIME, FEATURES), "float32"), mask=tf.constant(mask))
 
 
+def test_a_mask_may_be_a_nested_list(layer_class):
+    layer, mask = built(layer_class), [[True, True, False], [True, False, False]]
+    sequences = np.random.default_rng(0).normal(size=(2, TIME, FEATURES)).astype("float32")
+    np.testing.assert_array_equal(layer(sequences, mask=mask), layer(sequences, mask=tf.constant(mask)))
+    np.testing.assert_array_equal(layer(sequences, mask=[tf.constant(mask)]), layer(sequences, mask=tf.constant(mask)))
+
+
 @pytest.mark.parametrize(
     "change",
     [
