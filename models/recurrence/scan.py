@@ -185,7 +185,7 @@ def _laid_out_as(given: Sequence[tf.Tensor], gates: Sequence[tf.Tensor]) -> Sequ
 
 def refuse_second_derivative(recurrence: object, *_: tf.Tensor) -> Any:
     raise NotImplementedError(
-        "A derivative in forward mode or a second derivative was asked of a recurrent layer, whose gradient is derived by "
-        "hand and can be taken once, backwards. "
+        "A derivative in forward mode or a second derivative was asked of a recurrent layer, whose gradient is derived "
+        "by hand and can be taken once, backwards. "
         f"Use the layer of the same name in keras.layers where second derivatives are needed. Received: {recurrence}."
     )
