@@ -10,7 +10,8 @@ import tensorflow as tf
 def check_width(layer: str, name: str, width: Any, what: str) -> None:
     # Keras keeps the number in configurations, and takes no other integers than Python's own.
     if isinstance(width, bool) or not isinstance(width, int) or width < 1:
-        convert = f"Make it one of Python's, `int({name})`. " if isinstance(width, Integral) else ""
+        foreign = isinstance(width, Integral) and not isinstance(width, int)
+        convert = f"Make it one of Python's, `int({name})`. " if foreign else ""
         raise ValueError(
             f"The {name} of {layer} is the width of its {what}: a whole number of at least 1. {convert}"
             f"Received: {name}={width!r}."
