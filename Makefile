@@ -1,5 +1,5 @@
 # Every command of the project. `make help` lists them; it reads the comments that begin with two number signs.
-# A new pipeline is one more word here, and the package pipelines/<word> with train, evaluate and export.
+# A new pipeline is one more word here, and the package pipelines/<word>.
 PIPELINES := speech series nlp video
 
 PRESET ?=
@@ -17,6 +17,8 @@ PYTHON3 ?= python3
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 ENVIRONMENT := $(VENV)/.complete
+# Tests run in parallel; tests/conftest.py decides how many workers there are and what stays together.
+PYTEST := $(PYTHON) -m pytest --numprocesses auto --dist loadfile
 
 on = $(filter-out 0 no false,$(1))
 run_option = $(if $(RUN),--run "$(RUN)")
@@ -33,8 +35,9 @@ endif
 endef
 $(eval $(call needs,transcribe,AUDIO,the recordings,AUDIO="a.wav b.mp3"))
 $(eval $(call needs,forecast,CSV,the table of what came before,CSV=measurements.csv))
-$(eval $(call needs,judge,TEXT,the text,TEXT="A quiet film that stays with you."))
 ifeq ($(findstring --file,$(ARGS)),)
+$(eval $(call needs,classify,TEXT,the text,TEXT="A quiet film that stays with you."))
+$(eval $(call needs,judge,TEXT,the text,TEXT="A quiet film that stays with you."))
 $(eval $(call needs,translate,TEXT,the sentence,TEXT="In the beginning"))
 endif
 $(eval $(call needs,predict-video,VIDEO,the video,VIDEO=clip.mp4))
@@ -46,7 +49,7 @@ export GIVEN_TEXT := $(value TEXT)
 unexport PROMPT TEXT
 
 .DEFAULT_GOAL := help
-.PHONY: help setup transcribe forecast judge generate translate predict-video bench gradient-flow docs test test-all lint format clean \
+.PHONY: help setup transcribe forecast classify judge generate translate predict-video bench gradient-flow docs test test-all lint format clean \
 	$(call targets,train) $(call targets,eval) $(call targets,export)
 
 ## help: list the commands
@@ -61,7 +64,7 @@ help:
 	@echo
 	@echo "The first command makes the environment, $(VENV), and the first training gets its data."
 	@echo "ARGS go to the command as they are, such as ARGS=\"--seed 3\"; presets and all settings are listed by:"
-	@$(foreach pipeline,$(PIPELINES),echo "  $(PYTHON) -m pipelines.$(pipeline).train --help";)
+	@$(foreach pipeline,$(PIPELINES),echo "  $(PYTHON) -m pipelines train $(pipeline) --help";)
 	@echo "A file name with spaces is quoted twice: make transcribe AUDIO=\"'my recording.wav'\""
 
 ## setup: make the environment, .venv (each command below does this itself, once)
@@ -69,39 +72,40 @@ setup: $(ENVIRONMENT)
 
 ## train-PIPELINE: train, then evaluate [PRESET=name] [ARGS=…] [RESUME=1: go on with a killed run]
 $(call targets,train): train-%: $(ENVIRONMENT)
-	$(PYTHON) -m pipelines.$*.train $(strip $(PRESET) $(if $(call on,$(RESUME)),--resume) --evaluate $(ARGS))
+	$(PYTHON) -m pipelines train $(strip $* $(PRESET) $(if $(call on,$(RESUME)),--resume) --evaluate $(ARGS))
 
 ## eval-PIPELINE: evaluate the latest run beside the baselines [RUN=folder] [ARGS=…]
 $(call targets,eval): eval-%: $(ENVIRONMENT)
-	$(PYTHON) -m pipelines.$*.evaluate $(strip $(run_option) $(ARGS))
+	$(PYTHON) -m pipelines evaluate $(strip $* $(run_option) $(ARGS))
 
 ## export-PIPELINE: write the latest run as a SavedModel for a server [RUN=folder] [ARGS=…]
 $(call targets,export): export-%: $(ENVIRONMENT)
-	$(PYTHON) -m pipelines.$*.export $(strip $(run_option) $(ARGS))
+	$(PYTHON) -m pipelines export $(strip $* $(run_option) $(ARGS))
 
 ## transcribe: print the words of recordings AUDIO="a.wav b.mp3" [RUN=folder] [ARGS=…]
 transcribe: $(ENVIRONMENT)
-	$(PYTHON) -m pipelines.speech.transcribe $(strip $(AUDIO) $(run_option) $(ARGS))
+	$(PYTHON) -m pipelines transcribe $(strip $(AUDIO) $(run_option) $(ARGS))
 
 ## forecast: print what comes after a table CSV=measurements.csv [RUN=folder] [ARGS=--anomalies]
 forecast: $(ENVIRONMENT)
-	$(PYTHON) -m pipelines.series.forecast $(strip $(CSV) $(run_option) $(ARGS))
+	$(PYTHON) -m pipelines forecast $(strip $(CSV) $(run_option) $(ARGS))
 
-## judge: print the sentiment of a text TEXT="…" [RUN=folder] [ARGS=…]
-judge: $(ENVIRONMENT)
-	$(PYTHON) -m pipelines.nlp.judge $(strip "$$GIVEN_TEXT" $(run_option) $(ARGS))
+## classify: print the sentiment of a text TEXT="…", or of ARGS="--file texts.txt" [RUN=folder] [ARGS=…]
+## judge: the same, under its name until version 0.2
+classify judge: $(ENVIRONMENT)
+	$(PYTHON) -m pipelines classify $(strip $(if $(value TEXT),"$$GIVEN_TEXT") $(run_option) $(ARGS))
 
 ## generate: go on writing after a few words, or from nothing [PROMPT="In the beginning"] [RUN=folder] [ARGS=…]
 generate: $(ENVIRONMENT)
-	$(PYTHON) -m pipelines.nlp.generate $(strip $(if $(value PROMPT),"$$GIVEN_PROMPT") $(run_option) $(ARGS))
+	$(PYTHON) -m pipelines generate $(strip $(if $(value PROMPT),"$$GIVEN_PROMPT") $(run_option) $(ARGS))
 
 ## translate: print the translation of a sentence TEXT="…", or of ARGS="--file sentences.txt" [RUN=folder] [ARGS=…]
 translate: $(ENVIRONMENT)
-	$(PYTHON) -m pipelines.nlp.translate $(strip $(if $(value TEXT),"$$GIVEN_TEXT") $(run_option) $(ARGS))
+	$(PYTHON) -m pipelines translate $(strip $(if $(value TEXT),"$$GIVEN_TEXT") $(run_option) $(ARGS))
 
 ## predict-video: write the frames that come next, or print what a clip shows VIDEO=clip.mp4 [RUN=folder] [ARGS=…]
 predict-video: $(ENVIRONMENT)
-	$(PYTHON) -m pipelines.video.predict $(strip $(VIDEO) $(run_option) $(ARGS))
+	$(PYTHON) -m pipelines predict-video $(strip $(VIDEO) $(run_option) $(ARGS))
 
 ## bench: time the layers beside Keras and, where installed, PyTorch [ARGS=--quick: a few minutes]
 bench: $(ENVIRONMENT)
@@ -118,11 +122,11 @@ docs: $(ENVIRONMENT)
 
 ## test: run the tests that take a few minutes [SLOW=1: all] [ARGS="tests/models -k loss"]
 test: $(ENVIRONMENT)
-	$(PYTHON) -m pytest $(if $(call on,$(SLOW)),,-m "not slow") $(ARGS)
+	$(PYTEST) $(if $(call on,$(SLOW)),,-m "not slow") $(ARGS)
 
 ## test-all: run all tests, the slow ones as well [ARGS=…]
 test-all: $(ENVIRONMENT)
-	$(PYTHON) -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 ## lint: check style, format and types
 lint: $(ENVIRONMENT)
@@ -157,5 +161,5 @@ $(ENVIRONMENT): setup.cfg pyproject.toml
 	if [ $@ -nt setup.cfg ] && [ $@ -nt pyproject.toml ]; then exit 0; fi; \
 	echo "Making the environment, $(VENV): about 1 GB to download and 3.3 GB on disk, some minutes."; \
 	$(PYTHON3) -m venv $(VENV) && \
-	$(PYTHON) -m pip install --disable-pip-version-check --editable '.[test,lint,docs,peers]' && \
+	$(PYTHON) -m pip install --disable-pip-version-check --editable '.[all,test,lint,docs,peers]' && \
 	touch $@

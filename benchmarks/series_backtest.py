@@ -15,7 +15,8 @@ from pipelines.series.backtest import Task, backtest
 from pipelines.series.config import SeriesConfiguration
 from pipelines.series.evaluate import task_of
 from pipelines.series.model import Forecaster
-from pipelines.series.trained import load_forecaster
+from pipelines.series.trained import load_model
+from pipelines.tasks import open_run
 
 
 class Options(commands.RunOptions):
@@ -72,10 +73,10 @@ def _seconds(work: Callable[[], object]) -> float:
 
 def main(arguments: list[str]) -> None:
     options = parse_options(Options, arguments, "python -m benchmarks.series_backtest", __doc__ or "")
-    run = options.open("series")
+    run = open_run("series", options.run)
     configuration = run.read_configuration(SeriesConfiguration)
     task = task_of(configuration, data.load(configuration.data), "test", "", "")
-    print(measure(load_forecaster(run), task, options.fits))
+    print(measure(load_model(run), task, options.fits))
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def measure(series: int, steps: int, folder: Path) -> Measured:
         "steps_per_epoch": batches,
     }
     options = [part for name, value in settings.items() for part in (f"--{name}", str(value))]
-    command = [sys.executable, "-m", "pipelines.series.train", "own", *options]
+    command = [sys.executable, "-m", "pipelines", "train", "series", "own", *options]
     environment = os.environ | {"UNROLLED_RUNS": str(folder / "runs")}
     started = time.perf_counter()
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)

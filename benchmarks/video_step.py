@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.optimization import TrainingConfiguration, TrainingStep
-from pipelines.video.future.config import PRESETS, FutureConfiguration
-from pipelines.video.future.train import batch_loss
-from pipelines.video.future.trained import build
+from pipelines.video.next_frames.config import PRESETS, NextFramesConfiguration
+from pipelines.video.next_frames.train import batch_loss
+from pipelines.video.next_frames.trained import build
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "ConvLSTM": {"head": "pixels", "matching": (), "coordinates": False, "patch": 4, "filters": (64,), "depth": 2},
@@ -46,7 +46,9 @@ class Measured(NamedTuple):
     processor: float
 
 
-def training_step(configuration: FutureConfiguration, layer: type | None) -> tuple[TrainingStep, dict[str, tf.Tensor]]:
+def training_step(
+    configuration: NextFramesConfiguration, layer: type | None
+) -> tuple[TrainingStep, dict[str, tf.Tensor]]:
     """Returns the step of a network, with another ConvLSTM2D if one is given, and a batch."""
     if layer is None:
         forecaster = build(configuration)
@@ -62,7 +64,7 @@ def training_step(configuration: FutureConfiguration, layer: type | None) -> tup
     return TrainingStep(forecaster, loss, TrainingConfiguration(), 1000, specification), batch
 
 
-def measure(configuration: FutureConfiguration, rounds: int) -> dict[str, Measured]:
+def measure(configuration: NextFramesConfiguration, rounds: int) -> dict[str, Measured]:
     """Times the steps of both layers in turn, after one that makes the graph."""
     steps = {name: training_step(configuration, layer) for name, layer in LAYERS.items()}
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in steps}

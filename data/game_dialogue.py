@@ -11,6 +11,7 @@ import numpy as np
 import soundfile
 import tensorflow_datasets as tfds
 
+from data.dialogue_scripts import DIALOGUE_PACKAGE, dialogue_entries
 from data.packages import Package, fetch
 from data.speech_corpus import ALTERNATIVE, SpeechCorpus
 from data.splits import assign_split, without_near_duplicates
@@ -21,13 +22,6 @@ AUDIO_PACKAGE = Package(
     "fillets-ng-data-cs",
     version="1.0.1-1.1",
     sha256="3ecef99b9456f1c80c9625c6f2418642b52d58e7167a46bad7a412db17991b14",
-    alternative=ALTERNATIVE,
-)
-DIALOGUE_PACKAGE = Package(
-    "apt",
-    "fillets-ng-data",
-    version="1.0.1-1.1",
-    sha256="25de89afd8b1adf7bcace8290248a6a22c89cd42300317e69000e162c032cf84",
     alternative=ALTERNATIVE,
 )
 SAMPLE_RATE = 16_000  # Hz
@@ -48,16 +42,6 @@ _CITATION = """\
   howpublished = {Debian packages fillets-ng-data and fillets-ng-data-cs},
 }
 """
-_STRING = r'"((?:[^"\\]|\\.)*)"'
-_ENTRY = re.compile(rf"dialogId\(\s*{_STRING}\s*,\s*{_STRING}\s*,\s*{_STRING}\s*\)(?:\s*dialogStr\(\s*{_STRING}\s*\))?")
-
-
-class Entry(NamedTuple):
-    """One entry of a dialogue script: its English original, and its translation (None if there is none)."""
-
-    name: str
-    english: str
-    translation: str | None
 
 
 class Line(NamedTuple):
@@ -117,18 +101,6 @@ class GameDialogue(SpeechCorpus):
             )
 
 
-def dialogue_entries(script: str) -> list[Entry]:
-    r"""Return the entries of a dialogue script.
-
-    >>> dialogue_entries('dialogId("a", "font", "Yes.")\ndialogStr("Ano.")')
-    [Entry(name='a', english='Yes.', translation='Ano.')]
-    """
-    return [
-        Entry(name, _unescape(english), None if translation is None else _unescape(translation))
-        for name, _, english, translation in (match.groups() for match in _ENTRY.finditer(script))
-    ]
-
-
 def read_lines(audio_folder: Path, script_folder: Path) -> tuple[list[Line], dict[str, list[str]]]:
     """Return the lines that have words and a recording, and the names of the others, by reason.
 
@@ -182,7 +154,3 @@ def _problem(path: Path) -> str:
             return "" if read and read == file.frames else f"{read} of {file.frames} frames can be read"
     except soundfile.LibsndfileError as error:
         return str(error)
-
-
-def _unescape(string: str) -> str:
-    return re.sub(r"\\(.)", r"\1", string)

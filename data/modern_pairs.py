@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
 
-from data.game_dialogue import DIALOGUE_PACKAGE, dialogue_entries
+from data.dialogue_scripts import DIALOGUE_PACKAGE, dialogue_entries
 from data.packages import Package, fetch
 from data.parallel_text import Pair, ParallelText, clear_splits
 from data.splits import assign_split

@@ -19,7 +19,7 @@ import tensorflow_datasets as tfds
 
 from data import telephone_prompts
 from data.composed_phrases import compose_phrases
-from data.game_dialogue import DIALOGUE_PACKAGE, dialogue_entries
+from data.dialogue_scripts import DIALOGUE_PACKAGE, dialogue_entries
 from data.packages import Package, PackageError, fetch
 from data.speech_corpus import ALTERNATIVE, SpeechCorpus
 from data.splits import assign_split, stable_fraction, without_near_duplicates

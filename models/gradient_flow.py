@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
-from matplotlib import colormaps
-from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 CONVOLUTIONAL = keras.layers.ConvLSTM1D, keras.layers.ConvLSTM2D, keras.layers.ConvLSTM3D
 SHOWN_STEPS = ("first", "middle", "last")
@@ -212,12 +213,16 @@ class GradientFlow(keras.callbacks.Callback):
                     tf.summary.scalar(f"gradient_norm/{name}", norm)
             self._writer.flush()
 
-    def figure(self) -> Figure:
+    def figure(self) -> "Figure":
         """Draws all records, from dark to bright, over the steps of time.
 
         Raises:
             ValueError: there are none.
+            ModuleNotFoundError: Matplotlib is not installed; the layers do without it.
         """
+        from matplotlib import colormaps
+        from matplotlib.figure import Figure
+
         if not self.records:
             raise ValueError(
                 "Nothing is recorded yet. Hand the callback to fit(callbacks=[…]) first. Received: no records."

@@ -97,13 +97,7 @@ def load_trained(run: Run, build: Callable[[], ModelType]) -> ModelType:
     Raises:
         RunError: The run was not trained to its end, or its weights do not fit the model.
     """
-    weights = run.folder / "model.weights.h5"
-    if not weights.exists():
-        raise RunError(
-            f"The run has no trained weights. Expected {weights.name}, which a training writes at its end. Go on with "
-            f"the run, make train-{run.pipeline} PRESET={run.preset} RESUME=1, or take another one. "
-            f"Received: {str(run.folder)!r}"
-        )
+    weights = trained_weights(run)
     model = build()
     try:
         model.load_weights(weights)
@@ -114,6 +108,22 @@ def load_trained(run: Run, build: Callable[[], ModelType]) -> ModelType:
             f"again. Received: {str(run.folder)!r} ({error})"
         ) from error
     return model
+
+
+def trained_weights(run: Run) -> Path:
+    """Returns the file of a finished run's weights.
+
+    Raises:
+        RunError: The run was not trained to its end.
+    """
+    weights = run.folder / "model.weights.h5"
+    if not weights.exists():
+        raise RunError(
+            f"The run has no trained weights. Expected {weights.name}, which a training writes at its end. Go on with "
+            f"the run, make train-{run.pipeline} PRESET={run.preset} RESUME=1, or take another one. "
+            f"Received: {str(run.folder)!r}"
+        )
+    return weights
 
 
 class WeightAverage:

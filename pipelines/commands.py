@@ -1,24 +1,32 @@
-"""What the commands of every pipeline do alike: find their run, report errors as messages, say what to type next."""
+"""What the commands of every task do alike: train, evaluate, export, open a model, report errors as messages."""
 
+import argparse
+import json
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, Literal
 
+import pydantic
 from pydantic import Field
 
+from pipelines import hints, predictors
+from pipelines.advice import run_advice
 from pipelines.configuration import (
     Configuration,
     ConfigurationError,
     ConfigurationType,
+    did_you_mean,
     parse_command_line,
     parse_options,
 )
+from pipelines.evaluation import Evaluation, markdown_table
 from pipelines.runs import Run
+from pipelines.tasks import RENAMED, Task, all_tasks, latest_run, open_run, presets_named, task_of, tasks_named
 
-OURS = ("pipelines", "data", "models")
+OURS = ("pipelines", "data", "models", "unrolled")
 _OUR_ERROR_IN_A_GRAPH = re.compile(
     # TensorFlow puts the traceback of Python code that a graph has run into its own error's message.
     rf"^(?:{'|'.join(OURS)})\.[\w.]+: (?P<message>.+?)(?=\n\s*\n|\n\s*\[\[|\Z)",
@@ -27,13 +35,19 @@ _OUR_ERROR_IN_A_GRAPH = re.compile(
 
 
 class TrainingCommand(Configuration):
-    """Base of a pipeline's configuration: what its training command takes besides the experiment itself."""
+    """Base of a task's configuration: what its training command takes besides the experiment itself."""
 
     seed: int = Field(0, ge=0, le=2**32 - 1, description="of weights, order, augmentation and dropout")
+    initialise: Path | None = Field(None, description="folder of a run whose weights the training starts from")
     resume: bool = Field(
-        False, exclude=True, description="go on with the newest unfinished run, of the preset if one is named"
+        False, exclude=True, description="continue the newest unfinished run, of the preset if one is named"
     )
     evaluate: bool = Field(False, exclude=True, description="evaluate the run when it is trained")
+
+    @pydantic.field_validator("task", mode="before", check_fields=False)
+    @classmethod
+    def _task_of_now(cls, task: str) -> str:
+        return RENAMED.get(task, task)
 
 
 class RunOptions(Configuration):
@@ -41,62 +55,243 @@ class RunOptions(Configuration):
 
     run: Path | None = Field(None, description="folder of the run; by default the one that finished last")
 
-    def open(self, pipeline: str) -> Run:
-        """Returns the run that was asked for."""
-        return Run.latest(pipeline) if self.run is None else Run.open(self.run)
+
+class ExportOptions(RunOptions):
+    """Options of the export."""
+
+    folder: Path = Field(Path("exports"), description="folder of all exports")
 
 
-def training_run(
-    pipeline: str, presets: Mapping[str, ConfigurationType], arguments: Sequence[str], description: str
-) -> tuple[Run, ConfigurationType]:
-    """Reads the command line of a training and returns its run, new or to be resumed, with its configuration.
+class ResultsOptions(RunOptions):
+    """Options of the table."""
+
+    split: str = Field("test", description="split whose evaluation is printed")
+
+
+class AnswerOptions(Configuration):
+    """Options of a command that asks a model."""
+
+    run: Path | None = Field(None, description="folder of a run or an export; by default the run that finished last")
+    format: Literal["text", "json"] = Field("text", description="json: one object a line, for other programs")
+
+
+def train(arguments: Sequence[str]) -> None:
+    """Trains what a preset describes: `TASK [PRESET] [--training.epochs 3 …]`."""
+    name, rest = _task_first("train", arguments)
+    task, run, configuration = training_run(name, rest)
+    task.part("train").train(run, configuration)
+    print(f"Wrote {run.folder}")
+    if configuration.evaluate:
+        evaluate_run(task, run, {})
+        return
+    for line in run_advice(run):
+        print(line)
+    commands = [hints.command(verb, task.pipeline) for verb in ("evaluate", "export")]
+    print(f"Next: {', '.join(commands)}, {hints.answer(*task.part('predictor').EXAMPLE)}")
+
+
+def train_run(
+    name: str,
+    preset: str | None,
+    initialise: str | Path | Run | None,
+    resume: str | Path | Run | None,
+    evaluated: bool,
+    settings: Mapping[str, Any],
+) -> Run:
+    """Trains from Python: the work of `unrolled.train`, whose arguments these are."""
+    presets = presets_named(name)
+    if resume is not None:
+        if preset is not None or initialise is not None or settings:
+            raise ConfigurationError(
+                "A run that is resumed keeps the settings with which it started. Expected none beside it. Leave them "
+                f"out. Received: preset {preset!r}, initialise {initialise!r}, {', '.join(settings) or 'no setting'}"
+            )
+        run = resume if isinstance(resume, Run) else Run.open(resume)
+        task = task_of(open_run(name, run.folder))
+        configuration = run.read_configuration(type(next(iter(task.presets.values()))))
+    else:
+        preset = next(iter(presets)) if preset is None else preset
+        if preset not in presets:
+            raise ConfigurationError(
+                f"There is no preset {preset!r} of {name}. Expected one of: {', '.join(presets)}."
+                f"{did_you_mean(preset, presets)} Received: {preset!r}"
+            )
+        task = _task_with(tasks_named(name), preset)
+        folder = initialise.folder if isinstance(initialise, Run) else initialise and Path(initialise)
+        configuration = presets[preset].replace(**settings, **({"initialise": folder} if folder else {}))
+        run = Run.create(task.pipeline, preset, configuration)
+    run.lock()
+    task.part("train").train(run, configuration)
+    if evaluated:
+        evaluate_run(task, run, {})
+    return run
+
+
+def training_run(name: str, arguments: Sequence[str]) -> tuple[Task, Run, Any]:
+    """Reads the command line of a training, and returns its task, its run, new or to be resumed, and its configuration.
 
     No other process trains the run until this one ends.
 
+    Args:
+        name: of a task, or of a pipeline, whose presets are those of all its tasks.
+        arguments: `[PRESET] [--option value …]`.
+
     Raises:
-        ConfigurationError: if settings are given for a run that is resumed, which has its own.
-        RunError: if there is no run to resume, or the new one cannot be written.
+        ConfigurationError: settings are given for a run that is resumed, which has its own.
+        RunError: there is no run to resume, or the new one cannot be written.
     """
-    program = f"python -m pipelines.{pipeline}.train"
-    names = [argument.partition("=")[0] for argument in arguments if argument.startswith("--")]
-    others = [name for name in names if name not in ("--resume", "--evaluate", "--no_evaluate")]
-    if "--resume" in names and others:  # which the preset may refuse, but the run would not have
+    tasks, presets = tasks_named(name), presets_named(name)
+    options = [argument.partition("=")[0] for argument in arguments if argument.startswith("--")]
+    others = [option for option in options if option not in ("--resume", "--evaluate", "--no_evaluate")]
+    if "--resume" in options and others:  # which the preset may refuse, but the run would not have
         raise ConfigurationError(
             "A run that is resumed keeps the settings with which it started. Expected no option beside --resume "
             "(RESUME=1) but the preset. Leave the others out, or start a new run, without --resume. "
             f"Received: {', '.join(others)}"
         )
-    preset, configuration = parse_command_line(presets, arguments, program, description)
-    if not getattr(configuration, "resume", False):
-        run = Run.create(pipeline, preset, configuration)
+    description = f"Trains a network of the task {' or '.join(task.name for task in tasks)}."
+    preset, configuration = parse_command_line(presets, arguments, f"unrolled train {name}", description)
+    if not configuration.resume:
+        run = Run.create(tasks[0].pipeline, preset, configuration)
         run.lock()
-        return run, configuration
+        return _task_with(tasks, preset), run, configuration
     named = not arguments[0].startswith("-")
-    run = Run.newest_unfinished(pipeline, preset if named else None)
-    print(f"Going on with {run.folder}, configured as it was when it started.")
-    started = run.read_configuration(type(presets.get(run.preset, configuration)))
-    return run, started.replace(evaluate=True) if getattr(configuration, "evaluate", False) else started
+    run = Run.newest_unfinished(tasks[0].pipeline, preset if named else None)
+    print(f"Resuming {run.folder}, with the configuration with which it started.")
+    task = task_of(run)
+    started = run.read_configuration(type(next(iter(task.presets.values()))))
+    return task, run, started.replace(evaluate=True) if configuration.evaluate else started
 
 
-@contextmanager
-def removed_if_refused(run: Run) -> Iterator[None]:
-    """Removes the folder of a run whose preparation fails, unless something was trained in it before.
+def evaluate(arguments: Sequence[str]) -> None:
+    """Evaluates a run beside the baselines: `[TASK] [--run FOLDER] [--split test …]`."""
+    task, run, rest = _task_and_run("evaluate", arguments)
+    options = _options_of_run(task, run, task.part("evaluate").EvaluationOptions, "evaluate", rest)
+    assert run is not None  # --help has ended the process
+    evaluate_run(task, run, {name: value for name, value in options if name != "run"})
 
-    Else RESUME=1 would go on with a run that never began, instead of the one that was killed.
+
+def evaluate_run(task: Task, run: Run, options: Mapping[str, Any]) -> Evaluation:
+    """Evaluates a run, and prints the table, what it means, and what was written."""
+    evaluation: Evaluation = task.part("evaluate").evaluate(run, **options)
+    evaluation.print()
+    for line in run_advice(run, evaluation):
+        print(line)
+    table, page = (evaluation.file_name(name) for name in ("evaluation.json", "report.html"))
+    print(f"Wrote {run.folder}/{table} and {page}")
+    others = f"{hints.command('export', task.pipeline)}; {hints.answer(*task.part('predictor').EXAMPLE)}"
+    print(f"Next: open {run.folder / page} in a browser; {others}")
+    return evaluation
+
+
+def export(arguments: Sequence[str]) -> None:
+    """Writes a run as a SavedModel for a server: `[TASK] [--run FOLDER] [--folder exports]`."""
+    task, run, rest = _task_and_run("export", arguments)
+    options = _options_of_run(task, run, ExportOptions, "export", rest)
+    assert run is not None  # --help has ended the process
+    folder: Path = task.part("export").export_run(run, options.folder)
+    print(f"Wrote {folder} (SavedModel, model_card.md, warm-up requests)")
+    served = f"tensorflow_model_server --model_name={task.pipeline} --model_base_path={folder.parent.resolve()}"
+    print(f'Next: serve it, {served}; in Python, unrolled.load("{folder}")')
+
+
+def results(arguments: Sequence[str]) -> None:
+    """Prints the evaluation of a run as a Markdown table, for a page: `[TASK] [--run FOLDER] [--split test]`."""
+    task, run, rest = _task_and_run("results", arguments)
+    options = _options_of_run(task, run, ResultsOptions, "results", rest)
+    assert run is not None  # --help has ended the process
+    name = Evaluation(options.split, 0, []).file_name("evaluation.json")
+    configuration = run.read_json("configuration.json")
+    print(markdown_table(Evaluation.from_json(run.read_json(name))))
+    print(
+        f"\n`{hints.command('train', task.pipeline, run.preset)}`, seed {configuration.get('seed')}, {run.folder.name}"
+    )
+
+
+def answer(verb: str, arguments: Sequence[str]) -> None:
+    """Asks a model: `transcribe`, `forecast` and the like, by the module of that name in a task's package.
+
+    The module has `Options` and `answer(options, load)`, where `load()` returns the task's predictor.
     """
+    module = verb.replace("-", "_")
+    tasks = [task for task in all_tasks() if task.has(module)]
+    folder = _run_option(arguments)
+    if len(tasks) > 1:  # the tasks of one pipeline: the run decides
+        asked_for_help = any(each in ("-h", "--help") for each in arguments)
+        run = predictors.opened(folder)[0] if folder else None if asked_for_help else latest_run(tasks[0].pipeline)
+        tasks = [task_of(run)] if run else tasks
+    part = tasks[0].part(module)
+    options = parse_options(part.Options, arguments, f"unrolled {verb}", part.__doc__ or "")
+    part.answer(options, lambda: predictors.load(options.run or tasks[0].name, tasks[0].name))
+
+
+def print_answers(answers: Iterable[Mapping[str, Any]]) -> None:
+    """Prints answers as JSON, one object a line."""
+    for each in answers:
+        print(json.dumps(each, ensure_ascii=False, default=lambda value: value.tolist()), flush=True)
+
+
+def report_done(line: str) -> None:
+    """Reports what was done, beside the answers, which another program may read."""
+    print(line, file=sys.stderr)
+
+
+def _task_first(command: str, arguments: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """Splits off the name of a task, or ends with the help."""
+    if arguments and not arguments[0].startswith("-"):
+        return arguments[0], arguments[1:]
+    names = ", ".join(task.name for task in all_tasks())
+    if any(each in ("-h", "--help") for each in arguments):
+        print(f"usage: unrolled {command} TASK [OPTIONS]\n\nTasks: {names}")
+        print(f"\nunrolled {command} TASK --help lists the options.")
+        raise SystemExit(0)
+    raise ConfigurationError(
+        f"The command needs a task first. Expected one of: {names}. Type: unrolled {command} speech. "
+        f"Received: {' '.join(arguments) or 'nothing'}"
+    )
+
+
+def _task_and_run(command: str, arguments: Sequence[str]) -> tuple[Task, Run | None, Sequence[str]]:
+    """Returns the task and the run that a command works on, and its options; no run for `--help`."""
+    folder = _run_option(arguments)
+    if folder and arguments[0].startswith("-"):
+        run = Run.open(folder)
+        return task_of(run), run, arguments
+    name, rest = _task_first(command, arguments)
+    if any(each in ("-h", "--help") for each in rest):
+        return tasks_named(name)[0], None, rest
+    run = open_run(name, folder)
+    return task_of(run), run, rest
+
+
+def _run_option(arguments: Sequence[str]) -> Path | None:
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--run", type=Path, default=None)
     try:
-        yield
-    except BaseException:
-        if not any((run.folder / name).exists() for name in ("checkpoints", "history.csv")):
-            run.remove()
+        folder: Path | None = parser.parse_known_args(list(arguments))[0].run
+    except argparse.ArgumentError:  # without a value: the full parser explains it
+        return None
+    return folder
+
+
+def _options_of_run(
+    task: Task, run: Run | None, options: type[ConfigurationType], command: str, arguments: Sequence[str]
+) -> ConfigurationType:
+    try:
+        description = f"{command.capitalize()}s a finished run of the task {task.name}."
+        return parse_options(options, arguments, f"unrolled {command} {task.name}", description)
+    except SystemExit as end:
+        if end.code and run and _run_option(arguments) is None:
+            print(
+                f"These are options of the latest run, {run.folder}, task {task.name}; --run FOLDER (make: RUN=) "
+                "names another.",
+                file=sys.stderr,
+            )
         raise
 
 
-def run_options(
-    options: type[ConfigurationType], pipeline: str, command: str, arguments: Sequence[str], description: str
-) -> ConfigurationType:
-    """Reads the command line of a command that works on a finished run."""
-    return parse_options(options, arguments, f"python -m pipelines.{pipeline}.{command}", description)
+def _task_with(tasks: Sequence[Task], preset: str) -> Task:
+    return next(task for task in tasks if preset in task.presets)
 
 
 def main(command: Callable[[list[str]], None]) -> None:

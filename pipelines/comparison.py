@@ -1,9 +1,14 @@
 """Whether a row of a table differs from the model's beyond chance, in words."""
 
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pipelines.evaluation import FEWEST, Metric, Statistic, paired_difference
+from pipelines.evaluation import FEWEST, Metric, Row, Statistic, paired_difference
+
+Answers = TypeVar("Answers")
 
 SIGNIFICANT = 0.05  # p-values below
 RESAMPLINGS = 1000
@@ -41,3 +46,36 @@ def comparison(
     verdict = f"significantly {verdict}" if p < SIGNIFICANT else "not significantly different from"
     sign = "≤" if p <= 2 / (RESAMPLINGS + 1) else "="  # no resampling on the other side: it may be smaller
     return f"{verdict} the model: {metric} difference {difference}, p {sign} {p:.3f}"
+
+
+def compared_rows(
+    answers: Mapping[str, Answers],
+    metrics: Callable[[Answers], Mapping[str, Metric]],
+    compare: Callable[[Answers, Answers], str],
+    notes: Mapping[str, str],
+) -> list[Row]:
+    """Returns a row for the model and for each baseline; a baseline's notes state whether it differs beyond chance.
+
+    Args:
+        answers: of each row on the same examples, the model's first.
+        metrics: returns the metrics of a row's answers.
+        compare: `compare(model, other)` states in words how another row's answers differ from the model's.
+        notes: what each row is; a row may have none.
+
+    Example:
+        >>> answers = {"model": [0.0] * 90, "zero": [0.5] * 90}
+        >>> rows = compared_rows(
+        ...     answers,
+        ...     lambda errors: {"mae": Metric(float(np.mean(errors)))},
+        ...     lambda model, other: comparison(model, other, "MAE"),
+        ...     {"zero": "always zero"},
+        ... )
+        >>> rows[1].name, rows[1].notes
+        ('zero', 'always zero; significantly worse than the model: MAE difference 0.500 [0.500, 0.500], p ≤ 0.002')
+    """
+    model = next(iter(answers))
+    rows = []
+    for name, each in answers.items():
+        parts = [notes.get(name, ""), "" if name == model else compare(answers[model], each)]
+        rows.append(Row(name, dict(metrics(each)), notes="; ".join(part for part in parts if part)))
+    return rows

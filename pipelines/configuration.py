@@ -11,11 +11,12 @@ A field that steers one command and is no part of the experiment (`resume`, say)
 """
 
 import difflib
+import json
 import re
 import reprlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, Self, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, Self, TypeVar, get_args, get_origin, get_type_hints
 
 import pydantic
 import tyro
@@ -51,6 +52,8 @@ class Configuration(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
+    RENAMED: ClassVar[Mapping[str, str]] = {}
+    """Settings of 0.1 whose names have changed: an old run is read with them, a command line is told the new name."""
 
     def __init__(self, **values: Any) -> None:
         try:
@@ -86,13 +89,24 @@ class Configuration(pydantic.BaseModel):
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Return the configuration that `to_json` wrote.
+        """Returns the configuration that `to_json` wrote, in this version or the one before.
 
         Raises:
-            ConfigurationError: if `text` is not JSON, or does not fit the schema.
+            ConfigurationError: `text` is not JSON, or does not fit the schema.
+
+        Example:
+            >>> class Network(Configuration):
+            ...     RENAMED = {"width": "units"}
+            ...     units: int = 128
+            >>> Network.from_json('{"width": 64}')
+            Network(units=64)
         """
         try:
-            return cls.model_validate_json(text)
+            return cls.model_validate_json(json.dumps(_with_new_names(json.loads(text), cls)))
+        except json.JSONDecodeError as error:
+            raise ConfigurationError(
+                f"The text is not JSON: {error}. Write the file again. Received: {reprlib.repr(text)}"
+            ) from None
         except pydantic.ValidationError as error:
             raise ConfigurationError(_explain(error, cls)) from None
 
@@ -126,7 +140,7 @@ def parse_command_line(
         if preset not in presets:
             raise ConfigurationError(
                 f"There is no preset {preset!r}. Expected one of: {', '.join(presets)}."
-                f"{_did_you_mean(preset, presets)} Received: {preset!r}"
+                f"{did_you_mean(preset, presets)} Received: {preset!r}"
             )
         description += f"\n\nPresets: {', '.join(presets)} (default: {next(iter(presets))}). Defaults below: {preset}."
         default = presets[preset]
@@ -248,31 +262,60 @@ def _explain(error: pydantic.ValidationError, kind: type[Configuration]) -> str:
             lines.append(f"The text is not JSON: {message}. Write the file again. Received: {received}")
         else:
             choices = re.findall(r"'([^']*)'", str(detail.get("ctx", {}).get("expected", "")))
-            fix = _did_you_mean(str(detail["input"]), choices) or f" Change {path or 'it'}."
+            fix = did_you_mean(str(detail["input"]), choices) or f" Change {path or 'it'}."
             lines.append(f"{path or 'The settings'}: {message}.{fix} Received: {received}")
     return "\n".join(lines)
 
 
+def _with_new_names(values: Any, kind: type[Configuration]) -> Any:
+    """Returns the values of a configuration with the names that its settings have now."""
+    if not isinstance(values, dict):
+        return values
+    renamed = {kind.RENAMED.get(name, name): value for name, value in values.items()}
+    return {
+        name: _with_new_names(value, part) if (part := _part(kind, name)) else value for name, value in renamed.items()
+    }
+
+
+def _part(kind: type[Configuration], name: str) -> type[Configuration] | None:
+    """Returns the configuration that is nested in `kind` under a name."""
+    annotation = kind.model_fields[name].annotation if name in kind.model_fields else None
+    return annotation if isinstance(annotation, type) and issubclass(annotation, Configuration) else None
+
+
+def _new_name(path: str, kind: type[Configuration]) -> str | None:
+    """Returns the name that a setting of 0.1 has now; None if it never was one."""
+    first, _, rest = path.partition(".")
+    if not rest:
+        return kind.RENAMED.get(first)
+    first = kind.RENAMED.get(first, first)
+    part = _part(kind, first)
+    new = _new_name(rest, part) if part else None
+    return f"{first}.{new}" if new else None
+
+
 def _explain_unknown(path: str, kind: type[Configuration]) -> str:
     """Say that `path` is no setting of `kind`, which ones stand beside it, and which one is nearest."""
+    if new := _new_name(path, kind):
+        return f"The setting {path!r} has a new name. Expected {new!r}. Write {new!r} instead."
     settings = list(_settings(kind))
     parent, _, name = path.rpartition(".")
     siblings = [setting for setting in settings if setting.rpartition(".")[0] == parent]
     siblings = siblings or [setting for setting in settings if "." not in setting]
     elsewhere = [setting for setting in settings if setting.endswith(f".{name}")]
-    suggestion = f" Did you mean {elsewhere[0]!r}?" if elsewhere else _did_you_mean(path, settings)
+    suggestion = f" Did you mean {elsewhere[0]!r}?" if elsewhere else did_you_mean(path, settings)
     return f"There is no setting {path!r}. Expected one of: {', '.join(siblings)}.{suggestion}"
 
 
 def _settings(kind: type[Configuration], prefix: str = "") -> Iterator[str]:
     """Yield the dotted names of all settings of a configuration, nested ones included."""
-    for name, field in kind.model_fields.items():
+    for name in kind.model_fields:
         yield prefix + name
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Configuration):
-            yield from _settings(field.annotation, f"{prefix}{name}.")
+        if part := _part(kind, name):
+            yield from _settings(part, f"{prefix}{name}.")
 
 
-def _did_you_mean(received: str, names: Iterable[str]) -> str:
-    """Return a sentence with the nearest of `names`, or nothing if none is near."""
+def did_you_mean(received: str, names: Iterable[str]) -> str:
+    """Returns a sentence with the nearest of `names`, or nothing if none is near."""
     nearest = difflib.get_close_matches(received, list(names), n=1, cutoff=0.5)
     return f" Did you mean {nearest[0]!r}?" if nearest else ""

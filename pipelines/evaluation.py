@@ -158,6 +158,20 @@ class Evaluation(NamedTuple):
             console.print("The intervals stand in the JSON file and in the report; a wider terminal shows them here.")
 
 
+def markdown_table(evaluation: Evaluation) -> str:
+    """Returns an evaluation as a table in Markdown, each value with its interval.
+
+    Example:
+        >>> print(markdown_table(Evaluation("test", 9, [Row("model", {"wer": Metric(0.25, 0.125, 0.5)})])))
+        |  | wer |
+        | --- | --- |
+        | model | 0.250 [0.125, 0.500] |
+    """
+    heads, rows = evaluation.cells()
+    lines = [heads, ["---"] * len(heads), *([cell.replace("|", r"\|") for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
 def columns_that_fit(heads: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[list[int]]:
     """Places of the columns of one table or, where a terminal is narrow, of several, each beginning with the names."""
     widths = [max(len(line[place]) for line in (heads, *rows)) + 3 for place in range(len(heads))]

@@ -12,10 +12,13 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
-from pipelines.evaluation import Evaluation
+from pipelines.evaluation import Evaluation, markdown_table
 from pipelines.runs import Run, RunError
+from pipelines.served import Signature
 
 PYTHON_OPERATIONS = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
+DESCRIBING = ("configuration.json", "versions.json", "description.json", "evaluation.json")
+"""The files of a run that an export carries, so that a predictor can be made of it."""
 MOST_WARMUP_REQUESTS = 1000
 """TensorFlow Serving refuses a model with more."""
 
@@ -39,6 +42,7 @@ def export(
     model_card: str,
     warmup: Sequence[WarmupRequest],
     folder: Path | str = "exports",
+    files: Mapping[str, Path] | None = None,
 ) -> Path:
     """Writes `<folder>/<name>/<version>/`, whole or not at all, and returns its path.
 
@@ -53,6 +57,7 @@ def export(
         model_card: Markdown: data, licence, metrics, limits.
         warmup: At least one request; each is run on the saved model before it gets its version.
         folder: Where all exports are.
+        files: More files to copy into the export, by the place that they get.
 
     Raises:
         ValueError: The name cannot be a folder's, there is no `serving_default`, a signature needs XLA or
@@ -92,6 +97,9 @@ def export(
         (partial / "model_card.md").write_text(model_card, encoding="utf-8")
         extra = partial / "assets.extra"
         extra.mkdir(exist_ok=True)
+        for place, path in (files or {}).items():
+            (partial / place).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, partial / place)
         with tf.io.TFRecordWriter(str(extra / "tf_serving_warmup_requests")) as writer:
             for log in _prediction_logs(partial, name, warmup):
                 writer.write(log.SerializeToString())
@@ -101,6 +109,34 @@ def export(
         if isinstance(error, tf.errors.OpError):  # a full disk, or a folder that cannot be written, in its words
             raise OSError(f"The export could not be written to {models}: {error.message}") from error
         raise
+
+
+def export_signatures(
+    run: Run,
+    owner: tf.Module | keras.Model,
+    signatures: Mapping[str, Signature],
+    model_card: str,
+    warmup: Sequence[WarmupRequest],
+    folder: Path | str = "exports",
+    files: Sequence[str] = (),
+) -> Path:
+    """Writes `<folder>/<pipeline>-<preset>/<version>/` and returns its path.
+
+    What the task's predictor reads beside the signatures is in `assets.extra/run`, a run folder without weights.
+
+    Args:
+        run: The run that is exported.
+        owner: Owns the tables that the signatures use, as of `export`.
+        signatures: By name, as the task's `served` returns them.
+        model_card: As of `export`.
+        warmup: As of `export`.
+        folder: Where all exports are.
+        files: Files of the run that the predictor reads beside its configuration and description.
+    """
+    concrete = {name: signature.concrete() for name, signature in signatures.items()}
+    beside = {f"assets.extra/run/{name}": run.folder / name for name in (*DESCRIBING, *files)}
+    name = f"{run.pipeline}-{run.preset}"
+    return export(owner, concrete, name, model_card, warmup, folder, {k: v for k, v in beside.items() if v.exists()})
 
 
 def metrics_table(run: Run, examples: str) -> str:
@@ -114,10 +150,9 @@ def metrics_table(run: Run, examples: str) -> str:
         evaluation = Evaluation.from_json(run.read_json("evaluation.json"))
     except RunError:
         return f"Not evaluated; run make eval-{run.pipeline} before the export.\n"
-    heads, rows = evaluation.cells()
-    lines = [heads, ["---"] * len(heads), *([cell.replace("|", r"\|") for cell in row] for row in rows)]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"{evaluation.split} split, {evaluation.examples} {examples}, 95 % intervals:\n\n{table}\n"
+    return (
+        f"{evaluation.split} split, {evaluation.examples} {examples}, 95 % intervals:\n\n{markdown_table(evaluation)}\n"
+    )
 
 
 def _refuse_what_a_server_lacks(name: str, signature: Any) -> None:

@@ -3,13 +3,14 @@
 import base64
 import html
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
 from pipelines import plots
+from pipelines.advice import run_advice
 from pipelines.evaluation import Evaluation, columns_that_fit
 from pipelines.runs import Run
 
@@ -81,6 +82,43 @@ def evaluation_tables(evaluation: Evaluation) -> list[Table]:
     tables[-1] = tables[-1]._replace(caption=caption)
     notes = [[row.name, row.notes] for row in evaluation.rows if row.notes]
     return [*tables, Table(["", "notes"], notes)] if notes else tables
+
+
+def write_evaluation(
+    run: Run,
+    evaluation: Evaluation,
+    title: str,
+    metric: str,
+    explanation: str | Sequence[str | Table | Picture | Code],
+    sections: Sequence[Section] = (),
+    answers: Mapping[str, object] | None = None,
+) -> None:
+    """Writes `evaluation.json` and `report.html` into a run's folder; another split than test has names of its own.
+
+    The page has the frame of every task's page: results with advice, the task's own sections, training, configuration.
+
+    Args:
+        run: The run.
+        evaluation: The table, the model's row first.
+        title: What was evaluated, such as "Speech to text".
+        metric: The one that the bars show.
+        explanation: What the metrics mean, for the reader, and whatever else stands above the table.
+        sections: What this task shows beside.
+        answers: What the model answered, for `answers-<split>.json`.
+    """
+    run.write_json(evaluation.file_name("evaluation.json"), evaluation.to_json())
+    if answers is not None:
+        run.write_json(f"answers-{evaluation.split}.json", answers)
+    above = [explanation] if isinstance(explanation, str) else explanation
+    bars = Picture(plots.bars(evaluation, metric), f"{metric} of each row, with its interval.")
+    frame = [
+        Section("Results", [*run_advice(run, evaluation), *above, *evaluation_tables(evaluation), bars]),
+        *sections,
+        Section("Training", [Picture(plots.learning_curves(run.history()), "Loss and metrics after each epoch.")]),
+        Section("Configuration", [Code((run.folder / "configuration.json").read_text(encoding="utf-8"))]),
+    ]
+    name = evaluation.file_name("report.html")
+    write_report(run, f"{title}: {run.preset}, {evaluation.split} split", frame, name)
 
 
 def write_report(run: Run, title: str, sections: Sequence[Section], name: str = "report.html") -> Path:

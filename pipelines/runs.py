@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pipelines import hints
 from pipelines.configuration import Configuration, ConfigurationType
 from pipelines.locks import take_lock
 from pipelines.run_files import RunError, cannot_write, replace_atomically, to_json, write_text_atomically
@@ -102,7 +103,7 @@ class Run:
         """
         if finished := cls.all_finished(pipeline, preset, root):
             return finished[-1]
-        command = _make_command(pipeline, preset)
+        command = hints.command("train", pipeline, preset or "")
         if any(_runs(pipeline, preset, root)):
             command += ", with RESUME=1 to go on with one that was stopped"
         raise _no_run("finished", pipeline, preset, root, command)
@@ -130,7 +131,7 @@ class Run:
                 return run
         if wanted:
             raise wanted[-1]._trained_elsewhere()
-        command = f"{_make_command(pipeline, preset)} (without RESUME=1)"
+        command = f"{hints.command('train', pipeline, preset or '')} (without RESUME=1)"
         if others := sorted({run.preset for run in unfinished}):
             command += f", or go on with a run of another preset, {' or '.join(others)}"
         raise _no_run("unfinished", pipeline, preset, root, command)
@@ -248,7 +249,8 @@ class Run:
     def _trained_elsewhere(self) -> RunError:
         return RunError(
             "The run is being trained by another process. Expected one whose training has stopped. Wait for that "
-            f"process or stop it, or start a new run, {_make_command(self.pipeline, self.preset)} (without RESUME=1). "
+            f"process or stop it, or start a new run, {hints.command('train', self.pipeline, self.preset)} (without "
+            "RESUME=1). "
             f"Received: {str(self.folder)!r}"
         )
 
@@ -282,10 +284,6 @@ def _move_to_free_name(folder: Path, name: str) -> Path:
 def _runs(pipeline: str, preset: str | None, root: Path | str | None) -> list[Run]:
     folders = (runs_folder(root) / pipeline).glob(f"{preset or '*'}/[!.]*/versions.json")
     return [Run.open(path.parent) for path in folders]
-
-
-def _make_command(pipeline: str, preset: str | None) -> str:
-    return f"make train-{pipeline}" + (f" PRESET={preset}" if preset else "")
 
 
 def _no_run(state: str, pipeline: str, preset: str | None, root: Path | str | None, command: str) -> RunError:

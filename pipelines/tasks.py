@@ -1,106 +1,145 @@
-"""Pipelines of several tasks, such as sentiment and translation: which task a preset or a run belongs to.
+"""The tasks: each is a package below `pipelines` with a `predictor.py`, and is found by its name.
 
-A task is a package `pipelines/<pipeline>/<task>` with the files of a pipeline. Its configuration names it, in a field
-`task: Literal["translation"] = "translation"`, so that a run's folder says what it holds.
+`pipelines/speech` is the task `speech`; `pipelines/nlp/language_model` is the task `language-model` of the pipeline
+`nlp`. What stands in which file of a task is written in CONTRIBUTING.md, and `tests/test_contract.py` asserts it.
 """
 
-import argparse
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any, NamedTuple
 
-from pipelines import commands
+from pipelines import hints
+from pipelines.configuration import ConfigurationError, did_you_mean
 from pipelines.runs import Run, RunError, runs_folder
 
-
-class TaskCommand(commands.TrainingCommand):
-    """Base of a task's configuration."""
-
-    task: str
+HOME = Path(__file__).parent
+RENAMED = {"future": "next_frames", "classification": "clip_classes"}
+"""Tasks as runs of 0.1.0 name them, where the name has changed."""
 
 
-def train(pipeline: str, presets: Mapping[str, TaskCommand], arguments: Sequence[str], description: str) -> None:
-    """Trains what a preset asks for: the `train` of its task's package, and its evaluation if that is wanted.
+class Task(NamedTuple):
+    """A task.
 
-    Args:
-        pipeline: name of the pipeline, such as `nlp`.
-        presets: of all its tasks, by name.
-        arguments: the command line.
-        description: what the command does, for its help.
+    Attributes:
+        name: as users type it, such as `language-model`.
+        pipeline: the pipeline that it belongs to, such as `nlp`; its own name where that has no other task.
+        package: of Python, such as `pipelines.nlp.language_model`.
     """
-    run, configuration = commands.training_run(pipeline, presets, arguments, description)
-    trainer = part_of(pipeline, configuration.task, "train")
-    trainer.train(run, configuration)
-    print(f"Wrote {run.folder}")
-    if configuration.evaluate:
-        part_of(pipeline, configuration.task, "evaluate").main(["--run", str(run.folder)])
-    else:
-        print(f"Next: make eval-{pipeline}, make export-{pipeline}, {trainer.NEXT}")
+
+    name: str
+    pipeline: str
+    package: str
+
+    def part(self, name: str) -> ModuleType:
+        """Returns a module of the task, such as `train`."""
+        return import_module(f"{self.package}.{name}")
+
+    @property
+    def presets(self) -> Mapping[str, Any]:
+        """The task's configurations by name, the default first."""
+        return self.part("config").PRESETS
+
+    def has(self, name: str) -> bool:
+        """Whether the task has a module of that name."""
+        return (HOME.joinpath(*self.package.split(".")[1:]) / f"{name}.py").exists()
 
 
-def call(pipeline: str, command: str, arguments: Sequence[str]) -> None:
-    """Calls a command, `evaluate` or `export`, of the task of the run that `--run` names; by default of the latest."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--run", default=None)
-    named, others = parser.parse_known_args(list(arguments))
-    run = Run.latest(pipeline) if named.run is None else Run.open(named.run)
-    try:
-        part_of(pipeline, task_of(run), command).main(["--run", str(run.folder), *others])
-    except SystemExit as end:
-        if end.code and named.run is None:
-            task = task_of(run).replace("_", " ")
-            print(f"That is of the latest run, {run.folder}, task {task}; RUN=folder names another.", file=sys.stderr)
-        raise
+@cache
+def all_tasks() -> tuple[Task, ...]:
+    """Returns every task, in alphabetical order.
+
+    Example:
+        >>> "speech" in [task.name for task in all_tasks()]
+        True
+    """
+    folders = sorted(path.parent for path in [*HOME.glob("*/predictor.py"), *HOME.glob("*/*/predictor.py")])
+    parts = [folder.relative_to(HOME).parts for folder in folders]
+    found = [Task(each[-1].replace("_", "-"), each[0], ".".join(("pipelines", *each))) for each in parts]
+    return tuple(sorted(found))
 
 
-def latest_run(pipeline: str, task: str, preset: str) -> Run:
-    """Returns the run of a task that finished last.
-
-    Args:
-        pipeline: name of the pipeline, such as `nlp`.
-        task: name of the task, such as `translation`.
-        preset: one that trains such a run, for the message.
+def tasks_named(name: str) -> tuple[Task, ...]:
+    """Returns the task of a name, or the tasks of the pipeline of that name; its default task comes first.
 
     Raises:
-        RunError: if there is none.
+        ConfigurationError: there is neither.
+
+    Example:
+        >>> [task.package for task in tasks_named("speech")]
+        ['pipelines.speech']
     """
-    if runs := [run for run in Run.all_finished(pipeline) if task_of(run) == task]:
-        return runs[-1]
-    raise RunError(
-        f"There is no finished {pipeline} run of the task {task.replace('_', ' ')} yet. Expected one in "
-        f"{runs_folder() / pipeline}. Type: make train-{pipeline} PRESET={preset}. Received: no run"
+    wanted = name.replace("_", "-")
+    if found := [task for task in all_tasks() if task.name == wanted]:
+        return tuple(found)
+    if found := [task for task in all_tasks() if task.pipeline == wanted]:
+        default = getattr(import_module(f"pipelines.{wanted}"), "DEFAULT", found[0].name)
+        return tuple(sorted(found, key=lambda task: task.name != default))
+    names = list(dict.fromkeys(each for task in all_tasks() for each in (task.name, task.pipeline)))
+    raise ConfigurationError(
+        f"There is no task {name!r}. Expected one of: {', '.join(names)}.{did_you_mean(wanted, names)} "
+        f"Received: {name!r}"
     )
 
 
-def open_run(pipeline: str, task: str, preset: str, folder: Path | None) -> Run:
-    """Returns the run of a task in a folder; None: the one that finished last.
+def presets_named(name: str) -> dict[str, Any]:
+    """Returns the presets of a task, or of all tasks of a pipeline, the default first."""
+    return {preset: configuration for task in tasks_named(name) for preset, configuration in task.presets.items()}
 
-    Args:
-        pipeline, task, preset: as of `latest_run`.
-        folder: of the run.
+
+def task_of(run: Run) -> Task:
+    """Returns the task that a run was trained for.
+
+    Raises:
+        RunError: this version has no such task.
+    """
+    values = run.read_json("configuration.json")
+    name = str(values.get("task", run.pipeline))
+    name = RENAMED.get(name, name).replace("_", "-")
+    for task in all_tasks():
+        if task.name == name and task.pipeline == run.pipeline:
+            return task
+    raise RunError(
+        f"This version has no task {name!r} in the pipeline {run.pipeline!r}. Expected one of: "
+        f"{', '.join(task.name for task in all_tasks())}. Use the version in the run's versions.json. "
+        f"Received: {str(run.folder)!r}"
+    )
+
+
+def latest_run(name: str) -> Run:
+    """Returns the run of a task, or of a pipeline, that finished last.
+
+    Raises:
+        RunError: no such run has finished.
+    """
+    tasks = tasks_named(name)
+    pipeline = tasks[0].pipeline
+    if len(tasks) > 1 or tasks[0].name == pipeline:
+        return Run.latest(pipeline)
+    if runs := [run for run in Run.all_finished(pipeline) if task_of(run) == tasks[0]]:
+        return runs[-1]
+    preset = next(iter(tasks[0].presets))
+    raise RunError(
+        f"There is no finished run of the task {tasks[0].name} yet. Expected one in {runs_folder() / pipeline}. "
+        f"Type: {hints.command('train', pipeline, preset)}. Received: no run"
+    )
+
+
+def open_run(name: str, folder: Path | None) -> Run:
+    """Returns the run in a folder, which must be of the named task or pipeline; None: the one that finished last.
 
     Raises:
         RunError: there is none, or the folder's is of another task.
     """
     if folder is None:
-        return latest_run(pipeline, task, preset)
+        return latest_run(name)
     run = Run.open(folder)
-    if (found := task_of(run)) != task:
+    tasks = tasks_named(name)
+    if (found := task_of(run)) not in tasks:
         raise RunError(
-            f"The run is of another task. Expected one of the task {task.replace('_', ' ')}, as make train-{pipeline} "
-            f"PRESET={preset} trains it. Name such a one, or leave out --run. Received: {str(folder)!r}, of the task "
-            f"{found.replace('_', ' ')}"
+            f"The run is of another task. Expected one of {' or '.join(task.name for task in tasks)}. Name such a run, "
+            f"or leave out --run. Received: {str(folder)!r}, of the task {found.name}"
         )
     return run
-
-
-def task_of(run: Run) -> str:
-    """Returns the task of a run."""
-    return str(run.read_json("configuration.json")["task"])
-
-
-def part_of(pipeline: str, task: str, name: str) -> ModuleType:
-    """Returns a module of a task's package."""
-    return import_module(f"pipelines.{pipeline}.{task}.{name}")

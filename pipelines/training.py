@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.checkpoints import load_checkpoint, save_checkpoint
+from pipelines.metric_names import Criterion
 from pipelines.optimization import TrainingConfiguration, TrainingStep
 from pipelines.progress import Display
 from pipelines.run_files import cannot_write
@@ -34,7 +35,7 @@ class FitResult(NamedTuple):
     """What `fit` did; the model then holds the best weights."""
 
     history: list[Row]
-    best_epoch: int  # counted from 1; 0 if the monitored value was never finite
+    best_epoch: int  # counted from 1; 0 if the value that decides was never finite
     best_value: float
     seconds: float
     skipped_steps: int
@@ -48,7 +49,9 @@ def fit(
     training_batches: Callable[[int], tf.data.Dataset],
     validate: Callable[[], Mapping[str, float]],
     configuration: TrainingConfiguration,
-    monitor: str,
+    *,
+    minimise: str | None = None,
+    maximise: str | None = None,
     steps_per_epoch: int | None = None,
     seed: int = 0,
 ) -> FitResult:
@@ -72,19 +75,22 @@ def fit(
             Regularisation (`sum(model.losses)`) is part of it if wanted.
         training_batches: `training_batches(epoch)`, epochs from 0, as above. Each batch's first tensor has the examples
             as its first dimension. The element specification is the same in every epoch.
-        validate: Returns named values, run after each epoch with the weights that would be kept.
+        validate: Returns named values, run after each epoch with the weights that would be kept; and once before the
+            first epoch, so that what is wrong with it is found before anything is trained.
         configuration: How to train.
-        monitor: The validation value to minimise.
+        minimise: The validation value that is to become small; it decides which weights are the best.
+        maximise: The value that is to become large, instead of `minimise`.
         steps_per_epoch: An epoch ends after so many batches, or with its data set if that is shorter. Default: the
             cardinality of the first epoch's data set.
         seed: Seeds Python, NumPy and TensorFlow anew before each epoch's batches are made and before each validation.
 
     Raises:
         ValueError: The model is not built, a weight gets no gradient, the loss is no scalar, the length of an epoch is
-            unknown, or the monitored value is missing.
+            unknown, validation does not return the value that decides, or its name says the opposite direction.
         FloatingPointError: The loss or the gradient was not finite for 20 steps in a row.
         RunError: Another process trains the run, or a file of it cannot be written: the disk is full, say.
     """
+    criterion = Criterion.of(minimise, maximise)
     if not model.built or not model.trainable_variables:
         raise ValueError(
             "The model is not built, or has no trainable weights. Build it first, by calling it on a batch. "
@@ -103,7 +109,7 @@ def fit(
     step = TrainingStep(model, loss, configuration, steps_per_epoch * configuration.epochs, first_epoch.element_spec)
     training = _Training(run, model, step, configuration, steps_per_epoch, training_batches, seed)
     try:
-        return training.run_to_the_end(validate, monitor)
+        return training.run_to_the_end(validate, criterion)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("The training goes on from its last checkpoint with RESUME=1.") from None
 
@@ -148,8 +154,12 @@ class _Training:
         patience = self.configuration.early_stopping_patience
         return self.epoch >= self.configuration.epochs or 0 < patience <= self.epochs_without_improvement
 
-    def run_to_the_end(self, validate: Callable[[], Mapping[str, float]], monitor: str) -> FitResult:
+    def run_to_the_end(self, validate: Callable[[], Mapping[str, float]], criterion: Criterion) -> FitResult:
+        self.best_value = criterion.worst
         self._restore()
+        if self.epoch == self.step_in_epoch == 0:
+            self._set_seeds(0)
+            criterion.among(validate())
         total = self.configuration.epochs * self.steps_per_epoch
         done = self.epoch * self.steps_per_epoch + self.step_in_epoch
         with Display(total, done) as display:
@@ -161,7 +171,7 @@ class _Training:
                     self._save()
                 if self.epoch + 1 < self.configuration.epochs:
                     self._open_batches(self.epoch + 1)
-                self._end_epoch(validate, monitor, display)
+                self._end_epoch(validate, criterion, display)
                 self._save()
         self.batches = iter(())
         return self._keep_best()
@@ -208,18 +218,14 @@ class _Training:
         self.step.refuse_long_skip(self.epoch + 1)
         return {"epoch": self.epoch + 1, "steps": float(self.step_in_epoch), **means}
 
-    def _end_epoch(self, validate: Callable[[], Mapping[str, float]], monitor: str, display: Display) -> None:
+    def _end_epoch(self, validate: Callable[[], Mapping[str, float]], criterion: Criterion, display: Display) -> None:
         row = self._read_sums()
         self._set_seeds(self.epoch)  # what validation draws does not depend on what was drawn before a resume
         with self.step.average.applied(int(self.step.optimizer.iterations)):
             values = {name: float(value) for name, value in validate().items()}
-            if monitor not in values:
-                raise ValueError(
-                    f"The monitored value is not among those that validation returned: {', '.join(values)}. "
-                    f"Received: {monitor!r}"
-                )
-            if values[monitor] < self.best_value:
-                self.best_value = values[monitor]
+            value = criterion.among(values)
+            if criterion.is_better(value, self.best_value):
+                self.best_value = value
                 self.best_epoch = self.epoch + 1
                 self.epochs_without_improvement = 0
                 save_checkpoint(self.run.checkpoint("best"), {"model": self.model.variables}, {"row": values})

@@ -2,10 +2,45 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+REPOSITORY = Path(__file__).parent.parent
 OF_MAKE = {"MFLAGS", "PRESET", "ARGS", "RESUME", "RUN", "AUDIO", "SLOW", "PYTHON3"}
+BYTES_A_WORKER = 4e9  # TensorFlow, and what a test trains or a process that it starts
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Returns one worker for each core that has memory enough."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(os.cpu_count() or 1, int(memory / BYTES_A_WORKER)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Returns a scheduler for `--dist loadfile` that also keeps a task on one worker, which trains its run once.
+
+    The mark `xdist_group` would say the same, but pytest 9.2 ignores the names by which pytest-xdist 3.8 groups.
+    """
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class LoadTaskScheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group(nodeid.partition("::")[0])
+
+    return LoadTaskScheduling(config, log)
+
+
+def group(file: str) -> str:
+    """Returns the folder, for a file of one task, whose `conftest.py` trains a run, otherwise the file itself."""
+    folder = Path(file).parent
+    conftest = REPOSITORY / folder / "conftest.py"
+    return str(folder) if conftest.exists() and "\ndef trained_run(" in conftest.read_text(encoding="utf-8") else file
 
 
 @pytest.fixture(autouse=True, scope="session")

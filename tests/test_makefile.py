@@ -11,6 +11,7 @@ import pytest
 REPOSITORY = Path(__file__).parent.parent
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 pytestmark = needs_make
+PYTEST = "pytest --numprocesses auto --dist loadfile"
 
 
 def make(*arguments: str, folder: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
@@ -42,27 +43,28 @@ def test_make_without_a_target_prints_the_help() -> None:
     ("arguments", "expected"),
     [
         # One command, so that what is evaluated is what was trained, whatever else finishes meanwhile.
-        (["train-speech"], ["pipelines.speech.train --evaluate"]),
-        (["train-speech", "PRESET=base", "ARGS=--seed 3"], ["pipelines.speech.train base --evaluate --seed 3"]),
-        (["train-speech", "PRESET=small", "RESUME=1"], ["pipelines.speech.train small --resume --evaluate"]),
-        (["train-speech", "RESUME=0"], ["pipelines.speech.train --evaluate"]),
-        (["eval-speech", "RUN=some run"], ['pipelines.speech.evaluate --run "some run"']),
-        (["export-speech", "ARGS=--version 2"], ["pipelines.speech.export --version 2"]),
-        (["transcribe", "AUDIO=a.wav b.mp3"], ["pipelines.speech.transcribe a.wav b.mp3"]),
-        (["transcribe", "AUDIO='a b.wav' c.mp3"], ["pipelines.speech.transcribe 'a b.wav' c.mp3"]),
-        (["forecast", "CSV=a.csv", "ARGS=--anomalies"], ["pipelines.series.forecast a.csv --anomalies"]),
-        (["generate"], ["pipelines.nlp.generate"]),
-        (["generate", "PROMPT=In the", "ARGS=--seed 2"], ['pipelines.nlp.generate "$GIVEN_PROMPT" --seed 2']),
-        (["judge", "TEXT=Good"], ['pipelines.nlp.judge "$GIVEN_TEXT"']),
-        (["translate", "TEXT=Good morning", "RUN=a"], ['pipelines.nlp.translate "$GIVEN_TEXT" --run "a"']),
-        (["translate", "ARGS=--file a.txt"], ["pipelines.nlp.translate --file a.txt"]),
-        (["predict-video", "VIDEO=a.mp4"], ["pipelines.video.predict a.mp4"]),
+        (["train-speech"], ["pipelines train speech --evaluate"]),
+        (["train-speech", "PRESET=base", "ARGS=--seed 3"], ["pipelines train speech base --evaluate --seed 3"]),
+        (["train-speech", "PRESET=small", "RESUME=1"], ["pipelines train speech small --resume --evaluate"]),
+        (["train-speech", "RESUME=0"], ["pipelines train speech --evaluate"]),
+        (["eval-speech", "RUN=some run"], ['pipelines evaluate speech --run "some run"']),
+        (["export-speech", "ARGS=--version 2"], ["pipelines export speech --version 2"]),
+        (["transcribe", "AUDIO=a.wav b.mp3"], ["pipelines transcribe a.wav b.mp3"]),
+        (["transcribe", "AUDIO='a b.wav' c.mp3"], ["pipelines transcribe 'a b.wav' c.mp3"]),
+        (["forecast", "CSV=a.csv", "ARGS=--anomalies"], ["pipelines forecast a.csv --anomalies"]),
+        (["generate"], ["pipelines generate"]),
+        (["generate", "PROMPT=In the", "ARGS=--seed 2"], ['pipelines generate "$GIVEN_PROMPT" --seed 2']),
+        (["classify", "TEXT=Good"], ['pipelines classify "$GIVEN_TEXT"']),
+        (["judge", "TEXT=Good"], ['pipelines classify "$GIVEN_TEXT"']),
+        (["translate", "TEXT=Good morning", "RUN=a"], ['pipelines translate "$GIVEN_TEXT" --run "a"']),
+        (["translate", "ARGS=--file a.txt"], ["pipelines translate --file a.txt"]),
+        (["predict-video", "VIDEO=a.mp4"], ["pipelines predict-video a.mp4"]),
         (["bench", "ARGS=--quick"], ["benchmarks.speed --quick"]),
         (["gradient-flow", "ARGS=--seed 2"], ["benchmarks.gradient_flow --seed 2"]),
         (["docs"], ["sphinx --fail-on-warning --keep-going --quiet docs docs/_build"]),
-        (["test"], ['pytest -m "not slow"']),
-        (["test", "SLOW=1", "ARGS=-k loss"], ["pytest  -k loss"]),
-        (["test-all"], ["pytest"]),
+        (["test"], [f'{PYTEST} -m "not slow"']),
+        (["test", "SLOW=1", "ARGS=-k loss"], [f"{PYTEST}  -k loss"]),
+        (["test-all"], [PYTEST]),
         (["lint"], ["ruff check .", "ruff format --check .", "mypy"]),
     ],
 )
@@ -72,7 +74,7 @@ def test_target_runs_these_commands(arguments: list[str], expected: list[str]) -
 
 def test_another_pipeline_is_one_more_word() -> None:
     arguments = ["PIPELINES=speech nlp", "train-nlp", "PRESET=tiny"]
-    assert commands(*arguments) == ["pipelines.nlp.train tiny --evaluate"]
+    assert commands(*arguments) == ["pipelines train nlp tiny --evaluate"]
     assert "  export-nlp " in make("PIPELINES=speech nlp", "help").stdout
 
 
@@ -81,6 +83,7 @@ def test_another_pipeline_is_one_more_word() -> None:
     [
         ("transcribe", 'AUDIO="a.wav b.mp3"'),
         ("forecast", "CSV=measurements.csv"),
+        ("classify", 'TEXT="A quiet film that stays with you."'),
         ("judge", 'TEXT="A quiet film that stays with you."'),
         ("translate", 'TEXT="In the beginning"'),
         ("predict-video", "VIDEO=clip.mp4"),
@@ -96,7 +99,7 @@ def test_a_command_without_its_input_says_what_to_type(target: str, typed: str) 
 def test_text_reaches_the_command_as_it_was_typed(tmp_path: Path) -> None:
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
-    python.write_text('#!/bin/sh\nshift 2\nprintf "%s|" "$@" > arguments\n')
+    python.write_text('#!/bin/sh\nshift 3\nprintf "%s|" "$@" > arguments\n')
     python.chmod(0o755)
     for name in ("Makefile", "setup.cfg", "pyproject.toml"):
         shutil.copy(REPOSITORY / name, tmp_path)

@@ -21,7 +21,7 @@ def search_sequences(
     start: int,
     end: int,
     limits: tf.Tensor,
-    beam_width: int = 4,
+    beam_width: int | tf.Tensor = 4,
     length_exponent: float = 1.0,
 ) -> Found:
     """Searches the sequence of the highest score, with n the length of y and its end,
@@ -44,11 +44,12 @@ def search_sequences(
         start: what precedes the first number.
         end: the number that ends a sequence.
         limits: int32 (batch,), each row's longest sequence, its end included; at least 1.
-        beam_width: beginnings that stay.
+        beam_width: beginnings that stay; int32 (), where it is known only when the graph runs.
         length_exponent: at least 0.
 
     Raises:
         ValueError: a setting is out of range.
+        InvalidArgumentError: the `beam_width` is, which is known only when the graph runs.
 
     Example:
         Number 1 ends a sequence; 2 is likely once, then the end.
@@ -59,7 +60,10 @@ def search_sequences(
         >>> found.numbers.numpy().tolist(), f"{tf.exp(found.score).numpy()[0]:.2f}"
         ([[2]], '0.42')
     """
-    if beam_width < 1 or length_exponent < 0:
+    width = tf.get_static_value(beam_width)
+    if width is None:
+        tf.debugging.assert_positive(beam_width, "A beam search needs a beam_width of at least 1. Received:")
+    if length_exponent < 0 or (width is not None and width < 1):
         raise ValueError(
             "A beam search needs a beam_width of at least 1 and a length_exponent of at least 0. "
             f"Received: beam_width={beam_width}, length_exponent={length_exponent}"
@@ -119,8 +123,8 @@ def search_sequences(
         begun,
         shape_invariants=(
             invariants[0],
-            tf.TensorShape([None, beam_width, None]),
-            tf.TensorShape([None, beam_width]),
+            tf.TensorShape([None, width, None]),
+            tf.TensorShape([None, width]),
             tf.nest.map_structure(lambda tensor: tf.TensorShape([None, *tensor.shape[1:]]), begun[3]),
             Found(tf.TensorShape([None, None]), tf.TensorShape([None])),
             tf.TensorShape([None]),

@@ -1,6 +1,7 @@
 """Subwords: a vocabulary learned from text; encoding and decoding in a TensorFlow graph, of any text, without loss."""
 
 from collections.abc import Iterable, Sequence
+from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
@@ -24,8 +25,10 @@ _BETWEEN_WORDS = b"\xff"  # is in no valid UTF-8
 class SubwordConfiguration(Configuration):
     """How subwords are learned."""
 
+    RENAMED: ClassVar = {"fewest": "minimum_count"}
+
     size: int = Field(4000, ge=RESERVED + BYTES, description="numbers in the vocabulary, at most")
-    fewest: int = Field(2, ge=1, description="how often a subword must have been seen")
+    minimum_count: int = Field(2, ge=1, description="times that a subword must occur in the training texts")
 
 
 class Subwords(tf.Module):
@@ -80,7 +83,7 @@ class Subwords(tf.Module):
         )
         trainer = trainers.WordPieceTrainer(
             vocab_size=configuration.size - RESERVED,
-            min_frequency=configuration.fewest,
+            min_frequency=configuration.minimum_count,
             initial_alphabet=[chr(byte) for byte in range(BYTES)],
             continuing_subword_prefix="",
             show_progress=False,

@@ -1,12 +1,13 @@
 """Texts that a user types, and how messages name texts."""
 
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from pipelines.configuration import ConfigurationError
 
 CHARACTERS = 300  # of a text that are shown
-NAMED = 5  # things that a message names; it counts the others
+TEXTS_AT_ONCE = 32  # that are read side by side
+LISTED = 5  # things that a message lists; it counts the others
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = 80
 
@@ -35,15 +36,50 @@ def refuse_undecodable(texts: Sequence[str]) -> None:
             ) from None
 
 
+def checked_texts(texts: Iterable[str]) -> list[str]:
+    """Returns texts as a list; refuses what is not a string of UTF-8.
+
+    Raises:
+        ConfigurationError: there is such a text.
+
+    Example:
+        >>> checked_texts(["a", None])
+        Traceback (most recent call last):
+        ...
+        pipelines.configuration.ConfigurationError: Text 2 is not a string. ... Received: None
+    """
+    every = list(texts)
+    for number, text in enumerate(every, start=1):
+        if not isinstance(text, str):
+            raise ConfigurationError(
+                f"Text {number} is not a string. Expected strings. Convert it, or leave it out. "
+                f"Received: {_SHORT.repr(text)}"
+            )
+    refuse_undecodable(every)
+    return every
+
+
+def batches_by_length(texts: Sequence[str]) -> Iterator[list[int]]:
+    """Yields the places of texts, those of similar length together, so that little is padded.
+
+    Example:
+        >>> list(batches_by_length(["abc", "a", "ab"]))
+        [[1, 2, 0]]
+    """
+    places = sorted(range(len(texts)), key=lambda place: len(texts[place]))
+    for first in range(0, len(places), TEXTS_AT_ONCE):
+        yield places[first : first + TEXTS_AT_ONCE]
+
+
 def shortened(text: str) -> str:
     """Returns a text as it is shown: its beginning, if it is long."""
     return text if len(text) <= CHARACTERS else f"{text[:CHARACTERS]} …"
 
 
 def listed(names: Sequence[str], separator: str = ", ") -> str:
-    """Names some things, and counts them if they are more.
+    """Returns the first of some names, and how many there are if not all are listed.
 
     >>> listed(["a", "b"]), listed(list("abcdefgh"))
     ('a, b', 'a, b, c, d, e … (8 in all)')
     """
-    return separator.join(names[:NAMED]) + (f" … ({len(names)} in all)" if len(names) > NAMED else "")
+    return separator.join(names[:LISTED]) + (f" … ({len(names)} in all)" if len(names) > LISTED else "")

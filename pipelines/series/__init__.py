@@ -1,1 +1,5 @@
 """Forecasts of series: a recurrent encoder, distributions of what comes next, anomalies."""
+
+from unrolled_installation import check_libraries
+
+check_libraries(["pandas", "sklearn", "threadpoolctl"], "series")

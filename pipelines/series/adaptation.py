@@ -32,7 +32,7 @@ def adapt(
     quantiles: tf.Tensor,
     truth: tf.Tensor,
     counts: tf.Tensor,
-    begun: tf.Tensor,
+    started: tf.Tensor,
     before: Adaptation,
     levels: Sequence[float],
     rate: float,
@@ -51,7 +51,7 @@ def adapt(
         quantiles: (batch, time, horizon, targets, levels), said after each step, not adapted.
         truth: (batch, time, targets), what came at each step.
         counts: bool (batch, time, targets); where it is False the value teaches nothing.
-        begun: bool (batch, time); where it is False the series has not begun, and what was said of it is not judged.
+        started: bool (batch, time); where it is False the series has not started, and forecasts of it do not count.
         before: what was remembered before these steps.
         levels: of the quantiles, rising, the median among them.
         rate: how fast factors move.
@@ -64,7 +64,7 @@ def adapt(
     truth, counts = (tf.ensure_shape(tensor, (None, None, targets)) for tensor in (truth, counts))
     intervals = mirrored(levels)
     lows, highs = (list(each) for each in zip(*intervals, strict=True))
-    judged = tf.where(begun[:, :, tf.newaxis, tf.newaxis, tf.newaxis], quantiles, np.float32(np.nan))
+    judged = tf.where(started[:, :, tf.newaxis, tf.newaxis, tf.newaxis], quantiles, np.float32(np.nan))
     said = tf.concat([before.due, judged], axis=1)  # (batch, horizon + time, horizon, targets, levels)
     due = tf.stack(
         [said[:, horizon - ahead : horizon - ahead + time, ahead - 1] for ahead in range(1, horizon + 1)], axis=2

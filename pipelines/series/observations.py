@@ -13,7 +13,7 @@ def finite(tensor: tf.Tensor) -> tf.Tensor:
     return tf.where(tf.math.is_finite(tensor), tensor, tf.zeros_like(tensor))
 
 
-def has_begun(observed: tf.Tensor, recent: tf.Tensor) -> tf.Tensor:
+def has_started(observed: tf.Tensor, recent: tf.Tensor) -> tf.Tensor:
     """Whether a value of a series was observed at a step or before it.
 
     Args:
@@ -37,11 +37,11 @@ def fill(values: tf.Tensor, observed: tf.Tensor, recent: tf.Tensor) -> tuple[tf.
 
     Returns:
         The recent values and these, NaN before the first of a series (batch, steps + time, columns); and whether each
-        step counts (batch, time), see `has_begun`.
+        step counts (batch, time), see `has_started`.
     """
     missing = tf.cast(~observed, values.dtype)
     filled = linear_recurrence(missing, values, finite(recent[:, -1])).hidden
-    counts = has_begun(observed, recent)
+    counts = has_started(observed, recent)
     filled = tf.where(counts[..., tf.newaxis], filled, np.float32(np.nan))
     return tf.concat([recent, filled], axis=1), counts
 

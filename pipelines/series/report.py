@@ -5,9 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipelines import plots
 from pipelines.evaluation import Evaluation, Metric
-from pipelines.report import Code, Picture, Section, Table, evaluation_tables, write_report
+from pipelines.report import Code, Picture, Section, Table, write_evaluation
 from pipelines.runs import Run
 from pipelines.series import pictures
 from pipelines.series.backtest import Forecasts, Origins, Task
@@ -27,25 +26,20 @@ class Details(NamedTuple):
 
 
 def write_series_report(run: Run, evaluation: Evaluation, details: Details) -> None:
-    """Writes `report.html` and its plots into the run's folder, for another split than test under names of its own."""
+    """Writes `evaluation.json`, `report.html` and its plots into the run's folder; other splits have their own."""
     task, origins, found = details.task, details.origins, details.losses
     model = details.forecasts["model"]
-    fans = pictures.fans(task, origins, model, telling(found["model"]["crps"]))
+    fans = pictures.fans(task, origins, model, best_middle_worst(found["model"]["crps"]))
     fans.savefig(run.folder / evaluation.file_name("forecasts.png"), dpi=120)
     errors = {name: losses["mae"] for name, losses in found.items()}
-    results: list[str | Table | Picture | Code] = [
-        explanation(task),
-        *evaluation_tables(evaluation),
-        Picture(plots.bars(evaluation, "crps"), "CRPS of each row, with its interval."),
-    ]
-    if task.log_returns:
-        results.insert(0, about_prices(evaluation, details))
-
-    write_report(
+    above = [about_prices(evaluation, details)] if task.log_returns else []
+    write_evaluation(
         run,
-        f"Series: {run.preset}, {evaluation.split} split",
+        evaluation,
+        "Series",
+        "crps",
+        [*above, explanation(task)],
         [
-            Section("Results", results),
             Section("Is the model better beyond chance?", [comparisons(details)]),
             Section(
                 "Error by horizon",
@@ -80,15 +74,12 @@ def write_series_report(run: Run, evaluation: Evaluation, details: Details) -> N
                     ),
                 ],
             ),
-            Section("What was mended in the data", repairs(task)),
-            Section("Training", [Picture(plots.learning_curves(run.history()), "Loss and error after each epoch.")]),
-            Section("Configuration", [Code((run.folder / "configuration.json").read_text(encoding="utf-8"))]),
+            Section("Repairs of the data", repairs(task)),
         ],
-        evaluation.file_name("report.html"),
     )
 
 
-def telling(crps: np.ndarray) -> dict[str, int]:
+def best_middle_worst(crps: np.ndarray) -> dict[str, int]:
     """Returns the number of the best, the middle and the worst forecast by CRPS (origins, horizon) over its steps."""
     whole = np.flatnonzero(~np.isnan(crps).any(axis=1))
     if not len(whole):  # no forecast has all of its truths
@@ -155,7 +146,7 @@ def about_prices(evaluation: Evaluation, details: Details) -> str:
     step = step_of(details.task)
     point = compare(found["model"]["mae"], found["last value"]["mae"], origins)
     if not point.p < SIGNIFICANT:
-        foresight = "cannot be told from the last price"
+        foresight = "is not significantly different from the last price"
     else:
         foresight = f"is {'better' if point.difference < 0 else 'worse'} than the last price"
     text = (
@@ -170,7 +161,8 @@ def about_prices(evaluation: Evaluation, details: Details) -> str:
         rises = float(np.nanmean(np.where(origins.truth[:, 0] == 0, np.nan, origins.truth[:, 0] > 0)))
         text += (
             f" It named the direction of the next {step} in {percent_of(hits.value)} of all cases "
-            f"[{percent_of(hits.low)}, {percent_of(hits.high)}], {beyond} a coin; who always says “up” is right in "
+            f"[{percent_of(hits.low)}, {percent_of(hits.high)}], {beyond} a coin; always predicting "
+            f"“up” would be right in "
             f"{percent_of(rises)}."
         )
     text += f"\n\n{about_ranges(model)}"

@@ -4,13 +4,12 @@ The network learns the distribution of the next step alone; of several steps ahe
 (DeepAR: Salinas et al. 2020, https://doi.org/10.1016/j.ijforecast.2019.07.001).
 """
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-if TYPE_CHECKING:
-    from pipelines.series.model import Forecaster, State
+from pipelines.series.model import Forecaster, State
 
 
 class Next(NamedTuple):
@@ -22,13 +21,13 @@ class Next(NamedTuple):
 
 
 def forecast_paths(
-    forecaster: "Forecaster",
+    forecaster: Forecaster,
     values: tf.Tensor,
     observed: tf.Tensor,
     times: tf.Tensor,
-    state: "State",
+    state: State,
     origins: tf.Tensor,
-) -> tuple[tf.Tensor, tf.Tensor, "State"]:
+) -> tuple[tf.Tensor, tf.Tensor, State]:
     """Returns quantiles (batch, origins, horizon, targets, levels), means (batch, origins, horizon, targets), and the
     state after the last step of the history; arguments as of `Forecaster.call`, with `horizon` rows of the future.
 
@@ -79,7 +78,7 @@ def forecast_paths(
     return _quantiles(paths, forecaster.levels), tf.reduce_mean(paths, axis=-1), last
 
 
-def _advance(forecaster: "Forecaster", chunk: list[tf.Tensor], state: "State") -> tuple["State", Next]:
+def _advance(forecaster: Forecaster, chunk: list[tf.Tensor], state: State) -> tuple[State, Next]:
     """Reads the first of two rows of values, observed, times (batch, 2, …), and of the second what is known ahead."""
     prediction = forecaster(*chunk, state=state)
     parameters = [each[:, 0, 0] for each in prediction.parameters]

@@ -12,7 +12,8 @@ from pipelines.series.backtest import Forecasts, Origins
 INTERVALS = (50, 80, 95)  # percent, in the middle of the distribution
 COMPARED = ("mae", "crps")  # by the Diebold–Mariano test
 SIGNIFICANT = 0.05  # p-values below
-OURS = ("model", "without adaptation", "without calibration")  # rows that are no baselines
+VARIANTS = ("without adaptation", "without calibration")
+"""Rows that are the model in another form, and no baselines."""
 Losses = dict[str, np.ndarray]
 
 
@@ -122,7 +123,7 @@ def metrics(found: Losses, naive: Losses, origins: Origins) -> dict[str, Metric]
             results[name] = bootstrap(sums, root_of_ratio if name == "rmse" else ratio, block=block)
     theirs = by_time(naive["mae"], origins.time)[0]
     if theirs.sum():
-        results["skill"] = bootstrap((by_time(found["mae"], origins.time)[0], theirs), saved, block=block)
+        results["skill"] = bootstrap((by_time(found["mae"], origins.time)[0], theirs), skill, block=block)
     return results
 
 
@@ -137,7 +138,7 @@ def root_of_ratio(sums: np.ndarray, counts: np.ndarray, axis: int) -> np.ndarray
     return np.sqrt(ratio(sums, counts, axis))
 
 
-def saved(ours: np.ndarray, theirs: np.ndarray, axis: int) -> np.ndarray:
+def skill(ours: np.ndarray, theirs: np.ndarray, axis: int) -> np.ndarray:
     return 1 - ratio(ours, theirs, axis)
 
 
@@ -241,4 +242,4 @@ def best_baseline(rows: Mapping[str, Mapping[str, Metric]], metric: str) -> str:
         >>> best_baseline({"model": {"mae": Metric(0.5)}, "drift": {"mae": Metric(2.0)}}, "mae")
         'drift'
     """
-    return min((name for name in rows if name not in OURS), key=lambda name: rows[name][metric].value)
+    return min((name for name in rows if name not in ("model", *VARIANTS)), key=lambda name: rows[name][metric].value)

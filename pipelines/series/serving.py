@@ -1,20 +1,20 @@
 """What a server runs: a history in, quantiles and means of the steps ahead out, in stock TensorFlow operations."""
 
-from typing import Any
+from functools import partial
 
 import tensorflow as tf
 
-from pipelines.series.calendar import Calendar, future_times
+from pipelines.series import forecasting
+from pipelines.series.calendar import future_times
 from pipelines.series.model import Forecaster, State
 from pipelines.series.observations import finite
+from pipelines.served import Signature, Tensors
 
 SMALLEST_DEVIATION = 1e-3  # of a history, beside that of training
 
-Tensors = dict[str, tf.Tensor]
 
-
-def served(forecaster: Forecaster, step_seconds: int, calendar: Calendar) -> tuple[tf.Module, dict[str, Any]]:
-    """Returns a module that holds the weights, and the functions to serve by name.
+def signatures(forecaster: Forecaster) -> dict[str, Signature]:
+    """Returns the functions to serve by name.
 
     `serving_default` takes a `history` (batch, time, columns) in the data's own units, NaN where a value is missing,
     its `times` (batch, time) in seconds since 1970, the names `series` (batch,), and, where there are columns that are
@@ -22,42 +22,31 @@ def served(forecaster: Forecaster, step_seconds: int, calendar: Calendar) -> tup
     `mean` (batch, horizon), and the `times` of the steps ahead (batch, horizon). Several targets have a dimension of
     their own after the horizon. A shorter history than the others of a batch is preceded by rows of NaN.
 
-    `initial_state` makes a state from the names `series`; `step` takes one `observation` (batch, columns), its `time`
-    (batch,), and the state before it, and returns the same as `serving_default` and the state after it.
+    `initial_state` makes a state from the names `series`; `history_state` also takes the `history`, by which a series
+    of unknown name is scaled. `step` takes one `observation` (batch, columns), its `time` (batch,), and the state
+    before it, and returns the same as `serving_default` and the state after it. `steps` takes several `observations`
+    (batch, time, columns) and their `times`; its quantiles (batch, time, horizon, levels) and means are those after
+    each of them, and `future` follows the last of them.
     """
-    module = tf.Module()
-    # The variables alone: a tracked Keras model would bring objects that a loader without Keras cannot make.
-    module.served = [weight.value for weight in forecaster.variables]
     columns, known = len(forecaster.columns.all), len(forecaster.columns.known)
-    future = {"future": tf.TensorSpec((None, forecaster.horizon, known), name="future")} if known else {}
-    clock = (step_seconds, calendar)
-
-    whole = tf.function(
-        lambda history, times, series, **future: forecast(forecaster, clock, history, times, series, **future)
-    )
-    begin = tf.function(lambda series: _flat(forecaster.initial_state(number_of(forecaster, series))))
-    step = tf.function(
-        lambda observation, time, future=None, **state: stream(forecaster, clock, observation, time, state, future)
-    )
+    history = {"history": tf.TensorSpec((None, None, columns))}
+    times = {"times": tf.TensorSpec((None, None), tf.int64)}
+    series = {"series": tf.TensorSpec((None,), tf.string)}
+    future = {"future": tf.TensorSpec((None, forecaster.horizon, known))} if known else {}
     state = {
-        name: tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype, name=name)
+        name: tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype)
         for name, tensor in _flat(forecaster.initial_state(tf.constant([0]))).items()
     }
-    names = tf.TensorSpec((None,), tf.string, name="series")
-    return module, {
-        "serving_default": whole.get_concrete_function(
-            tf.TensorSpec((None, None, columns), name="history"),
-            tf.TensorSpec((None, None), tf.int64, name="times"),
-            names,
-            **future,
+    one = {"observation": tf.TensorSpec((None, columns)), "time": tf.TensorSpec((None,), tf.int64)}
+    several = {"observations": tf.TensorSpec((None, None, columns)), **times}
+    return {
+        "serving_default": Signature(partial(forecast, forecaster), history | times | series | future),
+        "initial_state": Signature(
+            lambda series: _flat(forecaster.initial_state(number_of(forecaster, series))), dict(series)
         ),
-        "initial_state": begin.get_concrete_function(names),
-        "step": step.get_concrete_function(
-            tf.TensorSpec((None, columns), name="observation"),
-            tf.TensorSpec((None,), tf.int64, name="time"),
-            **future,
-            **state,
-        ),
+        "history_state": Signature(lambda history, series: _flat(start(forecaster, history, series)), history | series),
+        "step": Signature(partial(step, forecaster), one | future | state),
+        "steps": Signature(partial(steps, forecaster), several | future | state),
     }
 
 
@@ -69,18 +58,13 @@ def number_of(forecaster: Forecaster, series: tf.Tensor) -> tf.Tensor:
 
 
 def forecast(
-    forecaster: Forecaster,
-    clock: tuple[int, Calendar],
-    history: tf.Tensor,
-    times: tf.Tensor,
-    series: tf.Tensor,
-    future: tf.Tensor | None = None,
+    forecaster: Forecaster, history: tf.Tensor, times: tf.Tensor, series: tf.Tensor, future: tf.Tensor | None = None
 ) -> Tensors:
     """Forecasts after the last step of each history."""
-    steps = tf.shape(history)[1]
+    time = tf.shape(history)[1]
     message = "history: expected a step at least, (batch, time, columns). Give what came before. Received: steps"
-    with tf.control_dependencies([tf.debugging.Assert(steps > 0, [message, steps])]):  # before anything else is tried
-        return _forecast(forecaster, clock, history, times, start(forecaster, history, series), future)[0]
+    with tf.control_dependencies([tf.debugging.Assert(time > 0, [message, time])]):  # before anything else is tried
+        return _last(forecaster, history, times, start(forecaster, history, series), future)[0]
 
 
 def start(forecaster: Forecaster, history: tf.Tensor, series: tf.Tensor) -> State:
@@ -93,38 +77,54 @@ def start(forecaster: Forecaster, history: tf.Tensor, series: tf.Tensor) -> Stat
     return state
 
 
-def stream(
-    forecaster: Forecaster,
-    clock: tuple[int, Calendar],
-    observation: tf.Tensor,
-    time: tf.Tensor,
-    state: Tensors,
-    future: tf.Tensor | None = None,
+def step(
+    forecaster: Forecaster, observation: tf.Tensor, time: tf.Tensor, future: tf.Tensor | None = None, **state: tf.Tensor
 ) -> Tensors:
     """Takes one observation (batch, columns) and the state before it; returns the forecast and the state after it."""
     inputs = observation[:, tf.newaxis], time[:, tf.newaxis]
-    answer, after = _forecast(forecaster, clock, *inputs, _nested(state, forecaster), future)
+    answer, after = _last(forecaster, *inputs, _nested(state, forecaster), future)
     return answer | _flat(after)
+
+
+def steps(
+    forecaster: Forecaster,
+    observations: tf.Tensor,
+    times: tf.Tensor,
+    future: tf.Tensor | None = None,
+    **state: tf.Tensor,
+) -> Tensors:
+    """Takes observations (batch, time, columns); returns the forecasts after each, and the state after the last."""
+    origins = tf.range(tf.shape(observations)[1])
+    answer, after = _forecast(forecaster, observations, times, _nested(state, forecaster), future, origins)
+    return answer | _flat(after)
+
+
+def _last(
+    forecaster: Forecaster, history: tf.Tensor, times: tf.Tensor, state: State, future: tf.Tensor | None
+) -> tuple[Tensors, State]:
+    """Returns the forecast after the last step of each history, and the state after it."""
+    answer, after = _forecast(forecaster, history, times, state, future, tf.shape(history)[1:2] - 1)
+    return answer | {name: answer[name][:, 0] for name in ("quantiles", "mean")}, after
 
 
 def _forecast(
     forecaster: Forecaster,
-    clock: tuple[int, Calendar],
     history: tf.Tensor,
     times: tf.Tensor,
     state: State,
     future: tf.Tensor | None,
+    origins: tf.Tensor,
 ) -> tuple[Tensors, State]:
-    ahead = future_times(times[:, -1], forecaster.horizon, *clock)
+    """Returns quantiles and means (batch, origins, …), the `times` after the last step, and the state after it."""
+    ahead = future_times(times[:, -1], forecaster.horizon, *forecaster.clock)
     batch, known = tf.shape(history)[0], len(forecaster.columns.known)
     unknown = tf.zeros((batch, forecaster.horizon, len(forecaster.columns.all) - known))
     rows = unknown if future is None else tf.concat([unknown, future], axis=-1)
     values = tf.concat([history, rows], axis=1)
     inputs = finite(values), tf.math.is_finite(values), tf.concat([times, ahead], axis=1)
-    quantiles, mean, after = forecaster.forecast(*inputs, state, origins=tf.shape(history)[1:2] - 1)
-    quantiles, mean = quantiles[:, 0], mean[:, 0]
+    quantiles, mean, after = forecasting.forecast(forecaster, *inputs, state, origins)
     if forecaster.targets == 1:
-        quantiles, mean = quantiles[:, :, 0], mean[:, :, 0]
+        quantiles, mean = quantiles[:, :, :, 0], mean[:, :, :, 0]
     return {"quantiles": quantiles, "mean": mean, "times": ahead}, after
 
 

@@ -14,6 +14,7 @@ from pipelines.configuration import ConfigurationError
 from pipelines.series.calendar import Calendar
 from pipelines.series.prices import RETURNS, returns_of
 from pipelines.series.regular import Columns, Repair, Series, SeriesDataError, Table, regularise
+from pipelines.series.table_files import UserTable
 from pipelines.series.user_tables import TableConfiguration, choose_columns, read_tables
 
 
@@ -51,7 +52,10 @@ class Source(NamedTuple):
 
 
 def open_source(
-    configuration: DataConfiguration, trained: Columns | None = None, step_seconds: int | None = None
+    configuration: DataConfiguration,
+    trained: Columns | None = None,
+    step_seconds: int | None = None,
+    table: UserTable | None = None,
 ) -> Source:
     """Returns the configured series on regular time steps, downloaded and prepared if that has not been done.
 
@@ -59,15 +63,26 @@ def open_source(
         configuration: which series.
         trained: the columns of a training, for whose network the series are meant; others are left out.
         step_seconds: the distance in time of a training.
+        table: the user's table. Default: the file that the configuration names.
 
     Raises:
         ConfigurationError: a setting does not fit the data, such as a column that is not there.
         SeriesDataError: the series cannot be used, or lack a column of the training.
     """
+    return derived(open_measured(configuration, trained, step_seconds, table), configuration, trained)
+
+
+def open_measured(
+    configuration: DataConfiguration,
+    trained: Columns | None = None,
+    step_seconds: int | None = None,
+    table: UserTable | None = None,
+) -> Source:
+    """Returns the series as `open_source` does, with the columns that were measured, before any are derived."""
     if configuration.path and configuration.source != "table":
         raise ConfigurationError(
-            "data.path: a table of your own is given, but another source is wanted. Say --data.source table, as the "
-            f"preset `own` does, or take the path away. Received: {configuration.source!r} and {configuration.path!r}"
+            "data.path: a table of your own is given, but another source is wanted. Write --data.source table, as the "
+            f"preset `own` does, or leave the path out. Received: {configuration.source!r} and {configuration.path!r}"
         )
     default: tuple[str, ...]
     match configuration.source:
@@ -78,18 +93,23 @@ def open_source(
             tables, names, repairs = _dataset(DailyStocks())
             default = ("adjusted_close",)
         case "table":
-            tables, names, repairs = read_tables(configuration)
+            tables, names, repairs = read_tables(configuration, table)
             default = tuple(name.removesuffix(RETURNS) for name in trained.targets) if trained else ()
     columns = choose_columns(configuration, names, default)
     numbers = [names.index(column) for column in columns.all]
-    tables = [table._replace(values=table.values[:, numbers]) for table in tables]
+    tables = [each._replace(values=each.values[:, numbers]) for each in tables]
     series, found, more = regularise(tables, columns, configuration.calendar, step_seconds)
-    repairs = repairs + more
+    return Source(series, columns, found, repairs + more, tables[0].zone)
+
+
+def derived(source: Source, configuration: DataConfiguration, trained: Columns | None = None) -> Source:
+    """Returns measured series with the columns that are derived from them; arguments as of `open_source`."""
+    series, columns = source.series, source.columns
     if configuration.log_returns:
         series, columns = returns_of(series, columns)
     if configuration.neighbours:
         series, columns = with_neighbours(series, columns)
-    source = Source(series, columns, found, repairs, tables[0].zone)
+    source = source._replace(series=series, columns=columns)
     return source if trained is None else _as_trained(source, trained)
 
 

@@ -1,4 +1,4 @@
-"""Trains a forecaster: `python -m pipelines.series.train [PRESET] [--network.units 64 …]`."""
+"""Trains a forecaster."""
 
 import math
 from collections.abc import Iterator
@@ -7,20 +7,20 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
-from pipelines import commands
+from pipelines.preparation import Prepared, prepared
 from pipelines.runs import Run
-from pipelines.series import data, evaluate
+from pipelines.series import data
 from pipelines.series.calendar import step_text
 from pipelines.series.calibration import fit_widening
-from pipelines.series.config import PRESETS, SeriesConfiguration
+from pipelines.series.config import SeriesConfiguration
 from pipelines.series.model import Forecaster
 from pipelines.series.regular import SeriesDataError, summary
 from pipelines.series.trained import (
-    DESCRIPTION,
     Description,
     Forecasted,
     build,
     forecast_split,
+    learned_sets,
     save_calibration,
 )
 from pipelines.training import fit
@@ -32,11 +32,8 @@ CYCLE = 24 * 7  # steps, with which the distance of those origins has no divisor
 
 
 def train(run: Run, configuration: SeriesConfiguration) -> None:
-    """Trains the forecaster of a run, or goes on where it stopped, and writes everything into the run's folder."""
-    with commands.removed_if_refused(run):
-        sets, forecaster = prepare(configuration)
-        record(run, sets)
-        report(sets)
+    """Trains the forecaster of a run, or resumes where it stopped, and writes everything into the run's folder."""
+    sets, forecaster = prepared(run, configuration, prepare)
 
     def training_batches(epoch: int) -> tf.data.Dataset:
         return data.training_batches(sets, configuration.data, configuration.seed, epoch)
@@ -48,7 +45,7 @@ def train(run: Run, configuration: SeriesConfiguration) -> None:
         training_batches,
         partial(validate, forecaster, sets, configuration.data.window),
         configuration.training,
-        monitor="crps",
+        minimise="crps",
         steps_per_epoch=configuration.steps_per_epoch,
         seed=configuration.seed,
     )
@@ -103,20 +100,22 @@ def calibrate(forecaster: Forecaster, sets: data.Sets, window: int) -> None:
     forecaster.widening.assign(fit_widening(quantiles, truth, forecaster.levels))
 
 
-def not_learned(forecaster: Forecaster, sets: data.Sets, window: int, most: int) -> Iterator[Forecasted]:
+def not_learned(forecaster: Forecaster, sets: data.Sets, window: int, maximum: int) -> Iterator[Forecasted]:
     """Forecasts of what was not learned: the validation period or, with `fold_days`, what each member left out.
 
     Args:
         forecaster: whose forecasts.
         sets: the series, as `prepare` returns them.
         window: steps of history that are read before the first origin.
-        most: so many origins at most.
+        maximum: origins at most.
     """
     if not forecaster.network.fold_days:
-        yield from forecast_split(forecaster, sets, "validation", window, _stride(forecaster, sets, "validation", most))
+        yield from forecast_split(
+            forecaster, sets, "validation", window, _stride(forecaster, sets, "validation", maximum)
+        )
         return
     members = forecaster.network.members
-    stride = _stride(forecaster, sets, "train", most // members)
+    stride = _stride(forecaster, sets, "train", maximum // members)
     for member in range(members):
         with forecaster.alone(member):
             for forecasted in forecast_split(forecaster, sets, "train", window, stride):
@@ -126,43 +125,31 @@ def not_learned(forecaster: Forecaster, sets: data.Sets, window: int, most: int)
                 yield forecasted._replace(truth=truth)
 
 
-def prepare(configuration: SeriesConfiguration) -> tuple[data.Sets, Forecaster]:
-    """Returns the checked series and an untrained forecaster, its scales fitted on what is learned from.
-
-    That is the training period, and with `fold_days` the validation period as well.
-    """
-    sets = data.load(configuration.data)
+def prepare(configuration: SeriesConfiguration) -> Prepared[data.Sets, Forecaster]:
+    """Returns the checked series and an untrained forecaster, its scales fitted on what it learns from."""
+    sets = learned_sets(configuration, data.load(configuration.data))
     horizon = configuration.data.horizon
-    if configuration.network.fold_days:
-        sets = data.with_validation(sets)
-    elif not any(len(data.origins(sets, number, "validation", horizon)) for number in range(len(sets.series))):
+    if not configuration.network.fold_days and not any(
+        len(data.origins(sets, number, "validation", horizon)) for number in range(len(sets.series))
+    ):
         raise SeriesDataError(
             "The validation split is shorter than the horizon, so nothing can be validated. Give longer series, raise "
             "--data.validation_fraction, or lower --data.horizon. Received: --data.validation_fraction "
             f"{configuration.data.validation_fraction:g}, --data.horizon {horizon}"
         )
-    forecaster = build(configuration, Description.of(sets))
+    report(sets)
+    description = Description.of(sets).to_json()
+    forecaster = build(configuration, **description)
     learned = list(zip(sets.series, sets.train_end, strict=True))
     forecaster.fit_scales([(each.values[:end], each.observed[:end]) for each, end in learned])
     last = [each.times[end - 1] for each, end in learned]
     forecaster.learned_until.assign([*last, np.iinfo(np.int64).min])  # of unknown series, nothing
-    return sets, forecaster
-
-
-def record(run: Run, sets: data.Sets) -> None:
-    """Writes what is learned from and what was repaired; refuses to go on with other series or columns."""
-    description = Description.of(sets)
-    if (run.folder / DESCRIPTION).exists() and (known := Description.of_run(run)) != description:
-        raise SeriesDataError(
-            f"The series have changed since the run started. Expected {_listed(known)}. Restore them, or start a new "
-            f"run, without RESUME=1. Received: {_listed(description)}"
-        )
-    run.write_json(DESCRIPTION, description.to_json())
-    run.write_json(REPAIRS, [repair._asdict() for repair in sets.repairs])
+    repairs = [repair._asdict() for repair in sets.repairs]
+    return Prepared(sets, forecaster, description, {REPAIRS: repairs}, last=("names",))
 
 
 def report(sets: data.Sets) -> None:
-    """Says what is learned from, and names what was repaired."""
+    """Prints what is learned from, and what was repaired."""
     print(f"Learning from {_listed(Description.of(sets))}.")
     lines = summary(sets.repairs)
     for line in lines[:NAMED]:
@@ -178,24 +165,10 @@ def _listed(description: Description) -> str:
     return f"{len(names)} series ({shown}) of {'; '.join(parts)}; a step is {step_text(description.step_seconds)}"
 
 
-def _stride(forecaster: Forecaster, sets: data.Sets, split: data.Split, most: int) -> int:
-    """Every so many origins of a split there are at most `most`, at all hours of the day and days of the week."""
+def _stride(forecaster: Forecaster, sets: data.Sets, split: data.Split, maximum: int) -> int:
+    """Every so many origins of a split there are at most `maximum`, at all hours of the day and days of the week."""
     counts = [len(data.origins(sets, number, split, forecaster.horizon)) for number in range(len(sets.series))]
-    stride = max(1, -(-sum(counts) // most))
+    stride = max(1, -(-sum(counts) // maximum))
     while math.gcd(stride, CYCLE) > 1:
         stride += 1
     return stride
-
-
-def main(arguments: list[str]) -> None:
-    run, configuration = commands.training_run("series", PRESETS, arguments, __doc__ or "")
-    train(run, configuration)
-    print(f"Wrote {run.folder}")
-    if configuration.evaluate:
-        evaluate.main(["--run", str(run.folder)])
-    else:
-        print("Next: make eval-series, make export-series, make forecast CSV=measurements.csv")
-
-
-if __name__ == "__main__":
-    commands.main(main)

@@ -1,20 +1,21 @@
 """A trained forecaster, as it lies in a run folder."""
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from pipelines.checkpoints import load_trained
+from pipelines.preparation import description_of, trained_model
 from pipelines.runs import Run
+from pipelines.series.calendar import Clock
 from pipelines.series.config import SeriesConfiguration
-from pipelines.series.data import Sets, Split, origins
-from pipelines.series.model import Forecaster, State
+from pipelines.series.data import Sets, Split, origins, with_validation
+from pipelines.series.forecasting import read_on
+from pipelines.series.model import Forecaster
 from pipelines.series.regular import Columns
 
-DESCRIPTION = "series.json"
+OLD_DESCRIPTION = "series.json"  # of runs of 0.1
 CALIBRATION = "calibration.json"
 SERIES_AT_ONCE = 32
 STEPS_AT_ONCE = 1024
@@ -32,20 +33,25 @@ class Description(NamedTuple):
         """Describes what is learned from."""
         return cls(tuple(each.name for each in sets.series), sets.columns, sets.step_seconds)
 
-    def to_json(self) -> dict[str, object]:
-        """As plain values."""
+    def to_json(self) -> dict[str, Any]:
+        """Returns the arguments of `build`, as JSON has them."""
         return self._asdict() | {"columns": self.columns._asdict()}
 
     @classmethod
     def of_run(cls, run: Run) -> "Description":
-        """Reads `series.json`."""
-        values = run.read_json(DESCRIPTION)
+        """Reads what a run's forecaster was built from."""
+        values = description_of(run, OLD_DESCRIPTION)
         columns = Columns(**{name: tuple(each) for name, each in values["columns"].items()})
         return cls(tuple(values["names"]), columns, values["step_seconds"])
 
 
+def learned_sets(configuration: SeriesConfiguration, sets: Sets) -> Sets:
+    """Returns the series as a training divides them: with `fold_days` it learns from the validation period as well."""
+    return with_validation(sets) if configuration.network.fold_days else sets
+
+
 class Forecasted(NamedTuple):
-    """What a forecaster said of one series from the `origins` (origins,) of a split, and what came."""
+    """The forecasts of one series from the `origins` (origins,) of a split, and what came."""
 
     series: int
     origins: np.ndarray
@@ -110,57 +116,57 @@ def _forecast_some(
     shifts = {number: time - ends[number] for number in numbers}
     wanted = np.unique(np.concatenate([steps[number] + shifts[number] for number in numbers]))
     inputs = (values, observed, batch([each.times for each in series]), names)
-    quantiles, mean = read_parts(forecaster, inputs, wanted, adapting=adapting)  # (batch, wanted, horizon, targets, …)
+    quantiles, mean = read_parts(forecaster, inputs, wanted, adapting)  # (batch, wanted, horizon, targets, …)
     truth, known = forecaster.truth(values, observed)  # (batch, time, horizon, targets)
     truth = np.where(known, truth, np.nan)
     for row, number in enumerate(numbers):
         at = steps[number] + shifts[number]
-        said = np.searchsorted(wanted, at)
-        yield Forecasted(number, steps[number], quantiles[row, said], mean[row, said], truth[row, at])
+        place = np.searchsorted(wanted, at)
+        yield Forecasted(number, steps[number], quantiles[row, place], mean[row, place], truth[row, at])
 
 
 def read_parts(
     forecaster: Forecaster,
     inputs: tuple[np.ndarray, ...],
     wanted: np.ndarray,
-    state: State | None = None,
     adapting: bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns quantiles and means after the `wanted` steps, some at a time: memory is bounded.
 
     Args:
         forecaster: what reads.
-        inputs: `values`, `observed`, `times` and `series`, as of `Forecaster.read`.
+        inputs: `values`, `observed`, `times` and `series`, as of `forecasting.read`.
         wanted: (origins,), rising.
-        state: before the first step. Default: that of the series.
-        adapting: as of `Forecaster.forecast`.
+        adapting: as of `forecasting.forecast`.
     """
     *parts, series = inputs
-    state = forecaster.initial_state(series) if state is None else state
-    said = []
+    state = forecaster.initial_state(series)
+    forecasts = []
     for start in range(0, parts[0].shape[1] - forecaster.horizon, STEPS_AT_ONCE):
         end = min(start + STEPS_AT_ONCE, parts[0].shape[1] - forecaster.horizon)
         values, observed, times = (part[:, start : end + forecaster.horizon] for part in parts)
         chosen = wanted[(start <= wanted) & (wanted < end)] - start
-        quantiles, mean, state = forecaster.read_on(values, observed, times, state, chosen.astype(np.int32), adapting)
-        said.append((quantiles, mean))
-    quantiles, mean = (np.concatenate(each, axis=1) for each in zip(*said, strict=True))
+        quantiles, mean, state = read_on(forecaster, values, observed, times, state, chosen.astype(np.int32), adapting)
+        forecasts.append((quantiles, mean))
+    quantiles, mean = (np.concatenate(each, axis=1) for each in zip(*forecasts, strict=True))
     return quantiles, mean
 
 
-def build(configuration: SeriesConfiguration, description: Description) -> Forecaster:
-    """Returns an untrained forecaster, its weights made."""
-    keras.config.set_dtype_policy(configuration.training.dtype_policy)
-    columns, horizon = description.columns, configuration.data.horizon
+def build(
+    configuration: SeriesConfiguration, names: Sequence[str], columns: Mapping[str, Sequence[str]], step_seconds: int
+) -> Forecaster:
+    """Returns an untrained forecaster, its weights made; arguments as `Description.to_json` returns them."""
+    horizon = configuration.data.horizon
     forecaster = Forecaster(
         configuration.network,
-        columns,
-        description.names,
+        Columns(**{kind: tuple(each) for kind, each in columns.items()}),
+        tuple(names),
         horizon,
+        Clock(step_seconds, configuration.data.calendar),
         cumulative=configuration.data.log_returns,
         seed=configuration.seed,
     )
-    shape = (1, 1 + horizon, len(columns.all))
+    shape = (1, 1 + horizon, len(forecaster.columns.all))
     forecaster(tf.zeros(shape), tf.ones(shape, tf.bool), tf.zeros(shape[:2], tf.int64), tf.zeros((1,), tf.int32))
     return forecaster
 
@@ -170,13 +176,12 @@ def save_calibration(run: Run, forecaster: Forecaster) -> None:
     run.write_json(CALIBRATION, {"widening": forecaster.widening.numpy()})
 
 
-def load_forecaster(run: Run) -> Forecaster:
+def load_model(run: Run) -> Forecaster:
     """Returns the forecaster of a finished run, with its trained weights and its calibration.
 
     Raises:
         RunError: the run was not trained to its end, or its weights do not fit the forecaster.
     """
-    configuration, description = run.read_configuration(SeriesConfiguration), Description.of_run(run)
-    forecaster = load_trained(run, lambda: build(configuration, description))
+    forecaster = trained_model(run, run.read_configuration(SeriesConfiguration), build, OLD_DESCRIPTION)
     forecaster.widening.assign(run.read_json(CALIBRATION)["widening"])
     return forecaster

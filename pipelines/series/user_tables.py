@@ -1,13 +1,8 @@
 """The user's table: CSV or Parquet, a row for each time, in the layouts that people have, ETT and Jena among them."""
 
-import contextlib
 import difflib
-import gzip
-import re
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,10 +10,11 @@ from pydantic import Field
 
 from pipelines.configuration import Configuration, ConfigurationError
 from pipelines.series.regular import Columns, Repair, SeriesDataError, Table
+from pipelines.series.table_files import UserTable, read_table
 from pipelines.series.times import find_time_columns, parse_times
 
-MISSING = ["?", "-"]  # beside what pandas knows, such as NA, nan and null
-SAMPLE_LINES = 100  # that the delimiter and the decimal sign are told from
+MAXIMUM_UNNAMED_TARGETS = 8
+"""Columns that are forecast where none is named; of more, somebody must choose."""
 
 
 class TableConfiguration(Configuration):
@@ -29,29 +25,35 @@ class TableConfiguration(Configuration):
     time_format: str = Field("", description="how the times are written, such as %d/%m/%Y; found")
     timezone: str = Field("", description="zone of times without one, if its clock is ever set, such as Europe/Berlin")
     series: str = Field("", description="column that names the series of each row, if there are several")
-    targets: tuple[str, ...] = Field((), description="columns to forecast")
+    targets: tuple[str, ...] = Field((), description="columns to forecast; all, if they are few")
     known: tuple[str, ...] = Field((), description="columns known in the future too, such as holidays")
     past: tuple[str, ...] = Field((), description="columns known up to now; all other columns of numbers")
     unused: tuple[str, ...] = Field((), description="columns to leave out")
     missing_markers: tuple[float, ...] = Field((-9999.0,), description="numbers that say that a value is missing")
 
 
-def read_tables(configuration: TableConfiguration) -> tuple[list[Table], tuple[str, ...], list[Repair]]:
+def read_tables(
+    configuration: TableConfiguration, table: UserTable | None = None
+) -> tuple[list[Table], tuple[str, ...], list[Repair]]:
     """Returns the rows of each series, the names of all columns of numbers, and what was repaired.
 
     Delimiter, decimal sign and time column are found.
 
+    Args:
+        configuration: what the columns are.
+        table: what to read. Default: the file that the configuration names.
+
     Raises:
-        ConfigurationError: the configuration names no file, or a column that is not there.
+        ConfigurationError: there is no table, or a column that is not there.
         SeriesDataError: the file cannot be read, or a time or a number in it; the message names the row.
     """
-    if not configuration.path:
+    if table is None and not configuration.path:
         raise ConfigurationError(
             "data.path: a table of your own is wanted, but not where it is. Give a CSV or Parquet file with a column "
             'of times: ARGS="--data.path measurements.csv --data.targets load". Received: no path'
         )
-    path = Path(configuration.path).expanduser()
-    frame, repairs = _without_empty_rows(_read(path), path.name)
+    frame, path = read_table(configuration.path if table is None else table, configuration.time)
+    frame, repairs = _without_empty_rows(frame, path.name)
     named = configuration.targets + configuration.known + configuration.past
     series_column = (configuration.series,) * bool(configuration.series)
     _refuse_unknown(configuration.time + series_column + named + configuration.unused, tuple(frame.columns), str(path))
@@ -78,15 +80,21 @@ def choose_columns(
 ) -> Columns:
     """Returns what each column is for: what is configured, and every other one a past covariate if none is.
 
+    Where no target is named, a few columns without another use are all forecast.
+
     Raises:
-        ConfigurationError: no target is given, a column is not there, or has two uses.
+        ConfigurationError: no target is named among many columns, a column is not there, or has two uses.
     """
     targets = configuration.targets or default_targets
     if not targets:
-        raise ConfigurationError(
-            "data.targets: expected the columns to forecast. Name one or more: "
-            f'ARGS="--data.targets {names[-1] if names else "load"}". Received: none, of the columns {", ".join(names)}'
-        )
+        others = configuration.known + configuration.past + configuration.unused
+        targets = tuple(name for name in names if name not in others)
+        if not 0 < len(targets) <= MAXIMUM_UNNAMED_TARGETS:
+            raise ConfigurationError(
+                "data.targets: expected the columns to forecast. Name one or more: "
+                f'--data.targets {names[-1] if names else "load"} (make: ARGS="…"). Received: none, of the columns '
+                f"{', '.join(names) or '(no column of numbers)'}"
+            )
     uses = targets + configuration.known + configuration.past + configuration.unused
     _refuse_unknown(targets + configuration.known + configuration.past, names, "the data set")
     if twice := [name for number, name in enumerate(uses) if name in uses[:number]]:
@@ -95,77 +103,6 @@ def choose_columns(
         )
     past = configuration.past or tuple(name for name in names if name not in uses)
     return Columns(targets, past, configuration.known)
-
-
-def _read(path: Path) -> pd.DataFrame:
-    """The file as it is, columns' names as text without spaces around them; the index is the line in the file."""
-    if not path.is_file():
-        raise SeriesDataError(
-            f"{path} is no file; expected a table, CSV or Parquet. Correct --data.path. Received: {path}"
-        )
-    try:
-        if path.suffix.lower() in (".parquet", ".pq"):
-            frame = pd.read_parquet(path)
-            if not isinstance(frame.index, pd.RangeIndex):  # the times, as a rule
-                frame = frame.reset_index()
-            frame.index += 1
-            names = pd.Series(frame.columns)
-        else:
-            delimiter, decimal = _dialect(path)
-            head = pd.read_csv(path, sep=delimiter, header=None, nrows=1, dtype=str, encoding="utf-8-sig")
-            frame = pd.read_csv(
-                path,
-                sep=delimiter,
-                decimal=decimal,
-                encoding="utf-8-sig",
-                skip_blank_lines=False,  # so that a row's number is its line in the file
-                skipinitialspace=True,
-                index_col=False,
-                low_memory=False,
-                na_values=MISSING,
-            )
-            frame.index += 2  # the first line names the columns
-            names = head.iloc[0].dropna().str.strip()  # as they are: pandas gives a second of one name another one
-    except UnicodeDecodeError as error:
-        raise SeriesDataError(
-            f"{path} is not UTF-8. Convert it: iconv -f LATIN1 -t UTF-8 {path.name} > utf8.csv. Received: {error}"
-        ) from None
-    except (ValueError, OSError, EOFError, zlib.error) as error:  # what pandas, Arrow and gzip say of a damaged file
-        raise SeriesDataError(
-            f"{path} cannot be read; expected a table with the names of its columns in the first line and as many "
-            f"values in each other. Restore or correct it. Received: {str(error).strip()}"
-        ) from None
-    _refuse_twice(names, path)
-    frame.columns = [str(name).strip() for name in frame.columns]
-    if frame.empty:
-        raise SeriesDataError(f"{path} has no rows; expected one for each time. Received: an empty table")
-    return frame
-
-
-def _refuse_twice(names: pd.Series, path: Path) -> None:
-    if names.duplicated().any():
-        raise SeriesDataError(
-            f"{path}: several columns have one name; expected a name of its own for each. Rename or remove one. "
-            f"Received: {names[names.duplicated()].iloc[0]!r} more than once"
-        )
-
-
-def _dialect(path: Path) -> tuple[str, str]:
-    """The delimiter and the decimal sign of a CSV file, told from its first lines."""
-    with _opened(path) as file:
-        lines = [line.rstrip("\r\n") for line, _ in zip(file, range(SAMPLE_LINES), strict=False)]
-    delimiter = max(",;\t|", key="".join(lines[:1]).count)
-    cells = [cell.strip() for line in lines[1:] for cell in line.split(delimiter)] if delimiter != "," else []
-    with_comma = sum(bool(re.fullmatch(r"[+-]?\d*,\d+", cell)) for cell in cells)
-    with_point = sum(bool(re.fullmatch(r"[+-]?\d*\.\d+", cell)) for cell in cells)
-    return delimiter, "," if with_comma > with_point else "."
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8-sig") as file:
-        yield file
 
 
 def _without_empty_rows(frame: pd.DataFrame, file: str) -> tuple[pd.DataFrame, list[Repair]]:

@@ -1,1 +1,5 @@
 """Speech to text: log-mel features, recurrent layers, CTC."""
+
+from unrolled_installation import check_libraries
+
+check_libraries(["jiwer", "librosa", "soundfile"], "speech")

@@ -11,7 +11,7 @@ import soundfile
 
 SILENCE = 2e-4  # a recording that never spans more than this is silent; 16-bit audio has steps of 3e-5
 BLOCK = 16384  # samples read at once while looking for the first sound
-LOUDEST = 2.0  # a little over 1 happens in float files; much over it are samples that were never scaled
+MAXIMUM_AMPLITUDE = 2.0  # a little over 1 happens in float files; much over it are samples that were never scaled
 _OGG_PAGE = 27 + 255 + 255 * 255  # bytes in the largest page
 _REMEDY = "Restore or convert the file (to wav or flac), or leave it out."
 
@@ -42,11 +42,42 @@ def load_audio(path: str | Path, sample_rate: int) -> np.ndarray:
     with _opened(path) as file:
         audio = _mono(file.read(dtype="float32", always_2d=True))  # (samples,)
         _refuse_if(len(audio) < file.frames, path, "is truncated", f"{len(audio)} of {file.frames} samples")
-        _refuse_if(not np.isfinite(audio).all(), path, "holds NaN or infinity", "samples that are no numbers")
-        _refuse_unscaled(audio, path)
+        _refuse_unusable(audio, path)
         _refuse_if(np.ptp(audio) < SILENCE, path, "is silent", f"{len(audio)} samples without sound")
         rate = file.samplerate
     return resample(audio, rate, sample_rate)
+
+
+def audio_of(samples: np.ndarray) -> np.ndarray:
+    """Returns an array of audio as this package has it: (samples,), float32 in −1 … 1, mono.
+
+    Args:
+        samples: (samples,) or (samples, channels), floats in −1 … 1, or signed integers of their whole range.
+
+    Raises:
+        SpeechDataError: it has another shape or type, samples far beyond −1 … 1, NaN or infinity.
+
+    Example:
+        >>> audio_of(np.array([[16384, 0], [-16384, 0]], np.int16))
+        array([ 0.25, -0.25], dtype=float32)
+    """
+    samples = np.asarray(samples)
+    is_audio = samples.dtype.kind in "fi" and samples.ndim in (1, 2)
+    if not is_audio or (samples.ndim == 2 and samples.shape[1] > max(samples.shape[0], 1)):
+        raise SpeechDataError(
+            "An array of audio has another shape or type. Expected floats or signed integers, (samples,) or "
+            f"(samples, channels). Convert or transpose it. Received: {samples.dtype} {samples.shape}"
+        )
+    scale = float(-np.iinfo(samples.dtype).min) if samples.dtype.kind == "i" else 1.0
+    audio = (samples / scale).astype(np.float32)
+    audio = _mono(audio) if audio.ndim == 2 else audio
+    _refuse_unusable(audio, "The array")
+    return audio
+
+
+def refuse_unreadable(path: str | Path) -> None:
+    """Raises what `load_audio` would, as far as that shows without decoding the whole file."""
+    count_samples(path, 1)
 
 
 def count_samples(path: str | Path, sample_rate: int) -> int:
@@ -68,8 +99,7 @@ def count_samples(path: str | Path, sample_rate: int) -> int:
         lowest, highest = np.inf, -np.inf
         while (highest - lowest < SILENCE or may_hold_nan) and len(block := file.read(BLOCK, always_2d=True)):
             audio = _mono(block)
-            _refuse_if(not np.isfinite(audio).all(), path, "holds NaN or infinity", "samples that are no numbers")
-            _refuse_unscaled(audio, path)
+            _refuse_unusable(audio, path)
             lowest, highest = min(lowest, audio.min()), max(highest, audio.max())
         _refuse_if(highest - lowest < SILENCE, path, "is silent", f"{frames} samples without sound")
         rate = file.samplerate
@@ -118,18 +148,19 @@ def _mono(audio: np.ndarray) -> np.ndarray:
     return audio.mean(axis=1)  # as librosa.to_mono, which refuses NaN before the file can be named
 
 
-def _refuse_unscaled(audio: np.ndarray, path: Path) -> None:
+def _refuse_unusable(audio: np.ndarray, path: str | Path) -> None:
+    _refuse_if(not np.isfinite(audio).all(), path, "holds NaN or infinity", "samples that are no numbers")
     peak = np.abs(audio).max(initial=0.0)
     remedy = "Scale its samples to −1 … 1: those of 16 bits by 1/32768."
-    _refuse_if(peak > LOUDEST, path, "is louder than audio can be", f"a sample of {peak:.5g}", remedy)
+    _refuse_if(peak > MAXIMUM_AMPLITUDE, path, "is louder than audio can be", f"a sample of {peak:.5g}", remedy)
 
 
-def _refuse_if(refuse: bool, path: Path, what: str, received: str, remedy: str = _REMEDY) -> None:
+def _refuse_if(refuse: bool, path: str | Path, what: str, received: str, remedy: str = _REMEDY) -> None:
     if refuse:
         raise _error(path, what, received, remedy)
 
 
-def _error(path: Path, what: str, received: str, remedy: str = _REMEDY) -> SpeechDataError:
+def _error(path: str | Path, what: str, received: str, remedy: str = _REMEDY) -> SpeechDataError:
     return SpeechDataError(f"{path} {what}; expected a whole recording of speech. {remedy} Received: {received}")
 
 

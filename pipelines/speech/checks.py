@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from models.losses import ctc_frames_needed
 from pipelines.speech.audio_files import SpeechDataError
-from pipelines.speech.sources import NAMED, Utterance
+from pipelines.speech.sources import MAXIMUM_LISTED, Utterance
 
 
 def alphabet_of(utterances: Sequence[Utterance]) -> tuple[str, ...]:
@@ -65,8 +65,8 @@ def check_learnable(
         else:
             kept.append(utterance)
     if not kept or (skipped and not skip):
-        named = "".join(f"\n  {key}: {reason}" for key, reason in skipped[:NAMED])
-        more = f"\n  and {len(skipped) - NAMED} more" if len(skipped) > NAMED else ""
+        named = "".join(f"\n  {key}: {reason}" for key, reason in skipped[:MAXIMUM_LISTED])
+        more = f"\n  and {len(skipped) - MAXIMUM_LISTED} more" if len(skipped) > MAXIMUM_LISTED else ""
         raise SpeechDataError(
             f"{len(skipped)} of {len(utterances)} recordings{origin and ' of '}{origin} cannot be learned; "
             "expected a readable recording, a transcript that fits its length, and a key of its own each. "

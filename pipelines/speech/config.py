@@ -1,4 +1,6 @@
-"""Presets of the speech pipeline."""
+"""Presets of the task speech."""
+
+from typing import Literal
 
 from pydantic import Field
 
@@ -7,7 +9,7 @@ from pipelines.configuration import Configuration
 from pipelines.speech.augmentation import AudioAugmentationConfiguration, SpecAugmentConfiguration
 from pipelines.speech.data import DataConfiguration
 from pipelines.speech.features import FeatureConfiguration
-from pipelines.speech.model import NetworkConfiguration
+from pipelines.speech.network import NetworkConfiguration, samples_of_frame
 from pipelines.training import TrainingConfiguration
 
 
@@ -22,8 +24,9 @@ class DecodingConfiguration(Configuration):
 
 
 class SpeechConfiguration(TrainingCommand):
-    """Everything that a training of the speech pipeline depends on."""
+    """Everything that a training of a recogniser depends on."""
 
+    task: Literal["speech"] = Field("speech", description="what is trained")
     data: DataConfiguration = DataConfiguration()
     augmentation: AudioAugmentationConfiguration = AudioAugmentationConfiguration()
     spec_augment: SpecAugmentConfiguration = SpecAugmentConfiguration()
@@ -37,6 +40,16 @@ class SpeechConfiguration(TrainingCommand):
         description="weight of the agreement between two readings of a recording under different masks; 0: one reading",
     )
     steps_per_epoch: int = Field(100, ge=1, description="batches between two validations")
+
+    @property
+    def frame_samples(self) -> int:
+        """Samples of audio that one frame of labels stands for."""
+        return samples_of_frame(self.features, self.network)
+
+    @property
+    def frame_seconds(self) -> float:
+        """Seconds of audio that one frame of labels stands for."""
+        return self.frame_samples / self.features.sample_rate
 
 
 _SMALL = SpeechConfiguration(
@@ -75,7 +88,7 @@ _CZECH = _SMALL.replace(
     consistency=0.0,
 )
 _LIBRISPEECH = _BASE.replace(
-    data={"source": "librispeech_dataset", "pretraining": "none", "batch_seconds": 320.0, "longest_seconds": 17.0},
+    data={"source": "librispeech_dataset", "pretraining": "none", "batch_seconds": 320.0, "maximum_seconds": 17.0},
     features={"sample_rate": 16000, "mel_bands": 80},
     network={"units": 512, "layers": 5, "filters": 32},
     training={"epochs": 60, "learning_rate": 1e-3, "mixed_precision": True},

@@ -1,7 +1,7 @@
 """From recordings to batches: splits, alphabet, augmentation, buckets of similar length."""
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -24,6 +24,8 @@ SHORTEST_BUCKET_SECONDS = 0.8
 class DataConfiguration(Configuration):
     """Which recordings to learn from, and how they are batched."""
 
+    RENAMED: ClassVar = {"longest_seconds": "maximum_seconds"}
+
     source: Literal[
         "telephone_prompts", "game_dialogue", "librispeech_dataset", "ljspeech", "librispeech", "manifest"
     ] = Field("telephone_prompts", description="embedded data set, public TFDS set, or the format of your own data")
@@ -36,7 +38,7 @@ class DataConfiguration(Configuration):
         0.8, ge=0, le=1, description="synthetic share of the second epoch; the first has none"
     )
     pretraining_last_share: float = Field(0.2, ge=0, le=1, description="synthetic share of the last epoch")
-    longest_seconds: float = Field(20.0, gt=0, description="longer recordings are left out of training, and named")
+    maximum_seconds: float = Field(20.0, gt=0, description="longer recordings are left out of training, and named")
     first_epoch_seconds: float = Field(
         3.0, gt=0, description="the first epoch has shorter recordings only, from which CTC learns to align sooner"
     )
@@ -91,14 +93,14 @@ def load(configuration: DataConfiguration, sample_rate: int, label_frames: Calla
     learnable, skipped = checks.check_learnable(
         source.utterances("train"), label_frames, "train", configuration.skip_unlearnable
     )
-    limit = round(configuration.longest_seconds * sample_rate)
+    limit = round(configuration.maximum_seconds * sample_rate)
     too_long = [utterance for utterance in learnable if utterance.samples > limit]
-    skipped += [(utterance.key, f"longer than {configuration.longest_seconds:g} s") for utterance in too_long]
+    skipped += [(utterance.key, f"longer than {configuration.maximum_seconds:g} s") for utterance in too_long]
     utterances = {"train": [utterance for utterance in learnable if utterance.samples <= limit]}
     if not utterances["train"]:
         raise SpeechDataError(
-            f"All {len(learnable)} recordings of train are longer than {configuration.longest_seconds:g} s; expected "
-            "recordings of a sentence or a few. Cut them, or raise --data.longest_seconds. Received: the shortest has "
+            f"All {len(learnable)} recordings of train are longer than {configuration.maximum_seconds:g} s; expected "
+            "recordings of a sentence or a few. Cut them, or raise --data.maximum_seconds. Received: the shortest has "
             f"{min(utterance.samples for utterance in too_long) / sample_rate:.1f} s"
         )
     alphabet = checks.alphabet_of(utterances["train"])
@@ -124,7 +126,7 @@ def load(configuration: DataConfiguration, sample_rate: int, label_frames: Calla
 def usable(
     source: sources.Source, split: str, configuration: DataConfiguration
 ) -> tuple[list[sources.Utterance], list[tuple[str, str]]]:
-    """Returns the recordings of a split that can be judged, and key and reason of each that is left out."""
+    """Returns the recordings of a split that can be evaluated, and key and reason of each that is left out."""
     return checks.check_learnable(source.utterances(split), origin=split, skip=configuration.skip_unlearnable)
 
 
@@ -235,7 +237,7 @@ def _encoder(alphabet: tuple[str, ...]) -> Callable[[dict[str, tf.Tensor]], dict
 def _bucketed(recordings: tf.data.Dataset, configuration: DataConfiguration, sample_rate: int) -> tf.data.Dataset:
     """Batches of similar length, padded to few fixed shapes, so that few programs are compiled and little is padded."""
     seconds = [SHORTEST_BUCKET_SECONDS]
-    while seconds[-1] < configuration.longest_seconds * 1.2:  # slower speech is longer
+    while seconds[-1] < configuration.maximum_seconds * 1.2:  # slower speech is longer
         seconds.append(seconds[-1] * BUCKET_GROWTH)
     boundaries = [round(second * sample_rate) + 1 for second in seconds]
     sizes = [max(1, round(configuration.batch_seconds / second)) for second in seconds] + [1]

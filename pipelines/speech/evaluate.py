@@ -1,4 +1,4 @@
-"""Evaluates a trained recogniser beside the baselines: `python -m pipelines.speech.evaluate [--run FOLDER]`."""
+"""Evaluates a trained recogniser beside the baselines."""
 
 from typing import Literal
 
@@ -6,14 +6,20 @@ import tensorflow as tf
 from pydantic import Field
 
 from pipelines import commands
-from pipelines.evaluation import Evaluation, Row
+from pipelines.comparison import compared_rows
+from pipelines.evaluation import Evaluation
+from pipelines.preparation import report_changed_data
 from pipelines.runs import Run
 from pipelines.speech import baselines, data
 from pipelines.speech.config import SpeechConfiguration
+from pipelines.speech.decoder import Decoder, load_decoder
 from pipelines.speech.readings import Reader, read_all
 from pipelines.speech.report import Details, write_speech_report
 from pipelines.speech.scoring import comparison, error_rates
-from pipelines.speech.trained import load_decoder, load_recogniser, transcribe_split
+from pipelines.speech.trained import load_model, transcribe_split
+
+VARIANTS = ("beam", "greedy")
+"""Rows that are the model in another form, and no baselines."""
 
 
 class EvaluationOptions(commands.RunOptions):
@@ -25,17 +31,22 @@ class EvaluationOptions(commands.RunOptions):
 def evaluate(run: Run, split: str = "test") -> Evaluation:
     """Transcribes a split with a run's recogniser and the baselines; writes table, plots and page into its folder."""
     configuration = run.read_configuration(SpeechConfiguration)
-    recogniser, decoder = load_recogniser(run), load_decoder(run)
-    source = data.open_source(configuration.data, configuration.features.sample_rate)
-    utterances, skipped = data.usable(source, split, configuration.data)
-    for key, reason in skipped:
+    recogniser, decoder = load_model(run), load_decoder(run)
+    sample_rate = configuration.features.sample_rate
+    speech = data.load(configuration.data, sample_rate, recogniser.label_frames)
+    report_changed_data(run, speech)
+    for key, reason in data.usable(speech.source, split, configuration.data)[1]:
         print(f"Left out: {key}: {reason}")
 
     recogniser.read(tf.zeros((1, recogniser.frame_samples)), [recogniser.frame_samples])  # traced before it is timed
     beam = decoder._replace(language_model=None, insertion_bonus=0.0)
+
+    def decoded_by(decoder: Decoder) -> Reader:
+        return lambda one: decoder(one.logits, recogniser.alphabet, recogniser.frame_seconds)[0].text
+
     ours: dict[str, tuple[str, Reader]] = {
-        "model": ("beam search with language model", lambda one: decoder(one.logits, recogniser).text),
-        "beam": ("beam search alone", lambda one: beam(one.logits, recogniser).text),
+        "model": ("beam search with language model", decoded_by(decoder)),
+        "beam": ("beam search alone", decoded_by(beam)),
         "greedy": ("best label of each frame", lambda one: one.greedy),
     }
     others: dict[str, tuple[str, Reader]] = {
@@ -43,34 +54,19 @@ def evaluate(run: Run, split: str = "test") -> Evaluation:
         for name, (note, transcribe) in baselines.available(configuration).items()
     }
     readers = {name: read for name, (_, read) in (ours | others).items()}
-    recordings = transcribe_split(recogniser, source, split, data.keys_of(utterances))
-    readings = read_all(recordings, readers, configuration.features.sample_rate)
-
-    rows = []
-    for name, (note, _) in (ours | others).items():
-        seconds = readings.reader_seconds[name] + (readings.network_seconds if name in ours else 0.0)
-        notes = [note, f"{seconds / readings.audio_seconds:.3f} s a second of audio"]
-        if name != "model":
-            notes.append(comparison(readings.references, readings.texts["model"], readings.texts[name]))
-        rows.append(Row(name, error_rates(readings.references, readings.texts[name]), notes="; ".join(notes)))
-
+    recordings = transcribe_split(recogniser, speech.source, split, data.keys_of(speech.utterances[split]))
+    readings = read_all(recordings, readers, sample_rate)
+    seconds = {
+        name: (readings.reader_seconds[name] + (readings.network_seconds if name in ours else 0.0))
+        / readings.audio_seconds
+        for name in readers
+    }
+    rows = compared_rows(
+        readings.texts,
+        lambda texts: error_rates(readings.references, texts),
+        lambda model, other: comparison(readings.references, model, other),
+        {name: f"{note}; {seconds[name]:.3f} s a second of audio" for name, (note, _) in (ours | others).items()},
+    )
     evaluation = Evaluation(split, len(readings.keys), rows)
-    transcripts = {"key": readings.keys, "text": readings.references, **readings.texts}
-    run.write_json(evaluation.file_name("evaluation.json"), evaluation.to_json())
-    run.write_json(f"transcripts-{split}.json", transcripts)
     write_speech_report(run, evaluation, Details(readings, recogniser, decoder))
     return evaluation
-
-
-def main(arguments: list[str]) -> None:
-    options = commands.run_options(EvaluationOptions, "speech", "evaluate", arguments, __doc__ or "")
-    run = options.open("speech")
-    evaluation = evaluate(run, options.split)
-    evaluation.print()
-    table, page = evaluation.file_name("evaluation.json"), evaluation.file_name("report.html")
-    print(f"Wrote {run.folder}/{table}, transcripts-{options.split}.json and {page}")
-    print(f'Next: open {run.folder / page} in a browser; make export-speech; make transcribe AUDIO="recording.wav"')
-
-
-if __name__ == "__main__":
-    commands.main(main)

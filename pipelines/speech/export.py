@@ -1,16 +1,16 @@
-"""Exports a trained recogniser as a SavedModel: `python -m pipelines.speech.export [--run FOLDER]`."""
+"""Exports a trained recogniser as a SavedModel."""
 
 from pathlib import Path
 
 import numpy as np
 
-from pipelines import commands
-from pipelines.exporting import WarmupRequest, export, metrics_table
+from pipelines.exporting import WarmupRequest, export_signatures, metrics_table
 from pipelines.runs import Run
 from pipelines.speech.config import SpeechConfiguration
+from pipelines.speech.decoder import DECODER
 from pipelines.speech.model import Recogniser
-from pipelines.speech.serving import served
-from pipelines.speech.trained import load_recogniser
+from pipelines.speech.serving import signatures
+from pipelines.speech.trained import ALPHABET, load_model
 
 LICENCES = {
     "telephone_prompts": "Asterisk core sounds, English (CC-BY-SA-3.0)",
@@ -22,11 +22,12 @@ SYNTHETIC_SPEECH = "sentences of manuals (CC-BY-SA-3.0) and game dialogues (GPL-
 
 def export_run(run: Run, folder: Path | str = "exports") -> Path:
     """Writes `exports/speech-<preset>/<version>/` and returns it."""
-    recogniser = load_recogniser(run)
-    module, signatures = served(recogniser)
+    recogniser = load_model(run)
     second = np.zeros((1, recogniser.features.sample_rate), np.float32)
     warmup = [WarmupRequest("serving_default", {"audio": second, "lengths": np.array([second.size], np.int32)})]
-    return export(module, signatures, f"speech-{run.preset}", model_card(run, recogniser), warmup, folder)
+    return export_signatures(
+        run, recogniser, signatures(recogniser), model_card(run, recogniser), warmup, folder, (ALPHABET, DECODER)
+    )
 
 
 def model_card(run: Run, recogniser: Recogniser) -> str:
@@ -42,7 +43,8 @@ def model_card(run: Run, recogniser: Recogniser) -> str:
     direction = (
         "It reads a recording in both directions, so it needs the whole of it."
         if recogniser.network.bidirectional
-        else f"It streams: signatures `initial_state` and `step`, chunks of a multiple of {frame} samples."
+        else f"It streams: signatures `initial_state` and `step`, chunks of a multiple of {frame} samples; "
+        "`step_logits` also returns the logits of the chunk."
     )
     return f"""# Speech to text, preset {run.preset}
 
@@ -56,7 +58,8 @@ Audio of {recogniser.features.sample_rate} samples a second, mono, in −1 … 1
 `serving_default` takes `audio`, float32 (batch, samples), and `lengths`, int32 (batch,), the samples that count; `wav`
 takes `wav`, a string (batch,): the bytes of files of 16-bit PCM at {recogniser.features.sample_rate} samples a second.
 Both return `text` and `confidence` (batch,), and `words`, `word_starts`, `word_ends` (seconds) and `word_confidences`
-(batch, words), padded with empty words.
+(batch, words), padded with empty words. `logits` takes what `serving_default` takes and returns `logits` (batch,
+frames, labels), label 0 the CTC blank and then the characters above, and the `frames` (batch,) that count.
 
     model = tf.saved_model.load(folder)
     model.signatures["wav"](wav=tf.constant([open("recording.wav", "rb").read()]))["text"]
@@ -68,21 +71,11 @@ Both return `text` and `confidence` (batch,), and `words`, `word_starts`, `word_
 ## Metrics
 
 {metrics_table(run, "recordings")}
-This export decodes as the row `greedy`: it carries no language model.
+In Python, `unrolled.load(folder).transcribe("recording.wav")` answers as the row `model`: a beam search over the
+`logits` with the language model in `assets.extra/run/decoder.json`. The other signatures answer as the row `greedy`.
 
 ## Limits
 
 It knows the voices, the language and the topics of its training recordings; other voices, noise and topics give more
 errors. The confidence orders words by how sure the network is; it is not a calibrated probability.
 """
-
-
-def main(arguments: list[str]) -> None:
-    options = commands.run_options(commands.RunOptions, "speech", "export", arguments, __doc__ or "")
-    folder = export_run(options.open("speech"))
-    print(f"Wrote {folder} (SavedModel, model_card.md, warm-up requests)")
-    print(f"Next: serve it, tensorflow_model_server --model_name=speech --model_base_path={folder.parent.resolve()}")
-
-
-if __name__ == "__main__":
-    commands.main(main)

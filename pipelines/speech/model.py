@@ -1,37 +1,19 @@
 """The network: convolutional subsampling, a stack of recurrent layers, one label a frame for CTC."""
 
 from collections.abc import Iterable
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
-from pydantic import Field
 
 import models
 from models.decoding import greedy_decode
-from pipelines.configuration import Configuration
 from pipelines.speech.augmentation import SpecAugment, SpecAugmentConfiguration
 from pipelines.speech.features import FeatureConfiguration, LogMel
+from pipelines.speech.network import NetworkConfiguration, samples_of_frame
 
 LAYERS = {"simple_rnn": models.SimpleRNN, "lstm": models.LSTM, "gru": models.GRU}
 KERNEL, STRIDE = 3, 2  # of each subsampling convolution, in time and in frequency
-
-
-class NetworkConfiguration(Configuration):
-    """Sizes of the network."""
-
-    recurrent: Literal["simple_rnn", "lstm", "gru"] = Field("lstm", description="recurrent layer")
-    units: int = Field(256, ge=1, description="units of a recurrent layer, in each direction")
-    layers: int = Field(3, ge=1, le=12, description="recurrent layers")
-    bidirectional: bool = Field(True, description="read the recording in both directions; off for streaming")
-    filters: int = Field(32, ge=1, description="channels of the subsampling convolutions")
-    subsampling: Literal[1, 2, 4, 8] = Field(4, description="frames of features for one frame of labels")
-    dropout: float = Field(0.2, ge=0, lt=1, description="dropout before each layer, one mask for the whole sequence")
-    # A field that came later has for its default what runs without it had: their folders stay readable.
-    self_conditioning: bool = Field(False, description="each layer but the first knows the labels read by those below")
-    recurrent_dropout: float = Field(
-        0.0, ge=0, lt=1, description="dropout of the hidden state on its way to the next step, one mask for all steps"
-    )
 
 
 class Transcription(NamedTuple):
@@ -117,7 +99,7 @@ class Recogniser(keras.Model):
     @property
     def frame_samples(self) -> int:
         """Samples of audio that one frame of labels stands for; a chunk must hold a multiple of it."""
-        return self.features.hop * self.network.subsampling
+        return samples_of_frame(self.features, self.network)
 
     @property
     def frame_seconds(self) -> float:

@@ -15,12 +15,12 @@ class Readings(NamedTuple):
 
     Attributes:
         keys: of the recordings.
-        references: what was said.
+        references: the true transcripts.
         texts: what each reader wrote.
         reader_seconds: work of each reader, without the network.
         network_seconds: work of the network.
         audio_seconds: length of all recordings.
-        shown: the one recording that is kept, to be drawn.
+        example: the one recording that is kept, to be drawn.
     """
 
     keys: list[str]
@@ -29,7 +29,7 @@ class Readings(NamedTuple):
     reader_seconds: dict[str, float]
     network_seconds: float
     audio_seconds: float
-    shown: Transcribed
+    example: Transcribed
 
 
 def read_all(recordings: Iterable[Transcribed], readers: Mapping[str, Reader], sample_rate: int) -> Readings:
@@ -39,7 +39,7 @@ def read_all(recordings: Iterable[Transcribed], readers: Mapping[str, Reader], s
     texts: dict[str, list[str]] = {name: [] for name in readers}
     reader_seconds = dict.fromkeys(readers, 0.0)
     network_seconds = audio_seconds = 0.0
-    shown = None
+    example = None
     started = time.perf_counter()
     for recording in recordings:  # the network works when its next batch is asked for
         network_seconds += time.perf_counter() - started
@@ -50,14 +50,14 @@ def read_all(recordings: Iterable[Transcribed], readers: Mapping[str, Reader], s
         keys.append(recording.key)
         references.append(recording.text)
         audio_seconds += len(recording.audio) / sample_rate
-        shown = recording if shown is None else more_telling(shown, recording, sample_rate)
+        example = recording if example is None else better_example(example, recording, sample_rate)
         started = time.perf_counter()
-    if shown is None:
+    if example is None:
         raise ValueError("There is nothing to read. Expected at least one recording. Received: none")
-    return Readings(keys, references, texts, reader_seconds, network_seconds, audio_seconds, shown)
+    return Readings(keys, references, texts, reader_seconds, network_seconds, audio_seconds, example)
 
 
-def more_telling(before: Transcribed, recording: Transcribed, sample_rate: int) -> Transcribed:
+def better_example(before: Transcribed, recording: Transcribed, sample_rate: int) -> Transcribed:
     """Returns which of two recordings to draw: the first of at least `PICTURED_SECONDS`, else the longer one."""
     enough = PICTURED_SECONDS * sample_rate
     return recording if len(before.audio) < min(len(recording.audio), enough) else before

@@ -7,14 +7,14 @@ import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
 
-from pipelines import plots
 from pipelines.evaluation import Evaluation
-from pipelines.report import Code, Picture, Section, Table, evaluation_tables, write_report
+from pipelines.report import Code, Picture, Section, Table, write_evaluation
 from pipelines.runs import Run
+from pipelines.speech.decoder import Decoder
 from pipelines.speech.model import Recogniser
 from pipelines.speech.readings import Readings
 from pipelines.speech.scoring import character_errors, confusions
-from pipelines.speech.trained import Decoder, Transcribed
+from pipelines.speech.trained import Transcribed
 
 WORST, CONFUSED = 15, 20  # rows of the tables
 
@@ -29,8 +29,9 @@ class Details(NamedTuple):
 
 def write_speech_report(run: Run, evaluation: Evaluation, details: Details) -> None:
     """Writes `report.html` and its plots into the run's folder, for another split than test under names of its own."""
-    keys, references, recording = details.readings.keys, details.readings.references, details.readings.shown
-    texts = details.readings.texts["model"]
+    readings, recogniser = details.readings, details.recogniser
+    keys, references, recording = readings.keys, readings.references, readings.example
+    texts = readings.texts["model"]
     errors = [character_errors(reference, text) for reference, text in zip(references, texts, strict=True)]
     worst = sorted(range(len(errors)), key=lambda index: -errors[index][0])[:WORST]
     worst_rows = [
@@ -39,26 +40,21 @@ def write_speech_report(run: Run, evaluation: Evaluation, details: Details) -> N
     most_confused = confusions(references, texts).most_common(CONFUSED)
     names = {"": "(nothing)", " ": "(space)"}
     confused_rows = [
-        [names.get(said, said), names.get(written, written), str(count)] for (said, written), count in most_confused
+        [names.get(spoken, spoken), names.get(written, written), str(count)]
+        for (spoken, written), count in most_confused
     ]
-    posteriors = posterior_picture(recording, details.recogniser)
+    posteriors = posterior_picture(recording, recogniser)
     posteriors.savefig(run.folder / evaluation.file_name("posteriors.png"), dpi=120)
-    hypothesis = details.decoder(recording.logits, details.recogniser)
+    hypothesis = details.decoder(recording.logits, recogniser.alphabet, recogniser.frame_seconds)[0]
     words = [[word.text, f"{word.start:.2f}", f"{word.end:.2f}", f"{word.confidence:.2f}"] for word in hypothesis.words]
-
-    write_report(
+    write_evaluation(
         run,
-        f"Speech to text: {run.preset}, {evaluation.split} split",
+        evaluation,
+        "Speech to text",
+        "cer",
+        "Word and character error rate: insertions, deletions and substitutions for each word or character of the "
+        "reference; lower is better, 0 is perfect. The model's row is what the command transcribe prints.",
         [
-            Section(
-                "Results",
-                [
-                    "Word and character error rate: insertions, deletions and substitutions for each word or character "
-                    "that was said; lower is better, 0 is perfect. The model's row is what “make transcribe” prints.",
-                    *evaluation_tables(evaluation),
-                    Picture(plots.bars(evaluation, "cer"), "Character error rate of each row, with its interval."),
-                ],
-            ),
             Section(
                 "What the network hears",
                 [
@@ -71,12 +67,10 @@ def write_speech_report(run: Run, evaluation: Evaluation, details: Details) -> N
                     Table(["word", "from (s)", "to (s)", "confidence"], words, "Words of this recording, with times."),
                 ],
             ),
-            Section("Worst errors", _table(["recording", "errors", "said", "written"], worst_rows)),
-            Section("Characters taken for others", _table(["said", "written", "times"], confused_rows)),
-            Section("Training", [Picture(plots.learning_curves(run.history()), "Loss and error after each epoch.")]),
-            Section("Configuration", [Code((run.folder / "configuration.json").read_text(encoding="utf-8"))]),
+            Section("Worst errors", _table(["recording", "errors", "reference", "written"], worst_rows)),
+            Section("Characters taken for others", _table(["reference", "written", "times"], confused_rows)),
         ],
-        evaluation.file_name("report.html"),
+        {"key": keys, "text": references, **readings.texts},
     )
 
 

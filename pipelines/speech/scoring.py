@@ -29,7 +29,7 @@ def error_rates(references: Sequence[str], texts: Sequence[str]) -> dict[str, Me
 
 
 def comparison(references: Sequence[str], model: Sequence[str], others: Sequence[str]) -> str:
-    """Says how sure it is that others' texts of the same recordings have more, or fewer, word errors than the model's.
+    """States whether other texts of the same recordings have more word errors than the model's, or fewer.
 
     Example:
         >>> from pipelines.speech.scoring import comparison
@@ -59,16 +59,16 @@ def _errors(output: jiwer.WordOutput | jiwer.CharacterOutput) -> tuple[int, int]
 
 
 def confusions(references: Sequence[str], texts: Sequence[str]) -> Counter[tuple[str, str]]:
-    """Counts the characters taken for others: (said, written), "" for a character left out or put in."""
+    """Counts the characters taken for others: (reference, written), "" for a character left out or put in."""
     counted: Counter[tuple[str, str]] = Counter()
     for reference, text in zip(references, texts, strict=True):
         for chunk in jiwer.process_characters(reference, text).alignments[0]:
-            said = reference[chunk.ref_start_idx : chunk.ref_end_idx]
+            spoken = reference[chunk.ref_start_idx : chunk.ref_end_idx]
             written = text[chunk.hyp_start_idx : chunk.hyp_end_idx]
             if chunk.type == "substitute":
-                counted.update(zip(said, written, strict=True))
+                counted.update(zip(spoken, written, strict=True))
             elif chunk.type == "delete":
-                counted.update((character, "") for character in said)
+                counted.update((character, "") for character in spoken)
             elif chunk.type == "insert":
                 counted.update(("", character) for character in written)
     return counted

@@ -1,54 +1,61 @@
 """What a server runs: raw audio in, text with word times and confidence out, in stock TensorFlow operations."""
 
+from functools import partial
 from typing import Any
 
 import tensorflow as tf
 
 from models.decoding import greedy_decode
+from pipelines.served import Signature, Tensors
 from pipelines.speech.model import Recogniser
 
-Tensors = dict[str, tf.Tensor]
 
-
-def served(recogniser: Recogniser) -> tuple[tf.Module, dict[str, Any]]:
-    """Returns a module that holds the weights, and the functions to serve by name.
+def signatures(recogniser: Recogniser) -> dict[str, Signature]:
+    """Returns the functions to serve by name.
 
     `serving_default` takes `audio` (batch, samples) in −1 … 1 at the model's rate and the `lengths` (batch,) that
     count; `wav` takes the bytes of 16-bit PCM files. Both return `text`, `confidence`, `words`, `word_starts`,
-    `word_ends` and `word_confidences`. A network of one direction also has `initial_state`, from a batch size, and
-    `step`, from a chunk of `audio` and the state to the new state and the `text` so far; a chunk is a multiple of a
-    frame (`frame_samples`).
+    `word_ends` and `word_confidences`. `logits` takes what `serving_default` takes and returns what a beam search
+    reads: `logits` (batch, frames, labels) and the `frames` (batch,) that count.
+
+    A network of one direction also has `initial_state`, from a batch size, and `step`, from a chunk of `audio` and the
+    state to the new state and the `text` so far; a chunk is a multiple of a frame (`frame_samples`). `step_logits` also
+    returns the `logits` of the chunk.
     """
-    module = tf.Module()
-    # The variables alone: a tracked Keras model would bring objects that a loader without Keras cannot make.
-    module.served = [weight.value for weight in recogniser.variables]
-    audio = tf.TensorSpec((None, None), tf.float32, name="audio")
-    lengths = tf.TensorSpec((None,), tf.int32, name="lengths")
-    wav = tf.TensorSpec((None,), tf.string, name="wav")
-    functions = {
-        "serving_default": tf.function(lambda audio, lengths: transcribe(recogniser, audio, lengths)),
-        "wav": tf.function(lambda wav: transcribe(recogniser, *decode_wav(wav, recogniser.features.sample_rate))),
+    audio, lengths = tf.TensorSpec((None, None), tf.float32), tf.TensorSpec((None,), tf.int32)
+    recordings = {"audio": audio, "lengths": lengths}
+    found = {
+        "serving_default": Signature(partial(transcribe, recogniser), recordings),
+        "wav": Signature(
+            lambda wav: transcribe(recogniser, *decode_wav(wav, recogniser.features.sample_rate)),
+            {"wav": tf.TensorSpec((None,), tf.string)},
+        ),
+        "logits": Signature(partial(logits, recogniser), recordings),
     }
-    signatures = {
-        "serving_default": functions["serving_default"].get_concrete_function(audio, lengths),
-        "wav": functions["wav"].get_concrete_function(wav),
+    if recogniser.network.bidirectional:
+        return found
+    state = {
+        name: tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype)
+        for name, tensor in initial_state(recogniser, tf.constant(1)).items()
     }
-    if not recogniser.network.bidirectional:
-        start = tf.function(lambda batch: initial_state(recogniser, batch))
-        step = tf.function(lambda audio, **state: stream(recogniser, audio, state))
-        signatures["initial_state"] = start.get_concrete_function(tf.TensorSpec((), tf.int32, name="batch"))
-        state = {
-            name: tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype, name=name)
-            for name, tensor in initial_state(recogniser, tf.constant(1)).items()
-        }
-        signatures["step"] = step.get_concrete_function(audio, **state)
-    return module, signatures
+    chunk = {"audio": audio, **state}
+    return found | {
+        "initial_state": Signature(partial(initial_state, recogniser), {"batch": tf.TensorSpec((), tf.int32)}),
+        "step": Signature(lambda audio, **state: _without_logits(stream(recogniser, audio, state)), chunk),
+        "step_logits": Signature(lambda audio, **state: stream(recogniser, audio, state), chunk),
+    }
+
+
+def logits(recogniser: Recogniser, audio: tf.Tensor, lengths: tf.Tensor) -> Tensors:
+    """Returns the logits of audio (batch, samples), of which `lengths` (batch,) count, and how many frames count."""
+    read = recogniser(audio, lengths)
+    return {"logits": read.logits, "frames": read.lengths}
 
 
 def transcribe(recogniser: Recogniser, audio: tf.Tensor, lengths: tf.Tensor) -> Tensors:
     """Transcribes audio (batch, samples), of which `lengths` (batch,) count, by the best label of each frame."""
-    logits, frames, *_ = recogniser(audio, lengths)
-    return greedy_decode(logits, frames, recogniser.alphabet, recogniser.frame_seconds)._asdict()
+    read = recogniser(audio, lengths)
+    return greedy_decode(read.logits, read.lengths, recogniser.alphabet, recogniser.frame_seconds)._asdict()
 
 
 def decode_wav(wav: tf.Tensor, sample_rate: int) -> tuple[tf.Tensor, tf.Tensor]:
@@ -61,11 +68,11 @@ def decode_wav(wav: tf.Tensor, sample_rate: int) -> tuple[tf.Tensor, tf.Tensor]:
             return tf.reduce_mean(audio, axis=1)
 
     lengths = tf.map_fn(lambda file: tf.size(decode(file)), wav, fn_output_signature=tf.int32)
-    longest = tf.reduce_max(tf.concat([lengths, [0]], axis=0))
+    maximum = tf.reduce_max(tf.concat([lengths, [0]], axis=0))
 
     def decode_padded(file: tf.Tensor) -> tf.Tensor:
         audio = decode(file)
-        return tf.pad(audio, [[0, longest - tf.size(audio)]])
+        return tf.pad(audio, [[0, maximum - tf.size(audio)]])
 
     return tf.map_fn(decode_padded, wav, fn_output_signature=tf.TensorSpec((None,), tf.float32)), lengths
 
@@ -77,7 +84,7 @@ def initial_state(recogniser: Recogniser, batch: tf.Tensor) -> Tensors:
 
 
 def stream(recogniser: Recogniser, audio: tf.Tensor, state: Tensors) -> Tensors:
-    """Takes a chunk (batch, samples) and the state before it; returns the state after it and the `text` so far."""
+    """Takes a chunk (batch, samples) and the state; returns the new state, the `text` so far and the `logits`."""
     samples = tf.shape(audio)[1]
     frame_samples = recogniser.frame_samples
     message = f"Expected a chunk of {frame_samples} samples, or a multiple. Keep the rest for the next one. Received:"
@@ -91,7 +98,11 @@ def stream(recogniser: Recogniser, audio: tf.Tensor, state: Tensors) -> Tensors:
     characters = tf.gather(tf.constant(["", *recogniser.alphabet]), begins)
     spelled = tf.strings.join([state["spelled"], tf.strings.reduce_join(characters, axis=1)])
     text = tf.strings.strip(tf.strings.regex_replace(spelled, " +", " "))
-    return _flat(new_state) | {"last_label": with_last[:, -1], "spelled": spelled, "text": text}
+    return _flat(new_state) | {"last_label": with_last[:, -1], "spelled": spelled, "text": text, "logits": logits}
+
+
+def _without_logits(answer: Tensors) -> Tensors:
+    return {name: tensor for name, tensor in answer.items() if name != "logits"}
 
 
 def _flat(state: dict[str, Any]) -> Tensors:

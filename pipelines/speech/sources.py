@@ -14,7 +14,7 @@ from pipelines.speech.recording_lists import normalised
 
 SPLITS = ("train", "validation", "test")
 LOADERS = 2  # recordings decoded at the same time, ahead of what is consumed
-NAMED = 10  # recordings that a message names; it counts the others
+MAXIMUM_LISTED = 10  # recordings that a message names; it counts the others
 TEXT_FEATURES = ("text", "transcript", "transcription", "sentence")
 KEY_FEATURES = ("key", "id")
 
@@ -189,6 +189,6 @@ def positions(names: Sequence[str], keys: Collection[str]) -> list[int]:
     if missing := sorted(set(keys) - first.keys()):
         raise SpeechDataError(
             f"{len(missing)} keys belong to no recording of the split; expected keys of `utterances`. "
-            f"Correct them. Received: {missing[:NAMED]}"
+            f"Correct them. Received: {missing[:MAXIMUM_LISTED]}"
         )
     return sorted(first[key] for key in set(keys))

@@ -1,20 +1,20 @@
-"""Trains a speech recogniser: `python -m pipelines.speech.train [PRESET] [--network.units 256 …]`."""
+"""Trains a speech recogniser."""
 
 from functools import partial
 
 import tensorflow as tf
 
 from models.losses import ctc_loss
-from pipelines import commands
 from pipelines.configuration import ConfigurationError
+from pipelines.preparation import Prepared, prepared
 from pipelines.runs import Run
-from pipelines.speech import data, evaluate
-from pipelines.speech.audio_files import SpeechDataError
-from pipelines.speech.config import PRESETS, SpeechConfiguration
+from pipelines.speech import data
+from pipelines.speech.config import SpeechConfiguration
+from pipelines.speech.decoder import save_decoder
 from pipelines.speech.model import Recogniser
 from pipelines.speech.scoring import error_rates
-from pipelines.speech.sources import NAMED
-from pipelines.speech.trained import build, save_decoder, transcribe_split
+from pipelines.speech.sources import MAXIMUM_LISTED
+from pipelines.speech.trained import build, transcribe_split
 from pipelines.speech.tuning import fit_decoder
 from pipelines.training import fit
 
@@ -23,12 +23,8 @@ SKIPPED = "skipped.json"  # keys and reasons of the recordings that are left out
 
 
 def train(run: Run, configuration: SpeechConfiguration) -> None:
-    """Trains the recogniser of a run, or goes on where it stopped, and writes everything into the run's folder."""
-    with commands.removed_if_refused(run):
-        speech, recogniser = prepare(configuration)
-        record(run, speech)
-        report(speech)
-    validation_keys = data.keys_of(speech.utterances["validation"])
+    """Trains the recogniser of a run, or resumes where it stopped, and writes everything into the run's folder."""
+    speech, recogniser = prepared(run, configuration, prepare)
 
     def training_batches(epoch: int) -> tf.data.Dataset:
         return data.training_batches(
@@ -41,24 +37,39 @@ def train(run: Run, configuration: SpeechConfiguration) -> None:
             configuration.training.epochs,
         )
 
-    def validate() -> dict[str, float]:
-        recordings = transcribe_split(recogniser, speech.source, "validation", validation_keys)
-        references, texts = zip(*((recording.text, recording.greedy) for recording in recordings), strict=True)
-        return {name: metric.value for name, metric in error_rates(references, texts).items()}
-
     fit(
         run,
         recogniser,
         partial(batch_loss, recogniser, consistency=configuration.consistency),
         training_batches,
-        validate,
+        partial(validate, recogniser, speech),
         configuration.training,
-        monitor="cer",
+        minimise="cer",
         steps_per_epoch=configuration.steps_per_epoch,
         seed=configuration.seed,
     )
     save_decoder(run, fit_decoder(configuration, speech, recogniser))
     run.finish()
+
+
+def prepare(configuration: SpeechConfiguration) -> Prepared[data.Speech, Recogniser]:
+    """Returns the checked recordings and an untrained recogniser, its normalisation fitted on those of training."""
+    if configuration.training.jit_compile:
+        raise ConfigurationError(
+            "training.jit_compile: the CTC loss cannot be compiled by XLA; the recurrent layers, where it pays, are "
+            "compiled anyway. Leave it False. Received: True"
+        )
+    speech = data.load(
+        configuration.data,
+        configuration.features.sample_rate,
+        lambda samples: samples // configuration.frame_samples,
+    )
+    recogniser = build(configuration, speech.alphabet)
+    keys = data.keys_of(speech.utterances["train"])
+    recordings = speech.source.recordings("train", keys).take(RECORDINGS_TO_ADAPT_TO)
+    recogniser.adapt(recording["audio"] for recording in recordings)
+    report(speech)
+    return Prepared(speech, recogniser, {"alphabet": speech.alphabet}, {SKIPPED: speech.skipped})
 
 
 def batch_loss(
@@ -100,53 +111,20 @@ def disagreement(logits: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.reduce_sum(tf.exp(other) * (other - logs), axis=(1, 2)))
 
 
-def prepare(configuration: SpeechConfiguration) -> tuple[data.Speech, Recogniser]:
-    """Returns the checked recordings and an untrained recogniser, its normalisation fitted on those of training."""
-    if configuration.training.jit_compile:
-        raise ConfigurationError(
-            "training.jit_compile: the CTC loss cannot be compiled by XLA; the recurrent layers, where it pays, are "
-            "compiled anyway. Leave it False. Received: True"
-        )
-    frame_samples = configuration.features.hop * configuration.network.subsampling
-    speech = data.load(configuration.data, configuration.features.sample_rate, lambda samples: samples // frame_samples)
-    recogniser = build(configuration, speech.alphabet)
-    keys = data.keys_of(speech.utterances["train"])
-    recordings = speech.source.recordings("train", keys).take(RECORDINGS_TO_ADAPT_TO)
-    recogniser.adapt(recording["audio"] for recording in recordings)
-    return speech, recogniser
-
-
-def record(run: Run, speech: data.Speech) -> None:
-    """Writes the alphabet and what is left out; refuses to go on with recordings that have another alphabet."""
-    if (run.folder / "alphabet.json").exists() and (known := run.read_json("alphabet.json")) != list(speech.alphabet):
-        raise SpeechDataError(
-            f"The recordings have changed since the run started. Expected the characters {''.join(known)!r}. Restore "
-            f"them, or start a new run, without RESUME=1. Received: {''.join(speech.alphabet)!r}"
-        )
-    run.write_json("alphabet.json", list(speech.alphabet))
-    run.write_json(SKIPPED, speech.skipped)
+def validate(recogniser: Recogniser, speech: data.Speech) -> dict[str, float]:
+    """Returns word and character error rate of the greedy texts of the validation split."""
+    keys = data.keys_of(speech.utterances["validation"])
+    recordings = transcribe_split(recogniser, speech.source, "validation", keys)
+    references, texts = zip(*((recording.text, recording.greedy) for recording in recordings), strict=True)
+    return {name: metric.value for name, metric in error_rates(references, texts).items()}
 
 
 def report(speech: data.Speech) -> None:
-    """Says what is learned from, and names what is left out."""
+    """Prints what is learned from, and names what is left out."""
     counts = ", ".join(f"{len(utterances)} {split}" for split, utterances in speech.utterances.items())
     synthetic = f", {len(speech.pretraining_keys)} synthetic for training" if speech.pretraining else ""
     print(f"Recordings: {counts}{synthetic}. Alphabet: {''.join(speech.alphabet)!r}.")
     if speech.skipped:
-        named = "; ".join(f"{key}: {reason}" for key, reason in speech.skipped[:NAMED])
-        more = f", all of them in {SKIPPED}" if len(speech.skipped) > NAMED else ""
+        named = "; ".join(f"{key}: {reason}" for key, reason in speech.skipped[:MAXIMUM_LISTED])
+        more = f", all of them in {SKIPPED}" if len(speech.skipped) > MAXIMUM_LISTED else ""
         print(f"Left out: {len(speech.skipped)} ({named}{more}).")
-
-
-def main(arguments: list[str]) -> None:
-    run, configuration = commands.training_run("speech", PRESETS, arguments, __doc__ or "")
-    train(run, configuration)
-    print(f"Wrote {run.folder}")
-    if configuration.evaluate:
-        evaluate.main(["--run", str(run.folder)])
-    else:
-        print("Next: make eval-speech, make export-speech, make transcribe AUDIO=recording.wav")
-
-
-if __name__ == "__main__":
-    commands.main(main)

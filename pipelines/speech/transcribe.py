@@ -1,62 +1,95 @@
-"""Prints what recordings say, with word times: `python -m pipelines.speech.transcribe FILE… [--run FOLDER]`."""
+"""Prints what recordings say, with word times, as text, JSON or subtitles."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
 
-import numpy as np
 import tyro
 from pydantic import Field
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from models.decoding import Hypothesis
-from pipelines import commands
+from pipelines import commands, hints
 from pipelines.configuration import ConfigurationError
-from pipelines.runs import Run
-from pipelines.speech.audio_files import load_audio
-from pipelines.speech.config import SpeechConfiguration
-from pipelines.speech.trained import load_decoder, load_recogniser
+from pipelines.counting import counted
+from pipelines.speech.audio_files import refuse_unreadable
+from pipelines.speech.predictor import Predictor, Transcript
+from pipelines.speech.subtitles import srt, vtt
+
+STANDARD_INPUT = Path("-")
 
 
-class TranscribeOptions(commands.RunOptions):
+class Options(commands.AnswerOptions):
     """Options of the transcription."""
 
-    audio: tyro.conf.Positional[tuple[Path, ...]] = Field((), description="recordings: wav, flac, ogg, mp3")
-
-
-def transcribe(run: Run, paths: Sequence[Path]) -> list[Hypothesis]:
-    """Returns the best reading of each recording; every file is read before the network starts."""
-    sample_rate = run.read_configuration(SpeechConfiguration).features.sample_rate
-    recordings = [load_audio(path, sample_rate) for path in paths]
-    recogniser, decoder = load_recogniser(run), load_decoder(run)
-    hypotheses = []
-    for audio in recordings:
-        logits, frames, _ = recogniser.read(audio[np.newaxis], [len(audio)])
-        hypotheses.append(decoder(logits[0, : int(frames[0])].numpy(), recogniser))
-    return hypotheses
-
-
-def main(arguments: list[str]) -> None:
-    options = commands.run_options(TranscribeOptions, "speech", "transcribe", arguments, __doc__ or "")
-    if not options.audio:
-        raise ConfigurationError(
-            "There is nothing to transcribe. Expected at least one recording. Name them: make transcribe "
-            'AUDIO="a.wav b.mp3". Received: no file'
-        )
-    run, console = options.open("speech"), Console()
-    for path, hypothesis in zip(options.audio, transcribe(run, options.audio), strict=True):
-        head = Text.assemble((str(path), "bold"), f"  (confidence {hypothesis.confidence:.2f})")
-        console.print(head, Text(hypothesis.text or "(no words)"), sep="\n", soft_wrap=True)
-        table = Table("from (s)", "to (s)", "word", "confidence")
-        for word in hypothesis.words:
-            table.add_row(f"{word.start:.2f}", f"{word.end:.2f}", Text(word.text), f"{word.confidence:.2f}")
-        if hypothesis.words:
-            console.print(table)
-    print(
-        f"Transcribed {len(options.audio)} recordings with {run.folder}\nNext: make export-speech, to serve this model"
+    audio: tyro.conf.Positional[tuple[Path, ...]] = Field(
+        (), description="recordings: wav, flac, ogg, mp3; - reads one from standard input"
+    )
+    format: Literal["text", "json", "srt", "vtt", "txt"] = Field(  # type: ignore[assignment]
+        "text",
+        description="text: with word times; txt: the text alone; json: one object a line; srt, vtt: subtitles",
     )
 
 
-if __name__ == "__main__":
-    commands.main(main)
+def answer(options: Options, load: Callable[[], Predictor]) -> None:
+    """Prints the transcript of each recording."""
+    _refuse_bad_options(options)
+    with TemporaryDirectory() as folder:
+        received = Path(folder) / "standard-input"
+        if STANDARD_INPUT in options.audio:
+            received.write_bytes(sys.stdin.buffer.read())
+        paths = [received if path == STANDARD_INPUT else path for path in options.audio]
+        for path in paths:
+            refuse_unreadable(path)
+        transcripts = load().transcribe_each(paths)
+        for path, transcript in zip(options.audio, transcripts, strict=True):
+            _print(path, transcript, options.format)
+    commands.report_done(f"Transcribed {counted(len(options.audio), 'recording')}")
+
+
+def _refuse_bad_options(options: Options) -> None:
+    if not options.audio:
+        raise ConfigurationError(
+            "There is nothing to transcribe. Expected at least one recording. Name it: "
+            f"{hints.answer('transcribe', 'AUDIO', 'recording.wav')}. Received: no file"
+        )
+    if options.audio.count(STANDARD_INPUT) > 1:
+        raise ConfigurationError(
+            "Standard input holds one recording. Expected - once. Leave out the others. "
+            f"Received: {options.audio.count(STANDARD_INPUT)} times"
+        )
+    if options.format in ("srt", "vtt") and len(options.audio) > 1:
+        raise ConfigurationError(
+            f"A file of subtitles belongs to one recording. Expected one with --format {options.format}. Transcribe "
+            f"them one by one, or use --format json. Received: {len(options.audio)} recordings"
+        )
+
+
+def _print(path: Path, transcript: Transcript, form: str) -> None:
+    match form:
+        case "json":
+            words = [word._asdict() for word in transcript.words]
+            shown = {"text": transcript.text, "confidence": transcript.confidence, "words": words}
+            commands.print_answers([{"audio": str(path), **shown}])
+        case "txt":
+            print(transcript.text, flush=True)
+        case "srt":
+            print(srt(transcript.words), end="")
+        case "vtt":
+            print(vtt(transcript.words), end="")
+        case _:
+            _print_table(path, transcript)
+
+
+def _print_table(path: Path, transcript: Transcript) -> None:
+    console = Console()
+    head = Text.assemble((str(path), "bold"), f"  (confidence {transcript.confidence:.2f})")
+    console.print(head, Text(transcript.text or "(no words)"), sep="\n", soft_wrap=True)
+    table = Table("from (s)", "to (s)", "word", "confidence")
+    for word in transcript.words:
+        table.add_row(f"{word.start:.2f}", f"{word.end:.2f}", Text(word.text), f"{word.confidence:.2f}")
+    if transcript.words:
+        console.print(table)

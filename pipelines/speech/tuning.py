@@ -5,9 +5,10 @@ from functools import cache
 from models.decoding import CharacterLanguageModel
 from pipelines.speech import data
 from pipelines.speech.config import SpeechConfiguration
+from pipelines.speech.decoder import Decoder
 from pipelines.speech.model import Recogniser
 from pipelines.speech.scoring import error_rates
-from pipelines.speech.trained import Decoder, transcribe_split
+from pipelines.speech.trained import transcribe_split
 
 LANGUAGE_MODEL_WEIGHTS = (0.2, 0.4, 0.6, 0.8, 1.0)
 INSERTION_BONUSES = (0.0, 0.5, 1.0, 1.5)
@@ -38,7 +39,7 @@ def fit_decoder(configuration: SpeechConfiguration, speech: data.Speech, recogni
     def error(weight: float, bonus: float) -> float:
         """Word plus character error rate; each point of the grid is decoded once at most."""
         decoder = Decoder(language_model, weight, bonus, min(beam_width, TUNING_BEAM_WIDTH))
-        texts = [decoder(logits, recogniser).text for _, logits in recordings]
+        texts = [decoder(logits, speech.alphabet, configuration.frame_seconds)[0].text for _, logits in recordings]
         return sum(metric.value for metric in error_rates(references, texts).values())
 
     weight, bonus, before = LANGUAGE_MODEL_WEIGHTS[2], INSERTION_BONUSES[1], None

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from pipelines.speech.audio_files import SpeechDataError, count_samples, load_audio
 from pipelines.speech.recording_lists import Entry, librispeech_entries, ljspeech_entries, manifest_entries
-from pipelines.speech.sources import LOADERS, NAMED, SPLITS, Utterance, positions
+from pipelines.speech.sources import LOADERS, MAXIMUM_LISTED, SPLITS, Utterance, positions
 
 
 class FileSource:
@@ -133,9 +133,9 @@ def _warn_of_shared_sentences(entries: Sequence[Entry]) -> None:
     texts = {split: {entry.text for entry in entries if entry.split == split and entry.text} for split in SPLITS}
     for split in SPLITS[1:]:
         if shared := sorted(texts["train"] & texts[split]):
-            named = ", ".join(repr(text) for text in shared[:NAMED])
+            named = ", ".join(repr(text) for text in shared[:MAXIMUM_LISTED])
             warnings.warn(
                 f"{len(shared)} sentences stand in train and in {split}, which flatters the figures: "
-                f"{named}{' …' if len(shared) > NAMED else ''}",
+                f"{named}{' …' if len(shared) > MAXIMUM_LISTED else ''}",
                 stacklevel=4,
             )

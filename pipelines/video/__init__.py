@@ -1,1 +1,8 @@
 """Video: the frames that come next, and what a clip shows; one package each, and what they share."""
+
+from unrolled_installation import check_libraries
+
+check_libraries(["PIL", "cv2", "skimage", "sklearn"], "video")
+
+DEFAULT = "next-frames"
+"""The task that `train video` trains unless a preset names another."""

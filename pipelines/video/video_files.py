@@ -156,6 +156,20 @@ def fit(frame: np.ndarray, configuration: DecodingConfiguration) -> np.ndarray:
     return padded
 
 
+def fitted(frames: np.ndarray, configuration: DecodingConfiguration) -> Iterator[np.ndarray]:
+    """Yields the frames of an array, uint8 (time, height, width, 1 or 3) of any size, as configured.
+
+    Raises:
+        VideoDataError: it is another array.
+    """
+    if frames.ndim != 4 or frames.dtype != np.uint8 or frames.shape[3] not in (1, 3):
+        raise VideoDataError(
+            "An array of frames has another shape or type. Expected uint8 (time, height, width, 1 or 3). Convert it. "
+            f"Received: {frames.dtype} {frames.shape}"
+        )
+    return (fit(frame, configuration) for frame in frames)
+
+
 def refuse_missing(path: Path) -> None:
     """Raises `VideoDataError` if there is nothing of this name, or nothing in it."""
     if not path.exists():

@@ -8,7 +8,8 @@ import soundfile
 
 import data
 from data import game_dialogue
-from data.game_dialogue import SHARES, SPLIT_SALT, GameDialogue, dialogue_entries, read_lines, split_lines
+from data.dialogue_scripts import dialogue_entries
+from data.game_dialogue import SHARES, SPLIT_SALT, GameDialogue, read_lines, split_lines
 from data.splits import assign_split
 from data.transcripts import normalise, parts
 

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,9 @@ import h5py
 import numpy as np
 import pytest
 
+from pipelines import commands, predictors
 from pipelines.runs import Run
+from pipelines.tasks import latest_run, task_of
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -106,27 +107,27 @@ def weights() -> Callable[[Run], dict[str, np.ndarray]]:
 def whole_and_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, str], tuple[Run, Run]]:
     """A function that trains twice: once to the end, and once killed in the second epoch, and resumed.
 
-    It takes a pipeline, a preset and changes of it, of three epochs or more, and fails unless both runs end with the
+    It takes a task, a preset and changes of it, of three epochs or more, and fails unless both runs end with the
     same history and the same weights, bit for bit.
     """
     monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path / "runs"))
 
-    def train_twice(pipeline: str, preset: str, changes: str) -> tuple[Run, Run]:
-        module = f"pipelines.{pipeline}.train"
-        train = import_module(module).main
-        arguments = [preset, *changes.split(), "--training.checkpoint_seconds", "0.1"]
-        train(arguments)
-        whole = Run.latest(pipeline)
+    def train_twice(task: str, preset: str, changes: str) -> tuple[Run, Run]:
+        arguments = [task, preset, *changes.split(), "--training.checkpoint_seconds", "0.1"]
+        commands.train(arguments)
+        whole = latest_run(task)
         environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-        training = subprocess.Popen([sys.executable, "-m", module, *arguments], cwd=REPOSITORY, env=environment)
+        training = subprocess.Popen(
+            [sys.executable, "-m", "pipelines", "train", *arguments], cwd=REPOSITORY, env=environment
+        )
         killed = _second_epoch(training, whole)
         training.send_signal(signal.SIGKILL)
         assert training.wait() == -signal.SIGKILL, "the training ended before it could be killed"
         assert not (killed / "model.weights.h5").exists()
 
-        train([preset, "--resume"])
+        commands.train([task, preset, "--resume"])
 
-        resumed = Run.latest(pipeline)
+        resumed = latest_run(task)
         assert resumed.folder == killed
         assert (resumed.folder / "history.csv").read_text() == (whole.folder / "history.csv").read_text()
         expected, found = weights_of(whole), weights_of(resumed)
@@ -150,3 +151,20 @@ def _second_epoch(training: subprocess.Popen, whole: Run) -> Path:
             return folder
         time.sleep(0.02)
     raise AssertionError("the training ended before its second epoch")
+
+
+@pytest.fixture(scope="session")
+def runs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of all runs that a session's fixtures train, to be given as UNROLLED_RUNS."""
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="session")
+def loaded_both_ways(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Run], tuple[Any, Any]]:
+    """A function that loads the predictor of a run, from the run and from its export."""
+
+    def load(run: Run) -> tuple[Any, Any]:
+        folder = task_of(run).part("export").export_run(run, tmp_path_factory.mktemp("exports"))
+        return predictors.load(run.folder), predictors.load(folder)
+
+    return load

@@ -2,18 +2,21 @@
 
 import errno
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from data.packages import PackageError
-from pipelines import commands
-from pipelines.commands import RunOptions, TrainingCommand, removed_if_refused, run_options, training_run
+from pipelines import commands, tasks
+from pipelines.commands import TrainingCommand
 from pipelines.configuration import ConfigurationError
 from pipelines.evaluation import bootstrap_ratio
+from pipelines.preparation import removed_if_refused
 from pipelines.runs import Run, RunError
 from pipelines.speech.audio_files import SpeechDataError, load_audio
 
@@ -27,8 +30,20 @@ PRESETS = {"small": Tiny(), "base": Tiny(units=8)}
 
 @pytest.fixture(autouse=True)
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of all runs; `test` is the only task."""
+    config = ModuleType("pipelines.test.config")
+    config.PRESETS = PRESETS  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, config.__name__, config)
+    for module in (tasks, commands):
+        monkeypatch.setattr(module, "all_tasks", lambda: (tasks.Task("test", "test", "pipelines.test"),))
     monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path / "runs"))
     return tmp_path / "runs"
+
+
+def training_run(*arguments: str) -> tuple[Run, Tiny]:
+    """The run and the configuration of a training."""
+    _, run, configuration = commands.training_run("test", arguments)
+    return run, configuration
 
 
 def raising(error: BaseException) -> Callable[[list[str]], None]:
@@ -128,7 +143,7 @@ def test_commands_get_the_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_training_starts_a_run_of_its_preset(root: Path) -> None:
-    run, configuration = training_run("test", PRESETS, ["base", "--seed", "3"], "Train.")
+    run, configuration = training_run("base", "--seed", "3")
     assert configuration == Tiny(units=8, seed=3)
     assert run.folder.parent == root / "test" / "base"
     assert run.read_configuration(Tiny) == configuration
@@ -136,55 +151,47 @@ def test_a_training_starts_a_run_of_its_preset(root: Path) -> None:
 
 
 def test_a_training_is_resumed_as_it_was_configured(capsys: pytest.CaptureFixture[str]) -> None:
-    first, configuration = training_run("test", PRESETS, ["--units", "5"], "Train.")
-    training_run("test", PRESETS, ["base"], "Train.")
-    run, same = training_run("test", PRESETS, ["small", "--resume"], "Train.")
+    first, configuration = training_run("--units", "5")
+    training_run("base")
+    run, same = training_run("small", "--resume")
     assert run.folder == first.folder.resolve()
     assert same == configuration
-    assert f"Going on with {run.folder}, configured as it was when it started" in capsys.readouterr().out
+    assert f"Resuming {run.folder}, with the configuration with which it started" in capsys.readouterr().out
     run.finish()
     with pytest.raises(RunError, match="no unfinished test run of preset small"):
-        training_run("test", PRESETS, ["small", "--resume"], "Train.")
+        training_run("small", "--resume")
 
 
 def test_a_training_is_resumed_whatever_its_preset_unless_one_is_named() -> None:
-    run, configuration = training_run("test", PRESETS, ["base"], "Train.")
+    run, configuration = training_run("base")
     with pytest.raises(RunError, match=r"no unfinished test run of preset small.*another preset, base"):
-        training_run("test", PRESETS, ["small", "--resume"], "Train.")
-    resumed, same = training_run("test", PRESETS, ["--resume", "--evaluate"], "Train.")
+        training_run("small", "--resume")
+    resumed, same = training_run("--resume", "--evaluate")
     assert resumed.folder == run.folder.resolve()
     assert same == configuration.replace(evaluate=True)
 
 
 @pytest.mark.parametrize("preset", [[], ["small"]])
 def test_a_resumed_training_takes_no_settings(preset: list[str]) -> None:
-    training_run("test", PRESETS, ["small"], "Train.")
+    training_run("small")
     for settings in (["--seed", "0"], ["--seed=3"]):
         with pytest.raises(ConfigurationError, match=r"keeps the settings.*Received: --seed$"):
-            training_run("test", PRESETS, [*preset, "--resume", *settings], "Train.")
+            training_run(*preset, "--resume", *settings)
 
 
 def test_a_run_is_the_latest_or_the_one_named(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no finished test run"):
-        RunOptions().open("test")
+        tasks.open_run("test", None)
     runs = [Run.create("test", "small", Tiny()) for _ in range(2)]
     runs[1].finish()
     runs[0].finish()
-    assert RunOptions().open("test").folder == runs[0].folder.resolve()
-    options = run_options(RunOptions, "test", "evaluate", ["--run", str(runs[1].folder)], "Evaluate.")
-    assert options.open("test").folder == runs[1].folder.resolve()
+    assert tasks.open_run("test", None).folder == runs[0].folder.resolve()
+    assert tasks.open_run("test", runs[1].folder).folder == runs[1].folder.resolve()
     with pytest.raises(RunError, match=r"no such run folder.*nowhere"):
-        RunOptions(run=tmp_path / "nowhere").open("test")
+        tasks.open_run("test", tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
     with pytest.raises(RunError, match=r"not a run.*versions.json"):
-        RunOptions(run=tmp_path / "empty").open("test")
-
-
-def test_unknown_options_are_refused_with_the_nearest_name(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stopped:
-        run_options(RunOptions, "test", "evaluate", ["--rum", "x"], "Evaluate.")
-    assert stopped.value.code == 2
-    assert "Did you mean 'run'?" in capsys.readouterr().err
+        tasks.open_run("test", tmp_path / "empty")
 
 
 @pytest.mark.parametrize("left_over", ["", "checkpoints", "history.csv"])
@@ -203,5 +210,5 @@ def test_a_run_that_was_refused_is_removed_unless_it_was_trained(left_over: str)
 def test_seeds_are_such_as_all_libraries_take(capsys: pytest.CaptureFixture[str]) -> None:
     assert Tiny(seed=2**32 - 1).seed
     with pytest.raises(SystemExit):
-        training_run("test", PRESETS, ["--seed", "99999999999999999999"], "Train.")
+        training_run("--seed", "99999999999999999999")
     assert "seed: input should be less than or equal to 4294967295" in capsys.readouterr().err

@@ -1,6 +1,6 @@
 import json
 from pathlib import Path
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import pydantic
 import pytest
@@ -248,3 +248,25 @@ def test_an_error_of_several_settings_is_said_as_it_is(capsys: pytest.CaptureFix
         with pytest.raises(SystemExit):
             parse_command_line({"tiny": Frames()}, ["--height", height], "python -m train", "")
         assert capsys.readouterr().err.startswith(message)
+
+
+class Renamed(Configuration):
+    RENAMED: ClassVar = {"width": "units"}
+    units: int = 128
+
+
+class Outer(Configuration):
+    RENAMED: ClassVar = {"net": "network"}
+    network: Renamed = Renamed()
+
+
+def test_names_of_the_version_before_are_read_from_files_and_refused_elsewhere(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert Outer.from_json('{"net": {"width": 3}}') == Outer(network=Renamed(units=3))
+    assert Outer.from_json(Outer(network=Renamed(units=4)).to_json()).network.units == 4
+    with pytest.raises(ConfigurationError, match=r"'network.width' has a new name. Expected 'network.units'"):
+        Outer(network={"width": 3})
+    with pytest.raises(SystemExit):
+        parse_command_line({"one": Outer()}, ["--net.width", "3"], "train", "")
+    assert "'net.width' has a new name. Expected 'network.units'" in capsys.readouterr().err

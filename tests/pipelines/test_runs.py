@@ -103,7 +103,7 @@ def test_newest_unfinished_is_the_one_to_resume(root: Path) -> None:
     assert Run.newest_unfinished("speech", "small").folder == second.folder
     second.finish()
     first.finish()
-    with pytest.raises(RunError, match=r"no unfinished speech run of preset small.*make train-speech PRESET=small"):
+    with pytest.raises(RunError, match=r"no unfinished speech run of preset small.*unrolled train speech small"):
         Run.newest_unfinished("speech", "small")
 
 
@@ -127,7 +127,7 @@ def test_a_run_that_another_process_trains_is_left_to_it(root: Path) -> None:
         with pytest.raises(RunError, match="is being trained by another process"):
             Run.open(second.folder).lock()
         first.finish()
-        with pytest.raises(RunError, match=r"is being trained by another process.*make train-speech PRESET=small"):
+        with pytest.raises(RunError, match=r"is being trained by another process.*unrolled train speech small"):
             Run.newest_unfinished("speech", "small")
     assert Run.newest_unfinished("speech", "small").folder == second.folder, "a killed process holds nothing"
 
@@ -168,11 +168,11 @@ def test_a_run_is_removed_with_the_folders_that_were_made_for_it(root: Path, tmp
 
 
 def test_missing_runs_say_what_to_type(root: Path, tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"no finished speech run yet.*Type: make train-speech\. Received"):
+    with pytest.raises(RunError, match=r"no finished speech run yet.*Type: unrolled train speech\. Received"):
         Run.latest("speech")
     Run.create("speech", "small", Model())
     with pytest.raises(
-        RunError, match=r"of preset small yet.*PRESET=small, with RESUME=1 .*Received: 1 that are not finished"
+        RunError, match=r"of preset small yet.*speech small, with RESUME=1 .*Received: 1 that are not finished"
     ):
         Run.latest("speech", "small")
     with pytest.raises(RunError, match=r"no such run folder.*Received: .*nowhere"):

@@ -1,102 +1,216 @@
-"""Which task a run belongs to, and that commands reach the modules of that task."""
+"""Tasks found by name, and the commands that reach their modules."""
 
+import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
-from pipelines import tasks
+from pipelines import commands, tasks
+from pipelines.configuration import ConfigurationError
+from pipelines.evaluation import Evaluation, Metric, Row
 from pipelines.runs import Run, RunError
+from pipelines.tasks import Task
+from pipelines.training import TrainingConfiguration
 
 
-class Reading(tasks.TaskCommand):
+class Reading(commands.TrainingCommand):
     task: Literal["reading"] = "reading"
+    training: TrainingConfiguration = TrainingConfiguration()
 
 
-class Writing(tasks.TaskCommand):
-    task: Literal["writing"] = "writing"
+class Writing(commands.TrainingCommand):
+    task: Literal["writing_by_hand"] = "writing_by_hand"
+    training: TrainingConfiguration = TrainingConfiguration()
 
 
-PRESETS: dict[str, tasks.TaskCommand] = {"read": Reading(), "write": Writing()}
+FOUND = (
+    Task("reading", "letters", "pipelines.letters.reading"),
+    Task("writing-by-hand", "letters", "pipelines.letters.writing_by_hand"),
+)
+PRESETS: dict[str, dict[str, Any]] = {"reading": {"read": Reading()}, "writing_by_hand": {"write": Writing()}}
+
+
+class EvaluationOptions(commands.RunOptions):
+    split: Literal["validation", "test"] = "test"
+
+
+class Options(commands.AnswerOptions):
+    page: int = 1
 
 
 @pytest.fixture
-def called(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[str, ...]]:
-    """What was called, as task, command and arguments, in a pipeline `letters` whose modules only write that down."""
-    calls: list[tuple[str, ...]] = []
+def called(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Any, ...]]:
+    """What was called, in a pipeline `letters` of two tasks whose modules only write that down."""
+    calls: list[tuple[Any, ...]] = []
 
-    def module(task: str, command: str) -> ModuleType:
-        made = ModuleType(f"pipelines.letters.{task}.{command}")
+    def place(task: str, name: str, **content: Any) -> None:
+        module = ModuleType(f"pipelines.letters.{task}.{name}")
+        module.__dict__.update(content)
+        monkeypatch.setitem(sys.modules, module.__name__, module)
 
-        def train(run: Run, configuration: tasks.TaskCommand) -> None:
-            calls.append((task, "train", configuration.task))
+    for task in PRESETS:
+
+        def train(run: Run, configuration: Any, task: str = task) -> None:
+            calls.append((task, "train", configuration.seed))
             run.finish()
 
-        made.train = train  # type: ignore[attr-defined]
-        made.main = lambda arguments: calls.append((task, command, *arguments))  # type: ignore[attr-defined]
-        made.NEXT = f"make {task}"  # type: ignore[attr-defined]
-        return made
+        def evaluate(run: Run, split: str = "test", task: str = task) -> Evaluation:
+            calls.append((task, "evaluate", run.folder.resolve(), split))
+            return Evaluation(split, 3, [Row("model", {"wer": Metric(0.5)})])
 
-    for task in ("reading", "writing"):
-        for command in ("train", "evaluate", "export"):
-            monkeypatch.setitem(sys.modules, f"pipelines.letters.{task}.{command}", module(task, command))
+        def export_run(run: Run, folder: Path, task: str = task) -> Path:
+            calls.append((task, "export", run.folder.resolve(), folder))
+            return folder / "letters" / "1"
+
+        def answer(options: Options, load: Callable[[], Any], task: str = task) -> None:
+            calls.append((task, "spell", options.page, options.format))
+
+        place(task, "config", PRESETS=PRESETS[task])
+        place(task, "train", train=train)
+        place(task, "evaluate", evaluate=evaluate, EvaluationOptions=EvaluationOptions)
+        place(task, "export", export_run=export_run)
+        place(task, "predictor", EXAMPLE=("spell", "WORD", "word"))
+        place(task, "spell", Options=Options, answer=answer)
+    monkeypatch.setitem(sys.modules, "pipelines.letters", ModuleType("pipelines.letters"))
+    for module in (tasks, commands):
+        monkeypatch.setattr(module, "all_tasks", lambda: FOUND)
+    monkeypatch.setattr(Task, "has", lambda task, name: name == "spell")
     monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path))
     return calls
 
 
+def test_a_task_is_found_by_its_name_and_by_its_pipeline(called: list[tuple[Any, ...]]) -> None:
+    assert tasks.tasks_named("writing-by-hand") == tasks.tasks_named("writing_by_hand") == FOUND[1:]
+    assert tasks.tasks_named("letters") == FOUND
+    sys.modules["pipelines.letters"].DEFAULT = "writing-by-hand"  # type: ignore[attr-defined]
+    assert list(tasks.presets_named("letters")) == ["write", "read"]
+    with pytest.raises(ConfigurationError, match=r"Expected one of: reading, letters, .* mean 'reading'"):
+        tasks.tasks_named("reding")
+
+
 def test_a_training_reaches_the_task_of_its_preset(
-    called: list[tuple[str, ...]], capsys: pytest.CaptureFixture[str]
+    called: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tasks.train("letters", PRESETS, ["write"], "")
-    assert called == [("writing", "train", "writing")]
-    assert "Next: make eval-letters, make export-letters, make writing" in capsys.readouterr().out
-    tasks.train("letters", PRESETS, ["--evaluate"], "")
-    assert called[1] == ("reading", "train", "reading")
-    assert called[2] == ("reading", "evaluate", "--run", str(Run.latest("letters").folder))
-
-
-def test_whose_options_were_refused_is_said_unless_the_run_was_named(
-    called: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def refuse(arguments: list[str]) -> None:
-        raise SystemExit(2)
-
-    tasks.train("letters", PRESETS, ["write"], "")
-    folder = Run.latest("letters").folder
-    monkeypatch.setattr(sys.modules["pipelines.letters.writing.evaluate"], "main", refuse)
-    for named in (False, True):
-        with pytest.raises(SystemExit):
-            tasks.call("letters", "evaluate", ["--run", str(folder)] if named else ["--frames", "3"])
-        said = capsys.readouterr().err
-        assert (f"{folder}, task writing; RUN=folder names another" in said) != named
-
-
-def test_a_training_is_resumed_whatever_its_task(called: list[tuple[str, ...]]) -> None:
-    Run.create("letters", "write", PRESETS["write"])
-    tasks.train("letters", PRESETS, ["--resume"], "")
-    assert called == [("writing", "train", "writing")]
-
-
-def test_a_command_reaches_the_task_of_its_run(called: list[tuple[str, ...]]) -> None:
-    tasks.train("letters", PRESETS, ["read"], "")
-    first = Run.latest("letters").folder
-    tasks.train("letters", PRESETS, ["write"], "")
-    second = Run.latest("letters").folder
-    called.clear()
-    tasks.call("letters", "export", ["--split", "test"])
-    tasks.call("letters", "evaluate", ["--split", "test", "--run", str(first)])
-    assert called == [
-        ("writing", "export", "--run", str(second), "--split", "test"),
-        ("reading", "evaluate", "--run", str(first), "--split", "test"),
+    commands.train(["letters", "write", "--seed", "3"])
+    assert called == [("writing_by_hand", "train", 3)]
+    assert "Next: unrolled evaluate letters, unrolled export letters, unrolled spell word" in capsys.readouterr().out
+    commands.train(["reading", "--evaluate"])
+    assert called[1:] == [
+        ("reading", "train", 0),
+        ("reading", "evaluate", Run.latest("letters").folder.resolve(), "test"),
     ]
 
 
-def test_the_latest_run_of_a_task_is_not_one_of_another(called: list[tuple[str, ...]]) -> None:
-    tasks.train("letters", PRESETS, ["read"], "")
+def test_under_make_messages_name_targets(
+    called: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAKELEVEL", "1")
+    commands.train(["reading"])
+    assert "Next: make eval-letters, make export-letters, make spell WORD=word" in capsys.readouterr().out
+
+
+def test_a_training_is_resumed_whatever_its_task(called: list[tuple[Any, ...]]) -> None:
+    Run.create("letters", "write", Writing(seed=5))
+    commands.train(["letters", "--resume"])
+    assert called == [("writing_by_hand", "train", 5)]
+
+
+def test_a_command_reaches_the_task_of_its_run(called: list[tuple[Any, ...]]) -> None:
+    commands.train(["reading"])
+    first = Run.latest("letters").folder.resolve()
+    commands.train(["writing-by-hand"])
+    second = Run.latest("letters").folder.resolve()
+    called.clear()
+    commands.export(["letters"])
+    commands.evaluate(["--run", str(first), "--split", "validation"])
+    commands.evaluate(["reading"])
+    assert called == [
+        ("writing_by_hand", "export", second, Path("exports")),
+        ("reading", "evaluate", first, "validation"),
+        ("reading", "evaluate", first, "test"),
+    ]
+    with pytest.raises(RunError, match=r"another task. Expected one of reading.*of the task writing-by-hand"):
+        commands.export(["reading", "--run", str(second)])
+
+
+def test_results_are_printed_as_a_table(called: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]) -> None:
+    commands.train(["reading"])
+    run = Run.latest("letters")
+    rows = [{"name": "model", "metrics": {"wer": {"value": 0.25, "low": 0.125, "high": 0.5}}}]
+    run.write_json("evaluation-validation.json", {"split": "validation", "examples": 9, "rows": rows})
+    with pytest.raises(RunError, match=r"no evaluation\.json"):
+        commands.results(["reading"])
+    capsys.readouterr()
+    commands.results(["reading", "--split", "validation"])
+    printed = capsys.readouterr().out
+    assert "| model | 0.250 [0.125, 0.500] |" in printed and "`unrolled train letters read`, seed 0" in printed
+
+
+def test_a_question_reaches_the_task_of_its_run(called: list[tuple[Any, ...]]) -> None:
+    commands.train(["reading"])
+    first = Run.latest("letters").folder
+    commands.train(["writing-by-hand"])
+    called.clear()
+    commands.answer("spell", ["--page", "2"])
+    commands.answer("spell", ["--run", str(first), "--format", "json"])
+    assert called == [("writing_by_hand", "spell", 2, "text"), ("reading", "spell", 1, "json")]
+
+
+def test_the_latest_run_of_a_task_is_not_one_of_another(called: list[tuple[Any, ...]]) -> None:
+    commands.train(["reading"])
     read = Run.latest("letters").folder
-    with pytest.raises(RunError, match=r"no finished letters run of the task writing.*make train-letters PRESET=write"):
-        tasks.latest_run("letters", "writing", "write")
-    tasks.train("letters", PRESETS, ["write"], "")
-    assert tasks.latest_run("letters", "reading", "read").folder == read
+    with pytest.raises(RunError, match=r"no finished run of the task writing-by-hand.*unrolled train letters write"):
+        tasks.latest_run("writing-by-hand")
+    commands.train(["writing-by-hand"])
+    assert tasks.latest_run("reading").folder == read
+
+
+def test_whose_options_were_refused_is_printed_unless_the_run_was_named(
+    called: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    commands.train(["reading"])
+    folder = Run.latest("letters").folder
+    for arguments in (["letters", "--frames", "3"], ["letters", "--run", str(folder), "--frames", "3"]):
+        with pytest.raises(SystemExit):
+            commands.evaluate(arguments)
+        assert (f"latest run, {folder}, task reading" in capsys.readouterr().err) == ("--run" not in arguments)
+
+
+@pytest.mark.parametrize("command", [commands.train, commands.evaluate, commands.export])
+def test_help_needs_no_run(
+    command: Callable[[list[str]], None], called: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for arguments in (["--help"], ["reading", "--help"]):
+        with pytest.raises(SystemExit) as stopped:
+            command(arguments)
+        assert not stopped.value.code
+        assert "reading" in capsys.readouterr().out
+    with pytest.raises(ConfigurationError, match=r"needs a task first. Expected one of: reading, writing-by-hand"):
+        command([])
+    assert called == []
+
+
+def test_training_from_python(called: list[tuple[Any, ...]]) -> None:
+    run = commands.train_run("letters", "read", None, None, False, {"seed": 7, "training": {"epochs": 2}})
+    assert called == [("reading", "train", 7)]
+    assert run.read_configuration(Reading) == Reading(seed=7, training=TrainingConfiguration(epochs=2))
+    with pytest.raises(ConfigurationError, match=r"no preset 'reed'.*mean 'read'"):
+        commands.train_run("reading", "reed", None, None, False, {})
+    with pytest.raises(ConfigurationError, match=r"no setting 'sead'.*mean 'seed'"):
+        commands.train_run("reading", None, None, None, False, {"sead": 7})
+    unfinished = Run.create("letters", "read", Reading(seed=8))
+    with pytest.raises(ConfigurationError, match="keeps the settings with which it started"):
+        commands.train_run("reading", None, None, unfinished, False, {"seed": 7})
+    commands.train_run("reading", None, None, unfinished.folder, False, {})
+    assert called[-1] == ("reading", "train", 8)
+
+
+def test_tasks_that_were_renamed_are_still_found() -> None:
+    for before, now in tasks.RENAMED.items():
+        (task,) = (task for task in tasks.all_tasks() if task.package.endswith(f".{now}"))
+        kind = type(next(iter(task.presets.values())))
+        assert kind.from_json(json.dumps({"task": before})).task == now

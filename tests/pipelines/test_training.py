@@ -67,7 +67,7 @@ def train(run: Run, configuration: TrainingConfiguration, model=None, batches=No
         return {"mse": float(squared_error((inputs, targets), False))}
 
     batches = batches or batches_of(inputs, targets)
-    return model, fit(run, model, loss or squared_error, batches, validate or validation, configuration, "mse")
+    return model, fit(run, model, loss or squared_error, batches, validate or validation, configuration, minimise="mse")
 
 
 def train_for_resume(run: Run):
@@ -134,11 +134,11 @@ def test_resume_within_an_epoch_and_in_validation(tmp_path, whole, moment):
             return tf.data.Dataset.zip(batches, check.repeat()).map(lambda batch, _: batch)
         return batches
 
-    validations = []
+    validations = []  # one before training, then one an epoch
 
     def interrupted_validation():
         validations.append(1)
-        if len(validations) == 2 and moment == 2:
+        if len(validations) == 3 and moment == 2:
             raise Stop
         return {"mse": float(tf.reduce_mean((model(inputs) - targets) ** 2))}
 
@@ -173,12 +173,12 @@ def test_batches_are_made_while_the_epoch_before_is_validated(run):
         return noted.prefetch(4)
 
     def validate():
-        epoch = len(waited)
-        waited.append(epoch == 2 or made[epoch + 1].wait(timeout=30))
+        epoch = len(waited) - 1  # -1: the validation before training
+        waited.append(epoch in (-1, 2) or made[epoch + 1].wait(timeout=30))
         return {"mse": 1.0}
 
     _, result = train(run, QUICK, batches=training_batches, validate=validate)
-    assert waited == [True, True, True]
+    assert waited == [True, True, True, True]
     assert [row["steps"] for row in result.history] == [8, 8, 8]
 
 
@@ -210,7 +210,7 @@ def test_draws_without_a_seed_are_the_same_after_a_resume(run, tmp_path):
     orders, validations = draws_of(run)
     assert len(set(validations)) == len(set(orders.values())) == 3
     stopped = Run.create("test", "stopped", QUICK, tmp_path)
-    orders_before, validations_before = draws_of(stopped, stop=2)
+    orders_before, validations_before = draws_of(stopped, stop=3)
     orders_after, validations_after = draws_of(stopped)  # killed in the last validation
     assert validations_before + validations_after == validations
     assert orders_before.items() <= orders.items()
@@ -219,7 +219,7 @@ def test_draws_without_a_seed_are_the_same_after_a_resume(run, tmp_path):
 
 
 def test_early_stopping_restores_the_best(run):
-    values = iter([3.0, 1.0, math.nan, 2.0, 0.0])
+    values = iter([0.5, 3.0, 1.0, math.nan, 2.0, 0.0])
     snapshots = []
     model = pooled_model()
 
@@ -229,8 +229,8 @@ def test_early_stopping_restores_the_best(run):
 
     _, result = train(run, QUICK.replace(epochs=5, early_stopping_patience=2), model, validate=validate)
     assert (result.best_epoch, result.best_value, result.stopped_early) == (2, 1.0, True)
-    assert len(result.history) == len(snapshots) == 4
-    for kept, best, last in zip(model.get_weights(), snapshots[1], snapshots[3], strict=True):
+    assert len(result.history) + 1 == len(snapshots) == 5  # one before training, which is never the best
+    for kept, best, last in zip(model.get_weights(), snapshots[2], snapshots[4], strict=True):
         np.testing.assert_array_equal(kept, best)
         assert np.any(kept != last)
     fresh = pooled_model()
@@ -271,7 +271,7 @@ def test_a_batch_without_a_finite_loss_is_skipped_and_counted(run, capsys, tmp_p
     loss = lambda batch, training: tf.reduce_mean((other(batch[0], training=training) - batch[1]) ** 2)  # noqa: E731
     validate = lambda: {"mse": 0.0}  # noqa: E731
     folder = Run.create("test", "clean", QUICK, tmp_path)
-    fit(folder, other, loss, lambda epoch: clean, validate, QUICK.replace(epochs=1), "mse", steps_per_epoch=9)
+    fit(folder, other, loss, lambda epoch: clean, validate, QUICK.replace(epochs=1), minimise="mse", steps_per_epoch=9)
     for mine, theirs in zip(model.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
 
@@ -302,8 +302,12 @@ def test_a_full_disk_says_how_to_go_on(run, largest, value, refused):
     """No file may grow beyond so many bytes: the system refuses the write as it does on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
 
+    validations = []
+
     def validate():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, before[1]))
+        validations.append(1)
+        if len(validations) > 1:  # the first is before training
+            resource.setrlimit(resource.RLIMIT_FSIZE, (largest, before[1]))
         return {"mse": value}
 
     try:
@@ -329,10 +333,57 @@ def test_errors_say_what_to_do(run):
         train(run, QUICK, keras.Sequential([keras.layers.Dense(1)]))
     with pytest.raises(ValueError, match=r"steps_per_epoch.*cardinality -1"):
         train(run, QUICK, batches=lambda epoch: batches(epoch).repeat())
-    with pytest.raises(ValueError, match=r"monitored value.*rmse.*'mse'"):
-        train(run, QUICK.replace(epochs=1), validate=lambda: {"rmse": 1.0})
     with pytest.raises(ConfigurationError, match="learning_rate"):
         TrainingConfiguration(learning_rate=-1.0)
+
+
+def refused(run, validate, **decides):
+    """Trains with the names given; no step may be taken before the refusal."""
+    model = pooled_model()
+
+    def loss(batch, training):
+        raise AssertionError("a step was traced")
+
+    fit(run, model, loss, batches_of(*sequences()), validate, QUICK, **decides)
+
+
+@pytest.mark.parametrize(
+    ("decides", "message"),
+    [
+        ({}, "one of minimise and maximise"),
+        ({"minimise": "mse", "maximise": "accuracy"}, "one of minimise and maximise"),
+        ({"minimise": "macro_f1"}, r"higher macro_f1 is better.*Write maximise='macro_f1'"),
+        ({"maximise": "mse"}, r"lower mse is better.*Write minimise='mse'"),
+    ],
+)
+def test_the_value_that_decides_has_one_direction(run, decides, message):
+    with pytest.raises(ValueError, match=message):
+        refused(run, lambda: {"mse": 1.0, "macro_f1": 1.0}, **decides)
+
+
+def test_a_misspelt_value_is_found_before_the_first_epoch(run):
+    model = pooled_model()
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=r"Expected one of rmse\. Received: 'mse'"):
+        train(run, QUICK, model, validate=lambda: {"rmse": 1.0})
+    for mine, theirs in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    assert run.history() == []
+
+
+def test_the_largest_value_is_kept_when_it_is_maximised(run):
+    values = iter([9.0, 1.0, 3.0, 2.0])
+    model, snapshots = pooled_model(), []
+
+    def validate():
+        snapshots.append(model.get_weights())
+        return {"accuracy": next(values)}
+
+    loss = lambda batch, training: tf.reduce_mean((model(batch[0], training=training) - batch[1]) ** 2)  # noqa: E731
+    result = fit(run, model, loss, batches_of(*sequences()), validate, QUICK, maximise="accuracy")
+    assert (result.best_epoch, result.best_value) == (2, 3.0)
+    for kept, best in zip(model.get_weights(), snapshots[2], strict=True):
+        np.testing.assert_array_equal(kept, best)
 
 
 if __name__ == "__main__":

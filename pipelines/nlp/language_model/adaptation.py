@@ -20,7 +20,7 @@ SEGMENT = 64  # subwords after which the weights change
 
 
 class Cache(NamedTuple):
-    """A neural cache: what was said in a state like this one is likely to be said again.
+    """A neural cache: what followed a similar state before is likely to follow again.
 
         p(w) = (1 − λ) p_model(w) + λ p_cache(w),    p_cache(w) ∝ Σ_i 1[w_i = w] exp(θ y_t · y_i)
 
@@ -40,7 +40,7 @@ class Cache(NamedTuple):
 
         Args:
             numbers: of the document's subwords.
-            scored: what the model said of it, with outputs.
+            scored: the scores of the model, with outputs.
         """
         return mixed(scored.nats, cached(np.append(numbers, BOUNDARY), scored, self.flatness), self.share)
 
@@ -65,10 +65,10 @@ def cached(targets: np.ndarray, scored: Scored, flatness: float) -> np.ndarray:
     outputs, found = scored.outputs, np.full(len(targets), np.nan)
     for start in range(1, len(targets), BLOCK):
         stop, first = min(start + BLOCK, len(targets)), max(0, start - CACHED)
-        likeness = flatness * (outputs[start:stop] @ outputs[first:stop].T)  # (block, past)
+        similarity = flatness * (outputs[start:stop] @ outputs[first:stop].T)  # (block, past)
         step, past = np.arange(start, stop)[:, np.newaxis], np.arange(first, stop)
-        likeness[(past >= step) | (past < step - CACHED)] = -np.inf
-        weights = np.exp(likeness - likeness.max(axis=1, keepdims=True))
+        similarity[(past >= step) | (past < step - CACHED)] = -np.inf
+        weights = np.exp(similarity - similarity.max(axis=1, keepdims=True))
         same = targets[first:stop] == targets[start:stop, np.newaxis]
         found[start:stop] = (weights * same).sum(axis=1) / weights.sum(axis=1)
     return found
@@ -134,6 +134,7 @@ class DynamicEvaluation:
             nats, after = self._read(numbers, state)
             loss = tf.reduce_mean(nats)
         gradients = tape.gradient(loss, [weight.value for weight in weights])
+        gradients = [tf.convert_to_tensor(each) for each in gradients]  # of a table they come by row
         gradients, _ = tf.clip_by_global_norm(gradients, 1.0)
         for weight, gradient, trained in zip(weights, gradients, self.trained, strict=True):
             weight.assign(weight.value - rate * gradient + RETURN * (trained - weight.value))

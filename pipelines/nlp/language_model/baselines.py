@@ -29,7 +29,7 @@ class Baseline(NamedTuple):
     costs: Callable[[Sequence[Document], Sequence[Document]], Costs]
 
 
-def available(slow: bool = True) -> dict[str, Baseline]:
+def available(slow_baselines: bool = True) -> dict[str, Baseline]:
     """Returns the baselines by name, without those that take minutes if so asked, and without what is not installed."""
     found = {"xz": Baseline("Lempel–Ziv with Markov chains, the whole training text in its window", xz)}
     try:
@@ -39,7 +39,7 @@ def available(slow: bool = True) -> dict[str, Baseline]:
     else:
         note = f"prediction by partial matching, order {PPMD_ORDER}, which has read the training text"
         found["PPMd"] = Baseline(note, ppmd)
-    if slow:
+    if slow_baselines:
         note = f"interpolated {NGRAM_ORDER}-grams of bytes (Witten and Bell)"
         found["n-gram"] = Baseline(note, ngram)
     return found

@@ -2,17 +2,19 @@
 
 from typing import Literal
 
+from pydantic import Field
+
+from pipelines.commands import TrainingCommand
 from pipelines.nlp.language_model.network import NetworkConfiguration
 from pipelines.nlp.language_model.sources import DataConfiguration
 from pipelines.nlp.subwords import SubwordConfiguration
-from pipelines.tasks import TaskCommand
 from pipelines.training import TrainingConfiguration
 
 
-class LanguageModelConfiguration(TaskCommand):
+class LanguageModelConfiguration(TrainingCommand):
     """Everything that a training of a language model depends on."""
 
-    task: Literal["language_model"] = "language_model"
+    task: Literal["language_model"] = Field("language_model", description="what is trained")
     data: DataConfiguration = DataConfiguration()
     vocabulary: SubwordConfiguration = SubwordConfiguration(size=4096)
     network: NetworkConfiguration = NetworkConfiguration()

@@ -1,27 +1,32 @@
-"""Evaluates a trained language model beside the baselines, and looks at what it makes up."""
+"""Evaluates a trained language model beside the baselines, and the texts that it generates."""
 
 import time
 from collections.abc import Callable, Sequence
 from functools import cache, partial
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from pipelines import commands
-from pipelines.evaluation import Evaluation, Metric, Row, bootstrap, ratio
+from pipelines.comparison import compared_rows, comparison
+from pipelines.evaluation import Evaluation, Metric, bootstrap, ratio
 from pipelines.nlp.language_model import baselines, data
 from pipelines.nlp.language_model.adaptation import Cache, DynamicEvaluation
 from pipelines.nlp.language_model.baselines import Costs
 from pipelines.nlp.language_model.config import LanguageModelConfiguration
 from pipelines.nlp.language_model.model import LanguageModel
+from pipelines.nlp.language_model.predictor import Predictor
 from pipelines.nlp.language_model.report import Details, write_language_report
 from pipelines.nlp.language_model.samples import make_samples
 from pipelines.nlp.language_model.scoring import Scored, score
-from pipelines.nlp.language_model.trained import load_language_model
+from pipelines.nlp.language_model.serving import signatures
+from pipelines.nlp.language_model.trained import load_model
 from pipelines.nlp.subwords import Subwords
 from pipelines.nlp.text_files import Document
+from pipelines.preparation import report_changed_data
 from pipelines.runs import Run
+from pipelines.served import Served
 
 STRETCH, BLOCK = 1000, 5  # characters, and stretches of them that are drawn together for an interval
 
@@ -29,62 +34,90 @@ STRETCH, BLOCK = 1000, 5  # characters, and stretches of them that are drawn tog
 class EvaluationOptions(commands.RunOptions):
     """Options of the evaluation."""
 
+    RENAMED: ClassVar = {"slow": "slow_baselines", "no_slow": "no_slow_baselines"}
+
     split: Literal["validation", "test"] = Field("test", description="split to evaluate")
-    slow: bool = Field(True, description="also the rows that take minutes: dynamic evaluation and n-gram model")
+    slow_baselines: bool = Field(
+        True, description="also the rows that take minutes: dynamic evaluation and n-gram model"
+    )
 
 
-def evaluate(run: Run, split: Literal["validation", "test"] = "test", slow: bool = True) -> Evaluation:
+def evaluate(run: Run, split: str = "test", slow_baselines: bool = True) -> Evaluation:
     """Scores the documents of a split with a run's model and the baselines; writes table, plots and page."""
     configuration = run.read_configuration(LanguageModelConfiguration)
-    model, subwords = load_language_model(run)
+    model = load_model(run)
+    subwords = model.subwords
     sets = data.load(configuration.data, configuration.vocabulary, subwords)
+    report_changed_data(run, sets)
     documents: Sequence[Document] = getattr(sets.corpus, split)
     numbers = data.encode(subwords, documents)
 
-    rows: dict[str, tuple[str, Callable[[], Costs]]] = {}
+    methods: dict[str, tuple[str, Callable[[], Costs]]] = {}
     scored = cache(lambda: score(model, numbers, with_outputs=True))
     note = f"{len(documents)} whole documents, their ends counted"
-    rows["model"] = (note, lambda: costs(subwords, numbers, scored()))
-    rows["model with neural cache"] = (
+    methods["model"] = (note, lambda: costs(subwords, numbers, scored()))
+    methods["model with neural cache"] = (
         "mixed with what followed similar states in the same document; settings chosen on the validation split",
         lambda: _with_cache(model, sets, numbers, scored()),
     )
-    if slow:
-        rows["model, dynamic evaluation"] = (
+    if slow_baselines:
+        methods["model, dynamic evaluation"] = (
             "learns from what it has been scored on; the rate chosen on the validation split",
             lambda: _with_dynamic_evaluation(model, sets, numbers),
         )
-    for name, baseline in baselines.available(slow).items():
-        rows[name] = (baseline.note, partial(baseline.costs, sets.corpus.train, documents))
+    for name, baseline in baselines.available(slow_baselines).items():
+        methods[name] = (baseline.note, partial(baseline.costs, sets.corpus.train, documents))
 
-    table = []
-    for name, (note, cost) in rows.items():
+    answers, minutes = {}, {}
+    for name, (_, cost) in methods.items():
         print(f"Scoring: {name}", flush=True)
         started = time.perf_counter()
-        metric = bits_per_character(cost())
-        table.append(Row(name, {"bits_per_character": metric}, (time.perf_counter() - started) / 60, note))
-    evaluation = Evaluation(split, len(documents), table)
-    run.write_json(evaluation.file_name("evaluation.json"), evaluation.to_json())
-    samples = make_samples(model, subwords, documents, sets.corpus.train)
+        answers[name] = cost()
+        minutes[name] = (time.perf_counter() - started) / 60
+    rows = compared_rows(
+        answers,
+        lambda found: {"bits_per_character": bits_per_character(found)},
+        compared,
+        {name: note for name, (note, _) in methods.items()},
+    )
+    evaluation = Evaluation(split, len(documents), [row._replace(minutes=minutes[row.name]) for row in rows])
+    predictor = Predictor(run, Served(signatures(model)))
+    samples = make_samples(predictor, subwords, documents, sets.corpus.train)
     run.write_json(evaluation.file_name("samples.json"), samples.to_json())
     write_language_report(run, evaluation, Details(documents, scored(), samples))
     return evaluation
 
 
 def costs(subwords: Subwords, numbers: Sequence[np.ndarray], scored: Sequence[Scored]) -> Costs:
-    """The bits of the subwords of documents and of their ends, and the characters that begin in each."""
+    """Returns the bits of the subwords of documents and of their ends, and the characters that begin in each."""
     begun = np.array([sum(map(baselines.starts_character, piece)) for piece in subwords.pieces])  # (size,)
     characters = [np.append(begun[document], 0) for document in numbers]
     return Costs(np.concatenate([each.nats for each in scored]) / np.log(2), np.concatenate(characters))
 
 
 def bits_per_character(found: Costs) -> Metric:
-    """All bits over all characters; with an interval by resampling stretches of 1,000 characters, five together."""
-    stretches = (np.cumsum(found.characters) // STRETCH).astype(int)
-    if stretches[-1] < 4 * BLOCK or len(found.bits) == 1:
+    """Returns all bits over all characters; with an interval by resampling stretches of characters, five together."""
+    bits, characters = by_stretch(found, STRETCH)
+    if len(bits) <= 4 * BLOCK or len(found.bits) == 1:
         return Metric(float(found.bits.sum() / found.characters.sum()))
-    sums = [np.bincount(stretches, weights=each) for each in found]
-    return bootstrap((sums[0], sums[1]), ratio, block=BLOCK)
+    return bootstrap((bits, characters), ratio, block=BLOCK)
+
+
+def compared(model: Costs, other: Costs) -> str:
+    """Returns in words whether another row differs from the model beyond chance; nothing where only a total is known.
+
+    Stretches that are as long as the blocks of the interval are resampled.
+    """
+    if len(other.bits) == 1:
+        return ""
+    ours, theirs = (by_stretch(each, BLOCK * STRETCH) for each in (model, other))
+    return comparison(ours, theirs, "bits per character", statistic=ratio)
+
+
+def by_stretch(found: Costs, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the bits and the characters of stretches of so many characters, (stretches,) both."""
+    stretches = (np.cumsum(found.characters) // length).astype(int)
+    return np.bincount(stretches, weights=found.bits), np.bincount(stretches, weights=found.characters)
 
 
 def _with_cache(
@@ -102,17 +135,3 @@ def _with_dynamic_evaluation(model: LanguageModel, sets: data.Sets, numbers: Seq
     rate = dynamic.fit(data.encode(sets.subwords, sets.corpus.validation))
     print(f"  rate {rate:g}")
     return costs(sets.subwords, numbers, [Scored(nats) for nats in dynamic.nats(numbers, rate)])
-
-
-def main(arguments: list[str]) -> None:
-    options = commands.run_options(EvaluationOptions, "nlp", "evaluate", arguments, __doc__ or "")
-    run = options.open("nlp")
-    evaluation = evaluate(run, options.split, options.slow)
-    evaluation.print()
-    table, page = evaluation.file_name("evaluation.json"), evaluation.file_name("report.html")
-    print(f"Wrote {run.folder}/{table} and {page}")
-    print(f'Next: open {run.folder / page} in a browser; make export-nlp; make generate PROMPT="…"')
-
-
-if __name__ == "__main__":
-    commands.main(main)

@@ -2,11 +2,16 @@
 
 from pathlib import Path
 
-from pipelines import commands
-from pipelines.exporting import WarmupRequest, export, metrics_table
+import numpy as np
+
+from pipelines.exporting import WarmupRequest, export_signatures, metrics_table
 from pipelines.nlp.language_model.config import LanguageModelConfiguration
-from pipelines.nlp.language_model.serving import initial_state, served
-from pipelines.nlp.language_model.trained import load_language_model
+from pipelines.nlp.language_model.data import BOUNDARY
+from pipelines.nlp.language_model.generation import REMEMBERED
+from pipelines.nlp.language_model.model import LanguageModel, flat
+from pipelines.nlp.language_model.sampling import SamplingConfiguration
+from pipelines.nlp.language_model.serving import initial_state, signatures
+from pipelines.nlp.language_model.trained import OLD_VOCABULARY, load_model
 from pipelines.runs import Run
 
 SOURCES = {
@@ -17,29 +22,29 @@ SOURCES = {
 
 def export_run(run: Run, folder: Path | str = "exports") -> Path:
     """Writes `exports/nlp-<preset>/<version>/` and returns it."""
-    model, subwords = load_language_model(run)
-    module, signatures = served(model, subwords)
+    model, prompt, sampling = load_model(run), ["In the beginning"], dict(SamplingConfiguration(length=8))
+    length, written = sampling.pop("length"), np.zeros((1, REMEMBERED), np.int32)
     warmup = [
-        WarmupRequest("serving_default", {"text": ["In the beginning"]}),
-        WarmupRequest(
-            "generate",
-            {
-                "prompt": ["In the beginning"],
-                "length": 8,
-                "temperature": 0.8,
-                "top_k": 0,
-                "top_p": 0.95,
-                "repetition_penalty": 1.0,
-                "seed": 0,
-            },
-        ),
+        WarmupRequest("serving_default", {"text": prompt}),
+        WarmupRequest("generate", {"prompt": prompt, "length": length, **sampling}),
         WarmupRequest("initial_state", {"batch": 1}),
         WarmupRequest("step", {"text": ["In the "], "final": [False], **initial_state(model, 1)}),
+        WarmupRequest("prefill", {"prompt": prompt}),
+        WarmupRequest("sample", {"logits": np.zeros((1, model.size)), "written": written, "step": 0, **sampling}),
+        WarmupRequest("advance", {"number": [BOUNDARY], "written": written, **flat(model.initial_state(1))}),
     ]
-    return export(module, signatures, f"nlp-{run.preset}", model_card(run, subwords.size), warmup, folder)
+    return export_signatures(
+        run,
+        model.subwords,  # owns the table of the vocabulary
+        signatures(model),
+        model_card(run, model),
+        warmup,
+        folder,
+        (OLD_VOCABULARY,),
+    )
 
 
-def model_card(run: Run, size: int) -> str:
+def model_card(run: Run, model: LanguageModel) -> str:
     """What a user of the exported model must know: input, data, licence, metrics, limits."""
     configuration = run.read_configuration(LanguageModelConfiguration)
     data = configuration.data
@@ -47,7 +52,7 @@ def model_card(run: Run, size: int) -> str:
     return f"""# Language model, preset {run.preset}
 
 From the run {run.folder.name}, seed {configuration.seed}: how probable a text is, and what may come next. Texts are
-written in {size} subwords; each byte is one of them, so that no text is unknown.
+written in {model.size} subwords; each byte is one of them, so that no text is unknown.
 
 ## Signatures
 
@@ -56,7 +61,14 @@ the probability of a document that begins like that, and `bits_per_character` (b
 
 `generate` takes `prompt`, string (batch,), and scalars: `length` (subwords, at most), `temperature` (0: the most
 probable), `top_k` (0: off), `top_p` (1: off), `repetition_penalty` (1: off), `seed`. It returns the `text` (batch,)
-that follows each prompt.
+that follows each prompt; a prompt and a seed give the same text in any batch.
+
+`prefill`, `sample` and `advance` generate one subword after the other, as a stream does. `prefill` takes a `prompt`
+(batch,) and returns the `logits` (batch, {model.size}) of the next subword, the subwords `written` last and the state
+`state_…`. `sample` takes `logits`, `written`, `step` (0 for the first subword, then 1, …) and the scalars of `generate`
+but `length`, and returns the `number` (batch,) of the subword; 1 is the end of the text. `advance` takes `number`,
+`written` and the state, and returns the `piece` (batch,), bytes that may be a part of a character, and what `prefill`
+returns. The same scalars give the same text as `generate`.
 
 `initial_state` takes the number of texts, `batch`; `step` takes the next piece of each `text` (batch,), cut anywhere,
 `final` (batch,), whether the text ends with it, and the state before it, and returns the `log_probability` (batch,) of
@@ -78,14 +90,3 @@ the whole text.
 It knows the words and the ways of its training text, and no facts; what it makes up may be false, and may repeat
 stretches of that text. A text is scored in one way of writing it in subwords: a lower bound of its probability.
 """
-
-
-def main(arguments: list[str]) -> None:
-    options = commands.run_options(commands.RunOptions, "nlp", "export", arguments, __doc__ or "")
-    folder = export_run(options.open("nlp"))
-    print(f"Wrote {folder} (SavedModel, model_card.md, warm-up requests)")
-    print(f"Next: serve it, tensorflow_model_server --model_name=nlp --model_base_path={folder.parent.resolve()}")
-
-
-if __name__ == "__main__":
-    commands.main(main)

@@ -1,4 +1,4 @@
-"""The language model: a recurrent network that says after each subword how probable each next one is."""
+"""The language model: a recurrent network that gives the probability of every next subword."""
 
 from typing import Any, NamedTuple
 
@@ -8,7 +8,7 @@ import tensorflow as tf
 import models
 from pipelines.nlp.language_model.data import BOUNDARY
 from pipelines.nlp.language_model.network import NetworkConfiguration
-from pipelines.nlp.subwords import RESERVED
+from pipelines.nlp.subwords import RESERVED, Subwords
 
 ORDERS = (2, 3)  # so many last subwords are a context that is learned
 IMPOSSIBLE = -1e9  # logit of the reserved numbers that stand in no text
@@ -35,7 +35,7 @@ class LanguageModel(keras.Model):
 
     Args:
         network: its sizes and parts.
-        size: of the vocabulary.
+        subwords: the vocabulary.
         rows: of a training batch, whose state is kept from one window to the next.
         seed: of weights and dropout.
 
@@ -48,15 +48,15 @@ class LanguageModel(keras.Model):
         Logits (batch, time, size), and the state after the last step.
     """
 
-    def __init__(self, network: NetworkConfiguration, size: int, rows: int, seed: int, **options: Any) -> None:
+    def __init__(self, network: NetworkConfiguration, subwords: Subwords, rows: int, seed: int, **options: Any) -> None:
         # The recurrent layers may compute in bfloat16; sums of many contexts, and the softmax, are precise.
         super().__init__(dtype="float32", **options)
         keras.utils.set_random_seed(seed)  # of the recurrent layers' weights and dropout
-        self.network, self.size, self.rows = network, size, rows
+        self.network, self.subwords, self.size, self.rows = network, subwords, subwords.size, rows
         self.embedding = self.add_weight(
-            shape=(size, network.width), initializer=_normal(network.width**-0.5, seed), name="embedding"
+            shape=(self.size, network.width), initializer=_normal(network.width**-0.5, seed), name="embedding"
         )
-        self.bias = self.add_weight(shape=(size,), initializer="zeros", name="bias")
+        self.bias = self.add_weight(shape=(self.size,), initializer="zeros", name="bias")
         self.contexts = [
             self.add_weight(shape=(network.contexts, network.width), initializer="zeros", name=f"contexts_{order}")
             for order in (ORDERS if network.contexts else ())
@@ -114,8 +114,11 @@ class LanguageModel(keras.Model):
         outputs = tf.cast(self.projection(self.dropout(hidden, training=training)), tf.float32)
         history = tf.concat([state.recent, numbers], axis=1)  # (batch, 2 + time)
         for order, table in zip(ORDERS, self.contexts, strict=False):
-            found = _look_up(table.value, hashed(history, order, self.network.contexts))
-            outputs += self._drop(found, self.network.context_dropout) if training else found
+            places = hashed(history, order, self.network.contexts)
+            if training:
+                outputs += self._drop(_look_up(table.value, places), self.network.context_dropout)
+            else:  # without a gradient of its own, which takes a copy of the table
+                outputs += tf.gather(table.value, places)
         remembered = state.recent.shape[1]
         if lengths is None:
             return outputs, State(recurrent, history[:, -remembered:])

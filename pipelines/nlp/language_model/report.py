@@ -11,14 +11,14 @@ from pipelines.nlp.language_model.samples import LENGTH, TEXTS, Sample, Samples
 from pipelines.nlp.language_model.scoring import Scored
 from pipelines.nlp.language_model.text_statistics import COPIED_WORDS
 from pipelines.nlp.text_files import Document
-from pipelines.report import Code, Picture, Section, Table, evaluation_tables, write_report
+from pipelines.report import Code, Section, Table, write_evaluation
 from pipelines.runs import Run
 
 SHOWN = 40  # documents
 
 
 class Details(NamedTuple):
-    """What the page shows beside the table: the documents, what each costs, and made-up texts."""
+    """What the page shows beside the table: the documents, the scores of each, and generated texts."""
 
     documents: Sequence[Document]
     scored: Sequence[Scored]
@@ -27,35 +27,25 @@ class Details(NamedTuple):
 
 def write_language_report(run: Run, evaluation: Evaluation, details: Details) -> None:
     """Writes `report.html` and its plots into the run's folder, for another split than test under names of its own."""
-    bars = plots.bars(evaluation, "bits_per_character")
-    bars.savefig(run.folder / evaluation.file_name("bits.png"), dpi=120)
-    curves = plots.learning_curves(run.history())
-    curves.savefig(run.folder / "learning_curves.png", dpi=120)
-    write_report(
+    plots.save(plots.bars(evaluation, "bits_per_character"), run.folder / evaluation.file_name("bits.png"))
+    plots.save(plots.learning_curves(run.history()), run.folder / "learning_curves.png")
+    write_evaluation(
         run,
-        f"Language model: {run.preset}, {evaluation.split} split",
+        evaluation,
+        "Language model",
+        "bits_per_character",
+        "Bits that a character of whole documents takes, each after all that came before it in its document; fewer are "
+        "better. All rows are scored on the same characters. The compressors and the n-gram model have read the "
+        "training text and go on learning (compressors) or not (n-gram).",
         [
-            Section(
-                "Results",
-                [
-                    "Bits that a character of whole documents takes, each after all that came before it in its "
-                    "document; fewer are better. All rows are scored on the same characters. The compressors and the "
-                    "n-gram model have read the training text and go on learning (compressors) or not (n-gram).",
-                    *evaluation_tables(evaluation),
-                    Picture(bars, "Bits per character of each row, with its interval."),
-                ],
-            ),
-            Section("What it makes up", [sample_table(details.samples.kinds), *sample_texts(details.samples)]),
-            Section("The documents", [document_table(details)]),
-            Section("Learning", [Picture(curves, "Training and validation, epoch by epoch.")]),
-            Section("Configuration", [Code((run.folder / "configuration.json").read_text(encoding="utf-8"))]),
+            Section("Generated texts", [sample_table(details.samples.kinds), *sample_texts(details.samples)]),
+            Section("Documents", [document_table(details)]),
         ],
-        evaluation.file_name("report.html"),
     )
 
 
 def sample_table(samples: Sequence[Sample]) -> Table:
-    """How much made-up texts repeat themselves and the training text, beside real text."""
+    """Returns how much generated texts repeat themselves and the training text, beside real text."""
     return Table(
         ["", "distinct words", "distinct pairs", "distinct triples", "copied"],
         [[each.kind, *(f"{share:.3f}" for share in each.distinct), f"{each.copied:.3f}"] for each in samples],
@@ -65,7 +55,7 @@ def sample_table(samples: Sequence[Sample]) -> Table:
 
 
 def sample_texts(samples: Samples) -> list[str | Code]:
-    """The first text of each kind, and the most probable one."""
+    """Returns the first text of each kind, and the most probable one."""
     texts = {
         "all begin with": samples.prompt,
         **{sample.kind: sample.text for sample in samples.kinds},
@@ -75,7 +65,7 @@ def sample_texts(samples: Samples) -> list[str | Code]:
 
 
 def document_table(details: Details) -> Table:
-    """The documents that cost most, by character."""
+    """Returns the documents that take most bits by character."""
     found = sorted(
         (
             (float(scored.nats.sum() / np.log(2) / max(len(document.text), 1)), document)

@@ -1,4 +1,4 @@
-"""Texts that a model makes up for its report, beside real ones, and how much they repeat."""
+"""Texts that a model generates for its report, beside real ones, and how much they repeat."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,9 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from pipelines.nlp.language_model.generation import begin, decode, generate, search
-from pipelines.nlp.language_model.model import LanguageModel
-from pipelines.nlp.language_model.sampling import Options, SamplingConfiguration
+from pipelines.nlp.language_model.predictor import Predictor
+from pipelines.nlp.language_model.sampling import SamplingConfiguration
 from pipelines.nlp.language_model.text_statistics import Copies, distinct
 from pipelines.nlp.subwords import Subwords
 from pipelines.nlp.text_files import Document
@@ -49,40 +48,34 @@ class Samples(NamedTuple):
 
 
 def make_samples(
-    model: LanguageModel, subwords: Subwords, documents: Sequence[Document], training: Sequence[Document]
+    predictor: Predictor, subwords: Subwords, documents: Sequence[Document], training: Sequence[Document]
 ) -> Samples:
-    """Makes up texts in several ways, all from the same beginnings, and takes as many real ones of the same length.
+    """Generates texts in several ways, all from the same beginnings, and takes as many real ones of the same length.
 
     The beginnings are the first 20 subwords of stretches of the documents, evenly spread; only what follows counts.
     """
     copies = Copies(document.text for document in training)
     prompts, real = _stretches(subwords, documents)
 
-    def sample(kind: str, numbers: np.ndarray | tf.Tensor) -> Sample:
-        texts = [text.decode() for text in subwords.decode(tf.constant(numbers)).numpy()]
+    def sample(kind: str, texts: Sequence[str]) -> Sample:
         return Sample(kind, texts[0], [distinct(texts, words) for words in (1, 2, 3)], copies.share(texts))
 
-    @tf.function
-    def made_up(prompts: tf.Tensor, options: Options, length: tf.Tensor) -> tf.Tensor:
-        rows, prompt = tf.unstack(tf.shape(prompts))
-        return generate(model, begin(model, prompts, tf.fill((rows,), prompt)), options, length)
-
     kinds = [sample(REAL, real)]
-    for kind, configuration in KINDS.items():
-        numbers = made_up(tf.constant(prompts), Options.of(configuration), tf.constant(configuration.length))
-        kinds.append(sample(kind, numbers))
-    prompt = decode(subwords, prompts[0])
-    best, _ = search(model, subwords, prompt, BEAM_LENGTH)[0]
-    return Samples(prompt, kinds, best)
+    for kind, sampling in KINDS.items():
+        # A seed each: with the same one they would have the same draws.
+        seeded = [(prompt, sampling.replace(seed=number)) for number, prompt in enumerate(prompts)]
+        kinds.append(sample(kind, [predictor.continuations([prompt], each)[0] for prompt, each in seeded]))
+    return Samples(prompts[0], kinds, predictor.most_probable(prompts[0], length=BEAM_LENGTH)[0].text)
 
 
-def _stretches(subwords: Subwords, documents: Sequence[Document], prompt: int = 20) -> tuple[np.ndarray, np.ndarray]:
-    """Beginnings (texts, 20) and what really follows (texts, 150), evenly spread over the documents."""
+def _stretches(subwords: Subwords, documents: Sequence[Document], prompt: int = 20) -> tuple[list[str], list[str]]:
+    """Returns beginnings of 20 subwords and the 150 that really follow, evenly spread over the documents."""
     text = "".join(document.text for document in documents)
     numbers = subwords.encode(tf.constant([text])).values.numpy()
     room = max(len(numbers) - prompt - LENGTH, 0)
     starts = np.unique(np.linspace(0, room, TEXTS).astype(int))
-    return (
-        np.stack([numbers[start : start + prompt] for start in starts]),
-        np.stack([numbers[start + prompt : start + prompt + LENGTH] for start in starts]),
+    parts = [(numbers[start : start + prompt], numbers[start + prompt :][:LENGTH]) for start in starts]
+    prompts, real = (
+        [subwords.decode(part[np.newaxis]).numpy()[0].decode() for part in each] for each in zip(*parts, strict=True)
     )
+    return prompts, real

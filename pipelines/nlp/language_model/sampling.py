@@ -12,7 +12,7 @@ MOST = 2**31 - 1  # that an int32 holds
 
 
 class SamplingConfiguration(Configuration):
-    """How texts are made up."""
+    """How texts are generated."""
 
     length: int = Field(200, ge=1, le=MOST, description="subwords at most, of about four characters each")
     temperature: float = Field(0.8, ge=0, description="below 1 plainer, above 1 bolder; 0: always the most probable")
@@ -25,7 +25,7 @@ class SamplingConfiguration(Configuration):
 
 
 class Options(NamedTuple):
-    """The same as tensors, scalars; `seed` is int32 (2,)."""
+    """The same as tensors, scalars."""
 
     temperature: tf.Tensor
     top_k: tf.Tensor
@@ -41,25 +41,31 @@ class Options(NamedTuple):
             tf.constant(configuration.top_k),
             tf.constant(configuration.top_p),
             tf.constant(configuration.repetition_penalty),
-            tf.constant([configuration.seed, 0]),
+            tf.constant(configuration.seed),
         )
 
 
-def choose(logits: tf.Tensor, recent: tf.Tensor, options: Options, step: tf.Tensor) -> tf.Tensor:
-    """Returns a subword for each row, int32 (batch,).
+def sample(logits: tf.Tensor, written: tf.Tensor, options: Options, step: tf.Tensor) -> tf.Tensor:
+    """Returns the next subword of each text, int32 (batch,).
 
     Args:
         logits: (batch, size).
-        recent: what was written lately, int32 (batch, any number).
+        written: the last subwords, int32 (batch, any number).
         options: how to choose.
         step: which subword of the text it is; the same step and seed choose the same.
     """
-    logits = narrowed(logits, recent, options)
-    drawn = tf.random.stateless_categorical(logits, 1, options.seed + tf.stack([0, step]), dtype=tf.int32)[:, 0]
+    logits = narrowed(logits, written, options)
+    seed = tf.stack([options.seed, step])
+
+    def draw(row: tf.Tensor) -> tf.Tensor:
+        return tf.random.stateless_categorical(row[tf.newaxis], 1, seed, dtype=tf.int32)[0, 0]
+
+    # Each row by itself, so that a text is the same wherever it stands in a batch.
+    drawn = tf.map_fn(draw, logits, fn_output_signature=tf.int32)
     return tf.where(options.temperature > 0, drawn, tf.argmax(logits, axis=-1, output_type=tf.int32))
 
 
-def narrowed(logits: tf.Tensor, recent: tf.Tensor, options: Options) -> tf.Tensor:
+def narrowed(logits: tf.Tensor, written: tf.Tensor, options: Options) -> tf.Tensor:
     """Returns the logits (batch, size) of what may be chosen, after temperature and penalty; others are ruled out.
 
     First what was written lately becomes less probable (Keskar et al. 2019, https://arxiv.org/abs/1909.05858), then
@@ -69,8 +75,8 @@ def narrowed(logits: tf.Tensor, recent: tf.Tensor, options: Options) -> tf.Tenso
     """
     size = tf.shape(logits)[1]
     logits = tf.nn.log_softmax(logits)
-    written = tf.reduce_max(tf.one_hot(recent, size), axis=1) > 0  # (batch, size)
-    logits = tf.where(written, logits * options.repetition_penalty, logits)
+    penalised = tf.reduce_max(tf.one_hot(written, size), axis=1) > 0  # (batch, size)
+    logits = tf.where(penalised, logits * options.repetition_penalty, logits)
     logits -= tf.reduce_max(logits, axis=-1, keepdims=True)  # the highest stays finite, however low the temperature
     temperature = tf.where(options.temperature > 0, tf.maximum(options.temperature, 1e-30), 1.0)
     logits = tf.maximum(logits / temperature, RULED_OUT)

@@ -14,11 +14,11 @@ WINDOW = 256  # subwords that are read at once
 
 
 class Scored(NamedTuple):
-    """What a network said of a document.
+    """The scores of a document.
 
     Attributes:
         nats: negative logarithms of the probabilities of its subwords and of its end (subwords + 1,), float64.
-        outputs: what was compared with the embeddings (subwords + 1, width), if that was asked for.
+        outputs: what is compared with the embeddings (subwords + 1, width); None unless asked for.
     """
 
     nats: np.ndarray

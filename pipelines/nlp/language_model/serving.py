@@ -1,70 +1,84 @@
 """What a server runs: texts in, their probability or what comes after them out, in stock TensorFlow operations."""
 
 import math
+from functools import partial
 from typing import Any
 
 import tensorflow as tf
 
 from pipelines.nlp.language_model.data import BOUNDARY
-from pipelines.nlp.language_model.generation import begin, generate
+from pipelines.nlp.language_model.generation import REMEMBERED, Continuation, advance, generate, prefill
 from pipelines.nlp.language_model.model import LanguageModel, State, cross_entropy, flat
-from pipelines.nlp.language_model.sampling import Options
-from pipelines.nlp.subwords import Subwords
+from pipelines.nlp.language_model.sampling import Options, sample
+from pipelines.served import Signature, Tensors
 
-Tensors = dict[str, tf.Tensor]
 WINDOW = 256  # subwords that are scored at once, so that memory is bounded
 # What comes before the last white space has its subwords whatever follows: none has white space but at its start.
 SETTLED = r"(?s)^(\C*)[ \n\t\r]\C*$|^\C*$"
 
 
-def served(model: LanguageModel, subwords: Subwords) -> tuple[tf.Module, dict[str, Any]]:
-    """Returns a module that holds weights and vocabulary, and the functions to serve by name.
+SAMPLING = {
+    "temperature": tf.TensorSpec((), tf.float32),
+    "top_k": tf.TensorSpec((), tf.int32),
+    "top_p": tf.TensorSpec((), tf.float32),
+    "repetition_penalty": tf.TensorSpec((), tf.float32),
+    "seed": tf.TensorSpec((), tf.int32),
+}
+
+
+def signatures(model: LanguageModel) -> dict[str, Signature]:
+    """Returns the functions to serve by name.
 
     `serving_default` takes `text` (batch,) and returns `log_probability` (batch,), in nats, of a document that begins
     like that, and `bits_per_character` (batch,).
 
     `generate` takes a `prompt` (batch,), and for all of them the most subwords that are drawn, `length`, the
-    `temperature`, `top_k`, `top_p`, `repetition_penalty` and `seed`, and returns the `text` (batch,) that follows.
+    `temperature`, `top_k`, `top_p`, `repetition_penalty` and `seed`, and returns the `text` (batch,) that follows. A
+    text does not depend on the others of its batch.
 
     `initial_state` makes the state before `batch` texts. `step` takes the next piece of each `text` (batch,), whether
     it ends with this, `final` (batch,), and the state; it returns the `log_probability` of what it has read more, and
     the state. A piece may be cut anywhere: what follows the last white space waits in the state for what comes next.
+
+    `prefill`, `sample` and `advance` generate one subword after the other. `prefill` takes a `prompt` (batch,) and
+    returns the `logits` (batch, size) of the next subword, those `written` last (batch, 64), and the state. `sample`
+    takes `logits`, `written`, how to choose, as of `generate`, and which subword it is, `step`, and returns its
+    `number` (batch,); 1 is the end. `advance` takes a `number`, `written` and the state, and returns the `piece`
+    (batch,), bytes, that the number stands for, and what `prefill` returns.
     """
-    module = tf.Module()
-    # The variables alone: a tracked Keras model would bring objects that a loader without Keras cannot make.
-    module.served = [weight.value for weight in model.trainable_variables]
-    module.subwords = subwords
-    texts = tf.TensorSpec((None,), tf.string, name="text")
-    state = {
-        name: tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype, name=name)
-        for name, tensor in initial_state(model, 1).items()
-    }
-    scalars = {
-        name: tf.TensorSpec((), dtype, name=name)
-        for name, dtype in (
-            ("length", tf.int32),
-            ("temperature", tf.float32),
-            ("top_k", tf.int32),
-            ("top_p", tf.float32),
-            ("repetition_penalty", tf.float32),
-            ("seed", tf.int32),
-        )
-    }
-    whole = tf.function(lambda text: probability(model, subwords, text))
-    going_on = tf.function(lambda prompt, **options: continued(model, subwords, prompt, options))
-    start = tf.function(lambda batch: initial_state(model, batch))
-    step = tf.function(lambda text, final, **state: stream(model, subwords, text, final, state))
-    return module, {
-        "serving_default": whole.get_concrete_function(texts),
-        "generate": going_on.get_concrete_function(tf.TensorSpec((None,), tf.string, name="prompt"), **scalars),
-        "initial_state": start.get_concrete_function(tf.TensorSpec((), tf.int32, name="batch")),
-        "step": step.get_concrete_function(texts, tf.TensorSpec((None,), tf.bool, name="final"), **state),
+    texts, numbers = tf.TensorSpec((None,), tf.string), tf.TensorSpec((None,), tf.int32)
+    network = {name: _rows(tensor) for name, tensor in flat(model.initial_state(1)).items()}
+    state = {name: _rows(tensor) for name, tensor in initial_state(model, 1).items()}
+    logits, written = tf.TensorSpec((None, model.size), tf.float32), tf.TensorSpec((None, REMEMBERED), tf.int32)
+    return {
+        "serving_default": Signature(partial(probability, model), {"text": texts}),
+        "generate": Signature(
+            lambda prompt, **options: continued(model, prompt, options),
+            {"prompt": texts, "length": tf.TensorSpec((), tf.int32), **SAMPLING},
+        ),
+        "initial_state": Signature(partial(initial_state, model), {"batch": tf.TensorSpec((), tf.int32)}),
+        "step": Signature(
+            lambda text, final, **state: stream(model, text, final, state),
+            {"text": texts, "final": tf.TensorSpec((None,), tf.bool), **state},
+        ),
+        "prefill": Signature(lambda prompt: _tensors(_read_prompts(model, prompt)), {"prompt": texts}),
+        "sample": Signature(
+            lambda logits, written, step, **options: {"number": sample(logits, written, Options(**options), step)},
+            {"logits": logits, "written": written, "step": tf.TensorSpec((), tf.int32), **SAMPLING},
+        ),
+        "advance": Signature(
+            lambda number, written, **state: {
+                "piece": model.subwords.pieces_of(number),
+                **_tensors(advance(model, model.nested(state), written, number)),
+            },
+            {"number": numbers, "written": written, **network},
+        ),
     }
 
 
-def probability(model: LanguageModel, subwords: Subwords, text: tf.Tensor) -> Tensors:
+def probability(model: LanguageModel, text: tf.Tensor) -> Tensors:
     """Returns the logarithm of the probability of texts (batch,), and the bits of a character."""
-    numbers = subwords.encode(text)
+    numbers = model.subwords.encode(text)
     state, last = model.initial_state(tf.shape(text)[0]), tf.fill(tf.shape(text), BOUNDARY)
     found, _, _ = read(model, numbers, state, last)
     characters = tf.cast(tf.strings.length(text, unit="UTF8_CHAR"), tf.float32)
@@ -72,12 +86,10 @@ def probability(model: LanguageModel, subwords: Subwords, text: tf.Tensor) -> Te
     return {"log_probability": found, "bits_per_character": tf.math.divide_no_nan(bits, characters)}
 
 
-def continued(model: LanguageModel, subwords: Subwords, prompt: tf.Tensor, options: Tensors) -> Tensors:
+def continued(model: LanguageModel, prompt: tf.Tensor, options: Tensors) -> Tensors:
     """Returns the `text` (batch,) that is drawn after each prompt."""
-    numbers = subwords.encode(prompt)
-    begun = begin(model, numbers.to_tensor(), tf.cast(numbers.row_lengths(), tf.int32))
-    how = Options(**{name: options[name] for name in Options._fields} | {"seed": tf.stack([options["seed"], 0])})
-    return {"text": subwords.decode(generate(model, begun, how, options["length"]))}
+    how = Options(**{name: options[name] for name in Options._fields})
+    return {"text": model.subwords.decode(generate(model, _read_prompts(model, prompt), how, options["length"]))}
 
 
 def initial_state(model: LanguageModel, batch: Any) -> Tensors:
@@ -89,14 +101,14 @@ def initial_state(model: LanguageModel, batch: Any) -> Tensors:
     }
 
 
-def stream(model: LanguageModel, subwords: Subwords, text: tf.Tensor, final: tf.Tensor, state: Tensors) -> Tensors:
+def stream(model: LanguageModel, text: tf.Tensor, final: tf.Tensor, state: Tensors) -> Tensors:
     """Reads the next piece of texts (batch,); returns the logarithm of its probability, and the state after it."""
     text = state["state_pending"] + text
     settled = tf.where(final, text, tf.strings.regex_replace(text, SETTLED, r"\1"))
     read_bytes, all_bytes = tf.strings.length(settled), tf.strings.length(text)
     # A place right behind the last byte is an error, hence one byte more, which is not taken.
     pending = tf.strings.substr(text + " ", read_bytes, all_bytes - read_bytes)
-    found, after, last = read(model, subwords.encode(settled), model.nested(state), state["state_last"])
+    found, after, last = read(model, model.subwords.encode(settled), model.nested(state), state["state_last"])
     return {"log_probability": found, **flat(after), "state_last": last, "state_pending": pending}
 
 
@@ -128,3 +140,18 @@ def read(
 
     _, total, state = tf.while_loop(more, read_window, (0, tf.zeros(tf.shape(lengths)), state))
     return total, state, tf.gather(row, lengths, batch_dims=1)
+
+
+def _read_prompts(model: LanguageModel, prompt: tf.Tensor) -> Continuation:
+    numbers = model.subwords.encode(prompt)
+    return prefill(model, numbers.to_tensor(), tf.cast(numbers.row_lengths(), tf.int32))
+
+
+def _tensors(begun: Continuation) -> Tensors:
+    """A continuation as named tensors, as a signature wants it."""
+    return {"logits": begun.logits, "written": begun.written, **flat(begun.state)}
+
+
+def _rows(tensor: tf.Tensor) -> tf.TensorSpec:
+    """The specification of any number of rows like that of a tensor (1, …)."""
+    return tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype)

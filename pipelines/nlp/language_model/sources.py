@@ -20,7 +20,7 @@ Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 EMBEDDED = {"bible_text": BibleText, "state_of_the_union": StateOfTheUnion}
 TABLE_SUFFIXES = (".csv", *TAB_SUFFIXES, *JSON_SUFFIXES)
-FEWEST_DOCUMENTS = 30  # that are split whole, by a hash of what they say; fewer are divided
+MINIMUM_DOCUMENTS = 30  # that are split whole, by a hash of what they say; fewer are divided
 
 
 class DataConfiguration(Configuration):
@@ -96,7 +96,7 @@ def split_own(documents: Sequence[Document], configuration: DataConfiguration) -
     [85, 5, 10]
     """
     held_out = {"validation": configuration.validation_fraction, "test": configuration.test_fraction}
-    if len(documents) >= FEWEST_DOCUMENTS:
+    if len(documents) >= MINIMUM_DOCUMENTS:
         shares = {"train": 1 - sum(held_out.values()), **held_out}
         names = [assign_split(document.text, shares, "language_model") for document in documents]
         parts = [[each for each, name in zip(documents, names, strict=True) if name == split] for split in SPLITS]

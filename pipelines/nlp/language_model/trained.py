@@ -1,36 +1,36 @@
 """A trained language model, as it lies in a run folder."""
 
-import keras
+from collections.abc import Sequence
+
 import tensorflow as tf
 
-from pipelines.checkpoints import load_trained
 from pipelines.nlp.language_model.config import LanguageModelConfiguration
 from pipelines.nlp.language_model.model import LanguageModel
 from pipelines.nlp.subwords import Subwords
+from pipelines.preparation import trained_model
 from pipelines.runs import Run
 
-VOCABULARY = "vocabulary.json"
+OLD_VOCABULARY = "vocabulary.json"  # where 0.1.0 wrote the subwords
 
 
-def build(configuration: LanguageModelConfiguration, size: int) -> LanguageModel:
-    """Returns an untrained language model for a vocabulary of that size, its weights made."""
-    keras.config.set_dtype_policy(configuration.training.dtype_policy)
-    model = LanguageModel(configuration.network, size, configuration.data.batch_size, configuration.seed)
+def build(configuration: LanguageModelConfiguration, vocabulary: Sequence[str]) -> LanguageModel:
+    """Returns an untrained language model, its weights made.
+
+    Args:
+        configuration: of the run.
+        vocabulary: the subwords, as `Subwords.to_json` returns them.
+    """
+    subwords, rows = Subwords(vocabulary), configuration.data.batch_size
+    model = LanguageModel(configuration.network, subwords, rows, configuration.seed)
     model.build()
     model(tf.zeros((1, 1), tf.int32))
     return model
 
 
-def load_subwords(run: Run) -> Subwords:
-    """Returns the vocabulary of a run."""
-    return Subwords(run.read_json(VOCABULARY))
-
-
-def load_language_model(run: Run) -> tuple[LanguageModel, Subwords]:
-    """Returns the language model of a finished run, with its trained weights, and its vocabulary.
+def load_model(run: Run) -> LanguageModel:
+    """Returns the language model of a finished run, with its trained weights.
 
     Raises:
         RunError: the run was not trained to its end, or its weights do not fit the network.
     """
-    configuration, subwords = run.read_configuration(LanguageModelConfiguration), load_subwords(run)
-    return load_trained(run, lambda: build(configuration, subwords.size)), subwords
+    return trained_model(run, run.read_configuration(LanguageModelConfiguration), build, OLD_VOCABULARY, "vocabulary")

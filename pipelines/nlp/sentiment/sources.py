@@ -1,8 +1,8 @@
-"""Where labelled texts come from: the rated snippets, the user's table or folder, and public TFDS data sets."""
+"""Sources of labelled texts: the rated snippets, the user's table or folder, and public TFDS data sets."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -19,7 +19,7 @@ from pipelines.nlp.texts import listed
 
 SPLITS = ("train", "validation", "test")
 EMBEDDED = "rated_snippets"
-COMPARED = 12_000  # texts that are compared with each other; of more only equal ones are kept together
+COMPARED = 12_000  # texts that are compared with each other; of more, only equal ones are kept together
 TEXT_FEATURES = ("text", "sentence", "review", "content")
 LABEL_FEATURES = ("label", "sentiment", "polarity")
 
@@ -27,23 +27,27 @@ LABEL_FEATURES = ("label", "sentiment", "polarity")
 class DataConfiguration(Configuration):
     """Which texts to learn from, what is learned of them, and how they are divided."""
 
+    RENAMED: ClassVar = {"longest": "maximum_words"}
+
     source: str = Field(
         f"{EMBEDDED}/movies", description="embedded data set, `own`, or a public TFDS name such as imdb_reviews"
     )
     path: str = Field("", description="your table (.csv, .tsv, .jsonl) or a folder LABEL/name.txt; also gzipped")
     text: str = Field("", description="column of the texts, its name or its number; by default `text`")
     label: str = Field("", description="column of the labels, of any names; by default `label`")
-    rating: str = Field("", description="column of a number that is learned too, if there is one")
-    encoding: str = Field("", description="of your files; found")
-    longest: int = Field(400, ge=1, description="words of a text that count at most")
-    too_long: Literal["truncate", "refuse"] = Field("truncate", description="what is done with longer texts")
+    rating: str = Field("", description="column of a number that is predicted too, if there is one")
+    encoding: str = Field("", description="of your files; detected by default")
+    maximum_words: int = Field(400, ge=1, description="words of a text that are read; the rest is cut off")
+    too_long: Literal["truncate", "refuse"] = Field(
+        "truncate", description="whether longer texts are cut off or refused"
+    )
     validation_fraction: float = Field(0.1, gt=0, lt=0.5, description="share of the texts, where there are no splits")
     test_fraction: float = Field(0.15, gt=0, lt=0.5, description="share of the texts, where there are no splits")
     batch_size: int = Field(32, ge=1, description="texts in a batch")
 
 
 class Example(NamedTuple):
-    """A text, `where` it stands, its `label`, "" if it has none, and its `rating`, NaN if it has none."""
+    """A text; `where` it is, such as a file and a line; its `label`, "" without one; its `rating`, NaN without one."""
 
     where: str
     text: str
@@ -63,9 +67,9 @@ def open_source(configuration: DataConfiguration) -> dict[str, list[Example]]:
     name, _, part = configuration.source.partition("/")
     if configuration.path and configuration.source != "own":
         raise ConfigurationError(
-            "data.path: texts of your own are given, but another source is wanted. Say --data.source own, as the "
-            f"preset `own-sentiment` does, or take the path away. Received: {configuration.source!r} and "
-            f"{configuration.path!r}"
+            "data.path: texts of your own are given, but another source is wanted. Expected `own` for a path. Use "
+            f"--data.source own, as the preset `own-sentiment` does, or remove the path. "
+            f"Received: {configuration.source!r} and {configuration.path!r}"
         )
     if configuration.source == "own":
         return split_by_hash(_own(configuration), configuration)
@@ -100,7 +104,7 @@ def split_by_hash(
     configuration: DataConfiguration,
     wanted: tuple[str, ...] = SPLITS,
 ) -> dict[str, list[Example]]:
-    """Divides examples by a stable hash of their texts; near duplicates stay together, of very many texts equal ones.
+    """Divides examples by a stable hash of their texts; near duplicates, of very many texts equal ones, stay together.
 
     Args:
         examples: in any order.
@@ -125,8 +129,9 @@ def groups_of(examples: Sequence[Example]) -> list[str]:
 def _own(configuration: DataConfiguration) -> list[Example]:
     if not configuration.path:
         raise ConfigurationError(
-            "data.path: texts of your own are wanted, but not where they are. Give a table with a column of texts and "
-            'one of labels: ARGS="--data.path reviews.csv --data.text review --data.label stars". Received: no path'
+            "data.path: texts of your own are wanted, but there is no path. Expected one. Give a table with "
+            'columns of texts and labels: ARGS="--data.path reviews.csv --data.text review --data.label stars". '
+            "Received: no path"
         )
     path = Path(configuration.path).expanduser()
     if path.is_dir():
@@ -140,7 +145,7 @@ def _own(configuration: DataConfiguration) -> list[Example]:
         row.where for row, found in zip(rows, ratings, strict=True) if np.isnan(found).any() and row.values[2].strip()
     ]
     if nans:
-        print(f"Note: {counted(len(nans), 'rating')} written as no number, as nan, taken as none: {listed(nans, '; ')}")
+        print(f"Note: {counted(len(nans), 'rating')} given as nan, taken as missing: {listed(nans, '; ')}")
     return [
         Example(row.where, row.values[0], row.values[1].strip(), *found)
         for row, found in zip(rows, ratings, strict=True)
@@ -160,7 +165,7 @@ def _number(text: str, where: str) -> float:
 
 
 def _public(configuration: DataConfiguration) -> dict[str, list[Example]]:
-    """A public TFDS data set; a split that it has not, or has without labels, is cut from others."""
+    """A public TFDS data set; a split that it lacks, or has without labels, is taken from others."""
     expected = f"{EMBEDDED}/movies, `own`, or a name that it knows, such as imdb_reviews"
     builder = public_builder(configuration.source, "data.source", expected)
     features = builder.info.features

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 PADDING, UNKNOWN, RESERVED = 0, 1, 2
@@ -25,7 +26,7 @@ _REPLACED = (  # by what; the pattern comes first
 class Encoded(NamedTuple):
     """Texts as numbers: `words` int32 (batch, time), `pieces` int32 (batch, time, pieces), 0 at padding.
 
-    `lengths` int32 (batch,) are their words that count, `whole_lengths` those that they have.
+    `lengths` int32 (batch,) are the numbers of words that are read, `whole_lengths` those of all words.
     """
 
     words: tf.Tensor
@@ -43,20 +44,20 @@ class Words(tf.Module):
 
     Args:
         vocabulary: the known words; the first has the number 2.
-        longest: words of a text that count at most; the rest is cut off.
+        maximum_words: words of a text that are read; the rest is cut off.
         pieces: numbers of pieces, from 1; 0: none.
 
     Example:
-        >>> words = Words(["good", "not"], longest=3)
+        >>> words = Words(["good", "not"], maximum_words=3)
         >>> words(["Not GOOD, mate!", "", "good"]).words.numpy()
         array([[3, 2, 1],
                [0, 0, 0],
                [2, 0, 0]], dtype=int32)
     """
 
-    def __init__(self, vocabulary: Sequence[str], longest: int = 400, pieces: int = 0) -> None:
+    def __init__(self, vocabulary: Sequence[str], maximum_words: int = 400, pieces: int = 0) -> None:
         super().__init__()
-        self.vocabulary, self.longest, self.pieces = tuple(vocabulary), longest, pieces
+        self.vocabulary, self.maximum_words, self.pieces = tuple(vocabulary), maximum_words, pieces
         numbers = tf.range(RESERVED, RESERVED + len(self.vocabulary))
         self.table = tf.lookup.StaticHashTable(
             tf.lookup.KeyValueTensorInitializer(tf.constant(self.vocabulary, tf.string), numbers), UNKNOWN
@@ -71,7 +72,7 @@ class Words(tf.Module):
         """Returns strings (batch,) as numbers."""
         divided = divide(texts)
         whole_lengths = tf.cast(divided.row_lengths(), tf.int32)
-        counted = divided[:, : self.longest]
+        counted = divided[:, : self.maximum_words]
         words = tf.ragged.map_flat_values(self.table.lookup, counted).to_tensor(PADDING)
         lengths = tf.cast(counted.row_lengths(), tf.int32)
         return Encoded(words, self._pieces(counted), lengths, whole_lengths)
@@ -99,16 +100,26 @@ def divide(texts: tf.Tensor) -> tf.RaggedTensor:
     return tf.strings.split(tf.convert_to_tensor(texts))  # at runs of spaces
 
 
-def learn_vocabulary(texts: Iterable[str], most: int, fewest: int) -> list[str]:
+def count_words(texts: Sequence[str]) -> np.ndarray:
+    """Returns the number of words of each text, int64 (texts,).
+
+    >>> count_words(["Not good.", ""])
+    array([3, 0])
+    """
+    parts = [texts[start : start + MOST_AT_ONCE] for start in range(0, len(texts), MOST_AT_ONCE)]
+    return np.concatenate([np.zeros(0, np.int64), *(divide(tf.constant(part)).row_lengths() for part in parts)])
+
+
+def learn_vocabulary(texts: Iterable[str], maximum_size: int, minimum_count: int) -> list[str]:
     """Returns the commonest words of texts, of equal ones the alphabetically first.
 
     Args:
         texts: those of the training split.
-        most: words at most.
-        fewest: times that a word must have been seen.
+        maximum_size: words at most.
+        minimum_count: times that a word must occur.
     """
     texts, counts = list(texts), Counter[bytes]()
     for start in range(0, len(texts), MOST_AT_ONCE):
         counts.update(divide(tf.constant(texts[start : start + MOST_AT_ONCE])).flat_values.numpy().tolist())
-    common = sorted((-count, word) for word, count in counts.items() if count >= fewest)
-    return [word.decode() for _, word in common[:most]]
+    common = sorted((-count, word) for word, count in counts.items() if count >= minimum_count)
+    return [word.decode() for _, word in common[:maximum_size]]

@@ -9,14 +9,21 @@ import tensorflow as tf
 from pipelines.nlp.subwords import END, PADDING, START, SubwordConfiguration, Subwords
 from pipelines.nlp.text_files import TextDataError
 from pipelines.nlp.translation.model import normalised
-from pipelines.nlp.translation.pairs import LeftOut, Pair
-from pipelines.nlp.translation.sources import DataConfiguration
+from pipelines.nlp.translation.pairs import LeftOut, Pair, usable
+from pipelines.nlp.translation.sources import SPLITS, DataConfiguration, Split, read, split_key
 
-SHORTEST_BUCKET = 8  # subwords
+MINIMUM_BUCKET = 8  # subwords
 BUCKET_GROWTH = 1.25  # each bucket's longest pair over the one's before: few shapes are compiled, little is padded
-ENCODED_AT_ONCE = 5000  # texts
+ENCODED_AT_ONCE = 20_000  # texts; a word that several of them have is divided once
 
 Numbers = list[np.ndarray]  # of each text int32 (subwords,)
+
+
+class Corpus(NamedTuple):
+    """Pairs by split, and those that cannot be used."""
+
+    pairs: dict[Split, list[Pair]]
+    left_out: list[LeftOut]
 
 
 class Encoded(NamedTuple):
@@ -26,10 +33,10 @@ class Encoded(NamedTuple):
     target: Numbers
 
 
-class Respelling(NamedTuple):
-    """How training spells words anew in each epoch: a `share` of the subwords is cut in two.
+class SubwordRegularisation(NamedTuple):
+    """How training divides words into other subwords in each epoch: a `share` of the subwords is cut in two.
 
-    That a word may be spelled in several ways tells the network what its parts have in common (Kudo 2018,
+    A word that is divided in several ways shows the network what its parts have in common (Kudo 2018,
     https://arxiv.org/abs/1804.10959; Provilkov et al. 2020, https://arxiv.org/abs/1910.13267).
     """
 
@@ -45,6 +52,30 @@ class Plan(NamedTuple):
     pairs: np.ndarray  # numbers of the pairs
     batches: int
     size: int
+
+
+def load(configuration: DataConfiguration) -> Corpus:
+    """Returns the configured pairs that have text on both sides; of the user's own, no split knows another's.
+
+    Raises:
+        ConfigurationError: a setting is missing, or does not belong to the source.
+        TextDataError: a file cannot be used, or a split has no pairs.
+    """
+    splits = read(configuration)
+    pairs: dict[Split, list[Pair]] = {}
+    left_out = []
+    for split in SPLITS:
+        pairs[split], unusable = usable(splits[split])
+        left_out += unusable
+    if configuration.source in ("files", "table"):
+        left_out += _without_held_out(pairs)
+    if lacking := [split for split in SPLITS if not pairs[split]]:
+        raise TextDataError(
+            f"There are no pairs for {' and '.join(lacking)}; expected some with text on both sides in each split. "
+            f"Give more pairs, or fill the empty lines. Received: {sum(map(len, pairs.values()))} pairs, "
+            f"{len(left_out)} left out" + "".join(f"; {each.where}: {each.reason}" for each in left_out[:1])
+        )
+    return Corpus(pairs, left_out)
 
 
 def learn_subwords(pairs: Sequence[Pair], subwords: SubwordConfiguration, shared: bool) -> tuple[Subwords, Subwords]:
@@ -76,26 +107,26 @@ def encode_texts(texts: Sequence[str], subwords: Subwords) -> Numbers:
 
 
 def limited(encoded: Encoded, pairs: Sequence[Pair], configuration: DataConfiguration) -> tuple[Encoded, list[LeftOut]]:
-    """Returns the pairs of a training that are short enough, or have been cut, and what became of the others.
+    """Returns the training pairs that are short enough or have been cut, and a list of the others with reasons.
 
     Raises:
         TextDataError: none is short enough.
     """
-    longest, cut = configuration.longest, configuration.too_long == "truncate"
+    maximum, cut = configuration.maximum_subwords, configuration.too_long == "truncate"
     kept, changed = Encoded([], []), []
     for pair, source, target in zip(pairs, *encoded, strict=True):
         size = max(len(source) - 1, len(target) - 2)
-        if size > longest:
+        if size > maximum:
             changed.append(LeftOut(pair.where, f"{size} subwords" + (", truncated" if cut else "")))
             if not cut:
                 continue
-            source, target = _cut(source, longest + 1), _cut(target, longest + 2)
+            source, target = _cut(source, maximum + 1), _cut(target, maximum + 2)
         kept.source.append(source)
         kept.target.append(target)
     if not kept.source:
         raise TextDataError(
-            f"All {len(pairs)} pairs of train are longer than {longest} subwords; expected sentences. Divide them, "
-            "raise --data.longest, or say --data.too_long truncate. Received: "
+            f"All {len(pairs)} pairs of train are longer than {maximum} subwords; expected sentences. Divide them, "
+            "raise --data.maximum_subwords, or add --data.too_long truncate. Received: "
             f"{changed[0].where}: {changed[0].reason}"
         )
     return kept, changed
@@ -108,7 +139,7 @@ def plan(encoded: Encoded, tokens: int) -> list[Plan]:
     """
     sides = zip(encoded.source, encoded.target, strict=True)
     sizes = np.array([max(len(source), len(target) - 1) for source, target in sides])
-    lengths = [SHORTEST_BUCKET]
+    lengths = [MINIMUM_BUCKET]
     while lengths[-1] < sizes.max():
         lengths.append(int(np.ceil(lengths[-1] * BUCKET_GROWTH)))
     buckets = np.searchsorted(lengths, sizes)
@@ -122,11 +153,15 @@ def plan(encoded: Encoded, tokens: int) -> list[Plan]:
 
 
 def training_batches(
-    encoded: Encoded, plans: Sequence[Plan], seed: int, epoch: int, respelling: Respelling | None = None
+    encoded: Encoded,
+    plans: Sequence[Plan],
+    seed: int,
+    epoch: int,
+    regularisation: SubwordRegularisation | None = None,
 ) -> tf.data.Dataset:
-    """Batches of an epoch, the same each time they are asked for: every pair once, a few twice to fill a batch.
+    """Returns the batches of an epoch, the same on every call: every pair once, a few twice to fill a batch.
 
-    With a respelling subwords are cut in two, as far as the length of the batch leaves room.
+    With a regularisation subwords are cut in two, as far as the length of the batch leaves room.
 
     Returns:
         Dictionaries of `source` (batch, source) and `target` (batch, target), int32, padded.
@@ -141,10 +176,10 @@ def training_batches(
     def make(number: np.int64) -> tuple[np.ndarray, np.ndarray]:
         length, members = batches[order[number]]
         source, target = ([side[member] for member in members] for side in encoded)
-        if respelling:
-            own = np.random.default_rng((seed, epoch, int(number)))
-            source = [respelled(each, respelling.source, respelling.share, length, own) for each in source]
-            target = [respelled(each, respelling.target, respelling.share, length + 1, own) for each in target]
+        if regularisation:
+            own, share = np.random.default_rng((seed, epoch, int(number))), regularisation.share
+            source = [resegmented(each, regularisation.source, share, length, own) for each in source]
+            target = [resegmented(each, regularisation.target, share, length + 1, own) for each in target]
         return padded(source, length), padded(target, length + 1)
 
     def batch(number: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -154,13 +189,13 @@ def training_batches(
     return tf.data.Dataset.range(len(batches)).map(batch, num_parallel_calls=2, deterministic=True).prefetch(4)
 
 
-def respelled(
-    numbers: np.ndarray, halves: Sequence[np.ndarray], share: float, longest: int, random: np.random.Generator
+def resegmented(
+    numbers: np.ndarray, halves: Sequence[np.ndarray], share: float, maximum: int, random: np.random.Generator
 ) -> np.ndarray:
-    """Returns a text (subwords,) with a share of its subwords cut in two, at most `longest` subwords in all."""
+    """Returns a text (subwords,) with a share of its subwords cut in two, at most `maximum` subwords in all."""
     chosen = np.flatnonzero(random.random(len(numbers)) < share)
     chosen = np.array([place for place in chosen if len(halves[numbers[place]])], int)
-    chosen = random.permutation(chosen)[: max(0, longest - len(numbers))]
+    chosen = random.permutation(chosen)[: max(0, maximum - len(numbers))]
     parts = numbers.copy()
     seconds = np.empty(len(chosen), np.int32)
     for each, place in enumerate(chosen):
@@ -179,6 +214,23 @@ def padded(numbers: Sequence[np.ndarray], length: int = 0) -> np.ndarray:
     for row, each in enumerate(numbers):
         array[row, : len(each)] = each
     return array
+
+
+def _without_held_out(pairs: dict[Split, list[Pair]]) -> list[LeftOut]:
+    """Takes out of each split the pairs whose source or translation a later split has, too, and returns them."""
+    known: set[str] = set()
+    left_out = []
+    for split in reversed(SPLITS):
+        keys = [{split_key(pair.source), split_key(pair.target)} for pair in pairs[split]]
+        copies = [bool(each & known) for each in keys]
+        left_out += [
+            LeftOut(pair.where, "its source or its translation is held out")
+            for pair, copy in zip(pairs[split], copies, strict=True)
+            if copy
+        ]
+        pairs[split] = [pair for pair, copy in zip(pairs[split], copies, strict=True) if not copy]
+        known |= set().union(*keys)
+    return left_out
 
 
 def _spaced(texts: list[str]) -> list[str]:

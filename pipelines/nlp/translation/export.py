@@ -1,13 +1,12 @@
-"""Exports a trained translator as a SavedModel: `python -m pipelines.nlp.export [--run FOLDER]`."""
+"""Exports a translator as a SavedModel."""
 
 from pathlib import Path
 
-from pipelines import commands
-from pipelines.exporting import WarmupRequest, export, metrics_table
+from pipelines.exporting import WarmupRequest, export_signatures, metrics_table
 from pipelines.nlp.translation.config import TranslationConfiguration
-from pipelines.nlp.translation.serving import served
+from pipelines.nlp.translation.serving import signatures
 from pipelines.nlp.translation.sources import DataConfiguration
-from pipelines.nlp.translation.trained import load_translator
+from pipelines.nlp.translation.trained import OLD_DESCRIPTION, load_model
 from pipelines.runs import Run
 
 WARMUP = "This is a sentence."
@@ -23,10 +22,11 @@ LICENCES = {
 
 def export_run(run: Run, folder: Path | str = "exports") -> Path:
     """Writes `exports/nlp-<preset>/<version>/` and returns it."""
-    translator, configuration = load_translator(run), run.read_configuration(TranslationConfiguration)
-    module, signatures = served(translator, configuration.search)
+    translator, search = load_model(run), run.read_configuration(TranslationConfiguration).search
     warmup = [WarmupRequest("serving_default", {"text": [WARMUP]})]
-    return export(module, signatures, f"nlp-{run.preset}", model_card(run), warmup, folder)
+    return export_signatures(
+        run, translator, signatures(translator, search), model_card(run), warmup, folder, (OLD_DESCRIPTION,)
+    )
 
 
 def model_card(run: Run) -> str:
@@ -40,13 +40,18 @@ From the run {run.folder.name}, seed {configuration.seed}.
 
 It translates sentences from {source} to {target}.
 
-## Signature
+## Signatures
 
 `serving_default` takes `text`, string (batch,), UTF-8, one sentence or verse each, of any length. It returns
 `translation`, string (batch,), and `score`, float32 (batch,): log P / ((5 + n) / 6)^{search.length_exponent:g}, with n
 the subwords of the translation and its end; the higher, the surer. Neither the other texts of a batch nor their order
 change an answer. Any script is read: what the training has never seen is spelled byte by byte. White space becomes one
-space between words. The search follows {search.beam_width} beginnings.
+space between words. The search keeps {search.beam_width} hypotheses at each step.
+
+`beam_search` also takes `beam_width`, int32 (), another number of hypotheses, at least 1; it returns the same.
+`attention` takes `text` and `translation`, strings (batch,), and returns `weights`, float32 (batch, target, source): of
+each source subword when a target subword is written; and the subwords, `source` and `target`, strings; the end of a
+text is empty.
 
     answer = tf.saved_model.load(folder).signatures["serving_default"]
     answer(text=tf.constant(["{WARMUP}"]))["translation"]
@@ -60,8 +65,8 @@ space between words. The search follows {search.beam_width} beginnings.
 {metrics_table(run, "sentences")}
 ## Limits
 
-It knows the language of its training texts: other subjects and ways of speaking it translates badly, and fluently
-wrong. Names and numbers may be changed. Nobody has checked its translations; do not rely on one.
+It knows the language of its training texts: it translates other subjects and styles badly, and
+fluently wrong. Names and numbers may be changed. Nobody has checked its translations; do not rely on one.
 """
 
 
@@ -73,10 +78,3 @@ def described(configuration: DataConfiguration) -> str:
         return f"The public data set {configuration.dataset}, under its own licence"
     paths = (configuration.path, configuration.source_path, configuration.target_path)
     return f"The user's own pairs ({', '.join(Path(path).name for path in paths if path)})"
-
-
-def main(arguments: list[str]) -> None:
-    options = commands.run_options(commands.RunOptions, "nlp", "export", arguments, __doc__ or "")
-    folder = export_run(options.open("nlp"))
-    print(f"Wrote {folder} (SavedModel, model_card.md, warm-up requests)")
-    print(f"Next: serve it, tensorflow_model_server --model_name=nlp --model_base_path={folder.parent.resolve()}")

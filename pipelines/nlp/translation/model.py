@@ -1,4 +1,4 @@
-"""The network: numbers of source subwords in, what comes next in the target out, with attention between them."""
+"""The network: numbers of source subwords in, the next target subword out, with attention between them."""
 
 from typing import Any, NamedTuple
 
@@ -91,7 +91,7 @@ class Translator(keras.Model):
         self.output_bias = self.add_weight(name="output_bias", shape=(target.size,), initializer="zeros")
 
     def call(self, source: tf.Tensor, target: tf.Tensor, training: bool = False) -> Decoded:
-        """Reads sources and goes along with their translations ("teacher forcing").
+        """Reads sources, and their translations up to each position ("teacher forcing").
 
         Args:
             source: int32 (batch, source), each with its end, then padding.
@@ -117,7 +117,7 @@ class Translator(keras.Model):
         return Encoded(self.attention.prepare(outputs, memory_mask=mask), embedded, state)
 
     def decode(self, target: tf.Tensor, state: State, encoded: Encoded, training: bool = False) -> Decoded:
-        """Goes on with targets (batch, target) from a state."""
+        """Continues targets (batch, target) from a state."""
         mask = target != PADDING
         if not self.decoder.built:
             self.decoder.build((None, None, self.network.units))
@@ -133,18 +133,27 @@ class Translator(keras.Model):
         return Decoded(self.output_dropout(hidden, training=training), found.weights, after)
 
     def logits(self, hidden: tf.Tensor) -> tf.Tensor:
-        """What comes next, before the softmax, of hidden (…, units): (…, target subwords)."""
+        """Returns what comes next, before the softmax, of hidden (…, units): (…, target subwords)."""
         embeddings = tf.cast(self.target_embedding.embeddings, hidden.dtype)
         logits = tf.linalg.matmul(hidden, embeddings, transpose_b=True)
         return tf.cast(logits, tf.float32) + tf.cast(self.output_bias, tf.float32)
 
-    def translate(self, text: tf.Tensor, search: SearchConfiguration) -> Translated:
-        """Translates texts (batch,); what has no words has an empty translation."""
+    def translate(
+        self, text: tf.Tensor, search: SearchConfiguration, beam_width: int | tf.Tensor | None = None
+    ) -> Translated:
+        """Translates texts (batch,); a text without words has an empty translation.
+
+        Args:
+            text: strings (batch,), UTF-8.
+            search: how the most probable translation is searched.
+            beam_width: instead of the search's.
+        """
+        width = search.beam_width if beam_width is None else beam_width
         source = source_numbers(self.source, text)
         encoded = self.encode(source)
 
         def for_each_beam(tensor: tf.Tensor) -> tf.Tensor:
-            return tf.repeat(tensor, search.beam_width, axis=0)
+            return tf.repeat(tensor, width, axis=0)
 
         repeated = encoded._replace(
             memory=Memory(*map(for_each_beam, encoded.memory)), embedded=for_each_beam(encoded.embedded)
@@ -155,8 +164,8 @@ class Translator(keras.Model):
             return tf.nn.log_softmax(self.logits(decoded.hidden[:, 0])), decoded.state
 
         lengths = tf.reduce_sum(tf.cast(source != PADDING, tf.float32), axis=1)
-        limits = tf.cast(lengths * search.longest_ratio, tf.int32) + search.longest_more
-        found = search_sequences(step, encoded.state, START, END, limits, search.beam_width, search.length_exponent)
+        limits = tf.cast(lengths * search.maximum_length_ratio, tf.int32) + search.maximum_length_offset
+        found = search_sequences(step, encoded.state, START, END, limits, width, search.length_exponent)
         translated = tf.strings.strip(self.target.decode(found.numbers))
         is_empty = tf.strings.strip(normalised(text)) == ""
         return Translated(tf.where(is_empty, "", translated), tf.where(is_empty, 0.0, found.score))
@@ -167,7 +176,7 @@ class Translator(keras.Model):
 
 
 def normalised(text: tf.Tensor) -> tf.Tensor:
-    """Texts (batch,) as they are divided into subwords: one space between words, and one before the first.
+    """Returns texts (batch,) as they are divided into subwords: one space between words, and one before the first.
 
     >>> normalised(tf.constant(["  In the\\tbeginning "])).numpy()[0]
     b' In the beginning'
@@ -177,14 +186,14 @@ def normalised(text: tf.Tensor) -> tf.Tensor:
 
 
 def source_numbers(subwords: Subwords, text: tf.Tensor) -> tf.Tensor:
-    """Texts (batch,) as the encoder takes them, int32 (batch, source)."""
+    """Returns texts (batch,) as the encoder takes them, int32 (batch, source)."""
     numbers = subwords.encode(normalised(text))
     ends = tf.fill((numbers.nrows(), 1), END)
     return tf.concat([numbers, ends], axis=1).to_tensor(PADDING)
 
 
 def target_numbers(subwords: Subwords, text: tf.Tensor) -> tf.Tensor:
-    """Texts (batch,) as the decoder learns to write them, int32 (batch, target), with start and end."""
+    """Returns texts (batch,) as the decoder learns to write them, int32 (batch, target), with start and end."""
     numbers = subwords.encode(normalised(text))
     starts, ends = (tf.fill((numbers.nrows(), 1), number) for number in (START, END))
     return tf.concat([starts, numbers, ends], axis=1).to_tensor(PADDING)

@@ -1,26 +1,14 @@
-"""Pictures of translations: where the attention looked, and how the score depends on length."""
+"""Pictures of translations: the weights of the attention, and the score by length."""
 
 from collections.abc import Sequence
 
 import numpy as np
-import tensorflow as tf
 from matplotlib.figure import Figure
 
-from pipelines.nlp.translation.model import Translator, source_numbers, target_numbers
+from pipelines.nlp.translation.predictor import Attention
 from pipelines.plots import COLOURS
 
 PIXELS = 0.17  # inches a subword
-
-
-class Attention:
-    """Where the network looked while it wrote: `weights` (target, source), and the subwords of both sides."""
-
-    def __init__(self, translator: Translator, source: str, translation: str) -> None:
-        sources = source_numbers(translator.source, tf.constant([source]))
-        targets = target_numbers(translator.target, tf.constant([translation]))
-        self.weights = translator(sources, targets[:, :-1]).weights[0].numpy()
-        self.source = _labels(translator.source.pieces_of(sources[0, :-1]).numpy())
-        self.target = _labels(translator.target.pieces_of(targets[0, 1:-1]).numpy())
 
 
 def attention(found: Attention) -> Figure:
@@ -29,8 +17,8 @@ def attention(found: Attention) -> Figure:
     figure = Figure(figsize=(1.6 + PIXELS * columns, 1.3 + PIXELS * rows), layout="constrained")
     axes = figure.subplots()
     axes.imshow(found.weights, cmap="Blues", vmin=0, vmax=1, aspect="equal")
-    axes.set_xticks(range(columns), found.source, rotation=90, fontsize=8)
-    axes.set_yticks(range(rows), found.target, fontsize=8)
+    axes.set_xticks(range(columns), _labels(found.source), rotation=90, fontsize=8)
+    axes.set_yticks(range(rows), _labels(found.target), fontsize=8)
     axes.xaxis.tick_top()
     return figure
 
@@ -55,6 +43,6 @@ def by_length(lengths: Sequence[str], scores: Sequence[float], counts: Sequence[
     return figure
 
 
-def _labels(pieces: Sequence[bytes]) -> list[str]:
-    """Subwords as they can be read, the space before a word shown, and the end of the text last."""
-    return [piece.decode("utf-8", "replace").replace(" ", "·").replace("$", r"\$") for piece in pieces] + ["end"]
+def _labels(pieces: Sequence[str]) -> list[str]:
+    """Returns subwords as they can be read, with the space before a word shown, and the end of the text last."""
+    return [piece.replace(" ", "·").replace("$", r"\$") for piece in pieces[:-1]] + ["end"]

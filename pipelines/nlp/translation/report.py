@@ -8,10 +8,10 @@ import numpy as np
 from pipelines import plots
 from pipelines.evaluation import Evaluation
 from pipelines.nlp.translation import pictures
-from pipelines.nlp.translation.model import Translator
 from pipelines.nlp.translation.pairs import Pair
+from pipelines.nlp.translation.predictor import Predictor
 from pipelines.nlp.translation.scoring import metrics, sentence_chrf
-from pipelines.report import Code, Picture, Section, Table, evaluation_tables, write_report
+from pipelines.report import Code, Picture, Section, Table, write_evaluation
 from pipelines.runs import Run
 
 EXAMPLES = 4  # of each kind
@@ -21,9 +21,9 @@ LENGTHS = (0, 10, 20, 30, 40)  # words, where groups of sentences begin
 
 
 class Details(NamedTuple):
-    """What the page shows beside the table."""
+    """What the page shows besides the table."""
 
-    translator: Translator
+    translator: Predictor
     pairs: list[Pair]
     translations: list[str]
 
@@ -33,35 +33,31 @@ def write_translation_report(run: Run, evaluation: Evaluation, details: Details)
     references = [pair.target for pair in details.pairs]
     scores = sentence_chrf(references, details.translations)
     drawn: list[str | Table | Picture | Code] = [
-        "What it looked at while it wrote: a row for each subword of its translation, a column for each one of the "
-        "source, the darker the more. A dot is a space."
+        "The weights of the attention: a row for each subword of the translation, a column for each one of the source; "
+        "the darker, the larger. A dot is a space."
     ]
-    for number, place in enumerate(telling(details.pairs, scores)):
-        found = pictures.Attention(details.translator, details.pairs[place].source, details.translations[place])
+    for number, place in enumerate(representative(details.pairs, scores)):
+        found = details.translator.attention(details.pairs[place].source, details.translations[place])
         figure = pictures.attention(found)
         plots.save(figure, run.folder / evaluation.file_name(f"attention-{number + 1}.png"))
         drawn.append(Picture(figure, f"{details.pairs[place].where}: {details.translations[place]}"))
-    lengths = score_by_length(details)
-    write_report(
+    columns = {name: [getattr(pair, name) for pair in details.pairs] for name in Pair._fields}
+    write_evaluation(
         run,
-        f"Translation: {run.preset}, {evaluation.split} split",
+        evaluation,
+        "Translation",
+        "bleu",
+        "BLEU counts the words and phrases that the reference has too, chrF the characters; both are from 0 to 100, "
+        "higher is better. A reference is one translation of many that are right.",
         [
-            Section(
-                "Results",
-                [
-                    "BLEU counts words and phrases that the reference has, too, chrF characters; both from 0 to 100, "
-                    "higher is better. A reference is one translation of many that are right.",
-                    *evaluation_tables(evaluation),
-                    Picture(plots.bars(evaluation, "bleu"), "BLEU of each row, with its interval."),
-                ],
-            ),
             Section("Examples", examples(details, scores)),
             Section("Attention", drawn),
-            Section("By length", [Picture(pictures.by_length(*lengths, "BLEU"), "BLEU by the length of the source.")]),
-            Section("Training", [Picture(plots.learning_curves(run.history()), "Loss after each epoch, in nats.")]),
-            Section("Configuration", [Code((run.folder / "configuration.json").read_text(encoding="utf-8"))]),
+            Section(
+                "By length",
+                [Picture(pictures.by_length(*score_by_length(details), "BLEU"), "BLEU by the length of the source.")],
+            ),
         ],
-        evaluation.file_name("report.html"),
+        {**columns, "translation": details.translations},
     )
 
 
@@ -84,7 +80,7 @@ def examples(details: Details, scores: np.ndarray) -> list[str | Table | Picture
     ]
 
 
-def telling(pairs: Sequence[Pair], scores: np.ndarray) -> list[int]:
+def representative(pairs: Sequence[Pair], scores: np.ndarray) -> list[int]:
     """Returns the places of a good, a middling and a poor translation, of sentences that a picture has room for."""
     fitting = [place for place, pair in enumerate(pairs) if len(pair.source.split()) in DRAWN_WORDS]
     ranked = sorted(fitting or range(len(pairs)), key=lambda place: -scores[place])

@@ -1,11 +1,13 @@
 """BLEU and chrF, of sacreBLEU, with intervals by resampling sentences."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
+from pipelines import comparison as comparisons
 from pipelines.evaluation import Metric, bootstrap
 
 METRICS = {"bleu": BLEU, "chrf": CHRF}
@@ -36,8 +38,16 @@ def sentence_chrf(references: Sequence[str], translations: Sequence[str]) -> np.
     return np.array([scorer.sentence_score(translation, [reference]).score for translation, reference in pairs])
 
 
-def signatures(references: Sequence[str], translations: Sequence[str]) -> str:
-    """Returns what sacreBLEU says of how it was computed, so that others can compare."""
+def comparison(references: Sequence[str], model: Sequence[str], other: Sequence[str]) -> str:
+    """Returns in words how the BLEU of another row's translations differs from that of the model's."""
+    scorer = BLEU()
+    ours, theirs = (_counts(scorer, references, translations) for translations in (model, other))
+    statistic = partial(_corpus_score, scorer)
+    return comparisons.comparison(ours, theirs, "BLEU", higher_is_better=True, statistic=statistic)
+
+
+def sacrebleu_signatures(references: Sequence[str], translations: Sequence[str]) -> str:
+    """Returns sacreBLEU's description of how it computes the metrics, so that others can compare."""
     found = []
     for kind in METRICS.values():
         scorer = kind()
@@ -47,10 +57,14 @@ def signatures(references: Sequence[str], translations: Sequence[str]) -> str:
 
 
 def _score(scorer: BLEU | CHRF, references: Sequence[str], translations: Sequence[str]) -> Metric:
-    # Each sentence's counts; their sum over a corpus makes its score.
-    counts = np.array(scorer._extract_corpus_statistics(list(translations), [list(references)]), np.float64)
+    return bootstrap(_counts(scorer, references, translations), partial(_corpus_score, scorer))
 
-    def score(counts: np.ndarray, axis: int) -> np.ndarray:  # (samples, sentences, counts)
-        return np.array([scorer._compute_score_from_stats(each.tolist()).score for each in counts.sum(axis=axis)])
 
-    return bootstrap(counts, score)
+def _counts(scorer: BLEU | CHRF, references: Sequence[str], translations: Sequence[str]) -> np.ndarray:
+    """Returns each sentence's counts (sentences, counts); their sum over a corpus makes its score."""
+    return np.array(scorer._extract_corpus_statistics(list(translations), [list(references)]), np.float64)
+
+
+def _corpus_score(scorer: BLEU | CHRF, counts: np.ndarray, axis: int) -> np.ndarray:
+    """Returns the scores (samples,) of resampled corpora, from the counts (samples, sentences, counts)."""
+    return np.array([scorer._compute_score_from_stats(each.tolist()).score for each in counts.sum(axis=axis)])

@@ -1,27 +1,58 @@
 """What a server runs: texts in, translations out, subwords and beam search in stock TensorFlow operations."""
 
-from typing import Any
+from functools import partial
 
 import tensorflow as tf
 
-from pipelines.nlp.translation.model import Translator
+from pipelines.nlp.translation.model import Translator, source_numbers, target_numbers
 from pipelines.nlp.translation.network import SearchConfiguration
+from pipelines.served import Signature, Tensors
 
 
-def served(translator: Translator, search: SearchConfiguration) -> tuple[tf.Module, dict[str, Any]]:
-    """Returns a module that holds the weights and the subwords, and the functions to serve by name.
+def signatures(translator: Translator, search: SearchConfiguration) -> dict[str, Signature]:
+    """Returns the functions to serve by name.
 
     `serving_default` takes `text`, string (batch,), and returns `translation`, string (batch,), and `score`, float32
-    (batch,): the logarithm of the translation's probability, divided by what grows with its length.
+    (batch,): the logarithm of the translation's probability, divided by a function of its length. `beam_search` also
+    takes `beam_width`, int32 (), instead of the configured one. `attention` takes `text` and its `translation`; see
+    `attention`.
     """
-    module = tf.Module()
-    # The variables alone: a tracked Keras model would bring objects that a loader without Keras cannot make.
-    module.served = [weight.value for weight in translator.variables]
-    module.subwords = [translator.source, translator.target]
+    text = {"text": tf.TensorSpec((None,), tf.string)}
+    return {
+        "serving_default": Signature(partial(translate, translator, search), text),
+        "beam_search": Signature(
+            partial(translate, translator, search), {**text, "beam_width": tf.TensorSpec((), tf.int32)}
+        ),
+        "attention": Signature(
+            partial(attention, translator), {**text, "translation": tf.TensorSpec((None,), tf.string)}
+        ),
+    }
 
-    def translate(text: tf.Tensor) -> dict[str, tf.Tensor]:
-        found = translator.translate(text, search)
-        return {"translation": found.text, "score": found.score}
 
-    specification = tf.TensorSpec((None,), tf.string, name="text")
-    return module, {"serving_default": tf.function(translate).get_concrete_function(specification)}
+def translate(
+    translator: Translator, search: SearchConfiguration, text: tf.Tensor, beam_width: tf.Tensor | None = None
+) -> Tensors:
+    """Translates texts (batch,)."""
+    found = translator.translate(text, search, beam_width)
+    return {"translation": found.text, "score": found.score}
+
+
+def attention(translator: Translator, text: tf.Tensor, translation: tf.Tensor) -> Tensors:
+    """Reads texts (batch,) and their translations (batch,), and returns the weights of the attention.
+
+    Returns:
+        `weights`, float32 (batch, target, source), of each source subword when a target subword is written; and the
+        subwords of both, `source` (batch, source) and `target` (batch, target), where the end and padding are empty.
+    """
+    source, target = source_numbers(translator.source, text), target_numbers(translator.target, translation)
+    weights = translator(source, target[:, :-1]).weights
+    return {
+        "weights": tf.cast(weights, tf.float32),
+        "source": _readable(translator.source.pieces_of(source)),
+        "target": _readable(translator.target.pieces_of(target[:, 1:])),
+    }
+
+
+def _readable(pieces: tf.Tensor) -> tf.Tensor:
+    """Returns subwords as UTF-8, which a part of a character is not."""
+    return tf.strings.unicode_transcode(pieces, "UTF-8", "UTF-8", errors="replace")

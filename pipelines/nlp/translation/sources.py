@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal
 
 import tensorflow_datasets as tfds
 from pydantic import Field
@@ -15,8 +15,7 @@ from data.modern_pairs import ModernPairs
 from data.splits import assign_split
 from pipelines.configuration import Configuration, ConfigurationError
 from pipelines.nlp.public_data import public_builder
-from pipelines.nlp.text_files import TextDataError
-from pipelines.nlp.translation.pairs import LeftOut, Pair, read_files, read_table, usable
+from pipelines.nlp.translation.pairs import Pair, read_files, read_table
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -25,6 +24,8 @@ Embedded = Literal["bible_verses", "king_james_verses", "modern_pairs"]
 
 class DataConfiguration(Configuration):
     """Which pairs to learn from, and how they are batched."""
+
+    RENAMED: ClassVar = {"longest": "maximum_subwords", "respelled": "subword_regularisation"}
 
     source: Embedded | Literal["dataset", "files", "table"] = Field(
         "bible_verses", description="embedded data set, public TFDS set, or your own two files or table"
@@ -40,27 +41,22 @@ class DataConfiguration(Configuration):
     encoding: str = Field("", description="of your files; found if not given")
     validation_fraction: float = Field(0.05, gt=0, lt=0.5, description="share of your pairs")
     test_fraction: float = Field(0.05, gt=0, lt=0.5, description="share of your pairs")
-    longest: int = Field(64, ge=2, description="subwords of a side of a pair that is learned from")
+    maximum_subwords: int = Field(64, ge=2, description="of a side of a pair that is learned from")
     too_long: Literal["leave_out", "truncate"] = Field(
-        "leave_out", description="what becomes of longer ones in training; in the other splits they are kept whole"
+        "leave_out", description="what happens to longer ones in training; the other splits keep them whole"
     )
-    respelled: float = Field(0.0, ge=0, lt=1, description="share of the subwords that training cuts in two")
+    subword_regularisation: float = Field(
+        0.0, ge=0, lt=1, description="share of the subwords that training cuts in two, others in each epoch"
+    )
     batch_tokens: int = Field(2000, ge=1, description="target subwords in a batch, padding included")
 
 
-class Corpus(NamedTuple):
-    """Pairs by split, and those that cannot be used."""
-
-    pairs: dict[Split, list[Pair]]
-    left_out: list[LeftOut]
-
-
-def open_corpus(configuration: DataConfiguration) -> Corpus:
-    """Returns the configured pairs, downloaded and prepared if that has not been done.
+def read(configuration: DataConfiguration) -> dict[Split, list[Pair]]:
+    """Returns the configured pairs by split, downloaded and prepared if that has not been done.
 
     Raises:
         ConfigurationError: a setting is missing, or does not belong to the source.
-        TextDataError: a file cannot be used, or a split has no pairs.
+        TextDataError: a file cannot be used.
     """
     _refuse_what_does_not_belong(configuration)
     match configuration.source:
@@ -80,20 +76,7 @@ def open_corpus(configuration: DataConfiguration) -> Corpus:
             splits = _dataset(_embedded(name, configuration), configuration)
     for name in configuration.more:
         splits["train"] += _dataset(_embedded(name, configuration), configuration, ("train",))["train"]
-    pairs: dict[Split, list[Pair]] = {}
-    left_out = []
-    for split in SPLITS:
-        pairs[split], unusable = usable(splits[split])
-        left_out += unusable
-    if configuration.source in ("files", "table"):
-        left_out += _without_held_out(pairs)
-    if lacking := [split for split in SPLITS if not pairs[split]]:
-        raise TextDataError(
-            f"There are no pairs for {' and '.join(lacking)}; expected some with text on both sides in each split. "
-            f"Give more pairs, or fill the empty lines. Received: {sum(map(len, pairs.values()))} pairs, "
-            f"{len(left_out)} left out" + "".join(f"; {each.where}: {each.reason}" for each in left_out[:1])
-        )
-    return Corpus(pairs, left_out)
+    return splits
 
 
 def split_key(text: str) -> str:
@@ -113,23 +96,6 @@ def _divided(pairs: list[Pair], configuration: DataConfiguration) -> dict[Split,
     for pair in pairs:
         splits[assign_split(split_key(pair.source), shares, "pairs")].append(pair)  # type: ignore[index]
     return splits
-
-
-def _without_held_out(pairs: dict[Split, list[Pair]]) -> list[LeftOut]:
-    """Takes out of each split the pairs whose source or translation a later split has, too, and returns them."""
-    known: set[str] = set()
-    left_out = []
-    for split in reversed(SPLITS):
-        keys = [{split_key(pair.source), split_key(pair.target)} for pair in pairs[split]]
-        copies = [bool(each & known) for each in keys]
-        left_out += [
-            LeftOut(pair.where, "its source or its translation is held out")
-            for pair, copy in zip(pairs[split], copies, strict=True)
-            if copy
-        ]
-        pairs[split] = [pair for pair, copy in zip(pairs[split], copies, strict=True) if not copy]
-        known |= set().union(*keys)
-    return left_out
 
 
 def _embedded(name: Embedded, configuration: DataConfiguration) -> tfds.core.DatasetBuilder:
@@ -186,7 +152,7 @@ def _refuse_what_does_not_belong(configuration: DataConfiguration) -> None:
         for name in names:
             if name not in wanted and getattr(configuration, name):
                 raise ConfigurationError(
-                    f"data.{name} belongs to another source. Say which one is meant, --data.source "
+                    f"data.{name} belongs to another source. Name the source that you mean, --data.source "
                     f"{' or '.join(source for source in needed if name in needed[source])}, or leave it out. Received: "
                     f"{configuration.source!r} and {getattr(configuration, name)!r}"
                 )

@@ -48,6 +48,28 @@ def plain(found: Found) -> list[list[int]]:
     return [[number for number in row if number != END] for row in found.numbers.numpy().tolist()]
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_width_that_only_the_graph_knows_gives_the_same(compiled: bool) -> None:
+    table, limits = tf.constant(tables(seed=4, rows=5)), tf.constant([1, 3, 6, 6, 4])
+
+    def searched(width: int | tf.Tensor) -> Found:
+        repeated = tf.repeat(table, width, axis=0)
+
+        def step(previous: tf.Tensor, before: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            row = tf.range(tf.shape(previous)[0])
+            return tf.gather_nd(repeated, tf.stack([row, before, previous], axis=1)), previous
+
+        return search_sequences(step, tf.zeros((5,), tf.int32), START, END, limits, width, 0.6)
+
+    by_tensor = tf.function(searched, input_signature=[tf.TensorSpec((), tf.int32)]) if compiled else searched
+    for width in (1, 2, 7):
+        found, expected = by_tensor(tf.constant(width)), searched(width)
+        np.testing.assert_array_equal(found.numbers, expected.numbers)
+        np.testing.assert_allclose(found.score, expected.score, rtol=1e-6)
+    with pytest.raises((ValueError, tf.errors.InvalidArgumentError), match="beam_width of at least 1"):
+        by_tensor(tf.constant(0))
+
+
 @pytest.mark.parametrize("exponent", [0.0, 0.6, 1.0, 2.0])
 def test_wide_search_is_exact(exponent: float) -> None:
     table, limits = tables(seed=1, rows=12), [1, 2, 3, 4, 5, 5, 5, 6, 6, 6, 6, 6]

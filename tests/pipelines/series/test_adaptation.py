@@ -16,9 +16,9 @@ FLAGS = tf.TensorSpec((None, None, None), tf.bool)
 
 @tf.function(reduce_retracing=True)
 def adapted_by(
-    rate: float, quantiles: tf.Tensor, truth: tf.Tensor, counts: tf.Tensor, begun: tf.Tensor, before: Adaptation
+    rate: float, quantiles: tf.Tensor, truth: tf.Tensor, counts: tf.Tensor, started: tf.Tensor, before: Adaptation
 ) -> tuple[tf.Tensor, Adaptation]:
-    return adapt(quantiles, truth, counts, begun, before, LEVELS, rate)
+    return adapt(quantiles, truth, counts, started, before, LEVELS, rate)
 
 
 def run(
@@ -27,12 +27,12 @@ def run(
     counts: np.ndarray,
     before: Adaptation | None = None,
     rate: float = RATE,
-    begun: np.ndarray | None = None,
+    started: np.ndarray | None = None,
 ) -> tuple[tf.Tensor, Adaptation]:
     batch, steps, horizon, targets = quantiles.shape[:4]
     before = before or no_adaptation(batch, horizon, targets, LEVELS)
-    begun = np.ones((batch, steps), bool) if begun is None else begun
-    return adapted_by(rate, *map(tf.convert_to_tensor, (quantiles, truth, counts, begun)), before)
+    started = np.ones((batch, steps), bool) if started is None else started
+    return adapted_by(rate, *map(tf.convert_to_tensor, (quantiles, truth, counts, started)), before)
 
 
 def draw(steps: int, batch: int = 2, targets: int = 2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -122,7 +122,7 @@ def test_shapes_may_be_known_late() -> None:
 
 def test_what_was_said_before_a_series_began_is_not_judged() -> None:
     quantiles, truth, counts = draw(20)
-    begun = np.tile(np.arange(20) >= 7, (2, 1))
-    padded, _ = run(quantiles, truth, counts, begun=begun)
+    started = np.tile(np.arange(20) >= 7, (2, 1))
+    padded, _ = run(quantiles, truth, counts, started=started)
     alone, _ = run(quantiles[:, 7:], truth[:, 7:], counts[:, 7:])
     np.testing.assert_allclose(padded[:, 7:], alone, rtol=1e-5, atol=1e-6)

@@ -1,5 +1,7 @@
 """The commands as a user types them: what they print, what they write, and what they say when something is wrong."""
 
+import io
+import json
 import os
 import re
 import subprocess
@@ -13,7 +15,7 @@ import pytest
 
 from pipelines import commands
 from pipelines.runs import Run
-from pipelines.series import evaluate, export, forecast, train
+from pipelines.series import train
 from pipelines.series.config import PRESETS, SeriesConfiguration
 
 REPOSITORY = Path(__file__).parents[3]
@@ -37,6 +39,10 @@ def later(make_frame: Callable[..., pd.DataFrame], there: Path) -> pd.DataFrame:
     return frame
 
 
+def forecast(arguments: list[str]) -> None:
+    commands.answer("forecast", arguments)
+
+
 def refused(command: Callable[[list[str]], None], arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     """The message of a command that a user must mend."""
     with pytest.raises(SystemExit) as stopped:
@@ -51,12 +57,11 @@ def refused(command: Callable[[list[str]], None], arguments: list[str], capsys: 
 def test_forecast_prints_and_writes_what_comes(
     later: pd.DataFrame, trained_run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    forecast.main(["later.csv"])
-    printed = capsys.readouterr().out
+    commands.answer("forecast", ["later.csv"])
+    printed, done = capsys.readouterr()
     assert "north: load" in printed and "south: load" in printed
     assert re.search(r"│ 2024-01-13 08:00:00 │ \d", printed), "the hour after the last one"
-    assert "Wrote forecast.csv, forecast.png" in printed
-    assert "make export-series" in printed
+    assert "Wrote forecast.csv, forecast.png" in done and "Wrote" not in printed
     rows = pd.read_csv("forecast.csv")
     assert rows["series"].tolist() == ["north"] * 4 + ["south"] * 4
     assert rows["time"].tolist()[:4] == [f"2024-01-13 {hour:02d}:00:00" for hour in range(8, 12)]
@@ -68,11 +73,38 @@ def test_forecast_prints_and_writes_what_comes(
     assert Path("forecast.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_json_and_standard_input(
+    later: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same numbers as those of the file, one object a line and nothing else; no file is written."""
+    commands.answer("forecast", ["later.csv", "--output", "written"])
+    expected = pd.read_csv("written/forecast.csv")
+    later.loc[200, "load"] += 5
+    later.to_csv("later.csv", index=False)
+    expected_anomaly = str(later["time"][200])
+    capsys.readouterr()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(Path("later.csv").read_bytes())))
+    commands.answer("forecast", ["-", "--format", "json", "--anomalies"])
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    forecasts = pd.DataFrame([row for row in rows if "value" not in row])
+    assert forecasts.columns.tolist() == expected.columns.tolist()
+    assert forecasts[["series", "time"]].equals(expected[["series", "time"]])
+    np.testing.assert_allclose(forecasts["mean"][4:], expected["mean"][4:], rtol=1e-5)
+    assert expected_anomaly in [row["time"] for row in rows if "value" in row]
+    assert not Path("forecast.csv").exists()
+
+
+def test_the_old_name_of_an_option_is_told_the_new_one(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        commands.answer("forecast", ["later.csv", "--unlikely", "0.1"])
+    assert "Expected 'anomaly_probability'" in capsys.readouterr().err
+
+
 def test_anomalies_are_found_and_only_they(later: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:
     later.loc[200, "load"] += 5
     later.to_csv("later.csv", index=False)
-    forecast.main(["later.csv", "--anomalies", "--output", "found"])
-    printed = capsys.readouterr().out
+    commands.answer("forecast", ["later.csv", "--anomalies", "--output", "found"])
+    printed, done = capsys.readouterr()
     rows = pd.read_csv("found/anomalies.csv")
     strange = rows[(rows["series"] == "north") & (rows["time"] == str(later["time"][200]))]
     assert len(strange) == 1
@@ -80,22 +112,22 @@ def test_anomalies_are_found_and_only_they(later: pd.DataFrame, capsys: pytest.C
     assert strange["probability"].item() < 0.001
     assert strange["low"].item() < strange["high"].item() < strange["value"].item()
     assert len(rows) < 12, "of 592 readings"
-    assert f"{len(rows)} readings were less probable than 0.001" in printed
+    assert f"{len(rows)} readings were less probable than 0.001" in done
     assert str(later["time"][200]) in printed
     assert {path.name for path in Path("found").iterdir()} == {"forecast.csv", "forecast.png", "anomalies.csv"}
 
 
 def test_anomalies_of_a_forecast_made_earlier(later: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:
-    forecast.main(["later.csv", "--anomalies", "--steps_before", "4", "--unlikely", "0.2"])
-    assert re.search(r"\d+ readings were less probable than 0.2", capsys.readouterr().out)
-    message = refused(forecast.main, ["later.csv", "--anomalies", "--steps_before", "5"], capsys)
+    commands.answer("forecast", ["later.csv", "--anomalies", "--steps_before", "4", "--anomaly_probability", "0.2"])
+    assert re.search(r"\d+ readings were less probable than 0.2", capsys.readouterr().err)
+    message = refused(forecast, ["later.csv", "--anomalies", "--steps_before", "5"], capsys)
     assert "forecasts 4 steps" in message
 
 
 def test_an_unknown_series_is_forecast_and_named(later: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:
     later.replace({"name": {"south": "east"}}).to_csv("later.csv", index=False)
-    forecast.main(["later.csv"])
-    assert "'east' was not in the training" in capsys.readouterr().out
+    commands.answer("forecast", ["later.csv"])
+    assert "'east' was not in the training" in capsys.readouterr().err
     rows = pd.read_csv("forecast.csv").set_index("series")
     np.testing.assert_allclose(rows.loc["east", "quantile_0.5"], 20, atol=3)
 
@@ -111,7 +143,7 @@ def test_the_name_of_the_file_changes_no_forecast(
     train.train(run, configuration)
     frame.to_csv("moved.csv", index=False)
     for name in ("loads", "moved"):
-        forecast.main([f"{name}.csv", "--run", str(run.folder), "--output", name])
+        commands.answer("forecast", [f"{name}.csv", "--run", str(run.folder), "--output", name])
     assert Path("loads/forecast.csv").read_text() == Path("moved/forecast.csv").read_text()
     rows = pd.read_csv("moved/forecast.csv")
     assert set(rows["series"]) == {"loads"}
@@ -124,10 +156,10 @@ def test_rows_without_values_at_the_end_are_said(
     configuration = experiment(data={"known": (), "past": ("heat",)}, steps_per_epoch=2)
     run = Run.create("series", "unknowing", configuration, there / "runs")
     train.train(run, configuration)
-    forecast.main(["later.csv", "--run", str(run.folder)])
-    assert "north: 4 rows without values after 2024-01-13 07:00:00" in capsys.readouterr().out
+    commands.answer("forecast", ["later.csv", "--run", str(run.folder)])
+    assert "north: 4 rows without values after 2024-01-13 07:00:00" in capsys.readouterr().err
     later.assign(load=np.nan, heat=np.nan).to_csv("nothing.csv", index=False)
-    message = refused(forecast.main, ["nothing.csv", "--run", str(run.folder)], capsys)
+    message = refused(forecast, ["nothing.csv", "--run", str(run.folder)], capsys)
     assert "'north' has no value, so there is nothing to forecast from" in message
 
 
@@ -136,35 +168,35 @@ def test_days_that_can_be_read_in_two_ways_are_read_as_it_is_said(
 ) -> None:
     written = later["time"].dt.strftime("%d/%m/%Y %H:%M")
     later.assign(time=written)[later["time"] < "2024-01-12"].to_csv("written.csv", index=False)
-    message = refused(forecast.main, ["written.csv"], capsys)
+    message = refused(forecast, ["written.csv"], capsys)
     assert "--data.time_format %d/%m/%Y %H:%M" in message
     later.assign(time=written).to_csv("written.csv", index=False)
-    forecast.main(["written.csv", "--data.time_format", "%d/%m/%Y %H:%M"])
+    commands.answer("forecast", ["written.csv", "--data.time_format", "%d/%m/%Y %H:%M"])
     assert pd.read_csv("forecast.csv")["time"][0] == "2024-01-13 08:00:00"
 
 
 def test_bad_tables_are_refused_by_name(later: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:
     later.drop(columns="heat").to_csv("without.csv", index=False)
-    assert "heat" in refused(forecast.main, ["without.csv"], capsys)
+    assert "heat" in refused(forecast, ["without.csv"], capsys)
     later.groupby("name").head(296).to_csv("past.csv", index=False)
-    assert re.search(r"'holiday'.*not given for all.*4 steps", refused(forecast.main, ["past.csv"], capsys))
-    assert "missing.csv" in refused(forecast.main, ["missing.csv"], capsys)
-    assert "Expected one file" in refused(forecast.main, [], capsys)
-    assert "Expected one file" in refused(forecast.main, ["later.csv", "past.csv"], capsys)
+    assert re.search(r"'holiday'.*not given for all.*4 steps", refused(forecast, ["past.csv"], capsys))
+    assert "missing.csv" in refused(forecast, ["missing.csv"], capsys)
+    assert "Expected one file" in refused(forecast, [], capsys)
+    assert "Expected one file" in refused(forecast, ["later.csv", "past.csv"], capsys)
     assert not Path("forecast.csv").exists()
 
 
-@pytest.mark.parametrize("command", [forecast.main, evaluate.main, export.main])
+@pytest.mark.parametrize("command", [forecast, commands.evaluate, commands.export])
 def test_a_bad_run_is_refused(
     command: Callable[[list[str]], None], later: pd.DataFrame, there: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    files = ["later.csv"] if command is forecast.main else []
+    files = ["later.csv"] if command is forecast else ["series"]
     assert "no such run folder" in refused(command, [*files, "--run", "nowhere"], capsys)
     assert "not a run" in refused(command, [*files, "--run", str(there)], capsys)
 
 
 def test_export_says_what_it_wrote(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    export.main([])
+    commands.export(["series"])
     printed = capsys.readouterr().out
     assert "Wrote exports/series-waves/1 " in printed
     assert f"--model_base_path={there}/exports/series-waves" in printed
@@ -181,14 +213,14 @@ def test_training_of_a_table_says_what_it_learns_from(
         "--data.warm_up 4 --data.batch_size 4 --network.units 4 --network.members 1 --steps_per_epoch 2 "
         "--training.epochs 1"
     ).split()
-    train.main(options)
+    commands.train(["series", *options])
     printed = capsys.readouterr().out
     assert (
         "Learning from 2 series (north, south) of targets load; past heat, holiday; a step is 3600 seconds." in printed
     )
     assert f"Wrote {Run.latest('series').folder}" in printed
-    assert "make eval-series" in printed
-    message = refused(train.main, [*options[:2], str(there / "missing.csv"), *options[3:]], capsys)
+    assert "unrolled evaluate series" in printed
+    message = refused(commands.train, ["series", *options[:2], str(there / "missing.csv"), *options[3:]], capsys)
     assert "missing.csv" in message
 
 
@@ -201,7 +233,7 @@ def test_presets_are_whole(preset: str) -> None:
 
 
 def test_commands_run_as_modules_and_only_our_lines_are_seen(there: Path) -> None:
-    command = [sys.executable, "-m", "pipelines.series.forecast", str(there / "missing.csv")]
+    command = [sys.executable, "-m", "pipelines", "forecast", str(there / "missing.csv")]
     environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
     environment["PYTHONPATH"] = str(REPOSITORY)
     done = subprocess.run(command, cwd=there, env=environment, capture_output=True, text=True)

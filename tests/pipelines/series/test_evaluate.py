@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipelines import commands
 from pipelines.configuration import ConfigurationError
 from pipelines.evaluation import Evaluation
 from pipelines.runs import Run
@@ -17,7 +18,7 @@ from pipelines.series.backtest import backtest
 from pipelines.series.config import PRESETS
 from pipelines.series.regular import SeriesDataError
 from pipelines.series.train import train
-from pipelines.series.trained import load_forecaster
+from pipelines.series.trained import load_model
 
 COVERAGES = ["coverage_50", "coverage_80", "coverage_95"]
 METRICS = ["mae", "rmse", "mase", "smape", "pinball", "crps", *COVERAGES, "mae_1", "skill"]
@@ -65,10 +66,10 @@ def evaluated(run: Run) -> Evaluation:
 
 
 def test_evaluation_writes_table_and_page(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    evaluate.main(["--run", str(run.folder), "--no-slow_baselines"])
+    commands.evaluate(["series", "--run", str(run.folder), "--no-slow_baselines"])
     printed = capsys.readouterr().out
     assert f"Wrote {run.folder}/evaluation.json and report.html" in printed
-    assert "make export-series" in printed
+    assert "unrolled export series" in printed
 
     content = run.read_json("evaluation.json")
     assert content.keys() == {"split", "examples", "rows"}
@@ -93,7 +94,7 @@ def test_evaluation_writes_table_and_page(run: Run, capsys: pytest.CaptureFixtur
 
 
 def test_the_models_row_is_its_backtest(run: Run, evaluated: Evaluation) -> None:
-    forecaster = load_forecaster(run)
+    forecaster = load_model(run)
     configuration = run.read_configuration(type(PRESETS["own"]))
     sets = data.load(configuration.data)
     task = evaluate.task_of(configuration, sets, "test", "", "")
@@ -109,7 +110,7 @@ def test_another_series_target_or_split_replaces_nothing(run: Run, evaluated: Ev
         (["--series", "south", "--target", "heat"], "test-south-heat", 57),
         (["--split", "validation"], "validation", 27),
     ):
-        evaluate.main(["--run", str(run.folder), "--no-slow_baselines", *arguments])
+        commands.evaluate(["series", "--run", str(run.folder), "--no-slow_baselines", *arguments])
         content = run.read_json(f"evaluation-{name}.json")
         assert (content["split"], content["examples"]) == (name, examples)
         assert (run.folder / f"report-{name}.html").exists()
@@ -148,7 +149,7 @@ def test_the_future_of_the_table_changes_no_forecast(
 ) -> None:
     """From the file on: other measurements after an hour of the test period, the same forecasts up to it."""
     configuration = run.read_configuration(type(PRESETS["own"]))
-    forecaster = load_forecaster(run)
+    forecaster = load_model(run)
     text = table.read_text(encoding="utf-8")
     task = evaluate.task_of(configuration, data.load(configuration.data), "test", "all", "")
     try:

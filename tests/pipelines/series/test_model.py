@@ -7,13 +7,14 @@ import pytest
 import tensorflow as tf
 
 from pipelines.configuration import ConfigurationError
+from pipelines.series import forecasting
 from pipelines.series.calibration import fit_widening, widened
 from pipelines.series.config import SeriesConfiguration
 from pipelines.series.model import Forecaster
 from pipelines.series.network import NetworkConfiguration
 from pipelines.series.regular import Columns
 from pipelines.series.scaling import column_statistics, spreads
-from pipelines.series.trained import Description, build
+from pipelines.series.trained import build
 
 COLUMNS = Columns(("load", "heat"), ("wind",), ("holiday",))
 HORIZON, TIME = 5, 30
@@ -39,7 +40,7 @@ def forecaster(cumulative: bool = False, **network: Any) -> Forecaster:
     configuration = SeriesConfiguration().replace(
         network=SMALL | network, data={"horizon": HORIZON, "log_returns": cumulative}
     )
-    found = build(configuration, Description(("north", "south"), COLUMNS, 3600))
+    found = build(configuration, ("north", "south"), COLUMNS._asdict(), 3600)
     random = np.random.default_rng(0)
     for weight in found.trainable_variables:
         weight.assign(random.normal(0, 0.4, weight.shape))
@@ -125,7 +126,7 @@ def test_some_origins_are_those_of_all() -> None:
     chosen = np.array([4, 0, 29], np.int32)
     expected = read(network, *arguments)[:, chosen]
     np.testing.assert_allclose(read(network, *arguments, origins=chosen), expected, rtol=1e-5, atol=1e-4)
-    np.testing.assert_allclose(network.read(*arguments, chosen)[0], expected, rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(forecasting.read(network, *arguments, chosen)[0], expected, rtol=1e-4, atol=1e-3)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -250,13 +251,13 @@ def test_calibrated_intervals_cover_what_they_should() -> None:
 
 def test_calibration_can_be_switched_off() -> None:
     network, arguments = forecaster(), inputs()
-    plain = network.read(*arguments)[0].numpy()
+    plain = forecasting.read(network, *arguments)[0].numpy()
     network.widening.assign(np.full(network.widening.shape, 2.0))
-    wide = network.read(*arguments)[0].numpy()
+    wide = forecasting.read(network, *arguments)[0].numpy()
     np.testing.assert_allclose(wide[..., 4] - wide[..., 2], 2 * (plain[..., 4] - plain[..., 2]), rtol=1e-2, atol=1e-2)
     with network.uncalibrated():
-        np.testing.assert_array_equal(network.read(*arguments)[0], plain)
-    np.testing.assert_array_equal(network.read(*arguments)[0], wide)
+        np.testing.assert_array_equal(forecasting.read(network, *arguments)[0], plain)
+    np.testing.assert_array_equal(forecasting.read(network, *arguments)[0], wide)
 
 
 def test_a_network_of_a_misspelt_cycle_is_refused() -> None:

@@ -10,7 +10,7 @@ from pipelines.series import pictures
 from pipelines.series.backtest import Forecasts, Task
 from pipelines.series.data import Sets
 from pipelines.series.regular import Columns, Repair, Series
-from pipelines.series.report import Details, about_prices, comparisons, telling, write_series_report
+from pipelines.series.report import Details, about_prices, best_middle_worst, comparisons, write_series_report
 from pipelines.series.scoring import losses, metrics
 
 LEVELS = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
@@ -61,7 +61,7 @@ def test_a_model_that_knows_nothing_is_said_to_know_nothing() -> None:
     ones = np.ones(len(noise))
     details.losses["model"] = losses(details.forecasts["model"], details.origins.truth, LEVELS, ones, True)
     text = about_prices(evaluation_of(details), details)
-    assert "On these 518 days the model's point forecast cannot be told from the last price" in text
+    assert "On these 518 days the model's point forecast is not significantly different from the last price" in text
     assert "no better than a coin" in text
     assert "its ranges hold what they promise" in text
     assert "It says how far prices may move, not where to." in text
@@ -95,13 +95,13 @@ def test_ranges_that_do_not_hold_are_said_to_be_wrong(width: float, words: str) 
 def test_the_sentence_says_who_always_says_up() -> None:
     details = details_of()
     rises = (details.origins.truth[:, 0] > 0).mean()
-    assert f"who always says “up” is right in {100 * rises:.1f} %" in about(knowledge=0.3)
+    assert f"always predicting “up” would be right in {100 * rises:.1f} %" in about(knowledge=0.3)
 
 
 def test_shown_are_the_best_the_middle_and_the_worst() -> None:
     crps = np.array([[3.0, 3.0], [1.0, 1.0], [0.0, np.nan], [9.0, 9.0], [2.0, 2.5]])
-    assert telling(crps) == {"best": 1, "middle": 0, "worst": 3}
-    assert telling(np.full((2, 2), np.nan)) == {"best": 0, "middle": 1, "worst": 1}
+    assert best_middle_worst(crps) == {"best": 1, "middle": 0, "worst": 3}
+    assert best_middle_worst(np.full((2, 2), np.nan)) == {"best": 0, "middle": 1, "worst": 1}
 
 
 def test_the_table_of_tests_names_the_better_one() -> None:
@@ -142,7 +142,15 @@ def test_the_page_holds_everything(tmp_path_factory: pytest.TempPathFactory) -> 
         details = details_of(0.2, log_returns=log_returns)
         write_series_report(run, evaluation_of(details), details)
         page = (run.folder / "report.html").read_text(encoding="utf-8")
-        for head in ("Results", "beyond chance", "Error by horizon", "Some forecasts", "promise", "mended", "Training"):
+        for head in (
+            "Results",
+            "beyond chance",
+            "Error by horizon",
+            "Some forecasts",
+            "promise",
+            "Repairs",
+            "Training",
+        ):
             assert head in page
         assert "gap filled" in page
         assert page.count("data:image/png;base64") == 6

@@ -7,10 +7,11 @@ import pytest
 import scipy.stats
 import tensorflow as tf
 
+from pipelines.series import forecasting
 from pipelines.series.config import SeriesConfiguration
 from pipelines.series.model import Forecaster
 from pipelines.series.regular import Columns
-from pipelines.series.trained import Description, build
+from pipelines.series.trained import build
 
 COLUMNS = Columns(("load", "heat"), ("wind",), ("holiday",))
 HORIZON, TIME = 4, 12
@@ -32,7 +33,7 @@ def forecaster(lively: bool = True, cumulative: bool = False, **network: Any) ->
     configuration = SeriesConfiguration().replace(
         network=sizes | network, data={"horizon": HORIZON, "log_returns": cumulative}
     )
-    found = build(configuration, Description(("north", "south"), COLUMNS, 3600))
+    found = build(configuration, ("north", "south"), COLUMNS._asdict(), 3600)
     random = np.random.default_rng(0)
     for weight in found.trainable_variables:
         if lively:
@@ -56,7 +57,7 @@ def test_a_network_that_knows_nothing_walks_at_random() -> None:
     network, (values, _, times, series) = forecaster(lively=False, paths=2000, quantile_levels=MANY_LEVELS), inputs()
     observed = np.ones(values.shape, bool)
     origins = np.array([3, 8], np.int32)
-    quantiles, mean = network.read(values, observed, times, series, origins)
+    quantiles, mean = forecasting.read(network, values, observed, times, series, origins)
     assert quantiles.shape == (2, 2, HORIZON, 2, 49)
     last = values[:, origins, np.newaxis, :2]
     np.testing.assert_allclose(mean, np.repeat(last, HORIZON, axis=2), atol=0.1)
@@ -70,7 +71,9 @@ def test_sums_of_independent_returns() -> None:
         lively=False, cumulative=True, relative=False, season=0, paths=2000, quantile_levels=MANY_LEVELS
     )
     values, _, times, series = inputs()
-    quantiles, _ = network.read(values, np.ones(values.shape, bool), times, series, np.array([5], np.int32))
+    quantiles, _ = forecasting.read(
+        network, values, np.ones(values.shape, bool), times, series, np.array([5], np.int32)
+    )
     steps = np.sqrt(np.arange(1, HORIZON + 1))[:, np.newaxis, np.newaxis]
     np.testing.assert_allclose(
         quantiles[0, 0], steps * scipy.stats.norm.ppf(MANY_LEVELS) + np.zeros((1, 2, 1)), atol=0.2
@@ -80,18 +83,18 @@ def test_sums_of_independent_returns() -> None:
 @pytest.mark.parametrize("kind", [{}, {"recurrent": "lstm", "distribution": "student_t", "volatility_decay": 0.9}])
 def test_nothing_after_an_origin_and_no_past_column_reaches_a_forecast(kind: dict[str, Any]) -> None:
     network, (values, observed, times, series) = forecaster(**kind), inputs()
-    before = network.read(values, observed, times, series)[0].numpy()
+    before = forecasting.read(network, values, observed, times, series)[0].numpy()
     assert before.shape == (2, TIME, HORIZON, 2, 5)
     assert (np.diff(before) >= 0).all()
     changed = values.copy()
     changed[:, 6:, :2] += 9
     changed[..., 2] -= 7
-    after = network.read(changed, observed, times, series)[0].numpy()
+    after = forecasting.read(network, changed, observed, times, series)[0].numpy()
     np.testing.assert_allclose(after[:, :6], before[:, :6], rtol=1e-4, atol=1e-4)
     assert np.abs(after[:, 7:] - before[:, 7:]).max() > 0.1
     changed = values.copy()
     changed[:, 8, 3] += 3  # known ahead
-    after = network.read(changed, observed, times, series)[0].numpy()
+    after = forecasting.read(network, changed, observed, times, series)[0].numpy()
     np.testing.assert_allclose(after[:, :4], before[:, :4], rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(after[:, 5, :2], before[:, 5, :2], rtol=1e-4, atol=1e-4)
     assert np.abs(after[:, 5, 2:] - before[:, 5, 2:]).max() > 1e-2
@@ -99,11 +102,11 @@ def test_nothing_after_an_origin_and_no_past_column_reaches_a_forecast(kind: dic
 
 def test_a_stream_equals_the_whole() -> None:
     network, (values, observed, times, series) = forecaster(), inputs()
-    whole = network.read(values, observed, times, series)[0].numpy()
+    whole = forecasting.read(network, values, observed, times, series)[0].numpy()
     state = network.initial_state(tf.constant(series))
     for step in range(TIME):
         chunk = slice(step, step + 1 + HORIZON)
-        quantiles, _, state = network.forecast(
-            values[:, chunk], observed[:, chunk], times[:, chunk], state, tf.constant([0])
+        quantiles, _, state = forecasting.forecast(
+            network, values[:, chunk], observed[:, chunk], times[:, chunk], state, tf.constant([0])
         )
         np.testing.assert_allclose(quantiles[:, 0], whole[:, step], rtol=1e-4, atol=1e-4)

@@ -11,12 +11,11 @@ import tensorflow as tf
 from pipelines.exporting import WarmupRequest, export
 from pipelines.runs import Run
 from pipelines.series import data, serving
-from pipelines.series.calendar import Calendar
 from pipelines.series.config import SeriesConfiguration
 from pipelines.series.export import export_run, model_card
 from pipelines.series.model import Forecaster
 from pipelines.series.regular import Columns
-from pipelines.series.trained import Description, build, load_forecaster
+from pipelines.series.trained import build, load_model
 
 # Answers requests, one after the other.
 SERVER = """
@@ -33,7 +32,6 @@ for name, inputs in request:
         answers.append(plain(ask(name, inputs)))
 answer = sorted(signatures), answers
 """
-CLOCK: tuple[int, Calendar] = (3600, "clock")
 
 
 def assert_equal_answers(answer: dict[str, Any], expected: dict[str, tf.Tensor]) -> None:
@@ -45,7 +43,7 @@ def assert_equal_answers(answer: dict[str, Any], expected: dict[str, tf.Tensor])
 def test_exported_equals_in_memory(trained_run: Run, tmp_path: Path, answer_elsewhere: Callable[..., Any]) -> None:
     model = export_run(trained_run, tmp_path / "exports")
     assert model == tmp_path / "exports" / "series-waves" / "1"
-    forecaster = load_forecaster(trained_run)
+    forecaster = load_model(trained_run)
     sets = data.load(trained_run.read_configuration(SeriesConfiguration).data)
     end = 250
     history = np.stack([np.where(each.observed, each.values, np.nan)[end - 60 : end] for each in sets.series])
@@ -68,8 +66,8 @@ def test_exported_equals_in_memory(trained_run: Run, tmp_path: Path, answer_else
         ],
         SERVER,
     )
-    assert signatures == ["initial_state", "serving_default", "step"]
-    expected = serving.forecast(forecaster, CLOCK, tf.constant(history), times, tf.constant(names), tf.constant(future))
+    assert signatures == ["history_state", "initial_state", "serving_default", "step", "steps"]
+    expected = serving.forecast(forecaster, tf.constant(history), times, tf.constant(names), tf.constant(future))
     assert expected["quantiles"].shape == (2, 4, 15)
     assert_equal_answers(both, expected)
     assert both["times"] == [each.times[end : end + 4].tolist() for each in sets.series]
@@ -95,10 +93,10 @@ def test_exported_stream_equals_the_whole(
     network: dict[str, Any], tmp_path: Path, answer_elsewhere: Callable[..., Any]
 ) -> None:
     forecaster = lively(network)
-    module, signatures = serving.served(forecaster, 86_400, "business")
+    concrete = {name: signature.concrete() for name, signature in serving.signatures(forecaster).items()}
     model = export(
-        module,
-        signatures,
+        forecaster,
+        concrete,
         "stream",
         "# Card",
         [WarmupRequest("initial_state", {"series": ["a"]})],
@@ -126,7 +124,7 @@ def test_a_served_model_adapts_to_its_history_however_it_is_padded() -> None:
     def ask(forecaster: Forecaster, before: int = 0) -> np.ndarray:
         padded = np.pad(history, [(0, 0), (before, 0), (0, 0)], constant_values=np.nan)
         moments = np.pad(times, [(0, 0), (before, 0)])
-        return serving.forecast(forecaster, (86_400, False), padded, moments, tf.constant(["a"]))["quantiles"].numpy()
+        return serving.forecast(forecaster, padded, moments, tf.constant(["a"]))["quantiles"].numpy()
 
     assert np.abs(ask(adaptive) - ask(plain)).max() > 0.1
     np.testing.assert_allclose(ask(adaptive, 9), ask(adaptive), rtol=1e-4, atol=1e-4)
@@ -137,9 +135,10 @@ def test_a_served_model_adapts_to_its_history_however_it_is_padded() -> None:
 def lively(network: dict[str, Any]) -> Forecaster:
     """An untrained network with weights of some size."""
     configuration = SeriesConfiguration().replace(
-        network={"units": 5, "decoder_units": 3, "lags": (1, 3), "season": 3, **network}, data={"horizon": 6}
+        network={"units": 5, "decoder_units": 3, "lags": (1, 3), "season": 3, **network},
+        data={"horizon": 6, "calendar": "business"},
     )
-    forecaster = build(configuration, Description(("a", "b"), Columns(("x", "y"), ("z",)), 86_400))
+    forecaster = build(configuration, ("a", "b"), Columns(("x", "y"), ("z",))._asdict(), 86_400)
     random = np.random.default_rng(0)
     for weight in forecaster.trainable_variables:
         weight.assign(random.normal(0, 0.4, weight.shape))
@@ -147,13 +146,11 @@ def lively(network: dict[str, Any]) -> Forecaster:
 
 
 def test_a_series_that_never_varied_is_forecast_as_it_is(trained_run: Run) -> None:
-    forecaster = load_forecaster(trained_run)
+    forecaster = load_model(trained_run)
     history = np.random.default_rng(0).normal(20, 3, (1, 60, 3)).astype(np.float32)
     history[0, :, 0] = 700.0
     times = np.arange(60)[np.newaxis] * 3600
-    answer = serving.forecast(
-        forecaster, CLOCK, history, times, np.array(["new"]), future=np.zeros((1, 4, 1), np.float32)
-    )
+    answer = serving.forecast(forecaster, history, times, np.array(["new"]), future=np.zeros((1, 4, 1), np.float32))
     np.testing.assert_allclose(answer["quantiles"], 700, atol=0.5)
 
 
@@ -183,9 +180,9 @@ def test_the_example_of_the_model_card_runs(trained_run: Run, tmp_path: Path) ->
 
 def test_model_card_says_data_licence_metrics_and_limits(trained_run: Run, tmp_path: Path) -> None:
     copy = Run.create("series", "card", trained_run.read_configuration(SeriesConfiguration), tmp_path)
-    for name in ("series.json", "model.weights.h5", "calibration.json"):
+    for name in ("description.json", "model.weights.h5", "calibration.json"):
         (copy.folder / name).write_bytes((trained_run.folder / name).read_bytes())
-    forecaster = load_forecaster(copy)
+    forecaster = load_model(copy)
     card = model_card(copy, forecaster)
     assert "next 4 steps of: load. A step is 3600 seconds" in card
     assert "Columns, in this order: load, heat, holiday." in card

@@ -13,9 +13,9 @@ from pipelines.configuration import ConfigurationError
 from pipelines.optimization import TrainingConfiguration, TrainingStep
 from pipelines.runs import Run, RunError
 from pipelines.series import data, train
-from pipelines.series.config import PRESETS, SeriesConfiguration
+from pipelines.series.config import SeriesConfiguration
 from pipelines.series.regular import SeriesDataError
-from pipelines.series.trained import forecast_split, load_forecaster
+from pipelines.series.trained import forecast_split, load_model
 
 Experiment = Callable[..., SeriesConfiguration]
 REPOSITORY = Path(__file__).parents[3]
@@ -23,7 +23,7 @@ REPOSITORY = Path(__file__).parents[3]
 
 def test_waves_are_learned(trained_run: Run) -> None:
     configuration = trained_run.read_configuration(SeriesConfiguration)
-    forecaster, sets = load_forecaster(trained_run), data.load(configuration.data)
+    forecaster, sets = load_model(trained_run), data.load(configuration.data)
     found = train.validate(forecaster, sets, configuration.data.window)
     last_value = np.mean(
         [
@@ -40,10 +40,10 @@ def test_run_folder_holds_what_a_training_must_leave(trained_run: Run) -> None:
     assert trained_run.finished
     assert trained_run.read_json("timing.json")["seconds"] > 0
     assert {"loss", "validation_crps", "validation_mae", "validation_coverage"} <= trained_run.history()[0].keys()
-    assert trained_run.read_json("series.json")["names"] == ["north", "south"]
-    assert trained_run.read_json("series.json")["columns"]["known"] == ["holiday"]
+    assert trained_run.read_json("description.json")["names"] == ["north", "south"]
+    assert trained_run.read_json("description.json")["columns"]["known"] == ["holiday"]
     widening = np.array(trained_run.read_json("calibration.json")["widening"])
-    np.testing.assert_allclose(load_forecaster(trained_run).widening, widening, rtol=1e-6)
+    np.testing.assert_allclose(load_model(trained_run).widening, widening, rtol=1e-6)
     assert (widening[..., 7] == 1).all() and (widening != 1).any()
     assert isinstance(trained_run.read_json("repairs.json"), list)
 
@@ -57,7 +57,7 @@ def test_run_folder_holds_what_a_training_must_leave(trained_run: Run) -> None:
 )
 def test_one_step_moves_every_trainable_weight(experiment: Experiment, network: dict[str, object]) -> None:
     configuration = experiment(network=network)
-    sets, forecaster = train.prepare(configuration)
+    sets, forecaster, *_ = train.prepare(configuration)
     batch = next(iter(data.training_batches(sets, configuration.data, seed=0, epoch=0)))
     before = [weight.numpy() for weight in forecaster.trainable_variables]
     fixed = [weight.numpy() for weight in (forecaster.mean, forecaster.deviation, forecaster.spread)]
@@ -77,7 +77,7 @@ def test_one_step_moves_every_trainable_weight(experiment: Experiment, network: 
 
 def test_a_batch_can_be_overfitted(experiment: Experiment) -> None:
     configuration = experiment(network={"units": 32, "decoder_units": 16})
-    sets, forecaster = train.prepare(configuration)
+    sets, forecaster, *_ = train.prepare(configuration)
     batch = next(iter(data.training_batches(sets, configuration.data.replace(batch_size=2), seed=0, epoch=0)))
     step = TrainingStep(
         forecaster,
@@ -94,7 +94,7 @@ def test_a_batch_can_be_overfitted(experiment: Experiment) -> None:
 
 def test_a_member_learns_nothing_of_its_own_stretches(experiment: Experiment) -> None:
     configuration = experiment(network={"members": 2, "fold_days": 1_000_000})  # one stretch, that of the first member
-    sets, forecaster = train.prepare(configuration)
+    sets, forecaster, *_ = train.prepare(configuration)
     batch = next(iter(data.training_batches(sets, configuration.data, seed=0, epoch=0)))
     with tf.GradientTape() as tape:
         loss = train.batch_loss(forecaster, 4, batch, True)
@@ -105,7 +105,7 @@ def test_a_member_learns_nothing_of_its_own_stretches(experiment: Experiment) ->
 
 def test_intervals_are_calibrated_on_what_no_speaking_member_learned(experiment: Experiment) -> None:
     configuration = experiment(network={"members": 2, "fold_days": 2})
-    sets, forecaster = train.prepare(configuration)
+    sets, forecaster, *_ = train.prepare(configuration)
     window = configuration.data.window
     train.calibrate(forecaster, sets, window)
     low, high = forecaster.levels.index(0.1), forecaster.levels.index(0.9)
@@ -124,14 +124,14 @@ def test_intervals_are_calibrated_on_what_no_speaking_member_learned(experiment:
 def test_with_stretches_the_validation_period_is_learned_from_and_the_test_period_is_not(
     experiment: Experiment,
 ) -> None:
-    whole, _ = train.prepare(experiment())
-    folded, _ = train.prepare(experiment(network={"members": 2, "fold_days": 2}))
+    whole, *_ = train.prepare(experiment())
+    folded, *_ = train.prepare(experiment(network={"members": 2, "fold_days": 2}))
     assert folded.train_end == folded.validation_end == whole.validation_end != whole.train_end
 
 
 def test_validation_scores_each_value_once_by_the_member_that_left_it_out(experiment: Experiment) -> None:
     configuration = experiment(network={"members": 2, "fold_days": 2})
-    sets, forecaster = train.prepare(configuration)
+    sets, forecaster, *_ = train.prepare(configuration)
     scored: dict[tuple[int, int, int], int] = {}
     for each in train.not_learned(forecaster, sets, configuration.data.window, 10**6):
         for origin, truths in zip(each.origins, each.truth[..., 0], strict=True):
@@ -157,7 +157,7 @@ def test_intervals_that_cannot_adapt_are_refused(network: dict[str, object]) -> 
 
 def test_loss_counts_observed_targets_after_the_warm_up_only(experiment: Experiment) -> None:
     configuration = experiment()
-    sets, forecaster = train.prepare(configuration)
+    sets, forecaster, *_ = train.prepare(configuration)
     batch = dict(next(iter(data.training_batches(sets, configuration.data, seed=0, epoch=0))))
     expected = train.batch_loss(forecaster, 4, batch, False)
     assert float(train.batch_loss(forecaster, 0, batch, False)) != float(expected)
@@ -184,7 +184,7 @@ def test_scales_and_training_do_not_know_what_comes_later(
     batches, scales = [], []
     for path in (table, other):
         configuration = experiment(data={"path": str(path)})
-        sets, forecaster = train.prepare(configuration)
+        sets, forecaster, *_ = train.prepare(configuration)
         scales += [[weight.numpy() for weight in (forecaster.mean, forecaster.deviation, forecaster.spread)]]
         batches += [next(iter(data.training_batches(sets, configuration.data, seed=3, epoch=1)))]
     for weight, same in zip(*scales, strict=True):
@@ -194,7 +194,7 @@ def test_scales_and_training_do_not_know_what_comes_later(
 
 
 def test_series_of_different_lengths_are_forecast_as_each_alone(experiment: Experiment) -> None:
-    sets, forecaster = train.prepare(experiment(data={"window": 20}))
+    sets, forecaster, *_ = train.prepare(experiment(data={"window": 20}))
     sets.series[1] = sets.series[1].cut(100, len(sets.series[1].times))
     for ends in (sets.train_end, sets.validation_end):
         ends[1] -= 100
@@ -235,10 +235,11 @@ def test_killed_and_resumed_equals_uninterrupted(
 def test_resuming_with_other_series_is_refused(experiment: Experiment, tmp_path: Path) -> None:
     configuration = experiment(network={"members": 1})
     run = Run.create("series", "other", configuration, tmp_path / "runs")
-    sets, _ = train.prepare(configuration)
-    train.record(run, sets._replace(columns=sets.columns._replace(past=("cold",))))
+    description = dict(train.prepare(configuration).description)
+    description["columns"] = description["columns"] | {"past": ["cold"]}
+    run.write_json("description.json", description)
     run.append_history({"epoch": 1})
-    with pytest.raises(SeriesDataError, match=r"have changed.*past cold;.*without RESUME=1. Received: .*past heat;"):
+    with pytest.raises(RunError, match=r"have changed.*start a new run.*Received: .*'cold'.*'heat'"):
         train.train(run, configuration)
     assert run.folder.exists()
 
@@ -266,18 +267,7 @@ def test_a_run_that_does_not_fit_is_refused(trained_run: Run, tmp_path: Path) ->
     values["network"]["units"] += 1
     copy.write_json("configuration.json", values)
     with pytest.raises(RunError, match=r"do not fit the network.*Received: .*run"):
-        load_forecaster(copy)
+        load_model(copy)
     (copy.folder / "model.weights.h5").unlink()
     with pytest.raises(RunError, match=r"no trained weights.*RESUME=1"):
-        load_forecaster(copy)
-
-
-def test_the_run_that_was_trained_is_evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path))
-    trained, evaluated = [], []
-    monkeypatch.setattr(train, "train", lambda run, configuration: trained.append(run.folder))
-    monkeypatch.setattr(train.evaluate, "main", evaluated.append)
-    train.main([])
-    train.main(["stock", "--evaluate"])
-    assert evaluated == [["--run", str(trained[1])]]
-    assert trained[0].parent.name == next(iter(PRESETS)) == "weather"
+        load_model(copy)

@@ -229,8 +229,10 @@ def test_columns_and_their_uses(tmp_path: Path) -> None:
     chosen = choose_columns(TableConfiguration(targets=("load",), known=("holiday",), unused=("wind",)), names, ())
     assert chosen == Columns(("load",), ("heat",), ("holiday",))
     assert choose_columns(TableConfiguration(), names, ("heat",)) == Columns(("heat",), ("load", "wind", "holiday"))
-    with pytest.raises(ConfigurationError, match=r"data.targets: .*Received: none, of the columns load"):
-        choose_columns(TableConfiguration(), names, ())
+    assert choose_columns(TableConfiguration(known=("holiday",)), names, ()).targets == ("load", "heat", "wind")
+    for columns, received in (([f"c{number}" for number in range(9)], "c0, c1"), ([], "no column of numbers")):
+        with pytest.raises(ConfigurationError, match=rf"data.targets: .*Received: none, of the columns .*{received}"):
+            choose_columns(TableConfiguration(), tuple(columns), ())
     with pytest.raises(ConfigurationError, match=r"no column 'lode' in the data set.*Did you mean 'load'"):
         choose_columns(TableConfiguration(targets=("lode",)), names, ())
     with pytest.raises(ConfigurationError, match=r"one use: .*Received: \['load'\]"):

@@ -54,7 +54,7 @@ def manifest_of(path: Path, rows: list[dict[str, Any]]) -> Path:
 def write_corpus(
     folder: Path,
     recordings: int = 40,
-    longest: int = 8,
+    maximum_characters: int = 8,
     letters: str = "abcd",
     held_out_letters: str = "",
     held_out_seed: int = 0,
@@ -62,7 +62,7 @@ def write_corpus(
     """Writes random words, spoken in tones, and a manifest of them: 4 of 6 in train, 1 each in validation and test.
 
     Args:
-        longest: characters of a recording, spaces included.
+        maximum_characters: of a recording, spaces included.
         held_out_letters: of validation and test. "": the same.
         held_out_seed: of what is said in validation and test; training is the same for every one.
     """
@@ -74,8 +74,8 @@ def write_corpus(
         random = np.random.default_rng((number, 0 if split == "train" else held_out_seed))
         spoken = list(letters if split == "train" else held_out_letters or letters)
         while True:
-            words = ["".join(random.choice(spoken, random.integers(2, 5))) for _ in range(1 + longest // 4)]
-            text = " ".join(words)[: random.integers(3, longest + 1)].strip()
+            words = ["".join(random.choice(spoken, random.integers(2, 5))) for _ in range(1 + maximum_characters // 4)]
+            text = " ".join(words)[: random.integers(3, maximum_characters + 1)].strip()
             if text not in known:
                 break
         known.add(text)
@@ -138,12 +138,6 @@ def say() -> Callable[..., np.ndarray]:
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The manifest of forty recordings in tones."""
     return write_corpus(tmp_path_factory.mktemp("corpus") / "tones")
-
-
-@pytest.fixture(scope="session")
-def runs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of all runs, to be given as UNROLLED_RUNS."""
-    return tmp_path_factory.mktemp("runs")
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import base64
 import html
+import io
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import jiwer
 import numpy as np
@@ -18,9 +20,10 @@ import soundfile
 from pipelines import commands
 from pipelines.evaluation import Evaluation
 from pipelines.runs import Run
-from pipelines.speech import evaluate, export, train, transcribe, user_recordings
+from pipelines.speech import user_recordings
 from pipelines.speech.audio_files import resample
 from pipelines.speech.config import SpeechConfiguration
+from pipelines.speech.evaluate import evaluate
 
 REPOSITORY = Path(__file__).parents[3]
 Say = Callable[..., np.ndarray]
@@ -43,6 +46,10 @@ def recording(there: Path, say: Say) -> Path:
     return there / "one [red].flac"
 
 
+def transcribe(arguments: list[str]) -> None:
+    commands.answer("transcribe", arguments)
+
+
 def refused(command: Callable[[list[str]], None], arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     """The message of a command that a user must mend."""
     with pytest.raises(SystemExit) as stopped:
@@ -55,12 +62,12 @@ def refused(command: Callable[[list[str]], None], arguments: list[str], capsys: 
 
 
 def test_evaluation_writes_table_transcripts_and_page(trained_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    evaluate.main([])
+    commands.evaluate(["speech"])
     printed = capsys.readouterr().out
     assert f"Wrote {trained_run.folder}/evaluation.json" in printed
     page = Path(re.search(r"open (\S+) in a browser", printed)[1])
     assert page.is_absolute() and page.samefile(trained_run.folder / "report.html")
-    assert "make export-speech" in printed
+    assert "unrolled export speech; unrolled transcribe recording.wav" in printed
     assert "silence" in printed
 
     content = trained_run.read_json("evaluation.json")
@@ -78,7 +85,7 @@ def test_evaluation_writes_table_transcripts_and_page(trained_run: Run, capsys: 
     assert "6 examples are too few to tell it from chance" in content["rows"][-1]["notes"]
     assert content["rows"][-1]["metrics"]["cer"] == {"value": 1.0, "low": 1.0, "high": 1.0}
 
-    transcripts = trained_run.read_json("transcripts-test.json")
+    transcripts = trained_run.read_json("answers-test.json")
     assert transcripts.keys() == {"key", "text", "model", "beam", "greedy", "silence"}
     assert len(set(transcripts["key"])) == 6
     for row in Evaluation.from_json(content).rows:
@@ -99,30 +106,30 @@ def test_evaluation_writes_table_transcripts_and_page(trained_run: Run, capsys: 
 
 
 def test_evaluation_of_another_split_leaves_that_of_test(trained_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    evaluate.evaluate(trained_run)
-    files = ("evaluation.json", "report.html", "posteriors.png", "transcripts-test.json")
+    evaluate(trained_run)
+    files = ("evaluation.json", "report.html", "posteriors.png", "answers-test.json")
     before = {name: (trained_run.folder / name).read_bytes() for name in files}
-    evaluate.main(["--split", "validation", "--run", str(trained_run.folder)])
+    commands.evaluate(["--split", "validation", "--run", str(trained_run.folder)])
     assert {name: (trained_run.folder / name).read_bytes() for name in files} == before
     assert b"test split" in before["report.html"]
     assert "validation split" in (trained_run.folder / "report-validation.html").read_text(encoding="utf-8")
     assert (trained_run.folder / "posteriors-validation.png").exists()
     assert trained_run.read_json("evaluation-validation.json")["split"] == "validation"
-    assert len(trained_run.read_json("transcripts-validation.json")["key"]) == 6
+    assert len(trained_run.read_json("answers-validation.json")["key"]) == 6
     printed = capsys.readouterr().out
     assert "evaluation-validation.json" in printed
     assert f"open {trained_run.folder.resolve()}/report-validation.html" in printed
     with pytest.raises(SystemExit):
-        evaluate.main(["--split", "tests"])
+        commands.evaluate(["speech", "--split", "tests"])
     assert "Did you mean 'test'?" in capsys.readouterr().err
     with pytest.raises(SystemExit):
-        evaluate.main(["--help"])
+        commands.evaluate(["speech", "--help"])
     assert "{train,validation,test}" in capsys.readouterr().out
 
 
 def test_transcription_prints_text_and_word_times(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    transcribe.main([str(recording), str(recording)])
-    printed = capsys.readouterr().out
+    transcribe([str(recording), str(recording)])
+    printed, closing = capsys.readouterr()
     assert printed.count(f"{recording}  (confidence ") == 2
     assert "\nab cad\n" in printed
     words = re.findall(r"│ (\d\.\d\d) +│ (\d\.\d\d) +│ (\w+) +│ (\d\.\d\d) +│", printed)[:2]
@@ -130,13 +137,12 @@ def test_transcription_prints_text_and_word_times(recording: Path, capsys: pytes
     times = [[float(start), float(end)] for start, end, *_ in words]
     np.testing.assert_allclose(times, [[0.0, 0.2], [0.3, 0.6]], atol=0.07)
     assert all(0.5 < float(confidence) <= 1 for *_, confidence in words)
-    assert "Transcribed 2 recordings" in printed
-    assert "make export-speech" in printed
+    assert "Transcribed 2 recordings" in closing and "Transcribed" not in printed
 
 
 def test_a_recording_shorter_than_a_frame_has_no_words(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
     soundfile.write(there / "click.wav", np.array([0.5, -0.5] * 20, np.float32), 8000)
-    transcribe.main(["click.wav"])
+    transcribe(["click.wav"])
     printed = capsys.readouterr().out
     assert "(no words)" in printed
     assert "from (s)" not in printed
@@ -146,7 +152,7 @@ def test_long_lines_are_not_broken(recording: Path, capsys: pytest.CaptureFixtur
     """Whoever pipes the text into another program gets it as it is."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COLUMNS", "20")
-        transcribe.main([str(recording)])
+        transcribe([str(recording)])
     assert str(recording) in capsys.readouterr().out
 
 
@@ -156,20 +162,60 @@ def test_unusable_recordings_are_named(
 ) -> None:
     if content is not None:
         (there / "two.wav").write_bytes(content)
-    message = refused(transcribe.main, [str(recording), "two.wav"], capsys)
+    message = refused(transcribe, [str(recording), "two.wav"], capsys)
     assert message.startswith("Error: two.wav ")
     assert message.count("\n") == 1
 
 
+@pytest.mark.parametrize("form", ["json", "txt"])
+def test_other_programs_read_one_line_a_recording(
+    recording: Path, form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    transcribe([str(recording), str(recording), "--format", form])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    if form == "txt":
+        assert lines == ["ab cad"] * 2
+        return
+    for answer in map(json.loads, lines):
+        assert (answer["audio"], answer["text"]) == (str(recording), "ab cad")
+        assert 0 < answer["confidence"] <= 1
+        assert [word["text"] for word in answer["words"]] == ["ab", "cad"]
+        assert answer["words"][1]["start"] == pytest.approx(0.3, abs=0.07)
+
+
+def test_subtitles_are_of_one_recording(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    transcribe([str(recording), "--format", "srt"])
+    assert re.fullmatch(r"1\n00:00:00,\d{3} --> 00:00:01,\d{3}\nab cad\n\n", capsys.readouterr().out)
+    transcribe([str(recording), "--format", "vtt"])
+    assert capsys.readouterr().out.startswith("WEBVTT\n\n00:00:00.")
+    message = refused(transcribe, [str(recording), str(recording), "--format", "srt"], capsys)
+    assert "belongs to one recording" in message and "Received: 2 recordings" in message
+
+
+def test_standard_input_is_read(
+    recording: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wav = io.BytesIO()
+    soundfile.write(wav, *soundfile.read(recording), format="WAV")
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(wav.getvalue())))
+    transcribe(["-", str(recording), "--format", "json"])
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(answer["audio"], answer["text"]) for answer in answers] == [("-", "ab cad"), (str(recording), "ab cad")]
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"no audio")))
+    assert "standard-input cannot be decoded" in refused(transcribe, ["-"], capsys)
+    assert "Expected - once" in refused(transcribe, ["-", "-"], capsys)
+
+
 def test_transcription_of_nothing_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "There is nothing to transcribe" in refused(transcribe.main, [], capsys)
+    assert "There is nothing to transcribe" in refused(transcribe, [], capsys)
 
 
-@pytest.mark.parametrize("command", [transcribe.main, evaluate.main, export.main])
+@pytest.mark.parametrize("command", [transcribe, commands.evaluate, commands.export])
 def test_a_bad_run_is_refused(
     command: Callable[[list[str]], None], recording: Path, there: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    files = [str(recording)] if command is transcribe.main else []
+    files = [str(recording)] if command is transcribe else ["speech"]
     assert "no such run folder" in refused(command, [*files, "--run", "nowhere"], capsys)
     assert "not a run" in refused(command, [*files, "--run", str(there)], capsys)
     unfinished = Run.create("speech", "tones", SpeechConfiguration(), there / "runs")
@@ -178,7 +224,7 @@ def test_a_bad_run_is_refused(
 
 
 def test_export_says_what_it_wrote(trained_run: Run, there: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    export.main([])
+    commands.export(["speech"])
     printed = capsys.readouterr().out
     assert "Wrote exports/speech-tones/1 " in printed
     assert f"--model_base_path={there}/exports/speech-tones" in printed
@@ -197,7 +243,7 @@ def test_training_refuses_bad_recordings_and_leaves_no_run(
     (there / "all.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     options = ["--data.source", "manifest", "--data.path", str(there / "all.jsonl"), "--data.pretraining", "none"]
     with pytest.warns(UserWarning, match="which flatters the figures"):
-        message = refused(train.main, options, capsys)
+        message = refused(commands.train, ["speech", *options], capsys)
     assert "a.wav: the transcript needs" in message
     assert not list((there / "runs").glob("*"))
 
@@ -219,16 +265,16 @@ def test_damage_found_late_is_a_message(
     (there / "all.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     configuration = trained_run.read_configuration(SpeechConfiguration)
     run = Run.create("speech", "tones", configuration.replace(data={"path": str(there / "all.jsonl")}), there / "runs")
-    for name in ("alphabet.json", "model.weights.h5", "decoder.json"):
+    for name in ("description.json", "model.weights.h5", "decoder.json"):
         (run.folder / name).write_bytes((trained_run.folder / name).read_bytes())
-    message = refused(evaluate.main, ["--run", str(run.folder)], capsys)
+    message = refused(commands.evaluate, ["--run", str(run.folder)], capsys)
     assert message.startswith(f"Error: {there / 'damaged.wav'} cannot be decoded")
     assert message.count("\n") == 1
     assert not (run.folder / "evaluation.json").exists()
 
 
 def test_commands_run_as_modules_and_only_our_lines_are_seen(there: Path) -> None:
-    command = [sys.executable, "-m", "pipelines.speech.transcribe", str(there / "missing.wav")]
+    command = [sys.executable, "-m", "pipelines", "transcribe", str(there / "missing.wav")]
     environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
     environment["PYTHONPATH"] = str(REPOSITORY)
     done = subprocess.run(command, cwd=there, env=environment, capture_output=True, text=True)

@@ -32,7 +32,7 @@ def label_frames(samples: int) -> int:
 @pytest.fixture(scope="module")
 def varied_corpus(make_corpus: MakeCorpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Recordings of 0.3 to 3 seconds."""
-    return make_corpus(tmp_path_factory.mktemp("varied") / "tones", recordings=60, longest=30)
+    return make_corpus(tmp_path_factory.mktemp("varied") / "tones", recordings=60, maximum_characters=30)
 
 
 def of_manifest(path: Path, **changes: Any) -> tuple[DataConfiguration, Speech]:
@@ -136,16 +136,16 @@ def test_the_first_epoch_does_not_search_for_ever(varied_corpus: Path) -> None:
 
 
 def test_long_recordings_are_left_out_and_named(varied_corpus: Path) -> None:
-    configuration, speech = of_manifest(varied_corpus, longest_seconds=1.5)
+    configuration, speech = of_manifest(varied_corpus, maximum_seconds=1.5)
     rows = [json.loads(line) for line in varied_corpus.read_text().splitlines()]
     long = [row for row in rows if row["split"] == "train" and len(row["text"]) > 15]
     assert speech.skipped == [(row["audio_filepath"], "longer than 1.5 s") for row in long]
     assert max(batch["audio_lengths"].max() for batch in take(speech, configuration, 20, EXACT)) <= 1.5 * RATE
     assert {row["text"] for row in long}.isdisjoint(data.language_model_texts(speech, 1.0)[0])
     with pytest.raises(
-        SpeechDataError, match=r"All 40 .* longer than 0.1 s.*--data.longest_seconds.*shortest has 0.5 s"
+        SpeechDataError, match=r"All 40 .* longer than 0.1 s.*--data.maximum_seconds.*shortest has 0.5 s"
     ):
-        of_manifest(varied_corpus, longest_seconds=0.1)
+        of_manifest(varied_corpus, maximum_seconds=0.1)
 
 
 def test_unusable_recordings_are_named_or_left_out(make_corpus: MakeCorpus, tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_validation_and_test_never_influence_training(
     for name, letters, seed in (("one", "", 0), ("other", "dce", 7)):
         manifest = make_corpus(tmp_path / name, recordings=24, held_out_letters=letters, held_out_seed=seed)
         configuration = configure(manifest, augmentation={"speed": 0.1})
-        speech, recogniser = train.prepare(configuration)
+        speech, recogniser, *_ = train.prepare(configuration)
         learned.append((speech, recogniser, configuration.data))
     (one, network, configuration_one), (other, other_network, configuration_other) = learned
     for split in ("validation", "test"):
@@ -264,7 +264,7 @@ def with_synthetic_speech(monkeypatch: pytest.MonkeyPatch) -> Speech:
     monkeypatch.setattr(data, "all_sentences", lambda: ["a bb", "ab ba", "abab", "bab a", "baba", "bb bb", "what"])
     monkeypatch.setattr(data.data, "prepare", lambda builder: builder)
     monkeypatch.setattr(data.sources, "DatasetSource", lambda builder, rate: synthetic)
-    configuration = DataConfiguration(pretraining="one_hour", longest_seconds=10.0)
+    configuration = DataConfiguration(pretraining="one_hour", maximum_seconds=10.0)
     return data.load(configuration, RATE, label_frames)
 
 

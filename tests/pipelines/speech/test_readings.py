@@ -34,11 +34,11 @@ def test_each_reader_reads_each_recording_in_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "shown"),
+    ("seconds", "expected"),
     [([1, 3, 2, 3], "key1"), ([1, 4, 3], "key1"), ([3, 9, 4, 10], "key1"), ([5, 9], "key0"), ([2], "key0")],
 )
-def test_the_first_recording_long_enough_is_drawn_else_the_longest(seconds: list[float], shown: str) -> None:
-    assert read(seconds).shown.key == shown
+def test_the_first_recording_long_enough_is_drawn_else_the_longest(seconds: list[float], expected: str) -> None:
+    assert read(seconds).example.key == expected
 
 
 def test_audio_and_logits_of_a_recording_that_was_read_are_given_back() -> None:
@@ -52,7 +52,7 @@ def test_audio_and_logits_of_a_recording_that_was_read_are_given_back() -> None:
             alive.append(sum(part() is not None for part in parts))
 
     readings = read_all(watched(), {"nothing": lambda one: ""}, RATE)
-    assert readings.shown.key == "key0"
+    assert readings.example.key == "key0"
     assert max(alive) <= 3 * 2  # the one that is drawn, this one, and the one that the generator still holds
 
 

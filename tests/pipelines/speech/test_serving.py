@@ -17,7 +17,7 @@ from pipelines.speech import serving
 from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.export import export_run, model_card
 from pipelines.speech.model import Recogniser
-from pipelines.speech.trained import build, load_recogniser
+from pipelines.speech.trained import build, load_model
 
 # Answers requests, one after the other.
 SERVER = """
@@ -70,7 +70,7 @@ def test_exported_equals_in_memory(
 ) -> None:
     model = export_run(trained_run, tmp_path / "exports")
     assert model == tmp_path / "exports" / "speech-tones" / "1"
-    recogniser = load_recogniser(trained_run)
+    recogniser = load_model(trained_run)
     long, short = spoken
     audio = np.stack([long, np.pad(short, (0, len(long) - len(short)), constant_values=0.9)])
     lengths = [len(long), len(short)]
@@ -86,7 +86,7 @@ def test_exported_equals_in_memory(
         ],
         SERVER,
     )
-    assert names == ["serving_default", "wav"]
+    assert names == ["logits", "serving_default", "wav"]
     expected = serving.transcribe(recogniser, tf.constant(audio), tf.constant(lengths))
     assert expected["text"].numpy().tolist() == [b"ab cad", b"dbc"]
     assert_equal_answers(both, expected)
@@ -121,9 +121,9 @@ def test_exported_stream_equals_the_whole(
     recurrent: str, layers: int, tmp_path: Path, answer_elsewhere: Callable[..., Any]
 ) -> None:
     recogniser = lively(recurrent, layers)
-    module, signatures = serving.served(recogniser)
+    signatures = {name: signature.concrete() for name, signature in serving.signatures(recogniser).items()}
     warmup = [WarmupRequest("initial_state", {"batch": 1})]
-    model = export(module, signatures, "stream", "# Card", warmup, tmp_path / "exports")
+    model = export(recogniser, signatures, "stream", "# Card", warmup, tmp_path / "exports")
     frame = recogniser.frame_samples
     assert frame == 320
     random = np.random.default_rng(1)
@@ -141,7 +141,7 @@ def test_exported_stream_equals_the_whole(
     requests += [("stream", [audio[:, :samples].tolist()]) for samples in (0, 100, 500)]
     requests.append(("serving_default", {"audio": audio.tolist(), "lengths": [audio.shape[1]] * 2}))
     names, answers = answer_elsewhere(model, requests, SERVER)
-    assert names == ["initial_state", "serving_default", "step", "wav"]
+    assert names == ["initial_state", "logits", "serving_default", "step", "step_logits", "wav"]
     for answer, ends in zip(answers[:3], (by_one, by_many, at_once), strict=True):
         assert answer["texts"][-1] == texts
         for end, text in zip(ends, answer["texts"], strict=True):
@@ -157,9 +157,9 @@ def test_exported_stream_equals_the_whole(
 
 def test_model_card_says_data_licence_metrics_and_limits(trained_run: Run, corpus: Path, tmp_path: Path) -> None:
     copy = Run.create("speech", "card", trained_run.read_configuration(SpeechConfiguration), tmp_path)
-    for name in ("alphabet.json", "model.weights.h5"):
+    for name in ("description.json", "model.weights.h5"):
         (copy.folder / name).write_bytes((trained_run.folder / name).read_bytes())
-    recogniser = load_recogniser(copy)
+    recogniser = load_model(copy)
     card = model_card(copy, recogniser)
     assert "` abcd`" in card
     assert "8000 samples a second" in card

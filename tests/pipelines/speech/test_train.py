@@ -15,13 +15,15 @@ from scipy.special import softmax
 from scipy.stats import entropy
 
 from models.decoding import CharacterLanguageModel
+from pipelines import predictors
 from pipelines.configuration import ConfigurationError
 from pipelines.runs import Run, RunError
 from pipelines.speech import data, train, tuning
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.config import SpeechConfiguration
+from pipelines.speech.decoder import load_decoder
 from pipelines.speech.sources import Utterance
-from pipelines.speech.trained import Transcribed, build, load_decoder, load_recogniser, transcribe_split
+from pipelines.speech.trained import Transcribed, build, load_model, transcribe_split
 from pipelines.speech.user_recordings import manifest
 
 Configure = Callable[..., SpeechConfiguration]
@@ -29,7 +31,7 @@ REPOSITORY = Path(__file__).parents[3]
 
 
 def test_tones_are_learned(trained_run: Run, corpus: Path) -> None:
-    recogniser = load_recogniser(trained_run)
+    recogniser = load_model(trained_run)
     for split, count, most in (("train", 28, 0.05), ("test", 6, 0.15)):
         recordings = list(transcribe_split(recogniser, manifest(corpus, 8000), split))
         assert len(recordings) == count
@@ -44,7 +46,7 @@ def test_run_folder_holds_what_a_training_must_leave(trained_run: Run) -> None:
     assert 0 <= timing["waiting_share"] < 1
     assert [row["epoch"] for row in trained_run.history()] == [1, 2]
     assert {"loss", "validation_cer", "validation_wer"} <= trained_run.history()[0].keys()
-    assert trained_run.read_json("alphabet.json") == [" ", "a", "b", "c", "d"]
+    assert trained_run.read_json("description.json")["alphabet"] == [" ", "a", "b", "c", "d"]
     decoder = load_decoder(trained_run)
     assert decoder.language_model_weight in tuning.LANGUAGE_MODEL_WEIGHTS
     assert decoder.insertion_bonus in tuning.INSERTION_BONUSES
@@ -53,7 +55,7 @@ def test_run_folder_holds_what_a_training_must_leave(trained_run: Run) -> None:
 
 def test_one_step_moves_every_trainable_weight(corpus: Path, configure: Configure) -> None:
     configuration = configure(corpus, network={"dropout": 0.2}, spec_augment={"frequency_masks": 1})
-    speech, recogniser = train.prepare(configuration)
+    speech, recogniser, *_ = train.prepare(configuration)
     stream = data.training_batches(speech, configuration.data, configuration.augmentation, 8000, 0, 0, 1)
     before = [weight.numpy() for weight in recogniser.trainable_variables]
     mean = recogniser.mean.numpy()
@@ -92,7 +94,7 @@ def test_disagreement_is_the_divergence_over_the_frames_that_count() -> None:
 def test_readings_disagree_only_where_something_is_random(corpus: Path, configure: Configure) -> None:
     configuration = configure(corpus, network={"dropout": 0.5}, spec_augment={"frequency_masks": 0})
     configuration = configuration.replace(spec_augment={"time_masks_a_second": 0.0})
-    speech, recogniser = train.prepare(configuration)
+    speech, recogniser, *_ = train.prepare(configuration)
     batch = next(iter(data.training_batches(speech, configuration.data, configuration.augmentation, 8000, 0, 0, 1)))
 
     def more_loss() -> float:
@@ -125,9 +127,9 @@ def test_resuming_with_other_recordings_is_refused(
 ) -> None:
     configuration = configure(make_corpus(tmp_path / "other", recordings=6, letters="abe"))
     run = Run.create("speech", "other", configuration, tmp_path / "runs")
-    run.write_json("alphabet.json", [" ", "a", "b", "c"])
+    run.write_json("description.json", {"alphabet": [" ", "a", "b", "c"]})
     run.append_history({"epoch": 1})
-    with pytest.raises(SpeechDataError, match=r"have changed.*' abc'.*without RESUME=1. Received: ' abe'"):
+    with pytest.raises(RunError, match=r"have changed.*alphabet: \[' ', 'a', 'b', 'c'\] before, .*'a', 'b', 'e'"):
         train.train(run, configuration)
     assert run.folder.exists()
 
@@ -148,8 +150,9 @@ def test_what_is_refused_leaves_no_run_behind(corpus: Path, configure: Configure
 
 def test_mixed_precision_reads_nearly_the_same(trained_run: Run, say: Callable[..., np.ndarray]) -> None:
     audio = say("dab cc")[np.newaxis]
-    expected, _, text = load_recogniser(trained_run).read(audio, [audio.shape[1]])
+    expected, _, text = load_model(trained_run).read(audio, [audio.shape[1]])
     configuration = trained_run.read_configuration(SpeechConfiguration).replace(training={"mixed_precision": True})
+    keras.config.set_dtype_policy(configuration.training.dtype_policy)
     try:
         recogniser = build(configuration, tuple(" abcd"))
         recogniser.load_weights(trained_run.folder / "model.weights.h5")
@@ -188,10 +191,10 @@ def test_tuning_is_bounded_and_finds_the_best(monkeypatch: pytest.MonkeyPatch) -
             def __init__(self, model: CharacterLanguageModel, its_weight: float, its_bonus: float, width: int) -> None:
                 self.language_model_weight, self.insertion_bonus, self.beam_width = its_weight, its_bonus, width
 
-            def __call__(self, logits: np.ndarray, recogniser: object) -> Transcribed:
+            def __call__(self, logits: np.ndarray, alphabet: object, frame_seconds: float) -> list[Transcribed]:
                 calls.append((self.language_model_weight, self.insertion_bonus, self.beam_width))
                 distance = abs(self.language_model_weight - weight) * 10 + abs(self.insertion_bonus - bonus) * 4
-                return Transcribed("", "ab ba" + " c" * round(distance), np.zeros(0), np.zeros(0), "")
+                return [Transcribed("", "ab ba" + " c" * round(distance), np.zeros(0), np.zeros(0), "")]
 
         return FakeDecoder
 
@@ -219,18 +222,24 @@ def test_run_of_an_older_version_is_read_and_one_that_does_not_fit_is_refused(tr
     network = values["network"]
     del network["self_conditioning"]  # as written before the field came
     copy.write_json("configuration.json", values)
-    assert len(load_recogniser(copy).variables) == len(load_recogniser(trained_run).variables)
+    assert len(load_model(copy).variables) == len(load_model(trained_run).variables)
     network["units"] += 1
     copy.write_json("configuration.json", values)
     with pytest.raises(RunError, match=r"do not fit the network.*Received: .*run"):
-        load_recogniser(copy)
+        load_model(copy)
 
 
-def test_the_run_that_was_trained_is_evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path))
-    trained, evaluated = [], []
-    monkeypatch.setattr(train, "train", lambda run, configuration: trained.append(run.folder))
-    monkeypatch.setattr(train.evaluate, "main", evaluated.append)
-    train.main(["small"])
-    train.main(["small", "--evaluate"])
-    assert evaluated == [["--run", str(trained[1])]]
+def test_settings_and_files_of_0_1_are_read(trained_run: Run, tmp_path: Path, say: Callable[..., np.ndarray]) -> None:
+    """They had an alphabet of its own file, another name for a setting, and no task."""
+    copy = Run.open(shutil.copytree(trained_run.folder, tmp_path / "speech" / "tiny" / "run"))
+    (copy.folder / "description.json").unlink()
+    copy.write_json("alphabet.json", [" ", "a", "b", "c", "d"])
+    values = copy.read_json("configuration.json")
+    del values["task"]
+    values["data"]["longest_seconds"] = values["data"].pop("maximum_seconds") / 2
+    copy.write_json("configuration.json", values)
+    configuration = copy.read_configuration(SpeechConfiguration)
+    assert configuration.data.maximum_seconds == values["data"]["longest_seconds"]
+    assert predictors.load(copy.folder).transcribe(say("ab cad"), 8000).text == "ab cad"
+    with pytest.raises(ConfigurationError, match=r"data.longest_seconds.*new name. Expected 'data.maximum_seconds'"):
+        SpeechConfiguration(data={"longest_seconds": 3.0})

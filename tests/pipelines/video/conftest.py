@@ -74,12 +74,6 @@ def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
-@pytest.fixture(scope="session")
-def runs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of all runs, to be given as UNROLLED_RUNS."""
-    return tmp_path_factory.mktemp("runs")
-
-
 @pytest.fixture
 def as_recorded() -> DecodingConfiguration:
     """The size, colour and rate of `moving_square`."""

@@ -8,7 +8,7 @@ import pytest
 from pipelines.nlp.language_model.config import PRESETS, LanguageModelConfiguration
 from pipelines.nlp.language_model.model import LanguageModel
 from pipelines.nlp.language_model.train import train
-from pipelines.nlp.language_model.trained import load_language_model
+from pipelines.nlp.language_model.trained import load_model
 from pipelines.nlp.subwords import Subwords
 from pipelines.runs import Run
 
@@ -41,12 +41,6 @@ def experiment(text_file: Path) -> Callable[..., LanguageModelConfiguration]:
 
 
 @pytest.fixture(scope="session")
-def runs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of all runs, to be given as UNROLLED_RUNS."""
-    return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(scope="session")
 def trained_run(experiment: Callable[..., LanguageModelConfiguration], runs_folder: Path) -> Run:
     """A finished run, trained on the text."""
     configuration = experiment()
@@ -58,4 +52,5 @@ def trained_run(experiment: Callable[..., LanguageModelConfiguration], runs_fold
 @pytest.fixture(scope="session")
 def language_model(trained_run: Run) -> tuple[LanguageModel, Subwords]:
     """The model of that run, and its vocabulary."""
-    return load_language_model(trained_run)
+    model = load_model(trained_run)
+    return model, model.subwords

@@ -1,23 +1,27 @@
 """The commands, as a user types them, on a small text: what they print, write and refuse."""
 
+import io
 import json
 import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from pipelines import commands
 from pipelines.commands import message_for_user
 from pipelines.evaluation import Evaluation
-from pipelines.nlp import evaluate, export, generate, train
 from pipelines.nlp.language_model import samples
+from pipelines.nlp.language_model.baselines import Costs
 from pipelines.nlp.language_model.config import PRESETS, LanguageModelConfiguration
-from pipelines.nlp.language_model.evaluate import bits_per_character, costs
+from pipelines.nlp.language_model.evaluate import bits_per_character, by_stretch, compared, costs
 from pipelines.nlp.language_model.scoring import score
-from pipelines.nlp.language_model.trained import load_language_model
+from pipelines.nlp.language_model.trained import load_model
 from pipelines.nlp.subwords import Subwords
 from pipelines.runs import Run
+from pipelines.video.clip_classes import config as video
 
 
 @pytest.fixture
@@ -51,12 +55,12 @@ def test_training_says_what_it_learns_from_and_what_comes_next(
         f"--data.path {text_file} --data.batch_size 2 --data.window 8 --vocabulary.size 300 --network.units 4 "
         "--network.width 4 --training.epochs 1"
     ).split()
-    train.main(["own-language-model", *options])
+    commands.train(["language-model", "own-language-model", *options])
     printed = capsys.readouterr().out
     assert "Learning from 1 document of " in printed and " subwords of 300: " in printed
-    assert f"Wrote {Run.latest('nlp').folder}" in printed and 'make generate PROMPT="…"' in printed
+    assert f"Wrote {Run.latest('nlp').folder}" in printed and 'unrolled generate "In the beginning"' in printed
     assert len(list(there.glob("runs/nlp/own-language-model/2*"))) == 2
-    message = refused(train.main, ["own-language-model"], capsys)
+    message = refused(commands.train, ["language-model", "own-language-model"], capsys)
     assert "--data.path my.txt" in message
     assert len(list(there.glob("runs/nlp/own-language-model/2*"))) == 2
 
@@ -65,10 +69,10 @@ def test_evaluation_writes_table_page_and_pictures(
     there: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(samples, "TEXTS", 3)
-    evaluate.main([])
+    commands.evaluate(["language-model"])
     printed = capsys.readouterr().out
     run = Run.latest("nlp")
-    assert f"Wrote {run.folder}/evaluation.json and report.html" in printed and "make generate" in printed
+    assert f"Wrote {run.folder}/evaluation.json and report.html" in printed and "unrolled generate" in printed
     assert f"Next: open {run.folder}/report.html in a browser" in printed
     evaluation = Evaluation.from_json(run.read_json("evaluation.json"))
     names = ["model", "model with neural cache", "model, dynamic evaluation", "xz", "PPMd", "n-gram"]
@@ -77,23 +81,24 @@ def test_evaluation_writes_table_page_and_pictures(
         assert 0 < row.metrics["bits_per_character"].value < 20 and row.notes
     page = (run.folder / "report.html").read_text(encoding="utf-8")
     for part in (
-        "What it makes up",
+        "Generated texts",
         "temperature 0.8, top-p 0.95",
         "real text of the split",
         "copied",
-        "The documents",
+        "Documents",
     ):
         assert part in page
     assert {path.name for path in run.folder.glob("*.png")} == {"bits.png", "learning_curves.png"}
     found = run.read_json("samples.json")
     assert found["kinds"][0]["kind"] == samples.REAL and len(found["kinds"]) == 1 + len(samples.KINDS)
-    evaluate.main(["--split", "validation", "--no_slow"])
+    commands.evaluate(["language-model", "--split", "validation", "--no_slow_baselines"])
     rows = run.read_json("evaluation-validation.json")["rows"]
     assert [row["name"] for row in rows] == ["model", "model with neural cache", "xz", "PPMd"]
 
 
 def test_bits_are_those_of_the_scores(trained_run: Run) -> None:
-    model, subwords = load_language_model(trained_run)
+    model = load_model(trained_run)
+    subwords = model.subwords
     text = "“House rules” – 🙂 strictly. " * 100
     numbers = [subwords.encode([text]).values.numpy()]
     scored = score(model, numbers)
@@ -103,17 +108,51 @@ def test_bits_are_those_of_the_scores(trained_run: Run) -> None:
     assert metric.value == pytest.approx(scored[0].nats.sum() / math.log(2) / len(text), rel=1e-6)
 
 
+def generate(arguments: list[str]) -> None:
+    commands.answer("generate", arguments)
+
+
 def test_generate_prints_the_prompt_and_what_comes_next(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = ["--length", "20", "--seed", "3"]
-    generate.main(["The", "house 🙂", *options])
-    printed = capsys.readouterr().out
+    options, folder = ["--length", "20", "--seed", "3"], str(Run.latest("nlp").folder)
+    generate(["The", "house 🙂", *options])
+    printed, reported = capsys.readouterr()
     assert printed.startswith("The house 🙂") and len(printed) > len("The house 🙂\n")
-    generate.main(["The house 🙂", *options, "--run", str(Run.latest("nlp").folder)])
-    assert capsys.readouterr().out == printed
-    generate.main(["The house", "--beam", "3", "--length", "5"])
-    assert capsys.readouterr().out.startswith("The house")
-    generate.main(options)
+    assert reported == f"Generated with {folder}\n"
+    generate(["The house 🙂", *options, "--run", folder, "--format", "json"])
+    found = json.loads(capsys.readouterr().out)
+    assert found["prompt"] == "The house 🙂" and found["prompt"] + found["continuation"] + "\n" == printed
+    generate(options)
     assert capsys.readouterr().out.strip()
+
+
+def test_generate_prints_the_most_probable_text(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    generate(["The house", "--beam", "3", "--length", "5"])
+    printed = capsys.readouterr().out
+    assert printed.startswith("The house")
+    generate(["The house", "--beam", "3", "--length", "5", "--format", "json"])
+    found = json.loads(capsys.readouterr().out)
+    assert found["prompt"] + found["continuation"] + "\n" == printed and found["log_probability"] < 0
+
+
+def test_generate_reads_the_prompt_from_standard_input(
+    there: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"One line\nThe caf\xc3\xa9\n")))
+    generate(["-", "--length", "3", "--format", "json"])
+    assert json.loads(capsys.readouterr().out)["prompt"] == "One line\nThe café"
+
+
+def test_generate_explains_itself_without_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit) as stopped:
+        generate(["--help"])
+    assert not stopped.value.code
+    printed = capsys.readouterr().out
+    for part in ("what the text begins with", "--run", "--format", "--length", "--top_p", "--seed", "--beam"):
+        assert part in printed
 
 
 @pytest.mark.parametrize(
@@ -126,29 +165,28 @@ def test_generate_prints_the_prompt_and_what_comes_next(there: Path, capsys: pyt
         (["A", "--temperature", "-1"], "temperature: input should be greater than or equal to 0"),
         (["A", "--temprature", "1"], "Did you mean 'temperature'?"),
         (["A", "--run", "nowhere"], "There is no such run folder"),
+        (["A", "--format", "xml"], "format: input should be 'text' or 'json'"),
     ],
 )
 def test_generate_refuses(there: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert message in refused(generate.main, arguments, capsys)
+    assert message in refused(generate, arguments, capsys)
 
 
 def test_generate_needs_a_language_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path))
-    message = refused(generate.main, ["A"], capsys)
-    assert "make train-nlp PRESET=language-model" in message
-    run = Run.create("nlp", "sentiment", LanguageModelConfiguration(), tmp_path)
-    configuration = json.loads((run.folder / "configuration.json").read_text())
-    (run.folder / "configuration.json").write_text(json.dumps(configuration | {"task": "sentiment"}))
+    message = refused(generate, ["A"], capsys)
+    assert "unrolled train nlp language-model" in message
+    run = Run.create("video", "motion-class", video.PRESETS["motion-class"], tmp_path)
     run.finish()
-    assert "The run is of another task. Expected one of the task language model" in refused(
-        generate.main, ["A", "--run", str(run.folder)], capsys
+    assert "The model is of another task. Expected one of the task language-model" in refused(
+        generate, ["A", "--run", str(run.folder)], capsys
     )
 
 
 def test_export_says_what_it_wrote(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    export.main([])
+    commands.export(["language-model"])
     printed = capsys.readouterr().out
     assert "Wrote exports/nlp-own-language-model/1 " in printed
     assert f"--model_name=nlp --model_base_path={there}/exports/nlp-own-language-model" in printed
@@ -157,8 +195,37 @@ def test_export_says_what_it_wrote(there: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_vocabulary_of_a_run_is_kept(trained_run: Run) -> None:
-    _, subwords = load_language_model(trained_run)
-    assert Subwords(trained_run.read_json("vocabulary.json")).pieces == subwords.pieces
+    subwords = load_model(trained_run).subwords
+    assert Subwords(trained_run.read_json("description.json")["vocabulary"]).pieces == subwords.pieces
+
+
+def test_rows_are_compared_over_the_same_stretches() -> None:
+    """Parts of other lengths, as subwords and bytes are; a total alone says nothing of chance."""
+    random = np.random.default_rng(0)
+    lengths = random.integers(0, 9, 60_000)
+    model, total = Costs(random.uniform(1, 3, 60_000), lengths.astype(float)), int(lengths.sum())
+    worse = Costs(np.full(total, 1.5), np.ones(total))
+    ours, theirs = by_stretch(model, 5000), by_stretch(worse, 5000)
+    assert ours[0].sum() == pytest.approx(model.bits.sum()) and ours[1].sum() == theirs[1].sum() == total
+    assert abs(ours[1] - theirs[1]).max() < 9
+    assert compared(model, worse).startswith("significantly worse than the model: bits per character difference 1.")
+    assert compared(model, Costs(np.array([1e6]), np.array([float(total)]))) == ""
+
+
+@pytest.mark.parametrize("old, new", [("--slow", "slow_baselines"), ("--no_slow", "no_slow_baselines")])
+def test_old_options_of_the_evaluation_name_the_new_ones(
+    there: Path, old: str, new: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert f"Write {new!r} instead" in refused(commands.evaluate, ["language-model", old], capsys)
+
+
+def test_old_settings_are_read_and_refused_with_their_new_names(capsys: pytest.CaptureFixture[str]) -> None:
+    configuration = PRESETS["language-model"].replace(vocabulary={"minimum_count": 7})
+    old = configuration.to_json().replace('"minimum_count"', '"fewest"')
+    assert old != configuration.to_json()
+    assert LanguageModelConfiguration.from_json(old) == configuration
+    message = refused(commands.train, ["language-model", "--vocabulary.fewest", "7"], capsys)
+    assert "Write 'vocabulary.minimum_count' instead" in message
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -1,4 +1,4 @@
-"""What is made up: choices by definition, the same seed the same text, the beam against brute force."""
+"""Generation: choices by definition, rows that do not meet, the beam against brute force."""
 
 import itertools
 from collections.abc import Callable
@@ -8,15 +8,18 @@ import pytest
 import tensorflow as tf
 
 from pipelines.nlp.language_model import generation
+from pipelines.nlp.language_model.beam_search import beam_search
 from pipelines.nlp.language_model.config import LanguageModelConfiguration
 from pipelines.nlp.language_model.data import BOUNDARY
-from pipelines.nlp.language_model.generation import begin, generate, go_on, search, stream
+from pipelines.nlp.language_model.generation import advance, generate, prefill
 from pipelines.nlp.language_model.model import LanguageModel
-from pipelines.nlp.language_model.sampling import Options, SamplingConfiguration, choose, narrowed
+from pipelines.nlp.language_model.sampling import Options, SamplingConfiguration, narrowed, sample
 from pipelines.nlp.language_model.scoring import score
+from pipelines.nlp.language_model.serving import signatures
 from pipelines.nlp.language_model.text_statistics import Copies, distinct
 from pipelines.nlp.language_model.trained import build
 from pipelines.nlp.subwords import PADDING, RESERVED, Subwords
+from pipelines.served import Served
 
 Trained = tuple[LanguageModel, Subwords]
 NOTHING = tf.zeros((1, 0), tf.int32)
@@ -64,11 +67,24 @@ def test_what_was_written_becomes_less_probable():
 
 
 def test_draws_are_as_frequent_as_they_are_probable():
-    logits = tf.repeat(tf.constant([LOGITS]), 20_000, axis=0)
-    drawn = choose(logits, tf.zeros((20_000, 0), tf.int32), options(), tf.constant(0)).numpy()
+    """Over many steps of many seeds."""
+
+    @tf.function
+    def draws(how: Options) -> tf.Tensor:
+        def draw(place: tf.Tensor) -> tf.Tensor:
+            return sample(tf.constant([LOGITS]), NOTHING, how._replace(seed=place % 100), place // 100)[0]
+
+        return tf.map_fn(draw, tf.range(20_000))
+
+    drawn = draws(options()).numpy()
     np.testing.assert_allclose(np.bincount(drawn) / 20_000, [0.4, 0.3, 0.2, 0.1], atol=0.02)
-    most_probable = choose(logits[:3], tf.zeros((3, 0), tf.int32), options(temperature=0.0), tf.constant(0))
-    assert most_probable.numpy().tolist() == [0, 0, 0]
+
+
+def test_draws_of_equal_rows_are_equal_and_at_temperature_zero_the_most_probable():
+    rows, written = tf.repeat(tf.constant([LOGITS]), 3, axis=0), tf.zeros((3, 0), tf.int32)
+    alone = sample(rows[:1], written[:1], options(seed=4), tf.constant(5)).numpy()
+    assert sample(rows, written, options(seed=4), tf.constant(5)).numpy().tolist() == [alone[0]] * 3
+    assert sample(rows, written, options(temperature=0.0), tf.constant(0)).numpy().tolist() == [0, 0, 0]
 
 
 @pytest.mark.parametrize("changes", [{"temperature": -1.0}, {"top_p": 0.0}, {"top_k": -1}, {"repetition_penalty": 0.5}])
@@ -77,51 +93,38 @@ def test_choices_out_of_range_are_refused(changes):
         SamplingConfiguration(**changes)
 
 
-@pytest.mark.parametrize("prompt", ["", "The house", "🙂 שלום"])
-def test_stream_and_graph_draw_the_same_and_a_seed_decides(language_model: Trained, prompt: str) -> None:
-    model, subwords = language_model
-    configuration = SamplingConfiguration(length=30, seed=7)
-    streamed = "".join(stream(model, subwords, prompt, configuration))
-    encoded = subwords.encode(tf.constant([prompt])).to_tensor()
-    begun = begin(model, encoded, tf.shape(encoded)[1:])
-    drawn = tf.function(generate)(model, begun, Options.of(configuration), tf.constant(30))
-    assert subwords.decode(drawn).numpy()[0].decode() == streamed
-    assert "".join(stream(model, subwords, prompt, configuration)) == streamed
-    other = "".join(stream(model, subwords, prompt, configuration.replace(seed=8)))
-    assert other != streamed
-
-
 def test_prompts_of_different_lengths_do_not_meet(language_model: Trained) -> None:
     model, subwords = language_model
     prompts = ["", "A", "Errors say what happened, what was expected, how to fix it"]
     numbers = subwords.encode(tf.constant(prompts))
-    together = begin(model, numbers.to_tensor(), tf.cast(numbers.row_lengths(), tf.int32))
+    together = prefill(model, numbers.to_tensor(), tf.cast(numbers.row_lengths(), tf.int32))
     for row in range(len(prompts)):
         encoded = numbers[row][tf.newaxis]
-        alone = begin(model, encoded, tf.shape(encoded)[1:])
+        alone = prefill(model, encoded, tf.shape(encoded)[1:])
         np.testing.assert_allclose(together.logits[row], alone.logits[0], atol=1e-4)
         np.testing.assert_array_equal(together.written[row], alone.written[0])
-        after, apart = (go_on(model, each, tf.fill((rows,), 42)) for each, rows in ((together, 3), (alone, 1)))
+        after, apart = (
+            advance(model, each.state, each.written, tf.fill((rows,), 42)) for each, rows in ((together, 3), (alone, 1))
+        )
         np.testing.assert_allclose(after.logits[row], apart.logits[0], atol=1e-4)
 
 
 def test_ended_texts_stay_ended(language_model: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
     model, _ = language_model
     rows = tf.constant([[20, BOUNDARY, 21, 22], [30, 31, 32, 33]])
-    monkeypatch.setattr(generation, "choose", lambda logits, written, options, step: tf.gather(rows, step, axis=1))
-    begun = begin(model, tf.zeros((2, 0), tf.int32), tf.zeros(2, tf.int32))
+    monkeypatch.setattr(generation, "sample", lambda logits, written, options, step: tf.gather(rows, step, axis=1))
+    begun = prefill(model, tf.zeros((2, 0), tf.int32), tf.zeros(2, tf.int32))
     drawn = generate(model, begun, options(), tf.constant(4)).numpy()
     assert drawn.tolist() == [[20, PADDING, PADDING, PADDING], [30, 31, 32, 33]]
 
 
 def test_wide_beam_finds_the_most_probable_text(experiment: Callable[..., LanguageModelConfiguration]) -> None:
     """Against all texts of three bytes of a tiny alphabet."""
-    subwords = Subwords([chr(byte) for byte in range(256)])
-    model = build(experiment(), subwords.size)
+    model = build(experiment(), [chr(byte) for byte in range(256)])
     for weight in model.trainable_variables:
         weight.assign(tf.random.stateless_normal(weight.shape, (3, 4)))
     letters = [RESERVED + ord(letter) for letter in "abcd"]
-    bias = np.full(subwords.size, -1e9, np.float32)
+    bias = np.full(model.size, -1e9, np.float32)
     bias[[*letters, BOUNDARY]] = 0, 0.5, 1, 1.5, -2
     model.bias.assign(bias)
     documents = [np.array(word, np.int32) for length in range(4) for word in itertools.product(letters, repeat=length)]
@@ -129,12 +132,13 @@ def test_wide_beam_finds_the_most_probable_text(experiment: Callable[..., Langua
     for document, scored in zip(documents, score(model, documents), strict=True):
         kept = scored.nats if len(document) < 3 else scored.nats[:3]  # cut off, not ended
         scores["".join(chr(number - RESERVED) for number in document)] = -kept.sum()
-    found = [each for each in search(model, subwords, "", 3, beam_width=200) if each[1] > -1e6]
+    served = Served(signatures(model))
+    found = [each for each in beam_search(served, "", 3, beam_width=200) if each.log_probability > -1e6]
     assert len(found) == len(scores)
     for text, probability in found:
         assert probability == pytest.approx(scores[text], abs=1e-4)
     assert found[0][0] == max(scores, key=scores.__getitem__)
-    narrow = search(model, subwords, "", 3, beam_width=2)
+    narrow = beam_search(served, "", 3, beam_width=2)
     assert narrow[0][1] <= found[0][1] + 1e-4 and len(narrow) == 2
 
 

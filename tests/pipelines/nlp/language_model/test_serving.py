@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from pipelines.nlp.language_model import serving
 from pipelines.nlp.language_model.export import export_run
-from pipelines.nlp.language_model.generation import stream
 from pipelines.nlp.language_model.model import LanguageModel
+from pipelines.nlp.language_model.predictor import load
 from pipelines.nlp.language_model.sampling import SamplingConfiguration
 from pipelines.nlp.language_model.scoring import score
 from pipelines.nlp.subwords import Subwords
@@ -57,12 +57,13 @@ def test_elsewhere_a_text_is_as_probable(
 
 
 def test_elsewhere_a_seed_makes_the_same_text(
-    exported: Path, language_model: Trained, answer_elsewhere: Callable[..., Any]
+    exported: Path, trained_run: Run, answer_elsewhere: Callable[..., Any]
 ) -> None:
     how = SamplingConfiguration(length=20, temperature=0.9, top_k=30, top_p=0.9, repetition_penalty=1.2, seed=5)
-    request = {"prompt": ["The house"], **how.model_dump()}
+    request = {"prompt": ["The house", "The"], **how.model_dump()}
     found = answer_elsewhere(exported, ("generate", request))
-    assert found["text"] == ["".join(stream(*language_model, "The house", how))]
+    predictor = load(trained_run)
+    assert found["text"] == ["".join(predictor.pieces(prompt, how)) for prompt in ("The house", "The")]
 
 
 @pytest.mark.parametrize("sizes", [[1000], [1, 2, 3, 4, 5, 1000], [7] * 40, [3] * 300])
@@ -76,18 +77,18 @@ def test_elsewhere_pieces_are_worth_what_the_whole_is(
 
 
 def test_a_window_is_no_limit(language_model: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
-    model, subwords = language_model
-    whole = serving.probability(model, subwords, tf.constant(TEXTS))["log_probability"]
+    model, _ = language_model
+    whole = serving.probability(model, tf.constant(TEXTS))["log_probability"]
     monkeypatch.setattr(serving, "WINDOW", 5)
     np.testing.assert_allclose(
-        serving.probability(model, subwords, tf.constant(TEXTS))["log_probability"], whole, rtol=1e-4, atol=1e-3
+        serving.probability(model, tf.constant(TEXTS))["log_probability"], whole, rtol=1e-4, atol=1e-3
     )
 
 
 def test_batch_order_does_not_change_an_answer(language_model: Trained) -> None:
-    model, subwords = language_model
-    found = serving.probability(model, subwords, tf.constant(TEXTS))["log_probability"].numpy()
-    again = serving.probability(model, subwords, tf.constant(TEXTS[::-1]))["log_probability"].numpy()
+    model, _ = language_model
+    found = serving.probability(model, tf.constant(TEXTS))["log_probability"].numpy()
+    again = serving.probability(model, tf.constant(TEXTS[::-1]))["log_probability"].numpy()
     np.testing.assert_allclose(found, again[::-1], rtol=1e-5, atol=1e-4)
 
 

@@ -14,7 +14,7 @@ from pipelines.nlp.language_model.data import BOUNDARY
 from pipelines.nlp.language_model.model import LanguageModel, State, flat
 from pipelines.nlp.text_files import TextDataError
 from pipelines.optimization import TrainingConfiguration, TrainingStep
-from pipelines.runs import Run
+from pipelines.runs import Run, RunError
 
 Experiment = Callable[..., LanguageModelConfiguration]
 REPOSITORY = Path(__file__).parents[4]
@@ -53,7 +53,7 @@ def test_one_step_moves_every_trainable_weight(
     experiment: Experiment, network: dict[str, object], mixed_precision: bool
 ) -> None:
     configuration = experiment(network=network, training={"mixed_precision": mixed_precision})
-    sets, model = train.prepare(configuration)
+    sets, model, *_ = train.prepare(configuration)
     batch = first_batch(sets, configuration)
     before = [weight.numpy() for weight in model.trainable_variables]
     stepper(model, batch, 0.01, 10)(batch)
@@ -63,7 +63,7 @@ def test_one_step_moves_every_trainable_weight(
 
 def test_a_batch_can_be_overfitted(experiment: Experiment) -> None:
     configuration = experiment(network={"units": 64, "width": 32, "contexts": 0}, data={"batch_size": 2})
-    sets, model = train.prepare(configuration)
+    sets, model, *_ = train.prepare(configuration)
     batch = first_batch(sets, configuration)
     step = stepper(model, batch, 0.02, 150)
     first = float(train.batch_loss(model, batch, False))
@@ -95,7 +95,7 @@ def test_windows_go_on_where_the_ones_before_ended(experiment: Experiment) -> No
 
 def test_state_goes_on_from_window_to_window(experiment: Experiment) -> None:
     configuration = experiment()
-    sets, model = train.prepare(configuration)
+    sets, model, *_ = train.prepare(configuration)
     batches = list(data.training_batches(sets.training, configuration.data, 0, 0).take(2))
     for batch in batches:
         train.batch_loss(model, batch, True)
@@ -114,13 +114,13 @@ def test_a_seed_decides_every_weight_and_what_is_dropped(experiment: Experiment)
     configuration = experiment(network={"weight_dropout": 0.2, "dropout": 0.2, "context_dropout": 0.2})
     losses = []
     for seed in (0, 0, 1):
-        sets, model = train.prepare(configuration.replace(seed=seed))
+        sets, model, *_ = train.prepare(configuration.replace(seed=seed))
         losses.append(float(train.batch_loss(model, first_batch(sets, configuration), True)))
     assert losses[0] == losses[1] != losses[2]
 
 
 def test_what_is_not_finite_is_not_carried(experiment: Experiment) -> None:
-    _, model = train.prepare(experiment())
+    model = train.prepare(experiment()).model
     state = model.initial_state(4)
     model.carry(State([[tf.fill(part.shape, np.nan) for part in layer] for layer in state.recurrent], state.recent))
     assert all(np.isfinite(weight.numpy()).all() for weight in model.carried)
@@ -135,22 +135,34 @@ def test_nothing_is_learned_from_other_splits(experiment: Experiment, text_file:
     found = []
     for path in (text_file, other):
         configuration = experiment(data={"path": str(path)})
-        sets, _ = train.prepare(configuration)
+        sets = train.prepare(configuration).sets
         found.append((sets.subwords.to_json(), first_batch(sets, configuration)["numbers"].numpy()))
         assert sets.corpus.test[0].text.strip() != ""
     assert found[0][0] == found[1][0]
     np.testing.assert_array_equal(found[0][1], found[1][1])
 
 
-def test_changed_text_is_refused_on_resume(experiment: Experiment, tmp_path: Path) -> None:
-    configuration = experiment()
-    run = Run.create("nlp", "own-language-model", configuration, tmp_path)
-    sets, _ = train.prepare(configuration)
-    train.record(run, sets)
-    train.record(run, sets)
-    smaller, _ = train.prepare(experiment(vocabulary={"size": 350}))
-    with pytest.raises(TextDataError, match=r"without RESUME=1\. Received: 350 subwords"):
-        train.record(run, smaller)
+def test_changed_text_is_refused_on_resume(experiment: Experiment, text_file: Path, tmp_path: Path) -> None:
+    """Other words, so another vocabulary; nothing that was trained is lost."""
+    changed = tmp_path / "changed.txt"
+    changed.write_text(text_file.read_text(encoding="utf-8"), encoding="utf-8")
+    configuration = experiment(data={"path": str(changed)})
+    run = Run.create("nlp", "own-language-model", configuration, tmp_path / "runs")
+    vocabulary = train.prepare(configuration).description["vocabulary"]
+    run.write_json("description.json", {"vocabulary": vocabulary, "fingerprint": "of other text"})
+    run.append_history({"epoch": 1})
+    changed.write_text("Quite other words zebra quux \n" * 3000, encoding="utf-8")
+    with pytest.raises(RunError, match=r"have changed.*start a new run.*Received: .*vocabulary: .* before, .* now"):
+        train.train(run, configuration)
+    assert run.read_json("description.json")["vocabulary"] == vocabulary
+
+
+def test_what_is_refused_leaves_no_run_behind(experiment: Experiment, tmp_path: Path) -> None:
+    configuration = experiment(data={"path": str(tmp_path / "missing.txt")})
+    run = Run.create("nlp", "refused", configuration, tmp_path / "runs")
+    with pytest.raises(TextDataError, match=r"missing.txt does not exist"):
+        train.train(run, configuration)
+    assert not run.folder.exists()
 
 
 @pytest.mark.slow
@@ -163,4 +175,4 @@ def test_killed_and_resumed_equals_uninterrupted(
         "--network.width 8 --network.contexts 32 --network.dropout 0.2 --network.embedding_dropout 0.1 "
         "--network.weight_dropout 0.2 --network.context_dropout 0.2 --training.epochs 3"
     )
-    whole_and_resumed("nlp", "own-language-model", changes)
+    whole_and_resumed("language-model", "own-language-model", changes)

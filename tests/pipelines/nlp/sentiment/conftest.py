@@ -64,19 +64,13 @@ def experiment(table: Path) -> Callable[..., SentimentConfiguration]:
     def changed(**changes: Any) -> SentimentConfiguration:
         configuration = SentimentConfiguration().replace(
             data={"source": "own", "path": str(table), "text": "review", "label": "stars", "rating": "score"},
-            network={"units": 8, "embedding": 8, "pieces": 50, "members": 1, "fewest": 1, "word_dropout": 0.1},
+            network={"units": 8, "embedding": 8, "pieces": 50, "members": 1, "minimum_count": 1, "word_dropout": 0.1},
             training={"epochs": 3, "learning_rate": 0.02, "weight_average_decay": 0.0},
         )
         configuration = configuration.replace(network={"embedding_dropout": 0.1, "dropout": 0.1})
         return configuration.replace(**changes)
 
     return changed
-
-
-@pytest.fixture(scope="session")
-def runs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of all runs, to be given as UNROLLED_RUNS."""
-    return tmp_path_factory.mktemp("runs")
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,7 @@
 """The README's commands on a small table; what a server does with the export, elsewhere."""
 
+import gzip
+import io
 import json
 import os
 import re
@@ -7,17 +9,18 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from pipelines import commands, predictors
 from pipelines.configuration import ConfigurationError
-from pipelines.nlp import judge
 from pipelines.nlp.sentiment import evaluate
 from pipelines.nlp.sentiment.config import SentimentConfiguration
 from pipelines.nlp.sentiment.export import export_run, model_card
-from pipelines.nlp.sentiment.trained import load_classifier, read_texts
+from pipelines.nlp.sentiment.trained import load_model, read_texts
 from pipelines.nlp.text_files import TextDataError
 from pipelines.runs import Run
 
@@ -27,14 +30,14 @@ TEXTS = ["so lovely a w1", "Awful w3 !", "", "😀 שלום فيلم", "w1 " * 5
 
 def call(*arguments: str, runs: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"UNROLLED_RUNS": str(runs), "PYTHONPATH": str(REPOSITORY)}
-    command = [sys.executable, "-m", *arguments]
+    command = [sys.executable, "-m", "pipelines", *arguments]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 
 def test_exported_equals_in_memory(trained_run: Run, tmp_path: Path, answer_elsewhere: Callable[..., Any]) -> None:
     model = export_run(trained_run, tmp_path / "exports")
     assert model == tmp_path / "exports" / "nlp-opinions" / "1"
-    classifier = load_classifier(trained_run)
+    classifier = load_model(trained_run)
     probabilities, ratings = read_texts(classifier, TEXTS)
     program = "answer = [plain(ask('serving_default', {'text': texts})) for texts in request]"
     together, alone = answer_elsewhere(model, [TEXTS, TEXTS[:1]], program)
@@ -58,7 +61,7 @@ def test_evaluation_writes_table_page_and_plots(trained_run: Run) -> None:
         assert f"<h2>{title}</h2>" in page
     assert "exactly 0" not in page and "another set" not in page, "the user's own texts"
     words = page.partition("Words that decided")[2]
-    assert any(word in words.partition("They speak against it")[0] for word in ("superb", "lovely", "bright"))
+    assert any(word in words.partition("Words against")[0] for word in ("superb", "lovely", "bright"))
     assert (trained_run.folder / "calibration.png").stat().st_size > 1000
 
 
@@ -82,29 +85,81 @@ def test_other_labels_are_not_evaluated(
         evaluate.evaluate(trained_run)
 
 
-def test_judge_says_what_it_read(trained_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    judge.main(["--run", str(trained_run.folder), "--", "--help me", "so lovely", "w1 " * 500])
-    printed = capsys.readouterr().out
-    assert "--help me" in printed and printed.count("w1") <= 100
-    assert "of the 500 words of text 3 the first 400 were read" in printed and "Judged 3 texts with" in printed
-    judge.main(["fine", "--run", str(trained_run.folder)])
-    assert "Judged 1 text with" in capsys.readouterr().out
+@pytest.fixture
+def latest(trained_run: Run, runs_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The trained run, as the latest."""
+    monkeypatch.setenv("UNROLLED_RUNS", str(runs_folder))
+    return trained_run
+
+
+def test_labels_are_printed_and_what_was_not_read_is_reported(latest: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    commands.answer("classify", ["--run", str(latest.folder), "--", "--help me", "so lovely", "w1 " * 500])
+    printed = capsys.readouterr()
+    assert "--help me" in printed.out and printed.out.count("w1") <= 100
+    assert "only the first 400 words were read of 1 text: text 3 (500 words)" in printed.err
+    assert f"Classified 3 texts with {latest.folder}" in printed.err
+    commands.answer("classify", ["superb"])
+    printed = capsys.readouterr()
+    assert re.search(r"superb +│ great +│ +[01]\.\d\d +│ +\d\.\d", printed.out)
+    assert "Classified 1 text with" in printed.err and "only the first" not in printed.err
+
+
+def test_a_file_and_standard_input_have_a_text_a_line(
+    latest: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = "so lovely\n\nawful 😀\n \nsolid\n".encode()
+    (tmp_path / "texts.txt.gz").write_bytes(gzip.compress(content))
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(content)))
+    found = []
+    for arguments in (["--file", str(tmp_path / "texts.txt.gz")], ["-"]):
+        commands.answer("classify", [*arguments, "--format", "json"])
+        printed = capsys.readouterr()
+        assert "Note: 2 blank lines left out: 2, 4" in printed.err and "Classified 3 texts" in printed.err
+        found.append([json.loads(line) for line in printed.out.splitlines()])  # nothing else is there
+    assert found[0] == found[1]
+    assert [(each["text"], each["label"]) for each in found[0]] == [
+        ("so lovely", "great"),
+        ("awful 😀", "bad"),
+        ("solid", "fine"),
+    ]
+    for each in found[0]:
+        assert each.keys() == {"text", "label", "probabilities", "rating"}
+        assert sum(each["probabilities"].values()) == pytest.approx(1) and np.isfinite(each["rating"])
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "Expected at least one text"),
-        ([""], "nothing to judge in an empty text.*Received: text 1 of 1"),
+        ([], 'There is no text.*unrolled classify "A good one!".*Received: no text'),
+        ([""], "empty text cannot be classified.*Received: text 1 of 1"),
         (["good", " "], "Received: text 2 of 2"),
         (["caf\udce9"], "Text 1 is not UTF-8"),
         (["--help me"], "goes last, after --. Received: '--help me'"),
+        (["good", "--file", "texts.txt"], "Both texts and a file.*Received: 1 texts and texts.txt"),
+        (["--file", "missing.txt"], "missing.txt does not exist"),
     ],
 )
-def test_judge_refuses(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises((ConfigurationError, SystemExit)) as raised:
-        judge.main(arguments)
+def test_bad_texts_are_refused_before_the_model_is_loaded(
+    arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("MAKELEVEL", raising=False)
+    monkeypatch.setattr(predictors, "load", lambda *_: pytest.fail("the model was loaded"))
+    with pytest.raises((ConfigurationError, TextDataError, SystemExit)) as raised:
+        commands.answer("classify", arguments)
     assert re.search(message, str(raised.value) + capsys.readouterr().err)
+
+
+def test_the_latest_run_is_exported_and_answers(
+    latest: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commands.export(["sentiment", "--folder", str(tmp_path / "exports")])
+    folder = tmp_path / "exports" / "nlp-opinions"
+    assert f"Wrote {folder / '1'} (SavedModel" in capsys.readouterr().out
+    printed = []
+    for arguments in (["so lovely", "awful"], ["so lovely", "awful", "--run", str(folder)]):
+        commands.answer("classify", arguments)
+        printed.append(capsys.readouterr().out)
+    assert printed[0] == printed[1] and "great" in printed[0]
 
 
 @pytest.mark.slow
@@ -112,21 +167,21 @@ def test_commands_on_a_small_table(table: Path, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     data = ["--data.path", str(table), "--data.text", "review", "--data.label", "stars"]
     small = ["--network.units", "8", "--network.embedding", "8", "--network.pieces", "50", "--training.epochs", "1"]
-    trained = call("pipelines.nlp.train", "own-sentiment", *data, *small, "--evaluate", runs=runs, folder=tmp_path)
+    trained = call("train", "sentiment", "own-sentiment", *data, *small, "--evaluate", runs=runs, folder=tmp_path)
     assert trained.returncode == 0, trained.stderr
     assert "Learning bad, fine, great from texts" in trained.stdout and "logistic regression" in trained.stdout
     for command, wanted in (
-        (("pipelines.nlp.evaluate", "--split", "validation"), "report-validation.html"),
-        (("pipelines.nlp.judge", "so lovely", "awful"), "Judged 2 texts with"),
-        (("pipelines.nlp.export",), "nlp-own-sentiment/1 (SavedModel"),
+        (("evaluate", "sentiment", "--split", "validation"), "report-validation.html"),
+        (("classify", "so lovely", "awful"), "Classified 2 texts with"),
+        (("export", "sentiment"), "nlp-own-sentiment/1 (SavedModel"),
     ):
         done = call(*command, runs=runs, folder=tmp_path)
         assert done.returncode == 0, done.stderr
-        assert wanted in done.stdout
+        assert wanted in done.stdout + done.stderr
     for command, message in (
-        (("pipelines.nlp.judge",), "There is nothing to judge"),
-        (("pipelines.nlp.train", "own-sentiment"), "data.path: texts of your own are wanted"),
-        (("pipelines.nlp.train", "own-sentiment", *data[:3], "revew", *data[4:]), "did you mean 'review'"),
+        (("classify",), "There is no text"),
+        (("train", "sentiment", "own-sentiment"), "data.path: texts of your own are wanted"),
+        (("train", "sentiment", "own-sentiment", *data[:3], "revew", *data[4:]), "did you mean 'review'"),
     ):
         done = call(*command, runs=runs, folder=tmp_path)
         assert done.returncode == 1 and message in done.stderr and "Traceback" not in done.stderr

@@ -11,9 +11,10 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from pipelines.configuration import ConfigurationError
+from pipelines.configuration import ConfigurationError, parse_command_line
 from pipelines.nlp.sentiment import data, sources, train
 from pipelines.nlp.sentiment.config import PRESETS, SentimentConfiguration
+from pipelines.nlp.sentiment.pretraining import texts_of
 from pipelines.nlp.sentiment.sources import DataConfiguration, Example, open_source
 from pipelines.nlp.sentiment.words import Words
 from pipelines.nlp.text_files import TextDataError
@@ -110,7 +111,7 @@ def test_a_rating_that_is_nan_is_named(
     table = write_table(tmp_path / "a.csv", [("fine", "a", "nan"), ("good", "a", ""), ("bad", "b", 1)])
     open_source(own(table, rating="score"))
     printed = capsys.readouterr().out
-    assert "1 rating written as no number" in printed and f"{table}, line 2" in printed and "line 3" not in printed
+    assert "1 rating given as nan" in printed and f"{table}, line 2" in printed and "line 3" not in printed
     with pytest.raises(TextDataError, match=r"line 2: the rating is no number.*Received: 'inf'"):
         open_source(own(write_table(table, [("fine", "a", "inf")]), rating="score"))
 
@@ -160,10 +161,10 @@ def test_long_texts_are_cut_off_and_counted_or_refused(
 ) -> None:
     rows = [*make_opinions(100), ("word " * 50, "bad", 1.0)]
     table = write_table(tmp_path / "a.csv", rows)
-    sets = data.load(own(table, longest=20))
+    sets = data.load(own(table, maximum_words=20))
     assert any("1 text of more than 20 words" in note and "line 102 (50 words)" in note for note in sets.notes)
-    with pytest.raises(TextDataError, match=r"more than 20 words. Raise --data.longest.*line 102 \(50 words\)"):
-        data.load(own(table, longest=20, too_long="refuse"))
+    with pytest.raises(TextDataError, match=r"more than 20 words. Raise --data.maximum_words.*line 102 \(50 words\)"):
+        data.load(own(table, maximum_words=20, too_long="refuse"))
 
 
 def test_bad_labels_are_refused(tmp_path: Path, make_opinions: Callable[..., list], write_table: WriteTable) -> None:
@@ -213,6 +214,25 @@ def test_settings_that_do_not_fit(changes: dict[str, str], message: str) -> None
         open_source(DataConfiguration(**changes))
 
 
+@pytest.mark.parametrize(
+    ("option", "renamed"),
+    [
+        ("data.longest", "data.maximum_words"),
+        ("network.fewest", "network.minimum_count"),
+        ("pretraining.fewest", "pretraining.minimum_count"),
+    ],
+)
+def test_settings_of_earlier_versions_are_read_but_not_taken(
+    option: str, renamed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    part, name = option.split(".")
+    old = SentimentConfiguration.from_json(json.dumps({part: {name: 7}}))
+    assert getattr(getattr(old, part), renamed.split(".")[1]) == 7
+    with pytest.raises(SystemExit):
+        parse_command_line(PRESETS, [f"--{option}", "7"], "train", "")
+    assert f"has a new name. Expected '{renamed}'" in capsys.readouterr().err
+
+
 def test_batches_hold_every_text_and_are_the_same_again(experiment: Experiment) -> None:
     sets = data.load(experiment().data)
     words = Words(["bad"], pieces=20)
@@ -239,7 +259,8 @@ def test_the_test_split_changes_nothing_that_is_learned(
     experiment: Experiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configuration = experiment(pretraining={"texts": ("training",)})
-    sets, unlabelled, classifier = train.prepare(configuration)
+    sets, classifier, *_ = train.prepare(configuration)
+    unlabelled = texts_of(configuration.pretraining, sets.splits["train"])
     original = data.open_source
 
     def changed(configuration: DataConfiguration) -> dict[str, list[Example]]:
@@ -248,7 +269,8 @@ def test_the_test_split_changes_nothing_that_is_learned(
         return splits | {"test": members[::-1]}
 
     monkeypatch.setattr(data, "open_source", changed)
-    other_sets, other_unlabelled, other = train.prepare(configuration)
+    other_sets, other, *_ = train.prepare(configuration)
+    other_unlabelled = texts_of(configuration.pretraining, other_sets.splits["train"])
     assert other_sets.splits["test"] != sets.splits["test"]
     assert other.words.vocabulary == classifier.words.vocabulary and unlabelled == other_unlabelled
     for one, two in zip(classifier.variables, other.variables, strict=True):

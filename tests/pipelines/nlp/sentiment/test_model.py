@@ -10,8 +10,9 @@ from scipy.special import log_softmax, softmax
 from data.word_vectors import DIMENSIONS
 from pipelines.nlp.sentiment.explanation import Explanation, explain, strongest
 from pipelines.nlp.sentiment.model import Classifier, fit_temperature
-from pipelines.nlp.sentiment.network import NetworkConfiguration, hide
+from pipelines.nlp.sentiment.network import NetworkConfiguration, mask_words
 from pipelines.nlp.sentiment.sources import Example
+from pipelines.nlp.sentiment.train import batch_loss
 from pipelines.nlp.sentiment.trained import read_texts
 from pipelines.nlp.sentiment.words import UNKNOWN, Words
 
@@ -20,7 +21,7 @@ TEXTS = ["bad", "a good film, really good", "", "😀 שלום", "not so good bu
 
 def classifier(rated: bool = True, labels: tuple[str, ...] = ("a", "b", "c"), **changes: Any) -> Classifier:
     settings = {"units": 5, "embedding": 4, "members": 2, "pooling": ("attention", "max", "mean")} | changes
-    words = Words(["good", "bad", "not"], longest=6, pieces=settings.get("pieces", 30))
+    words = Words(["good", "bad", "not"], maximum_words=6, pieces=settings.get("pieces", 30))
     return Classifier(NetworkConfiguration(**settings), words, labels, rated, seed=1).build_weights()
 
 
@@ -32,7 +33,7 @@ def test_padding_and_company_never_change_an_answer(changes: dict[str, Any]) -> 
     backwards = model.read(tf.constant(TEXTS[::-1]))
     encoded = model.words(tf.constant(TEXTS))
     words, pieces = tf.pad(encoded.words, [[0, 0], [0, 7]]), tf.pad(encoded.pieces, [[0, 0], [0, 7], [0, 0]])
-    padded = model.judge(words, pieces, encoded.lengths)
+    padded = model.probabilities(words, pieces, encoded.lengths)
     for part in (0, 1):
         expected = np.concatenate([each[part] for each in alone])
         np.testing.assert_allclose(together[part], expected, atol=1e-6)
@@ -50,11 +51,11 @@ def test_what_stands_at_padding_counts_for_nothing() -> None:
     beyond = ~tf.sequence_mask(encoded.lengths, tf.shape(encoded.words)[1])
     words, pieces = tf.where(beyond, 3, encoded.words), tf.where(beyond[..., tf.newaxis], 5, encoded.pieces)
     np.testing.assert_allclose(
-        model.judge(words, pieces, encoded.lengths), model.read(tf.constant(TEXTS))[0], atol=1e-6
+        model.probabilities(words, pieces, encoded.lengths), model.read(tf.constant(TEXTS))[0], atol=1e-6
     )
 
 
-def test_words_beyond_the_longest_do_not_count() -> None:
+def test_words_beyond_the_maximum_do_not_count() -> None:
     model = classifier()
     one, other = model.read(tf.constant(["a b c d e f g h", "a b c d e f good bad"]))[0]
     np.testing.assert_allclose(one, other, atol=1e-6)
@@ -107,10 +108,10 @@ def test_the_loss_is_the_mean_over_what_is_known() -> None:
         "label": tf.constant([1, -1, 2]),
         "rating": tf.constant([1.0, 4.0, np.nan]),
     }
-    (opinion,) = model(encoded.words, encoded.pieces, encoded.lengths)
-    entropy = -log_softmax(opinion.logits.numpy(), axis=1)[[0, 2], [1, 2]].mean()
-    error = np.mean((opinion.rating.numpy()[:2] - [-1.0, 2.0]) ** 2)
-    np.testing.assert_allclose(model.batch_loss(batch, training=False), entropy + 0.5 * error, rtol=1e-5)
+    (output,) = model(encoded.words, encoded.pieces, encoded.lengths)
+    entropy = -log_softmax(output.logits.numpy(), axis=1)[[0, 2], [1, 2]].mean()
+    error = np.mean((output.rating.numpy()[:2] - [-1.0, 2.0]) ** 2)
+    np.testing.assert_allclose(batch_loss(model, batch, training=False), entropy + 0.5 * error, rtol=1e-5)
 
 
 def test_words_start_with_what_is_true_of_their_texts() -> None:
@@ -137,14 +138,14 @@ def test_words_start_with_what_is_true_of_their_texts() -> None:
 def test_members_are_averaged_and_cooled() -> None:
     model = classifier()
     encoded = model.words(tf.constant(TEXTS))
-    opinions = model(*encoded[:3])
-    mean = np.mean([softmax(opinion.logits.numpy(), axis=1) for opinion in opinions], axis=0)
+    outputs = model(*encoded[:3])
+    mean = np.mean([softmax(output.logits.numpy(), axis=1) for output in outputs], axis=0)
     model.temperature.assign(2.0)
-    answer = model.answer(encoded)
-    np.testing.assert_allclose(answer.probabilities, np.sqrt(mean) / np.sqrt(mean).sum(1, keepdims=True), rtol=1e-5)
-    np.testing.assert_allclose(answer.rating, np.mean([each.rating for each in opinions], axis=0), rtol=1e-5)
-    assert classifier(rated=False).answer(encoded).rating is None
-    assert classifier(rating_weight=0.0).answer(encoded).rating is None
+    prediction = model.classify(encoded)
+    np.testing.assert_allclose(prediction.probabilities, np.sqrt(mean) / np.sqrt(mean).sum(1, keepdims=True), rtol=1e-5)
+    np.testing.assert_allclose(prediction.rating, np.mean([each.rating for each in outputs], axis=0), rtol=1e-5)
+    assert classifier(rated=False).classify(encoded).rating is None
+    assert classifier(rating_weight=0.0).classify(encoded).rating is None
 
 
 def test_the_temperature_is_better_than_others() -> None:
@@ -167,14 +168,14 @@ def test_explanations_are_differences_of_log_odds() -> None:
     assert explanation.words == ["not", "a", "good", "one"]
 
     def odds(encoded: tuple[tf.Tensor, ...]) -> float:
-        negative, positive = model.judge(*encoded).numpy()[0]
+        negative, positive = model.probabilities(*encoded).numpy()[0]
         return float(np.log(positive / negative))
 
     encoded = model.words(tf.constant(["not a good one"]))
     for place, effect in enumerate(explanation.effects):
-        hidden = hide(encoded.words, encoded.pieces, tf.one_hot([place], 4) > 0)
-        assert hidden[0][0, place] == UNKNOWN and not hidden[1][0, place].numpy().any()
-        np.testing.assert_allclose(effect, odds(encoded[:3]) - odds((*hidden, encoded.lengths)), atol=1e-4)
+        masked = mask_words(encoded.words, encoded.pieces, tf.one_hot([place], 4) > 0)
+        assert masked[0][0, place] == UNKNOWN and not masked[1][0, place].numpy().any()
+        np.testing.assert_allclose(effect, odds(encoded[:3]) - odds((*masked, encoded.lengths)), atol=1e-4)
     assert explain(model, "", 1).words == []
 
 

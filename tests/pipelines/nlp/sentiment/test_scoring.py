@@ -15,23 +15,23 @@ from pipelines.nlp.sentiment.sources import Example
 
 
 @pytest.fixture
-def judged() -> tuple[Answers, Truth]:
+def answered() -> tuple[Answers, Truth]:
     random = np.random.default_rng(0)
     labels = random.integers(-1, 3, 200)
     probabilities = random.dirichlet(np.ones(3), 200)
     ratings = np.where(random.random(200) < 0.1, np.nan, labels + random.normal(0, 1, 200))
-    said = ratings + random.normal(0, 1, 200)
-    return Answers(probabilities.argmax(axis=1), probabilities, np.nan_to_num(said)), Truth(labels, ratings)
+    predicted = ratings + random.normal(0, 1, 200)
+    return Answers(probabilities.argmax(axis=1), probabilities, np.nan_to_num(predicted)), Truth(labels, ratings)
 
 
-def test_metrics_are_those_of_scikit_learn(judged: tuple[Answers, Truth]) -> None:
-    answers, truth = judged
+def test_metrics_are_those_of_scikit_learn(answered: tuple[Answers, Truth]) -> None:
+    answers, truth = answered
     found = metrics(answers, truth, 3)
     known, rated = truth.labels >= 0, np.isfinite(truth.ratings)
-    true, said = truth.labels[known], answers.labels[known]
+    true, predicted = truth.labels[known], answers.labels[known]
     expected = {
-        "accuracy": np.mean(true == said),
-        "macro_f1": f1_score(true, said, average="macro"),
+        "accuracy": np.mean(true == predicted),
+        "macro_f1": f1_score(true, predicted, average="macro"),
         "cross_entropy": log_loss(true, answers.probabilities[known]),
         "mae": np.mean(np.abs(answers.ratings - truth.ratings)[rated]),
         "correlation": pearsonr(answers.ratings[rated], truth.ratings[rated])[0],
@@ -67,18 +67,18 @@ def test_baselines_learn_from_training_and_choose_on_validation(
     sets = data.load(experiment().data)
     texts = [example.text for example in sets.splits["test"]]
     true, _ = data.truth(sets.splits["test"], sets.labels)
-    judges = baselines.available(sets)
-    assert list(judges) == ["majority", "naive Bayes", "logistic regression"]
+    methods = baselines.available(sets)
+    assert list(methods) == ["majority", "naive Bayes", "logistic regression"]
     changed = Sets(sets.splits | {"test": []}, sets.labels, [])
-    for (name, (_, judge)), (_, again) in zip(judges.items(), baselines.available(changed).values(), strict=True):
-        answers = judge(texts)
+    for (name, (_, method)), (_, again) in zip(methods.items(), baselines.available(changed).values(), strict=True):
+        answers = method(texts)
         np.testing.assert_array_equal(answers.labels, again(texts).labels)
         np.testing.assert_allclose(answers.probabilities.sum(axis=1), 1)
         np.testing.assert_array_equal(answers.probabilities.argmax(axis=1), answers.labels)
         accuracy = np.mean(answers.labels == true)
         assert accuracy < 0.6 if name == "majority" else accuracy > 0.7, name
     mean = np.mean([example.rating for example in sets.splits["train"]])
-    np.testing.assert_allclose(judges["majority"][1](["x"]).ratings, [mean], rtol=1e-5)
+    np.testing.assert_allclose(methods["majority"][1](["x"]).ratings, [mean], rtol=1e-5)
 
 
 def test_polar_baselines() -> None:
@@ -89,10 +89,10 @@ def test_polar_baselines() -> None:
         for word, rating in words.items()
     ]
     sets = Sets(dict.fromkeys(("train", "validation", "test"), examples), ("negative", "positive"), [])
-    judges = baselines.available(sets)
-    assert {"VADER", "ridge regression"} <= judges.keys()
+    methods = baselines.available(sets)
+    assert {"VADER", "ridge regression"} <= methods.keys()
     for name in ("VADER", "ridge regression"):
-        answers = judges[name][1](["great and good", "awful, bad"])
+        answers = methods[name][1](["great and good", "awful, bad"])
         np.testing.assert_array_equal(answers.labels, [1, 0])
         assert answers.ratings[0] > 1 > -1 > answers.ratings[1]
     assert baselines.polar_places(("positive", "neutral", "negative")) is None
@@ -105,11 +105,11 @@ def test_rows_of_other_sets_are_of_all_their_texts(monkeypatch: pytest.MonkeyPat
         evaluate, "rated_snippets", lambda name: {"train": examples, "validation": examples[:1], "test": examples[1:]}
     )
 
-    def always(label: int) -> baselines.Judge:
+    def always(label: int) -> baselines.Classify:
         return lambda texts: Answers(np.full(len(texts), label), ratings=np.zeros(len(texts)))
 
-    judges = {"model": ("", always(1)), "majority": ("", always(0)), "logistic regression": ("", always(0))}
-    rows = evaluate.rows_abroad(judges, ["tweets", "products"], labels)
+    methods = {"model": ("", always(1)), "majority": ("", always(0)), "logistic regression": ("", always(0))}
+    rows = evaluate.out_of_domain_rows(methods, ["tweets", "products"], labels)
     assert [row.name for row in rows] == [
         *("model, tweets", "logistic regression, tweets", "model, products", "logistic regression, products"),
     ]

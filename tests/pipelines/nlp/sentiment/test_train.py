@@ -1,46 +1,50 @@
-"""Training: it learns, it moves every weight, it goes on after a kill as if nothing had happened."""
+"""Training: it learns, it moves every weight, it resumes after a kill as if nothing had happened."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipelines.nlp.sentiment import data, train
+from pipelines.nlp.sentiment import data, pretraining, train
 from pipelines.nlp.sentiment.config import SentimentConfiguration
 from pipelines.nlp.sentiment.pretraining import FOLDER, NextWords, texts_of
-from pipelines.nlp.sentiment.trained import load_classifier, read_texts
+from pipelines.nlp.sentiment.trained import load_model, read_texts
 from pipelines.nlp.sentiment.words import RESERVED
 from pipelines.nlp.text_files import TextDataError
 from pipelines.optimization import TrainingConfiguration, TrainingStep
-from pipelines.runs import Run
+from pipelines.preparation import prepared
+from pipelines.runs import Run, RunError
 
 Experiment = Callable[..., SentimentConfiguration]
 
 
-def take_step(model: Any, batch: dict[str, tf.Tensor], steps: int = 1) -> list[float]:
+def take_step(
+    model: Any, batch: dict[str, tf.Tensor], steps: int = 1, loss: Callable = train.batch_loss
+) -> list[float]:
     """The losses of some steps on one batch."""
+    batch_loss = partial(loss, model)
     specification = tf.nest.map_structure(tf.TensorSpec.from_tensor, batch)
-    step = TrainingStep(model, model.batch_loss, TrainingConfiguration(learning_rate=0.02), 4 * steps, specification)
+    step = TrainingStep(model, batch_loss, TrainingConfiguration(learning_rate=0.02), 4 * steps, specification)
     losses = []
     for _ in range(steps):
         step(batch)
-        losses.append(float(model.batch_loss(batch, training=False)))
+        losses.append(float(batch_loss(batch, training=False)))
     return losses
 
 
 def first_batch(configuration: SentimentConfiguration) -> tuple[Any, dict[str, tf.Tensor]]:
-    sets, _, classifier = train.prepare(configuration)
+    sets, classifier, *_ = train.prepare(configuration)
     batches = data.training_batches(sets.splits["train"], sets.labels, classifier.words, 16, seed=0, epoch=0)
     return classifier, next(iter(batches))
 
 
 def test_opinions_are_learned(trained_run: Run) -> None:
     configuration = trained_run.read_configuration(SentimentConfiguration)
-    found = train.validate(load_classifier(trained_run), data.load(configuration.data))
+    found = train.validate(load_model(trained_run), data.load(configuration.data))
     assert found["error"] < 0.2  # chance: two of three are wrong
     assert found["rating_error"] < 1.0  # the mean: about 1.7
 
@@ -50,10 +54,10 @@ def test_run_folder_holds_what_a_training_must_leave(trained_run: Run) -> None:
     assert trained_run.read_json("timing.json")["seconds"] > 0
     expected = {"loss", "validation_cross_entropy", "validation_error", "validation_rating_error"}
     assert expected <= trained_run.history()[0].keys()
-    description = trained_run.read_json("vocabulary.json")
+    description = trained_run.read_json("description.json")
     assert description["labels"] == ["bad", "fine", "great"] and "awful" in description["vocabulary"]
     temperature = trained_run.read_json("calibration.json")["temperature"]
-    assert float(load_classifier(trained_run).temperature) == pytest.approx(temperature)
+    assert float(load_model(trained_run).temperature) == pytest.approx(temperature)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +86,23 @@ def test_one_batch_can_be_overfitted(experiment: Experiment) -> None:
 
 
 @pytest.mark.slow
-def test_resume_equals_uninterrupted(experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_and_resumed_equals_uninterrupted(
+    table: Path, whole_and_resumed: Callable[[str, str, str], tuple[Run, Run]]
+) -> None:
+    changes = (
+        f"--data.path {table} --data.text review --data.label stars --data.rating score --data.batch_size 2 "
+        "--network.units 8 --network.embedding 8 --network.pieces 50 --network.minimum_count 1 "
+        "--pretraining.texts training --pretraining.training.epochs 1 "
+        "--training.epochs 4 --training.weight_average_decay 0.9"
+    )
+    whole, resumed = whole_and_resumed("sentiment", "own-sentiment", changes)
+    assert resumed.read_json("calibration.json") == whole.read_json("calibration.json")
+
+
+@pytest.mark.slow
+def test_resumed_pretraining_equals_uninterrupted(
+    experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     configuration = experiment(
         network={"bidirectional": False},
         pretraining={"texts": ("training",), "training": TrainingConfiguration(epochs=2, checkpoint_seconds=0.0)},
@@ -90,7 +110,7 @@ def test_resume_equals_uninterrupted(experiment: Experiment, tmp_path: Path, mon
     )
 
     def weights(run: Run) -> list[np.ndarray]:
-        return [weight.numpy() for weight in load_classifier(run).variables]
+        return [weight.numpy() for weight in load_model(run).variables]
 
     whole = Run.create("nlp", "whole", configuration, tmp_path)
     train.train(whole, configuration)
@@ -120,7 +140,7 @@ def test_resume_equals_uninterrupted(experiment: Experiment, tmp_path: Path, mon
     ]
 
 
-def test_other_texts_are_not_gone_on_with(
+def test_resuming_with_other_texts_is_refused(
     experiment: Experiment, tmp_path: Path, make_opinions: Callable[..., list], write_table: Callable[..., Path]
 ) -> None:
     path = write_table(tmp_path / "a.csv", make_opinions(90))
@@ -128,7 +148,7 @@ def test_other_texts_are_not_gone_on_with(
     run = Run.create("nlp", "changed", configuration, tmp_path)
     train.train(run, configuration)
     write_table(path, [(f"{text} again", label, rating) for text, label, rating in make_opinions(90)])
-    with pytest.raises(TextDataError, match=r"The texts have changed since the run started\. Expected the labels bad"):
+    with pytest.raises(RunError, match=r"The data have changed since the run started.*Received: vocabulary: "):
         train.train(run, configuration)
 
 
@@ -146,13 +166,13 @@ def test_pretraining_moves_what_reads_and_nothing_else(experiment: Experiment) -
     reader(batch["words"], batch["pieces"], batch["lengths"])
     before = {weight.path: weight.numpy() for weight in classifier.trainable_variables}
     own = [weight.numpy() for weight in reader.trainable_variables]
-    losses = take_step(reader, batch, 30)
+    losses = take_step(reader, batch, 30, pretraining.batch_loss)
     assert losses[-1] < losses[0]
     for weight, old in zip(reader.trainable_variables, own, strict=True):
         assert np.any(old != weight.numpy()), weight.path
     for weight in classifier.trainable_variables:
-        judges = any(part in weight.path for part in ("attention", "query", "label", "rating"))
-        assert np.array_equal(before[weight.path], weight.numpy()) == judges, weight.path
+        is_head = any(part in weight.path for part in ("attention", "query", "label", "rating"))
+        assert np.array_equal(before[weight.path], weight.numpy()) == is_head, weight.path
 
 
 def test_the_loss_of_pretraining_is_that_of_the_next_word(experiment: Experiment) -> None:
@@ -184,13 +204,18 @@ def test_the_seed_decides_the_weights(experiment: Experiment) -> None:
 
 
 @pytest.mark.slow
-def test_mixed_precision_trains(experiment: Experiment) -> None:
-    try:
-        classifier, batch = first_batch(experiment(training={"mixed_precision": True}))
-        assert np.isfinite(take_step(classifier, batch, 3)).all()
-        assert read_texts(classifier, ["fine"])[0].dtype == np.float32
-    finally:
-        keras.config.set_dtype_policy("float32")
+def test_mixed_precision_trains(experiment: Experiment, tmp_path: Path) -> None:
+    configuration = experiment(training={"mixed_precision": True})
+    sets, classifier = prepared(Run.create("nlp", "mixed", configuration, tmp_path), configuration, train.prepare)
+    assert classifier.members[0].compute_dtype == "bfloat16"
+    batches = data.training_batches(sets.splits["train"], sets.labels, classifier.words, 16, seed=0, epoch=0)
+    batch = next(iter(batches))
+    assert np.isfinite(take_step(classifier, batch, 3)).all()
+    assert read_texts(classifier, ["fine"])[0].dtype == np.float32
+    reader = NextWords(classifier)
+    reader(batch["words"], batch["pieces"], batch["lengths"])
+    assert reader.readers[0].projections[0].compute_dtype == "bfloat16"
+    assert np.isfinite(take_step(reader, batch, 3, pretraining.batch_loss)).all()
 
 
 def test_unlabelled_texts_are_of_the_training_split_alone(experiment: Experiment) -> None:

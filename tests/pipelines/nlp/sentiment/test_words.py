@@ -30,7 +30,7 @@ def test_what_is_no_utf8_is_divided_too() -> None:
 
 
 def test_numbers_of_words_and_their_lengths() -> None:
-    words = Words(["good", "film"], longest=3)
+    words = Words(["good", "film"], maximum_words=3)
     encoded = words(tf.constant(["A good film, really", "", "Film"]))
     np.testing.assert_array_equal(encoded.words, [[UNKNOWN, 2, 3], [0, 0, 0], [3, 0, 0]])
     np.testing.assert_array_equal(encoded.lengths, [3, 0, 1])
@@ -54,5 +54,5 @@ def test_pieces_are_the_strings_of_a_word_with_its_ends() -> None:
 
 def test_the_vocabulary_is_of_the_commonest_words() -> None:
     texts = ["b a", "a c", "A d", "c"] * 600  # more than are divided at once
-    assert learn_vocabulary(texts, most=3, fewest=2) == ["a", "c", "b"]
-    assert learn_vocabulary(texts, most=9, fewest=1000) == ["a", "c"]
+    assert learn_vocabulary(texts, maximum_size=3, minimum_count=2) == ["a", "c", "b"]
+    assert learn_vocabulary(texts, maximum_size=9, minimum_count=1000) == ["a", "c"]

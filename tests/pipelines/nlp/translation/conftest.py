@@ -88,12 +88,6 @@ def experiment(pair_files: tuple[Path, Path]) -> Callable[..., TranslationConfig
 
 
 @pytest.fixture(scope="session")
-def runs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of all runs, to be given as UNROLLED_RUNS."""
-    return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(scope="session")
 def trained_run(experiment: Callable[..., TranslationConfiguration], runs_folder: Path) -> Run:
     """A finished run, trained on the numbers."""
     configuration = experiment()

@@ -10,14 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from pipelines import tasks
-from pipelines.nlp import evaluate as evaluate_command
-from pipelines.nlp import export as export_command
-from pipelines.nlp import translate
+from pipelines import commands, tasks
+from pipelines.nlp.translation import data
 from pipelines.nlp.translation.config import TranslationConfiguration
 from pipelines.nlp.translation.export import export_run, model_card
-from pipelines.nlp.translation.trained import load_translator, translate_texts
+from pipelines.nlp.translation.model import source_numbers, target_numbers
+from pipelines.nlp.translation.pairs import Pair
+from pipelines.nlp.translation.sources import SPLITS, DataConfiguration, Split, read
+from pipelines.nlp.translation.trained import load_model
 from pipelines.runs import Run
 
 Capture = pytest.CaptureFixture[str]
@@ -32,9 +34,13 @@ def there(trained_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return tmp_path
 
 
+def translate(arguments: list[str]) -> None:
+    commands.answer("translate", arguments)
+
+
 def refused(arguments: list[str], capsys: Capture) -> str:
     with pytest.raises(Exception) as raised:
-        translate.main(arguments)
+        translate(arguments)
     capsys.readouterr()
     message = str(raised.value)
     assert "Received: " in message
@@ -42,10 +48,35 @@ def refused(arguments: list[str], capsys: Capture) -> str:
 
 
 def test_a_text_is_translated(there: Path, capsys: Capture) -> None:
-    translate.main(["Two and one.", "Three and four."])
+    translate(["Two and one.", "Three and four."])
     printed = capsys.readouterr()
     assert printed.out.splitlines() == ["Dos y uno.", "Tres y cuatro."]
-    assert "Translated 2 texts with " in printed.err and "make export-nlp" in printed.err
+    assert "Translated 2 texts with " in printed.err
+
+
+def test_json_has_one_object_a_line_and_nothing_else(there: Path, capsys: Capture) -> None:
+    Path("texts.txt").write_text("Two and one.\n\nThree and four.\n", encoding="utf-8")
+    translate(["--file", "texts.txt", "--format", "json"])
+    printed = capsys.readouterr()
+    answers = [json.loads(line) for line in printed.out.splitlines()]
+    assert [each["source"] for each in answers] == ["Two and one.", "", "Three and four."]
+    assert [each["translation"] for each in answers] == ["Dos y uno.", "", "Tres y cuatro."]
+    assert answers[0]["score"] < 0 == answers[1]["score"]
+    assert "Translated 3 texts with " in printed.err
+    translate(["--file", "texts.txt", "--format", "json", "--output", "answers.jsonl"])
+    assert [json.loads(line) for line in Path("answers.jsonl").read_text(encoding="utf-8").splitlines()] == answers
+    assert capsys.readouterr().out == ""
+
+
+def test_an_export_translates_as_its_run_does(trained_run: Run, there: Path, capsys: Capture) -> None:
+    export_run(trained_run)
+    printed = []
+    for place, source in enumerate((trained_run.folder, Path("exports/nlp-numbers"))):
+        picture = f"attention-{place}.png"
+        translate(["Two and one.", "One.", "--run", str(source), "--beam_width", "3", "--attention", picture])
+        printed.append(capsys.readouterr().out)
+        assert Path(picture).read_bytes().startswith(b"\x89PNG")
+    assert printed[0] == printed[1]
 
 
 def test_files_scores_and_pictures(there: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,26 +93,26 @@ def test_files_scores_and_pictures(there: Path, capsys: Capture, monkeypatch: py
         "--beam_width",
         "1",
     ]
-    translate.main(options)
+    translate(options)
     lines = Path("out/es.txt").read_text(encoding="utf-8").split("\n")
     assert [line.partition("\t")[2] for line in lines] == ["Dos y uno.", "", "Tres y cuatro.", ""]
     assert all(re.match(r"-?\d+\.\d\d\t", line) for line in lines[:3])
     assert Path("attention.png").read_bytes().startswith(b"\x89PNG")
     assert "Wrote out/es.txt, attention.png" in capsys.readouterr().err
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("Two and\u2028one.\n\nOne.\n".encode())))
-    translate.main(["-"])
+    translate(["-"])
     assert len(capsys.readouterr().out.split("\n")) == 4, "lines end where those of a file do"
 
 
 def test_bad_input_is_refused(there: Path, capsys: Capture) -> None:
-    assert "nothing to translate" in refused([], capsys)
+    assert "There is no text" in refused([], capsys)
     assert "Received: an empty text" in refused(["  "], capsys)
     assert "missing.txt" in refused(["--file", "missing.txt"], capsys)
     assert "Leave the other out" in refused(["text", "--file", "missing.txt"], capsys)
     assert "no such run folder" in refused(["text", "--run", "nowhere"], capsys)
     assert "Text 2 is not UTF-8" in refused(["text", "caf\udce9"], capsys)
     Path("empty.txt").write_text("\n \n")
-    assert "Received: empty.txt, empty" in refused(["--file", "empty.txt"], capsys)
+    assert "Received: empty.txt, which is empty" in refused(["--file", "empty.txt"], capsys)
 
 
 def test_no_file_is_overwritten_and_no_folder_made(there: Path, capsys: Capture) -> None:
@@ -99,21 +130,23 @@ def test_no_file_is_overwritten_and_no_folder_made(there: Path, capsys: Capture)
 
 def test_a_run_of_another_task_is_refused(trained_run: Run, tmp_path: Path, capsys: Capture) -> None:
     other = Run.open(shutil.copytree(trained_run.folder, tmp_path / "other"))
-    other.write_json("configuration.json", {"task": "language_model"})
+    other.write_json("configuration.json", {"task": "clip_classes"})
+    other.write_json("versions.json", {**other.read_json("versions.json"), "pipeline": "video"})
     message = refused(["text", "--run", str(other.folder)], capsys)
-    assert "The run is of another task" in message and "of the task language model" in message and "\n" not in message
+    assert "The model is of another task" in message and "of the task clip-classes" in message and "\n" not in message
 
 
 def test_without_a_run_the_training_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path))
-    assert "make train-nlp PRESET=translation" in refused(["text"], capsys)
+    assert "unrolled train nlp" in refused(["text"], capsys)
 
 
 def test_evaluation_writes_table_page_and_pictures(there: Path, trained_run: Run, capsys: Capture) -> None:
-    evaluate_command.main(["--run", str(trained_run.folder)])
+    commands.evaluate(["translation", "--run", str(trained_run.folder)])
     printed = capsys.readouterr().out
-    assert f"Wrote {trained_run.folder}/evaluation.json, report.html and translations.json" in printed
-    assert f"Next: open {trained_run.folder}/report.html in a browser" in printed and "make export-nlp" in printed
+    assert f"Wrote {trained_run.folder}/evaluation.json and report.html" in printed
+    assert f"Next: open {trained_run.folder}/report.html in a browser" in printed
+    assert 'unrolled export nlp; unrolled translate "In the beginning"' in printed
     content = trained_run.read_json("evaluation.json")
     assert content["split"] == "test"
     rows = {row["name"]: row["metrics"] for row in content["rows"]}
@@ -123,29 +156,56 @@ def test_evaluation_writes_table_page_and_pictures(there: Path, trained_run: Run
         for metric in metrics.values():
             assert metric["low"] <= metric["value"] <= metric["high"]
     assert rows["model"]["chrf"]["value"] > rows["word by word"]["chrf"]["value"] > rows["copy"]["chrf"]["value"]
-    assert "nrefs:1|case:mixed" in content["rows"][0]["notes"]
+    notes = {row["name"]: row["notes"] for row in content["rows"]}
+    assert "nrefs:1|case:mixed" in notes["model"] and "the model" not in notes["model"]
+    assert "significantly worse than the model: BLEU difference -" in notes["copy"]
+    assert all(row["minutes"] >= 0 for row in content["rows"])
     page = (trained_run.folder / "report.html").read_text(encoding="utf-8")
     assert "In the middle by chrF." in page and "BLEU by the length of the source." in page
     assert (trained_run.folder / "attention-1.png").exists()
-    texts = trained_run.read_json("translations.json")
-    assert len(texts) == content["examples"] and texts[0].keys() == {"where", "source", "target", "translation"}
-    evaluate_command.main(["--run", str(trained_run.folder), "--split", "validation"])
+    answers = trained_run.read_json("answers-test.json")
+    assert answers.keys() == {"where", "source", "target", "translation"}
+    assert {len(column) for column in answers.values()} == {content["examples"]}
+    commands.evaluate(["--run", str(trained_run.folder), "--split", "validation"])
     assert trained_run.read_json("evaluation-validation.json")["split"] == "validation"
     assert (trained_run.folder / "report-validation.html").exists()
 
 
-def test_exported_equals_in_memory(
-    trained_run: Run,
-    experiment: Callable[..., TranslationConfiguration],
-    tmp_path: Path,
-    answer_elsewhere: Callable[..., Any],
+def test_another_data_set_is_evaluated_under_a_name_of_its_own(
+    there: Path, trained_run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pairs = {split: [Pair(f"verse {n}", "Two and one.", "Dos y uno.") for n in range(3)] for split in SPLITS}
+    opened = []
+
+    def read_embedded(configuration: DataConfiguration) -> dict[Split, list[Pair]]:
+        opened.append(configuration.source)
+        return pairs if configuration.source == "modern_pairs" else read(configuration)
+
+    monkeypatch.setattr(data, "read", read_embedded)
+    commands.evaluate(["--run", str(trained_run.folder), "--data", "modern_pairs"])
+    assert opened == ["files", "modern_pairs"], "the baselines learn from the pairs of the training"
+    content = trained_run.read_json("evaluation-test-modern_pairs.json")
+    assert (content["split"], content["examples"]) == ("test-modern_pairs", 3)
+    assert trained_run.read_json("answers-test-modern_pairs.json")["translation"] == ["Dos y uno."] * 3
+
+
+def test_exported_equals_in_memory(trained_run: Run, tmp_path: Path, answer_elsewhere: Callable[..., Any]) -> None:
     model = export_run(trained_run, tmp_path / "exports")
     assert model == tmp_path / "exports" / "nlp-numbers" / "1"
-    program = "answer = sorted(signatures), [plain(ask('serving_default', {'text': texts})) for texts in request]"
-    names, (together, backwards, alone, none) = answer_elsewhere(model, [TEXTS, TEXTS[::-1], TEXTS[1:2], []], program)
-    assert names == ["serving_default"]
-    translations, scores = translate_texts(load_translator(trained_run), TEXTS, experiment().search)
+    requests = [("serving_default", {"text": texts}) for texts in (TEXTS, TEXTS[::-1], TEXTS[1:2], [])]
+    requests += [("beam_search", {"text": TEXTS, "beam_width": width}) for width in (2, 1)]
+    requests.append(("attention", {"text": TEXTS[:2], "translation": ["Dos.", "Nueve y uno."]}))
+    program = "answer = sorted(signatures), [plain(ask(*each)) for each in request]"
+    names, answers = answer_elsewhere(model, requests, program)
+    together, backwards, alone, none, by_beams, greedy, attention = answers
+    assert names == ["attention", "beam_search", "serving_default"]
+    translator, search = load_model(trained_run), trained_run.read_configuration(TranslationConfiguration).search
+
+    def in_memory(beam_width: int) -> tuple[list[str], np.ndarray]:
+        found = translator.translate(tf.constant(TEXTS), search.replace(beam_width=beam_width))
+        return [text.decode() for text in found.text.numpy()], found.score.numpy()
+
+    translations, scores = in_memory(2)
     assert together.keys() == {"translation", "score"}
     assert together["translation"] == translations
     np.testing.assert_allclose(together["score"], scores, rtol=1e-4)
@@ -153,10 +213,32 @@ def test_exported_equals_in_memory(
     assert alone["translation"] == translations[1:2]
     assert translations[:3] == ["Dos y uno.", "Nueve, cuatro, uno y diez.", ""]
     assert none == {"translation": [], "score": []}
+    for width, answer in ((2, by_beams), (1, greedy)):
+        assert answer["translation"] == in_memory(width)[0]
+        np.testing.assert_allclose(answer["score"], in_memory(width)[1], rtol=1e-4)
+    source = source_numbers(translator.source, tf.constant(TEXTS[:2]))
+    target = target_numbers(translator.target, tf.constant(["Dos.", "Nueve y uno."]))
+    np.testing.assert_allclose(attention["weights"], translator(source, target[:, :-1]).weights, atol=1e-5)
+    assert ["".join(pieces).strip() for pieces in attention["source"]] == TEXTS[:2]
+    assert ["".join(pieces).strip() for pieces in attention["target"]] == ["Dos.", "Nueve y uno."]
+
+
+def test_a_server_refuses_a_search_without_beams(
+    trained_run: Run, tmp_path: Path, answer_elsewhere: Callable[..., Any]
+) -> None:
+    program = """
+try:
+    answer = plain(ask(*request))
+except tf.errors.InvalidArgumentError as error:
+    answer = str(error)
+"""
+    request = ("beam_search", {"text": TEXTS[:1], "beam_width": 0})
+    answer = answer_elsewhere(export_run(trained_run, tmp_path / "exports"), request, program)
+    assert "beam_width of at least 1" in answer
 
 
 def test_export_says_what_it_wrote(there: Path, capsys: Capture) -> None:
-    export_command.main([])
+    commands.export(["translation"])
     printed = capsys.readouterr().out
     assert "Wrote exports/nlp-numbers/1 " in printed and "--model_name=nlp " in printed
     files = {path.name for path in (there / "exports" / "nlp-numbers" / "1").rglob("*")}
@@ -172,7 +254,7 @@ def test_model_card_says_data_licence_metrics_and_limits(trained_run: Run, tmp_p
     rows = [{"name": "model", "metrics": {"bleu": {"value": 25.0, "low": 12.5, "high": 50.0}}}]
     copy.write_json("evaluation.json", {"split": "test", "examples": 6, "rows": rows})
     assert "| model | 25.00 [12.50, 50.00] |" in model_card(copy)
-    for head in ("## Signature", "## Data and licence", "## Metrics", "## Limits"):
+    for head in ("## Signatures", "## Data and licence", "## Metrics", "## Limits"):
         assert head in card
     configuration = copy.read_configuration(TranslationConfiguration)
     copy.write_text("configuration.json", configuration.replace(data={"source": "bible_verses"}).to_json())
@@ -180,6 +262,6 @@ def test_model_card_says_data_licence_metrics_and_limits(trained_run: Run, tmp_p
 
 
 def test_the_task_of_the_run_is_found(trained_run: Run, there: Path) -> None:
-    assert tasks.task_of(trained_run) == "translation"
-    assert tasks.latest_run("nlp", "translation", "translation").folder == trained_run.folder
+    assert tasks.task_of(trained_run).name == "translation"
+    assert tasks.latest_run("translation").folder == trained_run.folder
     assert json.loads((trained_run.folder / "configuration.json").read_text())["task"] == "translation"

@@ -16,7 +16,7 @@ from pipelines.nlp.text_files import TextDataError
 from pipelines.nlp.translation import data
 from pipelines.nlp.translation.config import TranslationConfiguration
 from pipelines.nlp.translation.pairs import Pair
-from pipelines.nlp.translation.sources import DataConfiguration, open_corpus, split_key
+from pipelines.nlp.translation.sources import DataConfiguration, split_key
 
 Experiment = Callable[..., TranslationConfiguration]
 
@@ -70,7 +70,7 @@ def test_batches_follow_from_seed_and_epoch() -> None:
     assert epoch(0, 0) != epoch(1, 0)
 
 
-def test_respelled_texts_say_the_same() -> None:
+def test_regularised_subwords_spell_the_same_texts() -> None:
     texts = [
         "the other theory of the thé",
         "then there is nothing other than the thing 😀, and then the other thing 😀",
@@ -83,7 +83,7 @@ def test_respelled_texts_say_the_same() -> None:
     halves = subwords.halves()
 
     def epoch(number: int, share: float) -> list[tuple[list[str], np.ndarray]]:
-        batches = data.training_batches(pairs, plans, 0, number, data.Respelling(halves, halves, share))
+        batches = data.training_batches(pairs, plans, 0, number, data.SubwordRegularisation(halves, halves, share))
         return [
             (subwords.decode(batch["source"]).numpy().tolist(), batch["source"])
             for batch in batches.as_numpy_iterator()
@@ -99,7 +99,7 @@ def test_respelled_texts_say_the_same() -> None:
 def test_long_pairs_are_counted_and_named(too_long: str) -> None:
     encoded = random_pairs(100, 40)
     pairs = [Pair(f"line {number}", "", "") for number in range(100)]
-    configuration = DataConfiguration(longest=20, too_long=too_long)
+    configuration = DataConfiguration(maximum_subwords=20, too_long=too_long)
     kept, changed = data.limited(encoded, pairs, configuration)
     long = [
         number for number in range(100) if len(encoded.source[number]) - 1 > 20 or len(encoded.target[number]) - 2 > 20
@@ -114,13 +114,15 @@ def test_long_pairs_are_counted_and_named(too_long: str) -> None:
 
 def test_only_long_pairs_are_refused() -> None:
     encoded = random_pairs(3, 40)
-    with pytest.raises(TextDataError, match=r"longer than 2 subwords.*--data.longest.*Received: line 0: \d+ subwords"):
-        data.limited(encoded, [Pair(f"line {n}", "", "") for n in range(3)], DataConfiguration(longest=2))
+    with pytest.raises(
+        TextDataError, match=r"longer than 2 subwords.*--data.maximum_subwords.*Received: line 0: \d+ subwords"
+    ):
+        data.limited(encoded, [Pair(f"line {n}", "", "") for n in range(3)], DataConfiguration(maximum_subwords=2))
 
 
 def test_splits_are_stable_and_share_no_sentence(experiment: Experiment) -> None:
-    corpus = open_corpus(experiment().data)
-    again = open_corpus(experiment().data)
+    corpus = data.load(experiment().data)
+    again = data.load(experiment().data)
     assert again == corpus
     sizes = {split: len(pairs) for split, pairs in corpus.pairs.items()}
     assert sizes["train"] > 5 * sizes["test"] > 100
@@ -135,7 +137,7 @@ def test_one_more_pair_moves_no_other(experiment: Experiment, pair_files: tuple[
     for path, new, line in zip(pair_files, files, ("Hello.", "Hola."), strict=True):
         new.write_text(f"{line}\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
     changed = experiment(data={"source_path": str(files[0]), "target_path": str(files[1])})
-    before, after = open_corpus(experiment().data).pairs, open_corpus(changed.data).pairs
+    before, after = data.load(experiment().data).pairs, data.load(changed.data).pairs
     for split, pairs in before.items():
         assert {pair[1:] for pair in pairs} <= {pair[1:] for pair in after[split]}
 
@@ -146,7 +148,7 @@ def test_a_pair_whose_translation_is_held_out_is_left_out(tmp_path: Path) -> Non
     table.write_text(
         "".join(f"{source}\tlo mismo\n" for source in sources) + "".join(f"x{n}\ty{n}\n" for n in range(200))
     )
-    corpus = open_corpus(DataConfiguration(source="table", path=str(table), validation_fraction=0.1, test_fraction=0.1))
+    corpus = data.load(DataConfiguration(source="table", path=str(table), validation_fraction=0.1, test_fraction=0.1))
     assert "lo mismo" in {pair.target for pair in corpus.pairs["test"]}
     for split in ("train", "validation"):
         assert "lo mismo" not in {pair.target for pair in corpus.pairs[split]}
@@ -154,7 +156,7 @@ def test_a_pair_whose_translation_is_held_out_is_left_out(tmp_path: Path) -> Non
 
 
 def test_subwords_are_learned_from_the_training_split_alone(experiment: Experiment) -> None:
-    pairs = open_corpus(experiment().data).pairs["train"]
+    pairs = data.load(experiment().data).pairs["train"]
     source, target = data.learn_subwords(pairs, SubwordConfiguration(size=400), shared=False)
     assert source is not target
     assert any(piece == " seven" for piece in source.to_json())
@@ -174,7 +176,7 @@ def test_subwords_are_learned_from_the_training_split_alone(experiment: Experime
 )
 def test_settings_that_do_not_fit_are_refused(experiment: Experiment, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
-        open_corpus(experiment(data=changes).data)
+        data.load(experiment(data=changes).data)
 
 
 def test_too_few_pairs_are_refused(tmp_path: Path) -> None:
@@ -183,7 +185,7 @@ def test_too_few_pairs_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
         TextDataError, match=r"no pairs for validation and test.*1 left out; .*line 2: the target is empty"
     ):
-        open_corpus(DataConfiguration(source="table", path=str(table)))
+        data.load(DataConfiguration(source="table", path=str(table)))
 
 
 def test_a_public_set_comes_through_the_same_loader(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,21 +193,21 @@ def test_a_public_set_comes_through_the_same_loader(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(tfds.core.DatasetInfo, "splits", known)  # the mock knows none
     configuration = DataConfiguration(source="dataset", dataset="ted_hrlr_translate/pt_to_en", languages=("pt", "en"))
     with tfds.testing.mock_data(num_examples=8):
-        corpus = open_corpus(configuration)
+        corpus = data.load(configuration)
         assert 0 < len(corpus.pairs["train"]) <= 8
         assert all(pair.source and pair.target for pairs in corpus.pairs.values() for pair in pairs)
         assert corpus.pairs["test"][0].where.startswith("ted_hrlr_translate, test ")
         message = r"has no texts in fr. Expected two of: .*Received: \('pt', 'fr'\)"
         with pytest.raises(ConfigurationError, match=message):
-            open_corpus(configuration.replace(languages=("pt", "fr")))
+            data.load(configuration.replace(languages=("pt", "fr")))
         monkeypatch.setattr(tfds.core.DatasetInfo, "splits", {"train": known["train"]})
         with pytest.raises(ConfigurationError, match=r"has no split validation, test; expected .*Received: train"):
-            open_corpus(configuration)
+            data.load(configuration)
     with pytest.raises(ConfigurationError, match=r"no such data set.*Received: 'ted_hrlr'"):
-        open_corpus(configuration.replace(dataset="ted_hrlr"))
+        data.load(configuration.replace(dataset="ted_hrlr"))
 
 
 @pytest.mark.parametrize("languages", [("en", "xx"), ("es", "de")])
 def test_modern_pairs_need_a_language_that_they_have(languages: tuple[str, str]) -> None:
     with pytest.raises(ConfigurationError, match=r"English and another language.*one of: es, cs, .*Received: "):
-        open_corpus(DataConfiguration(source="modern_pairs", languages=languages))
+        data.load(DataConfiguration(source="modern_pairs", languages=languages))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import sacrebleu
 
-from pipelines.nlp.translation.scoring import metrics, sentence_chrf, signatures
+from pipelines.nlp.translation.scoring import comparison, metrics, sacrebleu_signatures, sentence_chrf
 
 WORDS = ["the", "a", "house", "book", "small", "green", "of", "and", "sees", "walks"]
 
@@ -49,4 +49,18 @@ def test_an_empty_translation_is_scored() -> None:
 def test_sentences_are_scored_by_themselves_and_signed() -> None:
     scores = sentence_chrf(["one two", "three four"], ["one two", "xyz"])
     assert scores[0] == 100 > scores[1]
-    assert "BLEU nrefs:1|case:mixed" in signatures(["a"], ["b"]) and "; CHRF " in signatures(["a"], ["b"])
+    found = sacrebleu_signatures(["a"], ["b"])
+    assert "BLEU nrefs:1|case:mixed" in found and "; CHRF " in found
+
+
+def test_a_worse_row_is_compared_by_bleu() -> None:
+    references = sentences(60, 0)
+    model = [
+        text if number % 4 else other
+        for number, (text, other) in enumerate(zip(references, sentences(60, 1), strict=True))
+    ]
+    found = comparison(references, model, sentences(60, 2))
+    difference = sacrebleu.corpus_bleu(sentences(60, 2), [references]).score
+    difference -= sacrebleu.corpus_bleu(model, [references]).score
+    assert found.startswith(f"significantly worse than the model: BLEU difference {difference:.2f} [-")
+    assert "not significantly different" in comparison(references, model, model)

@@ -1,5 +1,6 @@
-"""Training: it learns, it moves every weight, it goes on after a kill as if nothing had happened."""
+"""Training: it learns, it moves every weight, it resumes after a kill as if nothing had happened."""
 
+import json
 import shutil
 from collections.abc import Callable
 from functools import partial
@@ -9,13 +10,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pipelines import commands
 from pipelines.nlp.subwords import PADDING, Subwords
 from pipelines.nlp.text_files import TextDataError
-from pipelines.nlp.translation import data, train
+from pipelines.nlp.translation import data, predictor, train
 from pipelines.nlp.translation.config import PRESETS, TranslationConfiguration
 from pipelines.nlp.translation.model import Translator, source_numbers, target_numbers
-from pipelines.nlp.translation.sources import open_corpus
-from pipelines.nlp.translation.trained import build, load_translator, translate_texts
+from pipelines.nlp.translation.trained import load_model
 from pipelines.optimization import TrainingConfiguration, TrainingStep
 from pipelines.runs import Run, RunError
 
@@ -24,8 +25,8 @@ REPOSITORY = Path(__file__).parents[4]
 
 
 def prepared(configuration: TranslationConfiguration) -> tuple[Translator, data.Encoded]:
-    translator, encoded, _ = train.prepare(configuration, open_corpus(configuration.data))
-    return translator, encoded
+    corpus, translator, *_ = train.prepare(configuration)
+    return translator, train.encode(translator, corpus.pairs["train"], configuration.data)[0]
 
 
 def optimizer_step(translator: Translator, batch: dict[str, tf.Tensor], smoothing: float, rate: float) -> TrainingStep:
@@ -39,17 +40,15 @@ def optimizer_step(translator: Translator, batch: dict[str, tf.Tensor], smoothin
 
 
 def test_numbers_are_learned(trained_run: Run, experiment: Experiment) -> None:
-    pairs = open_corpus(experiment().data).pairs["test"]
-    translations, _ = translate_texts(
-        load_translator(trained_run), [pair.source for pair in pairs], experiment().search
-    )
-    right = [translation == pair.target for translation, pair in zip(translations, pairs, strict=True)]
+    pairs = data.load(experiment().data).pairs["test"]
+    translations = predictor.load(trained_run).translate([pair.source for pair in pairs])
+    right = [translation.text == pair.target for translation, pair in zip(translations, pairs, strict=True)]
     assert np.mean(right) > 0.5
 
 
-def test_a_score_is_that_of_the_translation(trained_run: Run, experiment: Experiment) -> None:
-    translator, texts = load_translator(trained_run), ["Two and one.", "Nine, four, one and ten."]
-    translations, scores = translate_texts(translator, texts, experiment().search)
+def test_a_score_is_that_of_the_translation(trained_run: Run) -> None:
+    translator, texts = load_model(trained_run), ["Two and one.", "Nine, four, one and ten."]
+    translations, scores = zip(*predictor.load(trained_run).translate(texts), strict=True)
     source = source_numbers(translator.source, tf.constant(texts))
     target = target_numbers(translator.target, tf.constant(translations))
     log_probabilities = tf.nn.log_softmax(translator.logits(translator(source, target[:, :-1]).hidden))
@@ -63,7 +62,7 @@ def test_run_folder_holds_what_a_training_must_leave(trained_run: Run) -> None:
     assert trained_run.finished
     assert trained_run.read_json("timing.json")["seconds"] > 0
     assert {"loss", "validation_nats"} <= trained_run.history()[0].keys()
-    assert trained_run.read_json("subwords.json").keys() == {"source"}, "shared"
+    assert trained_run.read_json("description.json").keys() == {"source", "fingerprint"}, "shared"
     assert trained_run.read_json("left_out.json") == []
 
 
@@ -130,29 +129,27 @@ def test_validation_is_the_mean_over_subwords(experiment: Experiment) -> None:
         batch = {"source": source[np.newaxis], "target": target[np.newaxis]}
         total += float(train.batch_loss(translator, 0.0, batch, False)) * (len(target) - 1)
         count += len(target) - 1
-    assert train.validation(translator, some)()["nats"] == pytest.approx(total / count, rel=1e-4)
+    assert train.validate(train.cross_entropy(translator), some)["nats"] == pytest.approx(total / count, rel=1e-4)
 
 
 def test_nothing_learned_depends_on_the_test_split(experiment: Experiment, tmp_path: Path) -> None:
     """Other translations of the test pairs, and all that a training starts from is the same."""
     configuration = experiment()
-    corpus = open_corpus(configuration.data)
-    changed = corpus._replace(
-        pairs=corpus.pairs | {"test": [pair._replace(target="?") for pair in corpus.pairs["test"]]}
-    )
-    translators = [train.prepare(configuration, each) for each in (corpus, changed)]
-    assert translators[0][0].source.to_json() == translators[1][0].source.to_json()
-    for first, second in zip(*(each[1].target for each in translators), strict=True):
-        np.testing.assert_array_equal(first, second)
     files = [tmp_path / "en.txt", tmp_path / "es.txt"]
-    held_out = {pair.source for pair in corpus.pairs["test"]}
+    held_out = {pair.source for pair in data.load(configuration.data).pairs["test"]}
     sources = Path(configuration.data.source_path).read_text(encoding="utf-8").splitlines()
     targets = Path(configuration.data.target_path).read_text(encoding="utf-8").splitlines()
     files[0].write_text("".join(f"{line}\n" for line in sources), encoding="utf-8")
     lines = ("otra cosa" if source in held_out else target for source, target in zip(sources, targets, strict=True))
     files[1].write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    other = open_corpus(experiment(data={"source_path": str(files[0]), "target_path": str(files[1])}).data)
-    assert [pair[1:] for pair in other.pairs["train"]] == [pair[1:] for pair in corpus.pairs["train"]]
+    changed = experiment(data={"source_path": str(files[0]), "target_path": str(files[1])})
+
+    before, after = train.prepare(configuration), train.prepare(changed)
+    assert {pair.target for pair in after.sets.pairs["test"]} == {"otra cosa"}
+    assert [pair[1:] for pair in after.sets.pairs["train"]] == [pair[1:] for pair in before.sets.pairs["train"]]
+    assert after.description == before.description
+    for weight, other in zip(before.model.variables, after.model.variables, strict=True):
+        np.testing.assert_array_equal(weight, other, err_msg=weight.path)
 
 
 @pytest.mark.slow
@@ -165,18 +162,25 @@ def test_killed_and_resumed_equals_uninterrupted(
         "--subwords.size 330 --network.units 8 --network.attention_units 4 --network.no_compiled "
         "--training.epochs 3 --training.weight_average_decay 0.9"
     )
-    whole_and_resumed("nlp", "own-translation", changes)
+    whole_and_resumed("translation", "own-translation", changes)
 
 
 def test_resuming_with_other_pairs_is_refused(experiment: Experiment, tmp_path: Path) -> None:
     configuration = experiment()
     run = Run.create("nlp", "other", configuration, tmp_path / "runs")
-    other = Subwords.learn(["something else"], configuration.subwords)
-    train.record(run, build(configuration, other, other), [])
+    run.write_json("description.json", {"source": Subwords.learn(["else"], configuration.subwords).to_json()})
     run.append_history({"epoch": 1})
-    with pytest.raises(TextDataError, match=r"pairs have changed.*without RESUME=1. Received: .*subwords.json differs"):
+    with pytest.raises(RunError, match=r"data have changed.*start a new run.*Received: source: .* before, .* now"):
         train.train(run, configuration)
     assert run.folder.exists()
+
+
+def test_only_long_pairs_leave_no_run_behind(experiment: Experiment, tmp_path: Path) -> None:
+    configuration = experiment(data={"maximum_subwords": 2})
+    run = Run.create("nlp", "refused", configuration, tmp_path)
+    with pytest.raises(TextDataError, match=r"longer than 2 subwords"):
+        train.train(run, configuration)
+    assert not run.folder.exists()
 
 
 def test_what_is_refused_leaves_no_run_behind(experiment: Experiment, tmp_path: Path) -> None:
@@ -193,7 +197,7 @@ def test_a_run_that_does_not_fit_is_refused(trained_run: Run, tmp_path: Path) ->
     values["network"]["units"] += 2
     copy.write_json("configuration.json", values)
     with pytest.raises(RunError, match=r"do not fit the network.*Received: .*run"):
-        load_translator(copy)
+        load_model(copy)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -201,3 +205,25 @@ def test_presets_are_whole(preset: str) -> None:
     configuration = PRESETS[preset]
     assert TranslationConfiguration.from_json(configuration.to_json()) == configuration
     assert configuration.task == "translation"
+
+
+@pytest.mark.parametrize(
+    ("part", "old", "new", "value"),
+    [
+        ("data", "longest", "maximum_subwords", 80),
+        ("data", "respelled", "subword_regularisation", 0.1),
+        ("search", "longest_ratio", "maximum_length_ratio", 3.0),
+        ("search", "longest_more", "maximum_length_offset", 7),
+    ],
+)
+def test_settings_of_0_1_are_read_and_refused_with_their_new_names(
+    part: str, old: str, new: str, value: float, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = json.loads(PRESETS["translation"].to_json())
+    del values[part][new]
+    values[part][old] = value
+    read = TranslationConfiguration.from_json(json.dumps(values))
+    assert read == PRESETS["translation"].replace(**{part: {new: value}})
+    with pytest.raises(SystemExit):
+        commands.train(["translation", f"--{part}.{old}", str(value)])
+    assert f"The setting '{part}.{old}' has a new name. Expected '{part}.{new}'." in capsys.readouterr().err

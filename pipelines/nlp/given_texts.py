@@ -1,0 +1,47 @@
+"""The texts that a user gives to a command: as arguments, in a file, or on standard input."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipelines.configuration import ConfigurationError
+from pipelines.nlp.text_files import decoded, lines_of, read_lines
+from pipelines.nlp.texts import refuse_undecodable
+
+STANDARD_INPUT = "-"
+
+
+def given_texts(arguments: Sequence[str], file: Path | None, example: str) -> list[str]:
+    """Returns the arguments, of which `-` stands for the lines of standard input, or the lines of a file.
+
+    Blank lines are kept, so that the number of a text is that of its line.
+
+    Args:
+        arguments: texts, or none if there is a file.
+        file: a text a line, also gzipped.
+        example: a command with a text, for messages.
+
+    Raises:
+        ConfigurationError: there is no text with words, there are both arguments and a file, or a text is not UTF-8.
+        TextDataError: the file cannot be read.
+
+    Example:
+        >>> given_texts(["One.", "Two."], None, 'unrolled classify "A good one!"')
+        ['One.', 'Two.']
+    """
+    if file is not None and arguments:
+        raise ConfigurationError(
+            "Both texts and a file of texts are given. Expected one of them. Leave the other out. "
+            f"Received: {len(arguments)} texts and {file}"
+        )
+    texts = [] if file is None else read_lines(file)
+    for text in arguments:
+        texts += lines_of(decoded(sys.stdin.buffer.read(), "the input")) if text == STANDARD_INPUT else [text]
+    if not any(text.strip() for text in texts):
+        received = f"{file}, which is empty" if file is not None else "an empty text" if texts else "no text"
+        raise ConfigurationError(
+            f"There is no text. Expected a text, {example}, a file, --file sentences.txt, or - for standard input. "
+            f"Give one of them. Received: {received}"
+        )
+    refuse_undecodable(texts)
+    return texts

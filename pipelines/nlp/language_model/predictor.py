@@ -1,0 +1,202 @@
+"""Continues texts, and says how probable they are: a trained language model, from its run or its export."""
+
+import codecs
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from pipelines import served
+from pipelines.configuration import ConfigurationError
+from pipelines.nlp.language_model.beam_search import Candidate, beam_search
+from pipelines.nlp.language_model.data import BOUNDARY
+from pipelines.nlp.language_model.sampling import SamplingConfiguration
+from pipelines.nlp.language_model.serving import signatures
+from pipelines.nlp.language_model.trained import load_model
+from pipelines.nlp.texts import batches_by_length, checked_texts
+from pipelines.runs import Run
+from pipelines.served import Served
+
+EXAMPLE = ("generate", "PROMPT", '"In the beginning"')
+
+
+class Score(NamedTuple):
+    """How probable a text is.
+
+    Attributes:
+        log_probability: of a document that begins with the text, in nats.
+        bits_per_character: its negative, in bits, by the characters of the text; 0 for a text without any.
+    """
+
+    log_probability: float
+    bits_per_character: float
+
+
+class Predictor:
+    """Continues and scores texts; stays ready for more.
+
+    Args:
+        run: what the network was trained for.
+        model: its signatures.
+    """
+
+    def __init__(self, run: Run, model: Served) -> None:
+        self.run = run
+        self._served = model
+
+    def generate(
+        self,
+        prompt: str | Iterable[str] = "",
+        *,
+        length: int = 200,
+        temperature: float = 0.8,
+        top_k: int = 0,
+        top_p: float = 0.95,
+        repetition_penalty: float = 1.0,
+        seed: int = 0,
+        stream: bool = False,
+    ) -> str | list[str] | Iterator[str]:
+        """Returns what follows a prompt, without the prompt itself, or what follows each of several.
+
+        The same seed gives the same text, whether it is generated alone, among others or as a stream::
+
+            for piece in unrolled.load("language-model").generate("In the beginning", stream=True):
+                print(piece, end="")
+
+        Args:
+            prompt: what the text begins with; "": nothing. Or several of them.
+            length: subwords at most, of about four characters each; a text may end before.
+            temperature: below 1 plainer, above 1 bolder; 0: always the most probable subword.
+            top_k: choose among so many of the most probable subwords; 0: all.
+            top_p: choose among the most probable subwords that have this share of the probability.
+            repetition_penalty: from 1, which is none; makes what was written lately less probable.
+            seed: of the draws.
+            stream: return an iterator of pieces, each as soon as it is drawn; of one prompt.
+
+        Raises:
+            ConfigurationError: an argument is out of range, or a prompt is not a string of UTF-8.
+        """
+        sampling = SamplingConfiguration(
+            length=length,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            repetition_penalty=repetition_penalty,
+            seed=seed,
+        )
+        if not isinstance(prompt, str):
+            prompts = checked_texts(prompt)
+            if stream:
+                raise ConfigurationError(
+                    "One text at a time is streamed. Expected a prompt. Stream them one after the other, or leave out "
+                    f"stream=True. Received: {len(prompts)} prompts"
+                )
+            return self.continuations(prompts, sampling)
+        return self.pieces(prompt, sampling) if stream else self.continuations([prompt], sampling)[0]
+
+    def score(self, texts: str | Iterable[str]) -> Score | list[Score]:
+        """Returns how probable a text is, or each of several; the end of the text is not counted.
+
+        Args:
+            texts: one; or any number of them, such as a list or a pandas column.
+
+        Raises:
+            ConfigurationError: a text is not a string of UTF-8.
+        """
+        several = checked_texts([texts] if isinstance(texts, str) else texts)
+        scores: list[Score] = [Score(0.0, 0.0)] * len(several)
+        for places in batches_by_length(several):
+            answer = self._served("serving_default", text=[several[place] for place in places])
+            for place, *values in zip(places, answer["log_probability"], answer["bits_per_character"], strict=True):
+                scores[place] = Score(*map(float, values))
+        return scores[0] if isinstance(texts, str) else scores
+
+    def stream(self) -> "Stream":
+        """Returns a stream that scores a text while it is being written."""
+        return Stream(self._served)
+
+    def most_probable(self, prompt: str = "", *, length: int = 200, beam: int = 4) -> list[Candidate]:
+        """Returns the most probable continuations of a prompt that a beam finds, the best first.
+
+        Args:
+            prompt: what the text begins with.
+            length: subwords at most.
+            beam: candidates that are kept after each subword; more find better ones, and take longer.
+
+        Raises:
+            ConfigurationError: the prompt is not a string of UTF-8, or a number is below 1.
+        """
+        if beam < 1 or length < 1:
+            raise ConfigurationError(
+                f"A beam needs a width and a length. Expected 1 at least of both. Received: {beam} and {length}"
+            )
+        return beam_search(self._served, checked_texts([prompt])[0], length, beam)
+
+    def continuations(self, prompts: Sequence[str], sampling: SamplingConfiguration) -> list[str]:
+        """Returns what follows each of several prompts, as `generate` does."""
+        prompts = checked_texts(prompts)
+        texts = [""] * len(prompts)
+        for places in batches_by_length(prompts):
+            answer = self._served("generate", prompt=[prompts[place] for place in places], **dict(sampling))
+            for place, text in zip(places, answer["text"], strict=True):
+                texts[place] = text.decode()
+        return texts
+
+    def pieces(self, prompt: str, sampling: SamplingConfiguration) -> Iterator[str]:
+        """Returns an iterator of what follows a prompt, whole characters as soon as they are drawn."""
+        return self._pieces(checked_texts([prompt])[0], sampling)  # which refuses now, not when the first is asked for
+
+    def _pieces(self, prompt: str, sampling: SamplingConfiguration) -> Iterator[str]:
+        options = {name: value for name, value in sampling if name != "length"}
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        begun = self._served("prefill", prompt=[prompt])
+        for step in range(sampling.length):
+            logits = begun.pop("logits")
+            number = self._served("sample", logits=logits, written=begun["written"], step=step, **options)["number"]
+            if number[0] == BOUNDARY:
+                break
+            begun = self._served("advance", number=number, **begun)
+            if text := decoder.decode(begun.pop("piece")[0]):
+                yield text
+        if text := decoder.decode(b"", final=True):
+            yield text
+
+
+class Stream:
+    """Scores a text piece by piece.
+
+    Args:
+        model: the signatures.
+    """
+
+    def __init__(self, model: Served) -> None:
+        self._stream = served.Stream(model, batch=1)
+        self._log_probability, self._characters = 0.0, 0
+
+    def feed(self, text: str) -> float:
+        """Takes the next piece of the text, cut anywhere, and returns the log probability of what it has read more.
+
+        It reads up to the last white space; the word behind that waits for its end.
+
+        Raises:
+            ConfigurationError: the piece is not a string of UTF-8.
+        """
+        checked_texts([text])
+        self._characters += len(text)
+        return self._read(text, final=False)
+
+    def finish(self) -> Score:
+        """Returns how probable the whole text is."""
+        self._read("", final=True)
+        bits = -self._log_probability / np.log(2)
+        return Score(self._log_probability, float(bits / self._characters) if self._characters else 0.0)
+
+    def _read(self, text: str, final: bool) -> float:
+        added = float(self._stream.step(text=[text], final=[final])["log_probability"][0])
+        self._log_probability += added
+        return added
+
+
+def load(run: Run) -> Predictor:
+    """Returns the predictor of a finished run."""
+    return Predictor(run, Served(signatures(load_model(run))))

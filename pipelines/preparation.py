@@ -1,0 +1,184 @@
+"""What every training does before its first step, and every command that opens a trained network.
+
+A run's `description.json` holds what its network is built from beside the configuration (an alphabet, a vocabulary,
+columns), and a fingerprint of the data that it learned from.
+"""
+
+import json
+import reprlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import keras
+
+from pipelines import hints
+from pipelines.checkpoints import load_trained
+from pipelines.fingerprint import fingerprint
+from pipelines.initialisation import initialise
+from pipelines.run_files import to_json
+from pipelines.runs import Run, RunError
+from pipelines.tasks import task_of
+
+DESCRIPTION = "description.json"
+FINGERPRINT = "fingerprint"
+
+Sets = TypeVar("Sets")
+Model = TypeVar("Model", bound=keras.Model)
+
+
+class Prepared(NamedTuple, Generic[Sets, Model]):
+    """What a training starts from.
+
+    Attributes:
+        sets: the data, as the task's `data.load` returns them.
+        model: the untrained network, its weights made.
+        description: the arguments of the task's `build` beside the configuration, in the types that JSON has.
+        files: more to write into the run's folder, by name: what was left out or repaired.
+        last: keys of those lists of names in the description to which the network adds a row at the end, such as that
+            of an unknown series. Rows that it adds before the names, such as the CTC blank, need no mention.
+    """
+
+    sets: Sets
+    model: Model
+    description: Mapping[str, Any]
+    files: Mapping[str, Any] = {}
+    last: Sequence[str] = ()
+
+
+def prepared(run: Run, configuration: Any, prepare: Callable[[Any], Prepared[Sets, Model]]) -> tuple[Sets, Model]:
+    """Prepares a training, and returns its data and its untrained network.
+
+    A run that is resumed on other data is refused. A new run whose preparation fails leaves no folder. With
+    `--initialise`, a new run starts from the weights of an earlier one.
+
+    Args:
+        run: the run.
+        configuration: the task's.
+        prepare: the task's `prepare`.
+
+    Raises:
+        RunError: the data have changed since the run started, or the run to start from does not fit.
+    """
+    with removed_if_refused(run), _dtype_policy(configuration):
+        sets, model, description, files, last = prepare(configuration)
+        values = {**description, FINGERPRINT: fingerprint(sets)}
+        if (run.folder / DESCRIPTION).exists():
+            _refuse_other_data(run, values)
+        run.write_json(DESCRIPTION, values)
+        for name, content in files.items():
+            run.write_json(name, content)
+        if configuration.initialise is not None and not run.checkpoint("latest").exists():
+            print(_initialised(model, run, configuration, description, last))
+    return sets, model
+
+
+def description_of(run: Run, file: str = "", key: str = "") -> dict[str, Any]:
+    """Returns what a run's network was built from.
+
+    Args:
+        run: the run.
+        file: where 0.1.0 wrote it, such as `classes.json`.
+        key: the argument of `build` that this file holds; "": it holds all of them by name.
+    """
+    if not (run.folder / DESCRIPTION).exists():
+        values = run.read_json(file) if file else {}
+        return {key: values} if key else dict(values)
+    return {name: value for name, value in run.read_json(DESCRIPTION).items() if name != FINGERPRINT}
+
+
+def trained_model(run: Run, configuration: Any, build: Callable[..., Model], file: str = "", key: str = "") -> Model:
+    """Returns the network of a finished run, with its trained weights.
+
+    Args:
+        run: the run.
+        configuration: the run's.
+        build: the task's `build(configuration, **description)`.
+        file: as of `description_of`.
+        key: as of `description_of`.
+
+    Raises:
+        RunError: the run was not trained to its end, or its weights do not fit.
+    """
+    with _dtype_policy(configuration):
+        return load_trained(run, lambda: build(configuration, **description_of(run, file, key)))
+
+
+def report_changed_data(run: Run, sets: Any) -> None:
+    """Reports that the data differ from those that a run learned from, where it knows."""
+    known = run.read_json(DESCRIPTION).get(FINGERPRINT) if (run.folder / DESCRIPTION).exists() else None
+    if known is not None and known != fingerprint(sets):
+        print("Note: the data have changed since the training. The figures are those of the data as they are now.")
+
+
+def _initialised(
+    model: keras.Model, run: Run, configuration: Any, description: Mapping[str, Any], last: Sequence[str]
+) -> str:
+    """Gives a model the weights of an earlier run, matching by name what the descriptions of both list."""
+    earlier = Run.open(configuration.initialise)
+    if earlier.pipeline != run.pipeline:
+        raise RunError(
+            f"The run to start from belongs to another pipeline. Expected one of {run.pipeline}, such as the latest, "
+            f"runs/{run.pipeline}/latest. Received: {str(earlier.folder)!r}, which belongs to {earlier.pipeline}"
+        )
+    known = description_of(earlier) if (earlier.folder / DESCRIPTION).exists() else {}  # 0.1.0 wrote other files
+    now = json.loads(to_json(description))
+    added = {key: [""] if key in last else [] for key in now}
+    correspondence = {
+        key: (known[key] + added[key], now[key] + added[key])
+        for key in now
+        if _is_names(now[key]) and _is_names(known.get(key)) and known[key] != now[key]
+    }
+    if not correspondence:
+        return initialise(model, earlier)
+    build = task_of(run).part("trained").build
+
+    def rebuild(key: str, names: Sequence[str]) -> keras.Model:
+        changed: keras.Model = build(configuration, **{**now, key: [name for name in names if name or key not in last]})
+        return changed
+
+    return initialise(model, earlier, correspondence, rebuild)
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(each, str) for each in value)
+
+
+def _refuse_other_data(run: Run, values: Mapping[str, Any]) -> None:
+    known = run.read_json(DESCRIPTION)
+    changed = [
+        f"{name}: {reprlib.repr(known.get(name))} before, {reprlib.repr(value)} now"
+        for name, value in json.loads(to_json(values)).items()
+        if known.get(name) != value
+    ]
+    if changed:
+        raise RunError(
+            "The data have changed since the run started, and a resumed run learns from the same data. Expected those "
+            f"that {DESCRIPTION} describes. Restore the data, or start a new run: "
+            f"{hints.command('train', run.pipeline, run.preset)}. Received: {'; '.join(changed)}"
+        )
+
+
+@contextmanager
+def removed_if_refused(run: Run) -> Iterator[None]:
+    """Removes the folder of a run whose preparation fails, unless something was trained in it before.
+
+    Else RESUME=1 would continue a run that never began, and not the one that was killed.
+    """
+    try:
+        yield
+    except BaseException:
+        if not any((run.folder / name).exists() for name in ("checkpoints", "history.csv")):
+            run.remove()
+        raise
+
+
+@contextmanager
+def _dtype_policy(configuration: Any) -> Iterator[None]:
+    """Builds with the configuration's dtype policy, and restores that of the process."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(configuration.training.dtype_policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

@@ -1,0 +1,88 @@
+"""Forecasts by a forecaster: all steps at once or by paths, calibrated, and adapted to recent errors."""
+
+from functools import partial
+
+import tensorflow as tf
+
+from pipelines.series.adaptation import Adaptation, adapt
+from pipelines.series.calibration import widened
+from pipelines.series.model import Forecaster, State
+from pipelines.series.observations import has_started
+from pipelines.series.sampling import forecast_paths
+
+
+def forecast(
+    forecaster: Forecaster,
+    values: tf.Tensor,
+    observed: tf.Tensor,
+    times: tf.Tensor,
+    state: State,
+    origins: tf.Tensor,
+    adapting: bool = True,
+) -> tuple[tf.Tensor, tf.Tensor, State]:
+    """Returns quantiles and means as `Forecaster.quantiles` does, and the state after the last step of the history.
+
+    Args:
+        forecaster: the network.
+        values: (batch, time + horizon, columns); this and the next four as of `Forecaster.call`.
+        observed: of `values`.
+        times: of `values`.
+        state: before the first step.
+        origins: steps after which to forecast.
+        adapting: intervals follow the errors up to each origin, where the network is configured so.
+    """
+    network, levels = forecaster.network, forecaster.levels
+    if network.decoder == "autoregressive":
+        quantiles, mean, state = forecast_paths(forecaster, values, observed, times, state, origins)
+        return widened(quantiles, forecaster.widening, levels.index(0.5)), mean, state
+    if not (adapting and network.adaptation_rate):
+        prediction = forecaster(values, observed, times, state=state, origins=origins)
+        return *forecaster.quantiles(prediction), prediction.state
+    time = tf.shape(values)[1] - forecaster.horizon
+    prediction = forecaster(values, observed, times, state=state, origins=tf.range(time))
+    quantiles, mean = forecaster.quantiles(prediction)
+    is_new = times[:, :time] > state["learned_until"][:, tf.newaxis]
+    counts = observed[:, :time, : forecaster.targets] & is_new[..., tf.newaxis]
+    started = has_started(observed[:, :time], state["recent"])
+    before, truth = Adaptation(state["due"], state["stretch"]), values[:, :time, : forecaster.targets]
+    quantiles, after = adapt(quantiles, truth, counts, started, before, levels, network.adaptation_rate)
+    quantiles, mean = (tf.gather(tensor, origins, axis=1) for tensor in (quantiles, mean))
+    return quantiles, mean, prediction.state | after._asdict()
+
+
+def read(
+    forecaster: Forecaster,
+    values: tf.Tensor,
+    observed: tf.Tensor,
+    times: tf.Tensor,
+    series: tf.Tensor,
+    origins: tf.Tensor | None = None,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns quantiles and means after every step of a history, or some."""
+    origins = tf.range(tf.shape(values)[1] - forecaster.horizon) if origins is None else origins
+    return read_on(forecaster, values, observed, times, forecaster.initial_state(series), origins)[:2]
+
+
+def read_on(
+    forecaster: Forecaster,
+    values: tf.Tensor,
+    observed: tf.Tensor,
+    times: tf.Tensor,
+    state: State,
+    origins: tf.Tensor,
+    adapting: bool = True,
+) -> tuple[tf.Tensor, tf.Tensor, State]:
+    """As `forecast`; traced once for all sizes, then fast."""
+    if adapting not in forecaster.traced:
+        columns = len(forecaster.columns.all)
+        start = forecaster.initial_state(tf.zeros((1,), tf.int32))
+        specification = [
+            tf.TensorSpec((None, None, columns)),
+            tf.TensorSpec((None, None, columns), tf.bool),
+            tf.TensorSpec((None, None), tf.int64),
+            tf.nest.map_structure(lambda one: tf.TensorSpec((None, *one.shape[1:]), one.dtype), start),
+            tf.TensorSpec((None,), tf.int32),
+        ]
+        function = partial(forecast, forecaster, adapting=adapting)
+        forecaster.traced[adapting] = tf.function(function, specification)
+    return forecaster.traced[adapting](values, observed, times, state, origins)

@@ -1,0 +1,98 @@
+"""What the network reads of a series: scaled values without gaps, what was measured, lags, the calendar."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines.series.calendar import calendar_features
+from pipelines.series.network import NetworkConfiguration
+from pipelines.series.observations import fill, finite, volatility
+from pipelines.series.regular import Columns
+
+
+class Features(NamedTuple):
+    """What the network reads, in scaled units, and what the next steps need of these.
+
+    Attributes:
+        past: (batch, time, features), what is known at each step.
+        ahead: (batch, origins, steps, features), what is known of the steps ahead.
+        center: (batch, origins, 1, targets), from where forecasts count: the last value, or zero.
+        volatility: (batch, time, targets).
+        started: bool (batch, time), see `has_started`.
+        recent: (batch, remembered, columns), the last values.
+        variance: (batch, targets), after the last step.
+    """
+
+    past: tf.Tensor
+    ahead: tf.Tensor
+    center: tf.Tensor
+    volatility: tf.Tensor
+    started: tf.Tensor
+    recent: tf.Tensor
+    variance: tf.Tensor
+
+
+class Inputs:
+    """Turns observations into features. What is missing becomes the last observed value, and a mask marks it.
+
+    Args:
+        network: which features.
+        columns: names of the columns.
+        steps: ahead.
+    """
+
+    def __init__(self, network: NetworkConfiguration, columns: Columns, steps: int) -> None:
+        self.network, self.columns, self.steps = network, columns, steps
+        self.targets = len(columns.targets)
+        self.remembered = max(1, network.season, *network.lags)  # steps
+
+    def __call__(
+        self, values: tf.Tensor, observed: tf.Tensor, times: tf.Tensor, state: dict[str, Any], origins: tf.Tensor | None
+    ) -> Features:
+        """Returns the features; arguments as of `Forecaster.call`."""
+        time = tf.shape(values)[1] - self.steps
+        if self.network.decoder == "autoregressive":
+            observed = tf.logical_and(observed, self._kinds() != "past")  # which nobody draws
+        mean, deviation = state["mean"][:, tf.newaxis], state["deviation"][:, tf.newaxis]
+        values = tf.where(observed, (values - mean) / deviation, tf.zeros_like(values))
+        history, started = fill(values[:, :time], observed[:, :time], state["recent"])
+        filled = finite(history[:, self.remembered :])  # (batch, time, columns)
+        # One after the other: sliced at once, the width would not be known beforehand.
+        targets, seen = (tensor[:, :time][..., : self.targets] for tensor in (values, observed))
+        volatile, variance = volatility(targets, seen, state["variance"], self.network.volatility_decay)
+
+        calendar = calendar_features(times, self.network.cycles)  # (batch, time + steps, features)
+        differences = [
+            finite(filled - history[:, self.remembered - lag : self.remembered - lag + time])
+            for lag in self.network.lags
+        ]
+        past = [filled, tf.cast(observed[:, :time], filled.dtype), *differences, calendar[:, :time]]
+        if self.network.volatility_decay:
+            past.append(tf.math.log(volatile))
+
+        origins = tf.range(time) if origins is None else origins
+        center = tf.gather(filled[..., : self.targets], origins, axis=1)[:, :, tf.newaxis]
+        ahead = self._ahead(values, calendar, origins)
+        if self.network.season:
+            ahead = tf.concat([ahead, finite(self._season(history, origins) - center)], axis=-1)
+        if not self.network.relative:
+            center = tf.zeros_like(center)
+        recent = history[:, -self.remembered :]
+        return Features(tf.concat(past, axis=-1), ahead, center, volatile, started, recent, variance)
+
+    def _kinds(self) -> np.ndarray:
+        """Returns of each column what it is, as `Columns` names it."""
+        return np.array([kind for kind, names in self.columns._asdict().items() for _ in names])
+
+    def _ahead(self, values: tf.Tensor, calendar: tf.Tensor, origins: tf.Tensor) -> tf.Tensor:
+        """Returns the calendar and the known columns of each step ahead (batch, origins, steps, features)."""
+        known = values[..., len(self.columns.all) - len(self.columns.known) :]
+        steps = origins[:, tf.newaxis] + tf.range(1, self.steps + 1)  # (origins, steps)
+        return tf.gather(tf.concat([calendar, known], axis=-1), steps, axis=1)
+
+    def _season(self, history: tf.Tensor, origins: tf.Tensor) -> tf.Tensor:
+        """Returns the last target whole seasons before each step ahead (batch, origins, steps, targets)."""
+        season = self.network.season
+        steps = origins[:, tf.newaxis] + self.remembered + 1 - season + tf.range(self.steps) % season
+        return tf.gather(history[..., : self.targets], steps, axis=1)

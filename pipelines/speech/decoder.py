@@ -1,0 +1,49 @@
+"""From logits to text: a beam search with a language model, as `decoder.json` of a run describes it."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from models.decoding import CharacterLanguageModel, Hypothesis, beam_decode
+from pipelines.runs import Run
+
+DECODER = "decoder.json"
+
+
+class Decoder(NamedTuple):
+    """Beam search with a language model, and the two numbers that balance them, chosen on the validation split."""
+
+    language_model: CharacterLanguageModel | None
+    language_model_weight: float
+    insertion_bonus: float
+    beam_width: int
+
+    def __call__(
+        self, logits: np.ndarray, alphabet: Sequence[str], frame_seconds: float, n_best: int = 1
+    ) -> list[Hypothesis]:
+        """Returns the best readings of logits (frames, labels), at most `n_best`, best first."""
+        return beam_decode(
+            tf.nn.log_softmax(logits).numpy(),
+            alphabet,
+            frame_seconds,
+            beam_width=self.beam_width,
+            language_model=self.language_model,
+            language_model_weight=self.language_model_weight,
+            insertion_bonus=self.insertion_bonus,
+            hypotheses=n_best,
+        )
+
+
+def save_decoder(run: Run, decoder: Decoder) -> None:
+    """Writes `decoder.json`."""
+    language_model = None if decoder.language_model is None else decoder.language_model.to_dict()
+    run.write_json(DECODER, decoder._asdict() | {"language_model": language_model})
+
+
+def load_decoder(run: Run) -> Decoder:
+    """Returns the decoder that `decoder.json` describes."""
+    values = run.read_json(DECODER)
+    language_model = values.pop("language_model")
+    return Decoder(language_model and CharacterLanguageModel.from_dict(language_model), **values)

@@ -1,0 +1,205 @@
+"""Transcribes recordings: a trained recogniser with its beam search, from its run or its export."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from models.decoding import Hypothesis, Word
+from pipelines import hints
+from pipelines.runs import Run, RunError
+from pipelines.served import Served
+from pipelines.speech.audio_files import SpeechDataError, audio_of, load_audio, resample
+from pipelines.speech.config import SpeechConfiguration
+from pipelines.speech.decoder import load_decoder
+from pipelines.speech.serving import signatures
+from pipelines.speech.trained import alphabet_of_run, load_model
+
+EXAMPLE = ("transcribe", "AUDIO", "recording.wav")
+READ_AHEAD = 32  # recordings in memory at once, so that those of similar length share a batch
+BATCH_SECONDS = 120.0  # of audio in a batch, padding included; a longer recording is a batch of its own
+
+Audio = str | Path | np.ndarray
+
+
+class Transcript(NamedTuple):
+    """What a recording says.
+
+    Attributes:
+        text: the most probable text.
+        confidence: its share in the probability of all texts that were considered, in [0, 1].
+        words: the words, each with `text`, `start` and `end` in seconds, and `confidence` in [0, 1].
+        alternatives: the next most probable texts, most probable first, as many as were asked for.
+    """
+
+    text: str
+    confidence: float
+    words: list[Word]
+    alternatives: list["Transcript"]
+
+
+class Predictor:
+    """Transcribes recordings; stays ready for more.
+
+    Args:
+        run: what the network was trained for.
+        model: its signatures.
+    """
+
+    def __init__(self, run: Run, model: Served) -> None:
+        configuration = run.read_configuration(SpeechConfiguration)
+        self.sample_rate = configuration.features.sample_rate
+        self.frame_samples, self.frame_seconds = configuration.frame_samples, configuration.frame_seconds
+        self.alphabet = alphabet_of_run(run)
+        self._decoder = load_decoder(run)
+        self._served = model
+
+    def transcribe(
+        self, audio: Audio | Sequence[Audio], sample_rate: int | None = None, n_best: int = 1
+    ) -> Transcript | list[Transcript]:
+        """Returns the transcript of a recording, or those of several.
+
+        Args:
+            audio: a file of any format that libsndfile reads, or an array, (samples,) or (samples, channels), of
+                floats in −1 … 1 or of signed integers; or a list of them. Channels are averaged.
+            sample_rate: samples a second of the arrays, which are resampled; files have their own.
+            n_best: texts to return; all but the best are in `alternatives`. There may be fewer.
+
+        Raises:
+            SpeechDataError: a recording cannot be used, or an array comes without its sample rate.
+        """
+        recordings: Sequence[Audio] = [audio] if isinstance(audio, Audio) else audio
+        self._refuse_bad_arguments(recordings, sample_rate, n_best)
+        transcripts = list(self.transcribe_each(recordings, sample_rate, n_best))
+        return transcripts[0] if isinstance(audio, Audio) else transcripts
+
+    def transcribe_each(
+        self, recordings: Sequence[Audio], sample_rate: int | None = None, n_best: int = 1
+    ) -> Iterator[Transcript]:
+        """Yields the transcripts in the order of the recordings, a few of which are in memory at once."""
+        for start in range(0, len(recordings), READ_AHEAD):
+            group = [self._load(each, sample_rate) for each in recordings[start : start + READ_AHEAD]]
+            logits: dict[int, np.ndarray] = {}
+            for places in self._batches([len(audio) for audio in group]):
+                samples = max(len(group[place]) for place in places)
+                padded = np.stack([np.pad(group[place], (0, samples - len(group[place]))) for place in places])
+                answer = self._served("logits", audio=padded, lengths=[len(group[place]) for place in places])
+                for place, frames, row in zip(places, answer["frames"], answer["logits"], strict=True):
+                    logits[place] = row[:frames]
+            for place in range(len(group)):
+                yield self.decode(logits.pop(place), n_best)
+
+    def stream(self) -> "Stream":
+        """Returns a stream that takes audio at `sample_rate` as it comes.
+
+        Raises:
+            RunError: the network reads in both directions.
+        """
+        return Stream(self, self._served)
+
+    def decode(self, logits: np.ndarray, n_best: int = 1) -> Transcript:
+        """Returns the transcript of the logits (frames, labels) of one recording."""
+        best, *others = map(_transcript, self._decoder(logits, self.alphabet, self.frame_seconds, n_best))
+        return best._replace(alternatives=others)
+
+    def _load(self, audio: Audio, sample_rate: int | None) -> np.ndarray:
+        """Returns a recording (samples,) as the network hears it."""
+        if isinstance(audio, str | Path):
+            return load_audio(audio, self.sample_rate)
+        assert sample_rate is not None
+        return resample(audio_of(audio), sample_rate, self.sample_rate)
+
+    def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
+        """Yields the places of recordings of similar length, within `BATCH_SECONDS` with their padding."""
+        limit = BATCH_SECONDS * self.sample_rate
+        batch: list[int] = []
+        for place in np.argsort(lengths, kind="stable").tolist():  # the last one is the longest
+            if batch and (len(batch) + 1) * lengths[place] > limit:
+                yield batch
+                batch = []
+            batch.append(place)
+        yield batch
+
+    def _refuse_bad_arguments(self, recordings: Sequence[Audio], sample_rate: int | None, n_best: int) -> None:
+        if wrong := [each for each in recordings if not isinstance(each, Audio)]:
+            raise SpeechDataError(
+                "A recording is neither a file nor an array. Expected a path or a NumPy array. Convert it: "
+                f"numpy.asarray(samples). Received: {type(wrong[0]).__name__}"
+            )
+        has_arrays = any(isinstance(each, np.ndarray) for each in recordings)
+        if has_arrays and (sample_rate is None or sample_rate <= 0):
+            raise SpeechDataError(
+                "An array of audio needs its samples a second. Expected a positive sample_rate. Give it: "
+                f"transcribe(audio, sample_rate=16000). Received: {sample_rate}"
+            )
+        if sample_rate is not None and not has_arrays:
+            raise SpeechDataError(
+                "The sample rate belongs to no array: a file has its own. Expected none. Leave it out. "
+                f"Received: sample_rate={sample_rate}"
+            )
+        if n_best < 1:
+            raise SpeechDataError(f"Expected n_best of 1 or more. Ask for one text at least. Received: {n_best}")
+
+
+class Stream:
+    """Transcribes audio as it comes.
+
+    Args:
+        predictor: whose stream it is.
+        model: the signatures.
+
+    Raises:
+        RunError: the network reads in both directions.
+    """
+
+    def __init__(self, predictor: Predictor, model: Served) -> None:
+        if "step_logits" not in model:
+            raise RunError(
+                "The network reads a recording in both directions, so it needs the whole of it. Expected one that "
+                f"reads forwards. Train one: {hints.command('train', 'speech', 'streaming')}; or use transcribe. "
+                "Received: network.bidirectional = True"
+            )
+        self._predictor, self._served = predictor, model
+        self._state = model("initial_state", batch=1)
+        self._rest = np.zeros(0, np.float32)  # samples that do not fill a frame yet
+        self._logits: list[np.ndarray] = []
+        self._text = ""
+
+    def feed(self, chunk: np.ndarray) -> str:
+        """Takes the next samples at the predictor's `sample_rate`, as many as there are; returns the text so far.
+
+        The text is that of the best label of each frame; `finish` decodes with the language model.
+
+        Args:
+            chunk: (samples,) or (samples, channels), as an array of `Predictor.transcribe`.
+
+        Raises:
+            SpeechDataError: the chunk cannot be used.
+        """
+        samples = np.concatenate([self._rest, audio_of(chunk)])
+        whole = len(samples) - len(samples) % self._predictor.frame_samples
+        self._rest = samples[whole:]
+        if whole:
+            answer = self._served("step_logits", audio=samples[np.newaxis, :whole], **self._state)
+            self._logits.append(answer["logits"][0])
+            self._text = answer["text"][0].decode()
+            self._state = {name: answer[name] for name in self._state}
+        return self._text
+
+    def finish(self) -> Transcript:
+        """Returns the transcript of all that was fed, the same as `Predictor.transcribe` returns of the whole.
+
+        As there, samples at the end that do not fill a frame (at most `frame_seconds`) are not heard.
+        """
+        labels = len(self._predictor.alphabet) + 1
+        return self._predictor.decode(np.concatenate([np.zeros((0, labels), np.float32), *self._logits]))
+
+
+def _transcript(hypothesis: Hypothesis) -> Transcript:
+    return Transcript(hypothesis.text, hypothesis.confidence, hypothesis.words, [])
+
+
+def load(run: Run) -> Predictor:
+    """Returns the predictor of a finished run."""
+    return Predictor(run, Served(signatures(load_model(run))))

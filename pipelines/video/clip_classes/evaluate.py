@@ -1,0 +1,68 @@
+"""Evaluates a classifier of clips beside the baselines."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from pipelines import commands
+from pipelines.comparison import compared_rows
+from pipelines.evaluation import Evaluation
+from pipelines.preparation import report_changed_data
+from pipelines.runs import Run
+from pipelines.video.clip_classes import baselines, data
+from pipelines.video.clip_classes.config import ClipClassesConfiguration
+from pipelines.video.clip_classes.model import Classifier
+from pipelines.video.clip_classes.report import write_classification_report
+from pipelines.video.clip_classes.scoring import comparison, metrics
+from pipelines.video.clip_classes.trained import classify_split, load_model
+from pipelines.video.video_files import VideoDataError
+
+NOTES = {
+    baselines.MAJORITY: "the shares of the classes in training, whatever the clip shows",
+    "single frame": "the same encoder, which sees the middle frame alone",
+    "mean of frames": "the same encoder, which sees the mean of all frames: the order is lost",
+}
+
+
+class EvaluationOptions(commands.RunOptions):
+    """Options of the evaluation."""
+
+    split: Literal["train", "validation", "test"] = Field("test", description="split to evaluate")
+
+
+def evaluate(run: Run, split: str = "test") -> Evaluation:
+    """Classifies a split with a run's classifier and the baselines; writes table, plots and page into its folder."""
+    configuration = run.read_configuration(ClipClassesConfiguration)
+    classifier = load_model(run)
+    sets = data.load(configuration.data)
+    refuse_other_classes(classifier, sets)
+    report_changed_data(run, sets)
+    examples = sets.splits[split]
+    classified = classify_split(classifier, examples, configuration.data)
+    labels = classified.labels
+    answers = {"model": classified.probabilities, baselines.MAJORITY: baselines.majority(sets, split)}
+    for name in baselines.PICTURES:
+        baseline = baselines.fitted(name, configuration, sets)
+        answers[name] = baselines.probabilities(name, baseline, examples, configuration.data)
+    rows = compared_rows(
+        answers,
+        lambda probabilities: metrics(labels, probabilities),
+        lambda model, other: comparison(labels, model.argmax(axis=1), other.argmax(axis=1)),
+        {"model": f"after the last of {configuration.data.clip_frames} frames; a video's clips are averaged", **NOTES},
+    )
+    evaluation = Evaluation(split, len(examples.keys), rows)
+    write_classification_report(run, evaluation, sets, classified)
+    return evaluation
+
+
+def refuse_other_classes(classifier: Classifier, sets: data.Sets) -> None:
+    """Refuses clips of other classes than those that a classifier knows.
+
+    Raises:
+        VideoDataError: the classes have changed.
+    """
+    if sets.classes != classifier.classes:
+        raise VideoDataError(
+            f"The videos have other classes than those of the training. Expected {', '.join(classifier.classes)}. "
+            f"Restore them, or train again. Received: {', '.join(sets.classes)}"
+        )

@@ -1,0 +1,77 @@
+"""Exports a classifier of clips as a SavedModel."""
+
+from pathlib import Path
+
+import numpy as np
+
+from pipelines.exporting import WarmupRequest, export_signatures, metrics_table
+from pipelines.runs import Run
+from pipelines.video.clip_classes.config import ClipClassesConfiguration
+from pipelines.video.clip_classes.model import Classifier
+from pipelines.video.clip_classes.serving import signatures
+from pipelines.video.clip_classes.trained import load_model
+
+SOURCES = {
+    "motion_clips": "Images of Fashion-MNIST (MIT) under eight synthetic motions",
+    "ucf101": "UCF101 (Soomro et al. 2012), split 1, as TensorFlow Datasets publishes it; its makers state no licence",
+}
+LIMITS = {
+    "motion_clips": "It knows one picture on a dark ground under one motion at constant speed. The motion is "
+    "synthetic: this is no detector of motion in real video."
+}
+
+
+def export_run(run: Run, folder: Path | str = "exports") -> Path:
+    """Writes `exports/video-<preset>/<version>/` and returns it."""
+    classifier = load_model(run)
+    frames = run.read_configuration(ClipClassesConfiguration).data.clip_frames
+    clip = np.zeros((1, frames, *classifier.frame_shape), np.uint8)
+    warmup = [
+        WarmupRequest("serving_default", {"frames": clip}),
+        WarmupRequest("initial_state", {"batch": np.array(1, np.int32)}),
+    ]
+    files = ("classes.json",)  # where runs of 0.1 have them
+    return export_signatures(
+        run, classifier, signatures(classifier), model_card(run, classifier), warmup, folder, files
+    )
+
+
+def model_card(run: Run, classifier: Classifier) -> str:
+    """What a user of the exported model must know: input, data, licence, metrics, limits."""
+    configuration = run.read_configuration(ClipClassesConfiguration)
+    data, (height, width, channels) = configuration.data, classifier.frame_shape
+    frame, clips = (f"({sizes}{height}, {width}, {channels})" for sizes in ("batch, ", "batch, time, "))
+    rate = f"{data.frame_rate:g} frames a second" if data.frame_rate else "frames as they were recorded"
+    limits = LIMITS.get(
+        data.source, "It knows the classes, cameras and scenes of its training videos; others give more errors."
+    )
+    return f"""# What a clip shows, preset {run.preset}
+
+From the run {run.folder.name}, seed {configuration.seed}.
+
+Frames of {height}×{width} pixels, {"grey" if channels == 1 else "RGB"}, to one of the classes
+{", ".join(classifier.classes)}. Learned from clips of {data.clip_frames} frames, {rate}; pictures of other shapes were
+fitted by `{data.fit}`. It reads in one direction, so it can follow a stream.
+
+## Signatures
+
+`serving_default` takes `frames`, uint8 {clips}; `padded` also takes `lengths`, int32
+(batch,), how many frames of each clip count. Both return `label`, a string (batch,), and `probabilities`
+(batch, {len(classifier.classes)}), in the order of the classes above. `initial_state` takes `batch` and returns the
+state before the first frame; `step` takes `frame`, uint8 {frame}, and the state, and returns `label`,
+`probabilities` and the new state.
+
+    model = tf.saved_model.load(folder)
+    model.signatures["serving_default"](frames=tf.constant(frames))["label"]
+
+## Data and licence
+
+{SOURCES.get(data.source, f"The user's own videos ({data.source})")}.
+
+## Metrics
+
+{metrics_table(run, "videos")}
+## Limits
+
+{limits} The probabilities order the classes by how sure the network is; they are not calibrated.
+"""

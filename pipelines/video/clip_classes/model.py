@@ -1,0 +1,144 @@
+"""The network: each frame is encoded alone, a recurrent stack reads the frames in order, each step names a class."""
+
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+import models
+from pipelines.video.clip_classes.network import NetworkConfiguration, frame_encoder
+
+
+class State(NamedTuple):
+    """What a stream remembers between frames.
+
+    Attributes:
+        frame: the last frame, (batch, height, width, channels), in −1 … 1.
+        seen: whether there was one, bool (batch,).
+        recurrent: of each layer, tensors (batch, units).
+    """
+
+    frame: tf.Tensor
+    seen: tf.Tensor
+    recurrent: Any
+
+
+class Judgement(NamedTuple):
+    """`logits` (batch, time, classes) after each frame, and the `state` to go on from."""
+
+    logits: tf.Tensor
+    state: State
+
+
+class Classifier(keras.Model):
+    """Frames in, the evidence for each class after each frame out.
+
+    The network reads in one direction, so frames may come one at a time, with the state passed on; the logits are the
+    same as for the whole clip, and frames behind the length of a clip cannot reach them. With `differences` a frame is
+    seen together with its difference from the one before, of which the first has none; the state keeps the last frame.
+
+    Args:
+        network: sizes of the network.
+        frame_shape: of a frame, (height, width, channels).
+        classes: their names.
+        seed: of weights and dropout.
+    """
+
+    def __init__(
+        self, network: NetworkConfiguration, frame_shape: tuple[int, int, int], classes: tuple[str, ...], seed: int = 0
+    ) -> None:
+        super().__init__(name="classifier", autocast=False)
+        keras.utils.set_random_seed(seed)
+        self.network, self.frame_shape, self.classes = network, frame_shape, classes
+        self.encoder = frame_encoder(network, frame_shape, network.differences)
+        self.stack = models.Stack(
+            network.recurrent,
+            network.units,
+            network.layers,
+            dropout=network.dropout,
+            seed=seed,
+            return_sequences=True,
+            return_state=True,
+            name="stack",
+        )
+        self.output_layer = keras.layers.Dense(len(classes), dtype="float32", name="classes")
+
+    def call(
+        self, frames: tf.Tensor, lengths: tf.Tensor | None = None, state: State | None = None, training: bool = False
+    ) -> Judgement:
+        """Returns the logits after each frame of uint8 (batch, time, height, width, channels), after `state`.
+
+        Args:
+            frames: at least one.
+            lengths: int32 (batch,), how many count. Default: all.
+            state: what `initial_state(batch)` or the call before returned. Default: nothing was seen.
+            training: apply dropout.
+        """
+        if state is None:
+            state = self.initial_state(tf.shape(frames)[0])
+        pictures = scaled(frames, self.compute_dtype)
+        seen_before = tf.reshape(state.seen, (-1, 1, 1, 1, 1))
+        first = tf.where(seen_before, state.frame[:, tf.newaxis], pictures[:, :1])
+        before = tf.concat([first, pictures[:, :-1]], axis=1)
+        shown = tf.concat([pictures, pictures - before], axis=-1) if self.network.differences else pictures
+        encoded = encode(self.encoder, shown, training)  # (batch, time, features)
+        mask = None if lengths is None else tf.sequence_mask(lengths, tf.shape(frames)[1])
+        hidden, recurrent = self.stack(encoded, initial_state=state.recurrent, mask=mask, training=training)
+        last, seen = pictures[:, -1], tf.ones_like(state.seen)
+        if lengths is not None:
+            counts = tf.reshape(lengths > 0, (-1, 1, 1, 1))
+            last = tf.where(counts, tf.gather(pictures, tf.maximum(lengths - 1, 0), batch_dims=1), state.frame)
+            seen = state.seen | (lengths > 0)
+        return Judgement(self.output_layer(hidden), State(last, seen, recurrent))
+
+    @tf.function(reduce_retracing=True)
+    def evidence(self, frames: tf.Tensor) -> tf.Tensor:
+        """Returns the probability of each class after each frame, (batch, time, classes).
+
+        It is traced for the classifier, not for each validation.
+
+        Args:
+            frames: uint8 (batch, time, height, width, channels).
+        """
+        return tf.nn.softmax(self(frames).logits)
+
+    def initial_state(self, batch: Any) -> State:
+        """The state before the first frame."""
+        frame = tf.zeros((batch, *self.frame_shape), self.compute_dtype)
+        return State(frame, tf.zeros((batch,), tf.bool), self.stack.initial_state(batch))
+
+
+class PictureClassifier(keras.Model):
+    """A baseline: the same encoder of one picture of a clip, which knows nothing of time.
+
+    Args:
+        network: sizes of the encoder.
+        frame_shape: of a picture, (height, width, channels).
+        classes: their names.
+        seed: of the weights.
+    """
+
+    def __init__(
+        self, network: NetworkConfiguration, frame_shape: tuple[int, int, int], classes: tuple[str, ...], seed: int = 0
+    ) -> None:
+        super().__init__(name="picture_classifier", autocast=False)
+        keras.utils.set_random_seed(seed)
+        self.encoder = frame_encoder(network, frame_shape, differences=False)
+        self.output_layer = keras.layers.Dense(len(classes), dtype="float32", name="classes")
+
+    def call(self, pictures: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Returns logits (batch, classes) of pictures (batch, height, width, channels) in 0 … 255."""
+        return self.output_layer(self.encoder(scaled(pictures, self.compute_dtype), training=training))
+
+
+def scaled(frames: tf.Tensor, dtype: str) -> tf.Tensor:
+    """Returns frames of 0 … 255 in −1 … 1."""
+    return tf.cast(frames, dtype) / 127.5 - 1
+
+
+def encode(encoder: keras.Model, frames: tf.Tensor, training: bool) -> tf.Tensor:
+    """Encodes each frame of (batch, time, height, width, channels) alone, to (batch, time, features)."""
+    shape = tf.shape(frames)
+    alone = tf.reshape(frames, (-1, *frames.shape[2:]))  # (batch · time, height, width, channels)
+    encoded = encoder(alone, training=training)
+    return tf.reshape(encoded, (shape[0], shape[1], encoded.shape[-1]))

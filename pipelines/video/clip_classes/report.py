@@ -1,0 +1,96 @@
+"""The page that an evaluation of a classifier writes: table, confusions, evidence over time, curves."""
+
+import numpy as np
+
+from pipelines.evaluation import Evaluation
+from pipelines.report import Picture, Section, Table, write_evaluation
+from pipelines.runs import Run
+from pipelines.video.clip_classes import pictures
+from pipelines.video.clip_classes.baselines import MAJORITY
+from pipelines.video.clip_classes.data import Sets
+from pipelines.video.clip_classes.scoring import confusions, losses
+from pipelines.video.clip_classes.trained import Classified
+
+WORST = 15  # rows of the table
+SYNTHETIC = (
+    "The motion is synthetic: pictures of clothes drift, turn or change their size at constant speed. What is learned "
+    "here is to see motion, not to understand scenes. A single frame tells nothing about the class: seeing one alone "
+    "is right in 12.5 % of all cases. The mean of frames shows along which line things moved, but not "
+    "in which direction."
+)
+
+
+def write_classification_report(run: Run, evaluation: Evaluation, sets: Sets, classified: Classified) -> None:
+    """Writes `report.html` and its plots into the run's folder, for another split than test under names of its own."""
+    examples, classes = sets.splits[evaluation.split], sets.classes
+    configuration = run.read_json("configuration.json")
+    counts = confusions(classified.labels, classified.probabilities)
+    counts_picture = pictures.confusion_picture(counts, classes)
+    counts_picture.savefig(run.folder / evaluation.file_name("confusions.png"), dpi=120)
+    strips = []
+    for title, clip in telling(classified, examples.labels).items():
+        text = f"{title}: {examples.keys[examples.videos[clip]]}"
+        strips.append(
+            pictures.film_strip(
+                examples.read(clip), classified.evidence[clip], int(examples.labels[clip]), classes, text
+            )
+        )
+    strips[0].savefig(run.folder / evaluation.file_name("evidence.png"), dpi=120)
+    order = np.argsort(-losses(classified.labels, classified.probabilities), kind="stable")
+    said = classified.probabilities.argmax(axis=1)
+    worst = [
+        [
+            examples.keys[number],
+            classes[classified.labels[number]],
+            classes[said[number]],
+            f"{classified.probabilities[number].max():.2f}",
+        ]
+        for number in order[:WORST]
+        if said[number] != classified.labels[number]
+    ]
+    majority = next(row.metrics["accuracy"].value for row in evaluation.rows if row.name == MAJORITY)
+    synthetic = [SYNTHETIC] if configuration["data"]["source"] == "motion_clips" else []
+    answers = {"key": examples.keys, "label": [classes[label] for label in classified.labels]}
+    answers["said"] = [classes[label] for label in said]
+    answers["probability"] = np.round(classified.probabilities.max(axis=1), 4).tolist()
+    write_evaluation(
+        run,
+        evaluation,
+        "What a clip shows",
+        "accuracy",
+        [
+            *synthetic,
+            "Accuracy is the share of videos whose class is right; macro F1 gives each class the same weight; "
+            "cross-entropy, in nats, also asks how sure the answers were, lower is better.",
+        ],
+        [
+            Section(
+                "Evidence over time",
+                [
+                    *(
+                        Picture(strip, "The frames of a clip, and the probability of each class after each of them.")
+                        for strip in strips
+                    ),
+                    Picture(
+                        pictures.accuracy_over_time(classified.evidence, examples.labels, majority),
+                        "How many frames it takes to be right, and the accuracy of the row majority.",
+                    ),
+                ],
+            ),
+            Section(
+                "Classes taken for others",
+                [Picture(counts_picture, "True classes in rows, predicted classes in columns; numbers of videos.")],
+            ),
+            Section(
+                "Worst errors", [Table(["video", "true", "predicted", "probability"], worst) if worst else "None."]
+            ),
+            Section("Left out", [Table(["video", "why"], sets.skipped) if sets.skipped else "Nothing."]),
+        ],
+        answers | {"confusions": counts},
+    )
+
+
+def telling(classified: Classified, labels: np.ndarray) -> dict[str, int]:
+    """Returns the clip whose class was surest, the middle one, and the one that was furthest from the truth."""
+    order = np.argsort(losses(labels, classified.evidence[:, -1]), kind="stable")
+    return {"Surest": int(order[0]), "In the middle": int(order[len(order) // 2]), "Worst": int(order[-1])}

@@ -1,0 +1,84 @@
+"""What a server runs: frames in, the class and the probability of each class out, in stock TensorFlow operations."""
+
+from functools import partial
+
+import tensorflow as tf
+
+from pipelines.served import Signature, Tensors
+from pipelines.video.clip_classes.model import Classifier, State
+from pipelines.video.serving import checked, one_at_least
+
+
+def signatures(classifier: Classifier) -> dict[str, Signature]:
+    """Returns the functions to serve by name.
+
+    `serving_default` takes `frames`, uint8 (batch, time, height, width, channel); `padded` also takes `lengths`
+    (batch,), how many frames of each clip count. Both return `label` (batch,) and `probabilities` (batch, classes).
+    `initial_state`, from a batch size, and `step`, from one `frame` (batch, height, width, channel) and the state to
+    the same answers and the new state, follow a stream.
+    """
+    # Of any size, so that the graph says what it expects.
+    frames = tf.TensorSpec((None, None, None, None, None), tf.uint8)
+    frame = tf.TensorSpec((None, None, None, None), tf.uint8)
+    state = {
+        name: tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype)
+        for name, tensor in _flat(classifier.initial_state(1)).items()
+    }
+    return {
+        "serving_default": Signature(partial(classify, classifier), {"frames": frames}),
+        "padded": Signature(
+            partial(classify, classifier), {"frames": frames, "lengths": tf.TensorSpec((None,), tf.int32)}
+        ),
+        "initial_state": Signature(
+            lambda batch: _flat(classifier.initial_state(batch)), {"batch": tf.TensorSpec((), tf.int32)}
+        ),
+        "step": Signature(lambda frame, **state: stream(classifier, frame, state), {"frame": frame, **state}),
+    }
+
+
+def classify(classifier: Classifier, frames: tf.Tensor, lengths: tf.Tensor | None = None) -> Tensors:
+    """Classifies clips (batch, time, height, width, channel), of which `lengths` (batch,) frames count."""
+    frames = checked(frames, *classifier.frame_shape)
+    batch, time = tf.unstack(tf.shape(frames)[:2])
+    if lengths is None:
+        return _cut(_answer(classifier, classifier(one_at_least(frames)).logits[:, -1]), batch)
+    fits = tf.reduce_all((lengths > 0) & (lengths <= time)) & (tf.shape(lengths)[0] == batch)
+    message = "Expected at least one frame of each clip, and none behind the end of `frames`. Received `lengths`:"
+    with tf.control_dependencies([tf.debugging.Assert(fits, [message, lengths], summarize=10)]):
+        lengths = tf.maximum(one_at_least(lengths), 1)
+    logits = classifier(one_at_least(frames), lengths).logits  # (batch, time, classes)
+    return _cut(_answer(classifier, tf.gather(logits, lengths - 1, batch_dims=1)), batch)
+
+
+def stream(classifier: Classifier, frame: tf.Tensor, state: Tensors) -> Tensors:
+    """Takes a frame (batch, height, width, channel) and the state before it; returns the answer and the new state."""
+    frames = checked(frame[:, tf.newaxis], *classifier.frame_shape)
+    state = {name: one_at_least(tensor) for name, tensor in state.items()}
+    logits, new_state = classifier(one_at_least(frames), state=_nested(classifier, state))
+    return _cut(_answer(classifier, logits[:, -1]) | _flat(new_state), tf.shape(frame)[0])
+
+
+def _answer(classifier: Classifier, logits: tf.Tensor) -> Tensors:
+    labels = tf.gather(tf.constant(classifier.classes), tf.argmax(logits, axis=-1))
+    return {"label": labels, "probabilities": tf.nn.softmax(logits)}
+
+
+def _cut(answer: Tensors, batch: tf.Tensor) -> Tensors:
+    return {name: tensor[:batch] for name, tensor in answer.items()}
+
+
+def _flat(state: State) -> Tensors:
+    """The network's state as named tensors, as a signature wants it."""
+    recurrent = {
+        f"recurrent_{layer}_{part}": tensor
+        for layer, parts in enumerate(state.recurrent)
+        for part, tensor in enumerate(parts)
+    }
+    return {"last_frame": state.frame, "seen": state.seen} | recurrent
+
+
+def _nested(classifier: Classifier, tensors: Tensors) -> State:
+    """The network's state from its named tensors; inverse of `_flat`."""
+    parts = [len(each) for each in classifier.stack.initial_state(1)]
+    recurrent = [[tensors[f"recurrent_{layer}_{part}"] for part in range(number)] for layer, number in enumerate(parts)]
+    return State(tensors["last_frame"], tensors["seen"], recurrent)

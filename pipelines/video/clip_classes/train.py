@@ -1,0 +1,81 @@
+"""Trains a classifier of clips."""
+
+from functools import partial
+
+import tensorflow as tf
+
+from pipelines.counting import counted
+from pipelines.preparation import Prepared, prepared
+from pipelines.runs import Run
+from pipelines.training import fit
+from pipelines.video.clip_classes import data
+from pipelines.video.clip_classes.config import ClipClassesConfiguration
+from pipelines.video.clip_classes.model import Classifier
+from pipelines.video.clip_classes.scoring import losses
+from pipelines.video.clip_classes.trained import build, classify_split
+from pipelines.video.messages import NAMED, listed
+
+SKIPPED = "skipped.json"  # keys and reasons of the videos that are left out
+
+
+def train(run: Run, configuration: ClipClassesConfiguration) -> None:
+    """Trains the classifier of a run, or resumes where it stopped, and writes everything into the run's folder."""
+    sets, classifier = prepared(run, configuration, prepare)
+
+    def training_batches(epoch: int) -> tf.data.Dataset:
+        return data.training_batches(sets, configuration.data, configuration.seed, epoch)
+
+    fit(
+        run,
+        classifier,
+        partial(batch_loss, classifier),
+        training_batches,
+        partial(validate, classifier, sets, configuration),
+        configuration.training,
+        minimise="cross_entropy",
+        steps_per_epoch=configuration.steps_per_epoch,
+        seed=configuration.seed,
+    )
+    run.finish()
+
+
+def prepare(configuration: ClipClassesConfiguration) -> Prepared[data.Sets, Classifier]:
+    """Returns the clips and an untrained classifier, and prints what it learns from."""
+    sets = data.load(configuration.data)
+    report(sets)
+    return Prepared(sets, build(configuration, sets.classes), {"classes": sets.classes}, {SKIPPED: sets.skipped})
+
+
+def batch_loss(classifier: Classifier, batch: tuple[tf.Tensor, tf.Tensor], training: bool) -> tf.Tensor:
+    """Returns the mean cross-entropy of a batch over all frames, of which the later ones count more, in nats."""
+    frames, labels = batch
+    logits = classifier(frames, training=training).logits  # (batch, time, classes)
+    time = tf.shape(logits)[1]
+    targets = tf.repeat(labels[:, tf.newaxis], time, axis=1)
+    each = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)  # (batch, time)
+    weights = tf.range(1, time + 1, dtype=each.dtype)  # the first frames cannot know
+    return tf.reduce_mean(tf.reduce_sum(each * weights, axis=1) / tf.reduce_sum(weights))
+
+
+def validate(classifier: Classifier, sets: data.Sets, configuration: ClipClassesConfiguration) -> dict[str, float]:
+    """Returns cross-entropy and accuracy on the videos of the validation split."""
+    labels, probabilities, _ = classify_split(classifier, sets.splits["validation"], configuration.data)
+    return {
+        "cross_entropy": float(losses(labels, probabilities).mean()),
+        "accuracy": float((probabilities.argmax(axis=1) == labels).mean()),
+    }
+
+
+def report(sets: data.Sets) -> None:
+    """Prints what is learned from, and names what is left out."""
+    counts = [
+        f"{len(each.labels)} {split} of {counted(len(each.keys), 'video')}" for split, each in sets.splits.items()
+    ]
+    print(f"Clips: {', '.join(counts)}. Classes: {', '.join(sets.classes)}.")
+    for split, each in sets.splits.items():
+        shown = set(each.labels)
+        if missing := [name for label, name in enumerate(sets.classes) if label not in shown]:
+            print(f"Without a video in the {split} split: {', '.join(missing)}.")
+    if sets.skipped:
+        more = f" (all of them in {SKIPPED})" if len(sets.skipped) > NAMED else ""
+        print(f"Left out: {len(sets.skipped)}{more}{listed(sets.skipped)}")

@@ -1,0 +1,106 @@
+"""Presets of the task next frames."""
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal, Self
+
+import pydantic
+from pydantic import Field
+
+from pipelines.commands import TrainingCommand
+from pipelines.training import TrainingConfiguration
+from pipelines.video.next_frames.data import DataConfiguration
+from pipelines.video.next_frames.network import NetworkConfiguration
+
+
+class NextFramesConfiguration(TrainingCommand):
+    """Everything that a training to forecast frames depends on."""
+
+    task: Literal["next_frames"] = "next_frames"
+    RENAMED: ClassVar[Mapping[str, str]] = {"truth_epochs": "scheduled_sampling_epochs"}
+    data: DataConfiguration = DataConfiguration()
+    network: NetworkConfiguration = NetworkConfiguration()
+    training: TrainingConfiguration = TrainingConfiguration()
+    steps_per_epoch: int = Field(200, ge=1, description="batches between two validations")
+    absolute_weight: float = Field(
+        0.05, ge=0, description="weight of the absolute error in the loss, beside the squared: it keeps darkness dark"
+    )
+    similarity_weight: float = Field(
+        0.08, ge=0, description="weight of the structural similarity in the loss, beside the squared error"
+    )
+    watched_weight: float = Field(
+        1.0,
+        ge=0,
+        description="weight of the next frames forecast while the network watches, beside those of the future",
+    )
+    scheduled_sampling_epochs: int = Field(
+        0,
+        ge=0,
+        description="epochs in which the network sees ever fewer true frames of the future instead of its own "
+        "forecasts; 0: its own from the start",
+    )
+
+    @pydantic.model_validator(mode="after")
+    def _fits(self) -> Self:
+        data, network = self.data, self.network
+        if data.crop and network.recurrent == "spatiotemporal_lstm":
+            raise ValueError(
+                "data.crop: a spatiotemporal LSTM is made for one size of frames. Leave the crop out, or set "
+                f"--network.recurrent conv_lstm. Received: {data.crop}"
+            )
+        if data.crop and network.coordinates:
+            raise ValueError(
+                "data.crop: what is learned from squares has no place in the frame. Leave the crop out, or set "
+                f"--network.no_coordinates. Received: {data.crop}"
+            )
+        side = network.patch * 2 ** (len(network.filters) - 1)
+        sizes = {"data.height": data.height, "data.width": data.width, "data.crop": data.crop}
+        if wrong := [f"{name} {size}" for name, size in sizes.items() if size % side]:
+            raise ValueError(
+                f"Frames are cut into patches: expected multiples of {side}, which is network.patch times 2 for each "
+                f"level after the first. Received: {', '.join(wrong)}"
+            )
+        return self
+
+
+_NEXT_FRAMES = NextFramesConfiguration(
+    network=NetworkConfiguration(inertia=True),
+    similarity_weight=0.1,
+    absolute_weight=0.1,
+    steps_per_epoch=165,
+    training=TrainingConfiguration(
+        epochs=4, learning_rate=4e-3, gradient_clip_norm=1.0, weight_average_decay=0.99, mixed_precision=True
+    ),
+)
+_LARGE = _NEXT_FRAMES.replace(
+    network={"filters": (64, 96), "movements": 3, "decoder_filters": 96},
+    similarity_weight=0.08,
+    steps_per_epoch=340,
+    training={"epochs": 10},
+)
+_REAL_VIDEO = _NEXT_FRAMES.replace(
+    network={"stillness": 5.0, "coordinates": False},
+    steps_per_epoch=100,
+    data={
+        "source": "real_clips",
+        "height": 144,
+        "width": 176,
+        "colour": "rgb",
+        "clip_frames": 6,
+        "future_frames": 1,
+        "clip_stride": 1,
+        "crop": 64,
+        "mirror": True,
+        "batch_size": 4,
+    },
+)
+
+PRESETS = {"next-frames": _NEXT_FRAMES, "next-frames-large": _LARGE, "real-video": _REAL_VIDEO}
+"""Named configurations, the default first.
+
+- `next-frames`: the last ten of twenty frames of Moving-Fashion-MNIST; squared error 165, SSIM 0.672 (seed 0), 8
+  minutes on two CPU cores.
+- `next-frames-large`: the same data, a network twice as wide, five times the steps; squared error 120, SSIM 0.701
+  (seed 0), about an hour.
+- `real-video`: the next frame of three real clips, of which the first part is learned from and the last is forecast;
+  PSNR 32.8 dB beside 31.7 of the last frame, 3 minutes of processor time.
+"""

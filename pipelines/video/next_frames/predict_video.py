@@ -1,0 +1,98 @@
+"""Writes the frames that come after a video, as films."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tyro
+from pydantic import Field
+
+from pipelines import commands, hints
+from pipelines.configuration import ConfigurationError
+from pipelines.counting import counted
+from pipelines.video.next_frames import films
+from pipelines.video.next_frames.predictor import Predictor
+from pipelines.video.video_files import rate_of, refuse_missing
+
+SHOWN_HEIGHT = 256  # pixels, about, of the films that are written
+
+
+class Options(commands.AnswerOptions):
+    """Options of the forecast."""
+
+    video: tyro.conf.Positional[tuple[Path, ...]] = Field((), description="video files, or folders of frame images")
+    frames: int = Field(0, ge=0, le=1000, description="how many to forecast; 0: as many as in training")
+    output: Path = Field(Path("."), description="folder for the films; none that is there is overwritten")
+
+
+class Continued(NamedTuple):
+    """A video's last frames, `given`, and its `future`, uint8 (time, height, width, channels)."""
+
+    path: Path
+    given: np.ndarray
+    future: np.ndarray
+
+
+def film_name(path: Path) -> str:
+    """Name of a video's films, without an ending.
+
+    >>> film_name(Path("clips/one.second.mp4"))
+    'one.second-future'
+    """
+    return f"{path.stem}-future"
+
+
+def _film_paths(folder: Path, name: str) -> tuple[Path, Path]:
+    return folder / f"{name}.mp4", folder / f"{name}.gif"
+
+
+def film_of(continued: Continued) -> np.ndarray:
+    """Returns the given frames, with a bar below, and then those that were forecast, enlarged, uint8 (…, 3)."""
+    frames = films.to_rgb(np.concatenate([continued.given, continued.future]))
+    scale = max(1, round(SHOWN_HEIGHT / frames.shape[1]))
+    marked = films.marked(frames.repeat(scale, axis=1).repeat(scale, axis=2), len(continued.given))
+    odd = [size % 2 for size in marked.shape[1:3]]
+    return np.pad(marked, [(0, 0), (0, odd[0]), (0, odd[1]), (0, 0)], mode="edge")  # encoders take even sides only
+
+
+def answer(options: Options, load: Callable[[], Predictor]) -> None:
+    """Forecasts the frames after each video, and writes the films."""
+    if not options.video:
+        example = hints.answer("predict-video", "VIDEO", "clip.mp4")
+        raise ConfigurationError(f"A forecast needs a video. Name one: {example}. Received: no file")
+    names = [film_name(path) for path in options.video]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ConfigurationError(
+            "The films of two videos would have one name; expected videos of different names. Forecast them one by "
+            f"one, each with an --output of its own. Received: {twice} twice"
+        )
+    written = [path for name in names for path in _film_paths(options.output, name)]
+    if there := [str(path) for path in written if path.exists()]:
+        raise ConfigurationError(
+            "A film of this name is there, and is not overwritten; expected none. Move it, or name another folder: "
+            f"--output films. Received: {', '.join(there)}"
+        )
+    for path in options.video:
+        refuse_missing(path)
+    predictor = load()
+    endings = [predictor.watched(path) for path in options.video]  # every video is read before any film is written
+    options.output.mkdir(parents=True, exist_ok=True)
+    for path, given in zip(options.video, endings, strict=True):
+        length = options.frames or predictor.decoding.future_frames
+        commands.report_done(f"Forecasting {counted(length, 'frame')} after {path}")
+        continued = Continued(path, given, predictor.after(given, length))
+        film, rate = film_of(continued), rate_of(path, predictor.decoding)
+        mp4, gif = _film_paths(options.output, film_name(path))
+        films.write_mp4(mp4, film, rate)
+        gif.write_bytes(films.gif(film, rate))
+        if options.format == "json":
+            answered = {"video": str(path), "watched": len(given), "forecast": len(continued.future)}
+            commands.print_answers([{**answered, "films": [str(mp4), str(gif)]}])
+        else:
+            watched = counted(len(given), "frame")
+            print(f"{path}: {watched} watched, with a bar below, then {len(continued.future)} forecast")
+            print(f"Wrote {mp4} and {gif}")
+    commands.report_done(
+        f"Forecast {counted(len(options.video), 'video')}. Next: open the films in a browser or player"
+    )

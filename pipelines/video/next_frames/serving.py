@@ -1,0 +1,51 @@
+"""What a server runs: frames in, the next frames out, in stock TensorFlow operations."""
+
+import tensorflow as tf
+
+from pipelines.served import Signature, Tensors
+from pipelines.video.next_frames.data import DataConfiguration
+from pipelines.video.next_frames.model import FrameForecaster
+from pipelines.video.serving import checked, one_at_least
+
+
+def signatures(forecaster: FrameForecaster, data: DataConfiguration) -> dict[str, Signature]:
+    """Returns the functions to serve by name.
+
+    `serving_default` takes `frames`, uint8 (batch, time, height, width, channel) of any size, and returns as many
+    frames after them as in training, `future`, uint8 (batch, future, height, width, channel). `roll_out` also takes
+    how many, `length`, a scalar.
+    """
+    frames = tf.TensorSpec((None, None, None, None, None), tf.uint8)
+
+    def whole(frames: tf.Tensor) -> Tensors:
+        given, batch = _fitted(frames, data)
+        forecasts = forecaster(given, future=data.future_frames)[:, -data.future_frames :]
+        return {"future": _as_uint8(forecasts)[:batch]}
+
+    def roll_out(frames: tf.Tensor, length: tf.Tensor) -> Tensors:
+        given, batch = _fitted(frames, data)
+        message = "Expected one frame of the future at least. Give a larger `length`. Received:"
+        with tf.control_dependencies([tf.debugging.Assert(length > 0, [message, length])]):
+            forecasts = forecaster.roll_out(given, tf.identity(length))
+        return {"future": _as_uint8(forecasts)[:batch]}
+
+    return {
+        "serving_default": Signature(whole, {"frames": frames}),
+        "roll_out": Signature(roll_out, {"frames": frames, "length": tf.TensorSpec((), tf.int32)}),
+    }
+
+
+def _fitted(frames: tf.Tensor, data: DataConfiguration) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns frames from 0 to 1 in the network's size, one clip at least, and how many clips there were."""
+    height, width, channels = data.frame_shape
+    batch, frames = tf.shape(frames)[0], one_at_least(checked(frames, None, None, channels))
+    steps = tf.shape(frames)[1]
+    flat = tf.reshape(tf.cast(frames, tf.float32) / 255, tf.concat([[-1], tf.shape(frames)[2:]], axis=0))
+    fits = tf.reduce_all(tf.equal(tf.shape(frames)[2:4], (height, width)))
+    flat = tf.cond(fits, lambda: flat, lambda: tf.image.resize(flat, (height, width), antialias=True))
+    flat = tf.ensure_shape(flat, (None, height, width, channels))
+    return tf.reshape(flat, (-1, steps, height, width, channels)), batch
+
+
+def _as_uint8(frames: tf.Tensor) -> tf.Tensor:
+    return tf.cast(tf.round(255 * frames), tf.uint8)

@@ -1,0 +1,103 @@
+"""Trains a forecaster of frames."""
+
+from functools import partial
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines.preparation import Prepared, prepared
+from pipelines.runs import Run
+from pipelines.training import fit
+from pipelines.video.messages import listed
+from pipelines.video.next_frames import data
+from pipelines.video.next_frames.config import NextFramesConfiguration
+from pipelines.video.next_frames.losses import structural_similarity
+from pipelines.video.next_frames.model import FrameForecaster
+from pipelines.video.next_frames.network import each_frame
+from pipelines.video.next_frames.scoring import METRICS, score
+from pipelines.video.next_frames.trained import build
+
+SKIPPED = "skipped.json"  # names and reasons of the videos that are left out
+LOSS_SCALE = 100.0  # mean squared errors of pixels from 0 to 1 are small numbers
+
+
+def train(run: Run, configuration: NextFramesConfiguration) -> None:
+    """Trains the forecaster of a run, or resumes where it stopped, and writes everything into the run's folder."""
+    sets, forecaster = prepared(run, configuration, prepare)
+
+    def training_batches(epoch: int) -> tf.data.Dataset:
+        share = truth_share(configuration.scheduled_sampling_epochs, epoch)
+        return data.training_batches(sets, configuration.data, configuration.seed, epoch, share)
+
+    fit(
+        run,
+        forecaster,
+        partial(batch_loss, forecaster, configuration),
+        training_batches,
+        partial(validate, forecaster, sets, configuration.data),
+        configuration.training,
+        minimise="squared_error",
+        steps_per_epoch=configuration.steps_per_epoch,
+        seed=configuration.seed,
+    )
+    run.finish()
+
+
+def prepare(configuration: NextFramesConfiguration) -> Prepared[data.Sets, FrameForecaster]:
+    """Returns the clips and an untrained forecaster, and prints what it learns from."""
+    sets = data.load(configuration.data)
+    report(sets)
+    return Prepared(sets, build(configuration), {}, {SKIPPED: sets.skipped})
+
+
+def batch_loss(
+    forecaster: FrameForecaster, configuration: NextFramesConfiguration, batch: dict[str, tf.Tensor], training: bool
+) -> tf.Tensor:
+    """Returns the mean error of the future, squared and absolute, plus that of the next frames while watching.
+
+    Args:
+        forecaster: the network.
+        configuration: weights of the parts.
+        batch: as `data.training_batches` makes them.
+        training: whether this is part of a training step.
+    """
+    watched = configuration.data.watched_frames
+    frames = tf.cast(batch["frames"], tf.float32) / 255
+    given, truth = frames[:, :watched], frames[:, watched:]
+    forecasts = forecaster(given, future=truth.shape[1], truth=truth, truth_mask=batch["truth_mask"], training=training)
+    errors = forecasts - frames[:, 1:]
+    errors = tf.square(errors) + configuration.absolute_weight * tf.abs(errors)
+    errors = tf.reduce_mean(errors, axis=(0, 2, 3, 4))  # (time − 1,)
+    if configuration.similarity_weight:
+        similarity = each_frame(structural_similarity, forecasts, frames[:, 1:])  # (batch, time − 1)
+        errors += configuration.similarity_weight * (1 - tf.reduce_mean(similarity, axis=0))
+    loss = tf.reduce_mean(errors[watched - 1 :])
+    if watched > 1:
+        loss += configuration.watched_weight * tf.reduce_mean(errors[: watched - 1])
+    return LOSS_SCALE * loss
+
+
+def truth_share(epochs: int, epoch: int) -> float:
+    """Probability of being shown the truth in an epoch (Bengio et al., "Scheduled sampling", 2015): it falls linearly.
+
+    >>> [truth_share(4, epoch) for epoch in range(6)]
+    [0.8, 0.6, 0.4, 0.2, 0.0, 0.0]
+    """
+    return max(0.0, 1 - (epoch + 1) / (epochs + 1)) if epochs else 0.0
+
+
+def validate(forecaster: FrameForecaster, sets: data.Sets, configuration: data.DataConfiguration) -> dict[str, float]:
+    """Returns the mean scores of the future frames of the validation split, or of some of its clips."""
+    watched, found = configuration.watched_frames, []
+    for clips in data.fixed_batches(sets, "validation", configuration.validated_clips):
+        truth = clips[:, watched:].astype(np.float32) / 255
+        found.append(score(forecaster.forecast(clips[:, :watched], truth.shape[1]), truth))
+    return {metric: float(np.concatenate([each[metric] for each in found]).mean()) for metric in METRICS}
+
+
+def report(sets: data.Sets) -> None:
+    """Prints what is learned from, and names what was left out."""
+    counts = ", ".join(f"{len(set(videos))} {split}" for split, videos in sets.videos.items())
+    print(f"Videos: {counts}.")
+    if sets.skipped:
+        print(f"Left out: {len(sets.skipped)}{listed(sets.skipped)}")

@@ -1,0 +1,179 @@
+"""The predictor: run and export, frames and files, batches and streams answer alike; and what it refuses."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipelines.configuration import ConfigurationError
+from pipelines.runs import Run
+from pipelines.series.config import SeriesConfiguration
+from pipelines.series.predictor import Predictor
+from pipelines.series.regular import SeriesDataError
+from pipelines.series.train import train
+
+Both = tuple[Predictor, Predictor]
+Make = Callable[..., pd.DataFrame]
+ENDS = 296  # from here on, holidays alone are known
+
+
+@pytest.fixture(scope="module")
+def both(trained_run: Run, loaded_both_ways: Callable[[Run], tuple[Any, Any]]) -> Both:
+    """The predictors of the run and of its export."""
+    return loaded_both_ways(trained_run)
+
+
+@pytest.fixture
+def frame(make_frame: Make) -> pd.DataFrame:
+    """Two series that end with four hours of which only the holidays are known; `south` begins later."""
+    frame = make_frame(seed=5)
+    steps = frame.groupby("name").cumcount()
+    frame.loc[steps >= ENDS, ["load", "heat"]] = np.nan
+    return frame[(frame["name"] == "north") | (steps >= 100)]
+
+
+def assert_same(found: pd.DataFrame, expected: pd.DataFrame) -> None:
+    pd.testing.assert_frame_equal(found, expected, rtol=1e-5, atol=1e-5, check_exact=False)
+
+
+def test_run_and_export_answer_alike(both: Both, frame: pd.DataFrame) -> None:
+    frame.loc[frame.index[200], "load"] += 5
+    from_run, from_export = (predictor.forecast(frame) for predictor in both)
+    assert_same(from_export, from_run)
+    assert from_run["series"].tolist() == ["north"] * 4 + ["south"] * 4
+    wave = np.sin(2 * np.pi * np.arange(ENDS, 300) / 24)
+    np.testing.assert_allclose(from_run["quantile_0.5"], np.concatenate([10 + wave, 20 + wave]), atol=0.5)
+    odd, same = (predictor.anomalies(frame, probability=0.01, steps_before=2) for predictor in both)
+    assert_same(same, odd)
+    assert str(frame["time"].iloc[200]) in odd.loc[odd["series"] == "north", "time"].tolist()
+
+
+def test_a_frame_is_read_as_its_file(both: Both, frame: pd.DataFrame, tmp_path: Path) -> None:
+    path = tmp_path / "later.csv"
+    frame.to_csv(path, index=False)
+    expected = both[0].forecast(str(path))
+
+    class Polars:
+        def to_pandas(self) -> pd.DataFrame:
+            return frame
+
+    before = frame.copy()
+    renamed = frame.rename(columns={"time": "when", "name": "place"})
+    for table in (frame, frame.set_index("time"), frame.set_index("time").rename_axis(None), Polars(), path):
+        assert_same(both[0].forecast(table), expected)
+    assert_same(both[0].forecast(renamed, {"time": "when", "series": "place"}), expected)
+    assert_same(both[0].forecast(frame.convert_dtypes()), expected)
+    with path.open("rb") as file:
+        assert_same(both[0].forecast(file), expected)
+    pd.testing.assert_frame_equal(frame, before)
+
+
+def test_a_batch_is_forecast_as_one_by_one(both: Both, frame: pd.DataFrame) -> None:
+    """The shorter series is padded in a batch, and is alone here."""
+    together = both[0].forecast(frame)
+    tables = [frame[frame["name"] == name] for name in ("north", "south")]
+    listed = both[0].forecast(tables)
+    assert [type(each) for each in listed] == [pd.DataFrame] * 2
+    for table, each in zip(tables, listed, strict=True):
+        assert_same(each, both[0].forecast(table))
+    assert_same(pd.concat(listed, ignore_index=True), together)
+    assert both[0].forecast([]) == []
+    assert len(both[0].anomalies(tables)) == 2
+
+
+def test_a_stream_forecasts_as_the_whole_table(both: Both, frame: pd.DataFrame) -> None:
+    series = frame[(frame["name"] == "south")].set_index("time")
+    series = series.drop(series.index[150:153])  # hours that are left out
+    expected = both[0].forecast(series.reset_index())
+    measured, future = series[: len(series) - 4], series[["holiday"]][-4:]
+    for predictor in both:
+        stream = predictor.stream("south", measured[:-60])
+        for time, row in measured[-60:].iterrows():
+            values: Any = row if time.hour % 2 else {"time": str(time), **row.drop("name")}
+            found = stream.feed(values, future)
+        assert_same(stream.finish(), found)
+        assert_same(found, expected)
+    alone = both[0].stream("south")
+    for _, row in measured.iterrows():
+        found = alone.feed(row, future)
+    assert_same(found, expected)
+
+
+def test_a_stream_refuses_what_does_not_fit(both: Both, frame: pd.DataFrame) -> None:
+    stream, future = both[0].stream("north"), {"holiday": [0.0] * 4}
+    row = frame.iloc[5].drop("name")
+    with pytest.raises(SeriesDataError, match="no row"):
+        stream.finish()
+    with pytest.raises(SeriesDataError, match=r"columns holiday of the next 4 steps.*Received: 0 steps"):
+        stream.feed(row)
+    before = stream.feed(row, future)
+    with pytest.raises(SeriesDataError, match=r"not after the last one.*Received: 2024-01-01 05:00:00"):
+        stream.feed(row, future)
+    with pytest.raises(SeriesDataError, match="beside the clock"):
+        stream.feed({**row, "time": "2024-01-01 06:30"}, future)
+    with pytest.raises(SeriesDataError, match=r"another series. Expected north.*Received: south"):
+        stream.feed(frame.iloc[-1], future)
+    with pytest.raises(SeriesDataError, match=r"not in the data: heat;"):
+        stream.feed(row.drop("heat"), future)
+    assert_same(stream.finish(), before)
+    with pytest.raises(ConfigurationError, match=r"Expected one of north, south.*Received: 'east'"):
+        both[0].stream("east")
+    with pytest.raises(SeriesDataError, match=r"no such series.*'east'"):
+        both[0].stream("east", frame)
+
+
+def test_a_frame_has_the_repairs_and_messages_of_a_file(
+    both: Both, frame: pd.DataFrame, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    both[0].forecast(frame.sample(frac=1, random_state=0).assign(note="a"))
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "rows that are earlier than one before: sorted" in printed.err and "column of text: left out" in printed.err
+    with pytest.raises(SeriesDataError, match=r"not in the data: heat;"):
+        both[0].forecast(frame.drop(columns="heat"))
+    wrong = frame.astype({"load": object})
+    wrong.iloc[2, wrong.columns.get_loc("load")] = "many"
+    with pytest.raises(SeriesDataError, match=r"the data frame, line 3, column 'load'.*Received: 'many'"):
+        both[0].forecast(wrong)
+    with pytest.raises(SeriesDataError, match="has no rows"):
+        both[0].forecast(frame[:0])
+    with pytest.raises(SeriesDataError, match="several columns have one name"):
+        both[0].forecast(pd.concat([frame, frame[["load"]]], axis=1))
+    with pytest.raises(SeriesDataError, match=r"missing\.csv is no file"):
+        both[0].forecast("missing.csv")
+    with pytest.raises(ConfigurationError, match="Did you mean 'time_format'"):
+        both[0].forecast(frame, {"time_formt": "%Y"})
+
+
+@pytest.mark.parametrize("options", [{"probability": 1.0}, {"steps_before": 5}, {"steps_before": 0}])
+def test_anomalies_out_of_range_are_refused(both: Both, frame: pd.DataFrame, options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="Received: "):
+        both[0].anomalies(frame, **options)
+
+
+def test_prices_and_neighbours_stream_as_the_whole_table(
+    experiment: Callable[..., SeriesConfiguration],
+    loaded_both_ways: Callable[[Run], tuple[Any, Any]],
+    make_frame: Make,
+    tmp_path: Path,
+) -> None:
+    configuration = experiment(
+        data={"known": (), "log_returns": True, "neighbours": True, "past": ("heat",)},
+        network={"relative": False},
+        steps_per_epoch=2,
+        training={"epochs": 1},
+    )
+    run = Run.create("series", "prices", configuration, tmp_path / "runs")
+    train(run, configuration)
+    frame = make_frame(seed=7, steps=120)
+    for predictor in loaded_both_ways(run):
+        expected = predictor.forecast(frame)
+        stream = predictor.stream("south")
+        for _, rows in frame.groupby("time"):
+            found = stream.feed(rows)
+        assert_same(found, expected[expected["series"] == "south"].reset_index(drop=True))
+        assert found["quantile_0.5"].between(17, 23).all()

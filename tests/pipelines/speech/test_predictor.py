@@ -1,0 +1,173 @@
+"""The predictor: the same answers from a run and its export, alone and in batches, whole and streamed."""
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from pipelines.runs import Run, RunError
+from pipelines.speech import predictor as predictor_module
+from pipelines.speech.audio_files import SpeechDataError, audio_of, resample
+from pipelines.speech.config import SpeechConfiguration
+from pipelines.speech.decoder import load_decoder
+from pipelines.speech.predictor import Predictor, Transcript
+from pipelines.speech.train import train
+from pipelines.speech.trained import load_model, transcribe_split
+from pipelines.speech.user_recordings import manifest
+
+Say = Callable[..., np.ndarray]
+Both = tuple[Predictor, Predictor]
+TEXTS = ("ab cad", "dbc", "a", "cab dab ad")
+
+
+@pytest.fixture(scope="module")
+def both(trained_run: Run, loaded_both_ways: Callable[[Run], tuple[Any, Any]]) -> Both:
+    """The predictors of the run and of its export."""
+    return loaded_both_ways(trained_run)
+
+
+@pytest.fixture(scope="module")
+def streaming(
+    corpus: Path,
+    configure: Callable[..., SpeechConfiguration],
+    runs_folder: Path,
+    loaded_both_ways: Callable[[Run], tuple[Any, Any]],
+) -> Both:
+    """The same of a network of one direction."""
+    configuration = configure(corpus, network={"bidirectional": False}, training={"epochs": 1}, steps_per_epoch=40)
+    run = Run.create("speech", "forwards", configuration, runs_folder.parent / "forwards")
+    train(run, configuration)
+    return loaded_both_ways(run)
+
+
+def assert_alike(one: Transcript, other: Transcript) -> None:
+    assert one.text == other.text
+    assert one.confidence == pytest.approx(other.confidence, abs=1e-5)
+    assert [word.text for word in one.words] == [word.text for word in other.words]
+    np.testing.assert_allclose(
+        np.array([word[1:] for word in one.words]), np.array([word[1:] for word in other.words]), atol=1e-5
+    )
+    for mine, theirs in zip(one.alternatives, other.alternatives, strict=True):
+        assert_alike(mine, theirs)
+
+
+def test_run_and_export_answer_alike_alone_and_in_batches(
+    both: Both, say: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soundfile.write(tmp_path / "file.flac", say("dab"), 8000)
+    recordings = [*map(say, TEXTS), tmp_path / "file.flac", str(tmp_path / "file.flac")]
+    alone = [both[0].transcribe(each, 8000 if isinstance(each, np.ndarray) else None) for each in recordings]
+    assert [each.text for each in alone] == [*TEXTS, "dab", "dab"]
+    for seconds, ahead in ((120.0, 32), (1.0, 32), (120.0, 2)):
+        monkeypatch.setattr(predictor_module, "BATCH_SECONDS", seconds)
+        monkeypatch.setattr(predictor_module, "READ_AHEAD", ahead)
+        for predictor in both:
+            for one, other in zip(alone, predictor.transcribe(recordings, 8000), strict=True):
+                assert_alike(one, other)
+    assert both[0].transcribe([]) == []
+    (single,) = both[1].transcribe([recordings[0]], 8000)
+    assert_alike(single, alone[0])
+
+
+def test_batches_are_bounded_and_of_similar_length(both: Both) -> None:
+    lengths = np.random.default_rng(0).integers(1, 60 * 8000, 100).tolist()
+    lengths.append(500 * 8000)
+    batches = list(both[0]._batches(lengths))
+    assert sorted(place for batch in batches for place in batch) == list(range(101))
+    for batch in batches[:-1]:
+        assert len(batch) * max(lengths[place] for place in batch) <= predictor_module.BATCH_SECONDS * 8000
+    assert batches[-1] == [100], "longer than a batch, hence alone"
+    for before, after in itertools.pairwise(batches):
+        assert max(lengths[place] for place in before) <= min(lengths[place] for place in after)
+
+
+def test_the_answer_is_that_of_the_row_model(trained_run: Run, both: Both, corpus: Path) -> None:
+    recogniser, decoder = load_model(trained_run), load_decoder(trained_run)
+    for one in transcribe_split(recogniser, manifest(corpus, 8000), "test"):
+        expected = decoder(one.logits, recogniser.alphabet, recogniser.frame_seconds)[0]
+        for predictor in both:
+            found = predictor.transcribe(one.audio, 8000)
+            assert (found.text, len(found.words)) == (expected.text, len(expected.words))
+            assert found.confidence == pytest.approx(expected.confidence, abs=1e-4)
+
+
+def test_alternatives_are_less_probable_texts(both: Both, say: Say) -> None:
+    audio = say("ab cad")
+    best = both[0].transcribe(audio, 8000, n_best=4)
+    texts = [best.text, *(each.text for each in best.alternatives)]
+    assert len(set(texts)) == len(texts) and 1 < len(texts) <= 4
+    shares = [best.confidence, *(each.confidence for each in best.alternatives)]
+    assert shares == sorted(shares, reverse=True) and sum(shares) <= 1 + 1e-9
+    assert_alike(best, both[1].transcribe(audio, 8000, n_best=4))
+    assert both[0].transcribe(audio, 8000) == best._replace(alternatives=[])
+
+
+def test_arrays_of_any_rate_type_and_channels_are_heard_the_same(both: Both, say: Say) -> None:
+    audio = say("ab cad")
+    expected = both[0].transcribe(audio, 8000)
+    wide = resample(audio, 8000, 22050)
+    for samples, rate in (
+        (np.stack([audio, audio], axis=1), 8000),
+        (np.stack([2 * audio, 0 * audio], axis=1).astype(np.float64), 8000),
+        (np.round(audio * 32767).astype(np.int16), 8000),
+        (np.round(audio.astype(np.float64) * (2**31 - 1)).astype(np.int32)[:, np.newaxis], 8000),
+        (wide, 22050),
+    ):
+        found = both[0].transcribe(samples, rate)
+        assert found.text == expected.text == "ab cad"
+        assert found.words[1].start == pytest.approx(expected.words[1].start, abs=0.021)
+
+
+def test_what_cannot_be_transcribed_is_refused(both: Both, say: Say, tmp_path: Path) -> None:
+    audio = say("ab")
+    for wrong, message in (
+        ((audio,), "needs its samples a second.*Received: None"),
+        ((audio, 0), "needs its samples a second.*Received: 0"),
+        ((["a.wav"], 8000), "a file has its own.*Received: sample_rate=8000"),
+        ((audio, 8000, 0), "Expected n_best of 1 or more.*Received: 0"),
+        (([0.1, 0.2], 8000), "neither a file nor an array.*Received: float"),
+        ((np.stack([audio, audio]), 8000), r"Convert or transpose it. Received: float32 \(2, 1600\)"),
+        ((np.zeros(800, np.uint8), 8000), "floats or signed integers.*Received: uint8"),
+        ((np.full(800, np.nan), 8000), "The array holds NaN or infinity"),
+        ((30000 * audio, 8000), "The array is louder than audio can be"),
+        ((tmp_path / "missing.wav",), "missing.wav does not exist"),
+    ):
+        with pytest.raises(SpeechDataError, match=message):
+            both[0].transcribe(*wrong)
+    assert audio_of(np.zeros(0, np.float32)).shape == (0,)
+
+
+@pytest.mark.parametrize("sizes", [[1], [37, 400, 3], [160], [100000]])
+def test_a_stream_ends_with_the_answer_of_the_whole(streaming: Both, say: Say, sizes: list[int]) -> None:
+    audio = np.concatenate([say("ab cad dbc"), say("a")[:77]])
+    whole = streaming[0].transcribe(audio, 8000)
+    assert whole.text
+    if sizes == [1]:
+        audio, whole = audio[:500], streaming[0].transcribe(audio[:500], 8000)
+    for predictor in streaming:
+        stream, start, number, texts = predictor.stream(), 0, 0, [""]
+        while start < len(audio):
+            size = sizes[number % len(sizes)]
+            texts.append(stream.feed(audio[start : start + size]))
+            start, number = start + size, number + 1
+        for before, after in itertools.pairwise(texts):
+            assert after.startswith(before)
+        assert_alike(stream.finish(), whole)
+
+
+def test_a_stream_of_nothing_says_nothing(streaming: Both) -> None:
+    stream = streaming[1].stream()
+    assert stream.feed(np.zeros(0, np.float32)) == stream.feed(np.zeros(50, np.float32)) == ""
+    assert (stream.finish().text, stream.finish().words) == ("", [])
+    with pytest.raises(SpeechDataError, match="NaN"):
+        stream.feed(np.array([np.nan]))
+
+
+def test_a_network_of_both_directions_cannot_stream(both: Both) -> None:
+    for predictor in both:
+        with pytest.raises(RunError, match=r"both directions.*train speech streaming.*Received: .*bidirectional"):
+            predictor.stream()

@@ -1,0 +1,53 @@
+"""Subtitles: cues that can be read, none of which overlaps the next, with every word once."""
+
+import re
+
+import numpy as np
+import pytest
+
+from models.decoding import Word
+from pipelines.speech import subtitles
+
+
+def spoken(seed: int, count: int = 200) -> list[Word]:
+    """Words of one to fourteen letters, now and then with a pause before."""
+    random = np.random.default_rng(seed)
+    words, time = [], 0.0
+    for number in range(count):
+        time += random.exponential(2.0) if random.random() < 0.1 else random.uniform(0.02, 0.2)
+        duration = random.uniform(0.04, 0.5)
+        words.append(Word(f"{number % 10}" + "x" * int(random.integers(14)), time, time + duration, 1.0))
+        time += duration
+    return words
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_cues_hold_every_word_once_and_can_be_read(seed: int) -> None:
+    words = spoken(seed)
+    cues = subtitles.cues(words)
+    assert " ".join(cue.text for cue in cues).split() == [word.text for word in words]
+    starts = {word.start for word in words}
+    for cue, following in zip(cues, [*cues[1:], None], strict=True):
+        assert cue.start in starts and 0 < cue.end - cue.start <= subtitles.MAXIMUM_SECONDS
+        assert len(cue.text.split("\n")) <= 2
+        assert max(map(len, cue.text.split("\n"))) <= subtitles.LINE_CHARACTERS
+        if following is None:
+            continue
+        assert cue.end <= following.start
+        assert cue.end - cue.start >= min(subtitles.MINIMUM_SECONDS, following.start - cue.start) - 1e-9
+    ends = [word.end for word in words]
+    pauses = sum(word.start - end >= subtitles.PAUSE_SECONDS for word, end in zip(words[1:], ends[:-1], strict=True))
+    assert pauses > 3 and len(cues) > pauses
+
+
+def test_times_are_written_to_the_millisecond() -> None:
+    words = [Word("a", 3599.9996, 3725.0214, 1.0)]
+    assert subtitles.srt(words).splitlines()[1] == "01:00:00,000 --> 01:02:05,021"
+    assert subtitles.vtt(words).splitlines()[2] == "01:00:00.000 --> 01:02:05.021"
+
+
+def test_files_of_both_formats() -> None:
+    words = [Word("a<b", 0.5, 0.9, 1.0), Word("c&d", 5.0, 6.5, 1.0)]
+    assert re.findall(r"(?m)^(\d+)\n\S+ --> \S+\n(.*)\n$", subtitles.srt(words)) == [("1", "a<b"), ("2", "c&d")]
+    assert "a&lt;b\n" in subtitles.vtt(words) and "c&amp;d\n" in subtitles.vtt(words)
+    assert subtitles.srt([]) == "" and subtitles.vtt([]) == "WEBVTT\n\n"

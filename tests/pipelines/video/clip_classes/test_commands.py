@@ -1,0 +1,174 @@
+"""The commands as a user types them: what they print, what they write, and what they say when something is wrong."""
+
+import base64
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score
+
+from pipelines import commands
+from pipelines.evaluation import Evaluation, Metric, Row
+from pipelines.runs import Run
+from pipelines.video.clip_classes import data, pictures, report
+from pipelines.video.clip_classes.config import ClipClassesConfiguration
+from pipelines.video.clip_classes.evaluate import evaluate as evaluate_run
+from pipelines.video.clip_classes.trained import Classified
+
+
+@pytest.fixture(autouse=True)
+def there(trained_run: Run, runs_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to work in, and the trained run as the latest."""
+    monkeypatch.setenv("UNROLLED_RUNS", str(runs_folder))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def predict(arguments: list[str]) -> None:
+    commands.answer("predict-video", arguments)
+
+
+def refused(command: Callable[[list[str]], None], arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The message of a command that a user must mend."""
+    with pytest.raises(SystemExit) as stopped:
+        commands.main(lambda _: command(arguments))
+    assert stopped.value.code == 1
+    message = capsys.readouterr().err
+    assert message.startswith("Error: ") and "Traceback" not in message
+    return message
+
+
+def test_evaluation_writes_table_answers_and_page(trained_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    commands.evaluate(["clip-classes"])
+    printed = capsys.readouterr().out
+    assert f"Wrote {trained_run.folder}/evaluation.json" in printed
+    assert "unrolled export video; unrolled predict-video clip.mp4" in printed
+    assert "Training the baseline single frame, 20 steps" in printed
+
+    content = trained_run.read_json("evaluation.json")
+    assert (content["split"], content["examples"]) == ("test", 8)
+    rows = {row["name"]: row for row in content["rows"]}
+    assert list(rows) == ["model", "majority", "single frame", "mean of frames"]
+    for row in content["rows"]:
+        assert row["metrics"].keys() == {"accuracy", "macro_f1", "cross_entropy"}
+        for metric in row["metrics"].values():
+            assert metric["low"] <= metric["value"] <= metric["high"]
+    assert "than the model" not in rows["model"]["notes"]
+    assert "accuracy difference from the model -" in rows["majority"]["notes"]
+    assert rows["majority"]["metrics"]["accuracy"]["value"] == 0.5
+    assert rows["majority"]["metrics"]["cross_entropy"]["value"] == pytest.approx(np.log(2))
+
+    answers = trained_run.read_json("answers-test.json")
+    assert answers.keys() == {"key", "label", "said", "probability", "confusions"}
+    assert len(set(answers["key"])) == 8
+    accuracy = rows["model"]["metrics"]["accuracy"]["value"]
+    assert accuracy == pytest.approx(accuracy_score(answers["label"], answers["said"]))
+    assert accuracy >= 0.85
+    assert np.sum(answers["confusions"]) == 8
+
+    page = (trained_run.folder / "report.html").read_text(encoding="utf-8")
+    for head in ("Results", "Evidence over time", "Classes taken for others", "Worst errors", "Left out", "Training"):
+        assert f"<h2>{head}</h2>" in page
+    pictures = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
+    assert len(pictures) == 7  # bars, three strips, accuracy over time, confusions, curves
+    assert all(base64.b64decode(picture).startswith(b"\x89PNG") for picture in pictures)
+    for name in ("evidence.png", "confusions.png"):
+        assert (trained_run.folder / name).read_bytes().startswith(b"\x89PNG")
+    assert "The motion is synthetic" not in page
+
+
+def test_the_plots_name_every_line_beside_the_curves() -> None:
+    evidence = np.random.default_rng(0).dirichlet(np.ones(3), 6)
+    for classes in (3, 30):
+        shown = np.concatenate([evidence, np.zeros((6, classes - 3))], axis=1)
+        names = [chr(ord("a") + number) for number in range(classes)]
+        figure = pictures.film_strip(np.zeros((6, 8, 8, 1), np.uint8), shown, 0, names, "title")
+        figure.canvas.draw()
+        axes = figure.axes[1]
+        legend = axes.get_legend()
+        said = {text.get_text() for text in legend.get_texts()}
+        assert {"a (true)"} < said and ({"b", "c"} <= said if classes == 3 else "others" in said)
+        assert legend.get_window_extent().x0 >= axes.get_window_extent().x1
+        assert legend.get_window_extent().x1 <= figure.bbox.x1
+
+
+def test_the_majority_of_the_plot_is_that_of_the_table(trained_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    draw = pictures.accuracy_over_time
+    monkeypatch.setattr(pictures, "accuracy_over_time", lambda *inputs: drawn.append(inputs[2]) or draw(*inputs))
+    rows = [Row(name, {"accuracy": Metric(value)}) for name, value in (("model", 1.0), ("majority", 0.375))]
+    evaluation = Evaluation("test", 8, rows)
+    sets = data.load(trained_run.read_configuration(ClipClassesConfiguration).data)
+    labels = np.array([0, 1] * 4)
+    classified = Classified(labels, np.full((8, 2), 0.5), np.full((16, 6, 2), 0.5))
+    copy = Run.create("video", "copy", trained_run.read_configuration(ClipClassesConfiguration), Path("runs"))
+    for row in trained_run.history():
+        copy.append_history(row)
+    report.write_classification_report(copy, evaluation, sets, classified)
+    assert drawn == [0.375]
+
+
+def test_evaluation_of_another_split_leaves_that_of_test(trained_run: Run) -> None:
+    evaluate_run(trained_run)
+    files = ("evaluation.json", "report.html", "evidence.png", "confusions.png", "answers-test.json")
+    before = {name: (trained_run.folder / name).read_bytes() for name in files}
+    commands.evaluate(["--split", "validation", "--run", str(trained_run.folder)])
+    assert {name: (trained_run.folder / name).read_bytes() for name in files} == before
+    assert trained_run.read_json("evaluation-validation.json")["split"] == "validation"
+    assert "validation split" in (trained_run.folder / "report-validation.html").read_text(encoding="utf-8")
+
+
+def test_the_telling_clips_are_the_surest_and_the_worst() -> None:
+    probabilities = np.array([0.2, 0.9, 0.5, 0.99, 0.6])
+    evidence = np.stack([probabilities, 1 - probabilities], axis=1)[:, np.newaxis]
+    found = report.telling(Classified(np.zeros(5), evidence[:, -1], evidence), np.zeros(5, int))
+    assert found == {"Surest": 3, "In the middle": 4, "Worst": 0}
+
+
+def test_export_says_what_it_wrote(trained_run: Run, there: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    commands.export(["clip-classes"])
+    printed = capsys.readouterr().out
+    assert "Wrote exports/video-directions/1" in printed and "tensorflow_model_server" in printed
+    assert (there / "exports/video-directions/1/model_card.md").exists()
+
+
+def test_prediction_prints_the_classes_over_time(
+    trained_run: Run, there: Path, move: Callable, save_clip: Callable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Twelve frames to the right, then twelve to the left and three more; ten a second, clips of six."""
+    frames = np.concatenate([move(True, 12, 701), move(False, 15, 702)])
+    path = save_clip(there / "one [red].avi", frames)
+    commands.answer("predict-video", [str(path)])
+    printed = capsys.readouterr().out
+    assert "one [red].avi" in printed
+    rows = re.findall(r"(\d\.\d\d) +│ +(\d\.\d\d) +│ +(\w+) +│ +(\d\.\d\d)", printed)
+    spans = [("0.00", "0.60"), ("0.60", "1.20"), ("1.20", "1.80"), ("1.80", "2.40"), ("2.40", "2.70")]
+    assert [row[:2] for row in rows] == spans
+    assert [row[2] for row in rows[:4]] == ["right", "right", "left", "left"]
+    assert re.search(r"The whole video: (left|right) 0\.\d\d, ", printed)
+
+
+def test_what_cannot_be_predicted_is_named(
+    there: Path, move: Callable, save_clip: Callable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "There is nothing to look at" in refused(predict, [], capsys)
+    assert "missing.avi does not exist" in refused(predict, ["missing.avi"], capsys)
+    (there / "zero.mp4").write_bytes(b"")
+    assert "zero.mp4 is empty" in refused(predict, ["zero.mp4"], capsys)
+    save_clip(there / "short.avi", move(True, 4, 0))
+    message = refused(predict, ["short.avi"], capsys)
+    assert "short.avi is shorter than a clip; expected 6 frames" in message and "Received: 4 frames" in message
+
+
+def test_evaluation_of_changed_classes_is_refused(
+    trained_run: Run, corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = corpus.read_text()
+    try:
+        corpus.write_text(text.replace(",left,", ",up,"))
+        assert "Expected left, right" in refused(commands.evaluate, ["clip-classes"], capsys)
+    finally:
+        corpus.write_text(text)

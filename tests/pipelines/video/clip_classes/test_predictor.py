@@ -1,0 +1,58 @@
+"""The predictor: the same answers from a run and its export, whole videos and streams, and what it refuses."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipelines.runs import Run
+from pipelines.video.clip_classes.predictor import Predictor
+from pipelines.video.video_files import VideoDataError
+
+
+@pytest.fixture(scope="module")
+def both(trained_run: Run, loaded_both_ways: Callable[[Run], tuple[Any, Any]]) -> tuple[Predictor, Predictor]:
+    """The predictors of the run and of its export."""
+    return loaded_both_ways(trained_run)
+
+
+def test_run_and_export_answer_alike(
+    both: tuple[Predictor, Predictor], move: Callable, save_clip: Callable, tmp_path: Path
+) -> None:
+    """Ten frames a second to the right, then to the left; clips of six."""
+    frames = np.concatenate([move(True, 12, 701), move(False, 15, 702)])
+    path = save_clip(tmp_path / "both.avi", frames)
+    answers = [predictor.classify([str(path), frames[..., np.newaxis]], frame_rate=10.0) for predictor in both]
+    for from_run, from_export in zip(*answers, strict=True):
+        assert [part.label for part in from_run.stretches][:4] == ["right", "right", "left", "left"]
+        assert from_run.stretches[1].start == pytest.approx(0.6)
+        assert from_run.label == from_export.label
+        for mine, theirs in zip(from_run.stretches, from_export.stretches, strict=True):
+            assert mine.label == theirs.label
+            assert mine.probabilities == pytest.approx(theirs.probabilities, abs=1e-5)
+    file, array = answers[0]
+    assert file.probabilities == pytest.approx(array.probabilities, abs=1e-5)
+
+
+def test_a_stream_ends_with_the_answer_of_the_whole_clip(both: tuple[Predictor, Predictor], move: Callable) -> None:
+    frames = move(False, 6, 703)[..., np.newaxis]
+    for predictor in both:
+        stream = predictor.stream()
+        with pytest.raises(VideoDataError, match="no frame"):
+            stream.finish()
+        for frame in frames:
+            label, probabilities = stream.feed(frame)
+        assert stream.finish() == (label, probabilities)
+        whole = predictor.classify(frames)
+        assert label == whole.label
+        assert probabilities == pytest.approx(whole.probabilities, abs=1e-5)
+
+
+def test_arrays_that_are_no_frames_are_refused(both: tuple[Predictor, Predictor]) -> None:
+    for wrong in (np.zeros((6, 16, 16, 1)), np.zeros((6, 16, 16), np.uint8), np.zeros((6, 16, 16, 2), np.uint8)):
+        with pytest.raises(VideoDataError, match=r"Expected uint8 .* Received: "):
+            both[0].classify(wrong)
+    with pytest.raises(VideoDataError, match="shorter than a clip"):
+        both[0].classify(np.zeros((3, 16, 16, 1), np.uint8))

@@ -1,0 +1,125 @@
+"""What a server does with the exported model, in a process that has neither this repository nor Keras."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pipelines.exporting import WarmupRequest, export
+from pipelines.runs import Run
+from pipelines.video.clip_classes.config import ClipClassesConfiguration
+from pipelines.video.clip_classes.export import export_run, model_card
+from pipelines.video.clip_classes.serving import signatures
+from pipelines.video.clip_classes.trained import build, load_model
+
+# Answers requests, one after the other.
+SERVER = """
+answers = []
+for name, inputs in request:
+    try:
+        if name == "stream":
+            frames = tf.constant(inputs, tf.uint8)
+            state, answer = ask("initial_state", {"batch": len(inputs)}), []
+            for frame in tf.unstack(frames, axis=1):
+                state = dict(ask("step", {"frame": frame, **state}))
+                answer.append(plain({key: state.pop(key) for key in ("label", "probabilities")}))
+            answers.append(answer)
+        elif name == "empty":  # clips of this shape, by all signatures
+            frames, state = tf.zeros(inputs, tf.uint8), ask("initial_state", {"batch": 0})
+            asked = [ask("serving_default", {"frames": frames}), ask("padded", {"frames": frames, "lengths": []})]
+            asked.append(ask("step", {"frame": frames[:, 0], **state}))
+            answers.append([plain({key: each[key] for key in ("label", "probabilities")}) for each in asked])
+        else:
+            answers.append(plain(ask(name, inputs)))
+    except (tf.errors.InvalidArgumentError, ValueError) as error:
+        answers.append({"error": str(error)})
+answer = sorted(signatures), answers
+"""
+
+
+def test_exported_equals_in_memory(
+    trained_run: Run,
+    move: Callable[..., np.ndarray],
+    tmp_path: Path,
+    answer_elsewhere: Callable[..., Any],
+) -> None:
+    model = export_run(trained_run, tmp_path / "exports")
+    assert model == tmp_path / "exports" / "video-directions" / "1"
+    classifier = load_model(trained_run)
+    frames = np.stack([move(True, 9, 501), move(False, 9, 502)])[..., np.newaxis]
+    padded = frames.copy()
+    padded[1, 5:] = 77
+    names, (whole, both, alone, stream, none, long, few, low, coloured, low_frame, *empty) = answer_elsewhere(
+        model,
+        [
+            ("serving_default", {"frames": frames.tolist()}),
+            ("padded", {"frames": padded.tolist(), "lengths": [9, 5]}),
+            ("serving_default", {"frames": frames[1:, :5].tolist()}),
+            ("stream", frames.tolist()),
+            ("padded", {"frames": padded.tolist(), "lengths": [0, 5]}),
+            ("padded", {"frames": padded.tolist(), "lengths": [10, 5]}),
+            ("padded", {"frames": padded.tolist(), "lengths": [9]}),
+            ("serving_default", {"frames": frames[:, :, :15].tolist()}),
+            ("serving_default", {"frames": frames.repeat(3, axis=4).tolist()}),
+            ("stream", frames[:, :2, :15].tolist()),
+            ("empty", [0, 9, 16, 16, 1]),
+            ("empty", [0, 1, 16, 16, 1]),
+        ],
+        SERVER,
+    )
+    assert names == ["initial_state", "padded", "serving_default", "step"]
+    expected = tf.nn.softmax(classifier(frames).logits).numpy()  # (batch, time, classes)
+    assert whole["label"] == ["right", "left"]
+    np.testing.assert_allclose(whole["probabilities"], expected[:, -1], atol=1e-5)
+    np.testing.assert_allclose(both["probabilities"][0], expected[0, -1], atol=1e-5)
+    np.testing.assert_allclose(both["probabilities"][1], expected[1, 4], atol=1e-5)
+    np.testing.assert_allclose(alone["probabilities"][0], expected[1, 4], atol=1e-5)
+    for number, answer in enumerate(stream):
+        np.testing.assert_allclose(answer["probabilities"], expected[:, number], atol=1e-5)
+        assert answer["label"] == [("left", "right")[place] for place in expected[:, number].argmax(axis=1)]
+    for refused in (none, long, few):
+        assert "Expected at least one frame of each clip, and none behind the end" in refused["error"]
+    for refused, shape in ((low, "[2 9 15 16 1]"), (coloured, "[2 9 16 16 3]"), (low_frame, "[2 1 15 16 1]")):
+        assert "Expected at least one frame of each clip, each of 16 × 16 pixels and 1 channel" in refused["error"]
+        assert shape in refused["error"]
+    for answers in empty:
+        assert answers == [{"label": [], "probabilities": []}] * 3
+
+
+@pytest.mark.parametrize("recurrent", ["lstm", "min_gru"])
+def test_exported_stream_equals_the_whole(recurrent: str, tmp_path: Path, answer_elsewhere: Callable[..., Any]) -> None:
+    configuration = ClipClassesConfiguration().replace(
+        data={"height": 8, "width": 8, "colour": "rgb"},
+        network={"recurrent": recurrent, "layers": 2, "units": 6, "filters": 3, "stages": 2, "differences": False},
+    )
+    classifier = build(configuration, ("a", "b", "ž"))
+    warmup = [WarmupRequest("initial_state", {"batch": 1})]
+    concrete = {name: signature.concrete() for name, signature in signatures(classifier).items()}
+    model = export(classifier, concrete, "stream", "# Card", warmup, tmp_path / "exports")
+    frames = np.random.default_rng(0).integers(0, 256, (2, 6, 8, 8, 3), np.uint8)
+    _, (stream,) = answer_elsewhere(model, [("stream", frames.tolist())], SERVER)
+    expected = tf.nn.softmax(classifier(frames).logits).numpy()
+    for number, answer in enumerate(stream):
+        np.testing.assert_allclose(answer["probabilities"], expected[:, number], atol=1e-5)
+        assert answer["label"] == [("a", "b", "ž")[place] for place in expected[:, number].argmax(axis=1)]
+
+
+def test_model_card_says_data_licence_metrics_and_limits(trained_run: Run, tmp_path: Path) -> None:
+    classifier = load_model(trained_run)
+    copy = Run.create("video", "card", trained_run.read_configuration(ClipClassesConfiguration), tmp_path)
+    card = model_card(copy, classifier)
+    assert "16×16 pixels, grey" in card and "left, right" in card
+    assert "The user's own videos (csv)" in card
+    assert "Not evaluated; run make eval-video" in card
+    rows = [{"name": "model", "metrics": {"accuracy": {"value": 0.25, "low": 0.125, "high": 0.5}}}]
+    copy.write_json("evaluation.json", {"split": "test", "examples": 8, "rows": rows})
+    motions = copy.read_configuration(ClipClassesConfiguration).replace(data={"source": "motion_clips", "path": ""})
+    copy.write_text("configuration.json", motions.to_json())
+    card = model_card(copy, classifier)
+    assert "| model | 0.250 [0.125, 0.500] |" in card and "test split, 8 videos" in card
+    assert "Fashion-MNIST (MIT)" in card and "The motion is synthetic" in card
+    for head in ("## Signatures", "## Data and licence", "## Metrics", "## Limits"):
+        assert head in card

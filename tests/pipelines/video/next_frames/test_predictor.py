@@ -1,0 +1,42 @@
+"""The predictor: the same frames from a run and its export, of any length, one video or many."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipelines.runs import Run
+from pipelines.video.next_frames.predictor import Predictor
+from pipelines.video.next_frames.trained import load_model
+from pipelines.video.video_files import VideoDataError
+
+
+@pytest.fixture(scope="module")
+def both(trained_run: Run, loaded_both_ways: Callable[[Run], tuple[Any, Any]]) -> tuple[Predictor, Predictor]:
+    """The predictors of the run and of its export."""
+    return loaded_both_ways(trained_run)
+
+
+def test_run_and_export_answer_as_the_network(
+    both: tuple[Predictor, Predictor], trained_run: Run, drift: Callable, save_clip: Callable, tmp_path: Path
+) -> None:
+    clips = [drift(seed, 9) for seed in (600, 601)]
+    path = save_clip(tmp_path / "one.avi", clips[0])
+    network = load_model(trained_run)
+    for length in (0, 7):
+        watched = np.stack(clips)[:, -5:, :, :, np.newaxis]
+        expected = np.rint(255 * network.forecast(watched, length or 3)).astype(np.uint8)
+        for predictor in both:
+            answers = predictor.predict([path, clips[1][..., np.newaxis]], length)
+            for answer, frames in zip(answers, expected, strict=True):
+                np.testing.assert_allclose(answer.astype(int), frames.astype(int), atol=1)  # where a half is rounded
+            np.testing.assert_array_equal(predictor.predict(str(path), length), answers[0])
+
+
+def test_videos_that_cannot_be_read_are_refused(both: tuple[Predictor, Predictor]) -> None:
+    with pytest.raises(VideoDataError, match=r"Expected uint8 .* Received: float64"):
+        both[0].predict(np.zeros((6, 16, 16, 1)))
+    with pytest.raises(VideoDataError, match=r"too short.*Received: 2 frames"):
+        both[0].predict(np.zeros((2, 16, 16, 1), np.uint8))
