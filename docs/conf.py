@@ -1,4 +1,4 @@
-"""How Sphinx makes the reference pages of `models` from its docstrings."""
+"""How Sphinx makes the documentation: pages, tutorials, and the reference from the docstrings."""
 
 # Sphinx, not MkDocs: MkDocs was last released in August 2024 and support of its theme Material ends; Sphinx lives on.
 
@@ -13,7 +13,7 @@ from sphinx.util.inspect import signature, stringify_signature
 from sphinx.util.nodes import make_refnode
 
 project = "Unrolled"
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_parser"]
 exclude_patterns = ["_build"]
 default_role = "py:obj"  # `name` is code, and a link where there is such a name
 highlight_language = "none"  # of equations; examples are known by their prompt
@@ -30,7 +30,9 @@ napoleon_numpy_docstring = False
 napoleon_custom_sections = [("Call arguments", "params_style")]
 
 html_theme = "furo"
-html_title = "Unrolled: models"
+html_title = "Unrolled"
+myst_heading_anchors = 3
+suppress_warnings = ["myst.xref_missing"]  # the pages of the pipelines link to files of the repository, too
 html_static_path = ["static"]
 html_css_files = ["reference.css"]
 html_copy_source = html_show_copyright = False
