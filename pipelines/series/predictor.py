@@ -210,7 +210,8 @@ class Predictor:
     def table_configuration(self, reading: Mapping[str, Any] | None) -> DataConfiguration:
         """Returns how a table is read: as in training, but for `reading`."""
         changed = {name: value for name, value in TableOptions(**(reading or {})) if value}
-        return self.configuration.data.replace(source="table", path="", **changed)
+        targets = self.configuration.data.targets or self.targets  # an embedded data set has its own by default
+        return self.configuration.data.replace(source="table", path="", targets=targets, **changed)
 
     def forecasts(self, sources: Sequence[Source]) -> list[list[Forecast]]:
         """Returns what comes after each series of opened tables; series of similar lengths are forecast together."""

@@ -1,5 +1,6 @@
 """The predictor: run and export, frames and files, batches and streams answer alike; and what it refuses."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from pipelines.configuration import ConfigurationError
 from pipelines.runs import Run
 from pipelines.series.config import SeriesConfiguration
-from pipelines.series.predictor import Predictor
+from pipelines.series.predictor import Predictor, load
 from pipelines.series.regular import SeriesDataError
 from pipelines.series.train import train
 
@@ -49,6 +50,18 @@ def test_run_and_export_answer_alike(both: Both, frame: pd.DataFrame) -> None:
     odd, same = (predictor.anomalies(frame, probability=0.01, steps_before=2) for predictor in both)
     assert_same(same, odd)
     assert str(frame["time"].iloc[200]) in odd.loc[odd["series"] == "north", "time"].tolist()
+
+
+def test_a_run_on_embedded_data_reads_the_users_table(
+    both: Both, trained_run: Run, frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    """Its configuration names past columns, and leaves the target to the data set."""
+    copy = Run.open(shutil.copytree(trained_run.folder, tmp_path / "copy"))
+    configuration = copy.read_json("configuration.json")
+    assert configuration["data"]["targets"] == ["load"]
+    configuration["data"] |= {"targets": [], "past": ["heat"]}
+    copy.write_json("configuration.json", configuration)
+    assert_same(load(copy).forecast(frame), both[0].forecast(frame))
 
 
 def test_a_frame_is_read_as_its_file(both: Both, frame: pd.DataFrame, tmp_path: Path) -> None:
