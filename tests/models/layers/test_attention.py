@@ -256,8 +256,9 @@ def test_nothing_on_the_way_is_infinite(name, query, memory):
 def test_one_source_step_gets_all_the_weight_and_none_gets_none(name, query, memory):
     layer = built(name)
     context, weights = layer(query, memory[:, :1])
-    np.testing.assert_array_equal(weights, 1)
-    np.testing.assert_array_equal(context, np.repeat(memory[:, :1], TARGET, axis=1))
+    # To the last bit on some processors only: others divide by an approximate reciprocal.
+    np.testing.assert_allclose(weights, np.ones_like(weights), rtol=1e-6)
+    np.testing.assert_allclose(context, np.repeat(memory[:, :1], TARGET, axis=1), rtol=1e-6)
     context, weights = layer(query, memory[:, :0], lengths=np.zeros(BATCH, int))
     assert weights.shape == (BATCH, TARGET, 0)
     np.testing.assert_array_equal(context, np.zeros((BATCH, TARGET, FEATURES)))

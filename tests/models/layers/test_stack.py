@@ -149,7 +149,8 @@ def test_layers_with_a_projection_and_a_trained_initial_state_stream(inputs):
 def test_dropout_is_drawn_in_training_only_and_once_for_all_steps(inputs):
     stack = Stack("simple_rnn", UNITS, dropout=0.5, return_sequences=True, seed=1)
     batch = np.repeat(inputs[:1], 50, axis=0)
-    np.testing.assert_array_equal(stack(batch), np.repeat(stack(batch[:1]), 50, axis=0))
+    # Not to the last bit on every processor: a batch of one takes another product.
+    np.testing.assert_allclose(stack(batch), np.repeat(stack(batch[:1]), 50, axis=0), rtol=1e-5, atol=1e-6)
     drawn = stack(batch, training=True).numpy()
     kernel, *_ = stack.get_weights()
     candidates = []
