@@ -100,7 +100,8 @@ def test_squares_and_mirrors_are_the_same_in_each_frame() -> None:
     assert 10 < mirrored < 30
 
 
-def test_moving_fashion_is_drawn_from_training_images(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_moving_fashion_is_drawn_from_training_images(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("UNROLLED_CACHE", str(tmp_path))  # these clips are nobody's data
     brightness = {"train": 50, "validation": 100, "test": 150}
 
     def images(split: str) -> FashionImages:
