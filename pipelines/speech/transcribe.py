@@ -15,7 +15,7 @@ from rich.text import Text
 from pipelines import commands, hints
 from pipelines.configuration import ConfigurationError
 from pipelines.counting import counted
-from pipelines.speech.audio_files import refuse_unreadable
+from pipelines.speech.audio_files import examine
 from pipelines.speech.predictor import Predictor, Transcript
 from pipelines.speech.subtitles import srt, vtt
 
@@ -43,7 +43,7 @@ def answer(options: Options, load: Callable[[], Predictor]) -> None:
             received.write_bytes(sys.stdin.buffer.read())
         paths = [received if path == STANDARD_INPUT else path for path in options.audio]
         for path in paths:
-            refuse_unreadable(path)
+            examine(path, 1)
         transcripts = load().transcribe_each(paths)
         for path, transcript in zip(options.audio, transcripts, strict=True):
             _print(path, transcript, options.format)

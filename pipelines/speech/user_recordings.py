@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from pipelines.speech.audio_files import SpeechDataError, count_samples, load_audio
+from pipelines.speech.audio_files import SpeechDataError, examine, load_audio
 from pipelines.speech.recording_lists import Entry, librispeech_entries, ljspeech_entries, manifest_entries
 from pipelines.speech.sources import LOADERS, MAXIMUM_LISTED, SPLITS, Utterance, positions
 
@@ -65,7 +65,7 @@ class FileSource:
 
     def _utterance(self, entry: Entry) -> Utterance:
         try:
-            return Utterance(entry.key, entry.text, count_samples(entry.path, self.sample_rate))
+            return Utterance(entry.key, entry.text, examine(entry.path, self.sample_rate).samples)
         except SpeechDataError as error:
             return Utterance(entry.key, entry.text, 0, f"{entry.row}: {error}" if entry.row else str(error))
 
