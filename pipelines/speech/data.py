@@ -15,6 +15,7 @@ from pipelines.configuration import Configuration, ConfigurationError
 from pipelines.speech import checks, sources, user_recordings
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.augmentation import AudioAugmentationConfiguration, augment_audio
+from pipelines.speech.recording_splits import SplitBy
 
 SHUFFLE_BUFFER = 512  # recordings held in memory while they are shuffled; bounds memory however long the data
 BUCKET_GROWTH = 1.3  # each bucket's longest recording over the one's before
@@ -28,8 +29,18 @@ class DataConfiguration(Configuration):
 
     source: Literal[
         "telephone_prompts", "game_dialogue", "librispeech_dataset", "ljspeech", "librispeech", "manifest"
-    ] = Field("telephone_prompts", description="embedded data set, public TFDS set, or the format of your own data")
-    path: str = Field("", description="folder (ljspeech, librispeech) or file (manifest) of your own data")
+    ] = Field(
+        "telephone_prompts",
+        description="embedded data set, public TFDS set, or your own data, whose format manifest recognises",
+    )
+    path: str = Field("", description="list or folder of your own data")
+    validation: str = Field("", description="list or folder of your own to validate on; by default a part of path")
+    test: str = Field("", description="list or folder of your own to test on; by default a part of path")
+    split_by: SplitBy = Field(
+        "auto",
+        description="what is on one side only where your lists have no splits. auto: speakers where there are many, "
+        "else texts",
+    )
     language: str = Field("", description="ISO 639-1 code of your own data, so that its digits can be spelled out")
     pretraining: Literal["none", "one_hour", "six_hours"] = Field(
         "none", description="synthetic speech mixed into training; never into validation or test"
@@ -61,8 +72,15 @@ class Speech(NamedTuple):
 
 def open_source(configuration: DataConfiguration, sample_rate: int) -> sources.Source:
     """Returns the configured recordings, downloaded and prepared if that has not been done."""
-    path = configuration.path
-    if configuration.source in ("ljspeech", "librispeech", "manifest") and not path:
+    path, is_own = configuration.path, configuration.source in ("ljspeech", "librispeech", "manifest")
+    own = [name for name in ("path", "validation", "test") if getattr(configuration, name)]
+    if own and not is_own:
+        raise ConfigurationError(
+            f"data.{own[0]}: the source {configuration.source} has recordings of its own. Expected none of yours. "
+            "Choose --data.source manifest (PRESET=own), or leave it out. "
+            f"Received: {getattr(configuration, own[0])!r}"
+        )
+    if is_own and not path:
         raise ConfigurationError(
             f"data.path: the source {configuration.source} reads your own recordings, but not from where. "
             'Give their folder, or the file of a manifest: ARGS="--data.path recordings.jsonl". Received: no path'
@@ -74,11 +92,15 @@ def open_source(configuration: DataConfiguration, sample_rate: int) -> sources.S
             return sources.DatasetSource(data.prepare(GameDialogue()), sample_rate)
         case "librispeech_dataset":
             return sources.librispeech_dataset(sample_rate)
-        case "ljspeech":
-            return user_recordings.ljspeech(path, sample_rate, configuration.language)
-        case "librispeech":
-            return user_recordings.librispeech(path, sample_rate, configuration.language)
-    return user_recordings.manifest(path, sample_rate, language=configuration.language)
+    return user_recordings.manifest(
+        path,
+        sample_rate,
+        configuration.validation,
+        configuration.test,
+        configuration.language,
+        configuration.split_by,
+        user_recordings.READERS[configuration.source],
+    )
 
 
 def load(configuration: DataConfiguration, sample_rate: int, label_frames: Callable[[int], int]) -> Speech:

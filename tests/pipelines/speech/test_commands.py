@@ -21,7 +21,7 @@ from pipelines import commands
 from pipelines.evaluation import Evaluation
 from pipelines.runs import Run
 from pipelines.speech import user_recordings
-from pipelines.speech.audio_files import resample
+from pipelines.speech.audio_files import Examined, resample
 from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.evaluate import evaluate
 
@@ -256,7 +256,7 @@ def test_damage_found_late_is_a_message(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A file that looks whole when the split is listed, and cannot be decoded in its turn, within TensorFlow."""
-    monkeypatch.setattr(user_recordings, "count_samples", lambda path, sample_rate: 6400)
+    monkeypatch.setattr(user_recordings, "examine", lambda *arguments: Examined(6400, []))
     (there / "damaged.wav").write_bytes(b"no audio")
     rows = [json.loads(line) for line in corpus.read_text().splitlines()]
     for row in rows:
