@@ -26,7 +26,7 @@ class Options(commands.AnswerOptions):
     """Options of the transcription."""
 
     audio: tyro.conf.Positional[tuple[Path, ...]] = Field(
-        (), description="recordings: wav, flac, ogg, mp3; - reads one from standard input"
+        (), description="recordings, or videos for their sound, of any format that FFmpeg reads; - is standard input"
     )
     format: Literal["text", "json", "srt", "vtt", "txt"] = Field(  # type: ignore[assignment]
         "text",
@@ -43,7 +43,8 @@ def answer(options: Options, load: Callable[[], Predictor]) -> None:
             received.write_bytes(sys.stdin.buffer.read())
         paths = [received if path == STANDARD_INPUT else path for path in options.audio]
         for path in paths:
-            examine(path, 1)
+            for note in examine(path, 1).notes:
+                commands.report_done(f"{path}: {note}")
         transcripts = load().transcribe_each(paths)
         for path, transcript in zip(options.audio, transcripts, strict=True):
             _print(path, transcript, options.format)

@@ -207,6 +207,17 @@ def test_standard_input_is_read(
     assert "Expected - once" in refused(transcribe, ["-", "-"], capsys)
 
 
+@pytest.mark.parametrize("form", ["text", "txt", "json"])
+def test_transcription_ends_quietly_when_its_reader_has_enough(
+    recording: Path, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)  # as `head` does
+    with os.fdopen(writing, "w") as output:
+        monkeypatch.setattr(sys, "stdout", output)
+        transcribe([str(recording), "--format", form])
+
+
 def test_transcription_of_nothing_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert "There is nothing to transcribe" in refused(transcribe, [], capsys)
 
