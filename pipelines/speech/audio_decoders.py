@@ -211,7 +211,9 @@ class _Converter:
     """Makes arrays of FFmpeg's frames, at one rate and with the channels of the first, whatever follows."""
 
     def __init__(self, rate: int) -> None:
-        self._rate, self._layout, self._source, self._resampler = rate, "", None, None
+        self._rate, self._layout = rate, ""
+        self._source: tuple[str, str, int] | None = None
+        self._resampler: Any = None
 
     def __call__(self, frame: Any) -> Iterator[np.ndarray]:
         source = (frame.format.name, frame.layout.name, frame.rate)

@@ -1,9 +1,10 @@
 """From recordings to batches: splits, alphabet, augmentation, buckets of similar length."""
 
 from collections.abc import Callable, Collection, Sequence
-from typing import ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
+import pydantic
 import tensorflow as tf
 from pydantic import Field
 
@@ -57,6 +58,13 @@ class DataConfiguration(Configuration):
     skip_unlearnable: bool = Field(
         False, description="leave out recordings that cannot be learned, instead of refusing"
     )
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _split_of_the_version_before(cls, values: Any, information: pydantic.ValidationInfo) -> Any:
+        """A run of 0.1 keeps its split: one by text, or recordings that it learned from would be tested on."""
+        from_a_file = information.mode == "json" and isinstance(values, dict)
+        return {"split_by": "text", **values} if from_a_file else values
 
 
 class Speech(NamedTuple):

@@ -254,6 +254,12 @@ def test_a_missing_split_is_set_aside_and_the_given_ones_stay() -> None:
     assert with_splits(found) == (found, [])
 
 
+def test_a_run_of_the_version_before_keeps_its_split() -> None:
+    assert DataConfiguration().split_by == "auto"
+    assert DataConfiguration.from_json('{"source": "manifest", "path": "all.jsonl"}').split_by == "text"
+    assert DataConfiguration.from_json(DataConfiguration().to_json()).split_by == "auto"
+
+
 def test_lists_of_ones_own_to_validate_and_to_test_on(folder: Path) -> None:
     def write(name: str, texts: list[str]) -> str:
         rows = [f"{n % 4}.wav,{text}" for n, text in enumerate(texts)]
