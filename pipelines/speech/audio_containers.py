@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 UNKNOWN_LENGTH = 0x7FFFF000  # so long or longer is what programs write that cannot go back to the header
-XING_TOLERANCE = 4096
+LENGTH_TOLERANCE = 64  # bytes: some programs count the header, or the byte that pads an odd length
+XING_TOLERANCE = 4096  # bytes: editors of tags are not exact
 _OGG_PAGE = 27 + 255 + 255 * 255  # bytes in the largest page
 _MATROSKA, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 _NO_AUDIO = {
@@ -37,15 +38,21 @@ def no_audio(path: Path) -> str:
 def missing_bytes(path: Path) -> int:
     """Returns how many bytes the header promises and the file lacks: decoders read what is there without a word.
 
-    It knows WAV, AIFF, MP4, Matroska, Ogg, and MP3 with a Xing header; 0 for the others.
+    It knows WAV, AIFF, CAF, SPHERE, MP4, Matroska, Ogg, and MP3 with a Xing header; 0 for the others.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(12)
         if head[:4] in (b"RIFF", b"RIFX", b"FORM"):
             sound = find_chunk(file, head[:4])
-            unknown = sound is None or sound[1] >= UNKNOWN_LENGTH
-            return 0 if unknown or sound is None else max(0, sum(sound) - size)
+            if sound is None or sound[1] >= UNKNOWN_LENGTH:
+                return 0
+            missing = sum(sound) - size
+            return missing if missing > LENGTH_TOLERANCE else 0
+        if head[:4] == b"caff":
+            return _missing_in_caf(file, size)
+        if head[:4] == b"NIST":
+            return _missing_in_sphere(file, size)
         if head[4:8] == b"ftyp":
             return _missing_in_boxes(file, size)
         if head[:4] == _MATROSKA:
@@ -66,6 +73,15 @@ def find_chunk(file: BinaryIO, kind: bytes, names: tuple[bytes, ...] = (b"data",
             return file.tell(), length
         file.seek(length + length % 2, 1)  # chunks start at even bytes
     return None
+
+
+def another_wav_follows(path: Path) -> bool:
+    """Whether a second WAV file follows the first in the file, as `cat` joins them."""
+    with path.open("rb") as file:
+        if file.read(4) != b"RIFF" or (sound := find_chunk(file, b"RIFF")) is None:
+            return False
+        file.seek(sum(sound) + sound[1] % 2)
+        return file.read(4) == b"RIFF"
 
 
 def wav_without_length(path: Path) -> bool:
@@ -98,7 +114,7 @@ def is_joined(path: Path) -> bool:
 def xing_missing(path: Path) -> int | None:
     """Returns how many bytes less an MP3 file has than its Xing header says; None without such a header.
 
-    A negative number tells that more follows. Editors of tags leave a difference of up to `XING_TOLERANCE`.
+    A negative number tells that more follows.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -111,6 +127,31 @@ def xing_missing(path: Path) -> int | None:
         return None
     promised = found[2][4:] if found[1][3] & 1 else found[2][:4]  # behind the number of frames, if that is there
     return int.from_bytes(promised, "big") - (size - start)
+
+
+def _missing_in_caf(file: BinaryIO, size: int) -> int:
+    file.seek(8)
+    while len(header := file.read(12)) == 12:
+        name, length = struct.unpack(">4sq", header)
+        if length < 0:  # to the end of the file
+            return 0
+        if name == b"data":
+            return max(0, file.tell() + length - size)
+        file.seek(length, 1)
+    return 0
+
+
+def _missing_in_sphere(file: BinaryIO, size: int) -> int:
+    file.seek(8)
+    start = file.read(8)
+    header = file.read(int(start) - 16) if start.strip().isdigit() else b""
+    names = (b"sample_count", b"sample_n_bytes", b"channel_count")
+    found = [re.search(name + rb" -i (\d+)", header) for name in names]
+    is_plain = b"shorten" not in header and b"wavpack" not in header
+    if not is_plain or None in found:
+        return 0
+    samples, width, channels = (int(each[1]) for each in found if each)
+    return max(0, int(start) + samples * width * channels - size)
 
 
 def _missing_in_boxes(file: BinaryIO, size: int) -> int:

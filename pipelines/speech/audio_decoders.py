@@ -1,5 +1,6 @@
 """Opens audio files: libsndfile where it counts and seeks exactly, FFmpeg (by PyAV) for all other kinds."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,8 +11,10 @@ import numpy as np
 import soundfile
 
 from pipelines.speech.audio_containers import (
+    LENGTH_TOLERANCE,
     UNKNOWN_LENGTH,
     XING_TOLERANCE,
+    another_wav_follows,
     is_joined,
     missing_bytes,
     no_audio,
@@ -30,6 +33,7 @@ _INEXACT = (
     "MPEG_LAYER_III",
 )  # subtypes that libsndfile cannot seek or count
 _ONLY_LIBSNDFILE = (".htk", ".mat", ".xi", ".sds")  # kinds that FFmpeg does not read
+_LENGTHS = re.compile(r"(?:Data Size|riff|Riff size) *: (\d+) \(should be (\d+)\)")  # in libsndfile's log
 _RAW = (".raw", ".pcm", ".sln", ".s16", ".dat", ".bin")
 _WITHOUT_HEADER = "Samples alone do not tell their rate and type; give them a header: `ffmpeg -f s16le -ar 16000 -i …`."
 _REMEDY = "Restore or convert the file (to wav or flac), or leave it out."
@@ -76,6 +80,8 @@ def open_audio(path: Path) -> Iterator[AudioFile]:
         file: AudioFile = _SoundFile(path) if _is_exact(path) else _MediaFile(path)
         if wav_without_length(path):
             file.notes.append("its header tells no length; it is read to the end of the file")
+        if another_wav_follows(path):
+            file.notes.append("another WAV file follows in the file, which is not read")
         refuse_if(file.frames == 0, path, "is empty", "0 samples")
         yield file
     except (RuntimeError, TypeError, OSError) as error:  # of libsndfile and FFmpeg
@@ -117,6 +123,10 @@ class _SoundFile:
         self.rate: int = info.samplerate
         self.frames: int | None = info.frames
         self.may_hold_nan = info.subtype in ("FLOAT", "DOUBLE")
+        for promised, there in _LENGTHS.findall(info.extra_info):  # of AU, W64 and RF64; others are known by now
+            missing = int(promised) - int(there)
+            is_short = missing > LENGTH_TOLERANCE and int(promised) < UNKNOWN_LENGTH
+            refuse_if(is_short, path, "is truncated", f"a file that lacks {missing} bytes")
         self.notes: list[str] = []
 
     def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
@@ -162,7 +172,7 @@ class _MediaFile:
             if stop is not None and position >= stop:
                 return
         received = f"{position} of {self.frames} samples"
-        refuse_if(self.frames is not None and position < (stop or 0), self._path, "is truncated", received)
+        refuse_if(self.frames is not None and position < (stop or 0), self._path, "is truncated or damaged", received)
 
     def _frames(self, start: int) -> Iterator[tuple[Any, int | None]]:
         """Yields frames from a second before the sample `start`, the first of them after a jump with its place."""

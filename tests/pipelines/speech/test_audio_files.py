@@ -79,6 +79,11 @@ def broken_file(folder: Path, kind: str, write_tone: WriteTone) -> Path:
         ("truncated flac", "truncated"),
         ("truncated ogg", "is truncated"),
         ("truncated mp3", "is truncated"),
+        ("truncated aiff", "is truncated"),
+        ("truncated au", "is truncated"),
+        ("truncated caf", "is truncated"),
+        ("truncated w64", "is truncated"),
+        ("truncated rf64", "is truncated"),
         ("garbage wav", "cannot be decoded"),
         ("garbage mp3", "cannot be decoded"),
         ("garbage raw", "cannot be decoded"),
@@ -115,6 +120,12 @@ def test_wav_of_unknown_length_is_not_truncated(tmp_path: Path, write_tone: Writ
     content[start + 4 : start + 8] = content[4:8] = b"\xff\xff\xff\xff"  # as programs write into a pipe
     path.write_bytes(content)
     assert load_audio(path, 8000).size == 4000
+
+
+def test_of_two_wav_files_in_one_the_second_is_named(tmp_path: Path, write_tone: WriteTone) -> None:
+    path = write_tone(tmp_path / "a.wav")
+    path.write_bytes(path.read_bytes() * 2)
+    assert examine(path, 8000) == (4000, ["another WAV file follows in the file, which is not read"])
 
 
 @pytest.mark.parametrize("ending", ["flac", "ogg", "mp3"])
