@@ -8,10 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.runs import Run
 from pipelines.series.config import SeriesConfiguration
 from pipelines.series.sources import DataConfiguration
-from pipelines.series.train import train
 
 
 def series_frame(
@@ -93,12 +91,3 @@ def experiment(table: Path) -> Callable[..., SeriesConfiguration]:
         return configuration.replace(**changes)
 
     return changed
-
-
-@pytest.fixture(scope="session")
-def trained_run(experiment: Callable[..., SeriesConfiguration], runs_folder: Path) -> Run:
-    """A finished run, trained on the waves."""
-    configuration = experiment()
-    run = Run.create("series", "waves", configuration, runs_folder)
-    train(run, configuration)
-    return run

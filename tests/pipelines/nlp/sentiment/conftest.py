@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 
 from pipelines.nlp.sentiment.config import SentimentConfiguration
-from pipelines.nlp.sentiment.train import train
-from pipelines.runs import Run
 
 WORDS = {
     "bad": ("awful", "dull", "lame"),
@@ -71,12 +69,3 @@ def experiment(table: Path) -> Callable[..., SentimentConfiguration]:
         return configuration.replace(**changes)
 
     return changed
-
-
-@pytest.fixture(scope="session")
-def trained_run(experiment: Callable[..., SentimentConfiguration], runs_folder: Path) -> Run:
-    """A finished run, trained on the opinions."""
-    configuration = experiment()
-    run = Run.create("nlp", "opinions", configuration, runs_folder)
-    train(run, configuration)
-    return run

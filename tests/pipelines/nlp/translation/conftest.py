@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 
 from pipelines.nlp.translation.config import PRESETS, TranslationConfiguration
-from pipelines.nlp.translation.train import train
-from pipelines.runs import Run
 
 WORDS = {
     "one": "uno",
@@ -85,12 +83,3 @@ def experiment(pair_files: tuple[Path, Path]) -> Callable[..., TranslationConfig
         return configuration.replace(**changes)
 
     return changed
-
-
-@pytest.fixture(scope="session")
-def trained_run(experiment: Callable[..., TranslationConfiguration], runs_folder: Path) -> Run:
-    """A finished run, trained on the numbers."""
-    configuration = experiment()
-    run = Run.create("nlp", "numbers", configuration, runs_folder)
-    train(run, configuration)
-    return run

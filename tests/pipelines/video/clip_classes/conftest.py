@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipelines.runs import Run
 from pipelines.video.clip_classes.config import ClipClassesConfiguration
-from pipelines.video.clip_classes.train import train
 
 SIDE = 16
 
@@ -98,9 +96,6 @@ def corpus(make_corpus: Callable[..., Path], tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture(scope="session")
-def trained_run(corpus: Path, runs_folder: Path, session_cache: Path) -> Run:
-    """A finished run, trained on the corpus."""
-    configuration = tiny_configuration(corpus)
-    run = Run.create("video", "directions", configuration, runs_folder)
-    train(run, configuration)
-    return run
+def experiment(corpus: Path) -> Callable[..., ClipClassesConfiguration]:
+    """`tiny_configuration` of the corpus."""
+    return partial(tiny_configuration, corpus)

@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipelines.runs import Run
 from pipelines.video.next_frames.config import NextFramesConfiguration
-from pipelines.video.next_frames.train import train
 
 SIDE = 16
 
@@ -89,9 +87,6 @@ def corpus(make_corpus: Callable[..., Path], tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture(scope="session")
-def trained_run(corpus: Path, runs_folder: Path, session_cache: Path) -> Run:
-    """A finished run, trained on the corpus."""
-    configuration = tiny_configuration(corpus)
-    run = Run.create("video", "drift", configuration, runs_folder)
-    train(run, configuration)
-    return run
+def experiment(corpus: Path) -> Callable[..., NextFramesConfiguration]:
+    """`tiny_configuration` of the corpus."""
+    return partial(tiny_configuration, corpus)
