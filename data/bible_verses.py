@@ -55,7 +55,7 @@ class BibleVerses(ParallelText):
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
         del dl_manager  # the packages have their own verified cache
-        print("Reading and comparing 31,077 verses; this takes some minutes, once.", file=sys.stderr, flush=True)
+        print("Reading and comparing 31,077 verses; this takes a minute or two, once.", file=sys.stderr, flush=True)
         pairs = align(list(read_verses(fetch(ENGLISH))), list(read_verses(fetch(SPANISH))))
         splits, left_out = clear_splits(split_by_book(pairs))
         self.info.metadata.update(left_out)
