@@ -14,7 +14,6 @@ import h5py
 import numpy as np
 import pytest
 
-from data.packages import cache_directory
 from pipelines import commands, predictors
 from pipelines.runs import Run
 from pipelines.tasks import all_tasks, latest_run, task_of
@@ -161,21 +160,19 @@ def runs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def session_cache() -> Path:
-    """The cache of the trainings that tests share: the user's own, unless a folder of tests has another."""
-    return cache_directory()
+def train_tiny(runs_folder: Path) -> Callable[..., Run]:
+    """A function from a configuration to a finished run of it, whose preset is named `tiny`."""
 
+    def train(configuration: Any, cache: Path | None = None) -> Run:
+        task = next(task for task in all_tasks() if type(configuration) is type(next(iter(task.presets.values()))))
+        run = Run.create(task.pipeline, "tiny", configuration, runs_folder)
+        with pytest.MonkeyPatch.context() as patch:
+            if cache is not None:
+                patch.setenv("UNROLLED_CACHE", str(cache))
+            task.part("train").train(run, configuration)
+        return run
 
-@pytest.fixture(scope="session")
-def trained_run(experiment: Callable[..., Any], runs_folder: Path, session_cache: Path) -> Run:
-    """A finished run of the task whose `experiment`, a function from changes to a configuration, is at hand."""
-    configuration = experiment()
-    task = next(task for task in all_tasks() if type(configuration) is type(next(iter(task.presets.values()))))
-    run = Run.create(task.pipeline, next(iter(task.presets)), configuration, runs_folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("UNROLLED_CACHE", str(session_cache))
-        task.part("train").train(run, configuration)
-    return run
+    return train
 
 
 @pytest.fixture

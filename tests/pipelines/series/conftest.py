@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipelines.runs import Run
 from pipelines.series.config import SeriesConfiguration
 from pipelines.series.sources import DataConfiguration
 
@@ -91,3 +92,9 @@ def experiment(table: Path) -> Callable[..., SeriesConfiguration]:
         return configuration.replace(**changes)
 
     return changed
+
+
+@pytest.fixture(scope="session")
+def trained_run(experiment: Callable[..., SeriesConfiguration], train_tiny: Callable[..., Run]) -> Run:
+    """A finished run, trained on the waves."""
+    return train_tiny(experiment())

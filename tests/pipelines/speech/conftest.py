@@ -11,6 +11,7 @@ import pytest
 import soundfile
 import tensorflow as tf
 
+from pipelines.runs import Run
 from pipelines.speech.config import SpeechConfiguration
 
 RATE = 8000
@@ -143,3 +144,9 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def experiment(corpus: Path) -> Callable[..., SpeechConfiguration]:
     """`tiny_configuration` of the corpus."""
     return partial(tiny_configuration, corpus)
+
+
+@pytest.fixture(scope="session")
+def trained_run(experiment: Callable[..., SpeechConfiguration], train_tiny: Callable[..., Run]) -> Run:
+    """A finished run, trained on the corpus."""
+    return train_tiny(experiment())

@@ -208,11 +208,11 @@ def test_a_bad_run_is_refused(
 def test_export_says_what_it_wrote(trained_run: Run, there: Path, capsys: Capture) -> None:
     commands.export(["speech"])
     printed = capsys.readouterr().out
-    assert "Wrote exports/speech-tones/1 " in printed
-    assert f"--model_base_path={there}/exports/speech-tones" in printed
-    files = {path.name for path in (there / "exports" / "speech-tones" / "1").rglob("*")}
+    assert "Wrote exports/speech-tiny/1 " in printed
+    assert f"--model_base_path={there}/exports/speech-tiny" in printed
+    files = {path.name for path in (there / "exports" / "speech-tiny" / "1").rglob("*")}
     assert {"saved_model.pb", "model_card.md", "tf_serving_warmup_requests"} <= files
-    card = (there / "exports" / "speech-tones" / "1" / "model_card.md").read_text(encoding="utf-8")
+    card = (there / "exports" / "speech-tiny" / "1" / "model_card.md").read_text(encoding="utf-8")
     assert "## Limits" in card
 
 

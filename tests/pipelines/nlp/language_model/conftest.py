@@ -40,6 +40,12 @@ def experiment(text_file: Path) -> Callable[..., LanguageModelConfiguration]:
 
 
 @pytest.fixture(scope="session")
+def trained_run(experiment: Callable[..., LanguageModelConfiguration], train_tiny: Callable[..., Run]) -> Run:
+    """A finished run, trained on the text."""
+    return train_tiny(experiment())
+
+
+@pytest.fixture(scope="session")
 def language_model(trained_run: Run) -> tuple[LanguageModel, Subwords]:
     """The model of that run, and its vocabulary."""
     model = load_model(trained_run)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pipelines.nlp.sentiment.config import SentimentConfiguration
+from pipelines.runs import Run
 
 WORDS = {
     "bad": ("awful", "dull", "lame"),
@@ -69,3 +70,9 @@ def experiment(table: Path) -> Callable[..., SentimentConfiguration]:
         return configuration.replace(**changes)
 
     return changed
+
+
+@pytest.fixture(scope="session")
+def trained_run(experiment: Callable[..., SentimentConfiguration], train_tiny: Callable[..., Run]) -> Run:
+    """A finished run, trained on the opinions."""
+    return train_tiny(experiment())

@@ -36,7 +36,7 @@ def call(*arguments: str, runs: Path, folder: Path) -> subprocess.CompletedProce
 
 def test_exported_equals_in_memory(trained_run: Run, tmp_path: Path, answer_elsewhere: Callable[..., Any]) -> None:
     model = export_run(trained_run, tmp_path / "exports")
-    assert model == tmp_path / "exports" / "nlp-opinions" / "1"
+    assert model == tmp_path / "exports" / "nlp-tiny" / "1"
     classifier = load_model(trained_run)
     probabilities, ratings = read_texts(classifier, TEXTS)
     program = "answer = [plain(ask('serving_default', {'text': texts})) for texts in request]"
@@ -153,7 +153,7 @@ def test_the_latest_run_is_exported_and_answers(
     latest: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     commands.export(["sentiment", "--folder", str(tmp_path / "exports")])
-    folder = tmp_path / "exports" / "nlp-opinions"
+    folder = tmp_path / "exports" / "nlp-tiny"
     assert f"Wrote {folder / '1'} (SavedModel" in capsys.readouterr().out
     printed = []
     for arguments in (["so lovely", "awful"], ["so lovely", "awful", "--run", str(folder)]):

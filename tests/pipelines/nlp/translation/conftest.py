@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pipelines.nlp.translation.config import PRESETS, TranslationConfiguration
+from pipelines.runs import Run
 
 WORDS = {
     "one": "uno",
@@ -83,3 +84,9 @@ def experiment(pair_files: tuple[Path, Path]) -> Callable[..., TranslationConfig
         return configuration.replace(**changes)
 
     return changed
+
+
+@pytest.fixture(scope="session")
+def trained_run(experiment: Callable[..., TranslationConfiguration], train_tiny: Callable[..., Run]) -> Run:
+    """A finished run, trained on the numbers."""
+    return train_tiny(experiment())

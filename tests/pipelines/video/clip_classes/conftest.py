@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipelines.runs import Run
 from pipelines.video.clip_classes.config import ClipClassesConfiguration
 
 SIDE = 16
@@ -99,3 +100,11 @@ def corpus(make_corpus: Callable[..., Path], tmp_path_factory: pytest.TempPathFa
 def experiment(corpus: Path) -> Callable[..., ClipClassesConfiguration]:
     """`tiny_configuration` of the corpus."""
     return partial(tiny_configuration, corpus)
+
+
+@pytest.fixture(scope="session")
+def trained_run(
+    experiment: Callable[..., ClipClassesConfiguration], train_tiny: Callable[..., Run], session_cache: Path
+) -> Run:
+    """A finished run, trained on the corpus."""
+    return train_tiny(experiment(), session_cache)
