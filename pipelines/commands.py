@@ -86,7 +86,7 @@ def train(arguments: Sequence[str]) -> None:
         return
     for line in run_advice(run):
         print(line)
-    commands = [hints.command(verb, task.pipeline) for verb in ("evaluate", "export")]
+    commands = [hints.command(verb, hints.name_of(task)) for verb in ("evaluate", "export")]
     print(f"Next: {', '.join(commands)}, {hints.answer(*task.part('predictor').EXAMPLE)}")
 
 
@@ -179,7 +179,7 @@ def evaluate_run(task: Task, run: Run, options: Mapping[str, Any]) -> Evaluation
         print(line)
     table, page = (evaluation.file_name(name) for name in ("evaluation.json", "report.html"))
     print(f"Wrote {run.folder}/{table} and {page}")
-    others = f"{hints.command('export', task.pipeline)}; {hints.answer(*task.part('predictor').EXAMPLE)}"
+    others = f"{hints.command('export', hints.name_of(task))}; {hints.answer(*task.part('predictor').EXAMPLE)}"
     print(f"Next: open {run.folder / page} in a browser; {others}")
     return evaluation
 
@@ -203,9 +203,8 @@ def results(arguments: Sequence[str]) -> None:
     name = Evaluation(options.split, 0, []).file_name("evaluation.json")
     configuration = run.read_json("configuration.json")
     print(markdown_table(Evaluation.from_json(run.read_json(name))))
-    print(
-        f"\n`{hints.command('train', task.pipeline, run.preset)}`, seed {configuration.get('seed')}, {run.folder.name}"
-    )
+    command = hints.command("train", hints.name_of(task), run.preset)
+    print(f"\n`{command}`, seed {configuration.get('seed')}, {run.folder.name}")
 
 
 def answer(verb: str, arguments: Sequence[str]) -> None:

@@ -146,7 +146,7 @@ def test_evaluation_writes_table_page_and_pictures(there: Path, trained_run: Run
     printed = capsys.readouterr().out
     assert f"Wrote {trained_run.folder}/evaluation.json and report.html" in printed
     assert f"Next: open {trained_run.folder}/report.html in a browser" in printed
-    assert 'unrolled export nlp; unrolled translate "In the beginning"' in printed
+    assert 'unrolled export translation; unrolled translate "In the beginning"' in printed
     content = trained_run.read_json("evaluation.json")
     assert content["split"] == "test"
     rows = {row["name"]: row["metrics"] for row in content["rows"]}

@@ -28,7 +28,7 @@ def test_evaluation_writes_table_answers_and_page(trained_run: Run, capsys: pyte
     commands.evaluate(["clip-classes"])
     printed = capsys.readouterr().out
     assert f"Wrote {trained_run.folder}/evaluation.json" in printed
-    assert "unrolled export video; unrolled predict-video clip.mp4" in printed
+    assert "unrolled export clip-classes; unrolled predict-video clip.mp4" in printed
     assert "Training the baseline single frame, 20 steps" in printed
 
     content = trained_run.read_json("evaluation.json")

@@ -57,7 +57,7 @@ def test_training_says_what_it_wrote_and_what_comes_next(
     printed, run = capsys.readouterr().out, Run.latest("video")
     assert "Videos: 8 train, 2 validation, 2 test." in printed
     assert f"Wrote {run.folder}" in printed
-    assert "unrolled evaluate video, unrolled export video, unrolled predict-video clip.mp4" in printed
+    assert "unrolled evaluate next-frames, unrolled export next-frames, unrolled predict-video clip.mp4" in printed
     assert run.read_json("configuration.json")["task"] == "next_frames"
     assert {"loss", *(f"validation_{metric}" for metric in METRICS)} <= run.history()[0].keys()
 
@@ -67,7 +67,7 @@ def test_evaluation_writes_table_page_and_film(trained_run: Run, capsys: pytest.
     printed = capsys.readouterr().out
     assert "Forecast 2 of 2 clips" in printed
     assert f"Wrote {trained_run.folder}/evaluation.json and report.html" in printed
-    assert "unrolled export video; unrolled predict-video clip.mp4" in printed
+    assert "unrolled export next-frames; unrolled predict-video clip.mp4" in printed
 
     content = trained_run.read_json("evaluation.json")
     assert (content["split"], content["examples"]) == ("test", 2)
