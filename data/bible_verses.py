@@ -63,7 +63,7 @@ class BibleVerses(ParallelText):
 
 
 def align(english: list[Verse], spanish: list[Verse]) -> list[Pair]:
-    """Return the verses that both have, in the order of the first.
+    """Returns the verses that both have, in the order of the first.
 
     >>> english = [Verse("Ruth", 1, 1, "In the days"), Verse("Tobit", 1, 1, "The book")]
     >>> align(english, [Verse("Ruth", 1, 1, "Y aconteció")])
@@ -78,7 +78,7 @@ def align(english: list[Verse], spanish: list[Verse]) -> list[Pair]:
 
 
 def split_by_book(pairs: list[Pair]) -> dict[str, list[Pair]]:
-    """Return the verses of each split."""
+    """Returns the verses of each split."""
     splits: dict[str, list[Pair]] = {"train": [], "validation": [], "test": []}
     for pair in pairs:
         name = "test" if pair.group in TEST else "validation" if pair.group in VALIDATION else "train"

@@ -50,7 +50,7 @@ class Verse(NamedTuple):
 
 
 def read_verses(folder: Path) -> Iterator[Verse]:
-    """Yield the verses of a module in the order of its canon; those that it leaves empty are left out.
+    """Yields the verses of a module in the order of its canon; those that it leaves empty are left out.
 
     The old testament comes first, then what the module has of the apocrypha, then the new testament.
 
@@ -85,7 +85,7 @@ def read_verses(folder: Path) -> Iterator[Verse]:
 
 
 def without_markup(verse: str) -> str:
-    """Return the words of a verse in OSIS markup, with one space between them; footnotes are left out.
+    """Returns the words of a verse in OSIS markup, with one space between them; footnotes are left out.
 
     (pysword's own cleaning joins the words on both sides of a footnote.)
 

@@ -294,7 +294,7 @@ def _task_with(tasks: Sequence[Task], preset: str) -> Task:
 
 
 def main(command: Callable[[list[str]], None]) -> None:
-    """Runs a command with the process's arguments; an error that a user can mend is a message, not a traceback."""
+    """Runs a command with the process's arguments; an error that a user can fix is a message, not a traceback."""
     try:
         command(sys.argv[1:])
     except KeyboardInterrupt as stopped:
