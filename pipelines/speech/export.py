@@ -53,8 +53,8 @@ def model_card(run: Run, recogniser: Recogniser) -> str:
     direction = (
         "It reads a recording in both directions, so it needs the whole of it."
         if recogniser.network.bidirectional
-        else f"It streams: signatures `initial_state` and `step`, chunks of a multiple of {frame} samples, each of which "
-        "returns the new text; `step_logits` also returns the logits of the chunk."
+        else f"It streams: signatures `initial_state` and `step`, chunks of a multiple of {frame} samples, each of "
+        "which returns the new text; `step_logits` also returns the logits of the chunk."
     )
     return f"""# Speech to text, preset {run.preset}
 
