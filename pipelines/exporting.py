@@ -9,10 +9,8 @@ from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
-from google.protobuf import text_format
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
-from tensorflow_serving.config import model_server_config_pb2
 
 from pipelines.evaluation import Evaluation, markdown_table
 from pipelines.runs import Run, RunError
@@ -262,11 +260,8 @@ def _configure_server(models: Path, signatures: Iterable[Any]) -> None:
 
     Requests of different lengths share a batch only where every signature that takes some takes their `lengths`, too.
     """
-    configuration = model_server_config_pb2.ModelServerConfig()
-    configuration.model_config_list.config.add(
-        name=models.name, base_path=f"/models/{models.name}", model_platform="tensorflow"
-    )
-    (models / "models.config").write_text(text_format.MessageToString(configuration), encoding="utf-8")
+    place = f'name: "{models.name}" base_path: "/models/{models.name}" model_platform: "tensorflow"'
+    (models / "models.config").write_text(f"model_config_list {{ config {{ {place} }} }}\n", encoding="utf-8")
     inputs = [
         [each for each in tf.nest.flatten(signature.structured_input_signature) if isinstance(each, tf.TensorSpec)]
         for signature in signatures
