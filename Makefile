@@ -49,7 +49,7 @@ export GIVEN_TEXT := $(value TEXT)
 unexport PROMPT TEXT
 
 .DEFAULT_GOAL := help
-.PHONY: help setup transcribe forecast classify judge generate translate predict-video bench gradient-flow docs test test-all lint format clean \
+.PHONY: help setup transcribe forecast classify judge generate translate predict-video serve bench gradient-flow docs test test-all lint format clean \
 	$(call targets,train) $(call targets,eval) $(call targets,export)
 
 ## help: list the commands
@@ -106,6 +106,10 @@ translate: $(ENVIRONMENT)
 ## predict-video: write the frames that come next, or print what a clip shows VIDEO=clip.mp4 [RUN=folder] [ARGS=…]
 predict-video: $(ENVIRONMENT)
 	$(PYTHON) -m pipelines predict-video $(strip $(VIDEO) $(run_option) $(ARGS))
+
+## serve: answer requests for every export of the folder exports, over HTTP [ARGS="--port 8501"]
+serve: $(ENVIRONMENT)
+	$(PYTHON) -m pipelines serve $(ARGS)
 
 ## bench: time the layers beside Keras and, where installed, PyTorch [ARGS=--quick: a few minutes]
 bench: $(ENVIRONMENT)

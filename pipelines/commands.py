@@ -26,7 +26,7 @@ from pipelines.evaluation import Evaluation, markdown_table
 from pipelines.runs import Run
 from pipelines.tasks import RENAMED, Task, all_tasks, latest_run, open_run, presets_named, task_of, tasks_named
 
-OURS = ("pipelines", "data", "models", "unrolled")
+OURS = ("pipelines", "data", "models", "serving", "unrolled")
 _OUR_ERROR_IN_A_GRAPH = re.compile(
     # TensorFlow puts the traceback of Python code that a graph has run into its own error's message.
     rf"^(?:{'|'.join(OURS)})\.[\w.]+: (?P<message>.+?)(?=\n\s*\n|\n\s*\[\[|\Z)",

@@ -52,6 +52,7 @@ def test_make_without_a_target_prints_the_help() -> None:
         (["transcribe", "AUDIO=a.wav b.mp3"], ["pipelines transcribe a.wav b.mp3"]),
         (["transcribe", "AUDIO='a b.wav' c.mp3"], ["pipelines transcribe 'a b.wav' c.mp3"]),
         (["forecast", "CSV=a.csv", "ARGS=--anomalies"], ["pipelines forecast a.csv --anomalies"]),
+        (["serve", "ARGS=--port 9000"], ["pipelines serve --port 9000"]),
         (["generate"], ["pipelines generate"]),
         (["generate", "PROMPT=In the", "ARGS=--seed 2"], ['pipelines generate "$GIVEN_PROMPT" --seed 2']),
         (["classify", "TEXT=Good"], ['pipelines classify "$GIVEN_TEXT"']),

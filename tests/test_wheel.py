@@ -39,7 +39,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_it_holds_the_product_and_nothing_else(wheel: Path) -> None:
     expected = {str(path.relative_to(REPOSITORY)) for path in modules()} | {*TOP}
-    expected |= {f"{package}/py.typed" for package in ("models", "data", "pipelines", "unrolled")}
+    expected |= {f"{package}/py.typed" for package in ("models", "data", "pipelines", "serving", "unrolled")}
+    expected |= {"serving/page.html"}
     held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert held == expected
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from unrolled_installation import check_packages
 
-check_packages("models", "data", "pipelines")
+check_packages("models", "data", "pipelines", "serving")
 
 from models import (  # noqa: E402  (an error about another `models` comes first)
     GRU,
@@ -45,6 +45,7 @@ __all__ = [
     "SimpleRNN",
     "SpatiotemporalLSTM",
     "Stack",
+    "connect",
     "load",
     "tasks",
     "train",
@@ -76,6 +77,26 @@ def load(source: str | Path) -> Any:
     from pipelines import predictors
 
     return predictors.load(source)
+
+
+def connect(url: str, model: str = "", token: str = "") -> Any:
+    """Returns the predictor of a model that `unrolled serve` serves: the same methods as `load` returns, streams too.
+
+    Args:
+        url: of the server, `http://127.0.0.1:8501`; or of a model on it, `…/v1/models/NAME`.
+        model: its name. Default: the only one.
+        token: that the server asks for, if it does.
+
+    Raises:
+        RunError: the server cannot be reached, refuses the token, or has no such model.
+
+    Example::
+
+        unrolled.connect("http://127.0.0.1:8501", "nlp-sentiment").classify("A quiet film that stays with you.")
+    """
+    from serving import client
+
+    return client.connect(url, model, token)
 
 
 def train(
