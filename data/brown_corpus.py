@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import tensorflow_datasets as tfds
 
+from data import prepare
 from data.packages import Package, cache_directory, fetch
 from data.splits import assign_split
 
@@ -86,3 +87,14 @@ def read_text(key: str, content: str) -> TaggedText:
     lines = [[pair.rsplit("/", 1) for pair in line.split()] for line in content.split("\n") if line.strip()]
     words, tags = ("\n".join(" ".join(pair[part] for pair in line) for line in lines) for part in (0, 1))
     return TaggedText(key, words, _TYPOGRAPHY.sub("", tags))
+
+
+def brown_sentences(split: str) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    """Return where each sentence of a split is, such as "ca01, line 3", its words, and their tags."""
+    examples = prepare(BrownCorpus()).as_dataset(split=split).as_numpy_iterator()
+    texts = sorted(tuple(each[name].decode() for name in TaggedText._fields) for each in examples)
+    return [
+        (f"{key}, line {number}", *(tuple(part.split()) for part in parts))
+        for key, *lines in texts
+        for number, parts in enumerate(zip(*(each.split("\n") for each in lines), strict=True), start=1)
+    ]
