@@ -92,9 +92,9 @@ def read_text(key: str, content: str) -> TaggedText:
 def brown_sentences(split: str) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
     """Return where each sentence of a split is, such as "ca01, line 3", its words, and their tags."""
     examples = prepare(BrownCorpus()).as_dataset(split=split).as_numpy_iterator()
-    texts = sorted(tuple(each[name].decode() for name in TaggedText._fields) for each in examples)
+    texts = sorted(tuple(each[name].decode().split("\n") for name in TaggedText._fields) for each in examples)
     return [
-        (f"{key}, line {number}", *(tuple(part.split()) for part in parts))
-        for key, *lines in texts
-        for number, parts in enumerate(zip(*(each.split("\n") for each in lines), strict=True), start=1)
+        (f"{key}, line {number}", tuple(line.split()), tuple(its_tags.split()))
+        for (key,), words, tags in texts
+        for number, (line, its_tags) in enumerate(zip(words, tags, strict=True), start=1)
     ]

@@ -88,7 +88,7 @@ def _json_sentences(path: Path, content: str, words: str, tags: str, notes: list
         if line.strip():
             where = f"{path}, line {number}"
             values = json_object(line, where, TextDataError)
-            rows.append((where, *(_value(values, *each, where) for each in ((words, WORDS), (tags, TAGS)))))
+            rows.append((where, _value(values, words, WORDS, where), _value(values, tags, TAGS, where)))
     texts = [text for _, text, _ in rows if isinstance(text, str)]
     divided = zip(*(part.to_list() for part in Words([], 1).divide(texts)), strict=True) if texts else iter(())
     changed: list[str] = []
@@ -111,6 +111,8 @@ def _value(values: dict[str, Any], key: str, usual: Sequence[str], where: str) -
     if not isinstance(found, list | str):
         wanted = f"a text or a list under {key or ' or '.join(usual)}"
         raise _error(where, wanted, "Name the keys: --data.words, --data.tags", ", ".join(values))
+    if re.search("[\ud800-\udfff]", "".join(map(str, found))):
+        raise _error(where, "whole characters, no half of a surrogate pair", "Correct it", found)
     return found
 
 

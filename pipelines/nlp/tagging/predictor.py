@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from pipelines.configuration import ConfigurationError
-from pipelines.nlp.tagged_files import spans_of
+from pipelines.nlp.tagged_files import Sentence, spans_of
 from pipelines.nlp.tagging.serving import padded, signatures
 from pipelines.nlp.tagging.trained import load_model
 from pipelines.nlp.texts import batches_by_length, checked_texts
@@ -67,8 +67,8 @@ class Predictor:
     def tag_all(self, texts: Sequence[str | Sequence[str]]) -> list[Tagging]:
         """Returns the answer to each of several texts, as `tag` does."""
         is_divided = all(isinstance(text, list | tuple) for text in texts)
-        for text in texts if is_divided else [texts]:
-            checked_texts(text)
+        for each in texts if is_divided else [texts]:
+            checked_texts(each)  # type: ignore[arg-type]  # which it is there to find out
         if is_divided and (empty := [place for place, words in enumerate(texts, start=1) if not all(words)]):
             raise ConfigurationError(
                 "A word needs a character. Expected none that is empty. Leave it out, and its tag, too. "
@@ -83,6 +83,10 @@ class Predictor:
                 text = " ".join(texts[place]) if is_divided else texts[place]
                 answers[place] = self._tagging(text, *parts)
         return [answers[place] for place in range(len(texts))]
+
+    def tags_of(self, sentences: Sequence[Sentence]) -> list[list[str]]:
+        """Returns the tags of the words of sentences, for an evaluation."""
+        return [each.tags for each in self.tag_all([each.words for each in sentences])]
 
     def _tagging(
         self, text: str, words: list[bytes], tags: list[bytes], starts: list[int], ends: list[int], sure: list[float]

@@ -45,5 +45,5 @@ def metrics(tally: dict[str, np.ndarray]) -> dict[str, Metric]:
 
 def comparison(model: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> str:
     """Returns in words whether another's tags of the same words are right less or more often than the model's."""
-    pairs = [tuple(each["accuracy"].T) for each in (model, other)]
-    return compared(*pairs, "accuracy", higher_is_better=True, statistic=ratio)
+    ours, theirs = (tuple(each["accuracy"].T) for each in (model, other))
+    return compared(ours, theirs, "accuracy", higher_is_better=True, statistic=ratio)

@@ -7,23 +7,25 @@ import tensorflow as tf
 from pipelines.nlp.tagging import data
 from pipelines.nlp.tagging.config import TaggingConfiguration
 from pipelines.nlp.tagging.model import Tagger
+from pipelines.nlp.tagging.predictor import Predictor
 from pipelines.nlp.tagging.scoring import metrics, tallies
-from pipelines.nlp.tagging.trained import build, tag_sentences
+from pipelines.nlp.tagging.serving import signatures
+from pipelines.nlp.tagging.trained import build
 from pipelines.nlp.texts import listed
 from pipelines.nlp.words import learn_vocabulary
 from pipelines.preparation import Prepared, prepared
 from pipelines.runs import Run
+from pipelines.served import Served
 from pipelines.training import fit
 
 
 def train(run: Run, configuration: TaggingConfiguration) -> None:
     """Trains the tagger of a run, or resumes where it stopped, and writes everything into the run's folder."""
     sets, tagger = prepared(run, configuration, prepare)
-    batches = partial(
-        data.training_batches, data.numbered(sets, tagger.words), configuration.data.batch_size, configuration.seed
-    )
-    losses = partial(batch_loss, tagger), batches, partial(validate, tagger, sets)
-    fit(run, tagger, *losses, configuration.training, maximise="accuracy", seed=configuration.seed)
+    learned, predictor = data.numbered(sets, tagger.words), Predictor(run, Served(signatures(tagger)))
+    batches = partial(data.training_batches, learned, configuration.data.batch_size, configuration.seed)
+    functions = partial(batch_loss, tagger), batches, partial(validate, predictor, sets)
+    fit(run, tagger, *functions, configuration.training, maximise="accuracy", seed=configuration.seed)
     run.finish()
 
 
@@ -35,10 +37,8 @@ def prepare(configuration: TaggingConfiguration) -> Prepared[data.Sets, Tagger]:
     for note in sets.notes:
         print(f"Note: {note}")
     words = [word for sentence in sets.splits["train"] for word in sentence.words]
-    description = {
-        "vocabulary": learn_vocabulary(words, network.vocabulary, network.minimum_count),
-        "tags": sets.tags,
-    }
+    vocabulary = learn_vocabulary(words, network.vocabulary, network.minimum_count)
+    description = {"vocabulary": vocabulary, "tags": sets.tags}
     return Prepared(sets, build(configuration, **description), description)
 
 
@@ -50,8 +50,8 @@ def batch_loss(tagger: Tagger, batch: dict[str, tf.Tensor], training: bool) -> t
     return tf.reduce_sum(each * tagged) / tf.maximum(tf.reduce_sum(tagged), 1.0)
 
 
-def validate(tagger: Tagger, sets: data.Sets) -> dict[str, float]:
-    """Returns the share of the words of the validation split whose tag is right."""
+def validate(predictor: Predictor, sets: data.Sets) -> dict[str, float]:
+    """Returns the accuracy of the validation split and, where tags are those of spans, the F1 of the spans."""
     sentences = sets.splits["validation"]
-    tally = tallies(sentences, tag_sentences(tagger, sentences), set(), sets.tags)
+    tally = tallies(sentences, predictor.tags_of(sentences), set(), sets.tags)
     return {name: metric.value for name, metric in metrics(tally).items() if name != "unseen_accuracy"}

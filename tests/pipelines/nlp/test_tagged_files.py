@@ -83,6 +83,7 @@ def test_texts_with_spans(tmp_path: Path) -> None:
         ("a.jsonl", '{"words": ["a"], "tag": ["X"]}', "line 1: expected .* a list under tags or .*: 'words, tag'"),
         ("a.jsonl", '{"text": "a", "spans": [[0, 2, "X"]]}', r"line 1: expected spans .*Received: \[0, 2, 'X'\]"),
         ("a.jsonl", '{"text": "a", "spans": [[0]]}', r"line 1: expected spans .*Received: \[0\]"),
+        ("a.jsonl", r'{"words": ["\ud83d"], "tags": ["X"]}', "line 1: expected whole characters.*Received: "),
         ("a.jsonl", '{"text": "a", "spans": "X"}', "line 1: expected spans .*Received: 'X'"),
     ],
 )
