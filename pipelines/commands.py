@@ -56,6 +56,12 @@ class RunOptions(Configuration):
     run: Path | None = Field(None, description="folder of the run; by default the one that finished last")
 
 
+class EvaluationOptions(RunOptions):
+    """Options of the evaluation, of a task that needs no more."""
+
+    split: Literal["train", "validation", "test"] = Field("test", description="split to evaluate")
+
+
 class ExportOptions(RunOptions):
     """Options of the export."""
 

@@ -22,6 +22,7 @@ VERBS = {
     "sentiment": "classify",
     "series": "forecast",
     "speech": "transcribe",
+    "tagging": "tag",
     "translation": "translate",
 }
 STREAMING = {"clip-classes", "language-model", "series", "speech"}
