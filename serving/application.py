@@ -21,7 +21,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from serving.batching import Batcher
@@ -66,7 +66,11 @@ class Server:
     def application(self) -> Starlette:
         """Returns the application."""
         model = "/v1/models/{name:model}"
-        routes = [Route("/", self._guarded(self.page)), Route("/healthz", self.health), Route("/readyz", self.ready)]
+        routes: list[BaseRoute] = [
+            Route("/", self._guarded(self.page)),
+            Route("/healthz", self.health),
+            Route("/readyz", self.ready),
+        ]
         for path in ("/metrics", "/monitoring/prometheus/metrics"):
             routes.append(Route(path, self._guarded(self.metrics)))
         routes.append(Route("/openapi.json", self._guarded(self.openapi)))
@@ -217,8 +221,8 @@ class Server:
             message = await asyncio.wait_for(socket.receive(), self.options.idle_seconds)
             if message["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect
-            content = message.get("text") if message.get("text") is not None else message.get("bytes", b"")
-            answers = conversation.answers(content)
+            text: str | None = message.get("text")
+            answers = conversation.answers(message["bytes"] if text is None else text)
             while (answer := await loop.run_in_executor(self._executor, next, answers, None)) is not None:
                 await asyncio.wait_for(socket.send_text(to_json(answer).decode()), self.options.idle_seconds)
                 sent += 1
