@@ -12,6 +12,7 @@ COMMANDS = {
     "forecast": "print what comes after a table",
     "classify": "print the sentiment of texts",
     "generate": "continue a text",
+    "tag": "print the words of texts with their tags, or the spans",
     "translate": "print the translation of texts",
     "predict-video": "write the frames that come next, or print what a clip shows",
 }

@@ -196,9 +196,9 @@ def _root(module: tf.Module | keras.Model, signatures: Mapping[str, Any]) -> tf.
 
 
 def _remove_marks_of_custom_gradients(folder: Path) -> None:
-    """Takes off what says that an operation has a custom gradient, which was not saved.
+    """Removes the marks of custom gradients, which are not saved.
 
-    Else whoever loads the model is warned of each function that has one, and cannot take any gradient through it.
+    Otherwise TensorFlow warns of each of them when the model is loaded, and no gradient passes through it.
     """
     path = folder / "saved_model.pb"
     saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())

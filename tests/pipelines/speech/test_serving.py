@@ -71,7 +71,7 @@ def test_exported_equals_in_memory(
     trained_run: Run, spoken: tuple[np.ndarray, np.ndarray], tmp_path: Path, answer_elsewhere: Callable[..., Any]
 ) -> None:
     model = export_run(trained_run, tmp_path / "exports")
-    assert model == tmp_path / "exports" / "speech-tones" / "1"
+    assert model == tmp_path / "exports" / "speech-tiny" / "1"
     recogniser = load_model(trained_run)
     long, short = spoken
     audio = np.stack([long, np.pad(short, (0, len(long) - len(short)), constant_values=0.9)])

@@ -47,7 +47,7 @@ def test_exported_equals_in_memory(
     answer_elsewhere: Callable[..., Any],
 ) -> None:
     model = export_run(trained_run, tmp_path / "exports")
-    assert model == tmp_path / "exports" / "video-directions" / "1"
+    assert model == tmp_path / "exports" / "video-tiny" / "1"
     classifier = load_model(trained_run)
     frames = np.stack([move(True, 9, 501), move(False, 9, 502)])[..., np.newaxis]
     padded = frames.copy()

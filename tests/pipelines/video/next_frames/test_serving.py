@@ -39,7 +39,7 @@ def test_exported_equals_in_memory(
     trained_run: Run, drift: Callable[..., np.ndarray], tmp_path: Path, answer_elsewhere: Callable[..., Any]
 ) -> None:
     model = export_run(trained_run, tmp_path / "exports")
-    assert model == tmp_path / "exports" / "video-drift" / "1"
+    assert model == tmp_path / "exports" / "video-tiny" / "1"
     forecaster = load_model(trained_run)
     clips = np.stack([drift(seed, 9) for seed in range(500, 507)])[..., np.newaxis]
     watched = clips[:2, :5]

@@ -56,9 +56,9 @@ def load(source: str | Path) -> Any:
     """Returns the predictor of a trained model. It stays ready, and answers batches.
 
     A predictor gives the same answers from a run and from its export. Its method is the task's verb: `transcribe`
-    (speech), `forecast` (series), `classify` (sentiment, clip-classes), `generate` (language-model), `translate`
-    (translation), `predict` (next-frames). Where the model streams, `stream()` returns an object with `feed` and
-    `finish`.
+    (speech), `forecast` (series), `classify` (sentiment, clip-classes), `generate` (language-model), `tag` (tagging),
+    `translate` (translation), `predict` (next-frames). Where the model streams, `stream()` returns an object with
+    `feed` and `finish`.
 
     Args:
         source: the name of a task, for its latest run; the folder of a run; or that of an export, where
