@@ -15,6 +15,7 @@ from pipelines.speech.decoder import save_decoder
 from pipelines.speech.model import Recogniser
 from pipelines.speech.scoring import error_rates
 from pipelines.speech.sources import MAXIMUM_LISTED
+from pipelines.speech.texts import own_texts
 from pipelines.speech.trained import build, transcribe_split
 from pipelines.speech.transcripts import TRANSCRIPTS
 from pipelines.speech.tuning import fit_decoder
@@ -67,6 +68,8 @@ def prepare(configuration: SpeechConfiguration) -> Prepared[data.Speech, Recogni
         lambda samples: samples // configuration.frame_samples,
     )
     report(speech)
+    if configuration.decoding.texts:
+        print(own_texts(configuration.decoding.texts, configuration.data, speech).summary)
     recogniser = build(configuration, speech.alphabet)
     keys = data.keys_of(speech.utterances["train"])
     recordings = speech.source.recordings("train", keys).take(RECORDINGS_TO_ADAPT_TO)
