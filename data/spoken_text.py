@@ -6,7 +6,8 @@ from functools import cache, lru_cache
 from typing import NamedTuple
 
 from data.languages import language_code
-from data.written_forms import NO_BREAK_SPACES, forms_of
+from data.written_forms import forms_of
+from data.written_signs import NO_BREAK_SPACES
 
 SPELLED, NUMBERED, REPLACED, REMOVED, KEPT, MIXED = (
     "spelled out",

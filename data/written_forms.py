@@ -103,10 +103,9 @@ class WrittenForms:
     def _month_names(self) -> set[str]:
         if not self.locale:
             return set()
-        kinds = [(width, context) for width in ("wide", "abbreviated") for context in ("format", "stand-alone")]
-        return {
-            name.lower().strip(".") for kind in kinds for name in get_month_names(*kind, locale=self.locale).values()
-        }
+        wide = [get_month_names("wide", context, self.locale) for context in ("format", "stand-alone")]
+        short = [get_month_names("abbreviated", context, self.locale) for context in ("format", "stand-alone")]
+        return {name.lower().strip(".") for names in (*wide, *short) for name in names.values()}
 
     def read(self, match: re.Match[str]) -> Reading:
         """Returns how a match of `number` is said."""
