@@ -1,7 +1,7 @@
 """Texts that a user types, and how messages name texts."""
 
 import reprlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 
 from pipelines.configuration import ConfigurationError
 
@@ -59,8 +59,8 @@ def checked_texts(texts: Iterable[str]) -> list[str]:
     return every
 
 
-def batches_by_length(texts: Sequence[str]) -> Iterator[list[int]]:
-    """Yields the places of texts, those of similar length together, so that little is padded.
+def batches_by_length(texts: Sequence[Sized]) -> Iterator[list[int]]:
+    """Yields the places of texts, or of lists of words, those of similar length together, so that little is padded.
 
     Example:
         >>> list(batches_by_length(["abc", "a", "ab"]))

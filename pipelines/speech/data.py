@@ -1,7 +1,7 @@
 """From recordings to batches: splits, alphabet, augmentation, buckets of similar length."""
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import pydantic
@@ -10,6 +10,7 @@ from pydantic import Field
 
 import data
 from data.game_dialogue import GameDialogue
+from data.languages import language_code
 from data.synthetic_speech import SyntheticSpeech, all_sentences
 from data.telephone_prompts import TelephonePrompts
 from pipelines.configuration import Configuration, ConfigurationError
@@ -17,7 +18,9 @@ from pipelines.speech import checks, sources, user_recordings
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.augmentation import AudioAugmentationConfiguration, augment_audio
 from pipelines.speech.recording_splits import SplitBy
+from pipelines.speech.transcripts import Normalisation, Transcripts
 
+OWN_SOURCES = ("ljspeech", "librispeech", "manifest")
 SHUFFLE_BUFFER = 512  # recordings held in memory while they are shuffled; bounds memory however long the data
 BUCKET_GROWTH = 1.3  # each bucket's longest recording over the one's before
 SHORTEST_BUCKET_SECONDS = 0.8
@@ -42,7 +45,12 @@ class DataConfiguration(Configuration):
         description="what is on one side only where your lists have no splits. auto: speakers where there are many, "
         "else texts",
     )
-    language: str = Field("", description="ISO 639-1 code of your own data, so that its digits can be spelled out")
+    language: str = Field("", description="language of your own data, en or en-US, which decides how it is spoken")
+    normalisation: Normalisation = Field(
+        "spoken",
+        description="transcripts of your own data. spoken: numbers and signs in words, lower case, no punctuation; "
+        "off: as they are, with case and punctuation",
+    )
     pretraining: Literal["none", "one_hour", "six_hours"] = Field(
         "none", description="synthetic speech mixed into training; never into validation or test"
     )
@@ -66,6 +74,20 @@ class DataConfiguration(Configuration):
         from_a_file = information.mode == "json" and isinstance(values, dict)
         return {"split_by": "text", **values} if from_a_file else values
 
+    @pydantic.field_validator("language")
+    @classmethod
+    def _code(cls, language: str) -> str:
+        return language_code(language)
+
+    @pydantic.model_validator(mode="after")
+    def _refuse_unused(self) -> Self:
+        if self.normalisation == "off" and self.source not in OWN_SOURCES:
+            raise ValueError(
+                f"normalisation is of your own recordings, and the embedded transcripts of {self.source} are as they "
+                "are learned. Leave it out"
+            )
+        return self
+
 
 class Speech(NamedTuple):
     """The recordings of a configuration, checked: where they come from, what is in each split, and the alphabet."""
@@ -76,11 +98,21 @@ class Speech(NamedTuple):
     pretraining_keys: frozenset[str]
     alphabet: tuple[str, ...]
     skipped: list[tuple[str, str]]
+    transcripts: Transcripts | None = None
 
 
-def open_source(configuration: DataConfiguration, sample_rate: int) -> sources.Source:
-    """Returns the configured recordings, downloaded and prepared if that has not been done."""
-    path, is_own = configuration.path, configuration.source in ("ljspeech", "librispeech", "manifest")
+def open_source(
+    configuration: DataConfiguration, sample_rate: int, transcripts: Transcripts | None = None
+) -> sources.Source:
+    """Returns the configured recordings, downloaded and prepared if that has not been done.
+
+    Args:
+        configuration: which recordings.
+        sample_rate: samples a second that the network wants.
+        transcripts: normalises those of the user's own recordings. None: as the configuration says.
+    """
+    path, transcripts = configuration.path, transcripts or transcripts_of(configuration)
+    is_own = configuration.source in OWN_SOURCES
     own = [name for name in ("path", "validation", "test") if getattr(configuration, name)]
     if own and not is_own:
         raise ConfigurationError(
@@ -105,7 +137,7 @@ def open_source(configuration: DataConfiguration, sample_rate: int) -> sources.S
         sample_rate,
         configuration.validation,
         configuration.test,
-        configuration.language,
+        transcripts,
         configuration.split_by,
         user_recordings.READERS[configuration.source],
     )
@@ -119,7 +151,9 @@ def load(configuration: DataConfiguration, sample_rate: int, label_frames: Calla
         sample_rate: samples a second that the network wants.
         label_frames: how many frames of labels so many samples give.
     """
-    source = open_source(configuration, sample_rate)
+    transcripts = transcripts_of(configuration)
+    source = open_source(configuration, sample_rate, transcripts)
+    transcripts.refuse_problems(configuration.skip_unlearnable)
     learnable, skipped = checks.check_learnable(
         source.utterances("train"), label_frames, "train", configuration.skip_unlearnable
     )
@@ -150,7 +184,13 @@ def load(configuration: DataConfiguration, sample_rate: int, label_frames: Calla
             for utterance in checks.check_learnable(pretraining.utterances("train"), label_frames, skip=True)[0]
             if utterance.text not in held_out and utterance.samples <= limit and set(utterance.text) <= set(alphabet)
         )
-    return Speech(source, pretraining, utterances, keys, alphabet, skipped)
+    own = transcripts if configuration.source in OWN_SOURCES else None
+    return Speech(source, pretraining, utterances, keys, alphabet, skipped, own)
+
+
+def transcripts_of(configuration: DataConfiguration) -> Transcripts:
+    """Returns what normalises the transcripts of the user's own recordings."""
+    return Transcripts(configuration.language, configuration.normalisation)
 
 
 def usable(

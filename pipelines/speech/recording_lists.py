@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from data.transcripts import normalise
 from pipelines.json_lines import json_object
 from pipelines.speech.audio_files import SpeechDataError
 
@@ -271,20 +270,6 @@ def _fields(line: str, delimiter: str) -> list[str]:
 def _is_quoted(field: str) -> bool:
     """Whether a program has put quotes around a field, and doubled those inside it."""
     return len(field) > 1 and field[0] == field[-1] == '"' and '"' not in field[1:-1].replace('""', "")
-
-
-def normalised(text: str, language: str, row: str) -> str:
-    """Returns a transcript as `data.transcripts.normalise` does; `row` tells where it stands.
-
-    Args:
-        text: in any language.
-        language: ISO 639-1 code, for numbers that are not spelled out. "": such numbers are refused.
-        row: for messages.
-    """
-    try:
-        return normalise(text, language)
-    except ValueError as error:
-        raise SpeechDataError(f"{row}: {error} in {text!r}") from error
 
 
 def rows_of(path: Path) -> Iterator[tuple[str, str]]:

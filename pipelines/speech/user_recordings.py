@@ -10,9 +10,10 @@ import tensorflow as tf
 
 from pipelines.speech.audio_files import SpeechDataError, examine, load_audio
 from pipelines.speech.recording_folders import Read, read_librispeech, read_ljspeech, read_own
-from pipelines.speech.recording_lists import Entry, normalised
+from pipelines.speech.recording_lists import Entry
 from pipelines.speech.recording_splits import SplitBy, with_splits
 from pipelines.speech.sources import LOADERS, MAXIMUM_LISTED, SPLITS, Utterance, positions
+from pipelines.speech.transcripts import Transcripts, normalised
 
 
 class FileSource:
@@ -99,7 +100,7 @@ def manifest(
     sample_rate: int,
     validation: str | Path | None = None,
     test: str | Path | None = None,
-    language: str = "",
+    language: str | Transcripts = "",
     split_by: SplitBy = "auto",
     read: Callable[[Path], Read] = read_own,
 ) -> FileSource:
@@ -110,7 +111,7 @@ def manifest(
         sample_rate: wanted samples a second.
         validation: the list or folder to validate on. None: part of `path`.
         test: the list or folder to test on. None: part of `path`.
-        language: ISO 639-1 code, for numbers that are not spelled out; "": such numbers are refused.
+        language: any name of a language, or what normalises the transcripts; see `transcripts.normalised`.
         split_by: what stays on one side where the lists have no splits; see `with_splits`.
         read: reads a list or folder.
 

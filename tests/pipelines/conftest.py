@@ -16,7 +16,7 @@ import pytest
 
 from pipelines import commands, predictors
 from pipelines.runs import Run
-from pipelines.tasks import latest_run, task_of
+from pipelines.tasks import all_tasks, latest_run, task_of
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -160,11 +160,54 @@ def runs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def train_tiny(runs_folder: Path) -> Callable[..., Run]:
+    """A function from a configuration to a finished run of it, whose preset is named `tiny`."""
+
+    def train(configuration: Any, cache: Path | None = None) -> Run:
+        task = next(task for task in all_tasks() if type(configuration) is type(next(iter(task.presets.values()))))
+        run = Run.create(task.pipeline, "tiny", configuration, runs_folder)
+        with pytest.MonkeyPatch.context() as patch:
+            if cache is not None:
+                patch.setenv("UNROLLED_CACHE", str(cache))
+            task.part("train").train(run, configuration)
+        return run
+
+    return train
+
+
+@pytest.fixture
+def there(trained_run: Run, runs_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in, and the trained run as the latest."""
+    monkeypatch.setenv("UNROLLED_RUNS", str(runs_folder))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Callable[[Callable[[list[str]], None], list[str]], str]:
+    """A function that runs a command, which must end with an error, and returns the message for the user."""
+
+    def message_of(command: Callable[[list[str]], None], arguments: list[str]) -> str:
+        with pytest.raises(SystemExit) as stopped:
+            commands.main(lambda _: command(arguments))
+        message = capsys.readouterr().err
+        assert stopped.value.code and "Traceback" not in message
+        assert message.startswith("Error: ") and "Received: " in message, message
+        return message
+
+    return message_of
+
+
+@pytest.fixture(scope="session")
 def loaded_both_ways(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Run], tuple[Any, Any]]:
-    """A function that loads the predictor of a run, from the run and from its export."""
+    """A function that loads the predictor of a run, from the run and from its export, which must be small."""
 
     def load(run: Run) -> tuple[Any, Any]:
         folder = task_of(run).part("export").export_run(run, tmp_path_factory.mktemp("exports"))
+        parts = {path: set(path.relative_to(folder).parts) for path in folder.rglob("*") if path.is_file()}
+        beside = sum(path.stat().st_size for path, names in parts.items() if not names & {"variables", "run"})
+        assert beside <= 2_000_000, "an export is its weights and little else"
         return predictors.load(run.folder), predictors.load(folder)
 
     return load

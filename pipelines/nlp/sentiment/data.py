@@ -8,13 +8,14 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.counting import counted
-from pipelines.nlp.sentiment.sources import SPLITS, DataConfiguration, Example, groups_of, open_source
+from pipelines.nlp.batches import draw_batches, padded_length
+from pipelines.nlp.sentiment.sources import DataConfiguration, Example, open_source
 from pipelines.nlp.sentiment.words import Words, count_words
+from pipelines.nlp.splits import SPLITS, groups_of
 from pipelines.nlp.text_files import TextDataError
 from pipelines.nlp.texts import listed
 
 READ_AT_ONCE = 64  # texts in a batch outside training
-SPREAD = 0.3  # of a text's length by which texts in one batch may differ, so that batches differ from epoch to epoch
 
 
 class Sets(NamedTuple):
@@ -53,7 +54,7 @@ def load(configuration: DataConfiguration) -> Sets:
 def _remedy(splits: dict[str, list[Example]], empty: str) -> str:
     """Returns how to fix an empty split: not with more texts where most are near duplicates."""
     examples = [example for split in SPLITS for example in splits[split]]
-    groups = groups_of(examples)
+    groups = groups_of([example.text for example in examples])
     for group, size in Counter(groups).most_common(1):
         alike, distinct = size > max(1, len(examples) // 2), len(set(groups))
         if alike or 2 * distinct <= len(examples):
@@ -148,21 +149,15 @@ def training_batches(
         Dictionaries of `words`, `pieces` and `lengths` as of `Encoded`, `label` int32 (batch,), −1 where there is
         none, and `rating` float32 (batch,), NaN where there is none.
     """
-    random = np.random.default_rng((seed, epoch))
     lengths = np.array([len(example.text) for example in examples])
-    order = np.argsort(lengths * random.uniform(1 - SPREAD, 1 + SPREAD, len(lengths)))
-    number_of_batches = -(-len(order) // batch_size)
-    # The last batch is filled up with others: one size, and few lengths, so that few programs are compiled.
-    order = np.concatenate([order, random.choice(order, number_of_batches * batch_size - len(order))])
-    chosen = tf.constant(random.permutation(order.reshape(number_of_batches, batch_size)), tf.int32)
+    chosen = draw_batches(lengths, batch_size, seed, epoch)
     texts = tf.constant([example.text for example in examples])
     numbers, ratings = (tf.constant(each) for each in truth(examples, labels))
-    buckets = tf.constant(_buckets(words.maximum_words), tf.int32)
 
     def batch(rows: tf.Tensor) -> dict[str, tf.Tensor]:
         encoded = words(tf.gather(texts, rows))
         time = tf.shape(encoded.words)[1]
-        more = [[0, 0], [0, buckets[tf.searchsorted(buckets, [time])[0]] - time]]
+        more = [[0, 0], [0, padded_length(time, words.maximum_words) - time]]
         return {
             "words": tf.pad(encoded.words, more),
             "pieces": tf.pad(encoded.pieces, [*more, [0, 0]]),
@@ -173,18 +168,6 @@ def training_batches(
 
     dataset = tf.data.Dataset.from_tensor_slices(chosen)
     return dataset.map(batch, num_parallel_calls=2, deterministic=True).prefetch(8)
-
-
-def _buckets(maximum_words: int) -> list[int]:
-    """The lengths that batches are padded to: multiples of 8, further and further apart.
-
-    >>> _buckets(400)
-    [24, 40, 64, 96, 144, 216, 328, 496]
-    """
-    lengths = [24]
-    while lengths[-1] < maximum_words:
-        lengths.append(-(-3 * lengths[-1] // 16) * 8)  # half as much again
-    return lengths
 
 
 def in_batches(read: Callable[[Sequence[str]], Sequence[np.ndarray]], texts: Sequence[str]) -> list[np.ndarray]:

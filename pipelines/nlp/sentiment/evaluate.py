@@ -17,8 +17,9 @@ from pipelines.nlp.sentiment.config import SentimentConfiguration
 from pipelines.nlp.sentiment.model import Classifier
 from pipelines.nlp.sentiment.report import Details, write_sentiment_report
 from pipelines.nlp.sentiment.scoring import Answers, Truth, comparison, metrics
-from pipelines.nlp.sentiment.sources import EMBEDDED, SPLITS, rated_snippets
+from pipelines.nlp.sentiment.sources import EMBEDDED, rated_snippets
 from pipelines.nlp.sentiment.trained import load_model, read_texts
+from pipelines.nlp.splits import SPLITS
 from pipelines.nlp.text_files import TextDataError
 from pipelines.nlp.texts import listed
 from pipelines.preparation import report_changed_data

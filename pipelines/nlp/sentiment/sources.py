@@ -1,6 +1,6 @@
 """Sources of labelled texts: the rated snippets, the user's table or folder, and public TFDS data sets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
 
@@ -9,17 +9,15 @@ from pydantic import Field
 
 import data
 from data.rated_snippets import FILES, RatedSnippets
-from data.splits import assign_split, group_alike
 from pipelines.configuration import Configuration, ConfigurationError
 from pipelines.counting import counted
 from pipelines.nlp.public_data import public_builder
+from pipelines.nlp.splits import SPLITS, split_texts
 from pipelines.nlp.text_files import TextDataError, read_documents
 from pipelines.nlp.text_tables import read_rows
 from pipelines.nlp.texts import listed
 
-SPLITS = ("train", "validation", "test")
 EMBEDDED = "rated_snippets"
-COMPARED = 12_000  # texts that are compared with each other; of more, only equal ones are kept together
 TEXT_FEATURES = ("text", "sentence", "review", "content")
 LABEL_FEATURES = ("label", "sentiment", "polarity")
 
@@ -112,18 +110,8 @@ def split_by_hash(
         wanted: the splits to make.
     """
     held_out = {"validation": configuration.validation_fraction, "test": configuration.test_fraction}
-    shares = {split: held_out[split] for split in wanted if split in held_out}
-    shares = {"train": 1 - sum(shares.values()), **shares}
-    splits: dict[str, list[Example]] = {split: [] for split in shares}
-    for example, group in zip(examples, groups_of(examples), strict=True):
-        splits[assign_split(group, shares)].append(example)
-    return splits
-
-
-def groups_of(examples: Sequence[Example]) -> list[str]:
-    """Returns one key per example; those that stay together have the same."""
-    texts = [example.text for example in examples]
-    return group_alike(texts) if len(texts) <= COMPARED else [" ".join(text.lower().split()) for text in texts]
+    names = split_texts([example.text for example in examples], {k: v for k, v in held_out.items() if k in wanted})
+    return {split: [each for each, name in zip(examples, names, strict=True) if name == split] for split in wanted}
 
 
 def _own(configuration: DataConfiguration) -> list[Example]:

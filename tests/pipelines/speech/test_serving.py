@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from pipelines.exporting import WarmupRequest, export
 from pipelines.runs import Run
+from pipelines.served import Served
 from pipelines.speech import serving
 from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.export import export_run, model_card
@@ -27,11 +28,12 @@ answers = []
 for name, inputs in request:
     try:
         if name == "stream":
-            state, texts = ask("initial_state", {"batch": len(inputs[0])}), []
+            state, texts, so_far = ask("initial_state", {"streams": [7] * len(inputs[0])}), [], [""] * len(inputs[0])
             for chunk in inputs:
                 state = dict(ask("step", {"audio": chunk, **state}))
-                texts.append(state.pop("text"))
-            answers.append({"texts": [plain({"text": text})["text"] for text in texts]})
+                so_far = [before + new for before, new in zip(so_far, plain({"text": state.pop("text")})["text"])]
+                texts.append(so_far)
+            answers.append({"texts": texts, "bytes": sum(len(each) for each in state["spelled"].numpy())})
         else:
             if "wav" in inputs:
                 inputs = {"wav": [base64.b64decode(wav) for wav in inputs["wav"]]}
@@ -69,7 +71,7 @@ def test_exported_equals_in_memory(
     trained_run: Run, spoken: tuple[np.ndarray, np.ndarray], tmp_path: Path, answer_elsewhere: Callable[..., Any]
 ) -> None:
     model = export_run(trained_run, tmp_path / "exports")
-    assert model == tmp_path / "exports" / "speech-tones" / "1"
+    assert model == tmp_path / "exports" / "speech-tiny" / "1"
     recogniser = load_model(trained_run)
     long, short = spoken
     audio = np.stack([long, np.pad(short, (0, len(long) - len(short)), constant_values=0.9)])
@@ -98,7 +100,8 @@ def test_exported_equals_in_memory(
     np.testing.assert_allclose(alone["confidence"][0], both["confidence"][1], atol=1e-5)
     assert "Expected 8000 samples a second" in wrong_rate["error"]
     assert "16000" in wrong_rate["error"]
-    assert "Bad audio format for WAV: Expected 1 (PCM), but got3" in no_pcm["error"]
+    assert "wav: expected PCM (format 1) of 16 bits" in no_pcm["error"]
+    assert "[3 32 1]" in no_pcm["error"]
     assert nothing["text"] == ["", ""]
     assert nothing["words"] == [[], []]
 
@@ -122,7 +125,11 @@ def test_exported_stream_equals_the_whole(
 ) -> None:
     recogniser = lively(recurrent, layers)
     signatures = {name: signature.concrete() for name, signature in serving.signatures(recogniser).items()}
-    warmup = [WarmupRequest("initial_state", {"batch": 1})]
+    chunk = {"audio": np.zeros((1, 320))}
+    whole = chunk | {"lengths": [320]}
+    warmup = [WarmupRequest(name, whole) for name in ("serving_default", "logits")]
+    warmup += [WarmupRequest("wav", {"wav": []}), WarmupRequest("initial_state", {"streams": [0]})]
+    warmup += [WarmupRequest(name, chunk) for name in ("step", "step_logits")]
     model = export(recogniser, signatures, "stream", "# Card", warmup, tmp_path / "exports")
     frame = recogniser.frame_samples
     assert frame == 320
@@ -144,6 +151,7 @@ def test_exported_stream_equals_the_whole(
     assert names == ["initial_state", "logits", "serving_default", "step", "step_logits", "wav"]
     for answer, ends in zip(answers[:3], (by_one, by_many, at_once), strict=True):
         assert answer["texts"][-1] == texts
+        assert answer["bytes"] <= 4, "what is settled leaves the state"
         for end, text in zip(ends, answer["texts"], strict=True):
             so_far = serving.transcribe(
                 recogniser, tf.constant(audio[:, : end * frame]), tf.constant([end * frame] * 2)
@@ -180,3 +188,24 @@ def test_model_card_says_data_licence_metrics_and_limits(trained_run: Run, corpu
     assert "CC-BY-SA-3.0" in card
     assert "Synthetic speech was mixed into training, never into validation or test" in card
     assert "flite" in card
+
+
+def test_no_recordings_are_answered_and_what_is_no_audio_is_refused() -> None:
+    served = Served(serving.signatures(lively("gru", 1)))
+    assert served("serving_default", audio=np.zeros((0, 800)), lengths=[])["text"].shape == (0,)
+    assert served("wav", wav=np.array([], object))["text"].shape == (0,)
+    state = served("initial_state", streams=[])
+    assert served("step", audio=np.zeros((0, 320)), **state)["text"].shape == (0,)
+    audio = np.random.default_rng(0).normal(0, 0.1, (1, 800)).astype(np.float32)
+    for wrong, message in ((np.nan, "finite samples"), (np.inf, "finite samples"), (9000.0, "from -1 to 1. Scale")):
+        bad = audio.copy()
+        bad[0, 17] = wrong
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            served("serving_default", audio=bad, lengths=[800])
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            served("step", audio=bad[:, :640], **served("initial_state", streams=[0]))
+        behind = served("serving_default", audio=bad, lengths=[10])["text"]  # what does not count may be anything
+        assert behind.tolist() == [b""]
+    for lengths in ([801], [-1], [800, 800]):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="lengths: expected one for each recording"):
+            served("serving_default", audio=audio, lengths=lengths)
