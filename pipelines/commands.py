@@ -2,7 +2,9 @@
 
 import argparse
 import json
+import os
 import re
+import select
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -216,7 +218,8 @@ def results(arguments: Sequence[str]) -> None:
 def answer(verb: str, arguments: Sequence[str]) -> None:
     """Asks a model: `transcribe`, `forecast` and the like, by the module of that name in a task's package.
 
-    The module has `Options` and `answer(options, load)`, where `load()` returns the task's predictor.
+    The module has `Options` and `answer(options, load)`, where `load()` returns the task's predictor. A reader that has
+    enough, such as `head`, ends the command without an error.
     """
     module = verb.replace("-", "_")
     tasks = [task for task in all_tasks() if task.has(module)]
@@ -227,7 +230,12 @@ def answer(verb: str, arguments: Sequence[str]) -> None:
         tasks = [task_of(run)] if run else tasks
     part = tasks[0].part(module)
     options = parse_options(part.Options, arguments, f"unrolled {verb}", part.__doc__ or "")
-    part.answer(options, lambda: predictors.load(options.run or tasks[0].name, tasks[0].name))
+    try:
+        part.answer(options, lambda: predictors.load(options.run or tasks[0].name, tasks[0].name))
+        sys.stdout.flush()
+    except (BrokenPipeError, SystemExit) as error:
+        if not _reader_has_left(error):
+            raise
 
 
 def print_answers(answers: Iterable[Mapping[str, Any]]) -> None:
@@ -306,12 +314,30 @@ def main(command: Callable[[list[str]], None]) -> None:
     except KeyboardInterrupt as stopped:
         print(" ".join(["\nStopped.", *stopped.args]), file=sys.stderr)
         raise SystemExit(130) from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        if _reader_has_left(error):
+            raise SystemExit(141) from None  # as of programs that SIGPIPE ends: the command may be half done
+        if isinstance(error, SystemExit):
+            raise
         message = message_for_user(error)
         if message is None:
             raise
         print(f"Error: {message}", file=sys.stderr)
         raise SystemExit(1) from None
+
+
+def _reader_has_left(error: BaseException) -> bool:
+    """Whether an error tells that nobody reads standard output any more; what remains to be written is dropped."""
+    if isinstance(error, SystemExit):
+        return isinstance(error.__context__, BrokenPipeError)  # rich has dropped it
+    if not isinstance(error, BrokenPipeError):
+        return False
+    output = select.poll()
+    output.register(sys.stdout.fileno(), select.POLLOUT)
+    has_left = any(event & select.POLLERR for _, event in output.poll(0))  # else another pipe is broken
+    if has_left:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return has_left
 
 
 def message_for_user(error: Exception) -> str | None:

@@ -1,51 +1,99 @@
 """The user's own audio, of any format, rate and number of channels."""
 
-import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import librosa
 import numpy as np
-import soundfile
+
+from pipelines.speech.audio_decoders import AudioFile, open_audio, refuse_if
+from pipelines.speech.audio_decoders import SpeechDataError as SpeechDataError
 
 SILENCE = 2e-4  # a recording that never spans more than this is silent; 16-bit audio has steps of 3e-5
-BLOCK = 16384  # samples read at once while looking for the first sound
 MAXIMUM_AMPLITUDE = 2.0  # a little over 1 happens in float files; much over it are samples that were never scaled
-_OGG_PAGE = 27 + 255 + 255 * 255  # bytes in the largest page
-_REMEDY = "Restore or convert the file (to wav or flac), or leave it out."
+CANCELLED = 0.01  # channels whose mean has less than this share of the loudest one's energy cancel each other out
+ROUNDING_SECONDS = 0.1  # by which a list may place the end of a piece beyond the end of its recording
 
 
-class SpeechDataError(ValueError):
-    """Recordings or transcripts that cannot be used; the message names file and row, and says what to do."""
+class Examined(NamedTuple):
+    """What is known of a recording that can be used: its `samples` at the wanted rate, and `notes` on its file."""
+
+    samples: int
+    notes: list[str]
 
 
-def load_audio(path: str | Path, sample_rate: int) -> np.ndarray:
-    """Returns a recording (samples,), float32 in −1 … 1, mono, at `sample_rate`.
+def load_audio(path: str | Path, sample_rate: int, offset: float = 0.0, duration: float | None = None) -> np.ndarray:
+    """Returns a recording or a piece of it (samples,), float32 in −1 … 1, mono, at `sample_rate`.
+
+    Channels are averaged. Where they cancel each other out, the loudest one is taken.
 
     Args:
-        path: a file of any format that libsndfile reads (wav, flac, ogg, mp3 …), of any rate, mono or more.
+        path: a file of any format that FFmpeg or libsndfile reads (wav, flac, ogg, mp3, m4a, webm …), of any rate and
+            number of channels; of a video, its sound.
         sample_rate: wanted samples a second.
+        offset: seconds before the piece.
+        duration: seconds of the piece. None: to the end.
 
     Raises:
         SpeechDataError: the file is missing, unreadable, truncated, empty, silent, far beyond −1 … 1, or holds NaN or
-            infinity.
+            infinity; or the piece lies beyond its end.
 
     Example:
         >>> import tempfile, numpy as np, soundfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     soundfile.write(f"{folder}/a.wav", np.sin(np.arange(16000) / 9), 16000)
-        ...     load_audio(f"{folder}/a.wav", 8000).shape
-        (8000,)
+        ...     load_audio(f"{folder}/a.wav", 8000).shape, load_audio(f"{folder}/a.wav", 8000, 0.25, 0.5).shape
+        ((8000,), (4000,))
     """
     path = Path(path)
-    with _opened(path) as file:
-        audio = _mono(file.read(dtype="float32", always_2d=True))  # (samples,)
-        _refuse_if(len(audio) < file.frames, path, "is truncated", f"{len(audio)} of {file.frames} samples")
-        _refuse_unusable(audio, path)
-        _refuse_if(np.ptp(audio) < SILENCE, path, "is silent", f"{len(audio)} samples without sound")
-        rate = file.samplerate
-    return resample(audio, rate, sample_rate)
+    with open_audio(path) as file:
+        start, stop = _piece(file, offset, duration)
+        mixer = _Mixer(path)
+        audio = np.concatenate([np.zeros(0, np.float32), *map(mixer, file.blocks(start, stop))])
+        if (loudest := mixer.loudest) is not None:
+            audio = np.concatenate([block[:, loudest] for block in file.blocks(start, stop)])
+        _refuse_short(path, file, start, stop, len(audio))
+        mixer.refuse_silent()
+    return resample(audio, file.rate, sample_rate)
+
+
+def examine(path: str | Path, sample_rate: int, offset: float = 0.0, duration: float | None = None) -> Examined:
+    """Returns how many samples `load_audio` will give, and what is peculiar about the file.
+
+    Of files whose header tells their length exactly, the header, the first sound and the end are read; others are
+    decoded. What is unreadable, truncated, empty or silent is refused here as `load_audio` would. Damage in the middle
+    may show only when it is loaded.
+
+    Args:
+        path: a file, as for `load_audio`.
+        sample_rate: wanted samples a second.
+        offset: as for `load_audio`.
+        duration: as for `load_audio`.
+
+    Raises:
+        SpeechDataError: as for `load_audio`.
+    """
+    path = Path(path)
+    with open_audio(path) as file:
+        start, stop = _piece(file, offset, duration)
+        mixer = _Mixer(path)
+        for block in file.blocks(start, stop):
+            mixer(block)
+            if file.frames is not None and not file.may_hold_nan and mixer.hears:
+                break
+        length = mixer.samples
+        if file.frames is not None:
+            length = max(0, min(file.frames, file.frames if stop is None else stop) - start)
+            for _ in file.blocks(start + length - 1, start + length) if length else ():
+                pass  # refuses a file that ends before
+        _refuse_short(path, file, start, stop, length)
+        mixer.refuse_silent()
+        notes = list(file.notes)
+        if mixer.loudest is not None:
+            notes.append("the channels cancel each other out; the loudest is read")
+        if stop is not None and stop - start - length > ROUNDING_SECONDS * file.rate:
+            notes.append("shorter than its list says; it is read to the end")
+    return Examined(resampled_length(length, file.rate, sample_rate), notes)
 
 
 def audio_of(samples: np.ndarray) -> np.ndarray:
@@ -75,40 +123,6 @@ def audio_of(samples: np.ndarray) -> np.ndarray:
     return audio
 
 
-def refuse_unreadable(path: str | Path) -> None:
-    """Raises what `load_audio` would, as far as that shows without decoding the whole file."""
-    count_samples(path, 1)
-
-
-def count_samples(path: str | Path, sample_rate: int) -> int:
-    """Returns how many samples `load_audio` will give, without decoding the whole file.
-
-    The header, the first sound and the end of the file are read, so what is unreadable, truncated, empty or
-    silent is refused here as `load_audio` would. Damage in the middle shows only when it is decoded.
-
-    Args:
-        path: a file, as for `load_audio`.
-        sample_rate: wanted samples a second.
-
-    Raises:
-        SpeechDataError: as for `load_audio`.
-    """
-    path = Path(path)
-    with _opened(path) as file:
-        frames, may_hold_nan = file.frames, file.subtype in ("FLOAT", "DOUBLE")
-        lowest, highest = np.inf, -np.inf
-        while (highest - lowest < SILENCE or may_hold_nan) and len(block := file.read(BLOCK, always_2d=True)):
-            audio = _mono(block)
-            _refuse_unusable(audio, path)
-            lowest, highest = min(lowest, audio.min()), max(highest, audio.max())
-        _refuse_if(highest - lowest < SILENCE, path, "is silent", f"{frames} samples without sound")
-        rate = file.samplerate
-    with _opened(path) as file:  # anew: libsndfile may miss the end of a Vorbis file that it has read from
-        file.seek(frames - 1)
-        _refuse_if(len(file.read(1)) == 0, path, "is truncated", f"fewer samples than {frames}, its header's")
-    return resampled_length(frames, rate, sample_rate)
-
-
 def resample(audio: np.ndarray, rate: int, wanted: int) -> np.ndarray:
     """Returns audio (samples,) of `rate` samples a second with `wanted` samples a second, float32."""
     if rate == wanted or not audio.size:
@@ -125,22 +139,18 @@ def resampled_length(samples: int, rate: int, wanted: int) -> int:
     return int(np.ceil(samples * (wanted / rate)))  # librosa rounds this very product up
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
-    """Opens a file that exists, holds samples, and is whole as far as its container says."""
-    _refuse_if(path.is_dir(), path, "is a folder", "a folder", "Name the files in it.")
-    _refuse_if(not path.is_file(), path, "does not exist", "no file of this name", "Correct the path.")
-    _refuse_if(path.stat().st_size == 0, path, "is empty", "0 bytes")
-    try:
-        missing = _missing_bytes(path)
-        _refuse_if(missing > 0, path, "is truncated", f"a file that lacks {missing} bytes")
-        _refuse_if(not _last_ogg_page_is_last(path), path, "is truncated", "Ogg without its last page")
-        with soundfile.SoundFile(path) as file:
-            _refuse_if(file.frames == 0, path, "is empty", "0 samples")
-            yield file
-    except (RuntimeError, TypeError, OSError) as error:  # of libsndfile; TypeError for files without a header
-        message = str(error).strip() or "no readable samples"
-        raise _error(path, "cannot be decoded: it is damaged, truncated or no audio", message) from error
+def _piece(file: AudioFile, offset: float, duration: float | None) -> tuple[int, int | None]:
+    start = round(offset * file.rate)
+    return start, None if duration is None else start + max(1, round(duration * file.rate))
+
+
+def _refuse_short(path: Path, file: AudioFile, start: int, stop: int | None, length: int) -> None:
+    """Refuses a piece of which so many samples are there, if that is none or if there is less than was asked for."""
+    place = f"{start / file.rate:g} s" + ("" if stop is None else f" to {stop / file.rate:g} s")
+    beyond = start > 0 and (length <= 0 or (stop is not None and stop - start - length > ROUNDING_SECONDS * file.rate))
+    remedy = "Correct the place, or restore the file."
+    refuse_if(beyond, path, f"ends before the piece from {place}", f"{max(0, length)} samples of the piece", remedy)
+    refuse_if(length <= 0, path, "is empty", "0 samples")
 
 
 def _mono(audio: np.ndarray) -> np.ndarray:
@@ -149,45 +159,54 @@ def _mono(audio: np.ndarray) -> np.ndarray:
 
 
 def _refuse_unusable(audio: np.ndarray, path: str | Path) -> None:
-    _refuse_if(not np.isfinite(audio).all(), path, "holds NaN or infinity", "samples that are no numbers")
+    refuse_if(not np.isfinite(audio).all(), path, "holds NaN or infinity", "samples that are no numbers")
     peak = np.abs(audio).max(initial=0.0)
     remedy = "Scale its samples to −1 … 1: those of 16 bits by 1/32768."
-    _refuse_if(peak > MAXIMUM_AMPLITUDE, path, "is louder than audio can be", f"a sample of {peak:.5g}", remedy)
+    refuse_if(peak > MAXIMUM_AMPLITUDE, path, "is louder than audio can be", f"a sample of {peak:.5g}", remedy)
 
 
-def _refuse_if(refuse: bool, path: str | Path, what: str, received: str, remedy: str = _REMEDY) -> None:
-    if refuse:
-        raise _error(path, what, received, remedy)
+class _Mixer:
+    """Averages the channels of a recording, block by block, and watches for what makes it useless."""
 
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.samples = 0
+        self._lowest, self._highest = np.array(np.inf), np.array(-np.inf)  # of each channel, then of their mean
+        self._energy = np.zeros(1)
 
-def _error(path: str | Path, what: str, received: str, remedy: str = _REMEDY) -> SpeechDataError:
-    return SpeechDataError(f"{path} {what}; expected a whole recording of speech. {remedy} Received: {received}")
+    def __call__(self, block: np.ndarray) -> np.ndarray:
+        """Returns the mean (samples,) of a block (samples, channels).
 
+        Raises:
+            SpeechDataError: it holds NaN or infinity, or samples that were never scaled.
+        """
+        _refuse_unusable(block, self._path)
+        mean = _mono(block)
+        channels = np.column_stack([block, mean])
+        self.samples += len(mean)
+        self._lowest = np.minimum(self._lowest, channels.min(axis=0))
+        self._highest = np.maximum(self._highest, channels.max(axis=0))
+        self._energy = self._energy + np.sum(channels**2, axis=0, dtype=np.float64)
+        return mean
 
-def _missing_bytes(path: Path) -> int:
-    """Bytes that a wav header promises and the file lacks: libsndfile reads what is there without a word."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        if file.read(12)[:4] != b"RIFF":
-            return 0
-        while len(header := file.read(8)) == 8:
-            name, length = struct.unpack("<4sI", header)
-            if name == b"data":
-                unknown = length >= 0x7FFFF000  # written by a program that could not go back to the header
-                return 0 if unknown else max(0, length - (size - file.tell()))
-            file.seek(length + length % 2, 1)  # chunks start at even bytes
-    return 0
+    @property
+    def loudest(self) -> int | None:
+        """The channel to read instead of the mean, in which the channels cancel each other out; None: the mean."""
+        *channels, mean = self._energy
+        if not channels or mean >= CANCELLED * max(channels):
+            return None
+        loudest = int(np.argmax(channels))
+        return loudest if self._sounds(loudest) else None
 
+    @property
+    def hears(self) -> bool:
+        """Whether there has been a sound in the mean, in which the channels do not cancel each other out."""
+        return self.loudest is None and self._sounds(-1)
 
-def _last_ogg_page_is_last(path: Path) -> bool:
-    """Whether an Ogg file ends with the page marked as its last (RFC 3533); true for other files."""
-    with path.open("rb") as file:
-        if file.read(4) != b"OggS":
-            return True
-        file.seek(max(0, path.stat().st_size - _OGG_PAGE))
-        tail = file.read()
-    page = tail[tail.rfind(b"OggS") :]
-    if len(page) < 27 or len(page) < 27 + page[26]:  # 27 bytes, then a table of so many segment lengths
-        return False
-    is_whole = len(page) >= 27 + page[26] + sum(page[27 : 27 + page[26]])
-    return is_whole and bool(page[5] & 4)  # the flag "end of stream"
+    def refuse_silent(self) -> None:
+        """Raises `SpeechDataError` if there has been no sound."""
+        is_silent = self.loudest is None and not self._sounds(-1)
+        refuse_if(is_silent, self._path, "is silent", f"{self.samples} samples without sound")
+
+    def _sounds(self, channel: int) -> bool:
+        return bool(self._highest[channel] - self._lowest[channel] >= SILENCE)

@@ -1,7 +1,7 @@
 """From recordings to batches: splits, alphabet, augmentation, buckets of similar length."""
 
 from collections.abc import Callable, Collection, Sequence
-from typing import ClassVar, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import pydantic
@@ -17,6 +17,7 @@ from pipelines.configuration import Configuration, ConfigurationError
 from pipelines.speech import checks, sources, user_recordings
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.augmentation import AudioAugmentationConfiguration, augment_audio
+from pipelines.speech.recording_splits import SplitBy
 from pipelines.speech.transcripts import Normalisation, Transcripts
 
 OWN_SOURCES = ("ljspeech", "librispeech", "manifest")
@@ -32,8 +33,18 @@ class DataConfiguration(Configuration):
 
     source: Literal[
         "telephone_prompts", "game_dialogue", "librispeech_dataset", "ljspeech", "librispeech", "manifest"
-    ] = Field("telephone_prompts", description="embedded data set, public TFDS set, or the format of your own data")
-    path: str = Field("", description="folder (ljspeech, librispeech) or file (manifest) of your own data")
+    ] = Field(
+        "telephone_prompts",
+        description="embedded data set, public TFDS set, or your own data, whose format manifest recognises",
+    )
+    path: str = Field("", description="list or folder of your own data")
+    validation: str = Field("", description="list or folder of your own to validate on; by default a part of path")
+    test: str = Field("", description="list or folder of your own to test on; by default a part of path")
+    split_by: SplitBy = Field(
+        "auto",
+        description="what is on one side only where your lists have no splits. auto: speakers where there are many, "
+        "else texts",
+    )
     language: str = Field("", description="language of your own data, en or en-US, which decides how it is spoken")
     normalisation: Normalisation = Field(
         "spoken",
@@ -55,6 +66,13 @@ class DataConfiguration(Configuration):
     skip_unlearnable: bool = Field(
         False, description="leave out recordings that cannot be learned, instead of refusing"
     )
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _split_of_the_version_before(cls, values: Any, information: pydantic.ValidationInfo) -> Any:
+        """A run of 0.1 keeps its split: one by text, or recordings that it learned from would be tested on."""
+        from_a_file = information.mode == "json" and isinstance(values, dict)
+        return {"split_by": "text", **values} if from_a_file else values
 
     @pydantic.field_validator("language")
     @classmethod
@@ -94,7 +112,15 @@ def open_source(
         transcripts: normalises those of the user's own recordings. None: as the configuration says.
     """
     path, transcripts = configuration.path, transcripts or transcripts_of(configuration)
-    if configuration.source in OWN_SOURCES and not path:
+    is_own = configuration.source in OWN_SOURCES
+    own = [name for name in ("path", "validation", "test") if getattr(configuration, name)]
+    if own and not is_own:
+        raise ConfigurationError(
+            f"data.{own[0]}: the source {configuration.source} has recordings of its own. Expected none of yours. "
+            "Choose --data.source manifest (PRESET=own), or leave it out. "
+            f"Received: {getattr(configuration, own[0])!r}"
+        )
+    if is_own and not path:
         raise ConfigurationError(
             f"data.path: the source {configuration.source} reads your own recordings, but not from where. "
             'Give their folder, or the file of a manifest: ARGS="--data.path recordings.jsonl". Received: no path'
@@ -106,11 +132,15 @@ def open_source(
             return sources.DatasetSource(data.prepare(GameDialogue()), sample_rate)
         case "librispeech_dataset":
             return sources.librispeech_dataset(sample_rate)
-        case "ljspeech":
-            return user_recordings.ljspeech(path, sample_rate, transcripts)
-        case "librispeech":
-            return user_recordings.librispeech(path, sample_rate, transcripts)
-    return user_recordings.manifest(path, sample_rate, language=transcripts)
+    return user_recordings.manifest(
+        path,
+        sample_rate,
+        configuration.validation,
+        configuration.test,
+        transcripts,
+        configuration.split_by,
+        user_recordings.READERS[configuration.source],
+    )
 
 
 def load(configuration: DataConfiguration, sample_rate: int, label_frames: Callable[[int], int]) -> Speech:

@@ -71,7 +71,7 @@ class Predictor:
         """Returns the transcript of a recording, or those of several.
 
         Args:
-            audio: a file of any format that libsndfile reads, or an array, (samples,) or (samples, channels), of
+            audio: a file of any format that FFmpeg reads, or an array, (samples,) or (samples, channels), of
                 floats in −1 … 1 or of signed integers; or a list of them. Channels are averaged.
             sample_rate: samples a second of the arrays, which are resampled; files have their own.
             n_best: texts to return; all but the best are in `alternatives`. There may be fewer.

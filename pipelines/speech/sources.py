@@ -41,6 +41,9 @@ class Source(Protocol):
     def utterances(self, split: str) -> list[Utterance]:
         """Returns what a split holds, without its audio."""
 
+    def notes(self) -> list[str]:
+        """Returns what is worth knowing of how the recordings that were looked at are read, a line each."""
+
     def recordings(self, split: str, keys: Collection[str] | None = None) -> tf.data.Dataset:
         """Returns the recordings of a split, read as they are consumed.
 
@@ -101,6 +104,10 @@ class DatasetSource:
             examples = self._examples(split).map(summary).as_numpy_iterator()
             self._utterances[split] = [self._utterance(*example) for example in examples]
         return list(self._utterances[split])
+
+    def notes(self) -> list[str]:
+        """See `Source`."""
+        return []
 
     def recordings(self, split: str, keys: Collection[str] | None = None) -> tf.data.Dataset:
         """See `Source`."""

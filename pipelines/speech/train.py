@@ -129,6 +129,8 @@ def validate(recogniser: Recogniser, speech: data.Speech) -> dict[str, float]:
 
 def report(speech: data.Speech) -> None:
     """Prints what is learned from, and names what is left out."""
+    for note in speech.source.notes():
+        print(note)
     counts = ", ".join(f"{len(utterances)} {split}" for split, utterances in speech.utterances.items())
     synthetic = f", {len(speech.pretraining_keys)} synthetic for training" if speech.pretraining else ""
     print(f"Recordings: {counts}{synthetic}. Alphabet: {''.join(speech.alphabet)!r}.")

@@ -15,7 +15,7 @@ from rich.text import Text
 from pipelines import commands, hints
 from pipelines.configuration import ConfigurationError
 from pipelines.counting import counted
-from pipelines.speech.audio_files import refuse_unreadable
+from pipelines.speech.audio_files import examine
 from pipelines.speech.predictor import HOT_WORD_WEIGHT, Predictor, Transcript
 from pipelines.speech.subtitles import srt, vtt
 
@@ -26,7 +26,7 @@ class Options(commands.AnswerOptions):
     """Options of the transcription."""
 
     audio: tyro.conf.Positional[tuple[Path, ...]] = Field(
-        (), description="recordings: wav, flac, ogg, mp3; - reads one from standard input"
+        (), description="recordings, or videos for their sound, of any format that FFmpeg reads; - is standard input"
     )
     format: Literal["text", "json", "srt", "vtt", "txt"] = Field(  # type: ignore[assignment]
         "text",
@@ -48,7 +48,8 @@ def answer(options: Options, load: Callable[[], Predictor]) -> None:
             received.write_bytes(sys.stdin.buffer.read())
         paths = [received if path == STANDARD_INPUT else path for path in options.audio]
         for path in paths:
-            refuse_unreadable(path)
+            for note in examine(path, 1).notes:
+                commands.report_done(f"{path}: {note}")
         hot_words = dict(map(_with_weight, options.hot_words))
         transcripts = load().transcribe_each(paths, n_best=options.n_best, hot_words=hot_words)
         for path, transcript in zip(options.audio, transcripts, strict=True):

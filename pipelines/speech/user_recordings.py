@@ -2,36 +2,48 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from pipelines.speech.audio_files import SpeechDataError, count_samples, load_audio
-from pipelines.speech.recording_lists import Entry, librispeech_entries, ljspeech_entries, manifest_entries
+from pipelines.speech.audio_files import SpeechDataError, examine, load_audio
+from pipelines.speech.recording_folders import Read, read_librispeech, read_ljspeech, read_own
+from pipelines.speech.recording_lists import Entry
+from pipelines.speech.recording_splits import SplitBy, with_splits
 from pipelines.speech.sources import LOADERS, MAXIMUM_LISTED, SPLITS, Utterance, positions
-from pipelines.speech.transcripts import Transcripts
+from pipelines.speech.transcripts import Transcripts, normalised
 
 
 class FileSource:
-    """The user's own recordings. Sentences that are both learned from and tested on are named in a warning.
+    """The user's own recordings.
 
     Args:
         entries: the recordings, in the order to keep.
         sample_rate: wanted samples a second; other rates are resampled.
+        notes: what is worth knowing of how they were found.
     """
 
-    def __init__(self, entries: Sequence[Entry], sample_rate: int) -> None:
+    def __init__(self, entries: Sequence[Entry], sample_rate: int, notes: Sequence[str] = ()) -> None:
         self.entries, self.sample_rate = tuple(entries), sample_rate
         self._utterances: dict[str, list[Utterance]] = {}
-        _warn_of_shared_sentences(self.entries)
+        self._notes = list(notes)
+        self._peculiar: dict[str, list[str]] = {}  # what is worth knowing of files, and the keys of those
 
     def utterances(self, split: str) -> list[Utterance]:
         """See `Source`; looks at each file's header, first sound and end, once."""
         if split not in self._utterances:
             self._utterances[split] = [self._utterance(entry) for entry in self._entries(split)]
         return list(self._utterances[split])
+
+    def notes(self) -> list[str]:
+        """See `Source`."""
+        files = [
+            f"{len(keys)} recordings: {note} ({', '.join(keys[:3])}{' …' if len(keys) > 3 else ''})."
+            for note, keys in self._peculiar.items()
+        ]
+        return [*self._notes, *files]
 
     def recordings(self, split: str, keys: Collection[str] | None = None) -> tf.data.Dataset:
         """See `Source`."""
@@ -41,7 +53,8 @@ class FileSource:
 
         def load(number: np.int64) -> tuple[np.ndarray, bytes, bytes]:
             entry = entries[number]
-            return load_audio(entry.path, self.sample_rate), entry.text.encode(), entry.key.encode()
+            audio = load_audio(entry.path, self.sample_rate, entry.offset, entry.duration)
+            return audio, entry.text.encode(), entry.key.encode()
 
         def recording(number: tf.Tensor) -> dict[str, tf.Tensor]:
             audio, text, key = tf.numpy_function(load, [number], (tf.float32, tf.string, tf.string))
@@ -66,37 +79,20 @@ class FileSource:
 
     def _utterance(self, entry: Entry) -> Utterance:
         try:
-            return Utterance(entry.key, entry.text, count_samples(entry.path, self.sample_rate))
+            found = examine(entry.path, self.sample_rate, entry.offset, entry.duration)
         except SpeechDataError as error:
             return Utterance(entry.key, entry.text, 0, f"{entry.row}: {error}" if entry.row else str(error))
+        for note in found.notes:
+            self._peculiar.setdefault(note, []).append(entry.key)
+        return Utterance(entry.key, entry.text, found.samples)
 
 
-def ljspeech(folder: str | Path, sample_rate: int, language: str | Transcripts = "") -> FileSource:
-    """Returns the recordings of a folder like LJSpeech's, split by a stable hash of the text.
-
-    Args:
-        folder: that holds wavs/ and metadata.csv with rows `id|text|normalised text`.
-        sample_rate: wanted samples a second.
-        language: any name of a language, or what normalises the transcripts; see `transcripts.normalised`.
-
-    Raises:
-        SpeechDataError: a row cannot be used; it is named.
-    """
-    return FileSource(ljspeech_entries(Path(folder).expanduser(), language), sample_rate)
-
-
-def librispeech(folder: str | Path, sample_rate: int, language: str | Transcripts = "en") -> FileSource:
-    """Returns the recordings of a tree like LibriSpeech's; dev* is the split validation.
-
-    Args:
-        folder: that holds the subsets train*, dev* and test*.
-        sample_rate: wanted samples a second.
-        language: as for `ljspeech`.
-
-    Raises:
-        SpeechDataError: a row cannot be used, or a subset belongs to no split; it is named.
-    """
-    return FileSource(librispeech_entries(Path(folder).expanduser(), language), sample_rate)
+READERS: dict[str, Callable[[Path], Read]] = {
+    "manifest": read_own,
+    "ljspeech": lambda folder: (read_ljspeech(folder), []),
+    "librispeech": lambda folder: (read_librispeech(folder), []),
+}
+"""What reads a list or a folder, by the name of the source."""
 
 
 def manifest(
@@ -105,29 +101,39 @@ def manifest(
     validation: str | Path | None = None,
     test: str | Path | None = None,
     language: str | Transcripts = "",
+    split_by: SplitBy = "auto",
+    read: Callable[[Path], Read] = read_own,
 ) -> FileSource:
-    """Returns the recordings of JSON-lines lists with `audio_filepath` and `text`.
+    """Returns the recordings of lists or folders of any kind that `read_own` recognises.
 
     Args:
-        path: the list of all, with a `split` in each row or split by a hash of the text; or of training.
+        path: of all recordings, with a split in each row or split by `with_splits`; or of those to train on.
         sample_rate: wanted samples a second.
-        validation: the list to validate on, together with `test`.
-        test: the list to test on, together with `validation`.
-        language: as for `ljspeech`.
+        validation: the list or folder to validate on. None: part of `path`.
+        test: the list or folder to test on. None: part of `path`.
+        language: any name of a language, or what normalises the transcripts; see `transcripts.normalised`.
+        split_by: what stays on one side where the lists have no splits; see `with_splits`.
+        read: reads a list or folder.
 
     Raises:
         SpeechDataError: a row cannot be used; it is named.
     """
-    if (validation is None) != (test is None):
-        raise SpeechDataError(
-            "Lists of one split each come in threes: train, validation and test. Give all or one. "
-            f"Received: validation={validation}, test={test}"
-        )
-    if validation is None or test is None:
-        return FileSource(manifest_entries(Path(path).expanduser(), language), sample_rate)
-    lists = zip(SPLITS, (path, validation, test), strict=True)
-    entries = [manifest_entries(Path(each).expanduser(), language, split) for split, each in lists]
-    return FileSource([entry for part in entries for entry in part], sample_rate)
+    held_out = {"validation": validation, "test": test}
+    given = {split: each for split, each in held_out.items() if each}
+    entries, notes = read(Path(path).expanduser())
+    if given:  # what the rows of the first list say of these splits does not count
+        entries = [entry._replace(split="train") if entry.split in ("", *given) else entry for entry in entries]
+    for split, each in given.items():
+        found, said = read(Path(each).expanduser())
+        entries += [entry._replace(split=split) for entry in found]
+        notes += said
+    entries = [entry._replace(text=normalised(entry.text, language, entry.row)) for entry in entries]
+    entries, done = with_splits(entries, split_by)
+    if not done:
+        _warn_of_shared_sentences(entries)
+    if pieces := sum(entry.duration is not None or entry.offset > 0 for entry in entries):
+        notes.append(f"{pieces} of {len(entries)} rows name a piece of a recording.")
+    return FileSource(entries, sample_rate, [*dict.fromkeys(notes), *done])
 
 
 def _warn_of_shared_sentences(entries: Sequence[Entry]) -> None:

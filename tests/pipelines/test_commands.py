@@ -10,6 +10,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 import tensorflow as tf
+from rich.console import Console
 
 from data.packages import PackageError
 from pipelines import commands, tasks
@@ -83,6 +84,26 @@ def test_a_full_disk_and_a_forbidden_file_are_messages(tmp_path: Path, capsys: p
     assert "missing.txt" in shown(lambda arguments: print((tmp_path / "missing.txt").read_text()), capsys)
 
 
+@pytest.mark.parametrize("show", [print, lambda text: Console().print(text)])
+def test_a_reader_that_has_enough_ends_a_command_quietly(
+    show: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)  # as `head` does
+    with os.fdopen(writing, "w") as output:
+        monkeypatch.setattr(sys, "stdout", output)
+        with pytest.raises(SystemExit) as stopped:
+            commands.main(lambda arguments: [show("a line") for _ in range(10000)])  # type: ignore[arg-type, return-value]
+        assert stopped.value.code == 141
+    assert capsys.readouterr().err == ""
+
+
+def test_another_broken_pipe_is_an_error(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        commands.main(raising(BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))))
+    assert stopped.value.code == 1
+
+
 def test_values_that_our_code_refuses_are_messages(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Received: the sum 0.0" in shown(lambda arguments: print(bootstrap_ratio([1], [0])), capsys)
 
@@ -100,7 +121,7 @@ def test_an_error_within_a_graph_is_the_message_of_its_cause(
 
     message = shown(command, capsys)
     assert message.startswith(f"Error: {tmp_path / 'a.wav'} cannot be decoded")
-    assert message.endswith("Format not recognised.\n")
+    assert message.endswith("Received: text\n")
     assert message.count("\n") == 1
 
 

@@ -21,7 +21,7 @@ from pipelines import commands
 from pipelines.evaluation import Evaluation
 from pipelines.runs import Run
 from pipelines.speech import user_recordings
-from pipelines.speech.audio_files import resample
+from pipelines.speech.audio_files import Examined, resample
 from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.evaluate import evaluate
 
@@ -189,6 +189,17 @@ def test_standard_input_is_read(
     assert "Expected - once" in refused(transcribe, ["-", "-"])
 
 
+@pytest.mark.parametrize("form", ["text", "txt", "json"])
+def test_transcription_ends_quietly_when_its_reader_has_enough(
+    recording: Path, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)  # as `head` does
+    with os.fdopen(writing, "w") as output:
+        monkeypatch.setattr(sys, "stdout", output)
+        transcribe([str(recording), "--format", form])
+
+
 def test_transcription_of_nothing_is_refused(capsys: Capture, refused: Callable[..., str]) -> None:
     assert "There is nothing to transcribe" in refused(transcribe, [])
 
@@ -238,7 +249,7 @@ def test_damage_found_late_is_a_message(
     refused: Callable[..., str],
 ) -> None:
     """A file that looks whole when the split is listed, and cannot be decoded in its turn, within TensorFlow."""
-    monkeypatch.setattr(user_recordings, "count_samples", lambda path, sample_rate: 6400)
+    monkeypatch.setattr(user_recordings, "examine", lambda *arguments: Examined(6400, []))
     (there / "damaged.wav").write_bytes(b"no audio")
     rows = [json.loads(line) for line in corpus.read_text().splitlines()]
     for row in rows:

@@ -4,6 +4,7 @@ import json
 import subprocess
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from pipelines.speech.sources import Utterance
 WriteTone = Callable[..., Path]
 WriteManifest = Callable[..., Path]
 ReadRecordings = Callable[..., list[tuple[str, str, np.ndarray]]]
+ljspeech, librispeech = (
+    partial(user_recordings.manifest, read=user_recordings.READERS[name]) for name in ("ljspeech", "librispeech")
+)
 TEXTS = ["The first one.", "Und  NOCH eins,", "číslo tři!", "don't stop", "last of all", "one more"]
 
 
@@ -77,10 +81,10 @@ def test_only_consumed_files_are_opened(
     rows = [{"audio_filepath": f"./{'./' * n}a.wav", "text": "a", "split": "train"} for n in range(100)]
     opened, lock = [], threading.Lock()
 
-    def counting(path: Path, sample_rate: int) -> np.ndarray:
+    def counting(path: Path, *arguments: Any) -> np.ndarray:
         with lock:
             opened.append(path)
-        return load_audio(path, sample_rate)
+        return load_audio(path, *arguments)
 
     monkeypatch.setattr(user_recordings, "load_audio", counting)
     source = user_recordings.manifest(write_manifest(tmp_path / "all.jsonl", rows), 8000)
@@ -121,8 +125,8 @@ def test_three_manifests(tmp_path: Path, write_tone: WriteTone, write_manifest: 
         "validation": [("tune", 2400)],
         "test": [("final", 3200)],
     }
-    with pytest.raises(SpeechDataError, match="come in threes"):
-        user_recordings.manifest(lists[0], 8000, test=lists[2])
+    with pytest.raises(SpeechDataError, match="no recordings in the split 'validation'"):  # one is too few to divide
+        user_recordings.manifest(lists[0], 8000, test=lists[2]).utterances("validation")
 
 
 def test_ljspeech_folder(tmp_path: Path, write_tone: WriteTone, read_recordings: ReadRecordings) -> None:
@@ -131,7 +135,7 @@ def test_ljspeech_folder(tmp_path: Path, write_tone: WriteTone, read_recordings:
     (tmp_path / "metadata.csv").write_text("\n".join(rows) + "\n", encoding="utf-8-sig")
     for number in range(40):
         write_tone(tmp_path / "wavs" / f"LJ-{number}.wav", 0.1, rate=22050)
-    source = user_recordings.ljspeech(tmp_path, 8000)
+    source = ljspeech(tmp_path, 8000)
     assert [entry.key for entry in source.entries] == [f"LJ-{n}" for n in range(40)]
     assert source.entries[0].text == "doctor a x"
     assert source.entries[7].text == "only one text"
@@ -147,13 +151,13 @@ def test_librispeech_tree(tmp_path: Path, write_tone: WriteTone, read_recordings
             write_tone(chapter / f"{name}.flac", 0.2, rate=16000)
         lines = [f"{name} HE'S SAID {'ABCDEFGH'[2 * number + n]}" for n, name in enumerate(names)]
         (chapter / "61-7.trans.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    source = user_recordings.librispeech(tmp_path, 16000)
+    source = librispeech(tmp_path, 16000)
     assert [utterance.text[-1] for utterance in source.utterances("train")] == ["c", "d", "a", "b"]
     assert source.utterances("validation")[0] == Utterance("61-7-00020", "he's said e", 3200)
     assert [key for key, _, _ in read_recordings(source.recordings("test"))] == ["61-7-00030", "61-7-00031"]
     (tmp_path / "dev-clean").rename(tmp_path / "holdout")
     with pytest.raises(SpeechDataError, match="holdout belongs to no split"):
-        user_recordings.librispeech(tmp_path, 16000)
+        librispeech(tmp_path, 16000)
 
 
 GOOD_ROW = '{"audio_filepath": "a.wav", "text": "fine", "split": "train"}'
@@ -171,7 +175,10 @@ GOOD_ROW = '{"audio_filepath": "a.wav", "text": "fine", "split": "train"}'
         ('{"text": "where", "split": "train"}', "expected a string `audio_filepath`"),
         ('{"audio_filepath": "b.wav", "text": "b", "split": "holdout"}', "Received: 'holdout'"),
         ('{"audio_filepath": "b.wav", "text": "b"}', "in every row, or in none"),
-        ('{"audio_filepath": "b.wav", "text": "b", "split": "train", "offset": 2.5}', "one recording a file"),
+        ('{"audio_filepath": "b.wav", "text": "b", "split": "train", "offset": -2.5}', "0 or more"),
+        ('{"audio_filepath": "b.wav", "text": "b", "split": "train", "duration": 0}', "expected seconds"),
+        ('{"audio_filepath": "b.wav", "text": "b", "split": "train", "offset": "late"}', "Received: 'late'"),
+        ('{"audio_filepath": "b.wav", "text": "b", "split": "train", "offset": 2, "end": 1}', "an end after the start"),
         ('{"audio_filepath": "b.wav", "text": "room 12", "split": "train"}', "no number words"),
     ],
 )
@@ -190,7 +197,7 @@ def test_numbers_are_spelled_out_in_the_language_given(tmp_path: Path, write_man
     assert user_recordings.manifest(path, 8000, language="de").entries[0].text == "zimmer zwölf"
 
 
-@pytest.mark.parametrize("reader", [user_recordings.manifest, user_recordings.ljspeech])
+@pytest.mark.parametrize("reader", [user_recordings.manifest, ljspeech])
 def test_wrong_encoding_names_the_row(tmp_path: Path, reader: Callable[..., Any]) -> None:
     path = tmp_path / "metadata.csv"
     line = GOOD_ROW if reader is user_recordings.manifest else "a|Fine|fine"
@@ -223,15 +230,15 @@ def test_a_long_row_is_not_shown_whole(tmp_path: Path) -> None:
 
 def test_missing_and_empty_lists(tmp_path: Path) -> None:
     with pytest.raises(SpeechDataError, match=r"metadata\.csv does not exist"):
-        user_recordings.ljspeech(tmp_path, 8000)
+        ljspeech(tmp_path, 8000)
     with pytest.raises(SpeechDataError, match="holds no transcripts"):
-        user_recordings.librispeech(tmp_path, 8000)
+        librispeech(tmp_path, 8000)
     (tmp_path / "all.jsonl").write_text("\n \n")
     with pytest.raises(SpeechDataError, match="is empty"):
         user_recordings.manifest(tmp_path / "all.jsonl", 8000)
     (tmp_path / "metadata.csv").write_text("a|b|c|d\n")
     with pytest.raises(SpeechDataError, match=r"metadata\.csv, line 1: expected id"):
-        user_recordings.ljspeech(tmp_path, 8000)
+        ljspeech(tmp_path, 8000)
 
 
 def test_split_without_recordings(small_manifest: Path, write_manifest: WriteManifest) -> None:

@@ -1,0 +1,279 @@
+"""The lists and folders that people have: each is read as its makers mean it, and each bad row is named."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipelines.configuration import ConfigurationError
+from pipelines.speech.audio_files import SpeechDataError, load_audio
+from pipelines.speech.data import DataConfiguration, open_source
+from pipelines.speech.recording_folders import read_own
+from pipelines.speech.recording_lists import Entry
+from pipelines.speech.recording_splits import with_splits
+from pipelines.speech.user_recordings import FileSource, manifest
+
+WriteTone = Callable[..., Path]
+TEXTS = ["the first", 'he said "no"', "one, two; three", "the last"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, write_tone: WriteTone) -> Path:
+    """Four recordings in a folder `clips`, of 0.1 to 0.4 seconds."""
+    for number in range(4):
+        write_tone(tmp_path / "clips" / f"{number}.wav", 0.1 * (number + 1))
+    return tmp_path
+
+
+def lines(*rows: str) -> str:
+    return "".join(f"{row}\n" for row in rows)
+
+
+def deepspeech(folder: Path) -> Path:
+    with (folder / "all.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["wav_filename", "wav_filesize", "transcript"])
+        writer.writerows([f"clips/{n}.wav", 1644, text] for n, text in enumerate(TEXTS))
+    return folder / "all.csv"
+
+
+def common_voice(folder: Path) -> Path:
+    rows = [f"{n % 2:0128x}\t{n}.wav\t{text}\t2\t0\ttwenties\tfemale" for n, text in enumerate(TEXTS)]
+    head = "client_id\tpath\tsentence\tup_votes\tdown_votes\tage\tgender"
+    (folder / "validated.tsv").write_text(lines(head, *rows), encoding="utf-8")
+    return folder / "validated.tsv"
+
+
+def nemo(folder: Path) -> Path:
+    rows = [{"audio_filepath": f"clips/{n}.wav", "offset": 0.0, "duration": 0.1 * (n + 1), "text": text}
+            for n, text in enumerate(TEXTS)]  # fmt: skip
+    (folder / "all.json").write_text(lines(*map(json.dumps, rows)))
+    return folder / "all.json"
+
+
+def spreadsheet(folder: Path) -> Path:
+    rows = [f'{n}.wav;"{text.replace(chr(34), chr(34) * 2)}"' for n, text in enumerate(TEXTS)]
+    (folder / "all.csv").write_text("\ufeffFile;Text\r\n" + "\r\n".join(rows), encoding="utf-8")
+    return folder / "all.csv"
+
+
+def two_columns(folder: Path) -> Path:
+    (folder / "all.txt").write_text(lines(*(f"clips/{n}.wav\t{text}" for n, text in enumerate(TEXTS))))
+    return folder / "all.txt"
+
+
+def two_columns_with_commas(folder: Path) -> Path:
+    with (folder / "all.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([f"clips/{n}.wav", text] for n, text in enumerate(TEXTS))
+    return folder / "all.csv"
+
+
+def ljspeech(folder: Path) -> Path:
+    (folder / "clips").rename(folder / "wavs")
+    (folder / "metadata.csv").write_text(lines(*(f"{n}|{text.upper()}|{text}" for n, text in enumerate(TEXTS))))
+    return folder
+
+
+def kaldi(folder: Path) -> Path:
+    (folder / "wav.scp").write_text(lines(*(f"utt{n} clips/{n}.wav" for n in range(4))))
+    (folder / "text").write_text(lines(*(f"utt{n} {text}" for n, text in enumerate(TEXTS))))
+    (folder / "utt2spk").write_text(lines(*(f"utt{n} speaker{n % 2}" for n in range(4))))
+    return folder
+
+
+def texts_beside(folder: Path) -> Path:
+    for number, text in enumerate(TEXTS):
+        (folder / "clips" / f"{number}.txt").write_text(f"{text}\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "write",
+    [deepspeech, common_voice, nemo, spreadsheet, two_columns, two_columns_with_commas, ljspeech, kaldi, texts_beside],
+)
+def test_each_list_is_read(folder: Path, write: Callable[[Path], Path]) -> None:
+    entries, notes = read_own(write(folder))
+    assert [entry.text for entry in entries] == TEXTS
+    assert [len(load_audio(entry.path, 8000, entry.offset, entry.duration)) for entry in entries] == [
+        800, 1600, 2400, 3200,
+    ]  # fmt: skip
+    assert len({entry.key for entry in entries}) == 4
+    assert {entry.split for entry in entries} == {""}
+    if write in (common_voice, kaldi):
+        assert len({entry.speaker for entry in entries}) == 2
+    if write is deepspeech:
+        assert notes == ["Columns: audio from `wav_filename`, text from `transcript`; not used: wav_filesize."]
+
+
+def test_a_quoted_text_may_go_over_lines_and_the_rows_after_it_keep_their_numbers(folder: Path) -> None:
+    path = folder / "all.csv"
+    path.write_text('path,text\nclips/0.wav,"one\ntwo"\nclips/1.wav,three\nclips/2.wav,four,five\n')
+    with pytest.raises(SpeechDataError, match=r"all\.csv, line 5: expected 2 fields.*in quotes.*Received: 3 fields"):
+        read_own(path)
+    path.write_text('path,text\nclips/0.wav,"one\ntwo"\nclips/1.wav,three\n')
+    assert [entry.text for entry in read_own(path)[0]] == ["one\ntwo", "three"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("path,words\nclips/0.wav,one\n", r"all\.csv, line 1: expected a JSON object, names of columns"),
+        ("one word\n", r"all\.csv, line 1: expected a JSON object"),
+        ("clips/0.wav,one, two\n", r"all\.csv, line 1: expected a recording and its text.*quotes"),
+        ("path,text,split\nclips/0.wav,one,train\nclips/1.wav,two,holdout\n", r"line 3: expected a `split`"),
+        ("path,text\n,one\n", r"line 2: expected a string `path`"),
+        ("path,text,text\na.wav,one,two\n", r"expected each column once.*Received: text"),
+        ("path,text\n", r"all\.csv is empty"),
+        ("path,start,end,text\nclips/3.wav,0.2,0.1,one\n", r"line 2: expected an end after the start"),
+    ],
+)
+def test_each_bad_table_names_its_row(folder: Path, content: str, message: str) -> None:
+    (folder / "all.csv").write_text(content)
+    with pytest.raises(SpeechDataError, match=message):
+        read_own(folder / "all.csv")
+
+
+def test_kaldi_segments(folder: Path) -> None:
+    kaldi(folder)
+    (folder / "segments").write_text("a utt3 0.1 0.25\nb utt3 0.3 -1\nc utt2 0 0.1\nd utt1 0 0.1\n")
+    (folder / "text").write_text("a one\nb two\nc\n")
+    entries, notes = read_own(folder)
+    assert [(entry.key, entry.text) for entry in entries] == [("a", "one"), ("b", "two"), ("c", "")]
+    assert [len(load_audio(entry.path, 8000, entry.offset, entry.duration)) for entry in entries] == [1200, 800, 800]
+    assert notes[1] == "Without a row in `text`, left out: 1 (d …)."
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("wav.scp", "utt0 sph2pipe -f wav clips/0.sph |\n", r"wav\.scp, line 1 is a command.*not run.*sph2pipe"),
+        ("wav.scp", "utt0 clips/0.wav\nutt0 clips/1.wav\n", r"wav\.scp, line 2: expected a key of its own"),
+        ("wav.scp", "utt0 clips/0.wav\n", r"text, line 2: .*wav\.scp does not have it.*'utt1'"),
+        ("segments", "utt0 utt0 0.2 0.1\nutt1 utt1 0 1\nutt2 utt2 0 1\nutt3 utt3 0 1\n", r"segments, line 1: expected"),
+        ("segments", "utt0 utt0 0 0.1\n", r"text, line 2: .*segments does not have it.*'utt1'"),
+    ],
+)  # fmt: skip
+def test_each_bad_row_of_kaldi_is_named(folder: Path, file: str, content: str, message: str) -> None:
+    kaldi(folder)
+    (folder / file).write_text(content)
+    with pytest.raises(SpeechDataError, match=message):
+        read_own(folder)
+
+
+def test_pieces_of_one_recording_have_keys_of_their_own(folder: Path) -> None:
+    rows = [{"audio_filepath": "3.wav", "text": "abc"[n], "offset": 0.1 * n, "duration": 0.1} for n in range(3)]
+    (folder / "all.jsonl").write_text(lines(*map(json.dumps, rows)))
+    source = manifest(folder / "all.jsonl", 8000)
+    assert len({entry.key for entry in source.entries}) == 3
+    assert source.notes()[1] == "3 of 3 rows name a piece of a recording."
+
+
+def test_folders_and_lists_of_one_split_each(folder: Path, write_tone: WriteTone) -> None:
+    for name in ("train", "dev", "test"):
+        (folder / f"{name}.tsv").write_text(f"path\tsentence\n{'012'[len(name) % 3]}.wav\t{name}\n")
+    (folder / "other.tsv").write_text("path\tsentence\n3.wav\tmore\n")
+    entries, notes = read_own(folder)
+    assert {(entry.text, entry.split) for entry in entries} == {
+        ("train", "train"), ("dev", "validation"), ("test", "test"),
+    }  # fmt: skip
+    assert notes[-1] == "Other lists in the folder are not used: other.tsv."
+    for name in ("train", "validation", "test"):
+        write_tone(folder / "data" / name / "a.wav")
+        (folder / "data" / name / "a.txt").write_text(name)
+    entries, _ = read_own(folder / "data")
+    assert {entry.text: entry.split for entry in entries} == {name: name for name in ("train", "validation", "test")}
+    assert len({entry.key for entry in entries}) == 3
+
+
+def test_recordings_without_texts_and_unknown_folders_are_named(folder: Path) -> None:
+    with pytest.raises(SpeechDataError, match=r"holds no recordings with texts.*Received: \['clips'\]"):
+        read_own(folder)
+    (folder / "clips" / "0.txt").write_text("one")
+    assert read_own(folder)[1][1].startswith("Without a text beside them, left out: 3 (clips/1.wav, ")
+
+
+def entries_of(speakers: int, texts: int, number: int = 300, known: bool = True) -> list[Entry]:
+    random = np.random.default_rng(0)
+    return [
+        Entry(str(n), Path(f"{n}.wav"), f"text {n % texts}", speaker=f"s{random.integers(speakers)}" if known else "")
+        for n in range(number)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("entries", "apart", "said"),
+    [
+        (entries_of(60, 300), "speaker", "Split by speaker: "),
+        (entries_of(12, 300), "speaker", "Split by speaker: "),
+        (entries_of(1, 300), "text", "Split by text: "),
+        (entries_of(3, 100), "text", "Split by text: "),
+        (entries_of(40, 100, known=False), "text", "Split by text: "),
+        (entries_of(60, 2), "speaker", "Split by speaker: "),
+        (entries_of(4, 2), "speaker", "Split by speaker: "),
+        (entries_of(60, 2, known=False), "key", "Split by recording: "),
+        (entries_of(1, 12, 12), "text", "Split by text: "),
+    ],
+)
+def test_what_is_kept_on_one_side(entries: list[Entry], apart: str, said: str) -> None:
+    found, (note,) = with_splits(entries)
+    assert note.startswith(said)
+    sides: dict[str, set[str]] = {}
+    for entry in found:
+        sides.setdefault(getattr(entry, apart), set()).add(entry.split)
+    assert all(len(splits) == 1 for splits in sides.values())
+    shares = [sum(entry.split == split for entry in found) / len(found) for split in ("train", "validation", "test")]
+    assert min(shares) > 0.03
+    if len(entries) == 300 and len(sides) > 10:
+        assert shares[0] > 0.6
+    assert {entry.key: entry.split for entry in with_splits(entries[::-1])[0]} == {e.key: e.split for e in found}
+
+
+def test_folders_of_speakers_are_kept_apart_and_folders_of_words_are_not_taken_for_them() -> None:
+    words = ["yes", "no"]
+    by_speaker = [
+        Entry(f"{s}{w}{n}", Path(f"c/s{s}/{w}{n}.wav"), w) for s in range(12) for w in words for n in range(4)
+    ]
+    found, (note,) = with_splits(by_speaker)
+    assert note.startswith("Split by speaker, by folder: ")
+    assert all(len({entry.split for entry in found if entry.path.parts[1] == f"s{s}"}) == 1 for s in range(12))
+    by_word = [Entry(f"{w}{n}", Path(f"c/{w}/{n}.wav"), w) for w in words for n in range(40)]
+    assert with_splits(by_word)[1][0].startswith("Split by recording: ")
+    with pytest.raises(SpeechDataError, match="the speakers are unknown"):
+        with_splits(by_word, "speaker")
+
+
+def test_a_missing_split_is_set_aside_and_the_given_ones_stay() -> None:
+    given = [entry._replace(split="test" if n % 10 == 0 else "train") for n, entry in enumerate(entries_of(1, 300))]
+    found, (note,) = with_splits(given)
+    assert [entry for entry in found if entry.split == "test"] == [entry for entry in given if entry.split == "test"]
+    assert 0.05 < sum(entry.split == "validation" for entry in found) / 300 < 0.2
+    assert note.startswith("Split by text: train ")
+    assert with_splits(found) == (found, [])
+
+
+def test_a_run_of_the_version_before_keeps_its_split() -> None:
+    assert DataConfiguration().split_by == "auto"
+    assert DataConfiguration.from_json('{"source": "manifest", "path": "all.jsonl"}').split_by == "text"
+    assert DataConfiguration.from_json(DataConfiguration().to_json()).split_by == "auto"
+
+
+def test_lists_of_ones_own_to_validate_and_to_test_on(folder: Path) -> None:
+    def write(name: str, texts: list[str]) -> str:
+        rows = [f"{n % 4}.wav,{text}" for n, text in enumerate(texts)]
+        (folder / f"{name}.csv").write_text(lines("path,text", *rows))
+        return str(folder / f"{name}.csv")
+
+    path = write("all", [f"{letter} {other}" for letter in "abcdef" for other in "abcdef"])
+    configuration = DataConfiguration(source="manifest", path=path, test=write("mine", ["x", "y"]))
+    source = open_source(configuration, 8000)
+    assert isinstance(source, FileSource)
+    assert [entry.text for entry in source.entries if entry.split == "test"] == ["x", "y"]
+    assert {entry.split for entry in source.entries} == {"train", "validation", "test"}
+    configuration = DataConfiguration(source="manifest", path=path, test=path, validation=write("other", ["z"]))
+    with pytest.warns(UserWarning, match="36 sentences stand in train and in test"):
+        open_source(configuration, 8000)
+    with pytest.raises(ConfigurationError, match=r"data\.test: the source telephone_prompts has recordings of its own"):
+        open_source(DataConfiguration(test=path), 8000)
