@@ -80,7 +80,8 @@ def load(configuration: DataConfiguration) -> Corpus:
 
 def learn_subwords(pairs: Sequence[Pair], subwords: SubwordConfiguration, shared: bool) -> tuple[Subwords, Subwords]:
     """Returns the subwords of sources and of targets, learned from pairs of the training split; the same if shared."""
-    sources, targets = (_spaced([getattr(pair, side) for pair in pairs]) for side in ("source", "target"))
+    sources = _normalised([pair.source for pair in pairs], joiners=False)
+    targets = _normalised([pair.target for pair in pairs], joiners=True)
     if shared:
         both = Subwords.learn(sources + targets, subwords)
         return both, both
@@ -89,7 +90,7 @@ def learn_subwords(pairs: Sequence[Pair], subwords: SubwordConfiguration, shared
 
 def encode(pairs: Sequence[Pair], source: Subwords, target: Subwords) -> Encoded:
     """Returns pairs as numbers."""
-    sources = encode_texts([pair.source for pair in pairs], source)
+    sources = encode_texts([pair.source for pair in pairs], source, joiners=False)
     targets = encode_texts([pair.target for pair in pairs], target)
     return Encoded(
         [np.append(numbers, np.int32(END)) for numbers in sources],
@@ -97,11 +98,11 @@ def encode(pairs: Sequence[Pair], source: Subwords, target: Subwords) -> Encoded
     )
 
 
-def encode_texts(texts: Sequence[str], subwords: Subwords) -> Numbers:
-    """Returns the numbers of texts, without start and end."""
+def encode_texts(texts: Sequence[str], subwords: Subwords, joiners: bool = True) -> Numbers:
+    """Returns the numbers of texts, without start and end; `joiners` as of `normalised`."""
     numbers: Numbers = []
     for first in range(0, len(texts), ENCODED_AT_ONCE):
-        ragged = subwords.encode(normalised(tf.constant(texts[first : first + ENCODED_AT_ONCE])))
+        ragged = subwords.encode(normalised(tf.constant(texts[first : first + ENCODED_AT_ONCE]), joiners))
         numbers += np.split(ragged.flat_values.numpy(), ragged.row_splits.numpy()[1:-1])
     return numbers
 
@@ -233,8 +234,8 @@ def _without_held_out(pairs: dict[Split, list[Pair]]) -> list[LeftOut]:
     return left_out
 
 
-def _spaced(texts: list[str]) -> list[str]:
-    return [text.decode() for text in normalised(tf.constant(texts)).numpy()]
+def _normalised(texts: list[str], joiners: bool) -> list[str]:
+    return [text.decode() for text in normalised(tf.constant(texts), joiners).numpy()]
 
 
 def _cut(numbers: np.ndarray, length: int) -> np.ndarray:
