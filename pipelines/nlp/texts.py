@@ -8,8 +8,12 @@ from pipelines.configuration import ConfigurationError
 CHARACTERS = 300  # of a text that are shown
 TEXTS_AT_ONCE = 32  # that are read side by side
 LISTED = 5  # things that a message lists; it counts the others
-_SHORT = reprlib.Repr()
-_SHORT.maxstring = 80
+SHORT = reprlib.Repr()
+SHORT.maxstring = SHORT.maxother = 120
+
+
+class TextDataError(ValueError):
+    """Text of the user that cannot be used; the message names the file, the line and the remedy."""
 
 
 def refuse_undecodable(texts: Sequence[str]) -> None:
@@ -32,7 +36,7 @@ def refuse_undecodable(texts: Sequence[str]) -> None:
         except UnicodeEncodeError:
             raise ConfigurationError(
                 f"Text {number} is not UTF-8. Expected text in the encoding of the terminal, UTF-8. Type it anew, or "
-                f"convert it: iconv -f latin1 -t utf-8. Received: {_SHORT.repr(text)}"
+                f"convert it: iconv -f latin1 -t utf-8. Received: {SHORT.repr(text)}"
             ) from None
 
 
@@ -53,7 +57,7 @@ def checked_texts(texts: Iterable[str]) -> list[str]:
         if not isinstance(text, str):
             raise ConfigurationError(
                 f"Text {number} is not a string. Expected strings. Convert it, or leave it out. "
-                f"Received: {_SHORT.repr(text)}"
+                f"Received: {SHORT.repr(text)}"
             )
     refuse_undecodable(every)
     return every
