@@ -1,7 +1,9 @@
 """Texts that a user types, and how messages name texts."""
 
 import reprlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import numpy as np
 
 from pipelines.configuration import ConfigurationError
 
@@ -73,6 +75,19 @@ def batches_by_length(texts: Sequence[str]) -> Iterator[list[int]]:
     places = sorted(range(len(texts)), key=lambda place: len(texts[place]))
     for first in range(0, len(places), TEXTS_AT_ONCE):
         yield places[first : first + TEXTS_AT_ONCE]
+
+
+def in_batches(read: Callable[[Sequence[str]], Sequence[np.ndarray]], texts: Sequence[str]) -> list[np.ndarray]:
+    """Returns the answers to any number of texts, in their order; texts of similar lengths are read together.
+
+    Args:
+        read: returns arrays (batch, …) of a batch of texts.
+        texts: one or more.
+    """
+    parts = list(batches_by_length(texts))
+    answers = zip(*(read([texts[place] for place in part]) for part in parts), strict=True)
+    back = np.argsort(np.concatenate(parts))
+    return [np.concatenate(each)[back] for each in answers]
 
 
 def shortened(text: str) -> str:

@@ -1,19 +1,23 @@
 """From labelled texts to batches: usable texts, their labels, their order."""
 
+import itertools
+import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from pipelines.configuration import did_you_mean
 from pipelines.counting import counted
-from pipelines.nlp.sentiment.sources import SPLITS, DataConfiguration, Example, groups_of, open_source
+from pipelines.nlp.sentiment.sources import DataConfiguration, open_source
+from pipelines.nlp.sentiment.splitting import SPLITS, Example, groups_of
 from pipelines.nlp.sentiment.words import Words, count_words
 from pipelines.nlp.text_files import TextDataError
 from pipelines.nlp.texts import listed
 
-READ_AT_ONCE = 64  # texts in a batch outside training
+FEW = 30  # labelled texts of a split, below which its figures are rough
 SPREAD = 0.3  # of a text's length by which texts in one batch may differ, so that batches differ from epoch to epoch
 
 
@@ -38,22 +42,68 @@ def load(configuration: DataConfiguration) -> Sets:
             that no text of the training split has.
     """
     notes: list[str] = []
-    splits = {
-        split: _usable(members, split, configuration, notes) for split, members in open_source(configuration).items()
-    }
+    opened = one_name_a_number(open_source(configuration, notes), notes)
+    splits = {split: usable(members, split, configuration, notes) for split, members in opened.items()}
     for split in SPLITS:
         if not any(example.label for example in splits[split]):
             raise TextDataError(
-                f"The {split} split has no labelled text. {_remedy(splits, split)} Received: "
+                f"The {split} split has no labelled text. {_remedy(splits, split, configuration)} Received: "
                 f"{', '.join(f'{len(splits[each])} in {each}' for each in SPLITS)}"
             )
-    return Sets(splits, labels_of(splits), notes + contradictions(splits))
+    labels = labels_of(splits)
+    return Sets(splits, labels, notes + alike_labels(splits) + few_texts(splits) + contradictions(splits))
 
 
-def _remedy(splits: dict[str, list[Example]], empty: str) -> str:
+def one_name_a_number(splits: dict[str, list[Example]], notes: list[str]) -> dict[str, list[Example]]:
+    """Returns examples whose labels that are one number, such as `1` and `1.0` of pandas, have one name; notes them."""
+    names: defaultdict[float, Counter[str]] = defaultdict(Counter)
+    for example in itertools.chain(*splits.values()):
+        if np.isfinite(_number_first(example.label)[1]) and _number_first(example.label)[0] == 0:
+            names[float(example.label)][example.label] += 1
+    renamed = {}
+    for counts in names.values():
+        shortest, *others = sorted(counts, key=lambda name: (len(name), name))
+        renamed |= dict.fromkeys(others, shortest)
+        if others:
+            found = " and ".join(f"{name!r} ({counts[name]})" for name in (shortest, *others))
+            notes.append(f"the labels {found} are one number, and one label: {shortest!r}")
+    if not renamed:
+        return splits
+    return {
+        split: [each._replace(label=renamed.get(each.label, each.label)) for each in members]
+        for split, members in splits.items()
+    }
+
+
+def alike_labels(splits: dict[str, list[Example]]) -> list[str]:
+    """Returns notes on labels that differ in case, spaces or signs alone, and that are learned as several."""
+    counts = Counter(each.label for each in itertools.chain(*splits.values()) if each.label)
+    alike = defaultdict(list)
+    for label in sorted(counts):
+        alike["".join(re.findall(r"[\w+-]", label.casefold())) or label].append(f"{label!r} ({counts[label]})")
+    return [
+        f"the labels {' and '.join(names)} differ in case, spaces or signs alone, and are learned as {len(names)} "
+        "labels; if they are one, give them one name"
+        for names in alike.values()
+        if len(names) > 1
+    ]
+
+
+def few_texts(splits: dict[str, list[Example]]) -> list[str]:
+    """Returns notes on splits that are too small for more than rough figures."""
+    sizes = {split: sum(bool(each.label) for each in splits[split]) for split in SPLITS[1:]}
+    return [
+        f"the {split} split has {counted(size, 'labelled text')}, fewer than {FEW}: what is measured on it is rough. "
+        f"Give more texts, or raise --data.{split}_fraction"
+        for split, size in sizes.items()
+        if size < FEW
+    ]
+
+
+def _remedy(splits: dict[str, list[Example]], empty: str, configuration: DataConfiguration) -> str:
     """Returns how to fix an empty split: not with more texts where most are near duplicates."""
     examples = [example for split in SPLITS for example in splits[split]]
-    groups = groups_of(examples)
+    groups = groups_of([each.text for each in examples], configuration.similarity, [])
     for group, size in Counter(groups).most_common(1):
         alike, distinct = size > max(1, len(examples) // 2), len(set(groups))
         if alike or 2 * distinct <= len(examples):
@@ -93,7 +143,8 @@ def labels_of(splits: dict[str, list[Example]]) -> tuple[str, ...]:
         if unseen := [example for example in splits[split] if example.label and example.label not in labels]:
             raise TextDataError(
                 f"{unseen[0].where}: no text of the training split has the label {unseen[0].label!r}, so it "
-                f"cannot be learned; expected one of {listed(sorted(labels))}. Give more texts of this label, at "
+                f"cannot be learned; expected one of {listed(sorted(labels))}."
+                f"{did_you_mean(unseen[0].label, labels)} Give more texts of this label, at "
                 f"least some ten, or remove it. Received: {unseen[0].label!r}, in {len(unseen)} {split} texts"
             )
     if len(labels) < 2:
@@ -111,7 +162,7 @@ def _number_first(label: str) -> tuple[int, float, str]:
         return 1, 0.0, label
 
 
-def _usable(examples: list[Example], split: str, configuration: DataConfiguration, notes: list[str]) -> list[Example]:
+def usable(examples: list[Example], split: str, configuration: DataConfiguration, notes: list[str]) -> list[Example]:
     """The examples that have words, and a label or a rating; notes what is left out or cut off."""
     empty, unlabelled, cut, kept = [], [], [], []
     lengths = count_words([example.text for example in examples])
@@ -185,20 +236,6 @@ def _buckets(maximum_words: int) -> list[int]:
     while lengths[-1] < maximum_words:
         lengths.append(-(-3 * lengths[-1] // 16) * 8)  # half as much again
     return lengths
-
-
-def in_batches(read: Callable[[Sequence[str]], Sequence[np.ndarray]], texts: Sequence[str]) -> list[np.ndarray]:
-    """Returns the answers to any number of texts, in their order; texts of similar lengths are read together.
-
-    Args:
-        read: returns arrays (batch, …) of a batch of texts.
-        texts: one or more.
-    """
-    order = np.argsort([len(text) for text in texts], kind="stable")  # so that little is padded
-    parts = [order[start : start + READ_AT_ONCE] for start in range(0, len(order), READ_AT_ONCE)]
-    answers = zip(*(read([texts[number] for number in part]) for part in parts), strict=True)
-    back = np.argsort(order, kind="stable")
-    return [np.concatenate(each)[back] for each in answers]
 
 
 def truth(examples: Sequence[Example], labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -68,10 +68,10 @@ def test_legacy_encodings_are_told_apart(text: str, encodings: tuple[str, ...], 
 
 def test_an_encoding_that_is_not_clear_is_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "text.txt"
-    path.write_bytes("НЕ СМОТРИТЕ".encode("cp1251"))
+    path.write_bytes("ОЧЕНЬ ПЛОХОЙ ФИЛЬМ, НЕ СМОТРИТЕ".encode("cp1251"))
     with pytest.raises(TextDataError, match=r"encoding of .* is not clear.*--data.encoding .*Received: what could be"):
         read_text(path)
-    assert read_text(path, "cp1251") == "НЕ СМОТРИТЕ"
+    assert read_text(path, "cp1251") == "ОЧЕНЬ ПЛОХОЙ ФИЛЬМ, НЕ СМОТРИТЕ"
 
 
 @pytest.mark.parametrize("encoding", WRITTEN)

@@ -11,7 +11,7 @@ from pipelines.nlp.sentiment import baselines, data, evaluate
 from pipelines.nlp.sentiment.config import SentimentConfiguration
 from pipelines.nlp.sentiment.data import Sets
 from pipelines.nlp.sentiment.scoring import Answers, Truth, calibration_error, comparison, metrics
-from pipelines.nlp.sentiment.sources import Example
+from pipelines.nlp.sentiment.splitting import Example
 
 
 @pytest.fixture
