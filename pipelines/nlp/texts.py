@@ -1,5 +1,6 @@
 """Texts that a user types, and how messages name texts."""
 
+import re
 import reprlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -9,6 +10,11 @@ from pipelines.configuration import ConfigurationError
 
 CHARACTERS = 300  # of a text that are shown
 TEXTS_AT_ONCE = 32  # that are read side by side
+# Characters of scripts that are written without spaces between words: each counts as one.
+SPACELESS = (
+    "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u1950-\u19df\u1a20-\u1aaf\u1b00-\u1b7f\u3040-\u312f\u3400-\u4dbf"
+    "\u4e00-\u9fff\ua000-\ua4cf\ua980-\ua9df\uaa60-\uaadf\uf900-\ufaff\U00020000-\U0003ffff]"
+)
 LISTED = 5  # things that a message lists; it counts the others
 SHORT = reprlib.Repr()
 SHORT.maxstring = SHORT.maxother = 120
@@ -88,6 +94,15 @@ def in_batches(read: Callable[[Sequence[str]], Sequence[np.ndarray]], texts: Seq
     answers = zip(*(read([texts[place] for place in part]) for part in parts), strict=True)
     back = np.argsort(np.concatenate(parts))
     return [np.concatenate(each)[back] for each in answers]
+
+
+def count_words(text: str) -> int:
+    """Returns how many words a text has.
+
+    >>> count_words("two words"), count_words("一只猫")
+    (2, 3)
+    """
+    return len(re.sub(SPACELESS, " _ ", text).split())
 
 
 def shortened(text: str) -> str:

@@ -65,11 +65,12 @@ def open_source(configuration: DataConfiguration, notes: list[str]) -> dict[str,
         TextDataError: the data cannot be read.
     """
     name, _, part = configuration.source.partition("/")
-    if configuration.path and configuration.source != "own":
+    given = configuration.path or configuration.validation or configuration.test
+    if given and configuration.source != "own":
         raise ConfigurationError(
             "data.path: texts of your own are given, but another source is wanted. Expected `own` for a path. Use "
             f"--data.source own, as the preset `own-sentiment` does, or remove the path. "
-            f"Received: {configuration.source!r} and {configuration.path!r}"
+            f"Received: {configuration.source!r} and {given!r}"
         )
     if configuration.source == "own":
         return _own(configuration, notes)

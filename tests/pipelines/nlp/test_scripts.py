@@ -6,10 +6,12 @@ import unicodedata
 
 import numpy as np
 import pytest
+import sacrebleu
 import tensorflow as tf
 
 from pipelines.nlp.sentiment.words import MOST_PIECES, Words, divide
 from pipelines.nlp.translation.model import normalised
+from pipelines.nlp.translation.scoring import metrics, tokenizer_of
 
 GOOD_AND_BAD = {  # a good and a bad sentence each; those that are written without spaces are marked
     "Latin": ("Phim này thật tuyệt vời, ế!", "Một bộ phim tồi tệ và nhàm chán."),
@@ -50,6 +52,19 @@ UNSPACED = ("Thai", "Lao", "Khmer", "Myanmar", "Tibetan", "Han", "Kana", "Javane
 def _with_invisible(text: str, characters: str = "\u00ad\u200b\ufeff\u2060") -> str:
     """A text with an invisible character behind each visible one."""
     return "".join(each + characters[number % len(characters)] for number, each in enumerate(text))
+
+
+@pytest.mark.parametrize("script", GOOD_AND_BAD)
+def test_bleu_counts_what_the_script_has(script: str) -> None:
+    good, bad = GOOD_AND_BAD[script]
+    expected = {"Han": "zh", "Kana": "ja-mecab", "Hangul": "ko-mecab"}.get(
+        script, "char" if script in UNSPACED else "13a"
+    )
+    assert tokenizer_of([good, bad]) == expected
+    half = [good, *[text[: len(text) // 2] + other[len(other) // 2 :] for text, other in [(good, bad)] * 3]]
+    score = metrics([good] * 4, half)["bleu"].value
+    assert score == sacrebleu.corpus_bleu(half, [[good] * 4], tokenize=expected).score
+    assert script not in UNSPACED or 20 < score < 99
 
 
 def test_there_are_thirty_scripts() -> None:
