@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from pipelines.nlp.texts import shortened
+
 # Of Unicode's Default_Ignorable_Code_Point: what no script and no emoji is written with, and what some are.
 _NEVER_SEEN = r"\x{00AD}\x{034F}\x{061C}\x{200B}\x{200E}\x{200F}\x{202A}-\x{202E}\x{2060}-\x{206F}\x{FEFF}"
 _JOINERS = (
@@ -63,6 +65,17 @@ def folded(texts: tf.Tensor) -> tf.Tensor:
         ['a fine FILM', '❤']
     """
     return _composed(_visible(texts, joiners=False), drawings=True)
+
+
+def canonical_strings(texts: Sequence[str], name: str) -> list[str]:
+    """Returns strings as `canonical` does, and reports how many have changed; `name` is that of their file."""
+    found = [text.decode() for text in canonical(tf.constant(texts, tf.string)).numpy()]
+    if changed := [text for text, other in zip(texts, found, strict=True) if text != other]:
+        print(
+            f"Note: {len(changed)} texts of {name} are read with composed characters and without invisible ones, such "
+            f"as {shortened(changed[0])!r}."
+        )
+    return found
 
 
 def folded_strings(texts: Sequence[str]) -> list[str]:

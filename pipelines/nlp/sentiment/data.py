@@ -17,6 +17,7 @@ from pipelines.nlp.sentiment.words import Words, count_words
 from pipelines.nlp.text_files import TextDataError
 from pipelines.nlp.texts import listed
 
+RARE = 0.2  # share of the texts that a label would have if all had equally many
 FEW = 30  # labelled texts of a split, below which its figures are rough
 SPREAD = 0.3  # of a text's length by which texts in one batch may differ, so that batches differ from epoch to epoch
 
@@ -51,7 +52,8 @@ def load(configuration: DataConfiguration) -> Sets:
                 f"{', '.join(f'{len(splits[each])} in {each}' for each in SPLITS)}"
             )
     labels = labels_of(splits)
-    return Sets(splits, labels, notes + alike_labels(splits) + few_texts(splits) + contradictions(splits))
+    notes += [*alike_labels(splits), *uneven_labels(splits, configuration), *few_texts(splits)]
+    return Sets(splits, labels, notes + contradictions(splits))
 
 
 def one_name_a_number(splits: dict[str, list[Example]], notes: list[str]) -> dict[str, list[Example]]:
@@ -98,6 +100,16 @@ def few_texts(splits: dict[str, list[Example]]) -> list[str]:
         for split, size in sizes.items()
         if size < FEW
     ]
+
+
+def uneven_labels(splits: dict[str, list[Example]], configuration: DataConfiguration) -> list[str]:
+    """Returns a note on labels that few training texts have, unless they are weighted."""
+    counts = Counter(each.label for each in splits["train"] if each.label)
+    rare = sorted(label for label, count in counts.items() if count < RARE * counts.total() / len(counts))
+    if not rare or configuration.label_weights == "balanced":
+        return []
+    named = listed([f"{label!r} ({counts[label]} of {counts.total()})" for label in rare])
+    return [f"few texts have the labels {named}; --data.label_weights balanced lets all labels count alike"]
 
 
 def _remedy(splits: dict[str, list[Example]], empty: str, configuration: DataConfiguration) -> str:
@@ -191,13 +203,20 @@ def usable(examples: list[Example], split: str, configuration: DataConfiguration
 
 
 def training_batches(
-    examples: Sequence[Example], labels: Sequence[str], words: Words, batch_size: int, seed: int, epoch: int
+    examples: Sequence[Example],
+    labels: Sequence[str],
+    words: Words,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    weighted: bool = False,
 ) -> tf.data.Dataset:
     """The batches of an epoch, the same each time they are asked for, of texts of similar length.
 
     Returns:
         Dictionaries of `words`, `pieces` and `lengths` as of `Encoded`, `label` int32 (batch,), −1 where there is
-        none, and `rating` float32 (batch,), NaN where there is none.
+        none, `rating` float32 (batch,), NaN where there is none, and `weight` float32 (batch,), of the text's label:
+        1, or the inverse of its share.
     """
     random = np.random.default_rng((seed, epoch))
     lengths = np.array([len(example.text) for example in examples])
@@ -208,6 +227,7 @@ def training_batches(
     chosen = tf.constant(random.permutation(order.reshape(number_of_batches, batch_size)), tf.int32)
     texts = tf.constant([example.text for example in examples])
     numbers, ratings = (tf.constant(each) for each in truth(examples, labels))
+    weights = tf.constant(label_weights(numbers.numpy()) if weighted else np.ones(len(examples), np.float32))
     buckets = tf.constant(_buckets(words.maximum_words), tf.int32)
 
     def batch(rows: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -220,10 +240,22 @@ def training_batches(
             "lengths": encoded.lengths,
             "label": tf.gather(numbers, rows),
             "rating": tf.gather(ratings, rows),
+            "weight": tf.gather(weights, rows),
         }
 
     dataset = tf.data.Dataset.from_tensor_slices(chosen)
     return dataset.map(batch, num_parallel_calls=2, deterministic=True).prefetch(8)
+
+
+def label_weights(labels: np.ndarray) -> np.ndarray:
+    """Returns for each text a weight float32 (texts,) by which all labels count alike; the mean of the labelled is 1.
+
+    >>> label_weights(np.array([0, 0, 0, 1, -1])).round(2).tolist()
+    [0.67, 0.67, 0.67, 2.0, 0.0]
+    """
+    counts = np.bincount(labels[labels >= 0])
+    share = counts[np.maximum(labels, 0)] * np.count_nonzero(counts) / max(1, counts.sum())
+    return np.where(labels >= 0, 1 / np.maximum(share, 1e-9), 0.0).astype(np.float32)
 
 
 def _buckets(maximum_words: int) -> list[int]:

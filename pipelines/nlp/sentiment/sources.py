@@ -47,6 +47,9 @@ class DataConfiguration(FileConfiguration):
     similarity: float = Field(
         0.8, gt=0, le=1, description="of letters, from which two texts are near duplicates, which stay in one split"
     )
+    label_weights: Literal["none", "balanced"] = Field(
+        "none", description="balanced: in training all labels count alike, however few texts they have"
+    )
     batch_size: int = Field(32, ge=1, description="texts in a batch")
 
     @pydantic.field_validator("text", mode="before")

@@ -17,6 +17,7 @@ from pipelines.configuration import ConfigurationError
 from pipelines.nlp.public_data import public_builder
 from pipelines.nlp.text_files import FileConfiguration
 from pipelines.nlp.translation.pairs import Pair, read_files, read_table
+from pipelines.nlp.unicode_forms import canonical_strings
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -103,14 +104,23 @@ def read_own(paths: Sequence[str], configuration: DataConfiguration) -> list[Pai
     """
     files = [Path(path).expanduser() for path in paths]
     if len(files) == 2:
-        return read_files(*files, configuration.encoding)
+        return _composed(read_files(files[0], files[1], configuration.encoding), " and ".join(paths))
     if len(files) != 1:
         raise ConfigurationError(
             "Pairs are in one table or in two files of lines. Expected one or two files. Give them, with a space "
             f"between two. Received: {', '.join(paths) or 'none'}"
         )
     columns = configuration.source_column, configuration.target_column
-    return read_table(files[0], *columns, languages=configuration.languages, files=configuration)
+    pairs = read_table(files[0], *columns, languages=configuration.languages, files=configuration)
+    return _composed(pairs, paths[0])
+
+
+def _composed(pairs: Sequence[Pair], name: str) -> list[Pair]:
+    """Pairs whose characters are composed as those of translations are, so that both can be compared."""
+    texts = canonical_strings([text for pair in pairs for text in pair[1:]], name)
+    return [
+        Pair(pair.where, *both) for pair, both in zip(pairs, zip(texts[::2], texts[1::2], strict=True), strict=True)
+    ]
 
 
 def _own(paths: tuple[str, ...], configuration: DataConfiguration) -> dict[Split, list[Pair]]:
@@ -124,10 +134,7 @@ def _divided(
     pairs: list[Pair], configuration: DataConfiguration, given: Sequence[Split] = ()
 ) -> dict[Split, list[Pair]]:
     """Pairs by split, by a stable hash of the source: a pair stays where it is when others are added."""
-    held_out: dict[Split, float] = {
-        "validation": configuration.validation_fraction,
-        "test": configuration.test_fraction,
-    }
+    held_out = {"validation": configuration.validation_fraction, "test": configuration.test_fraction}
     held_out = {split: share for split, share in held_out.items() if split not in given}
     shares = {"train": 1 - sum(held_out.values()), **held_out}
     splits: dict[Split, list[Pair]] = {split: [] for split in SPLITS}

@@ -33,15 +33,15 @@ def read_tmx(path: Path, languages: tuple[str, str]) -> list[tuple[str, str, str
             if element.tag != "tu":
                 continue
             number += 1
-            texts = {}
+            texts: dict[str, str] = {}
             for variant in element.iter("tuv"):
                 language, segment = variant.get(_LANGUAGE) or variant.get("lang") or "", variant.find("seg")
                 known[language] += 1
                 if segment is not None:
                     texts.setdefault(language.lower(), _words(segment))
-            sides = [_text_in(texts, language) for language in languages]
-            if all(side is not None for side in sides):
-                pairs.append((f"{path.name}, unit {number}", *map(str, sides)))
+            source, target = (_text_in(texts, language) for language in languages)
+            if source is not None and target is not None:
+                pairs.append((f"{path.name}, unit {number}", source, target))
             element.clear()
     except ElementTree.ParseError as error:
         raise TextDataError(
