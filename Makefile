@@ -38,6 +38,7 @@ $(eval $(call needs,forecast,CSV,the table of what came before,CSV=measurements.
 ifeq ($(findstring --file,$(ARGS)),)
 $(eval $(call needs,classify,TEXT,the text,TEXT="A quiet film that stays with you."))
 $(eval $(call needs,judge,TEXT,the text,TEXT="A quiet film that stays with you."))
+$(eval $(call needs,tag,TEXT,the text,TEXT="The jury praised the city."))
 $(eval $(call needs,translate,TEXT,the sentence,TEXT="In the beginning"))
 endif
 $(eval $(call needs,predict-video,VIDEO,the video,VIDEO=clip.mp4))
@@ -49,7 +50,7 @@ export GIVEN_TEXT := $(value TEXT)
 unexport PROMPT TEXT
 
 .DEFAULT_GOAL := help
-.PHONY: help setup transcribe forecast classify judge generate translate predict-video bench gradient-flow docs test test-all lint format clean \
+.PHONY: help setup transcribe forecast classify judge generate tag translate predict-video serve bench gradient-flow docs test test-all lint format clean \
 	$(call targets,train) $(call targets,eval) $(call targets,export)
 
 ## help: list the commands
@@ -99,6 +100,10 @@ classify judge: $(ENVIRONMENT)
 generate: $(ENVIRONMENT)
 	$(PYTHON) -m pipelines generate $(strip $(if $(value PROMPT),"$$GIVEN_PROMPT") $(run_option) $(ARGS))
 
+## tag: print the words of a text with their tags TEXT="…", or of ARGS="--file texts.txt" [RUN=folder] [ARGS=…]
+tag: $(ENVIRONMENT)
+	$(PYTHON) -m pipelines tag $(strip $(if $(value TEXT),"$$GIVEN_TEXT") $(run_option) $(ARGS))
+
 ## translate: print the translation of a sentence TEXT="…", or of ARGS="--file sentences.txt" [RUN=folder] [ARGS=…]
 translate: $(ENVIRONMENT)
 	$(PYTHON) -m pipelines translate $(strip $(if $(value TEXT),"$$GIVEN_TEXT") $(run_option) $(ARGS))
@@ -106,6 +111,10 @@ translate: $(ENVIRONMENT)
 ## predict-video: write the frames that come next, or print what a clip shows VIDEO=clip.mp4 [RUN=folder] [ARGS=…]
 predict-video: $(ENVIRONMENT)
 	$(PYTHON) -m pipelines predict-video $(strip $(VIDEO) $(run_option) $(ARGS))
+
+## serve: answer requests for every export of the folder exports, over HTTP [ARGS="--port 8501"]
+serve: $(ENVIRONMENT)
+	$(PYTHON) -m pipelines serve $(ARGS)
 
 ## bench: time the layers beside Keras and, where installed, PyTorch [ARGS=--quick: a few minutes]
 bench: $(ENVIRONMENT)

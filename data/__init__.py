@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from data.packages import exclusive_lock
 
-if TYPE_CHECKING:  # slow to import, and whoever holds a builder has it already
+if TYPE_CHECKING:  # slow to import; a caller with a builder has imported it already
     import tensorflow_datasets as tfds
 
     Builder = TypeVar("Builder", bound=tfds.core.DatasetBuilder)
 
 
 def prepare(builder: Builder) -> Builder:
-    """Return the builder with its data set downloaded and prepared, ready for `as_dataset`.
+    """Returns the builder with its data set downloaded and prepared, ready for `as_dataset`.
 
     The prepared folder appears at once and whole; a second process that wants the same data set waits
     for the first.

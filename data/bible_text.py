@@ -46,7 +46,7 @@ class BibleText(Documents):
 
 
 def join_books(verses: Iterable[Verse]) -> list[Document]:
-    """Return the books that verses make: a line a verse, an empty line between two chapters.
+    """Returns the books that verses make: a line a verse, an empty line between two chapters.
 
     >>> verses = [Verse("Ruth", 1, 1, "Once."), Verse("Ruth", 1, 2, "Then."), Verse("Ruth", 2, 1, "Later.")]
     >>> join_books(verses)

@@ -55,7 +55,7 @@ class BibleVerses(ParallelText):
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
         del dl_manager  # the packages have their own verified cache
-        print("Reading and comparing 31,077 verses; this takes some minutes, once.", file=sys.stderr, flush=True)
+        print("Reading and comparing 31,077 verses; this takes a minute or two, once.", file=sys.stderr, flush=True)
         pairs = align(list(read_verses(fetch(ENGLISH))), list(read_verses(fetch(SPANISH))))
         splits, left_out = clear_splits(split_by_book(pairs))
         self.info.metadata.update(left_out)
@@ -63,7 +63,7 @@ class BibleVerses(ParallelText):
 
 
 def align(english: list[Verse], spanish: list[Verse]) -> list[Pair]:
-    """Return the verses that both have, in the order of the first.
+    """Returns the verses that both have, in the order of the first.
 
     >>> english = [Verse("Ruth", 1, 1, "In the days"), Verse("Tobit", 1, 1, "The book")]
     >>> align(english, [Verse("Ruth", 1, 1, "Y aconteció")])
@@ -78,7 +78,7 @@ def align(english: list[Verse], spanish: list[Verse]) -> list[Pair]:
 
 
 def split_by_book(pairs: list[Pair]) -> dict[str, list[Pair]]:
-    """Return the verses of each split."""
+    """Returns the verses of each split."""
     splits: dict[str, list[Pair]] = {"train": [], "validation": [], "test": []}
     for pair in pairs:
         name = "test" if pair.group in TEST else "validation" if pair.group in VALIDATION else "train"

@@ -54,7 +54,7 @@ class DailyStocks(TimeSeries):
 
 
 def read_stocks(path: Path) -> list[Measurements]:
-    """Return the prices and volumes of each stock.
+    """Returns the prices and volumes of each stock.
 
     Args:
         path: The package's stocks.csv.gz.

@@ -26,7 +26,7 @@ class Entry(NamedTuple):
 
 
 def dialogue_entries(script: str) -> list[Entry]:
-    r"""Return the entries of a dialogue script.
+    r"""Returns the entries of a dialogue script.
 
     >>> dialogue_entries('dialogId("a", "font", "Yes.")\ndialogStr("Ano.")')
     [Entry(name='a', english='Yes.', translation='Ano.')]

@@ -18,7 +18,7 @@ class Document(NamedTuple):
 
 
 class Documents(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
-    """A TFDS builder of documents, prepared in our cache directory unless `data_dir` says otherwise.
+    """A TFDS builder of documents, prepared in our cache directory unless `data_dir` names another.
 
     The features of an example are its `number` in the order of its source (int64), its `title` and its `text`. The
     splits are `train`, `validation` and `test`, of whole documents, in this order of the source.
@@ -28,7 +28,7 @@ class Documents(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # typ
         super().__init__(data_dir=data_dir or cache_directory() / "tensorflow_datasets", **arguments)
 
     def documents_info(self, **about: Any) -> tfds.core.DatasetInfo:
-        """Return the `DatasetInfo` of documents.
+        """Returns the `DatasetInfo` of documents.
 
         Args:
             about: Description, homepage, citation and license.
@@ -41,7 +41,7 @@ class Documents(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # typ
         return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features), **about)
 
     def generators(self, splits: Mapping[str, Sequence[Document]]) -> dict[str, Any]:
-        """Return what `_split_generators` returns, of the documents of each split."""
+        """Returns what `_split_generators` returns, of the documents of each split."""
         generators, number = {}, 0
         for split, documents in splits.items():
             generators[split] = self._generate_examples(documents, number)
@@ -56,7 +56,7 @@ class Documents(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # typ
 def split_at_end(
     documents: Sequence[Document], validation_share: float, test_share: float
 ) -> dict[str, Sequence[Document]]:
-    """Return splits of whole documents: the last ones are for testing, those before them for validation.
+    """Returns splits of whole documents: the last ones are for testing, those before them for validation.
 
     Each has as few documents as hold its share of all characters.
 

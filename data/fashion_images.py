@@ -42,7 +42,7 @@ class FashionImages(NamedTuple):
 
 
 def fashion_images(split: Split) -> FashionImages:
-    """Return the images of a split: about 57,000 for training, 3,000 for validation, and the source's 10,000 for test.
+    """Returns the images of a split: about 57,000 for training, 3,000 for validation, and the source's 10,000 for test.
 
     Training and validation are parted by a hash of the pixels, so that equal images stay together.
 
@@ -60,7 +60,7 @@ def fashion_images(split: Split) -> FashionImages:
 
 
 def read_images(folder: Path, part: Literal["train", "t10k"]) -> FashionImages:
-    """Return the images and labels of a part of the source.
+    """Returns the images and labels of a part of the source.
 
     Raises:
         ValueError: A file is damaged, or there are not as many labels as images.
@@ -77,7 +77,7 @@ def read_images(folder: Path, part: Literal["train", "t10k"]) -> FashionImages:
 
 
 def read_idx(path: Path, rank: int) -> np.ndarray:
-    """Return the uint8 array of a gzipped idx file: two zeros, the type 8, the rank, the sizes (big-endian), the bytes.
+    """Returns the uint8 array of a gzipped idx file: two zeros, 8, the rank, the sizes (big-endian), the bytes.
 
     Raises:
         ValueError: The file is damaged, or holds something else.

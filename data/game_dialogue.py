@@ -102,7 +102,7 @@ class GameDialogue(SpeechCorpus):
 
 
 def read_lines(audio_folder: Path, script_folder: Path) -> tuple[list[Line], dict[str, list[str]]]:
-    """Return the lines that have words and a recording, and the names of the others, by reason.
+    """Returns the lines that have words and a recording, and the names of the others, by reason.
 
     Args:
         audio_folder: The unpacked package with the recordings, `sound/LEVEL/cs/NAME.ogg`.
@@ -132,7 +132,7 @@ def read_lines(audio_folder: Path, script_folder: Path) -> tuple[list[Line], dic
 
 
 def split_lines(lines: Iterable[Line]) -> tuple[dict[str, list[Line]], list[str]]:
-    """Return the lines of each split, by level, and the names of the near duplicates that were left out."""
+    """Returns the lines of each split, by level, and the names of the near duplicates that were left out."""
     splits: dict[str, list[Line]] = {split: [] for split in SHARES}
     for line in lines:
         splits[assign_split(line.level, SHARES, SPLIT_SALT)].append(line)
@@ -147,7 +147,7 @@ def split_lines(lines: Iterable[Line]) -> tuple[dict[str, list[Line]], list[str]
 
 
 def _problem(path: Path) -> str:
-    """Return why a recording cannot be read from start to end, or ""."""
+    """Returns why a recording cannot be read from start to end, or ""."""
     try:
         with soundfile.SoundFile(path) as file:
             read = sum(len(block) for block in file.blocks(65_536))

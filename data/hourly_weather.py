@@ -70,7 +70,7 @@ class HourlyWeather(TimeSeries):
 
 
 def read_weather(path: Path) -> tuple[list[Measurements], int]:
-    """Return the weather of each airport in metric units, and how many wind speeds were impossible and left out.
+    """Returns the weather of each airport in metric units, and how many wind speeds were impossible and left out.
 
     Args:
         path: The package's weather.csv. Its `time_hour` is in UTC; `year month day hour` are New York's clock, which

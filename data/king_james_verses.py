@@ -50,7 +50,7 @@ class KingJamesVerses(ParallelText):
 
 
 def reworded(pairs: list[Pair], english: list[Verse]) -> list[Pair]:
-    """Return pairs with another wording of their sources, where there is one.
+    """Returns pairs with another wording of their sources, where there is one.
 
     >>> reworded([Pair("Ruth 1:1", "Ruth", "It happened", "Y aconteció")], [Verse("Ruth", 1, 1, "Now it came to pass")])
     [Pair(key='Ruth 1:1', group='Ruth', source='Now it came to pass', target='Y aconteció')]

@@ -77,7 +77,7 @@ class ModernPairs(ParallelText):
 
 
 def help_pairs(folder: Path, language: str) -> Iterator[Pair]:
-    """Yield the paragraphs and titles of the pages whose translation has the structure of the original.
+    """Yields the paragraphs and titles of the pages whose translation has the structure of the original.
 
     Args:
         folder: The unpacked package, with `usr/share/help/LANGUAGE/BOOK/PAGE.page`; C is English.
@@ -98,7 +98,7 @@ def help_pairs(folder: Path, language: str) -> Iterator[Pair]:
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
-    """Return the titles, descriptions and paragraphs of a help page in their order, with their words alone."""
+    """Returns the titles, descriptions and paragraphs of a help page in their order, with their words alone."""
     found = []
     for element in ElementTree.parse(page).iter():
         name = element.tag.rpartition("}")[2]
@@ -108,7 +108,7 @@ def blocks(page: Path) -> list[tuple[str, str]]:
 
 
 def dialogue_pairs(folder: Path, language: str) -> Iterator[Pair]:
-    """Yield the translated lines of the game.
+    """Yields the translated lines of the game.
 
     Args:
         folder: The unpacked package, with `script/LEVEL/dialogs_LANGUAGE.lua`.

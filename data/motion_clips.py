@@ -84,7 +84,7 @@ class MotionClips(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # t
 
 
 def draw_clip(pixels: np.ndarray, label: int, random: np.random.Generator, frames: int = FRAMES) -> np.ndarray:
-    """Draw an image and its poses, and return the clip uint8 (frames, 40, 40, 1).
+    """Draws an image and its poses, and returns the clip uint8 (frames, 40, 40, 1).
 
     Args:
         pixels: Images to draw from, uint8 (images, 28, 28), dark around.
@@ -98,7 +98,7 @@ def draw_clip(pixels: np.ndarray, label: int, random: np.random.Generator, frame
 
 
 def draw_poses(label: int, random: np.random.Generator, frames: int = FRAMES) -> Poses:
-    """Draw the poses of a clip.
+    """Draws the poses of a clip.
 
     Each coordinate of a pose runs on a circle: what leaves the frame on one side enters on the other, and what comes
     closer than the largest scale is seen far away again. It starts anywhere on the circle with equal probability and,

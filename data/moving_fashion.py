@@ -59,7 +59,7 @@ class MovingFashion(tfds.core.GeneratorBasedBuilder, skip_registration=True):  #
 
 
 def draw_clip(pixels: np.ndarray, random: np.random.Generator, frames: int = FRAMES) -> np.ndarray:
-    """Draw images, where they start and how they move, and return the clip uint8 (frames, 64, 64, 1).
+    """Draws images, where they start and how they move, and returns the clip uint8 (frames, 64, 64, 1).
 
     Args:
         pixels: Images to draw from, uint8 (images, 28, 28), dark around.
@@ -82,7 +82,7 @@ def draw_clip(pixels: np.ndarray, random: np.random.Generator, frames: int = FRA
 
 
 def bounced(positions: np.ndarray, room: float) -> np.ndarray:
-    """Return where a body is between the walls 0 and `room` that would be at `positions` if there were none.
+    """Returns where a body is between the walls 0 and `room` that would be at `positions` if there were none.
 
     >>> bounced(np.array([3.0, 12.0, -4.0, 25.0]), 10).tolist()
     [3.0, 8.0, 4.0, 5.0]

@@ -51,7 +51,7 @@ class PackageError(RuntimeError):
 
 
 def cache_directory() -> Path:
-    """Return the folder for everything that can be downloaded or computed again.
+    """Returns the folder for everything that can be downloaded or computed again.
 
     It is the environment variable UNROLLED_CACHE, or ~/.cache/unrolled.
     """
@@ -59,7 +59,7 @@ def cache_directory() -> Path:
 
 
 def fetch(package: Package) -> Path:
-    """Return the folder with the unpacked files of `package`, downloading it on first use.
+    """Returns the folder with the unpacked files of `package`, downloading it on first use.
 
     The folder appears at once and whole, however often this is interrupted; processes may call this together.
 
@@ -100,7 +100,7 @@ def exclusive_lock(path: Path) -> Iterator[None]:
 
 
 def _find_cached(root: Path, package: Package) -> Path | None:
-    """Return the cached folder of the wanted version, else (apt only) of another recorded version."""
+    """Returns the cached folder of the wanted version, else (apt only) of another recorded version."""
     found = []
     for record_path in root.glob(f"{_folder_name(package.name, '*')}/{RECORD}"):
         record = json.loads(record_path.read_text())
@@ -181,7 +181,7 @@ def _download(package: Package, folder: Path) -> Path:
 
 
 def _run(command: list[str], folder: Path, package: Package) -> tuple[int, str]:
-    """Run the client in `folder`, showing how much has arrived; return its exit code and what it printed."""
+    """Runs the client in `folder`, showing how much has arrived; returns its exit code and what it printed."""
     missing = f"No module named {command[2]}" if command[0] == sys.executable else None
     shown, start = sys.stderr.isatty(), time.monotonic()
     _say(f"{' '.join(command[:2])}: {package.name} …")

@@ -10,7 +10,7 @@ from rapidfuzz import fuzz, process
 
 from data.packages import cache_directory
 
-SIMILARITY = 80  # percent, from which two texts say nearly the same
+SIMILARITY = 80  # percent, from which two texts count as nearly equal
 LONGEST_RATIO = 2.0  # of the two lengths in characters, beyond which a pair is no translation but a shifted verse
 COMPARED_AT_ONCE = 1000
 
@@ -25,7 +25,7 @@ class Pair(NamedTuple):
 
 
 class ParallelText(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
-    """A TFDS builder of pairs of texts, prepared in our cache directory unless `data_dir` says otherwise.
+    """A TFDS builder of pairs of texts, prepared in our cache directory unless `data_dir` names another.
 
     An example has the two texts under the codes of their languages, such as `en` and `es`, its `key`, and its `group`.
     The splits are train, validation and test. `info.metadata` has the `languages`, source first, and the keys of the
@@ -36,7 +36,7 @@ class ParallelText(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # 
         super().__init__(data_dir=data_dir or cache_directory() / "tensorflow_datasets", **arguments)
 
     def text_info(self, languages: tuple[str, str], **about: Any) -> tfds.core.DatasetInfo:
-        """Return the `DatasetInfo` of pairs.
+        """Returns the `DatasetInfo` of pairs.
 
         Args:
             languages: ISO 639-1 codes of source and target.
@@ -57,7 +57,7 @@ class ParallelText(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # 
 
 
 def clear_splits(splits: dict[str, list[Pair]]) -> tuple[dict[str, list[Pair]], dict[str, list[str]]]:
-    """Return the splits train, validation and test with what must not be learned from taken out of the first two.
+    """Returns the splits train, validation and test with what must not be learned from taken out of the first two.
 
     That are near copies of what a later split holds, on either side; and from train pairs of so different lengths
     that they cannot be translations. Returned as well: the keys of what was taken out, by reason.
@@ -71,7 +71,7 @@ def clear_splits(splits: dict[str, list[Pair]]) -> tuple[dict[str, list[Pair]], 
 
 
 def near_copies(pairs: Sequence[Pair], held_out: Sequence[Pair], similarity: int = SIMILARITY) -> set[str]:
-    """Return the keys of the pairs that are nearly the same, by so many percent, as one of `held_out` on either side.
+    """Returns the keys of the pairs that are nearly the same, by so many percent, as one of `held_out` on either side.
 
     >>> held_out = [Pair("a", "", "In the beginning", "En el principio")]
     >>> near_copies([Pair("b", "", "in a beginning", "Al comienzo"), Pair("c", "", "the end", "el fin")], held_out)

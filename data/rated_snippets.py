@@ -109,7 +109,7 @@ class RatedSnippets(tfds.core.GeneratorBasedBuilder, skip_registration=True):  #
 
 
 def read_snippets(archive: Path, file_name: str) -> list[Snippet]:
-    """Return the texts of a set, without a few that hold no letter or digit, and with HTML's entities as characters.
+    """Returns the texts of a set, without a few that hold no letter or digit, and with HTML's entities as characters.
 
     Args:
         archive: The data within the package, whose tables have the rows `key, rating, text`, parted by tabs.
@@ -124,7 +124,7 @@ def read_snippets(archive: Path, file_name: str) -> list[Snippet]:
 
 
 def split_snippets(snippets: list[Snippet], name: str) -> dict[str, list[Snippet]]:
-    """Return the texts of each split: near duplicates are in one, and what comes from one review or article.
+    """Returns the texts of each split: near duplicates are in one, and what comes from one review or article.
 
     Args:
         snippets: Those of a set. A key such as 12_3 is the third sentence of the twelfth review.

@@ -75,7 +75,7 @@ class RealClips(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # typ
 
 
 def bounds(frames: int, split: str) -> tuple[int, int]:
-    """Return the first frame of a split of a clip, and the one after its last.
+    """Returns the first frame of a split of a clip, and the one after its last.
 
     >>> [bounds(120, split) for split in SHARES]
     [(0, 72), (72, 96), (96, 120)]
@@ -86,7 +86,7 @@ def bounds(frames: int, split: str) -> tuple[int, int]:
 
 
 def measure(path: Path) -> tuple[int, float]:
-    """Return how many frames a clip has, and how many of them are shown in a second."""
+    """Returns how many frames a clip has, and how many of them are shown in a second."""
     capture = cv2.VideoCapture(str(path))
     frames, rate = 0, capture.get(cv2.CAP_PROP_FPS)
     while capture.grab():
@@ -101,7 +101,7 @@ def measure(path: Path) -> tuple[int, float]:
 
 
 def locate(folder: Path) -> dict[str, Path]:
-    """Return the file of each clip in the unpacked package, wherever the package puts it."""
+    """Returns the file of each clip in the unpacked package, wherever the package puts it."""
     found = {name: sorted(folder.rglob(file)) for name, file in CLIPS.items()}
     if missing := [CLIPS[name] for name, files in found.items() if len(files) != 1]:
         raise FileNotFoundError(

@@ -23,7 +23,7 @@ class PackedAudio(tfds.features.Audio):
 
 
 class SpeechCorpus(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
-    """A TFDS builder of speech, prepared in our cache directory unless `data_dir` says otherwise.
+    """A TFDS builder of speech, prepared in our cache directory unless `data_dir` names another.
 
     The features of an example are `audio` (int16 [samples]), `text` (normalised), `transcript` (as
     published), and `key` (its unique name).
@@ -33,7 +33,7 @@ class SpeechCorpus(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # 
         super().__init__(data_dir=data_dir or cache_directory() / "tensorflow_datasets", **arguments)
 
     def corpus_info(self, sample_rate: int, more_features: dict[str, Any] | None = None, **about: Any) -> Any:
-        """Return the `DatasetInfo` of a corpus.
+        """Returns the `DatasetInfo` of a corpus.
 
         Args:
             sample_rate: In Hz.

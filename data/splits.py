@@ -14,7 +14,7 @@ from data.transcripts import normalise, parts
 
 
 def stable_fraction(key: str) -> float:
-    """Return a number in [0, 1) that depends on `key` alone, on every machine and in every run (BLAKE2b).
+    """Returns a number in [0, 1) that depends on `key` alone, on every machine and in every run (BLAKE2b).
 
     >>> round(stable_fraction("hello"), 3) == round(stable_fraction("hello"), 3)
     True
@@ -23,7 +23,7 @@ def stable_fraction(key: str) -> float:
 
 
 def assign_split(group_key: str, shares: Mapping[str, float], salt: str = "") -> str:
-    """Return the name of the split that a group belongs to.
+    """Returns the name of the split that a group belongs to.
 
     Args:
         group_key: What the members of the group have in common, such as the key from `group_near_duplicates`.
@@ -53,7 +53,7 @@ def group_near_duplicates(
     similarity: float = 0.8,
     contained_words: int = 3,
 ) -> list[str]:
-    """Return one group key per text; texts that say nearly the same have the same key.
+    """Returns one group key per text; nearly equal texts have the same key.
 
     Two texts are in one group if they, or any sentence or clause of theirs, are at least `similarity` alike
     (2 · longest common subsequence / sum of the lengths, in characters), or if the words of the whole shorter
@@ -104,7 +104,7 @@ def group_near_duplicates(
 
 
 def group_alike(texts: Sequence[str], sources: Sequence[str] | None = None, similarity: float = 0.8) -> list[str]:
-    """Return one group key per text; texts that are alike as a whole, or come from one source, have the same key.
+    """Returns one group key per text; texts that are alike as a whole, or come from one source, have the same key.
 
     It is `group_near_duplicates` for many short written texts, in any language, some ten thousand a minute. Groups are
     closed: if a is like b, and b like c, then all three are together.
@@ -141,7 +141,7 @@ def without_near_duplicates(
     similarity: float = 0.8,
     contained_words: int = 3,
 ) -> list[str]:
-    """Return those of `texts` that `group_near_duplicates` would not put into a group with one of `held_out`.
+    """Returns those of `texts` that `group_near_duplicates` would not put into a group with one of `held_out`.
 
     It keeps a second source of training texts clear of the sentences that a model is tested on.
 
@@ -169,7 +169,7 @@ def without_near_duplicates(
 
 
 def _similarities(left: Sequence[str], right: Sequence[str], cutoff: float) -> np.ndarray:
-    """Return the similarity in percent of every pair of texts, 0 below the cutoff: (left, right) uint8."""
+    """Returns the similarity in percent of every pair of texts, 0 below the cutoff: (left, right) uint8."""
     return process.cdist(left, right, scorer=fuzz.ratio, score_cutoff=100 * cutoff, dtype=np.uint8, workers=-1)
 
 

@@ -58,7 +58,7 @@ class StateOfTheUnion(Documents):
 
 
 def read_addresses(folder: Path) -> list[tuple[int, Document]]:
-    """Return the addresses with their years, the oldest first.
+    """Returns the addresses with their years, the oldest first.
 
     Args:
         folder: The unpacked package.

@@ -142,7 +142,7 @@ class SyntheticSpeech(SpeechCorpus):
 
 
 def planned_utterances(count: int) -> list[Utterance]:
-    """Return what is to be spoken, from the packages' texts; for a smaller count, a part of the same."""
+    """Returns what is to be spoken, from the packages' texts; for a smaller count, a part of the same."""
     prompts, _ = telephone_prompts.read_prompts(
         fetch(telephone_prompts.AUDIO_PACKAGE), fetch(telephone_prompts.TRANSCRIPT_PACKAGE)
     )
@@ -155,7 +155,7 @@ def planned_utterances(count: int) -> list[Utterance]:
 
 
 def all_sentences() -> list[str]:
-    """Return the sentences of the largest size, normalised and each once, spoken or not: text costs nothing."""
+    """Returns the sentences of the largest size, normalised and each once, spoken or not: text costs nothing."""
     most = max(configuration.utterances for configuration in SyntheticSpeech.BUILDER_CONFIGS)
     return sorted({normalise(utterance.transcript, "en") for utterance in planned_utterances(most)})
 
@@ -184,7 +184,7 @@ class Flite:
             raise PackageError(f"The speech synthesiser flite does not run on this machine. Received: {problem}")
 
     def speak(self, utterance: Utterance) -> np.ndarray:
-        """Return the audio of `utterance`: (samples,) int16, 8000 Hz."""
+        """Returns the audio of `utterance`: (samples,) int16, 8000 Hz."""
         with tempfile.NamedTemporaryFile(suffix=".wav") as file:
             settings = (
                 f"duration_stretch={utterance.stretch:.3f}",
@@ -235,7 +235,7 @@ def choose_utterances(sources: dict[str, list[str]], held_out: list[str], count:
 
 
 def manual_sentences(folder: Path) -> list[str]:
-    """Return the speakable sentences of the English pages of gnome-user-docs, preferred ones first."""
+    """Returns the speakable sentences of the English pages of gnome-user-docs, preferred ones first."""
     sentences = []
     for page in sorted(folder.glob("usr/share/help/C/*/*.page")):
         for element in ElementTree.parse(page).iter():
@@ -245,7 +245,7 @@ def manual_sentences(folder: Path) -> list[str]:
 
 
 def dialogue_sentences(folder: Path) -> list[str]:
-    """Return the speakable sentences of the English dialogues of fillets-ng-data, preferred ones first."""
+    """Returns the speakable sentences of the English dialogues of fillets-ng-data, preferred ones first."""
     sentences = []
     for script in sorted(folder.glob("usr/share/games/fillets-ng/script/*/*dialogs_cs.lua")):
         for entry in dialogue_entries(script.read_text(encoding="utf-8", errors="replace")):

@@ -107,7 +107,7 @@ class TelephonePrompts(SpeechCorpus):
 
 
 def read_prompts(audio_folder: Path, transcript_folder: Path) -> tuple[list[Prompt], dict[str, list[str]]]:
-    """Return the prompts that are speech, each with its split, and the names of those left out, by reason.
+    """Returns the prompts that are speech, each with its split, and the names of those left out, by reason.
 
     Args:
         audio_folder: The unpacked package with the recordings.
@@ -131,7 +131,7 @@ def read_prompts(audio_folder: Path, transcript_folder: Path) -> tuple[list[Prom
 
 
 def _read_transcripts(path: Path) -> dict[str, str]:
-    """Return the transcripts of a gzipped list of lines `key: text`; `;` starts a comment."""
+    """Returns the transcripts of a gzipped list of lines `key: text`; `;` starts a comment."""
     transcripts = {}
     with gzip.open(path, "rt", encoding="utf-8") as file:
         for line in file:
@@ -142,7 +142,7 @@ def _read_transcripts(path: Path) -> dict[str, str]:
 
 
 def _locate(audio_folder: Path, transcript_folder: Path) -> tuple[Path, Path]:
-    """Return the folder of the recordings and the list of transcripts, wherever the package puts them."""
+    """Returns the folder of the recordings and the list of transcripts, wherever the package puts them."""
     anchors = sorted(audio_folder.rglob("hello-world.wav"))
     lists = sorted(transcript_folder.rglob("core-sounds-en.txt.gz"))
     if not anchors or not lists:

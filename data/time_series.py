@@ -19,7 +19,7 @@ class Measurements(NamedTuple):
 
 
 class TimeSeries(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
-    """A TFDS builder of time series, prepared in our cache directory unless `data_dir` says otherwise.
+    """A TFDS builder of time series, prepared in our cache directory unless `data_dir` names another.
 
     An example is one whole series: `name`, `times` (int64 [time], seconds since 1970 UTC, ascending) and `values`
     (float64 [time, columns], NaN where missing). `info.metadata["columns"]` names the columns. There is one split,
@@ -30,7 +30,7 @@ class TimeSeries(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # ty
         super().__init__(data_dir=data_dir or cache_directory() / "tensorflow_datasets", **arguments)
 
     def series_info(self, columns: tuple[str, ...], **about: Any) -> tfds.core.DatasetInfo:
-        """Return the `DatasetInfo` of time series.
+        """Returns the `DatasetInfo` of time series.
 
         Args:
             columns: Names of the columns, in their order.
@@ -56,7 +56,7 @@ class TimeSeries(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # ty
 
 
 def locate(folder: Path, package: Package, file_name: str) -> Path:
-    """Return the file of that name in an unpacked package, wherever the package puts it."""
+    """Returns the file of that name in an unpacked package, wherever the package puts it."""
     found = sorted(folder.rglob(file_name))
     if len(found) != 1:
         raise FileNotFoundError(

@@ -54,7 +54,7 @@ def normalise(text: str, language: str) -> str:
 
 
 def parts(text: str, language: str, clauses: bool = True) -> list[str]:
-    """Return the sentences of `text`, and with `clauses` what commas separate in them, each normalised, once.
+    """Returns the sentences of `text`, and with `clauses` what commas separate in them, each normalised, once.
 
     A full stop after a single letter, as in "A.M.", ends no sentence.
 

@@ -8,7 +8,7 @@ FILE = "vader_lexicon.txt"
 
 
 def read_valences() -> dict[str, float]:
-    """Return the valence of each word and emoticon of the lexicon (Hutto and Gilbert 2014, MIT).
+    """Returns the valence of each word and emoticon of the lexicon (Hutto and Gilbert 2014, MIT).
 
     The people rated words alone, not the texts of `RatedSnippets`. The package is downloaded on first use.
     """

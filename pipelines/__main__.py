@@ -7,10 +7,12 @@ COMMANDS = {
     "evaluate": "evaluate a run beside the baselines",
     "export": "write a run as a SavedModel for a server",
     "results": "print the evaluation of a run as a Markdown table",
+    "serve": "answer requests for every export, over HTTP and WebSockets",
     "transcribe": "print the words of recordings",
     "forecast": "print what comes after a table",
     "classify": "print the sentiment of texts",
     "generate": "continue a text",
+    "tag": "print the words of texts with their tags, or the spans",
     "translate": "print the translation of texts",
     "predict-video": "write the frames that come next, or print what a clip shows",
 }
@@ -43,7 +45,11 @@ def run(command: str, arguments: list[str]) -> None:
             f"There is no command {command!r}. Expected one of: {', '.join(COMMANDS)}."
             f"{did_you_mean(command, COMMANDS)} Received: {command!r}"
         )
-    if command in OF_RUNS:
+    if command == "serve":
+        from serving.main import serve
+
+        serve(arguments)
+    elif command in OF_RUNS:
         getattr(commands, command)(arguments)
     else:
         commands.answer(command, arguments)

@@ -38,7 +38,7 @@ class Training(NamedTuple):
 
 
 def run_advice(run: Run, evaluation: Evaluation | None = None) -> list[str]:
-    """Returns the advice on a run, the most important first; none where there is nothing to say.
+    """Returns the advice on a run, the most important first; none where nothing is worth a remark.
 
     Args:
         run: a trained run.
@@ -57,7 +57,7 @@ def run_advice(run: Run, evaluation: Evaluation | None = None) -> list[str]:
 
 
 def on_evaluation(evaluation: Evaluation, variants: Sequence[str] = ()) -> list[str]:
-    """Returns what an evaluation says of the model.
+    """Returns what an evaluation shows about the model.
 
     Args:
         evaluation: the table, the model's row first. The first metric of that row is the one that counts.

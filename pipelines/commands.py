@@ -26,7 +26,7 @@ from pipelines.evaluation import Evaluation, markdown_table
 from pipelines.runs import Run
 from pipelines.tasks import RENAMED, Task, all_tasks, latest_run, open_run, presets_named, task_of, tasks_named
 
-OURS = ("pipelines", "data", "models", "unrolled")
+OURS = ("pipelines", "data", "models", "serving", "unrolled")
 _OUR_ERROR_IN_A_GRAPH = re.compile(
     # TensorFlow puts the traceback of Python code that a graph has run into its own error's message.
     rf"^(?:{'|'.join(OURS)})\.[\w.]+: (?P<message>.+?)(?=\n\s*\n|\n\s*\[\[|\Z)",
@@ -54,6 +54,12 @@ class RunOptions(Configuration):
     """Options of a command that reads a finished run."""
 
     run: Path | None = Field(None, description="folder of the run; by default the one that finished last")
+
+
+class EvaluationOptions(RunOptions):
+    """Options of the evaluation, of a task that needs no more."""
+
+    split: Literal["train", "validation", "test"] = Field("test", description="split to evaluate")
 
 
 class ExportOptions(RunOptions):
@@ -86,7 +92,7 @@ def train(arguments: Sequence[str]) -> None:
         return
     for line in run_advice(run):
         print(line)
-    commands = [hints.command(verb, task.pipeline) for verb in ("evaluate", "export")]
+    commands = [hints.command(verb, hints.name_of(task)) for verb in ("evaluate", "export")]
     print(f"Next: {', '.join(commands)}, {hints.answer(*task.part('predictor').EXAMPLE)}")
 
 
@@ -179,7 +185,7 @@ def evaluate_run(task: Task, run: Run, options: Mapping[str, Any]) -> Evaluation
         print(line)
     table, page = (evaluation.file_name(name) for name in ("evaluation.json", "report.html"))
     print(f"Wrote {run.folder}/{table} and {page}")
-    others = f"{hints.command('export', task.pipeline)}; {hints.answer(*task.part('predictor').EXAMPLE)}"
+    others = f"{hints.command('export', hints.name_of(task))}; {hints.answer(*task.part('predictor').EXAMPLE)}"
     print(f"Next: open {run.folder / page} in a browser; {others}")
     return evaluation
 
@@ -203,9 +209,8 @@ def results(arguments: Sequence[str]) -> None:
     name = Evaluation(options.split, 0, []).file_name("evaluation.json")
     configuration = run.read_json("configuration.json")
     print(markdown_table(Evaluation.from_json(run.read_json(name))))
-    print(
-        f"\n`{hints.command('train', task.pipeline, run.preset)}`, seed {configuration.get('seed')}, {run.folder.name}"
-    )
+    command = hints.command("train", hints.name_of(task), run.preset)
+    print(f"\n`{command}`, seed {configuration.get('seed')}, {run.folder.name}")
 
 
 def answer(verb: str, arguments: Sequence[str]) -> None:
@@ -295,7 +300,7 @@ def _task_with(tasks: Sequence[Task], preset: str) -> Task:
 
 
 def main(command: Callable[[list[str]], None]) -> None:
-    """Runs a command with the process's arguments; an error that a user can mend is a message, not a traceback."""
+    """Runs a command with the process's arguments; an error that a user can fix is a message, not a traceback."""
     try:
         command(sys.argv[1:])
     except KeyboardInterrupt as stopped:

@@ -21,7 +21,7 @@ def comparison(
     higher_is_better: bool = False,
     statistic: Statistic = np.mean,
 ) -> str:
-    """Says how sure it is that another row is worse, or better, than the model, on the same examples.
+    """Returns in words how sure it is that another row is worse, or better, than the model, on the same examples.
 
     Args:
         model: As `first` of `paired_difference`, of the model.
@@ -40,8 +40,8 @@ def comparison(
     """
     difference, p = paired_difference(other, model, statistic, RESAMPLINGS)
     if (examples := len(np.asarray(other[0] if isinstance(other, tuple) else other))) < FEWEST:
-        said = f"{examples} examples are" if examples > 1 else "one example is"
-        return f"{metric} difference from the model {Metric(difference.value)}; {said} too few to tell it from chance"
+        few = f"{examples} examples are" if examples > 1 else "one example is"
+        return f"{metric} difference from the model {Metric(difference.value)}; {few} too few to tell it from chance"
     verdict = "better than" if (difference.value > 0) == higher_is_better else "worse than"
     verdict = f"significantly {verdict}" if p < SIGNIFICANT else "not significantly different from"
     sign = "≤" if p <= 2 / (RESAMPLINGS + 1) else "="  # no resampling on the other side: it may be smaller

@@ -6,7 +6,7 @@ A field's docstring is its help text on the command line; its range stands in `p
         units: int = Field(128, ge=1)
         \"\"\"Width of each recurrent layer.\"\"\"
 
-A field that steers one command and is no part of the experiment (`resume`, say) is declared with
+A field that steers one command and is no part of the experiment, such as `resume`, is declared with
 `Field(False, exclude=True)`: it is an option of the command line and is not written into the run folder.
 """
 
@@ -32,7 +32,7 @@ from tyro.constructors import (
 
 
 class ConfigurationError(ValueError):
-    """A configuration or a command line that cannot be used; the message says what to write instead."""
+    """A configuration or a command line that cannot be used; the message names what to write instead."""
 
 
 class Configuration(pydantic.BaseModel):
@@ -53,7 +53,7 @@ class Configuration(pydantic.BaseModel):
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
     RENAMED: ClassVar[Mapping[str, str]] = {}
-    """Settings of 0.1 whose names have changed: an old run is read with them, a command line is told the new name."""
+    """Settings of 0.1 and their new names: old runs are read with them; a command line is refused with the new name."""
 
     BEFORE: ClassVar[Mapping[str, Any]] = {}
     """What settings that 0.1 did not have are in its runs, where that is not their default."""
@@ -68,7 +68,7 @@ class Configuration(pydantic.BaseModel):
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
     def replace(self, **changes: Any) -> Self:
-        """Return a copy with some values changed; a dictionary changes only the named keys of a nested part.
+        """Returns a copy with some values changed; a dictionary changes only the named keys of a nested part.
 
         >>> class Model(Configuration):
         ...     units: int = 128
@@ -87,7 +87,7 @@ class Configuration(pydantic.BaseModel):
         return type(self)(**values)
 
     def to_json(self) -> str:
-        """Return the configuration as JSON text that `from_json` reads back."""
+        """Returns the configuration as JSON text that `from_json` reads back."""
         return self.model_dump_json(indent=2) + "\n"
 
     @classmethod
@@ -120,7 +120,7 @@ ConfigurationType = TypeVar("ConfigurationType", bound=Configuration)
 def parse_command_line(
     presets: Mapping[str, ConfigurationType], arguments: Sequence[str], program: str, description: str
 ) -> tuple[str, ConfigurationType]:
-    """Read `[PRESET] [--model.units 256 …]`: the name of the preset and its configuration with the changes.
+    """Reads `[PRESET] [--model.units 256 …]`: the name of the preset and its configuration with the changes.
 
     Prints the error and ends the process with exit code 2 if the arguments cannot be used.
 
@@ -156,7 +156,7 @@ def parse_command_line(
 def parse_options(
     options: type[ConfigurationType], arguments: Sequence[str], program: str, description: str
 ) -> ConfigurationType:
-    """Read the command line of a command without presets, such as `--run runs/speech/latest`.
+    """Reads the command line of a command without presets, such as `--run runs/speech/latest`.
 
     A field annotated `tyro.conf.Positional[tuple[Path, ...]]` takes the arguments without a name.
     Prints the error and ends the process with exit code 2 if the arguments cannot be used.
@@ -259,7 +259,7 @@ def _explain(error: pydantic.ValidationError, kind: type[Configuration]) -> str:
             lines.append(f"{_explain_unknown(path, kind)} Received: {path} = {received}")
         elif detail["type"] == "missing":
             lines.append(f"{path}: a value is needed, and there is no default. Give {path}. Received: nothing")
-        elif detail["type"] == "value_error" and "Received: " in detail["msg"]:  # of several settings, and says all
+        elif detail["type"] == "value_error" and "Received: " in detail["msg"]:  # of several settings, and complete
             lines.append(detail["msg"].removeprefix("Value error, "))
         elif detail["type"] == "json_invalid":
             lines.append(f"The text is not JSON: {message}. Write the file again. Received: {received}")
@@ -311,7 +311,7 @@ def _explain_unknown(path: str, kind: type[Configuration]) -> str:
 
 
 def _settings(kind: type[Configuration], prefix: str = "") -> Iterator[str]:
-    """Yield the dotted names of all settings of a configuration, nested ones included."""
+    """Yields the dotted names of all settings of a configuration, nested ones included."""
     for name in kind.model_fields:
         yield prefix + name
         if part := _part(kind, name):

@@ -3,7 +3,7 @@
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +21,13 @@ DESCRIBING = ("configuration.json", "versions.json", "description.json", "evalua
 """The files of a run that an export carries, so that a predictor can be made of it."""
 MOST_WARMUP_REQUESTS = 1000
 """TensorFlow Serving refuses a model with more."""
+BATCHING = """\
+max_batch_size { value: 32 }
+batch_timeout_micros { value: 2000 }
+num_batch_threads { value: 2 }
+max_enqueued_batches { value: 100 }
+"""
+PADDED = "pad_variable_length_inputs: true\n"
 
 
 class WarmupRequest(NamedTuple):
@@ -28,11 +35,12 @@ class WarmupRequest(NamedTuple):
 
     Args:
         signature: Name of the signature.
-        inputs: A value for each of its inputs.
+        inputs: Values of its inputs. One that is left out takes the answer of the same name of an earlier request,
+            such as the state that `initial_state` returned.
     """
 
     signature: str
-    inputs: Mapping[str, Any]
+    inputs: Mapping[str, Any] = {}
 
 
 def export(
@@ -47,7 +55,8 @@ def export(
     """Writes `<folder>/<name>/<version>/`, whole or not at all, and returns its path.
 
     The version is the next whole number. Beside the SavedModel there are `model_card.md` and
-    `assets.extra/tf_serving_warmup_requests`.
+    `assets.extra/tf_serving_warmup_requests`; beside the versions `models.config` and `batching.config`, which
+    TensorFlow Serving takes as `--model_config_file` and `--batching_parameters_file`.
 
     Args:
         module: Owns the variables and tables that the signatures use.
@@ -55,7 +64,7 @@ def export(
             tensors by name; one of them is `serving_default`.
         name: Name of the model, and of its folder.
         model_card: Markdown: data, licence, metrics, limits.
-        warmup: At least one request; each is run on the saved model before it gets its version.
+        warmup: At least one request of each signature; each is run on the saved model before it gets its version.
         folder: Where all exports are.
         files: More files to copy into the export, by the place that they get.
 
@@ -103,6 +112,7 @@ def export(
         with tf.io.TFRecordWriter(str(extra / "tf_serving_warmup_requests")) as writer:
             for log in _prediction_logs(partial, name, warmup):
                 writer.write(log.SerializeToString())
+        _configure_server(models, signatures.values())
         return _move_to_next_version(partial, models)
     except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
@@ -186,9 +196,9 @@ def _root(module: tf.Module | keras.Model, signatures: Mapping[str, Any]) -> tf.
 
 
 def _remove_marks_of_custom_gradients(folder: Path) -> None:
-    """Takes off what says that an operation has a custom gradient, which was not saved.
+    """Removes the marks of custom gradients, which are not saved.
 
-    Else whoever loads the model is warned of each function that has one, and cannot take any gradient through it.
+    Otherwise TensorFlow warns of each of them when the model is loaded, and no gradient passes through it.
     """
     path = folder / "saved_model.pb"
     saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
@@ -210,13 +220,15 @@ def _prediction_logs(
         )
     signatures = tf.saved_model.load(str(folder)).signatures
     inputs = {key: signature.structured_input_signature[1] for key, signature in signatures.items()}
+    answers: dict[str, tf.Tensor] = {}
     logs = []
     for request in warmup:
-        if request.inputs.keys() != inputs.get(request.signature, {}).keys() or request.signature not in inputs:
+        values = {key: answers[key] for key in inputs.get(request.signature, {}) if key in answers} | request.inputs
+        if values.keys() != inputs.get(request.signature, {}).keys() or request.signature not in inputs:
             known = "; ".join(f"{key} with {sorted(names)}" for key, names in inputs.items())
             raise ValueError(
                 "A warm-up request needs the name of a signature, and a value for each input by name. "
-                f"Expected one of: {known}. Received: {request.signature} with {sorted(request.inputs)}"
+                f"Expected one of: {known}. Received: {request.signature} with {sorted(values)}"
             )
         log = prediction_log_pb2.PredictionLog()
         message = log.predict_log.request
@@ -225,7 +237,7 @@ def _prediction_logs(
         tensors = {}
         for key, specification in inputs[request.signature].items():
             try:
-                tensors[key] = tf.convert_to_tensor(request.inputs[key], specification.dtype)
+                tensors[key] = tf.convert_to_tensor(values[key], specification.dtype)
                 specification.shape.assert_is_compatible_with(tensors[key].shape)
             except (TypeError, ValueError) as error:
                 raise ValueError(
@@ -233,9 +245,34 @@ def _prediction_logs(
                     f"Expected {specification.dtype.name} of shape {specification.shape}. Received: {error}"
                 ) from error
             message.inputs[key].CopyFrom(tf.make_tensor_proto(tensors[key]))
-        signatures[request.signature](**tensors)
+        answers |= signatures[request.signature](**tensors)
         logs.append(log)
+    if cold := sorted(inputs.keys() - {request.signature for request in warmup}):
+        raise ValueError(
+            "The first user of a signature without a warm-up request would wait. Expected a request of each "
+            f"signature. Add some. Received: none of {', '.join(cold)}"
+        )
     return logs
+
+
+def _configure_server(models: Path, signatures: Iterable[Any]) -> None:
+    """Writes how TensorFlow Serving serves the model, below `/models`, where its image expects models.
+
+    Requests of different lengths share a batch only where every signature that takes some takes their `lengths`, too.
+    """
+    place = f'name: "{models.name}" base_path: "/models/{models.name}" model_platform: "tensorflow"'
+    (models / "models.config").write_text(f"model_config_list {{ config {{ {place} }} }}\n", encoding="utf-8")
+    inputs = [
+        [each for each in tf.nest.flatten(signature.structured_input_signature) if isinstance(each, tf.TensorSpec)]
+        for signature in signatures
+    ]
+    is_padded = all("lengths" in {one.name for one in each} or not any(map(_is_variable, each)) for each in inputs)
+    (models / "batching.config").write_text(BATCHING + PADDED * is_padded, encoding="utf-8")
+
+
+def _is_variable(specification: tf.TensorSpec) -> bool:
+    """Whether a dimension other than the batch is of any size."""
+    return None in specification.shape.as_list()[1:]
 
 
 def _move_to_next_version(partial: Path, models: Path) -> Path:

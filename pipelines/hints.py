@@ -1,6 +1,10 @@
 """What messages tell a user to type: the `make` target under make, the command line elsewhere."""
 
 import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipelines.tasks import Task
 
 
 def command(verb: str, name: str, preset: str = "", **variables: str) -> str:
@@ -24,6 +28,11 @@ def command(verb: str, name: str, preset: str = "", **variables: str) -> str:
         return " ".join([f"make {target}-{name}", *(f"{key}={value}" for key, value in named.items())])
     options = [f"--{key}" if value == "1" else f"--{key} {value}" for key, value in variables.items()]
     return " ".join(["unrolled", verb, name, *([preset] if preset else []), *options])
+
+
+def name_of(task: "Task") -> str:
+    """Returns what names a task in a command: the pipeline under make, whose targets are by pipeline, else the task."""
+    return task.pipeline if "MAKELEVEL" in os.environ else task.name
 
 
 def answer(verb: str, variable: str, example: str) -> str:

@@ -20,7 +20,7 @@ class TrainingConfiguration(Configuration):
 
     The rate rises linearly to its peak and then follows half a cosine (Loshchilov and Hutter, "SGDR", 2017) or stays.
     The optimizer is AdamW (by the same, "Decoupled weight decay regularization", 2019); vectors (biases, normalisation
-    scales) are not decayed. `mixed_precision` is applied by whoever builds the model, through `dtype_policy`; bfloat16
+    scales) are not decayed. `mixed_precision` takes effect where the model is built, through `dtype_policy`; bfloat16
     has the exponents of float32, so that no loss scaling is needed.
     """
 
@@ -43,7 +43,7 @@ class TrainingConfiguration(Configuration):
     weight_average_decay: float = Field(0.0, ge=0, lt=1)
     """Decay of the moving average of weights that is validated and kept; 0 is off."""
     mixed_precision: bool = False
-    """Compute in bfloat16 and keep the weights in float32."""
+    """Computes in bfloat16 and keeps the weights in float32."""
     jit_compile: bool = False
     """Compile the training step by XLA, once for each shape of a batch."""
     checkpoint_seconds: float = Field(60.0, ge=0)
@@ -89,8 +89,8 @@ class TrainingStep:
         loss: `loss(batch, training)` returns the mean loss of a batch, a scalar.
         configuration: How to train.
         steps: Steps of the whole training, for the schedule.
-        batch_specification: What batches look like, as `tf.data.Dataset.element_spec` says it. The first tensor has
-            the examples as its first dimension.
+        batch_specification: What batches look like, as `tf.data.Dataset.element_spec` describes them. The first
+            tensor has the examples as its first dimension.
 
     Attributes:
         optimizer: AdamW.

@@ -19,7 +19,7 @@ def save(figure: Figure, file: Path | IO[bytes], dpi: int = 120) -> None:
 
     Args:
         figure: The picture.
-        file: Where to; its ending says which format, by default PNG.
+        file: Where to; its ending selects the format, by default PNG.
         dpi: Pixels an inch.
     """
     with warnings.catch_warnings():

@@ -32,8 +32,12 @@ def load(source: str | Path, task: str | None = None) -> Any:
             f"The model is of another task. Expected one of the task {task}. Name such a run or export. "
             f"Received: {str(source)!r}, of the task {found.name}"
         )
-    part = found.part("predictor")
-    return part.load(run) if export is None else part.Predictor(run, Served.exported(export))
+    return found.part("predictor").load(run) if export is None else predictor(run, Served.exported(export))
+
+
+def predictor(run: Run, model: Served) -> Any:
+    """Returns the predictor of a run that asks the signatures of a model, wherever they are."""
+    return task_of(run).part("predictor").Predictor(run, model)
 
 
 def opened(source: str | Path) -> tuple[Run, Path | None]:

@@ -67,9 +67,9 @@ class Display:
         if line or (self.is_due() and not self.bar.console.is_terminal):
             seconds = (time.perf_counter() - self.start) / max(self.done, 1)
             values = "".join(f" {name} {row[name]:.4g}" for name in row if name.startswith("validation_"))
-            self.say(f"{text}{values} {seconds * self.left:.0f} s left")
+            self.print(f"{text}{values} {seconds * self.left:.0f} s left")
         self.shown_at = time.perf_counter()
 
-    def say(self, text: str) -> None:
+    def print(self, text: str) -> None:
         """Writes a line that stays."""
         print(text, flush=True)  # rich puts it above the bar

@@ -11,11 +11,11 @@ import numpy as np
 
 
 class RunError(RuntimeError):
-    """A run folder that is missing, incomplete or cannot be written; the message says what to type next."""
+    """A run folder that is missing, incomplete or cannot be written; the message names the command to type next."""
 
 
 def write_text_atomically(path: Path, text: str) -> None:
-    """Write a file so that its path holds the old content or all of the new, whatever happens in between.
+    """Writes a file so that its path holds the old content or all of the new, whatever happens in between.
 
     Raises:
         RunError: if the disk is full, or the folder cannot be written; the old content is still there.
@@ -32,7 +32,7 @@ def write_text_atomically(path: Path, text: str) -> None:
 
 
 def replace_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` make a new entry beside `path`, then move it there; leave nothing behind if that fails."""
+    """Lets `write` make a new entry beside `path`, then moves it there; leaves nothing behind if that fails."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         write(temporary)
@@ -44,7 +44,7 @@ def replace_atomically(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def cannot_write(path: Path, error: Exception) -> RunError:
-    """Return what to raise when a file of a run could not be written."""
+    """Returns what to raise when a file of a run could not be written."""
     return RunError(
         "A file of the run could not be written; what was complete before is kept. Expected free space and "
         "permission. Make room (see `df`), then type the command again, with RESUME=1 if a training had begun; or "

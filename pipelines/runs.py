@@ -1,4 +1,4 @@
-"""Run folders: `runs/<pipeline>/<preset>/<time>/` holds all that is needed to use a trained model later."""
+"""Runs folders: `runs/<pipeline>/<preset>/<time>/` holds all that is needed to use a trained model later."""
 
 import csv
 import io
@@ -46,7 +46,7 @@ class Run:
 
     @classmethod
     def create(cls, pipeline: str, preset: str, configuration: Configuration, root: Path | str | None = None) -> "Run":
-        """Make a new run folder, whole or not at all, holding `configuration.json` and `versions.json`.
+        """Makes a new run folder, whole or not at all, holding `configuration.json` and `versions.json`.
 
         Args:
             root: folder of all runs; default is the environment variable UNROLLED_RUNS, else `./runs`.
@@ -71,7 +71,7 @@ class Run:
 
     @classmethod
     def open(cls, folder: Path | str) -> "Run":
-        """Open an existing run folder, wherever it was copied to.
+        """Opens an existing run folder, wherever it was copied to.
 
         Raises:
             RunError: if the folder is not there, or is not a run folder.
@@ -96,7 +96,7 @@ class Run:
 
     @classmethod
     def latest(cls, pipeline: str, preset: str | None = None, root: Path | str | None = None) -> "Run":
-        """Return the run that finished last, of one preset or of all.
+        """Returns the run that finished last, of one preset or of all.
 
         Raises:
             RunError: if no run of this pipeline and preset has finished.
@@ -110,7 +110,7 @@ class Run:
 
     @classmethod
     def all_finished(cls, pipeline: str, preset: str | None = None, root: Path | str | None = None) -> "list[Run]":
-        """Return the finished runs, of one preset or of all, in the order in which they finished."""
+        """Returns the finished runs, of one preset or of all, in the order in which they finished."""
         moments = {run: moment for run in _runs(pipeline, preset, root) if (moment := run.finished_at)}
         return sorted(moments, key=moments.__getitem__)
 
@@ -178,25 +178,25 @@ class Run:
             raise self._trained_elsewhere()
 
     def checkpoint(self, name: str) -> Path:
-        """Return the path of a checkpoint, `latest` or `best`."""
+        """Returns the path of a checkpoint, `latest` or `best`."""
         return self.folder / "checkpoints" / f"{name}.npz"
 
     def read_configuration(self, kind: type[ConfigurationType]) -> ConfigurationType:
-        """Return the run's configuration as an instance of `kind`, validated again."""
+        """Returns the run's configuration as an instance of `kind`, validated again."""
         return kind.from_json(self._read("configuration.json"))
 
     def write_text(self, name: str, text: str) -> Path:
-        """Write a text file into the run folder, whole or not at all, and return its path."""
+        """Writes a text file into the run folder, whole or not at all, and returns its path."""
         path = self.folder / name
         write_text_atomically(path, text)
         return path
 
     def write_json(self, name: str, value: Any) -> Path:
-        """Write a JSON file into the run folder; NumPy values become plain, NaN and infinity null."""
+        """Writes a JSON file into the run folder; NumPy values become plain, NaN and infinity null."""
         return self.write_text(name, to_json(value))
 
     def read_json(self, name: str) -> Any:
-        """Return the content of a JSON file of the run folder.
+        """Returns the content of a JSON file of the run folder.
 
         Raises:
             RunError: if the file is not there, or is not JSON.
@@ -210,12 +210,12 @@ class Run:
             ) from error
 
     def write_timing(self, seconds: float, examples_per_second: float, waiting_share: float) -> None:
-        """Write `timing.json`: the training's wall time, and the share of it spent waiting for input."""
+        """Writes `timing.json`: the training's wall time, and the share of it spent waiting for input."""
         timing = {"seconds": seconds, "examples_per_second": examples_per_second}
         self.write_json("timing.json", timing | {"waiting_share": waiting_share})
 
     def append_history(self, row: Mapping[str, Any]) -> None:
-        """Add one epoch to `history.csv`; rows of this and later epochs, left by a kill, are replaced.
+        """Adds one epoch to `history.csv`; rows of this and later epochs, left by a kill, are replaced.
 
         Args:
             row: `epoch`, and whatever was measured in it. New columns may come later.
@@ -232,7 +232,7 @@ class Run:
         self.write_text("history.csv", text.getvalue())
 
     def history(self) -> list[dict[str, float]]:
-        """Return the rows of `history.csv`, oldest first, without the values that an epoch lacks."""
+        """Returns the rows of `history.csv`, oldest first, without the values that an epoch lacks."""
         if not (self.folder / "history.csv").exists():
             return []
         rows = csv.DictReader(io.StringIO(self._read("history.csv")))
@@ -265,7 +265,7 @@ class Run:
 
 
 def runs_folder(root: Path | str | None = None) -> Path:
-    """Return the folder of all runs: `root`, else the environment variable UNROLLED_RUNS, else `./runs`."""
+    """Returns the folder of all runs: `root`, else the environment variable UNROLLED_RUNS, else `./runs`."""
     return Path(root or os.environ.get("UNROLLED_RUNS") or "runs")
 
 

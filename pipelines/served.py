@@ -12,6 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 Tensors = dict[str, tf.Tensor]
+STREAMS = {"streams": tf.TensorSpec((None,), tf.int32)}
+"""The input of `initial_state`: any number for each stream, so that servers can batch the calls."""
 
 
 class Signature(NamedTuple):
@@ -61,6 +63,11 @@ class Served:
     def __contains__(self, name: str) -> bool:
         return name in self._inputs
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The signatures that there are."""
+        return tuple(self._inputs)
+
     def inputs(self, name: str) -> Mapping[str, tf.TensorSpec]:
         """Returns the specification of each input of a signature."""
         return self._inputs[name]
@@ -69,8 +76,7 @@ class Served:
         """Returns what a signature answers, strings as bytes."""
         if name not in self._graphs:
             self._graphs[name] = self._signatures[name].concrete()
-        kinds = self._inputs[name]
-        tensors = {key: tf.convert_to_tensor(value, kinds[key].dtype) for key, value in inputs.items()}
+        tensors = {key: as_tensor(value, self._inputs[name][key]) for key, value in inputs.items()}
         return {key: value.numpy() for key, value in self._graphs[name](**tensors).items()}
 
 
@@ -79,15 +85,57 @@ class Stream:
 
     Args:
         served: the model's signatures.
-        start: the inputs of `initial_state`.
     """
 
-    def __init__(self, served: Served, **start: Any) -> None:
+    def __init__(self, served: Served) -> None:
         self._served = served
-        self._state = served("initial_state", **start)
+        self._state = initial_state(served)
 
     def step(self, **inputs: Any) -> dict[str, np.ndarray]:
         """Takes what comes next and returns the answer, without the state."""
         answer = self._served("step", **inputs, **self._state)
         self._state = {name: answer.pop(name) for name in self._state}
         return answer
+
+
+def initial_state(served: Served) -> dict[str, np.ndarray]:
+    """Returns the state of one stream before its first step."""
+    (name,) = served.inputs("initial_state")
+    return served("initial_state", **{name: [1 if name == "batch" else 0]})  # `batch`: exports before `streams`
+
+
+def required(tensor: tf.Tensor, condition: tf.Tensor, message: str, received: tf.Tensor) -> tf.Tensor:
+    """Returns a tensor, which a graph refuses in our words unless a condition holds.
+
+    Args:
+        tensor: what is returned.
+        condition: a boolean of any shape, all of which must hold.
+        message: what was expected and how to fix it, up to `Received`.
+        received: what follows.
+
+    Raises:
+        tf.errors.InvalidArgumentError: when the graph runs, the condition does not hold.
+    """
+    assertion = tf.debugging.Assert(tf.reduce_all(condition), [message, received], summarize=10)
+    with tf.control_dependencies([assertion] if assertion is not None else []):
+        return tf.identity(tensor)
+
+
+def one_at_least(tensor: tf.Tensor) -> tf.Tensor:
+    """Returns a tensor (batch, …) as it is, or a row of zeros if the batch is empty, which not every operation takes.
+
+    What is answered is cut to the batch again.
+    """
+    missing = tf.maximum(1 - tf.shape(tensor)[0], 0)
+    return tf.pad(tensor, [[0, missing], *[[0, 0]] * (tensor.shape.rank - 1)])
+
+
+def cut(answer: Tensors, batch: tf.Tensor) -> Tensors:
+    """Returns the first rows of each tensor, as many as there are in the batch."""
+    return {name: tensor[:batch] for name, tensor in answer.items()}
+
+
+def as_tensor(value: Any, kind: tf.TensorSpec) -> tf.Tensor:
+    tensor = tf.convert_to_tensor(value, kind.dtype)
+    # Earlier exports take a scalar where there is now a number for each row, all the same.
+    return tensor[0] if kind.shape.rank == 0 and tensor.shape.rank == 1 else tensor

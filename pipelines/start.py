@@ -1,4 +1,4 @@
-"""TensorFlow's start, without the log that greets every user and that nobody needs."""
+"""TensorFlow's start, without the log lines that it prints for every user."""
 
 import importlib
 import logging

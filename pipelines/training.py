@@ -86,9 +86,9 @@ def fit(
 
     Raises:
         ValueError: The model is not built, a weight gets no gradient, the loss is no scalar, the length of an epoch is
-            unknown, validation does not return the value that decides, or its name says the opposite direction.
+            unknown, validation does not return the value that decides, or its name implies the opposite direction.
         FloatingPointError: The loss or the gradient was not finite for 20 steps in a row.
-        RunError: Another process trains the run, or a file of it cannot be written: the disk is full, say.
+        RunError: Another process trains the run, or a file of it cannot be written, as on a full disk.
     """
     criterion = Criterion.of(minimise, maximise)
     if not model.built or not model.trainable_variables:
@@ -234,7 +234,7 @@ class _Training:
         row |= {f"validation_{name}": value for name, value in values.items()}
         if row["skipped_steps"]:
             last = f"the last one step {float(self.step.sums['last_skip']):g}"
-            display.say(f"{row['skipped_steps']:g} steps without a finite loss were skipped, {last}")
+            display.print(f"{row['skipped_steps']:g} steps without a finite loss were skipped, {last}")
         display.show(row, self._speed(), line=True)
         self._write_events("epoch", row, self.epoch + 1)
         self.run.append_history(row)

@@ -9,7 +9,7 @@ from typing import Any
 
 
 def versions_here() -> dict[str, Any]:
-    """Return the versions of Python and of the packages that decide results, the commit, and the machine."""
+    """Returns the versions of Python and of the packages that decide results, the commit, and the machine."""
     versions: dict[str, Any] = {"python": platform.python_version()}
     for package in ("unrolled", "tensorflow", "keras", "numpy"):
         try:
@@ -20,7 +20,7 @@ def versions_here() -> dict[str, Any]:
 
 
 def _commit() -> str | None:
-    """Return the clone's commit, with `+changes` if files differ from it, or None."""
+    """Returns the clone's commit, with `+changes` if files differ from it, or None."""
     repository = Path(__file__).parent.parent
     if not (repository / ".git").exists():
         return None

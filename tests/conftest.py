@@ -37,10 +37,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def group(file: str) -> str:
-    """Returns the folder, for a file of one task, whose `conftest.py` trains a run, otherwise the file itself."""
+    """Returns the folder of a file whose `conftest.py` has the configuration of a run, otherwise the file itself."""
     folder = Path(file).parent
     conftest = REPOSITORY / folder / "conftest.py"
-    return str(folder) if conftest.exists() and "\ndef trained_run(" in conftest.read_text(encoding="utf-8") else file
+    return str(folder) if conftest.exists() and "\ndef experiment(" in conftest.read_text(encoding="utf-8") else file
 
 
 @pytest.fixture(autouse=True, scope="session")

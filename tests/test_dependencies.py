@@ -16,11 +16,13 @@ from tests.test_import_rule import OURS, PIPELINES, REPOSITORY, imported_names, 
 # What uses these is left out, with a message, where they are missing.
 PEERS = ("peers", "bench")
 # The extra that installs what a part needs; "" is the installation without extras.
-EXTRAS = {"models": "", "pipelines": "common", "data": "all"} | {f"pipelines.{name}": name for name in PIPELINES}
+EXTRAS = {"models": "", "pipelines": "common", "serving": "serve", "data": "all"} | {
+    f"pipelines.{name}": name for name in PIPELINES
+}
 # Of `models`, only the drawing of a figure needs more than the layers do.
 DRAWING = {"matplotlib"}
 # Declared for a library of ours that imports them, or for what reads our files.
-INDIRECT = {"importlib-resources", "pyarrow", "tensorboard"}
+INDIRECT = {"importlib-resources", "pyarrow", "tensorboard", "websockets"}
 
 
 @cache
@@ -74,6 +76,8 @@ def libraries(part: str) -> set[str]:
         path = files()[module]
         for name in imported_names(path.read_text(encoding="utf-8"), ".".join(path.relative_to(REPOSITORY).parts[:-1])):
             parts = name.split(".")
+            if parts[0] == "serving" != part:  # the command line imports it when it is asked for
+                continue
             if parts[0] in OURS:  # each package on the way runs, too
                 waiting += [".".join(parts[:count]) for count in range(1, len(parts) + 1)]
             elif parts[0] not in sys.stdlib_module_names:
@@ -119,8 +123,8 @@ def test_what_pipelines_share_is_used_by_two_of_them() -> None:
         assert sum(distribution in brought for brought in used) >= 2, distribution
 
 
-def test_all_are_the_extras_of_all_pipelines() -> None:
-    assert declared("all") == declared(*PIPELINES)
+def test_all_are_the_extras_of_all_pipelines_and_the_server() -> None:
+    assert declared("all") == declared(*PIPELINES, "serve")
 
 
 @pytest.mark.parametrize("name", sorted(PIPELINES))

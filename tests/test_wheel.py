@@ -12,7 +12,7 @@ import pytest
 from tests.test_dependencies import declared, distributions
 from tests.test_import_rule import PIPELINES, REPOSITORY, modules
 
-TOP = ("unrolled.py", "unrolled_installation.py")
+TOP = ("unrolled/__init__.py", "unrolled_installation.py")
 
 
 def python(*arguments: str, folder: Path, path: Path | str = "") -> str:
@@ -39,7 +39,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_it_holds_the_product_and_nothing_else(wheel: Path) -> None:
     expected = {str(path.relative_to(REPOSITORY)) for path in modules()} | {*TOP}
-    expected |= {f"{package}/py.typed" for package in ("models", "data", "pipelines")}
+    expected |= {f"{package}/py.typed" for package in ("models", "data", "pipelines", "serving", "unrolled")}
+    expected |= {"serving/page.html"}
     held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert held == expected
 
@@ -68,4 +69,4 @@ for module in pkgutil.walk_packages(models.__path__, "models."):
 print(unrolled.__file__, models.__file__, unrolled.LSTM(3).units)
 """
     printed = python("-c", program, folder=tmp_path, path=installed)
-    assert printed.split() == [str(installed / "unrolled.py"), str(installed / "models/__init__.py"), "3"]
+    assert printed.split() == [str(installed / "unrolled/__init__.py"), str(installed / "models/__init__.py"), "3"]

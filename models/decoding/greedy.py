@@ -31,7 +31,7 @@ class GreedyTranscript(NamedTuple):
 def greedy_decode(
     logits: tf.Tensor, lengths: tf.Tensor, alphabet: Sequence[str], frame_seconds: float
 ) -> GreedyTranscript:
-    """Read the best label of every frame: merge repeats, drop blanks, split at spaces.
+    """Reads the best label of every frame: merges repeats, drops blanks, splits at spaces.
 
     This is the text of the single best alignment, not always the most probable text (see `beam_decode`).
     Stock operations without XLA and without Keras, so that it runs inside an exported model.

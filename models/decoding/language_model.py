@@ -63,7 +63,7 @@ class CharacterLanguageModel:
         weights: Sequence[float] | None = None,
         alphabet: Sequence[str] | None = None,
     ) -> "CharacterLanguageModel":
-        """Count the n-grams of the texts, and forget earlier ones.
+        """Counts the n-grams of the texts, and forgets earlier ones.
 
         Args:
             texts: the texts, each a whole of its own: with a beginning and an end.

@@ -44,7 +44,8 @@ def search_sequences(
         start: what precedes the first number.
         end: the number that ends a sequence.
         limits: int32 (batch,), each row's longest sequence, its end included; at least 1.
-        beam_width: beginnings that stay; int32 (), where it is known only when the graph runs.
+        beam_width: beginnings that stay; or those of each row, int32 (batch,), known only when the graph runs. `step`
+            is then called with as many beams for each row as the widest search has.
         length_exponent: at least 0.
 
     Raises:
@@ -60,13 +61,18 @@ def search_sequences(
         >>> found.numbers.numpy().tolist(), f"{tf.exp(found.score).numpy()[0]:.2f}"
         ([[2]], '0.42')
     """
-    width = tf.get_static_value(beam_width)
-    if width is None:
-        tf.debugging.assert_positive(beam_width, "A beam search needs a beam_width of at least 1. Received:")
+    width = beam_width if isinstance(beam_width, int) else None
+    widths = beam_width
+    if not isinstance(beam_width, int):
+        fits = tf.reduce_all(widths >= 1)
+        message = "A beam search needs a beam_width of at least 1 for each row. Received:"
+        with tf.control_dependencies([tf.debugging.Assert(fits, [message, widths])]):
+            beam_width = tf.reduce_max(tf.concat([tf.reshape(widths, (-1,)), [1]], axis=0))
+    is_kept = tf.range(beam_width) < tf.reshape(widths, (-1, 1))  # (batch or 1, beams)
     if length_exponent < 0 or (width is not None and width < 1):
         raise ValueError(
             "A beam search needs a beam_width of at least 1 and a length_exponent of at least 0. "
-            f"Received: beam_width={beam_width}, length_exponent={length_exponent}"
+            f"Received: beam_width={width}, length_exponent={length_exponent}"
         )
     batch = tf.shape(limits)[0]
     rows = batch * beam_width
@@ -97,6 +103,7 @@ def search_sequences(
 
         goes_on = tf.where(tf.range(numbers) == end, _IMPOSSIBLE, candidates)
         total, places = tf.math.top_k(tf.reshape(goes_on, (batch, beam_width * numbers)), beam_width)
+        total = tf.where(is_kept, total, _IMPOSSIBLE)
         parents, written = places // numbers, places % numbers  # (batch, beams)
         beams = tf.concat([tf.gather(beams, parents, batch_dims=1), written[:, :, tf.newaxis]], axis=2)
         origins = tf.reshape(tf.range(batch)[:, tf.newaxis] * beam_width + parents, (rows,))

@@ -81,7 +81,7 @@ class _Attention(keras.layers.Layer):
             memory: floating (batch, source, features), of any length, zero included.
             lengths: integers (batch,), the true number of steps in each row. A length beyond the memory is an error;
                 code compiled by XLA cannot raise it and takes the whole row.
-            memory_mask: bool (batch, source), False at padding. With `lengths` too, a step counts where both say so;
+            memory_mask: bool (batch, source), False at padding. With `lengths` too, a step counts where both agree;
                 with neither, every step counts.
 
         Raises:

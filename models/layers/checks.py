@@ -1,4 +1,4 @@
-"""What recurrent layers refuse, each with what was expected, how to mend it, and what was received."""
+"""What recurrent layers refuse; each error states what was expected, how to fix it, and what was received."""
 
 from collections.abc import Sequence
 from numbers import Integral

@@ -1,8 +1,8 @@
-"""Text: sentiment, language model and generation, translation; one package each, and what they share."""
+"""Text: sentiment, language model and generation, translation, tagging; one package each, and what they share."""
 
 from unrolled_installation import check_libraries
 
-check_libraries(["charset_normalizer", "pysword", "sacrebleu", "sklearn", "tokenizers"], "nlp")
+check_libraries(["charset_normalizer", "nervaluate", "pysword", "sacrebleu", "sklearn", "tokenizers"], "nlp")
 
 DEFAULT = "sentiment"
 """The task that `train nlp` trains unless a preset names another."""

@@ -4,11 +4,28 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import tyro
+from pydantic import Field
+
+from pipelines.commands import AnswerOptions
 from pipelines.configuration import ConfigurationError
 from pipelines.nlp.text_files import decoded, lines_of, read_lines
 from pipelines.nlp.texts import refuse_undecodable
 
 STANDARD_INPUT = "-"
+
+
+class TextOptions(AnswerOptions):
+    """Options of a command that asks a model about texts."""
+
+    text: tyro.conf.Positional[tuple[str, ...]] = Field(
+        (), description="texts, each in quotes; - stands for the lines of standard input"
+    )
+    file: Path | None = Field(None, description="file of texts, one a line, also gzipped")
+
+    def texts(self, example: str) -> list[str]:
+        """Returns the texts, as `given_texts` does."""
+        return given_texts(self.text, self.file, example)
 
 
 def given_texts(arguments: Sequence[str], file: Path | None, example: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 import re
 import reprlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 
 import numpy as np
 
@@ -71,8 +71,8 @@ def checked_texts(texts: Iterable[str]) -> list[str]:
     return every
 
 
-def batches_by_length(texts: Sequence[str]) -> Iterator[list[int]]:
-    """Yields the places of texts, those of similar length together, so that little is padded.
+def batches_by_length(texts: Sequence[Sized]) -> Iterator[list[int]]:
+    """Yields the places of texts, or of lists of words, those of similar length together, so that little is padded.
 
     Example:
         >>> list(batches_by_length(["abc", "a", "ab"]))

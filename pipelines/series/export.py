@@ -24,13 +24,19 @@ def export_run(run: Run, folder: Path | str = "exports") -> Path:
     inputs = {
         "history": np.zeros((1, steps, len(forecaster.columns.all)), np.float32),
         "times": np.arange(steps, dtype=np.int64)[np.newaxis] * forecaster.clock.step_seconds,
+        "lengths": [steps],
         "series": [forecaster.names[0]],
     }
+    future = {}
     if known := len(forecaster.columns.known):
-        inputs["future"] = np.zeros((1, forecaster.horizon, known), np.float32)
+        future = {"future": np.zeros((1, forecaster.horizon, known), np.float32)}
+    one = {"observation": inputs["history"][:, 0], "time": inputs["times"][:, 0]}
     warmup = [
-        WarmupRequest("serving_default", inputs),
-        WarmupRequest("initial_state", {"series": [forecaster.names[0]]}),
+        WarmupRequest("serving_default", inputs | future),
+        WarmupRequest("initial_state", {"series": inputs["series"]}),
+        WarmupRequest("history_state", {name: inputs[name] for name in ("history", "lengths", "series")}),
+        WarmupRequest("step", one | future),
+        WarmupRequest("steps", {"observations": inputs["history"], "times": inputs["times"], **future}),
     ]
     card = model_card(run, forecaster)
     return export_signatures(run, forecaster, signatures(forecaster), card, warmup, folder, [OLD_DESCRIPTION])
@@ -58,9 +64,9 @@ After each step it forecasts the next {forecaster.horizon} steps of: {forecasts}
 ## Signatures
 
 `serving_default` takes `history`, float32 (batch, time, {len(columns.all)}), in the data's own units, NaN where a value
-is missing, or before a series begins; `times`, int64 (batch, time), seconds since 1970 UTC; `series`, string
-(batch,){future if columns.known else ""}. It returns `quantiles` (batch, {shape}, {len(forecaster.levels)}), `mean`
-(batch, {shape}), and the `times` ahead.
+is missing, or before a series begins; `times`, int64 (batch, time), seconds since 1970 UTC, later from step to step;
+`lengths`, int32 (batch,), how many steps count, the first; `series`, string (batch,){future if columns.known else ""}.
+It returns `quantiles` (batch, {shape}, {len(forecaster.levels)}), `mean` (batch, {shape}), and the `times` ahead.
 
 Columns, in this order: {", ".join(columns.all)}.
 Levels of the quantiles: {levels}.
@@ -68,12 +74,13 @@ Known series: {names}. Another one is scaled by the history that is given.
 
 `initial_state` takes `series`; `step` takes one `observation` (batch, {len(columns.all)}), its `time` (batch,), and the
 state before it, and returns a new forecast and the state after it, in constant time: the same as from the whole
-history. `history_state` takes the `history` as well, by which a series of unknown name is scaled. `steps` takes several
-`observations` (batch, time, {len(columns.all)}) and their `times`, and returns the forecasts after each of them.
+history. `history_state` takes the `history` and its `lengths` as well, by which a series of unknown name is scaled.
+`steps` takes several `observations` (batch, time, {len(columns.all)}) and their `times`, and returns the forecasts
+after each of them.
 
     served = tf.saved_model.load(folder).signatures
     series = tf.constant(["{forecaster.names[0]}"])
-    served["serving_default"](history=history, times=times, series=series{ahead})["quantiles"]
+    served["serving_default"](history=history, times=times, lengths=lengths, series=series{ahead})["quantiles"]
 
     state = served["initial_state"](series=series)
     answer = served["step"](observation=observation, time=time{ahead}, **state)

@@ -20,7 +20,7 @@ from pipelines.series.prices import RETURNS
 from pipelines.series.regular import Columns, Series, SeriesDataError, summary, time_text
 from pipelines.series.serving import signatures
 from pipelines.series.sources import DataConfiguration, Source, derived, open_measured
-from pipelines.series.streaming import Reader, Stream, refuse_unknown
+from pipelines.series.streaming import Reader, Stream, lengths_of, refuse_unknown
 from pipelines.series.table_files import UserTable
 from pipelines.series.trained import Description, load_model
 from pipelines.served import Served
@@ -280,7 +280,7 @@ class Predictor:
         return Forecast(history, times, quantiles, mean)
 
     def _ask(self, histories: Sequence[Series], futures: Sequence[np.ndarray]) -> list[Forecast]:
-        """Forecasts series in one batch; shorter histories begin with rows of NaN."""
+        """Forecasts series in one batch; shorter histories begin with rows of NaN, which exports have always taken."""
         time = max(len(history.times) for history in histories)
         values = np.full((len(histories), time, len(self.description.columns.all)), np.nan, np.float32)
         times = np.zeros((len(histories), time), np.int64)
@@ -290,7 +290,8 @@ class Predictor:
             times[row, start:] = history.times
         future = {"future": np.stack(futures)} if self.description.columns.known else {}
         names = [history.name for history in histories]
-        answer = self._model("serving_default", history=values, times=times, series=names, **future)
+        lengths = lengths_of(self._model, "serving_default", [time] * len(histories))
+        answer = self._model("serving_default", history=values, times=times, series=names, **lengths, **future)
         shape = (len(histories), self.horizon, len(self.targets))
         quantiles, mean = answer["quantiles"].reshape(*shape, len(self.levels)), answer["mean"].reshape(shape)
         return [

@@ -8,7 +8,7 @@ from pipelines.series import forecasting
 from pipelines.series.calendar import future_times
 from pipelines.series.model import Forecaster, State
 from pipelines.series.observations import finite
-from pipelines.served import Signature, Tensors
+from pipelines.served import Signature, Tensors, required
 
 SMALLEST_DEVIATION = 1e-3  # of a history, beside that of training
 
@@ -17,20 +17,22 @@ def signatures(forecaster: Forecaster) -> dict[str, Signature]:
     """Returns the functions to serve by name.
 
     `serving_default` takes a `history` (batch, time, columns) in the data's own units, NaN where a value is missing,
-    its `times` (batch, time) in seconds since 1970, the names `series` (batch,), and, where there are columns that are
+    its `times` (batch, time) in seconds since 1970, how many steps count, `lengths` (batch,), the names `series`
+    (batch,), and, where there are columns that are
     known in the future, these as `future` (batch, horizon, known). It returns `quantiles` (batch, horizon, levels),
     `mean` (batch, horizon), and the `times` of the steps ahead (batch, horizon). Several targets have a dimension of
-    their own after the horizon. A shorter history than the others of a batch is preceded by rows of NaN.
+    their own after the horizon. What stands behind the end of a shorter history, or as NaN before its first value, does
+    not count.
 
-    `initial_state` makes a state from the names `series`; `history_state` also takes the `history`, by which a series
-    of unknown name is scaled. `step` takes one `observation` (batch, columns), its `time` (batch,), and the state
-    before it, and returns the same as `serving_default` and the state after it. `steps` takes several `observations`
-    (batch, time, columns) and their `times`; its quantiles (batch, time, horizon, levels) and means are those after
-    each of them, and `future` follows the last of them.
+    `initial_state` makes a state from the names `series`; `history_state` also takes the `history` and its `lengths`,
+    by which a series of unknown name is scaled. `step` takes one `observation` (batch, columns), its `time` (batch,),
+    and the state before it, and returns the same as `serving_default` and the state after it. `steps` takes several
+    `observations` (batch, time, columns) and their `times`; its quantiles (batch, time, horizon, levels) and means are
+    those after each of them, and `future` follows the last of them.
     """
     columns, known = len(forecaster.columns.all), len(forecaster.columns.known)
     history = {"history": tf.TensorSpec((None, None, columns))}
-    times = {"times": tf.TensorSpec((None, None), tf.int64)}
+    times, lengths = {"times": tf.TensorSpec((None, None), tf.int64)}, {"lengths": tf.TensorSpec((None,), tf.int32)}
     series = {"series": tf.TensorSpec((None,), tf.string)}
     future = {"future": tf.TensorSpec((None, forecaster.horizon, known))} if known else {}
     state = {
@@ -40,11 +42,14 @@ def signatures(forecaster: Forecaster) -> dict[str, Signature]:
     one = {"observation": tf.TensorSpec((None, columns)), "time": tf.TensorSpec((None,), tf.int64)}
     several = {"observations": tf.TensorSpec((None, None, columns)), **times}
     return {
-        "serving_default": Signature(partial(forecast, forecaster), history | times | series | future),
+        "serving_default": Signature(partial(forecast, forecaster), history | times | lengths | series | future),
         "initial_state": Signature(
             lambda series: _flat(forecaster.initial_state(number_of(forecaster, series))), dict(series)
         ),
-        "history_state": Signature(lambda history, series: _flat(start(forecaster, history, series)), history | series),
+        "history_state": Signature(
+            lambda history, lengths, series: _flat(start(forecaster, _at_the_end(history, lengths), series)),
+            history | lengths | series,
+        ),
         "step": Signature(partial(step, forecaster), one | future | state),
         "steps": Signature(partial(steps, forecaster), several | future | state),
     }
@@ -58,13 +63,17 @@ def number_of(forecaster: Forecaster, series: tf.Tensor) -> tf.Tensor:
 
 
 def forecast(
-    forecaster: Forecaster, history: tf.Tensor, times: tf.Tensor, series: tf.Tensor, future: tf.Tensor | None = None
+    forecaster: Forecaster,
+    history: tf.Tensor,
+    times: tf.Tensor,
+    lengths: tf.Tensor,
+    series: tf.Tensor,
+    future: tf.Tensor | None = None,
 ) -> Tensors:
-    """Forecasts after the last step of each history."""
-    time = tf.shape(history)[1]
-    message = "history: expected a step at least, (batch, time, columns). Give what came before. Received: steps"
-    with tf.control_dependencies([tf.debugging.Assert(time > 0, [message, time])]):  # before anything else is tried
-        return _last(forecaster, history, times, start(forecaster, history, series), future)[0]
+    """Forecasts after the last step of each history (batch, time, columns), of which `lengths` (batch,) steps count."""
+    history = _at_the_end(history, lengths)
+    times = _rising(_at_the_end(times, lengths), history)
+    return _last(forecaster, history, times, start(forecaster, history, series), future)[0]
 
 
 def start(forecaster: Forecaster, history: tf.Tensor, series: tf.Tensor) -> State:
@@ -95,8 +104,33 @@ def steps(
 ) -> Tensors:
     """Takes observations (batch, time, columns); returns the forecasts after each, and the state after the last."""
     origins = tf.range(tf.shape(observations)[1])
+    times = _rising(times, observations)
     answer, after = _forecast(forecaster, observations, times, _nested(state, forecaster), future, origins)
     return answer | _flat(after)
+
+
+def _at_the_end(values: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+    """Returns values (batch, time, …) of which the first `lengths` (batch,) stand last, behind NaN or 0."""
+    values = tf.convert_to_tensor(values)
+    batch, time = tf.shape(values)[0], tf.shape(values)[1]
+    fits = tf.equal(tf.size(lengths), batch) & tf.reduce_all((lengths > 0) & (lengths <= time))
+    message = "lengths: expected from 1 to the steps of the history, for each series. Give what came before. Received:"
+    lengths = required(lengths, fits, message, lengths)
+    places = tf.range(time) - (time - lengths)[:, tf.newaxis]  # (batch, time)
+    moved = tf.gather(values, tf.maximum(places, 0), batch_dims=1)
+    before = tf.reshape(places < 0, tf.concat([tf.shape(places), tf.ones((values.shape.rank - 2,), tf.int32)], axis=0))
+    return tf.where(before, tf.constant(float("nan") if values.dtype.is_floating else 0, values.dtype), moved)
+
+
+def _rising(times: tf.Tensor, history: tf.Tensor) -> tf.Tensor:
+    """Refuses times (batch, time) that do not rise after the first value of a history (batch, time, columns)."""
+    begun = tf.cumsum(tf.cast(tf.reduce_any(tf.math.is_finite(history), axis=2), tf.int32), axis=1) > 0
+    falls = begun[:, :-1] & (times[:, 1:] <= times[:, :-1])
+    message = (
+        "times: expected later ones from step to step. Sort the history, and give its `lengths`. Received series, "
+        "counted from 0, that do not rise:"
+    )
+    return required(times, ~falls, message, tf.where(tf.reduce_any(falls, axis=1))[:, 0])
 
 
 def _last(

@@ -36,7 +36,8 @@ class Reader:
         if history is None:
             self._state = model("initial_state", series=[name])
         else:
-            self._state = model("history_state", history=_values(history)[np.newaxis], series=[name])
+            lengths = lengths_of(model, "history_state", [len(history.times)])
+            self._state = model("history_state", history=_values(history)[np.newaxis], series=[name], **lengths)
 
     def read(self, series: Series, future: np.ndarray | None = None) -> Iterator[dict[str, np.ndarray]]:
         """Yields `quantiles` (time, horizon, targets, levels), `mean` and the next `times`, some steps at a time.
@@ -190,6 +191,11 @@ class Stream:
             f"`future` needs the columns {', '.join(known)} of the next {self._horizon} steps, as numbers. Give all of "
             f"them. Received: {len(given)} steps of {', '.join(map(str, given.columns)) or 'no column'}"
         )
+
+
+def lengths_of(model: Served, signature: str, lengths: list[int]) -> dict[str, list[int]]:
+    """Returns the input `lengths` of a signature; none of an earlier export, which does not take it."""
+    return {"lengths": lengths} if "lengths" in model.inputs(signature) else {}
 
 
 def missing_steps(last: int, time: int, clock: Clock, name: str) -> np.ndarray:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 
 from pipelines.exporting import WarmupRequest, export_signatures, metrics_table
 from pipelines.runs import Run
@@ -24,7 +25,16 @@ def export_run(run: Run, folder: Path | str = "exports") -> Path:
     """Writes `exports/speech-<preset>/<version>/` and returns it."""
     recogniser = load_model(run)
     second = np.zeros((1, recogniser.features.sample_rate), np.float32)
-    warmup = [WarmupRequest("serving_default", {"audio": second, "lengths": np.array([second.size], np.int32)})]
+    recordings = {"audio": second, "lengths": [second.size]}
+    warmup = [
+        WarmupRequest("serving_default", recordings),
+        WarmupRequest("logits", recordings),
+        WarmupRequest("wav", {"wav": [tf.audio.encode_wav(second.T, recogniser.features.sample_rate).numpy()]}),
+    ]
+    if not recogniser.network.bidirectional:
+        chunk = {"audio": second[:, : recogniser.frame_samples]}
+        warmup += [WarmupRequest("initial_state", {"streams": [0]})]
+        warmup += [WarmupRequest(name, chunk) for name in ("step", "step_logits")]
     return export_signatures(
         run, recogniser, signatures(recogniser), model_card(run, recogniser), warmup, folder, (ALPHABET, DECODER)
     )
@@ -43,8 +53,8 @@ def model_card(run: Run, recogniser: Recogniser) -> str:
     direction = (
         "It reads a recording in both directions, so it needs the whole of it."
         if recogniser.network.bidirectional
-        else f"It streams: signatures `initial_state` and `step`, chunks of a multiple of {frame} samples; "
-        "`step_logits` also returns the logits of the chunk."
+        else f"It streams: signatures `initial_state` and `step`, chunks of a multiple of {frame} samples, each of "
+        "which returns the new text; `step_logits` also returns the logits of the chunk."
     )
     return f"""# Speech to text, preset {run.preset}
 
@@ -56,10 +66,11 @@ Audio of {recogniser.features.sample_rate} samples a second, mono, in −1 … 1
 ## Signatures
 
 `serving_default` takes `audio`, float32 (batch, samples), and `lengths`, int32 (batch,), the samples that count; `wav`
-takes `wav`, a string (batch,): the bytes of files of 16-bit PCM at {recogniser.features.sample_rate} samples a second.
-Both return `text` and `confidence` (batch,), and `words`, `word_starts`, `word_ends` (seconds) and `word_confidences`
-(batch, words), padded with empty words. `logits` takes what `serving_default` takes and returns `logits` (batch,
-frames, labels), label 0 the CTC blank and then the characters above, and the `frames` (batch,) that count.
+takes `wav`, a string (batch,): the bytes of WAV files of 16-bit PCM, {recogniser.features.sample_rate} samples a
+second. Both return `text` and `confidence` (batch,), and `words`, `word_starts`, `word_ends` (seconds) and
+`word_confidences` (batch, words), padded with empty words. `logits` takes what `serving_default` takes and returns
+`logits` (batch, frames, labels), label 0 the CTC blank and then the characters above, and the `frames` (batch,) that
+count.
 
     model = tf.saved_model.load(folder)
     model.signatures["wav"](wav=tf.constant([open("recording.wav", "rb").read()]))["text"]

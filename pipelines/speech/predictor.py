@@ -9,7 +9,7 @@ import numpy as np
 from models.decoding import Hypothesis, Word
 from pipelines import hints
 from pipelines.runs import Run, RunError
-from pipelines.served import Served
+from pipelines.served import Served, initial_state
 from pipelines.speech.audio_files import SpeechDataError, audio_of, load_audio, resample
 from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.decoder import load_decoder
@@ -161,7 +161,7 @@ class Stream:
                 "Received: network.bidirectional = True"
             )
         self._predictor, self._served = predictor, model
-        self._state = model("initial_state", batch=1)
+        self._state = initial_state(model)
         self._rest = np.zeros(0, np.float32)  # samples that do not fill a frame yet
         self._logits: list[np.ndarray] = []
         self._text = ""
@@ -183,7 +183,7 @@ class Stream:
         if whole:
             answer = self._served("step_logits", audio=samples[np.newaxis, :whole], **self._state)
             self._logits.append(answer["logits"][0])
-            self._text = answer["text"][0].decode()
+            self._text += answer["text"][0].decode()
             self._state = {name: answer[name] for name in self._state}
         return self._text
 

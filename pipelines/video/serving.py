@@ -1,8 +1,9 @@
-"""What the exports of both tasks refuse, in words instead of TensorFlow's own, and what they make of an empty batch."""
+"""What the exports of both tasks refuse, in words instead of TensorFlow's own."""
 
 import tensorflow as tf
 
 from pipelines.counting import counted
+from pipelines.served import required
 
 
 def checked(frames: tf.Tensor, height: int | None, width: int | None, channels: int) -> tf.Tensor:
@@ -27,14 +28,4 @@ def checked(frames: tf.Tensor, height: int | None, width: int | None, channels: 
         f"Expected at least one frame of each clip, each of {pixels} and {counted(channels, 'channel')}. "
         "Received (batch, time, height, width, channel):"
     )
-    with tf.control_dependencies([tf.debugging.Assert(fits, [message, received], summarize=5)]):
-        return tf.ensure_shape(tf.identity(frames), (None, None, *sizes))
-
-
-def one_at_least(tensor: tf.Tensor) -> tf.Tensor:
-    """Returns a tensor (batch, …) as it is, or a row of zeros if the batch is empty: convolutions refuse no clips.
-
-    What is answered is cut to the batch again.
-    """
-    missing = tf.maximum(1 - tf.shape(tensor)[0], 0)
-    return tf.pad(tensor, [[0, missing], *[[0, 0]] * (tensor.shape.rank - 1)])
+    return tf.ensure_shape(required(frames, fits, message, received), (None, None, *sizes))

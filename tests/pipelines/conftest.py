@@ -16,7 +16,7 @@ import pytest
 
 from pipelines import commands, predictors
 from pipelines.runs import Run
-from pipelines.tasks import latest_run, task_of
+from pipelines.tasks import all_tasks, latest_run, task_of
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -157,6 +157,46 @@ def _second_epoch(training: subprocess.Popen, whole: Run) -> Path:
 def runs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of all runs that a session's fixtures train, to be given as UNROLLED_RUNS."""
     return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="session")
+def train_tiny(runs_folder: Path) -> Callable[..., Run]:
+    """A function from a configuration to a finished run of it, whose preset is named `tiny`."""
+
+    def train(configuration: Any, cache: Path | None = None) -> Run:
+        task = next(task for task in all_tasks() if type(configuration) is type(next(iter(task.presets.values()))))
+        run = Run.create(task.pipeline, "tiny", configuration, runs_folder)
+        with pytest.MonkeyPatch.context() as patch:
+            if cache is not None:
+                patch.setenv("UNROLLED_CACHE", str(cache))
+            task.part("train").train(run, configuration)
+        return run
+
+    return train
+
+
+@pytest.fixture
+def there(trained_run: Run, runs_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in, and the trained run as the latest."""
+    monkeypatch.setenv("UNROLLED_RUNS", str(runs_folder))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Callable[[Callable[[list[str]], None], list[str]], str]:
+    """A function that runs a command, which must end with an error, and returns the message for the user."""
+
+    def message_of(command: Callable[[list[str]], None], arguments: list[str]) -> str:
+        with pytest.raises(SystemExit) as stopped:
+            commands.main(lambda _: command(arguments))
+        message = capsys.readouterr().err
+        assert stopped.value.code and "Traceback" not in message
+        assert message.startswith("Error: ") and "Received: " in message, message
+        return message
+
+    return message_of
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from google.protobuf import text_format
 from tensorflow_serving.apis import prediction_log_pb2
+from tensorflow_serving.config import model_server_config_pb2
 
 from pipelines.configuration import Configuration
 from pipelines.evaluation import Evaluation, Metric, Row
@@ -40,7 +42,11 @@ class Tagger(tf.Module):
 
 
 AUDIO = np.random.default_rng(0).normal(size=(2, 4, 2)).astype("float32")
-REQUESTS = [WarmupRequest("serving_default", {"audio": AUDIO}), WarmupRequest("initial_state", {})]
+REQUESTS = [
+    WarmupRequest("serving_default", {"audio": AUDIO}),
+    WarmupRequest("initial_state"),
+    WarmupRequest("step", {"value": [1.0]}),
+]
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +73,8 @@ def test_a_keras_model_itself_is_exported(tmp_path, answer_elsewhere):
     # Keras does not track this state for TensorFlow; a sampling signature needs it nevertheless.
     sample = tf.function(lambda values: {"y": model(values, training=True)}).get_concrete_function(specification)
     values = np.ones((2, 3), "float32")
-    request = WarmupRequest("serving_default", {"values": values})
-    path = export(model, {"serving_default": signature, "sample": sample}, "m", "# M", [request], tmp_path / "e")
+    requests = [WarmupRequest(name, {"values": values}) for name in ("serving_default", "sample")]
+    path = export(model, {"serving_default": signature, "sample": sample}, "m", "# M", requests, tmp_path / "e")
     answer = answer_elsewhere(path, ("serving_default", {"values": values.tolist()}))
     np.testing.assert_allclose(answer["y"], model(values), atol=1e-6)
 
@@ -96,15 +102,17 @@ def test_warmup_requests_parse_back_to_what_was_asked(exported):
     logs = [
         prediction_log_pb2.PredictionLog.FromString(record.numpy()) for record in tf.data.TFRecordDataset(str(path))
     ]
-    assert [log.WhichOneof("log_type") for log in logs] == ["predict_log", "predict_log"]
+    assert [log.WhichOneof("log_type") for log in logs] == ["predict_log"] * 3
     requests = [log.predict_log.request for log in logs]
     assert [(each.model_spec.name, each.model_spec.signature_name) for each in requests] == [
         ("tagger", "serving_default"),
         ("tagger", "initial_state"),
+        ("tagger", "step"),
     ]
     assert list(requests[0].inputs) == ["audio"]
     np.testing.assert_array_equal(tf.make_ndarray(requests[0].inputs["audio"]), AUDIO)
     assert not requests[1].inputs
+    assert tf.make_ndarray(requests[2].inputs["total"]) == [0.0], "as initial_state answered"
 
 
 def test_folder_is_as_a_server_expects_it(exported):
@@ -112,7 +120,24 @@ def test_folder_is_as_a_server_expects_it(exported):
     assert (exported / "model_card.md").read_text(encoding="utf-8") == "# Card\nč"
     files = {path.relative_to(exported).as_posix() for path in exported.rglob("*") if path.is_file()}
     assert {"saved_model.pb", "variables/variables.index", "model_card.md"} <= files
-    assert [path.name for path in exported.parent.iterdir()] == ["1"]
+    assert {path.name for path in exported.parent.iterdir()} == {"1", "models.config", "batching.config"}
+    configuration = text_format.Parse(
+        (exported.parent / "models.config").read_text(), model_server_config_pb2.ModelServerConfig()
+    )
+    (model,) = configuration.model_config_list.config
+    assert (model.name, model.base_path, model.model_platform) == ("tagger", "/models/tagger", "tensorflow")
+
+
+@pytest.mark.parametrize("padded", [True, False])
+def test_a_server_pads_only_what_comes_with_its_lengths(padded, tmp_path):
+    inputs = {"audio": tf.TensorSpec([None, None], name="audio")}
+    request = {"audio": [[1.0]]}
+    if padded:
+        inputs["lengths"], request["lengths"] = tf.TensorSpec([None], tf.int32, "lengths"), [1]
+    function = tf.function(lambda audio, lengths=0: {"sum": audio[:, 0] + tf.cast(lengths, tf.float32)})
+    signatures = {"serving_default": function.get_concrete_function(**inputs)}
+    path = export(tf.Module(), signatures, "m", "", [WarmupRequest("serving_default", request)], tmp_path)
+    assert ("pad_variable_length_inputs: true" in (path.parent / "batching.config").read_text()) == padded
 
 
 def test_versions_count_up_past_gaps_and_other_files(tagger, tmp_path):
@@ -145,6 +170,7 @@ def test_a_version_taken_in_the_meantime_is_passed_over(tagger, tmp_path, monkey
     ("requests", "message"),
     [
         ([], r"between 1 and 1000.*Received: 0"),
+        (REQUESTS[:2], r"request of each signature.*Received: none of step"),
         ([WarmupRequest("nothing", {})], r"Received: nothing with \[\]"),
         (
             [WarmupRequest("step", {"total": [0.0]})],

@@ -29,5 +29,5 @@ def test_lines_come_at_the_ends_of_epochs_and_now_and_then(
         assert not display.is_due()
         display.show(ROW, 8.4, line=True)
         assert capsys.readouterr().out == line
-        display.say("skipped")
+        display.print("skipped")
         assert capsys.readouterr().out == "skipped\n"

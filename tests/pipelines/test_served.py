@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from pipelines.exporting import WarmupRequest, export
-from pipelines.served import Served, Signature, Stream
+from pipelines.served import STREAMS, Served, Signature, Stream, required
 
 
 @pytest.fixture(scope="module")
@@ -18,14 +18,16 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Served, Served]:
     number = tf.TensorSpec([None], tf.float32)
     signatures = {
         "serving_default": Signature(lambda value: {"sum": tf.reduce_sum(owner.weight * value)}, {"value": number}),
-        "initial_state": Signature(lambda batch: {"total": tf.zeros([batch])}, {"batch": tf.TensorSpec([], tf.int32)}),
+        "initial_state": Signature(lambda streams: {"total": tf.zeros(tf.shape(streams))}, STREAMS),
         "step": Signature(
             lambda value, total: {"sum": total + owner.weight * value, "total": total + owner.weight * value},
             {"value": number, "total": number},
         ),
     }
     concrete = {name: each.concrete() for name, each in signatures.items()}
-    warmup = [WarmupRequest("serving_default", {"value": [1.0]})]
+    value = {"value": [1.0]}
+    warmup = [WarmupRequest("serving_default", value), WarmupRequest("initial_state", {"streams": [0]})]
+    warmup.append(WarmupRequest("step", value))
     folder = export(owner, concrete, "sum", "# Sum", warmup, tmp_path_factory.mktemp("exports"))
     return Served(signatures), Served.exported(Path(folder))
 
@@ -39,7 +41,30 @@ def test_memory_and_export_answer_alike(both: tuple[Served, Served]) -> None:
 
 def test_a_stream_keeps_its_state_and_hides_it(both: tuple[Served, Served]) -> None:
     for served in both:
-        stream = Stream(served, batch=1)
+        stream = Stream(served)
         answers = [stream.step(value=[value]) for value in (1.0, 2.0, 4.0)]
         assert [answer["sum"].tolist() for answer in answers] == [[2.0], [6.0], [14.0]]
         assert all(answer.keys() == {"sum"} for answer in answers)
+
+
+def test_earlier_exports_that_take_scalars_are_asked_alike() -> None:
+    """Before 0.2 was finished, `initial_state` took the size of a batch, and options were scalars."""
+    number, scalar = tf.TensorSpec([None], tf.float32), tf.TensorSpec([], tf.int32)
+    signatures = {
+        "initial_state": Signature(lambda batch: {"total": tf.zeros([batch])}, {"batch": scalar}),
+        "step": Signature(
+            lambda factor, total: {"total": total + tf.cast(factor, tf.float32)}, {"factor": scalar, "total": number}
+        ),
+    }
+    stream = Stream(Served(signatures))
+    assert stream.step(factor=[3]) == {} and stream._state["total"].tolist() == [3.0]
+
+
+def test_a_graph_refuses_in_our_words() -> None:
+    def half(value: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"half": required(value, value % 2 == 0, "value: expected even numbers. Received:", value) // 2}
+
+    served = Served({"serving_default": Signature(half, {"value": tf.TensorSpec([None], tf.int32)})})
+    assert served("serving_default", value=[4])["half"].tolist() == [2]
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"value: expected even numbers. Received:.*\[4 3\]"):
+        served("serving_default", value=[4, 3])

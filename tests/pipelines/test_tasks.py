@@ -97,7 +97,8 @@ def test_a_training_reaches_the_task_of_its_preset(
 ) -> None:
     commands.train(["letters", "write", "--seed", "3"])
     assert called == [("writing_by_hand", "train", 3)]
-    assert "Next: unrolled evaluate letters, unrolled export letters, unrolled spell word" in capsys.readouterr().out
+    next_commands = "unrolled evaluate writing-by-hand, unrolled export writing-by-hand, unrolled spell word"
+    assert f"Next: {next_commands}" in capsys.readouterr().out
     commands.train(["reading", "--evaluate"])
     assert called[1:] == [
         ("reading", "train", 0),
@@ -147,7 +148,7 @@ def test_results_are_printed_as_a_table(called: list[tuple[Any, ...]], capsys: p
     capsys.readouterr()
     commands.results(["reading", "--split", "validation"])
     printed = capsys.readouterr().out
-    assert "| model | 0.250 [0.125, 0.500] |" in printed and "`unrolled train letters read`, seed 0" in printed
+    assert "| model | 0.250 [0.125, 0.500] |" in printed and "`unrolled train reading read`, seed 0" in printed
 
 
 def test_a_question_reaches_the_task_of_its_run(called: list[tuple[Any, ...]]) -> None:

@@ -54,19 +54,25 @@ def generate(model: LanguageModel, begun: Continuation, options: Options, length
     """Returns what is drawn after prompts, int32 (batch, at most length); after a text's end there is padding.
 
     All in the graph: the same subwords as `sample` and `advance` give one after the other.
+
+    Args:
+        model: the network.
+        begun: what `prefill` made of the prompts.
+        options: how to choose.
+        length: subwords at most, int32 (batch,) or a scalar.
     """
 
     def unfinished(step: tf.Tensor, open_rows: tf.Tensor, *_: object) -> tf.Tensor:
-        return (step < length) & tf.reduce_any(open_rows)
+        return tf.reduce_any(open_rows)
 
     def draw(step: tf.Tensor, open_rows: tf.Tensor, begun: Continuation, drawn: tf.TensorArray) -> tuple:
         numbers = sample(begun.logits, begun.written, options, step)
         open_rows &= numbers != BOUNDARY
         drawn = drawn.write(step, tf.where(open_rows, numbers, PADDING))
-        return step + 1, open_rows, advance(model, begun.state, begun.written, numbers), drawn
+        return step + 1, open_rows & (step + 1 < length), advance(model, begun.state, begun.written, numbers), drawn
 
     rows = tf.shape(begun.logits)[0]
     drawn = tf.TensorArray(tf.int32, 0, dynamic_size=True, element_shape=(None,))
-    state = 0, tf.ones((rows,), tf.bool), begun, drawn
+    state = 0, tf.broadcast_to(length > 0, (rows,)), begun, drawn
     step, _, _, drawn = tf.while_loop(unfinished, draw, state)
     return tf.transpose(tf.cond(step > 0, drawn.stack, lambda: tf.zeros((0, rows), tf.int32)))

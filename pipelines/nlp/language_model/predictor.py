@@ -137,7 +137,8 @@ class Predictor:
         prompts = checked_texts(prompts)
         texts = [""] * len(prompts)
         for places in batches_by_length(prompts):
-            answer = self._served("generate", prompt=[prompts[place] for place in places], **dict(sampling))
+            options = {name: [value] * len(places) for name, value in sampling}
+            answer = self._served("generate", prompt=[prompts[place] for place in places], **options)
             for place, text in zip(places, answer["text"], strict=True):
                 texts[place] = text.decode()
         return texts
@@ -147,12 +148,12 @@ class Predictor:
         return self._pieces(checked_texts([prompt])[0], sampling)  # which refuses now, not when the first is asked for
 
     def _pieces(self, prompt: str, sampling: SamplingConfiguration) -> Iterator[str]:
-        options = {name: value for name, value in sampling if name != "length"}
+        options = {name: [value] for name, value in sampling if name != "length"}
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         begun = self._served("prefill", prompt=[prompt])
         for step in range(sampling.length):
             logits = begun.pop("logits")
-            number = self._served("sample", logits=logits, written=begun["written"], step=step, **options)["number"]
+            number = self._served("sample", logits=logits, written=begun["written"], step=[step], **options)["number"]
             if number[0] == BOUNDARY:
                 break
             begun = self._served("advance", number=number, **begun)
@@ -170,7 +171,7 @@ class Stream:
     """
 
     def __init__(self, model: Served) -> None:
-        self._stream = served.Stream(model, batch=1)
+        self._stream = served.Stream(model)
         self._log_probability, self._characters = 0.0, 0
 
     def feed(self, text: str) -> float:

@@ -25,7 +25,7 @@ class SamplingConfiguration(Configuration):
 
 
 class Options(NamedTuple):
-    """The same as tensors, scalars."""
+    """The same as tensors: numbers (batch,), one for each text, or scalars."""
 
     temperature: tf.Tensor
     top_k: tf.Tensor
@@ -52,16 +52,17 @@ def sample(logits: tf.Tensor, written: tf.Tensor, options: Options, step: tf.Ten
         logits: (batch, size).
         written: the last subwords, int32 (batch, any number).
         options: how to choose.
-        step: which subword of the text it is; the same step and seed choose the same.
+        step: which subword of the text it is, as an option; the same step and seed choose the same.
     """
     logits = narrowed(logits, written, options)
-    seed = tf.stack([options.seed, step])
+    rows = tf.shape(logits)[:1]
+    seeds = tf.stack([tf.broadcast_to(each, rows) for each in (options.seed, step)], axis=1)
 
-    def draw(row: tf.Tensor) -> tf.Tensor:
-        return tf.random.stateless_categorical(row[tf.newaxis], 1, seed, dtype=tf.int32)[0, 0]
+    def draw(row: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        return tf.random.stateless_categorical(row[0][tf.newaxis], 1, row[1], dtype=tf.int32)[0, 0]
 
     # Each row by itself, so that a text is the same wherever it stands in a batch.
-    drawn = tf.map_fn(draw, logits, fn_output_signature=tf.int32)
+    drawn = tf.map_fn(draw, (logits, seeds), fn_output_signature=tf.int32)
     return tf.where(options.temperature > 0, drawn, tf.argmax(logits, axis=-1, output_type=tf.int32))
 
 
@@ -74,17 +75,18 @@ def narrowed(logits: tf.Tensor, written: tf.Tensor, options: Options) -> tf.Tens
     https://arxiv.org/abs/1904.09751).
     """
     size = tf.shape(logits)[1]
+    temperature, top_k, top_p, penalty = (tf.reshape(each, (-1, 1)) for each in options[:4])
     logits = tf.nn.log_softmax(logits)
     penalised = tf.reduce_max(tf.one_hot(written, size), axis=1) > 0  # (batch, size)
-    logits = tf.where(penalised, logits * options.repetition_penalty, logits)
+    logits = tf.where(penalised, logits * penalty, logits)
     logits -= tf.reduce_max(logits, axis=-1, keepdims=True)  # the highest stays finite, however low the temperature
-    temperature = tf.where(options.temperature > 0, tf.maximum(options.temperature, 1e-30), 1.0)
+    temperature = tf.where(temperature > 0, tf.maximum(temperature, 1e-30), 1.0)
     logits = tf.maximum(logits / temperature, RULED_OUT)
     ordered = tf.sort(logits, direction="DESCENDING")  # (batch, size)
-    most = tf.where(options.top_k > 0, tf.minimum(options.top_k, size), size)
+    most = tf.where(top_k > 0, tf.minimum(top_k, size), size)
     among = tf.where(tf.range(size) < most, ordered, RULED_OUT)
     shares = tf.nn.softmax(among)
     before = tf.cumsum(shares, axis=-1, exclusive=True)
-    count = tf.reduce_sum(tf.cast((before < options.top_p) & (tf.range(size) < most), tf.int32), axis=-1)  # (batch,)
+    count = tf.reduce_sum(tf.cast((before < top_p) & (tf.range(size) < most), tf.int32), axis=-1)  # (batch,)
     least = tf.gather(ordered, tf.maximum(count, 1) - 1, batch_dims=1)[:, tf.newaxis]
     return tf.where(logits >= least, logits, RULED_OUT)

@@ -2,7 +2,6 @@
 
 import math
 from functools import partial
-from typing import Any
 
 import tensorflow as tf
 
@@ -10,21 +9,20 @@ from pipelines.nlp.language_model.data import BOUNDARY
 from pipelines.nlp.language_model.generation import REMEMBERED, Continuation, advance, generate, prefill
 from pipelines.nlp.language_model.model import LanguageModel, State, cross_entropy, flat
 from pipelines.nlp.language_model.sampling import Options, sample
+from pipelines.nlp.subwords import PADDING
 from pipelines.nlp.unicode_forms import canonical
-from pipelines.served import Signature, Tensors
+from pipelines.served import STREAMS, Signature, Tensors, required
 
 WINDOW = 256  # subwords that are scored at once, so that memory is bounded
 # What comes before the last white space has its subwords whatever follows: none has white space but at its start.
 SETTLED = r"(?s)^(\C*)[ \n\t\r]\C*$|^\C*$"
 
 
-SAMPLING = {
-    "temperature": tf.TensorSpec((), tf.float32),
-    "top_k": tf.TensorSpec((), tf.int32),
-    "top_p": tf.TensorSpec((), tf.float32),
-    "repetition_penalty": tf.TensorSpec((), tf.float32),
-    "seed": tf.TensorSpec((), tf.int32),
-}
+SETTLED_BYTES = 1024  # of text without white space, of which no more waits for its end
+NEIGHBOURS = 16  # bytes behind a subword that may still join its word
+JOINED = [b"'", b"\xe2", *(bytes([byte]) for byte in range(0x80, 0xC0))]  # first bytes of what is not cut off
+NUMBERS, REALS = tf.TensorSpec((None,), tf.int32), tf.TensorSpec((None,), tf.float32)
+SAMPLING = {"temperature": REALS, "top_k": NUMBERS, "top_p": REALS, "repetition_penalty": REALS, "seed": NUMBERS}
 
 
 def signatures(model: LanguageModel) -> dict[str, Signature]:
@@ -33,46 +31,47 @@ def signatures(model: LanguageModel) -> dict[str, Signature]:
     `serving_default` takes `text` (batch,) and returns `log_probability` (batch,), in nats, of a document that begins
     like that, and `bits_per_character` (batch,).
 
-    `generate` takes a `prompt` (batch,), and for all of them the most subwords that are drawn, `length`, the
-    `temperature`, `top_k`, `top_p`, `repetition_penalty` and `seed`, and returns the `text` (batch,) that follows. A
-    text does not depend on the others of its batch.
+    `generate` takes a `prompt` (batch,), and for each of them, (batch,), the most subwords that are drawn, `length`,
+    the `temperature`, `top_k`, `top_p`, `repetition_penalty` and `seed`, and returns the `text` (batch,) that follows.
+    A text does not depend on the others of its batch.
 
-    `initial_state` makes the state before `batch` texts. `step` takes the next piece of each `text` (batch,), whether
-    it ends with this, `final` (batch,), and the state; it returns the `log_probability` of what it has read more, and
-    the state. A piece may be cut anywhere: what follows the last white space waits in the state for what comes next.
+    `initial_state` makes the state before texts, from any number for each of the `streams` (batch,). `step` takes the
+    next piece of each `text` (batch,), whether it ends with this, `final` (batch,), and the state; it returns the
+    `log_probability` of what it has read more, and the state. A piece may be cut anywhere: what follows the last white
+    space, or the end of a long text without any, waits in the state for what comes next.
 
     `prefill`, `sample` and `advance` generate one subword after the other. `prefill` takes a `prompt` (batch,) and
     returns the `logits` (batch, size) of the next subword, those `written` last (batch, 64), and the state. `sample`
-    takes `logits`, `written`, how to choose, as of `generate`, and which subword it is, `step`, and returns its
-    `number` (batch,); 1 is the end. `advance` takes a `number`, `written` and the state, and returns the `piece`
+    takes `logits`, `written`, how to choose, as of `generate`, and which subword it is, `step` (batch,), and returns
+    its `number` (batch,); 1 is the end. `advance` takes a `number`, `written` and the state, and returns the `piece`
     (batch,), bytes, that the number stands for, and what `prefill` returns.
     """
-    texts, numbers = tf.TensorSpec((None,), tf.string), tf.TensorSpec((None,), tf.int32)
+    texts = tf.TensorSpec((None,), tf.string)
     network = {name: _rows(tensor) for name, tensor in flat(model.initial_state(1)).items()}
-    state = {name: _rows(tensor) for name, tensor in initial_state(model, 1).items()}
+    state = {name: _rows(tensor) for name, tensor in initial_state(model, tf.constant([0])).items()}
     logits, written = tf.TensorSpec((None, model.size), tf.float32), tf.TensorSpec((None, REMEMBERED), tf.int32)
     return {
         "serving_default": Signature(partial(probability, model), {"text": texts}),
         "generate": Signature(
             lambda prompt, **options: continued(model, prompt, options),
-            {"prompt": texts, "length": tf.TensorSpec((), tf.int32), **SAMPLING},
+            {"prompt": texts, "length": NUMBERS, **SAMPLING},
         ),
-        "initial_state": Signature(partial(initial_state, model), {"batch": tf.TensorSpec((), tf.int32)}),
+        "initial_state": Signature(partial(initial_state, model), STREAMS),
         "step": Signature(
             lambda text, final, **state: stream(model, text, final, state),
             {"text": texts, "final": tf.TensorSpec((None,), tf.bool), **state},
         ),
         "prefill": Signature(lambda prompt: _tensors(_read_prompts(model, prompt)), {"prompt": texts}),
         "sample": Signature(
-            lambda logits, written, step, **options: {"number": sample(logits, written, Options(**options), step)},
-            {"logits": logits, "written": written, "step": tf.TensorSpec((), tf.int32), **SAMPLING},
+            lambda logits, written, step, **options: {"number": sample(logits, written, _checked(options), step)},
+            {"logits": logits, "written": written, "step": NUMBERS, **SAMPLING},
         ),
         "advance": Signature(
             lambda number, written, **state: {
                 "piece": model.subwords.pieces_of(number),
                 **_tensors(advance(model, model.nested(state), written, number)),
             },
-            {"number": numbers, "written": written, **network},
+            {"number": NUMBERS, "written": written, **network},
         ),
     }
 
@@ -90,12 +89,14 @@ def probability(model: LanguageModel, text: tf.Tensor) -> Tensors:
 
 def continued(model: LanguageModel, prompt: tf.Tensor, options: Tensors) -> Tensors:
     """Returns the `text` (batch,) that is drawn after each prompt."""
-    how = Options(**{name: options[name] for name in Options._fields})
-    return {"text": model.subwords.decode(generate(model, _read_prompts(model, prompt), how, options["length"]))}
+    length = options.pop("length")
+    drawn = generate(model, _read_prompts(model, prompt), _checked(options), length)
+    return {"text": model.subwords.decode(drawn)}
 
 
-def initial_state(model: LanguageModel, batch: Any) -> Tensors:
-    """The state before the first piece of texts, as named tensors."""
+def initial_state(model: LanguageModel, streams: tf.Tensor) -> Tensors:
+    """The state before the first piece of texts, one for each of the streams (batch,), as named tensors."""
+    batch = tf.shape(streams)[0]
     return {
         **flat(model.initial_state(batch)),
         "state_last": tf.fill((batch,), BOUNDARY),
@@ -108,12 +109,32 @@ def stream(model: LanguageModel, text: tf.Tensor, final: tf.Tensor, state: Tenso
     text = state["state_pending"] + text
     settled = tf.where(final, text, tf.strings.regex_replace(text, SETTLED, r"\1"))
     read_bytes, all_bytes = tf.strings.length(settled), tf.strings.length(text)
+    if_long = tf.reduce_max(tf.concat([all_bytes - read_bytes, [0]], axis=0)) > SETTLED_BYTES
+    read_bytes = tf.cond(if_long, lambda: tf.maximum(read_bytes, _settled_bytes(model, text)), lambda: read_bytes)
+    settled = tf.strings.substr(text, tf.zeros_like(read_bytes), read_bytes)
     # A place right behind the last byte is an error, hence one byte more, which is not taken.
     pending = tf.strings.substr(text + " ", read_bytes, all_bytes - read_bytes)
     found, after, last = read(
         model, model.subwords.encode(canonical(settled)), model.nested(state), state["state_last"]
     )
     return {"log_probability": found, **flat(after), "state_last": last, "state_pending": pending}
+
+
+def _settled_bytes(model: LanguageModel, text: tf.Tensor) -> tf.Tensor:
+    """How many bytes of texts (batch,) have their subwords whatever follows: all but the last ones."""
+    numbers = model.subwords.encode(text).to_tensor(PADDING)
+    pieces = model.subwords.pieces_of(numbers)  # (batch, subwords)
+    ends = tf.cumsum(tf.strings.length(pieces), axis=1)
+    last = tf.strings.length(text)[:, tf.newaxis] - model.subwords.longest - NEIGHBOURS
+    # What is left begins neither within a character nor with an apostrophe, which belongs to the word before it.
+    first = tf.strings.substr(tf.concat([pieces[:, 1:], pieces[:, :1]], axis=1), 0, 1)
+    joined = tf.reduce_any(first[..., tf.newaxis] == tf.constant(JOINED), axis=-1)
+    counts = tf.reduce_max(tf.where((ends <= last) & ~joined, ends, 0), axis=1)
+    # Bytes that are no UTF-8 are read as others are, which are more: then all is settled.
+    valid = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
+    starts = tf.zeros_like(counts)
+    is_same = tf.strings.substr(text, starts, counts) == tf.strings.substr(valid, starts, counts)
+    return tf.where(is_same, counts, tf.strings.length(text))
 
 
 def read(
@@ -144,6 +165,17 @@ def read(
 
     _, total, state = tf.while_loop(more, read_window, (0, tf.zeros(tf.shape(lengths)), state))
     return total, state, tf.gather(row, lengths, batch_dims=1)
+
+
+def _checked(options: Tensors) -> Options:
+    """Refuses options that are out of range."""
+    temperature, top_k, top_p, penalty, _ = how = Options(**options)
+    fits = (temperature >= 0) & (top_k >= 0) & (top_p > 0) & (top_p <= 1) & (penalty >= 1)
+    message = (
+        "Expected temperature >= 0, top_k >= 0, 0 < top_p <= 1 and repetition_penalty >= 1. Received, in this order:"
+    )
+    received = tf.stack([temperature, tf.cast(top_k, tf.float32), top_p, penalty])
+    return how._replace(temperature=required(temperature, fits, message, received))
 
 
 def _read_prompts(model: LanguageModel, prompt: tf.Tensor) -> Continuation:

@@ -4,10 +4,7 @@ Everything after `--` is text, even what begins with a dash: `unrolled classify 
 """
 
 from collections.abc import Callable
-from pathlib import Path
 
-import tyro
-from pydantic import Field
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -15,19 +12,14 @@ from rich.text import Text
 from pipelines import commands, hints
 from pipelines.configuration import ConfigurationError
 from pipelines.counting import counted
-from pipelines.nlp.given_texts import given_texts
+from pipelines.nlp.given_texts import TextOptions
 from pipelines.nlp.sentiment.predictor import EXAMPLE, Classification, Predictor
 from pipelines.nlp.sentiment.words import count_words
 from pipelines.nlp.texts import listed, shortened
 
 
-class Options(commands.AnswerOptions):
+class Options(TextOptions):
     """Options of the classification."""
-
-    text: tyro.conf.Positional[tuple[str, ...]] = Field(
-        (), description="texts, each in quotes; - stands for the lines of standard input"
-    )
-    file: Path | None = Field(None, description="file of texts, one a line, also gzipped")
 
 
 def answer(options: Options, load: Callable[[], Predictor]) -> None:
@@ -55,7 +47,7 @@ def numbered_texts(options: Options) -> dict[int, str]:
             "An empty text cannot be classified. Expected words. Leave it out. "
             f"Received: text {empty[0]} of {len(options.text)}, which is empty"
         )
-    texts = given_texts(options.text, options.file, hints.answer(*EXAMPLE))
+    texts = options.texts(hints.answer(*EXAMPLE))
     filled = {number: text for number, text in enumerate(texts, start=1) if text.strip()}
     if blank := [str(number) for number in range(1, len(texts) + 1) if number not in filled]:
         commands.report_done(f"Note: {counted(len(blank), 'blank line')} left out: {listed(blank)}")

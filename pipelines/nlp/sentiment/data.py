@@ -11,15 +11,16 @@ import tensorflow as tf
 
 from pipelines.configuration import did_you_mean
 from pipelines.counting import counted
+from pipelines.nlp.batches import draw_batches, padded_length
 from pipelines.nlp.sentiment.sources import DataConfiguration, open_source
-from pipelines.nlp.sentiment.splitting import SPLITS, Example, groups_of
+from pipelines.nlp.sentiment.splitting import Example, near_duplicates
 from pipelines.nlp.sentiment.words import Words, count_words
+from pipelines.nlp.splits import SPLITS
 from pipelines.nlp.text_files import TextDataError
 from pipelines.nlp.texts import listed
 
 RARE = 0.2  # share of the texts that a label would have if all had equally many
 FEW = 30  # labelled texts of a split, below which its figures are rough
-SPREAD = 0.3  # of a text's length by which texts in one batch may differ, so that batches differ from epoch to epoch
 
 
 class Sets(NamedTuple):
@@ -62,7 +63,7 @@ def one_name_a_number(splits: dict[str, list[Example]], notes: list[str]) -> dic
     for example in itertools.chain(*splits.values()):
         if np.isfinite(_number_first(example.label)[1]) and _number_first(example.label)[0] == 0:
             names[float(example.label)][example.label] += 1
-    renamed = {}
+    renamed: dict[str, str] = {}
     for counts in names.values():
         shortest, *others = sorted(counts, key=lambda name: (len(name), name))
         renamed |= dict.fromkeys(others, shortest)
@@ -115,7 +116,7 @@ def uneven_labels(splits: dict[str, list[Example]], configuration: DataConfigura
 def _remedy(splits: dict[str, list[Example]], empty: str, configuration: DataConfiguration) -> str:
     """Returns how to fix an empty split: not with more texts where most are near duplicates."""
     examples = [example for split in SPLITS for example in splits[split]]
-    groups = groups_of([each.text for each in examples], configuration.similarity, [])
+    groups = near_duplicates([each.text for each in examples], configuration.similarity, [])
     for group, size in Counter(groups).most_common(1):
         alike, distinct = size > max(1, len(examples) // 2), len(set(groups))
         if alike or 2 * distinct <= len(examples):
@@ -218,22 +219,16 @@ def training_batches(
         none, `rating` float32 (batch,), NaN where there is none, and `weight` float32 (batch,), of the text's label:
         1, or the inverse of its share.
     """
-    random = np.random.default_rng((seed, epoch))
     lengths = np.array([len(example.text) for example in examples])
-    order = np.argsort(lengths * random.uniform(1 - SPREAD, 1 + SPREAD, len(lengths)))
-    number_of_batches = -(-len(order) // batch_size)
-    # The last batch is filled up with others: one size, and few lengths, so that few programs are compiled.
-    order = np.concatenate([order, random.choice(order, number_of_batches * batch_size - len(order))])
-    chosen = tf.constant(random.permutation(order.reshape(number_of_batches, batch_size)), tf.int32)
+    chosen = draw_batches(lengths, batch_size, seed, epoch)
     texts = tf.constant([example.text for example in examples])
     numbers, ratings = (tf.constant(each) for each in truth(examples, labels))
     weights = tf.constant(label_weights(numbers.numpy()) if weighted else np.ones(len(examples), np.float32))
-    buckets = tf.constant(_buckets(words.maximum_words), tf.int32)
 
     def batch(rows: tf.Tensor) -> dict[str, tf.Tensor]:
         encoded = words(tf.gather(texts, rows))
         time = tf.shape(encoded.words)[1]
-        more = [[0, 0], [0, buckets[tf.searchsorted(buckets, [time])[0]] - time]]
+        more = [[0, 0], [0, padded_length(time, words.maximum_words) - time]]
         return {
             "words": tf.pad(encoded.words, more),
             "pieces": tf.pad(encoded.pieces, [*more, [0, 0]]),
@@ -256,18 +251,6 @@ def label_weights(labels: np.ndarray) -> np.ndarray:
     counts = np.bincount(labels[labels >= 0])
     share = counts[np.maximum(labels, 0)] * np.count_nonzero(counts) / max(1, counts.sum())
     return np.where(labels >= 0, 1 / np.maximum(share, 1e-9), 0.0).astype(np.float32)
-
-
-def _buckets(maximum_words: int) -> list[int]:
-    """The lengths that batches are padded to: multiples of 8, further and further apart.
-
-    >>> _buckets(400)
-    [24, 40, 64, 96, 144, 216, 328, 496]
-    """
-    lengths = [24]
-    while lengths[-1] < maximum_words:
-        lengths.append(-(-3 * lengths[-1] // 16) * 8)  # half as much again
-    return lengths
 
 
 def truth(examples: Sequence[Example], labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,8 @@ import numpy as np
 from pipelines.configuration import ConfigurationError
 from pipelines.counting import counted
 from pipelines.nlp.packed_files import is_folder, plain_suffix, read_bytes
-from pipelines.nlp.sentiment.splitting import SPLITS, Example
+from pipelines.nlp.sentiment.splitting import Example
+from pipelines.nlp.splits import SPLITS
 from pipelines.nlp.text_files import Document, FileConfiguration, TextDataError, decoded, lines_of, read_documents
 from pipelines.nlp.text_tables import TABLE_SUFFIXES, read_rows
 from pipelines.nlp.texts import listed

@@ -120,5 +120,5 @@ def comparison(model: Answers, other: Answers, truth: Truth) -> str:
         return macro_f1(counts[..., :number], counts[..., number:], axis)
 
     one_hot = np.eye(number)
-    pairs = [np.concatenate([one_hot[true], one_hot[each]], axis=1) for each in (ours, theirs)]
-    return f"{found}; {compared(*pairs, 'macro F1', higher_is_better=True, statistic=statistic)}"
+    first, second = (np.concatenate([one_hot[true], one_hot[each]], axis=1) for each in (ours, theirs))
+    return f"{found}; {compared(first, second, 'macro F1', higher_is_better=True, statistic=statistic)}"

@@ -12,7 +12,8 @@ from data.rated_snippets import FILES, RatedSnippets
 from pipelines.configuration import ConfigurationError
 from pipelines.nlp.public_data import public_builder
 from pipelines.nlp.sentiment.own_texts import own_splits, read_own
-from pipelines.nlp.sentiment.splitting import SPLITS, Example, balanced_splits, hashed_splits
+from pipelines.nlp.sentiment.splitting import Example, balanced_splits
+from pipelines.nlp.splits import SPLITS, split_texts
 from pipelines.nlp.text_files import FileConfiguration, TextDataError
 
 EMBEDDED = "rated_snippets"
@@ -115,10 +116,11 @@ def divided(
         wanted: the splits to make.
     """
     held_out = {"validation": configuration.validation_fraction, "test": configuration.test_fraction}
-    shares = {split: held_out[split] for split in wanted if split in held_out}
-    shares = {"train": 1 - sum(shares.values()), **shares}
+    held_out = {split: share for split, share in held_out.items() if split in wanted}
     if configuration.splits == "hash":
-        return hashed_splits(examples, shares)
+        names = split_texts([example.text for example in examples], held_out)
+        return {split: [each for each, name in zip(examples, names, strict=True) if name == split] for split in wanted}
+    shares = {"train": 1 - sum(held_out.values()), **held_out}
     return balanced_splits(examples, shares, configuration.similarity, notes)
 
 

@@ -5,12 +5,11 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from data.splits import assign_split, group_alike, stable_fraction
+from data.splits import stable_fraction
 from pipelines.counting import counted
+from pipelines.nlp.splits import groups_of
 from pipelines.nlp.texts import listed
 
-SPLITS = ("train", "validation", "test")
-COMPARED = 12_000  # texts that are compared with each other; of more, only equal ones are kept together
 LARGEST = 0.1  # share of the texts that a group of near duplicates may have: more are no copies but of one kind
 SIMILARITIES = (0.9, 0.95, 1.0)  # that are tried one after the other where groups are too large
 BOILERPLATE = 0.1  # share of the texts that has a sentence, so that it does not count
@@ -24,14 +23,6 @@ class Example(NamedTuple):
     text: str
     label: str
     rating: float = float("nan")
-
-
-def hashed_splits(examples: Sequence[Example], shares: dict[str, float]) -> dict[str, list[Example]]:
-    """Divides examples as 0.1.0 did: each group of near duplicates by its hash, whatever its labels."""
-    splits: dict[str, list[Example]] = {split: [] for split in shares}
-    for example, group in zip(examples, _alike([each.text for each in examples]), strict=True):
-        splits[assign_split(group, shares)].append(example)
-    return splits
 
 
 def balanced_splits(
@@ -50,7 +41,9 @@ def balanced_splits(
         notes: for the user, to which what is found is added.
     """
     groups = defaultdict(list)
-    for example, key in zip(examples, groups_of([each.text for each in examples], similarity, notes), strict=True):
+    for example, key in zip(
+        examples, near_duplicates([each.text for each in examples], similarity, notes), strict=True
+    ):
         groups[key].append(example)
     kinds = defaultdict(list)
     for key, members in groups.items():
@@ -84,7 +77,7 @@ def balanced_splits(
     return {split: sorted(members, key=lambda each: places[id(each)]) for split, members in splits.items()}
 
 
-def groups_of(texts: Sequence[str], similarity: float, notes: list[str]) -> list[str]:
+def near_duplicates(texts: Sequence[str], similarity: float, notes: list[str]) -> list[str]:
     """Returns a key for each text; near duplicates have the same.
 
     Sentences that many texts have, such as a notice at the end of mails, do not count. Where a group is larger than a
@@ -106,7 +99,7 @@ def groups_of(texts: Sequence[str], similarity: float, notes: list[str]) -> list
                 f"{shown[:60]!r}; such sentences are in {counted(removed, 'text')}"
             )
     for tried in (similarity, *(each for each in SIMILARITIES if each > similarity)):
-        keys = _alike(own, tried)
+        keys = groups_of(own, tried)
         sizes = Counter(keys)
         if max(sizes.values(), default=0) <= max(2, LARGEST * len(texts)):
             break
@@ -122,9 +115,3 @@ def groups_of(texts: Sequence[str], similarity: float, notes: list[str]) -> list
 
 def _sentences(text: str) -> list[str]:
     return [each for each in map(str.strip, _SENTENCE.split(text)) if each]
-
-
-def _alike(texts: Sequence[str], similarity: float = 0.8) -> list[str]:
-    if len(texts) <= COMPARED and similarity < 1:
-        return group_alike(texts, similarity=similarity)
-    return [" ".join(text.lower().split()) for text in texts]

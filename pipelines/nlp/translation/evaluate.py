@@ -74,7 +74,7 @@ def other_pairs(data: str, split: Split, configuration: DataConfiguration) -> li
         TextDataError: a file cannot be read, or has no such pairs.
     """
     if data in get_args(Embedded):
-        return load(DataConfiguration(source=data, languages=configuration.languages)).pairs[split]
+        return load(DataConfiguration().replace(source=data, languages=configuration.languages)).pairs[split]
     pairs, left_out = usable(read_own(data.split(","), configuration))
     for each in left_out[:1]:
         print(f"Note: {len(left_out)} pairs are not evaluated, such as {each.where}: {each.reason}.")

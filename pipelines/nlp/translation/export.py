@@ -23,7 +23,11 @@ LICENCES = {
 def export_run(run: Run, folder: Path | str = "exports") -> Path:
     """Writes `exports/nlp-<preset>/<version>/` and returns it."""
     translator, search = load_model(run), run.read_configuration(TranslationConfiguration).search
-    warmup = [WarmupRequest("serving_default", {"text": [WARMUP]})]
+    warmup = [
+        WarmupRequest("serving_default", {"text": [WARMUP]}),
+        WarmupRequest("beam_search", {"text": [WARMUP], "beam_width": [search.beam_width]}),
+        WarmupRequest("attention", {"text": [WARMUP]}),
+    ]
     return export_signatures(
         run, translator, signatures(translator, search), model_card(run), warmup, folder, (OLD_DESCRIPTION,)
     )
@@ -48,7 +52,7 @@ the subwords of the translation and its end; the higher, the surer. Neither the 
 change an answer. Any script is read: what the training has never seen is spelled byte by byte. White space becomes one
 space between words. The search keeps {search.beam_width} hypotheses at each step.
 
-`beam_search` also takes `beam_width`, int32 (), another number of hypotheses, at least 1; it returns the same.
+`beam_search` also takes `beam_width`, int32 (batch,), another number of hypotheses, at least 1; it returns the same.
 `attention` takes `text` and `translation`, strings (batch,), and returns `weights`, float32 (batch, target, source): of
 each source subword when a target subword is written; and the subwords, `source` and `target`, strings; the end of a
 text is empty.

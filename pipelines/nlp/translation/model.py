@@ -140,16 +140,18 @@ class Translator(keras.Model):
         return tf.cast(logits, tf.float32) + tf.cast(self.output_bias, tf.float32)
 
     def translate(
-        self, text: tf.Tensor, search: SearchConfiguration, beam_width: int | tf.Tensor | None = None
+        self, text: tf.Tensor, search: SearchConfiguration, beam_width: tf.Tensor | None = None
     ) -> Translated:
         """Translates texts (batch,); a text without words has an empty translation.
 
         Args:
             text: strings (batch,), UTF-8.
             search: how the most probable translation is searched.
-            beam_width: instead of the search's.
+            beam_width: instead of the search's, for each text, int32 (batch,).
         """
-        width = search.beam_width if beam_width is None else beam_width
+        widths = width = search.beam_width
+        if beam_width is not None:
+            widths, width = beam_width, tf.reduce_max(tf.concat([beam_width, [1]], axis=0))
         source = source_numbers(self.source, text)
         encoded = self.encode(source)
 
@@ -166,7 +168,7 @@ class Translator(keras.Model):
 
         lengths = tf.reduce_sum(tf.cast(source != PADDING, tf.float32), axis=1)
         limits = tf.cast(lengths * search.maximum_length_ratio, tf.int32) + search.maximum_length_offset
-        found = search_sequences(step, encoded.state, START, END, limits, width, search.length_exponent)
+        found = search_sequences(step, encoded.state, START, END, limits, widths, search.length_exponent)
         translated = tf.strings.strip(self.target.decode(found.numbers))
         is_empty = tf.strings.strip(normalised(text, joiners=False)) == ""
         return Translated(tf.where(is_empty, "", translated), tf.where(is_empty, 0.0, found.score))

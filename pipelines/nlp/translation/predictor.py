@@ -87,9 +87,9 @@ class Predictor:
                 f"it out. Received: {beam_width}"
             )
         name = "serving_default" if beam_width in (None, self.beam_width) else "beam_search"
-        width = {} if name == "serving_default" else {"beam_width": beam_width}
         translations = [Translation("", 0.0)] * len(texts)
         for places in batches_by_length(texts):
+            width = {} if name == "serving_default" else {"beam_width": [beam_width] * len(places)}
             answer = self._served(name, text=[texts[place] for place in places], **width)
             for place, text, score in zip(places, answer["translation"], answer["score"], strict=True):
                 translations[place] = Translation(text.decode(), float(score))

@@ -14,14 +14,14 @@ def signatures(translator: Translator, search: SearchConfiguration) -> dict[str,
 
     `serving_default` takes `text`, string (batch,), and returns `translation`, string (batch,), and `score`, float32
     (batch,): the logarithm of the translation's probability, divided by a function of its length. `beam_search` also
-    takes `beam_width`, int32 (), instead of the configured one. `attention` takes `text` and its `translation`; see
-    `attention`.
+    takes `beam_width`, int32 (batch,), instead of the configured one. `attention` takes `text` and its `translation`;
+    see `attention`.
     """
     text = {"text": tf.TensorSpec((None,), tf.string)}
     return {
         "serving_default": Signature(partial(translate, translator, search), text),
         "beam_search": Signature(
-            partial(translate, translator, search), {**text, "beam_width": tf.TensorSpec((), tf.int32)}
+            partial(translate, translator, search), {**text, "beam_width": tf.TensorSpec((None,), tf.int32)}
         ),
         "attention": Signature(
             partial(attention, translator), {**text, "translation": tf.TensorSpec((None,), tf.string)}

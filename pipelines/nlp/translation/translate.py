@@ -7,24 +7,19 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import tyro
 from pydantic import Field
 
 from pipelines import commands, hints, plots
 from pipelines.configuration import ConfigurationError
 from pipelines.counting import counted
-from pipelines.nlp.given_texts import given_texts
+from pipelines.nlp.given_texts import TextOptions
 from pipelines.nlp.translation import pictures
 from pipelines.nlp.translation.predictor import EXAMPLE, Predictor, Translation
 
 
-class Options(commands.AnswerOptions):
+class Options(TextOptions):
     """Options of the translation."""
 
-    text: tyro.conf.Positional[tuple[str, ...]] = Field(
-        (), description="texts, each in quotes; - stands for the lines of standard input"
-    )
-    file: Path | None = Field(None, description="file of texts, one a line, also gzipped")
     output: Path | None = Field(None, description="file for the translations, one a line; printed by default")
     scores: bool = Field(False, description="print the score before each translation; JSON has it anyway")
     attention: Path | None = Field(
@@ -35,7 +30,7 @@ class Options(commands.AnswerOptions):
 
 def answer(options: Options, load: Callable[[], Predictor]) -> None:
     """Prints the translation of each text, or writes them into a file."""
-    texts = given_texts(options.text, options.file, hints.answer(*EXAMPLE))
+    texts = options.texts(hints.answer(*EXAMPLE))
     refuse_outputs(options)
     predictor = load()
     translations = predictor.translate_all(texts, options.beam_width or None)

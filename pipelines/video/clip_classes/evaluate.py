@@ -1,10 +1,6 @@
 """Evaluates a classifier of clips beside the baselines."""
 
-from typing import Literal
-
-from pydantic import Field
-
-from pipelines import commands
+from pipelines.commands import EvaluationOptions
 from pipelines.comparison import compared_rows
 from pipelines.evaluation import Evaluation
 from pipelines.preparation import report_changed_data
@@ -17,17 +13,13 @@ from pipelines.video.clip_classes.scoring import comparison, metrics
 from pipelines.video.clip_classes.trained import classify_split, load_model
 from pipelines.video.video_files import VideoDataError
 
+__all__ = ["EvaluationOptions", "evaluate"]
+
 NOTES = {
     baselines.MAJORITY: "the shares of the classes in training, whatever the clip shows",
     "single frame": "the same encoder, which sees the middle frame alone",
     "mean of frames": "the same encoder, which sees the mean of all frames: the order is lost",
 }
-
-
-class EvaluationOptions(commands.RunOptions):
-    """Options of the evaluation."""
-
-    split: Literal["train", "validation", "test"] = Field("test", description="split to evaluate")
 
 
 def evaluate(run: Run, split: str = "test") -> Evaluation:

@@ -28,7 +28,9 @@ def export_run(run: Run, folder: Path | str = "exports") -> Path:
     clip = np.zeros((1, frames, *classifier.frame_shape), np.uint8)
     warmup = [
         WarmupRequest("serving_default", {"frames": clip}),
-        WarmupRequest("initial_state", {"batch": np.array(1, np.int32)}),
+        WarmupRequest("padded", {"frames": clip, "lengths": [frames]}),
+        WarmupRequest("initial_state", {"streams": [0]}),
+        WarmupRequest("step", {"frame": clip[:, 0]}),
     ]
     files = ("classes.json",)  # where runs of 0.1 have them
     return export_signatures(
@@ -55,11 +57,11 @@ fitted by `{data.fit}`. It reads in one direction, so it can follow a stream.
 
 ## Signatures
 
-`serving_default` takes `frames`, uint8 {clips}; `padded` also takes `lengths`, int32
-(batch,), how many frames of each clip count. Both return `label`, a string (batch,), and `probabilities`
-(batch, {len(classifier.classes)}), in the order of the classes above. `initial_state` takes `batch` and returns the
-state before the first frame; `step` takes `frame`, uint8 {frame}, and the state, and returns `label`,
-`probabilities` and the new state.
+`serving_default` takes `frames`, uint8 {clips}; `padded` also takes `lengths`, int32 (batch,), how many frames of each
+clip count. Both return `label`, a string (batch,), and `probabilities` (batch, {len(classifier.classes)}), in the order
+of the classes above. `initial_state` takes any number for each of the `streams`, int32 (batch,), and returns the state
+before the first frame; `step` takes `frame`, uint8 {frame}, and the state, and returns `label`, `probabilities` and the
+new state.
 
     model = tf.saved_model.load(folder)
     model.signatures["serving_default"](frames=tf.constant(frames))["label"]

@@ -135,7 +135,7 @@ class Stream:
 
     def __init__(self, predictor: Predictor, model: Served) -> None:
         self._predictor = predictor
-        self._stream = served.Stream(model, batch=1)
+        self._stream = served.Stream(model)
         self._answer: tuple[str, dict[str, float]] | None = None
 
     def feed(self, frame: np.ndarray) -> tuple[str, dict[str, float]]:

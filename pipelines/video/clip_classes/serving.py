@@ -4,9 +4,9 @@ from functools import partial
 
 import tensorflow as tf
 
-from pipelines.served import Signature, Tensors
+from pipelines.served import STREAMS, Signature, Tensors, cut, one_at_least, required
 from pipelines.video.clip_classes.model import Classifier, State
-from pipelines.video.serving import checked, one_at_least
+from pipelines.video.serving import checked
 
 
 def signatures(classifier: Classifier) -> dict[str, Signature]:
@@ -14,8 +14,8 @@ def signatures(classifier: Classifier) -> dict[str, Signature]:
 
     `serving_default` takes `frames`, uint8 (batch, time, height, width, channel); `padded` also takes `lengths`
     (batch,), how many frames of each clip count. Both return `label` (batch,) and `probabilities` (batch, classes).
-    `initial_state`, from a batch size, and `step`, from one `frame` (batch, height, width, channel) and the state to
-    the same answers and the new state, follow a stream.
+    `initial_state`, from any number for each of the `streams` (batch,), and `step`, from one `frame` (batch, height,
+    width, channel) and the state to the same answers and the new state, follow a stream.
     """
     # Of any size, so that the graph says what it expects.
     frames = tf.TensorSpec((None, None, None, None, None), tf.uint8)
@@ -29,9 +29,7 @@ def signatures(classifier: Classifier) -> dict[str, Signature]:
         "padded": Signature(
             partial(classify, classifier), {"frames": frames, "lengths": tf.TensorSpec((None,), tf.int32)}
         ),
-        "initial_state": Signature(
-            lambda batch: _flat(classifier.initial_state(batch)), {"batch": tf.TensorSpec((), tf.int32)}
-        ),
+        "initial_state": Signature(lambda streams: _flat(classifier.initial_state(tf.shape(streams)[0])), STREAMS),
         "step": Signature(lambda frame, **state: stream(classifier, frame, state), {"frame": frame, **state}),
     }
 
@@ -41,13 +39,12 @@ def classify(classifier: Classifier, frames: tf.Tensor, lengths: tf.Tensor | Non
     frames = checked(frames, *classifier.frame_shape)
     batch, time = tf.unstack(tf.shape(frames)[:2])
     if lengths is None:
-        return _cut(_answer(classifier, classifier(one_at_least(frames)).logits[:, -1]), batch)
+        return cut(_answer(classifier, classifier(one_at_least(frames)).logits[:, -1]), batch)
     fits = tf.reduce_all((lengths > 0) & (lengths <= time)) & (tf.shape(lengths)[0] == batch)
     message = "Expected at least one frame of each clip, and none behind the end of `frames`. Received `lengths`:"
-    with tf.control_dependencies([tf.debugging.Assert(fits, [message, lengths], summarize=10)]):
-        lengths = tf.maximum(one_at_least(lengths), 1)
+    lengths = tf.maximum(one_at_least(required(lengths, fits, message, lengths)), 1)
     logits = classifier(one_at_least(frames), lengths).logits  # (batch, time, classes)
-    return _cut(_answer(classifier, tf.gather(logits, lengths - 1, batch_dims=1)), batch)
+    return cut(_answer(classifier, tf.gather(logits, lengths - 1, batch_dims=1)), batch)
 
 
 def stream(classifier: Classifier, frame: tf.Tensor, state: Tensors) -> Tensors:
@@ -55,16 +52,12 @@ def stream(classifier: Classifier, frame: tf.Tensor, state: Tensors) -> Tensors:
     frames = checked(frame[:, tf.newaxis], *classifier.frame_shape)
     state = {name: one_at_least(tensor) for name, tensor in state.items()}
     logits, new_state = classifier(one_at_least(frames), state=_nested(classifier, state))
-    return _cut(_answer(classifier, logits[:, -1]) | _flat(new_state), tf.shape(frame)[0])
+    return cut(_answer(classifier, logits[:, -1]) | _flat(new_state), tf.shape(frame)[0])
 
 
 def _answer(classifier: Classifier, logits: tf.Tensor) -> Tensors:
     labels = tf.gather(tf.constant(classifier.classes), tf.argmax(logits, axis=-1))
     return {"label": labels, "probabilities": tf.nn.softmax(logits)}
-
-
-def _cut(answer: Tensors, batch: tf.Tensor) -> Tensors:
-    return {name: tensor[:batch] for name, tensor in answer.items()}
 
 
 def _flat(state: State) -> Tensors:

@@ -22,7 +22,10 @@ def export_run(run: Run, folder: Path | str = "exports") -> Path:
     """Writes `exports/video-<preset>/<version>/` and returns it."""
     data, forecaster = run.read_configuration(NextFramesConfiguration).data, load_model(run)
     clip = np.zeros((1, data.watched_frames, *data.frame_shape), np.uint8)
-    warmup = [WarmupRequest("serving_default", {"frames": clip})]
+    warmup = [
+        WarmupRequest("serving_default", {"frames": clip}),
+        WarmupRequest("roll_out", {"frames": clip, "length": [data.future_frames]}),
+    ]
     return export_signatures(run, forecaster, signatures(forecaster, data), model_card(run), warmup, folder)
 
 
@@ -42,9 +45,9 @@ It watches some frames and forecasts the next {data.future_frames}.
 ## Signatures
 
 `serving_default` takes `frames`, uint8 (batch, time, height, width, {data.channels}), at least one frame; it was
-trained with {data.watched_frames} of {data.height} × {data.width} pixels{rate}. Frames of another size are resized to
-that. It returns `future`, uint8 (batch, {data.future_frames}, {shape}). `roll_out` also takes `length`, int32: how many
-frames to forecast.
+trained with {data.watched_frames} of {data.height} × {data.width} pixels{rate}. Frames of another size are fitted to
+that by `{data.fit}`. It returns `future`, uint8 (batch, {data.future_frames}, {shape}). `roll_out` also takes `length`,
+int32 (batch,): how many frames to forecast; behind a shorter future there is black.
 
     answer = tf.saved_model.load(folder).signatures["serving_default"]
     answer(frames=tf.constant(frames))["future"]

@@ -66,7 +66,7 @@ class Predictor:
         """Returns the frames after those that `watched` returned; `length` as of `predict`."""
         if length in (0, self.decoding.future_frames):
             return self._served("serving_default", frames=given[np.newaxis])["future"][0]
-        return self._served("roll_out", frames=given[np.newaxis], length=length)["future"][0]
+        return self._served("roll_out", frames=given[np.newaxis], length=[length])["future"][0]
 
 
 def load(run: Run) -> Predictor:

@@ -2,10 +2,10 @@
 
 import tensorflow as tf
 
-from pipelines.served import Signature, Tensors
+from pipelines.served import Signature, Tensors, one_at_least, required
 from pipelines.video.next_frames.data import DataConfiguration
 from pipelines.video.next_frames.model import FrameForecaster
-from pipelines.video.serving import checked, one_at_least
+from pipelines.video.serving import checked
 
 
 def signatures(forecaster: FrameForecaster, data: DataConfiguration) -> dict[str, Signature]:
@@ -13,7 +13,7 @@ def signatures(forecaster: FrameForecaster, data: DataConfiguration) -> dict[str
 
     `serving_default` takes `frames`, uint8 (batch, time, height, width, channel) of any size, and returns as many
     frames after them as in training, `future`, uint8 (batch, future, height, width, channel). `roll_out` also takes
-    how many, `length`, a scalar.
+    how many, `length` (batch,); behind the end of a shorter future there is black.
     """
     frames = tf.TensorSpec((None, None, None, None, None), tf.uint8)
 
@@ -24,14 +24,15 @@ def signatures(forecaster: FrameForecaster, data: DataConfiguration) -> dict[str
 
     def roll_out(frames: tf.Tensor, length: tf.Tensor) -> Tensors:
         given, batch = _fitted(frames, data)
-        message = "Expected one frame of the future at least. Give a larger `length`. Received:"
-        with tf.control_dependencies([tf.debugging.Assert(length > 0, [message, length])]):
-            forecasts = forecaster.roll_out(given, tf.identity(length))
-        return {"future": _as_uint8(forecasts)[:batch]}
+        message = "length: expected one frame of the future at least, for each clip. Give a larger one. Received:"
+        length = required(length, (length > 0) & tf.equal(tf.size(length), batch), message, length)
+        forecasts = forecaster.roll_out(given, tf.reduce_max(tf.concat([length, [1]], axis=0)))[:batch]
+        counts = tf.sequence_mask(length, tf.shape(forecasts)[1])[:, :, tf.newaxis, tf.newaxis, tf.newaxis]
+        return {"future": _as_uint8(tf.where(counts, forecasts, 0.0))}
 
     return {
         "serving_default": Signature(whole, {"frames": frames}),
-        "roll_out": Signature(roll_out, {"frames": frames, "length": tf.TensorSpec((), tf.int32)}),
+        "roll_out": Signature(roll_out, {"frames": frames, "length": tf.TensorSpec((None,), tf.int32)}),
     }
 
 
@@ -42,9 +43,29 @@ def _fitted(frames: tf.Tensor, data: DataConfiguration) -> tuple[tf.Tensor, tf.T
     steps = tf.shape(frames)[1]
     flat = tf.reshape(tf.cast(frames, tf.float32) / 255, tf.concat([[-1], tf.shape(frames)[2:]], axis=0))
     fits = tf.reduce_all(tf.equal(tf.shape(frames)[2:4], (height, width)))
-    flat = tf.cond(fits, lambda: flat, lambda: tf.image.resize(flat, (height, width), antialias=True))
+    flat = tf.cond(fits, lambda: flat, lambda: _resized(flat, data))
     flat = tf.ensure_shape(flat, (None, height, width, channels))
     return tf.reshape(flat, (-1, steps, height, width, channels)), batch
+
+
+def _resized(frames: tf.Tensor, data: DataConfiguration) -> tf.Tensor:
+    """Returns frames (batch, height, width, channel) in the network's size, fitted as those of the training were."""
+    wanted, given = tf.constant([data.height, data.width]), tf.shape(frames)[1:3]
+    scales = wanted / given  # float64
+    if data.fit == "crop":  # the part of the wanted shape, from the middle
+        size = tf.clip_by_value(
+            tf.cast(tf.round(tf.cast(wanted, tf.float64) / tf.reduce_max(scales)), tf.int32), 1, given
+        )
+        top, left = tf.unstack((given - size) // 2)
+        frames = tf.image.crop_to_bounding_box(frames, top, left, size[0], size[1])
+    if data.fit == "pad":  # all of it, with black borders
+        size = tf.clip_by_value(
+            tf.cast(tf.round(tf.cast(given, tf.float64) * tf.reduce_min(scales)), tf.int32), 1, wanted
+        )
+        top, left = tf.unstack((wanted - size) // 2)
+        frames = tf.image.resize(frames, size, antialias=True)
+        return tf.image.pad_to_bounding_box(frames, top, left, data.height, data.width)
+    return tf.image.resize(frames, (data.height, data.width), antialias=True)
 
 
 def _as_uint8(frames: tf.Tensor) -> tf.Tensor:

@@ -20,9 +20,9 @@ def tables(seed: int, rows: int) -> np.ndarray:
     return np.asarray(tf.nn.log_softmax(tf.constant(logits, tf.float32)))
 
 
-def search(table: np.ndarray, limits: list[int], beam_width: int, exponent: float) -> Found:
+def search(table: np.ndarray, limits: list[int], beam_width: int | tf.Tensor, exponent: float) -> Found:
     """The state is the number before the previous one: a search that mixed up its states would be found out."""
-    repeated = np.repeat(table, beam_width, axis=0)
+    repeated = np.repeat(table, np.max(beam_width), axis=0)
 
     def step(previous: tf.Tensor, before: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         row = tf.range(tf.shape(previous)[0])
@@ -68,6 +68,19 @@ def test_a_width_that_only_the_graph_knows_gives_the_same(compiled: bool) -> Non
         np.testing.assert_allclose(found.score, expected.score, rtol=1e-6)
     with pytest.raises((ValueError, tf.errors.InvalidArgumentError), match="beam_width of at least 1"):
         by_tensor(tf.constant(0))
+
+
+def test_each_row_may_have_a_width_of_its_own() -> None:
+    """As if each were searched alone."""
+    rows, widths = 6, [1, 2, 3, 1, 5, 2]
+    table, limits = tables(seed=4, rows=rows), [3, 4, 5, 6, 6, 6]
+    found = search(table, limits, tf.constant(widths), 0.6)
+    for row, width in enumerate(widths):
+        alone = search(table[row : row + 1], limits[row : row + 1], width, 0.6)
+        expected = alone.numbers[0].numpy()
+        np.testing.assert_array_equal(found.numbers[row, : len(expected)], expected)
+        assert (found.numbers[row, len(expected) :].numpy() == END).all()
+        np.testing.assert_allclose(found.score[row], alone.score[0], rtol=1e-6)
 
 
 @pytest.mark.parametrize("exponent", [0.0, 0.6, 1.0, 2.0])

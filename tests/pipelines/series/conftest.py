@@ -11,7 +11,6 @@ import pytest
 from pipelines.runs import Run
 from pipelines.series.config import SeriesConfiguration
 from pipelines.series.sources import DataConfiguration
-from pipelines.series.train import train
 
 
 def series_frame(
@@ -96,9 +95,6 @@ def experiment(table: Path) -> Callable[..., SeriesConfiguration]:
 
 
 @pytest.fixture(scope="session")
-def trained_run(experiment: Callable[..., SeriesConfiguration], runs_folder: Path) -> Run:
+def trained_run(experiment: Callable[..., SeriesConfiguration], train_tiny: Callable[..., Run]) -> Run:
     """A finished run, trained on the waves."""
-    configuration = experiment()
-    run = Run.create("series", "waves", configuration, runs_folder)
-    train(run, configuration)
-    return run
+    return train_tiny(experiment())

@@ -18,16 +18,11 @@ from pipelines.runs import Run
 from pipelines.series import train
 from pipelines.series.config import PRESETS, SeriesConfiguration
 
+pytestmark = pytest.mark.usefixtures("there")
+
+Capture = pytest.CaptureFixture[str]
+
 REPOSITORY = Path(__file__).parents[3]
-
-
-@pytest.fixture(autouse=True)
-def there(trained_run: Run, runs_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to work in, and the trained run as the latest."""
-    monkeypatch.setenv("UNROLLED_RUNS", str(runs_folder))
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 @pytest.fixture
@@ -43,20 +38,7 @@ def forecast(arguments: list[str]) -> None:
     commands.answer("forecast", arguments)
 
 
-def refused(command: Callable[[list[str]], None], arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    """The message of a command that a user must mend."""
-    with pytest.raises(SystemExit) as stopped:
-        commands.main(lambda _: command(arguments))
-    assert stopped.value.code == 1
-    message = capsys.readouterr().err
-    assert message.startswith("Error: ")
-    assert "Traceback" not in message
-    return message
-
-
-def test_forecast_prints_and_writes_what_comes(
-    later: pd.DataFrame, trained_run: Run, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_forecast_prints_and_writes_what_comes(later: pd.DataFrame, trained_run: Run, capsys: Capture) -> None:
     commands.answer("forecast", ["later.csv"])
     printed, done = capsys.readouterr()
     assert "north: load" in printed and "south: load" in printed
@@ -73,9 +55,7 @@ def test_forecast_prints_and_writes_what_comes(
     assert Path("forecast.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_json_and_standard_input(
-    later: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_json_and_standard_input(later: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     """The same numbers as those of the file, one object a line and nothing else; no file is written."""
     commands.answer("forecast", ["later.csv", "--output", "written"])
     expected = pd.read_csv("written/forecast.csv")
@@ -94,13 +74,13 @@ def test_json_and_standard_input(
     assert not Path("forecast.csv").exists()
 
 
-def test_the_old_name_of_an_option_is_told_the_new_one(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_old_name_of_an_option_is_told_the_new_one(capsys: Capture) -> None:
     with pytest.raises(SystemExit):
         commands.answer("forecast", ["later.csv", "--unlikely", "0.1"])
     assert "Expected 'anomaly_probability'" in capsys.readouterr().err
 
 
-def test_anomalies_are_found_and_only_they(later: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:
+def test_anomalies_are_found_and_only_they(later: pd.DataFrame, capsys: Capture) -> None:
     later.loc[200, "load"] += 5
     later.to_csv("later.csv", index=False)
     commands.answer("forecast", ["later.csv", "--anomalies", "--output", "found"])
@@ -117,14 +97,16 @@ def test_anomalies_are_found_and_only_they(later: pd.DataFrame, capsys: pytest.C
     assert {path.name for path in Path("found").iterdir()} == {"forecast.csv", "forecast.png", "anomalies.csv"}
 
 
-def test_anomalies_of_a_forecast_made_earlier(later: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:
+def test_anomalies_of_a_forecast_made_earlier(
+    later: pd.DataFrame, capsys: Capture, refused: Callable[..., str]
+) -> None:
     commands.answer("forecast", ["later.csv", "--anomalies", "--steps_before", "4", "--anomaly_probability", "0.2"])
     assert re.search(r"\d+ readings were less probable than 0.2", capsys.readouterr().err)
-    message = refused(forecast, ["later.csv", "--anomalies", "--steps_before", "5"], capsys)
+    message = refused(forecast, ["later.csv", "--anomalies", "--steps_before", "5"])
     assert "forecasts 4 steps" in message
 
 
-def test_an_unknown_series_is_forecast_and_named(later: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_series_is_forecast_and_named(later: pd.DataFrame, capsys: Capture) -> None:
     later.replace({"name": {"south": "east"}}).to_csv("later.csv", index=False)
     commands.answer("forecast", ["later.csv"])
     assert "'east' was not in the training" in capsys.readouterr().err
@@ -151,7 +133,11 @@ def test_the_name_of_the_file_changes_no_forecast(
 
 
 def test_rows_without_values_at_the_end_are_said(
-    there: Path, later: pd.DataFrame, experiment: Callable[..., SeriesConfiguration], capsys: pytest.CaptureFixture[str]
+    there: Path,
+    later: pd.DataFrame,
+    experiment: Callable[..., SeriesConfiguration],
+    capsys: Capture,
+    refused: Callable[..., str],
 ) -> None:
     configuration = experiment(data={"known": (), "past": ("heat",)}, steps_per_epoch=2)
     run = Run.create("series", "unknowing", configuration, there / "runs")
@@ -159,53 +145,57 @@ def test_rows_without_values_at_the_end_are_said(
     commands.answer("forecast", ["later.csv", "--run", str(run.folder)])
     assert "north: 4 rows without values after 2024-01-13 07:00:00" in capsys.readouterr().err
     later.assign(load=np.nan, heat=np.nan).to_csv("nothing.csv", index=False)
-    message = refused(forecast, ["nothing.csv", "--run", str(run.folder)], capsys)
+    message = refused(forecast, ["nothing.csv", "--run", str(run.folder)])
     assert "'north' has no value, so there is nothing to forecast from" in message
 
 
 def test_days_that_can_be_read_in_two_ways_are_read_as_it_is_said(
-    later: pd.DataFrame, capsys: pytest.CaptureFixture[str]
+    later: pd.DataFrame, refused: Callable[..., str]
 ) -> None:
     written = later["time"].dt.strftime("%d/%m/%Y %H:%M")
     later.assign(time=written)[later["time"] < "2024-01-12"].to_csv("written.csv", index=False)
-    message = refused(forecast, ["written.csv"], capsys)
+    message = refused(forecast, ["written.csv"])
     assert "--data.time_format %d/%m/%Y %H:%M" in message
     later.assign(time=written).to_csv("written.csv", index=False)
     commands.answer("forecast", ["written.csv", "--data.time_format", "%d/%m/%Y %H:%M"])
     assert pd.read_csv("forecast.csv")["time"][0] == "2024-01-13 08:00:00"
 
 
-def test_bad_tables_are_refused_by_name(later: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_tables_are_refused_by_name(later: pd.DataFrame, refused: Callable[..., str]) -> None:
     later.drop(columns="heat").to_csv("without.csv", index=False)
-    assert "heat" in refused(forecast, ["without.csv"], capsys)
+    assert "heat" in refused(forecast, ["without.csv"])
     later.groupby("name").head(296).to_csv("past.csv", index=False)
-    assert re.search(r"'holiday'.*not given for all.*4 steps", refused(forecast, ["past.csv"], capsys))
-    assert "missing.csv" in refused(forecast, ["missing.csv"], capsys)
-    assert "Expected one file" in refused(forecast, [], capsys)
-    assert "Expected one file" in refused(forecast, ["later.csv", "past.csv"], capsys)
+    assert re.search(r"'holiday'.*not given for all.*4 steps", refused(forecast, ["past.csv"]))
+    assert "missing.csv" in refused(forecast, ["missing.csv"])
+    assert "Expected one file" in refused(forecast, [])
+    assert "Expected one file" in refused(forecast, ["later.csv", "past.csv"])
     assert not Path("forecast.csv").exists()
 
 
 @pytest.mark.parametrize("command", [forecast, commands.evaluate, commands.export])
 def test_a_bad_run_is_refused(
-    command: Callable[[list[str]], None], later: pd.DataFrame, there: Path, capsys: pytest.CaptureFixture[str]
+    command: Callable[[list[str]], None], later: pd.DataFrame, there: Path, refused: Callable[..., str]
 ) -> None:
     files = ["later.csv"] if command is forecast else ["series"]
-    assert "no such run folder" in refused(command, [*files, "--run", "nowhere"], capsys)
-    assert "not a run" in refused(command, [*files, "--run", str(there)], capsys)
+    assert "no such run folder" in refused(command, [*files, "--run", "nowhere"])
+    assert "not a run" in refused(command, [*files, "--run", str(there)])
 
 
-def test_export_says_what_it_wrote(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_export_says_what_it_wrote(there: Path, capsys: Capture) -> None:
     commands.export(["series"])
     printed = capsys.readouterr().out
-    assert "Wrote exports/series-waves/1 " in printed
-    assert f"--model_base_path={there}/exports/series-waves" in printed
-    files = {path.name for path in (there / "exports" / "series-waves" / "1").rglob("*")}
+    assert "Wrote exports/series-tiny/1 " in printed
+    assert f"--model_base_path={there}/exports/series-tiny" in printed
+    files = {path.name for path in (there / "exports" / "series-tiny" / "1").rglob("*")}
     assert {"saved_model.pb", "model_card.md", "tf_serving_warmup_requests"} <= files
 
 
 def test_training_of_a_table_says_what_it_learns_from(
-    table: Path, there: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    table: Path,
+    there: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Capture,
+    refused: Callable[..., str],
 ) -> None:
     monkeypatch.setenv("UNROLLED_RUNS", str(there / "runs"))
     options = (
@@ -220,7 +210,7 @@ def test_training_of_a_table_says_what_it_learns_from(
     )
     assert f"Wrote {Run.latest('series').folder}" in printed
     assert "unrolled evaluate series" in printed
-    message = refused(commands.train, ["series", *options[:2], str(there / "missing.csv"), *options[3:]], capsys)
+    message = refused(commands.train, ["series", *options[:2], str(there / "missing.csv"), *options[3:]])
     assert "missing.csv" in message
 
 

@@ -16,6 +16,7 @@ from pipelines.series.export import export_run, model_card
 from pipelines.series.model import Forecaster
 from pipelines.series.regular import Columns
 from pipelines.series.trained import build, load_model
+from pipelines.served import Served
 
 # Answers requests, one after the other.
 SERVER = """
@@ -42,7 +43,7 @@ def assert_equal_answers(answer: dict[str, Any], expected: dict[str, tf.Tensor])
 
 def test_exported_equals_in_memory(trained_run: Run, tmp_path: Path, answer_elsewhere: Callable[..., Any]) -> None:
     model = export_run(trained_run, tmp_path / "exports")
-    assert model == tmp_path / "exports" / "series-waves" / "1"
+    assert model == tmp_path / "exports" / "series-tiny" / "1"
     forecaster = load_model(trained_run)
     sets = data.load(trained_run.read_configuration(SeriesConfiguration).data)
     end = 250
@@ -53,23 +54,30 @@ def test_exported_equals_in_memory(trained_run: Run, tmp_path: Path, answer_else
     future = np.stack([each.values[end : end + 4, 2:] for each in sets.series])
     names = ["north", "south"]
     request = {"history": history.tolist(), "times": times.tolist(), "series": names, "future": future.tolist()}
+    request["lengths"] = [60, 60]
     stream = request | {"history": history.swapaxes(0, 1).tolist(), "times": times.T.tolist()}
     alone = {name: value[1:] for name, value in request.items()}
-    alone |= {"history": history[1:, 15:].tolist(), "times": times[1:, 15:].tolist()}
-    signatures, (both, short, unknown, streamed) = answer_elsewhere(
+    alone |= {"history": history[1:, 15:].tolist(), "times": times[1:, 15:].tolist(), "lengths": [45]}
+    behind = history[:, np.r_[15:60, 15:30]].tolist(), times[:, np.r_[15:60, 15:30]].tolist()  # as a server pads
+    padded = request | {"history": [request["history"][0], behind[0][1]], "lengths": [60, 45]}
+    padded["times"] = [request["times"][0], behind[1][1]]
+    signatures, (both, short, unknown, streamed, behind_it) = answer_elsewhere(
         model,
         [
             ("serving_default", request),
             ("serving_default", alone),
             ("serving_default", request | {"series": ["east", "south"]}),
             ("stream", stream),
+            ("serving_default", padded),
         ],
         SERVER,
     )
     assert signatures == ["history_state", "initial_state", "serving_default", "step", "steps"]
-    expected = serving.forecast(forecaster, tf.constant(history), times, tf.constant(names), tf.constant(future))
+    inputs = tf.constant(history), tf.constant(times), tf.constant([60, 60]), tf.constant(names), tf.constant(future)
+    expected = serving.forecast(forecaster, *inputs)
     assert expected["quantiles"].shape == (2, 4, 15)
     assert_equal_answers(both, expected)
+    assert_equal_answers(behind_it, expected)
     assert both["times"] == [each.times[end : end + 4].tolist() for each in sets.series]
     np.testing.assert_allclose(short["quantiles"][0], both["quantiles"][1], rtol=1e-4)
     # The last future is known at the end of a stream alone, but it is the only one that counts there.
@@ -94,19 +102,24 @@ def test_exported_stream_equals_the_whole(
 ) -> None:
     forecaster = lively(network)
     concrete = {name: signature.concrete() for name, signature in serving.signatures(forecaster).items()}
+    one = {"history": np.zeros((1, 2, 3)), "lengths": [2], "series": ["a"]}
+    warmup = [WarmupRequest("initial_state", {"series": ["a"]}), WarmupRequest("history_state", one)]
+    warmup.append(WarmupRequest("serving_default", one | {"times": [[0, 86_400]]}))
+    warmup.append(WarmupRequest("step", {"observation": np.zeros((1, 3)), "time": [172_800]}))
+    warmup.append(WarmupRequest("steps", {"observations": np.zeros((1, 1, 3)), "times": [[259_200]]}))
     model = export(
         forecaster,
         concrete,
         "stream",
         "# Card",
-        [WarmupRequest("initial_state", {"series": ["a"]})],
+        warmup,
         tmp_path / "exports",
     )
     random = np.random.default_rng(0)
     history = random.normal(0, 1, (2, 20, 3)).cumsum(axis=1)
     history[random.random(history.shape) < 0.2] = np.nan
     times = np.tile(np.arange(20) * 86_400, (2, 1))
-    whole = {"history": history.tolist(), "times": times.tolist(), "series": ["b", "a"]}
+    whole = {"history": history.tolist(), "times": times.tolist(), "series": ["b", "a"], "lengths": [20, 20]}
     stream = whole | {"history": history.swapaxes(0, 1).tolist(), "times": times.T.tolist()}
     _, (expected, streamed) = answer_elsewhere(model, [("serving_default", whole), ("stream", stream)], SERVER)
     assert np.shape(expected["quantiles"]) == (2, 6, 2, 15)
@@ -124,7 +137,9 @@ def test_a_served_model_adapts_to_its_history_however_it_is_padded() -> None:
     def ask(forecaster: Forecaster, before: int = 0) -> np.ndarray:
         padded = np.pad(history, [(0, 0), (before, 0), (0, 0)], constant_values=np.nan)
         moments = np.pad(times, [(0, 0), (before, 0)])
-        return serving.forecast(forecaster, padded, moments, tf.constant(["a"]))["quantiles"].numpy()
+        return serving.forecast(forecaster, padded, moments, tf.constant([30 + before]), tf.constant(["a"]))[
+            "quantiles"
+        ].numpy()
 
     assert np.abs(ask(adaptive) - ask(plain)).max() > 0.1
     np.testing.assert_allclose(ask(adaptive, 9), ask(adaptive), rtol=1e-4, atol=1e-4)
@@ -150,15 +165,28 @@ def test_a_series_that_never_varied_is_forecast_as_it_is(trained_run: Run) -> No
     history = np.random.default_rng(0).normal(20, 3, (1, 60, 3)).astype(np.float32)
     history[0, :, 0] = 700.0
     times = np.arange(60)[np.newaxis] * 3600
-    answer = serving.forecast(forecaster, history, times, np.array(["new"]), future=np.zeros((1, 4, 1), np.float32))
+    future = np.zeros((1, 4, 1), np.float32)
+    answer = serving.forecast(forecaster, history, times, tf.constant([60]), tf.constant(["new"]), future)
     np.testing.assert_allclose(answer["quantiles"], 700, atol=0.5)
 
 
-def test_no_history_is_refused_in_words(trained_run: Run, tmp_path: Path) -> None:
-    served = tf.saved_model.load(export_run(trained_run, tmp_path)).signatures["serving_default"]
-    nothing = {"history": tf.zeros((1, 0, 3)), "times": tf.zeros((1, 0), tf.int64), "future": tf.zeros((1, 4, 1))}
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"expected a step at least.*Received: steps"):
-        served(series=tf.constant(["north"]), **nothing)
+@pytest.mark.parametrize(
+    ("steps", "lengths", "times", "message"),
+    [
+        (0, [0], [], "lengths: expected from 1 to the steps of the history"),
+        (3, [4], [0, 1, 2], "lengths: expected from 1 to the steps of the history"),
+        (3, [1, 1], [0, 1, 2], "lengths: expected from 1 to the steps of the history, for each series"),
+        (3, [3], [0, 2, 2], "times: expected later ones from step to step"),
+        (3, [3], [0, 1, 0], "times: expected later ones from step to step"),  # as a server pads
+    ],
+)
+def test_bad_histories_are_refused_in_words(
+    trained_run: Run, steps: int, lengths: list[int], times: list[int], message: str
+) -> None:
+    served = Served(serving.signatures(load_model(trained_run)))
+    inputs = {"history": np.zeros((1, steps, 3)), "times": [times], "lengths": lengths, "series": ["north"]}
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        served("serving_default", **inputs, future=np.zeros((1, 4, 1)))
 
 
 def test_the_example_of_the_model_card_runs(trained_run: Run, tmp_path: Path) -> None:
@@ -167,7 +195,13 @@ def test_the_example_of_the_model_card_runs(trained_run: Run, tmp_path: Path) ->
     example = "\n".join(line.strip() for line in card.splitlines() if line.startswith("    "))
     series = data.load(trained_run.read_configuration(SeriesConfiguration).data).series[0]
     history, times = tf.constant(series.values[np.newaxis, :60]), tf.constant(series.times[np.newaxis, :60])
-    scope: dict[str, Any] = {"tf": tf, "folder": str(folder), "history": history, "times": times}
+    scope: dict[str, Any] = {
+        "lengths": tf.constant([60]),
+        "tf": tf,
+        "folder": str(folder),
+        "history": history,
+        "times": times,
+    }
     scope |= {
         "observation": history[:, 0],
         "time": times[:, 0],

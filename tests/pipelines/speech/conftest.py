@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ import tensorflow as tf
 
 from pipelines.runs import Run
 from pipelines.speech.config import SpeechConfiguration
-from pipelines.speech.train import train
 
 RATE = 8000
 HERTZ = {"a": 500.0, "b": 900.0, "c": 1500.0, "d": 2400.0, "e": 3300.0}
@@ -141,9 +141,12 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trained_run(corpus: Path, runs_folder: Path) -> Run:
+def experiment(corpus: Path) -> Callable[..., SpeechConfiguration]:
+    """`tiny_configuration` of the corpus."""
+    return partial(tiny_configuration, corpus)
+
+
+@pytest.fixture(scope="session")
+def trained_run(experiment: Callable[..., SpeechConfiguration], train_tiny: Callable[..., Run]) -> Run:
     """A finished run, trained on the corpus."""
-    configuration = tiny_configuration(corpus)
-    run = Run.create("speech", "tones", configuration, runs_folder)
-    train(run, configuration)
-    return run
+    return train_tiny(experiment())

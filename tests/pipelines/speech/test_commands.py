@@ -25,17 +25,12 @@ from pipelines.speech.audio_files import resample
 from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.evaluate import evaluate
 
+pytestmark = pytest.mark.usefixtures("there")
+
+Capture = pytest.CaptureFixture[str]
+
 REPOSITORY = Path(__file__).parents[3]
 Say = Callable[..., np.ndarray]
-
-
-@pytest.fixture(autouse=True)
-def there(trained_run: Run, runs_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to work in, and the trained run as the latest."""
-    monkeypatch.setenv("UNROLLED_RUNS", str(runs_folder))
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 @pytest.fixture
@@ -50,18 +45,7 @@ def transcribe(arguments: list[str]) -> None:
     commands.answer("transcribe", arguments)
 
 
-def refused(command: Callable[[list[str]], None], arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    """The message of a command that a user must mend."""
-    with pytest.raises(SystemExit) as stopped:
-        commands.main(lambda _: command(arguments))
-    assert stopped.value.code == 1
-    message = capsys.readouterr().err
-    assert message.startswith("Error: ")
-    assert "Traceback" not in message
-    return message
-
-
-def test_evaluation_writes_table_transcripts_and_page(trained_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_evaluation_writes_table_transcripts_and_page(trained_run: Run, capsys: Capture) -> None:
     commands.evaluate(["speech"])
     printed = capsys.readouterr().out
     assert f"Wrote {trained_run.folder}/evaluation.json" in printed
@@ -105,7 +89,7 @@ def test_evaluation_writes_table_transcripts_and_page(trained_run: Run, capsys: 
     assert any(f"“{text}”" in html.unescape(page) for text in transcripts["text"]), "the recording that is drawn"
 
 
-def test_evaluation_of_another_split_leaves_that_of_test(trained_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_evaluation_of_another_split_leaves_that_of_test(trained_run: Run, capsys: Capture) -> None:
     evaluate(trained_run)
     files = ("evaluation.json", "report.html", "posteriors.png", "answers-test.json")
     before = {name: (trained_run.folder / name).read_bytes() for name in files}
@@ -127,7 +111,7 @@ def test_evaluation_of_another_split_leaves_that_of_test(trained_run: Run, capsy
     assert "{train,validation,test}" in capsys.readouterr().out
 
 
-def test_transcription_prints_text_and_word_times(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_transcription_prints_text_and_word_times(recording: Path, capsys: Capture) -> None:
     transcribe([str(recording), str(recording)])
     printed, closing = capsys.readouterr()
     assert printed.count(f"{recording}  (confidence ") == 2
@@ -140,7 +124,7 @@ def test_transcription_prints_text_and_word_times(recording: Path, capsys: pytes
     assert "Transcribed 2 recordings" in closing and "Transcribed" not in printed
 
 
-def test_a_recording_shorter_than_a_frame_has_no_words(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_recording_shorter_than_a_frame_has_no_words(there: Path, capsys: Capture) -> None:
     soundfile.write(there / "click.wav", np.array([0.5, -0.5] * 20, np.float32), 8000)
     transcribe(["click.wav"])
     printed = capsys.readouterr().out
@@ -148,7 +132,7 @@ def test_a_recording_shorter_than_a_frame_has_no_words(there: Path, capsys: pyte
     assert "from (s)" not in printed
 
 
-def test_long_lines_are_not_broken(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_long_lines_are_not_broken(recording: Path, capsys: Capture) -> None:
     """Whoever pipes the text into another program gets it as it is."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COLUMNS", "20")
@@ -158,19 +142,17 @@ def test_long_lines_are_not_broken(recording: Path, capsys: pytest.CaptureFixtur
 
 @pytest.mark.parametrize("content", [None, b"", b"no audio at all"])
 def test_unusable_recordings_are_named(
-    recording: Path, there: Path, content: bytes | None, capsys: pytest.CaptureFixture[str]
+    recording: Path, there: Path, content: bytes | None, refused: Callable[..., str]
 ) -> None:
     if content is not None:
         (there / "two.wav").write_bytes(content)
-    message = refused(transcribe, [str(recording), "two.wav"], capsys)
+    message = refused(transcribe, [str(recording), "two.wav"])
     assert message.startswith("Error: two.wav ")
     assert message.count("\n") == 1
 
 
 @pytest.mark.parametrize("form", ["json", "txt"])
-def test_other_programs_read_one_line_a_recording(
-    recording: Path, form: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_other_programs_read_one_line_a_recording(recording: Path, form: str, capsys: Capture) -> None:
     transcribe([str(recording), str(recording), "--format", form])
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2
@@ -184,17 +166,17 @@ def test_other_programs_read_one_line_a_recording(
         assert answer["words"][1]["start"] == pytest.approx(0.3, abs=0.07)
 
 
-def test_subtitles_are_of_one_recording(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_subtitles_are_of_one_recording(recording: Path, capsys: Capture, refused: Callable[..., str]) -> None:
     transcribe([str(recording), "--format", "srt"])
     assert re.fullmatch(r"1\n00:00:00,\d{3} --> 00:00:01,\d{3}\nab cad\n\n", capsys.readouterr().out)
     transcribe([str(recording), "--format", "vtt"])
     assert capsys.readouterr().out.startswith("WEBVTT\n\n00:00:00.")
-    message = refused(transcribe, [str(recording), str(recording), "--format", "srt"], capsys)
+    message = refused(transcribe, [str(recording), str(recording), "--format", "srt"])
     assert "belongs to one recording" in message and "Received: 2 recordings" in message
 
 
 def test_standard_input_is_read(
-    recording: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    recording: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture, refused: Callable[..., str]
 ) -> None:
     wav = io.BytesIO()
     soundfile.write(wav, *soundfile.read(recording), format="WAV")
@@ -203,39 +185,39 @@ def test_standard_input_is_read(
     answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(answer["audio"], answer["text"]) for answer in answers] == [("-", "ab cad"), (str(recording), "ab cad")]
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"no audio")))
-    assert "standard-input cannot be decoded" in refused(transcribe, ["-"], capsys)
-    assert "Expected - once" in refused(transcribe, ["-", "-"], capsys)
+    assert "standard-input cannot be decoded" in refused(transcribe, ["-"])
+    assert "Expected - once" in refused(transcribe, ["-", "-"])
 
 
-def test_transcription_of_nothing_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "There is nothing to transcribe" in refused(transcribe, [], capsys)
+def test_transcription_of_nothing_is_refused(capsys: Capture, refused: Callable[..., str]) -> None:
+    assert "There is nothing to transcribe" in refused(transcribe, [])
 
 
 @pytest.mark.parametrize("command", [transcribe, commands.evaluate, commands.export])
 def test_a_bad_run_is_refused(
-    command: Callable[[list[str]], None], recording: Path, there: Path, capsys: pytest.CaptureFixture[str]
+    command: Callable[[list[str]], None], recording: Path, there: Path, refused: Callable[..., str]
 ) -> None:
     files = [str(recording)] if command is transcribe else ["speech"]
-    assert "no such run folder" in refused(command, [*files, "--run", "nowhere"], capsys)
-    assert "not a run" in refused(command, [*files, "--run", str(there)], capsys)
+    assert "no such run folder" in refused(command, [*files, "--run", "nowhere"])
+    assert "not a run" in refused(command, [*files, "--run", str(there)])
     unfinished = Run.create("speech", "tones", SpeechConfiguration(), there / "runs")
-    message = refused(command, [*files, "--run", str(unfinished.folder)], capsys)
+    message = refused(command, [*files, "--run", str(unfinished.folder)])
     assert re.search(r"no trained weights.*RESUME=1", message)
 
 
-def test_export_says_what_it_wrote(trained_run: Run, there: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_export_says_what_it_wrote(trained_run: Run, there: Path, capsys: Capture) -> None:
     commands.export(["speech"])
     printed = capsys.readouterr().out
-    assert "Wrote exports/speech-tones/1 " in printed
-    assert f"--model_base_path={there}/exports/speech-tones" in printed
-    files = {path.name for path in (there / "exports" / "speech-tones" / "1").rglob("*")}
+    assert "Wrote exports/speech-tiny/1 " in printed
+    assert f"--model_base_path={there}/exports/speech-tiny" in printed
+    files = {path.name for path in (there / "exports" / "speech-tiny" / "1").rglob("*")}
     assert {"saved_model.pb", "model_card.md", "tf_serving_warmup_requests"} <= files
-    card = (there / "exports" / "speech-tones" / "1" / "model_card.md").read_text(encoding="utf-8")
+    card = (there / "exports" / "speech-tiny" / "1" / "model_card.md").read_text(encoding="utf-8")
     assert "## Limits" in card
 
 
 def test_training_refuses_bad_recordings_and_leaves_no_run(
-    there: Path, say: Say, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    there: Path, say: Say, monkeypatch: pytest.MonkeyPatch, refused: Callable[..., str]
 ) -> None:
     monkeypatch.setenv("UNROLLED_RUNS", str(there / "runs"))
     soundfile.write(there / "a.wav", say("ab"), 8000)
@@ -243,7 +225,7 @@ def test_training_refuses_bad_recordings_and_leaves_no_run(
     (there / "all.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     options = ["--data.source", "manifest", "--data.path", str(there / "all.jsonl"), "--data.pretraining", "none"]
     with pytest.warns(UserWarning, match="which flatters the figures"):
-        message = refused(commands.train, ["speech", *options], capsys)
+        message = refused(commands.train, ["speech", *options])
     assert "a.wav: the transcript needs" in message
     assert not list((there / "runs").glob("*"))
 
@@ -253,7 +235,7 @@ def test_damage_found_late_is_a_message(
     corpus: Path,
     there: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    refused: Callable[..., str],
 ) -> None:
     """A file that looks whole when the split is listed, and cannot be decoded in its turn, within TensorFlow."""
     monkeypatch.setattr(user_recordings, "count_samples", lambda path, sample_rate: 6400)
@@ -267,7 +249,7 @@ def test_damage_found_late_is_a_message(
     run = Run.create("speech", "tones", configuration.replace(data={"path": str(there / "all.jsonl")}), there / "runs")
     for name in ("description.json", "model.weights.h5", "decoder.json"):
         (run.folder / name).write_bytes((trained_run.folder / name).read_bytes())
-    message = refused(commands.evaluate, ["--run", str(run.folder)], capsys)
+    message = refused(commands.evaluate, ["--run", str(run.folder)])
     assert message.startswith(f"Error: {there / 'damaged.wav'} cannot be decoded")
     assert message.count("\n") == 1
     assert not (run.folder / "evaluation.json").exists()

@@ -1,6 +1,6 @@
 """Small real video files for the tests of the video pipeline."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -66,12 +66,9 @@ def save_clip() -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache of what is made once, for all tests of a task."""
-    folder = tmp_path_factory.mktemp("session_cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("UNROLLED_CACHE", str(folder))
-        yield folder
+    return tmp_path_factory.mktemp("session_cache")
 
 
 @pytest.fixture

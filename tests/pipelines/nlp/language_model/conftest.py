@@ -7,7 +7,6 @@ import pytest
 
 from pipelines.nlp.language_model.config import PRESETS, LanguageModelConfiguration
 from pipelines.nlp.language_model.model import LanguageModel
-from pipelines.nlp.language_model.train import train
 from pipelines.nlp.language_model.trained import load_model
 from pipelines.nlp.subwords import Subwords
 from pipelines.runs import Run
@@ -41,12 +40,9 @@ def experiment(text_file: Path) -> Callable[..., LanguageModelConfiguration]:
 
 
 @pytest.fixture(scope="session")
-def trained_run(experiment: Callable[..., LanguageModelConfiguration], runs_folder: Path) -> Run:
+def trained_run(experiment: Callable[..., LanguageModelConfiguration], train_tiny: Callable[..., Run]) -> Run:
     """A finished run, trained on the text."""
-    configuration = experiment()
-    run = Run.create("nlp", "own-language-model", configuration, runs_folder)
-    train(run, configuration)
-    return run
+    return train_tiny(experiment())
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ Trained = tuple[LanguageModel, Subwords]
 TEXTS = ["", "A test that cannot fail is a defect.", "x 🙂👩‍👩‍👧 שלום\n\n", "the the the " * 60]
 STREAMED = """
 rows, sizes = request["texts"], request["sizes"]
-state = ask("initial_state", {"batch": len(rows)})
+state = ask("initial_state", {"streams": [0] * len(rows)})
 total = 0
 rows, at = [row.encode() for row in rows], 0
 for number, size in enumerate(sizes):
@@ -60,10 +60,12 @@ def test_elsewhere_a_seed_makes_the_same_text(
     exported: Path, trained_run: Run, answer_elsewhere: Callable[..., Any]
 ) -> None:
     how = SamplingConfiguration(length=20, temperature=0.9, top_k=30, top_p=0.9, repetition_penalty=1.2, seed=5)
-    request = {"prompt": ["The house", "The"], **how.model_dump()}
-    found = answer_elsewhere(exported, ("generate", request))
+    other = SamplingConfiguration(length=7, temperature=1.1, top_k=0, top_p=1.0, seed=6)
+    each = {name: [value, dict(other)[name]] for name, value in how}
+    found = answer_elsewhere(exported, ("generate", {"prompt": ["The house", "The"], **each}))
     predictor = load(trained_run)
-    assert found["text"] == ["".join(predictor.pieces(prompt, how)) for prompt in ("The house", "The")]
+    pairs = [("The house", how), ("The", other)]
+    assert found["text"] == ["".join(predictor.pieces(prompt, sampling)) for prompt, sampling in pairs]
 
 
 @pytest.mark.parametrize("sizes", [[1000], [1, 2, 3, 4, 5, 1000], [7] * 40, [3] * 300])
@@ -74,6 +76,20 @@ def test_elsewhere_pieces_are_worth_what_the_whole_is(
     found = answer_elsewhere(exported, {"texts": TEXTS, "sizes": sizes}, STREAMED)
     for text, probability in zip(TEXTS, found, strict=True):
         assert probability == pytest.approx(expected(language_model, text), rel=1e-4, abs=1e-3)
+
+
+@pytest.mark.parametrize("word", ["abc'd", "中文字", "thequickbrown’s", "...---", "1234"])
+def test_text_without_white_space_settles_and_is_worth_what_the_whole_is(language_model: Trained, word: str) -> None:
+    """What waits for its end is bounded, and no subword differs from those of the whole."""
+    model, _ = language_model
+    text = word * (3000 // len(word.encode()))
+    state, total = serving.initial_state(model, tf.constant([0])), 0.0
+    for start in range(0, len(text), 100):
+        piece, final = text[start : start + 100], start + 100 >= len(text)
+        state = serving.stream(model, tf.constant([piece]), tf.constant([final]), state)
+        total += float(state.pop("log_probability")[0])
+        assert len(state["state_pending"].numpy()[0]) <= serving.SETTLED_BYTES + 400
+    assert total == pytest.approx(expected(language_model, text), rel=1e-4)
 
 
 def test_a_window_is_no_limit(language_model: Trained, monkeypatch: pytest.MonkeyPatch) -> None:

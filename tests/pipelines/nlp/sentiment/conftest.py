@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from pipelines.nlp.sentiment.config import SentimentConfiguration
-from pipelines.nlp.sentiment.train import train
 from pipelines.runs import Run
 
 WORDS = {
@@ -74,9 +73,6 @@ def experiment(table: Path) -> Callable[..., SentimentConfiguration]:
 
 
 @pytest.fixture(scope="session")
-def trained_run(experiment: Callable[..., SentimentConfiguration], runs_folder: Path) -> Run:
+def trained_run(experiment: Callable[..., SentimentConfiguration], train_tiny: Callable[..., Run]) -> Run:
     """A finished run, trained on the opinions."""
-    configuration = experiment()
-    run = Run.create("nlp", "opinions", configuration, runs_folder)
-    train(run, configuration)
-    return run
+    return train_tiny(experiment())

@@ -3,9 +3,7 @@
 import gzip
 import io
 import json
-import os
 import re
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -24,19 +22,16 @@ from pipelines.nlp.sentiment.trained import load_model, read_texts
 from pipelines.nlp.text_files import TextDataError
 from pipelines.runs import Run
 
-REPOSITORY = Path(__file__).parents[4]
 TEXTS = ["so lovely a w1", "Awful w3 !", "", "😀 שלום فيلم", "w1 " * 500, "solid"]
 
 
-def call(*arguments: str, runs: Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"UNROLLED_RUNS": str(runs), "PYTHONPATH": str(REPOSITORY)}
-    command = [sys.executable, "-m", "pipelines", *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+def classify(arguments: list[str]) -> None:
+    commands.answer("classify", arguments)
 
 
 def test_exported_equals_in_memory(trained_run: Run, tmp_path: Path, answer_elsewhere: Callable[..., Any]) -> None:
     model = export_run(trained_run, tmp_path / "exports")
-    assert model == tmp_path / "exports" / "nlp-opinions" / "1"
+    assert model == tmp_path / "exports" / "nlp-tiny" / "1"
     classifier = load_model(trained_run)
     probabilities, ratings = read_texts(classifier, TEXTS)
     program = "answer = [plain(ask('serving_default', {'text': texts})) for texts in request]"
@@ -153,7 +148,7 @@ def test_the_latest_run_is_exported_and_answers(
     latest: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     commands.export(["sentiment", "--folder", str(tmp_path / "exports")])
-    folder = tmp_path / "exports" / "nlp-opinions"
+    folder = tmp_path / "exports" / "nlp-tiny"
     assert f"Wrote {folder / '1'} (SavedModel" in capsys.readouterr().out
     printed = []
     for arguments in (["so lovely", "awful"], ["so lovely", "awful", "--run", str(folder)]):
@@ -163,25 +158,25 @@ def test_the_latest_run_is_exported_and_answers(
 
 
 @pytest.mark.slow
-def test_commands_on_a_small_table(table: Path, tmp_path: Path) -> None:
-    runs = tmp_path / "runs"
+def test_commands_on_a_small_table(
+    table: Path, there: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], refused: Callable
+) -> None:
+    monkeypatch.setenv("UNROLLED_RUNS", str(there / "runs"))
     data = ["--data.path", str(table), "--data.text", "review", "--data.label", "stars"]
     small = ["--network.units", "8", "--network.embedding", "8", "--network.pieces", "50", "--training.epochs", "1"]
-    trained = call("train", "sentiment", "own-sentiment", *data, *small, "--evaluate", runs=runs, folder=tmp_path)
-    assert trained.returncode == 0, trained.stderr
-    assert "Learning bad, fine, great from texts" in trained.stdout and "logistic regression" in trained.stdout
-    for command, wanted in (
-        (("evaluate", "sentiment", "--split", "validation"), "report-validation.html"),
-        (("classify", "so lovely", "awful"), "Classified 2 texts with"),
-        (("export", "sentiment"), "nlp-own-sentiment/1 (SavedModel"),
+    commands.train(["sentiment", "own-sentiment", *data, *small, "--evaluate"])
+    printed = capsys.readouterr().out
+    assert "Learning bad, fine, great from texts" in printed and "logistic regression" in printed
+    for command, arguments, expected in (
+        (commands.evaluate, ["sentiment", "--split", "validation"], "report-validation.html"),
+        (classify, ["so lovely", "awful"], "Classified 2 texts with"),
+        (commands.export, ["sentiment"], "nlp-own-sentiment/1 (SavedModel"),
     ):
-        done = call(*command, runs=runs, folder=tmp_path)
-        assert done.returncode == 0, done.stderr
-        assert wanted in done.stdout + done.stderr
-    for command, message in (
-        (("classify",), "There is no text"),
-        (("train", "sentiment", "own-sentiment"), "data.path: texts of your own are wanted"),
-        (("train", "sentiment", "own-sentiment", *data[:3], "revew", *data[4:]), "did you mean 'review'"),
+        command(arguments)
+        assert expected in "".join(capsys.readouterr())
+    for command, arguments, message in (
+        (classify, [], "There is no text"),
+        (commands.train, ["sentiment", "own-sentiment"], "data.path: texts of your own are wanted"),
+        (commands.train, ["sentiment", "own-sentiment", *data[:3], "revew", *data[4:]], "did you mean 'review'"),
     ):
-        done = call(*command, runs=runs, folder=tmp_path)
-        assert done.returncode == 1 and message in done.stderr and "Traceback" not in done.stderr
+        assert message in refused(command, arguments)

@@ -9,7 +9,7 @@ import pytest
 from pipelines.configuration import ConfigurationError
 from pipelines.nlp.sentiment import data
 from pipelines.nlp.sentiment.sources import DataConfiguration, open_source
-from pipelines.nlp.sentiment.splitting import SPLITS
+from pipelines.nlp.splits import SPLITS
 from pipelines.nlp.text_files import TextDataError
 
 WriteTable = Callable[..., Path]

@@ -7,7 +7,8 @@ import pytest
 
 from pipelines.nlp.sentiment import data
 from pipelines.nlp.sentiment.sources import DataConfiguration, divided
-from pipelines.nlp.sentiment.splitting import SPLITS, Example
+from pipelines.nlp.sentiment.splitting import Example
+from pipelines.nlp.splits import SPLITS
 
 NOTICE = (
     "This message and its attachments are confidential and meant for the addressee alone; whoever receives it by "

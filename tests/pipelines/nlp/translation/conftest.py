@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from pipelines.nlp.translation.config import PRESETS, TranslationConfiguration
-from pipelines.nlp.translation.train import train
 from pipelines.runs import Run
 
 WORDS = {
@@ -88,9 +87,6 @@ def experiment(pair_files: tuple[Path, Path]) -> Callable[..., TranslationConfig
 
 
 @pytest.fixture(scope="session")
-def trained_run(experiment: Callable[..., TranslationConfiguration], runs_folder: Path) -> Run:
+def trained_run(experiment: Callable[..., TranslationConfiguration], train_tiny: Callable[..., Run]) -> Run:
     """A finished run, trained on the numbers."""
-    configuration = experiment()
-    run = Run.create("nlp", "numbers", configuration, runs_folder)
-    train(run, configuration)
-    return run
+    return train_tiny(experiment())

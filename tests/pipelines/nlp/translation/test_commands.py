@@ -71,7 +71,7 @@ def test_json_has_one_object_a_line_and_nothing_else(there: Path, capsys: Captur
 def test_an_export_translates_as_its_run_does(trained_run: Run, there: Path, capsys: Capture) -> None:
     export_run(trained_run)
     printed = []
-    for place, source in enumerate((trained_run.folder, Path("exports/nlp-numbers"))):
+    for place, source in enumerate((trained_run.folder, Path("exports/nlp-tiny"))):
         picture = f"attention-{place}.png"
         translate(["Two and one.", "One.", "--run", str(source), "--beam_width", "3", "--attention", picture])
         printed.append(capsys.readouterr().out)
@@ -146,7 +146,7 @@ def test_evaluation_writes_table_page_and_pictures(there: Path, trained_run: Run
     printed = capsys.readouterr().out
     assert f"Wrote {trained_run.folder}/evaluation.json and report.html" in printed
     assert f"Next: open {trained_run.folder}/report.html in a browser" in printed
-    assert 'unrolled export nlp; unrolled translate "In the beginning"' in printed
+    assert 'unrolled export translation; unrolled translate "In the beginning"' in printed
     content = trained_run.read_json("evaluation.json")
     assert content["split"] == "test"
     rows = {row["name"]: row["metrics"] for row in content["rows"]}
@@ -191,7 +191,7 @@ def test_another_data_set_is_evaluated_under_a_name_of_its_own(
 
 def test_exported_equals_in_memory(trained_run: Run, tmp_path: Path, answer_elsewhere: Callable[..., Any]) -> None:
     model = export_run(trained_run, tmp_path / "exports")
-    assert model == tmp_path / "exports" / "nlp-numbers" / "1"
+    assert model == tmp_path / "exports" / "nlp-tiny" / "1"
     requests = [("serving_default", {"text": texts}) for texts in (TEXTS, TEXTS[::-1], TEXTS[1:2], [])]
     requests += [("beam_search", {"text": TEXTS, "beam_width": width}) for width in (2, 1)]
     requests.append(("attention", {"text": TEXTS[:2], "translation": ["Dos.", "Nueve y uno."]}))
@@ -240,8 +240,8 @@ except tf.errors.InvalidArgumentError as error:
 def test_export_says_what_it_wrote(there: Path, capsys: Capture) -> None:
     commands.export(["translation"])
     printed = capsys.readouterr().out
-    assert "Wrote exports/nlp-numbers/1 " in printed and "--model_name=nlp " in printed
-    files = {path.name for path in (there / "exports" / "nlp-numbers" / "1").rglob("*")}
+    assert "Wrote exports/nlp-tiny/1 " in printed and "--model_name=nlp " in printed
+    files = {path.name for path in (there / "exports" / "nlp-tiny" / "1").rglob("*")}
     assert {"saved_model.pb", "model_card.md", "tf_serving_warmup_requests"} <= files
 
 

@@ -10,7 +10,6 @@ import pytest
 
 from pipelines.runs import Run
 from pipelines.video.clip_classes.config import ClipClassesConfiguration
-from pipelines.video.clip_classes.train import train
 
 SIDE = 16
 
@@ -98,9 +97,14 @@ def corpus(make_corpus: Callable[..., Path], tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture(scope="session")
-def trained_run(corpus: Path, runs_folder: Path, session_cache: Path) -> Run:
+def experiment(corpus: Path) -> Callable[..., ClipClassesConfiguration]:
+    """`tiny_configuration` of the corpus."""
+    return partial(tiny_configuration, corpus)
+
+
+@pytest.fixture(scope="session")
+def trained_run(
+    experiment: Callable[..., ClipClassesConfiguration], train_tiny: Callable[..., Run], session_cache: Path
+) -> Run:
     """A finished run, trained on the corpus."""
-    configuration = tiny_configuration(corpus)
-    run = Run.create("video", "directions", configuration, runs_folder)
-    train(run, configuration)
-    return run
+    return train_tiny(experiment(), session_cache)

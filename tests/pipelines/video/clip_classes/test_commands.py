@@ -17,35 +17,18 @@ from pipelines.video.clip_classes.config import ClipClassesConfiguration
 from pipelines.video.clip_classes.evaluate import evaluate as evaluate_run
 from pipelines.video.clip_classes.trained import Classified
 
-
-@pytest.fixture(autouse=True)
-def there(trained_run: Run, runs_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to work in, and the trained run as the latest."""
-    monkeypatch.setenv("UNROLLED_RUNS", str(runs_folder))
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("there")
 
 
 def predict(arguments: list[str]) -> None:
     commands.answer("predict-video", arguments)
 
 
-def refused(command: Callable[[list[str]], None], arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    """The message of a command that a user must mend."""
-    with pytest.raises(SystemExit) as stopped:
-        commands.main(lambda _: command(arguments))
-    assert stopped.value.code == 1
-    message = capsys.readouterr().err
-    assert message.startswith("Error: ") and "Traceback" not in message
-    return message
-
-
 def test_evaluation_writes_table_answers_and_page(trained_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     commands.evaluate(["clip-classes"])
     printed = capsys.readouterr().out
     assert f"Wrote {trained_run.folder}/evaluation.json" in printed
-    assert "unrolled export video; unrolled predict-video clip.mp4" in printed
+    assert "unrolled export clip-classes; unrolled predict-video clip.mp4" in printed
     assert "Training the baseline single frame, 20 steps" in printed
 
     content = trained_run.read_json("evaluation.json")
@@ -131,8 +114,8 @@ def test_the_telling_clips_are_the_surest_and_the_worst() -> None:
 def test_export_says_what_it_wrote(trained_run: Run, there: Path, capsys: pytest.CaptureFixture[str]) -> None:
     commands.export(["clip-classes"])
     printed = capsys.readouterr().out
-    assert "Wrote exports/video-directions/1" in printed and "tensorflow_model_server" in printed
-    assert (there / "exports/video-directions/1/model_card.md").exists()
+    assert "Wrote exports/video-tiny/1" in printed and "tensorflow_model_server" in printed
+    assert (there / "exports/video-tiny/1/model_card.md").exists()
 
 
 def test_prediction_prints_the_classes_over_time(
@@ -152,23 +135,21 @@ def test_prediction_prints_the_classes_over_time(
 
 
 def test_what_cannot_be_predicted_is_named(
-    there: Path, move: Callable, save_clip: Callable, capsys: pytest.CaptureFixture[str]
+    there: Path, move: Callable, save_clip: Callable, refused: Callable[..., str]
 ) -> None:
-    assert "There is nothing to look at" in refused(predict, [], capsys)
-    assert "missing.avi does not exist" in refused(predict, ["missing.avi"], capsys)
+    assert "There is nothing to look at" in refused(predict, [])
+    assert "missing.avi does not exist" in refused(predict, ["missing.avi"])
     (there / "zero.mp4").write_bytes(b"")
-    assert "zero.mp4 is empty" in refused(predict, ["zero.mp4"], capsys)
+    assert "zero.mp4 is empty" in refused(predict, ["zero.mp4"])
     save_clip(there / "short.avi", move(True, 4, 0))
-    message = refused(predict, ["short.avi"], capsys)
+    message = refused(predict, ["short.avi"])
     assert "short.avi is shorter than a clip; expected 6 frames" in message and "Received: 4 frames" in message
 
 
-def test_evaluation_of_changed_classes_is_refused(
-    trained_run: Run, corpus: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_evaluation_of_changed_classes_is_refused(trained_run: Run, corpus: Path, refused: Callable[..., str]) -> None:
     text = corpus.read_text()
     try:
         corpus.write_text(text.replace(",left,", ",up,"))
-        assert "Expected left, right" in refused(commands.evaluate, ["clip-classes"], capsys)
+        assert "Expected left, right" in refused(commands.evaluate, ["clip-classes"])
     finally:
         corpus.write_text(text)

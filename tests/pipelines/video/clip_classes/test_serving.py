@@ -22,13 +22,13 @@ for name, inputs in request:
     try:
         if name == "stream":
             frames = tf.constant(inputs, tf.uint8)
-            state, answer = ask("initial_state", {"batch": len(inputs)}), []
+            state, answer = ask("initial_state", {"streams": [3] * len(inputs)}), []
             for frame in tf.unstack(frames, axis=1):
                 state = dict(ask("step", {"frame": frame, **state}))
                 answer.append(plain({key: state.pop(key) for key in ("label", "probabilities")}))
             answers.append(answer)
         elif name == "empty":  # clips of this shape, by all signatures
-            frames, state = tf.zeros(inputs, tf.uint8), ask("initial_state", {"batch": 0})
+            frames, state = tf.zeros(inputs, tf.uint8), ask("initial_state", {"streams": tf.zeros((0,), tf.int32)})
             asked = [ask("serving_default", {"frames": frames}), ask("padded", {"frames": frames, "lengths": []})]
             asked.append(ask("step", {"frame": frames[:, 0], **state}))
             answers.append([plain({key: each[key] for key in ("label", "probabilities")}) for each in asked])
@@ -47,7 +47,7 @@ def test_exported_equals_in_memory(
     answer_elsewhere: Callable[..., Any],
 ) -> None:
     model = export_run(trained_run, tmp_path / "exports")
-    assert model == tmp_path / "exports" / "video-directions" / "1"
+    assert model == tmp_path / "exports" / "video-tiny" / "1"
     classifier = load_model(trained_run)
     frames = np.stack([move(True, 9, 501), move(False, 9, 502)])[..., np.newaxis]
     padded = frames.copy()
@@ -96,7 +96,9 @@ def test_exported_stream_equals_the_whole(recurrent: str, tmp_path: Path, answer
         network={"recurrent": recurrent, "layers": 2, "units": 6, "filters": 3, "stages": 2, "differences": False},
     )
     classifier = build(configuration, ("a", "b", "ž"))
-    warmup = [WarmupRequest("initial_state", {"batch": 1})]
+    clip = np.zeros((1, 2, 8, 8, 3), np.uint8)
+    warmup = [WarmupRequest("serving_default", {"frames": clip}), WarmupRequest("initial_state", {"streams": [0]})]
+    warmup += [WarmupRequest("padded", {"frames": clip, "lengths": [1]}), WarmupRequest("step", {"frame": clip[:, 0]})]
     concrete = {name: signature.concrete() for name, signature in signatures(classifier).items()}
     model = export(classifier, concrete, "stream", "# Card", warmup, tmp_path / "exports")
     frames = np.random.default_rng(0).integers(0, 256, (2, 6, 8, 8, 3), np.uint8)

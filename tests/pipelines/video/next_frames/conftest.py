@@ -10,7 +10,6 @@ import pytest
 
 from pipelines.runs import Run
 from pipelines.video.next_frames.config import NextFramesConfiguration
-from pipelines.video.next_frames.train import train
 
 SIDE = 16
 
@@ -89,9 +88,14 @@ def corpus(make_corpus: Callable[..., Path], tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture(scope="session")
-def trained_run(corpus: Path, runs_folder: Path, session_cache: Path) -> Run:
+def experiment(corpus: Path) -> Callable[..., NextFramesConfiguration]:
+    """`tiny_configuration` of the corpus."""
+    return partial(tiny_configuration, corpus)
+
+
+@pytest.fixture(scope="session")
+def trained_run(
+    experiment: Callable[..., NextFramesConfiguration], train_tiny: Callable[..., Run], session_cache: Path
+) -> Run:
     """A finished run, trained on the corpus."""
-    configuration = tiny_configuration(corpus)
-    run = Run.create("video", "drift", configuration, runs_folder)
-    train(run, configuration)
-    return run
+    return train_tiny(experiment(), session_cache)

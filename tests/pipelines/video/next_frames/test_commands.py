@@ -22,28 +22,11 @@ from pipelines.video.next_frames.data import DataConfiguration
 from pipelines.video.next_frames.scoring import METRICS, score
 from pipelines.video.next_frames.trained import load_model
 
-
-@pytest.fixture(autouse=True)
-def there(trained_run: Run, runs_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to work in, and the trained run as the latest."""
-    monkeypatch.setenv("UNROLLED_RUNS", str(runs_folder))
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("there")
 
 
 def predict(arguments: list[str]) -> None:
     commands.answer("predict-video", arguments)
-
-
-def refused(command: Callable[[list[str]], None], arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    """The message of a command that a user must mend."""
-    with pytest.raises(SystemExit) as stopped:
-        commands.main(lambda _: command(arguments))
-    assert stopped.value.code == 1
-    message = capsys.readouterr().err
-    assert message.startswith("Error: ") and "Received: " in message and "Traceback" not in message
-    return message
 
 
 def frames_of(path: Path) -> np.ndarray:
@@ -74,7 +57,7 @@ def test_training_says_what_it_wrote_and_what_comes_next(
     printed, run = capsys.readouterr().out, Run.latest("video")
     assert "Videos: 8 train, 2 validation, 2 test." in printed
     assert f"Wrote {run.folder}" in printed
-    assert "unrolled evaluate video, unrolled export video, unrolled predict-video clip.mp4" in printed
+    assert "unrolled evaluate next-frames, unrolled export next-frames, unrolled predict-video clip.mp4" in printed
     assert run.read_json("configuration.json")["task"] == "next_frames"
     assert {"loss", *(f"validation_{metric}" for metric in METRICS)} <= run.history()[0].keys()
 
@@ -84,7 +67,7 @@ def test_evaluation_writes_table_page_and_film(trained_run: Run, capsys: pytest.
     printed = capsys.readouterr().out
     assert "Forecast 2 of 2 clips" in printed
     assert f"Wrote {trained_run.folder}/evaluation.json and report.html" in printed
-    assert "unrolled export video; unrolled predict-video clip.mp4" in printed
+    assert "unrolled export next-frames; unrolled predict-video clip.mp4" in printed
 
     content = trained_run.read_json("evaluation.json")
     assert (content["split"], content["examples"]) == ("test", 2)
@@ -160,8 +143,8 @@ def test_page_has_a_row_for_each_video_if_they_are_few() -> None:
 def test_export_says_what_it_wrote(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
     commands.export(["next-frames"])
     printed = capsys.readouterr().out
-    assert "Wrote exports/video-drift/1" in printed and "tensorflow_model_server" in printed
-    assert (there / "exports/video-drift/1/model_card.md").exists()
+    assert "Wrote exports/video-tiny/1" in printed and "tensorflow_model_server" in printed
+    assert (there / "exports/video-tiny/1/model_card.md").exists()
 
 
 def test_prediction_writes_films_of_what_was_given_and_what_comes(
@@ -193,11 +176,11 @@ def test_prediction_writes_films_of_what_was_given_and_what_comes(
 
 @pytest.mark.parametrize("ending", ["mp4", "gif"])
 def test_a_film_that_is_there_is_not_overwritten(
-    ending: str, there: Path, drift: Callable, save_clip: Callable, capsys: pytest.CaptureFixture[str]
+    ending: str, there: Path, drift: Callable, save_clip: Callable, refused: Callable[..., str]
 ) -> None:
     save_clip(there / "a.avi", drift(0))
     (there / f"a-future.{ending}").write_text("mine")
-    message = refused(predict, ["a.avi"], capsys)
+    message = refused(predict, ["a.avi"])
     assert "not overwritten" in message and "--output films" in message and f"Received: a-future.{ending}" in message
     assert (there / f"a-future.{ending}").read_text() == "mine"
     assert len(list(there.glob("a-future.*"))) == 1
@@ -226,23 +209,23 @@ def test_prediction_goes_on_with_images_and_several_videos(
 
 
 def test_what_cannot_be_predicted_is_named_and_nothing_is_written(
-    there: Path, drift: Callable, save_clip: Callable, capsys: pytest.CaptureFixture[str]
+    there: Path, drift: Callable, save_clip: Callable, refused: Callable[..., str]
 ) -> None:
     whole = save_clip(there / "whole.avi", drift(0)).read_bytes()
-    assert "Name one: unrolled predict-video clip.mp4" in refused(predict, [], capsys)
-    message = refused(predict, ["whole.avi", "missing.mp4"], capsys)
+    assert "Name one: unrolled predict-video clip.mp4" in refused(predict, [])
+    message = refused(predict, ["whole.avi", "missing.mp4"])
     assert "missing.mp4 does not exist" in message and "Correct the path" in message
     (there / "zero.mp4").write_bytes(b"")
     (there / "noise.mp4").write_bytes(np.random.default_rng(0).bytes(5000))
     (there / "cut.avi").write_bytes(whole[: len(whole) // 2])
     for name, said in (("zero.mp4", "is empty"), ("noise.mp4", "cannot be opened"), ("cut.avi", "truncated")):
-        message = refused(predict, ["whole.avi", name], capsys)
+        message = refused(predict, ["whole.avi", name])
         assert name in message and said in message and "Restore or convert it" in message
     save_clip(there / "short.avi", drift(0, 4))
-    message = refused(predict, ["whole.avi", "short.avi"], capsys)
+    message = refused(predict, ["whole.avi", "short.avi"])
     assert "short.avi is too short" in message and "watches 5 frames" in message and "Give a longer video" in message
     assert "Received: 4 frames" in message
     save_clip(there / "other" / "whole.avi", drift(1))
-    message = refused(predict, ["whole.avi", "other/whole.avi"], capsys)
+    message = refused(predict, ["whole.avi", "other/whole.avi"])
     assert "would have one name" in message and "--output" in message and "whole-future" in message
     assert not list(there.rglob("*-future.*"))

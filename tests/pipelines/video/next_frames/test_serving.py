@@ -36,7 +36,7 @@ def test_exported_equals_in_memory(
     trained_run: Run, drift: Callable[..., np.ndarray], tmp_path: Path, answer_elsewhere: Callable[..., Any]
 ) -> None:
     model = export_run(trained_run, tmp_path / "exports")
-    assert model == tmp_path / "exports" / "video-drift" / "1"
+    assert model == tmp_path / "exports" / "video-tiny" / "1"
     forecaster = load_model(trained_run)
     clips = np.stack([drift(seed, 9) for seed in range(500, 507)])[..., np.newaxis]
     watched = clips[:2, :5]
@@ -77,7 +77,15 @@ def test_other_networks_are_exported_whole(
     frames = np.random.default_rng(0).integers(0, 256, (3, 4, 16, 24, 3), np.uint8)
     concrete = {name: each.concrete() for name, each in signatures(forecaster, configuration.data).items()}
     model = export(
-        forecaster, concrete, "other", "# Card", [WarmupRequest("serving_default", {"frames": frames})], tmp_path
+        forecaster,
+        concrete,
+        "other",
+        "# Card",
+        [
+            WarmupRequest("serving_default", {"frames": frames}),
+            WarmupRequest("roll_out", {"frames": frames, "length": [3] * 3}),
+        ],
+        tmp_path,
     )
     _, (answer,) = answer_elsewhere(model, [(frames.tolist(), frames.shape)], SERVER)
     np.testing.assert_allclose(answer["future"], as_uint8(forecaster.forecast(frames, 2)), atol=1)

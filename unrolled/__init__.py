@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from unrolled_installation import check_packages
 
-check_packages("models", "data", "pipelines")
+check_packages("models", "data", "pipelines", "serving")
 
 from models import (  # noqa: E402  (an error about another `models` comes first)
     GRU,
@@ -45,6 +45,7 @@ __all__ = [
     "SimpleRNN",
     "SpatiotemporalLSTM",
     "Stack",
+    "connect",
     "load",
     "tasks",
     "train",
@@ -55,9 +56,9 @@ def load(source: str | Path) -> Any:
     """Returns the predictor of a trained model. It stays ready, and answers batches.
 
     A predictor gives the same answers from a run and from its export. Its method is the task's verb: `transcribe`
-    (speech), `forecast` (series), `classify` (sentiment, clip-classes), `generate` (language-model), `translate`
-    (translation), `predict` (next-frames). Where the model streams, `stream()` returns an object with `feed` and
-    `finish`.
+    (speech), `forecast` (series), `classify` (sentiment, clip-classes), `generate` (language-model), `tag` (tagging),
+    `translate` (translation), `predict` (next-frames). Where the model streams, `stream()` returns an object with
+    `feed` and `finish`.
 
     Args:
         source: the name of a task, for its latest run; the folder of a run; or that of an export, where
@@ -76,6 +77,26 @@ def load(source: str | Path) -> Any:
     from pipelines import predictors
 
     return predictors.load(source)
+
+
+def connect(url: str, model: str = "", token: str = "") -> Any:
+    """Returns the predictor of a model that `unrolled serve` serves: the same methods as `load` returns, streams too.
+
+    Args:
+        url: of the server, `http://127.0.0.1:8501`; or of a model on it, `…/v1/models/NAME`.
+        model: its name. Default: the only one.
+        token: that the server asks for, if it does.
+
+    Raises:
+        RunError: the server cannot be reached, refuses the token, or has no such model.
+
+    Example::
+
+        unrolled.connect("http://127.0.0.1:8501", "nlp-sentiment").classify("A quiet film that stays with you.")
+    """
+    from serving import client
+
+    return client.connect(url, model, token)
 
 
 def train(

@@ -1,0 +1,166 @@
+"""The user's files of tagged words: columns (CoNLL), CoNLL-U, and JSON lines of words with tags or texts with spans."""
+
+import re
+import reprlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pipelines.json_lines import json_object
+from pipelines.nlp.text_files import TextDataError, lines_of, plain_suffix, read_text
+from pipelines.nlp.texts import listed
+from pipelines.nlp.words import Words
+
+WORDS = ("words", "tokens", "text")  # JSON's usual keys
+TAGS = ("tags", "ner_tags", "pos_tags", "upos", "labels", "spans", "entities", "label")
+UNTAGGED = ""  # the tag of a word that has none: it is read, and neither learned nor judged
+OUTSIDE = "O"
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 120
+
+
+class Sentence(NamedTuple):
+    """Words and the tag of each; `where` they are, such as a file and a line."""
+
+    where: str
+    words: tuple[str, ...]
+    tags: tuple[str, ...]
+
+
+def read_sentences(words: str, tags: str, encoding: str, notes: list[str], path: Path) -> list[Sentence]:
+    """Returns the sentences of a file, whose form is told by its ending and its first lines.
+
+    Args:
+        words: number of the column of the words, or JSON's key; "": the usual one.
+        tags: likewise, of the tags or spans.
+        encoding: as of `read_text`.
+        notes: gets a line on what is read in another way than it is written.
+        path: the file, also gzipped.
+
+    Raises:
+        TextDataError: the file cannot be read, or a row has not what it needs.
+    """
+    content = read_text(path, encoding)
+    is_json = plain_suffix(path).startswith((".json", ".ndjson")) or content.lstrip().startswith("{")
+    found = [*(_json_sentences if is_json else _column_sentences)(path, content, words, tags, notes)]
+    if not found:
+        raise _error(str(path), "words with their tags", "Fill it, or give another file", content)
+    return found
+
+
+def _column_sentences(path: Path, content: str, words: str, tags: str, notes: list[str]) -> Iterator[Sentence]:
+    separator = "\t" if "\t" in content else None
+    rows = [line.split(separator) if line.strip() else [] for line in lines_of(content)]
+    is_universal = plain_suffix(path) == ".conllu" or any(len(row) == 10 and row[0] == "1" for row in rows)
+    columns = (
+        words or ("2" if is_universal else "1"),
+        tags or ("4" if is_universal else str(max(map(len, rows), default=2))),
+    )
+    if not all(column.isdecimal() and int(column) for column in columns):
+        raise _error(str(path), "numbers of columns, from 1", "Correct --data.words or --data.tags", columns)
+    word, tag = (int(column) - 1 for column in columns)
+    known = {row[tag] for row in rows if len(row) > tag and row[0] != "#"}
+    found: list[tuple[str, str]] = []
+    comments: list[str] = []
+    start = ""
+    for number, row in enumerate([*rows, []], start=1):
+        where = f"{path}, line {number}"
+        if row and row[0].startswith("#") and not found and (is_universal or row[tag:] == [] or row[tag] not in known):
+            comments.append(where)
+        elif row and (row[0] == "-DOCSTART-" or (is_universal and not row[0].isdecimal())):
+            continue  # in CoNLL-U a word of several, whose parts follow, or one that is not written
+        elif row:
+            if len(row) <= max(word, tag) or not row[word].strip():
+                wanted = f"a word in column {word + 1} and its tag in column {tag + 1}"
+                raise _error(where, wanted, "Correct the row, or name the columns: --data.words, --data.tags", row)
+            start = start if found else where
+            found.append((row[word], UNTAGGED if is_universal and row[tag] == "_" else row[tag]))
+        elif found:
+            yield Sentence(start, *zip(*found, strict=True))
+            found = []
+    if comments and not is_universal:
+        notes.append(f"Lines that begin with # were taken for comments: {listed(comments, '; ')}")
+
+
+def _json_sentences(path: Path, content: str, words: str, tags: str, notes: list[str]) -> Iterator[Sentence]:
+    rows: list[tuple[str, Any, Any]] = []
+    for number, line in enumerate(lines_of(content), start=1):
+        if line.strip():
+            where = f"{path}, line {number}"
+            values = json_object(line, where, TextDataError)
+            rows.append((where, _value(values, words, WORDS, where), _value(values, tags, TAGS, where)))
+    texts = [text for _, text, _ in rows if isinstance(text, str)]
+    divided = zip(*(part.to_list() for part in Words([], 1).divide(texts)), strict=True) if texts else iter(())
+    changed: list[str] = []
+    for where, text, labels in rows:
+        if isinstance(text, str):
+            own, starts, ends = next(divided)
+            yield Sentence(
+                where, tuple(each.decode() for each in own), _tags(where, text, labels, starts, ends, changed)
+            )
+        elif len(text) != len(labels) or not all(isinstance(each, str) and each.strip() for each in text):
+            raise _error(where, "a tag for each word", "Correct the row", f"{len(text)} words, {len(labels)} tags")
+        elif text:
+            yield Sentence(where, tuple(text), tuple(UNTAGGED if each is None else str(each) for each in labels))
+    if changed:
+        notes.append(f"Spans that overlap another or cut a word were taken for the whole word: {listed(changed, '; ')}")
+
+
+def _value(values: dict[str, Any], key: str, usual: Sequence[str], where: str) -> Any:
+    found = next((values[name] for name in ([key] if key else usual) if name in values), None)
+    if not isinstance(found, list | str):
+        wanted = f"a text or a list under {key or ' or '.join(usual)}"
+        raise _error(where, wanted, "Name the keys: --data.words, --data.tags", ", ".join(values))
+    if re.search("[\ud800-\udfff]", "".join(map(str, found))):
+        raise _error(where, "whole characters, no half of a surrogate pair", "Correct it", found)
+    return found
+
+
+def _tags(where: str, text: str, spans: Any, starts: list[int], ends: list[int], changed: list[str]) -> tuple[str, ...]:
+    """Returns the tags of words that begin and end at these characters of a text: B- and I- in a span, O outside."""
+    tags = [OUTSIDE] * len(starts)
+    for span in spans:
+        parts = [span.get(key) for key in ("start", "end", "label")] if isinstance(span, dict) else span
+        start, end, label = parts if isinstance(parts, list) and len(parts) == 3 else (0, 0, "")
+        if not (isinstance(start, int) and isinstance(end, int) and 0 <= start < end <= len(text) and label):
+            raise _error(where, "spans [start, end, label] in the text, in characters", "Correct the span", span)
+        inside = [place for place in range(len(starts)) if starts[place] < end and ends[place] > start]
+        if not inside or starts[inside[0]] < start or ends[inside[-1]] > end or {tags[i] for i in inside} != {OUTSIDE}:
+            changed.append(f"{where} ({text[start:end]!r})")
+        for place in inside:
+            tags[place] = f"{'B' if place == inside[0] else 'I'}-{label}"
+    return tuple(tags)
+
+
+def spans_of(tags: Sequence[str], known: Sequence[str]) -> list[tuple[int, int, str]]:
+    """Returns the spans of a sentence: first word, last word, label.
+
+    Tags of spans are O outside, and B-, I-, E-, S- (also L-, U-) and the label inside; an I- or E- that continues
+    nothing begins a span. Where the known tags are others, such as parts of speech, each word is a span.
+
+    Example:
+        >>> spans_of(["B-PER", "I-PER", "O", "I-LOC"], ["B-PER", "I-PER", "O", "I-LOC"])
+        [(0, 1, 'PER'), (3, 3, 'LOC')]
+        >>> spans_of(["at", "nn"], ["at", "nn", "vb"])
+        [(0, 0, 'at'), (1, 1, 'nn')]
+    """
+    if not has_spans(known):
+        return [(place, place, tag) for place, tag in enumerate(tags) if tag]
+    spans: list[tuple[int, int, str]] = []
+    is_open = False
+    for place, (part, _, label) in enumerate(tag.partition("-") for tag in tags):
+        if label:
+            continues = is_open and part not in "BSU" and spans[-1][2] == label
+            first = spans.pop()[0] if continues else place
+            spans.append((first, place, label))
+        is_open = bool(label) and part not in "ESLU"
+    return spans
+
+
+def has_spans(tags: Sequence[str]) -> bool:
+    """Whether tags are those of spans: O, and others that are B-, I-, E-, S-, L- or U- and a label."""
+    return OUTSIDE in tags and all(re.fullmatch("[BIESLU]-.+", tag) for tag in tags if tag != OUTSIDE)
+
+
+def _error(where: str, expected: str, remedy: str, received: Any) -> TextDataError:
+    return TextDataError(f"{where}: expected {expected}. {remedy}. Received: {_SHORT.repr(received)}")

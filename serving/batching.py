@@ -1,0 +1,125 @@
+"""Batches of concurrent requests: while one is computed, those that come wait for the next."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Hashable
+from concurrent.futures import Executor
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.eager.cancellation import CancellationManager, CancellationManagerContext
+
+from serving.messages import Arrays, RequestError
+
+Ask = Callable[..., Arrays]
+
+
+class Waiting(NamedTuple):
+    """A request that waits for its batch."""
+
+    inputs: Arrays
+    rows: int
+    answer: asyncio.Future
+
+
+class Batcher:
+    """Asks a model for several requests at once.
+
+    A batch begins as soon as a worker is free, so that a lone request never waits; the more come, the larger the
+    batches. If a batch fails, each of its requests is asked alone, so that a bad one harms no other. TensorFlow's own
+    `nondifferentiable_batch_function` is as fast, but there a bad request fails the whole batch.
+
+    Args:
+        executor: computes.
+        workers: batches at once.
+        most_rows: of a batch.
+        seconds: that a batch may take; then it is cancelled.
+        report: is told the rows of each batch.
+    """
+
+    def __init__(
+        self, executor: Executor, workers: int, most_rows: int, seconds: float, report: Callable[[int], None]
+    ) -> None:
+        self._executor, self._most_rows, self._seconds, self._report = executor, most_rows, seconds, report
+        self._free = asyncio.Semaphore(workers)
+        self._waiting: dict[Hashable, list[Waiting]] = defaultdict(list)
+
+    async def __call__(self, ask: Ask, key: Hashable, inputs: Arrays) -> Arrays:
+        """Returns the answer to a request.
+
+        Args:
+            ask: the model's signature, which takes inputs by name.
+            key: requests of the same key, and of the same shapes but for their rows, share batches; None: with none.
+            inputs: arrays (rows, …) by name.
+
+        Raises:
+            RequestError: it took too long.
+            tf.errors.OpError: the graph refuses the inputs.
+        """
+        if key is None:
+            async with self._free:
+                return await self._ask(ask, inputs)
+        rows = len(next(iter(inputs.values())))
+        request = Waiting(inputs, rows, asyncio.get_running_loop().create_future())
+        shapes = tuple((name, array.shape[1:]) for name, array in inputs.items())
+        waiting = self._waiting[key, shapes]
+        waiting.append(request)
+        if len(waiting) == 1:  # the first calls for a worker, which takes all that wait when it comes
+            task = asyncio.create_task(self._work(ask, (key, shapes)))
+            task.add_done_callback(lambda done: done.exception())
+        return await request.answer
+
+    async def _work(self, ask: Ask, key: Hashable) -> None:
+        while key in self._waiting:
+            async with self._free:
+                batch, rows = [], 0
+                waiting = self._waiting[key]
+                while waiting and (not batch or rows + waiting[0].rows <= self._most_rows):
+                    request = waiting.pop(0)
+                    if not request.answer.done():  # the client has not left
+                        batch.append(request)
+                        rows += request.rows
+                if not waiting:
+                    del self._waiting[key]
+                if batch:
+                    await self._answer(ask, batch)
+
+    async def _answer(self, ask: Ask, batch: list[Waiting]) -> None:
+        names = batch[0].inputs
+        joined = {name: np.concatenate([each.inputs[name] for each in batch]) for name in names}
+        try:
+            answer = await self._ask(ask, joined)
+        except Exception as error:
+            if len(batch) > 1:
+                for each in batch:
+                    await self._answer(ask, [each])
+            elif not batch[0].answer.done():
+                batch[0].answer.set_exception(error)
+            return
+        self._report(sum(each.rows for each in batch))
+        start = 0
+        for each in batch:
+            if not each.answer.done():
+                each.answer.set_result({name: array[start : start + each.rows] for name, array in answer.items()})
+            start += each.rows
+
+    async def _ask(self, ask: Ask, inputs: Arrays) -> Arrays:
+        cancellation = CancellationManager()
+
+        def compute() -> Arrays:
+            with CancellationManagerContext(cancellation):
+                return ask(**inputs)
+
+        loop = asyncio.get_running_loop()
+        late = loop.call_later(self._seconds, cancellation.start_cancel)
+        try:
+            return await loop.run_in_executor(self._executor, compute)
+        except tf.errors.CancelledError:
+            raise RequestError(
+                f"The answer took too long. Expected {self._seconds:g} seconds at most. Ask for less at once. "
+                "Received: no answer in time",
+                504,
+            ) from None
+        finally:
+            late.cancel()

@@ -1,0 +1,132 @@
+"""The predictors of a server's models: they ask over HTTP what they would ask a model on this machine."""
+
+import base64
+import http.client
+import json
+import tempfile
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.framework import types_pb2
+
+from pipelines import predictors
+from pipelines.runs import Run, RunError
+from pipelines.served import Served, as_tensor
+from serving.messages import answer_of, to_json
+
+
+class Connection:
+    """Asks a server.
+
+    Args:
+        url: what all paths are below.
+        token: that the server asks for; "": none.
+        seconds: that an answer may take.
+    """
+
+    def __init__(self, url: str, token: str = "", seconds: float = 120.0) -> None:
+        self._url, self._seconds = urlsplit(url), seconds
+        self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+
+    def ask(self, path: str, request: Any = None) -> Any:
+        """Returns the answer to a request, which is sent by POST if there is one.
+
+        Raises:
+            RunError: the server cannot be reached, or refuses the request.
+        """
+        try:
+            status, content = self._exchange(path, None if request is None else to_json(request))
+            answer = json.loads(content)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise RunError(
+                f"The server cannot be asked: {error}. Expected an answer from {self._url.geturl()}{path}. Start it: "
+                "unrolled serve; or correct the URL. Received: no answer"
+            ) from error
+        if status != 200:
+            raise RunError(f"The server refuses the request: {answer.get('error', '')} Received: status {status}")
+        return answer
+
+    def _exchange(self, path: str, body: bytes | None) -> tuple[int, bytes]:
+        kind = http.client.HTTPSConnection if self._url.scheme == "https" else http.client.HTTPConnection
+        with closing(kind(self._url.netloc, timeout=self._seconds)) as connection:
+            connection.request("GET" if body is None else "POST", self._url.path + path, body, self._headers)
+            response = connection.getresponse()
+            return response.status, response.read()
+
+
+class Remote(Served):
+    """The signatures of a model on a server that speaks TensorFlow Serving's REST format.
+
+    Args:
+        connection: to `http://HOST:PORT/v1/models/NAME`.
+
+    Raises:
+        RunError: the server cannot be reached, or has no such model.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__({})
+        self._connection = connection
+        signatures = connection.ask("/metadata")["metadata"]["signature_def"]["signature_def"]
+        self._inputs = {name: _specifications(each["inputs"]) for name, each in signatures.items()}
+        self._outputs = {name: _specifications(each["outputs"]) for name, each in signatures.items()}
+
+    def __call__(self, name: str, **inputs: Any) -> dict[str, np.ndarray]:
+        asked = {key: as_tensor(value, self._inputs[name][key]) for key, value in inputs.items()}
+        columns = _named(answer_of({key: each.numpy() for key, each in asked.items()}, is_rows=False)["outputs"], asked)
+        answer = self._connection.ask(":predict", {"signature_name": name, "inputs": columns})["outputs"]
+        outputs = self._outputs[name]
+        return {key: _array(value, outputs[key]) for key, value in _named(answer, outputs).items()}
+
+
+def connect(url: str, model: str = "", token: str = "") -> Any:
+    """Returns the predictor of a model on a server; see `unrolled.connect`."""
+    address = urlsplit(url if "//" in url else f"http://{url}")
+    base = f"{address.scheme}://{address.netloc}/v1/models"
+    name = model or address.path.removeprefix("/v1/models").strip("/")
+    if not name:
+        names = [each["name"] for each in Connection(base, token).ask("")["models"]]
+        if len(names) != 1:
+            raise RunError(
+                f"The server has {len(names)} models. Expected the name of one: {', '.join(names)}. Name it: "
+                f"connect(url, NAME). Received: {url!r}"
+            )
+        name = names[0]
+    connection = Connection(f"{base}/{quote(name)}", token)
+    files: Mapping[str, str] = connection.ask("/run")
+    with tempfile.TemporaryDirectory() as folder:
+        for file, text in files.items():
+            (Path(folder) / Path(file).name).write_text(text, encoding="utf-8")
+        return predictors.predictor(Run.open(folder), Remote(connection))
+
+
+def _named(columns: Any, kinds: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns columns by name; one alone comes without."""
+    return columns if len(kinds) != 1 else {next(iter(kinds)): columns}
+
+
+def _specifications(tensors: Mapping[str, Any]) -> dict[str, tf.TensorSpec]:
+    found = {}
+    for name, tensor in tensors.items():
+        sizes = [int(each["size"]) for each in tensor["tensor_shape"]["dim"]]
+        dtype = tf.as_dtype(types_pb2.DataType.Value(tensor["dtype"]))
+        found[name] = tf.TensorSpec([None if size < 0 else size for size in sizes], dtype, name)
+    return found
+
+
+def _array(value: Any, kind: tf.TensorSpec) -> np.ndarray:
+    is_text = kind.dtype == tf.string
+    array = np.array(_bytes(value) if is_text else value, object if is_text else kind.dtype.as_numpy_dtype)
+    rank = kind.shape.rank or array.ndim
+    return array if array.ndim == rank else array.reshape(*array.shape, *[0] * (rank - array.ndim))
+
+
+def _bytes(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_bytes(each) for each in value]
+    return base64.b64decode(value["b64"]) if isinstance(value, dict) else value.encode()

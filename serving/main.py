@@ -1,0 +1,43 @@
+"""Serves every export below a folder, on this machine alone unless told otherwise."""
+
+import logging
+import sys
+from collections.abc import Sequence
+
+from pipelines.configuration import ConfigurationError, parse_options
+from serving.options import ServeOptions
+from unrolled_installation import check_libraries
+
+LIBRARIES = ("starlette", "uvicorn", "websockets", "prometheus_client", "pandas")
+
+
+def serve(arguments: Sequence[str]) -> None:
+    """Runs the server until it is stopped: `[--folder exports] [--port 8501] …`."""
+    options = parse_options(ServeOptions, arguments, "unrolled serve", __doc__ or "")
+    check_libraries(LIBRARIES, "serve")
+    import uvicorn
+
+    from serving.application import Server
+
+    if (options.certificate is None) != (options.key is None):
+        raise ConfigurationError(
+            "TLS needs a certificate and its key. Expected both. Give --certificate and --key. Received: one of them"
+        )
+    if not options.folder.is_dir():
+        raise ConfigurationError(
+            f"There is no folder of exports. Expected {options.folder}/NAME/VERSION. Write one: unrolled export TASK; "
+            f"or name another: --folder. Received: {str(options.folder)!r}"
+        )
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    uvicorn.run(
+        Server(options).application(),
+        host=options.host,
+        port=options.port,
+        ssl_certfile=options.certificate,
+        ssl_keyfile=options.key,
+        ws_max_size=options.body_bytes,
+        timeout_graceful_shutdown=options.shutdown_seconds,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+    )

@@ -1,0 +1,232 @@
+"""Requests and answers in TensorFlow Serving's JSON: rows (`instances`) or columns (`inputs`)."""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+Arrays = dict[str, np.ndarray]
+
+_ASSERTION = re.compile(r"assertion failed: \[(?P<message>.*?)\] (?P<received>\[.*?\])(?=\n|\s*\[\[|$)", re.DOTALL)
+_NODES = re.compile(r"\{\{.*?\}\}\s*|\s*\[\[.*|\s*\[Op:.*|\s*name: .*")
+_TRACES = ("Graph execution error", "Detected at node", "<stack traces")
+
+
+class RequestError(ValueError):
+    """A request that is refused; the message names the field, and says what to do.
+
+    Attributes:
+        status: of HTTP.
+    """
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def parsed(body: bytes) -> dict[str, Any]:
+    """Returns a JSON object.
+
+    Raises:
+        RequestError: the bytes are something else.
+    """
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError) as error:  # of the text, its encoding, its numbers, or its depth
+        raise RequestError(f"The body is not JSON: {error}. Send an object. Received: {len(body)} bytes") from None
+    if not isinstance(value, dict):
+        raise RequestError(f"The body is no JSON object. Expected {{…}}. Received: {_short(value)}")
+    return value
+
+
+def inputs_of(request: Mapping[str, Any], kinds: Mapping[str, tf.TensorSpec], most_rows: int) -> tuple[Arrays, bool]:
+    """Returns the inputs of a signature as arrays, and whether they came by rows.
+
+    Args:
+        request: with `instances` or `inputs`.
+        kinds: the specification of each input.
+        most_rows: of a batch.
+
+    Raises:
+        RequestError: they do not fit; the message names the input.
+
+    Example:
+        >>> kinds = {"value": tf.TensorSpec([None], tf.float32)}
+        >>> inputs_of({"instances": [1, 2.5]}, kinds, 32), inputs_of({"inputs": {"value": [1]}}, kinds, 32)
+        (({'value': array([1. , 2.5], dtype=float32)}, True), ({'value': array([1.], dtype=float32)}, False))
+    """
+    if unknown := request.keys() - {"signature_name", "instances", "inputs"}:
+        raise RequestError(
+            f"The request has unknown fields. Expected signature_name, and instances or inputs. Remove them. "
+            f"Received: {', '.join(sorted(unknown))}"
+        )
+    if ("instances" in request) == ("inputs" in request):
+        raise RequestError(
+            "Expected either `instances`, a list of rows, or `inputs`, columns by name. Give one of them. "
+            f"Received: {'both' if 'inputs' in request else 'none'}"
+        )
+    is_rows = "instances" in request
+    columns = _columns_of_rows(request["instances"], kinds) if is_rows else _columns(request["inputs"], kinds)
+    if columns.keys() != kinds.keys():
+        missing, more = sorted(kinds.keys() - columns.keys()), sorted(columns.keys() - kinds.keys())
+        problem = f"lacks {', '.join(missing)}" if missing else f"has no input {', '.join(map(_short, more))}"
+        raise RequestError(
+            f"inputs: the signature or the request {problem}. Expected each of {', '.join(sorted(kinds))}. "
+            f"Received: {', '.join(sorted(columns)) or 'none'}"
+        )
+    arrays = {name: _array(name, columns[name], kind) for name, kind in kinds.items()}
+    rows = {name: len(array) for name, array in arrays.items() if _is_batched(kinds[name])}
+    if len(set(rows.values())) > 1:
+        received = ", ".join(f"{name}: {count}" for name, count in rows.items())
+        raise RequestError(f"Inputs have different numbers of rows. Expected as many of each. Received: {received}")
+    if rows and max(rows.values()) > most_rows:
+        raise RequestError(
+            f"The batch is too large. Expected {most_rows} rows at most. Send several requests. "
+            f"Received: {max(rows.values())}",
+            413,
+        )
+    return arrays, is_rows
+
+
+def answer_of(arrays: Mapping[str, np.ndarray], is_rows: bool) -> dict[str, Any]:
+    """Returns the answer as TensorFlow Serving gives it: `predictions` by rows, or `outputs` by columns.
+
+    Example:
+        >>> answer_of({"label": np.array([b"good"], object), "score": np.array([0.5])}, is_rows=True)
+        {'predictions': [{'label': 'good', 'score': 0.5}]}
+        >>> answer_of({"label": np.array([b"good"], object)}, is_rows=False)
+        {'outputs': ['good']}
+    """
+    columns = {name: _plain(array, name.endswith("_bytes")) for name, array in arrays.items()}
+    if not is_rows:
+        return {"outputs": columns if len(columns) != 1 else next(iter(columns.values()))}
+    rows = {len(array) if array.ndim else None for array in arrays.values()}
+    if len(rows) > 1 or None in rows:
+        raise RequestError("The outputs have no common rows. Ask with `inputs` instead. Received: instances")
+    if len(columns) == 1:
+        return {"predictions": next(iter(columns.values()))}
+    return {"predictions": [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]}
+
+
+def message_of(error: tf.errors.OpError) -> str:
+    """Returns what a graph refused, in its author's words.
+
+    Example:
+        >>> message_of(tf.errors.InvalidArgumentError(None, None, "assertion failed: [x: expected 1. Received:] [2]"))
+        'x: expected 1. Received: [2]'
+    """
+    text = str(error.message)
+    if found := _ASSERTION.search(text):
+        return f"{found['message']} {found['received']}"
+    lines = [_NODES.sub("", line).strip() for line in text.splitlines() if not line.startswith(_TRACES)]
+    cause = next((line for line in lines if line), "no reason")
+    return f"The model refuses the inputs. Its metadata has their types and shapes. Received: {cause}"
+
+
+def to_json(value: Any) -> bytes:
+    """Returns JSON; numbers that are none as `NaN`, as TensorFlow Serving writes them."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="backslashreplace")
+
+
+def _columns_of_rows(rows: Any, kinds: Mapping[str, tf.TensorSpec]) -> dict[str, Any]:
+    if not isinstance(rows, list) or not rows:
+        raise RequestError(f"instances: expected a list of rows, one at least. Received: {_short(rows)}")
+    named = [isinstance(row, dict) and row.keys() != {"b64"} for row in rows]
+    if not any(named):
+        return {_only(kinds): rows}
+    for number, row in enumerate(rows):
+        if not named[number] or row.keys() != rows[0].keys():
+            raise RequestError(
+                f"instances[{number}]: expected the same inputs by name as in the row before, "
+                f"{', '.join(sorted(map(str, rows[0])) if isinstance(rows[0], dict) else [])}. Received: {_short(row)}"
+            )
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def _columns(inputs: Any, kinds: Mapping[str, tf.TensorSpec]) -> dict[str, Any]:
+    return dict(inputs) if isinstance(inputs, dict) and inputs.keys() != {"b64"} else {_only(kinds): inputs}
+
+
+def _only(kinds: Mapping[str, tf.TensorSpec]) -> str:
+    if len(kinds) != 1:
+        raise RequestError(
+            f"A value without a name belongs to no input. Expected each of {', '.join(sorted(kinds))} by name. "
+            "Received: values without names"
+        )
+    return next(iter(kinds))
+
+
+def _array(name: str, value: Any, kind: tf.TensorSpec) -> np.ndarray:
+    """Returns a value as an array of the type and shape of an input."""
+    expected = f"Expected {kind.dtype.name} of shape {tuple(kind.shape)}, None: any size"
+    try:
+        array = np.array(_bytes(name, value), object) if kind.dtype == tf.string else np.array(value)
+    except (ValueError, OverflowError, RecursionError) as error:
+        if isinstance(error, RequestError):
+            raise
+        raise RequestError(
+            f"{name}: its lists differ in length or depth. {expected}. Received: {_short(value)}"
+        ) from None
+    if kind.dtype != tf.string and array.size:
+        wanted, kinds = kind.dtype.as_numpy_dtype, "b" if kind.dtype == tf.bool else "iuf"
+        if array.dtype.kind not in kinds:
+            raise RequestError(f"{name}: holds what is no {kind.dtype.name}. {expected}. Received: {_short(value)}")
+        with np.errstate(all="ignore"):
+            cast = array.astype(wanted)
+        if kind.dtype.is_integer and not np.array_equal(cast, array):
+            raise RequestError(f"{name}: holds what is no {kind.dtype.name}. {expected}. Received: {_short(value)}")
+        array = cast
+    elif kind.dtype != tf.string:
+        array = array.astype(kind.dtype.as_numpy_dtype)
+        if array.ndim < len(kind.shape) and not array.size:  # []: no rows, of whatever shape
+            array = array.reshape(0, *[size or 0 for size in kind.shape[1:]])
+    if kind.dtype == tf.string and any(isinstance(each, list) for each in array.ravel()):
+        raise RequestError(f"{name}: its lists differ in length or depth. {expected}. Received: {_short(value)}")
+    if not kind.shape.is_compatible_with(array.shape):
+        raise RequestError(f"{name}: has another shape. {expected}. Received: shape {array.shape}")
+    return array
+
+
+def _bytes(name: str, value: Any) -> Any:
+    """Returns strings, and bytes as base64, as bytes."""
+    if isinstance(value, list):
+        return [_bytes(name, each) for each in value]
+    try:
+        if isinstance(value, str):
+            return value.encode()
+        if isinstance(value, dict) and value.keys() == {"b64"} and isinstance(value["b64"], str):
+            return base64.b64decode(value["b64"], validate=True)
+    except (UnicodeEncodeError, binascii.Error, ValueError) as error:
+        raise RequestError(f"{name}: cannot be decoded: {error}. Received: {_short(value)}") from None
+    raise RequestError(f'{name}: expected strings, or {{"b64": …}} for bytes. Received: {_short(value)}')
+
+
+def _plain(array: np.ndarray, as_bytes: bool = False) -> Any:
+    if array.dtype != object:
+        return array.tolist()
+    return _text(array.tolist(), as_bytes)
+
+
+def _text(value: Any, as_bytes: bool) -> Any:
+    if isinstance(value, list):
+        return [_text(each, as_bytes) for each in value]
+    try:
+        if not as_bytes:
+            return value.decode()
+    except UnicodeDecodeError:  # a part of a character
+        pass
+    return {"b64": base64.b64encode(value).decode()}
+
+
+def _is_batched(kind: tf.TensorSpec) -> bool:
+    return bool(kind.shape.rank) and kind.shape[0] is None
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)[:200] if not isinstance(value, list) else f"a list of {len(value)}"
+    return text if len(text) <= 80 else text[:80] + "…"

@@ -1,0 +1,126 @@
+"""Files of tagged words: every form is read as it is written, what is not is named, and spans are those of a peer."""
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from nervaluate import Evaluator
+
+from pipelines.nlp.tagged_files import Sentence, read_sentences, spans_of
+from pipelines.nlp.text_files import TextDataError
+
+CONLL_2003 = (
+    "-DOCSTART- -X- -X- O\n\nEU NNP I-NP B-ORG\nrejects VBZ I-VP O\n\n\n# id 17 domain=en\n# NN I-NP O\n1 CD I-NP O\n"
+)
+CONLL_U = """# sent_id = 1
+# text = vámonos al mar
+1-2\tvámonos\t_\t_\t_\t_\t_\t_\t_\t_
+1\tvamos\tir\tVERB\tV\t_\t0\troot\t_\t_
+2\tnos\tnosotros\tPRON\tP\t_\t1\tobj\t_\t_
+2.1\tno\t_\tX\t_\t_\t_\t_\t_\t_
+3\tNew York\tmar\t_\tN\t_\t1\tobl\t_\t_
+
+"""
+
+
+def read(path: Path, content: str, words: str = "", tags: str = "") -> tuple[list[Sentence], list[str]]:
+    path.write_text(content, encoding="utf-8")
+    notes: list[str] = []
+    return read_sentences(words, tags, "", notes, path), notes
+
+
+def test_columns(tmp_path: Path) -> None:
+    found, notes = read(tmp_path / "a.txt", CONLL_2003)
+    assert [each[1:] for each in found] == [(("EU", "rejects"), ("B-ORG", "O")), (("#", "1"), ("O", "O"))]
+    assert [each.where.rpartition("/")[2] for each in found] == ["a.txt, line 3", "a.txt, line 8"]
+    assert len(notes) == 1 and "a.txt, line 7" in notes[0]
+    assert read(tmp_path / "a.txt", CONLL_2003, tags="2")[0][0].tags == ("NNP", "VBZ")
+    assert read(tmp_path / "b.tsv", "a b\tX\r\nc\tY\r\n")[0][0][1:] == (("a b", "c"), ("X", "Y"))
+    with gzip.open(tmp_path / "c.conll.gz", "wt") as file:
+        file.write("a X\n")
+    assert read_sentences("", "", "", [], tmp_path / "c.conll.gz")[0].words == ("a",)
+
+
+def test_universal_dependencies(tmp_path: Path) -> None:
+    for name in ("a.conllu", "a.txt"):
+        found, notes = read(tmp_path / name, CONLL_U)
+        assert found[0][1:] == (("vamos", "nos", "New York"), ("VERB", "PRON", ""))
+        assert read(tmp_path / name, CONLL_U, tags="5")[0][0].tags == ("V", "P", "N")
+        assert notes == []
+
+
+def test_json_lines(tmp_path: Path) -> None:
+    rows = [{"tokens": ["a", "b"], "ner_tags": [0, "X"]}, {"words": ["c"], "tags": [None]}]
+    found, _ = read(tmp_path / "a.jsonl", "\n\n".join(map(json.dumps, rows)))
+    assert [each[1:] for each in found] == [(("a", "b"), ("0", "X")), (("c",), ("",))]
+    assert read(tmp_path / "b.jsonl", '{"w": ["a"], "t": ["X"]}', "w", "t")[0][0].tags == ("X",)
+
+
+def test_texts_with_spans(tmp_path: Path) -> None:
+    text = "Émile Zola wrote, in Paris."
+    spans = [[21, 26, "LOC"], {"start": 0, "end": 10, "label": "PER"}]
+    rows = [
+        {"text": text, "spans": spans},
+        {"text": "none", "label": []},
+        {"text": "cut off", "entities": [[1, 3, "X"]]},
+    ]
+    found, notes = read(tmp_path / "a.jsonl", "\n".join(map(json.dumps, rows)))
+    assert found[0].words == ("Émile", "Zola", "wrote", ",", "in", "Paris", ".")
+    assert found[0].tags == ("B-PER", "I-PER", "O", "O", "O", "B-LOC", "O")
+    assert found[1].tags == ("O",) and found[2].tags == ("B-X", "O")
+    assert len(notes) == 1 and "line 3 ('ut')" in notes[0]
+
+
+@pytest.mark.parametrize(
+    "name, content, message",
+    [
+        ("a.conll", "a X\nb\n", "line 2: expected a word in column 1 and its tag in column 2.*Received: .*'b'"),
+        ("a.conll", "", "expected words with their tags.*Received: ''"),
+        ("a.jsonl", '{"words": ["a"], "tags": []}', "line 1: expected a tag for each word.*1 words, 0 tags"),
+        ("a.jsonl", '{"words": ["a", ""], "tags": ["X", "X"]}', "line 1: expected a tag for each word"),
+        ("a.jsonl", '{"words": ["a"], "tag": ["X"]}', "line 1: expected .* a list under tags or .*: 'words, tag'"),
+        ("a.jsonl", '{"text": "a", "spans": [[0, 2, "X"]]}', r"line 1: expected spans .*Received: \[0, 2, 'X'\]"),
+        ("a.jsonl", '{"text": "a", "spans": [[0]]}', r"line 1: expected spans .*Received: \[0\]"),
+        ("a.jsonl", r'{"words": ["\ud83d"], "tags": ["X"]}', "line 1: expected whole characters.*Received: "),
+        ("a.jsonl", '{"text": "a", "spans": "X"}', "line 1: expected spans .*Received: 'X'"),
+    ],
+)
+def test_what_cannot_be_used_is_named(tmp_path: Path, name: str, content: str, message: str) -> None:
+    with pytest.raises(TextDataError, match=message):
+        read(tmp_path / name, content)
+
+
+def test_numbers_of_columns_are_checked(tmp_path: Path) -> None:
+    for words in ("word", "0", "-1"):
+        with pytest.raises(TextDataError, match="expected numbers of columns, from 1"):
+            read(tmp_path / "a.conll", "a X\n", words)
+
+
+def test_spans_are_those_of_nervaluate() -> None:
+    random = np.random.default_rng(0)
+    known = ["O", "B-A", "I-A", "B-B", "I-B"]
+    pairs = []
+    for _ in range(60):
+        tags: list[str] = []
+        for _ in range(12):
+            allowed = [tag for tag in known if tag[0] != "I" or (tags and tags[-1][2:] == tag[2:])]
+            tags.append(str(random.choice(allowed)))
+        pairs.append(tags)
+    truth, answers = pairs[:30], pairs[30:]
+    found = Evaluator(truth, answers, tags=["A", "B"], loader="list").evaluate()["overall"]["strict"]
+    ours = [[set(spans_of(each, known)) for each in part] for part in (truth, answers)]
+    right = sum(len(one & two) for one, two in zip(*ours, strict=True))
+    assert right and found.correct == right
+    assert found.f1 == pytest.approx(2 * right / sum(len(each) for part in ours for each in part))
+
+
+def test_spans_of_other_schemes() -> None:
+    known = ["O", "B-A", "I-A", "E-A", "S-A", "I-B"]
+    assert spans_of(["B-A", "E-A", "S-A", "I-A", "I-B", "O"], known) == [
+        (0, 1, "A"),
+        (2, 2, "A"),
+        (3, 3, "A"),
+        (4, 4, "B"),
+    ]
