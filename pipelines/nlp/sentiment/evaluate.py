@@ -83,13 +83,12 @@ def labelled_texts(path: str, configuration: DataConfiguration, labels: Sequence
     Raises:
         TextDataError: the file cannot be read, has no such text, or has a label that the classifier does not know.
     """
-    splits, notes = (
-        one_name_a_number(
-            {"train": [Example("", "", label) for label in labels], "": read_more(path, configuration)}, []
-        ),
-        [],
-    )
-    examples = usable(splits[""], path, configuration, notes)
+    notes: list[str] = []
+    known = [Example("", "", label) for label in labels]
+    splits = one_name_a_number({"known": known, "": read_more(path, configuration)}, notes)
+    names = {each.label: label for each, label in zip(splits["known"], labels, strict=True)}  # as the classifier has
+    read = [each._replace(label=names.get(each.label, each.label)) for each in splits[""]]
+    examples = usable(read, path, configuration, notes)
     for note in notes:
         print(f"Note: {note}")
     if unknown := [each for each in examples if each.label and each.label not in labels]:
