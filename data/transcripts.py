@@ -1,9 +1,13 @@
-"""Transcripts as they are spoken: one normalisation for every data set of speech."""
+"""Transcripts of the embedded data sets as they are spoken, by the conventions of telephone prompts.
+
+`spoken_text` is for all others.
+"""
 
 import re
-import unicodedata
 
 from num2words import num2words
+
+from data.spoken_text import words_of
 
 # How `#`, `*`, and the dot of a web address are read aloud; other languages drop them with the punctuation.
 SPOKEN_SYMBOLS: dict[str, dict[str, str]] = {
@@ -40,7 +44,7 @@ def normalise(text: str, language: str) -> str:
     >>> normalise("[ascending tones]", "en")
     ''
     """
-    text = unicodedata.normalize("NFC", _NOTE.sub(" ", text)).replace("\u2019", "'")
+    text = _NOTE.sub(" ", text)
     symbols = SPOKEN_SYMBOLS.get(language, {})
     text = _WEB_ADDRESS.sub(
         lambda match: match[0].replace(".", f" {symbols.get('.', '')} ").replace("www", "w w w"), text
@@ -48,9 +52,7 @@ def normalise(text: str, language: str) -> str:
     text = _NUMBER.sub(lambda match: f" {_number_words(match[0], language)} ", text)
     for symbol in "#*":
         text = text.replace(symbol, f" {symbols.get(symbol, '')} ")
-    text = "".join(c if unicodedata.category(c)[0] in "LM" or c == "'" else " " for c in text.lower())
-    words = (word.strip("'") for word in text.split())
-    return unicodedata.normalize("NFC", " ".join(word for word in words if word))
+    return words_of(text, language)
 
 
 def parts(text: str, language: str, clauses: bool = True) -> list[str]:

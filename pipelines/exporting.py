@@ -223,7 +223,8 @@ def _prediction_logs(
     answers: dict[str, tf.Tensor] = {}
     logs = []
     for request in warmup:
-        values = {key: answers[key] for key in inputs.get(request.signature, {}) if key in answers} | request.inputs
+        values = {key: answers[key] for key in inputs.get(request.signature, {}) if key in answers}
+        values |= request.inputs
         if values.keys() != inputs.get(request.signature, {}).keys() or request.signature not in inputs:
             known = "; ".join(f"{key} with {sorted(names)}" for key, names in inputs.items())
             raise ValueError(

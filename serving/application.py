@@ -21,13 +21,13 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from serving.batching import Batcher
 from serving.description import description
 from serving.exports import Exports, Model
-from serving.messages import RequestError, answer_of, inputs_of, message_of, parsed, to_json
+from serving.messages import Arrays, RequestError, answer_of, inputs_of, message_of, parsed, to_json
 from serving.options import ServeOptions
 from serving.streams import Conversation
 
@@ -66,7 +66,11 @@ class Server:
     def application(self) -> Starlette:
         """Returns the application."""
         model = "/v1/models/{name:model}"
-        routes = [Route("/", self._guarded(self.page)), Route("/healthz", self.health), Route("/readyz", self.ready)]
+        routes: list[BaseRoute] = [
+            Route("/", self._guarded(self.page)),
+            Route("/healthz", self.health),
+            Route("/readyz", self.ready),
+        ]
         for path in ("/metrics", "/monitoring/prometheus/metrics"):
             routes.append(Route(path, self._guarded(self.metrics)))
         routes.append(Route("/openapi.json", self._guarded(self.openapi)))
@@ -159,17 +163,21 @@ class Server:
     async def predict(self, request: Request) -> Response:
         """The answer of a signature."""
         model = self._model(request)
-        body = await self._body(request)
-        asked = await asyncio.to_thread(parsed, body) if len(body) > 100_000 else parsed(body)
-        signature = model.signature(asked.get("signature_name", "serving_default"))
+        signature, inputs, is_rows = await asyncio.to_thread(self._read, model, await self._body(request))
         request.state.signature = signature
-        convert = inputs_of, asked, model.served.inputs(signature), self.options.rows
-        inputs, is_rows = await asyncio.to_thread(*convert) if len(body) > 100_000 else convert[0](*convert[1:])
         key = (model.name, model.version, signature) if model.is_batched(signature) else None
-        answer = await self._batcher(lambda **inputs: model.served(signature, **inputs), key, inputs)
-        return Response(
-            await asyncio.to_thread(lambda: to_json(answer_of(answer, is_rows))), media_type="application/json"
-        )
+        try:
+            async with asyncio.timeout(2 * self.options.seconds):  # of waiting, and of computing
+                answer = await self._batcher(lambda **inputs: model.served(signature, **inputs), key, inputs)
+        except TimeoutError:
+            raise RequestError("The server has too much to do. Come again in a second.", 503) from None
+        return await asyncio.to_thread(lambda: _json(answer_of(answer, is_rows)))
+
+    def _read(self, model: Model, body: bytes) -> tuple[str, Arrays, bool]:
+        """Returns the signature that a request asks, its inputs, and whether they came by rows."""
+        asked = parsed(body)
+        signature = model.signature(asked.get("signature_name", "serving_default"))
+        return signature, *inputs_of(asked, model.served.inputs(signature), self.options.rows)
 
     async def stream(self, socket: WebSocket) -> None:
         """A stream; see `serving.streams`."""
@@ -213,8 +221,8 @@ class Server:
             message = await asyncio.wait_for(socket.receive(), self.options.idle_seconds)
             if message["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect
-            content = message.get("text") if message.get("text") is not None else message.get("bytes", b"")
-            answers = conversation.answers(content)
+            text: str | None = message.get("text")
+            answers = conversation.answers(message["bytes"] if text is None else text)
             while (answer := await loop.run_in_executor(self._executor, next, answers, None)) is not None:
                 await asyncio.wait_for(socket.send_text(to_json(answer).decode()), self.options.idle_seconds)
                 sent += 1

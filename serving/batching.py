@@ -73,7 +73,8 @@ class Batcher:
     async def _work(self, ask: Ask, key: Hashable) -> None:
         while key in self._waiting:
             async with self._free:
-                batch, rows = [], 0
+                batch: list[Waiting] = []
+                rows = 0
                 waiting = self._waiting[key]
                 while waiting and (not batch or rows + waiting[0].rows <= self._most_rows):
                     request = waiting.pop(0)

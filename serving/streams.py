@@ -167,7 +167,7 @@ def _checked_array(array: Any) -> tuple[str, tuple[int, ...]]:
             f"array: expected a dtype of {', '.join(DTYPES)}, and a shape of up to four sizes, -1 for any. "
             f"Received: {array!r}"[:300]
         )
-    return array["dtype"], tuple(shape)
+    return array["dtype"], tuple(array.get("shape", [-1]))
 
 
 def _checked_arguments(field: str, function: Callable[..., Any], arguments: Any) -> dict[str, Any]:

@@ -16,9 +16,8 @@ from tests.test_import_rule import OURS, PIPELINES, REPOSITORY, imported_names, 
 # What uses these is left out, with a message, where they are missing.
 PEERS = ("peers", "bench")
 # The extra that installs what a part needs; "" is the installation without extras.
-EXTRAS = {"models": "", "pipelines": "common", "serving": "serve", "data": "all"} | {
-    f"pipelines.{name}": name for name in PIPELINES
-}
+EXTRAS = {"models": "", "pipelines": "common", "serving": "serve", "data": "all"}
+EXTRAS |= {f"pipelines.{name}": name for name in PIPELINES}
 # Of `models`, only the drawing of a figure needs more than the layers do.
 DRAWING = {"matplotlib"}
 # Declared for a library of ours that imports them, or for what reads our files.

@@ -2,6 +2,7 @@
 
 from models.decoding.beam import Hypothesis, LanguageModel, Word, beam_decode
 from models.decoding.greedy import GreedyTranscript, greedy_decode
+from models.decoding.hot_words import HotWords
 from models.decoding.language_model import CharacterLanguageModel
 from models.decoding.sequences import Found, search_sequences
 
@@ -9,6 +10,7 @@ __all__ = [
     "CharacterLanguageModel",
     "Found",
     "GreedyTranscript",
+    "HotWords",
     "Hypothesis",
     "LanguageModel",
     "Word",

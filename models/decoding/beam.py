@@ -1,16 +1,25 @@
 """Prefix beam search for connectionist temporal classification, with a character language model."""
 
 import math
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Mapping, Sequence
 from heapq import heapify, heappush, heapreplace, nlargest
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from models.decoding.alignment import align
+from models.decoding.hot_words import HotWords
+
+END = ""  # stands for the end of the text
+SETTLED_EVERY = 256  # frames between two looks at what has been settled
+
 
 class LanguageModel(Protocol):
-    """What the search asks a language model: such as `CharacterLanguageModel`."""
+    """What the search asks a language model: such as `CharacterLanguageModel`.
+
+    With a `context_length` it is asked with so many characters of the text before, else with all of them, which takes
+    time that grows with the square of the length.
+    """
 
     END: str
     """What `log_probability` takes as the character for the end of the text."""
@@ -57,6 +66,7 @@ def beam_decode(
     insertion_bonus: float = 0.0,
     prune: float = -7.0,
     hypotheses: int = 1,
+    hot_words: Mapping[str, float] | None = None,
 ) -> list[Hypothesis]:
     """Search the most probable texts: those whose alignments together have the highest probability.
 
@@ -88,6 +98,8 @@ def beam_decode(
         prune: a label less probable than this in a frame, in nats, begins no new prefix there. In most
             frames the blank leaves nothing above it, and the search only steps on.
         hypotheses: how many texts to return at most.
+        hot_words: words or phrases that are likelier than the language model knows, each with the nats, above 0, that
+            it adds to the score wherever it stands as a whole.
 
     Returns:
         The best texts, best first; at least one.
@@ -117,6 +129,7 @@ def beam_decode(
         language_model_weight,
         insertion_bonus,
         prune,
+        HotWords(hot_words or {}, alphabet),
     )
 
     # One text for all labellings that differ in superfluous spaces only; the best of them gives the times.
@@ -139,6 +152,35 @@ def beam_decode(
     ]
 
 
+class _Prefix:
+    """A beginning of the text: a node of the tree of all that are still followed.
+
+    Attributes:
+        parent: without its last character. None: of the root, whose own beginning all others share.
+        character: its last one.
+        context: its end, as long as the language model and the hot words look back.
+        factor: what its last character multiplies its probability with.
+        children: the longer ones, by character.
+    """
+
+    __slots__ = ("character", "children", "context", "factor", "parent")
+
+    def __init__(self, parent: "_Prefix | None", character: str, context: str, factor: float) -> None:
+        self.parent, self.character, self.context, self.factor = parent, character, context, factor
+        self.children: dict[str, _Prefix] = {}
+
+    def text(self) -> str:
+        """Returns the characters from the root on."""
+        characters, node = [], self
+        while node is not None:
+            characters.append(node.character)
+            node = node.parent  # type: ignore[assignment]
+        return "".join(reversed(characters))
+
+
+Beam = dict[_Prefix, tuple[float, float]]  # prefix: probability of what ends in a blank, and in its last character
+
+
 def _search(
     log_probabilities: np.ndarray,
     alphabet: Sequence[str],
@@ -147,6 +189,7 @@ def _search(
     language_model_weight: float,
     insertion_bonus: float,
     prune: float,
+    hot_words: HotWords,
 ) -> list[tuple[str, float]]:
     """The labellings of the final beam with their scores, best first.
 
@@ -155,35 +198,40 @@ def _search(
     is 300 orders of magnitude behind the best.
     """
     label_of = {character: label for label, character in enumerate(alphabet, start=1)}
-    bonus = math.exp(insertion_bonus)
+    look_back = max(getattr(language_model, "context_length", len(log_probabilities)), hot_words.context_length)
+    most_of_factor = math.exp(insertion_bonus + hot_words.maximum)  # a language model's probability is at most 1
 
-    # All that one frame asks for: those of all frames together, each a whole text, would grow with time squared.
-    @lru_cache(maxsize=beam_width * (len(alphabet) + 1))
-    def factor(prefix: str) -> float:
-        """What the last character of a prefix multiplies its probability with."""
-        log_probability = language_model.log_probability(prefix[:-1], prefix[-1]) if language_model else 0.0
-        return bonus * math.exp(language_model_weight * log_probability)
+    def gain(context: str, character: str) -> float:
+        """What a character adds to the score, beside its bonus."""
+        known = language_model.log_probability(context, character) if language_model else 0.0
+        return language_model_weight * known + (hot_words.gain(context, character) if hot_words.words else 0.0)
 
-    beam: dict[str, tuple[float, float]] = {"": (1.0, 0.0)}  # prefix: ends in a blank, ends in its last character
-    scale = 0.0
-    for frame, best_labels in zip(
-        np.exp(log_probabilities).tolist(), _labels_above(log_probabilities, prune), strict=True
-    ):
+    def child_of(prefix: _Prefix, character: str) -> _Prefix:
+        child = prefix.children.get(character)
+        if child is None:
+            context = (prefix.context + character)[-look_back:] if look_back else ""
+            factor = math.exp(insertion_bonus + gain(prefix.context, character))
+            child = prefix.children[character] = _Prefix(prefix, character, context, factor)
+        return child
+
+    root = _Prefix(None, "", "", 1.0)
+    beam: Beam = {root: (1.0, 0.0)}
+    settled, scale = "", 0.0
+    for number, (frame, best_labels) in enumerate(_frames(log_probabilities, prune)):
         blank = frame[0]
         # Prefixes of the beam: a blank more, the last character again, or grown from a parent in the beam.
-        grown: dict[str, tuple[float, float]] = {}
+        grown: Beam = {}
         for prefix, (in_blank, in_character) in beam.items():
             character_again = 0.0
-            if prefix:
-                parent = prefix[:-1]
+            if prefix.character:
+                in_new = 0.0
+                parent = prefix.parent
                 if parent in beam:
                     parent_blank, parent_character = beam[parent]
-                    if parent[-1:] != prefix[-1]:
+                    if parent.character != prefix.character:
                         parent_blank += parent_character
-                    in_new = parent_blank * factor(prefix)
-                else:
-                    in_new = 0.0
-                character_again = (in_character + in_new) * frame[label_of[prefix[-1]]]
+                    in_new = parent_blank * prefix.factor
+                character_again = (in_character + in_new) * frame[label_of[prefix.character]]
             grown[prefix] = ((in_blank + in_character) * blank, character_again)
 
         # New prefixes. One that cannot be among the best `beam_width` is not made: this changes no result.
@@ -191,16 +239,18 @@ def _search(
         heapify(best_sums)  # the `beam_width` best sums so far, the least of them first
         least = best_sums[0] if len(best_sums) == beam_width else 0.0
         for prefix, (in_blank, in_character) in beam.items() if best_labels else ():
-            most = (in_blank + in_character) * bonus  # a language model's probability is at most 1
+            most = (in_blank + in_character) * most_of_factor
             for label in best_labels:
                 if most * frame[label] <= least:
                     break
                 character = alphabet[label - 1]
-                child = prefix + character
-                before = in_blank if character == prefix[-1:] else in_blank + in_character
-                if before * frame[label] * bonus <= least or child in beam:
+                before = in_blank if character == prefix.character else in_blank + in_character
+                if before * frame[label] * most_of_factor <= least:
                     continue
-                new = before * frame[label] * factor(child)
+                child = child_of(prefix, character)
+                if child in beam:
+                    continue
+                new = before * frame[label] * child.factor
                 if new <= least:
                     continue
                 grown[child] = (0.0, new)
@@ -216,99 +266,82 @@ def _search(
         most = max(map(sum, grown.values()))
         scale += math.log(most)
         beam = {prefix: (in_blank / most, in_character / most) for prefix, (in_blank, in_character) in grown.items()}
+        if number % SETTLED_EVERY == SETTLED_EVERY - 1:
+            more, root = _settle(root, beam)
+            settled += more
 
     scores = []
     for prefix, both in beam.items():
         if sum(both) > 0.0:
-            score = scale + math.log(sum(both))
-            if language_model is not None:
-                score += language_model_weight * language_model.log_probability(prefix, language_model.END)
-            scores.append((prefix, score))
+            end = gain(prefix.context, END) if language_model is not None or hot_words.words else 0.0
+            scores.append((settled + prefix.text(), scale + math.log(sum(both)) + end))
     return sorted(scores, key=lambda pair: -pair[1])
 
 
-def _sum_of_item(item: tuple[str, tuple[float, float]]) -> float:
+def _settle(root: _Prefix, beam: Beam) -> tuple[str, _Prefix]:
+    """Forgets the prefixes that nothing in the beam grew from; returns what all begin with, and the new root after it.
+
+    So the tree is as large as what is still open, however long the recording.
+    """
+    alive: dict[_Prefix, dict[str, _Prefix]] = {}  # each with its children that are alive
+    for prefix in beam:
+        alive.setdefault(prefix, {})
+        while prefix.parent is not None:
+            siblings = alive.setdefault(prefix.parent, {})
+            if prefix.character in siblings:
+                break
+            siblings[prefix.character] = prefix
+            prefix = prefix.parent
+    for prefix, children in alive.items():
+        prefix.children = children
+    settled = []
+    while len(root.children) == 1 and root not in beam:
+        settled.append(root.character)
+        (root,) = root.children.values()
+        root.parent = None
+    return "".join(settled), root
+
+
+def _sum_of_item(item: tuple[_Prefix, tuple[float, float]]) -> float:
     return item[1][0] + item[1][1]
 
 
-def _labels_above(log_probabilities: np.ndarray, prune: float) -> list[list[int]]:
-    """For each frame the labels (not the blank) of at least this log probability, best first."""
-    order = np.argsort(-log_probabilities[:, 1:], axis=1, kind="stable") + 1  # (time, labels - 1)
-    counts = (log_probabilities[:, 1:] >= prune).sum(axis=1)
-    return [labels[:count] for labels, count in zip(order.tolist(), counts.tolist(), strict=True)]
+def _frames(log_probabilities: np.ndarray, prune: float) -> Iterator[tuple[list[float], list[int]]]:
+    """Yields the probabilities of each frame, and its labels (not the blank) of at least `prune`, best first."""
+    for start in range(0, len(log_probabilities), SETTLED_EVERY):
+        part = log_probabilities[start : start + SETTLED_EVERY]  # as lists, all frames would need much memory
+        order = np.argsort(-part[:, 1:], axis=1, kind="stable") + 1  # (time, labels - 1)
+        counts = (part[:, 1:] >= prune).sum(axis=1)
+        for frame, labels, count in zip(np.exp(part).tolist(), order.tolist(), counts.tolist(), strict=True):
+            yield frame, labels[:count]
 
 
 def _words(log_probabilities: np.ndarray, labelling: str, alphabet: Sequence[str], frame_seconds: float) -> list[Word]:
     """The words of a labelling at their times in its best alignment."""
     if not labelling.strip(" "):
         return []
-    labels = [alphabet.index(character) + 1 for character in labelling]
-    state_of_frame = _align(log_probabilities, labels)  # (time,)
+    label_of = {character: label for label, character in enumerate(alphabet, start=1)}
+    labels = [label_of[character] for character in labelling]
+    state_of_frame = align(log_probabilities, labels)  # (time,), never falling
+    own_states = np.arange(len(labels)) * 2 + 1
+    begins = np.searchsorted(state_of_frame, own_states, "left")  # first frame of each character
+    ends = np.searchsorted(state_of_frame, own_states, "right")
     words = []
     start = 0
     for word in labelling.split(" "):
         if word:
-            frames = [np.flatnonzero(state_of_frame == 2 * at + 1) for at in range(start, start + len(word))]
-            certainty = [
-                log_probabilities[of_character, labels[start + at]].max() for at, of_character in enumerate(frames)
-            ]
+            places = range(start, start + len(word))
+            certainty = [log_probabilities[begins[at] : ends[at], labels[at]].max() for at in places]
             words.append(
                 Word(
                     word,
-                    float(frames[0][0] * frame_seconds),
-                    float((frames[-1][-1] + 1) * frame_seconds),
+                    float(begins[places[0]] * frame_seconds),
+                    float(ends[places[-1]] * frame_seconds),
                     math.exp(sum(certainty) / len(certainty)),
                 )
             )
         start += len(word) + 1
     return words
-
-
-def _align(log_probabilities: np.ndarray, labels: Sequence[int]) -> np.ndarray:
-    """The most probable alignment of the labels (Viterbi): the state of each frame, (time,).
-
-    State 2 i + 1 is the label i, state 2 i the blank before it. On the way forward the scores of every √time-th frame
-    are kept, and on the way back the steps between two of them are made again: all steps at once, time × states,
-    would be hundreds of megabytes for ten minutes of speech.
-    """
-    extended = np.zeros(2 * len(labels) + 1, np.int64)  # blank, label, blank, …, blank
-    extended[1::2] = labels
-    # A label may follow the label before it without a blank, if different.
-    skip = np.full(extended.size, -np.inf)
-    skip[3::2] = np.where(extended[3::2] != extended[1:-2:2], 0.0, -np.inf)
-    time, states = len(log_probabilities), extended.size
-    padded = np.full(states + 2, -np.inf)
-
-    def advance(scores: np.ndarray, at: int) -> tuple[np.ndarray, np.ndarray]:
-        """The best score of each state in a frame, and how many states back its best predecessor is: (states,) each."""
-        padded[2:] = scores
-        from_one, from_two = padded[1:-1], padded[:-2] + skip
-        best = np.maximum(scores, from_one)
-        back = (from_one > scores).astype(np.int8)
-        back[from_two > best] = 2
-        return np.maximum(best, from_two) + log_probabilities[at, extended], back
-
-    stretch = math.isqrt(time)
-    scores = np.full(states, -np.inf)
-    scores[:2] = log_probabilities[0, extended[:2]]
-    kept = [scores]
-    for at in range(1, time):
-        scores, _ = advance(scores, at)
-        if at % stretch == 0:
-            kept.append(scores)
-
-    path = np.empty(time, np.int64)
-    path[-1] = states - 1 if scores[-1] >= scores[-2] else states - 2
-    for start in range((len(kept) - 1) * stretch, -1, -stretch):
-        scores = kept.pop()
-        frames = range(start + 1, min(start + stretch + 1, time))
-        steps = []
-        for at in frames:
-            scores, back = advance(scores, at)
-            steps.append(back)
-        for at, back in zip(reversed(frames), reversed(steps), strict=True):
-            path[at - 1] = path[at] - back[path[at]]
-    return path
 
 
 def _check(

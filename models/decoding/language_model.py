@@ -57,6 +57,11 @@ class CharacterLanguageModel:
         self._keys: list[np.ndarray] = []
         self._counts: list[np.ndarray] = []
 
+    @property
+    def context_length(self) -> int:
+        """Characters at the end of a context that matter, and one more, which tells that it is not the beginning."""
+        return self.order
+
     def fit(
         self,
         texts: Sequence[str],
@@ -131,8 +136,7 @@ class CharacterLanguageModel:
         Raises:
             KeyError: when a character is outside of the alphabet.
         """
-        history = _START + context[-self.order :]
-        history = history[max(0, len(history) - self.order + 1) :]
+        history = (_START + context[-self.order :])[1 - self.order :] if self.order > 1 else ""
         return math.log(self._distribution(history)[self._symbols[character]])
 
     def text_log_probability(self, text: str) -> float:

@@ -1,4 +1,4 @@
-"""Splits of a user's texts: files of their own, or by a stable hash, near duplicates together."""
+"""Splits of a user's texts: files of their own, or by a stable hash, what is alike together."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -32,7 +32,7 @@ class OwnFiles(Configuration):
 
         Args:
             read: returns the examples of a file.
-            text_of: returns the text of an example, by which near duplicates are told.
+            text_of: returns the text of an example; equal ones stay together.
             is_wanted: whether the source is the user's own files.
 
         Raises:
@@ -49,24 +49,27 @@ class OwnFiles(Configuration):
         shares = {"validation": self.validation_fraction, "test": self.test_fraction}
         whole = read(Path(self.path).expanduser())
         held_out = {split: share for split, share in shares.items() if not given[split]}
-        names = split_texts([text_of(each) for each in whole], held_out)
+        names = split_texts([text_of(each) for each in whole], held_out, alike=False)
         parts = {split: [each for each, name in zip(whole, names, strict=True) if name == split] for split in SPLITS}
         return parts | {split: read(Path(path).expanduser()) for split, path in given.items() if path}
 
 
-def split_texts(texts: Sequence[str], held_out: Mapping[str, float]) -> list[str]:
+def split_texts(texts: Sequence[str], held_out: Mapping[str, float], alike: bool = True) -> list[str]:
     """Returns the name of the split of each text; near duplicates, of very many texts equal ones, stay together.
 
     Args:
         texts: in any order.
         held_out: the share of each split but `train`, which gets the rest.
+        alike: whether near duplicates stay together, or equal ones alone. Texts of one pattern, such as commands that
+            differ by a name, are all near duplicates of each other.
 
     Example:
         >>> split_texts(["One.", "one", "Two."], {})
         ['train', 'train', 'train']
     """
     shares = {"train": 1 - sum(held_out.values()), **held_out}
-    return [assign_split(group, shares) for group in groups_of(texts)]
+    groups = groups_of(texts) if alike else [_plain(text) for text in texts]
+    return [assign_split(group, shares) for group in groups]
 
 
 def groups_of(texts: Sequence[str], similarity: float = 0.8) -> list[str]:
@@ -78,4 +81,8 @@ def groups_of(texts: Sequence[str], similarity: float = 0.8) -> list[str]:
     """
     if len(texts) <= COMPARED and similarity < 1:
         return group_alike(texts, similarity=similarity)
-    return [" ".join(text.lower().split()) for text in texts]
+    return [_plain(text) for text in texts]
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.lower().split())

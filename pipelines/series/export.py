@@ -21,22 +21,18 @@ LICENCES = {
 def export_run(run: Run, folder: Path | str = "exports") -> Path:
     """Writes `exports/series-<preset>/<version>/` and returns it."""
     forecaster, steps = load_model(run), run.read_configuration(SeriesConfiguration).data.window
-    inputs = {
-        "history": np.zeros((1, steps, len(forecaster.columns.all)), np.float32),
-        "times": np.arange(steps, dtype=np.int64)[np.newaxis] * forecaster.clock.step_seconds,
-        "lengths": [steps],
-        "series": [forecaster.names[0]],
-    }
+    history = np.zeros((1, steps, len(forecaster.columns.all)), np.float32)
+    times = np.arange(steps, dtype=np.int64)[np.newaxis] * forecaster.clock.step_seconds
+    before = {"history": history, "lengths": [steps], "series": [forecaster.names[0]]}
     future = {}
     if known := len(forecaster.columns.known):
         future = {"future": np.zeros((1, forecaster.horizon, known), np.float32)}
-    one = {"observation": inputs["history"][:, 0], "time": inputs["times"][:, 0]}
     warmup = [
-        WarmupRequest("serving_default", inputs | future),
-        WarmupRequest("initial_state", {"series": inputs["series"]}),
-        WarmupRequest("history_state", {name: inputs[name] for name in ("history", "lengths", "series")}),
-        WarmupRequest("step", one | future),
-        WarmupRequest("steps", {"observations": inputs["history"], "times": inputs["times"], **future}),
+        WarmupRequest("serving_default", {**before, "times": times, **future}),
+        WarmupRequest("initial_state", {"series": before["series"]}),
+        WarmupRequest("history_state", before),
+        WarmupRequest("step", {"observation": history[:, 0], "time": times[:, 0], **future}),
+        WarmupRequest("steps", {"observations": history, "times": times, **future}),
     ]
     card = model_card(run, forecaster)
     return export_signatures(run, forecaster, signatures(forecaster), card, warmup, folder, [OLD_DESCRIPTION])

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from data.transcripts import normalise
+from data.spoken_text import spoken_text
 from pipelines.speech.audio_files import resample
 from pipelines.speech.config import SpeechConfiguration
 
@@ -16,7 +16,7 @@ POCKETSPHINX_RATE = 16000  # samples a second of its acoustic model
 def available(configuration: SpeechConfiguration) -> dict[str, tuple[str, Transcriber]]:
     """Returns the baselines that can run here, by name, with a note; PocketSphinx is an extra for English."""
     found: dict[str, tuple[str, Transcriber]] = {"silence": ("writes nothing", lambda audio: "")}
-    if configuration.data.source in ENGLISH or configuration.data.language == "en":
+    if configuration.data.source in ENGLISH or configuration.data.language.startswith("en"):
         try:
             transcriber = pocketsphinx_transcriber(configuration.features.sample_rate)
             found["pocketsphinx"] = ("with its own English model", transcriber)
@@ -37,6 +37,6 @@ def pocketsphinx_transcriber(sample_rate: int) -> Transcriber:
         decoder.process_raw((np.clip(wide, -1, 1) * 32767).astype(np.int16).tobytes(), full_utt=True)
         decoder.end_utt()
         hypothesis = decoder.hyp()
-        return normalise(hypothesis.hypstr, "en") if hypothesis else ""
+        return spoken_text(hypothesis.hypstr, "en").text if hypothesis else ""
 
     return transcribe

@@ -9,6 +9,8 @@ from models.losses import ctc_frames_needed
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.sources import MAXIMUM_LISTED, Utterance
 
+COMMON = 3  # recordings that a character of the alphabet should occur in
+
 
 def alphabet_of(utterances: Sequence[Utterance]) -> tuple[str, ...]:
     """Returns the characters of transcripts, sorted, and the space that separates words.
@@ -30,6 +32,20 @@ def unknown_characters(utterances: Sequence[Utterance], alphabet: Collection[str
         names = (f"{c!r} ({unicodedata.name(c, 'no name')}) {number} times" for c, number in counts.most_common())
         warnings.warn(f"Never seen in training, hence counted as errors: {', '.join(names)}.", stacklevel=2)
     return dict(counts.most_common())
+
+
+def rare_characters(utterances: Sequence[Utterance]) -> list[str]:
+    """Returns the characters that occur in one or two recordings, each with its name and the keys of those.
+
+    >>> rare_characters([Utterance("a", "ab", 8000), Utterance("b", "b", 8000), Utterance("c", "b", 8000)])
+    ["'a' (LATIN SMALL LETTER A) in a"]
+    """
+    keys: dict[str, list[str]] = {}
+    for utterance in utterances:
+        for character in set(utterance.text) - {" "}:
+            keys.setdefault(character, []).append(utterance.key)
+    rare = sorted((character, found) for character, found in keys.items() if len(found) < COMMON)
+    return [f"{c!r} ({unicodedata.name(c, 'no name')}) in {', '.join(found)}" for c, found in rare[:MAXIMUM_LISTED]]
 
 
 def check_learnable(

@@ -19,7 +19,10 @@ class DecodingConfiguration(Configuration):
     beam_width: int = Field(32, ge=1, description="readings that stay in the search after each frame")
     language_model_order: int = Field(8, ge=1, le=20, description="longest run of characters that is counted")
     transcript_weight: float = Field(
-        4.0, gt=0, description="how often a training transcript counts beside a sentence of the pre-training text"
+        4.0, gt=0, description="how often a training transcript counts beside a sentence of another text"
+    )
+    texts: tuple[str, ...] = Field(
+        (), description="text files of your own, of what may be said, that the language model learns from as well"
     )
 
 

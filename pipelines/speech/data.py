@@ -1,21 +1,25 @@
 """From recordings to batches: splits, alphabet, augmentation, buckets of similar length."""
 
 from collections.abc import Callable, Collection, Sequence
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
+import pydantic
 import tensorflow as tf
 from pydantic import Field
 
 import data
 from data.game_dialogue import GameDialogue
+from data.languages import language_code
 from data.synthetic_speech import SyntheticSpeech, all_sentences
 from data.telephone_prompts import TelephonePrompts
 from pipelines.configuration import Configuration, ConfigurationError
 from pipelines.speech import checks, sources, user_recordings
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.augmentation import AudioAugmentationConfiguration, augment_audio
+from pipelines.speech.transcripts import Normalisation, Transcripts
 
+OWN_SOURCES = ("ljspeech", "librispeech", "manifest")
 SHUFFLE_BUFFER = 512  # recordings held in memory while they are shuffled; bounds memory however long the data
 BUCKET_GROWTH = 1.3  # each bucket's longest recording over the one's before
 SHORTEST_BUCKET_SECONDS = 0.8
@@ -30,7 +34,12 @@ class DataConfiguration(Configuration):
         "telephone_prompts", "game_dialogue", "librispeech_dataset", "ljspeech", "librispeech", "manifest"
     ] = Field("telephone_prompts", description="embedded data set, public TFDS set, or the format of your own data")
     path: str = Field("", description="folder (ljspeech, librispeech) or file (manifest) of your own data")
-    language: str = Field("", description="ISO 639-1 code of your own data, so that its digits can be spelled out")
+    language: str = Field("", description="language of your own data, en or en-US, which decides how it is spoken")
+    normalisation: Normalisation = Field(
+        "spoken",
+        description="transcripts of your own data. spoken: numbers and signs in words, lower case, no punctuation; "
+        "off: as they are, with case and punctuation",
+    )
     pretraining: Literal["none", "one_hour", "six_hours"] = Field(
         "none", description="synthetic speech mixed into training; never into validation or test"
     )
@@ -47,6 +56,20 @@ class DataConfiguration(Configuration):
         False, description="leave out recordings that cannot be learned, instead of refusing"
     )
 
+    @pydantic.field_validator("language")
+    @classmethod
+    def _code(cls, language: str) -> str:
+        return language_code(language)
+
+    @pydantic.model_validator(mode="after")
+    def _refuse_unused(self) -> Self:
+        if self.normalisation == "off" and self.source not in OWN_SOURCES:
+            raise ValueError(
+                f"normalisation is of your own recordings, and the embedded transcripts of {self.source} are as they "
+                "are learned. Leave it out"
+            )
+        return self
+
 
 class Speech(NamedTuple):
     """The recordings of a configuration, checked: where they come from, what is in each split, and the alphabet."""
@@ -57,12 +80,21 @@ class Speech(NamedTuple):
     pretraining_keys: frozenset[str]
     alphabet: tuple[str, ...]
     skipped: list[tuple[str, str]]
+    transcripts: Transcripts | None = None
 
 
-def open_source(configuration: DataConfiguration, sample_rate: int) -> sources.Source:
-    """Returns the configured recordings, downloaded and prepared if that has not been done."""
-    path = configuration.path
-    if configuration.source in ("ljspeech", "librispeech", "manifest") and not path:
+def open_source(
+    configuration: DataConfiguration, sample_rate: int, transcripts: Transcripts | None = None
+) -> sources.Source:
+    """Returns the configured recordings, downloaded and prepared if that has not been done.
+
+    Args:
+        configuration: which recordings.
+        sample_rate: samples a second that the network wants.
+        transcripts: normalises those of the user's own recordings. None: as the configuration says.
+    """
+    path, transcripts = configuration.path, transcripts or transcripts_of(configuration)
+    if configuration.source in OWN_SOURCES and not path:
         raise ConfigurationError(
             f"data.path: the source {configuration.source} reads your own recordings, but not from where. "
             'Give their folder, or the file of a manifest: ARGS="--data.path recordings.jsonl". Received: no path'
@@ -75,10 +107,10 @@ def open_source(configuration: DataConfiguration, sample_rate: int) -> sources.S
         case "librispeech_dataset":
             return sources.librispeech_dataset(sample_rate)
         case "ljspeech":
-            return user_recordings.ljspeech(path, sample_rate, configuration.language)
+            return user_recordings.ljspeech(path, sample_rate, transcripts)
         case "librispeech":
-            return user_recordings.librispeech(path, sample_rate, configuration.language)
-    return user_recordings.manifest(path, sample_rate, language=configuration.language)
+            return user_recordings.librispeech(path, sample_rate, transcripts)
+    return user_recordings.manifest(path, sample_rate, language=transcripts)
 
 
 def load(configuration: DataConfiguration, sample_rate: int, label_frames: Callable[[int], int]) -> Speech:
@@ -89,7 +121,9 @@ def load(configuration: DataConfiguration, sample_rate: int, label_frames: Calla
         sample_rate: samples a second that the network wants.
         label_frames: how many frames of labels so many samples give.
     """
-    source = open_source(configuration, sample_rate)
+    transcripts = transcripts_of(configuration)
+    source = open_source(configuration, sample_rate, transcripts)
+    transcripts.refuse_problems(configuration.skip_unlearnable)
     learnable, skipped = checks.check_learnable(
         source.utterances("train"), label_frames, "train", configuration.skip_unlearnable
     )
@@ -120,7 +154,13 @@ def load(configuration: DataConfiguration, sample_rate: int, label_frames: Calla
             for utterance in checks.check_learnable(pretraining.utterances("train"), label_frames, skip=True)[0]
             if utterance.text not in held_out and utterance.samples <= limit and set(utterance.text) <= set(alphabet)
         )
-    return Speech(source, pretraining, utterances, keys, alphabet, skipped)
+    own = transcripts if configuration.source in OWN_SOURCES else None
+    return Speech(source, pretraining, utterances, keys, alphabet, skipped, own)
+
+
+def transcripts_of(configuration: DataConfiguration) -> Transcripts:
+    """Returns what normalises the transcripts of the user's own recordings."""
+    return Transcripts(configuration.language, configuration.normalisation)
 
 
 def usable(

@@ -1,6 +1,6 @@
 """From logits to text: a beam search with a language model, as `decoder.json` of a run describes it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +21,12 @@ class Decoder(NamedTuple):
     beam_width: int
 
     def __call__(
-        self, logits: np.ndarray, alphabet: Sequence[str], frame_seconds: float, n_best: int = 1
+        self,
+        logits: np.ndarray,
+        alphabet: Sequence[str],
+        frame_seconds: float,
+        n_best: int = 1,
+        hot_words: Mapping[str, float] | None = None,
     ) -> list[Hypothesis]:
         """Returns the best readings of logits (frames, labels), at most `n_best`, best first."""
         return beam_decode(
@@ -33,6 +38,7 @@ class Decoder(NamedTuple):
             language_model_weight=self.language_model_weight,
             insertion_bonus=self.insertion_bonus,
             hypotheses=n_best,
+            hot_words=hot_words,
         )
 
 

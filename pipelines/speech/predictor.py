@@ -1,11 +1,12 @@
 """Transcribes recordings: a trained recogniser with its beam search, from its run or its export."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+import models.decoding
 from models.decoding import Hypothesis, Word
 from pipelines import hints
 from pipelines.runs import Run, RunError
@@ -14,13 +15,17 @@ from pipelines.speech.audio_files import SpeechDataError, audio_of, load_audio, 
 from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.decoder import load_decoder
 from pipelines.speech.serving import signatures
+from pipelines.speech.texts import normalise_text
 from pipelines.speech.trained import alphabet_of_run, load_model
 
 EXAMPLE = ("transcribe", "AUDIO", "recording.wav")
 READ_AHEAD = 32  # recordings in memory at once, so that those of similar length share a batch
 BATCH_SECONDS = 120.0  # of audio in a batch, padding included; a longer recording is a batch of its own
 
+HOT_WORD_WEIGHT = 5.0  # nats
+
 Audio = str | Path | np.ndarray
+HotWords = Mapping[str, float] | Iterable[str]
 
 
 class Transcript(NamedTuple):
@@ -52,11 +57,16 @@ class Predictor:
         self.sample_rate = configuration.features.sample_rate
         self.frame_samples, self.frame_seconds = configuration.frame_samples, configuration.frame_seconds
         self.alphabet = alphabet_of_run(run)
+        self._data = configuration.data
         self._decoder = load_decoder(run)
         self._served = model
 
     def transcribe(
-        self, audio: Audio | Sequence[Audio], sample_rate: int | None = None, n_best: int = 1
+        self,
+        audio: Audio | Sequence[Audio],
+        sample_rate: int | None = None,
+        n_best: int = 1,
+        hot_words: HotWords = (),
     ) -> Transcript | list[Transcript]:
         """Returns the transcript of a recording, or those of several.
 
@@ -65,19 +75,26 @@ class Predictor:
                 floats in −1 … 1 or of signed integers; or a list of them. Channels are averaged.
             sample_rate: samples a second of the arrays, which are resampled; files have their own.
             n_best: texts to return; all but the best are in `alternatives`. There may be fewer.
+            hot_words: words or phrases that are likely to be said, such as names. With a weight in nats each, above 0,
+                that the text's score gains; without, each has `HOT_WORD_WEIGHT`.
 
         Raises:
-            SpeechDataError: a recording cannot be used, or an array comes without its sample rate.
+            SpeechDataError: a recording or a hot word cannot be used, or an array comes without its sample rate.
         """
         recordings: Sequence[Audio] = [audio] if isinstance(audio, Audio) else audio
         self._refuse_bad_arguments(recordings, sample_rate, n_best)
-        transcripts = list(self.transcribe_each(recordings, sample_rate, n_best))
+        transcripts = list(self.transcribe_each(recordings, sample_rate, n_best, hot_words))
         return transcripts[0] if isinstance(audio, Audio) else transcripts
 
     def transcribe_each(
-        self, recordings: Sequence[Audio], sample_rate: int | None = None, n_best: int = 1
+        self,
+        recordings: Sequence[Audio],
+        sample_rate: int | None = None,
+        n_best: int = 1,
+        hot_words: HotWords = (),
     ) -> Iterator[Transcript]:
         """Yields the transcripts in the order of the recordings, a few of which are in memory at once."""
+        weights = self.hot_word_weights(hot_words)
         for start in range(0, len(recordings), READ_AHEAD):
             group = [self._load(each, sample_rate) for each in recordings[start : start + READ_AHEAD]]
             logits: dict[int, np.ndarray] = {}
@@ -88,20 +105,36 @@ class Predictor:
                 for place, frames, row in zip(places, answer["frames"], answer["logits"], strict=True):
                     logits[place] = row[:frames]
             for place in range(len(group)):
-                yield self.decode(logits.pop(place), n_best)
+                yield self.decode(logits.pop(place), n_best, weights)
 
-    def stream(self) -> "Stream":
-        """Returns a stream that takes audio at `sample_rate` as it comes.
+    def stream(self, hot_words: HotWords = ()) -> "Stream":
+        """Returns a stream that takes audio at `sample_rate` as it comes; `hot_words` as of `transcribe`.
 
         Raises:
             RunError: the network reads in both directions.
+            SpeechDataError: a hot word cannot be used.
         """
-        return Stream(self, self._served)
+        return Stream(self, self._served, self.hot_word_weights(hot_words))
 
-    def decode(self, logits: np.ndarray, n_best: int = 1) -> Transcript:
+    def decode(self, logits: np.ndarray, n_best: int = 1, hot_words: Mapping[str, float] | None = None) -> Transcript:
         """Returns the transcript of the logits (frames, labels) of one recording."""
-        best, *others = map(_transcript, self._decoder(logits, self.alphabet, self.frame_seconds, n_best))
+        found = self._decoder(logits, self.alphabet, self.frame_seconds, n_best, hot_words)
+        best, *others = map(_transcript, found)
         return best._replace(alternatives=others)
+
+    def hot_word_weights(self, hot_words: HotWords) -> dict[str, float]:
+        """Returns the hot words as the recogniser writes them, each with its weight.
+
+        Raises:
+            SpeechDataError: one has characters that the recogniser never writes, or a weight that is not above 0.
+        """
+        weights = hot_words if isinstance(hot_words, Mapping) else dict.fromkeys(hot_words, HOT_WORD_WEIGHT)
+        written = {normalise_text(self._data, word, f"hot word {word!r}"): weight for word, weight in weights.items()}
+        try:
+            models.decoding.HotWords(written, self.alphabet)
+        except ValueError as error:
+            raise SpeechDataError(str(error)) from None
+        return written
 
     def _load(self, audio: Audio, sample_rate: int | None) -> np.ndarray:
         """Returns a recording (samples,) as the network hears it."""
@@ -148,19 +181,20 @@ class Stream:
     Args:
         predictor: whose stream it is.
         model: the signatures.
+        hot_words: as of `Predictor.decode`.
 
     Raises:
         RunError: the network reads in both directions.
     """
 
-    def __init__(self, predictor: Predictor, model: Served) -> None:
+    def __init__(self, predictor: Predictor, model: Served, hot_words: Mapping[str, float] | None = None) -> None:
         if "step_logits" not in model:
             raise RunError(
                 "The network reads a recording in both directions, so it needs the whole of it. Expected one that "
                 f"reads forwards. Train one: {hints.command('train', 'speech', 'streaming')}; or use transcribe. "
                 "Received: network.bidirectional = True"
             )
-        self._predictor, self._served = predictor, model
+        self._predictor, self._served, self._hot_words = predictor, model, hot_words
         self._state = initial_state(model)
         self._rest = np.zeros(0, np.float32)  # samples that do not fill a frame yet
         self._logits: list[np.ndarray] = []
@@ -193,7 +227,8 @@ class Stream:
         As there, samples at the end that do not fill a frame (at most `frame_seconds`) are not heard.
         """
         labels = len(self._predictor.alphabet) + 1
-        return self._predictor.decode(np.concatenate([np.zeros((0, labels), np.float32), *self._logits]))
+        logits = np.concatenate([np.zeros((0, labels), np.float32), *self._logits])
+        return self._predictor.decode(logits, hot_words=self._hot_words)
 
 
 def _transcript(hypothesis: Hypothesis) -> Transcript:

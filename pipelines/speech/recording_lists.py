@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from data.splits import assign_split
-from data.transcripts import normalise
 from pipelines.json_lines import json_object
 from pipelines.speech.audio_files import SpeechDataError
+from pipelines.speech.transcripts import Transcripts, normalised
 
 SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}  # of the texts, where a list has no splits
 SPLIT_NAMES = {name: name for name in SHARES} | dict.fromkeys(("dev", "valid", "val"), "validation")
@@ -33,7 +33,7 @@ class Entry(NamedTuple):
     row: str = ""
 
 
-def ljspeech_entries(folder: Path, language: str = "") -> list[Entry]:
+def ljspeech_entries(folder: Path, language: str | Transcripts = "") -> list[Entry]:
     """Reads `metadata.csv` with rows `id|text` or `id|text|normalised text` beside `wavs/id.wav`."""
     entries = []
     for row, line in _rows(folder / "metadata.csv"):
@@ -47,7 +47,7 @@ def ljspeech_entries(folder: Path, language: str = "") -> list[Entry]:
     return entries
 
 
-def librispeech_entries(folder: Path, language: str = "") -> list[Entry]:
+def librispeech_entries(folder: Path, language: str | Transcripts = "") -> list[Entry]:
     """Reads SUBSET/speaker/chapter/*.trans.txt with rows `id TEXT`, beside id.flac; SUBSET names a split."""
     entries = []
     for path in sorted(folder.glob("*/*/*/*.trans.txt")):
@@ -70,7 +70,7 @@ def librispeech_entries(folder: Path, language: str = "") -> list[Entry]:
     return entries
 
 
-def manifest_entries(path: Path, language: str = "", split: str | None = None) -> list[Entry]:
+def manifest_entries(path: Path, language: str | Transcripts = "", split: str | None = None) -> list[Entry]:
     """Reads rows of JSON with `audio_filepath`, relative to the list, `text`, and in all or no rows `split`.
 
     Args:
@@ -103,20 +103,6 @@ def manifest_entries(path: Path, language: str = "", split: str | None = None) -
         name = values["audio_filepath"]
         entries.append(Entry(name, path.parent / Path(name).expanduser(), text, split or str(own_split), row))
     return entries
-
-
-def normalised(text: str, language: str, row: str) -> str:
-    """Returns a transcript as `data.transcripts.normalise` does; `row` tells where it stands.
-
-    Args:
-        text: in any language.
-        language: ISO 639-1 code, for numbers that are not spelled out. "": such numbers are refused.
-        row: for messages.
-    """
-    try:
-        return normalise(text, language)
-    except ValueError as error:
-        raise SpeechDataError(f"{row}: {error} in {text!r}") from error
 
 
 def _rows(path: Path) -> Iterator[tuple[str, str]]:

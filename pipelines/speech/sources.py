@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 
 import data
 from pipelines.speech.audio_files import SILENCE, SpeechDataError, resample, resampled_length
-from pipelines.speech.recording_lists import normalised
+from pipelines.speech.transcripts import normalised
 
 SPLITS = ("train", "validation", "test")
 LOADERS = 2  # recordings decoded at the same time, ahead of what is consumed

@@ -1,6 +1,7 @@
 """Trains a speech recogniser."""
 
 from functools import partial
+from typing import Any
 
 import tensorflow as tf
 
@@ -8,13 +9,15 @@ from models.losses import ctc_loss
 from pipelines.configuration import ConfigurationError
 from pipelines.preparation import Prepared, prepared
 from pipelines.runs import Run
-from pipelines.speech import data
+from pipelines.speech import checks, data
 from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.decoder import save_decoder
 from pipelines.speech.model import Recogniser
 from pipelines.speech.scoring import error_rates
 from pipelines.speech.sources import MAXIMUM_LISTED
+from pipelines.speech.texts import own_texts
 from pipelines.speech.trained import build, transcribe_split
+from pipelines.speech.transcripts import TRANSCRIPTS
 from pipelines.speech.tuning import fit_decoder
 from pipelines.training import fit
 
@@ -64,12 +67,17 @@ def prepare(configuration: SpeechConfiguration) -> Prepared[data.Speech, Recogni
         configuration.features.sample_rate,
         lambda samples: samples // configuration.frame_samples,
     )
+    report(speech)
+    if configuration.decoding.texts:
+        print(own_texts(configuration.decoding.texts, configuration.data, speech).summary)
     recogniser = build(configuration, speech.alphabet)
     keys = data.keys_of(speech.utterances["train"])
     recordings = speech.source.recordings("train", keys).take(RECORDINGS_TO_ADAPT_TO)
     recogniser.adapt(recording["audio"] for recording in recordings)
-    report(speech)
-    return Prepared(speech, recogniser, {"alphabet": speech.alphabet}, {SKIPPED: speech.skipped})
+    files: dict[str, Any] = {SKIPPED: speech.skipped}
+    if speech.transcripts is not None:
+        files[TRANSCRIPTS] = speech.transcripts.report()
+    return Prepared(speech, recogniser, {"alphabet": speech.alphabet}, files)
 
 
 def batch_loss(
@@ -124,6 +132,10 @@ def report(speech: data.Speech) -> None:
     counts = ", ".join(f"{len(utterances)} {split}" for split, utterances in speech.utterances.items())
     synthetic = f", {len(speech.pretraining_keys)} synthetic for training" if speech.pretraining else ""
     print(f"Recordings: {counts}{synthetic}. Alphabet: {''.join(speech.alphabet)!r}.")
+    if speech.transcripts is not None:
+        print(*speech.transcripts.lines(), sep="\n")
+    if rare := checks.rare_characters(speech.utterances["train"]):
+        print(f"Characters in one or two recordings, slips perhaps: {'; '.join(rare)}.")
     if speech.skipped:
         named = "; ".join(f"{key}: {reason}" for key, reason in speech.skipped[:MAXIMUM_LISTED])
         more = f", all of them in {SKIPPED}" if len(speech.skipped) > MAXIMUM_LISTED else ""

@@ -16,7 +16,7 @@ from pipelines import commands, hints
 from pipelines.configuration import ConfigurationError
 from pipelines.counting import counted
 from pipelines.speech.audio_files import refuse_unreadable
-from pipelines.speech.predictor import Predictor, Transcript
+from pipelines.speech.predictor import HOT_WORD_WEIGHT, Predictor, Transcript
 from pipelines.speech.subtitles import srt, vtt
 
 STANDARD_INPUT = Path("-")
@@ -32,6 +32,11 @@ class Options(commands.AnswerOptions):
         "text",
         description="text: with word times; txt: the text alone; json: one object a line; srt, vtt: subtitles",
     )
+    n_best: int = Field(1, ge=1, description="most probable texts to print, with text and json")
+    hot_words: tuple[str, ...] = Field(
+        (),
+        description=f"words or phrases that are likely, such as names; Ada:8 has 8 nats, Ada {HOT_WORD_WEIGHT:g}",
+    )
 
 
 def answer(options: Options, load: Callable[[], Predictor]) -> None:
@@ -44,13 +49,33 @@ def answer(options: Options, load: Callable[[], Predictor]) -> None:
         paths = [received if path == STANDARD_INPUT else path for path in options.audio]
         for path in paths:
             refuse_unreadable(path)
-        transcripts = load().transcribe_each(paths)
+        hot_words = dict(map(_with_weight, options.hot_words))
+        transcripts = load().transcribe_each(paths, n_best=options.n_best, hot_words=hot_words)
         for path, transcript in zip(options.audio, transcripts, strict=True):
             _print(path, transcript, options.format)
     commands.report_done(f"Transcribed {counted(len(options.audio), 'recording')}")
 
 
+def _with_weight(hot_word: str) -> tuple[str, float]:
+    """Splits a hot word from its weight."""
+    word, colon, weight = hot_word.rpartition(":")
+    if not colon:
+        return hot_word, HOT_WORD_WEIGHT
+    try:
+        return word, float(weight)
+    except ValueError:
+        raise ConfigurationError(
+            "The weight of a hot word is a number. Expected a word, or word:weight. Correct it: --hot_words Ada:8. "
+            f"Received: {hot_word!r}"
+        ) from None
+
+
 def _refuse_bad_options(options: Options) -> None:
+    if options.n_best > 1 and options.format not in ("text", "json"):
+        raise ConfigurationError(
+            f"The format {options.format} holds one text. Expected --n_best 1 with it. Use --format json for more. "
+            f"Received: --n_best {options.n_best}"
+        )
     if not options.audio:
         raise ConfigurationError(
             "There is nothing to transcribe. Expected at least one recording. Name it: "
@@ -73,6 +98,9 @@ def _print(path: Path, transcript: Transcript, form: str) -> None:
         case "json":
             words = [word._asdict() for word in transcript.words]
             shown = {"text": transcript.text, "confidence": transcript.confidence, "words": words}
+            if transcript.alternatives:
+                others = [{"text": each.text, "confidence": each.confidence} for each in transcript.alternatives]
+                shown["alternatives"] = others
             commands.print_answers([{"audio": str(path), **shown}])
         case "txt":
             print(transcript.text, flush=True)
@@ -93,3 +121,5 @@ def _print_table(path: Path, transcript: Transcript) -> None:
         table.add_row(f"{word.start:.2f}", f"{word.end:.2f}", Text(word.text), f"{word.confidence:.2f}")
     if transcript.words:
         console.print(table)
+    for other in transcript.alternatives:
+        console.print(Text(f"or ({other.confidence:.2f}): {other.text or '(no words)'}"), soft_wrap=True)

@@ -8,6 +8,7 @@ from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.decoder import Decoder
 from pipelines.speech.model import Recogniser
 from pipelines.speech.scoring import error_rates
+from pipelines.speech.texts import own_texts
 from pipelines.speech.trained import transcribe_split
 
 LANGUAGE_MODEL_WEIGHTS = (0.2, 0.4, 0.6, 0.8, 1.0)
@@ -22,6 +23,8 @@ def fit_decoder(configuration: SpeechConfiguration, speech: data.Speech, recogni
     The weight and the bonus are improved in turns, each over all its values, until neither changes.
     """
     texts, weights = data.language_model_texts(speech, configuration.decoding.transcript_weight)
+    own = own_texts(configuration.decoding.texts, configuration.data, speech).sentences
+    texts, weights = [*texts, *own], [*weights, *[1.0] * len(own)]
     language_model = CharacterLanguageModel(configuration.decoding.language_model_order).fit(
         texts, weights, speech.alphabet
     )

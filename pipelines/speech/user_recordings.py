@@ -11,6 +11,7 @@ import tensorflow as tf
 from pipelines.speech.audio_files import SpeechDataError, count_samples, load_audio
 from pipelines.speech.recording_lists import Entry, librispeech_entries, ljspeech_entries, manifest_entries
 from pipelines.speech.sources import LOADERS, MAXIMUM_LISTED, SPLITS, Utterance, positions
+from pipelines.speech.transcripts import Transcripts
 
 
 class FileSource:
@@ -70,13 +71,13 @@ class FileSource:
             return Utterance(entry.key, entry.text, 0, f"{entry.row}: {error}" if entry.row else str(error))
 
 
-def ljspeech(folder: str | Path, sample_rate: int, language: str = "") -> FileSource:
+def ljspeech(folder: str | Path, sample_rate: int, language: str | Transcripts = "") -> FileSource:
     """Returns the recordings of a folder like LJSpeech's, split by a stable hash of the text.
 
     Args:
         folder: that holds wavs/ and metadata.csv with rows `id|text|normalised text`.
         sample_rate: wanted samples a second.
-        language: ISO 639-1 code, for numbers that are not spelled out; "": such numbers are refused.
+        language: any name of a language, or what normalises the transcripts; see `transcripts.normalised`.
 
     Raises:
         SpeechDataError: a row cannot be used; it is named.
@@ -84,7 +85,7 @@ def ljspeech(folder: str | Path, sample_rate: int, language: str = "") -> FileSo
     return FileSource(ljspeech_entries(Path(folder).expanduser(), language), sample_rate)
 
 
-def librispeech(folder: str | Path, sample_rate: int, language: str = "en") -> FileSource:
+def librispeech(folder: str | Path, sample_rate: int, language: str | Transcripts = "en") -> FileSource:
     """Returns the recordings of a tree like LibriSpeech's; dev* is the split validation.
 
     Args:
@@ -103,7 +104,7 @@ def manifest(
     sample_rate: int,
     validation: str | Path | None = None,
     test: str | Path | None = None,
-    language: str = "",
+    language: str | Transcripts = "",
 ) -> FileSource:
     """Returns the recordings of JSON-lines lists with `audio_filepath` and `text`.
 

@@ -201,10 +201,13 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Callable[[Callable[[list[str]
 
 @pytest.fixture(scope="session")
 def loaded_both_ways(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Run], tuple[Any, Any]]:
-    """A function that loads the predictor of a run, from the run and from its export."""
+    """A function that loads the predictor of a run, from the run and from its export, which must be small."""
 
     def load(run: Run) -> tuple[Any, Any]:
         folder = task_of(run).part("export").export_run(run, tmp_path_factory.mktemp("exports"))
+        parts = {path: set(path.relative_to(folder).parts) for path in folder.rglob("*") if path.is_file()}
+        beside = sum(path.stat().st_size for path, names in parts.items() if not names & {"variables", "run"})
+        assert beside <= 2_000_000, "an export is its weights and little else"
         return predictors.load(run.folder), predictors.load(folder)
 
     return load

@@ -35,12 +35,7 @@ class Tagger(keras.Model):
         self.network, self.words, self.tags = network, Words(vocabulary, network.pieces), tuple(tags)
         start = keras.initializers.RandomNormal(stddev=0.1)
         self.embedding = keras.layers.Embedding(self.words.size, network.embedding, start, name="embedding")
-        options: dict[str, Any] = {
-            "bidirectional": True,
-            "dropout": network.dropout,
-            "seed": seed,
-            "return_sequences": True,
-        }
+        options: dict[str, Any] = {"dropout": network.dropout, "seed": seed, "return_sequences": True}
         self.stack = models.Stack(
             network.recurrent, network.units, network.layers, bidirectional=True, name="stack", **options
         )

@@ -43,12 +43,12 @@ def _fitted(frames: tf.Tensor, data: DataConfiguration) -> tuple[tf.Tensor, tf.T
     steps = tf.shape(frames)[1]
     flat = tf.reshape(tf.cast(frames, tf.float32) / 255, tf.concat([[-1], tf.shape(frames)[2:]], axis=0))
     fits = tf.reduce_all(tf.equal(tf.shape(frames)[2:4], (height, width)))
-    flat = tf.cond(fits, lambda: flat, lambda: _resized(flat, data))
+    flat = tf.cond(fits, lambda: flat, lambda: resized(flat, data))
     flat = tf.ensure_shape(flat, (None, height, width, channels))
     return tf.reshape(flat, (-1, steps, height, width, channels)), batch
 
 
-def _resized(frames: tf.Tensor, data: DataConfiguration) -> tf.Tensor:
+def resized(frames: tf.Tensor, data: DataConfiguration) -> tf.Tensor:
     """Returns frames (batch, height, width, channel) in the network's size, fitted as those of the training were."""
     wanted, given = tf.constant([data.height, data.width]), tf.shape(frames)[1:3]
     scales = wanted / given  # float64

@@ -272,3 +272,74 @@ def test_fast_enough_to_follow_speech():
     start = time.perf_counter()
     beam_decode(log_probabilities, model.alphabet, SECONDS, language_model=model)
     assert time.perf_counter() - start < 10.0 * 0.05 * 3  # three times the target: the machine may be busy
+
+
+@pytest.mark.parametrize("hot_words", [{"žo": 2.0}, {"ž": 1.0, "ž o": 3.0, "o": 0.5}, {"oo": 4.0, "o": 2.0}])
+def test_hot_words_count_wherever_they_stand_as_a_whole(hot_words, language_model):
+    """Every score against the definition: each end of a word adds the most of the phrases that end there."""
+    log_probabilities = random_log_probabilities(3, frames=6)
+    totals = {}
+    for alignment in itertools.product(range(4), repeat=6):
+        labelling = read(alignment)
+        score = log_probabilities[range(6), list(alignment)].sum() + language_model.text_log_probability(labelling)
+        for end in range(1, len(labelling) + 1):
+            if (labelling + " ")[end] == " ":
+                begun = f" {labelling[:end]}"
+                score += max((weight for word, weight in hot_words.items() if begun.endswith(f" {word}")), default=0.0)
+        text = " ".join(labelling.split())
+        totals[text] = totals.get(text, 0.0) + math.exp(score)
+    found = beam_decode(
+        log_probabilities,
+        ALPHABET,
+        SECONDS,
+        language_model=language_model,
+        language_model_weight=1.0,
+        hot_words=hot_words,
+        **EXACT,
+    )
+    assert {hypothesis.text: pytest.approx(hypothesis.score) for hypothesis in found} == {
+        text: math.log(total) for text, total in totals.items()
+    }
+
+
+@pytest.mark.parametrize("words", [{"žo": 0.0}, {"": 1.0}, {"ab": 1.0}])
+def test_hot_words_that_could_do_nothing_are_refused(words):
+    with pytest.raises(ValueError, match=r"hot word.*Received: "):
+        beam_decode(random_log_probabilities(0, 3), ALPHABET, SECONDS, hot_words=words)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_forgetting_what_has_been_settled_changes_nothing(seed, language_model, monkeypatch):
+    log_probabilities = random_log_probabilities(seed, frames=60, scale=3.0)
+
+    def found():
+        return beam_decode(log_probabilities, ALPHABET, SECONDS, language_model=language_model, hypotheses=5)
+
+    expected = found()
+    monkeypatch.setattr("models.decoding.beam.SETTLED_EVERY", 3)
+    assert found() == expected
+    assert len(expected[0].text) > 10
+
+
+def test_work_grows_with_the_length_and_not_with_its_square():
+    """Counted, not timed: the characters that the search hands to a language model, and the states that it aligns."""
+
+    class Counting:
+        END = ""
+        context_length = 2
+        characters = 0
+
+        def log_probability(self, context, character):
+            self.characters += len(context)
+            return -1.0
+
+    def work(frames):
+        path = np.where(np.arange(frames) % 3 < 2, np.arange(frames) // 3 % 3 + 1, 0)
+        logits = 9.0 * np.eye(4)[path]
+        model = Counting()
+        beam_decode(
+            logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True)), ALPHABET, SECONDS, 4, language_model=model
+        )
+        return model.characters
+
+    assert work(1200) < 4.5 * work(300)

@@ -259,7 +259,7 @@ def with_synthetic_speech(monkeypatch: pytest.MonkeyPatch) -> Speech:
             ]
         }
     )
-    monkeypatch.setattr(data, "open_source", lambda configuration, rate: real)
+    monkeypatch.setattr(data, "open_source", lambda configuration, rate, transcripts: real)
     monkeypatch.setattr(data, "SyntheticSpeech", lambda config: config)
     monkeypatch.setattr(data, "all_sentences", lambda: ["a bb", "ab ba", "abab", "bab a", "baba", "bb bb", "what"])
     monkeypatch.setattr(data.data, "prepare", lambda builder: builder)

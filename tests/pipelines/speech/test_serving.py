@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from pipelines.exporting import WarmupRequest, export
 from pipelines.runs import Run
+from pipelines.served import Served
 from pipelines.speech import serving
 from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.export import export_run, model_card
@@ -187,3 +188,24 @@ def test_model_card_says_data_licence_metrics_and_limits(trained_run: Run, corpu
     assert "CC-BY-SA-3.0" in card
     assert "Synthetic speech was mixed into training, never into validation or test" in card
     assert "flite" in card
+
+
+def test_no_recordings_are_answered_and_what_is_no_audio_is_refused() -> None:
+    served = Served(serving.signatures(lively("gru", 1)))
+    assert served("serving_default", audio=np.zeros((0, 800)), lengths=[])["text"].shape == (0,)
+    assert served("wav", wav=np.array([], object))["text"].shape == (0,)
+    state = served("initial_state", streams=[])
+    assert served("step", audio=np.zeros((0, 320)), **state)["text"].shape == (0,)
+    audio = np.random.default_rng(0).normal(0, 0.1, (1, 800)).astype(np.float32)
+    for wrong, message in ((np.nan, "finite samples"), (np.inf, "finite samples"), (9000.0, "from -1 to 1. Scale")):
+        bad = audio.copy()
+        bad[0, 17] = wrong
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            served("serving_default", audio=bad, lengths=[800])
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            served("step", audio=bad[:, :640], **served("initial_state", streams=[0]))
+        behind = served("serving_default", audio=bad, lengths=[10])["text"]  # what does not count may be anything
+        assert behind.tolist() == [b""]
+    for lengths in ([801], [-1], [800, 800]):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="lengths: expected one for each recording"):
+            served("serving_default", audio=audio, lengths=lengths)

@@ -1,0 +1,71 @@
+"""The command, as a process: it answers, stops gracefully, and names what is missing; and the page in a browser."""
+
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.configuration import ConfigurationError
+from serving.main import serve
+from tests.serving.conftest import Client
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--folder", "nothing"], "There is no folder of exports. Expected nothing/NAME/VERSION"),
+        (["--folder", ".", "--key", "key.pem"], "TLS needs a certificate and its key"),
+    ],
+)
+def test_what_cannot_be_served_is_refused(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigurationError, match=message):
+        serve(arguments)
+
+
+@pytest.mark.slow
+def test_open_requests_are_answered_before_the_server_stops(tmp_path: Path, export_tiny: Callable[..., Path]) -> None:
+    export_tiny(tmp_path)
+    command = [sys.executable, "-m", "pipelines", "serve", "--folder", str(tmp_path), "--port", "0", "--seconds", "2"]
+    process = subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    port = next(found for line in process.stderr if (found := re.search(r"running on http://127.0.0.1:(\d+)", line)))
+    client = Client(int(port[1]))
+    assert client.predict({"instances": [1]}).body == {"predictions": [2.0]}
+    with ThreadPoolExecutor(1) as thread:
+        answer = thread.submit(client.predict, {"signature_name": "endless", "inputs": [0]})
+        while "unrolled_open_requests 2.0" not in client("/metrics").body:
+            assert not answer.done()
+        process.send_signal(signal.SIGTERM)
+        assert answer.result(30).status == 504, "it had its time"
+    assert process.wait(30) in (0, -signal.SIGTERM)
+    assert '"event": "request"' in process.stderr.read()
+
+
+@pytest.mark.slow
+def test_the_page_lists_the_models_in_a_browser(client: Any, tmp_path: Path) -> None:
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("there is no Chromium")
+    options = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        f"--user-data-dir={tmp_path}",
+        "--virtual-time-budget=8000",
+    ]
+    done = subprocess.run([browser, *options, "--dump-dom", client.url], capture_output=True, text=True, timeout=120)
+    assert re.search(r"<h2>nlp-writer .*language-model", done.stdout), done.stdout[-2000:]
+    assert "Write</button>" in done.stdout and re.search(r"<h2>tiny .*version 1", done.stdout)
+    assert 'class="error"' not in done.stdout
