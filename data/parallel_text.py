@@ -70,8 +70,8 @@ def clear_splits(splits: dict[str, list[Pair]]) -> tuple[dict[str, list[Pair]], 
     return {**clear, "test": test}, {"also_held_out": sorted(copies), "uneven": sorted(uneven - copies)}
 
 
-def near_copies(pairs: Sequence[Pair], held_out: Sequence[Pair]) -> set[str]:
-    """Returns the keys of the pairs that are nearly the same as one of `held_out` in either language.
+def near_copies(pairs: Sequence[Pair], held_out: Sequence[Pair], similarity: int = SIMILARITY) -> set[str]:
+    """Returns the keys of the pairs that are nearly the same, by so many percent, as one of `held_out` on either side.
 
     >>> held_out = [Pair("a", "", "In the beginning", "En el principio")]
     >>> near_copies([Pair("b", "", "in a beginning", "Al comienzo"), Pair("c", "", "the end", "el fin")], held_out)
@@ -84,7 +84,7 @@ def near_copies(pairs: Sequence[Pair], held_out: Sequence[Pair]) -> set[str]:
             some = pairs[start : start + COMPARED_AT_ONCE]
             texts = [getattr(pair, side).casefold() for pair in some]
             alike = process.cdist(
-                texts, others, scorer=fuzz.ratio, score_cutoff=SIMILARITY, dtype=np.uint8, workers=-1
+                texts, others, scorer=fuzz.ratio, score_cutoff=similarity, dtype=np.uint8, workers=-1
             )  # (some, held out), 0 below the cutoff
             copied = np.any(alike, axis=1).tolist()
             found.update(pair.key for pair, copy in zip(some, copied, strict=True) if copy)

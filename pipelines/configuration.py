@@ -55,6 +55,9 @@ class Configuration(pydantic.BaseModel):
     RENAMED: ClassVar[Mapping[str, str]] = {}
     """Settings of 0.1 and their new names: old runs are read with them; a command line is refused with the new name."""
 
+    BEFORE: ClassVar[Mapping[str, Any]] = {}
+    """What settings that 0.1 did not have are in its runs, where that is not their default."""
+
     def __init__(self, **values: Any) -> None:
         try:
             super().__init__(**values)
@@ -268,10 +271,10 @@ def _explain(error: pydantic.ValidationError, kind: type[Configuration]) -> str:
 
 
 def _with_new_names(values: Any, kind: type[Configuration]) -> Any:
-    """Returns the values of a configuration with the names that its settings have now."""
+    """Returns the values of a configuration with the names that its settings have now, and what was before them."""
     if not isinstance(values, dict):
         return values
-    renamed = {kind.RENAMED.get(name, name): value for name, value in values.items()}
+    renamed = dict(kind.BEFORE) | {kind.RENAMED.get(name, name): value for name, value in values.items()}
     return {
         name: _with_new_names(value, part) if (part := _part(kind, name)) else value for name, value in renamed.items()
     }

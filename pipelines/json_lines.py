@@ -29,17 +29,8 @@ def json_object(line: str, where: str, error: type[ValueError]) -> dict[str, Any
         ValueError: a.jsonl, line 1: expected each name once. ... Received: 'text' more than once in ...
     """
 
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        names = Counter(name for name, _ in pairs)
-        if repeated := [name for name, count in names.items() if count > 1]:
-            raise error(
-                f"{where}: expected each name once. Remove what does not count. "
-                f"Received: {', '.join(map(repr, repeated))} more than once in {_SHORT.repr(line)}"
-            )
-        return dict(pairs)
-
     try:
-        values = json.loads(line, object_pairs_hook=unique)
+        values = parsed(line, where, error)
     except json.JSONDecodeError as cause:
         if not line.lstrip().startswith("["):
             raise error(
@@ -52,3 +43,28 @@ def json_object(line: str, where: str, error: type[ValueError]) -> dict[str, Any
             f"`jq -c '.[]'`. Received: {_SHORT.repr(line)}"
         )
     return values
+
+
+def parsed(text: str, where: str, error: type[ValueError]) -> Any:
+    """Returns what JSON text holds.
+
+    Args:
+        text: the JSON.
+        where: what it is from, for the message.
+        error: what to raise, an error of the caller's.
+
+    Raises:
+        error: an object names something twice.
+        json.JSONDecodeError: it is no JSON.
+    """
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = Counter(name for name, _ in pairs)
+        if repeated := [name for name, count in names.items() if count > 1]:
+            raise error(
+                f"{where}: expected each name once. Remove what does not count. "
+                f"Received: {', '.join(map(repr, repeated))} more than once in {_SHORT.repr(text)}"
+            )
+        return dict(pairs)
+
+    return json.loads(text, object_pairs_hook=unique)

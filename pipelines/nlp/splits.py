@@ -72,9 +72,16 @@ def split_texts(texts: Sequence[str], held_out: Mapping[str, float], alike: bool
     return [assign_split(group, shares) for group in groups]
 
 
-def groups_of(texts: Sequence[str]) -> list[str]:
-    """Returns one key per text; texts that stay together have the same."""
-    return group_alike(texts) if len(texts) <= COMPARED else [_plain(text) for text in texts]
+def groups_of(texts: Sequence[str], similarity: float = 0.8) -> list[str]:
+    """Returns one key per text; texts that stay together have the same.
+
+    Args:
+        texts: in any order.
+        similarity: of letters, from which two are together; 1: equal ones alone.
+    """
+    if len(texts) <= COMPARED and similarity < 1:
+        return group_alike(texts, similarity=similarity)
+    return [_plain(text) for text in texts]
 
 
 def _plain(text: str) -> str:

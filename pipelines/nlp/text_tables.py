@@ -1,57 +1,76 @@
-"""The user's tables of texts: named columns of CSV, TSV and JSON lines."""
+"""The user's tables of texts: named columns of CSV and TSV, JSON, Parquet and Feather."""
 
 import csv
 import difflib
 import io
-import json
-import reprlib
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from pipelines.json_lines import json_object
-from pipelines.nlp.text_files import TextDataError, plain_suffix, read_text
+from pipelines.nlp.object_tables import FEATHER, PARQUET, Row, arrow_items, json_items, rows_of
+from pipelines.nlp.packed_files import plain_suffix, read_bytes
+from pipelines.nlp.text_files import FileConfiguration, TextDataError, decoded
+from pipelines.nlp.texts import SHORT
+
+__all__ = ["Row", "read_rows"]
 
 DELIMITERS = {"\t": "tab", "|": "vertical line", ";": "semicolon", ",": "comma"}  # the rarest within texts first
 SAMPLE = 100  # rows that a delimiter is told from
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 TAB_SUFFIXES = (".tsv", ".tab")
-_SHORT = reprlib.Repr()
-_SHORT.maxstring = _SHORT.maxother = 120
+TABLE_SUFFIXES = (".csv", *TAB_SUFFIXES, *JSON_SUFFIXES, ".parquet", ".feather", ".arrow")
 
 
-class Row(NamedTuple):
-    """A row of a table: `where` it begins, such as `reviews.csv, line 3`, and its `values`, one for each column."""
+class _Form(NamedTuple):
+    """How a table is written: what is between columns, around cells, and before a quote; whether lines are plain."""
 
-    where: str
-    values: tuple[str, ...]
+    delimiter: str
+    quote: str
+    escape: str
+    plain: bool
+    given: bool
 
 
-def read_rows(path: Path | str, columns: Sequence[str], encoding: str = "", may_lack: Sequence[str] = ()) -> list[Row]:
+def read_rows(
+    path: Path | str,
+    columns: Sequence[str],
+    encoding: str = "",
+    may_lack: Sequence[str] = (),
+    files: FileConfiguration | None = None,
+) -> list[Row]:
     """Returns some columns of a table, as text, in the order in which they are named.
 
-    CSV is read with its quotes, its delimiter is found, and said if it is no comma; a row of TSV is a line. The first
-    row names the columns, unless they are given as numbers from 1: then it is data. JSON lines are objects, of which
-    numbers and truth values become text. Blank lines do not count.
+    CSV is read with its quotes; its delimiter is found, and reported if it is no comma; a line `sep=;` names it. A row
+    of TSV is a line. The first row names the columns, unless they are given as numbers from 1: then it is data. JSON
+    is objects, in a list or one a line; numbers and truth values become text. Blank lines do not count.
 
     Args:
-        path: .csv, .tsv or .jsonl, also gzipped; the kind of a file with another ending is found.
-        columns: the names of columns, or of JSON's keys; or their numbers, "1", "2".
-        encoding: as of `read_text`.
-        may_lack: columns without which a JSON line is a row, too: the value is "", as that of an empty cell is.
+        path: .csv, .tsv, .jsonl, .json, .parquet or .feather, also packed; the kind of a file with another ending is
+            found.
+        columns: the names of columns, or of JSON's keys, `translation.en` for a nested one; or their numbers, "1", "2".
+        encoding: as of `decoded`.
+        may_lack: columns without which an object is a row, too: the value is "", as that of an empty cell is.
+        files: how the file is written, where that is given; its encoding counts, too. Default: found.
 
     Raises:
         TextDataError: the file cannot be read, has no rows or not these columns, or a row lacks one.
     """
-    path = Path(path).expanduser()
-    text = read_text(path, encoding)
-    suffix = plain_suffix(path)
-    if suffix in JSON_SUFFIXES or (suffix not in (".csv", *TAB_SUFFIXES) and text.lstrip().startswith("{")):
-        rows = list(_json_rows(path, text, columns, may_lack))
+    path, files = Path(path).expanduser(), files or FileConfiguration(encoding=encoding)
+    content = read_bytes(path)
+    if content.startswith((PARQUET, FEATHER)):
+        rows = list(rows_of(arrow_items(path, content), path, columns, may_lack))
+        text = ""
     else:
-        rows = list(_table_rows(path, text, columns, suffix))
+        text = decoded(content, str(path), files.encoding)
+        suffix = plain_suffix(path)
+        is_json = text.lstrip()[:1] in ("{", "[") and suffix not in (".csv", *TAB_SUFFIXES)
+        if suffix in JSON_SUFFIXES or is_json:
+            _report_kind(path, "JSON", JSON_SUFFIXES)
+            rows = list(rows_of(json_items(path, text), path, columns, may_lack)) if text.strip() else []
+        else:
+            rows = list(_table_rows(path, text, columns, suffix, files))
     if not rows:
         raise TextDataError(
             f"{path} has no rows; expected at least one with {', '.join(columns)}. Fill it, or give another file. "
@@ -60,82 +79,127 @@ def read_rows(path: Path | str, columns: Sequence[str], encoding: str = "", may_
     return rows
 
 
-def _table_rows(path: Path, text: str, columns: Sequence[str], suffix: str) -> Iterator[Row]:
+def _report_kind(path: Path, kind: str, suffixes: Sequence[str]) -> None:
+    if plain_suffix(path) not in suffixes:
+        print(f"{path} is read as {kind}, as it seems.", file=sys.stderr)
+
+
+def _table_rows(path: Path, text: str, columns: Sequence[str], suffix: str, files: FileConfiguration) -> Iterator[Row]:
     numbered = all(column.isdecimal() and int(column) for column in columns)
-    delimiter = "\t" if suffix in TAB_SUFFIXES else _delimiter(path, text, columns, numbered)
+    form = _form(path, text, columns, numbered, files)
     names: list[str] = []
-    for line, cells in _records(path, text, delimiter):
+    for line, cells in _records(path, text, form):
         if not names:
             names = [str(number + 1) for number in range(len(cells))] if numbered else [cell.strip() for cell in cells]
-            places = _places(path, names, columns, delimiter)
+            places = _places(path, names, columns, form)
             if not numbered:
                 continue
-            first = _SHORT.repr([cells[place] for place in places])
+            first = SHORT.repr([cells[place] for place in places])
             print(f"{path}: the first row is data, {first}; if it names columns, give their names.", file=sys.stderr)
         where = f"{path}, line {line}"
         if len(cells) != len(names):
             raise TextDataError(
                 f"{where}: expected {len(names)} columns, as in the first row: {', '.join(names)}. "
-                f"{_remedy(path, delimiter)} or correct the row. "
-                f"Received: {len(cells)} columns, {_SHORT.repr(cells)}"
+                f"{_remedy(form)} or correct the row. "
+                f"Received: {len(cells)} columns, {SHORT.repr(cells)}"
             )
         yield Row(where, tuple(cells[place] for place in places))
 
 
-def _delimiter(path: Path, text: str, columns: Sequence[str], numbered: bool) -> str:
-    """The delimiter that gives the columns wanted, in all of the first rows alike; unless it is a comma it is said."""
-
-    wanted = max(map(int, columns)) if numbered else len(columns)
-
-    def fitness(delimiter: str) -> tuple[int, bool, bool, float, bool]:
-        widths: list[int] = []
-        named, damaged = 0, False
-        try:
-            for _, cells in islice(_records(path, text, delimiter), SAMPLE):
-                named = named if widths else len({cell.strip() for cell in cells} & set(columns))
-                widths.append(len(cells))
-        except TextDataError:  # quotes that do not end before such a delimiter, say
-            damaged = True
-        width = widths[0] if widths else 0
-        alike = widths.count(width) / (len(widths) + damaged) if widths else 0.0
-        return 0 if numbered else named, width >= wanted, width > 1, alike, width == wanted
-
-    fit = {delimiter: fitness(delimiter) for delimiter in DELIMITERS}
-    best = max(fit, key=lambda delimiter: fit[delimiter])
-    if best == "," or not fit[best][2]:
-        return ","
-    print(f"{path} is read with a {DELIMITERS[best]} between columns, as it seems.", file=sys.stderr)
+def _form(path: Path, text: str, columns: Sequence[str], numbered: bool, files: FileConfiguration) -> _Form:
+    """How a table is written, as it was given, as its first line or its ending says, or as it seems."""
+    suffix, given = plain_suffix(path), files.delimiter.encode().decode("unicode_escape")
+    if not given and _separator_line(text):
+        given = text[4]
+        print(f"{path} is read with {given!r} between columns, as its first line says.", file=sys.stderr)
+    delimiter = given or ("\t" if suffix in TAB_SUFFIXES else "")
+    plain_quotes = files.quote == '"' and not files.escape
+    escapes = [files.escape]
+    if plain_quotes and '\\"' in text:
+        escapes.append("\\")  # of programs that write \" for a quote within quotes
+    if delimiter:
+        forms = [_Form(delimiter, files.quote, escape, False, bool(given)) for escape in escapes]
+    else:
+        forms = [_Form(each, files.quote, escape, False, False) for escape in escapes for each in DELIMITERS]
+    forms = [form._replace(plain=form.delimiter == "\t" and suffix != ".csv" and plain_quotes) for form in forms]
+    fit = {form: _fitness(path, text, columns, numbered, form) for form in forms}
+    comma = next((form for form in forms if form.delimiter == ","), forms[0])
+    best = max(fit, key=lambda form: fit[form])
+    if not fit[best][2] and not delimiter:
+        return comma
+    if best.escape and not files.escape and not best.plain:
+        print(f"{path} is read with a backslash before quotes within quotes, as it seems.", file=sys.stderr)
+    if best.delimiter != "," and not delimiter:
+        print(f"{path} is read with a {DELIMITERS[best.delimiter]} between columns, as it seems.", file=sys.stderr)
     return best
 
 
-def _records(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """The rows that are not blank, with their lines, as the file's ending and the delimiter say they are written."""
-    return _tab_records(text) if _has_plain_lines(path, delimiter) else _csv_records(path, text, delimiter)
+def _fitness(
+    path: Path, text: str, columns: Sequence[str], numbered: bool, form: _Form
+) -> tuple[int, bool, bool, float, bool]:
+    """How well a form gives the columns wanted, in all of the first rows alike."""
+    wanted = max(map(int, columns)) if numbered else len(columns)
+    widths: list[int] = []
+    named, damaged = 0, False
+    try:
+        for _, cells in islice(_records(path, text, form), SAMPLE if not form.escape else None):
+            named = named if widths else len({cell.strip() for cell in cells} & set(columns))
+            widths.append(len(cells))
+    except TextDataError:  # quotes that do not end before such a delimiter, say
+        damaged = True
+    width = widths[0] if widths else 0
+    alike = widths.count(width) / (len(widths) + damaged) if widths else 0.0
+    return 0 if numbered else named, width >= wanted, width > 1, alike, width == wanted
 
 
-def _remedy(path: Path, delimiter: str) -> str:
+def _separator_line(text: str) -> bool:
+    """Whether the first line is Excel's, which names the delimiter."""
+    first = text.partition("\n")[0]
+    return first.startswith("sep=") and len(first) == 5
+
+
+def _records(path: Path, text: str, form: _Form) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not blank, with their lines."""
+    records = _tab_records(text) if form.plain else _csv_records(path, text, form)
+    separator = _separator_line(text)
+    for line, cells in records:
+        if not (separator and line == 1):
+            yield line, cells
+
+
+def _remedy(form: _Form) -> str:
     """What is done about a text that holds what stands between columns."""
-    if _has_plain_lines(path, delimiter):
+    if form.plain:
         return "A row of TSV is one line, and no quotes hide a tab: write the table as .csv,"
-    return f"Put a text that holds the delimiter, a {DELIMITERS[delimiter]} as it seems, in quotes,"
+    seems = "" if form.given else " as it seems,"
+    return f"Put a text that holds the delimiter, a {_named(form.delimiter)},{seems} in quotes,"
 
 
-def _has_plain_lines(path: Path, delimiter: str) -> bool:
-    return delimiter == "\t" and plain_suffix(path) != ".csv"
+def _named(delimiter: str) -> str:
+    return DELIMITERS.get(delimiter, repr(delimiter))
 
 
-def _csv_records(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def _csv_records(path: Path, text: str, form: _Form) -> Iterator[tuple[int, list[str]]]:
     csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))  # a text may be longer than what Python allows
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True)
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=form.delimiter,
+        quotechar=form.quote or None,
+        quoting=csv.QUOTE_MINIMAL if form.quote else csv.QUOTE_NONE,
+        escapechar=form.escape or None,
+        strict=True,
+        skipinitialspace=form.delimiter != " ",
+    )
     while True:
         line = reader.line_num + 1
         try:
             cells = next(reader, None)
         except csv.Error as error:
-            received = _SHORT.repr(text.split("\n")[line - 1])
+            received = SHORT.repr(text.split("\n")[line - 1])
             raise TextDataError(
                 f"{path}, line {line}: the row cannot be read: {error}. Expected a closing quote for each opening one, "
-                f'and "" for a quote within quotes. Correct the row. Received: {received}'
+                f'and "" for a quote within quotes. Correct the row, or name what is before a quote, --data.escape. '
+                f"Received: {received}"
             ) from None
         if cells is None:
             return
@@ -155,54 +219,18 @@ def _unquoted(cell: str) -> str:
     return cell[1:-1].replace('""', '"') if len(cell) > 1 and cell[0] == cell[-1] == '"' and '"' not in inner else cell
 
 
-def _places(path: Path, names: Sequence[str], columns: Sequence[str], delimiter: str) -> list[int]:
+def _places(path: Path, names: Sequence[str], columns: Sequence[str], form: _Form) -> list[int]:
     for column in columns:
         if names.count(column) > 1:
             raise TextDataError(
                 f"{path} has more than one column {column!r}. Expected it once in the first row. Rename the others. "
-                f"Received: the columns {_SHORT.repr(', '.join(names))}"
+                f"Received: the columns {SHORT.repr(', '.join(names))}"
             )
         if column not in names:
             near = difflib.get_close_matches(column, names, n=1)
             raise TextDataError(
                 f"{path} has no column {column!r}{f'; did you mean {near[0]!r}?' if near else '.'} Expected it in the "
-                f"first row, in which a {DELIMITERS[delimiter]} is between columns, as it seems; or give numbers, "
-                f"from 1, if the first row is data. Received: the columns {_SHORT.repr(', '.join(names))}"
+                f"first row, in which a {_named(form.delimiter)} is between columns, as it seems; or give numbers, "
+                f"from 1, if the first row is data. Received: the columns {SHORT.repr(', '.join(names))}"
             )
     return [names.index(column) for column in columns]
-
-
-def _json_rows(path: Path, text: str, columns: Sequence[str], may_lack: Sequence[str]) -> Iterator[Row]:
-    lacked = dict.fromkeys(may_lack, True)
-    for line, content in enumerate(text.split("\n"), start=1):
-        if content.strip():
-            where = f"{path}, line {line}"
-            values = json_object(content, where, TextDataError)
-            lacked = {column: lacks and column not in values for column, lacks in lacked.items()}
-            yield Row(where, tuple(_json_text(values, column, where, column in lacked) for column in columns))
-    for column, lacks in lacked.items():
-        if lacks:  # misspelt, that is
-            _json_text(values, column, f"{path}, in every line", False)
-
-
-def _json_text(values: dict[str, Any], column: str, where: str, may_lack: bool) -> str:
-    value = values.get(column)
-    if value is None and may_lack:
-        return ""
-    if isinstance(value, bool | int | float):
-        return json.dumps(value)
-    if not isinstance(value, str):
-        near = difflib.get_close_matches(column, values, n=1)
-        meant = f"; did you mean {near[0]!r}?" if near and column not in values else "."
-        raise TextDataError(
-            f"{where}: expected text or a number under {column!r}{meant} Add it, or remove the row. "
-            f"Received: {_SHORT.repr(value) if column in values else ', '.join(values)}"
-        )
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise TextDataError(
-            f"{where}: half of a surrogate pair stands for a character under {column!r}; expected both halves. "
-            f"Correct it. Received: {_SHORT.repr(value)}"
-        ) from None
-    return value

@@ -1,15 +1,27 @@
 """Texts that a user types, and how messages name texts."""
 
+import re
 import reprlib
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+
+import numpy as np
 
 from pipelines.configuration import ConfigurationError
 
 CHARACTERS = 300  # of a text that are shown
 TEXTS_AT_ONCE = 32  # that are read side by side
+# Characters of scripts that are written without spaces between words: each counts as one.
+SPACELESS = (
+    "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u1950-\u19df\u1a20-\u1aaf\u1b00-\u1b7f\u3040-\u312f\u3400-\u4dbf"
+    "\u4e00-\u9fff\ua000-\ua4cf\ua980-\ua9df\uaa60-\uaadf\uf900-\ufaff\U00020000-\U0003ffff]"
+)
 LISTED = 5  # things that a message lists; it counts the others
-_SHORT = reprlib.Repr()
-_SHORT.maxstring = 80
+SHORT = reprlib.Repr()
+SHORT.maxstring = SHORT.maxother = 120
+
+
+class TextDataError(ValueError):
+    """Text of the user that cannot be used; the message names the file, the line and the remedy."""
 
 
 def refuse_undecodable(texts: Sequence[str]) -> None:
@@ -32,7 +44,7 @@ def refuse_undecodable(texts: Sequence[str]) -> None:
         except UnicodeEncodeError:
             raise ConfigurationError(
                 f"Text {number} is not UTF-8. Expected text in the encoding of the terminal, UTF-8. Type it anew, or "
-                f"convert it: iconv -f latin1 -t utf-8. Received: {_SHORT.repr(text)}"
+                f"convert it: iconv -f latin1 -t utf-8. Received: {SHORT.repr(text)}"
             ) from None
 
 
@@ -53,7 +65,7 @@ def checked_texts(texts: Iterable[str]) -> list[str]:
         if not isinstance(text, str):
             raise ConfigurationError(
                 f"Text {number} is not a string. Expected strings. Convert it, or leave it out. "
-                f"Received: {_SHORT.repr(text)}"
+                f"Received: {SHORT.repr(text)}"
             )
     refuse_undecodable(every)
     return every
@@ -69,6 +81,28 @@ def batches_by_length(texts: Sequence[Sized]) -> Iterator[list[int]]:
     places = sorted(range(len(texts)), key=lambda place: len(texts[place]))
     for first in range(0, len(places), TEXTS_AT_ONCE):
         yield places[first : first + TEXTS_AT_ONCE]
+
+
+def in_batches(read: Callable[[Sequence[str]], Sequence[np.ndarray]], texts: Sequence[str]) -> list[np.ndarray]:
+    """Returns the answers to any number of texts, in their order; texts of similar lengths are read together.
+
+    Args:
+        read: returns arrays (batch, …) of a batch of texts.
+        texts: one or more.
+    """
+    parts = list(batches_by_length(texts))
+    answers = zip(*(read([texts[place] for place in part]) for part in parts), strict=True)
+    back = np.argsort(np.concatenate(parts))
+    return [np.concatenate(each)[back] for each in answers]
+
+
+def count_words(text: str) -> int:
+    """Returns how many words a text has.
+
+    >>> count_words("two words"), count_words("一只猫")
+    (2, 3)
+    """
+    return len(re.sub(SPACELESS, " _ ", text).split())
 
 
 def shortened(text: str) -> str:

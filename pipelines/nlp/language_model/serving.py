@@ -10,6 +10,7 @@ from pipelines.nlp.language_model.generation import REMEMBERED, Continuation, ad
 from pipelines.nlp.language_model.model import LanguageModel, State, cross_entropy, flat
 from pipelines.nlp.language_model.sampling import Options, sample
 from pipelines.nlp.subwords import PADDING
+from pipelines.nlp.unicode_forms import canonical
 from pipelines.served import STREAMS, Signature, Tensors, required
 
 WINDOW = 256  # subwords that are scored at once, so that memory is bounded
@@ -25,7 +26,7 @@ SAMPLING = {"temperature": REALS, "top_k": NUMBERS, "top_p": REALS, "repetition_
 
 
 def signatures(model: LanguageModel) -> dict[str, Signature]:
-    """Returns the functions to serve by name.
+    """Returns the functions to serve by name. Composed and decomposed characters are one; invisible ones do not count.
 
     `serving_default` takes `text` (batch,) and returns `log_probability` (batch,), in nats, of a document that begins
     like that, and `bits_per_character` (batch,).
@@ -77,6 +78,7 @@ def signatures(model: LanguageModel) -> dict[str, Signature]:
 
 def probability(model: LanguageModel, text: tf.Tensor) -> Tensors:
     """Returns the logarithm of the probability of texts (batch,), and the bits of a character."""
+    text = canonical(text)
     numbers = model.subwords.encode(text)
     state, last = model.initial_state(tf.shape(text)[0]), tf.fill(tf.shape(text), BOUNDARY)
     found, _, _ = read(model, numbers, state, last)
@@ -112,7 +114,9 @@ def stream(model: LanguageModel, text: tf.Tensor, final: tf.Tensor, state: Tenso
     settled = tf.strings.substr(text, tf.zeros_like(read_bytes), read_bytes)
     # A place right behind the last byte is an error, hence one byte more, which is not taken.
     pending = tf.strings.substr(text + " ", read_bytes, all_bytes - read_bytes)
-    found, after, last = read(model, model.subwords.encode(settled), model.nested(state), state["state_last"])
+    found, after, last = read(
+        model, model.subwords.encode(canonical(settled)), model.nested(state), state["state_last"]
+    )
     return {"log_probability": found, **flat(after), "state_last": last, "state_pending": pending}
 
 
@@ -175,7 +179,7 @@ def _checked(options: Tensors) -> Options:
 
 
 def _read_prompts(model: LanguageModel, prompt: tf.Tensor) -> Continuation:
-    numbers = model.subwords.encode(prompt)
+    numbers = model.subwords.encode(canonical(prompt))
     return prefill(model, numbers.to_tensor(), tf.cast(numbers.row_lengths(), tf.int32))
 
 

@@ -11,28 +11,28 @@ import data
 from data.bible_text import BibleText
 from data.splits import assign_split
 from data.state_of_the_union import StateOfTheUnion
-from pipelines.configuration import Configuration, ConfigurationError
+from pipelines.configuration import ConfigurationError
+from pipelines.nlp.packed_files import is_folder, plain_suffix
 from pipelines.nlp.public_data import public_builder
-from pipelines.nlp.text_files import Document, TextDataError, plain_suffix, read_documents
-from pipelines.nlp.text_tables import JSON_SUFFIXES, TAB_SUFFIXES, read_rows
+from pipelines.nlp.text_files import Document, FileConfiguration, TextDataError, read_documents
+from pipelines.nlp.text_tables import TABLE_SUFFIXES, read_rows
+from pipelines.nlp.unicode_forms import canonical_strings
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 EMBEDDED = {"bible_text": BibleText, "state_of_the_union": StateOfTheUnion}
-TABLE_SUFFIXES = (".csv", *TAB_SUFFIXES, *JSON_SUFFIXES)
 MINIMUM_DOCUMENTS = 30  # that are split whole, by a hash of what they say; fewer are divided
 
 
-class DataConfiguration(Configuration):
+class DataConfiguration(FileConfiguration):
     """Which documents to learn from, and how they are split and cut into windows."""
 
     source: Literal["bible_text", "state_of_the_union", "tfds", "own"] = Field(
         "bible_text", description="embedded data set, a public one by its TFDS name, or text of your own"
     )
     name: str = Field("", description="TFDS name of a public data set, such as tiny_shakespeare")
-    path: str = Field("", description="your text: a file, a folder of text files, a table or JSON lines; also gzipped")
+    path: str = Field("", description="your text: a file, a folder or archive of text files, or a table; also packed")
     column: str = Field("text", description="column of a table, key of JSON lines, or feature of a public data set")
-    encoding: str = Field("", description="of your files; found if not given")
     validation_fraction: float = Field(0.05, gt=0, lt=0.5, description="share of your own text")
     test_fraction: float = Field(0.1, gt=0, lt=0.5, description="share of your own text")
     window: int = Field(64, ge=2, description="subwords through which errors are sent back")
@@ -72,8 +72,8 @@ def read_own(configuration: DataConfiguration) -> list[Document]:
             "There is no text to learn from. Name a file or a folder: --data.path my.txt. Received: --data.path ''"
         )
     path = Path(configuration.path).expanduser()
-    if path.is_file() and plain_suffix(path) in TABLE_SUFFIXES:
-        rows = read_rows(path, [configuration.column], configuration.encoding)
+    if path.is_file() and plain_suffix(path) in TABLE_SUFFIXES and not is_folder(path):
+        rows = read_rows(path, [configuration.column], files=configuration)
         documents = [Document(row.where, row.values[0]) for row in rows]
     else:
         documents = read_documents(path, configuration.encoding)
@@ -85,7 +85,8 @@ def read_own(configuration: DataConfiguration) -> list[Document]:
         )
     if empty := len(documents) - len(found):
         print(f"Left out of {path}: {empty} texts without a word.")
-    return found
+    texts = canonical_strings([document.text for document in found], str(path))
+    return [document._replace(text=text) for document, text in zip(found, texts, strict=True)]
 
 
 def split_own(documents: Sequence[Document], configuration: DataConfiguration) -> Corpus:

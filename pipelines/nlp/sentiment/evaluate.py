@@ -3,21 +3,26 @@
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from pipelines import commands
 from pipelines.comparison import compared_rows
+from pipelines.configuration import did_you_mean
 from pipelines.counting import counted
 from pipelines.evaluation import Evaluation, Row
-from pipelines.nlp.sentiment import baselines, data
+from pipelines.nlp.sentiment import baselines
 from pipelines.nlp.sentiment.baselines import Classify
 from pipelines.nlp.sentiment.config import SentimentConfiguration
+from pipelines.nlp.sentiment.data import Sets, load, one_name_a_number, usable
+from pipelines.nlp.sentiment.data import truth as truth_of
 from pipelines.nlp.sentiment.model import Classifier
 from pipelines.nlp.sentiment.report import Details, write_sentiment_report
 from pipelines.nlp.sentiment.scoring import Answers, Truth, comparison, metrics
-from pipelines.nlp.sentiment.sources import EMBEDDED, rated_snippets
+from pipelines.nlp.sentiment.sources import EMBEDDED, DataConfiguration, rated_snippets, read_more
+from pipelines.nlp.sentiment.splitting import Example
 from pipelines.nlp.sentiment.trained import load_model, read_texts
 from pipelines.nlp.splits import SPLITS
 from pipelines.nlp.text_files import TextDataError
@@ -33,18 +38,25 @@ class EvaluationOptions(commands.RunOptions):
     """Options of the evaluation."""
 
     split: Literal["validation", "test"] = Field("test", description="split to evaluate")
+    data: str = Field("", description="a file or folder of labelled texts to evaluate on, written as those of the run")
 
 
-def evaluate(run: Run, split: str = "test") -> Evaluation:
-    """Classifies a split with a run's classifier and the baselines; writes table, plots and page into its folder."""
+def evaluate(run: Run, split: str = "test", data: str = "") -> Evaluation:
+    """Classifies a split with a run's classifier and the baselines; writes table, plots and page into its folder.
+
+    Args:
+        run: a finished run.
+        split: of its data, unless there is a file.
+        data: a file or folder of labelled texts, with the columns that the run learned from.
+    """
     configuration = run.read_configuration(SentimentConfiguration)
     classifier = load_model(run)
-    sets = data.load(configuration.data)
+    sets = load(configuration.data)
     refuse_other_labels(classifier, sets)
     report_changed_data(run, sets)
-    examples = sets.splits[split]
+    examples = labelled_texts(data, configuration.data, sets.labels) if data else sets.splits[split]
     texts = [example.text for example in examples]
-    truth = Truth(*data.truth(examples, sets.labels))
+    truth = Truth(*truth_of(examples, sets.labels))
     methods: dict[str, tuple[str, Classify]] = {
         "model": (summary(classifier), partial(classify, classifier)),
         **baselines.available(sets),
@@ -59,12 +71,41 @@ def evaluate(run: Run, split: str = "test") -> Evaluation:
     if source == EMBEDDED:
         others = [name for name in DOMAINS if name != (part or "movies")]
         rows += out_of_domain_rows(methods, others, sets.labels)
-    evaluation = Evaluation(split, len(examples), rows)
+    name = f"{split}-{Path(data).name.partition('.')[0]}" if data else split
+    evaluation = Evaluation(name, len(examples), rows)
     write_sentiment_report(run, evaluation, Details(examples, truth, answers, classifier))
     return evaluation
 
 
-def refuse_other_labels(classifier: Classifier, sets: data.Sets) -> None:
+def labelled_texts(path: str, configuration: DataConfiguration, labels: Sequence[str]) -> list[Example]:
+    """Returns the texts of a file that have words and a label or a rating; reports what is left out.
+
+    Raises:
+        TextDataError: the file cannot be read, has no such text, or has a label that the classifier does not know.
+    """
+    notes: list[str] = []
+    known = [Example("", "", label) for label in labels]
+    splits = one_name_a_number({"known": known, "": read_more(path, configuration)}, notes)
+    names = {each.label: label for each, label in zip(splits["known"], labels, strict=True)}  # as the classifier has
+    read = [each._replace(label=names.get(each.label, each.label)) for each in splits[""]]
+    examples = usable(read, path, configuration, notes)
+    for note in notes:
+        print(f"Note: {note}")
+    if unknown := [each for each in examples if each.label and each.label not in labels]:
+        raise TextDataError(
+            f"{unknown[0].where}: the classifier has no label {unknown[0].label!r}. Expected one of {listed(labels)}."
+            f"{did_you_mean(unknown[0].label, labels)} Correct the labels, or remove these texts. "
+            f"Received: {unknown[0].label!r}, in {counted(len(unknown), 'text')}"
+        )
+    if not examples:
+        raise TextDataError(
+            f"{path} has no text to evaluate on; expected texts with words and a label. Fill it, or give another. "
+            "Received: no such text"
+        )
+    return examples
+
+
+def refuse_other_labels(classifier: Classifier, sets: Sets) -> None:
     """Refuses texts with other labels than those that a classifier knows.
 
     Raises:
@@ -117,7 +158,7 @@ def out_of_domain_rows(
         texts = [example.text for example in examples]
         answers = {f"{each}, {name}": methods[each][1](texts) for each in OUT_OF_DOMAIN}
         notes = dict.fromkeys(answers, f"all {len(examples)} texts of the set {name}, none of which were in training")
-        rows += rows_of(answers, Truth(*data.truth(examples, labels)), len(labels), notes)
+        rows += rows_of(answers, Truth(*truth_of(examples, labels)), len(labels), notes)
     return rows
 
 

@@ -12,7 +12,7 @@ from scipy.special import log_softmax
 from data.word_vectors import DIMENSIONS
 from pipelines.nlp.sentiment.data import truth
 from pipelines.nlp.sentiment.network import Member, MemberOutput, NetworkConfiguration
-from pipelines.nlp.sentiment.sources import Example
+from pipelines.nlp.sentiment.splitting import Example
 from pipelines.nlp.sentiment.words import MOST_AT_ONCE, PADDING, RESERVED, UNKNOWN, Encoded, Words
 
 HIGHEST_VALENCE = 4.0

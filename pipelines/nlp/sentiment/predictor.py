@@ -6,10 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from pipelines.nlp.sentiment.config import SentimentConfiguration
-from pipelines.nlp.sentiment.data import in_batches
 from pipelines.nlp.sentiment.serving import signatures
 from pipelines.nlp.sentiment.trained import OLD_DESCRIPTION, load_model
-from pipelines.nlp.texts import checked_texts
+from pipelines.nlp.texts import checked_texts, in_batches
 from pipelines.preparation import description_of
 from pipelines.runs import Run
 from pipelines.served import Served

@@ -18,7 +18,7 @@ from pipelines.configuration import Configuration
 from pipelines.nlp.sentiment.data import training_batches
 from pipelines.nlp.sentiment.model import Classifier
 from pipelines.nlp.sentiment.network import Member
-from pipelines.nlp.sentiment.sources import Example
+from pipelines.nlp.sentiment.splitting import Example
 from pipelines.nlp.sentiment.words import RESERVED
 from pipelines.runs import Run
 from pipelines.training import TrainingConfiguration, fit

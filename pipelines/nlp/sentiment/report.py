@@ -11,7 +11,8 @@ from pipelines.nlp.sentiment.explanation import explain, strongest
 from pipelines.nlp.sentiment.model import Classifier
 from pipelines.nlp.sentiment.pictures import calibration_picture, rating_picture, words_picture
 from pipelines.nlp.sentiment.scoring import Answers, Truth
-from pipelines.nlp.sentiment.sources import EMBEDDED, Example
+from pipelines.nlp.sentiment.sources import EMBEDDED
+from pipelines.nlp.sentiment.splitting import Example
 from pipelines.nlp.texts import shortened
 from pipelines.report import Code, Picture, Section, Table, write_evaluation
 from pipelines.runs import Run

@@ -1,79 +1,86 @@
 """Sources of labelled texts: the rated snippets, the user's table or folder, and public TFDS data sets."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal
 
-import numpy as np
+import pydantic
 from pydantic import Field
 
 import data
 from data.rated_snippets import FILES, RatedSnippets
-from pipelines.configuration import Configuration, ConfigurationError
-from pipelines.counting import counted
+from pipelines.configuration import ConfigurationError
 from pipelines.nlp.public_data import public_builder
+from pipelines.nlp.sentiment.own_texts import own_splits, read_own
+from pipelines.nlp.sentiment.splitting import Example, balanced_splits
 from pipelines.nlp.splits import SPLITS, split_texts
-from pipelines.nlp.text_files import TextDataError, read_documents
-from pipelines.nlp.text_tables import read_rows
-from pipelines.nlp.texts import listed
+from pipelines.nlp.text_files import FileConfiguration, TextDataError
 
 EMBEDDED = "rated_snippets"
 TEXT_FEATURES = ("text", "sentence", "review", "content")
 LABEL_FEATURES = ("label", "sentiment", "polarity")
 
 
-class DataConfiguration(Configuration):
+class DataConfiguration(FileConfiguration):
     """Which texts to learn from, what is learned of them, and how they are divided."""
 
     RENAMED: ClassVar = {"longest": "maximum_words"}
+    BEFORE: ClassVar = {"splits": "hash"}
 
     source: str = Field(
         f"{EMBEDDED}/movies", description="embedded data set, `own`, or a public TFDS name such as imdb_reviews"
     )
-    path: str = Field("", description="your table (.csv, .tsv, .jsonl) or a folder LABEL/name.txt; also gzipped")
-    text: str = Field("", description="column of the texts, its name or its number; by default `text`")
+    path: str = Field("", description="your table, lines of fastText, or folder or archive (SPLIT/)LABEL/name.txt")
+    validation: str = Field("", description="a file or folder of its own for validation; divided off by default")
+    test: str = Field("", description="a file or folder of its own for the test; divided off by default")
+    text: tuple[str, ...] = Field((), description="columns of the texts, by name or number; by default `text`")
     label: str = Field("", description="column of the labels, of any names; by default `label`")
     rating: str = Field("", description="column of a number that is predicted too, if there is one")
-    encoding: str = Field("", description="of your files; detected by default")
     maximum_words: int = Field(400, ge=1, description="words of a text that are read; the rest is cut off")
     too_long: Literal["truncate", "refuse"] = Field(
         "truncate", description="whether longer texts are cut off or refused"
     )
     validation_fraction: float = Field(0.1, gt=0, lt=0.5, description="share of the texts, where there are no splits")
     test_fraction: float = Field(0.15, gt=0, lt=0.5, description="share of the texts, where there are no splits")
+    splits: Literal["balanced", "hash"] = Field(
+        "balanced", description="hash: as 0.1.0 divided texts, whatever their labels"
+    )
+    similarity: float = Field(
+        0.8, gt=0, le=1, description="of letters, from which two texts are near duplicates, which stay in one split"
+    )
+    label_weights: Literal["none", "balanced"] = Field(
+        "none", description="balanced: in training all labels count alike, however few texts they have"
+    )
     batch_size: int = Field(32, ge=1, description="texts in a batch")
 
-
-class Example(NamedTuple):
-    """A text; `where` it is, such as a file and a line; its `label`, "" without one; its `rating`, NaN without one."""
-
-    where: str
-    text: str
-    label: str
-    rating: float = np.nan
+    @pydantic.field_validator("text", mode="before")
+    @classmethod
+    def _one_or_more(cls, text: str | Sequence[str]) -> tuple[str, ...]:
+        return (text,) * bool(text) if isinstance(text, str) else tuple(text)
 
 
-def open_source(configuration: DataConfiguration) -> dict[str, list[Example]]:
-    """Returns the examples of each split, in a stable order.
+def open_source(configuration: DataConfiguration, notes: list[str]) -> dict[str, list[Example]]:
+    """Returns the examples of each split, in a stable order; what is found is added to the notes.
 
-    Where the data have no splits, a stable hash makes them, near duplicates together.
+    Where the data have no splits, they are divided, the same way every time, near duplicates together.
 
     Raises:
         ConfigurationError: a setting does not fit the data.
         TextDataError: the data cannot be read.
     """
     name, _, part = configuration.source.partition("/")
-    if configuration.path and configuration.source != "own":
+    given = configuration.path or configuration.validation or configuration.test
+    if given and configuration.source != "own":
         raise ConfigurationError(
             "data.path: texts of your own are given, but another source is wanted. Expected `own` for a path. Use "
             f"--data.source own, as the preset `own-sentiment` does, or remove the path. "
-            f"Received: {configuration.source!r} and {configuration.path!r}"
+            f"Received: {configuration.source!r} and {given!r}"
         )
     if configuration.source == "own":
-        return split_by_hash(_own(configuration), configuration)
+        return _own(configuration, notes)
     if name == EMBEDDED:
         return rated_snippets(part or "movies")
-    return _public(configuration)
+    return _public(configuration, notes)
 
 
 def rated_snippets(name: str) -> dict[str, list[Example]]:
@@ -97,67 +104,72 @@ def rated_snippets(name: str) -> dict[str, list[Example]]:
     }
 
 
-def split_by_hash(
-    examples: list[Example],
-    configuration: DataConfiguration,
-    wanted: tuple[str, ...] = SPLITS,
+def divided(
+    examples: list[Example], configuration: DataConfiguration, notes: list[str], wanted: Sequence[str] = SPLITS
 ) -> dict[str, list[Example]]:
-    """Divides examples by a stable hash of their texts; near duplicates, of very many texts equal ones, stay together.
+    """Divides examples into some splits; what is found is added to the notes.
 
     Args:
         examples: in any order.
-        configuration: the shares of validation and test.
+        configuration: the shares of validation and test, and how to divide.
+        notes: for the user.
         wanted: the splits to make.
     """
     held_out = {"validation": configuration.validation_fraction, "test": configuration.test_fraction}
-    names = split_texts([example.text for example in examples], {k: v for k, v in held_out.items() if k in wanted})
-    return {split: [each for each, name in zip(examples, names, strict=True) if name == split] for split in wanted}
+    held_out = {split: share for split, share in held_out.items() if split in wanted}
+    if configuration.splits == "hash":
+        names = split_texts([example.text for example in examples], held_out)
+        return {split: [each for each, name in zip(examples, names, strict=True) if name == split] for split in wanted}
+    shares = {"train": 1 - sum(held_out.values()), **held_out}
+    return balanced_splits(examples, shares, configuration.similarity, notes)
 
 
-def _own(configuration: DataConfiguration) -> list[Example]:
+def read_more(path: str, configuration: DataConfiguration) -> list[Example]:
+    """Returns the examples of a user's file or folder that is read as that of the configuration."""
+    columns, label = _columns(configuration)
+    found = read_own(Path(path), columns, label, configuration.rating, configuration)
+    return [example for members in found.values() for example in members]
+
+
+def _own(configuration: DataConfiguration, notes: list[str]) -> dict[str, list[Example]]:
     if not configuration.path:
         raise ConfigurationError(
             "data.path: texts of your own are wanted, but there is no path. Expected one. Give a table with "
             'columns of texts and labels: ARGS="--data.path reviews.csv --data.text review --data.label stars". '
             "Received: no path"
         )
-    path = Path(configuration.path).expanduser()
-    if path.is_dir():
-        documents = read_documents(path, configuration.encoding)
-        return [Example(f"{path / each.name}", each.text, Path(each.name).parent.name) for each in documents]
-    columns = [configuration.text or "text", configuration.label or "label"]
-    columns += [configuration.rating] * bool(configuration.rating)
-    rows = read_rows(path, columns, configuration.encoding, may_lack=columns)
-    ratings = [[_number(each, row.where) for each in row.values[2:]] for row in rows]
-    nans = [
-        row.where for row, found in zip(rows, ratings, strict=True) if np.isnan(found).any() and row.values[2].strip()
-    ]
-    if nans:
-        print(f"Note: {counted(len(nans), 'rating')} given as nan, taken as missing: {listed(nans, '; ')}")
-    return [
-        Example(row.where, row.values[0], row.values[1].strip(), *found)
-        for row, found in zip(rows, ratings, strict=True)
-    ]
+    held_out = {"validation": configuration.validation, "test": configuration.test}
+    columns, label = _columns(configuration)
+    splits = own_splits(configuration.path, held_out, columns, label, configuration.rating, configuration)
+    if configuration.splits == "hash":  # 0.1.0 knew none
+        splits = {"train": [example for members in splits.values() for example in members]}
+    return _completed(splits, configuration, notes)
 
 
-def _number(text: str, where: str) -> float:
-    try:
-        number = float(text) if text.strip() else np.nan
-    except ValueError:
-        number = np.inf
-    if np.isinf(number):
-        raise TextDataError(
-            f"{where}: the rating is no number; expected one such as 3.5, or nothing. Correct it. Received: {text!r}"
-        )
-    return number
+def _columns(configuration: DataConfiguration) -> tuple[tuple[str, ...], str]:
+    """The columns of the texts and of the label."""
+    return configuration.text or ("text",), configuration.label or "label"
 
 
-def _public(configuration: DataConfiguration) -> dict[str, list[Example]]:
+def _completed(
+    splits: dict[str, list[Example]], configuration: DataConfiguration, notes: list[str]
+) -> dict[str, list[Example]]:
+    """Divides the training split where there is no validation or no test split."""
+    missing = [split for split in SPLITS if split not in splits]
+    return splits | divided(splits["train"], configuration, notes, ("train", *missing)) if missing else splits
+
+
+def _public(configuration: DataConfiguration, notes: list[str]) -> dict[str, list[Example]]:
     """A public TFDS data set; a split that it lacks, or has without labels, is taken from others."""
     expected = f"{EMBEDDED}/movies, `own`, or a name that it knows, such as imdb_reviews"
     builder = public_builder(configuration.source, "data.source", expected)
     features = builder.info.features
-    text = _feature(features, configuration.text, TEXT_FEATURES, configuration.source)
+    if len(configuration.text) > 1:
+        raise ConfigurationError(
+            "data.text: a public data set has its text in one column. Expected one name. Leave the others out. "
+            f"Received: {', '.join(configuration.text)}"
+        )
+    text = _feature(features, "".join(configuration.text), TEXT_FEATURES, configuration.source)
     label = _feature(features, configuration.label, LABEL_FEATURES, configuration.source)
     names = getattr(features[label], "names", None)
     data.prepare(builder)
@@ -183,8 +195,7 @@ def _public(configuration: DataConfiguration) -> dict[str, list[Example]]:
             f"The data set {configuration.source} has no labelled texts to learn from; expected a split `train`. "
             f"Choose another. Received: the splits {', '.join(builder.info.splits)}"
         )
-    missing = tuple(split for split in SPLITS if split not in splits)
-    return splits | split_by_hash(splits["train"], configuration, ("train", *missing)) if missing else splits
+    return _completed(splits, configuration, notes)
 
 
 def _feature(features: Mapping[str, object], wanted: str, usual: tuple[str, ...], source: str) -> str:

@@ -29,7 +29,8 @@ def train(run: Run, configuration: SentimentConfiguration) -> None:
         pretrain(run, classifier, configuration.pretraining, unlabelled, validation, batch_size, seed)
 
     def training_batches(epoch: int) -> tf.data.Dataset:
-        return data.training_batches(training, sets.labels, classifier.words, batch_size, seed, epoch)
+        weighted = configuration.data.label_weights == "balanced"
+        return data.training_batches(training, sets.labels, classifier.words, batch_size, seed, epoch, weighted)
 
     fit(
         run,
@@ -69,7 +70,7 @@ def prepare(configuration: SentimentConfiguration) -> Prepared[data.Sets, Classi
 def batch_loss(classifier: Classifier, batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
     """Returns the mean over the members of the label's cross-entropy and the weighted squared error of the rating.
 
-    Texts without a label, or without a rating, have no part in that mean.
+    Texts without a label, or without a rating, have no part in that mean. A batch may have a `weight` for each label.
     """
     outputs = classifier(batch["words"], batch["pieces"], batch["lengths"], training=training)
     labelled, rated = batch["label"] >= 0, tf.math.is_finite(batch["rating"])
@@ -78,7 +79,7 @@ def batch_loss(classifier: Classifier, batch: dict[str, tf.Tensor], training: bo
     for output in outputs:
         logits = tf.cast(output.logits, tf.float32)
         entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(batch["label"], 0), logits)
-        losses.append(_mean(entropy, labelled))
+        losses.append(_mean(entropy * batch.get("weight", 1.0), labelled))
         if output.rating is not None:
             error = tf.square(tf.cast(output.rating, tf.float32) - target)
             losses.append(classifier.network.rating_weight * _mean(error, rated))

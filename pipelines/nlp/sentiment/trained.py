@@ -6,9 +6,9 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.nlp.sentiment.config import SentimentConfiguration
-from pipelines.nlp.sentiment.data import in_batches
 from pipelines.nlp.sentiment.model import Classifier
 from pipelines.nlp.sentiment.words import Words
+from pipelines.nlp.texts import in_batches
 from pipelines.preparation import trained_model
 from pipelines.runs import Run
 

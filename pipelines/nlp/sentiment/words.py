@@ -7,17 +7,27 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from pipelines.nlp.unicode_forms import folded, folded_strings
+
 PADDING, UNKNOWN, RESERVED = 0, 1, 2
 MOST_PIECES = 24  # of a word that count
 PIECE_LENGTHS = (3, 4, 5)  # characters, those that mark the word's ends among them
 MOST_AT_ONCE = 1000  # texts that are divided together, so that memory is bounded
 
+# Scripts that are written without spaces between words.
+_UNSPACED = "".join(
+    rf"\p{{{script}}}"
+    for script in (
+        *("Han", "Hiragana", "Katakana", "Bopomofo", "Yi", "Thai", "Lao", "Khmer", "Myanmar", "Tibetan"),
+        *("Javanese", "Balinese", "Tai_Le", "New_Tai_Lue", "Tai_Tham", "Tai_Viet"),
+    )
+)
 _REPLACED = (  # by what; the pattern comes first
     (r"[\s\p{Z}\p{Cc}]+", " "),
-    ("[\u2018\u2019]", "'"),
+    ("[\u2018\u2019\u02bc]", "'"),
     ("''", '"'),
     (r"([^\p{L}\p{M}\p{N}\p{Cf}' ])", r" \1 "),  # signs stand alone, and so do emoji
-    (r"([\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}])", r" \1 "),  # scripts without spaces, character by character
+    (f"([{_UNSPACED}])", r" \1 "),  # character by character
     (r"(^| )'+|'+( |$)", r"\1 \2"),  # quotes around words
     (r"(n't|'(?:s|re|ve|ll|d|m))( |$)", r" \1\2"),  # English: a negation is a word
 )
@@ -58,9 +68,13 @@ class Words(tf.Module):
     def __init__(self, vocabulary: Sequence[str], maximum_words: int = 400, pieces: int = 0) -> None:
         super().__init__()
         self.vocabulary, self.maximum_words, self.pieces = tuple(vocabulary), maximum_words, pieces
-        numbers = tf.range(RESERVED, RESERVED + len(self.vocabulary))
+        # Two words that 0.1.0 told apart may have one form; its number is that of the commoner one.
+        numbers = {word: number for number, word in reversed([*enumerate(folded_strings(self.vocabulary), RESERVED)])}
         self.table = tf.lookup.StaticHashTable(
-            tf.lookup.KeyValueTensorInitializer(tf.constant(self.vocabulary, tf.string), numbers), UNKNOWN
+            tf.lookup.KeyValueTensorInitializer(
+                tf.constant([*numbers], tf.string), tf.constant([*numbers.values()], tf.int32)
+            ),
+            UNKNOWN,
         )
 
     @property
@@ -90,11 +104,12 @@ class Words(tf.Module):
 def divide(texts: tf.Tensor) -> tf.RaggedTensor:
     """Divides strings (batch,) into words in small letters, whatever the script; what is no UTF-8 becomes U+FFFD.
 
+    Neither the Unicode form of a text nor invisible characters change its words.
+
     >>> divide(["It isn't “fine” 😀!"]).to_list()
     [[b'it', b'is', b"n't", b'\\xe2\\x80\\x9c', b'fine', b'\\xe2\\x80\\x9d', b'\\xf0\\x9f\\x98\\x80', b'!']]
     """
-    texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8")
-    texts = tf.strings.lower(texts, encoding="utf-8")
+    texts = tf.strings.lower(folded(texts), encoding="utf-8")
     for pattern, replacement in _REPLACED:
         texts = tf.strings.regex_replace(texts, pattern, replacement)
     return tf.strings.split(tf.convert_to_tensor(texts))  # at runs of spaces

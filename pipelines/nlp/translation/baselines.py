@@ -5,13 +5,15 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from pipelines.nlp.texts import SPACELESS
 from pipelines.nlp.translation.pairs import Pair
 
 Translate = Callable[[list[str]], list[str]]
 
 ITERATIONS = 5
 NOTHING = ""  # what words of the target that stand for no source word are aligned to
-_WORD = re.compile(r"\w+(?:['\u2019]\w+)*|[^\w\s]")
+_WORD = re.compile(rf"{SPACELESS}|(?:(?!{SPACELESS})\w)+(?:['\u2019]\w+)*|[^\w\s]")
+_SPACELESS = re.compile(SPACELESS)
 _CLOSES, _OPENS = ",.;:!?)]}”’»…%", "([{“‘«¿¡"
 
 
@@ -101,6 +103,7 @@ def _joined(words: Sequence[str]) -> str:
     """Words with spaces where people put them."""
     text = ""
     for word in words:
-        together = not text or word[:1] in _CLOSES or text[-1] in _OPENS
+        together = not text or word[:1] in _CLOSES or text[-1] in _OPENS or bool(_SPACELESS.match(text[-1]))
+        together |= bool(_SPACELESS.match(word))
         text += word if together else " " + word
     return text

@@ -1,13 +1,16 @@
 """From pairs to batches: subwords learned from the training split, lengths, buckets, batches scheduled by tokens."""
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from data import parallel_text as near
 from pipelines.nlp.subwords import END, PADDING, START, SubwordConfiguration, Subwords
 from pipelines.nlp.text_files import TextDataError
+from pipelines.nlp.translation.misfits import misfits, refuse_shifted
 from pipelines.nlp.translation.model import normalised
 from pipelines.nlp.translation.pairs import LeftOut, Pair, usable
 from pipelines.nlp.translation.sources import SPLITS, DataConfiguration, Split, read, split_key
@@ -15,6 +18,10 @@ from pipelines.nlp.translation.sources import SPLITS, DataConfiguration, Split, 
 MINIMUM_BUCKET = 8  # subwords
 BUCKET_GROWTH = 1.25  # each bucket's longest pair over the one's before: few shapes are compiled, little is padded
 ENCODED_AT_ONCE = 20_000  # texts; a word that several of them have is divided once
+
+LISTED = 3  # misfits that are printed
+MOST_COPIES = 0.2  # share of the training that may be left out as near copies
+MOST_COMPARED = 500_000_000  # comparisons of pairs
 
 Numbers = list[np.ndarray]  # of each text int32 (subwords,)
 
@@ -62,13 +69,17 @@ def load(configuration: DataConfiguration) -> Corpus:
         TextDataError: a file cannot be used, or a split has no pairs.
     """
     splits = read(configuration)
+    if configuration.source in ("files", "table") and configuration.misfits != "ignore":
+        refuse_shifted(in_order(splits))
     pairs: dict[Split, list[Pair]] = {}
     left_out = []
     for split in SPLITS:
         pairs[split], unusable = usable(splits[split])
         left_out += unusable
     if configuration.source in ("files", "table"):
+        left_out += _without_misfits(pairs, configuration)
         left_out += _without_held_out(pairs)
+        left_out += _without_near_copies(pairs, configuration.similarity)
     if lacking := [split for split in SPLITS if not pairs[split]]:
         raise TextDataError(
             f"There are no pairs for {' and '.join(lacking)}; expected some with text on both sides in each split. "
@@ -78,9 +89,21 @@ def load(configuration: DataConfiguration) -> Corpus:
     return Corpus(pairs, left_out)
 
 
+def in_order(splits: dict[Split, list[Pair]]) -> list[Pair]:
+    """Returns the pairs of all splits in the order of their files and lines."""
+    every = [pair for split in SPLITS for pair in splits[split]]
+    return sorted(every, key=lambda pair: [int(each) if each.isdecimal() else each for each in _place(pair.where)])
+
+
+def _place(where: str) -> list[str]:
+    """Parts of where a pair is, so that line 10 comes after line 9."""
+    return re.split(r"(\d+)", where)
+
+
 def learn_subwords(pairs: Sequence[Pair], subwords: SubwordConfiguration, shared: bool) -> tuple[Subwords, Subwords]:
     """Returns the subwords of sources and of targets, learned from pairs of the training split; the same if shared."""
-    sources, targets = (_spaced([getattr(pair, side) for pair in pairs]) for side in ("source", "target"))
+    sources = _normalised([pair.source for pair in pairs], joiners=False)
+    targets = _normalised([pair.target for pair in pairs], joiners=True)
     if shared:
         both = Subwords.learn(sources + targets, subwords)
         return both, both
@@ -89,7 +112,7 @@ def learn_subwords(pairs: Sequence[Pair], subwords: SubwordConfiguration, shared
 
 def encode(pairs: Sequence[Pair], source: Subwords, target: Subwords) -> Encoded:
     """Returns pairs as numbers."""
-    sources = encode_texts([pair.source for pair in pairs], source)
+    sources = encode_texts([pair.source for pair in pairs], source, joiners=False)
     targets = encode_texts([pair.target for pair in pairs], target)
     return Encoded(
         [np.append(numbers, np.int32(END)) for numbers in sources],
@@ -97,11 +120,11 @@ def encode(pairs: Sequence[Pair], source: Subwords, target: Subwords) -> Encoded
     )
 
 
-def encode_texts(texts: Sequence[str], subwords: Subwords) -> Numbers:
-    """Returns the numbers of texts, without start and end."""
+def encode_texts(texts: Sequence[str], subwords: Subwords, joiners: bool = True) -> Numbers:
+    """Returns the numbers of texts, without start and end; `joiners` as of `normalised`."""
     numbers: Numbers = []
     for first in range(0, len(texts), ENCODED_AT_ONCE):
-        ragged = subwords.encode(normalised(tf.constant(texts[first : first + ENCODED_AT_ONCE])))
+        ragged = subwords.encode(normalised(tf.constant(texts[first : first + ENCODED_AT_ONCE]), joiners))
         numbers += np.split(ragged.flat_values.numpy(), ragged.row_splits.numpy()[1:-1])
     return numbers
 
@@ -233,8 +256,57 @@ def _without_held_out(pairs: dict[Split, list[Pair]]) -> list[LeftOut]:
     return left_out
 
 
-def _spaced(texts: list[str]) -> list[str]:
-    return [text.decode() for text in normalised(tf.constant(texts)).numpy()]
+def _without_misfits(pairs: dict[Split, list[Pair]], configuration: DataConfiguration) -> list[LeftOut]:
+    """Reports the pairs that hardly belong together, and takes them out of training and returns them, if wanted."""
+    if configuration.misfits == "ignore":
+        return []
+    every = [pair for split in SPLITS for pair in pairs[split]]
+    found = misfits(every)
+    if found:
+        named = "; ".join(f"{each.where}: {each.reason}" for each in found[:LISTED])
+        remedy = "left out of training" if configuration.misfits == "leave_out" else "kept; --data.misfits leave_out"
+        print(f"Note: {len(found)} of {len(every)} pairs hardly belong together ({named}): {remedy}.")
+    if configuration.misfits == "report":
+        return []
+    wrong = {each.where for each in found}
+    kept = [pair for pair in pairs["train"] if pair.where not in wrong]
+    removed = {pair.where for pair in pairs["train"]} & wrong
+    pairs["train"] = kept
+    return [each for each in found if each.where in removed]
+
+
+def _without_near_copies(pairs: dict[Split, list[Pair]], similarity: float) -> list[LeftOut]:
+    """Takes out of training, and returns, what is nearly the same as held-out pairs, on either side.
+
+    Where that would be more than a fifth of the training, the texts are of one form: then they must be more alike.
+    """
+    held_out = [near.Pair("", "", pair.source, pair.target) for split in SPLITS[1:] for pair in pairs[split]]
+    training = [near.Pair(str(place), "", pair.source, pair.target) for place, pair in enumerate(pairs["train"])]
+    if similarity == 1 or not training:
+        return []
+    if len(held_out) * len(training) > MOST_COMPARED:
+        print(
+            f"Note: near copies of held-out pairs are not searched in {len(training)} pairs; equal ones are left out."
+        )
+        return []
+    for tried in (similarity, *(each for each in (0.9, 0.95) if each > similarity)):
+        copies = near.near_copies(training, held_out, round(100 * tried))
+        if len(copies) <= MOST_COPIES * len(training):
+            break
+    else:
+        print(f"Note: {len(copies)} of {len(training)} training pairs are near copies of held-out ones, and are kept.")
+        return []
+    left_out = [
+        LeftOut(pair.where, f"nearly the same as a held-out pair ({tried:.0%} alike)")
+        for place, pair in enumerate(pairs["train"])
+        if str(place) in copies
+    ]
+    pairs["train"] = [pair for place, pair in enumerate(pairs["train"]) if str(place) not in copies]
+    return left_out
+
+
+def _normalised(texts: list[str], joiners: bool) -> list[str]:
+    return [text.decode() for text in normalised(tf.constant(texts), joiners).numpy()]
 
 
 def _cut(numbers: np.ndarray, length: int) -> np.ndarray:

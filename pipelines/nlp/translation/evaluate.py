@@ -1,21 +1,24 @@
 """Evaluates a translator beside the baselines."""
 
 import time
-from typing import Literal
+from pathlib import Path
+from typing import get_args
 
 from pydantic import Field
 
 from pipelines import commands
 from pipelines.comparison import compared_rows
 from pipelines.evaluation import Evaluation
+from pipelines.nlp.texts import TextDataError
 from pipelines.nlp.translation import baselines, predictor
 from pipelines.nlp.translation.baselines import Translate
 from pipelines.nlp.translation.config import TranslationConfiguration
 from pipelines.nlp.translation.data import load
+from pipelines.nlp.translation.pairs import Pair, usable
 from pipelines.nlp.translation.predictor import Predictor
 from pipelines.nlp.translation.report import Details, write_translation_report
 from pipelines.nlp.translation.scoring import comparison, metrics, sacrebleu_signatures
-from pipelines.nlp.translation.sources import Embedded, Split
+from pipelines.nlp.translation.sources import DataConfiguration, Embedded, Split, read_own
 from pipelines.preparation import report_changed_data
 from pipelines.runs import Run
 
@@ -24,22 +27,23 @@ class EvaluationOptions(commands.RunOptions):
     """Options of the evaluation."""
 
     split: Split = Field("test", description="split to evaluate")
-    data: Literal["", Embedded] = Field("", description="another embedded data set to evaluate on")
+    data: str = Field(
+        "", description="other pairs to evaluate on: an embedded data set, a table, or two files with a comma between"
+    )
 
 
-def evaluate(run: Run, split: Split = "test", data: Literal["", Embedded] = "") -> Evaluation:
+def evaluate(run: Run, split: Split = "test", data: str = "") -> Evaluation:
     """Translates a split with a run's translator and the baselines; writes table, plots and page into its folder.
 
     Args:
         run: a finished run.
         split: of its data set, or of `data`.
-        data: another embedded data set.
+        data: another embedded data set; or all pairs of a table, or of two files, with a comma between their names.
     """
     configuration = run.read_configuration(TranslationConfiguration).data
     translator, corpus = predictor.load(run), load(configuration)
     report_changed_data(run, corpus)
-    evaluated = load(configuration.replace(source=data, more=())) if data else corpus
-    pairs = evaluated.pairs[split]
+    pairs = other_pairs(data, split, configuration) if data else corpus.pairs[split]
     sources, references = [pair.source for pair in pairs], [pair.target for pair in pairs]
     methods = model_rows(translator) | baselines.available(corpus.pairs["train"])
     translations, minutes = {}, {}
@@ -57,9 +61,29 @@ def evaluate(run: Run, split: Split = "test", data: Literal["", Embedded] = "") 
         notes,
     )
     table = [row._replace(minutes=minutes[row.name]) for row in rows]
-    evaluation = Evaluation(f"{split}-{data}" if data else split, len(pairs), table)
+    name = f"{split}-{Path(data.partition(',')[0]).name.partition('.')[0]}" if data else split
+    evaluation = Evaluation(name, len(pairs), table)
     write_translation_report(run, evaluation, Details(translator, pairs, translations["model"]))
     return evaluation
+
+
+def other_pairs(data: str, split: Split, configuration: DataConfiguration) -> list[Pair]:
+    """Returns the pairs of a split of an embedded data set, or those of a user's files that have text on both sides.
+
+    Raises:
+        TextDataError: a file cannot be read, or has no such pairs.
+    """
+    if data in get_args(Embedded):
+        return load(DataConfiguration().replace(source=data, languages=configuration.languages)).pairs[split]
+    pairs, left_out = usable(read_own(data.split(","), configuration))
+    for each in left_out[:1]:
+        print(f"Note: {len(left_out)} pairs are not evaluated, such as {each.where}: {each.reason}.")
+    if not pairs:
+        raise TextDataError(
+            f"{data} has no pairs with text on both sides; expected some to evaluate on. Fill it, or give another. "
+            f"Received: {len(left_out)} pairs"
+        )
+    return pairs
 
 
 def model_rows(translator: Predictor) -> dict[str, tuple[str, Translate]]:

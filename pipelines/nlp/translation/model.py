@@ -10,6 +10,7 @@ from models.decoding import search_sequences
 from models.layers.attention import Memory
 from pipelines.nlp.subwords import END, PADDING, START, Subwords
 from pipelines.nlp.translation.network import NetworkConfiguration, SearchConfiguration
+from pipelines.nlp.unicode_forms import canonical
 
 State = list[Any]
 
@@ -169,7 +170,7 @@ class Translator(keras.Model):
         limits = tf.cast(lengths * search.maximum_length_ratio, tf.int32) + search.maximum_length_offset
         found = search_sequences(step, encoded.state, START, END, limits, widths, search.length_exponent)
         translated = tf.strings.strip(self.target.decode(found.numbers))
-        is_empty = tf.strings.strip(normalised(text)) == ""
+        is_empty = tf.strings.strip(normalised(text, joiners=False)) == ""
         return Translated(tf.where(is_empty, "", translated), tf.where(is_empty, 0.0, found.score))
 
     def _embed(self, embedding: keras.layers.Embedding, numbers: tf.Tensor, training: bool) -> tf.Tensor:
@@ -177,19 +178,25 @@ class Translator(keras.Model):
         return self.word_dropout(embedded, training=training)
 
 
-def normalised(text: tf.Tensor) -> tf.Tensor:
+def normalised(text: tf.Tensor, joiners: bool = True) -> tf.Tensor:
     """Returns texts (batch,) as they are divided into subwords: one space between words, and one before the first.
 
-    >>> normalised(tf.constant(["  In the\\tbeginning "])).numpy()[0]
-    b' In the beginning'
+    Composed and decomposed characters are one; invisible ones are left out.
+
+    Args:
+        text: strings (batch,).
+        joiners: whether those that a script is written with stay: where text is written, not where it is read.
+
+    Example:
+        >>> normalised(tf.constant(["  In the\\tbeginning "])).numpy()[0]
+        b' In the beginning'
     """
-    valid = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
-    return " " + tf.strings.strip(tf.strings.regex_replace(valid, r"[\s\x0b\p{Z}]+", " "))
+    return " " + tf.strings.strip(tf.strings.regex_replace(canonical(text, joiners), r"[\s\x0b\p{Z}]+", " "))
 
 
 def source_numbers(subwords: Subwords, text: tf.Tensor) -> tf.Tensor:
     """Returns texts (batch,) as the encoder takes them, int32 (batch, source)."""
-    numbers = subwords.encode(normalised(text))
+    numbers = subwords.encode(normalised(text, joiners=False))
     ends = tf.fill((numbers.nrows(), 1), END)
     return tf.concat([numbers, ends], axis=1).to_tensor(PADDING)
 

@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipelines.nlp.text_files import TextDataError, read_lines
+from pipelines.nlp.packed_files import read_bytes
+from pipelines.nlp.text_files import FileConfiguration, TextDataError, read_lines
 from pipelines.nlp.text_tables import read_rows
+from pipelines.nlp.translation.tmx import is_tmx, read_tmx
 
 SHOWN = 60  # characters of a line in a message
 _SIGNS = re.compile(r"\d+|[?!]")  # that a translation mostly keeps
@@ -43,9 +45,29 @@ def read_files(source: Path, target: Path, encoding: str = "") -> list[Pair]:
     return [Pair(f"{source.name} and {target.name}, line {line}", *texts) for line, texts in lines]
 
 
-def read_table(path: Path, source_column: str, target_column: str, encoding: str = "") -> list[Pair]:
-    """Returns the pairs of two columns of a table: CSV, TSV or JSON lines."""
-    return [Pair(row.where, *row.values) for row in read_rows(path, (source_column, target_column), encoding)]
+def read_table(
+    path: Path,
+    source_column: str,
+    target_column: str,
+    encoding: str = "",
+    languages: tuple[str, str] = ("en", "es"),
+    files: FileConfiguration | None = None,
+) -> list[Pair]:
+    """Returns the pairs of two columns of a table, or of a translation memory, TMX.
+
+    Args:
+        path: the file.
+        source_column: of a table.
+        target_column: of a table.
+        encoding: as of `read_text`.
+        languages: of source and target, in a translation memory.
+        files: how the file is written; its encoding counts, too. Default: found.
+    """
+    if path.is_file() and is_tmx(read_bytes(path)):
+        return [Pair(*each) for each in read_tmx(path, languages)]
+    return [
+        Pair(row.where, *row.values) for row in read_rows(path, (source_column, target_column), encoding, (), files)
+    ]
 
 
 def usable(pairs: Iterable[Pair]) -> tuple[list[Pair], list[LeftOut]]:
@@ -84,16 +106,16 @@ def first_misfit(sources: Sequence[str], targets: Sequence[str]) -> int:
     straight, shifted = lengths[1][: len(sources)] - lengths[0], lengths[1][shift:] - lengths[0]
     # One language is longer than the other.
     usual = np.median(np.concatenate([straight[: len(straight) // 2 + 1], shifted[len(shifted) // 2 :]]))
-    signs = [[_SIGNS.findall(line) for line in lines] for lines in (sources, targets)]
-    before = np.abs(straight - usual) + _differ(signs[0], signs[1][: len(sources)])
-    after = np.abs(shifted - usual) + _differ(signs[0], signs[1][shift:])
+    before = np.abs(straight - usual) + differing_signs(sources, targets[: len(sources)])
+    after = np.abs(shifted - usual) + differing_signs(sources, targets[shift:])
     cost = np.concatenate([[0], np.cumsum(before)]) + np.concatenate([[0], np.cumsum(after[::-1])])[::-1]
     return int(np.argmin(cost)) + 1
 
 
-def _differ(signs: Sequence[list[str]], others: Sequence[list[str]]) -> np.ndarray:
-    """1.0 for each line whose signs are not those of the other side's, else 0.0: (lines,)."""
-    return np.array([one != other for one, other in zip(signs, others, strict=True)], float)
+def differing_signs(sources: Sequence[str], targets: Sequence[str]) -> np.ndarray:
+    """Returns 1.0 for each line whose numbers and marks are not those of the other side's, else 0.0: (lines,)."""
+    lines = zip(sources, targets, strict=True)
+    return np.array([_SIGNS.findall(source) != _SIGNS.findall(target) for source, target in lines], float)
 
 
 def _misaligned(source: Path, target: Path, sources: Sequence[str], targets: Sequence[str]) -> TextDataError:

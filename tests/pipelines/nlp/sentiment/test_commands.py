@@ -60,6 +60,22 @@ def test_evaluation_writes_table_page_and_plots(trained_run: Run) -> None:
     assert (trained_run.folder / "calibration.png").stat().st_size > 1000
 
 
+def test_a_run_is_evaluated_on_another_file(
+    trained_run: Run, tmp_path: Path, write_table: Callable[..., Path], make_opinions: Callable[..., list]
+) -> None:
+    rows = make_opinions(60, seed=7)
+    table = write_table(tmp_path / "other.csv", rows)
+    found = evaluate.evaluate(trained_run, data=str(table))
+    classifier = load_model(trained_run)
+    probabilities, _ = read_texts(classifier, [text for text, _, _ in rows])
+    right = [classifier.labels[row.argmax()] == label for row, (_, label, _) in zip(probabilities, rows, strict=True)]
+    assert found.rows[0].metrics["accuracy"].value == np.mean(right) and found.examples == 60
+    assert (trained_run.folder / found.file_name("evaluation.json")).exists() and "other" in found.split
+    table = write_table(tmp_path / "wrong.csv", [*rows, ("a text", "Bad", 1.0)])
+    with pytest.raises(TextDataError, match=r"line 62: the classifier has no label 'Bad'.*Did you mean 'bad'.*1 text"):
+        evaluate.evaluate(trained_run, data=str(table))
+
+
 def test_other_labels_are_not_evaluated(
     trained_run: Run,
     monkeypatch: pytest.MonkeyPatch,

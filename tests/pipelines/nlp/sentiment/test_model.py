@@ -11,7 +11,7 @@ from data.word_vectors import DIMENSIONS
 from pipelines.nlp.sentiment.explanation import Explanation, explain, strongest
 from pipelines.nlp.sentiment.model import Classifier, fit_temperature
 from pipelines.nlp.sentiment.network import NetworkConfiguration, mask_words
-from pipelines.nlp.sentiment.sources import Example
+from pipelines.nlp.sentiment.splitting import Example
 from pipelines.nlp.sentiment.train import batch_loss
 from pipelines.nlp.sentiment.trained import read_texts
 from pipelines.nlp.sentiment.words import UNKNOWN, Words

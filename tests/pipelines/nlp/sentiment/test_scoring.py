@@ -11,7 +11,7 @@ from pipelines.nlp.sentiment import baselines, data, evaluate
 from pipelines.nlp.sentiment.config import SentimentConfiguration
 from pipelines.nlp.sentiment.data import Sets
 from pipelines.nlp.sentiment.scoring import Answers, Truth, calibration_error, comparison, metrics
-from pipelines.nlp.sentiment.sources import Example
+from pipelines.nlp.sentiment.splitting import Example
 
 
 @pytest.fixture
@@ -116,3 +116,14 @@ def test_rows_of_other_sets_are_of_all_their_texts(monkeypatch: pytest.MonkeyPat
     assert rows[0].metrics["accuracy"].value == 0.5 and "all 6 texts of the set tweets" in rows[0].notes
     assert rows[0].metrics["mae"].value == pytest.approx((1 + 2 + 0 + 1 + 2 + 0) / 6)
     assert "than the model" in rows[1].notes or "from the model" in rows[1].notes
+
+
+def test_where_most_texts_have_one_label_macro_f1_is_compared_too() -> None:
+    true = np.array([0] * 190 + [1] * 10)
+    truth = Truth(true, np.full(200, np.nan))
+    found = comparison(Answers(np.zeros(200, int)), Answers(true), truth)
+    accuracy, f1 = found.split("; ")
+    assert accuracy.startswith("significantly better than the model: accuracy difference 0.050")
+    difference = 1 - f1_score(true, np.zeros(200, int), average="macro", zero_division=0)
+    assert f1.startswith(f"significantly better than the model: macro F1 difference {difference:.3f}")
+    assert "F1" not in comparison(Answers(true), Answers(true), Truth(np.tile([0, 1], 100), truth.ratings))

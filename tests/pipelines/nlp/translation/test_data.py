@@ -155,6 +155,64 @@ def test_a_pair_whose_translation_is_held_out_is_left_out(tmp_path: Path) -> Non
     assert {each.reason for each in corpus.left_out} == {"its source or its translation is held out"}
 
 
+def _sentences(count: int, seed: int) -> list[str]:
+    random = np.random.default_rng(seed)
+    letters = str.maketrans("0123456789", "abcdefghij")
+    return [" ".join(str(each) for each in random.integers(0, 5000, 10)).translate(letters) for _ in range(count)]
+
+
+def test_near_copies_of_held_out_pairs_are_not_learned_from(tmp_path: Path) -> None:
+    sources, targets = _sentences(400, 0), _sentences(400, 1)
+    copies = [(f"{source} more", f"other {number}") for number, source in enumerate(sources[:60])]
+    table = tmp_path / "pairs.tsv"
+    rows = [*zip(sources, targets, strict=True), *copies]
+    table.write_text("".join(f"{source}\t{target}\n" for source, target in rows))
+    configuration = DataConfiguration(source="table", path=str(table), test_fraction=0.2)
+    corpus = data.load(configuration)
+    held_out = {pair.source for split in ("validation", "test") for pair in corpus.pairs[split]}
+    learned = {pair.source for pair in corpus.pairs["train"]}
+    assert not any(f"{source} more" in learned for source in held_out)
+    assert not any(source.removesuffix(" more") in learned for source in held_out if source.endswith(" more"))
+    reasons = [each.reason for each in corpus.left_out]
+    assert reasons and all(reason == "nearly the same as a held-out pair (80% alike)" for reason in reasons)
+    assert not data.load(configuration.replace(similarity=1.0)).left_out
+
+
+def test_texts_of_one_form_are_learned_from(experiment: Experiment, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus = data.load(experiment().data)
+    assert len(corpus.pairs["train"]) > 600
+
+
+def test_files_of_their_own_for_validation_and_test(tmp_path: Path) -> None:
+    files = {}
+    for seed, split in enumerate(("train", "validation", "test")):
+        files[split] = tmp_path / f"{split}.en", tmp_path / f"{split}.es"
+        for side, path in enumerate(files[split]):
+            path.write_text("".join(f"{text}\n" for text in _sentences(50, 10 * seed + side)))
+    source, target = map(str, files["train"])
+    given = {split: tuple(map(str, files[split])) for split in ("validation", "test")}
+    corpus = data.load(DataConfiguration(source="files", source_path=source, target_path=target, **given))
+    assert all(len(pairs) == 50 for pairs in corpus.pairs.values())
+    assert all(pair.where.startswith(f"{split}.en") for split, pairs in corpus.pairs.items() for pair in pairs)
+    only_test = {"test": given["test"], "validation_fraction": 0.2}
+    corpus = data.load(DataConfiguration(source="files", source_path=source, target_path=target, **only_test))
+    assert len(corpus.pairs["test"]) == 50 and len(corpus.pairs["train"]) + len(corpus.pairs["validation"]) == 50
+    with pytest.raises(ConfigurationError, match=r"data.test: a data set has splits of its own"):
+        data.load(DataConfiguration(test=given["test"]))
+
+
+def test_misfits_are_reported_and_left_out_if_wanted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sources, targets = _sentences(400, 0), _sentences(400, 1)
+    table = tmp_path / "pairs.tsv"
+    targets[7] = "x"
+    table.write_text("".join(f"{source}\t{target}\n" for source, target in zip(sources, targets, strict=True)))
+    for misfits, words in (("report", "kept"), ("leave_out", "left out of training"), ("ignore", "")):
+        corpus = data.load(DataConfiguration(source="table", path=str(table), misfits=misfits))
+        printed = capsys.readouterr().out
+        assert ("line 8: the lengths differ" in printed) == (misfits != "ignore") and words in printed
+        assert any(pair.target == "x" for pairs in corpus.pairs.values() for pair in pairs) == (misfits != "leave_out")
+
+
 def test_subwords_are_learned_from_the_training_split_alone(experiment: Experiment) -> None:
     pairs = data.load(experiment().data).pairs["train"]
     source, target = data.learn_subwords(pairs, SubwordConfiguration(size=400), shared=False)

@@ -112,3 +112,29 @@ def test_empty_sides_are_left_out_by_name() -> None:
 
 def test_numbers_are_aligned(pair_files: tuple[Path, Path], numbers: Numbers) -> None:
     assert [pair[1:] for pair in read_files(*pair_files)] == list(zip(*numbers, strict=True))
+
+
+TMX = """<?xml version="1.0" encoding="{encoding}"?>
+<tmx version="1.4"><header srclang="en"/><body>
+<tu><tuv xml:lang="en-GB"><seg>A <bpt i="1">&lt;b&gt;</bpt>fine<ept i="1">&lt;/b&gt;</ept> film &amp; more</seg></tuv>
+<tuv xml:lang="es"><seg>Una película <hi>buena</hi> y más</seg></tuv></tu>
+<tu><tuv xml:lang="en-GB"><seg>Alone</seg></tuv></tu>
+<tu><tuv lang="es"><seg>Sí</seg></tuv><tuv lang="EN"><seg>Yes</seg></tuv><tuv lang="fr"><seg>Oui</seg></tuv></tu>
+</body></tmx>"""
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "iso-8859-1"])
+def test_a_translation_memory_is_read(encoding: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "memory.tmx"
+    path.write_bytes(TMX.format(encoding=encoding).encode(encoding))
+    pairs = read_table(path, "1", "2", languages=("en", "es"))
+    assert pairs == [
+        Pair("memory.tmx, unit 1", "A fine film & more", "Una película buena y más"),
+        Pair("memory.tmx, unit 3", "Yes", "Sí"),
+    ]
+    assert "1 of 3 units" in capsys.readouterr().out
+    with pytest.raises(TextDataError, match=r"no unit in both en and de.*--data.languages.*Received: en-GB \(2\)"):
+        read_table(path, "1", "2", languages=("en", "de"))
+    path.write_bytes(TMX.format(encoding=encoding).encode(encoding)[:-20])
+    with pytest.raises(TextDataError, match="expected a whole TMX file"):
+        read_table(path, "1", "2")

@@ -1,0 +1,182 @@
+"""The user's tables whose rows are objects: JSON, one or more a line, Parquet and Feather; nested columns, too."""
+
+import difflib
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pipelines.json_lines import json_object, parsed
+from pipelines.nlp.texts import SHORT, TextDataError
+from unrolled_installation import check_libraries
+
+PARQUET, FEATHER = b"PAR1", b"ARROW1"
+
+
+class Row(NamedTuple):
+    """A row of a table: `where` it begins, such as `reviews.csv, line 3`, and its `values`, one for each column."""
+
+    where: str
+    values: tuple[str, ...]
+
+
+Item = tuple[str, Mapping[str, Any]]  # where it is, and its values by name
+
+
+def rows_of(items: Iterator[Item], path: Path, columns: Sequence[str], may_lack: Sequence[str]) -> Iterator[Row]:
+    """Yields the rows of objects.
+
+    Args:
+        items: the objects.
+        path: where they are from, for messages.
+        columns: names of values; `translation.en` is the value `en` of the object `translation`.
+        may_lack: columns that are "" where an object has none; one that all objects lack is an error.
+
+    Raises:
+        TextDataError: a value is missing, or neither text nor a number.
+    """
+    lacked = dict.fromkeys(may_lack, True)
+    values: Mapping[str, Any] = {}
+    for where, values in items:
+        found = {column: _value(values, column) for column in columns}
+        lacked = {column: lacks and not _has(values, column) for column, lacks in lacked.items()}
+        yield Row(where, tuple(_text(found[column], values, column, where, column in lacked) for column in columns))
+    for column, lacks in lacked.items():
+        if lacks:  # misspelt, that is
+            _text(None, values, column, f"{path}, in every line", False)
+
+
+def json_items(path: Path, text: str) -> Iterator[Item]:
+    """Yields the objects of JSON lines, of a list, of the only list in an object, or of columns as pandas writes them.
+
+    Raises:
+        TextDataError: it is no JSON, or of another form.
+    """
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    if len(lines) > 1 and _is_whole(lines[0][1]) and _is_whole(lines[1][1]):
+        for number, line in lines:
+            where = f"{path}, line {number}"
+            yield where, json_object(line, where, TextDataError)
+        return
+    only = f"{path}, line {lines[0][0]}" if len(lines) == 1 else str(path)
+    try:
+        value = parsed(text, only, TextDataError)
+    except json.JSONDecodeError as cause:
+        number = lines[0][0] if len(lines) == 1 else cause.lineno
+        line = text.split("\n")[number - 1]
+        raise TextDataError(
+            f"{path}, line {number} is no JSON: {cause}. Correct the row, or remove it. Received: {SHORT.repr(line)}"
+        ) from None
+    for number, each in enumerate(_unwrapped(value), start=1):
+        if not isinstance(each, dict):
+            raise TextDataError(
+                f"{path}, row {number}: expected a JSON object in braces, with a name for each value. Correct it. "
+                f"Received: {SHORT.repr(each)}"
+            )
+        yield only if len(lines) == 1 and value is each else f"{path}, row {number}", each
+
+
+def arrow_items(path: Path, content: bytes) -> Iterator[Item]:
+    """Yields the rows of a Parquet or Feather file.
+
+    Raises:
+        TextDataError: the file is damaged.
+    """
+    check_libraries(["pyarrow"], "nlp")
+    import pyarrow
+    import pyarrow.feather
+    import pyarrow.parquet
+
+    try:
+        source = pyarrow.BufferReader(content)
+        table = (
+            pyarrow.parquet.read_table(source) if content.startswith(PARQUET) else pyarrow.feather.read_table(source)
+        )
+    except (pyarrow.ArrowInvalid, OSError) as error:
+        raise TextDataError(
+            f"{path} cannot be read; expected a whole Parquet or Feather file. Get it again. Received: {error}"
+        ) from None
+    number = 0
+    for batch in table.to_batches(max_chunksize=10_000):
+        for values in batch.to_pylist():
+            number += 1
+            yield f"{path}, row {number}", values
+
+
+def _is_whole(line: str) -> bool:
+    """Whether a line is an object by itself, or looks like a damaged one."""
+    return line.lstrip().startswith("{") and len(line.strip()) > 1
+
+
+def _unwrapped(value: Any) -> Sequence[Any]:
+    if isinstance(value, list):
+        return value
+    if not isinstance(value, dict):
+        return [value]
+    lists = [each for each in value.values() if isinstance(each, list) and each and isinstance(each[0], dict)]
+    if len(lists) == 1:
+        return lists[0]
+    if {"columns", "data"} <= value.keys():  # pandas, orient="split"
+        return [dict(zip(value["columns"], row, strict=False)) for row in value["data"]]
+    columns = [
+        list(each.values()) if isinstance(each, dict) else each if isinstance(each, list) else []
+        for each in value.values()
+    ]
+    if (
+        columns
+        and min(map(len, columns)) > 0
+        and len(set(map(len, columns))) == 1
+        and (len(columns) > 1 or len(columns[0]) > 1)
+    ):
+        return [dict(zip(value, row, strict=True)) for row in zip(*columns, strict=True)]
+    return [value]
+
+
+def _value(values: Any, column: str) -> Any:
+    if isinstance(values, Mapping) and column in values:
+        return values[column]
+    first, _, rest = column.partition(".")
+    if rest and isinstance(values, Mapping) and first in values:
+        return _value(values[first], rest)
+    return None
+
+
+def _has(values: Any, column: str) -> bool:
+    if isinstance(values, Mapping) and column in values:
+        return True
+    first, _, rest = column.partition(".")
+    return bool(rest) and isinstance(values, Mapping) and first in values and _has(values[first], rest)
+
+
+def _text(value: Any, values: Mapping[str, Any], column: str, where: str, may_lack: bool) -> str:
+    if may_lack and (value is None or (isinstance(value, float) and math.isnan(value))):
+        return ""
+    if isinstance(value, bool | int | float):
+        return json.dumps(value)
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    if not isinstance(value, str):
+        near = difflib.get_close_matches(column, values, n=1)
+        meant = f"; did you mean {near[0]!r}?" if near and not _has(values, column) else "."
+        raise TextDataError(
+            f"{where}: expected text or a number under {column!r}{meant} Add it, or remove the row. "
+            f"Received: {SHORT.repr(value) if _has(values, column) else ', '.join(_names(values))}"
+        )
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise TextDataError(
+            f"{where}: half of a surrogate pair stands for a character under {column!r}; expected both halves. "
+            f"Correct it. Received: {SHORT.repr(value)}"
+        ) from None
+    return value
+
+
+def _names(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """The names of values, those of nested ones with dots."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _names(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name

@@ -1,0 +1,170 @@
+"""Files as users keep them: packed, in archives and folders; and what a file is that holds no text."""
+
+import bz2
+import gzip
+import io
+import lzma
+import re
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from pipelines.nlp.texts import TextDataError, listed
+from unrolled_installation import check_libraries
+
+ZIP = b"PK\x03\x04"
+PACKINGS = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
+_UNPACK = {"gzip": gzip.decompress, "bzip2": bz2.decompress, "xz": lzma.decompress}
+_PACKED_SUFFIX = re.compile(r"\.(gz|bz2|xz|zst|zip|tar|tgz)$")
+_OTHER_KINDS = {  # how it begins, what it is, and what to do
+    b"%PDF": ("a PDF document", "Save its text as .txt"),
+    b"\xd0\xcf\x11\xe0": ("a document of Microsoft Office", "Save a table as .csv in UTF-8, a document as .txt"),
+    b"{\\rtf": ("an RTF document", "Save its text as .txt"),
+    b"SQLite format 3": ("an SQLite data base", "Write a table of it as .csv"),
+    b"\x89HDF": ("an HDF5 file", "Write a table of it as .csv"),
+    b"Obj\x01": ("an Avro file", "Convert it to .jsonl or .parquet"),
+    b"ORC": ("an ORC file", "Convert it to .parquet"),
+    b"7z\xbc\xaf\x27\x1c": ("a 7-Zip archive", "Unpack it, or pack it as .zip"),
+    b"Rar!": ("a RAR archive", "Unpack it, or pack it as .zip"),
+    b"\x89PNG": ("a picture", "Give the text as a file"),
+    b"\xff\xd8\xff": ("a picture", "Give the text as a file"),
+    b"\x80\x04\x95": ("a pickle of Python", "Write its table as .csv or .parquet"),
+    b"\x80\x05\x95": ("a pickle of Python", "Write its table as .csv or .parquet"),
+}
+
+
+class Member(NamedTuple):
+    """A file of a folder or an archive: its `name`, the path in there such as `news/1.txt`, and its `content`."""
+
+    name: str
+    content: bytes
+
+
+def plain_suffix(path: Path) -> str:
+    """Returns the ending of a file's name, in small letters and without that of a packing.
+
+    >>> plain_suffix(Path("Reviews.CSV.gz"))
+    '.csv'
+    """
+    name = path.name.lower()
+    while _PACKED_SUFFIX.search(name):
+        name = _PACKED_SUFFIX.sub("", name)
+    return Path(name).suffix
+
+
+def read_bytes(path: Path) -> bytes:
+    """Returns the content of a file, unpacked: gzip, bzip2, xz, zstd, or the only file of a zip or tar archive.
+
+    Raises:
+        TextDataError: the file is not there, is damaged, holds several files, or is of a kind that holds no text.
+    """
+    if not path.is_file():
+        kind = "is a folder" if path.is_dir() else "does not exist"
+        raise TextDataError(f"{path} {kind}; expected a text file. Correct the path. Received: {str(path)!r}")
+    content = unpacked(path.read_bytes(), str(path))
+    if not _is_archive(content):
+        return content
+    files = [each for each in _archived(content, str(path)) if not _hidden(Path(each.name))]
+    if len(files) != 1:
+        raise TextDataError(
+            f"{path} is an archive of {len(files)} files; expected one with a single file here. Unpack it, and give "
+            f"the file that is meant. Received: {listed([each.name for each in files]) or 'an empty archive'}"
+        )
+    return unpacked(files[0].content, f"{path}, {files[0].name}")
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a path is a folder, or an archive of more than one file."""
+    if path.is_dir() or not path.is_file():
+        return path.is_dir()
+    with path.open("rb") as file:
+        begin = file.read(512)
+    if not (begin.startswith((ZIP, *PACKINGS)) or begin[257:262] == b"ustar"):
+        return False
+    content = unpacked(path.read_bytes(), str(path))
+    return _is_archive(content) and sum(not _hidden(Path(each.name)) for each in _archived(content, str(path))) > 1
+
+
+def members(path: Path) -> list[Member]:
+    """Returns the files of a folder and its subfolders, or of an archive, by name; hidden ones are passed over."""
+    if path.is_dir():
+        files = ((each, each.relative_to(path)) for each in sorted(path.rglob("*")))
+        return [
+            Member(name.as_posix(), each.read_bytes()) for each, name in files if each.is_file() and not _hidden(name)
+        ]
+    found = list(_archived(unpacked(path.read_bytes(), str(path)), str(path)))
+    return sorted(each for each in found if not _hidden(Path(each.name)))
+
+
+def unpacked(content: bytes, name: str) -> bytes:
+    """Returns bytes unpacked, whatever a file's name is.
+
+    Raises:
+        TextDataError: they are damaged, or of a kind that holds no text.
+    """
+    packing = next((each for magic, each in PACKINGS.items() if content.startswith(magic)), None)
+    if packing:
+        try:
+            return unpacked(_zstd(content) if packing == "zstd" else _UNPACK[packing](content), name)
+        except (OSError, EOFError, zlib.error, lzma.LZMAError, ValueError) as error:
+            if isinstance(error, TextDataError):
+                raise
+            raise TextDataError(
+                f"{name} cannot be unpacked; expected a whole {packing} file. Get it again, or unpack it yourself. "
+                f"Received: {error}"
+            ) from None
+    for magic, (kind, remedy) in _OTHER_KINDS.items():
+        if content.startswith(magic):
+            raise TextDataError(f"{name} is {kind}; expected text. {remedy}. Received: {content[:16]!r}")
+    return content
+
+
+def _zstd(content: bytes) -> bytes:
+    check_libraries(["pyarrow"], "nlp")
+    import pyarrow
+
+    unpacked_bytes: bytes = pyarrow.input_stream(pyarrow.BufferReader(content), compression="zstd").read()
+    return unpacked_bytes
+
+
+def _is_archive(content: bytes) -> bool:
+    return content.startswith(ZIP) or content[257:262] == b"ustar"
+
+
+def _archived(content: bytes, name: str) -> Iterator[Member]:
+    try:
+        if content.startswith(ZIP):
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                names = [each.filename for each in archive.infolist() if not each.is_dir()]
+                _refuse_documents(names, name)
+                for each in names:
+                    yield Member(each, archive.read(each))
+        else:
+            with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+                for information in tar:
+                    if file := tar.extractfile(information):
+                        yield Member(information.name, file.read())
+    except (zipfile.BadZipFile, tarfile.TarError, RuntimeError, zlib.error, EOFError) as error:
+        raise TextDataError(
+            f"{name} cannot be unpacked; expected a whole archive without a password. Get it again, or unpack it "
+            f"yourself. Received: {error}"
+        ) from None
+
+
+def _refuse_documents(names: list[str], name: str) -> None:
+    """Refuses documents that are archives inside."""
+    kinds = {"xl/workbook.xml": "an Excel workbook", "word/document.xml": "a Word document"}
+    kinds |= {"content.xml": "a document of LibreOffice", "META-INF/container.xml": "an e-book"}
+    for each, kind in kinds.items():
+        if each in names:
+            raise TextDataError(
+                f"{name} is {kind}; expected text. Save a table as .csv in UTF-8, a document as .txt. "
+                f"Received: an archive with {each}"
+            )
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)

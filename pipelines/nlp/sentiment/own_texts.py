@@ -1,0 +1,156 @@
+"""The user's labelled texts: tables, lines of fastText, and folders or archives whose folders are the labels."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from pipelines.configuration import ConfigurationError
+from pipelines.counting import counted
+from pipelines.nlp.packed_files import is_folder, plain_suffix, read_bytes
+from pipelines.nlp.sentiment.splitting import Example
+from pipelines.nlp.splits import SPLITS
+from pipelines.nlp.text_files import Document, FileConfiguration, TextDataError, decoded, lines_of, read_documents
+from pipelines.nlp.text_tables import TABLE_SUFFIXES, read_rows
+from pipelines.nlp.texts import listed
+
+FASTTEXT = "__label__"
+LABEL_SEPARATOR = ", "
+UNLABELLED = ("unsup", "unlabeled", "unlabelled", "unsupervised")  # names of folders
+_SPLITS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+
+
+def read_own(
+    path: Path, columns: Sequence[str], label: str, rating: str, files: FileConfiguration
+) -> dict[str, list[Example]]:
+    """Returns the examples of a user's file or folder: by split if it has splits, else all under "".
+
+    Args:
+        path: a table; lines of fastText; or a folder or an archive with LABEL/name.txt, or SPLIT/LABEL/name.txt.
+        columns: of the texts; several are joined by a line break.
+        label: column of the labels; "": there is none.
+        rating: column of a number; "": there is none.
+        files: how files are written.
+
+    Raises:
+        TextDataError: a file cannot be read, or a rating is no number.
+    """
+    path = path.expanduser()
+    if is_folder(path):
+        return _of_folder(path, read_documents(path, files.encoding))
+    if plain_suffix(path) not in TABLE_SUFFIXES:
+        lines = lines_of(decoded(read_bytes(path), str(path), files.encoding)) if path.is_file() else []
+        if _is_fasttext(lines):
+            print(f"{path} is read as lines of fastText, as it seems.", file=sys.stderr)
+            return {"": [each for number, line in enumerate(lines, start=1) for each in _fasttext(path, number, line)]}
+    return {"": _of_table(path, columns, label, rating, files)}
+
+
+def _of_table(path: Path, columns: Sequence[str], label: str, rating: str, files: FileConfiguration) -> list[Example]:
+    wanted = [*columns, *[label] * bool(label), *[rating] * bool(rating)]
+    rows = read_rows(path, wanted, may_lack=wanted, files=files)
+    examples, nans = [], []
+    for row in rows:
+        texts, rest = row.values[: len(columns)], list(row.values[len(columns) :])
+        name = rest.pop(0).strip() if label else ""
+        number = _number(rest[0], row.where) if rating else np.nan
+        if rating and np.isnan(number) and rest[0].strip():
+            nans.append(row.where)
+        examples.append(Example(row.where, "\n".join(text for text in texts if text.strip()), name, number))
+    if nans:
+        print(f"Note: {counted(len(nans), 'rating')} given as nan, taken as missing: {listed(nans, '; ')}")
+    return examples
+
+
+def _of_folder(folder: Path, documents: Sequence[Document]) -> dict[str, list[Example]]:
+    """The labels of documents are the names of their folders; those of splits may be above."""
+    splits: dict[str, list[Example]] = {}
+    names = [PurePosixPath(each.name).parts for each in documents]
+    while any(len(parts) > 2 for parts in names) and all(
+        len(parts) > 1 and parts[0] == names[0][0] and parts[0].lower() not in _SPLITS for parts in names
+    ):
+        names = [parts[1:] for parts in names]  # the folder that an archive has around all
+    divided = any(len(parts) > 2 and _SPLITS.get(parts[0].lower()) == "train" for parts in names)
+    others = []
+    for parts, document in zip(names, documents, strict=True):
+        split = _SPLITS.get(parts[0].lower(), "") if divided else ""
+        labels = parts[bool(split) : -1]
+        if (divided and not split) or not labels:
+            others.append(document.name)
+            continue
+        label = "" if labels[-1].lower() in UNLABELLED else labels[-1]
+        splits.setdefault(split, []).append(Example(str(folder / document.name), document.text, label))
+    if others:
+        print(f"Note: {counted(len(others), 'file')} in no folder of a label, left out: {listed(others)}")
+    if divided:
+        sizes = ", ".join(f"{len(members)} for {split}" for split, members in sorted(splits.items()))
+        print(f"{folder} has splits of its own: {sizes}.")
+    return splits
+
+
+def _is_fasttext(lines: Sequence[str]) -> bool:
+    some = [line for line in lines if line.strip()][:100]
+    return 2 * sum(line.lstrip().startswith(FASTTEXT) for line in some) > len(some)
+
+
+def _fasttext(path: Path, number: int, line: str) -> list[Example]:
+    if not line.strip():
+        return []
+    words = line.split()
+    labels = [word.removeprefix(FASTTEXT) for word in words if word.startswith(FASTTEXT)]
+    if len(labels) > 1:
+        raise TextDataError(
+            f"{path}, line {number}: a text has one label; expected one {FASTTEXT} a line. Keep the label that counts. "
+            f"Received: {', '.join(labels)}"
+        )
+    text = " ".join(word for word in words if not word.startswith(FASTTEXT))
+    return [Example(f"{path}, line {number}", text, labels[0] if labels else "")]
+
+
+def _number(text: str, where: str) -> float:
+    try:
+        number = float(text) if text.strip() else np.nan
+    except ValueError:
+        number = np.inf
+    if np.isinf(number):
+        raise TextDataError(
+            f"{where}: the rating is no number; expected one such as 3.5, or nothing. Correct it. Received: {text!r}"
+        )
+    return number
+
+
+def own_splits(
+    path: str, held_out: dict[str, str], columns: Sequence[str], label: str, rating: str, files: FileConfiguration
+) -> dict[str, list[Example]]:
+    """Returns the examples of a user's files by split; those that are still to be divided under "train".
+
+    Args:
+        path: of all texts, or of those to learn from.
+        held_out: paths of files for validation and test by the names of these splits; "": none.
+        columns: as of `read_own`.
+        label: as of `read_own`.
+        rating: as of `read_own`.
+        files: as of `read_own`.
+
+    Raises:
+        ConfigurationError: a split is given twice.
+        TextDataError: a file cannot be read.
+    """
+    found = read_own(Path(path), columns, label, rating, files)
+    splits = {split or "train": members for split, members in found.items()}
+    for split, file in held_out.items():
+        if not file:
+            continue
+        if split in splits:
+            raise ConfigurationError(
+                f"data.{split}: the folder of data.path has a {split} split, too. Expected one of them. Leave "
+                f"--data.{split} out, or give --data.path the training folder alone. Received: {file!r}"
+            )
+        there = read_own(Path(file), columns, label, rating, files)
+        splits[split] = [example for members in there.values() for example in members]
+    return {split: splits[split] for split in SPLITS if split in splits}
