@@ -185,7 +185,7 @@ def _elements(tensors: Any, in_python: bool) -> Any:
 
 
 def _unless_without_rows(iterations: Any, rows: tf.Tensor, least: int) -> tf.Tensor:
-    """As many iterations, and the least where there are no rows: the part of a batch that was too small to be divided."""
+    """As many iterations, and the least where there are no rows: a part of a batch too small to be divided."""
     return least + (iterations - least) * tf.minimum(tf.shape(rows)[0], 1)
 
 

@@ -312,6 +312,41 @@ def test_chunked_equals_whole(ours, inputs):
     assert_all_close(state, last, 1e-6)
 
 
+def test_unrolled_equals_the_loop_and_has_none(ours, inputs):
+    """In training, too, where XLA does not compile it."""
+    layers = [built(ours, return_sequences=True, unroll=unroll, seed=1) for unroll in (True, False)]
+    found = [run(layer, inputs, mask=tf.constant(MASK)) for layer in layers]
+    assert_all_close(*found, 1e-6)
+    call = tf.function(layers[0], autograph=False).get_concrete_function(
+        tf.TensorSpec((None, TIME, FEATURES)), mask=tf.TensorSpec((None, TIME), tf.bool), training=True
+    )
+    operations = call.graph.as_graph_def()
+    names = [node.op for node in operations.node]
+    names += [node.op for function in operations.library.function for node in function.node_def]
+    assert "MatMul" in names
+    assert not {"While", "StatelessWhile"} & set(names)
+    with pytest.raises(ValueError, match="Cannot unroll a RNN if the time dimension is undefined"):
+        tf.function(layers[0], autograph=False).get_concrete_function(tf.TensorSpec((BATCH, None, FEATURES)))
+
+
+def test_a_state_of_one_row_is_that_of_all(ours, inputs):
+    layer = built(ours, return_sequences=True, return_state=True)
+    state = states_of(layer, 1)
+    repeated = [tf.repeat(field, BATCH, axis=0) for field in state]
+    assert_all_close(run(layer, inputs, initial_state=state), run(layer, inputs, initial_state=repeated), 0)
+
+
+def test_ragged_equals_padded_and_masked(ours, inputs):
+    """Through two layers: the mask is passed on."""
+    layers = [built(ours, return_sequences=True), built(ours, features=ours(UNITS).cell.output_size)]
+    ragged = tf.RaggedTensor.from_tensor(inputs, lengths=LENGTHS)
+    hidden, expected = layers[0](ragged), layers[0](inputs, mask=tf.constant(MASK))
+    assert_all_close([hidden], [expected], 0)
+    assert_all_close([layers[1](hidden)], [layers[1](expected, mask=tf.constant(MASK))], 0)
+    with pytest.raises(ValueError, match="lengths of a RaggedTensor are its mask"):
+        layers[0](ragged, mask=tf.constant(MASK))
+
+
 def test_padded_equals_unpadded(ours, inputs):
     padded = np.where(MASK[..., np.newaxis], inputs, np.float32(1e3))
     layer = built(ours, return_sequences=True, return_state=True)
