@@ -21,7 +21,7 @@ from models.layers.checks import (
     checked_state,
     without_ragged,
 )
-from models.layers.compilation import Compilation
+from models.layers.compilation import Compilation, within_xla
 from models.layers.options import Options, WithOptions, activation_name, is_scannable, with_arguments_of
 from models.recurrence import (
     ExtendedLSTMRecurrence,
@@ -153,9 +153,11 @@ class _Scanned(Compilation):
         if zoneout is not None:
             zoneout = [tf.transpose(share, (1, 0, 2)) for share in zoneout]
 
+        apart = recurrence.gates if compiled or within_xla() else 1
+
         def blocks(weight: Any) -> list[tf.Tensor]:
-            """The weight's gates: apart for the compiled loop, side by side for the plain one."""
-            return [] if weight is None else tf.split(_tensor(weight, dtype), recurrence.gates if compiled else 1, -1)
+            """The weight's gates: apart for the loop that XLA compiles, side by side for the plain one."""
+            return [] if weight is None else tf.split(_tensor(weight, dtype), apart, -1)
 
         input_bias, recurrent_bias = map(blocks, self._biases())
         projected = [tf.tensordot(inputs, kernel, 1) for kernel in blocks(self.cell.kernel)]
