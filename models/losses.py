@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import tensorflow as tf
 
@@ -42,6 +43,8 @@ def ctc_loss(logits: tf.Tensor, logit_lengths: tf.Tensor, labels: tf.Tensor, lab
     Rows at the edge:
 
     - An empty label row is spelled by blanks alone: the loss is the sum of -log softmax(logits_t)[0].
+    - A logit of −inf, or any whose probability is too small for a double, counts as a probability of exp(−700), and
+      gets its gradient.
     - A row whose labels do not fit its frames (`ctc_frames_needed`) has likelihood zero. An infinite loss
       would spoil every other row, so such a row has loss 0 and gradient 0: it teaches nothing.
       Refuse such rows when you load the data.
@@ -62,8 +65,9 @@ def ctc_loss(logits: tf.Tensor, logit_lengths: tf.Tensor, labels: tf.Tensor, lab
         (batch,) float32, in nats, summed over time.
 
     Raises:
-        tf.errors.InvalidArgumentError: when a label within its length is no label of `logits`, or when a
-            length exceeds its tensor.
+        ValueError: when the shapes do not fit.
+        tf.errors.InvalidArgumentError: when a label within its length is no label of `logits`, when a length is
+            negative or exceeds its tensor, or when the batches, unknown before, are not of one size.
 
     Example:
         Two frames, uniform over the blank and one label: three of the four alignments spell [1].
@@ -78,9 +82,20 @@ def ctc_loss(logits: tf.Tensor, logit_lengths: tf.Tensor, labels: tf.Tensor, lab
     labels = tf.cast(labels, tf.int32)  # (batch, max_labels)
     logit_lengths = tf.cast(logit_lengths, tf.int32)
     label_lengths = tf.cast(label_lengths, tf.int32)
+    _check_shapes(logits=logits, logit_lengths=logit_lengths, labels=labels, label_lengths=label_lengths)
     time, label_count = tf.shape(logits)[1], tf.shape(logits)[2]
     present = tf.sequence_mask(label_lengths, tf.shape(labels)[1])  # (batch, max_labels)
     checks = [
+        *(
+            tf.debugging.assert_non_negative(lengths, f"ctc_loss got a negative length in `{name}`.")
+            for name, lengths in (("logit_lengths", logit_lengths), ("label_lengths", label_lengths))
+        ),
+        *(
+            tf.debugging.assert_equal(
+                tf.shape(tensor)[0], tf.shape(logits)[0], f"ctc_loss expects as many `{name}` as rows of `logits`."
+            )
+            for name, tensor in (("logit_lengths", logit_lengths), ("labels", labels), ("label_lengths", label_lengths))
+        ),
         tf.debugging.assert_less_equal(
             logit_lengths, time, "ctc_loss got a row longer than `logits`; pass the length in frames."
         ),
@@ -96,15 +111,16 @@ def ctc_loss(logits: tf.Tensor, logit_lengths: tf.Tensor, labels: tf.Tensor, lab
         ),
     ]  # fmt: skip
     with tf.control_dependencies([check for check in checks if check is not None]):  # eager checks are None
-        frames = tf.sequence_mask(logit_lengths, time)  # (batch, time)
+        logits, logit_lengths, labels, label_lengths = map(tf.identity, (logits, logit_lengths, labels, label_lengths))
+    frames = tf.sequence_mask(logit_lengths, time)  # (batch, time)
 
     # A frame of padding may hold anything, even NaN: replace it before any arithmetic, so that its gradient
     # is exactly zero (zero times NaN is not).
     log_probabilities = tf.nn.log_softmax(tf.where(frames[..., None], logits, 0.0))
-    blank_only = -tf.reduce_sum(tf.where(frames, log_probabilities[..., 0], 0.0), axis=1)  # (batch,)
-    # Probabilities too small for a double are raised to the smallest, and still get their gradient.
-    floored = tf.maximum(log_probabilities, _LOWEST_LOG_PROBABILITY)
-    log_probabilities += tf.stop_gradient(floored - log_probabilities)
+    blank = log_probabilities[..., 0]
+    blank = tf.where(tf.math.is_inf(blank), tf.constant(_LOWEST_LOG_PROBABILITY, tf.float64), blank)
+    blank_only = -tf.reduce_sum(tf.where(frames, blank, 0.0), axis=1)  # (batch,)
+    log_probabilities = _raised(log_probabilities)
 
     repeats = (labels[:, 1:] == labels[:, :-1]) & present[:, 1:]
     needed = label_lengths + tf.reduce_sum(tf.cast(repeats, tf.int32), axis=1)
@@ -127,3 +143,23 @@ def ctc_loss(logits: tf.Tensor, logit_lengths: tf.Tensor, labels: tf.Tensor, lab
     )
     loss = tf.where(empty, blank_only, tf.where(regular, kernel_loss[:-1], 0.0))
     return tf.cast(loss, tf.float32)
+
+
+def _check_shapes(**tensors: tf.Tensor) -> None:
+    ranks = {"logits": 3, "logit_lengths": 1, "labels": 2, "label_lengths": 1}
+    batch = tf.TensorShape(tensors["logits"].shape[:1])
+    for name, tensor in tensors.items():
+        if tensor.shape.rank is not None and not (
+            tensor.shape.rank == ranks[name] and batch.is_compatible_with(tensor.shape[:1])
+        ):
+            raise ValueError(
+                "ctc_loss takes logits (batch, time, labels), labels (batch, max_labels), and for each row a length of "
+                f"both, (batch,). A single recording needs a batch axis: `logits[None]`. Received: {name} of shape "
+                f"{tuple(tensor.shape)}, logits of shape {tuple(tensors['logits'].shape)}."
+            )
+
+
+@tf.custom_gradient
+def _raised(log_probabilities: tf.Tensor) -> Any:
+    """What is too small for a double raised to the smallest, with the gradient passed on as if it were not."""
+    return tf.maximum(log_probabilities, _LOWEST_LOG_PROBABILITY), lambda gradient: gradient

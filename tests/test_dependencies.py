@@ -18,8 +18,10 @@ PEERS = ("peers", "bench")
 # The extra that installs what a part needs; "" is the installation without extras.
 EXTRAS = {"models": "", "pipelines": "common", "serving": "serve", "data": "all"}
 EXTRAS |= {f"pipelines.{name}": name for name in PIPELINES}
-# Of `models`, only the drawing of a figure needs more than the layers do.
-DRAWING = {"matplotlib"}
+# Of `models`, the drawing of a figure and the writing of ONNX files need more than the layers do.
+OPTIONAL = {"matplotlib", "onnx", "tf2onnx"}
+# The extras of formats, which no pipeline needs.
+FORMATS = ("onnx", "litert")
 # Declared for a library of ours that imports them, or for what reads our files.
 INDIRECT = {"importlib-resources", "pyarrow", "tensorboard", "websockets"}
 
@@ -100,7 +102,7 @@ def checked(package: str) -> set[str]:
 @pytest.mark.parametrize("part", sorted(EXTRAS))
 def test_what_is_imported_is_declared(part: str) -> None:
     assert libraries(part) >= {"numpy"}
-    assert undeclared(libraries(part), EXTRAS[part], *PEERS) <= (DRAWING if part == "models" else set())
+    assert undeclared(libraries(part), EXTRAS[part], *PEERS) <= (OPTIONAL if part == "models" else set())
 
 
 def test_a_library_that_is_not_declared_is_found() -> None:
@@ -122,8 +124,8 @@ def test_what_pipelines_share_is_used_by_two_of_them() -> None:
         assert sum(distribution in brought for brought in used) >= 2, distribution
 
 
-def test_all_are_the_extras_of_all_pipelines_and_the_server() -> None:
-    assert declared("all") == declared(*PIPELINES, "serve")
+def test_all_are_the_extras_of_all_pipelines_the_server_and_formats() -> None:
+    assert declared("all") == declared(*PIPELINES, "serve", *FORMATS)
 
 
 @pytest.mark.parametrize("name", sorted(PIPELINES))

@@ -1,5 +1,6 @@
 """Beam search for the most probable sequence that a decoder writes number by number, in a TensorFlow graph."""
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -9,7 +10,10 @@ _IMPOSSIBLE = -1e30  # as a logarithm; minus infinity would make NaN where it is
 
 
 class Found(NamedTuple):
-    """The best sequence of each row: `numbers` (batch, time) without its end, padded with the end; `score` (batch,)."""
+    """The best sequence of each row: `numbers` (batch, time) without its end, padded with the end; `score` (batch,).
+
+    A row in which no sequence can end within its limit has none, and the score −inf.
+    """
 
     numbers: tf.Tensor
     score: tf.Tensor
@@ -43,7 +47,8 @@ def search_sequences(
             changes, an encoder's outputs say, better reaches `step` by itself, repeated `beam_width` times.
         start: what precedes the first number.
         end: the number that ends a sequence.
-        limits: int32 (batch,), each row's longest sequence, its end included; at least 1.
+        limits: integers (batch,), each row's longest sequence, its end included; a row whose limit is 0 gets the empty
+            sequence, with score 0.
         beam_width: beginnings that stay; or those of each row, int32 (batch,), known only when the graph runs. `step`
             is then called with as many beams for each row as the widest search has.
         length_exponent: at least 0.
@@ -61,9 +66,9 @@ def search_sequences(
         >>> found.numbers.numpy().tolist(), f"{tf.exp(found.score).numpy()[0]:.2f}"
         ([[2]], '0.42')
     """
-    width = beam_width if isinstance(beam_width, int) else None
+    width = None if tf.is_tensor(beam_width) else int(beam_width)
     widths = beam_width
-    if not isinstance(beam_width, int):
+    if width is None:
         fits = tf.reduce_all(widths >= 1)
         message = "A beam search needs a beam_width of at least 1 for each row. Received:"
         with tf.control_dependencies([tf.debugging.Assert(fits, [message, widths])]):
@@ -74,6 +79,7 @@ def search_sequences(
             "A beam search needs a beam_width of at least 1 and a length_exponent of at least 0. "
             f"Received: beam_width={width}, length_exponent={length_exponent}"
         )
+    limits = tf.cast(limits, tf.int32)
     batch = tf.shape(limits)[0]
     rows = batch * beam_width
 
@@ -120,7 +126,7 @@ def search_sequences(
         tf.zeros((batch, beam_width, 0), tf.int32),
         only_first,
         tf.nest.map_structure(lambda tensor: tf.repeat(tensor, beam_width, axis=0), state),
-        Found(tf.zeros((batch, 0), tf.int32), tf.fill((batch,), 2 * _IMPOSSIBLE)),
+        Found(tf.zeros((batch, 0), tf.int32), tf.where(limits < 1, 0.0, 2 * _IMPOSSIBLE)),
         limits < 1,
     )
     invariants = tf.nest.map_structure(lambda tensor: tensor.shape, begun)
@@ -138,4 +144,6 @@ def search_sequences(
         ),
     )
     longest = tf.reduce_max(tf.reduce_sum(tf.cast(best.numbers != end, tf.int32), axis=1))
-    return Found(best.numbers[:, :longest], best.score)
+    # Where no end had any probability within the limit, there is no sequence.
+    score = tf.where(best.score <= _IMPOSSIBLE, -math.inf, best.score)
+    return Found(best.numbers[:, :longest], score)

@@ -36,6 +36,19 @@ def check_shape(layer: Any, shape: Any) -> None:
         )
 
 
+def without_ragged(sequences: Any, mask: Any) -> tuple[Any, Any]:
+    """Sequences of a `tf.RaggedTensor` padded, and the mask of what was there; anything else as it is."""
+    if not isinstance(sequences, tf.RaggedTensor):
+        return sequences, mask
+    if mask is not None:
+        raise ValueError(
+            "The lengths of a RaggedTensor are its mask: leave the mask out, or pad the sequences with `to_tensor()`. "
+            f"Received: a mask of shape {tuple(mask.shape)}."
+        )
+    lengths = sequences.row_lengths()
+    return sequences.to_tensor(), tf.sequence_mask(lengths, sequences.bounding_shape()[1])
+
+
 def checked_sequences(layer: Any, sequences: Any) -> tf.Tensor:
     """The sequences (batch, time, features), if they are what a built layer takes; in its dtype unless floating."""
     sequences = tf.convert_to_tensor(sequences)
@@ -49,14 +62,15 @@ def checked_sequences(layer: Any, sequences: Any) -> tf.Tensor:
     return sequences if sequences.dtype.is_floating else tf.cast(sequences, layer.compute_dtype)
 
 
-def check_state(layer: Any, initial_state: Any, sequences: tf.Tensor) -> None:
-    """An initial state is a tensor, or a list of tensors, as wide as the layer's state."""
+def checked_state(layer: Any, initial_state: Any, sequences: tf.Tensor) -> list[Any]:
+    """The tensors of an initial state, each as wide as the layer's; a single row is that of every sequence."""
     states = list(initial_state) if isinstance(initial_state, list | tuple) else [initial_state]
     widths = layer.cell.state_size
     expected = [(sequences.shape[0], width) for width in (widths if isinstance(widths, Sequence) else [widths])]
     received = [tuple(getattr(state, "shape", ())) for state in states]
     fits = len(received) == len(expected) and all(
-        tf.TensorShape(shape).is_compatible_with(other) for shape, other in zip(expected, received, strict=True)
+        tf.TensorShape(shape).is_compatible_with(other) or other == (1, shape[1])
+        for shape, other in zip(expected, received, strict=True)
     )
     if not fits or not all(map(_is_number, states)):
         count = "one tensor" if len(expected) == 1 else f"{len(expected)} tensors"
@@ -65,6 +79,11 @@ def check_state(layer: Any, initial_state: Any, sequences: tf.Tensor) -> None:
             f"that the layer returned, or None for its own. Received: {len(states)} tensors of shapes {received}, "
             f"{', '.join(_dtype_name(state) for state in states)}."
         )
+    batch = tf.shape(sequences)[0] if sequences.shape[0] is None else sequences.shape[0]
+    return [
+        tf.broadcast_to(state, (batch, width)) if state.shape[0] in (None, 1) and sequences.shape[0] != 1 else state
+        for state, (_, width) in zip(states, expected, strict=True)
+    ]
 
 
 def checked_mask(layer: Any, mask: Any, sequences: tf.Tensor) -> tf.Tensor | None:

@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 import tensorflow as tf
+from tensorflow.python.ops import control_flow_util
 
 
 class Compilation:
@@ -33,6 +34,11 @@ class Compilation:
         if self.jit_compile == "auto":
             return bool(training) and not tf.executing_eagerly()
         return bool(self.jit_compile) and (bool(training) or _reads_known_shapes())
+
+
+def within_xla() -> bool:
+    """Whether the graph that is being traced is one that the user compiles as a whole."""
+    return not tf.executing_eagerly() and control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
 
 
 def _reads_known_shapes() -> bool:

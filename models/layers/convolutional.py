@@ -85,7 +85,8 @@ class ConvLSTM2D(keras.layers.ConvLSTM2D):
         recurrent_dropout = self.cell.get_recurrent_dropout_mask(initial_state[0]) if training else None
         counts = checked_mask(self, mask, sequences)  # (batch, time)
         sequences = tf.transpose(self._channels_last(_tensor(sequences, self.compute_dtype)), (1, 0, 2, 3, 4))
-        state = LSTMState(*(self._channels_last(_tensor(field, self.compute_dtype)) for field in initial_state))
+        rows = tf.shape(sequences)[1]  # a state of one row is that of all
+        state = LSTMState(*(self._state(field, rows) for field in initial_state))
         counts = None if counts is None else tf.transpose(counts)  # (time, batch)
         if self.go_backwards:
             sequences = tf.reverse(sequences, axis=[0])
@@ -99,7 +100,9 @@ class ConvLSTM2D(keras.layers.ConvLSTM2D):
         projected = self._project(sequences)  # (time, batch, rows, columns, 4 · filters)
         compiled = bool(training) and not tf.executing_eagerly()
         recurrence, weights = self._recurrence(compiled), self._recurrent_weights()
-        hidden, last = convolutional_scan(recurrence, projected, state, weights, counts, recurrent_dropout)
+        hidden, last = convolutional_scan(
+            recurrence, projected, state, weights, counts, recurrent_dropout, keep=bool(training)
+        )
 
         hidden, last_output = outputs_that_count(hidden, last.hidden, counts, self.zero_output_for_mask)
         last_output = self._from_channels_last(last_output)
@@ -111,6 +114,10 @@ class ConvLSTM2D(keras.layers.ConvLSTM2D):
         return ConvLSTMRecurrence(
             activation_name(self.activation), activation_name(self.recurrent_activation), compiled
         )
+
+    def _state(self, field: Any, rows: tf.Tensor) -> tf.Tensor:
+        maps = self._channels_last(_tensor(field, self.compute_dtype))  # (batch, rows, columns, units)
+        return tf.repeat(maps, rows, axis=0) if maps.shape[0] == 1 else maps
 
     def _recurrent_weights(self) -> ConvLSTMWeights:
         return ConvLSTMWeights(_tensor(self.cell.recurrent_kernel, self.compute_dtype))

@@ -8,7 +8,15 @@ from typing import Any, ClassVar
 import keras
 import tensorflow as tf
 
-from models.layers.checks import check_shape, check_share, check_state, check_width, checked_mask, checked_sequences
+from models.layers.checks import (
+    check_shape,
+    check_share,
+    check_width,
+    checked_mask,
+    checked_sequences,
+    checked_state,
+    without_ragged,
+)
 from models.recurrence.min_gru import MinGRURecurrence
 from models.recurrence.min_lstm import MinLSTMRecurrence
 from models.recurrence.parallel import linear_recurrence
@@ -136,12 +144,12 @@ class _Minimal(keras.layers.RNN):
         super().build(sequences_shape)
 
     def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
+        sequences, mask = without_ragged(sequences, mask)
         sequences = checked_sequences(self, sequences)  # (batch, time, features)
         mask = checked_mask(self, mask, sequences)  # (batch, time)
         if initial_state is None:
             initial_state = self.states if self.stateful else self.get_initial_state(tf.shape(sequences)[0])
-        check_state(self, initial_state, sequences)
-        (state,) = initial_state if isinstance(initial_state, list | tuple) else (initial_state,)
+        (state,) = checked_state(self, initial_state, sequences)
         state = tf.cast(state, self.compute_dtype)  # (batch, units)
         if self.go_backwards:
             sequences = tf.reverse(sequences, axis=[1])
@@ -168,6 +176,9 @@ class _Minimal(keras.layers.RNN):
         if not self.return_sequences:
             return tf.where(tf.reduce_any(counts[:, -1:], axis=1, keepdims=True), last, tf.zeros_like(last))
         return hidden if mask is None else tf.where(counts[..., tf.newaxis], hidden, tf.zeros_like(hidden))
+
+    def compute_mask(self, sequences: Any, mask: Any = None) -> Any:
+        return super().compute_mask(*without_ragged(sequences, mask))
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -203,8 +214,9 @@ class MinGRU(_Minimal):
         **kwargs: `zero_output_for_mask`, as in `keras.layers.RNN`, and what every Keras layer takes.
 
     Call arguments:
-        sequences: numbers (batch, time, features), of any length, zero included.
-        initial_state: (batch, units), or a list of this one tensor; default zeros.
+        sequences: numbers (batch, time, features), of any length, zero included; or a `tf.RaggedTensor`, which is
+            padded and masked.
+        initial_state: (batch, units), or (1, units) for all rows alike, or a list of this one tensor; default zeros.
         mask: bool (batch, time), False at padding, where the state passes on unchanged; default: every step counts.
         training: apply dropout.
 

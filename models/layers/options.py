@@ -30,17 +30,13 @@ class Options:
         default = asdict(Options())
         return {name: value for name, value in asdict(self).items() if value != default[name]}
 
-    @property
-    def adds_weights(self) -> bool:
-        return bool(self.layer_normalization or self.trainable_initial_state or self.peepholes or self.projection)
-
     def zoneout_rates(self, states: int) -> list[float]:
         """The rate of each field of the state."""
         return list(self.zoneout) if isinstance(self.zoneout, list | tuple) else [self.zoneout] * states
 
 
 class _Cell(keras.layers.Layer):
-    """A cell of Keras with the weights of the options, after its own; its step is the recurrence's, not Keras's."""
+    """A cell of Keras with the weights of the options, after its own; the step is that of the layer's recurrence."""
 
     options: Options
     gates: ClassVar[int]
@@ -55,6 +51,13 @@ class _Cell(keras.layers.Layer):
                 self.add_weight(name=name, shape=(width,), initializer="zeros")
                 for name, width in zip(names, self.widths, strict=True)
             ]
+
+    def call(self, *_: Any, **__: Any) -> Any:
+        raise NotImplementedError(
+            "The cell of a layer with options computes nothing without the layer. In place of "
+            "`keras.layers.RNN(layer.cell)`, call the layer on one step at a time, with `return_state=True`. "
+            f"Received: {self.options.config()}."
+        )
 
     @property
     def widths(self) -> list[int]:
@@ -113,7 +116,7 @@ class WithOptions(keras.layers.RNN):
 
     def __init__(self, cell: Any, options: Options, **keywords: Any):
         _check(type(self).__name__, options, cell, keywords)
-        if options.adds_weights:
+        if options != Options():
             cell = _CELLS[type(cell)].from_config(cell.get_config())
             cell.options = options
             if options.projection:
@@ -134,7 +137,8 @@ class WithOptions(keras.layers.RNN):
         rates = self.options.zoneout_rates(len(state))
         if not any(rates):
             return None
-        batch, time = tf.unstack(tf.shape(sequences)[:2])
+        known = zip(sequences.shape[:2], tf.unstack(tf.shape(sequences)[:2]), strict=True)
+        batch, time = (its if its is not None else dynamic for its, dynamic in known)
         if not training:  # the expectation
             return [tf.fill((batch, time, 1), tf.constant(1 - rate, state.hidden.dtype)) for rate in rates]
 

@@ -4,15 +4,24 @@ Constructor, weights, masks, states and serialisation are Keras's own, inherited
 `models.recurrence.scan`, with its hand-derived gradient. What they offer beyond Keras is in `models.layers.options`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from typing import Any, Literal
 
 import keras
 import tensorflow as tf
 
-from models.layers.checks import check_shape, check_state, check_width, checked_mask, checked_sequences
-from models.layers.compilation import Compilation
+from models.layers.checks import (
+    check_shape,
+    check_width,
+    checked_mask,
+    checked_sequences,
+    checked_state,
+    without_ragged,
+)
+from models.layers.compilation import Compilation, within_xla
 from models.layers.options import Options, WithOptions, activation_name, is_scannable, with_arguments_of
 from models.recurrence import (
     ExtendedLSTMRecurrence,
@@ -26,6 +35,20 @@ from models.recurrence import (
 from models.recurrence.normalization import normalize
 from models.recurrence.parts import in_parts
 from models.recurrence.recurrence import gates_apart
+
+# What computes a whole layer in place of the scan, unless it returns None: from `(layer, recurrence, sequences, state)`
+# the hidden state after every step (batch, time, units) and the last state.
+_operator: ContextVar[Callable[..., Any] | None] = ContextVar("operator", default=None)
+
+
+@contextmanager
+def whole_layers(operator: Callable[..., Any]) -> Iterator[None]:
+    """Lets an operator compute layers without mask and options, for formats that have one for a whole layer."""
+    token = _operator.set(operator)
+    try:
+        yield
+    finally:
+        _operator.reset(token)
 
 
 class _Scanned(Compilation):
@@ -51,10 +74,11 @@ class _Scanned(Compilation):
         super().build(sequences_shape)  # type: ignore[misc]
 
     def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
+        sequences, mask = without_ragged(sequences, mask)
         sequences = checked_sequences(self, sequences)  # (batch, time, features)
         mask = checked_mask(self, mask, sequences)  # (batch, time)
         if initial_state is not None:
-            check_state(self, initial_state, sequences)
+            initial_state = checked_state(self, initial_state, sequences)
         if sequences.shape[1] != 0:
             return super().call(sequences, initial_state, mask, training)  # type: ignore[misc]
         # Keras looks at the first step before it loops: give it one that does not count.
@@ -63,6 +87,9 @@ class _Scanned(Compilation):
         if not self.return_sequences:  # type: ignore[attr-defined]
             return output
         return (output[0][:, :0], *output[1:]) if self.return_state else output[:, :0]  # type: ignore[attr-defined]
+
+    def compute_mask(self, sequences: Any, mask: Any = None) -> Any:
+        return super().compute_mask(*without_ragged(sequences, mask))  # type: ignore[misc]
 
     def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:
         if not is_scannable(self.cell):
@@ -76,11 +103,14 @@ class _Scanned(Compilation):
             sequences = tf.reverse(sequences, axis=[1])
             mask = None if mask is None else tf.reverse(mask, axis=[1])
         dropouts = self._dropout_masks(sequences, state) if training else (None, None)
-        compiled = self.compiles(training)
+        unroll = self.unroll  # type: ignore[attr-defined]
+        compiled = self.compiles(training) and not (unroll and self.jit_compile == "auto")
         zoneout = self.zoneout_shares(sequences, state, training)  # type: ignore[attr-defined]
-        run = partial(self._run, recurrence, compiled, bool(training), self.recurrent_kernel(training))  # type: ignore[attr-defined]
+        run = partial(self._run, recurrence, compiled, unroll, bool(training), self.recurrent_kernel(training))  # type: ignore[attr-defined]
         arguments = (sequences, state, mask, *dropouts, zoneout)
-        hidden, last = in_parts(run, *arguments) if compiled else run(*arguments)
+        operator = None if training or mask is not None or self._has_other_steps else _operator.get()
+        found = operator and operator(self, recurrence, sequences, state)
+        hidden, last = found or (in_parts(run, *arguments) if compiled else run(*arguments))
 
         counts = tf.ones_like(sequences[..., 0], tf.bool) if mask is None else mask  # (batch, time)
         if mask is not None:
@@ -93,10 +123,16 @@ class _Scanned(Compilation):
         outputs = hidden if self.return_sequences else last_output[:, tf.newaxis]  # type: ignore[attr-defined]
         return last_output, outputs, list(last)
 
+    @property
+    def _has_other_steps(self) -> bool:
+        """Whether options change the equations of a step at inference."""
+        return bool(self.options.config().keys() - {"weight_dropout", "trainable_initial_state"})  # type: ignore[attr-defined]
+
     def _run(
         self,
         recurrence: Recurrence,
         compiled: bool,
+        unroll: bool,
         keep: bool,
         recurrent_kernel: tf.Tensor,
         sequences: tf.Tensor,
@@ -117,9 +153,11 @@ class _Scanned(Compilation):
         if zoneout is not None:
             zoneout = [tf.transpose(share, (1, 0, 2)) for share in zoneout]
 
+        apart = recurrence.gates if compiled or within_xla() else 1
+
         def blocks(weight: Any) -> list[tf.Tensor]:
-            """The weight's gates: apart for the compiled loop, side by side for the plain one."""
-            return [] if weight is None else tf.split(_tensor(weight, dtype), recurrence.gates if compiled else 1, -1)
+            """The weight's gates: apart for the loop that XLA compiles, side by side for the plain one."""
+            return [] if weight is None else tf.split(_tensor(weight, dtype), apart, -1)
 
         input_bias, recurrent_bias = map(blocks, self._biases())
         projected = [tf.tensordot(inputs, kernel, 1) for kernel in blocks(self.cell.kernel)]
@@ -132,7 +170,8 @@ class _Scanned(Compilation):
             pairs = zip(projected, gates_apart(input_bias, len(projected)), strict=True)
             projected = [product + bias for product, bias in pairs]
         weights = Weights(blocks(recurrent_kernel), recurrent_bias, **others)
-        hidden, last = scan(recurrence, projected, state, weights, mask, recurrent_dropout, compiled, keep, zoneout)
+        around = mask, recurrent_dropout
+        hidden, last = scan(recurrence, projected, state, weights, *around, compiled, keep, zoneout, unroll)
         return tf.transpose(hidden, (1, 0, 2)), last
 
     def _dropout_masks(self, sequences: tf.Tensor, state: Any) -> tuple[tf.Tensor | None, tf.Tensor | None]:
@@ -184,8 +223,8 @@ class LSTM(_Scanned, keras.layers.LSTM, WithOptions):
 
     Recurrent dropout uses one mask for all four gates (Gal and Ghahramani 2016, tied weights), where Keras draws one
     for each. A layer whose activations are not all in `models.recurrence.activations.ACTIVATIONS` runs on Keras's own
-    loop. `cell` is Keras's own too, and knows none of the options: for single steps call the layer on one step at a
-    time, with `return_state`.
+    loop. `cell` is Keras's own too; with options it computes nothing by itself: for single steps call the layer on one
+    step at a time, with `return_state`.
 
     Args:
         units: width of the state.
@@ -202,7 +241,15 @@ class LSTM(_Scanned, keras.layers.LSTM, WithOptions):
         projection: width of the hidden state and output where it shall be less than `units`, the width of the cell
             (Sak et al. 2014, https://arxiv.org/abs/1402.1128); default None, no projection.
         jit_compile: where XLA compiles the loop over time: "auto", in training; True, at inference too; False, nowhere.
-        **keywords: of Keras's layer as well.
+        **keywords: of Keras's layer as well. `unroll=True` needs a known number of steps; XLA compiles such a loop only
+            where `jit_compile=True` says so.
+
+    Call arguments:
+        sequences: numbers (batch, time, features), of any length, zero included; or a `tf.RaggedTensor`, which is
+            padded and masked.
+        initial_state: tensors (batch, units), or (1, units) for all rows alike; default zeros.
+        mask: bool (batch, time), False at padding; default: every step counts.
+        training: apply dropout, and keep what the gradient needs.
 
     Raises:
         ValueError: an argument out of range or without meaning here; sequences, state or mask that do not fit.

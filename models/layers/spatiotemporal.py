@@ -146,7 +146,9 @@ class SpatiotemporalLSTM(keras.layers.Layer):
         if mask is not None:  # Padding may hold anything; what is not finite would reach the kernels' gradients.
             sequences = zeros_unless(mask, sequences)
         recurrence = self._recurrence(bool(training) and not tf.executing_eagerly())
-        hidden, last = convolutional_scan(recurrence, self._project(sequences), state, self._weights(), mask)
+        hidden, last = convolutional_scan(
+            recurrence, self._project(sequences), state, self._weights(), mask, keep=bool(training)
+        )
         hidden, last_output = outputs_that_count(hidden, last.hidden[-1], mask)
         output = tf.transpose(hidden, (1, 0, 2, 3, 4)) if self.return_sequences else last_output
         return (output, *tf.nest.flatten(last)) if self.return_state else output

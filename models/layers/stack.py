@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from models.layers.checks import check_shape, check_share, checked_mask
+from models.layers.checks import check_shape, check_share, checked_mask, without_ragged
 from models.layers.minimal import MinGRU, MinLSTM
 from models.layers.recurrent import GRU, LSTM, SimpleRNN
 
@@ -48,7 +48,8 @@ class Stack(keras.layers.Layer):
         **kwargs: what every Keras layer takes.
 
     Call arguments:
-        sequences: floating (batch, time, features), of any length, zero included.
+        sequences: floating (batch, time, features), of any length, zero included; or a `tf.RaggedTensor`, which is
+            padded and masked.
         initial_state: a state that `initial_state(batch)` or the call before returned; default zeros.
         mask: bool (batch, time), False at padding; default: every step counts.
         training: apply dropout.
@@ -139,6 +140,7 @@ class Stack(keras.layers.Layer):
             norm.build(shape)
 
     def call(self, sequences: Any, initial_state: State | None = None, mask: Any = None, training: bool = False) -> Any:
+        sequences, mask = without_ragged(sequences, mask)
         hidden = tf.convert_to_tensor(sequences)
         mask = checked_mask(self, mask, hidden)  # (batch, time)
         self._check_state(initial_state)
@@ -183,8 +185,14 @@ class Stack(keras.layers.Layer):
             raise self._cannot_stream()
         return [list(layer.get_initial_state(batch)) for layer in self.recurrent]
 
-    def compute_mask(self, _sequences: Any, mask: Any = None) -> Any:
-        return mask if self.return_sequences else None
+    def compute_mask(self, sequences: Any, mask: Any = None) -> Any:
+        return without_ragged(sequences, mask)[1] if self.return_sequences else None
+
+    def compute_output_shape(self, sequences_shape: Any) -> Any:
+        batch, time, _ = sequences_shape
+        shape, *states = self.recurrent[0].compute_output_shape(sequences_shape)
+        output = (batch, time, shape[-1]) if self.return_sequences else (batch, shape[-1])
+        return (output, [list(states)] * self.depth) if self.return_state else output
 
     def _last(self, hidden: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
         """The output (batch, width) where each direction ends: at the last step that counts, at the first backwards."""

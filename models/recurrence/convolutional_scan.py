@@ -62,6 +62,7 @@ def convolutional_scan(
     weights: Any,
     mask: tf.Tensor | None = None,
     dropout: tf.Tensor | None = None,
+    keep: bool = True,
 ) -> ScanResult:
     """Runs a recurrence of maps over time.
 
@@ -74,6 +75,8 @@ def convolutional_scan(
             too. None: every step counts.
         dropout: factors (batch, height, width, units) on the hidden state that enters the recurrent convolution, the
             same at every step. None: no dropout.
+        keep: keep what the gradient needs. Without it, for inference, a gradient that is asked for all the same runs
+            the loop a second time.
 
     Returns:
         The output after every step (time, batch, height, width, units), and the last state. First derivatives reach
@@ -94,7 +97,8 @@ def convolutional_scan(
     def differentiable(*flat: tf.Tensor) -> Any:
         # Without the stop, a tape would record the loop itself as well, and have it keep everything.
         projected, state, weights = tf.nest.pack_sequence_as(arguments, [tf.stop_gradient(tensor) for tensor in flat])
-        last, states, saved = _forward(recurrence, projected, state, weights, mask, dropout)
+        forward = partial(_forward, recurrence, projected, state, weights, mask, dropout)
+        hidden, last, *kept = forward(keep)
 
         def gradient(*output_gradients: tf.Tensor) -> Any:
             # A second derivative would silently take what was saved for constant: refuse it. The inputs are passed
@@ -103,6 +107,7 @@ def convolutional_scan(
             def once(*_: tf.Tensor) -> Any:
                 hidden_gradient, *last_gradient = map(tf.stop_gradient, output_gradients)
                 last_gradient = tf.nest.pack_sequence_as(state, last_gradient)
+                states, saved = kept if keep else forward(True)[2:]
                 gradients, state_gradient = _backward(
                     recurrence, hidden_gradient, last_gradient, states, saved, weights, mask, dropout
                 )
@@ -114,7 +119,7 @@ def convolutional_scan(
 
             return once(*output_gradients, *flat)
 
-        return (states[recurrence.output][1:], *tf.nest.flatten(last)), gradient
+        return (hidden, *tf.nest.flatten(last)), gradient
 
     hidden, *state = differentiable(*tf.nest.flatten(arguments))
     return ScanResult(hidden, tf.nest.pack_sequence_as(initial_state, state))
@@ -127,8 +132,12 @@ def _forward(
     weights: Any,
     mask: tf.Tensor | None,
     dropout: tf.Tensor | None,
-) -> tuple[Any, Tensors, Tensors]:
-    """Returns the last state, all states, the initial one first, and what the steps saved, (time, batch, …) each."""
+    keep: bool,
+) -> tuple[tf.Tensor, Any, Tensors, Tensors]:
+    """Returns the output after every step (time, batch, …) and the last state.
+
+    To `keep` adds what the gradient needs: all states, the initial one first, and what the steps saved.
+    """
     steps = _steps(projected)
     flat_state = tf.nest.flatten(initial_state)
     first = (*flat_state, *_zeros(flat_state[recurrence.output], recurrence.saved))
@@ -137,16 +146,25 @@ def _forward(
         new_state, saved = recurrence.step(projected[time], state, weights, dropout)
         if mask is not None:
             new_state = _where(mask[time], new_state, state)
+        if not keep:  # Written in the loop alone, which is what converters to other formats know.
+            return time + 1, new_state, _write(histories, time, [tf.nest.flatten(new_state)[recurrence.output]])
         return time + 1, new_state, _write(histories, time + 1, (*tf.nest.flatten(new_state), *saved))
 
     _, last, histories = tf.while_loop(
         lambda time, *_: time < steps,
         body,
-        (0, initial_state, _arrays(first, steps + 1, 0)),
+        (
+            0,
+            initial_state,
+            _write(_arrays(first, steps + 1), 0, first) if keep else _arrays([flat_state[recurrence.output]], steps),
+        ),
         maximum_iterations=steps,
     )
     stacked = [history.stack() for history in histories]
-    return last, stacked[: len(flat_state)], [tensor[1:] for tensor in stacked[len(flat_state) :]]
+    if not keep:
+        return stacked[0], last, [], []
+    states, saved = stacked[: len(flat_state)], [tensor[1:] for tensor in stacked[len(flat_state) :]]
+    return states[recurrence.output][1:], last, states, saved
 
 
 def _backward(
@@ -182,7 +200,7 @@ def _backward(
     _, initial_gradient, histories = tf.while_loop(
         lambda time, *_: time >= 0,
         body,
-        (steps - 1, last_gradient, _arrays(no_gradient, steps + 1, steps)),
+        (steps - 1, last_gradient, _write(_arrays(no_gradient, steps + 1), steps, no_gradient)),
         maximum_iterations=steps,
     )
     return tuple(history.stack()[:-1] for history in histories), initial_gradient
@@ -204,10 +222,9 @@ def _where(mask: tf.Tensor, maps: Any, others: Any) -> Any:
     return tf.nest.map_structure(partial(tf.where, mask), maps, others)
 
 
-def _arrays(first: Tensors, size: int | tf.Tensor, index: int | tf.Tensor) -> Arrays:
-    """An array for each tensor, which it holds in one place already: no array is ever without elements."""
-    arrays = tuple(tf.TensorArray(tensor.dtype, size, element_shape=tensor.shape) for tensor in first)
-    return _write(arrays, index, first)
+def _arrays(elements: Tensors, size: int | tf.Tensor) -> Arrays:
+    """An array for each tensor, of elements like it."""
+    return tuple(tf.TensorArray(tensor.dtype, size, element_shape=tensor.shape) for tensor in elements)
 
 
 def _write(arrays: Arrays, index: int | tf.Tensor, elements: Tensors) -> Arrays:

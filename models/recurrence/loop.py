@@ -2,6 +2,9 @@
 
 The gates stay apart, an array each: XLA on CPU does not vectorise what reads columns of a wider array, and runs one
 small product a gate on the thread that asks, where one large product would wake the others, at tens of µs a step.
+
+TensorFlow runs a loop in a graph; Python runs it in eager mode, where `tf.while_loop` would do the same at twice the
+time, and where a layer is told to `unroll`.
 """
 
 from collections.abc import Sequence
@@ -14,6 +17,23 @@ from models.recurrence.recurrence import ExtendedRecurrence, Recurrence, Weights
 Tensors = tuple[tf.Tensor, ...]
 
 
+class _List:
+    """What a `tf.TensorArray` is to TensorFlow's loop, to that of Python."""
+
+    def __init__(self, size: int):
+        self.elements: list[Any] = [None] * size
+
+    def write(self, index: int, element: tf.Tensor) -> "_List":
+        self.elements[index] = element
+        return self
+
+    def stack(self) -> tf.Tensor:
+        return tf.stack(self.elements)
+
+
+Histories = tuple[tf.TensorArray | _List, ...]
+
+
 def forward(
     recurrence: Recurrence,
     projected: Tensors,
@@ -23,37 +43,54 @@ def forward(
     dropout: tf.Tensor | None,
     zoneout: Tensors | None,
     keep: bool,
+    unroll: bool = False,
 ) -> tuple[Tensors, Tensors]:
-    """Returns what the loop kept, (time + 1, batch, units) each, and the last state, (batch, units) each.
+    """Returns what the loop kept, and the last state, (batch, units) each.
 
-    Kept are all states and what the steps saved, as `backward` needs them, or, unless `keep`, the hidden state alone.
-    The first of the states is the initial one, the first of the saved is zero: no array is ever without elements.
+    Kept are all states and what the steps saved, as `backward` needs them, (time + 1, batch, units) each, of which the
+    first of the states is the initial one, the first of the saved zero; or, unless `keep`, the hidden state alone,
+    (time, batch, units).
     """
-    steps, state_type = tf.shape(projected[0])[0], recurrence.state_type
-    projected, mask = tuple(map(_one_step_at_least, projected)), _one_step_at_least(mask)
+    in_python, state_type = unroll or tf.executing_eagerly(), recurrence.state_type
+    steps = _steps(projected[0], in_python)
     before_saving = (tf.zeros_like(initial_state[-1]),) * (recurrence.saved + weights.kept)
     if zoneout is not None:
-        zoneout = tuple(map(_one_step_at_least, zoneout))
         before_saving += tuple(map(tf.zeros_like, initial_state))
+    projected, mask, zoneout = (_elements(tensors, in_python) for tensors in (projected, mask, zoneout))
 
-    def body(time: tf.Tensor, state: Tensors, histories: tuple[tf.TensorArray, ...]) -> Any:
+    def body(time: Any, state: Tensors, histories: Histories) -> Any:
         new_state, saved = recurrence.step(_at(projected, time), state_type(*state), weights, dropout)
         if zoneout is not None:
             new_state, saved = _mixed(_at(zoneout, time), new_state, state), (*saved, *new_state)
         if mask is not None:  # What a masked step computed may be anything: it must not meet a zero gradient as NaN.
             new_state = _where(mask[time], new_state, state)
             saved = _where(mask[time], saved, before_saving) if keep else saved
-        kept = (*new_state, *saved) if keep else new_state[:1]
-        return time + 1, tuple(new_state), _write(histories, time + 1, kept)
+        if not keep:  # Written in the loop alone, which is what converters to other formats know.
+            return time + 1, tuple(new_state), _write(histories, time, new_state[:1])
+        return time + 1, tuple(new_state), _write(histories, time + 1, (*new_state, *saved))
 
+    # No array may be without elements: where nothing but the loop writes, one step is run, and does not count.
+    iterations = steps if keep else _at_least(1, steps)
     first = (*initial_state, *before_saving) if keep else initial_state[:1]
-    _, last, histories = tf.while_loop(
-        lambda time, *_: time < steps,
-        body,
-        (0, initial_state, _write(_arrays(first, steps + 1), 0, first)),
-        maximum_iterations=_iterations(initial_state[0], steps),
-    )
-    return tuple(history.stack() for history in histories), last
+    histories = _arrays(first, steps + 1 if keep else iterations, in_python)
+    if keep:
+        histories = _write(histories, 0, first)
+    last = initial_state
+    if in_python:
+        for time in range(iterations):
+            _, last, histories = body(time, last, histories)
+    else:
+        _, last, histories = tf.while_loop(
+            lambda time, *_: time < iterations,
+            body,
+            (0, last, histories),
+            maximum_iterations=_unless_without_rows(iterations, initial_state[0], 0 if keep else 1),
+        )
+    kept = tuple(history.stack() for history in histories)
+    if not keep and not (isinstance(steps, int) and steps):
+        kept = tuple(history[:steps] for history in kept)
+        last = tuple(tf.where(steps > 0, *pair) for pair in zip(last, initial_state, strict=True))
+    return kept, last
 
 
 def backward(
@@ -66,23 +103,27 @@ def backward(
     mask: tf.Tensor | None,
     dropout: tf.Tensor | None,
     zoneout: Tensors | None,
+    unroll: bool = False,
 ) -> tuple[Tensors, Tensors]:
     """Returns the gradients of each projected gate (time + 1, batch, units), the last being zero, and of the state.
 
     After the gates' stands that of the hidden state where the recurrence is an extended one. The weights are given
     `Weights.transposed`.
     """
-    steps, state_type = tf.shape(hidden_gradient)[0], recurrence.state_type
-    hidden_gradient, mask = _one_step_at_least(hidden_gradient), _one_step_at_least(mask)
+    in_python, state_type = unroll or tf.executing_eagerly(), recurrence.state_type
+    steps = _steps(hidden_gradient, in_python)
     no_gradient = (tf.zeros_like(last_gradient[-1]),) * recurrence.gates
     if isinstance(recurrence, ExtendedRecurrence):
         no_gradient += (tf.zeros_like(last_gradient[0]),)
+    hidden_gradient, mask, zoneout, states, saved = (
+        _elements(tensors, in_python) for tensors in (hidden_gradient, mask, zoneout, states, saved)
+    )
     unmixed = states
     if zoneout is not None:
-        zoneout, fields = tuple(map(_one_step_at_least, zoneout)), len(last_gradient)
+        fields = len(last_gradient)
         saved, unmixed = saved[:-fields], saved[-fields:]
 
-    def body(time: tf.Tensor, gradient: Tensors, histories: tuple[tf.TensorArray, ...]) -> Any:
+    def body(time: Any, gradient: Tensors, histories: Histories) -> Any:
         gradient = (gradient[0] + hidden_gradient[time], *gradient[1:])
         before, after = state_type(*_at(states, time)), state_type(*_at(unmixed, time + 1))
         arriving = (
@@ -98,12 +139,17 @@ def backward(
             new_gradient = _where(mask[time], new_gradient, gradient)
         return time - 1, tuple(new_gradient), _write(histories, time, projected_gradient)
 
-    _, initial_gradient, histories = tf.while_loop(
-        lambda time, *_: time >= 0,
-        body,
-        (steps - 1, last_gradient, _write(_arrays(no_gradient, steps + 1), steps, no_gradient)),
-        maximum_iterations=_iterations(last_gradient[0], steps),
-    )
+    histories, initial_gradient = _write(_arrays(no_gradient, steps + 1, in_python), steps, no_gradient), last_gradient
+    if in_python:
+        for time in reversed(range(steps)):
+            _, initial_gradient, histories = body(time, initial_gradient, histories)
+    else:
+        _, initial_gradient, histories = tf.while_loop(
+            lambda time, *_: time >= 0,
+            body,
+            (steps - 1, initial_gradient, histories),
+            maximum_iterations=_unless_without_rows(steps, last_gradient[0], 0),
+        )
     return tuple(history.stack() for history in histories), initial_gradient
 
 
@@ -112,17 +158,35 @@ PLAIN = forward, backward
 COMPILED = tuple(tf.function(function, jit_compile=True, autograph=False) for function in PLAIN)
 
 
-def _one_step_at_least(tensor: tf.Tensor | None) -> tf.Tensor | None:
-    """XLA does not compile what reads from no steps, not even in a loop that never runs."""
-    if tensor is None or tensor.shape[0]:
-        return tensor
-    missing = tf.maximum(1 - tf.shape(tensor)[0], 0)
-    return tf.pad(tensor, [[0, missing], *([0, 0] for _ in tensor.shape[1:])])
+def _steps(tensor: tf.Tensor, in_python: bool) -> Any:
+    """How many steps (time, …) has: a number where it is known."""
+    if tensor.shape[0] is None and in_python:
+        raise ValueError(
+            "A loop over time is unrolled for a known number of steps. Give the input a shape with it, such as "
+            f"`keras.Input((steps, features))`, or leave out `unroll=True`. Received: shape {tuple(tensor.shape)}."
+        )
+    return tf.shape(tensor)[0] if tensor.shape[0] is None else tensor.shape[0]
 
 
-def _iterations(rows: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
-    """All steps, and none where there are no rows: the part of a batch that was too small to be divided."""
-    return steps * tf.minimum(tf.shape(rows)[0], 1)
+def _at_least(least: int, steps: Any) -> Any:
+    return tf.maximum(least, steps) if tf.is_tensor(steps) else max(least, steps)
+
+
+def _elements(tensors: Any, in_python: bool) -> Any:
+    """Tensors (time, …), or one of them, at least one step long, as lists of steps for the loop of Python."""
+    if isinstance(tensors, tuple):
+        return tuple(_elements(tensor, in_python) for tensor in tensors)
+    if tensors is None:
+        return None
+    if not tensors.shape[0]:  # XLA does not compile what reads from no steps, not even in a loop that never runs.
+        missing = tf.maximum(1 - tf.shape(tensors)[0], 0)
+        tensors = tf.pad(tensors, [[0, missing], *([0, 0] for _ in tensors.shape[1:])])
+    return tf.unstack(tensors) if in_python else tensors
+
+
+def _unless_without_rows(iterations: Any, rows: tf.Tensor, least: int) -> tf.Tensor:
+    """As many iterations, and the least where there are no rows: a part of a batch too small to be divided."""
+    return least + (iterations - least) * tf.minimum(tf.shape(rows)[0], 1)
 
 
 def _at(tensors: Sequence[tf.Tensor], time: tf.Tensor) -> Tensors:
@@ -142,11 +206,11 @@ def _mixed(shares: Sequence[tf.Tensor], tensors: Sequence[tf.Tensor], others: Se
     )
 
 
-def _arrays(elements: Sequence[tf.Tensor], size: tf.Tensor) -> tuple[tf.TensorArray, ...]:
+def _arrays(elements: Sequence[tf.Tensor], size: Any, in_python: bool) -> Histories:
+    if in_python:
+        return tuple(_List(size) for _ in elements)
     return tuple(tf.TensorArray(element.dtype, size=size, element_shape=element.shape) for element in elements)
 
 
-def _write(
-    arrays: Sequence[tf.TensorArray], index: int | tf.Tensor, elements: Sequence[tf.Tensor]
-) -> tuple[tf.TensorArray, ...]:
+def _write(arrays: Histories, index: Any, elements: Sequence[tf.Tensor]) -> Histories:
     return tuple(array.write(index, element) for array, element in zip(arrays, elements, strict=True))

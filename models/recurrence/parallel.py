@@ -144,4 +144,5 @@ def _blocked(
     states, outputs = loop(length, run, entering, array(length, shape[0], ones.shape[1], units))
     outputs = tf.transpose(outputs.stack(), (1, 2, 0, 3))  # (batch, blocks, length, units)
     outputs = tf.reshape(outputs, (-1, blocks * length, units))[:, :steps]
-    return tf.ensure_shape(outputs, shape), states[:, 0 if backwards else -1]
+    outputs.set_shape(shape)  # not ensure_shape, which not every format has
+    return outputs, states[:, 0 if backwards else -1]

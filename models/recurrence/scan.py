@@ -33,6 +33,7 @@ def scan(
     compiled: bool = False,
     keep: bool = True,
     zoneout: Sequence[tf.Tensor] | None = None,
+    unroll: bool = False,
 ) -> ScanResult:
     """Runs a recurrence over time.
 
@@ -54,6 +55,7 @@ def scan(
         zoneout: for each field of the state how much of it a step renews, (time, batch, units) or (time, 1, 1): 1 or
             True where it takes its new value, 0 or False where it keeps the old (Krueger et al. 2017,
             https://arxiv.org/abs/1606.01305). None: every step renews all.
+        unroll: write the steps, whose number must be known, one after the other into the graph, without a loop.
 
     Returns:
         The hidden state after every step and the last state, in the initial state's dtype. The loop is computed in
@@ -78,6 +80,7 @@ def scan(
         lambda tensor: tf.cast(tensor, precise), (tuple(projected), tuple(initial_state), Weights(*map(tuple, weights)))
     )
     dropout = None if dropout is None else tf.cast(dropout, precise)
+    zoneout = None if zoneout is None else tuple(zoneout)
     forward, backward = loop.COMPILED if compiled else loop.PLAIN
 
     # tf.custom_gradient wants tensors as positional arguments; mask and dropout get no gradient and are closed over.
@@ -85,7 +88,7 @@ def scan(
     def differentiable(*flat: tf.Tensor) -> Any:
         # Without the stop, a tape would record the loop itself as well, and have it keep everything.
         projected, state, weights = tf.nest.pack_sequence_as(arguments, [tf.stop_gradient(tensor) for tensor in flat])
-        kept, last = forward(recurrence, projected, state, weights, mask, dropout, zoneout, keep)
+        kept, last = forward(recurrence, projected, state, weights, mask, dropout, zoneout, keep, unroll)
 
         def gradient(*output_gradients: tf.Tensor) -> Any:
             # A second derivative would silently take the saved tensors for constants: refuse it. The inputs are passed
@@ -94,12 +97,14 @@ def scan(
             def once(*_: tf.Tensor) -> Any:
                 hidden_gradient, *last_gradient = map(tf.stop_gradient, output_gradients)
                 around = mask, dropout, zoneout
-                everything = kept if keep else forward(recurrence, projected, state, weights, *around, True)[0]
+                everything = kept
+                if not keep:
+                    everything, _ = forward(recurrence, projected, state, weights, *around, True, unroll)
                 states, saved = everything[: len(state)], everything[len(state) :]
                 # Once, since a small product with a transposed matrix is four times slower; not by XLA, which is slow.
                 transposed = weights.transposed(recurrence.gates)
                 gradients, state_gradient = backward(
-                    recurrence, hidden_gradient, tuple(last_gradient), states, saved, transposed, *around
+                    recurrence, hidden_gradient, tuple(last_gradient), states, saved, transposed, *around, unroll
                 )
                 gradients = tuple(gradient[:-1] for gradient in gradients)
                 found = (
@@ -111,7 +116,7 @@ def scan(
 
             return once(*output_gradients, *flat)
 
-        return (kept[0][1:], *last), gradient
+        return (kept[0][1:] if keep else kept[0], *last), gradient
 
     hidden, *state = (tf.cast(output, dtype) for output in differentiable(*tf.nest.flatten(arguments)))
     return ScanResult(hidden, type(initial_state)(*state))

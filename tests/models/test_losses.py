@@ -164,3 +164,59 @@ def test_lengths_beyond_the_tensor_are_refused():
         ctc_loss(tf.zeros([1, 3, 4]), [4], [[1]], [1])
     with pytest.raises(tf.errors.InvalidArgumentError, match="longer than `labels`"):
         ctc_loss(tf.zeros([1, 3, 4]), [3], [[1]], [2])
+
+
+@pytest.mark.parametrize("low", [-np.inf, -3.4e38, -1e30])
+def test_a_label_masked_out_is_as_if_it_did_not_exist(low):
+    logits = np.random.default_rng(5).normal(size=(3, 6, 4)).astype(np.float32)
+    arguments = [6, 4, 5], [[1, 2], [2, 0], [0, 0]], [2, 1, 0]
+    expected = ctc_loss(tf.constant(logits), *arguments)
+    masked = tf.constant(np.insert(logits, 3, low, axis=-1))
+    with tf.GradientTape() as tape:
+        tape.watch(masked)
+        loss = ctc_loss(masked, *arguments)
+    gradient = tape.gradient(loss, masked).numpy()
+    np.testing.assert_allclose(loss, expected, rtol=1e-6)
+    assert np.isfinite(gradient).all()
+    np.testing.assert_array_equal(gradient[..., 3], 0)
+
+
+@pytest.mark.parametrize("needed", [0, 1], ids=["the blank", "the label"])
+def test_a_masked_label_that_is_needed_leaves_loss_and_gradient_finite(needed):
+    logits = np.zeros((2, 3, 2), np.float32)
+    logits[..., needed] = -np.inf
+    labels, lengths = ([[1]], [1]) if needed else ([[1]], [0])
+    logits = tf.constant(logits[:1])
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        loss = ctc_loss(logits, [3], labels, lengths)
+    assert loss[0] > 600
+    assert np.isfinite(loss).all() and np.isfinite(tape.gradient(loss, logits)).all()
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "arguments"),
+    [
+        (ValueError, r"Received: logits of shape \(2, 3\)", (tf.zeros((2, 3)), [2], [[1]], [1])),
+        (ValueError, r"Received: logit_lengths of shape \(2,\)", (tf.zeros((1, 2, 3)), [2, 2], [[1]], [1])),
+        (ValueError, r"Received: labels of shape \(1,\)", (tf.zeros((1, 2, 3)), [2], [1], [1])),
+        (ValueError, r"Received: label_lengths of shape \(\)", (tf.zeros((1, 2, 3)), [2], [[1]], 1)),
+        (tf.errors.InvalidArgumentError, "negative length in `logit_lengths`", (tf.zeros((1, 2, 3)), [-2], [[1]], [1])),
+        (tf.errors.InvalidArgumentError, "negative length in `label_lengths`", (tf.zeros((1, 2, 3)), [2], [[1]], [-1])),
+    ],
+)
+def test_what_does_not_fit_is_refused(error, message, arguments):
+    with pytest.raises(error, match=message):
+        ctc_loss(*arguments)
+
+
+def test_batches_that_differ_are_refused_in_a_graph():
+    signature = [
+        tf.TensorSpec((None, None, 3)),
+        tf.TensorSpec((None,), tf.int32),
+        tf.TensorSpec((None, None), tf.int32),
+        tf.TensorSpec((None,), tf.int32),
+    ]
+    call = tf.function(ctc_loss, input_signature=signature)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="as many `logit_lengths` as rows"):
+        call(tf.zeros((1, 2, 3)), [2, 2], [[1]], [1])

@@ -140,3 +140,19 @@ def test_a_graph_takes_any_batch() -> None:
 def test_settings_out_of_range_are_refused(beam_width: int, exponent: float) -> None:
     with pytest.raises(ValueError, match=r"Received: beam_width="):
         search(tables(0, 1), [3], beam_width, exponent)
+
+
+def test_a_row_without_room_gets_the_empty_sequence_and_the_others_theirs():
+    def step(previous, state):
+        return tf.repeat(tf.math.log([[0.1, 0.3, 0.6]]), tf.shape(previous)[0], axis=0), state
+
+    found = search_sequences(step, (), 0, 1, [0, 3], length_exponent=0.0)
+    np.testing.assert_array_equal(found.numbers[0], 1)
+    np.testing.assert_allclose(tf.exp(found.score), [1, 0.3], rtol=1e-6)
+
+
+def test_a_row_in_which_nothing_can_end_has_no_score():
+    def step(previous, state):
+        return tf.repeat(tf.math.log([[0.1, 0.0, 0.9]]), tf.shape(previous)[0], axis=0), state
+
+    np.testing.assert_array_equal(search_sequences(step, (), 0, 1, [2]).score, -np.inf)

@@ -125,3 +125,19 @@ def test_choice_survives_configuration(jit_compile):
 def test_unknown_choice_is_refused():
     with pytest.raises(ValueError, match=r'"auto", True or False\. Received: jit_compile=\'always\''):
         models.LSTM(UNITS, jit_compile="always")
+
+
+@pytest.mark.parametrize(("whole", "expected"), [(True, 3), (False, 1)], ids=["compiled as a whole", "plain"])
+def test_gates_are_laid_out_for_xla_where_the_user_compiles_the_whole(monkeypatch, whole, expected):
+    blocks, scan = [], recurrent.scan
+
+    def spy(recurrence, projected, *arguments, **options):
+        blocks.append(len(projected))
+        return scan(recurrence, projected, *arguments, **options)
+
+    monkeypatch.setattr(recurrent, "scan", spy)
+    layer = models.GRU(UNITS)
+    call = tf.function(lambda inputs: layer(inputs), jit_compile=whole, autograph=False)
+    outputs = call(INPUTS)
+    assert blocks[-1] == expected
+    np.testing.assert_allclose(outputs, layer(INPUTS), rtol=1e-5, atol=1e-6)

@@ -258,7 +258,9 @@ def make_small_model(layer_class):
     return model
 
 
+@pytest.mark.parametrize("name", [name for name in LAYERS if name not in ONE_OPTION], indirect=True)
 def test_exported_equals_in_memory_and_needs_no_xla(ours, inputs, tmp_path):
+    """Before training; the test below exports every layer after it."""
     assert_exports(make_small_model(ours), inputs, tmp_path / "exported")
 
 
@@ -308,6 +310,41 @@ def test_chunked_equals_whole(ours, inputs):
     counts = MASK[..., np.newaxis]
     assert_all_close([tf.where(counts, tf.concat(chunks, axis=1), 0)], [tf.where(counts, whole, 0)], 1e-6)
     assert_all_close(state, last, 1e-6)
+
+
+def test_unrolled_equals_the_loop_and_has_none(ours, inputs):
+    """In training, too, where XLA does not compile it."""
+    layers = [built(ours, return_sequences=True, unroll=unroll, seed=1) for unroll in (True, False)]
+    found = [run(layer, inputs, mask=tf.constant(MASK)) for layer in layers]
+    assert_all_close(*found, 1e-6)
+    call = tf.function(layers[0], autograph=False).get_concrete_function(
+        tf.TensorSpec((None, TIME, FEATURES)), mask=tf.TensorSpec((None, TIME), tf.bool), training=True
+    )
+    operations = call.graph.as_graph_def()
+    names = [node.op for node in operations.node]
+    names += [node.op for function in operations.library.function for node in function.node_def]
+    assert "MatMul" in names
+    assert not {"While", "StatelessWhile"} & set(names)
+    with pytest.raises(ValueError, match="Cannot unroll a RNN if the time dimension is undefined"):
+        tf.function(layers[0], autograph=False).get_concrete_function(tf.TensorSpec((BATCH, None, FEATURES)))
+
+
+def test_a_state_of_one_row_is_that_of_all(ours, inputs):
+    layer = built(ours, return_sequences=True, return_state=True)
+    state = states_of(layer, 1)
+    repeated = [tf.repeat(field, BATCH, axis=0) for field in state]
+    assert_all_close(run(layer, inputs, initial_state=state), run(layer, inputs, initial_state=repeated), 0)
+
+
+def test_ragged_equals_padded_and_masked(ours, inputs):
+    """Through two layers: the mask is passed on."""
+    layers = [built(ours, return_sequences=True), built(ours, features=ours(UNITS).cell.output_size)]
+    ragged = tf.RaggedTensor.from_tensor(inputs, lengths=LENGTHS)
+    hidden, expected = layers[0](ragged), layers[0](inputs, mask=tf.constant(MASK))
+    assert_all_close([hidden], [expected], 0)
+    assert_all_close([layers[1](hidden)], [layers[1](expected, mask=tf.constant(MASK))], 0)
+    with pytest.raises(ValueError, match="lengths of a RaggedTensor are its mask"):
+        layers[0](ragged, mask=tf.constant(MASK))
 
 
 def test_padded_equals_unpadded(ours, inputs):
@@ -396,18 +433,22 @@ def test_a_row_that_is_not_finite_stays_alone(ours, inputs, value, mask):
 
 
 @pytest.mark.parametrize("mode", ["eager", pytest.param("compiled", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_padding_that_is_not_finite_reaches_nothing(ours, inputs, value, mode):
-    def find(padding):
-        """By a layer made anew, so that it draws the same random numbers."""
-        layer = built(ours, return_sequences=True, return_state=True, seed=1)
-        find = partial(gradients, layer, mask=tf.constant(MASK), training=mode == "compiled")
-        find = find if mode == "eager" else tf.function(find, autograph=False)
-        return find(np.where(MASK[..., np.newaxis], inputs, padding).astype(np.float32))
+def test_padding_that_is_not_finite_reaches_nothing(ours, inputs, mode):
+    layer = built(ours, return_sequences=True, return_state=True, seed=1)
+    seed = layer.cell.seed_generator.state
+    start = seed.numpy()
+    find = partial(gradients, layer, mask=tf.constant(MASK), training=mode == "compiled")
+    find = find if mode == "eager" else tf.function(find, autograph=False)
 
-    found, expected = find(value), find(0)
-    assert all(np.isfinite(gradient).all() for gradient in found)
-    assert_all_close(found, expected, 1e-6)
+    def found(padding):
+        seed.assign(start)  # so that the same random numbers are drawn
+        return find(tf.constant(np.where(MASK[..., np.newaxis], inputs, padding), tf.float32))
+
+    expected = found(0)
+    for value in (np.nan, np.inf):
+        received = found(value)
+        assert all(np.isfinite(gradient).all() for gradient in received)
+        assert_all_close(received, expected, 1e-6)
 
 
 def test_every_weight_has_a_gradient(ours, inputs):

@@ -243,3 +243,10 @@ def test_without_options_weights_and_configuration_are_those_of_keras(name):
     ours = getattr(models, name)(UNITS)
     assert not set(ours.get_config()) & {"layer_normalization", "zoneout", "weight_dropout", "peepholes", "projection"}
     assert type(ours.cell) is getattr(keras.layers, f"{name}Cell")
+
+
+@pytest.mark.parametrize("options", [{"zoneout": 0.1}, {"weight_dropout": 0.1}, {"peepholes": True}], ids=str)
+def test_a_cell_with_options_refuses_to_run_alone(options):
+    cell = models.LSTM(3, **options).cell
+    with pytest.raises(NotImplementedError, match=rf"nothing without the layer.* Received: .*{next(iter(options))}"):
+        keras.layers.RNN(cell)(np.zeros((2, 5, 4), "float32"))

@@ -379,3 +379,17 @@ def test_state_of_another_stack_is_refused(inputs):
 def test_inputs_of_the_wrong_shape_are_refused(shape):
     with pytest.raises(ValueError, match=r"takes sequences \(batch, time, features\).*Received: shape"):
         Stack("gru", UNITS).build(shape)
+
+
+@pytest.mark.parametrize("options", [{}, {"return_sequences": True, "bidirectional": True}], ids=str)
+def test_a_stack_goes_into_time_distributed(options):
+    stack = models.Stack("gru", 3, depth=2, **options)
+    symbolic = keras.Input((2, 5, 4))
+    model = keras.Model(symbolic, keras.layers.TimeDistributed(stack)(symbolic))
+    batch = np.random.default_rng(1).normal(size=(3, 2, 5, 4)).astype("float32")
+    expected = np.stack([stack(batch[:, step]) for step in range(2)], axis=1)
+    np.testing.assert_allclose(model(batch), expected, rtol=1e-6, atol=1e-6)
+    assert model.output_shape == (None, *expected.shape[1:])
+    both = models.Stack("lstm", 3, depth=2, return_state=True)
+    output, state = both.compute_output_shape((None, None, 4))
+    assert output == (None, 3) and state == [[(None, 3), (None, 3)]] * 2
