@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from pipelines.series.calendar import Clock
 from pipelines.series.regular import Columns, Repair, Series, SeriesDataError, fill, time_text
 from pipelines.series.sources import DataConfiguration, open_source
 
@@ -19,7 +20,7 @@ class Sets(NamedTuple):
     Attributes:
         series: those that are long enough.
         columns: names of their columns.
-        step_seconds: between two steps; the commonest distance where the calendar is none of a clock.
+        clock: of their steps.
         train_end: of each series the first step that is not training.
         validation_end: of each series the first step of the test period.
         repairs: what was found in the data and what was done about it.
@@ -27,7 +28,7 @@ class Sets(NamedTuple):
 
     series: list[Series]
     columns: Columns
-    step_seconds: int
+    clock: Clock
     train_end: list[int]
     validation_end: list[int]
     repairs: list[Repair]
@@ -45,7 +46,7 @@ def load(configuration: DataConfiguration, trained: Columns | None = None) -> Se
     """
     source = open_source(configuration, trained)
     repairs = list(source.repairs)
-    sets = Sets([], source.columns, source.step_seconds, [], [], repairs)
+    sets = Sets([], source.columns, source.clock, [], [], repairs)
     series = []
     for each in source.series:
         if len((measured := _measured(each, source.columns, repairs)).times):

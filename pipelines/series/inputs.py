@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from pipelines.series.calendar import calendar_features
+from pipelines.series.calendar import calendar_features, local_times
 from pipelines.series.network import NetworkConfiguration
 from pipelines.series.observations import fill, finite, volatility
 from pipelines.series.regular import Columns
@@ -40,10 +40,11 @@ class Inputs:
         network: which features.
         columns: names of the columns.
         steps: ahead.
+        zone: whose clock the cycles of the day and the week follow.
     """
 
-    def __init__(self, network: NetworkConfiguration, columns: Columns, steps: int) -> None:
-        self.network, self.columns, self.steps = network, columns, steps
+    def __init__(self, network: NetworkConfiguration, columns: Columns, steps: int, zone: str = "") -> None:
+        self.network, self.columns, self.steps, self.zone = network, columns, steps, zone
         self.targets = len(columns.targets)
         self.remembered = max(1, network.season, *network.lags)  # steps
 
@@ -62,7 +63,7 @@ class Inputs:
         targets, seen = (tensor[:, :time][..., : self.targets] for tensor in (values, observed))
         volatile, variance = volatility(targets, seen, state["variance"], self.network.volatility_decay)
 
-        calendar = calendar_features(times, self.network.cycles)  # (batch, time + steps, features)
+        calendar = calendar_features(local_times(times, self.zone), self.network.cycles)  # (batch, time + steps, features)
         differences = [
             finite(filled - history[:, self.remembered - lag : self.remembered - lag + time])
             for lag in self.network.lags

@@ -75,7 +75,7 @@ class Forecaster(keras.Model):
         self.cumulative, self.clock = cumulative, clock
         self.network, self.columns, self.names, self.horizon = network, columns, names, horizon
         self.targets = len(columns.targets)
-        self.preprocessing = Inputs(network, columns, self.steps)
+        self.preprocessing = Inputs(network, columns, self.steps, clock.zone)
         self.distribution = DISTRIBUTIONS[network.distribution](network.quantile_levels)
         width, ones = len(columns.all), {"initializer": "ones", "trainable": False}
         self.mean = self.add_weight(shape=(len(names) + 1, width), initializer="zeros", trainable=False, name="mean")

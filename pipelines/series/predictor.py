@@ -14,7 +14,6 @@ from pipelines.counting import counted
 from pipelines.runs import Run
 from pipelines.series import data
 from pipelines.series.anomalies import Anomaly, find_anomalies, truth_ahead
-from pipelines.series.calendar import Clock
 from pipelines.series.config import SeriesConfiguration
 from pipelines.series.prices import RETURNS
 from pipelines.series.regular import Columns, Series, SeriesDataError, summary, time_text
@@ -176,7 +175,7 @@ class Predictor:
             before = before._replace(series=[_until_measured(each, before.columns) for each in before.series])
             scaled_by = next(each for each in derive(before).series if each.name == name)
         reader = Reader(self._model, columns, self.horizon, name, scaled_by)
-        clock = Clock(self.description.step_seconds, self.configuration.data.calendar)
+        clock = self.description.clock
         return Stream(reader, columns, clock, self.horizon, name, measured, derive, to_frame, before)
 
     def open(self, table: UserTable, reading: Mapping[str, Any] | None = None) -> Source:
@@ -202,7 +201,7 @@ class Predictor:
         names, configuration = self.description.names, self.table_configuration(reading)
         if series is not None:
             configuration = configuration.replace(series=series)
-        source = open_measured(configuration, self.description.columns, self.description.step_seconds, table)
+        source = open_measured(configuration, self.description.columns, self.description.clock, table)
         if len(names) == 1 and not configuration.series:  # the one that was learned, whatever the file is called now
             source = source._replace(series=[source.series[0]._replace(name=names[0])])
         return source
@@ -223,7 +222,7 @@ class Predictor:
                 self._report(series, history)
                 histories.append(history)
                 futures.append(future)
-                zones.append(source.zone)
+                zones.append(source.clock.zone)
         found: dict[int, Forecast] = {}
         for batch in batches([len(history.times) for history in histories]):
             answers = self._ask([histories[place] for place in batch], [futures[place] for place in batch])
@@ -252,7 +251,7 @@ class Predictor:
             quantiles = np.concatenate([part["quantiles"][:, steps_before - 1] for part in reader.read(history)])
             truth = truth_ahead(history, len(columns.targets), steps_before, cumulative)
             anomalies += find_anomalies(
-                history, columns, quantiles, self.levels, truth, steps_before, probability, source.zone
+                history, columns, quantiles, self.levels, truth, steps_before, probability, source.clock.zone
             )
         return pd.DataFrame(anomalies, columns=list(Anomaly._fields))
 

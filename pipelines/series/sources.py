@@ -11,7 +11,8 @@ import data
 from data.daily_stocks import DailyStocks
 from data.hourly_weather import HourlyWeather
 from pipelines.configuration import ConfigurationError
-from pipelines.series.calendar import Calendar
+from pipelines.series.calendar import Calendar, Clock
+from pipelines.series.clocks import find_clock
 from pipelines.series.prices import RETURNS, returns_of
 from pipelines.series.regular import Columns, Repair, Series, SeriesDataError, Table, regularise
 from pipelines.series.table_files import UserTable
@@ -24,9 +25,9 @@ class DataConfiguration(TableConfiguration):
     source: Literal["hourly_weather", "daily_stocks", "table"] = Field(
         "hourly_weather", description="embedded data set, or a table of your own"
     )
-    calendar: Calendar = Field(
+    calendar: Literal["auto", Calendar] = Field(
         "clock",
-        description="steps of equal seconds; rows in order, such as trading days, where a weekend is no gap; months",
+        description="steps of equal seconds; working days or hours, where a pause is no gap; months; auto: found",
     )
     log_returns: bool = Field(False, description="the targets are prices: forecast their log returns")
     neighbours: bool = Field(False, description="each series sees the past of all others; they need to share a clock")
@@ -46,15 +47,14 @@ class Source(NamedTuple):
 
     series: list[Series]
     columns: Columns
-    step_seconds: int
+    clock: Clock
     repairs: list[Repair]
-    zone: str = ""  # of the times, as they were written
 
 
 def open_source(
     configuration: DataConfiguration,
     trained: Columns | None = None,
-    step_seconds: int | None = None,
+    clock: Clock | None = None,
     table: UserTable | None = None,
 ) -> Source:
     """Returns the configured series on regular time steps, downloaded and prepared if that has not been done.
@@ -62,20 +62,20 @@ def open_source(
     Args:
         configuration: which series.
         trained: the columns of a training, for whose network the series are meant; others are left out.
-        step_seconds: the distance in time of a training.
+        clock: of a training.
         table: the user's table. Default: the file that the configuration names.
 
     Raises:
         ConfigurationError: a setting does not fit the data, such as a column that is not there.
         SeriesDataError: the series cannot be used, or lack a column of the training.
     """
-    return derived(open_measured(configuration, trained, step_seconds, table), configuration, trained)
+    return derived(open_measured(configuration, trained, clock, table), configuration, trained)
 
 
 def open_measured(
     configuration: DataConfiguration,
     trained: Columns | None = None,
-    step_seconds: int | None = None,
+    clock: Clock | None = None,
     table: UserTable | None = None,
 ) -> Source:
     """Returns the series as `open_source` does, with the columns that were measured, before any are derived."""
@@ -93,13 +93,17 @@ def open_measured(
             tables, names, repairs = _dataset(DailyStocks())
             default = ("adjusted_close",)
         case "table":
-            tables, names, repairs = read_tables(configuration, table)
+            tables, names, repairs = read_tables(configuration, table, clock)
             default = tuple(name.removesuffix(RETURNS) for name in trained.targets) if trained else ()
     columns = choose_columns(configuration, names, default)
     numbers = [names.index(column) for column in columns.all]
     tables = [each._replace(values=each.values[:, numbers]) for each in tables]
-    series, found, more = regularise(tables, columns, configuration.calendar, step_seconds)
-    return Source(series, columns, found, repairs + more, tables[0].zone)
+    if clock is None:
+        clock, found = find_clock(tables, configuration.calendar)
+        repairs = repairs + found
+    series, _, more = regularise(tables, columns, clock.calendar, clock.step_seconds, configuration.duplicates)
+    # What a table has is how its times are shown; what the training had is how the network reads them.
+    return Source(series, columns, clock._replace(zone=tables[0].zone), repairs + more)
 
 
 def derived(source: Source, configuration: DataConfiguration, trained: Columns | None = None) -> Source:

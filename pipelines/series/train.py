@@ -10,8 +10,8 @@ import tensorflow as tf
 from pipelines.preparation import Prepared, prepared
 from pipelines.runs import Run
 from pipelines.series import data
-from pipelines.series.calendar import step_text
 from pipelines.series.calibration import fit_widening
+from pipelines.series.clocks import clock_text
 from pipelines.series.config import SeriesConfiguration
 from pipelines.series.model import Forecaster
 from pipelines.series.regular import SeriesDataError, summary
@@ -162,7 +162,7 @@ def _listed(description: Description) -> str:
     names, columns = description.names, description.columns
     shown = ", ".join(names[:NAMED]) + (" …" if len(names) > NAMED else "")
     parts = [f"{kind} {', '.join(each)}" for kind, each in columns._asdict().items() if each]
-    return f"{len(names)} series ({shown}) of {'; '.join(parts)}; a step is {step_text(description.step_seconds)}"
+    return f"{len(names)} series ({shown}) of {'; '.join(parts)}; a step is {clock_text(description.clock)}"
 
 
 def _stride(forecaster: Forecaster, sets: data.Sets, split: data.Split, maximum: int) -> int:
