@@ -10,6 +10,7 @@ from pipelines.series.regular import Repair, Table, commonest_step
 
 FEWEST_WEEKENDS = 3  # that show that nothing happens on them
 RARE = 0.3  # of the commonest time of the week: what is rarer is no slot
+ROUND = (*(1, 2, 5, 10, 15, 20, 30), *(60 * each for each in (1, 2, 5, 10, 15, 20, 30)), *(3600, 7200, 10_800))
 SHORTEST_MONTH, FEWEST_MONTHS = 28 * DAY, 3
 SHARE_WITHOUT_PAUSE = 0.8  # of the times of the day; below it there are pauses
 
@@ -48,7 +49,7 @@ def find_clock(tables: Sequence[Table], calendar: str, step_seconds: int | None 
         chosen = calendar  # type: ignore[assignment]
     if step_seconds is None:
         months = [each.astype("datetime64[s]").astype("datetime64[M]").astype(np.int64) for each in times]
-        step_seconds = MONTH * commonest_step(months) if chosen == "month" else commonest_step(times)
+        step_seconds = MONTH * commonest_step(months) if chosen == "month" else _usual_step(times)
     slots = _slots(times, zone) if chosen == "business" and step_seconds < DAY else ()
     return Clock(step_seconds, chosen, zone, slots), found
 
@@ -66,6 +67,18 @@ def clock_text(clock: Clock) -> str:
     if clock.calendar == "business":
         text += ", working hours" if clock.slots else ", working days"
     return text + f" ({clock.zone})" * bool(clock.zone)
+
+
+def _usual_step(times: Sequence[np.ndarray]) -> int:
+    """The commonest distance; of readings that come a little early or late, the round one beside their median."""
+    step = commonest_step(times)
+    median = float(np.median(np.concatenate([np.diff(each) for each in times])))
+    for near in ROUND:
+        if step != near and abs(near - median) < 0.02 * median:
+            beside = [np.abs((each + near // 2) % near - near // 2).max() for each in times if len(each)]
+            if max(beside) < near / 4:
+                return near
+    return step
 
 
 def _is_monthly(times: Sequence[np.ndarray]) -> bool:

@@ -149,6 +149,12 @@ def _first_row(rows: Sequence[tuple[int, list[str]]], width: int) -> int:
         number, above = rows[first - 1]
         if number == rows[first][0] - 1 and len(above) == width - 1 and all(above):
             return first - 1
+    # A title may have as many cells as the table; an empty line below it tells.
+    for place in wide[1:]:
+        if rows[place][0] - rows[place - 1][0] > 1 and not any(map(_is_value, rows[place][1])):
+            return place
+        if any(map(_is_value, rows[place][1])):
+            break
     return first
 
 

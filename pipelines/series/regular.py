@@ -296,7 +296,8 @@ def _snapped(table: Table, step_seconds: int, calendar: Calendar, repairs: list[
     """The rows on the nearest steps, where all are less than a quarter of a step beside one."""
     if calendar == "month" or not len(table.times):
         return table
-    phase = np.bincount(table.times % step_seconds).argmax() if step_seconds < 10**7 else table.times[0] % step_seconds
+    phases, counts = np.unique(table.times % step_seconds, return_counts=True)
+    phase = phases[np.argmax(counts)] if counts.max() > len(table.times) / 2 else 0
     beside = (table.times - phase + step_seconds // 2) % step_seconds - step_seconds // 2
     far = np.abs(beside).max()
     if not far or far >= step_seconds / 4:

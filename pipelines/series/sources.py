@@ -1,9 +1,10 @@
 """Where series come from: the embedded data sets and the user's table, on regular time steps."""
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
+import pydantic
 import tensorflow_datasets as tfds
 from pydantic import Field
 
@@ -40,6 +41,15 @@ class DataConfiguration(TableConfiguration):
     window: int = Field(192, ge=2, description="steps of history in a training window")
     warm_up: int = Field(24, ge=0, description="first steps of a window, whose forecasts carry no loss")
     batch_size: int = Field(32, ge=1, description="windows in a batch")
+
+    @pydantic.model_validator(mode="after")
+    def _a_window_is_longer_than_its_warm_up(self) -> Self:
+        if self.warm_up >= self.window:
+            raise ValueError(
+                "warm_up leaves no step of a window to learn from. Lower it below the window, or raise the window. "
+                f"Received: warm_up {self.warm_up}, window {self.window}"
+            )
+        return self
 
 
 class Source(NamedTuple):

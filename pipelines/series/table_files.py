@@ -11,10 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
+import numpy as np
 import pandas as pd
 
 from pipelines.series.delimited import SurplusError, decoded, parse
 from pipelines.series.regular import Repair, SeriesDataError
+from pipelines.series.time_formats import number_reader
 
 UserTable: TypeAlias = pd.DataFrame | str | Path | BinaryIO
 """What can be read as a table: a frame of pandas, Polars or Arrow; a path; or an open binary file with CSV."""
@@ -65,7 +67,7 @@ def read_table(table: UserTable, time: Sequence[str] = (), sheet: str = "") -> R
         (['load'], [1, 2], 'the data frame')
     """
     repairs: list[Repair] = []
-    path = FRAME
+    path = Path(table).expanduser() if isinstance(table, str | Path) else FRAME
     try:
         if (frame := _in_memory(table)) is not None:
             frame = _with_index(frame, time)
@@ -200,6 +202,8 @@ def _with_index(frame: pd.DataFrame, time: Sequence[str]) -> pd.DataFrame:
     if isinstance(frame.index, pd.DatetimeIndex | pd.PeriodIndex) and frame.index.name is None:
         frame = frame.rename_axis(time[0] if len(time) == 1 and time[0] not in frame.columns else "time")
     counts_rows = frame.index.name is None and frame.index.nlevels == 1 and pd.api.types.is_integer_dtype(frame.index)
+    if counts_rows and len(frame) > 1 and number_reader(frame.index.to_numpy(np.float64), named=False):
+        frame, counts_rows = frame.rename_axis("time" if "time" not in frame.columns else "index"), False
     if isinstance(frame.columns, pd.CategoricalIndex | pd.DatetimeIndex | pd.PeriodIndex):
         frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
     frame = frame.reset_index(drop=counts_rows)

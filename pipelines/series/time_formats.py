@@ -79,8 +79,8 @@ def is_like_time(text: str) -> bool:
     """
     if _LIKE_TIME.fullmatch(text):
         return True
-    named = re.search(r"(?:^|[^\w])" + _LETTERS + r"(?:[^\w]|$)", text)
-    return bool(named and re.search(r"\d", text) and month_number(named[1]) and len(text) < 40)
+    words = re.findall(r"[^\W\d_]{3,}", text)
+    return bool(len(text) < 40 and re.search(r"\d", text) and any(map(month_number, words)))
 
 
 def read_times(written: pd.Series, time_format: str, path: Path, named: bool = True) -> Moments:
@@ -130,7 +130,7 @@ def number_reader(numbers: np.ndarray, named: bool = True) -> tuple[str, Callabl
 
     Example:
         >>> number_reader(np.array([44197.0, 44197.5]))[0]
-        "days since 1900, as Excel counts"
+        'days since 1900, as Excel counts'
         >>> number_reader(np.array([3.0, 4.0])) is None
         True
     """
@@ -204,7 +204,8 @@ def _from_text(written: pd.Series, path: Path) -> Moments:
     text = written.str.replace(_WEEKDAY, "", regex=True)
     text = text.str.replace("_", " ", regex=False).str.replace(r"(?<=\d)[,T\s]+(?=\d\d?:)", " ", regex=True)
     text = text.str.replace(r"(?<=\d)[T ](?=\d)", " ", regex=True).str.replace(r"(:\d\d),(\d)", r"\1.\2", regex=True)
-    text = _with_month_numbers(text)
+    text = text.str.replace(r"^(\d{4})(\d\d)(\d\d) ?(\d\d)(\d\d)(\d\d)?Z$", r"\1-\2-\3 \4:\5:\6Z", regex=True)
+    text = _with_month_numbers(text.str.replace(":Z", ":00Z", regex=False))
     text = text.str.replace(r"\s*\b(UTC|GMT)?([+-]\d\d)$", r"\2:00", regex=True) if _has(text, r":\d\d.*[+-]\d\d$") else text
     zones = text.str.extract(r":\d\d.*?\s*\b([A-Z]{1,4})$", expand=False)
     if zones.notna().any() and zones.dropna().isin(list(ZONES)).all():
@@ -298,6 +299,10 @@ def _from_dates(text: pd.Series, written: pd.Series, path: Path) -> tuple[pd.Ser
             shift = sign * (minutes.str[:2].astype(int) * 60 + minutes.str[2:].astype(int))
             moments = (plain - pd.to_timedelta(shift, unit="min")).dt.tz_localize("UTC")
         kinds = sorted(offsets.unique())
+        if len(kinds) > 1:  # days of a clock that was set
+            local = pd.to_datetime(text.str.replace(r"\s*[+-]\d\d:?\d\d$", "", regex=True), errors="coerce")
+            if local.notna().all() and local.nunique() > 1 and (local.dt.normalize() + (local.iloc[0] - local.iloc[0].normalize())).equals(local):
+                return local, []
         what = f"times in the zones {', '.join(kinds)}: converted to UTC"
         return moments, [Repair("", name, what, len(text))] if len(kinds) > 1 else []
     if re.match(r"\d{4}-\d", text.iloc[0]):

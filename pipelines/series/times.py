@@ -74,6 +74,10 @@ def find_time_columns(frame: pd.DataFrame, others: Sequence[str], path: Path) ->
     for name in by_name:
         if _holds_times(frame[name], exactly=True):
             return (name,)
+    for name in candidates[:1]:  # a first column of years, dates in digits, or seconds since 1970
+        numbers = pd.to_numeric(frame[name], errors="coerce").astype(np.float64).to_numpy()
+        if len(numbers) > 1 and (np.diff(numbers) > 0).all() and number_reader(numbers, named=False):
+            return (name,)
     words = [name for name in candidates if _first(frame[name]) and not _is_numeric(frame[name])]
     looks = [name for name in by_name if name in words]
     if looks or len(words) == len(candidates):
@@ -282,6 +286,8 @@ def _holds_times(column: pd.Series, exactly: bool = False) -> bool:
 def _within_day(frame: pd.DataFrame, date: str, candidates: Sequence[str]) -> str:
     """The column that says when within the day, "" where the date does."""
     first = _first(frame[date])
+    if isinstance(frame[date].dtype, pd.PeriodDtype):
+        return ""
     if _is_time(frame[date]) and frame[date].dt.time.nunique() > 1:
         return ""
     if ":" in first and not re.search(r"[T ]00:00(:00)?$", first):

@@ -31,9 +31,8 @@ def lengthened(
     Example:
         >>> frame = pd.DataFrame({"Country": ["Aland"], "1960": [1.0], "1961": [2.0], "1962": [3.0]}, index=[2])
         >>> long, series, time, _ = lengthened(frame, "", (), ())
-        >>> long[["Country", "time", "value"]].to_dict("list"), series, time
-        ({'Country': ['Aland', 'Aland', 'Aland'], 'time': ['1960', '1961', '1962'], 'value': [1.0, 2.0, 3.0]},
-         'Country', ('time',))
+        >>> long["time"].tolist(), long["value"].tolist(), series, time
+        (['1960', '1961', '1962'], [1.0, 2.0, 3.0], 'Country', ('time',))
     """
     columns = [str(name) for name in frame.columns]
     if set(named) & set(columns) or not columns:
@@ -83,7 +82,10 @@ def _times(
         series = "series"
         frame = frame.assign(series=joined if joined.is_unique else [f"row {line}" for line in frame.index])
         others.append(series)
-    return _melted(frame, others, times, "time"), series, ("time",), _told(frame, len(times), "times")
+    told = _told(frame, len(times), "times")
+    if left := [name for name in others if name != series]:
+        told.append(Repair("", "", "columns that say more about a series: left out", len(left), ", ".join(left)))
+    return _melted(frame, [series] if series else [], times, "time"), series, ("time",), told
 
 
 def _melted(frame: pd.DataFrame, kept: Sequence[str], melted: Sequence[str], name: str) -> pd.DataFrame:

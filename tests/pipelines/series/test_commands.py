@@ -167,9 +167,9 @@ def test_days_that_can_be_read_in_two_ways_are_read_as_it_is_said(
     later: pd.DataFrame, capsys: pytest.CaptureFixture[str]
 ) -> None:
     written = later["time"].dt.strftime("%d/%m/%Y %H:%M")
-    later.assign(time=written)[later["time"] < "2024-01-12"].to_csv("written.csv", index=False)
+    later.assign(time=written)[later["time"] < "2024-01-02"].to_csv("written.csv", index=False)
     message = refused(forecast, ["written.csv"], capsys)
-    assert "--data.time_format %d/%m/%Y %H:%M" in message
+    assert "--data.time_format '%d/%m/%Y %H:%M'" in message
     later.assign(time=written).to_csv("written.csv", index=False)
     commands.answer("forecast", ["written.csv", "--data.time_format", "%d/%m/%Y %H:%M"])
     assert pd.read_csv("forecast.csv")["time"][0] == "2024-01-13 08:00:00"
