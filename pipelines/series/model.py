@@ -12,6 +12,7 @@ from pipelines.configuration import ConfigurationError
 from pipelines.series.adaptation import no_adaptation
 from pipelines.series.calendar import Clock
 from pipelines.series.calibration import held_out_by, widened
+from pipelines.series.centers import blend_size, fit_blend
 from pipelines.series.distributions import DISTRIBUTIONS
 from pipelines.series.inputs import Inputs
 from pipelines.series.network import Member, NetworkConfiguration
@@ -19,13 +20,14 @@ from pipelines.series.regular import Columns
 from pipelines.series.scaling import column_statistics, spreads
 
 State = dict[str, Any]
+SMALLEST_SPREAD = 1e-2  # of errors around a blend, beside those around the last value
 
 
 class Prediction(NamedTuple):
     """What each member says of each step ahead, in units of `scale` from `center`, and the `state` to go on from."""
 
     parameters: list[tf.Tensor]  # (batch, origins, horizon, targets, parameters) each
-    center: tf.Tensor  # (batch, origins, 1, targets)
+    center: tf.Tensor  # (batch, origins, horizon or 1, targets)
     scale: tf.Tensor  # (batch, origins, horizon, targets)
     state: State
 
@@ -67,6 +69,11 @@ class Forecaster(keras.Model):
                 "network.relative: forecasts of returns are sums of those to come, not differences from the last one. "
                 "Add --network.no_relative. Received: True"
             )
+        if network.center and not network.relative:
+            raise ConfigurationError(
+                "network.center: forecasts that are no differences from the last value have no center. Add "
+                "--network.no_center. Received: True"
+            )
         if cumulative and network.adaptation_rate:
             raise ConfigurationError(
                 "network.adaptation_rate: intervals of returns over several steps do not adapt. Set it to 0. "
@@ -81,6 +88,10 @@ class Forecaster(keras.Model):
         self.mean = self.add_weight(shape=(len(names) + 1, width), initializer="zeros", trainable=False, name="mean")
         self.deviation = self.add_weight(shape=(len(names) + 1, width), name="deviation", **ones)
         self.spread = self.add_weight(shape=(self.steps, self.targets), name="spread", **ones)
+        if network.center:
+            shape = (self.steps, self.targets, blend_size(len(network.season)))
+            self.blend = self.add_weight(shape=shape, initializer="zeros", trainable=False, name="blend")
+            self.preprocessing.blend = self.blend
         self.widening = self.add_weight(shape=(horizon, self.targets, len(self.levels)), name="widening", **ones)
         # The last time that was learned from (seconds since 1970); earlier errors were too small to adapt to.
         self.learned_until = self.add_weight(
@@ -215,7 +226,12 @@ class Forecaster(keras.Model):
             (((values - center) / scale)[:, chosen], observed[:, chosen])
             for (values, observed), center, scale in zip(histories, mean, deviation, strict=True)
         ]
-        self.spread.assign(spreads(scaled, self.steps, self.network.relative, self.cumulative))
+        found = spreads(scaled, self.steps, self.network.relative, self.cumulative)
+        if self.network.center:
+            blend, left = fit_blend(scaled, self.steps, self.network.season)
+            self.blend.assign(blend)
+            found = np.where(left > SMALLEST_SPREAD * found, left, SMALLEST_SPREAD * found)
+        self.spread.assign(found)
 
     def initial_state(self, series: tf.Tensor) -> State:
         """The state before the first step of series (batch,), given as numbers of `names`."""

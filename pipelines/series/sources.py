@@ -1,10 +1,9 @@
 """Where series come from: the embedded data sets and the user's table, on regular time steps."""
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, Self
+from typing import Literal, NamedTuple
 
 import numpy as np
-import pydantic
 import tensorflow_datasets as tfds
 from pydantic import Field
 
@@ -14,6 +13,7 @@ from data.hourly_weather import HourlyWeather
 from pipelines.configuration import ConfigurationError
 from pipelines.series.calendar import Calendar, Clock
 from pipelines.series.clocks import find_clock
+from pipelines.series.network import FromOne, FromTwo, FromZero
 from pipelines.series.prices import RETURNS, returns_of
 from pipelines.series.regular import Columns, Repair, Series, SeriesDataError, Table, regularise
 from pipelines.series.table_files import UserTable
@@ -37,19 +37,10 @@ class DataConfiguration(TableConfiguration):
     )
     validation_fraction: float = Field(0.1, gt=0, lt=0.5, description="share of the steps, before the test period")
     test_fraction: float = Field(0.2, gt=0, lt=0.5, description="share of the steps, the last ones")
-    horizon: int = Field(24, ge=1, description="steps to forecast")
-    window: int = Field(192, ge=2, description="steps of history in a training window")
-    warm_up: int = Field(24, ge=0, description="first steps of a window, whose forecasts carry no loss")
-    batch_size: int = Field(32, ge=1, description="windows in a batch")
-
-    @pydantic.model_validator(mode="after")
-    def _a_window_is_longer_than_its_warm_up(self) -> Self:
-        if self.warm_up >= self.window:
-            raise ValueError(
-                "warm_up leaves no step of a window to learn from. Lower it below the window, or raise the window. "
-                f"Received: warm_up {self.warm_up}, window {self.window}"
-            )
-        return self
+    horizon: FromOne = Field(24, description="steps to forecast; this and the next three: -1 is by the table")
+    window: FromTwo = Field(192, description="steps of history in a training window")
+    warm_up: FromZero = Field(24, description="first steps of a window, whose forecasts carry no loss")
+    batch_size: FromOne = Field(32, description="windows in a batch")
 
 
 class Source(NamedTuple):

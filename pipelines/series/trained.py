@@ -154,7 +154,11 @@ def read_parts(
 
 
 def build(
-    configuration: SeriesConfiguration, names: Sequence[str], columns: Mapping[str, Sequence[str]], **clock: Any
+    configuration: SeriesConfiguration,
+    names: Sequence[str],
+    columns: Mapping[str, Sequence[str]],
+    step_seconds: int,
+    **clock: Any,
 ) -> Forecaster:
     """Returns an untrained forecaster, its weights made; arguments as `Description.to_json` returns them."""
     horizon = configuration.data.horizon
@@ -163,7 +167,7 @@ def build(
         Columns(**{kind: tuple(each) for kind, each in columns.items()}),
         tuple(names),
         horizon,
-        _clock_of(configuration, **clock),
+        _clock_of(configuration, step_seconds, **clock),
         cumulative=configuration.data.log_returns,
         seed=configuration.seed,
     )
