@@ -128,8 +128,8 @@ def local_times(times: tf.Tensor, zone: str) -> tf.Tensor:
     """Returns times as the clock of a zone shows them, int64 seconds; as they are where there is no zone.
 
     Example:
-        >>> summer = 1_720_000_000
-        >>> (local_times(tf.constant([0, summer]), "Europe/Berlin") - tf.constant([0, summer], tf.int64)).numpy() // 3600
+        >>> times = tf.constant([0, 1_720_000_000], tf.int64)
+        >>> (local_times(times, "Europe/Berlin") - times).numpy() // 3600
         array([1, 2])
     """
     times = tf.cast(times, tf.int64)

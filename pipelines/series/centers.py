@@ -58,13 +58,14 @@ def fit_blend(
         fitted, judged = grams[:, 0], grams[:, 1]
         plain = np.maximum(judged[:, -1, -1], 1e-12)
 
-        def loss(penalty: float, fitted: np.ndarray = fitted, judged: np.ndarray = judged) -> float:
-            found = [_error(one, _solved(other, penalty)) for one, other in zip(judged, fitted, strict=True)]
-            return float(np.mean(np.array(found) / plain))
-
-        best = min(PENALTIES, key=loss)
+        losses = [
+            [_error(one, _solved(other, penalty)) for one, other in zip(judged, fitted, strict=True)]
+            for penalty in PENALTIES
+        ]
+        relative = np.mean(np.array(losses) / plain, axis=1)  # (penalties,)
+        best = PENALTIES[int(np.argmin(relative))]
         together = fitted + judged
-        if loss(best) < WORTH:
+        if relative.min() < WORTH:
             weights[:, target] = [_solved(gram, best) for gram in together]
         counts = np.maximum(together[:, -2, -2], 1)
         left[:, target] = np.sqrt([_error(gram, each) for gram, each in zip(together, weights[:, target], strict=True)])
@@ -108,4 +109,3 @@ def _error(gram: np.ndarray, weights: np.ndarray) -> float:
 
 def _at(history: np.ndarray, steps: np.ndarray) -> np.ndarray:
     return np.where(steps >= 0, history[np.maximum(steps, 0)], np.nan)
-

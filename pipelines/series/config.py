@@ -79,6 +79,7 @@ _OWN = _WEATHER.replace(
         "season": (FROM_TABLE,),
         "cycles": ("auto",),
         "center": True,
+        "bounded": True,
     },
     steps_per_epoch=FROM_TABLE,
     reported="",

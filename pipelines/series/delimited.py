@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from pipelines.series.regular import Repair, SeriesDataError
+from pipelines.series.regular import Repair
 
 SAMPLE_LINES = 200  # that the layout is told from
 LONGEST_PREAMBLE = 50  # lines before the names of the columns
@@ -112,9 +112,9 @@ def _layout(lines: Sequence[str]) -> tuple[str, int]:
             width, many = max(counts.items(), key=lambda item: (item[1], item[0]))
             score = many / max(len([line for line in lines if line.strip()]), 1)
             # A decimal comma divides as regularly as a semicolon; dates and times hold spaces.
-            if score > best[2] + (0.2 if delimiter == " " else 0.05) or (delimiter in ";\t|" and score >= 0.9):
-                if not best[0] or delimiter != " " or best[2] < 0.5:
-                    best = (delimiter, width, score)
+            better = score > best[2] + (0.2 if delimiter == " " else 0.05) or (delimiter in ";\t|" and score >= 0.9)
+            if better and (delimiter != " " or best[2] < 0.5):
+                best = (delimiter, width, score)
     return (best[0], best[1]) if best[0] else (",", 1)
 
 

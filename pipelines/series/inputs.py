@@ -64,7 +64,9 @@ class Inputs:
         targets, seen = (tensor[:, :time][..., : self.targets] for tensor in (values, observed))
         volatile, variance = volatility(targets, seen, state["variance"], self.network.volatility_decay)
 
-        calendar = calendar_features(local_times(times, self.zone), self.network.cycles)  # (batch, time + steps, features)
+        calendar = calendar_features(
+            local_times(times, self.zone), self.network.cycles
+        )  # (batch, time + steps, features)
         differences = [
             finite(filled - history[:, self.remembered - lag : self.remembered - lag + time])
             for lag in self.network.lags
@@ -101,9 +103,7 @@ class Inputs:
         steps = origins[:, tf.newaxis] + self.remembered + 1 - season + tf.range(self.steps) % season
         return tf.gather(history[..., : self.targets], steps, axis=1)
 
-    def _blended(
-        self, history: tf.Tensor, origins: tf.Tensor, last: tf.Tensor, seasons: list[tf.Tensor]
-    ) -> tf.Tensor:
+    def _blended(self, history: tf.Tensor, origins: tf.Tensor, last: tf.Tensor, seasons: list[tf.Tensor]) -> tf.Tensor:
         """Returns what to add to the last values (batch, origins, steps, targets), as `centers.differences` has it."""
 
         def before(steps: int) -> tf.Tensor:

@@ -17,10 +17,13 @@ from pipelines.series.distributions import DISTRIBUTIONS
 from pipelines.series.inputs import Inputs
 from pipelines.series.network import Member, NetworkConfiguration
 from pipelines.series.regular import Columns
-from pipelines.series.scaling import column_statistics, spreads
+from pipelines.series.scaling import bounds_of, column_statistics, spreads
 
 State = dict[str, Any]
 SMALLEST_SPREAD = 1e-2  # of errors around a blend, beside those around the last value
+
+
+_constant = keras.initializers.Constant
 
 
 class Prediction(NamedTuple):
@@ -92,18 +95,25 @@ class Forecaster(keras.Model):
             shape = (self.steps, self.targets, blend_size(len(network.season)))
             self.blend = self.add_weight(shape=shape, initializer="zeros", trainable=False, name="blend")
             self.preprocessing.blend = self.blend
+        if network.has_bounds:
+            self.floor = self.add_weight(
+                shape=(self.targets,), initializer=_constant(-np.inf), trainable=False, name="floor"
+            )
+            self.ceiling = self.add_weight(
+                shape=(self.targets,), initializer=_constant(np.inf), trainable=False, name="ceiling"
+            )
         self.widening = self.add_weight(shape=(horizon, self.targets, len(self.levels)), name="widening", **ones)
         # The last time that was learned from (seconds since 1970); earlier errors were too small to adapt to.
         self.learned_until = self.add_weight(
             shape=(len(names) + 1,),
             dtype="int64",
-            initializer=keras.initializers.Constant(np.iinfo(np.int64).min),
+            initializer=_constant(np.iinfo(np.int64).min),
             trainable=False,
             name="learned_until",
         )
         self.shares = self.add_weight(
             shape=(network.members,),
-            initializer=keras.initializers.Constant(1 / network.members),
+            initializer=_constant(1 / network.members),
             trainable=False,
             name="shares",
         )
@@ -215,8 +225,29 @@ class Forecaster(keras.Model):
         center, scale = prediction.center, prediction.scale
         return center[..., tf.newaxis] + scale[..., tf.newaxis] * quantiles, center + scale * mean
 
+    def within_bounds(self, quantiles: tf.Tensor, mean: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns quantiles (…, targets, levels) and means (…, targets) not below the floor nor above the ceiling."""
+        if not self.network.has_bounds:
+            return quantiles, mean
+        floor, ceiling = tf.convert_to_tensor(self.floor), tf.convert_to_tensor(self.ceiling)
+        quantiles = tf.clip_by_value(quantiles, floor[:, tf.newaxis], ceiling[:, tf.newaxis])
+        return quantiles, tf.clip_by_value(mean, floor, ceiling)
+
+    def _fit_bounds(self, histories: list[tuple[np.ndarray, np.ndarray]]) -> None:
+        """Takes the floor and the ceiling that are asked for, or those that the targets show."""
+        network = self.network
+        shown = np.array([(-np.inf, np.inf)] * self.targets)
+        if network.bounded and not self.cumulative:
+            columns = [np.concatenate([v[o[:, n], n] for v, o in histories]) for n in range(self.targets)]
+            shown = np.array([bounds_of(each) for each in columns])
+        floor, ceiling = shown.T
+        self.floor.assign(floor if network.floor is None else np.full(self.targets, network.floor))
+        self.ceiling.assign(ceiling if network.ceiling is None else np.full(self.targets, network.ceiling))
+
     def fit_scales(self, histories: list[tuple[np.ndarray, np.ndarray]]) -> None:
         """Fits the scales on values and observed (time, columns) of each series: those of the training split alone."""
+        if self.network.has_bounds:
+            self._fit_bounds(histories)
         statistics = [column_statistics(values, observed) for values, observed in histories]
         mean, deviation = (np.stack(each) for each in zip(*statistics, strict=True))  # (series, columns)
         self.mean.assign(np.concatenate([mean, mean.mean(0, keepdims=True)]))

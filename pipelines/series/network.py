@@ -13,7 +13,6 @@ from pipelines.series.calendar import Cycle
 from pipelines.series.calibration import mirrored
 from pipelines.series.distributions import Distribution
 
-
 FROM_TABLE = -1
 """In place of a setting: it follows from the table, see `pipelines.series.rules`."""
 
@@ -69,6 +68,11 @@ class NetworkConfiguration(Configuration):
     cycles: tuple[Literal["auto", Cycle], ...] = Field(
         ("day",), description="cycles of the calendar that are inputs; auto: by the table"
     )
+    bounded: bool = Field(
+        False, description="forecasts stay within a floor and a ceiling that the training period shows, such as 0"
+    )
+    floor: float | None = Field(None, description="no forecast is lower, whatever the training period shows")
+    ceiling: float | None = Field(None, description="no forecast is higher, whatever the training period shows")
     volatility_decay: float = Field(
         0.0, ge=0, lt=1, description="targets are scaled by their moving volatility of this decay a step; 0 is off"
     )
@@ -99,6 +103,11 @@ class NetworkConfiguration(Configuration):
     def _one_or_several(cls, value: Any) -> Any:
         seasons = (value,) if isinstance(value, int) else value
         return tuple(each for each in seasons if each) if isinstance(seasons, tuple | list) else value
+
+    @property
+    def has_bounds(self) -> bool:
+        """Whether forecasts may have a floor or a ceiling."""
+        return self.bounded or self.floor is not None or self.ceiling is not None
 
     @pydantic.model_validator(mode="after")
     def _adaptation_needs_steps_and_intervals(self) -> Self:

@@ -7,8 +7,44 @@ import numpy as np
 import pandas as pd
 
 MISSING = frozenset(
-    ("", "?", "-", "--", "---", "–", "—", "*", ".", "..", "...", "…", ":", "na", "n/a", "n.a.", "#n/a", "nan", "null")
-    + ("none", "missing", "nil", "nat", "#div/0!", "#value!", "#ref!", "#num!", "m", "k.a.", "<na>", "(null)", "-nan")
+    (
+        *(
+            "",
+            "?",
+            "-",
+            "--",
+            "---",
+            "–",
+            "—",
+            "*",
+            ".",
+            "..",
+            "...",
+            "…",
+            ":",
+            "na",
+            "n/a",
+            "n.a.",
+            "#n/a",
+            "nan",
+            "null",
+        ),
+        *(
+            "none",
+            "missing",
+            "nil",
+            "nat",
+            "#div/0!",
+            "#value!",
+            "#ref!",
+            "#num!",
+            "m",
+            "k.a.",
+            "<na>",
+            "(null)",
+            "-nan",
+        ),
+    )
 )
 """What stands for a missing number, in small letters."""
 WORDS = {

@@ -204,7 +204,13 @@ def _peak(values: np.ndarray) -> list[int]:
     similar = np.fft.irfft(power)[: longest + 2]
     similar = similar / max(similar[0], 1e-12) * len(left) / (len(left) - np.arange(longest + 2))
     peaks = [lag for lag in range(2, longest) if similar[lag] >= max(similar[lag - 1], similar[lag + 1])]
-    return [max(peaks, key=lambda lag: similar[lag])] if peaks else []
+    if not peaks:
+        return []
+    strongest = max(similar[lag] for lag in peaks)
+    # Two seasons resemble as much as one; the strongest beside the first of them is the season.
+    first = next(lag for lag in peaks if similar[lag] >= 0.9 * strongest)
+    near = [lag for lag in peaks if lag <= 1.2 * first]
+    return [max(near, key=lambda lag: similar[lag])]
 
 
 def _similarity(values: np.ndarray, season: int) -> tuple[float, float]:

@@ -16,7 +16,7 @@ import pandas as pd
 
 from pipelines.series.delimited import SurplusError, decoded, parse
 from pipelines.series.regular import Repair, SeriesDataError
-from pipelines.series.time_formats import number_reader
+from pipelines.series.time_numbers import number_reader
 
 UserTable: TypeAlias = pd.DataFrame | str | Path | BinaryIO
 """What can be read as a table: a frame of pandas, Polars or Arrow; a path; or an open binary file with CSV."""
@@ -131,9 +131,7 @@ def _content(table: Any) -> tuple[Path, bytes]:
         return Path(str(getattr(table, "name", "<table>"))), content
     path = Path(table).expanduser()
     if not path.is_file():
-        raise SeriesDataError(
-            f"{path} is no file; expected a table, {FORMATS}. Correct its path. Received: {path}"
-        )
+        raise SeriesDataError(f"{path} is no file; expected a table, {FORMATS}. Correct its path. Received: {path}")
     content = path.read_bytes()
     unpack = UNPACK.get(path.suffix.lower())
     return path, unpack(content) if unpack else content
@@ -155,7 +153,9 @@ def _from_file(
         frame = _with_index(read(file), time)
     elif kind in JSON:
         text = decoded(content, path.name)[0]
-        whole = [json.loads(line) for line in text.splitlines() if line.strip()] if kind != ".json" else json.loads(text)
+        whole = (
+            [json.loads(line) for line in text.splitlines() if line.strip()] if kind != ".json" else json.loads(text)
+        )
         frame = _with_index(pd.DataFrame(whole), time)
     else:
         text, repairs = decoded(content, path.name)

@@ -2,7 +2,6 @@
 
 import itertools
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pipelines.series.regular import Repair, SeriesDataError
+from pipelines.series.time_numbers import YEARS, number_reader
 
 DATES = (
     *("%Y-%m-%d", "%d.%m.%Y", "%Y/%m/%d", "%Y.%m.%d", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y%m%d"),
@@ -27,13 +27,16 @@ ZONES = {
 MONTHS = tuple(
     names.split()
     for names in (
-        *("january januar janvier enero gennaio", "february februar février fevrier febrero", "march märz mars marzo mrz"),
+        *(
+            "january januar janvier enero gennaio",
+            "february februar février fevrier febrero",
+            "march märz mars marzo mrz",
+        ),
         *("april avril abril aprile", "may mai mayo maggio", "june juni juin junio", "july juli juillet julio luglio"),
         *("august août aout agosto", "september septembre septiembre sept", "october oktober octobre octubre ottobre"),
         *("november novembre noviembre", "december dezember décembre decembre diciembre"),
     )
 )
-YEARS = range(1500, 2201)
 YEARS_AHEAD = 20  # a year of two digits further on belongs to the century before
 _LETTERS = r"([^\W\d_]{3,12})"
 _PERIODS: tuple[tuple[str, str], ...] = (  # a pattern, and what its groups are
@@ -125,64 +128,13 @@ def refuse(written: pd.Series, wrong: pd.Series | np.ndarray, path: Path, proble
     )
 
 
-def number_reader(numbers: np.ndarray, named: bool = True) -> tuple[str, Callable[[np.ndarray], np.ndarray]] | None:
-    """Returns what numbers are as times, and a function that turns them into datetime64; None if they are no times.
-
-    Example:
-        >>> number_reader(np.array([44197.0, 44197.5]))[0]
-        'days since 1900, as Excel counts'
-        >>> number_reader(np.array([3.0, 4.0])) is None
-        True
-    """
-    low, high = float(numbers.min()), float(numbers.max())
-    whole = bool((numbers == np.floor(numbers)).all())
-    if low >= YEARS[0] and high <= YEARS[-1]:
-        if whole:
-            return "years", lambda values: (values.astype(int) - 1970).astype("datetime64[Y]").astype("datetime64[s]")
-        return ("years with a fraction", _from_decimal_years) if named else None
-    if whole:
-        for digits, form in ((6, "%Y%m"), (8, "%Y%m%d"), (10, "%Y%m%d%H"), (12, "%Y%m%d%H%M"), (14, "%Y%m%d%H%M%S")):
-            if YEARS[0] * 10.0 ** (digits - 4) <= low and high < (YEARS[-1] + 1) * 10.0 ** (digits - 4):
-                text = pd.Series(numbers.astype(np.int64).astype(str))
-                if pd.to_datetime(text, format=form, errors="coerce").notna().all():
-                    return f"digits of {form}", lambda values: _digits(values, form)
-    for unit, scale in (("s", 1e0), ("ms", 1e3), ("us", 1e6), ("ns", 1e9)):
-        if 1e8 * scale <= low and high < 1e10 * scale:
-            factor = int(1e9 / scale)
-            return f"{unit} since 1970", lambda values: (values * factor).round().astype(np.int64).view("datetime64[ns]")
-    if named and 20_000 <= low and high < 80_000:
-        return "days since 1900, as Excel counts", _from_excel
-    return None
-
-
-def _digits(numbers: np.ndarray, form: str) -> np.ndarray:
-    return pd.to_datetime(pd.Series(numbers.astype(np.int64).astype(str)), format=form).to_numpy()
-
-
-def _from_excel(days: np.ndarray) -> np.ndarray:
-    seconds = np.round((days - 25_569) * 86_400, 1)  # from 30 December 1899; a day has more digits than a float
-    return np.round(seconds).astype(np.int64).view("datetime64[s]")
-
-
-def _from_decimal_years(years: np.ndarray) -> np.ndarray:
-    """Months, where all fractions are those of months, at their start or middle; else days and seconds."""
-    whole = np.floor(years).astype(int)
-    for offset in (0.0, 0.5):
-        months = (years - whole) * 12 - offset
-        if (np.abs(months - np.round(months)) < 0.15).all():
-            return (12 * (whole - 1970) + np.round(months).astype(int)).astype("datetime64[M]").astype("datetime64[s]")
-    starts = (whole - 1970).astype("datetime64[Y]").astype("datetime64[s]").astype(np.int64)
-    ends = (whole - 1969).astype("datetime64[Y]").astype("datetime64[s]").astype(np.int64)
-    return np.round(starts + (years - whole) * (ends - starts)).astype(np.int64).view("datetime64[s]")
-
-
 def _from_numbers(written: pd.Series, numbers: pd.Series, path: Path, named: bool) -> Moments:
     values = numbers.to_numpy()
     if (found := number_reader(values, named)) is None:
         raise SeriesDataError(
-            f"{path}, column {written.name!r}: numbers from {values.min():g} to {values.max():g} are no times; expected "
-            "text such as 2024-01-31 15:00, years, seconds, milliseconds, microseconds or nanoseconds since 1970, or "
-            "the days of Excel. Write times, or name another column, --data.time. Received: "
+            f"{path}, column {written.name!r}: numbers from {values.min():g} to {values.max():g} are no times; "
+            "expected text such as 2024-01-31 15:00, years, seconds, milliseconds, microseconds or nanoseconds since "
+            "1970, or the days of Excel. Write times, or name another column, --data.time. Received: "
             f"{str(written.iloc[0])!r}"
         )
     kind, convert = found
@@ -198,15 +150,19 @@ def _from_numbers(written: pd.Series, numbers: pd.Series, path: Path, named: boo
 def _from_text(written: pd.Series, path: Path) -> Moments:
     name, repairs = str(written.name), []
     for pattern, groups in _PERIODS:
-        if re.fullmatch(pattern, written.iloc[0], re.IGNORECASE):
-            if (moments := _from_periods(written, pattern, groups)) is not None:
-                return Moments(moments, [])
+        is_first = re.fullmatch(pattern, written.iloc[0], re.IGNORECASE)
+        if is_first and (moments := _from_periods(written, pattern, groups)) is not None:
+            return Moments(moments, [])
     text = written.str.replace(_WEEKDAY, "", regex=True)
     text = text.str.replace("_", " ", regex=False).str.replace(r"(?<=\d)[,T\s]+(?=\d\d?:)", " ", regex=True)
     text = text.str.replace(r"(?<=\d)[T ](?=\d)", " ", regex=True).str.replace(r"(:\d\d),(\d)", r"\1.\2", regex=True)
     text = text.str.replace(r"^(\d{4})(\d\d)(\d\d) ?(\d\d)(\d\d)(\d\d)?Z$", r"\1-\2-\3 \4:\5:\6Z", regex=True)
     text = _with_month_numbers(text.str.replace(":Z", ":00Z", regex=False))
-    text = text.str.replace(r"\s*\b(UTC|GMT)?([+-]\d\d)$", r"\2:00", regex=True) if _has(text, r":\d\d.*[+-]\d\d$") else text
+    text = (
+        text.str.replace(r"\s*\b(UTC|GMT)?([+-]\d\d)$", r"\2:00", regex=True)
+        if _has(text, r":\d\d.*[+-]\d\d$")
+        else text
+    )
     zones = text.str.extract(r":\d\d.*?\s*\b([A-Z]{1,4})$", expand=False)
     if zones.notna().any() and zones.dropna().isin(list(ZONES)).all():
         offsets = zones.map(ZONES).map(lambda hours: "" if pd.isna(hours) else f"{int(hours):+03d}:00")
@@ -281,7 +237,9 @@ def _with_month_numbers(text: pd.Series) -> pd.Series:
             months = parts[month].map(month_number)
             if months.all():
                 date = _full_years(parts[year]).astype(str) + "-" + months.astype(str).str.zfill(2)
-                return date + "-" + parts[day].str.zfill(2) + parts[3].str.replace(r"^,?\s*", " ", regex=True).str.rstrip()
+                return (
+                    date + "-" + parts[day].str.zfill(2) + parts[3].str.replace(r"^,?\s*", " ", regex=True).str.rstrip()
+                )
     return text
 
 
@@ -300,8 +258,9 @@ def _from_dates(text: pd.Series, written: pd.Series, path: Path) -> tuple[pd.Ser
             moments = (plain - pd.to_timedelta(shift, unit="min")).dt.tz_localize("UTC")
         kinds = sorted(offsets.unique())
         if len(kinds) > 1:  # days of a clock that was set
-            local = pd.to_datetime(text.str.replace(r"\s*[+-]\d\d:?\d\d$", "", regex=True), errors="coerce")
-            if local.notna().all() and local.nunique() > 1 and (local.dt.normalize() + (local.iloc[0] - local.iloc[0].normalize())).equals(local):
+            plain = text.str.replace(r"\s*[+-]\d\d:?\d\d$", "", regex=True)
+            local = pd.to_datetime(plain, errors="coerce")
+            if local.nunique() > 1 and (local - local.dt.normalize()).nunique(dropna=False) == 1:
                 return local, []
         what = f"times in the zones {', '.join(kinds)}: converted to UTC"
         return moments, [Repair("", name, what, len(text))] if len(kinds) > 1 else []

@@ -1,7 +1,5 @@
 """The times of a table's rows, as seconds since 1970 UTC."""
 
-import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -11,28 +9,12 @@ import pandas as pd
 
 from pipelines.configuration import ConfigurationError
 from pipelines.series.calendar import COUNTED, DAY, Clock
-from pipelines.series.regular import Repair, SeriesDataError
-from pipelines.series.time_formats import is_like_time, number_reader, read_times, refuse
+from pipelines.series.regular import Repair
+from pipelines.series.time_columns import CLOCK, first_text, is_numeric, part_of_time, rises
+from pipelines.series.time_formats import read_times, refuse
+from pipelines.series.time_numbers import number_reader
 
-NAMES = (
-    *("time", "date", "datetime", "timestamp", "date time", "ds", "period", "day", "hour", "month", "quarter", "week"),
-    *("year", "utc", "datum", "zeit", "zeitpunkt", "zeitstempel", "fecha", "epoch", "index", "step", "t", "jahr"),
-)
-PARTS = {
-    "year": ("year", "yr", "yyyy", "jahr", "año", "année"),
-    "quarter": ("quarter", "qtr", "quartal"),
-    "month": ("month", "mon", "mo", "mm", "monat", "mes", "mois"),
-    "week": ("week", "kw", "woche", "isoweek"),
-    "day": ("day", "dd", "tag", "day of month"),
-    "yearday": ("doy", "day of year", "yday", "julian day"),
-    "hour": ("hour", "hr", "hh", "stunde"),
-    "minute": ("minute", "min"),
-    "second": ("second", "sec"),
-}
-"""What a column of numbers that is a part of the time may be called."""
-WITHIN_DAY = re.compile(r"(hour|hr|he|stunde|settlement period|period|interval|slot|sp|hour ending|heure|hora)s?\b.*")
 SLOTS = (24, 48, 96, 144, 288, 1440)  # in a day, that a column may count
-_CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?( ?[AaPp][Mm])?")
 
 
 class Times(NamedTuple):
@@ -49,43 +31,6 @@ class Times(NamedTuple):
     zone: str
     kept: np.ndarray
     repairs: list[Repair]
-
-
-def find_time_columns(frame: pd.DataFrame, others: Sequence[str], path: Path) -> tuple[str, ...]:
-    """The column of the times, or several that give it together; none where rows are in their order only.
-
-    It is the first one that holds times, those of the names in `NAMES` before others; or columns such as year and
-    month; or numbers under such a name. Where it holds days only, and another column holds hours, it is both.
-
-    Args:
-        frame: the table.
-        others: columns that are known to be something else.
-        path: its file, for the message.
-    """
-    candidates = [str(name) for name in frame.columns if name not in others]
-    by_name = sorted((name for name in candidates if _rank(name) < len(NAMES)), key=_rank)
-    by_content = [name for name in candidates if is_like_time(_first(frame[name])) or _is_time(frame[name])]
-    found = [name for name in by_name if name in by_content] + by_content
-    if found:
-        within = _within_day(frame, found[0], [name for name in candidates if name != found[0]])
-        return (found[0], within) if within else (found[0],)
-    if parts := _parts_of(frame, candidates):
-        return parts
-    for name in by_name:
-        if _holds_times(frame[name], exactly=True):
-            return (name,)
-    for name in candidates[:1]:  # a first column of years, dates in digits, or seconds since 1970
-        numbers = pd.to_numeric(frame[name], errors="coerce").astype(np.float64).to_numpy()
-        if len(numbers) > 1 and (np.diff(numbers) > 0).all() and number_reader(numbers, named=False):
-            return (name,)
-    words = [name for name in candidates if _first(frame[name]) and not _is_numeric(frame[name])]
-    looks = [name for name in by_name if name in words]
-    if looks or len(words) == len(candidates):
-        raise SeriesDataError(
-            f"{path} has no column of times that can be told; expected one such as 2024-01-31 15:00. Name it: "
-            f"--data.time. Received: the columns {', '.join(candidates)}"
-        )
-    return ()
 
 
 def parse_times(
@@ -199,13 +144,13 @@ def _joined(columns: pd.DataFrame, path: Path) -> tuple[pd.Series, pd.Series, li
     nothing = pd.Series(pd.Timedelta(0), columns.index)
     if columns.shape[1] == 1:
         return columns.iloc[:, 0], nothing, []
-    kinds = [_part(str(name)) for name in columns.columns]
+    kinds = [part_of_time(str(name)) for name in columns.columns]
     if "year" in kinds and None not in kinds:
         parts = columns.set_axis(kinds, axis=1)
         if parts["year"].astype(str).str.fullmatch(r"\s*\d{4}(\.0+)?\s*").all():
             return *_added(parts), []
     first, second = columns.iloc[:, 0], columns.iloc[:, 1]
-    if columns.shape[1] == 2 and _is_numeric(second) and not _CLOCK.fullmatch(_first(second)):
+    if columns.shape[1] == 2 and is_numeric(second) and not CLOCK.fullmatch(first_text(second)):
         added, repairs = _added_slots(first, pd.to_numeric(second), path)
         return first, added, repairs
     return columns.astype(str).agg(" ".join, axis=1).where(columns.notna().all(axis=1)), nothing, []
@@ -214,7 +159,8 @@ def _joined(columns: pd.DataFrame, path: Path) -> tuple[pd.Series, pd.Series, li
 def _added(parts: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     """The date that year, quarter, month, week and day give, and the time within it."""
     filled = parts.notna().all(axis=1)
-    numbers = parts.drop(columns=[name for name in ("month",) if not _is_numeric(parts[name])] if "month" in parts else [])
+    named_months = "month" in parts and not is_numeric(parts["month"])
+    numbers = parts.drop(columns="month") if named_months else parts
     numbers = numbers.apply(pd.to_numeric, errors="coerce").fillna(1).astype(np.int64)
     text = numbers["year"].astype(str)
     if "week" in parts:
@@ -224,8 +170,8 @@ def _added(parts: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     else:
         month = numbers["quarter"] * 3 - 2 if "quarter" in parts else pd.Series(1, parts.index)
         if "month" in parts:
-            words = not _is_numeric(parts["month"])
-            month = read_times(text + " " + parts["month"], "", Path("")).moments.dt.month if words else numbers["month"]
+            named = text + " " + parts["month"].astype(str)
+            month = read_times(named, "", Path("")).moments.dt.month if named_months else numbers["month"]
         day = numbers["day"] if "day" in parts else pd.Series(1, parts.index)
         written = text + "-" + month.astype(str).str.zfill(2) + "-" + day.astype(str).str.zfill(2)
     added = sum(
@@ -265,86 +211,4 @@ def _only_counts(written: pd.Series, time_format: str) -> bool:
     if numbers.isna().any() or (numbers % 1 != 0).any():
         return False
     values = numbers.to_numpy()
-    return number_reader(values, str(written.name).lower() != "index") is None and _rises(values)
-
-
-def _rises(values: np.ndarray) -> bool:
-    distances = np.diff(np.unique(values))
-    return len(distances) > 0 and float((distances == np.median(distances)).mean()) > 0.5
-
-
-def _holds_times(column: pd.Series, exactly: bool = False) -> bool:
-    """Whether a column of numbers holds times, or counts the steps."""
-    numbers = pd.to_numeric(column, errors="coerce").astype(np.float64)
-    if numbers.isna().all():
-        return False
-    values = numbers.dropna().to_numpy()
-    whole = bool((values % 1 == 0).all())
-    return number_reader(values) is not None or (exactly and whole and _rises(values) and len(np.unique(values)) > 1)
-
-
-def _within_day(frame: pd.DataFrame, date: str, candidates: Sequence[str]) -> str:
-    """The column that says when within the day, "" where the date does."""
-    first = _first(frame[date])
-    if isinstance(frame[date].dtype, pd.PeriodDtype):
-        return ""
-    if _is_time(frame[date]) and frame[date].dt.time.nunique() > 1:
-        return ""
-    if ":" in first and not re.search(r"[T ]00:00(:00)?$", first):
-        return ""
-    if not frame[date].duplicated().any() and not any(_CLOCK.fullmatch(_first(frame[name])) for name in candidates):
-        return ""
-    if ":" in first and frame[date].nunique() == len(frame):
-        return ""
-    for name in candidates:
-        if _CLOCK.fullmatch(_first(frame[name])):
-            return name
-    for name in candidates:
-        if WITHIN_DAY.fullmatch(_plain(name)) and _is_numeric(frame[name]):
-            numbers = pd.to_numeric(frame[name], errors="coerce")
-            if numbers.notna().all() and (numbers % 1 == 0).all() and numbers.between(0, 2400).all():
-                return name
-    return ""
-
-
-def _parts_of(frame: pd.DataFrame, candidates: Sequence[str]) -> tuple[str, ...]:
-    """Columns such as year and month, in the order of `PARTS`; none where they give no time."""
-    found = {kind: name for name in reversed(candidates) if (kind := _part(name))}
-    if "year" not in found or not _holds_times(frame[found["year"]]):
-        return ()
-    if "month" not in found and "yearday" not in found:
-        found.pop("day", None)
-    parts = [found[kind] for kind in PARTS if kind in found]
-    distinct = frame[parts].drop_duplicates()
-    return tuple(parts) if len(distinct) > frame[found["year"]].nunique() or len(parts) == 1 else (found["year"],)
-
-
-def _part(name: str) -> str | None:
-    return next((kind for kind, names in PARTS.items() if _plain(name) in names), None)
-
-
-def _rank(name: str) -> int:
-    """The place of a column's name, or of a word in it, among those of times."""
-    plain = _plain(name)
-    if plain in NAMES:
-        return NAMES.index(plain)
-    words = [word for word in re.split(r"[^\w]+", plain) if word in NAMES[:4]]
-    return len(NAMES) - 1 if words else len(NAMES)
-
-
-def _is_time(column: pd.Series) -> bool:
-    return pd.api.types.is_datetime64_any_dtype(column) or isinstance(column.dtype, pd.PeriodDtype)
-
-
-def _is_numeric(column: pd.Series) -> bool:
-    return bool(pd.to_numeric(column.dropna().head(100), errors="coerce").notna().all())
-
-
-def _first(column: pd.Series) -> str:
-    """The first value as text, "" for numbers."""
-    values = column.dropna()
-    return "" if values.empty or pd.api.types.is_numeric_dtype(column) else str(values.iloc[0]).strip()
-
-
-def _plain(name: object) -> str:
-    return re.sub(r"[\s_]+", " ", str(name)).strip().lower()
+    return number_reader(values, str(written.name).lower() != "index") is None and rises(values)

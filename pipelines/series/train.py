@@ -167,6 +167,11 @@ def prepare(configuration: SeriesConfiguration, source: Source | None = None) ->
     forecaster = build(configuration, **description)
     learned = list(zip(sets.series, sets.train_end, strict=True))
     forecaster.fit_scales([(each.values[:end], each.observed[:end]) for each, end in learned])
+    if configuration.network.has_bounds:
+        limits = zip(sets.columns.targets, forecaster.floor.numpy(), forecaster.ceiling.numpy(), strict=True)
+        for target, floor, ceiling in limits:
+            if np.isfinite(floor) or np.isfinite(ceiling):
+                print(f"Forecasts of {target} stay from {floor:g} to {ceiling:g}; --network.no_bounded lets them go.")
     last = [each.times[end - 1] for each, end in learned]
     forecaster.learned_until.assign([*last, np.iinfo(np.int64).min])  # of unknown series, nothing
     repairs = [repair._asdict() for repair in sets.repairs]

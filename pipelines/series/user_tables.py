@@ -14,7 +14,8 @@ from pipelines.series.calendar import Clock
 from pipelines.series.numbers import Numbers, numbers_of, uses_comma
 from pipelines.series.regular import Columns, Repair, SeriesDataError, Table
 from pipelines.series.table_files import FORMATS, UserTable, read_table
-from pipelines.series.times import find_time_columns, parse_times
+from pipelines.series.time_columns import find_time_columns
+from pipelines.series.times import parse_times
 from pipelines.series.wide import VALUE, lengthened
 
 MAXIMUM_UNNAMED_TARGETS = 8
@@ -77,9 +78,7 @@ def read_tables(
     time = given or find_time_columns(frame, named + series_column, path)
     names = _series_names(frame, series, path)
     empty = frame.drop(columns=[*time, *series_column]).isna().all(axis=1).to_numpy()
-    times = parse_times(
-        frame[list(time)], names, configuration.time_format, configuration.timezone, path, clock, empty
-    )
+    times = parse_times(frame[list(time)], names, configuration.time_format, configuration.timezone, path, clock, empty)
     frame, names, seconds = frame[times.kept], names[times.kept], times.seconds[times.kept]
     left = [column for column in frame.columns if column not in time + series_column + configuration.unused]
     if configuration.past:
@@ -88,11 +87,29 @@ def read_tables(
     values = np.stack(list(numbers.values()), axis=1) if numbers else np.zeros((len(frame), 0))
     lines = frame.index.to_numpy(np.int64)
     rows = names.groupby(names, sort=False).indices.items()
+    if not series and time and configuration.duplicates == "auto":
+        _refuse_several_series(frame, seconds, [name for name in left if name not in named], path)
     tables = [Table(str(name), seconds[at], values[at], lines[at], str(path), times.zone) for name, at in rows]
     columns = tuple(numbers)
     if configuration.column_series:
         tables, columns = _columns_as_series(tables, columns, configuration)
     return sorted(tables, key=lambda each: each.name), columns, repairs + times.repairs + of_numbers
+
+
+def _refuse_several_series(frame: pd.DataFrame, seconds: np.ndarray, columns: Sequence[str], path: Path) -> None:
+    """Names the column that tells rows of the same time apart, if most times have several rows."""
+    if pd.Series(seconds).duplicated().mean() < 0.4:
+        return
+    for name in columns:
+        if (
+            1 < frame[name].nunique() < len(frame)
+            and not pd.DataFrame({"time": seconds, "name": frame[name].to_numpy()}).duplicated().any()
+        ):
+            shown = ", ".join(map(str, frame[name].unique()[:4]))
+            raise SeriesDataError(
+                f"{path} has several rows at most times, which the column {name!r} tells apart; expected one row a "
+                f"time in each series. If they are series, name it: --data.series {name!r}. Received: {shown}"
+            )
 
 
 def _columns_as_series(

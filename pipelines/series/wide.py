@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from pipelines.series.regular import Repair
-from pipelines.series.time_formats import is_like_time, month_number, number_reader
+from pipelines.series.time_formats import is_like_time, month_number
+from pipelines.series.time_numbers import number_reader
 
 VALUE = "value"  # the column that the cells become
 FEWEST_TIMES = 3  # names of columns that make a table wide

@@ -144,7 +144,7 @@ def test_numbers_are_read_as_they_were_meant(cells: str) -> None:
 
 
 def test_different_units_are_no_numbers() -> None:
-    with pytest.raises(ValueError, match="line 2, column 'x'.*Received: '5 kW'"):
+    with pytest.raises(ValueError, match=r"line 2, column 'x'.*Received: '5 kW'"):
         read("time,x\n2024-01-01,5 kW\n2024-01-02,6 MW\n", targets=("x",))
 
 
@@ -188,7 +188,7 @@ def test_formats_hold_the_same(tmp_path: Path, kind: str) -> None:
         path.write_bytes(frame.to_csv(index=False, sep="\t").encode("utf-16"))
     else:
         write.get(kind, frame.to_csv)(path, **({} if kind == "feather" else {"index": False}))
-    (table,), names, _ = read_tables(TableConfiguration(path=str(path)))
+    (table,), _, _ = read_tables(TableConfiguration(path=str(path)))
     np.testing.assert_array_equal(table.times, HOURS.as_unit("s").astype(np.int64))
     np.testing.assert_allclose(table.values[:, 0], np.arange(N) / 3, rtol=1e-14)
 
@@ -214,7 +214,11 @@ def test_windows_text_is_read_and_reported() -> None:
 
 
 def test_rows_without_times_are_counted() -> None:
-    for text in ("x,y\n5,1\n3,2\n4,9\n", "index,x\n7,5\n8,3\n9,4\n", written(["2024-01-01 00:00:00.00", "2024-01-01 00:00:00.02"])):
+    for text in (
+        "x,y\n5,1\n3,2\n4,9\n",
+        "index,x\n7,5\n8,3\n9,4\n",
+        written(["2024-01-01 00:00:00.00", "2024-01-01 00:00:00.02"]),
+    ):
         table, repairs = read(text)
         assert table.zone == COUNTED and (np.diff(table.times) == 1).all()
         assert "steps in their order" in repairs[-1].what
