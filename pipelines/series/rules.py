@@ -204,9 +204,9 @@ def _peak(values: np.ndarray) -> list[int]:
     similar = np.fft.irfft(power)[: longest + 2]
     similar = similar / max(similar[0], 1e-12) * len(left) / (len(left) - np.arange(longest + 2))
     peaks = [lag for lag in range(2, longest) if similar[lag] >= max(similar[lag - 1], similar[lag + 1])]
-    if not peaks:
+    strongest = max((float(similar[lag]) for lag in peaks), default=0.0)
+    if strongest <= 0:
         return []
-    strongest = max(similar[lag] for lag in peaks)
     # Two seasons resemble as much as one; the strongest beside the first of them is the season.
     first = next(lag for lag in peaks if similar[lag] >= 0.9 * strongest)
     near = [lag for lag in peaks if lag <= 1.2 * first]
