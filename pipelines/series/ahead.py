@@ -46,7 +46,7 @@ class Ahead:
         levels: of the quantiles.
     """
 
-    def __init__(self, model: Served, description: Description, horizon: int, levels: Sequence[float]) -> None:
+    def __init__(self, model: Served, description: Description, horizon: int, levels: tuple[float, ...]) -> None:
         self._model, self.description, self.horizon, self.levels = model, description, horizon, levels
         self.targets = tuple(name.removesuffix(RETURNS) for name in description.columns.targets)
 
@@ -123,7 +123,7 @@ class Ahead:
                 f"The series {series.name!r} was not in the training; it is forecast as their average, on the scale of "
                 f"its own {counted(len(history.times), 'step')}."
             )
-        targets_seen = history.observed[:, : len(self.description.columns.targets)].any(axis=1)
+        targets_seen = np.any(history.observed[:, : len(self.description.columns.targets)], axis=1)
         without = int(np.argmax(targets_seen[::-1])) if targets_seen.any() else 0
         if without and self.description.columns.known:
             commands.report_done(

@@ -47,6 +47,7 @@ class Inputs:
         self.network, self.columns, self.steps, self.zone = network, columns, steps, zone
         self.targets = len(columns.targets)
         self.remembered = max(1, *network.season, *network.lags)  # steps
+        self.cycles = [cycle for cycle in network.cycles if cycle != "auto"]
         self.blend: Any = None  # weights (steps, targets, blended), see `centers`
 
     def __call__(
