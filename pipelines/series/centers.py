@@ -12,13 +12,13 @@ WORTH = 0.98  # of the squared error: a smaller gain is none
 
 def blend_size(seasons: int) -> int:
     """Returns the number of what is blended with the last value."""
-    return 2 + 2 * seasons
+    return 3 + 2 * seasons
 
 
 def differences(history: np.ndarray, steps: np.ndarray, ahead: int, seasons: Sequence[int]) -> np.ndarray:
     """Returns what is blended for the forecast `ahead` of some steps, (steps, blended), 0 where it is not known.
 
-    It is −y_t, towards the mean; y_t − y_{t−1}, the last change; and for each season S, with k S the fewest seasons
+    It is 1, a drift; −y_t, towards the mean; y_t − y_{t−1}, the last change; and for each season S, with k S the fewest seasons
     that reach back before t, y_{t+h−kS} − y_t and y_{t+h−kS} − y_{t−S}.
 
     Args:
@@ -28,7 +28,7 @@ def differences(history: np.ndarray, steps: np.ndarray, ahead: int, seasons: Seq
         seasons: each S.
     """
     now = history[steps]
-    parts = [-now, now - _at(history, steps - 1)]
+    parts = [np.ones_like(now), -now, now - _at(history, steps - 1)]
     for season in seasons:
         there = _at(history, steps + 1 - season + (ahead - 1) % season)
         parts += [there - now, there - _at(history, steps - season)]
@@ -58,16 +58,19 @@ def fit_blend(
         fitted, judged = grams[:, 0], grams[:, 1]
         plain = np.maximum(judged[:, -1, -1], 1e-12)
 
-        losses = [
-            [_error(one, _solved(other, penalty)) for one, other in zip(judged, fitted, strict=True)]
-            for penalty in PENALTIES
-        ]
-        relative = np.mean(np.array(losses) / plain, axis=1)  # (penalties,)
-        best = PENALTIES[int(np.argmin(relative))]
+        relative, chosen = 1.0, (PENALTIES[0], False)
+        for drift in (False, True):  # which must be worth it too
+            losses = [
+                [_error(one, _solved(other, penalty, drift)) for one, other in zip(judged, fitted, strict=True)]
+                for penalty in PENALTIES
+            ]
+            found = np.mean(np.array(losses) / plain, axis=1)  # (penalties,)
+            if found.min() < WORTH * relative:
+                relative, chosen = float(found.min()), (PENALTIES[int(np.argmin(found))], drift)
         together = fitted + judged
-        if relative.min() < WORTH:
-            weights[:, target] = [_solved(gram, best) for gram in together]
-        counts = np.maximum(together[:, -2, -2], 1)
+        if relative < 1:
+            weights[:, target] = [_solved(gram, *chosen) for gram in together]
+        counts = np.maximum(together[:, 0, 0], 1)
         left[:, target] = np.sqrt([_error(gram, each) for gram, each in zip(together, weights[:, target], strict=True)])
         left[:, target] /= np.sqrt(counts)
     return weights.astype(np.float32), left.astype(np.float32)
@@ -76,8 +79,8 @@ def fit_blend(
 def _grams(
     histories: Sequence[tuple[np.ndarray, np.ndarray]], target: int, ahead: int, seasons: Sequence[int]
 ) -> np.ndarray:
-    """Products of what is blended, of 1 and of the change, summed over the first and the last part (2, …, …)."""
-    size = blend_size(len(seasons)) + 2
+    """Products of what is blended and of the change, summed over the first and the last part (2, …, …)."""
+    size = blend_size(len(seasons)) + 1
     sums = np.zeros((2, size, size))
     stride = max(1, sum(len(values) for values, _ in histories) // ORIGINS)
     for values, observed in histories:
@@ -88,17 +91,17 @@ def _grams(
         border = FITTED * len(history)
         for number, part in enumerate((steps[steps + ahead < border], steps[steps >= border])):
             change = history[part + ahead] - history[part]
-            rows = np.concatenate(
-                [differences(history, part, ahead, seasons), np.ones((len(part), 1)), change[:, np.newaxis]], axis=1
-            )
+            rows = np.concatenate([differences(history, part, ahead, seasons), change[:, np.newaxis]], axis=1)
             sums[number] += rows.T @ rows
     return sums
 
 
-def _solved(gram: np.ndarray, penalty: float) -> np.ndarray:
-    """The weights, without a constant: the values are centred."""
-    size, count = len(gram) - 2, max(gram[-2, -2], 1)
-    return np.linalg.solve(gram[:size, :size] + penalty * count * 1e-2 * np.eye(size), gram[:size, -1])
+def _solved(gram: np.ndarray, penalty: float, drift: bool) -> np.ndarray:
+    """The weights; without a drift the first is 0."""
+    size, first = len(gram) - 1, 0 if drift else 1
+    ridge = 1e-2 * penalty * max(gram[0, 0], 1) * np.eye(size - first)
+    found = np.linalg.solve(gram[first:size, first:size] + ridge, gram[first:size, -1])
+    return np.concatenate([np.zeros(first), found])
 
 
 def _error(gram: np.ndarray, weights: np.ndarray) -> float:

@@ -110,7 +110,7 @@ class Inputs:
         def before(steps: int) -> tf.Tensor:
             return tf.gather(history[..., : self.targets], origins + self.remembered - steps, axis=1)[:, :, tf.newaxis]
 
-        parts = [-last, last - before(1)]
+        parts = [tf.ones_like(last), -last, last - before(1)]
         for season, there in zip(self.network.season, seasons, strict=True):
             parts += [there - last, there - before(season)]
         weights = tf.unstack(tf.convert_to_tensor(self.blend), axis=-1)  # (steps, targets) each

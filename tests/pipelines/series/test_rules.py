@@ -95,8 +95,8 @@ def test_the_network_counts_from_what_the_blend_says() -> None:
     """Of weights for one season alone, the center is the value a season before: once more, by NumPy."""
     network = NetworkConfiguration(center=True, season=(5,), lags=(1,), cycles=())
     inputs = Inputs(network, Columns(("x",)), 7)
-    weights = np.zeros((7, 1, 4), np.float32)
-    weights[:, :, 2] = 1.0
+    weights = np.zeros((7, 1, 5), np.float32)
+    weights[:, :, 3] = 1.0
     inputs.blend = tf.constant(weights)
     values = np.random.default_rng(0).normal(size=(1, 27, 1)).astype(np.float32)
     state = {
