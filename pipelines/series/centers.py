@@ -18,8 +18,8 @@ def blend_size(seasons: int) -> int:
 def differences(history: np.ndarray, steps: np.ndarray, ahead: int, seasons: Sequence[int]) -> np.ndarray:
     """Returns what is blended for the forecast `ahead` of some steps, (steps, blended), 0 where it is not known.
 
-    It is 1, a drift; −y_t, towards the mean; y_t − y_{t−1}, the last change; and for each season S, with k S the fewest seasons
-    that reach back before t, y_{t+h−kS} − y_t and y_{t+h−kS} − y_{t−S}.
+    It is 1, a drift; −y_t, towards the mean; y_t − y_{t−1}, the last change; and for each season S, with k S the fewest
+    seasons that reach back before t, y_{t+h−kS} − y_t and y_{t+h−kS} − y_{t−S}.
 
     Args:
         history: scaled values of one target (time,).
