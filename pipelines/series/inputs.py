@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from pipelines.series.calendar import calendar_features, local_times
+from pipelines.series.calendar import Cycle, calendar_features, local_times
 from pipelines.series.network import NetworkConfiguration
 from pipelines.series.observations import fill, finite, volatility
 from pipelines.series.regular import Columns
@@ -47,7 +47,7 @@ class Inputs:
         self.network, self.columns, self.steps, self.zone = network, columns, steps, zone
         self.targets = len(columns.targets)
         self.remembered = max(1, *network.season, *network.lags)  # steps
-        self.cycles = [cycle for cycle in network.cycles if cycle != "auto"]
+        self.cycles: list[Cycle] = [cycle for cycle in network.cycles if cycle != "auto"]
         self.blend: Any = None  # weights (steps, targets, blended), see `centers`
 
     def __call__(
@@ -65,9 +65,8 @@ class Inputs:
         targets, seen = (tensor[:, :time][..., : self.targets] for tensor in (values, observed))
         volatile, variance = volatility(targets, seen, state["variance"], self.network.volatility_decay)
 
-        calendar = calendar_features(
-            local_times(times, self.zone), self.network.cycles
-        )  # (batch, time + steps, features)
+        local = local_times(times, self.zone)
+        calendar = calendar_features(local, self.cycles)  # (batch, time + steps, features)
         differences = [
             finite(filled - history[:, self.remembered - lag : self.remembered - lag + time])
             for lag in self.network.lags

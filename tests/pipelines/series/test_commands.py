@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -167,7 +168,7 @@ def test_days_that_can_be_read_in_two_ways_are_read_as_it_is_said(
     later: pd.DataFrame, capsys: pytest.CaptureFixture[str]
 ) -> None:
     written = later["time"].dt.strftime("%d/%m/%Y %H:%M")
-    later.assign(time=written)[later["time"] < "2024-01-02"].to_csv("written.csv", index=False)
+    later.assign(time=written)[later["time"].dt.date == date(2024, 1, 2)].to_csv("written.csv", index=False)
     message = refused(forecast, ["written.csv"], capsys)
     assert "--data.time_format '%d/%m/%Y %H:%M'" in message
     later.assign(time=written).to_csv("written.csv", index=False)
