@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipelines.series.calendar import DAY, MONTH, Calendar
+from pipelines.series.calendar import COUNTED, DAY, MONTH, Clock
 from pipelines.series.data import Sets, Split, origins
 from pipelines.series.model import Forecaster
 from pipelines.series.trained import forecast_split
@@ -111,15 +111,21 @@ def stacked(parts: Iterable[Forecasts]) -> Forecasts:
     return Forecasts(*map(np.concatenate, zip(*parts, strict=True)))
 
 
-def season_of(step_seconds: int, calendar: Calendar) -> int:
+def season_of(clock: Clock) -> int:
     """Returns after how many steps a pattern repeats itself: a day of shorter steps, a week of days, a year of months.
 
     Example:
-        >>> season_of(3600, "clock"), season_of(DAY, "clock"), season_of(DAY, "business"), season_of(30 * DAY, "clock")
-        (24, 7, 5, 1)
-        >>> season_of(MONTH, "month"), season_of(3 * MONTH, "month")
+        >>> clocks = Clock(3600, "clock"), Clock(DAY, "clock"), Clock(DAY, "business"), Clock(30 * DAY, "clock")
+        >>> [season_of(clock) for clock in clocks]
+        [24, 7, 5, 1]
+        >>> season_of(Clock(MONTH, "month")), season_of(Clock(3 * MONTH, "month"))
         (12, 4)
     """
+    step_seconds, calendar = clock.step_seconds, clock.calendar
+    if clock.zone == COUNTED:
+        return 1
+    if calendar == "business" and clock.slots:
+        return len({slot % DAY for slot in clock.slots})
     if calendar == "business":
         return 5
     if calendar == "month":

@@ -2,7 +2,10 @@
 
 import math
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Literal, NamedTuple
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import tensorflow as tf
@@ -14,6 +17,9 @@ MONTH = 2_629_746  # a twelfth of a year: so long is a step of a month said to b
 MONTH_STARTS = np.arange("1700-01", "2401-01", dtype="datetime64[M]")
 SATURDAY = 2 * DAY  # 3 January 1970, the first one after time 0
 WINTER_SOLSTICE = -10 * DAY  # 22 December 1969
+MONDAY = -3 * DAY  # 29 December 1969
+COUNTED = "counted"
+"""In place of a zone: the times of a series only count its steps."""
 SECONDS = {"day": DAY, "week": 7 * DAY, "year": 365.2425 * DAY, "year_mirrored": 365.2425 * DAY}
 START = {"day": 0, "week": SATURDAY, "year": WINTER_SOLSTICE, "year_mirrored": WINTER_SOLSTICE}
 
@@ -24,10 +30,14 @@ class Clock(NamedTuple):
     Attributes:
         step_seconds: between two steps; of months so many times `MONTH`.
         calendar: as of `future_times`.
+        zone: IANA name of the local time, `COUNTED` where steps are only counted, "" where the times have none.
+        slots: of business steps shorter than a day, when in a week they are: seconds since Monday, local time.
     """
 
     step_seconds: int
     calendar: Calendar
+    zone: str = ""
+    slots: tuple[int, ...] = ()
 
 
 def calendar_features(times: tf.Tensor, cycles: Sequence[Cycle]) -> tf.Tensor:
@@ -73,16 +83,20 @@ def step_text(step_seconds: int) -> str:
     return f"{step_seconds} seconds" if rest else f"{months} month{'s' * (months > 1)}"
 
 
-def future_times(last: tf.Tensor, horizon: int, step_seconds: int, calendar: Calendar) -> tf.Tensor:
+def future_times(
+    last: tf.Tensor, horizon: int, step_seconds: int, calendar: Calendar, zone: str = "", slots: Sequence[int] = ()
+) -> tf.Tensor:
     """Returns the times (batch, horizon) that follow the `last` ones (batch,).
 
     Args:
         last: int64 (batch,), seconds since 1970.
         horizon: steps ahead.
         step_seconds: between two steps; of months so many times `MONTH`.
-        calendar: `business`: steps of a day are weekdays, each at the time of day of the last one; holidays are not
-            known. `month`: steps are of the same day of the month, or of its last one where it has fewer days, or where
-            the last time is the end of its month.
+        calendar: `business`: steps of a day are weekdays, each at the time of day of the last one; shorter steps are at
+            the `slots` of each week; holidays are not known. `month`: steps are of the same day of the month, or of its
+            last one where it has fewer days, or where the last time is the end of its month.
+        zone: as of `Clock`.
+        slots: as of `Clock`. None: shorter steps go on without a pause.
 
     Example:
         >>> friday = 1_362_096_000
@@ -90,10 +104,16 @@ def future_times(last: tf.Tensor, horizon: int, step_seconds: int, calendar: Cal
         [[3, 4, 5]]
         >>> ((future_times(tf.constant([friday]), 3, MONTH, "month") - friday) // DAY).numpy().tolist()
         [[31, 61, 92]]
+        >>> opening = [day * DAY + hour * 3600 for day in range(5) for hour in (9, 10)]
+        >>> ahead = future_times(tf.constant([friday + 10 * 3600]), 3, 3600, "business", "", opening)
+        >>> ((ahead - friday) // 3600).numpy().tolist()
+        [[81, 82, 105]]
     """
     last, steps = tf.cast(last, tf.int64), tf.range(1, horizon + 1, dtype=tf.int64)
     if calendar == "month":
         return _months_ahead(last[:, tf.newaxis], step_seconds // MONTH * steps)
+    if calendar == "business" and slots:
+        return _slots_ahead(last, steps, zone, slots)
     if calendar == "clock" or step_seconds != DAY:
         return last[:, tf.newaxis] + step_seconds * steps
     weekday = (last[:, tf.newaxis] // DAY + 3) % 7  # 0 is a Monday; 1 January 1970 was a Thursday
@@ -102,6 +122,56 @@ def future_times(last: tf.Tensor, horizon: int, step_seconds: int, calendar: Cal
     ahead = steps + 2 * (days_since_weekend // 5)
     weekend = tf.maximum((last[:, tf.newaxis] // DAY + 3) % 7 - 4, 0)
     return last[:, tf.newaxis] + DAY * (ahead - weekend)
+
+
+def local_times(times: tf.Tensor, zone: str) -> tf.Tensor:
+    """Returns times as the clock of a zone shows them, int64 seconds; as they are where there is no zone.
+
+    Example:
+        >>> times = tf.constant([0, 1_720_000_000], tf.int64)
+        >>> (local_times(times, "Europe/Berlin") - times).numpy() // 3600
+        array([1, 2])
+    """
+    times = tf.cast(times, tf.int64)
+    if zone in ("", COUNTED, "UTC"):
+        return times
+    changes, offsets = _offsets(zone)
+    place = tf.searchsorted(tf.constant(changes), tf.reshape(times, (-1,)), side="right")
+    return times + tf.reshape(tf.gather(tf.constant(offsets), place), tf.shape(times))
+
+
+@lru_cache
+def _offsets(zone: str) -> tuple[np.ndarray, np.ndarray]:
+    """When the clock of a zone is set (changes,), and by how much it is ahead of UTC before and after each."""
+    info, start = ZoneInfo(zone), datetime(1950, 1, 1, tzinfo=UTC)
+
+    def offset(moment: datetime) -> int:
+        return round((info.utcoffset(moment.astimezone(info)) or timedelta()).total_seconds())
+
+    changes, offsets = [], [offset(start)]
+    for week in range(52 * 110):
+        low, high = start + timedelta(weeks=week), start + timedelta(weeks=week + 1)
+        if (after := offset(high)) != offsets[-1]:
+            while high - low > timedelta(seconds=1):
+                middle = low + (high - low) / 2
+                low, high = (middle, high) if offset(middle) == offsets[-1] else (low, middle)
+            changes.append(round(high.timestamp()))
+            offsets.append(after)
+    return np.array(changes, np.int64), np.array(offsets, np.int64)
+
+
+def _slots_ahead(last: tf.Tensor, steps: tf.Tensor, zone: str, slots: Sequence[int]) -> tf.Tensor:
+    local = local_times(last, zone)
+    week = tf.math.floordiv(local - MONDAY, 7 * DAY)
+    within = local - MONDAY - week * 7 * DAY
+    place = tf.searchsorted(tf.constant(slots, tf.int64), within, side="right", out_type=tf.int64)  # the next slot
+    number = place[:, tf.newaxis] + steps - 1
+    ahead = tf.gather(tf.constant(slots, tf.int64), number % len(slots))
+    ahead += MONDAY + 7 * DAY * (week[:, tf.newaxis] + number // len(slots))
+    if zone in ("", COUNTED, "UTC"):
+        return ahead
+    guess = 2 * ahead - local_times(ahead, zone)  # what the clock is ahead of UTC, told at a time some hours off
+    return ahead - (local_times(guess, zone) - guess)
 
 
 def _months_ahead(last: tf.Tensor, months: tf.Tensor) -> tf.Tensor:

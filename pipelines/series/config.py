@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from pipelines.commands import TrainingCommand
-from pipelines.series.network import NetworkConfiguration
+from pipelines.series.network import FROM_TABLE, FromOne, NetworkConfiguration
 from pipelines.series.sources import DataConfiguration
 from pipelines.training import TrainingConfiguration
 
@@ -14,7 +14,7 @@ class SeriesConfiguration(TrainingCommand):
     data: DataConfiguration = DataConfiguration()
     network: NetworkConfiguration = NetworkConfiguration()
     training: TrainingConfiguration = TrainingConfiguration()
-    steps_per_epoch: int = Field(50, ge=1, description="batches between two validations")
+    steps_per_epoch: FromOne = Field(50, description="batches between two validations; -1: by the table")
     reported: str = Field("", description="series that the evaluation reports; all of them if not given")
 
 
@@ -50,7 +50,7 @@ _STOCK = _WEATHER.replace(
         "distribution": "student_t",
         "relative": False,
         "lags": (1,),
-        "season": 0,
+        "season": (),
         "cycles": ("week",),
         "volatility_decay": 0.94,
         "skip": False,
@@ -61,7 +61,28 @@ _STOCK = _WEATHER.replace(
     reported="",
 )
 _OWN = _WEATHER.replace(
-    data={"source": "table", "neighbours": False, "past": ()}, network={"members": 1, "fold_days": 0}, reported=""
+    data={
+        "source": "table",
+        "neighbours": False,
+        "past": (),
+        "calendar": "auto",
+        "horizon": FROM_TABLE,
+        "window": FROM_TABLE,
+        "warm_up": FROM_TABLE,
+        "batch_size": FROM_TABLE,
+    },
+    network={
+        "members": 1,
+        "fold_days": 0,
+        "units": FROM_TABLE,
+        "lags": (FROM_TABLE,),
+        "season": (FROM_TABLE,),
+        "cycles": ("auto",),
+        "center": True,
+        "bounded": True,
+    },
+    steps_per_epoch=FROM_TABLE,
+    reported="",
 )
 
 PRESETS = {"weather": _WEATHER, "stock": _STOCK, "own": _OWN}
@@ -69,5 +90,6 @@ PRESETS = {"weather": _WEATHER, "stock": _STOCK, "own": _OWN}
 
 - `weather`: the temperature of the next day at three airports, hour by hour; 10 minutes on two busy CPU cores.
 - `stock`: the log returns over the next five trading days of five stocks; a few minutes.
-- `own`: as `weather`, with one network, for a table of your own: `--data.path measurements.csv --data.targets load`.
+- `own`: one network for a table of your own, `--data.path measurements.csv --data.targets load`; what is not given
+  follows from the table.
 """

@@ -6,8 +6,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from pipelines.series.calendar import Clock
 from pipelines.series.regular import Columns, Repair, Series, SeriesDataError, fill, time_text
-from pipelines.series.sources import DataConfiguration, open_source
+from pipelines.series.sources import DataConfiguration, Source, open_source
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -19,7 +20,7 @@ class Sets(NamedTuple):
     Attributes:
         series: those that are long enough.
         columns: names of their columns.
-        step_seconds: between two steps; the commonest distance where the calendar is none of a clock.
+        clock: of their steps.
         train_end: of each series the first step that is not training.
         validation_end: of each series the first step of the test period.
         repairs: what was found in the data and what was done about it.
@@ -27,25 +28,26 @@ class Sets(NamedTuple):
 
     series: list[Series]
     columns: Columns
-    step_seconds: int
+    clock: Clock
     train_end: list[int]
     validation_end: list[int]
     repairs: list[Repair]
 
 
-def load(configuration: DataConfiguration, trained: Columns | None = None) -> Sets:
+def load(configuration: DataConfiguration, trained: Columns | None = None, source: Source | None = None) -> Sets:
     """Opens the series, splits them by time, fills what is missing, and leaves out what is too short, by name.
 
     Args:
         configuration: which series, and how they are split.
         trained: the columns of a training, for whose network the series are meant.
+        source: the series, if they have been opened. Default: those of the configuration.
 
     Raises:
         SeriesDataError: the series cannot be used, or none is long enough, or none varies.
     """
-    source = open_source(configuration, trained)
+    source = source or open_source(configuration, trained)
     repairs = list(source.repairs)
-    sets = Sets([], source.columns, source.step_seconds, [], [], repairs)
+    sets = Sets([], source.columns, source.clock, [], [], repairs)
     series = []
     for each in source.series:
         if len((measured := _measured(each, source.columns, repairs)).times):
@@ -141,14 +143,24 @@ def divide(series: Series, columns: Columns, horizon: int) -> tuple[Series, np.n
     return series.cut(0, end), future
 
 
-def training_batches(sets: Sets, configuration: DataConfiguration, seed: int, epoch: int) -> tf.data.Dataset:
+def training_batches(
+    sets: Sets, configuration: DataConfiguration, seed: int, epoch: int, before: int = 0
+) -> tf.data.Dataset:
     """Endless batches of an epoch, the same each time they are asked for.
 
     A window is drawn from all those that end before their series' validation period, each as likely as the others.
 
+    Args:
+        sets: the series.
+        configuration: sizes of windows and batches.
+        seed: of the training.
+        epoch: its number.
+        before: steps before each window that are given too.
+
     Returns:
         Dictionaries of `values` float32 and `observed` bool (batch, window + horizon, columns), `times` int64
-        (batch, window + horizon), and `series` int32 (batch,), the index into `sets.series`.
+        (batch, window + horizon), and `series` int32 (batch,), the index into `sets.series`; with `before`, also
+        `recent` float32 (batch, before, columns), NaN before the first step of a series.
     """
     length = configuration.window + configuration.horizon
     # All series one after another, so that a batch is one indexing of an array.
@@ -164,14 +176,18 @@ def training_batches(sets: Sets, configuration: DataConfiguration, seed: int, ep
         series = np.searchsorted(windows, drawn, side="right")  # (batch,)
         starts = offsets[series] + drawn - np.concatenate([[0], windows])[series]
         steps = starts[:, np.newaxis] + np.arange(length)  # (batch, time)
-        return values[steps], observed[steps], times[steps], series.astype(np.int32)
+        earlier = starts[:, np.newaxis] + np.arange(-before, 0)  # (batch, before)
+        is_there = (earlier >= offsets[series][:, np.newaxis])[..., np.newaxis]
+        recent = np.where(is_there, values[np.maximum(earlier, 0)], np.float32(np.nan))
+        return values[steps], observed[steps], times[steps], series.astype(np.int32), recent
 
     def batch(number: tf.Tensor) -> dict[str, tf.Tensor]:
-        parts = tf.numpy_function(draw, [number], (tf.float32, tf.bool, tf.int64, tf.int32))
+        parts = tf.numpy_function(draw, [number], (tf.float32, tf.bool, tf.int64, tf.int32, tf.float32))
         size, columns = configuration.batch_size, values.shape[1]
-        shapes = ((size, length, columns), (size, length, columns), (size, length), (size,))
-        names = ("values", "observed", "times", "series")
-        return {name: tf.ensure_shape(part, shape) for name, part, shape in zip(names, parts, shapes, strict=True)}
+        shapes = ((size, length, columns), (size, length, columns), (size, length), (size,), (size, before, columns))
+        names = ("values", "observed", "times", "series", "recent")
+        shaped = {name: tf.ensure_shape(part, shape) for name, part, shape in zip(names, parts, shapes, strict=True)}
+        return shaped if before else {name: part for name, part in shaped.items() if name != "recent"}
 
     return tf.data.Dataset.counter().map(batch, num_parallel_calls=2, deterministic=True).prefetch(4)
 

@@ -119,7 +119,7 @@ def task_of(configuration: SeriesConfiguration, sets: data.Sets, split: Split, s
             f"steps. Give longer series, raise --data.{split}_fraction or lower --data.horizon, and train again. "
             f"Received: {shortened(short)}"
         )
-    season = season_of(sets.step_seconds, configuration.data.calendar)
+    season = configuration.network.season[0] if configuration.network.season else season_of(sets.clock)
     if min(sets.train_end) < 2 * season + horizon:
         season = 1  # too short to show one
     return Task(

@@ -15,9 +15,12 @@ from rich.table import Table
 
 from pipelines import commands, hints
 from pipelines.configuration import ConfigurationError
+from pipelines.series.ahead import Forecast
+from pipelines.series.calendar import COUNTED
 from pipelines.series.pictures import draw_ranges
-from pipelines.series.predictor import Forecast, Predictor, TableOptions
+from pipelines.series.predictor import Predictor, TableOptions
 from pipelines.series.regular import SeriesDataError, time_text
+from pipelines.series.table_files import FORMATS
 
 SHOWN_STEPS, SHOWN_SERIES, DRAWN_SERIES, SHOWN_ANOMALIES = 24, 8, 8, 40
 DRAWN_HISTORY = 4  # times the horizon
@@ -31,7 +34,7 @@ class Options(commands.AnswerOptions):
     RENAMED: ClassVar = {"unlikely": "anomaly_probability"}
 
     table: tyro.conf.Positional[tuple[Path, ...]] = Field(
-        (), description="your table: .csv, .csv.gz or .parquet; - reads CSV from standard input"
+        (), description=f"your table: {FORMATS}; - reads CSV from standard input"
     )
     data: TableOptions = TableOptions()
     output: Path | None = Field(
@@ -54,7 +57,7 @@ def answer(options: Options, load: Callable[[], Predictor]) -> None:
         )
     path = options.table[0]
     if path != STANDARD_INPUT and not path.expanduser().is_file():
-        raise SeriesDataError(f"{path} is no file; expected a table, CSV or Parquet. Correct it. Received: {path}")
+        raise SeriesDataError(f"{path} is no file; expected a table, {FORMATS}. Correct it. Received: {path}")
     predictor = load()
     source = predictor.open(sys.stdin.buffer if path == STANDARD_INPUT else path, options.data.model_dump())
     forecasts = predictor.forecasts([source])[0]
@@ -106,15 +109,19 @@ def fan_chart(forecasts: Sequence[Forecast], targets: tuple[str, ...], levels: t
             if each.series.levels is None
             else each.series.levels
         )
-        moments = [
-            np.array([time_text(time, each.zone)[: len("2024-01-31 15:00:00")] for time in times], "datetime64[s]")
-            for times in (each.series.times[shown], each.times)
-        ]
+        moments = [_moments(times, each.zone) for times in (each.series.times[shown], each.times)]
         axes.plot(moments[0], past[shown, number], color="black", linewidth=1, label="past")
         draw_ranges(axes, moments[1], each.quantiles[:, number], levels)
         axes.set_title(f"{each.series.name}: {targets[number]}", loc="left")
         axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return figure
+
+
+def _moments(times: np.ndarray, zone: str) -> np.ndarray:
+    """Times as a clock of their zone shows them, or the numbers of steps that are only counted."""
+    if zone == COUNTED:
+        return times
+    return np.array([time_text(time, zone)[: len("2024-01-31 15:00:00")] for time in times], "datetime64[s]")
 
 
 def _print_forecasts(

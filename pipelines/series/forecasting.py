@@ -1,6 +1,7 @@
 """Forecasts by a forecaster: all steps at once or by paths, calibrated, and adapted to recent errors."""
 
 from functools import partial
+from typing import Any
 
 import tensorflow as tf
 
@@ -34,10 +35,11 @@ def forecast(
     network, levels = forecaster.network, forecaster.levels
     if network.decoder == "autoregressive":
         quantiles, mean, state = forecast_paths(forecaster, values, observed, times, state, origins)
-        return widened(quantiles, forecaster.widening, levels.index(0.5)), mean, state
+        quantiles = widened(quantiles, forecaster.widening, levels.index(0.5))
+        return *forecaster.within_bounds(quantiles, mean), state
     if not (adapting and network.adaptation_rate):
         prediction = forecaster(values, observed, times, state=state, origins=origins)
-        return *forecaster.quantiles(prediction), prediction.state
+        return *forecaster.within_bounds(*forecaster.quantiles(prediction)), prediction.state
     time = tf.shape(values)[1] - forecaster.horizon
     prediction = forecaster(values, observed, times, state=state, origins=tf.range(time))
     quantiles, mean = forecaster.quantiles(prediction)
@@ -47,20 +49,17 @@ def forecast(
     before, truth = Adaptation(state["due"], state["stretch"]), values[:, :time, : forecaster.targets]
     quantiles, after = adapt(quantiles, truth, counts, started, before, levels, network.adaptation_rate)
     quantiles, mean = (tf.gather(tensor, origins, axis=1) for tensor in (quantiles, mean))
-    return quantiles, mean, prediction.state | after._asdict()
+    return *forecaster.within_bounds(quantiles, mean), prediction.state | after._asdict()
 
 
-def read(
-    forecaster: Forecaster,
-    values: tf.Tensor,
-    observed: tf.Tensor,
-    times: tf.Tensor,
-    series: tf.Tensor,
-    origins: tf.Tensor | None = None,
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns quantiles and means after every step of a history, or some."""
-    origins = tf.range(tf.shape(values)[1] - forecaster.horizon) if origins is None else origins
-    return read_on(forecaster, values, observed, times, forecaster.initial_state(series), origins)[:2]
+def read(forecaster: Forecaster, *inputs: Any) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns quantiles and means after every step of whole histories: `values`, `observed`, `times`, `series`.
+
+    A fifth input, `origins`, chooses steps.
+    """
+    values, observed, times, series, *origins = inputs
+    chosen = origins[0] if origins else tf.range(tf.shape(values)[1] - forecaster.horizon)
+    return read_on(forecaster, values, observed, times, forecaster.initial_state(series), chosen)[:2]
 
 
 def read_on(

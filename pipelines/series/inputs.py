@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from pipelines.series.calendar import calendar_features
+from pipelines.series.calendar import Cycle, calendar_features, local_times
 from pipelines.series.network import NetworkConfiguration
 from pipelines.series.observations import fill, finite, volatility
 from pipelines.series.regular import Columns
@@ -40,12 +40,15 @@ class Inputs:
         network: which features.
         columns: names of the columns.
         steps: ahead.
+        zone: whose clock the cycles of the day and the week follow.
     """
 
-    def __init__(self, network: NetworkConfiguration, columns: Columns, steps: int) -> None:
-        self.network, self.columns, self.steps = network, columns, steps
+    def __init__(self, network: NetworkConfiguration, columns: Columns, steps: int, zone: str = "") -> None:
+        self.network, self.columns, self.steps, self.zone = network, columns, steps, zone
         self.targets = len(columns.targets)
-        self.remembered = max(1, network.season, *network.lags)  # steps
+        self.remembered = max(1, *network.season, *network.lags)  # steps
+        self.cycles: list[Cycle] = [cycle for cycle in network.cycles if cycle != "auto"]
+        self.blend: Any = None  # weights (steps, targets, blended), see `centers`
 
     def __call__(
         self, values: tf.Tensor, observed: tf.Tensor, times: tf.Tensor, state: dict[str, Any], origins: tf.Tensor | None
@@ -62,7 +65,8 @@ class Inputs:
         targets, seen = (tensor[:, :time][..., : self.targets] for tensor in (values, observed))
         volatile, variance = volatility(targets, seen, state["variance"], self.network.volatility_decay)
 
-        calendar = calendar_features(times, self.network.cycles)  # (batch, time + steps, features)
+        local = local_times(times, self.zone)
+        calendar = calendar_features(local, self.cycles)  # (batch, time + steps, features)
         differences = [
             finite(filled - history[:, self.remembered - lag : self.remembered - lag + time])
             for lag in self.network.lags
@@ -74,8 +78,11 @@ class Inputs:
         origins = tf.range(time) if origins is None else origins
         center = tf.gather(filled[..., : self.targets], origins, axis=1)[:, :, tf.newaxis]
         ahead = self._ahead(values, calendar, origins)
-        if self.network.season:
-            ahead = tf.concat([ahead, finite(self._season(history, origins) - center)], axis=-1)
+        seasons = [self._season(history, origins, season) for season in self.network.season]
+        if seasons:
+            ahead = tf.concat([ahead, *(finite(each - center) for each in seasons)], axis=-1)
+        if self.blend is not None:
+            center += self._blended(history, origins, center, seasons)
         if not self.network.relative:
             center = tf.zeros_like(center)
         recent = history[:, -self.remembered :]
@@ -91,8 +98,19 @@ class Inputs:
         steps = origins[:, tf.newaxis] + tf.range(1, self.steps + 1)  # (origins, steps)
         return tf.gather(tf.concat([calendar, known], axis=-1), steps, axis=1)
 
-    def _season(self, history: tf.Tensor, origins: tf.Tensor) -> tf.Tensor:
+    def _season(self, history: tf.Tensor, origins: tf.Tensor, season: int) -> tf.Tensor:
         """Returns the last target whole seasons before each step ahead (batch, origins, steps, targets)."""
-        season = self.network.season
         steps = origins[:, tf.newaxis] + self.remembered + 1 - season + tf.range(self.steps) % season
         return tf.gather(history[..., : self.targets], steps, axis=1)
+
+    def _blended(self, history: tf.Tensor, origins: tf.Tensor, last: tf.Tensor, seasons: list[tf.Tensor]) -> tf.Tensor:
+        """Returns what to add to the last values (batch, origins, steps, targets), as `centers.differences` has it."""
+
+        def before(steps: int) -> tf.Tensor:
+            return tf.gather(history[..., : self.targets], origins + self.remembered - steps, axis=1)[:, :, tf.newaxis]
+
+        parts = [tf.ones_like(last), -last, last - before(1)]
+        for season, there in zip(self.network.season, seasons, strict=True):
+            parts += [there - last, there - before(season)]
+        weights = tf.unstack(tf.convert_to_tensor(self.blend), axis=-1)  # (steps, targets) each
+        return tf.add_n([weight * finite(part) for weight, part in zip(weights, parts, strict=True)])

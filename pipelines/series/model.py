@@ -12,20 +12,25 @@ from pipelines.configuration import ConfigurationError
 from pipelines.series.adaptation import no_adaptation
 from pipelines.series.calendar import Clock
 from pipelines.series.calibration import held_out_by, widened
+from pipelines.series.centers import blend_size, fit_blend
 from pipelines.series.distributions import DISTRIBUTIONS
 from pipelines.series.inputs import Inputs
 from pipelines.series.network import Member, NetworkConfiguration
 from pipelines.series.regular import Columns
-from pipelines.series.scaling import column_statistics, spreads
+from pipelines.series.scaling import bounds_of, column_statistics, spreads
 
 State = dict[str, Any]
+SMALLEST_SPREAD = 1e-2  # of errors around a blend, beside those around the last value
+
+
+_constant = keras.initializers.Constant
 
 
 class Prediction(NamedTuple):
     """What each member says of each step ahead, in units of `scale` from `center`, and the `state` to go on from."""
 
     parameters: list[tf.Tensor]  # (batch, origins, horizon, targets, parameters) each
-    center: tf.Tensor  # (batch, origins, 1, targets)
+    center: tf.Tensor  # (batch, origins, horizon or 1, targets)
     scale: tf.Tensor  # (batch, origins, horizon, targets)
     state: State
 
@@ -67,6 +72,11 @@ class Forecaster(keras.Model):
                 "network.relative: forecasts of returns are sums of those to come, not differences from the last one. "
                 "Add --network.no_relative. Received: True"
             )
+        if network.center and not network.relative:
+            raise ConfigurationError(
+                "network.center: forecasts that are no differences from the last value have no center. Add "
+                "--network.no_center. Received: True"
+            )
         if cumulative and network.adaptation_rate:
             raise ConfigurationError(
                 "network.adaptation_rate: intervals of returns over several steps do not adapt. Set it to 0. "
@@ -75,24 +85,35 @@ class Forecaster(keras.Model):
         self.cumulative, self.clock = cumulative, clock
         self.network, self.columns, self.names, self.horizon = network, columns, names, horizon
         self.targets = len(columns.targets)
-        self.preprocessing = Inputs(network, columns, self.steps)
+        self.preprocessing = Inputs(network, columns, self.steps, clock.zone)
         self.distribution = DISTRIBUTIONS[network.distribution](network.quantile_levels)
         width, ones = len(columns.all), {"initializer": "ones", "trainable": False}
         self.mean = self.add_weight(shape=(len(names) + 1, width), initializer="zeros", trainable=False, name="mean")
         self.deviation = self.add_weight(shape=(len(names) + 1, width), name="deviation", **ones)
         self.spread = self.add_weight(shape=(self.steps, self.targets), name="spread", **ones)
+        if network.center:
+            shape = (self.steps, self.targets, blend_size(len(network.season)))
+            self.blend = self.add_weight(shape=shape, initializer="zeros", trainable=False, name="blend")
+            self.preprocessing.blend = self.blend
+        if network.has_bounds:
+            self.floor = self.add_weight(
+                shape=(self.targets,), initializer=_constant(-np.inf), trainable=False, name="floor"
+            )
+            self.ceiling = self.add_weight(
+                shape=(self.targets,), initializer=_constant(np.inf), trainable=False, name="ceiling"
+            )
         self.widening = self.add_weight(shape=(horizon, self.targets, len(self.levels)), name="widening", **ones)
         # The last time that was learned from (seconds since 1970); earlier errors were too small to adapt to.
         self.learned_until = self.add_weight(
             shape=(len(names) + 1,),
             dtype="int64",
-            initializer=keras.initializers.Constant(np.iinfo(np.int64).min),
+            initializer=_constant(np.iinfo(np.int64).min),
             trainable=False,
             name="learned_until",
         )
         self.shares = self.add_weight(
             shape=(network.members,),
-            initializer=keras.initializers.Constant(1 / network.members),
+            initializer=_constant(1 / network.members),
             trainable=False,
             name="shares",
         )
@@ -204,8 +225,29 @@ class Forecaster(keras.Model):
         center, scale = prediction.center, prediction.scale
         return center[..., tf.newaxis] + scale[..., tf.newaxis] * quantiles, center + scale * mean
 
+    def within_bounds(self, quantiles: tf.Tensor, mean: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns quantiles (…, targets, levels) and means (…, targets) not below the floor nor above the ceiling."""
+        if not self.network.has_bounds:
+            return quantiles, mean
+        floor, ceiling = tf.convert_to_tensor(self.floor), tf.convert_to_tensor(self.ceiling)
+        quantiles = tf.clip_by_value(quantiles, floor[:, tf.newaxis], ceiling[:, tf.newaxis])
+        return quantiles, tf.clip_by_value(mean, floor, ceiling)
+
+    def _fit_bounds(self, histories: list[tuple[np.ndarray, np.ndarray]]) -> None:
+        """Takes the floor and the ceiling that are asked for, or those that the targets show."""
+        network = self.network
+        shown = np.array([(-np.inf, np.inf)] * self.targets)
+        if network.bounded and not self.cumulative:
+            columns = [np.concatenate([v[o[:, n], n] for v, o in histories]) for n in range(self.targets)]
+            shown = np.array([bounds_of(each) for each in columns])
+        floor, ceiling = shown.T
+        self.floor.assign(floor if network.floor is None else np.full(self.targets, network.floor))
+        self.ceiling.assign(ceiling if network.ceiling is None else np.full(self.targets, network.ceiling))
+
     def fit_scales(self, histories: list[tuple[np.ndarray, np.ndarray]]) -> None:
         """Fits the scales on values and observed (time, columns) of each series: those of the training split alone."""
+        if self.network.has_bounds:
+            self._fit_bounds(histories)
         statistics = [column_statistics(values, observed) for values, observed in histories]
         mean, deviation = (np.stack(each) for each in zip(*statistics, strict=True))  # (series, columns)
         self.mean.assign(np.concatenate([mean, mean.mean(0, keepdims=True)]))
@@ -215,7 +257,12 @@ class Forecaster(keras.Model):
             (((values - center) / scale)[:, chosen], observed[:, chosen])
             for (values, observed), center, scale in zip(histories, mean, deviation, strict=True)
         ]
-        self.spread.assign(spreads(scaled, self.steps, self.network.relative, self.cumulative))
+        found = spreads(scaled, self.steps, self.network.relative, self.cumulative)
+        if self.network.center:
+            blend, left = fit_blend(scaled, self.steps, self.network.season)
+            self.blend.assign(blend)
+            found = np.where(left > SMALLEST_SPREAD * found, left, SMALLEST_SPREAD * found)
+        self.spread.assign(found)
 
     def initial_state(self, series: tf.Tensor) -> State:
         """The state before the first step of series (batch,), given as numbers of `names`."""

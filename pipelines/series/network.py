@@ -1,6 +1,6 @@
 """One member of a forecaster and its sizes: a recurrent encoder of the past, and a decoder for each step ahead."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import keras
 import pydantic
@@ -13,12 +13,34 @@ from pipelines.series.calendar import Cycle
 from pipelines.series.calibration import mirrored
 from pipelines.series.distributions import Distribution
 
+FROM_TABLE = -1
+"""In place of a setting: it follows from the table, see `pipelines.series.rules`."""
+
+
+def _or_from_table(smallest: int) -> pydantic.AfterValidator:
+    """A check of a number, which may be `FROM_TABLE`."""
+
+    def check(value: int) -> int:
+        if value != FROM_TABLE and value < smallest:
+            raise ValueError(
+                f"Input should be greater than or equal to {smallest}, or {FROM_TABLE} to follow from the table. "
+                f"Received: {value}"
+            )
+        return value
+
+    return pydantic.AfterValidator(check)
+
+
+FromZero = Annotated[int, _or_from_table(0)]
+FromOne = Annotated[int, _or_from_table(1)]
+FromTwo = Annotated[int, _or_from_table(2)]
+
 
 class NetworkConfiguration(Configuration):
     """Sizes and parts of the network."""
 
     recurrent: Literal["simple_rnn", "lstm", "gru", "min_gru", "min_lstm"] = Field("gru", description="recurrent layer")
-    units: int = Field(48, ge=1, description="units of a recurrent layer")
+    units: FromOne = Field(48, description="units of a recurrent layer; -1: by the table")
     layers: int = Field(1, ge=1, le=8, description="recurrent layers")
     members: int = Field(1, ge=1, le=20, description="networks that learn side by side; their quantiles are averaged")
     distribution: Literal["quantiles", "student_t"] = Field("quantiles", description="what is learned of a value")
@@ -32,9 +54,25 @@ class NetworkConfiguration(Configuration):
     )
     paths: int = Field(100, ge=2, description="paths that the autoregressive decoder draws")
     relative: bool = Field(True, description="forecasts are differences from the last value")
-    lags: tuple[int, ...] = Field((1, 24), description="differences from so many steps before are inputs")
-    season: int = Field(24, ge=0, description="the decoder sees the value a season before each step; 0 is off")
-    cycles: tuple[Cycle, ...] = Field(("day",), description="cycles of the calendar that are inputs")
+    center: bool = Field(
+        False,
+        description="they are differences from a blend of the last value and the seasons before, which is fitted in "
+        "closed form, as far as it helps at the end of the training period",
+    )
+    lags: tuple[int, ...] = Field(
+        (1, 24), description="differences from so many steps before are inputs; -1: by the table"
+    )
+    season: tuple[int, ...] = Field(
+        (24,), description="the decoder sees the value a season before each step; 0 is off; -1: by the table"
+    )
+    cycles: tuple[Literal["auto", Cycle], ...] = Field(
+        ("day",), description="cycles of the calendar that are inputs; auto: by the table"
+    )
+    bounded: bool = Field(
+        False, description="forecasts stay within a floor and a ceiling that the training period shows, such as 0"
+    )
+    floor: float | None = Field(None, description="no forecast is lower, whatever the training period shows")
+    ceiling: float | None = Field(None, description="no forecast is higher, whatever the training period shows")
     volatility_decay: float = Field(
         0.0, ge=0, lt=1, description="targets are scaled by their moving volatility of this decay a step; 0 is off"
     )
@@ -59,6 +97,17 @@ class NetworkConfiguration(Configuration):
         description="how fast intervals follow the errors that were made since the training, up to each forecast; 0 is "
         "not at all",
     )
+
+    @pydantic.field_validator("season", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        seasons = (value,) if isinstance(value, int) else value
+        return tuple(each for each in seasons if each) if isinstance(seasons, tuple | list) else value
+
+    @property
+    def has_bounds(self) -> bool:
+        """Whether forecasts may have a floor or a ceiling."""
+        return self.bounded or self.floor is not None or self.ceiling is not None
 
     @pydantic.model_validator(mode="after")
     def _adaptation_needs_steps_and_intervals(self) -> Self:

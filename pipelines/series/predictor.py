@@ -1,7 +1,7 @@
 """Forecasts what comes after a table: a trained forecaster, from its run or its export."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -10,23 +10,20 @@ from pydantic import Field
 
 from pipelines import commands
 from pipelines.configuration import Configuration, ConfigurationError
-from pipelines.counting import counted
 from pipelines.runs import Run
 from pipelines.series import data
+from pipelines.series.ahead import Ahead
 from pipelines.series.anomalies import Anomaly, find_anomalies, truth_ahead
-from pipelines.series.calendar import Clock
 from pipelines.series.config import SeriesConfiguration
-from pipelines.series.prices import RETURNS
-from pipelines.series.regular import Columns, Series, SeriesDataError, summary, time_text
+from pipelines.series.regular import Columns, Series, SeriesDataError, summary
 from pipelines.series.serving import signatures
 from pipelines.series.sources import DataConfiguration, Source, derived, open_measured
-from pipelines.series.streaming import Reader, Stream, lengths_of, refuse_unknown
+from pipelines.series.streaming import Reader, Stream, refuse_unknown
 from pipelines.series.table_files import UserTable
 from pipelines.series.trained import Description, load_model
 from pipelines.served import Served
 
 EXAMPLE = ("forecast", "CSV", "measurements.csv")
-STEPS_IN_BATCH = 16_384  # of all series of a batch, padded to the longest
 
 Tables: TypeAlias = UserTable | Sequence[UserTable]
 
@@ -38,6 +35,7 @@ class TableOptions(Configuration):
     time_format: str = Field("", description="how its times are written, such as %d/%m/%Y")
     timezone: str = Field("", description="zone of times without one, such as Europe/Berlin")
     series: str = Field("", description="its column that names the series of each row")
+    sheet: str = Field("", description="its sheet, of an Excel file")
 
     @pydantic.field_validator("time", mode="before")
     @classmethod
@@ -45,25 +43,7 @@ class TableOptions(Configuration):
         return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
 
 
-class Forecast(NamedTuple):
-    """What comes after a series.
-
-    Attributes:
-        series: its history.
-        times: int64 (horizon,), seconds since 1970 UTC.
-        quantiles: (horizon, targets, levels), in the data's own units.
-        mean: (horizon, targets).
-        zone: of its times as they were written, see `time_text`.
-    """
-
-    series: Series
-    times: np.ndarray
-    quantiles: np.ndarray
-    mean: np.ndarray
-    zone: str = ""
-
-
-class Predictor:
+class Predictor(Ahead):
     """Forecasts series; stays ready for more.
 
     Args:
@@ -73,11 +53,8 @@ class Predictor:
 
     def __init__(self, run: Run, model: Served) -> None:
         self.configuration = run.read_configuration(SeriesConfiguration)
-        self.description = Description.of_run(run)
-        self.levels = self.configuration.network.quantile_levels
-        self.horizon = self.configuration.data.horizon
-        self.targets = tuple(name.removesuffix(RETURNS) for name in self.description.columns.targets)
-        self._model = model
+        levels, horizon = self.configuration.network.quantile_levels, self.configuration.data.horizon
+        super().__init__(model, Description.of_run(run), horizon, levels)
 
     def forecast(self, tables: Tables, reading: Mapping[str, Any] | None = None) -> pd.DataFrame | list[pd.DataFrame]:
         """Returns what comes after the last row of a table, or of each of several.
@@ -86,10 +63,10 @@ class Predictor:
         training is, and each repair is printed on standard error. Messages count the rows of a data frame from 1.
 
         Args:
-            tables: a data frame of pandas or Polars with a column of times or a `DatetimeIndex`; the path of a CSV or
-                Parquet file; an open binary file with CSV; or a list of such tables.
-            reading: `time`, `time_format`, `timezone` and `series`, as of `TableOptions`: how a table is read, where it
-                is not as it was in training.
+            tables: a data frame of pandas or Polars with a column of times or a `DatetimeIndex`; the path of a
+                file, such as CSV, Parquet or Excel; an open binary file with CSV; or a list of such tables.
+            reading: `time`, `time_format`, `timezone`, `series` and `sheet`, as of `TableOptions`: how a table is read,
+                where it is not as it was in training.
 
         Returns:
             A row for each series, target and step ahead: `series`, `target`, `time`, `mean` and `quantile_0.5` and the
@@ -176,7 +153,7 @@ class Predictor:
             before = before._replace(series=[_until_measured(each, before.columns) for each in before.series])
             scaled_by = next(each for each in derive(before).series if each.name == name)
         reader = Reader(self._model, columns, self.horizon, name, scaled_by)
-        clock = Clock(self.description.step_seconds, self.configuration.data.calendar)
+        clock = self.description.clock
         return Stream(reader, columns, clock, self.horizon, name, measured, derive, to_frame, before)
 
     def open(self, table: UserTable, reading: Mapping[str, Any] | None = None) -> Source:
@@ -202,7 +179,7 @@ class Predictor:
         names, configuration = self.description.names, self.table_configuration(reading)
         if series is not None:
             configuration = configuration.replace(series=series)
-        source = open_measured(configuration, self.description.columns, self.description.step_seconds, table)
+        source = open_measured(configuration, self.description.columns, self.description.clock, table)
         if len(names) == 1 and not configuration.series:  # the one that was learned, whatever the file is called now
             source = source._replace(series=[source.series[0]._replace(name=names[0])])
         return source
@@ -212,24 +189,6 @@ class Predictor:
         changed = {name: value for name, value in TableOptions(**(reading or {})) if value}
         targets = self.configuration.data.targets or self.targets  # an embedded data set has its own by default
         return self.configuration.data.replace(source="table", path="", targets=targets, **changed)
-
-    def forecasts(self, sources: Sequence[Source]) -> list[list[Forecast]]:
-        """Returns what comes after each series of opened tables; series of similar lengths are forecast together."""
-        columns, zones = self.description.columns, []
-        histories, futures = [], []
-        for source in sources:
-            for series in source.series:
-                history, future = data.divide(series, columns, self.horizon)
-                self._report(series, history)
-                histories.append(history)
-                futures.append(future)
-                zones.append(source.zone)
-        found: dict[int, Forecast] = {}
-        for batch in batches([len(history.times) for history in histories]):
-            answers = self._ask([histories[place] for place in batch], [futures[place] for place in batch])
-            found |= {place: each._replace(zone=zones[place]) for place, each in zip(batch, answers, strict=True)}
-        in_order = iter([found[place] for place in range(len(found))])
-        return [[next(in_order) for _ in source.series] for source in sources]
 
     def to_anomalies(self, source: Source, probability: float, steps_before: int) -> pd.DataFrame:
         """Returns the anomalies of an opened table; arguments as of `anomalies`."""
@@ -252,106 +211,14 @@ class Predictor:
             quantiles = np.concatenate([part["quantiles"][:, steps_before - 1] for part in reader.read(history)])
             truth = truth_ahead(history, len(columns.targets), steps_before, cumulative)
             anomalies += find_anomalies(
-                history, columns, quantiles, self.levels, truth, steps_before, probability, source.zone
+                history, columns, quantiles, self.levels, truth, steps_before, probability, source.clock.zone
             )
         return pd.DataFrame(anomalies, columns=list(Anomaly._fields))
-
-    def to_frame(self, forecasts: Sequence[Forecast]) -> pd.DataFrame:
-        """Returns a row for each series, target and step ahead: its time, mean and quantiles."""
-        rows = [
-            {
-                "series": each.series.name,
-                "target": target,
-                "time": time_text(time, each.zone),
-                "mean": each.mean[step, number],
-            }
-            | {f"quantile_{level:g}": each.quantiles[step, number, index] for index, level in enumerate(self.levels)}
-            for each in forecasts
-            for number, target in enumerate(self.targets)
-            for step, time in enumerate(each.times)
-        ]
-        return pd.DataFrame(rows)
-
-    def in_units(self, history: Series, times: np.ndarray, quantiles: np.ndarray, mean: np.ndarray) -> Forecast:
-        """Returns a forecast in the units of the table: of log returns since the last price, the prices."""
-        if history.levels is not None:
-            last = _last_prices(history, self.targets)
-            quantiles, mean = last[:, np.newaxis] * np.exp(quantiles), last * np.exp(mean)
-        return Forecast(history, times, quantiles, mean)
-
-    def _ask(self, histories: Sequence[Series], futures: Sequence[np.ndarray]) -> list[Forecast]:
-        """Forecasts series in one batch; shorter histories begin with rows of NaN, which exports have always taken."""
-        time = max(len(history.times) for history in histories)
-        values = np.full((len(histories), time, len(self.description.columns.all)), np.nan, np.float32)
-        times = np.zeros((len(histories), time), np.int64)
-        for row, history in enumerate(histories):
-            start = time - len(history.times)
-            values[row, start:] = np.where(history.observed, history.values, np.nan)
-            times[row, start:] = history.times
-        future = {"future": np.stack(futures)} if self.description.columns.known else {}
-        names = [history.name for history in histories]
-        lengths = lengths_of(self._model, "serving_default", [time] * len(histories))
-        answer = self._model("serving_default", history=values, times=times, series=names, **lengths, **future)
-        shape = (len(histories), self.horizon, len(self.targets))
-        quantiles, mean = answer["quantiles"].reshape(*shape, len(self.levels)), answer["mean"].reshape(shape)
-        return [
-            self.in_units(history, answer["times"][row], quantiles[row], mean[row])
-            for row, history in enumerate(histories)
-        ]
-
-    def _report(self, series: Series, history: Series) -> None:
-        """Reports what a user may not expect of a forecast; refuses a series of which nothing is known."""
-        targets, names = ", ".join(self.description.columns.targets), self.description.names
-        if not len(history.times):
-            raise SeriesDataError(
-                f"The series {series.name!r} has no value, so there is nothing to forecast from; expected some of "
-                f"{targets}. Give the rows that were measured. Received: {len(series.times)} rows without any"
-            )
-        if series.name not in names:
-            commands.report_done(
-                f"The series {series.name!r} was not in the training; it is forecast as their average, on the scale of "
-                f"its own {counted(len(history.times), 'step')}."
-            )
-        if (after := len(series.times) - len(history.times)) and not self.description.columns.known:
-            last = time_text(history.times[-1])
-            commands.report_done(
-                f"{series.name}: {counted(after, 'row')} without values after {last}: the forecast begins there."
-            )
-
-
-def batches(lengths: Sequence[int]) -> list[list[int]]:
-    """Returns the places of series, those of similar lengths together, each batch of bounded size.
-
-    Example:
-        >>> batches([5, STEPS_IN_BATCH, 4])
-        [[2, 0], [1]]
-    """
-    found: list[list[int]] = []
-    for place in sorted(range(len(lengths)), key=lambda place: lengths[place]):
-        if found and (len(found[-1]) + 1) * lengths[place] <= STEPS_IN_BATCH:
-            found[-1].append(place)
-        else:
-            found.append([place])
-    return found
 
 
 def _until_measured(series: Series, columns: Columns) -> Series:
     """Returns a series without the steps of the future."""
     return data.divide(series, columns._replace(known=()), 0)[0]
-
-
-def _last_prices(history: Series, targets: Sequence[str]) -> np.ndarray:
-    """Returns the last price of each target, (targets,)."""
-    assert history.levels is not None
-    known = np.isfinite(history.levels)
-    if not known.any(axis=0).all():
-        lacking = [name for name, each in zip(targets, known.any(axis=0), strict=True) if not each]
-        raise SeriesDataError(
-            f"The series {history.name!r} has no price of {', '.join(lacking)} to forecast from. Expected one at "
-            f"least. Give rows with prices. Received: {len(history.times)} rows without any"
-        )
-    latest = len(known) - 1 - np.argmax(known[::-1], axis=0)
-    return history.levels[latest, np.arange(len(targets))]
 
 
 def listed(tables: Tables) -> Sequence[UserTable]:

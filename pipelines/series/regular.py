@@ -13,9 +13,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import tensorflow as tf
 
-from pipelines.series.calendar import MONTH, Calendar, future_times, step_text
+from pipelines.series.calendar import COUNTED, MONTH, Calendar, future_times, step_text
 
 FAR = 100  # so many interquartile ranges from the median a value is named as a probable mistake
+RARE_DUPLICATES = 0.01  # of the rows: so many different rows of one time are averaged without being asked to
 FEWEST_STEPS_PRESENT = 0.5  # below it the steps of a series are no steps of its clock
 
 
@@ -100,7 +101,11 @@ class Table(NamedTuple):
 
 
 def regularise(
-    tables: Sequence[Table], columns: Columns, calendar: Calendar, step_seconds: int | None = None
+    tables: Sequence[Table],
+    columns: Columns,
+    calendar: Calendar,
+    step_seconds: int | None = None,
+    duplicates: str = "auto",
 ) -> tuple[list[Series], int, list[Repair]]:
     """Puts rows on regular time steps, NaN where one is missing.
 
@@ -110,21 +115,25 @@ def regularise(
         calendar: "clock" for equal distances in time; "business" for rows in their order, whatever lies between;
             "month" for one in each month, quarter or year.
         step_seconds: the distance in time; found, as the commonest one, if not given.
+        duplicates: what different rows of one time become: their `mean` or `sum`, the `first` or the `last`; `auto`:
+            their mean where they are at most 1 % of the rows.
 
     Returns:
         The series, the seconds between two steps, and what was repaired.
 
     Raises:
-        SeriesDataError: two rows of one time differ, a time is beside the clock, or most steps are missing.
+        SeriesDataError: many rows of one time differ, a time is beside the clock, or most steps are missing.
     """
     repairs: list[Repair] = []
-    tables = [_sorted(_finite(table, columns, repairs), repairs) for table in tables]
+    tables = [_sorted(_finite(table, columns, repairs), repairs, duplicates) for table in tables]
     for table in tables:
         _name_outliers(table, columns, repairs)
+        _name_lost_digits(table, columns, repairs)
     unit = MONTH if calendar == "month" else 1
     step_seconds = step_seconds or unit * commonest_step([_ticks(table, calendar) for table in tables])
     if calendar != "business":
-        tables = [_on_clock(table, step_seconds, calendar, repairs) for table in tables]
+        snapped = [_snapped(table, step_seconds, calendar, repairs) for table in tables]
+        tables = [_on_clock(table, step_seconds, calendar, repairs) for table in snapped]
     series = [
         Series(table.name, table.times, table.values.astype(np.float32), np.isfinite(table.values)) for table in tables
     ]
@@ -200,6 +209,8 @@ def time_text(seconds: int | np.integer, zone: str = "") -> str:
     >>> time_text(0), time_text(0, "Europe/Berlin")
     ('1970-01-01 00:00:00', '1970-01-01 01:00:00+01:00')
     """
+    if zone == COUNTED:
+        return str(int(seconds))
     moment = datetime.fromtimestamp(int(seconds), ZoneInfo(zone) if zone else UTC)
     return (moment if zone else moment.replace(tzinfo=None)).isoformat(" ")
 
@@ -233,30 +244,84 @@ def _name_outliers(table: Table, columns: Columns, repairs: list[Repair]) -> Non
             repairs.append(Repair(table.name, column, what, len(far), first))
 
 
-def _sorted(table: Table, repairs: list[Repair]) -> Table:
-    """The rows in the order of time, identical ones once."""
+def _name_lost_digits(table: Table, columns: Columns, repairs: list[Repair]) -> None:
+    """Names columns whose steps are so small beside their values that single precision loses a part of them."""
+    for number, column in enumerate(columns.targets + columns.past):
+        values = table.values[np.isfinite(table.values[:, number]), number]
+        steps = np.abs(np.diff(values))
+        lost = np.median(np.abs(values - values.astype(np.float32))) if len(values) else 0.0
+        if (steps > 0).any() and lost > 0.05 * np.median(steps[steps > 0]):
+            what = "values with more digits than single precision holds beside their changes: rounded; subtract a level"
+            repairs.append(Repair(table.name, column, what, len(values), f"by {lost:.2g}"))
+
+
+def _sorted(table: Table, repairs: list[Repair], duplicates: str) -> Table:
+    """The rows in the order of time, those of one time once."""
     unsorted = np.flatnonzero(table.times < np.maximum.accumulate(table.times))
     if len(unsorted):
         first = f"line {table.lines[unsorted[0]]}"
         repairs.append(Repair(table.name, "", "rows that are earlier than one before: sorted", len(unsorted), first))
     order = np.argsort(table.times, kind="stable")
-    times, values, lines = table.times[order], table.values[order], table.lines[order]
-    repeated = np.flatnonzero(np.diff(times) == 0) + 1  # each the same time as the row before
-    if len(repeated):
-        row, before = values[repeated], values[repeated - 1]  # (repeated, columns)
-        equal = ((row == before) | (np.isnan(row) & np.isnan(before))).all(axis=1)
-        if not equal.all():
-            second = repeated[np.argmin(equal)]
-            raise SeriesDataError(
-                f"{table.file}, lines {lines[second - 1]} and {lines[second]} have the same time and different values; "
-                "expected one row a time. If a clock was set back there, name its zone, such as --data.timezone "
-                "Europe/Berlin; if they belong to different series, name the column that says which, --data.series; "
-                f"otherwise remove one. Received: {time_text(times[second])} UTC twice in the series {table.name!r}"
-            )
-        first = f"line {lines[repeated[0]]}"
-        repairs.append(Repair(table.name, "", "rows that repeat another one: taken once", len(repeated), first))
-    kept = np.setdiff1d(np.arange(len(times)), repeated)
-    return table._replace(times=times[kept], values=values[kept], lines=lines[kept])
+    table = table._replace(times=table.times[order], values=table.values[order], lines=table.lines[order])
+    repeated = np.flatnonzero(np.diff(table.times) == 0) + 1  # each the same time as the row before
+    if not len(repeated):
+        return table
+    row, before = table.values[repeated], table.values[repeated - 1]  # (repeated, columns)
+    equal = ((row == before) | (np.isnan(row) & np.isnan(before))).all(axis=1)
+    if not equal.all():
+        return _merged(table, repeated[~equal], repairs, duplicates)
+    first = f"line {table.lines[repeated[0]]}"
+    repairs.append(Repair(table.name, "", "rows that repeat another one: taken once", len(repeated), first))
+    kept = np.setdiff1d(np.arange(len(table.times)), repeated)
+    return table._replace(times=table.times[kept], values=table.values[kept], lines=table.lines[kept])
+
+
+def _merged(table: Table, different: np.ndarray, repairs: list[Repair], rule: str) -> Table:
+    """Different rows of one time as one, by a rule; a missing value is none of those that are merged."""
+    times, lines, second = table.times, table.lines, different[0]
+    if rule == "auto" and len(different) > RARE_DUPLICATES * len(times):
+        raise SeriesDataError(
+            f"{table.file}, lines {lines[second - 1]} and {lines[second]} have the same time and different values; "
+            "expected one row a time. If a clock was set back there, name its zone, such as --data.timezone "
+            "Europe/Berlin; if they belong to different series, name the column that says which, --data.series; "
+            "otherwise remove one, or say what they become, --data.duplicates mean. Received: "
+            f"{time_text(times[second])} UTC twice in the series {table.name!r}"
+        )
+    rule = "mean" if rule == "auto" else rule
+    starts = np.flatnonzero(np.diff(times, prepend=times[0] - 1))
+    known = np.isfinite(table.values)
+    if rule in ("mean", "sum"):
+        values = np.add.reduceat(np.where(known, table.values, 0.0), starts)
+        counts = np.add.reduceat(known.astype(np.int64), starts)
+        values = np.where(counts > 0, values / (np.maximum(counts, 1) if rule == "mean" else 1), np.nan)
+    else:
+        ends = np.append(starts[1:], len(times)) - 1
+        values = table.values[starts if rule == "first" else ends]
+    names = {"mean": "their mean", "sum": "their sum", "first": "the first of them", "last": "the last of them"}
+    first = f"lines {lines[second - 1]} and {lines[second]}"
+    what = f"rows of the same time and different values: {names[rule]} (--data.duplicates)"
+    repairs.append(Repair(table.name, "", what, len(times) - len(starts), first))
+    return table._replace(times=times[starts], values=values, lines=lines[starts])
+
+
+def _snapped(table: Table, step_seconds: int, calendar: Calendar, repairs: list[Repair]) -> Table:
+    """The rows on the nearest steps, where all are less than a quarter of a step beside one."""
+    if calendar == "month" or not len(table.times):
+        return table
+    phases, counts = np.unique(table.times % step_seconds, return_counts=True)
+    phase = phases[np.argmax(counts)] if counts.max() > len(table.times) / 2 else 0
+    beside = (table.times - phase + step_seconds // 2) % step_seconds - step_seconds // 2
+    far = np.abs(beside).max()
+    late = np.count_nonzero(beside) > len(beside) / 2  # a clock that is never exact, and not one mistaken row
+    if not far or far >= step_seconds / (4 if late else 100):
+        return table
+    times = table.times - beside
+    if not np.diff(times).all():
+        return table
+    first = f"line {table.lines[np.flatnonzero(beside)[0]]}"
+    what = f"times up to {far} seconds beside the clock: moved to its next step"
+    repairs.append(Repair(table.name, "", what, int(np.count_nonzero(beside)), first))
+    return table._replace(times=times)
 
 
 def _ticks(table: Table, calendar: Calendar) -> np.ndarray:

@@ -114,7 +114,7 @@ def percent_of(share: float) -> str:
 
 def step_of(task: Task) -> str:
     """Names a step."""
-    return "day" if task.sets.step_seconds == DAY else "step"
+    return "day" if task.sets.clock.step_seconds == DAY else "step"
 
 
 def comparisons(details: Details) -> Table:

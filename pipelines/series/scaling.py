@@ -22,6 +22,23 @@ def column_statistics(values: np.ndarray, observed: np.ndarray) -> tuple[np.ndar
     return mean.astype(np.float32), np.where(varies, deviation, 1).astype(np.float32)
 
 
+def bounds_of(values: np.ndarray) -> tuple[float, float]:
+    """Returns the floor and the ceiling that values show, infinite where they show none.
+
+    The floor is 0 where nothing is negative. The ceiling is 1 or 100 where nothing is above, something is at it, and
+    there is a floor: a share or a percentage.
+
+    Example:
+        >>> [bounds_of(np.array(values)) for values in ([0.0, 3.0, 7.0], [12.0, 60.0, 100.0], [-1.0, 1.0])]
+        [(0.0, inf), (0.0, 100.0), (-inf, inf)]
+    """
+    values = values[np.isfinite(values)]
+    if not len(values) or values.min() < 0:
+        return -np.inf, np.inf
+    highest = float(values.max())
+    return 0.0, highest if highest in (1.0, 100.0) and len(np.unique(values)) > 2 else np.inf
+
+
 def spreads(
     histories: Sequence[tuple[np.ndarray, np.ndarray]], horizon: int, relative: bool, cumulative: bool
 ) -> np.ndarray:

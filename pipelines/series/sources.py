@@ -11,7 +11,9 @@ import data
 from data.daily_stocks import DailyStocks
 from data.hourly_weather import HourlyWeather
 from pipelines.configuration import ConfigurationError
-from pipelines.series.calendar import Calendar
+from pipelines.series.calendar import Calendar, Clock
+from pipelines.series.clocks import find_clock
+from pipelines.series.network import FromOne, FromTwo, FromZero
 from pipelines.series.prices import RETURNS, returns_of
 from pipelines.series.regular import Columns, Repair, Series, SeriesDataError, Table, regularise
 from pipelines.series.table_files import UserTable
@@ -24,9 +26,9 @@ class DataConfiguration(TableConfiguration):
     source: Literal["hourly_weather", "daily_stocks", "table"] = Field(
         "hourly_weather", description="embedded data set, or a table of your own"
     )
-    calendar: Calendar = Field(
+    calendar: Literal["auto", Calendar] = Field(
         "clock",
-        description="steps of equal seconds; rows in order, such as trading days, where a weekend is no gap; months",
+        description="steps of equal seconds; working days or hours, where a pause is no gap; months; auto: found",
     )
     log_returns: bool = Field(False, description="the targets are prices: forecast their log returns")
     neighbours: bool = Field(False, description="each series sees the past of all others; they need to share a clock")
@@ -35,10 +37,10 @@ class DataConfiguration(TableConfiguration):
     )
     validation_fraction: float = Field(0.1, gt=0, lt=0.5, description="share of the steps, before the test period")
     test_fraction: float = Field(0.2, gt=0, lt=0.5, description="share of the steps, the last ones")
-    horizon: int = Field(24, ge=1, description="steps to forecast")
-    window: int = Field(192, ge=2, description="steps of history in a training window")
-    warm_up: int = Field(24, ge=0, description="first steps of a window, whose forecasts carry no loss")
-    batch_size: int = Field(32, ge=1, description="windows in a batch")
+    horizon: FromOne = Field(24, description="steps to forecast; this and the next three: -1 is by the table")
+    window: FromTwo = Field(192, description="steps of history in a training window")
+    warm_up: FromZero = Field(24, description="first steps of a window, whose forecasts carry no loss")
+    batch_size: FromOne = Field(32, description="windows in a batch")
 
 
 class Source(NamedTuple):
@@ -46,15 +48,14 @@ class Source(NamedTuple):
 
     series: list[Series]
     columns: Columns
-    step_seconds: int
+    clock: Clock
     repairs: list[Repair]
-    zone: str = ""  # of the times, as they were written
 
 
 def open_source(
     configuration: DataConfiguration,
     trained: Columns | None = None,
-    step_seconds: int | None = None,
+    clock: Clock | None = None,
     table: UserTable | None = None,
 ) -> Source:
     """Returns the configured series on regular time steps, downloaded and prepared if that has not been done.
@@ -62,20 +63,20 @@ def open_source(
     Args:
         configuration: which series.
         trained: the columns of a training, for whose network the series are meant; others are left out.
-        step_seconds: the distance in time of a training.
+        clock: of a training.
         table: the user's table. Default: the file that the configuration names.
 
     Raises:
         ConfigurationError: a setting does not fit the data, such as a column that is not there.
         SeriesDataError: the series cannot be used, or lack a column of the training.
     """
-    return derived(open_measured(configuration, trained, step_seconds, table), configuration, trained)
+    return derived(open_measured(configuration, trained, clock, table), configuration, trained)
 
 
 def open_measured(
     configuration: DataConfiguration,
     trained: Columns | None = None,
-    step_seconds: int | None = None,
+    clock: Clock | None = None,
     table: UserTable | None = None,
 ) -> Source:
     """Returns the series as `open_source` does, with the columns that were measured, before any are derived."""
@@ -93,13 +94,17 @@ def open_measured(
             tables, names, repairs = _dataset(DailyStocks())
             default = ("adjusted_close",)
         case "table":
-            tables, names, repairs = read_tables(configuration, table)
+            tables, names, repairs = read_tables(configuration, table, clock)
             default = tuple(name.removesuffix(RETURNS) for name in trained.targets) if trained else ()
     columns = choose_columns(configuration, names, default)
     numbers = [names.index(column) for column in columns.all]
     tables = [each._replace(values=each.values[:, numbers]) for each in tables]
-    series, found, more = regularise(tables, columns, configuration.calendar, step_seconds)
-    return Source(series, columns, found, repairs + more, tables[0].zone)
+    if clock is None:
+        clock, found = find_clock(tables, configuration.calendar)
+        repairs = repairs + found
+    series, _, more = regularise(tables, columns, clock.calendar, clock.step_seconds, configuration.duplicates)
+    # What a table has is how its times are shown; what the training had is how the network reads them.
+    return Source(series, columns, clock._replace(zone=tables[0].zone), repairs + more)
 
 
 def derived(source: Source, configuration: DataConfiguration, trained: Columns | None = None) -> Source:

@@ -134,7 +134,9 @@ class Stream:
         last = [*self._reader.read(history.cut(end - new, end), future)][-1]
         kept = 1 if history.levels is None else REMEMBERED
         self._before = {each.name: each.cut(max(0, len(each.times) - kept), len(each.times)) for each in joined}
-        self._answer = self._to_frame(history, last["times"], last["quantiles"][-1], last["mean"][-1], source.zone)
+        self._answer = self._to_frame(
+            history, last["times"], last["quantiles"][-1], last["mean"][-1], source.clock.zone
+        )
         return self._answer
 
     def _source(self, row: Row) -> Source:

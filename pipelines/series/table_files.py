@@ -1,126 +1,211 @@
-"""Tables as users have them: CSV and Parquet files, streams of CSV, and data frames of pandas or Polars."""
+"""Tables as users have them: delimited text, Parquet, Feather, Excel, JSON, and frames in memory."""
 
+import bz2
 import gzip
 import io
-import re
+import json
+import lzma
+import zipfile
 import zlib
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
+import numpy as np
 import pandas as pd
 
-from pipelines.series.regular import SeriesDataError
+from pipelines.series.delimited import SurplusError, decoded, parse
+from pipelines.series.regular import Repair, SeriesDataError
+from pipelines.series.time_numbers import number_reader
 
 UserTable: TypeAlias = pd.DataFrame | str | Path | BinaryIO
-"""What can be read as a table: a data frame of pandas, or one of Polars; a path; or an open binary file with CSV."""
+"""What can be read as a table: a frame of pandas, Polars or Arrow; a path; or an open binary file with CSV."""
 
 FRAME = Path("the data frame")  # in messages
-MISSING = ["?", "-"]  # beside what pandas knows, such as NA, nan and null
-SAMPLE_LINES = 100  # that the delimiter and the decimal sign are told from
+FORMATS = ".csv, .tsv, .parquet, .feather, .xlsx, .xls, .ods or .json"
+PARQUET, FEATHER = (".parquet", ".pq"), (".feather", ".arrow", ".ipc")
+EXCEL = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
+JSON = (".json", ".jsonl", ".ndjson")
+UNPACK: dict[str, Callable[[bytes], bytes]] = {
+    ".gz": gzip.decompress,
+    ".bz2": bz2.decompress,
+    ".xz": lzma.decompress,
+    ".zip": lambda content: _only_member(content),
+}
 
 
-def read_table(table: UserTable, time: Sequence[str] = ()) -> tuple[pd.DataFrame, Path]:
-    """Returns a table as it is, and its path or what messages call it.
+class ReadTable(NamedTuple):
+    """A table as it is.
 
-    Names of columns are text without spaces around them. The index is the line in the file; rows of a data frame or a
-    Parquet file are counted from 1.
+    Attributes:
+        frame: text, numbers or times; its index is the line in the file, or counts the rows from 1.
+        path: where it was, or what messages call it.
+        repairs: what was left out.
+    """
+
+    frame: pd.DataFrame
+    path: Path
+    repairs: list[Repair]
+
+
+def read_table(table: UserTable, time: Sequence[str] = (), sheet: str = "") -> ReadTable:
+    """Returns a table as it is.
+
+    Names of columns are text without spaces around them.
 
     Args:
         table: what to read.
         time: the column of times, if it is known: so a data frame's index of times is called if it has no name.
+        sheet: of an Excel file. Default: the first one.
 
     Raises:
         SeriesDataError: the table cannot be read, or has no rows.
 
     Example:
-        >>> frame, name = read_table(pd.DataFrame({" load ": [1.0, 2.0]}))
+        >>> frame, name, _ = read_table(pd.DataFrame({" load ": [1.0, 2.0]}))
         >>> frame.columns.tolist(), frame.index.tolist(), str(name)
         (['load'], [1, 2], 'the data frame')
     """
-    convert = getattr(table, "to_pandas", None)
-    table = convert() if convert else table
+    repairs: list[Repair] = []
+    path = Path(table).expanduser() if isinstance(table, str | Path) else FRAME
     try:
-        if isinstance(table, pd.DataFrame):
-            path, frame = FRAME, _from_frame(table, time)
-            names = pd.Series(frame.columns)
-        elif not isinstance(table, str | Path):
-            content = table.read()
-            path = Path(str(getattr(table, "name", "<table>")))
-            frame, names = _from_csv(lambda: io.BytesIO(content))
-        elif not (path := Path(table).expanduser()).is_file():
-            raise SeriesDataError(
-                f"{path} is no file; expected a table, CSV or Parquet. Correct its path. Received: {path}"
-            )
-        elif path.suffix.lower() in (".parquet", ".pq"):
-            frame = _from_frame(pd.read_parquet(path), time)
-            names = pd.Series(frame.columns)
+        if (frame := _in_memory(table)) is not None:
+            frame = _with_index(frame, time)
+            names = pd.Series([str(name).strip() for name in frame.columns], dtype=str)
         else:
-            frame, names = _from_csv(partial(gzip.open if path.suffix == ".gz" else open, path, "rb"))
-    except UnicodeDecodeError as error:
-        raise SeriesDataError(
-            f"{path} is not UTF-8. Convert it: iconv -f LATIN1 -t UTF-8 {path.name} > utf8.csv. Received: {error}"
-        ) from None
+            path, content = _content(table)
+            frame, names, repairs = _from_file(path, content, time, sheet)
     except SeriesDataError:
         raise
-    except (ValueError, OSError, EOFError, zlib.error) as error:  # what pandas, Arrow and gzip raise on a damaged file
+    except SurplusError as error:
+        raise SeriesDataError(
+            f"{path} cannot be read; expected as many values in each line as the first one has names, {error.width}. "
+            f"Correct line {error.line}: quote cells that hold the delimiter. Received: {error.found} values in line "
+            f"{error.line}"
+        ) from None
+    except (ValueError, OSError, EOFError, KeyError, lzma.LZMAError, zipfile.BadZipFile, zlib.error) as error:
         raise SeriesDataError(
             f"{path} cannot be read; expected a table with the names of its columns in the first line and as many "
             f"values in each other. Restore or correct it. Received: {str(error).strip()}"
         ) from None
-    _refuse_twice(names, path)
-    frame.columns = pd.Index([str(name).strip() for name in frame.columns])
-    if frame.empty:
-        raise SeriesDataError(f"{path} has no rows; expected one for each time. Received: an empty table")
-    return frame, path
-
-
-def _from_frame(frame: pd.DataFrame, time: Sequence[str]) -> pd.DataFrame:
-    """Returns a copy with the index as columns, unless it counts the rows."""
-    if isinstance(frame.index, pd.DatetimeIndex | pd.PeriodIndex) and frame.index.name is None:
-        frame = frame.rename_axis(time[0] if len(time) == 1 and time[0] not in frame.columns else "time")
-    counts_rows = frame.index.name is None and frame.index.nlevels == 1 and pd.api.types.is_integer_dtype(frame.index)
-    frame = frame.reset_index(drop=counts_rows)
-    frame.index += 1
-    return frame
-
-
-def _from_csv(opened: Callable[[], Any]) -> tuple[pd.DataFrame, pd.Series]:
-    """Returns the rows of a CSV file, and its columns' names as they are: pandas renames the second of one name."""
-    delimiter, decimal = _dialect(opened)
-    with opened() as file:
-        head = pd.read_csv(file, sep=delimiter, header=None, nrows=1, dtype=str, encoding="utf-8-sig")
-    with opened() as file:
-        frame = pd.read_csv(
-            file,
-            sep=delimiter,
-            decimal=decimal,
-            encoding="utf-8-sig",
-            skip_blank_lines=False,  # so that a row's number is its line in the file
-            skipinitialspace=True,
-            index_col=False,
-            low_memory=False,
-            na_values=MISSING,
-        )
-    frame.index += 2  # the first line names the columns
-    return frame, head.iloc[0].dropna().str.strip()
-
-
-def _dialect(opened: Callable[[], Any]) -> tuple[str, str]:
-    """Returns the delimiter and the decimal sign of a CSV file, told from its first lines."""
-    with io.TextIOWrapper(opened(), encoding="utf-8-sig") as file:
-        lines = [line.rstrip("\r\n") for line, _ in zip(file, range(SAMPLE_LINES), strict=False)]
-    delimiter = max(",;\t|", key="".join(lines[:1]).count)
-    cells = [cell.strip() for line in lines[1:] for cell in line.split(delimiter)] if delimiter != "," else []
-    with_comma = sum(bool(re.fullmatch(r"[+-]?\d*,\d+", cell)) for cell in cells)
-    with_point = sum(bool(re.fullmatch(r"[+-]?\d*\.\d+", cell)) for cell in cells)
-    return delimiter, "," if with_comma > with_point else "."
-
-
-def _refuse_twice(names: pd.Series, path: Path) -> None:
     if names.duplicated().any():
         raise SeriesDataError(
             f"{path}: several columns have one name; expected a name of its own for each. Rename or remove one. "
             f"Received: {names[names.duplicated()].iloc[0]!r} more than once"
         )
+    frame.columns = pd.Index([str(name).strip() for name in frame.columns])
+    if frame.empty:
+        raise SeriesDataError(f"{path} has no rows; expected one for each time. Received: an empty table")
+    return ReadTable(frame, path, repairs)
+
+
+def _in_memory(table: Any) -> pd.DataFrame | None:
+    """Returns a frame of pandas, Polars, Arrow or xarray, a series, or a dictionary as a frame; None for a file."""
+    if hasattr(table, "collect") and not hasattr(table, "to_pandas"):  # a lazy frame of Polars
+        table = table.collect()
+    for convert in ("to_pandas", "to_dataframe"):
+        if hasattr(table, convert):
+            table = getattr(table, convert)()
+            break
+    if isinstance(table, pd.Series):
+        return table.to_frame("value" if table.name is None else table.name)
+    if isinstance(table, Mapping) or (isinstance(table, list) and table and isinstance(table[0], Mapping)):
+        return pd.DataFrame(table)
+    if not isinstance(table, pd.DataFrame):
+        return None
+    if table.columns.nlevels > 1:  # such as (Close, AAPL)
+        table = table.set_axis([" ".join(map(str, filter(None, name))) for name in table.columns], axis=1)
+    return table
+
+
+def _content(table: Any) -> tuple[Path, bytes]:
+    """Returns the path of a file, without the ending of a packed one, and its content, unpacked."""
+    if not isinstance(table, str | Path):
+        if not hasattr(table, "read"):
+            raise SeriesDataError(
+                "This is no table; expected a data frame of pandas or Polars, a path, or an open binary file. Give "
+                f"one of them. Received: {type(table).__name__}"
+            )
+        content = table.read()
+        content = content.encode() if isinstance(content, str) else content
+        return Path(str(getattr(table, "name", "<table>"))), content
+    path = Path(table).expanduser()
+    if not path.is_file():
+        raise SeriesDataError(f"{path} is no file; expected a table, {FORMATS}. Correct its path. Received: {path}")
+    content = path.read_bytes()
+    unpack = UNPACK.get(path.suffix.lower())
+    return path, unpack(content) if unpack else content
+
+
+def _from_file(
+    path: Path, content: bytes, time: Sequence[str], sheet: str
+) -> tuple[pd.DataFrame, pd.Series, list[Repair]]:
+    name = path.with_suffix("") if path.suffix.lower() in UNPACK else path
+    kind, file = name.suffix.lower(), io.BytesIO(content)
+    if kind in EXCEL:
+        return _from_excel(path, file, sheet)
+    if sheet:
+        raise SeriesDataError(
+            f"{path} has no sheets; expected an Excel file. Leave --data.sheet out. Received: {sheet!r}"
+        )
+    if kind in PARQUET + FEATHER:
+        read = pd.read_parquet if kind in PARQUET else pd.read_feather
+        frame = _with_index(read(file), time)
+    elif kind in JSON:
+        text = decoded(content, path.name)[0]
+        whole = (
+            [json.loads(line) for line in text.splitlines() if line.strip()] if kind != ".json" else json.loads(text)
+        )
+        frame = _with_index(pd.DataFrame(whole), time)
+    else:
+        text, repairs = decoded(content, path.name)
+        table = parse(text, path.name)
+        return table.frame, table.names, repairs + table.repairs
+    return frame, pd.Series([str(each).strip() for each in frame.columns], dtype=str), []
+
+
+def _from_excel(path: Path, file: BinaryIO, sheet: str) -> tuple[pd.DataFrame, pd.Series, list[Repair]]:
+    """Returns a sheet as the text that Excel would save, so that titles and units are found as in a text."""
+    try:
+        import python_calamine  # noqa: F401
+    except ImportError:
+        raise SeriesDataError(
+            f"{path} is an Excel file, which needs the library python-calamine. Install it, pip install "
+            "'unrolled[series]', or save the sheet as CSV. Received: no python_calamine"
+        ) from None
+    book = pd.ExcelFile(file, engine="calamine")
+    names = [str(name) for name in book.sheet_names]
+    if sheet and sheet not in names:
+        raise SeriesDataError(
+            f"{path} has no such sheet; expected one of {', '.join(names)}. Correct --data.sheet. Received: {sheet!r}"
+        )
+    cells = book.parse(sheet or names[0], header=None, dtype=object, na_filter=False)
+    text = cells.map(lambda cell: cell.isoformat(" ") if hasattr(cell, "hour") and hasattr(cell, "year") else cell)
+    table = parse(text.to_csv(header=False, index=False), path.name)
+    repairs = table.repairs
+    if not sheet and len(names) > 1:
+        what = f"sheets of {path.name} beside the first: not read; --data.sheet names another"
+        repairs = [*repairs, Repair("", "", what, len(names) - 1, names[1])]
+    return table.frame, table.names, repairs
+
+
+def _only_member(content: bytes) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX")]
+        if len(members) != 1:
+            raise ValueError(f"{len(members)} files in the archive instead of one: {', '.join(members[:5])}")
+        return archive.read(members[0])
+
+
+def _with_index(frame: pd.DataFrame, time: Sequence[str]) -> pd.DataFrame:
+    """Returns a copy with the index as columns, unless it counts the rows."""
+    if isinstance(frame.index, pd.DatetimeIndex | pd.PeriodIndex) and frame.index.name is None:
+        frame = frame.rename_axis(time[0] if len(time) == 1 and time[0] not in frame.columns else "time")
+    counts_rows = frame.index.name is None and frame.index.nlevels == 1 and pd.api.types.is_integer_dtype(frame.index)
+    if counts_rows and len(frame) > 1 and number_reader(frame.index.to_numpy(np.float64), named=False):
+        frame, counts_rows = frame.rename_axis("time" if "time" not in frame.columns else "index"), False
+    if isinstance(frame.columns, pd.CategoricalIndex | pd.DatetimeIndex | pd.PeriodIndex):
+        frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
+    frame = frame.reset_index(drop=counts_rows)
+    frame.index += 1
+    return frame

@@ -1,181 +1,214 @@
-"""Times as people write them, as seconds since 1970 UTC."""
+"""The times of a table's rows, as seconds since 1970 UTC."""
 
-import itertools
-import re
-from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import pandas as pd
 
 from pipelines.configuration import ConfigurationError
-from pipelines.series.regular import Repair, SeriesDataError
+from pipelines.series.calendar import COUNTED, DAY, Clock
+from pipelines.series.regular import Repair
+from pipelines.series.time_columns import CLOCK, first_text, is_numeric, part_of_time, rises
+from pipelines.series.time_formats import read_times, refuse
+from pipelines.series.time_numbers import number_reader
 
-NAMES = ("time", "date", "datetime", "timestamp", "date time", "ds", "day", "hour", "month", "week", "utc", "index")
-DATES = ("%d.%m.%Y", "%Y/%m/%d", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d.%m.%y", "%d %b %Y", "%b %d, %Y")
-CLOCKS = ("", " %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p", "T%H:%M:%S")
-PARTS = {"year", "month", "day", "hour", "minute", "second"}
-_DAY = re.compile(r"\d{1,4}[-/.]\d{1,2}([-/.]\d{1,4})?([ T]|$)")
-_CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d)?")
-_OFFSET = re.compile(r"\d:\d\d.*?\s*(Z|UTC|GMT|[+-]\d\d:?\d\d)$")
+SLOTS = (24, 48, 96, 144, 288, 1440)  # in a day, that a column may count
 
 
-def find_time_columns(frame: pd.DataFrame, others: Sequence[str], path: Path) -> tuple[str, ...]:
-    """The column of the times: by its name, or the first one whose first value is a time and no number.
+class Times(NamedTuple):
+    """When the rows of a table are.
 
-    Where it holds days only, and another column holds hours such as 15:00, it is both.
-
-    Args:
-        frame: the table.
-        others: columns that are known to be something else.
-        path: its file, for the message.
+    Attributes:
+        seconds: int64 (rows,), since 1970 UTC; where rows are only counted, their numbers.
+        zone: IANA name, `COUNTED`, or "" where the times have none.
+        kept: bool (rows,), False for rows that are left out.
+        repairs: what was decided.
     """
-    candidates = [str(name) for name in frame.columns if name not in others]
-    by_name = sorted((name for name in candidates if _plain(name) in NAMES), key=lambda name: NAMES.index(_plain(name)))
-    by_content = [name for name in candidates if _DAY.match(_first(frame[name]))]
-    found = [name for name in by_name if name in by_content] + by_content + by_name
-    if not found:
-        raise SeriesDataError(
-            f"{path} has no column of times that can be told; expected one such as 2024-01-31 15:00. Name it: "
-            f"--data.time. Received: the columns {', '.join(candidates)}"
-        )
-    clocks = [name for name in candidates if _CLOCK.fullmatch(_first(frame[name]))]
-    return (found[0], clocks[0]) if clocks and ":" not in _first(frame[found[0]]) else (found[0],)
+
+    seconds: np.ndarray
+    zone: str
+    kept: np.ndarray
+    repairs: list[Repair]
 
 
 def parse_times(
-    columns: pd.DataFrame, names: pd.Series, time_format: str, timezone: str, path: Path
-) -> tuple[np.ndarray, str, list[Repair]]:
-    """Returns the times of rows as int64 seconds since 1970 UTC (rows,), their zone, "" if they have none, and repairs.
+    columns: pd.DataFrame,
+    names: pd.Series,
+    time_format: str,
+    timezone: str,
+    path: Path,
+    clock: Clock | None = None,
+    empty: np.ndarray | None = None,
+) -> Times:
+    """Returns the times of rows.
 
     Times with an offset, such as +02:00, are what they say. Those without are in `timezone`, or in UTC. Where a clock
-    is set back, the first of two equal times of a series is the one of the summer.
+    is set back, the first of two equal times of a series is the one of the summer. Days, and what is longer, are those
+    of the local calendar: they have no zone.
 
     Args:
-        columns: the column of the times; or several, of which `year`, `month`, `day` … are added up and others joined.
+        columns: the column of the time, or several: of which parts such as `year` and `month` are added up, a column
+            that counts within the day is added to its date, and others are joined. None: rows count from 0 in each
+            series.
         names: of each row's series.
         time_format: how they are written; found if "".
         timezone: IANA name; "" for UTC.
         path: their file, for messages.
+        clock: of a training. Default: found.
+        empty: bool (rows,), where a row holds no value; it may have a time that the clock never showed. Default: none.
 
     Raises:
         SeriesDataError: a time is missing or unreadable, can be read in two ways, or only some have an offset.
         ConfigurationError: there is no such zone.
     """
-    written = _joined(columns)
+    if timezone:
+        _checked_zone(timezone)
+    kept = np.ones(len(names), bool)
+    if not columns.shape[1]:
+        what = "no column of times: the rows of each series are steps in their order"
+        return Times(names.groupby(names).cumcount().to_numpy(np.int64), COUNTED, kept, [Repair("", "", what, 1)])
+    written, added, repairs = _joined(columns, path)
     if (missing := written.isna()).any():
-        _refuse(written, missing, path, "the time is missing")
-    repairs: list[Repair] = []
-    if pd.api.types.is_datetime64_any_dtype(written):
-        moments = written
-    elif time_format:
-        moments = _parsed(written.astype(str).str.strip(), time_format, path)
-    elif pd.api.types.is_numeric_dtype(written):
-        moments = _from_numbers(written, path)
+        refuse(written, missing, path, "the time is missing")
+    if _only_counts(written, time_format) if clock is None else clock.zone == COUNTED:
+        what = "whole numbers that are no times: steps in their order"
+        numbers = pd.to_numeric(written).to_numpy(np.float64).astype(np.int64)
+        return Times(numbers, COUNTED, kept, [Repair("", str(written.name), what, len(written))])
+    moments, more = read_times(written, time_format, path)
+    moments = moments + added
+    if moments.dt.tz is not None:
+        zone = timezone or getattr(moments.dt.tz, "key", None) or str(moments.dt.tz)
+        zone = zone if _is_zone(zone) else "UTC"
+        local = moments.dt.tz_convert(zone).dt.tz_localize(None)
     else:
-        moments = _from_text(written.astype(str).str.strip(), path, repairs)
-    zone = timezone if moments.dt.tz is None else getattr(moments.dt.tz, "key", "UTC")
-    if moments.dt.tz is None:
-        moments = _localised(moments, names, timezone, path) if timezone else moments.dt.tz_localize("UTC")
-    moments = moments.dt.tz_convert("UTC").dt.as_unit("ns")
-    fractions = moments.astype(np.int64) % 1_000_000_000 != 0
-    if fractions.any():
-        _refuse(written, fractions, path, "the time has fractions of a second, and steps are whole seconds or more")
-    return moments.dt.as_unit("s").astype(np.int64).to_numpy(), zone, repairs
+        zone, local = timezone, moments
+    if _is_daily(local) if clock is None else clock.calendar == "month" or clock.step_seconds % DAY == 0:
+        zone, moments = "", local
+    elif moments.dt.tz is None:
+        moments, gone = _localised(moments, names, timezone) if timezone else (moments, kept & False)
+        kept = ~gone
+        if (wrong := gone & ~(kept & False if empty is None else empty)).any():
+            refuse(written, wrong, path, f"the clock of {timezone} was set forward and never showed this time")
+        if gone.any():
+            what = f"empty rows at times that the clock of {timezone} never showed, for it was set forward: left out"
+            repairs.append(Repair("", str(written.name), what, int(gone.sum()), f"line {written.index[gone.argmax()]}"))
+    if moments.dt.tz is not None:
+        moments = moments.dt.tz_convert("UTC").dt.tz_localize(None)
+    exact = moments.to_numpy().astype("datetime64[ns]" if str(moments.dtype).endswith("[ns]") else "datetime64[ms]")
+    rounded = (exact + np.timedelta64(500, "ms")).astype("datetime64[s]")
+    odd = (exact != rounded) & kept
+    if odd.any():
+        distances = np.diff(np.unique(exact))
+        if len(distances) and np.median(distances) < np.timedelta64(1, "s"):
+            what = "steps shorter than a second: rows are steps in their order"
+            order = pd.Series(exact).groupby(names.to_numpy()).rank(method="dense").to_numpy(np.int64) - 1
+            return Times(order, COUNTED, kept, [*repairs, *more, Repair("", str(written.name), what, len(order))])
+        first = f"line {written.index[np.argmax(odd)]}"
+        repairs.append(Repair("", str(written.name), "times rounded to whole seconds", int(odd.sum()), first))
+    seconds = np.where(kept, rounded.astype(np.int64), 0)
+    return Times(seconds, zone, kept, repairs + more)
 
 
-def _joined(columns: pd.DataFrame) -> pd.Series:
-    if columns.shape[1] == 1:
-        return columns.iloc[:, 0]
-    plain = columns.rename(columns=_plain)
-    if set(plain.columns) <= PARTS:
-        return pd.to_datetime(plain, errors="coerce")
-    return columns.astype(str).agg(" ".join, axis=1).where(columns.notna().all(axis=1))
-
-
-def _from_numbers(written: pd.Series, path: Path) -> pd.Series:
-    """Days as 20240131, or seconds or milliseconds since 1970."""
-    smallest, largest = written.min(), written.max()
-    if smallest >= 19000101 and largest <= 21001231:
-        return _parsed(written.astype(np.int64).astype(str), "%Y%m%d", path)
-    for unit, scale in (("s", 1), ("ms", 1000)):
-        if 1e8 * scale <= smallest and largest < 1e10 * scale:
-            return pd.to_datetime(written, unit=unit)
-    raise SeriesDataError(
-        f"{path}, column {written.name!r}: numbers from {smallest:g} to {largest:g} are no times; expected text such "
-        "as 2024-01-31 15:00, or seconds or milliseconds since 1970. Write times, or name another column, --data.time. "
-        f"Received: {written.iloc[0]!r}"
-    )
-
-
-def _from_text(written: pd.Series, path: Path, repairs: list[Repair]) -> pd.Series:
-    offsets = written.str.extract(_OFFSET, expand=False)
-    if offsets.notna().any():
-        some = offsets.isna()
-        if some.any():
-            _refuse(written, some, path, "times with and without a zone are mixed, and this one has none")
-        if (kinds := sorted(offsets.unique())) and len(kinds) > 1:
-            what = f"times in the zones {', '.join(kinds)}: converted to UTC"
-            repairs.append(Repair("", str(written.name), what, len(written)))
-        return _parsed(written, "ISO8601", path, utc=True)
-    if re.match(r"\d{4}-\d", written.iloc[0]):
-        return _parsed(written, "ISO8601", path)
-    formats = [date + clock for date, clock in itertools.product(DATES, CLOCKS)]
-    first = written.iloc[:1]
-    possible = [each for each in formats if pd.to_datetime(first, format=each, errors="coerce").notna().all()]
-    if not possible:
-        _refuse(written, written.index == written.index[0], path, "the time cannot be read")
-    read = {each: pd.to_datetime(written, format=each, errors="coerce") for each in possible}
-    fewest = min(moments.isna().sum() for moments in read.values())
-    best = {each: moments for each, moments in read.items() if moments.isna().sum() == fewest}
-    chosen, moments = next(iter(best.items()))
-    if fewest:
-        _refuse(written, moments.isna(), path, f"the time cannot be read as {chosen}")
-    if any(not other.equals(moments) for other in best.values()):
-        raise SeriesDataError(
-            f"{path}, column {written.name!r}: the times can be read in several ways, {' and '.join(best)}; expected "
-            f"one. Say which: --data.time_format {chosen}. Received: {written.iloc[0]!r}"
-        )
-    return moments
-
-
-def _parsed(written: pd.Series, time_format: str, path: Path, utc: bool = False) -> pd.Series:
-    moments = pd.to_datetime(written, format=time_format, errors="coerce", utc=utc)
-    if (wrong := moments.isna()).any():
-        _refuse(written, wrong, path, f"the time cannot be read as {time_format}")
-    return moments
-
-
-def _localised(moments: pd.Series, names: pd.Series, timezone: str, path: Path) -> pd.Series:
-    """Times of a clock that is set twice a year."""
-    try:
-        zone = ZoneInfo(timezone)
-    except (ZoneInfoNotFoundError, ValueError):
+def _checked_zone(timezone: str) -> None:
+    if not _is_zone(timezone):
         raise ConfigurationError(
             f"data.timezone: there is no such zone; expected an IANA name such as Europe/Berlin. Received: {timezone!r}"
-        ) from None
+        )
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        return bool(ZoneInfo(name))
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+
+
+def _is_daily(local: pd.Series) -> bool:
+    """Whether all times are at one time of the day, days or more apart."""
+    times = local.to_numpy().astype("datetime64[s]").astype(np.int64)
+    times = np.unique(times)
+    return len(times) > 1 and len(np.unique(times % DAY)) == 1
+
+
+def _localised(moments: pd.Series, names: pd.Series, timezone: str) -> tuple[pd.Series, np.ndarray]:
+    """Times of a clock that is set twice a year, and where it never showed one."""
     rows = pd.DataFrame({"moment": moments, "name": names})
-    local = moments.dt.tz_localize(zone, ambiguous=~rows.duplicated().to_numpy(), nonexistent="NaT")
-    if (skipped := local.isna()).any():
-        _refuse(moments, skipped, path, f"the clock of {timezone} was set forward and never showed this time")
-    return local
+    local = moments.dt.tz_localize(ZoneInfo(timezone), ambiguous=~rows.duplicated().to_numpy(), nonexistent="NaT")
+    return local, local.isna().to_numpy()
 
 
-def _refuse(written: pd.Series, wrong: pd.Series | np.ndarray, path: Path, problem: str) -> None:
-    row = int(np.argmax(np.asarray(wrong)))
-    raise SeriesDataError(
-        f"{path}, line {written.index[row]}, column {str(written.name)!r}: {problem}; expected all as one "
-        "of 2024-01-31 15:00, 31.01.2024 15:00:00, 2024-01-31T15:00:00+02:00, … Correct the row, or say how times are "
-        f"written, --data.time_format. Received: {written.iloc[row]!r}, and {int(np.sum(wrong)) - 1} more rows like it"
+def _joined(columns: pd.DataFrame, path: Path) -> tuple[pd.Series, pd.Series, list[Repair]]:
+    """One column of several, what to add to it, and what was decided."""
+    nothing = pd.Series(pd.Timedelta(0), columns.index)
+    if columns.shape[1] == 1:
+        return columns.iloc[:, 0], nothing, []
+    kinds = [part_of_time(str(name)) for name in columns.columns]
+    if "year" in kinds and None not in kinds:
+        parts = columns.set_axis(kinds, axis=1)
+        if parts["year"].astype(str).str.fullmatch(r"\s*\d{4}(\.0+)?\s*").all():
+            return *_added(parts), []
+    first, second = columns.iloc[:, 0], columns.iloc[:, 1]
+    if columns.shape[1] == 2 and is_numeric(second) and not CLOCK.fullmatch(first_text(second)):
+        added, repairs = _added_slots(first, pd.to_numeric(second), path)
+        return first, added, repairs
+    return columns.astype(str).agg(" ".join, axis=1).where(columns.notna().all(axis=1)), nothing, []
+
+
+def _added(parts: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """The date that year, quarter, month, week and day give, and the time within it."""
+    filled = parts.notna().all(axis=1)
+    named_months = "month" in parts and not is_numeric(parts["month"])
+    numbers = parts.drop(columns="month") if named_months else parts
+    numbers = numbers.apply(pd.to_numeric, errors="coerce").fillna(1).astype(np.int64)
+    text = numbers["year"].astype(str)
+    if "week" in parts:
+        written = text + "-W" + numbers["week"].astype(str).str.zfill(2)
+    elif "yearday" in parts:
+        written = pd.to_datetime(text + numbers["yearday"].astype(str).str.zfill(3), format="%Y%j", errors="coerce")
+    else:
+        month = numbers["quarter"] * 3 - 2 if "quarter" in parts else pd.Series(1, parts.index)
+        if "month" in parts:
+            named = text + " " + parts["month"].astype(str)
+            month = read_times(named, "", Path("")).moments.dt.month if named_months else numbers["month"]
+        day = numbers["day"] if "day" in parts else pd.Series(1, parts.index)
+        written = text + "-" + month.astype(str).str.zfill(2) + "-" + day.astype(str).str.zfill(2)
+    added = sum(
+        (pd.to_timedelta(numbers[name], unit=name) for name in ("hour", "minute", "second") if name in parts),
+        pd.Series(pd.Timedelta(0), parts.index),
     )
+    return written.where(filled).rename(" ".join(parts.columns)), added
 
 
-def _first(column: pd.Series) -> str:
-    """The first value as text, "" for numbers."""
-    values = column.dropna()
-    return "" if values.empty or pd.api.types.is_numeric_dtype(column) else str(values.iloc[0]).strip()
+def _added_slots(dates: pd.Series, slots: pd.Series, path: Path) -> tuple[pd.Series, list[Repair]]:
+    """The time within the day that a column counts: hours from 0 or from 1, or other equal parts of the day."""
+    if slots.isna().any() or (slots % 1 != 0).any():
+        refuse(slots, slots.isna() | (slots % 1 != 0), path, "this counts no hours or other parts of a day")
+    low, high = int(slots.min()), int(slots.max())
+    if low >= 100 or (high >= 100 and high in (2300, 2345, 2350, 2355, 2400)):  # 1530 is half past three
+        return pd.to_timedelta(slots // 100 * 60 + slots % 100, unit="min"), []
+    from_one = low >= 1
+    many = next((each for each in SLOTS if high <= each - (not from_one)), None)
+    if low == 0 and high == 24:
+        return pd.to_timedelta(slots, unit="h"), []
+    if many is None:
+        refuse(slots, slots == high, path, "this counts no hours or other parts of a day")
+        raise AssertionError
+    minutes = DAY // 60 // many
+    repairs = []
+    if from_one:
+        what = f"parts of the day counted from 1: the first begins at 00:00, each has {minutes} minutes"
+        repairs.append(Repair("", str(slots.name), what, len(slots)))
+    return pd.to_timedelta((slots - from_one) * minutes, unit="min"), repairs
 
 
-def _plain(name: object) -> str:
-    return re.sub(r"[\s_]+", " ", str(name)).strip().lower()
+def _only_counts(written: pd.Series, time_format: str) -> bool:
+    """Whether a column holds numbers that rise evenly and are no times."""
+    if time_format or pd.api.types.is_datetime64_any_dtype(written) or isinstance(written.dtype, pd.PeriodDtype):
+        return False
+    numbers = pd.to_numeric(written, errors="coerce").astype(np.float64)
+    if numbers.isna().any() or (numbers % 1 != 0).any():
+        return False
+    values = numbers.to_numpy()
+    return number_reader(values, str(written.name).lower() != "index") is None and rises(values)

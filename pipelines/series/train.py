@@ -7,14 +7,17 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
-from pipelines.preparation import Prepared, prepared
+from pipelines.configuration import ConfigurationError
+from pipelines.preparation import Prepared, prepared, removed_if_refused
 from pipelines.runs import Run
 from pipelines.series import data
-from pipelines.series.calendar import step_text
 from pipelines.series.calibration import fit_widening
+from pipelines.series.clocks import clock_text
 from pipelines.series.config import SeriesConfiguration
 from pipelines.series.model import Forecaster
 from pipelines.series.regular import SeriesDataError, summary
+from pipelines.series.rules import settle
+from pipelines.series.sources import Source
 from pipelines.series.trained import (
     Description,
     Forecasted,
@@ -33,31 +36,43 @@ CYCLE = 24 * 7  # steps, with which the distance of those origins has no divisor
 
 def train(run: Run, configuration: SeriesConfiguration) -> None:
     """Trains the forecaster of a run, or resumes where it stopped, and writes everything into the run's folder."""
-    sets, forecaster = prepared(run, configuration, prepare)
+    with removed_if_refused(run):
+        configuration, source = settle(configuration)
+        run.write_text("configuration.json", configuration.to_json())
+    sets, forecaster = prepared(run, configuration, partial(prepare, source=source))
+    # A season may be longer than a window: then what came before the window tells it.
+    before = forecaster.preprocessing.remembered if configuration.network.center else 0
+    window = configuration.data.window + before
 
     def training_batches(epoch: int) -> tf.data.Dataset:
-        return data.training_batches(sets, configuration.data, configuration.seed, epoch)
+        return data.training_batches(sets, configuration.data, configuration.seed, epoch, before)
 
     fit(
         run,
         forecaster,
         partial(batch_loss, forecaster, configuration.data.warm_up),
         training_batches,
-        partial(validate, forecaster, sets, configuration.data.window),
+        partial(validate, forecaster, sets, window),
         configuration.training,
         minimise="crps",
         steps_per_epoch=configuration.steps_per_epoch,
         seed=configuration.seed,
     )
     if configuration.network.calibrate:
-        calibrate(forecaster, sets, configuration.data.window)
+        calibrate(forecaster, sets, window)
     save_calibration(run, forecaster)
     run.finish()
 
 
 def batch_loss(forecaster: Forecaster, warm_up: int, batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
     """Returns the mean loss of all observed targets of all steps after the warm-up, averaged over the members."""
-    prediction = forecaster(batch["values"], batch["observed"], batch["times"], batch["series"], training=training)
+    state = None
+    if "recent" in batch:
+        state = forecaster.initial_state(batch["series"])
+        mean, deviation = state["mean"][:, tf.newaxis], state["deviation"][:, tf.newaxis]
+        state["recent"] = (batch["recent"] - mean) / deviation
+    inputs = batch["values"], batch["observed"], batch["times"], batch["series"]
+    prediction = forecaster(*inputs, state=state, training=training)
     truth, known = forecaster.truth(
         batch["values"], batch["observed"], forecaster.steps
     )  # (batch, time, steps, targets)
@@ -125,9 +140,19 @@ def not_learned(forecaster: Forecaster, sets: data.Sets, window: int, maximum: i
                 yield forecasted._replace(truth=truth)
 
 
-def prepare(configuration: SeriesConfiguration) -> Prepared[data.Sets, Forecaster]:
-    """Returns the checked series and an untrained forecaster, its scales fitted on what it learns from."""
-    sets = learned_sets(configuration, data.load(configuration.data))
+def prepare(configuration: SeriesConfiguration, source: Source | None = None) -> Prepared[data.Sets, Forecaster]:
+    """Returns the checked series and an untrained forecaster, its scales fitted on what it learns from.
+
+    Args:
+        configuration: with no setting left open.
+        source: the series, if they have been opened.
+    """
+    if configuration.data.warm_up >= configuration.data.window:
+        raise ConfigurationError(
+            "data.warm_up leaves no step of a window to learn from. Lower it below --data.window, or raise the window. "
+            f"Received: --data.warm_up {configuration.data.warm_up}, --data.window {configuration.data.window}"
+        )
+    sets = learned_sets(configuration, data.load(configuration.data, source=source))
     horizon = configuration.data.horizon
     if not configuration.network.fold_days and not any(
         len(data.origins(sets, number, "validation", horizon)) for number in range(len(sets.series))
@@ -142,6 +167,11 @@ def prepare(configuration: SeriesConfiguration) -> Prepared[data.Sets, Forecaste
     forecaster = build(configuration, **description)
     learned = list(zip(sets.series, sets.train_end, strict=True))
     forecaster.fit_scales([(each.values[:end], each.observed[:end]) for each, end in learned])
+    if configuration.network.has_bounds:
+        limits = zip(sets.columns.targets, forecaster.floor.numpy(), forecaster.ceiling.numpy(), strict=True)
+        for target, floor, ceiling in limits:
+            if np.isfinite(floor) or np.isfinite(ceiling):
+                print(f"Forecasts of {target} stay from {floor:g} to {ceiling:g}; --network.no_bounded lets them go.")
     last = [each.times[end - 1] for each, end in learned]
     forecaster.learned_until.assign([*last, np.iinfo(np.int64).min])  # of unknown series, nothing
     repairs = [repair._asdict() for repair in sets.repairs]
@@ -162,7 +192,7 @@ def _listed(description: Description) -> str:
     names, columns = description.names, description.columns
     shown = ", ".join(names[:NAMED]) + (" …" if len(names) > NAMED else "")
     parts = [f"{kind} {', '.join(each)}" for kind, each in columns._asdict().items() if each]
-    return f"{len(names)} series ({shown}) of {'; '.join(parts)}; a step is {step_text(description.step_seconds)}"
+    return f"{len(names)} series ({shown}) of {'; '.join(parts)}; a step is {clock_text(description.clock)}"
 
 
 def _stride(forecaster: Forecaster, sets: data.Sets, split: data.Split, maximum: int) -> int:

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from pipelines.preparation import description_of, trained_model
 from pipelines.runs import Run
-from pipelines.series.calendar import Clock
+from pipelines.series.calendar import Calendar, Clock
 from pipelines.series.config import SeriesConfiguration
 from pipelines.series.data import Sets, Split, origins, with_validation
 from pipelines.series.forecasting import read_on
@@ -22,27 +22,28 @@ STEPS_AT_ONCE = 1024
 
 
 class Description(NamedTuple):
-    """What a forecaster was trained on: the `names` of the series, their `columns`, and the time between two steps."""
+    """What a forecaster was trained on: the `names` of the series, their `columns`, and their clock."""
 
     names: tuple[str, ...]
     columns: Columns
-    step_seconds: int
+    clock: Clock
 
     @classmethod
     def of(cls, sets: Sets) -> "Description":
         """Describes what is learned from."""
-        return cls(tuple(each.name for each in sets.series), sets.columns, sets.step_seconds)
+        return cls(tuple(each.name for each in sets.series), sets.columns, sets.clock)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the arguments of `build`, as JSON has them."""
-        return self._asdict() | {"columns": self.columns._asdict()}
+        return {"names": self.names, "columns": self.columns._asdict(), **self.clock._asdict()}
 
     @classmethod
     def of_run(cls, run: Run) -> "Description":
         """Reads what a run's forecaster was built from."""
         values = description_of(run, OLD_DESCRIPTION)
         columns = Columns(**{name: tuple(each) for name, each in values["columns"].items()})
-        return cls(tuple(values["names"]), columns, values["step_seconds"])
+        clock = _clock_of(run.read_configuration(SeriesConfiguration), **values)
+        return cls(tuple(values["names"]), columns, clock)
 
 
 def learned_sets(configuration: SeriesConfiguration, sets: Sets) -> Sets:
@@ -153,7 +154,11 @@ def read_parts(
 
 
 def build(
-    configuration: SeriesConfiguration, names: Sequence[str], columns: Mapping[str, Sequence[str]], step_seconds: int
+    configuration: SeriesConfiguration,
+    names: Sequence[str],
+    columns: Mapping[str, Sequence[str]],
+    step_seconds: int,
+    **clock: Any,
 ) -> Forecaster:
     """Returns an untrained forecaster, its weights made; arguments as `Description.to_json` returns them."""
     horizon = configuration.data.horizon
@@ -162,13 +167,28 @@ def build(
         Columns(**{kind: tuple(each) for kind, each in columns.items()}),
         tuple(names),
         horizon,
-        Clock(step_seconds, configuration.data.calendar),
+        _clock_of(configuration, step_seconds, **clock),
         cumulative=configuration.data.log_returns,
         seed=configuration.seed,
     )
     shape = (1, 1 + horizon, len(forecaster.columns.all))
     forecaster(tf.zeros(shape), tf.ones(shape, tf.bool), tf.zeros(shape[:2], tf.int64), tf.zeros((1,), tf.int32))
     return forecaster
+
+
+def _clock_of(
+    configuration: SeriesConfiguration,
+    step_seconds: int,
+    calendar: Calendar | None = None,
+    zone: str = "",
+    slots: Sequence[int] = (),
+    **_: Any,
+) -> Clock:
+    """The clock of a description; before 0.2 it held the step alone, and days were those of UTC."""
+    if calendar is None:
+        assert configuration.data.calendar != "auto"  # which 0.1 did not have
+        calendar = configuration.data.calendar
+    return Clock(step_seconds, calendar, zone, tuple(slots))
 
 
 def save_calibration(run: Run, forecaster: Forecaster) -> None:

@@ -1,17 +1,22 @@
-"""The user's table: CSV or Parquet, a row for each time, in the layouts that people have, ETT and Jena among them."""
+"""The user's table: its layout is found, and each of its columns gets its use."""
 
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from pydantic import Field
 
 from pipelines.configuration import Configuration, ConfigurationError
+from pipelines.series.calendar import Clock
+from pipelines.series.numbers import Numbers, numbers_of, uses_comma
 from pipelines.series.regular import Columns, Repair, SeriesDataError, Table
-from pipelines.series.table_files import UserTable, read_table
-from pipelines.series.times import find_time_columns, parse_times
+from pipelines.series.table_files import FORMATS, UserTable, read_table
+from pipelines.series.time_columns import find_time_columns
+from pipelines.series.times import parse_times
+from pipelines.series.wide import VALUE, lengthened
 
 MAXIMUM_UNNAMED_TARGETS = 8
 """Columns that are forecast where none is named; of more, somebody must choose."""
@@ -20,28 +25,34 @@ MAXIMUM_UNNAMED_TARGETS = 8
 class TableConfiguration(Configuration):
     """Which table to read, and what its columns are."""
 
-    path: str = Field("", description="your table: .csv, .csv.gz or .parquet")
+    path: str = Field("", description=f"your table: {FORMATS}, or one of them packed, such as .csv.gz")
+    sheet: str = Field("", description="sheet of an Excel file; the first")
     time: tuple[str, ...] = Field((), description="column of the times, or several that give it together; found")
     time_format: str = Field("", description="how the times are written, such as %d/%m/%Y; found")
     timezone: str = Field("", description="zone of times without one, if its clock is ever set, such as Europe/Berlin")
     series: str = Field("", description="column that names the series of each row, if there are several")
+    column_series: bool = Field(False, description="each column of numbers is a series of its own")
     targets: tuple[str, ...] = Field((), description="columns to forecast; all, if they are few")
     known: tuple[str, ...] = Field((), description="columns known in the future too, such as holidays")
     past: tuple[str, ...] = Field((), description="columns known up to now; all other columns of numbers")
     unused: tuple[str, ...] = Field((), description="columns to leave out")
     missing_markers: tuple[float, ...] = Field((-9999.0,), description="numbers that say that a value is missing")
+    duplicates: Literal["auto", "mean", "sum", "first", "last"] = Field(
+        "auto", description="several rows of one time become one; auto: their mean if they are few, else an error"
+    )
 
 
 def read_tables(
-    configuration: TableConfiguration, table: UserTable | None = None
+    configuration: TableConfiguration, table: UserTable | None = None, clock: Clock | None = None
 ) -> tuple[list[Table], tuple[str, ...], list[Repair]]:
     """Returns the rows of each series, the names of all columns of numbers, and what was repaired.
 
-    Delimiter, decimal sign and time column are found.
+    Delimiter, decimal sign, layout and time column are found.
 
     Args:
         configuration: what the columns are.
         table: what to read. Default: the file that the configuration names.
+        clock: of a training. Default: found.
 
     Raises:
         ConfigurationError: there is no table, or a column that is not there.
@@ -49,30 +60,79 @@ def read_tables(
     """
     if table is None and not configuration.path:
         raise ConfigurationError(
-            "data.path: a table of your own is wanted, but not where it is. Give a CSV or Parquet file with a column "
-            'of times: ARGS="--data.path measurements.csv --data.targets load". Received: no path'
+            "data.path: a table of your own is wanted, but not where it is. Give a file, such as CSV or Excel, with a "
+            'column of times: ARGS="--data.path measurements.csv --data.targets load". Received: no path'
         )
-    frame, path = read_table(configuration.path if table is None else table, configuration.time)
-    frame, repairs = _without_empty_rows(frame, path.name)
-    named = configuration.targets + configuration.known + configuration.past
-    series_column = (configuration.series,) * bool(configuration.series)
-    _refuse_unknown(configuration.time + series_column + named + configuration.unused, tuple(frame.columns), str(path))
-    time = configuration.time or find_time_columns(frame, named + series_column, path)
-    names = _series_names(frame, configuration.series, path)
-    times, zone, of_times = parse_times(
-        frame[list(time)], names, configuration.time_format, configuration.timezone, path
+    frame, path, repairs = read_table(
+        configuration.path if table is None else table, configuration.time, configuration.sheet
     )
+    frame, left_out = _without_empty_rows(frame, path.name)
+    named = configuration.targets + configuration.known + configuration.past
+    frame, series, given, widened = lengthened(frame, configuration.series, configuration.time, named)
+    if widened and named == ():
+        named = (VALUE,)
+    repairs += left_out + widened
+    series_column = (series,) * bool(series)
+    asked = configuration.time * (not widened) + series_column + named + configuration.unused
+    _refuse_unknown(asked, tuple(frame.columns), str(path))
+    time = given or find_time_columns(frame, named + series_column, path)
+    names = _series_names(frame, series, path)
+    empty = frame.drop(columns=[*time, *series_column]).isna().all(axis=1).to_numpy()
+    times = parse_times(frame[list(time)], names, configuration.time_format, configuration.timezone, path, clock, empty)
+    frame, names, seconds = frame[times.kept], names[times.kept], times.seconds[times.kept]
     left = [column for column in frame.columns if column not in time + series_column + configuration.unused]
     if configuration.past:
         left = [column for column in left if column in named]
     numbers, of_numbers = _numbers(frame[left], named, configuration.missing_markers, path)
-    values = np.array([*numbers.values()]).reshape(len(numbers), len(frame)).T  # (rows, columns)
-    lines = frame.index.to_numpy()
-    tables = [
-        Table(str(name), times[rows], values[rows], lines[rows], str(path), zone)
-        for name, rows in sorted(frame.groupby(names).indices.items())
+    values = np.stack(list(numbers.values()), axis=1) if numbers else np.zeros((len(frame), 0))
+    lines = frame.index.to_numpy(np.int64)
+    rows = names.groupby(names, sort=False).indices.items()
+    if not series and time and configuration.duplicates == "auto":
+        _refuse_several_series(frame, seconds, [name for name in left if name not in named], path)
+    tables = [Table(str(name), seconds[at], values[at], lines[at], str(path), times.zone) for name, at in rows]
+    columns = tuple(numbers)
+    if configuration.column_series:
+        tables, columns = _columns_as_series(tables, columns, configuration)
+    return sorted(tables, key=lambda each: each.name), columns, repairs + times.repairs + of_numbers
+
+
+def _refuse_several_series(frame: pd.DataFrame, seconds: np.ndarray, columns: Sequence[str], path: Path) -> None:
+    """Names the column that tells rows of the same time apart, if most times have several rows."""
+    if pd.Series(seconds).duplicated().mean() < 0.4:
+        return
+    for name in columns:
+        if (
+            1 < frame[name].nunique() < len(frame)
+            and not pd.DataFrame({"time": seconds, "name": frame[name].to_numpy()}).duplicated().any()
+        ):
+            shown = ", ".join(map(str, frame[name].unique()[:4]))
+            raise SeriesDataError(
+                f"{path} has several rows at most times, which the column {name!r} tells apart; expected one row a "
+                f"time in each series. If they are series, name it: --data.series {name!r}. Received: {shown}"
+            )
+
+
+def _columns_as_series(
+    tables: list[Table], columns: tuple[str, ...], configuration: TableConfiguration
+) -> tuple[list[Table], tuple[str, ...]]:
+    """A series for each column of numbers that is known up to now; all of them have the known ones."""
+    if configuration.past:
+        raise ConfigurationError(
+            "data.column_series: each column is a series, so none is a past covariate of another. Leave --data.past "
+            f"out, or say --data.neighbours. Received: {', '.join(configuration.past)}"
+        )
+    known = [columns.index(name) for name in configuration.known]
+    wanted = [name for name in columns if name not in configuration.known + configuration.unused]
+    wanted = [name for name in wanted if name in configuration.targets] if configuration.targets else wanted
+    several = len(tables) > 1
+    found = [
+        table._replace(
+            name=f"{table.name} {name}" if several else name, values=table.values[:, [columns.index(name), *known]]
+        )
+        for table in tables
+        for name in wanted
     ]
-    return tables, tuple(numbers), repairs + of_times + of_numbers
+    return found, (VALUE, *configuration.known)
 
 
 def choose_columns(
@@ -114,15 +174,18 @@ def _without_empty_rows(frame: pd.DataFrame, file: str) -> tuple[pd.DataFrame, l
 
 
 def _series_names(frame: pd.DataFrame, column: str, path: Path) -> pd.Series:
-    """Of each row the name of its series, which is the file's if no column says it."""
+    """Of each row the name of its series, which is the file's if no column says it; whole numbers stay whole."""
     if not column:
         return pd.Series(path.name.split(".")[0], frame.index)
-    if (missing := frame[column].isna()).any():
+    values = frame[column]
+    if (missing := values.isna()).any():
         raise SeriesDataError(
             f"{path}, line {frame.index[np.argmax(missing)]}: the row belongs to no series; expected a name in the "
             f"column {column!r}. Name it, or remove the row. Received: nothing"
         )
-    return frame[column].astype(str)
+    if pd.api.types.is_float_dtype(values) and (values % 1 == 0).all():  # numbers became floats beside an empty cell
+        values = values.astype(np.int64)
+    return values.astype(str).str.strip()
 
 
 def _numbers(
@@ -131,44 +194,44 @@ def _numbers(
     """The columns of numbers, NaN where one is missing, and what became of the others."""
     numbers: dict[str, np.ndarray] = {}
     repairs = []
+    comma = uses_comma(frame)
     for name in map(str, frame.columns):
         column = frame[name]
-        if name not in named and name.startswith("Unnamed:") and _counts(column):
+        if pd.api.types.is_datetime64_any_dtype(column) and name not in named:
+            repairs.append(Repair("", name, "column of times: left out", 1))
+            continue
+        found = numbers_of(column, comma)
+        if name not in named and name.startswith("Unnamed:") and _counts(found.values):
             repairs.append(Repair("", name, "column that counts the rows: left out", 1))
-        elif (values := _as_numbers(column, name in named, path)) is None:
+        elif _is_text(column, found, name in named, path):
             repairs.append(Repair("", name, "column of text: left out", 1))
         else:
-            marked = np.isin(values, markers)
+            repairs += [Repair("", name, note, int(column.notna().sum())) for note in found.notes]
+            marked = np.isin(found.values, markers)
             if marked.any():
                 what = f"{', '.join(f'{marker:g}' for marker in markers)}: taken as missing"
                 first = f"line {frame.index[np.argmax(marked)]}"
                 repairs.append(Repair("", name, what, int(marked.sum()), first))
-            numbers[name] = np.where(marked, np.nan, values)
+            numbers[name] = np.where(marked, np.nan, found.values)
     return numbers, repairs
 
 
-def _counts(column: pd.Series) -> bool:
+def _counts(values: np.ndarray) -> bool:
     """Whether it is an index that somebody's program wrote along, which has no name."""
-    return pd.api.types.is_numeric_dtype(column) and bool((column.diff()[1:] == 1).all())
+    return bool((np.diff(values) == 1).all())
 
 
-def _as_numbers(column: pd.Series, wanted: bool, path: Path) -> np.ndarray | None:
-    """The values as float64, or None for text; a few that are no numbers among many are refused."""
-    if pd.api.types.is_datetime64_any_dtype(column) and not wanted:
-        return None
-    if pd.api.types.is_numeric_dtype(column):  # and bool
-        return column.astype(np.float64).to_numpy(na_value=np.nan)
-    numbers = pd.to_numeric(column, errors="coerce")
-    wrong = (numbers.isna() & column.notna()).to_numpy()
-    if not wrong.any():
-        return numbers.to_numpy(np.float64, na_value=np.nan)
-    if not wanted and wrong.sum() > column.notna().sum() / 2:
-        return None
-    row = int(np.argmax(wrong))
+def _is_text(column: pd.Series, found: Numbers, wanted: bool, path: Path) -> bool:
+    """Whether a column holds text; a few cells that are no numbers among many are refused."""
+    if not found.wrong.any():
+        return False
+    if not wanted and found.wrong.sum() > column.notna().sum() / 2:
+        return True
+    row = int(np.argmax(found.wrong))
     raise SeriesDataError(
         f"{path}, line {column.index[row]}, column {column.name!r}: expected a number, or nothing where it "
-        f"is missing, and no separators of thousands; {int(wrong.sum())} values are none. Correct them, or leave the "
-        f"column out, --data.unused {str(column.name)!r}. Received: {column.iloc[row]!r}"
+        f"is missing; {int(found.wrong.sum())} values are none. Correct them, or leave the column out, --data.unused "
+        f"{str(column.name)!r}. Received: {str(column.iloc[row])!r}"
     )
 
 

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -153,9 +154,9 @@ def test_days_that_can_be_read_in_two_ways_are_read_as_it_is_said(
     later: pd.DataFrame, refused: Callable[..., str]
 ) -> None:
     written = later["time"].dt.strftime("%d/%m/%Y %H:%M")
-    later.assign(time=written)[later["time"] < "2024-01-12"].to_csv("written.csv", index=False)
+    later.assign(time=written)[later["time"].dt.date == date(2024, 1, 2)].to_csv("written.csv", index=False)
     message = refused(forecast, ["written.csv"])
-    assert "--data.time_format %d/%m/%Y %H:%M" in message
+    assert "--data.time_format '%d/%m/%Y %H:%M'" in message
     later.assign(time=written).to_csv("written.csv", index=False)
     commands.answer("forecast", ["written.csv", "--data.time_format", "%d/%m/%Y %H:%M"])
     assert pd.read_csv("forecast.csv")["time"][0] == "2024-01-13 08:00:00"

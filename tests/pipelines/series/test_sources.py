@@ -22,7 +22,7 @@ def test_columns_are_in_the_order_of_their_uses(
     frame = make_frame(50)
     source = open_source(configure(write_table(tmp_path / "loads.csv", frame)))
     assert source.columns == Columns(("load",), ("heat",), ("holiday",))
-    assert (source.step_seconds, source.repairs) == (3600, [])
+    assert (source.clock.step_seconds, source.repairs) == (3600, [])
     for series in source.series:
         rows = frame[frame["name"] == series.name]
         np.testing.assert_allclose(series.values, rows[["load", "heat", "holiday"]], rtol=1e-6)
@@ -91,7 +91,7 @@ def test_embedded_weather() -> None:
     source = open_source(DataConfiguration())
     assert [series.name for series in source.series] == ["EWR", "JFK", "LGA"]
     assert source.columns.targets == ("temperature",)
-    assert source.step_seconds == 3600
+    assert source.clock.step_seconds == 3600
     assert {len(series.times) for series in source.series} == {8730}
     added = [repair.number for repair in source.repairs if repair.what.startswith("steps without a row")]
     assert added == [8730 - 8703, 8730 - 8706, 8730 - 8706]
@@ -101,5 +101,5 @@ def test_embedded_weather() -> None:
 def test_embedded_stocks() -> None:
     source = open_source(DataConfiguration(source="daily_stocks", calendar="business", log_returns=True))
     assert source.columns.targets == ("adjusted_close_log_return",)
-    assert source.step_seconds == 86400
+    assert source.clock.step_seconds == 86400
     assert [len(series.times) for series in source.series] == [3270, 196, 2148, 3270, 3270]

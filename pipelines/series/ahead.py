@@ -1,0 +1,170 @@
+"""What comes after opened series: asked of a model in batches, and as a data frame."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from pipelines import commands
+from pipelines.counting import counted
+from pipelines.series import data
+from pipelines.series.prices import RETURNS
+from pipelines.series.regular import Series, SeriesDataError, time_text
+from pipelines.series.sources import Source
+from pipelines.series.streaming import lengths_of
+from pipelines.series.trained import Description
+from pipelines.served import Served
+
+STEPS_IN_BATCH = 16_384  # of all series of a batch, padded to the longest
+
+
+class Forecast(NamedTuple):
+    """What comes after a series.
+
+    Attributes:
+        series: its history.
+        times: int64 (horizon,), seconds since 1970 UTC.
+        quantiles: (horizon, targets, levels), in the data's own units.
+        mean: (horizon, targets).
+        zone: of its times as they were written, see `time_text`.
+    """
+
+    series: Series
+    times: np.ndarray
+    quantiles: np.ndarray
+    mean: np.ndarray
+    zone: str = ""
+
+
+class Ahead:
+    """Asks a model what comes after series.
+
+    Args:
+        model: its signatures.
+        description: of its training.
+        horizon: steps ahead.
+        levels: of the quantiles.
+    """
+
+    def __init__(self, model: Served, description: Description, horizon: int, levels: tuple[float, ...]) -> None:
+        self._model, self.description, self.horizon, self.levels = model, description, horizon, levels
+        self.targets = tuple(name.removesuffix(RETURNS) for name in description.columns.targets)
+
+    def forecasts(self, sources: Sequence[Source]) -> list[list[Forecast]]:
+        """Returns what comes after each series of opened tables; series of similar lengths are forecast together."""
+        columns, zones = self.description.columns, []
+        histories, futures = [], []
+        for source in sources:
+            for series in source.series:
+                history, future = data.divide(series, columns, self.horizon)
+                self._report(series, history)
+                histories.append(history)
+                futures.append(future)
+                zones.append(source.clock.zone)
+        found: dict[int, Forecast] = {}
+        for batch in batches([len(history.times) for history in histories]):
+            answers = self._ask([histories[place] for place in batch], [futures[place] for place in batch])
+            found |= {place: each._replace(zone=zones[place]) for place, each in zip(batch, answers, strict=True)}
+        in_order = iter([found[place] for place in range(len(found))])
+        return [[next(in_order) for _ in source.series] for source in sources]
+
+    def to_frame(self, forecasts: Sequence[Forecast]) -> pd.DataFrame:
+        """Returns a row for each series, target and step ahead: its time, mean and quantiles."""
+        rows = [
+            {
+                "series": each.series.name,
+                "target": target,
+                "time": time_text(time, each.zone),
+                "mean": each.mean[step, number],
+            }
+            | {f"quantile_{level:g}": each.quantiles[step, number, index] for index, level in enumerate(self.levels)}
+            for each in forecasts
+            for number, target in enumerate(self.targets)
+            for step, time in enumerate(each.times)
+        ]
+        return pd.DataFrame(rows)
+
+    def in_units(self, history: Series, times: np.ndarray, quantiles: np.ndarray, mean: np.ndarray) -> Forecast:
+        """Returns a forecast in the units of the table: of log returns since the last price, the prices."""
+        if history.levels is not None:
+            last = _last_prices(history, self.targets)
+            quantiles, mean = last[:, np.newaxis] * np.exp(quantiles), last * np.exp(mean)
+        return Forecast(history, times, quantiles, mean)
+
+    def _ask(self, histories: Sequence[Series], futures: Sequence[np.ndarray]) -> list[Forecast]:
+        """Forecasts series in one batch; shorter histories begin with rows of NaN, which exports have always taken."""
+        time = max(len(history.times) for history in histories)
+        values = np.full((len(histories), time, len(self.description.columns.all)), np.nan, np.float32)
+        times = np.zeros((len(histories), time), np.int64)
+        for row, history in enumerate(histories):
+            start = time - len(history.times)
+            values[row, start:] = np.where(history.observed, history.values, np.nan)
+            times[row, start:] = history.times
+        future = {"future": np.stack(futures)} if self.description.columns.known else {}
+        names = [history.name for history in histories]
+        lengths = lengths_of(self._model, "serving_default", [time] * len(histories))
+        answer = self._model("serving_default", history=values, times=times, series=names, **lengths, **future)
+        shape = (len(histories), self.horizon, len(self.targets))
+        quantiles, mean = answer["quantiles"].reshape(*shape, len(self.levels)), answer["mean"].reshape(shape)
+        return [
+            self.in_units(history, answer["times"][row], quantiles[row], mean[row])
+            for row, history in enumerate(histories)
+        ]
+
+    def _report(self, series: Series, history: Series) -> None:
+        """Reports what a user may not expect of a forecast; refuses a series of which nothing is known."""
+        targets, names = ", ".join(self.description.columns.targets), self.description.names
+        if not len(history.times):
+            raise SeriesDataError(
+                f"The series {series.name!r} has no value, so there is nothing to forecast from; expected some of "
+                f"{targets}. Give the rows that were measured. Received: {len(series.times)} rows without any"
+            )
+        if series.name not in names:
+            commands.report_done(
+                f"The series {series.name!r} was not in the training; it is forecast as their average, on the scale of "
+                f"its own {counted(len(history.times), 'step')}."
+            )
+        targets_seen = np.any(history.observed[:, : len(self.description.columns.targets)], axis=1)
+        without = int(np.argmax(targets_seen[::-1])) if targets_seen.any() else 0
+        if without and self.description.columns.known:
+            commands.report_done(
+                f"{series.name}: the last {counted(without, 'row')} hold no value to forecast from, but one of "
+                f"{', '.join(self.description.columns.past)}: the forecast begins after them. If they are the future, "
+                "leave these columns empty there."
+            )
+        if (after := len(series.times) - len(history.times)) and not self.description.columns.known:
+            last = time_text(history.times[-1])
+            commands.report_done(
+                f"{series.name}: {counted(after, 'row')} without values after {last}: the forecast begins there."
+            )
+
+
+def batches(lengths: Sequence[int]) -> list[list[int]]:
+    """Returns the places of series, those of similar lengths together, each batch of bounded size.
+
+    Example:
+        >>> batches([5, STEPS_IN_BATCH, 4])
+        [[2, 0], [1]]
+    """
+    found: list[list[int]] = []
+    for place in sorted(range(len(lengths)), key=lambda place: lengths[place]):
+        if found and (len(found[-1]) + 1) * lengths[place] <= STEPS_IN_BATCH:
+            found[-1].append(place)
+        else:
+            found.append([place])
+    return found
+
+
+def _last_prices(history: Series, targets: Sequence[str]) -> np.ndarray:
+    """Returns the last price of each target, (targets,)."""
+    assert history.levels is not None
+    known = np.isfinite(history.levels)
+    if not known.any(axis=0).all():
+        lacking = [name for name, each in zip(targets, known.any(axis=0), strict=True) if not each]
+        raise SeriesDataError(
+            f"The series {history.name!r} has no price of {', '.join(lacking)} to forecast from. Expected one at "
+            f"least. Give rows with prices. Received: {len(history.times)} rows without any"
+        )
+    latest = len(known) - 1 - np.argmax(known[::-1], axis=0)
+    return history.levels[latest, np.arange(len(targets))]

@@ -1,0 +1,130 @@
+"""Which clock a table's steps follow: told from its times."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines.series.calendar import COUNTED, DAY, MONDAY, MONTH, Calendar, Clock, local_times, step_text
+from pipelines.series.regular import Repair, Table, commonest_step
+
+FEWEST_WEEKENDS = 3  # that show that nothing happens on them
+RARE = 0.3  # of the commonest time of the week: what is rarer is no slot
+ROUND = (*(1, 2, 5, 10, 15, 20, 30), *(60 * each for each in (1, 2, 5, 10, 15, 20, 30)), *(3600, 7200, 10_800))
+SHORTEST_MONTH, FEWEST_MONTHS = 28 * DAY, 3
+SHARE_WITHOUT_PAUSE = 0.8  # of the times of the day; below it there are pauses
+
+
+def find_clock(tables: Sequence[Table], calendar: str, step_seconds: int | None = None) -> tuple[Clock, list[Repair]]:
+    """Returns the clock of tables, and what was found.
+
+    Months have equal days of the month; business days have no weekends; business hours have pauses at the same times
+    of each day.
+
+    Args:
+        tables: the rows of each series.
+        calendar: of the steps, or "auto".
+        step_seconds: the distance in time, if it is known.
+
+    Example:
+        >>> days = np.arange(100)
+        >>> times = DAY * days[(days + 3) % 7 < 5]
+        >>> table = Table("a", times, np.zeros((len(times), 1)), days, "a.csv")
+        >>> find_clock([table], "auto")[0]
+        Clock(step_seconds=86400, calendar='business', zone='', slots=())
+    """
+    zone = tables[0].zone if tables else ""
+    times = [np.unique(table.times) for table in tables]
+    found: list[Repair] = []
+    chosen: Calendar = "clock"
+    if calendar == "auto":
+        together = np.unique(np.concatenate(times)) if times else np.zeros(0, np.int64)
+        if zone != COUNTED and _is_monthly(times):
+            chosen = "month"
+        elif zone != COUNTED and _has_pauses(times, together, zone):
+            chosen = "business"
+            what = "steps on working days or hours only: pauses are no gaps; --data.calendar clock fills them"
+            found.append(Repair("", "", what, 1))
+    else:
+        chosen = calendar  # type: ignore[assignment]
+    if step_seconds is None:
+        months = [each.astype("datetime64[s]").astype("datetime64[M]").astype(np.int64) for each in times]
+        step_seconds = MONTH * commonest_step(months) if chosen == "month" else _usual_step(times)
+    slots = _slots(times, zone) if chosen == "business" and step_seconds < DAY else ()
+    return Clock(step_seconds, chosen, zone, slots), found
+
+
+def clock_text(clock: Clock) -> str:
+    """Returns in words what a step is.
+
+    Example:
+        >>> clock_text(Clock(3600, "clock", "Europe/Berlin")), clock_text(Clock(DAY, "business"))
+        ('3600 seconds (Europe/Berlin)', '86400 seconds, working days')
+    """
+    if clock.zone == COUNTED:
+        return "a row"
+    text = step_text(clock.step_seconds)
+    if clock.calendar == "business":
+        text += ", working hours" if clock.slots else ", working days"
+    return text + f" ({clock.zone})" * bool(clock.zone)
+
+
+def _usual_step(times: Sequence[np.ndarray]) -> int:
+    """The commonest distance; of readings that come a little early or late, the round one beside their median."""
+    step = commonest_step(times)
+    median = float(np.median(np.concatenate([np.diff(each) for each in times])))
+    for near in ROUND:
+        if step != near and abs(near - median) < 0.02 * median:
+            beside = [np.abs((each + near // 2) % near - near // 2).max() for each in times if len(each)]
+            if max(beside) < near / 4:
+                return near
+    return step
+
+
+def _is_monthly(times: Sequence[np.ndarray]) -> bool:
+    """Whether all times of a series are of one day of the month, or all of its last day."""
+    seen = 0
+    for each in times:
+        days = each.astype("datetime64[s]")
+        months = days.astype("datetime64[M]")
+        of_month = days - months.astype("datetime64[s]")
+        left = (months + 1).astype("datetime64[s]") - days
+        one_day = len(np.unique(of_month)) <= 1 or len(np.unique(left)) <= 1
+        if not one_day or len(np.unique(months)) < len(each):
+            return False
+        seen = max(seen, len(each))
+        if len(each) > 1 and np.diff(each).min() < SHORTEST_MONTH:
+            return False
+    return seen >= FEWEST_MONTHS
+
+
+def _has_pauses(times: Sequence[np.ndarray], together: np.ndarray, zone: str) -> bool:
+    if not any(len(each) > 1 for each in times):
+        return False
+    step = commonest_step(times)
+    if step > DAY or DAY % step:
+        return False
+    local = local_times(tf.constant(together), zone).numpy()
+    weekday = (local - MONDAY) // DAY % 7
+    weeks = len(np.unique((local - MONDAY) // (7 * DAY)))
+    if weeks > FEWEST_WEEKENDS and (weekday >= 5).mean() < 0.01:
+        return True
+    days = len(np.unique(local // DAY))
+    if step == DAY or days < FEWEST_WEEKENDS:
+        return False
+    of_day, counts = np.unique(local % DAY, return_counts=True)
+    usual = of_day[counts > RARE * counts.max()]
+    present = counts.sum() / max(len(usual) * days, 1)
+    return bool(len(usual) <= SHARE_WITHOUT_PAUSE * DAY / step and present > 0.5 and (np.diff(usual) % step == 0).all())
+
+
+def _slots(times: Sequence[np.ndarray], zone: str) -> tuple[int, ...]:
+    """When steps are within a week: the usual times of the day on each of the usual weekdays."""
+    local = local_times(tf.constant(np.concatenate(times)), zone).numpy()
+
+    def usual(values: np.ndarray) -> np.ndarray:
+        found, counts = np.unique(values, return_counts=True)
+        return found[counts > RARE * counts.max()]
+
+    days, of_day = usual((local - MONDAY) // DAY % 7), usual(local % DAY)
+    return tuple(int(day * DAY + second) for day in days for second in of_day)

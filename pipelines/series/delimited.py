@@ -1,0 +1,276 @@
+"""Delimited text as programs write it: the encoding, the delimiter, and which lines hold data are found."""
+
+import codecs
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from pipelines.series.regular import Repair
+
+SAMPLE_LINES = 200  # that the layout is told from
+LONGEST_PREAMBLE = 50  # lines before the names of the columns
+LAST_LINES = 5  # that may be sums and sources of the table
+DELIMITERS = ",;\t|"
+COMMENT = re.compile(r"\s*[\"']?(#|//|%)")
+_NUMBER = re.compile(r"[-+(]?\W{0,2}\d[\d.,' ]*(e[-+]?\d+)?\W{0,3}\)?", re.IGNORECASE)
+_TIME = re.compile(r"\d{1,4}[-/. ]\d{1,2}[-/. ]\d{1,4}.*|\d{1,2}:\d\d.*|\d{4}[-/ ]?[QMWqmw]\d{1,2}.*")
+
+
+class Delimited(NamedTuple):
+    """A table of text.
+
+    Attributes:
+        frame: cells of text, NaN where empty; the index is the line in the file.
+        names: of the columns as they were written, before any is renamed.
+        repairs: what was left out.
+        delimiter: between two cells.
+    """
+
+    frame: pd.DataFrame
+    names: pd.Series
+    repairs: list[Repair]
+    delimiter: str
+
+
+def decoded(content: bytes, file: str) -> tuple[str, list[Repair]]:
+    """Returns a file's text: UTF-8, UTF-16 with its mark, or Windows-1252, which is reported.
+
+    Example:
+        >>> decoded("Wärme".encode("cp1252"), "loads.csv")[0]
+        'Wärme'
+    """
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16"), []
+    try:
+        return content.decode("utf-8-sig"), []
+    except UnicodeDecodeError as error:
+        if b"\0" in content[:1000]:
+            raise ValueError(f"It is no text: {error}") from None
+        what = f"characters of {file} that are not UTF-8: read as Windows-1252"
+        return content.decode("cp1252", "replace"), [Repair("", "", what, sum(byte > 127 for byte in content))]
+
+
+def parse(text: str, file: str) -> Delimited:
+    """Returns the table in a text. Titles, comments, rows of units and empty lines are left out and reported.
+
+    Args:
+        text: of the file.
+        file: its name, for messages.
+
+    Raises:
+        ValueError: there is no table.
+
+    Example:
+        >>> table = parse("# Station 7\\ntime;load\\n;kW\\n2024-01-01;5,0\\n2024-01-02;6,5\\n", "loads.csv")
+        >>> table.frame.to_dict("index")
+        {4: {'time': '2024-01-01', 'load': '5,0'}, 5: {'time': '2024-01-02', 'load': '6,5'}}
+        >>> [repair.what for repair in table.repairs]
+        ['lines of comments in loads.csv: left out', 'lines of units in loads.csv: left out']
+    """
+    lines = text.splitlines()
+    if not any(line.strip() for line in lines):
+        raise ValueError("No columns to parse from file")
+    comments = {number for number, line in enumerate(lines) if COMMENT.match(line) and _is_comment(lines, number)}
+    sample = [line for number, line in enumerate(lines[: LONGEST_PREAMBLE + SAMPLE_LINES]) if number not in comments]
+    delimiter, width = _layout(sample)
+    rows = _rows(lines, comments, delimiter, LONGEST_PREAMBLE + SAMPLE_LINES)
+    first = _first_row(rows, width)
+    titles = [number for number, cells in rows[:first] if any(cells)]
+    names, more = _names(rows[first:])
+    used = rows[first : first + more]
+    units = [number for number, _ in used[1:]]
+    repairs = [
+        Repair("", "", f"lines {what} in {file}: left out", len(numbers), f"line {numbers[0] + 1}")
+        for what, numbers in (("of comments", sorted(comments)), ("of a title", titles), ("of units", units))
+        if numbers
+    ]
+    start = rows[first + more][0] if first + more < len(rows) else len(lines)
+    kept = [line if number not in comments else "" for number, line in enumerate(lines[start:], start)]
+    frame = _frame(kept, delimiter, names, start + 1)
+    frame = frame.loc[[line for line in frame.index if line - 1 not in comments]]
+    frame, repair = _without_footer(frame, file)
+    return Delimited(frame, pd.Series(names), repairs + repair, delimiter)
+
+
+def _is_comment(lines: Sequence[str], number: int) -> bool:
+    """Whether a line that begins as a comment is one; `#,time,load` names a column of numbers of rows."""
+    return not (number == 0 and re.match(r"[\"']?[#%][\"']?[,;\t|]", lines[0].strip()))
+
+
+def _layout(lines: Sequence[str]) -> tuple[str, int]:
+    """Returns the delimiter with which most lines have the same number of cells, and that number."""
+    best = ("", 0, 0.0)
+    for delimiter in [*DELIMITERS, " "]:
+        counts = Counter(len(cells) for cells in _cells(lines, delimiter) if len(cells) > 1)
+        if counts:
+            width, many = max(counts.items(), key=lambda item: (item[1], item[0]))
+            score = many / max(len([line for line in lines if line.strip()]), 1)
+            # A decimal comma divides as regularly as a semicolon; dates and times hold spaces.
+            better = score > best[2] + (0.2 if delimiter == " " else 0.05) or (delimiter in ";\t|" and score >= 0.9)
+            if better and (delimiter != " " or best[2] < 0.5):
+                best = (delimiter, width, score)
+    return (best[0], best[1]) if best[0] else (",", 1)
+
+
+def _cells(lines: Sequence[str], delimiter: str) -> list[list[str]]:
+    if delimiter == " ":
+        return [line.split() for line in lines]
+    found = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+    return [[cell.strip() for cell in cells] for cells in _safely(found)]
+
+
+def _safely(rows: Iterator[list[str]]) -> Iterator[list[str]]:
+    while True:
+        try:
+            yield next(rows)
+        except StopIteration:
+            return
+        except csv.Error:
+            yield []
+
+
+def _rows(lines: Sequence[str], comments: set[int], delimiter: str, maximum: int) -> list[tuple[int, list[str]]]:
+    """Returns the first lines that are not empty as their number and cells."""
+    numbers = [number for number, line in enumerate(lines[:maximum]) if number not in comments and line.strip()]
+    return list(zip(numbers, (_cells([lines[number]], delimiter)[0] for number in numbers), strict=True))
+
+
+def _first_row(rows: Sequence[tuple[int, list[str]]], width: int) -> int:
+    """Returns the place of the names: the first line of the table's width, or the one above it without an index."""
+    wide = [place for place, (_, cells) in enumerate(rows) if len(cells) >= width]
+    first = wide[0] if wide else 0
+    if first and any(map(_is_value, rows[first][1])):
+        number, above = rows[first - 1]
+        if number == rows[first][0] - 1 and len(above) == width - 1 and all(above):
+            return first - 1
+    # A title may have as many cells as the table; an empty line below it tells.
+    for place in wide[1:]:
+        if rows[place][0] - rows[place - 1][0] > 1 and not any(map(_is_value, rows[place][1])):
+            return place
+        if any(map(_is_value, rows[place][1])):
+            break
+    return first
+
+
+def _names(rows: Sequence[tuple[int, list[str]]]) -> tuple[list[str], int]:
+    """Returns the names of the columns, and how many lines stand before the data."""
+    names = rows[0][1]
+    width = max(len(cells) for _, cells in rows[:SAMPLE_LINES])
+    if len(rows) > 1 and _is_data(names):
+        return [_unnamed(number, names) for number in range(len(names))], 0
+    more = 1
+    # Units or a second level of names stand below the first: nothing there is a number or a time.
+    while more < min(4, len(rows) - 1) and not any(map(_is_value, rows[more][1])):
+        if not any(map(_is_value, rows[more + 1][1])) and more >= 3:
+            break
+        more += 1
+    if more > 1 and not any(any(map(_is_value, cells)) for _, cells in rows[more : more + 2]):
+        more = 1  # a table of text: every line is a row
+    levels = [cells for _, cells in rows[:more]]
+    if len(set(filter(None, names))) < len([name for name in names if name]) and more > 1:
+        names = [" ".join(filter(None, dict.fromkeys(parts))) for parts in zip(*levels, strict=False)]
+    if len(names) == width - 1:  # the names of an index were left out
+        ends = all(len(cells) <= len(names) or not cells[-1] for _, cells in rows[more:SAMPLE_LINES])
+        names = names if ends else ["", *names] if _all_wider(rows[more:], width) else names
+    while names and not names[-1] and all(len(cells) < len(names) or not cells[len(names) - 1] for _, cells in rows):
+        names = names[:-1]
+    return [name or f"Unnamed: {number}" for number, name in enumerate(names)], more
+
+
+def _all_wider(rows: Sequence[tuple[int, list[str]]], width: int) -> bool:
+    return bool(rows) and all(len(cells) == width for _, cells in rows[:SAMPLE_LINES])
+
+
+def _unnamed(number: int, cells: Sequence[str]) -> str:
+    """A name for a column of a table that begins with data."""
+    is_first_time = _TIME.fullmatch(cells[number]) and not any(map(_TIME.fullmatch, cells[:number]))
+    return "time" if is_first_time else f"column_{number + 1}"
+
+
+def _is_data(cells: Sequence[str]) -> bool:
+    """Whether a first line holds values already: a time and a number, and no word that could be a name."""
+    filled = [cell for cell in cells if cell]
+    times = sum(bool(_TIME.fullmatch(cell)) for cell in filled)
+    numbers = sum(bool(_NUMBER.fullmatch(cell)) for cell in filled)
+    years = sum(bool(re.fullmatch(r"(1[5-9]|20|21)\d\d", cell)) for cell in filled)
+    return bool(cells[0]) and times + numbers == len(filled) and numbers > 0 and years < len(filled) / 2
+
+
+def _is_value(cell: str) -> bool:
+    return bool(_NUMBER.fullmatch(cell) or _TIME.fullmatch(cell))
+
+
+def _frame(lines: Sequence[str], delimiter: str, names: Sequence[str], first: int) -> pd.DataFrame:
+    """Returns the cells of lines as text; the index counts the lines from the `first`."""
+    numbers = [number for number, line in enumerate(lines) if line.strip()]
+    full = [lines[number] for number in numbers]
+    separator = r"\s+" if delimiter == " " else delimiter
+    renamed = [f"{number} {name}" for number, name in enumerate(names)]  # pandas refuses the second of one name
+    wide = len(names) if delimiter == " " else None
+    surplus = max((line.count(delimiter) for line in full), default=0) + 1 - len(names) if delimiter != " " else 0
+    extra = [f"surplus {number}" for number in range(max(surplus, 0))]
+    frame = pd.read_csv(
+        io.StringIO("\n".join(full)),
+        sep=separator,
+        header=None,
+        names=renamed + (extra if not wide else []),
+        dtype=str,
+        keep_default_na=False,
+        na_values=[""],
+        skipinitialspace=True,
+        skip_blank_lines=False,
+        index_col=False,
+    )
+    if len(frame) == len(numbers):  # else a cell holds a line break
+        frame.index = pd.Index(numbers)
+    _refuse_surplus(frame, len(renamed), first)
+    frame = frame.iloc[:, : len(renamed)]
+    blank = pd.DataFrame(index=pd.RangeIndex(len(lines)), columns=frame.columns, dtype=object)
+    if len(frame) == len(numbers) and len(lines) != len(numbers):
+        blank = blank.iloc[: max(numbers) + 1]
+        frame = frame.reindex(blank.index)
+    frame.columns = pd.Index(names)
+    frame.index += first
+    return frame
+
+
+def _refuse_surplus(frame: pd.DataFrame, width: int, first: int) -> None:
+    surplus = frame.iloc[:, width:].notna().any(axis=1).to_numpy()
+    if surplus.any():
+        row = int(np.argmax(surplus))
+        found = int(frame.iloc[row].notna().to_numpy().nonzero()[0].max()) + 1
+        raise SurplusError(width, found, int(frame.index[row]) + first)
+
+
+class SurplusError(ValueError):
+    """A line has more cells than there are columns."""
+
+    def __init__(self, width: int, found: int, line: int) -> None:
+        super().__init__(line)
+        self.width, self.found, self.line = width, found, line
+
+
+def _without_footer(frame: pd.DataFrame, file: str) -> tuple[pd.DataFrame, list[Repair]]:
+    """Leaves out sums and sources below the table: last rows whose first cell is a word while all others' is not."""
+    if len(frame) <= LAST_LINES or not frame.shape[1]:
+        return frame, []
+    filled = frame[frame.notna().any(axis=1)]
+    first = filled.iloc[:, 0].astype(str)
+    is_word = ~first.str.contains(r"\d", regex=True).to_numpy() & filled.iloc[:, 0].notna().to_numpy()
+    alone = (filled.notna().sum(axis=1) == 1).to_numpy() & (frame.shape[1] > 1)
+    body = is_word[: max(len(filled) - LAST_LINES, 1)].any()
+    ends = alone if body else is_word | (alone & ~first.str.match(r"\d").to_numpy())
+    number = 0
+    while number < min(LAST_LINES, len(filled) - 1) and ends[len(ends) - 1 - number]:
+        number += 1
+    if not number:
+        return frame, []
+    line = filled.index[len(filled) - number]
+    repair = Repair("", "", f"lines below the table of {file}: left out", number, f"line {line}: {first.loc[line]}")
+    return frame.loc[: line - 1], [repair]

@@ -1,0 +1,186 @@
+"""Numbers as people write them: with a decimal comma, thousands, units and signs; and yes and no."""
+
+import re
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+MISSING = frozenset(
+    (
+        *(
+            "",
+            "?",
+            "-",
+            "--",
+            "---",
+            "–",
+            "—",
+            "*",
+            ".",
+            "..",
+            "...",
+            "…",
+            ":",
+            "na",
+            "n/a",
+            "n.a.",
+            "#n/a",
+            "nan",
+            "null",
+        ),
+        *(
+            "none",
+            "missing",
+            "nil",
+            "nat",
+            "#div/0!",
+            "#value!",
+            "#ref!",
+            "#num!",
+            "m",
+            "k.a.",
+            "<na>",
+            "(null)",
+            "-nan",
+        ),
+    )
+)
+"""What stands for a missing number, in small letters."""
+WORDS = {
+    **dict.fromkeys(("yes", "true", "y", "t", "on", "ja", "oui", "sí", "si", "sim", "open", "wahr"), 1.0),
+    **dict.fromkeys(("no", "false", "n", "f", "off", "nein", "non", "não", "nao", "closed", "falsch"), 0.0),
+}
+_SIGNS = r"[$€£¥₹₽₩₺¢%‰°]|\b(?:USD|EUR|GBP|CHF|JPY)\b"
+_PLAIN = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
+_GROUPS = {
+    ",": re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?"),
+    ".": re.compile(r"[-+]?[1-9]\d{0,2}(\.\d{3})+(,\d*)?"),
+}
+
+
+class Numbers(NamedTuple):
+    """A column as numbers.
+
+    Attributes:
+        values: float64 (rows,), NaN where missing or where `wrong`.
+        wrong: bool (rows,), where a cell is no number.
+        notes: what was left out or replaced.
+    """
+
+    values: np.ndarray
+    wrong: np.ndarray
+    notes: list[str]
+
+
+def numbers_of(column: pd.Series, comma: bool | None = None) -> Numbers:
+    """Returns a column of text as numbers.
+
+    Args:
+        column: cells of text, or what else a data frame holds.
+        comma: the decimal sign is a comma, where the column alone does not tell. Default: it is a point.
+
+    Example:
+        >>> numbers_of(pd.Series(["5.000,00", "-12,5 €", "n/a"])).values
+        array([5000. ,  -12.5,    nan])
+        >>> numbers_of(pd.Series(["yes", "no", "yes"])).values
+        array([1., 0., 1.])
+    """
+    if pd.api.types.is_numeric_dtype(column):  # and bool
+        values = column.astype(np.float64).to_numpy(na_value=np.nan)
+        return Numbers(values, np.zeros(len(values), bool), [])
+    missing = column.isna().to_numpy()
+    values = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    left = np.isnan(values) & ~missing
+    if comma and not left.all():  # 5.000 may be five thousand
+        left = ~missing
+    if not left.any():
+        return Numbers(values, left, [])
+    text = column[left].astype(str).str.strip()
+    empty = text.str.lower().isin(MISSING)
+    text, place = text[~empty], np.flatnonzero(left)[~empty.to_numpy()]
+    wrong = np.zeros(len(values), bool)
+    if not len(text):
+        return Numbers(np.where(left, np.nan, values), wrong, [])
+    words = text.str.lower().map(WORDS)
+    if words.notna().all() and not np.isfinite(values[~left]).any():
+        values[place] = words
+        return Numbers(values, wrong, ["words such as yes and no: read as 1 and 0"])
+    cleaned, notes = _without_signs(text)
+    plain, more = _pointed(cleaned, comma)
+    found = pd.to_numeric(plain.where(plain.str.fullmatch(_PLAIN)), errors="coerce").to_numpy(np.float64)
+    values[left] = np.nan
+    values[place] = found
+    wrong[place] = np.isnan(found)
+    return Numbers(values, wrong, notes + more)
+
+
+def uses_comma(frame: pd.DataFrame) -> bool | None:
+    """Returns whether numbers of a table have decimal commas, None where no cell tells.
+
+    Example:
+        >>> uses_comma(pd.DataFrame({"a": ["1,5", "2"], "b": ["5.000", "6.000"]}))
+        True
+    """
+    with_comma = with_point = 0
+    for name in range(frame.shape[1]):
+        column = frame.iloc[:100, name]
+        if not pd.api.types.is_numeric_dtype(column):
+            cells = column.dropna().astype(str).str.strip().str.replace(_SIGNS, "", regex=True).str.strip()
+            with_comma += int(cells.str.fullmatch(r"[-+]?(\d{1,3}(\.\d{3})+|\d*),(\d{1,2}|\d{4,})").sum())
+            with_comma += int(cells.str.fullmatch(r"[-+]?(0|\d{4,}),\d+").sum())
+            with_point += int(cells.str.fullmatch(r"[-+]?(\d{1,3}(,\d{3})+|\d*)\.(\d{1,2}|\d{4,})").sum())
+            with_point += int(cells.str.fullmatch(r"[-+]?(0|\d{4,})\.\d+").sum())
+    return None if with_comma == with_point == 0 else with_comma > with_point
+
+
+def _without_signs(text: pd.Series) -> tuple[pd.Series, list[str]]:
+    """Returns cells without currencies, percent signs, units, flags, and spaces within numbers."""
+    notes = []
+    text = text.str.replace("\u2212", "-").str.replace(r"^\((.*\d.*)\)$", r"-\1", regex=True)
+    text = text.str.replace(r"^([\d.,\s'’]+)-$", r"-\1", regex=True)  # as accountants write a minus
+    without = text.str.replace(_SIGNS, "", regex=True).str.strip().str.replace(r"^([-+])\s+", r"\1", regex=True)
+    without = without.str.replace(r"(?<=\d)[\s'’\u00a0\u202f](?=\d{3}(\D|$))", "", regex=True)
+    signs = sorted({sign for cell in text[without != text].head(1000) for sign in re.findall(_SIGNS, cell)})
+    units = without.str.extract(r"^[-+]?[\d.,]*\d[\d.,]*(?:[eE][-+]?\d+)?\s*([^\d\s.,][^\d]*)$", expand=False)
+    kinds = units.dropna().unique()
+    is_flag = all(re.fullmatch(r"[a-z*†]{1,2}|\([a-z]\)", kind.strip()) for kind in kinds)
+    if len(kinds) and (len(kinds) == 1 or is_flag):  # kW beside MW would not be the same number
+        number = without.str.extract(r"^([-+]?[\d.,]*\d[\d.,]*(?:[eE][-+]?\d+)?)\s*[^\d\s.,][^\d]*$", expand=False)
+        without = number.where(units.notna(), without)
+        signs += [str(kind).strip() for kind in kinds]
+    if signs:
+        notes.append(f"signs and units ({', '.join(signs[:5])}): left out of the numbers")
+    return without, notes
+
+
+def _pointed(text: pd.Series, comma: bool | None) -> tuple[pd.Series, list[str]]:
+    """Returns numbers with a decimal point and no thousands."""
+    has_comma, has_point = text.str.contains(",", regex=False), text.str.contains(".", regex=False)
+    both = text[has_comma & has_point]
+    if len(both):
+        last_is_comma = (both.str.rfind(",") > both.str.rfind(".")).all()
+        decimal = "," if last_is_comma else "."
+    elif (text.str.count(",") > 1).any():
+        decimal = "."
+    elif (text.str.count(r"\.") > 1).any():
+        decimal = ","
+    elif has_comma.any() and comma is None:
+        # 1,234 in all cells is a thousand; one cell with another number of digits tells a decimal comma.
+        decimal = "." if text[has_comma].map(lambda cell: bool(_GROUPS[","].fullmatch(cell))).all() else ","
+        if decimal == "." and text[has_comma].str.match(r"[-+]?0,").any():
+            decimal = ","
+    elif comma is None:
+        return text, []
+    else:
+        decimal = "," if comma else "."
+    group = "." if decimal == "," else ","
+    grouped = text.str.contains(group, regex=False)
+    if decimal == "," and comma and not has_comma.any() and grouped.any():
+        regular = text[grouped].map(lambda cell: bool(_GROUPS["."].fullmatch(cell))).all()
+        if not regular:  # 20.5 beside columns with commas
+            return text, []
+    is_group = text.map(lambda cell: bool(_GROUPS[group].fullmatch(cell))) if grouped.any() else grouped
+    notes = [f"separators of thousands ({group}): left out of the numbers"] if is_group.any() else []
+    pointed = text.where(~is_group, text.str.replace(group, "", regex=False))
+    return pointed.str.replace(",", ".", regex=False) if decimal == "," else pointed, notes

@@ -1,0 +1,153 @@
+"""Which columns of a table hold its times."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pipelines.series.regular import SeriesDataError
+from pipelines.series.time_formats import is_like_time
+from pipelines.series.time_numbers import number_reader
+
+NAMES = (
+    *("time", "date", "datetime", "timestamp", "date time", "ds", "period", "day", "hour", "month", "quarter", "week"),
+    *("year", "utc", "datum", "zeit", "zeitpunkt", "zeitstempel", "fecha", "epoch", "index", "step", "t", "jahr"),
+)
+PARTS = {
+    "year": ("year", "yr", "yyyy", "jahr", "año", "année"),
+    "quarter": ("quarter", "qtr", "quartal"),
+    "month": ("month", "mon", "mo", "mm", "monat", "mes", "mois"),
+    "week": ("week", "kw", "woche", "isoweek"),
+    "day": ("day", "dd", "tag", "day of month"),
+    "yearday": ("doy", "day of year", "yday", "julian day"),
+    "hour": ("hour", "hr", "hh", "stunde"),
+    "minute": ("minute", "min"),
+    "second": ("second", "sec"),
+}
+"""What a column of numbers that is a part of the time may be called."""
+WITHIN_DAY = re.compile(r"(hour|hr|he|stunde|settlement period|period|interval|slot|sp|hour ending|heure|hora)s?\b.*")
+CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?( ?[AaPp][Mm])?")
+
+
+def find_time_columns(frame: pd.DataFrame, others: Sequence[str], path: Path) -> tuple[str, ...]:
+    """The column of the times, or several that give it together; none where rows are in their order only.
+
+    It is the first one that holds times, those of the names in `NAMES` before others; or columns such as year and
+    month; or numbers under such a name. Where it holds days only, and another column holds hours, it is both.
+
+    Args:
+        frame: the table.
+        others: columns that are known to be something else.
+        path: its file, for the message.
+    """
+    candidates = [str(name) for name in frame.columns if name not in others]
+    by_name = sorted((name for name in candidates if _rank(name) < len(NAMES)), key=_rank)
+    by_content = [name for name in candidates if is_like_time(first_text(frame[name])) or _is_time(frame[name])]
+    found = [name for name in by_name if name in by_content] + by_content
+    if found:
+        within = _within_day(frame, found[0], [name for name in candidates if name != found[0]])
+        return (found[0], within) if within else (found[0],)
+    if parts := _parts_of(frame, candidates):
+        return parts
+    for name in by_name:
+        if _holds_times(frame[name], exactly=True):
+            return (name,)
+    for name in candidates[:1]:  # a first column of years, dates in digits, or seconds since 1970
+        numbers = pd.to_numeric(frame[name], errors="coerce").astype(np.float64).to_numpy()
+        if len(numbers) > 1 and (np.diff(numbers) > 0).all() and number_reader(numbers, named=False):
+            return (name,)
+    words = [name for name in candidates if first_text(frame[name]) and not is_numeric(frame[name])]
+    looks = [name for name in by_name if name in words]
+    if looks or len(words) == len(candidates):
+        raise SeriesDataError(
+            f"{path} has no column of times that can be told; expected one such as 2024-01-31 15:00. Name it: "
+            f"--data.time. Received: the columns {', '.join(candidates)}"
+        )
+    return ()
+
+
+def _holds_times(column: pd.Series, exactly: bool = False) -> bool:
+    """Whether a column of numbers holds times, or counts the steps."""
+    numbers = pd.to_numeric(column, errors="coerce").astype(np.float64)
+    if numbers.isna().all():
+        return False
+    values = numbers.dropna().to_numpy()
+    whole = bool((values % 1 == 0).all())
+    return number_reader(values) is not None or (exactly and whole and rises(values) and len(np.unique(values)) > 1)
+
+
+def _within_day(frame: pd.DataFrame, date: str, candidates: Sequence[str]) -> str:
+    """The column that says when within the day, "" where the date does."""
+    first = first_text(frame[date])
+    if isinstance(frame[date].dtype, pd.PeriodDtype):
+        return ""
+    if _is_time(frame[date]) and frame[date].dt.time.nunique() > 1:
+        return ""
+    if ":" in first and not re.search(r"[T ]00:00(:00)?$", first):
+        return ""
+    if not frame[date].duplicated().any() and not any(CLOCK.fullmatch(first_text(frame[name])) for name in candidates):
+        return ""
+    if ":" in first and frame[date].nunique() == len(frame):
+        return ""
+    for name in candidates:
+        if CLOCK.fullmatch(first_text(frame[name])):
+            return name
+    for name in candidates:
+        if WITHIN_DAY.fullmatch(_plain(name)) and is_numeric(frame[name]):
+            numbers = pd.to_numeric(frame[name], errors="coerce")
+            if numbers.notna().all() and (numbers % 1 == 0).all() and numbers.between(0, 2400).all():
+                return name
+    return ""
+
+
+def _parts_of(frame: pd.DataFrame, candidates: Sequence[str]) -> tuple[str, ...]:
+    """Columns such as year and month, in the order of `PARTS`; none where they give no time."""
+    found = {kind: name for name in reversed(candidates) if (kind := part_of_time(name))}
+    if "year" not in found or not _holds_times(frame[found["year"]]):
+        return ()
+    if "month" not in found and "yearday" not in found:
+        found.pop("day", None)
+    parts = [found[kind] for kind in PARTS if kind in found]
+    distinct = frame[parts].drop_duplicates()
+    return tuple(parts) if len(distinct) > frame[found["year"]].nunique() or len(parts) == 1 else (found["year"],)
+
+
+def _rank(name: str) -> int:
+    """The place of a column's name, or of a word in it, among those of times."""
+    plain = _plain(name)
+    if plain in NAMES:
+        return NAMES.index(plain)
+    words = [word for word in re.split(r"[^\w]+", plain) if word in NAMES[:4]]
+    return len(NAMES) - 1 if words else len(NAMES)
+
+
+def _is_time(column: pd.Series) -> bool:
+    return pd.api.types.is_datetime64_any_dtype(column) or isinstance(column.dtype, pd.PeriodDtype)
+
+
+def part_of_time(name: str) -> str | None:
+    """Returns which part of the time a column is called, if any."""
+    return next((kind for kind, names in PARTS.items() if _plain(name) in names), None)
+
+
+def rises(values: np.ndarray) -> bool:
+    """Returns whether most neighbours are equally far apart."""
+    distances = np.diff(np.unique(values))
+    return len(distances) > 0 and float((distances == np.median(distances)).mean()) > 0.5
+
+
+def is_numeric(column: pd.Series) -> bool:
+    """Returns whether the first values of a column are numbers, or text that holds numbers."""
+    return bool(pd.to_numeric(column.dropna().head(100), errors="coerce").notna().all())
+
+
+def first_text(column: pd.Series) -> str:
+    """The first value as text, "" for numbers."""
+    values = column.dropna()
+    return "" if values.empty or pd.api.types.is_numeric_dtype(column) else str(values.iloc[0]).strip()
+
+
+def _plain(name: object) -> str:
+    return re.sub(r"[\s_]+", " ", str(name)).strip().lower()

@@ -1,0 +1,269 @@
+"""Tables as other people have them: each holds the same values at the same times as a plain one."""
+
+import io
+from collections.abc import Callable, Iterable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipelines.series.calendar import COUNTED, DAY, MONTH
+from pipelines.series.clocks import find_clock
+from pipelines.series.regular import Repair, Table
+from pipelines.series.user_tables import TableConfiguration, read_tables
+
+N = 48
+HOURS = pd.date_range("2024-01-30", periods=N, freq="h")  # over the end of a month
+DAYS = pd.date_range("2023-12-20", periods=N, freq="D")
+MONTHS = pd.date_range("1962-01-01", periods=N, freq="MS")
+
+
+def written(times: Iterable[Any], head: str = "time,x", delimiter: str = ",") -> str:
+    return "\n".join([head, *(f"{time}{delimiter}{number}.25" for number, time in enumerate(times))]) + "\n"
+
+
+def read(table: Any, **options: Any) -> tuple[Table, list[Repair]]:
+    (found,), _, repairs = read_tables(
+        TableConfiguration(**options), io.BytesIO(table.encode()) if isinstance(table, str) else table
+    )
+    return found, repairs
+
+
+TIMES: dict[str, tuple[pd.DatetimeIndex, Callable[[], Iterable[Any]]]] = {
+    "the days of Excel": (DAYS, lambda: (DAYS - pd.Timestamp("1899-12-30")).days),
+    "the hours of Excel": (HOURS, lambda: (HOURS - pd.Timestamp("1899-12-30")) / pd.Timedelta("1D")),
+    "microseconds": (HOURS, lambda: HOURS.as_unit("us").astype(np.int64)),
+    "nanoseconds": (HOURS, lambda: HOURS.as_unit("ns").astype(np.int64)),
+    "quarters": (pd.date_range("2001", periods=N, freq="QS"), lambda: pd.period_range("2001Q1", periods=N, freq="Q")),
+    "quarters first": (
+        pd.date_range("2001", periods=N, freq="QS"),
+        lambda: [f"Q{1 + n % 4} {2001 + n // 4}" for n in range(N)],
+    ),
+    "years": (pd.date_range("1950", periods=N, freq="YS"), lambda: range(1950, 1950 + N)),
+    "financial years": (pd.date_range("1950", periods=N, freq="YS"), lambda: [f"FY{1950 + n}" for n in range(N)]),
+    "weeks": (pd.date_range("2005-01-03", periods=N, freq="7D"), lambda: [f"2005-W{n:02d}" for n in range(1, N + 1)]),
+    "months and years of two digits": (MONTHS, lambda: MONTHS.strftime("%b-%y")),
+    "names of months": (MONTHS, lambda: MONTHS.strftime("%B %Y")),
+    "months of statistics": (MONTHS, lambda: MONTHS.strftime("%YM%m")),
+    "digits of a month": (MONTHS, lambda: MONTHS.strftime("%Y%m")),
+    "years with a fraction": (MONTHS, lambda: np.round(MONTHS.year + (MONTHS.month - 0.5) / 12, 3)),
+    "ends of a day": (HOURS, lambda: [_with_24(time) for time in HOURS]),
+    "day first": (DAYS, lambda: DAYS.strftime("%d.%m.%y")),
+    "month first": (HOURS, lambda: HOURS.strftime("%-m/%-d/%Y %-I:%M %p")),
+    "a date alone at midnight": (HOURS, lambda: [f"{t:%m/%d/%Y %H:%M}".replace(" 00:00", "") for t in HOURS]),
+    "weekdays": (HOURS, lambda: HOURS.strftime("%a %d %b %Y %H:%M")),
+    "the first of months, day first": (MONTHS, lambda: MONTHS.strftime("%d/%m/%Y")),
+    "names of zones": (HOURS, lambda: (HOURS + pd.Timedelta("1h")).strftime("%Y-%m-%d %H:%M CET")),
+    "compact": (HOURS, lambda: HOURS.strftime("%Y%m%dT%H%M%SZ")),
+    "decimal comma of seconds": (HOURS, lambda: HOURS.strftime('"%Y-%m-%d %H:%M:%S,000"')),
+}
+
+
+def _with_24(time: pd.Timestamp) -> str:
+    return f"{time:%Y-%m-%d %H:%M}" if time.hour else f"{time - pd.Timedelta('1D'):%Y-%m-%d} 24:00"
+
+
+@pytest.mark.parametrize("form", TIMES)
+def test_times_are_read_as_they_were_meant(form: str) -> None:
+    meant, write = TIMES[form]
+    table, _ = read(written(write()))
+    np.testing.assert_array_equal(table.times, meant.as_unit("s").astype(np.int64))
+    np.testing.assert_array_equal(table.values[:, 0], np.arange(N) + 0.25)
+
+
+PARTS = {
+    "year and quarter": (pd.date_range("2001", periods=N, freq="QS"), "year,quarter", "{0.year}.0,{0.quarter}.0"),
+    "year and month": (MONTHS, "Year,Month", "{0.year},{0.month}"),
+    "year and name of the month": (MONTHS, "Year,Month", "{0.year},{0:%B}"),
+    "year and day": (pd.date_range("2023-02-03", periods=N), "year,doy", "{0.year},{0.dayofyear}"),
+    "date and hour": (HOURS, "date,hour", "{0:%d/%m/%Y},{0.hour}"),
+    "date and hour from 1": (HOURS, "date,Hour Ending", "{0:%Y-%m-%d},{1}"),
+    "date and period": (
+        pd.date_range("2024-01-30", periods=2 * N, freq="30min"),
+        "SETTLEMENT_DATE,SETTLEMENT_PERIOD",
+        "{0:%d-%b-%Y},{2}",
+    ),
+    "date and clock": (HOURS, "day,clock", "{0:%d.%m.%Y},{0:%H:%M}"),
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_columns_that_give_the_time_together_are_found(name: str) -> None:
+    meant, head, form = PARTS[name]
+    rows = [form.format(time, time.hour + 1, 1 + 2 * time.hour + time.minute // 30) for time in meant]
+    table, _ = read(written(rows, head + ",x"))
+    np.testing.assert_array_equal(table.times, meant.as_unit("s").astype(np.int64))
+    assert table.values.shape[1] == 1
+
+
+PLAIN = written(DAYS.strftime("%Y-%m-%d"))
+BODY = PLAIN.partition("\n")[2]
+AROUND = {
+    "comments": ("# made by a logger\n# station 7\n" + PLAIN, "lines of comments"),
+    "a title": ("Station 7, of the town\n\n" + PLAIN, "lines of a title"),
+    "units": ("time,x\n,kW\n" + BODY, "lines of units"),
+    "several lines of names": ("Price,Close\nTicker,AAPL\nDate,\n" + BODY, "lines of units"),
+    "sums and sources": (PLAIN + "Total,48\nSource: the town\n", "lines below the table"),
+    "no names": (BODY, ""),
+    "tabs": (PLAIN.replace(",", "\t"), ""),
+    "spaces": (PLAIN.replace(",", "   "), ""),
+    "a delimiter at the end": (PLAIN.replace("\n", ",\n"), ""),
+}
+
+
+@pytest.mark.parametrize("name", AROUND)
+def test_what_stands_around_a_table_is_left_out_and_reported(name: str) -> None:
+    text, reported = AROUND[name]
+    table, repairs = read(text)
+    np.testing.assert_array_equal(table.values[:, 0], np.arange(N) + 0.25)
+    assert [repair.what.startswith(reported) for repair in repairs] == [True] * bool(reported)
+    assert text.splitlines()[table.lines[3] - 1].startswith("2023-12-23")
+
+
+NUMBERS = {
+    "5.000,00;1.250,50;-3,25": [5000, 1250.5, -3.25],
+    "5.000;1.250;3,5": [5000, 1250, 3.5],
+    "$9.00;-$1.50;$1,250.25": [9, -1.5, 1250.25],
+    "12 %;13%;0 %": [12, 13, 0],
+    "1 250,5;2;3": [1250.5, 2, 3],
+    "(5.5);6;-": [-5.5, 6, np.nan],
+    "12.3 p;4.5;#N/A": [12.3, 4.5, np.nan],
+    "21.5 °C;20 °C;n/a": [21.5, 20, np.nan],
+    "yes;no;yes": [1, 0, 1],
+    "\u22125;5;1e3": [-5, 5, 1000],
+}
+
+
+@pytest.mark.parametrize("cells", NUMBERS)
+def test_numbers_are_read_as_they_were_meant(cells: str) -> None:
+    table, _ = read("time;x\n" + "\n".join(f"2024-01-0{n};{cell}" for n, cell in enumerate(cells.split(";"), 1)) + "\n")
+    np.testing.assert_array_equal(table.values[:, 0], NUMBERS[cells])
+
+
+def test_different_units_are_no_numbers() -> None:
+    with pytest.raises(ValueError, match=r"line 2, column 'x'.*Received: '5 kW'"):
+        read("time,x\n2024-01-01,5 kW\n2024-01-02,6 MW\n", targets=("x",))
+
+
+def wide(columns: dict[str, Any]) -> str:
+    return pd.DataFrame(columns).to_csv(index=False)
+
+
+def test_wide_tables_become_rows() -> None:
+    values = np.arange(N).reshape(-1, 12)
+    months = wide({"Year": range(1962, 1966)} | {f"{time:%b}": values[:, time.month - 1] for time in MONTHS[:12]})
+    table, _ = read(months)
+    np.testing.assert_array_equal(table.times, MONTHS.as_unit("s").astype(np.int64))
+    np.testing.assert_array_equal(table.values[:, 0], np.arange(N))
+    values = np.arange(N).reshape(2, 24)
+    hours = wide({"Date": ["2024-01-30", "2024-01-31"]} | {f"H{hour + 1}": values[:, hour] for hour in range(24)})
+    table, _ = read(hours)
+    np.testing.assert_array_equal(table.times, HOURS.as_unit("s").astype(np.int64))
+    np.testing.assert_array_equal(table.values[:, 0], np.arange(N))
+    years = "Country,Code,1960,1961,1962\nAruba,ABW,1,2,3\nChad,TCD,4,..,6\n"
+    tables, names, _ = read_tables(TableConfiguration(), io.BytesIO(years.encode()))
+    assert names == ("value",) and [each.name for each in tables] == ["Aruba", "Chad"]
+    np.testing.assert_array_equal(tables[1].values[:, 0], [4, np.nan, 6])
+
+
+def test_each_column_may_be_a_series() -> None:
+    text = wide({"time": DAYS, "holiday": 0} | {f"s{number}": number for number in range(12)})
+    tables, names, _ = read_tables(
+        TableConfiguration(column_series=True, known=("holiday",)), io.BytesIO(text.encode())
+    )
+    assert names == ("value", "holiday") and len(tables) == 12
+    assert {each.name: each.values[0].tolist() for each in tables}["s7"] == [7, 0]
+
+
+@pytest.mark.parametrize("kind", ["xlsx", "feather", "jsonl", "csv.zip", "csv.xz", "tsv"])
+def test_formats_hold_the_same(tmp_path: Path, kind: str) -> None:
+    frame, path = pd.DataFrame({"time": HOURS, "x": np.arange(N) / 3}), tmp_path / f"loads.{kind}"
+    write = {"xlsx": frame.to_excel, "feather": frame.to_feather}
+    if kind == "jsonl":
+        frame.to_json(path, orient="records", lines=True, double_precision=15)
+    elif kind == "tsv":
+        path.write_bytes(frame.to_csv(index=False, sep="\t").encode("utf-16"))
+    else:
+        write.get(kind, frame.to_csv)(path, **({} if kind == "feather" else {"index": False}))
+    (table,), _, _ = read_tables(TableConfiguration(path=str(path)))
+    np.testing.assert_array_equal(table.times, HOURS.as_unit("s").astype(np.int64))
+    np.testing.assert_allclose(table.values[:, 0], np.arange(N) / 3, rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.Series(np.arange(N) + 0.25, MONTHS, name="x"),
+        pd.DataFrame({"x": np.arange(N) + 0.25}, MONTHS.to_period()),
+        {"month": [date(1962 + n // 12, 1 + n % 12, 1) for n in range(N)], "x": np.arange(N) + 0.25},
+        [{"when": str(time), "x": number + 0.25} for number, time in enumerate(MONTHS)],
+    ],
+)
+def test_frames_in_memory(frame: Any) -> None:
+    table, _ = read(frame)
+    np.testing.assert_array_equal(table.times, MONTHS.as_unit("s").astype(np.int64))
+    np.testing.assert_array_equal(table.values[:, 0], np.arange(N) + 0.25)
+
+
+def test_windows_text_is_read_and_reported() -> None:
+    _, names, repairs = read_tables(TableConfiguration(), io.BytesIO(PLAIN.replace("x", "Wärme").encode("cp1252")))
+    assert names == ("Wärme",) and repairs[0].what.endswith("read as Windows-1252")
+
+
+def test_rows_without_times_are_counted() -> None:
+    for text in (
+        "x,y\n5,1\n3,2\n4,9\n",
+        "index,x\n7,5\n8,3\n9,4\n",
+        written(["2024-01-01 00:00:00.00", "2024-01-01 00:00:00.02"]),
+    ):
+        table, repairs = read(text)
+        assert table.zone == COUNTED and (np.diff(table.times) == 1).all()
+        assert "steps in their order" in repairs[-1].what
+
+
+def test_whole_numbers_that_name_series_stay_whole() -> None:
+    rows = "".join(f"{time},{name},1\n" for name in (1, 20) for time in DAYS)
+    tables, _, _ = read_tables(TableConfiguration(series="id"), io.BytesIO(f"time,id,x\n{rows}\n".encode()))
+    assert [each.name for each in tables] == ["1", "20"]
+    frame = pd.DataFrame({"time": DAYS, "id": [1.0] * N, "x": 1})
+    assert read(frame, series="id")[0].name == "1"
+
+
+def test_days_of_a_zone_are_those_of_its_calendar() -> None:
+    days = pd.date_range("2024-03-20", periods=20, freq="D", tz="Europe/Berlin")
+    for times in (days, [f"{day:%Y-%m-%dT%H:%M:%S%z}" for day in days]):
+        table, _ = read(pd.DataFrame({"time": times, "x": 1.0}))
+        assert (table.zone, set(np.diff(table.times))) == ("", {DAY})
+
+
+def test_an_empty_hour_that_a_clock_never_showed_is_left_out() -> None:
+    text = "time,x\n2024-03-31 01:00,1\n2024-03-31 02:00,\n2024-03-31 03:00,3\n"
+    table, (repair,) = read(text, timezone="Europe/Berlin")
+    assert np.diff(table.times).tolist() == [3600] and repair.number == 1
+
+
+def clock_of(times: pd.DatetimeIndex | list[pd.Timestamp], zone: str = "") -> Any:
+    seconds = pd.DatetimeIndex(times).as_unit("s").astype(np.int64).to_numpy()
+    return find_clock([Table("a", seconds, np.zeros((len(times), 1)), np.arange(len(times)), "a.csv", zone)], "auto")[0]
+
+
+def test_clocks_are_found() -> None:
+    assert clock_of(HOURS)[:2] == (3600, "clock")
+    assert clock_of(DAYS)[:2] == (DAY, "clock")
+    assert clock_of(pd.bdate_range("2024-01-01", periods=60))[:2] == (DAY, "business")
+    assert clock_of(pd.date_range("2020-01-31", periods=30, freq="ME"))[:2] == (MONTH, "month")
+    assert clock_of(pd.date_range("1950", periods=30, freq="YS"))[:2] == (12 * MONTH, "month")
+    assert clock_of(pd.date_range("2020-01-01", periods=30, freq="7D"))[:2] == (7 * DAY, "clock")
+    trading = [
+        time
+        for time in pd.date_range("2024-01-01", periods=40 * 96, freq="15min")
+        if time.weekday() < 5 and "09:30" <= f"{time:%H:%M}" <= "15:45"
+    ]
+    found = clock_of(trading)
+    assert found[:2] == (900, "business")
+    assert found.slots == tuple(day * DAY + 9 * 3600 + 1800 + 900 * n for day in range(5) for n in range(26))
+    late = [time + timedelta(seconds=(7 * n) % 13) for n, time in enumerate(HOURS)]
+    assert clock_of(late)[:2] == (3600, "clock")
