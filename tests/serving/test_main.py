@@ -51,6 +51,7 @@ def test_open_requests_are_answered_before_the_server_stops(tmp_path: Path, expo
         assert answer.result(30).status == 504, "it had its time"
     assert process.wait(30) in (0, -signal.SIGTERM)
     assert '"event": "request"' in process.stderr.read()
+    process.stderr.close()
 
 
 @pytest.mark.slow
