@@ -6,14 +6,16 @@ import tensorflow as tf
 
 from pipelines.served import Signature, Tensors
 from pipelines.video.clip_classes.model import Classifier, State
-from pipelines.video.serving import checked, one_at_least
+from pipelines.video.frames import DecodingConfiguration
+from pipelines.video.serving import fitted, one_at_least
 
 
-def signatures(classifier: Classifier) -> dict[str, Signature]:
+def signatures(classifier: Classifier, data: DecodingConfiguration) -> dict[str, Signature]:
     """Returns the functions to serve by name.
 
-    `serving_default` takes `frames`, uint8 (batch, time, height, width, channel); `padded` also takes `lengths`
-    (batch,), how many frames of each clip count. Both return `label` (batch,) and `probabilities` (batch, classes).
+    `serving_default` takes `frames`, uint8 (batch, time, height, width, channel) of any size; `padded` also takes
+    `lengths` (batch,), how many frames of each clip count. Both return `label` (batch,) and `probabilities`
+    (batch, classes).
     `initial_state`, from a batch size, and `step`, from one `frame` (batch, height, width, channel) and the state to
     the same answers and the new state, follow a stream.
     """
@@ -25,20 +27,22 @@ def signatures(classifier: Classifier) -> dict[str, Signature]:
         for name, tensor in _flat(classifier.initial_state(1)).items()
     }
     return {
-        "serving_default": Signature(partial(classify, classifier), {"frames": frames}),
+        "serving_default": Signature(partial(classify, classifier, data), {"frames": frames}),
         "padded": Signature(
-            partial(classify, classifier), {"frames": frames, "lengths": tf.TensorSpec((None,), tf.int32)}
+            partial(classify, classifier, data), {"frames": frames, "lengths": tf.TensorSpec((None,), tf.int32)}
         ),
         "initial_state": Signature(
             lambda batch: _flat(classifier.initial_state(batch)), {"batch": tf.TensorSpec((), tf.int32)}
         ),
-        "step": Signature(lambda frame, **state: stream(classifier, frame, state), {"frame": frame, **state}),
+        "step": Signature(lambda frame, **state: stream(classifier, data, frame, state), {"frame": frame, **state}),
     }
 
 
-def classify(classifier: Classifier, frames: tf.Tensor, lengths: tf.Tensor | None = None) -> Tensors:
+def classify(
+    classifier: Classifier, data: DecodingConfiguration, frames: tf.Tensor, lengths: tf.Tensor | None = None
+) -> Tensors:
     """Classifies clips (batch, time, height, width, channel), of which `lengths` (batch,) frames count."""
-    frames = checked(frames, *classifier.frame_shape)
+    frames = fitted(frames, data)
     batch, time = tf.unstack(tf.shape(frames)[:2])
     if lengths is None:
         return _cut(_answer(classifier, classifier(one_at_least(frames)).logits[:, -1]), batch)
@@ -50,9 +54,9 @@ def classify(classifier: Classifier, frames: tf.Tensor, lengths: tf.Tensor | Non
     return _cut(_answer(classifier, tf.gather(logits, lengths - 1, batch_dims=1)), batch)
 
 
-def stream(classifier: Classifier, frame: tf.Tensor, state: Tensors) -> Tensors:
+def stream(classifier: Classifier, data: DecodingConfiguration, frame: tf.Tensor, state: Tensors) -> Tensors:
     """Takes a frame (batch, height, width, channel) and the state before it; returns the answer and the new state."""
-    frames = checked(frame[:, tf.newaxis], *classifier.frame_shape)
+    frames = fitted(frame[:, tf.newaxis], data)
     state = {name: one_at_least(tensor) for name, tensor in state.items()}
     logits, new_state = classifier(one_at_least(frames), state=_nested(classifier, state))
     return _cut(_answer(classifier, logits[:, -1]) | _flat(new_state), tf.shape(frame)[0])

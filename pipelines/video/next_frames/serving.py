@@ -5,7 +5,7 @@ import tensorflow as tf
 from pipelines.served import Signature, Tensors
 from pipelines.video.next_frames.data import DataConfiguration
 from pipelines.video.next_frames.model import FrameForecaster
-from pipelines.video.serving import checked, one_at_least
+from pipelines.video.serving import fitted, one_at_least
 
 
 def signatures(forecaster: FrameForecaster, data: DataConfiguration) -> dict[str, Signature]:
@@ -37,14 +37,8 @@ def signatures(forecaster: FrameForecaster, data: DataConfiguration) -> dict[str
 
 def _fitted(frames: tf.Tensor, data: DataConfiguration) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns frames from 0 to 1 in the network's size, one clip at least, and how many clips there were."""
-    height, width, channels = data.frame_shape
-    batch, frames = tf.shape(frames)[0], one_at_least(checked(frames, None, None, channels))
-    steps = tf.shape(frames)[1]
-    flat = tf.reshape(tf.cast(frames, tf.float32) / 255, tf.concat([[-1], tf.shape(frames)[2:]], axis=0))
-    fits = tf.reduce_all(tf.equal(tf.shape(frames)[2:4], (height, width)))
-    flat = tf.cond(fits, lambda: flat, lambda: tf.image.resize(flat, (height, width), antialias=True))
-    flat = tf.ensure_shape(flat, (None, height, width, channels))
-    return tf.reshape(flat, (-1, steps, height, width, channels)), batch
+    given = one_at_least(fitted(frames, data))
+    return tf.cast(given, tf.float32) / 255, tf.shape(frames)[0]
 
 
 def _as_uint8(frames: tf.Tensor) -> tf.Tensor:

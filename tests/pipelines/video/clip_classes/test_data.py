@@ -12,7 +12,7 @@ from pipelines.configuration import ConfigurationError
 from pipelines.video.clip_classes import data
 from pipelines.video.clip_classes.config import ClipClassesConfiguration
 from pipelines.video.clip_classes.data import DataConfiguration
-from pipelines.video.video_files import VideoDataError
+from pipelines.video.frames import VideoDataError
 
 Configure = Callable[..., ClipClassesConfiguration]
 
