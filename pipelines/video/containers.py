@@ -1,5 +1,6 @@
 """Video files of any format and codec that FFmpeg knows, by PyAV: each frame with its own time, whole or refused."""
 
+import heapq
 import itertools
 import math
 from collections.abc import Callable, Iterator
@@ -20,11 +21,20 @@ av.logging.set_level(None)  # what a file lacks is stated in our own errors
 SEEK_FROM = 2.0
 """Seconds; what begins sooner is reached by decoding from the beginning."""
 
+SEEK_MARGIN = 1.0
+"""Seconds that are decoded before a start: formats without an index may miss the whole picture before it."""
+
 OPTIONS = {"probesize": "50000000", "analyzeduration": "30000000"}
 """Bytes and microseconds in which streams without a header, cut anywhere, must show a first whole picture."""
 
-GUESSED = ("mpegts", "mpeg", "avi")
+GUESSED = ("mpegts", "mpeg", "avi", "dv")
 """Formats that do not state their length: FFmpeg takes it from what is there."""
+
+WITHOUT_WHOLE = ("mpeg1video", "mpeg2video")
+"""Codecs whose decoders show pictures, with errors, before a whole one."""
+
+UNORDERED = ("avi",)
+"""Formats without times at which frames are shown: these follow each other as packets do."""
 
 REMEDY = "Restore or convert it (ffmpeg -i IN -c:v libx264 OUT.mp4), or leave it out."
 
@@ -72,17 +82,18 @@ def container_frames(path: Path, start: float = 0.0, threads: int = 0, notice: N
     Raises:
         VideoDataError: the file has no video, is truncated or damaged, or its codec is unknown.
     """
-    with _opened(path) as (container, stream):
-        stream.thread_type, stream.codec_context.thread_count = "AUTO", threads
-        origin = (container.start_time or 0) / av.time_base
-        if start >= SEEK_FROM and _sought(container, stream, start + origin):
-            frames = _timed(path, container, stream, origin, notice, sought=True)
+    for sought in (True, False) if start >= SEEK_FROM else (False,):
+        with _opened(path) as (container, stream):
+            stream.thread_type, stream.codec_context.thread_count = "AUTO", threads
+            stream.codec_context.options = {"err_detect": "explode"}
+            origin = (container.start_time or 0) / av.time_base
+            if sought and not _sought(container, stream, start + origin):
+                continue
+            frames = _timed(path, container, stream, origin, notice, sought)
             first = next(frames, None)
-            if first is not None and first.time <= start:
+            if first is not None and (first.time <= start or not sought):
                 yield from itertools.chain([first], frames)
                 return
-            container.seek(0)  # sought too far, or the stream has no times of its own
-        yield from _timed(path, container, stream, origin, notice)
 
 
 @contextmanager
@@ -96,6 +107,8 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     with container:
         pictures = [each for each in container.streams.video if not each.disposition & _COVER]
         if not pictures:
+            if truncated(path):
+                raise refused(path, "is truncated", f"{path.stat().st_size} bytes")
             kinds = ", ".join(sorted({each.type for each in container.streams})) or "nothing"
             raise refused(path, "holds no video", f"{container.format.name} with {kinds}")
         best = container.streams.best("video")
@@ -109,8 +122,12 @@ _COVER = av.stream.Disposition.attached_pic
 
 
 def _sought(container: Any, stream: Any, time: float) -> bool:
+    """Seeks the last whole picture before a time; False where times after it would be uncertain."""
+    shuffled = container.format.name in UNORDERED and stream.codec_context.has_b_frames
+    if container.duration is None or shuffled or stream.codec_context.name in WITHOUT_WHOLE:
+        return False
     try:
-        container.seek(int(time / stream.time_base), stream=stream, backward=True)
+        container.seek(int((time - SEEK_MARGIN) / stream.time_base), stream=stream, backward=True)
     except av.FFmpegError:
         return False
     return True
@@ -123,9 +140,9 @@ def _timed(
     rate = float(stream.average_rate or stream.guessed_rate or 25)
     reformatter, ratio = VideoReformatter(), stream.sample_aspect_ratio
     number, last, held, backward = 0, -math.inf, None, 0
-    for frame in _decoded(path, container, stream, notice):
-        time = number / rate if frame.pts is None else float(frame.pts * frame.time_base) - origin
-        if sought and frame.pts is None:
+    for frame, stamp in _decoded(path, container, stream, notice):
+        time = number / rate if stamp is None else float(stamp * stream.time_base) - origin
+        if sought and stamp is None:
             return  # without times of their own, frames are counted from the beginning
         if time <= last:  # joined recordings, and clocks that are set
             backward += 1
@@ -147,9 +164,11 @@ def _timed(
     _refuse_truncated(path, container, stream, number, last + stated)
 
 
-def _decoded(path: Path, container: Any, stream: Any, notice: Notice) -> Iterator[Any]:
-    """The frames as they are decoded: those before the first whole one are passed over, all others must be whole."""
+def _decoded(path: Path, container: Any, stream: Any, notice: Notice) -> Iterator[tuple[Any, int | None]]:
+    """The frames as they are decoded, with time stamps: the first whole one, and all after it, which must be whole."""
     whole, passed, broken, last = 0, 0, "", 0.0
+    unordered = container.format.name in UNORDERED  # it knows when packets are decoded, not when they are shown
+    stamps: list[int] = []
     for packet in _packets(container, stream):
         try:
             frames = packet.decode() if isinstance(packet, av.Packet) else []
@@ -157,7 +176,10 @@ def _decoded(path: Path, container: Any, stream: Any, notice: Notice) -> Iterato
             frames, packet = [], _reason(error)
         if not isinstance(packet, av.Packet):
             broken = broken or packet
+        if unordered and isinstance(packet, av.Packet) and packet.size and packet.dts is not None:
+            heapq.heappush(stamps, packet.dts)
         for frame in frames:
+            stamp = heapq.heappop(stamps) if stamps else frame.pts
             if not whole and frame.is_corrupt:  # of a recording that begins between two whole pictures
                 passed += 1
                 continue
@@ -166,7 +188,7 @@ def _decoded(path: Path, container: Any, stream: Any, notice: Notice) -> Iterato
             if not whole and (broken or passed):
                 notice("what comes before its first whole picture cannot be decoded and is passed over")
             whole, broken, last = whole + 1, "", frame.time or last
-            yield frame
+            yield frame, stamp
     if broken and whole:
         raise refused(path, "is truncated, or damaged at its end", f"{counted(whole, 'frame')}, then: {broken}")
 
@@ -189,7 +211,7 @@ def _refuse_truncated(path: Path, container: Any, stream: Any, frames: int, reac
     if not truncated(path) or (stream.frames and frames >= stream.frames):
         return
     stated = (container.duration or 0) / av.time_base
-    if container.format.name in GUESSED or not stated or reached < stated - 2 * reached / max(frames, 1):
+    if container.format.name in GUESSED or not stated or reached < stated - 0.75 * reached / max(frames, 1):
         of = f" of {stream.frames}" if stream.frames else ""
         raise refused(path, "is truncated", f"{frames}{of} frames, {reached:.6g} of {stated or math.nan:.6g} s")
 

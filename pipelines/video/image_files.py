@@ -21,6 +21,9 @@ ANIMATED_ENDINGS = (".apng", ".gif", ".png", ".webp")
 LEAST_DURATION = 0.02
 """Seconds; browsers show frames of gifs that state less, or nothing, for a tenth of a second."""
 
+MOST_CHANNELS = 5
+"""Pages that may be the channels of one picture, if nothing else is their time."""
+
 NAMED = 5  # missing numbers that a notice names
 
 
@@ -111,7 +114,7 @@ def stack_values(path: Path) -> Iterator[np.ndarray]:
                 received = f"axes {series.axes} of {series.shape}"
                 raise refused(path, "has two axes that may be its time", received, "Write one stack for each of one.")
             sizes = dict(zip(series.axes, series.shape, strict=True))
-            planes = sizes.get("C", 1) if series.axes.find("C") < series.axes.find("Y") else 1
+            planes = 1 if times == sizes.get("C") else _planes(series)
             memory = tifffile.memmap(path, mode="r") if series.dataoffset is not None else None
             if memory is not None:
                 memory = memory.reshape(times, planes, *memory.shape[series.axes.index("Y") :])
@@ -155,7 +158,15 @@ def _pages_of_time(file: tifffile.TiffFile) -> int:
     if len(file.series) > 1 and len({each.shape for each in file.series}) == 1 and series.ndim == 2:
         return len(file.series)
     along = [size for axis, size in zip(series.axes, series.shape, strict=True) if axis not in "YXSC" and size > 1]
+    if not along and _planes(series) > MOST_CHANNELS:
+        return _planes(series)  # ImageJ takes the first axis for channels
     return 0 if len(along) > 1 else (along or [1])[0]
+
+
+def _planes(series: Any) -> int:
+    """How many pages of a TIFF are the channels of one picture."""
+    place = series.axes.find("C")
+    return int(series.shape[place]) if 0 <= place < series.axes.find("Y") else 1
 
 
 def _page(path: Path, series: Any, number: int) -> np.ndarray:

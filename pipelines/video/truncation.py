@@ -121,6 +121,22 @@ def _packet_length(head: bytes) -> int:
     return 0
 
 
+def _program(file: BinaryIO, size: int) -> int:
+    """Program stream (mpg, vob): the end of the last packet, whose length it states."""
+    start = max(0, size - (1 << 17))
+    file.seek(start)
+    content = file.read()
+    place = max(content.rfind(b"\0\0\1" + bytes([kind])) for kind in (0xBD, 0xBE, 0xBF, *range(0xC0, 0xF0)))
+    length = int.from_bytes(content[place + 4 : place + 6], "big")
+    return start + place + 6 + length if place >= 0 and length else size
+
+
+def _digital_video(file: BinaryIO, size: int) -> int:
+    """DV: a whole number of frames, of 50 or of 60 fields a second."""
+    file.seek(3)
+    return size + -size % (144_000 if file.read(1)[0] & 0x80 else 120_000)
+
+
 def _trailer(file: BinaryIO, size: int) -> int:
     """GIF: the semicolon at its end."""
     file.seek(-min(size, 64), os.SEEK_END)
@@ -135,5 +151,7 @@ FORMATS: tuple[tuple[Callable[[bytes], bool], Callable[[BinaryIO, int], int]], .
     (lambda head: head.startswith(b"OggS"), _pages),
     (lambda head: head.startswith(bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")), _properties),
     (lambda head: head.startswith(b"GIF8"), _trailer),
+    (lambda head: head.startswith(b"\0\0\1\xba"), _program),
+    (lambda head: head.startswith(b"\x1f\x07\0"), _digital_video),
     (lambda head: bool(_packet_length(head)), _packets),
 )
