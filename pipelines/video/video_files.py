@@ -152,7 +152,7 @@ def refuse_missing(path: Path) -> None:
     if not path.exists():
         raise refused(path, "does not exist", "nothing of this name", "Correct the path.")
     if path.is_file() and not path.stat().st_size:
-        raise refused(path, "is empty", "0 bytes", "Restore it, or leave it out.")
+        raise refused(path, "is empty", "0 bytes")
     if path.is_dir() and not images_of(path):
         inside = next((each for each in sorted(path.rglob("*")) if is_video(each)), None)
         if inside:

@@ -113,8 +113,8 @@ def broken_files(folder: Path, frames: np.ndarray, write_video: Write) -> dict[s
     cv2.imwrite(str(folder / "sizes" / "1.png"), frames[0])
     cv2.imwrite(str(folder / "sizes" / "2.png"), frames[0][:10])
     said = {
-        "truncated.avi": r"is truncated.*Received: \d+ frames",
-        "truncated.mkv": r"is truncated.*Received: \d+ frames",
+        "truncated.avi": r"is truncated.*Received: \d+ (of 20 )?frames",
+        "truncated.mkv": r"is truncated.*Received: \d+ (of 20 )?frames",
         "truncated.mp4": r"cannot be opened: it is truncated.*Received: \d+ bytes",
         "zero.mp4": "is empty.*Received: 0 bytes",
         "noise.mp4": "cannot be opened.*Received: 5000 bytes",
