@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import av
 import numpy as np
+from av.sidedata.sidedata import Type
 from av.video.reformatter import VideoReformatter
 
 from pipelines.counting import counted
@@ -220,7 +221,7 @@ def _upright(picture: np.ndarray, frame: Any, ratio: Any) -> np.ndarray:
     """A decoded picture as it is to be shown: turned and mirrored as its camera noted, with square pixels."""
     if ratio and ratio > 0 and ratio != 1:
         picture = resize(picture, (picture.shape[0], max(1, round(picture.shape[1] * ratio))))
-    matrix = frame.side_data.get(av.sidedata.sidedata.Type.DISPLAYMATRIX)
+    matrix = frame.side_data.get(Type.DISPLAYMATRIX)
     return picture if matrix is None else turned(picture, np.frombuffer(bytes(matrix), np.int32))
 
 

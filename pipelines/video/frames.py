@@ -192,7 +192,7 @@ def to_uint8(values: np.ndarray, value_range: tuple[float, float]) -> tuple[np.n
     (array([  0, 128, 255, 255,   0], dtype=uint8), 2)
     """
     low, high = value_range
-    numbers = values.astype(np.float32 if values.dtype.itemsize <= 2 else np.float64)
+    numbers = np.asarray(values, np.float64)
     outside = np.count_nonzero(~((numbers >= low) & (numbers <= high)))
     shares = np.nan_to_num((numbers - low) / (high - low), nan=0.0, posinf=1.0, neginf=0.0)
     return np.floor(255 * np.clip(shares, 0, 1) + 0.5).astype(np.uint8), int(outside)

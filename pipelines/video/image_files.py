@@ -115,7 +115,7 @@ def stack_values(path: Path) -> Iterator[np.ndarray]:
                 raise refused(path, "has two axes that may be its time", received, "Write one stack for each of one.")
             sizes = dict(zip(series.axes, series.shape, strict=True))
             planes = 1 if times == sizes.get("C") else _planes(series)
-            memory = tifffile.memmap(path, mode="r") if series.dataoffset is not None else None
+            memory: np.ndarray | None = tifffile.memmap(path, mode="r") if series.dataoffset is not None else None
             if memory is not None:
                 memory = memory.reshape(times, planes, *memory.shape[series.axes.index("Y") :])
             for time in range(times):

@@ -18,13 +18,14 @@ from data.splits import assign_split
 from pipelines.configuration import ConfigurationError
 from pipelines.counting import counted
 from pipelines.video import arrays, shards
+from pipelines.video.arrays import ARRAY_ENDINGS
 from pipelines.video.contents import SHARES, alike_names, contradictions, grouped, splits_of
 from pipelines.video.decoding import decode_all, with_range
 from pipelines.video.frames import DecodingConfiguration, Timed, VideoDataError, fit, resample
 from pipelines.video.messages import listed, shown
 from pipelines.video.recordings import Recordings, recordings_of
 from pipelines.video.shards import Part, Shard
-from pipelines.video.video_files import ARRAY_ENDINGS
+from pipelines.video.video_files import is_video
 from pipelines.video.video_folders import SPLITS, Entry, Found, folder_entries, passed_over, unlabelled_entries
 from pipelines.video.video_lists import list_entries
 
@@ -98,6 +99,8 @@ def open_source(configuration: VideoConfiguration, labelled: bool = True) -> Vid
     path = Path(configuration.path).expanduser()
     match configuration.source:
         case "folder":
+            if not labelled and path.is_file() and is_video(path):  # an array of many videos
+                return own_videos(Found([Entry(path.name, Part(path), "")], [], []), configuration)
             return own_videos(folder_entries(path) if labelled else unlabelled_entries(path), configuration)
         case "csv":
             root = Path(configuration.root).expanduser() if configuration.root else None

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipelines.counting import counted
+from pipelines.video.arrays import ARRAY_ENDINGS
 from pipelines.video.frames import VideoDataError
 from pipelines.video.shards import Part
-from pipelines.video.video_files import ARRAY_ENDINGS, VIDEO_ENDINGS
+from pipelines.video.video_files import VIDEO_ENDINGS
 from pipelines.video.video_folders import SPLIT_NAMES, SPLITS, Entry
 
 COLUMNS = ("path", "label", "start", "end", "split", "group")
@@ -82,7 +83,7 @@ def _lists(path: Path) -> list[tuple[Path, str]]:
     match = re.search(r"train(ing)?", path.name, re.IGNORECASE)
     if not path.is_file() or match is None:
         return [(path, "")]
-    others = []
+    others: list[tuple[Path, str]] = []
     for name, split in SPLIT_NAMES.items():
         for spelt in (name, name.capitalize(), name.upper()):
             other = path.with_name(path.name[: match.start()] + spelt + path.name[match.end() :])

@@ -4,6 +4,7 @@ import io
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -83,7 +84,7 @@ def write_mp4(path: Path, film: np.ndarray, frames_a_second: float = FRAMES_A_SE
     rate = Fraction(frames_a_second).limit_denominator(1000)
     try:
         with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
-            stream = container.add_stream(codec, rate=rate, options=BROWSER_CODECS[codec])
+            stream: Any = container.add_stream(codec, rate=rate, options=BROWSER_CODECS[codec])
             stream.height, stream.width = film.shape[1:3]
             stream.pix_fmt = "yuv420p"
             for frame in film:

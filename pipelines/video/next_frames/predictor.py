@@ -1,7 +1,7 @@
 """Forecasts the frames that come next: a trained forecaster, from its run or its export."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +62,8 @@ class Predictor:
         if isinstance(video, np.ndarray):
             seconds = 1 / (self.decoding.frame_rate or self.decoding.image_rate)
             array = fitted(video[-watched:], self.decoding)
-            name, timed = "The array", (Timed(place * seconds, frame, seconds) for place, frame in enumerate(array))
+            name = "The array"
+            timed: Iterator[Timed] = (Timed(place * seconds, frame, seconds) for place, frame in enumerate(array))
         else:
             name, timed = str(video), decode_timed(video, 0.0, float("inf"), 0, self.decoding)
         last = deque(timed, maxlen=watched)

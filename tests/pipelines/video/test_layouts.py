@@ -174,7 +174,9 @@ def test_an_array_of_videos_is_as_many(tmp_path: Path) -> None:
     for number, frames in enumerate(videos):
         np.testing.assert_array_equal(shown[f"videos.npy#{number}"], frames)
     (tmp_path / "list.csv").write_text("path\nframes_first.npy\n")
-    split = opened(tmp_path / "list.csv", labelled=False, layout="TNHW", colour="grey").splits
+    one = opened(tmp_path / "list.csv", labelled=False, layout="TNHW", colour="grey").splits
+    split = opened(tmp_path / "frames_first.npy", False, source="folder", layout="TNHW", colour="grey").splits
+    assert {key: len(each) for key, each in one.items()} == {key: len(each) for key, each in split.items()}
     assert sum(len(each) for each in split.values()) == 10
     assert all(video.shard.frames == 6 for each in split.values() for video in each)
 
