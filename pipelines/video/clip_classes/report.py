@@ -78,12 +78,10 @@ def write_classification_report(run: Run, evaluation: Evaluation, sets: Sets, cl
                     ),
                 ],
             ),
+            Section("Classes", [Table(["class", "videos", "precision", "recall", "F1"], by_class(counts, classes))]),
             Section(
-                "Classes",
-                [
-                    Table(["class", "videos", "precision", "recall", "F1"], by_class(counts, classes)),
-                    Picture(counts_picture, "True classes in rows, predicted classes in columns; numbers of videos."),
-                ],
+                "Classes taken for others",
+                [Picture(counts_picture, "True classes in rows, predicted classes in columns; numbers of videos.")],
             ),
             Section(
                 "Worst errors", [Table(["video", "true", "predicted", "probability"], worst) if worst else "None."]
