@@ -16,7 +16,7 @@ from pipelines import commands, predictors, tasks
 from pipelines.nlp.text_files import TextDataError
 from pipelines.series.regular import SeriesDataError
 from pipelines.speech.audio_files import SpeechDataError
-from pipelines.video.video_files import VideoDataError
+from pipelines.video.frames import VideoDataError
 
 REPOSITORY = Path(__file__).parent.parent
 PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted(REPOSITORY.glob("pipelines/*/README.md"))]

@@ -1,18 +1,23 @@
 """Decoded once: each video's frames in one file of the cache, read from there in any order without decoding again."""
 
 import hashlib
+import json
+import math
 import os
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
 from data.packages import cache_directory
-from pipelines.video.video_files import DecodingConfiguration, decode, images_of, refuse_missing
+from pipelines.video.frames import DecodingConfiguration
+from pipelines.video.image_files import images_of
+from pipelines.video.video_files import decode_timed, refuse_missing
 
-FORMAT = 1  # counted up when the same video and configuration would give other frames
+FORMAT = 2  # counted up when the same video and configuration would give other frames
 SAMPLED_BYTES = 1 << 20  # of a file's beginning and end, which tell it from others
 
 
@@ -22,29 +27,78 @@ class Shard(NamedTuple):
     Attributes:
         path: a file of NumPy, uint8 (frames, height, width, channels).
         frames: how many there are.
+        seconds: of the video that they show; 0: unknown.
+        notices: what was passed over or changed.
     """
 
     path: Path
     frames: int
+    seconds: float = 0.0
+    notices: tuple[str, ...] = ()
 
     def read(self, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Returns some frames, uint8 (frames, height, width, channels); the others stay on the disk."""
         return np.array(np.load(self.path, mmap_mode="r")[start:stop])
 
 
-def decoded(
-    path: Path, configuration: DecodingConfiguration, start: float = 0.0, end: float = float("inf")
-) -> tuple[Shard, bool]:
-    """Returns the shard of a video, and whether it had to be decoded now; arguments and errors are those of `decode`.
+class Part(NamedTuple):
+    """A video, or a part of one.
 
-    The shard appears at once and whole, however often this is interrupted.
+    Attributes:
+        path: a file or a folder of images.
+        start: seconds.
+        end: seconds; infinite: to the end.
+        item: which video of an array that holds several.
     """
-    refuse_missing(path)
-    parts = (identity(path), _changed(path), decoding_key(configuration), start, end)
-    target = shard_path(*parts)
-    if known := opened(target):
-        return known, False
-    return write(target, decode(path, configuration, start, end), configuration), True
+
+    path: Path
+    start: float = 0.0
+    end: float = math.inf
+    item: int = 0
+
+
+def known(part: Part, configuration: DecodingConfiguration) -> Shard | None:
+    """Returns the shard of a video that was decoded before; None otherwise."""
+    refuse_missing(part.path)
+    return opened(_target(part, configuration))
+
+
+def decoded(
+    part: Part,
+    configuration: DecodingConfiguration,
+    threads: int = 0,
+    reached: Callable[[float], None] = lambda seconds: None,
+) -> Shard:
+    """Returns the shard of a video, which appears at once and whole, however often this is interrupted.
+
+    Args:
+        part: the video.
+        configuration: what it is decoded to.
+        threads: that decode it; 0: as many as there are processors.
+        reached: is told the seconds of the part that are done, frame by frame.
+
+    Raises:
+        VideoDataError: as of `decode`.
+    """
+    if there := known(part, configuration):
+        return there
+    target, seconds, notices = _target(part, configuration), 0.0, list[str]()
+
+    def frames() -> Iterator[np.ndarray]:
+        nonlocal seconds
+        for each in decode_timed(*part, configuration, threads, notices.append):
+            yield each.frame
+            seconds = each.time + each.duration - part.start
+            reached(seconds)
+
+    shard = write(target, frames(), configuration)
+    with written(target.with_suffix(".json")) as file:
+        file.write(json.dumps({"seconds": seconds, "notices": notices}).encode())
+    return shard._replace(seconds=seconds, notices=tuple(notices))
+
+
+def _target(part: Part, configuration: DecodingConfiguration) -> Path:
+    return shard_path(identity(part.path), changed(part.path), decoding_key(configuration), *part[1:])
 
 
 def write(target: Path, frames: Iterable[np.ndarray], configuration: DecodingConfiguration) -> Shard:
@@ -64,7 +118,7 @@ def write(target: Path, frames: Iterable[np.ndarray], configuration: DecodingCon
 def written(target: Path) -> Iterator[BinaryIO]:
     """Opens a file of the cache to be written; it appears at once and whole, or not at all."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{os.getpid()}")
+    partial = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}")
     try:
         with partial.open("wb") as file:
             yield file
@@ -77,8 +131,13 @@ def written(target: Path) -> Iterator[BinaryIO]:
 
 def opened(path: Path) -> Shard | None:
     """Returns a shard that was written before; None if there is none, or if it is damaged, which is said."""
+    beside = path.with_suffix(".json")
     try:
-        return Shard(path, len(np.load(path, mmap_mode="r")))
+        shard = Shard(path, len(np.load(path, mmap_mode="r")))
+        if beside.exists():
+            values = json.loads(beside.read_text(encoding="utf-8"))
+            shard = shard._replace(seconds=values["seconds"], notices=tuple(values["notices"]))
+        return shard
     except FileNotFoundError:
         return None
     except (ValueError, EOFError) as error:  # what NumPy says of a file that is cut short, or empty
@@ -100,13 +159,11 @@ def decoding_key(configuration: DecodingConfiguration) -> tuple[object, ...]:
 def identity(path: Path) -> str:
     """Returns a text that is the same for copies of a video, wherever they lie and whatever they are called.
 
-    Of large files it takes the beginning, the end and the size. Of a folder of images: the first, the middle and the
-    last image, and their number.
+    Of large files it takes the beginning, the end and the size; of a folder, all of its images.
     """
     if path.is_dir():
         images = images_of(path)
-        chosen = [images[number * (len(images) - 1) // 2] for number in range(3)]
-        return _digest(repr([len(images), *map(identity, chosen)]).encode())
+        return str(remembered(("images", str(path.absolute()), changed(path)), lambda: _identity_of_images(images)))
     size = path.stat().st_size
     with path.open("rb") as file:
         beginning = file.read(SAMPLED_BYTES)
@@ -114,8 +171,24 @@ def identity(path: Path) -> str:
         return _digest(size.to_bytes(8, "big") + beginning + file.read())
 
 
-def _changed(path: Path) -> list[tuple[str, int, int]]:
-    """Name, size and time of the last change of each file."""
+def remembered(key: tuple[object, ...], compute: Callable[[], Any]) -> Any:
+    """Returns a value, computed once for each key and kept in the cache as JSON."""
+    path = shard_path(*key).with_suffix(".json")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        value = compute()
+        with written(path) as file:
+            file.write(json.dumps(value).encode())
+        return value
+
+
+def _identity_of_images(images: list[Path]) -> str:
+    return _digest(repr([len(images), *map(identity, images)]).encode())
+
+
+def changed(path: Path) -> list[tuple[str, int, int]]:
+    """Returns name, size and time of the last change of each file."""
     files = images_of(path) if path.is_dir() else [path]
     return [(file.name, (status := file.stat()).st_size, status.st_mtime_ns) for file in files]
 

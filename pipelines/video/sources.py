@@ -2,7 +2,6 @@
 
 import json
 import math
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,19 +17,32 @@ from data.real_clips import RealClips
 from data.splits import assign_split
 from pipelines.configuration import ConfigurationError
 from pipelines.counting import counted
-from pipelines.video import shards
-from pipelines.video.contents import SHARES, contradictions, splits_of
+from pipelines.video import arrays, shards
+from pipelines.video.arrays import ARRAY_ENDINGS
+from pipelines.video.contents import SHARES, alike_names, contradictions, grouped, splits_of
+from pipelines.video.decoding import decode_all, with_range
+from pipelines.video.frames import DecodingConfiguration, Timed, VideoDataError, fit, resample
 from pipelines.video.messages import listed, shown
-from pipelines.video.shards import Shard
-from pipelines.video.video_files import DecodingConfiguration, VideoDataError, fit, rate_of, resample
-from pipelines.video.video_lists import SPLITS, Entry, csv_entries, folder_entries, unlabelled_entries
+from pipelines.video.recordings import Recordings, recordings_of
+from pipelines.video.shards import Part, Shard
+from pipelines.video.video_files import is_video
+from pipelines.video.video_folders import SPLITS, Entry, Found, folder_entries, passed_over, unlabelled_entries
+from pipelines.video.video_lists import list_entries
+
+OF_FILES = ("path", "root", "columns", "group", "layout", "variable", "value_range", "array_channels", "skip_unusable")
+"""Settings of the user's own files, which data sets do not have."""
 
 
 class VideoConfiguration(DecodingConfiguration):
     """Which videos, what they are decoded to, and how they are cut into clips."""
 
     source: str = Field("folder", description="folder, csv, real_clips, moving_mnist or ucf101; a task names its own")
-    path: str = Field("", description="folder with a folder for each class, or CSV of path, label, start, end, split")
+    path: str = Field("", description="folder with a folder for each class, or list of path, label, start, end, split")
+    root: str = Field("", description="folder that the paths of a list begin in; empty: the list's own")
+    columns: tuple[str, ...] = Field((), description="columns of a list that are called otherwise: path=video_name")
+    group: str = Field(
+        "", description="regular expression for what names of videos that belong in one split have in common: g(\\d+)_c"
+    )
     clip_frames: int = Field(16, ge=1, description="frames of a clip")
     clip_stride: int = Field(0, ge=0, description="frames from one clip's start to the next; 0: as many as a clip has")
     skip_unusable: bool = Field(False, description="leave out videos that cannot be used, instead of refusing")
@@ -51,10 +63,11 @@ class Video(NamedTuple):
 
 
 class Videos(NamedTuple):
-    """The videos of each split, and key and reason of each that was left out."""
+    """The videos of each split, key and reason of each that was left out, and how they were recorded."""
 
     splits: dict[str, list[Video]]
     skipped: list[tuple[str, str]]
+    recordings: Recordings = Recordings()
 
 
 class Clip(NamedTuple):
@@ -81,17 +94,18 @@ def open_source(configuration: VideoConfiguration, labelled: bool = True) -> Vid
             f"data.path: the source {configuration.source} needs a path to your own videos. Say where they are: "
             f"--data.path {'clips.csv' if configuration.source == 'csv' else 'clips/'}. Received: no path"
         )
-    if configuration.path and not own:
-        raise ConfigurationError(
-            f"data.path: the source {configuration.source} needs no path, for it is a data set. Leave --data.path out, "
-            f"or say --data.source folder (or csv) for your own videos. Received: {configuration.path!r}"
-        )
+    if not own:
+        refuse_settings_of_files(configuration)
     path = Path(configuration.path).expanduser()
     match configuration.source:
         case "folder":
-            entries, unusable = folder_entries(path) if labelled else unlabelled_entries(path)
+            if not labelled and path.is_file() and is_video(path):  # an array of many videos
+                return own_videos(Found([Entry(path.name, Part(path), "")], [], []), configuration)
+            return own_videos(folder_entries(path) if labelled else unlabelled_entries(path), configuration)
         case "csv":
-            entries, unusable = csv_entries(path, labelled), []
+            root = Path(configuration.root).expanduser() if configuration.root else None
+            entries = list_entries(path, labelled, configuration.columns, root)
+            return own_videos(Found(entries, [], []), configuration)
         case "real_clips":
             return real_videos(data.prepare(RealClips()), configuration)
         case "moving_mnist":  # which has one split only
@@ -105,7 +119,21 @@ def open_source(configuration: VideoConfiguration, labelled: bool = True) -> Vid
                 "data.source: there is no such source of videos. Expected folder, csv, real_clips, moving_mnist or "
                 f"ucf101. Correct it. Received: {other!r}"
             )
-    return own_videos(entries, unusable, configuration)
+
+
+def refuse_settings_of_files(configuration: VideoConfiguration) -> None:
+    """Refuses settings that a data set has no use for, so that none is dropped.
+
+    Raises:
+        ConfigurationError: one is set.
+    """
+    defaults = type(configuration)()
+    if wrong := [name for name in OF_FILES if getattr(configuration, name) != getattr(defaults, name)]:
+        first = getattr(configuration, wrong[0])
+        raise ConfigurationError(
+            f"data.{wrong[0]}: the source {configuration.source} needs no {wrong[0]}, for it is a data set. Leave "
+            f"--data.{wrong[0]} out, or say --data.source folder (or csv) for your own videos. Received: {first!r}"
+        )
 
 
 def batch_clips(wanted: int, clips: int) -> int:
@@ -134,47 +162,72 @@ def read_clips(clips: list[Clip], frames: int, shape: tuple[int, int, int]) -> t
     return tf.data.Dataset.range(len(clips)).map(clip, num_parallel_calls=2, deterministic=True)
 
 
-def own_videos(entries: list[Entry], unusable: list[tuple[str, str]], configuration: VideoConfiguration) -> Videos:
+def own_videos(found: Found, configuration: VideoConfiguration) -> Videos:
     """Decodes the user's videos that have not been decoded, and splits those that nobody has split.
 
-    The split is by a hash of the video's content: all parts and all copies of one video are on one side.
+    The split is by a hash of the video's content, or of its group: all parts and copies of one are on one side.
 
     Args:
-        entries: the videos.
-        unusable: name and reason of what was already found to be none.
+        found: the videos, name and reason of what was already found to be none, and what was passed over.
         configuration: what they are decoded to.
     """
-    problems, longer = list(unusable), []
-    found: list[tuple[Entry, Shard]] = []
-    start, decoded = time.perf_counter(), 0
-    for entry in shown(entries, "Decoding", len(entries)):
-        try:
-            shard, new = shards.decoded(entry.path, configuration, entry.start, entry.end)
-        except VideoDataError as error:
-            reason = str(error).removeprefix(str(entry.path)).lstrip(" /")  # the key says the path
+    problems = list(found.unusable)
+    if passed := passed_over(found.passed):
+        print(f"Passed over: {passed}.", flush=True)
+    entries = _each_video(found.entries, configuration, problems)
+    if configuration.group:
+        entries = grouped(entries, configuration.group)
+    parts = [entry.part for entry in entries]
+    decoding = with_range(parts, configuration)
+    whole: list[tuple[Entry, Shard]] = []
+    for entry, shard in zip(entries, decode_all(parts, decoding), strict=True):
+        if isinstance(shard, VideoDataError):
+            reason = str(shard).removeprefix(str(entry.path)).lstrip(" /")  # the key says the path
             problems.append((entry.key, f"{entry.row}: {reason}" if entry.row else reason))
-            continue
-        decoded += new
-        if reason := _too_short(shard, configuration):
+        elif reason := _too_short(shard, configuration):
             problems.append((entry.key, reason))
-            continue
-        found.append((entry, shard))
-        if reason := _ends_before(entry, shard, configuration):
-            longer.append((entry.key, reason))
-    if decoded:
-        print(f"Decoded {counted(decoded, 'video')} in {time.perf_counter() - start:.0f} s.", flush=True)
-    if longer:
+        else:
+            whole.append((entry, shard))
+    if notices := [(entry.key, notice) for entry, shard in whole for notice in shard.notices]:
+        print(f"Noticed in {counted(len({key for key, _ in notices}), 'video')}:{listed(notices)}", flush=True)
+    if longer := [(entry.key, reason) for entry, shard in whole if (reason := _ends_before(entry, shard))]:
         print(f"Used up to their end, which comes before that of their rows:{listed(longer)}", flush=True)
 
-    contents = [shards.identity(entry.path) for entry, _ in found]
-    reasons = contradictions([entry for entry, _ in found], contents)
-    problems += [(entry.key, reason) for (entry, _), reason in zip(found, reasons, strict=True) if reason]
-    usable = [each for each, reason in zip(found, reasons, strict=True) if not reason]
+    contents = [f"{shards.identity(entry.path)}{entry.part.item or ''}" for entry, _ in whole]
+    reasons = contradictions([entry for entry, _ in whole], contents)
+    problems += [(entry.key, reason) for (entry, _), reason in zip(whole, reasons, strict=True) if reason]
+    usable = [each for each, reason in zip(whole, reasons, strict=True) if not reason]
     contents = [content for content, reason in zip(contents, reasons, strict=True) if not reason]
     splits: dict[str, list[Video]] = {split: [] for split in SPLITS}
     for (entry, shard), split in zip(usable, splits_of([entry for entry, _ in usable], contents), strict=True):
         splits[split].append(Video(entry.key, entry.label, shard))
-    return checked(splits, problems, configuration)
+    ungrouped = {video.key for each in splits.values() for video in each} - {e.key for e, _ in usable if e.group}
+    if notice := alike_names({split: [v.key for v in each if v.key in ungrouped] for split, each in splits.items()}):
+        print(notice, flush=True)
+    recordings = recordings_of([(entry.label, shard) for entry, shard in usable], decoding)
+    return checked(splits, problems, configuration)._replace(recordings=recordings)
+
+
+def _each_video(
+    entries: Iterable[Entry], configuration: VideoConfiguration, problems: list[tuple[str, str]]
+) -> list[Entry]:
+    """The entries, each of an array that holds several videos as one for each of them."""
+    every: list[Entry] = []
+    for entry in entries:
+        videos = None
+        if entry.path.suffix.lower() in ARRAY_ENDINGS and entry.path.is_file() and entry.path.stat().st_size:
+            try:
+                videos = arrays.videos_in(entry.path, configuration)
+            except VideoDataError as error:
+                problems.append((entry.key, str(error).removeprefix(str(entry.path)).lstrip(" /")))
+                continue
+        if videos is None:
+            every.append(entry)
+        else:
+            every += [
+                entry._replace(key=f"{entry.key}#{item}", part=entry.part._replace(item=item)) for item in range(videos)
+            ]
+    return every
 
 
 def dataset_videos(
@@ -219,7 +272,7 @@ def real_videos(builder: tfds.core.DatasetBuilder, configuration: VideoConfigura
             if not path.exists() or path.read_bytes() != content:
                 with shards.written(path) as file:
                     file.write(content)
-            shard, _ = shards.decoded(path, configuration, float(example["start"]), float(example["end"]))
+            shard = shards.decoded(Part(path, float(example["start"]), float(example["end"])), configuration)
             if reason := _too_short(shard, configuration):
                 problems.append((f"{name}, {split}", reason))
             else:
@@ -254,15 +307,12 @@ def _too_short(shard: Shard, configuration: VideoConfiguration) -> str:
     return f"shorter than a clip: it has {frames}, and a clip takes {configuration.clip_frames}"
 
 
-def _ends_before(entry: Entry, shard: Shard, configuration: VideoConfiguration) -> str:
-    """What to say of a part that is to end, by more than a frame, after its video."""
-    if entry.end == math.inf:
+def _ends_before(entry: Entry, shard: Shard) -> str:
+    """What to report of a part that is to end, by more than a frame, after its video."""
+    start, end = entry.part.start, entry.part.end
+    if end == math.inf or end - start - shard.seconds <= shard.seconds / shard.frames:
         return ""
-    rate = rate_of(entry.path, configuration)
-    end = entry.start + shard.frames / rate
-    return (
-        f"{entry.row}: the video ends at {end:.6g} s, the row at {entry.end:g} s" if entry.end - end > 1 / rate else ""
-    )
+    return f"{entry.row}: the video ends at {start + shard.seconds:.6g} s, the row at {end:g} s"
 
 
 def _decoded_split(
@@ -294,7 +344,9 @@ def _decoded_split(
 
 
 def _resampled(frames: np.ndarray, configuration: DecodingConfiguration) -> Iterator[np.ndarray]:
-    return resample(frames, configuration.image_rate, configuration.frame_rate)
+    seconds = 1 / configuration.image_rate
+    timed = (Timed(number * seconds, frame, seconds) for number, frame in enumerate(frames))
+    return (each.frame for each in resample(timed, configuration.frame_rate))
 
 
 def _only(features: Mapping[str, Any], kind: type) -> str | None:

@@ -1,58 +1,35 @@
-"""Videos of any format, and folders of frame images, decoded to frames of one size, colour and rate."""
+"""Videos of any kind, as files, folders of images or arrays, decoded to frames of one size, colour and rate."""
 
-import os
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import NamedTuple
 
-import cv2
 import numpy as np
-from pydantic import Field
 
-from pipelines.configuration import Configuration
+from pipelines.video import arrays, containers, image_files
+from pipelines.video.arrays import ARRAY_ENDINGS
+from pipelines.video.containers import REMEDY, Notice, Properties, refused
+from pipelines.video.frames import DecodingConfiguration, Timed, VideoDataError, depth_range, fit, resample, to_uint8
+from pipelines.video.image_files import images_of, is_stack
 
-# What a file lacks is said in our own errors. FFmpeg's level is read with the first video, OpenCV's at its import.
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-if "OPENCV_LOG_LEVEL" not in os.environ:
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+VIDEO_ENDINGS = {
+    *(".264", ".265", ".3g2", ".3gp", ".amv", ".apng", ".asf", ".avi", ".dav", ".divx", ".dv", ".f4v", ".flv", ".gif"),
+    *(".h264", ".h265", ".hevc", ".insv", ".ivf", ".lrv", ".m1v", ".m2t", ".m2ts", ".m2v", ".m4v", ".mjpeg", ".mjpg"),
+    *(".mkv", ".mod", ".mov", ".mp4", ".mp4v", ".mpe", ".mpeg", ".mpg", ".mpv", ".mts", ".mxf", ".nut", ".obu", ".ogg"),
+    *(".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".tod", ".trp", ".ts", ".vob", ".vro", ".webm", ".wmv", ".wtv", ".y4m"),
+}
+"""What names of videos end in, besides arrays and stacks of images; content decides how a file is read."""
 
-VIDEO_ENDINGS = (
-    *(".3gp", ".avi", ".flv", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm"),
-    ".wmv",
-)
-IMAGE_ENDINGS = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-WHOLE = 0.98  # a file with a smaller share of the frames that its header promises is truncated
-ESTIMATE = 2  # frames by which the header of a whole file may be wrong
-ROUNDING = 1e-3  # of a frame: times written with few digits mean the frame that they are nearest to
-_REMEDY = "Restore or convert it (to mp4 or avi), or leave it out."
-
-
-class VideoDataError(ValueError):
-    """Videos or labels that cannot be used; the message names file and row, and says what to do."""
+HEADS = (b"\x1a\x45\xdf\xa3", b"FLV\x01", b"OggS", b"\x00\x00\x01\xba", b"DHAV", b"YUV4MPEG2", b"DKIF")
+"""What the content of videos begins with, beside mp4 (ftyp) and avi, if their names have no ending."""
 
 
-class DecodingConfiguration(Configuration):
-    """What videos are decoded to."""
+class Extremes(NamedTuple):
+    """The least and the largest of all values of a video that has more than 8 bits, and whether all are whole."""
 
-    height: int = Field(64, ge=1, le=4096, description="pixels of a frame")
-    width: int = Field(64, ge=1, le=4096, description="pixels of a frame")
-    colour: Literal["grey", "rgb"] = Field("rgb", description="one channel or three")
-    fit: Literal["crop", "pad", "stretch"] = Field(
-        "crop", description="cut off what does not fit the shape, show all with black borders, or change the shape"
-    )
-    frame_rate: float = Field(0.0, ge=0, description="frames a second; 0: as recorded")
-    image_rate: float = Field(25.0, gt=0, description="frames a second of folders of images, which do not say it")
-
-    @property
-    def channels(self) -> int:
-        """Numbers of a pixel."""
-        return 1 if self.colour == "grey" else 3
-
-    @property
-    def frame_shape(self) -> tuple[int, int, int]:
-        """(height, width, channels)."""
-        return self.height, self.width, self.channels
+    low: float
+    high: float
+    whole: bool
 
 
 def decode(
@@ -61,14 +38,15 @@ def decode(
     """Yields the frames of a video, each uint8 (height, width, channels); one at a time is held in memory.
 
     Args:
-        path: a file that OpenCV reads, or a folder of frame images, in the order of the numbers in their names.
+        path: a file of any format that FFmpeg reads, a folder of frame images, in the order of the numbers in their
+            names, a TIFF stack, an animated image, or an array (npy, npz, HDF5, NetCDF).
         configuration: what the frames are to be.
-        start: seconds from the beginning.
+        start: seconds from the beginning, by the frames' own time stamps.
         end: seconds from the beginning; what lies after the video's end is not missed.
 
     Raises:
-        VideoDataError: the video is missing, empty, truncated, of a codec that OpenCV cannot read, or damaged; its
-            frames change their size; or nothing lies between start and end.
+        VideoDataError: the video is missing, empty, truncated, of an unknown codec, or damaged; its frames change
+            their size; its layout or range cannot be told; or nothing lies between start and end.
 
     Example:
         >>> import tempfile, cv2, numpy as np
@@ -79,195 +57,178 @@ def decode(
         >>> len(frames), frames[2].shape, int(frames[2].max())
         (3, (8, 8, 1), 2)
     """
+    return (each.frame for each in decode_timed(path, start, end, 0, configuration))
+
+
+def decode_timed(
+    path: str | Path,
+    start: float,
+    end: float,
+    item: int,
+    configuration: DecodingConfiguration,
+    threads: int = 0,
+    notice: Notice | None = None,
+) -> Iterator[Timed]:
+    """Yields the frames of `decode`, each with its time and duration in seconds.
+
+    Args:
+        path: as of `decode`.
+        start: as of `decode`.
+        end: as of `decode`.
+        item: which video of an array that holds several.
+        configuration: as of `decode`.
+        threads: that decode one file; 0: as many as there are processors.
+        notice: is told what was passed over or changed. Default: it is printed.
+
+    Raises:
+        VideoDataError: as of `decode`.
+    """
     path = Path(path)
     refuse_missing(path)
-    rate = _recorded_rate(path, configuration)
-    first = int(start * rate + ROUNDING)
-    frames = _of_one_size(_images(path, first) if path.is_dir() else _file(path, first), path, first)
+    notice = notice or (lambda text: print(f"{path}: {text}", flush=True))
+    frames = _of_one_size(_frames(path, configuration, start, item, threads, notice), path)
     count = 0
-    for frame in resample(frames, rate, configuration.frame_rate, start, end, first):
-        yield fit(frame, configuration)
+    for each in resample(frames, configuration.frame_rate, start, end):
+        yield each._replace(frame=fit(each.frame, configuration))
         count += 1
     if not count:
         span = "" if (start, end) == (0, float("inf")) else f" between {start:g} and {end:g} s"
-        raise _error(path, f"holds no frame{span}", "0 frames", _REMEDY if not span else "Correct start and end.")
+        raise refused(path, f"holds no frame{span}", "0 frames", REMEDY if not span else "Correct start and end.")
 
 
-def rate_of(path: Path, configuration: DecodingConfiguration) -> float:
-    """Returns how many frames `decode` yields for a second of a video."""
-    return configuration.frame_rate or _recorded_rate(path, configuration)
+def properties_of(path: Path, configuration: DecodingConfiguration) -> Properties:
+    """Returns rate, length and size of a video as it states them; those of images and arrays are configured."""
+    if is_container(path):
+        found = containers.properties(path)
+        return found if found.rate else found._replace(rate=configuration.image_rate)
+    if path.is_dir():
+        return Properties(configuration.image_rate, len(images_of(path)) / configuration.image_rate)
+    if path.suffix.lower() in ARRAY_ENDINGS:
+        with arrays.opened(path, configuration) as stored:
+            return Properties(configuration.image_rate, stored.size("T") / configuration.image_rate)
+    count, end = 0, 0.0
+    for each in _frames(path, configuration.replace(value_range=(0.0, 1.0)), 0.0, 0, 1, _silent):
+        count, end = count + 1, each.time + each.duration
+    return Properties(count / end if end else configuration.image_rate, end)
 
 
-def resample(
-    frames: Iterable[np.ndarray],
-    rate: float,
-    wanted: float,
-    start: float = 0.0,
-    end: float = float("inf"),
-    first: int = 0,
-) -> Iterator[np.ndarray]:
-    """Yields what is to be seen at each tick of a clock: a frame is left out or repeated, never mixed.
-
-    Args:
-        frames: of `rate` a second.
-        rate: frames a second.
-        wanted: frames a second; 0: as they are.
-        start: seconds; the first tick.
-        end: seconds; no tick at or after it.
-        first: number of the first of the frames in the whole video, not after the one that is shown at the start.
-
-    >>> list(resample(range(8), 25, 12.5)), list(resample(range(3), 10, 20, end=0.25))
-    ([0, 2, 4, 6], [0, 0, 1, 1, 2])
-    """
-    ticks, last = 0, end - ROUNDING / rate
-    for number, frame in enumerate(frames, first):
-        time = start + ticks / (wanted or rate)
-        while time < last and int(time * rate + ROUNDING) == number:
-            yield frame
-            ticks += 1
-            time = start + ticks / (wanted or rate)
-        if time >= last:
-            return
+def extremes_of(path: Path, configuration: DecodingConfiguration, item: int = 0) -> Extremes | None:
+    """Returns the extremes of a video's values; None if they have 8 bits, or if its codec knows their range."""
+    if _is_animated(path) or is_container(path):
+        return None
+    low, high, whole = np.inf, -np.inf, True
+    for values in _values(path, configuration, item, _silent):
+        if values.dtype in (np.uint8, np.bool_):
+            return None
+        finite = values[np.isfinite(values)]
+        if finite.size:
+            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+            whole = whole and (values.dtype.kind in "ui" or bool((finite == np.rint(finite)).all()))
+    return Extremes(low, high, whole) if low <= high else None
 
 
-def fit(frame: np.ndarray, configuration: DecodingConfiguration) -> np.ndarray:
-    """Returns a frame of any size, uint8 (height, width, 1 or 3), grey or RGB, as configured."""
-    if frame.shape[2] == 3 and configuration.colour == "grey":
-        frame = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)[..., np.newaxis]
-    elif frame.shape[2] == 1 and configuration.colour == "rgb":
-        frame = frame.repeat(3, axis=2)
-    wanted = configuration.height, configuration.width
-    if frame.shape[:2] == wanted:
-        return np.ascontiguousarray(frame)
-    scales = [new / old for new, old in zip(wanted, frame.shape, strict=False)]
-    if configuration.fit == "stretch":
-        return _resize(frame, wanted)
-    if configuration.fit == "crop":
-        scale = max(scales)
-        # The part that has the wanted shape, from the middle.
-        size = [max(1, min(old, round(new / scale))) for new, old in zip(wanted, frame.shape, strict=False)]
-        top, left = [(old - part) // 2 for old, part in zip(frame.shape, size, strict=False)]
-        return _resize(frame[top : top + size[0], left : left + size[1]], wanted)
-    scale = min(scales)
-    size = [max(1, min(new, round(old * scale))) for new, old in zip(wanted, frame.shape, strict=False)]
-    top, left = [(new - part) // 2 for new, part in zip(wanted, size, strict=True)]
-    padded = np.zeros(configuration.frame_shape, np.uint8)
-    padded[top : top + size[0], left : left + size[1]] = _resize(frame, (size[0], size[1]))
-    return padded
+def found_range(extremes: Iterable[Extremes], name: str) -> tuple[float, float]:
+    """Returns what is black and what is white in videos that belong together.
 
-
-def fitted(frames: np.ndarray, configuration: DecodingConfiguration) -> Iterator[np.ndarray]:
-    """Yields the frames of an array, uint8 (time, height, width, 1 or 3) of any size, as configured.
+    Whole numbers have the range of the camera with the fewest bits that hold them; others 0 to 1 if they are within.
 
     Raises:
-        VideoDataError: it is another array.
+        VideoDataError: other numbers, whose range must be stated.
     """
-    if frames.ndim != 4 or frames.dtype != np.uint8 or frames.shape[3] not in (1, 3):
-        raise VideoDataError(
-            "An array of frames has another shape or type. Expected uint8 (time, height, width, 1 or 3). Convert it. "
-            f"Received: {frames.dtype} {frames.shape}"
-        )
-    return (fit(frame, configuration) for frame in frames)
+    every = list(extremes)
+    low, high, whole = min(each.low for each in every), max(each.high for each in every), all(e.whole for e in every)
+    if low >= 0 and whole and high > 1:
+        return depth_range(high)
+    if low >= 0 and high <= 1:
+        return 0.0, 1.0
+    raise VideoDataError(
+        f"{name}: the range of the values cannot be told; expected whole numbers from 0, or numbers from 0 to 1. State "
+        f"what is black and what is white: --data.value_range {low:g} {high:g}. Received: {low:g} … {high:g}"
+    )
 
 
 def refuse_missing(path: Path) -> None:
-    """Raises `VideoDataError` if there is nothing of this name, or nothing in it."""
+    """Raises a `VideoDataError` if there is no video at the path, or an empty one."""
     if not path.exists():
-        raise _error(path, "does not exist", "no file or folder of this name", "Correct the path.")
-    if path.is_file() and path.stat().st_size == 0:
-        raise _error(path, "is empty", "0 bytes")
+        raise refused(path, "does not exist", "nothing of this name", "Correct the path.")
+    if path.is_file() and not path.stat().st_size:
+        raise refused(path, "is empty", "0 bytes")
     if path.is_dir() and not images_of(path):
-        if inside := next((each for each in sorted(path.rglob("*")) if each.suffix.lower() in VIDEO_ENDINGS), None):
-            remedy = "Move the videos out of the folder, beside it, or give each one's own path."
-            raise _error(path, "holds videos instead of frame images", str(inside.relative_to(path)), remedy)
-        raise _error(path, "holds no frame images", "0 files that end as images do", "Put frames there, or remove it.")
+        inside = next((each for each in sorted(path.rglob("*")) if is_video(each)), None)
+        if inside:
+            remedy = "Move the videos out of the folder, or give each one's own path."
+            raise refused(path, "holds videos instead of frame images", str(inside.relative_to(path)), remedy)
+        raise refused(path, "holds no frame images", "0 files that end as images do", "Put frames there, or remove it.")
 
 
-def images_of(folder: Path) -> list[Path]:
-    """Returns the images of a folder in the order of the numbers in their names, frame_2 before frame_10."""
-    images = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_ENDINGS and path.name[0] != "."]
-    return sorted(images, key=lambda path: natural_key(path.name))
+def is_video(path: Path) -> bool:
+    """Returns whether a file is a video: by its ending; without one, or where images end so too, by its content."""
+    ending = path.suffix.lower()
+    if not path.is_file():
+        return False
+    if ending in VIDEO_ENDINGS or ending in ARRAY_ENDINGS:
+        return True
+    if ending:
+        return is_stack(path)
+    with path.open("rb") as file:
+        head = file.read(12)
+    return head.startswith(HEADS) or head[4:8] == b"ftyp" or (head.startswith(b"RIFF") and head.endswith(b"AVI "))
 
 
-def natural_key(name: str) -> list[tuple[int, int, str]]:
-    """Returns what sorts names as people do: by the numbers in them.
-
-    >>> sorted(["b10", "b9", "a11"], key=natural_key)
-    ['a11', 'b9', 'b10']
-    """
-    return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", name) if part]
+def is_container(path: Path) -> bool:
+    """Returns whether FFmpeg is to read a video."""
+    ending = path.suffix.lower()
+    plain = ending in ARRAY_ENDINGS or ending in image_files.STACK_ENDINGS
+    return path.is_file() and not plain and not _is_animated(path)
 
 
-def _file(path: Path, first: int) -> Iterator[np.ndarray]:
-    """The frames of a file from the first one wanted on, RGB, of whatever size."""
-    capture = _opened(path)
-    try:
-        promised, rate = capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)
-        count, seconds = 0, 0.0
-        while True:
-            seconds = max(seconds, capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
-            if not capture.grab():
-                break
-            count += 1
-            if count > first:  # the others are passed over, but not sought: OpenCV may miss the place
-                found, frame = capture.retrieve()
-                if not found:
-                    break
-                yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-    finally:
-        capture.release()
-    if not count:
-        raise _error(path, "cannot be decoded: it is damaged, or of a codec that OpenCV cannot read", "0 frames")
-    # Where the rate varies, the number of frames is an estimate of the header, but not the time.
-    reached = max(count, seconds * rate + 1)
-    if promised > 0 and reached < WHOLE * promised and promised - reached > ESTIMATE:
-        raise _error(path, "is truncated", f"{count} of {promised:.0f} frames")
+def _is_animated(path: Path) -> bool:
+    return path.is_file() and path.suffix.lower() in image_files.ANIMATED_ENDINGS
 
 
-def _images(folder: Path, first: int) -> Iterator[np.ndarray]:
-    """The frames of a folder from the first one wanted on, RGB, of whatever size."""
-    for path in images_of(folder)[first:]:
-        data = np.fromfile(path, np.uint8)
-        frame = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
-        if frame is None:
-            raise _error(path, "cannot be decoded: it is empty, damaged or no image", f"{len(data)} bytes")
-        yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+def _frames(
+    path: Path, configuration: DecodingConfiguration, start: float, item: int, threads: int, notice: Notice
+) -> Iterator[Timed]:
+    """The frames of a video from one at or before the start on, of whatever size."""
+    if _is_animated(path):
+        yield from image_files.animated_frames(path)
+        return
+    if is_container(path):
+        yield from containers.container_frames(path, start, threads, notice)
+        return
+    outside, seconds, shown = 0, 1 / configuration.image_rate, configuration.value_range
+    for number, values in enumerate(_values(path, configuration, item, notice)):
+        if values.dtype == np.bool_:
+            values = values.astype(np.uint8) * np.uint8(255)
+        if values.dtype != np.uint8 or configuration.value_range:
+            if shown is None:
+                found = extremes_of(path, configuration, item)
+                shown = found_range([found], str(path)) if found else (0.0, 1.0)
+                notice(f"values from {shown[0]:g} (black) to {shown[1]:g} (white), as found")
+            values, missed = to_uint8(values, shown)
+            outside += missed
+        yield Timed(number * seconds, values, seconds)
+    if outside:
+        notice(f"{outside} values are missing or outside of {shown}, and shown as its nearest end")
 
 
-def _of_one_size(frames: Iterable[np.ndarray], path: Path, first: int) -> Iterator[np.ndarray]:
-    size = None
-    for number, frame in enumerate(frames, first):
-        if size is not None and frame.shape[:2] != size:
-            received = f"frame {number + 1} of {frame.shape[1]}×{frame.shape[0]} after {size[1]}×{size[0]} pixels"
-            raise _error(path, "has frames of changing size", received, "Cut it there, or convert it to one size.")
-        size = frame.shape[:2]
-        yield frame
-
-
-def _recorded_rate(path: Path, configuration: DecodingConfiguration) -> float:
+def _values(path: Path, configuration: DecodingConfiguration, item: int, notice: Notice) -> Iterator[np.ndarray]:
     if path.is_dir():
-        return configuration.image_rate
-    capture = _opened(path)
-    rate = capture.get(cv2.CAP_PROP_FPS)
-    capture.release()
-    return rate if np.isfinite(rate) and rate > 0 else configuration.image_rate  # of those that do not say it
+        return image_files.folder_values(path, notice)
+    if path.suffix.lower() in ARRAY_ENDINGS:
+        return arrays.array_values(path, configuration, item)
+    return image_files.stack_values(path)
 
 
-def _opened(path: Path) -> cv2.VideoCapture:
-    capture = cv2.VideoCapture(str(path))
-    if not capture.isOpened():
-        capture.release()
-        what = "cannot be opened: it is truncated, damaged, no video, or of a codec that OpenCV cannot read"
-        raise _error(path, what, f"{path.stat().st_size} bytes")
-    return capture
+def _of_one_size(frames: Iterable[Timed], path: Path) -> Iterator[Timed]:
+    size = None
+    for number, each in enumerate(frames, 1):
+        if size is not None and each.frame.shape[:2] != size:
+            received = f"frame {number} of {each.frame.shape[1]}×{each.frame.shape[0]} after {size[1]}×{size[0]} pixels"
+            raise refused(path, "has frames of changing size", received, "Cut it there, or convert it to one size.")
+        size = each.frame.shape[:2]
+        yield each
 
 
-def _resize(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    shrinks = size[0] * size[1] < frame.shape[0] * frame.shape[1]
-    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    resized = cv2.resize(np.ascontiguousarray(frame), size[::-1], interpolation=interpolation)
-    return resized.reshape(*size, frame.shape[2])  # OpenCV drops a single channel
-
-
-def _error(path: Path, what: str, received: str, remedy: str = _REMEDY) -> VideoDataError:
-    return VideoDataError(f"{path} {what}; expected a whole video. {remedy} Received: {received}")
+def _silent(text: str) -> None:
+    """Takes a notice that another reading of the same video gives."""

@@ -1,164 +1,148 @@
-"""The user's own videos and their labels, in the formats that people have."""
+"""Lists of the user's own videos and their labels, in the formats that people have."""
 
 import csv
 import difflib
 import math
-from collections.abc import Iterator, Sequence
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from pipelines.counting import counted
-from pipelines.video.video_files import VIDEO_ENDINGS, VideoDataError, images_of, natural_key
+from pipelines.video.arrays import ARRAY_ENDINGS
+from pipelines.video.frames import VideoDataError
+from pipelines.video.shards import Part
+from pipelines.video.video_files import VIDEO_ENDINGS
+from pipelines.video.video_folders import SPLIT_NAMES, SPLITS, Entry
 
-SPLITS = ("train", "validation", "test")
-COLUMNS = ("path", "label", "start", "end", "split")
+COLUMNS = ("path", "label", "start", "end", "split", "group")
+OTHER_NAMES = {
+    "path": ("file", "filename", "file_name", "filepath", "file_path", "video", "video_name", "video_path", "clip"),
+    "label": ("class", "tag", "category", "action", "class_name", "label_name", "target"),
+    "start": ("start_time", "time_start", "begin", "t_start", "start_seconds", "from"),
+    "end": ("end_time", "time_end", "stop", "t_end", "end_seconds", "to"),
+    "split": ("subset", "set", "partition", "fold"),
+    "group": ("subject", "person", "recording", "session"),
+}
+"""What people call the columns, in small letters."""
+
 SEPARATORS = ",;\t|"
 ALIKE = 0.75  # of its letters make a column another one, misspelt
-_NO_VIDEO = "no video, by the ending of its name"
+TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:[.,]\d*)?|[.,]\d+)\s*s?", re.IGNORECASE)
 
 
-class Entry(NamedTuple):
-    """A video, or a part of one.
+class Table(NamedTuple):
+    """The rows of a list, each with the number of its line, and the separator of its values."""
 
-    Attributes:
-        key: its unique name.
-        path: file or folder of images.
-        label: its class; "" without one.
-        start: seconds.
-        end: seconds; infinite: to the end.
-        split: train, validation or test; "": by a hash of the video.
-        row: where it is named, for messages; "" in a folder.
-    """
-
-    key: str
-    path: Path
-    label: str
-    start: float = 0.0
-    end: float = math.inf
-    split: str = ""
-    row: str = ""
+    rows: list[tuple[int, dict[str, str]]]
+    separator: str
 
 
-def folder_entries(folder: Path) -> tuple[list[Entry], list[tuple[str, str]]]:
-    """Returns the videos of class folders, `folder/class/video.mp4` or `folder/class/video/frame_1.png`.
+def list_entries(
+    path: Path, labelled: bool = True, columns: Sequence[str] = (), root: Path | None = None
+) -> list[Entry]:
+    """Returns the videos of a list, and of those beside it that are named as the lists of the other splits.
 
-    Returns:
-        The videos, and name and reason of each file or folder that is none.
-
-    Raises:
-        VideoDataError: the folder is not there, or holds no class folder.
-    """
-    _refuse_no_folder(folder, "one with a folder for each class")
-    classes = [path for path in _visible(folder) if path.is_dir()]
-    if not classes:
-        files = counted(len(list(_visible(folder))), "file")
-        raise VideoDataError(
-            f"{folder} holds no class folders; expected one folder for each class, with its videos in it. Sort the "
-            f"videos into folders, or give a CSV file of path and label. Received: {files}"
-        )
-    entries: list[Entry] = []
-    unusable = [
-        (path.name, "lies beside the class folders: it has no class. Move it into one")
-        for path in _visible(folder)
-        if _is_video_file(path)
-    ]
-    for each in classes:
-        before = len(entries)
-        if images := images_of(each):
-            unusable.append((each.name, _loose(images)))
-        for path in _visible(each):
-            name = f"{each.name}/{path.name}"
-            if path.is_dir() or _is_video_file(path):
-                entries.append(Entry(name, path, each.name))
-            elif path not in images:
-                unusable.append((name, _NO_VIDEO))
-        if len(entries) == before:
-            unusable.append((each.name, "an empty class folder: no video is in it"))
-    return entries, unusable
-
-
-def unlabelled_entries(folder: Path) -> tuple[list[Entry], list[tuple[str, str]]]:
-    """Returns the videos of a folder and of all folders in it; one that holds images alone is a video.
-
-    Returns:
-        The videos, and name and reason of each file or folder that is none.
-
-    Raises:
-        VideoDataError: the folder is not there, or holds nothing.
-    """
-    _refuse_no_folder(folder, "one with videos in it")
-    entries: list[Entry] = []
-    unusable: list[tuple[str, str]] = []
-
-    def look_into(inside: Path) -> None:
-        if images := images_of(inside):
-            unusable.append((inside.relative_to(folder.parent).as_posix(), _loose(images)))
-        for path in _visible(inside):
-            name = path.relative_to(folder).as_posix()
-            if _is_video_file(path) or (path.is_dir() and _is_frames(path)):
-                entries.append(Entry(name, path, ""))
-            elif path.is_dir():
-                look_into(path)
-            elif path not in images:
-                unusable.append((name, _NO_VIDEO))
-
-    look_into(folder)
-    if not entries and not unusable:
-        raise VideoDataError(
-            f"{folder} holds no videos; expected some, in it or in folders in it. Put videos there, or correct "
-            "--data.path. Received: nothing but folders"
-        )
-    return entries, unusable
-
-
-def csv_entries(path: Path, labelled: bool = True) -> list[Entry]:
-    """Returns the videos of a CSV file with the columns path and label and, if wanted, start, end and split.
-
-    A path is absolute, or relative to the folder of the CSV file; start and end are seconds. The separator is found.
+    A list is a table with a header whose columns are, or mean, path, label, start, end, split and group; or lines of a
+    path and a label without one. A path is absolute, or relative to the root.
 
     Args:
-        path: of the CSV file.
+        path: of the list.
         labelled: whether it needs labels; else they do not count.
+        columns: names of columns that are called otherwise, such as `path=video_name`.
+        root: the folder of the videos. Default: that of the list.
 
     Raises:
-        VideoDataError: the file or a row of it cannot be used; it is named.
+        VideoDataError: the list or a row of it cannot be used; it is named.
     """
-    entries, keys = [], set()
-    for number, values in _rows(path, ("path", "label") if labelled else ("path",)):
-        row = f"{path.name}, line {number}"
+    entries: list[Entry] = []
+    keys: set[str] = set()
+    lists = _lists(path)
+    if len(lists) > 1:
+        print(f"Lists: {', '.join(f'{each.name} ({split})' for each, split in lists)}", flush=True)
+    for each, split in lists:
+        entries += _entries(each, split, labelled, _meanings(columns), root, keys)
+    return entries
+
+
+def seconds_of(text: str) -> float:
+    """Returns a time in seconds; not a number if it is none.
+
+    >>> seconds_of("12.5"), seconds_of("1:02:03.5"), seconds_of("02:30"), seconds_of("1,5"), seconds_of("soon")
+    (12.5, 3723.5, 150.0, 1.5, nan)
+    """
+    match = TIME.fullmatch(text.strip())
+    if match is None or (match[2] and float(match[3].replace(",", ".")) >= 60) or (match[1] and int(match[2]) >= 60):
+        return math.nan
+    return 3600 * int(match[1] or 0) + 60 * int(match[2] or 0) + float(match[3].replace(",", "."))
+
+
+def _lists(path: Path) -> list[tuple[Path, str]]:
+    """A list and those beside it for the other splits, as their names tell, each with its split."""
+    match = re.search(r"train(ing)?", path.name, re.IGNORECASE)
+    if not path.is_file() or match is None:
+        return [(path, "")]
+    others: list[tuple[Path, str]] = []
+    for name, split in SPLIT_NAMES.items():
+        for spelt in (name, name.capitalize(), name.upper()):
+            other = path.with_name(path.name[: match.start()] + spelt + path.name[match.end() :])
+            if split != "train" and other.is_file() and split not in {split for _, split in others}:
+                others.append((other, split))
+    return [(path, "train"), *others] if others else [(path, "")]
+
+
+def _entries(
+    path: Path, split: str, labelled: bool, meanings: Mapping[str, str], root: Path | None, keys: set[str]
+) -> list[Entry]:
+    entries = []
+    for number, values in _table(path, meanings, ("path", "label") if labelled else ("path",)).rows:
         name = values["path"]
         if not name:
             raise _row_error(path, number, "names no video", "a path", name)
-        start = _seconds(values, "start", path, number, 0.0)
-        end = _seconds(values, "end", path, number, math.inf)
+        start, end = _seconds(values, "start", path, number, 0.0), _seconds(values, "end", path, number, math.inf)
         if not 0 <= start < end:
             received = f"{start:g} and {end:g}"
             raise _row_error(path, number, "has no time between start and end", "0 ≤ start < end", received)
-        split = values.get("split", "")
-        if split not in ("", *SPLITS):
-            raise _row_error(path, number, "has an unknown split", f"{', '.join(SPLITS)}, or nothing", split)
+        said = values.get("split", "")
+        if said.lower() not in ("", *SPLIT_NAMES):
+            raise _row_error(path, number, "has an unknown split", f"{', '.join(SPLITS)}, or nothing", said)
         key = name if (start, end) == (0, math.inf) else f"{name} [{start:g}, {end:g})"
         if key in keys:
             raise _row_error(path, number, "names what an earlier one names", "each part of a video once", key)
         keys.add(key)
-        label = values["label"] if labelled else ""
-        entries.append(Entry(key, path.parent / Path(name).expanduser(), label, start, end, split, row))
+        part = Part(_located(name, path, split, root), start, end)
+        label = values.get("label", "") if labelled else ""
+        group, row = values.get("group", ""), f"{path.name}, line {number}"
+        entries.append(Entry(key, part, label, SPLIT_NAMES.get(said.lower(), split), group, row))
     return entries
 
 
-def _rows(path: Path, needed: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
-    """The rows of a CSV file that say something, each with the number of its line."""
+def _located(name: str, path: Path, split: str, root: Path | None) -> Path:
+    """Where a video is: below the root, the list's folder, or one beside the list that is named as its split."""
+    places = [root or path.parent]
+    if root is None and split:
+        places += [each for each in path.parent.iterdir() if SPLIT_NAMES.get(each.name.lower()) == split]
+    found = [place / Path(name).expanduser() for place in places]
+    return next((each for each in found if each.exists()), found[0])
+
+
+def _table(path: Path, meanings: Mapping[str, str], needed: Sequence[str]) -> Table:
+    """The rows of a list that say something."""
     if not path.is_file():
         received = "a folder" if path.is_dir() else "no file of this name"
         raise VideoDataError(f"{path} does not exist, or is no file; expected a CSV. Correct it. Received: {received}")
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            separator = max(SEPARATORS, key=file.readline().count)
+            first = next((line for line in file if line.strip()), "")
             file.seek(0)
+            separator = max(SEPARATORS, key=first.count)
+            if _is_video(re.split(r"[,;\t|]|\s+\S+$|\s+\d+\s+\d+$", first.strip())[0], path):
+                return _without_header(path, list(enumerate(file, 1)), separator, needed)
             reader = csv.DictReader(file, delimiter=separator, skipinitialspace=True, restval="")
             names = [name.strip() for name in reader.fieldnames or ()]
-            reader.fieldnames = names
-            _check_columns(path, names, needed)
+            reader.fieldnames = _renamed(path, names, meanings)
+            _check_columns(path, reader.fieldnames, needed, names)
             rows = [(reader.line_num, values) for values in reader]
     except (UnicodeDecodeError, csv.Error) as error:
         raise VideoDataError(
@@ -173,16 +157,95 @@ def _rows(path: Path, needed: Sequence[str]) -> list[tuple[int, dict[str, str]]]
             raise _row_error(path, number, "has too many values", expected, separator.join([*values.values(), *more]))
     if not rows:
         raise VideoDataError(f"{path} has no rows; expected a video in each. Add some. Received: 0 rows")
-    return [(number, {name: value.strip() for name, value in values.items()}) for number, values in rows]
+    return Table(
+        [(number, {name: value.strip() for name, value in values.items()}) for number, values in rows], separator
+    )
 
 
-def _check_columns(path: Path, names: list[str], needed: Sequence[str]) -> None:
+def _is_video(text: str, path: Path) -> bool:
+    """Whether a first line begins with a video rather than with the name of a column."""
+    ending = Path(text).suffix.lower()
+    return ending in VIDEO_ENDINGS or ending in ARRAY_ENDINGS or ("/" in text and (path.parent / text).exists())
+
+
+def _without_header(path: Path, lines: list[tuple[int, str]], separator: str, needed: Sequence[str]) -> Table:
+    """The rows of lines of a path, the number of its frames in some lists of folders, and a label."""
+    rows = []
+    for number, line in lines:
+        if not line.strip():
+            continue
+        if separator in line:
+            values = [value.strip() for value in next(csv.reader([line], delimiter=separator, skipinitialspace=True))]
+        else:  # a path may hold spaces itself
+            match = re.fullmatch(r"(.*?\S)(?:\s+(\d+))?(?:\s+(\S+))?", line.strip())
+            whole = Path(line.strip()).suffix.lower() in VIDEO_ENDINGS
+            values = [line.strip()] if whole or match is None else [each for each in match.groups() if each]
+        if len(values) > 3 or (len(values) == 3 and not values[1].isdecimal()):
+            expected = "a path and a label; with more, a first line that names the columns"
+            raise _row_error(path, number, "has too many values", expected, line.strip())
+        rows.append((number, {"path": values[0], "label": values[-1] if len(values) > 1 else ""}))
+    if "label" in needed:
+        rows = _named_by_folder(path, rows)
+    return Table(rows, separator)
+
+
+def _named_by_folder(path: Path, rows: list[tuple[int, dict[str, str]]]) -> list[tuple[int, dict[str, str]]]:
+    """Rows with the names of folders as labels, where these tell the same as numbers, or where there are none."""
+    folders = [Path(values["path"]).parent.name for _, values in rows]
+    classes, numbers = defaultdict(set), defaultdict(set)
+    for folder, (_, values) in zip(folders, rows, strict=True):
+        classes[values["label"]].add(folder)
+        numbers[folder].add(values["label"])
+    alike = all(len(each) == 1 for each in (*classes.values(), *numbers.values()))
+    numbered = all(values["label"].isdecimal() for _, values in rows)
+    unlabelled = not any(values["label"] for _, values in rows)
+    if not all(folders) or not (unlabelled or (numbered and alike)):
+        return rows
+    print(f"{path}: the classes are named after the folders of the videos", flush=True)
+    return [(number, values | {"label": folder}) for folder, (number, values) in zip(folders, rows, strict=True)]
+
+
+def _meanings(columns: Sequence[str]) -> dict[str, str]:
+    """Which of our columns each of a list means."""
+    meanings = {}
+    for each in columns:
+        ours, equals, theirs = each.partition("=")
+        if not equals or ours not in COLUMNS or not theirs:
+            raise VideoDataError(
+                f"data.columns: expected pairs such as path=video_name, of {', '.join(COLUMNS)}. Correct it. "
+                f"Received: {each!r}"
+            )
+        meanings[theirs] = ours
+    return meanings
+
+
+def _renamed(path: Path, names: Sequence[str], meanings: Mapping[str, str]) -> list[str]:
+    """Names of columns as we call them: as the user says, else as people call them."""
+    if missing := [name for name in meanings if name not in names]:
+        received = ", ".join(names)
+        raise VideoDataError(
+            f"{path} has no column {' or '.join(missing)}; expected those of --data.columns. Correct it. "
+            f"Received: {received}"
+        )
+    renamed = [meanings.get(name, name if name in COLUMNS and name not in meanings.values() else "") for name in names]
+    for ours, others in OTHER_NAMES.items():
+        if ours not in renamed:
+            same = [place for place, name in enumerate(names) if not renamed[place] and name.lower() in (ours, *others)]
+            if same:
+                renamed[same[0]] = ours
+    if changed := [f"{ours} from {name}" for ours, name in zip(renamed, names, strict=True) if ours not in ("", name)]:
+        print(f"{path}: {', '.join(changed)}", flush=True)
+    return [ours or name for ours, name in zip(renamed, names, strict=True)]
+
+
+def _check_columns(path: Path, names: Sequence[str], needed: Sequence[str], written: Sequence[str]) -> None:
     """Refuses a table that lacks a column, or has one that seems to be misspelt; says which others do not count."""
-    received = f"Received: {', '.join(names) or 'an empty first line'}"
+    received = f"Received: {', '.join(written) or 'an empty first line'}"
     if missing := [name for name in needed if name not in names]:
         raise VideoDataError(
             f"{path} lacks the column{'s' * (len(missing) > 1)} {' and '.join(missing)}; expected {', '.join(COLUMNS)} "
-            f"(those after {needed[-1]} if wanted) in its first line. Add what is missing. {received}"
+            f"(those after {needed[-1]} if wanted) in its first line. Add what is missing, or name it: --data.columns "
+            f"{missing[0]}=NAME. {received}"
         )
     unknown = [name for name in names if name not in COLUMNS]
     absent = [name for name in COLUMNS if name not in names]
@@ -200,42 +263,12 @@ def _check_columns(path: Path, names: list[str], needed: Sequence[str]) -> None:
 
 def _seconds(values: dict[str, str], name: str, path: Path, number: int, default: float) -> float:
     text = values.get(name, "")
-    try:
-        seconds = float(text) if text else default
-    except ValueError:
-        seconds = math.nan
+    seconds = seconds_of(text) if text else default
     if math.isnan(seconds):
-        raise _row_error(path, number, f"has no number as its {name}", "seconds, such as 12.5, or nothing", text)
+        expected = "seconds, such as 12.5, hours, minutes and seconds, such as 0:01:12.5, or nothing"
+        raise _row_error(path, number, f"has no number as its {name}", expected, text)
     return seconds
 
 
 def _row_error(path: Path, number: int, what: str, expected: str, received: object) -> VideoDataError:
     return VideoDataError(f"{path}, line {number} {what}; expected {expected}. Correct the row. Received: {received!r}")
-
-
-def _refuse_no_folder(folder: Path, expected: str) -> None:
-    if not folder.is_dir():
-        raise VideoDataError(
-            f"{folder} does not exist, or is no folder; expected {expected}. Correct --data.path, or say --data.source "
-            f"csv for a CSV file. Received: {'a file' if folder.exists() else 'nothing of this name'}"
-        )
-
-
-def _is_video_file(path: Path) -> bool:
-    return path.suffix.lower() in VIDEO_ENDINGS and path.is_file()
-
-
-def _is_frames(folder: Path) -> bool:
-    """Whether a folder holds the frames of a video: images, and neither folders nor videos."""
-    return bool(images_of(folder)) and not any(path.is_dir() or _is_video_file(path) for path in _visible(folder))
-
-
-def _loose(images: list[Path]) -> str:
-    return f"{counted(len(images), 'image')} without a folder of their own: each video's frames need one"
-
-
-def _visible(folder: Path) -> Iterator[Path]:
-    """What lies in a folder, without hidden files, in the order of the numbers in the names."""
-    yield from sorted(
-        (path for path in folder.iterdir() if path.name[0] != "."), key=lambda path: natural_key(path.name)
-    )

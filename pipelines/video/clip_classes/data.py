@@ -13,10 +13,19 @@ from data.fashion_images import fashion_images
 from data.motion_clips import MOTIONS, SIZE, MotionClips, draw_clip
 from pipelines.configuration import ConfigurationError
 from pipelines.counting import counted
+from pipelines.video.frames import VideoDataError
 from pipelines.video.messages import NAMED
-from pipelines.video.sources import Video, VideoConfiguration, Videos, batch_clips, clips_of, open_source
-from pipelines.video.video_files import VideoDataError
-from pipelines.video.video_lists import SPLITS
+from pipelines.video.recordings import Recordings
+from pipelines.video.sources import (
+    Video,
+    VideoConfiguration,
+    Videos,
+    batch_clips,
+    clips_of,
+    open_source,
+    refuse_settings_of_files,
+)
+from pipelines.video.video_folders import SPLITS
 
 JUDGED_AT_ONCE = 64  # clips
 
@@ -31,6 +40,7 @@ class DataConfiguration(VideoConfiguration):
     width: int = Field(SIZE, ge=1, le=4096, description="pixels of a frame")
     colour: Literal["grey", "rgb"] = Field("grey", description="one channel or three")
     mirror: bool = Field(False, description="mirror half of the training clips; not where left and right matter")
+    balanced: bool = Field(False, description="draw each class equally often for training, however few videos it has")
     batch_size: int = Field(32, ge=1, description="clips in a batch")
 
 
@@ -59,6 +69,7 @@ class Sets(NamedTuple):
         draw: draws a clip of training and its label.
         batch_clips: clips in a batch of training.
         skipped: key and reason of each video that is left out.
+        recordings: how the videos were recorded.
     """
 
     classes: tuple[str, ...]
@@ -66,6 +77,7 @@ class Sets(NamedTuple):
     draw: Callable[[np.random.Generator], tuple[np.ndarray, int]]
     batch_clips: int
     skipped: list[tuple[str, str]]
+    recordings: Recordings = Recordings()
 
 
 def load(configuration: DataConfiguration) -> Sets:
@@ -120,11 +132,12 @@ def _motions(configuration: DataConfiguration) -> Sets:
             "--data.height, --data.width, --data.colour and --data.clip_frames as they are. Received: "
             f"{configuration.frame_shape} and {configuration.clip_frames} frames"
         )
-    if configuration.path or configuration.mirror:
+    refuse_settings_of_files(configuration)
+    if configuration.mirror or configuration.balanced:
         raise ConfigurationError(
-            "data.path and data.mirror: the motion clips are drawn, and a mirror would make right of left. Leave them "
-            "out, or say --data.source folder for your own videos. Received: "
-            f"{configuration.path!r} and {configuration.mirror}"
+            "data.mirror and data.balanced: the motion clips are drawn, all classes alike, and a mirror would make "
+            "right of left. Leave them out, or say --data.source folder for your own videos. Received: "
+            f"{configuration.mirror} and {configuration.balanced}"
         )
     builder, frames = data.prepare(MotionClips()), configuration.clip_frames
     splits = {}
@@ -148,9 +161,11 @@ def _videos(videos: Videos, configuration: DataConfiguration) -> Sets:
     classes = _classes(videos)
     splits = {split: _examples(each, classes, configuration) for split, each in videos.splits.items()}
     learned, length = videos.splits["train"], configuration.clip_frames
+    by_class = [[video for video in learned if video.label == label] for label in classes]
 
     def draw(random: np.random.Generator) -> tuple[np.ndarray, int]:
-        video = learned[random.integers(len(learned))]
+        drawn = by_class[random.integers(len(classes))] if configuration.balanced else learned
+        video = drawn[random.integers(len(drawn))]
         start = int(random.integers(video.shard.frames - length + 1))
         clip = video.shard.read(start, start + length)
         if configuration.mirror and random.random() < 0.5:
@@ -158,7 +173,7 @@ def _videos(videos: Videos, configuration: DataConfiguration) -> Sets:
         return clip, classes.index(video.label)
 
     size = batch_clips(configuration.batch_size, len(splits["train"].labels))
-    return Sets(classes, splits, draw, size, videos.skipped)
+    return Sets(classes, splits, draw, size, videos.skipped, videos.recordings)
 
 
 def _examples(videos: Sequence[Video], classes: tuple[str, ...], configuration: DataConfiguration) -> Examples:

@@ -11,7 +11,7 @@ from pipelines.video.clip_classes.model import Classifier
 from pipelines.video.clip_classes.report import write_classification_report
 from pipelines.video.clip_classes.scoring import comparison, metrics
 from pipelines.video.clip_classes.trained import classify_split, load_model
-from pipelines.video.video_files import VideoDataError
+from pipelines.video.frames import VideoDataError
 
 __all__ = ["EvaluationOptions", "evaluate"]
 

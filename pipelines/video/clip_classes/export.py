@@ -10,6 +10,7 @@ from pipelines.video.clip_classes.config import ClipClassesConfiguration
 from pipelines.video.clip_classes.model import Classifier
 from pipelines.video.clip_classes.serving import signatures
 from pipelines.video.clip_classes.trained import load_model
+from pipelines.video.recordings import RECORDINGS, recorded, stated_rate
 
 SOURCES = {
     "motion_clips": "Images of Fashion-MNIST (MIT) under eight synthetic motions",
@@ -24,18 +25,17 @@ LIMITS = {
 def export_run(run: Run, folder: Path | str = "exports") -> Path:
     """Writes `exports/video-<preset>/<version>/` and returns it."""
     classifier = load_model(run)
-    frames = run.read_configuration(ClipClassesConfiguration).data.clip_frames
-    clip = np.zeros((1, frames, *classifier.frame_shape), np.uint8)
+    data = run.read_configuration(ClipClassesConfiguration).data
+    clip = np.zeros((1, data.clip_frames, *classifier.frame_shape), np.uint8)
     warmup = [
         WarmupRequest("serving_default", {"frames": clip}),
-        WarmupRequest("padded", {"frames": clip, "lengths": [frames]}),
+        WarmupRequest("padded", {"frames": clip, "lengths": [data.clip_frames]}),
         WarmupRequest("initial_state", {"streams": [0]}),
         WarmupRequest("step", {"frame": clip[:, 0]}),
     ]
-    files = ("classes.json",)  # where runs of 0.1 have them
-    return export_signatures(
-        run, classifier, signatures(classifier), model_card(run, classifier), warmup, folder, files
-    )
+    files = ("classes.json", RECORDINGS)  # the first, where runs of 0.1 have them
+    functions = signatures(classifier, data)
+    return export_signatures(run, classifier, functions, model_card(run, classifier), warmup, folder, files)
 
 
 def model_card(run: Run, classifier: Classifier) -> str:
@@ -43,7 +43,7 @@ def model_card(run: Run, classifier: Classifier) -> str:
     configuration = run.read_configuration(ClipClassesConfiguration)
     data, (height, width, channels) = configuration.data, classifier.frame_shape
     frame, clips = (f"({sizes}{height}, {width}, {channels})" for sizes in ("batch, ", "batch, time, "))
-    rate = f"{data.frame_rate:g} frames a second" if data.frame_rate else "frames as they were recorded"
+    rate = stated_rate(data.frame_rate, recorded(run))
     limits = LIMITS.get(
         data.source, "It knows the classes, cameras and scenes of its training videos; others give more errors."
     )
@@ -52,12 +52,12 @@ def model_card(run: Run, classifier: Classifier) -> str:
 From the run {run.folder.name}, seed {configuration.seed}.
 
 Frames of {height}×{width} pixels, {"grey" if channels == 1 else "RGB"}, to one of the classes
-{", ".join(classifier.classes)}. Learned from clips of {data.clip_frames} frames, {rate}; pictures of other shapes were
-fitted by `{data.fit}`. It reads in one direction, so it can follow a stream.
+{", ".join(classifier.classes)}. Learned from clips of {data.clip_frames} frames, {rate}; give it as many. Pictures of
+other sizes are fitted by `{data.fit}`, as in training. It reads in one direction, so it can follow a stream.
 
 ## Signatures
 
-`serving_default` takes `frames`, uint8 {clips}; `padded` also takes `lengths`, int32 (batch,), how many frames of each
+`serving_default` takes `frames`, uint8 {clips} or of any size; `padded` also takes `lengths`, int32 (batch,), how many frames of each
 clip count. Both return `label`, a string (batch,), and `probabilities` (batch, {len(classifier.classes)}), in the order
 of the classes above. `initial_state` takes any number for each of the `streams`, int32 (batch,), and returns the state
 before the first frame; `step` takes `frame`, uint8 {frame}, and the state, and returns `label`, `probabilities` and the

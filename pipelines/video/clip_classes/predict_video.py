@@ -1,6 +1,6 @@
 """Prints what a video shows, over its time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from rich.text import Text
 from pipelines import commands, hints
 from pipelines.configuration import ConfigurationError
 from pipelines.counting import counted
-from pipelines.video.clip_classes.predictor import Predictor
+from pipelines.video.clip_classes.predictor import Predictor, Stretch
 from pipelines.video.video_files import refuse_missing
 
 NAMED = 3  # classes of the whole video
@@ -23,6 +23,8 @@ class Options(commands.AnswerOptions):
     """Options of the prediction."""
 
     video: tyro.conf.Positional[tuple[Path, ...]] = Field((), description="video files, or folders of frame images")
+    overlap: float = Field(0.0, ge=0, lt=1, description="share of a clip that the next one begins before its end")
+    output: Path | None = Field(None, description="folder for subtitles, VIDEO.srt, of what is shown when")
 
 
 def answer(options: Options, load: Callable[[], Predictor]) -> None:
@@ -36,7 +38,17 @@ def answer(options: Options, load: Callable[[], Predictor]) -> None:
         refuse_missing(path)
     predictor, console = load(), Console()
     for path in options.video:
-        found = predictor.classify_one(path)
+        found = predictor.classify_one(path, overlap=options.overlap)
+        if options.output is not None:
+            written = options.output / f"{path.stem}.srt"
+            if written.exists():
+                raise ConfigurationError(
+                    "Subtitles of this name are there, and are not overwritten; expected none. Move them, or name "
+                    f"another folder: --output. Received: {written}"
+                )
+            options.output.mkdir(parents=True, exist_ok=True)
+            written.write_text(subtitles(found.stretches), encoding="utf-8")
+            commands.report_done(f"Wrote {written}")
         if options.format == "json":
             stretches = [stretch._asdict() for stretch in found.stretches]
             commands.print_answers([{"video": str(path), **found._asdict(), "stretches": stretches}])
@@ -51,3 +63,31 @@ def answer(options: Options, load: Callable[[], Predictor]) -> None:
         named = ", ".join(f"{classes[place]} {found.probabilities[classes[place]]:.2f}" for place in best)
         console.print(Text(f"The whole video: {named}"), soft_wrap=True)
     commands.report_done(f"Classified {counted(len(options.video), 'video')}")
+
+
+def subtitles(stretches: Sequence[Stretch]) -> str:
+    """Returns what is shown when as SubRip; stretches of one class that follow each other are one.
+
+    >>> print(subtitles([Stretch(0, 1.5, "run", {"run": 0.75}), Stretch(1.5, 3, "run", {"run": 0.25})]))
+    1
+    00:00:00,000 --> 00:00:03,000
+    run (0.50)
+    <BLANKLINE>
+    """
+    parts: list[list[Stretch]] = []
+    for each in stretches:
+        if parts and parts[-1][-1].label == each.label:
+            parts[-1].append(each)
+        else:
+            parts.append([each])
+    lines = []
+    for number, part in enumerate(parts, 1):
+        end = min(part[-1].end, parts[number][0].start) if number < len(parts) else part[-1].end
+        sure = np.mean([each.probabilities[each.label] for each in part])
+        lines += [str(number), f"{_clock(part[0].start)} --> {_clock(end)}", f"{part[0].label} ({sure:.2f})", ""]
+    return "\n".join(lines)
+
+
+def _clock(seconds: float) -> str:
+    whole, thousandths = divmod(round(1000 * seconds), 1000)
+    return f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02},{thousandths:03}"

@@ -1,13 +1,12 @@
 """Tells what a video shows: a trained classifier of clips, from its run or its export."""
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from pipelines import served
+from pipelines import commands, served
 from pipelines.counting import counted
 from pipelines.preparation import description_of
 from pipelines.runs import Run
@@ -15,7 +14,9 @@ from pipelines.served import Served
 from pipelines.video.clip_classes.config import ClipClassesConfiguration
 from pipelines.video.clip_classes.serving import signatures
 from pipelines.video.clip_classes.trained import load_model
-from pipelines.video.video_files import VideoDataError, decode, fit, fitted, rate_of
+from pipelines.video.frames import Timed, VideoDataError, fit, fitted
+from pipelines.video.recordings import decoding_of, other_rate, recorded
+from pipelines.video.video_files import decode_timed
 
 EXAMPLE = ("predict-video", "VIDEO", "clip.mp4")
 
@@ -61,12 +62,13 @@ class Predictor:
     """
 
     def __init__(self, run: Run, model: Served) -> None:
-        self.decoding = run.read_configuration(ClipClassesConfiguration).data
+        self.decoding = decoding_of(run, run.read_configuration(ClipClassesConfiguration).data)
+        self._recordings = recorded(run)
         self.classes: tuple[str, ...] = tuple(description_of(run, "classes.json", "classes")["classes"])
         self._served = model
 
     def classify(
-        self, videos: Video | Sequence[Video], frame_rate: float = 0.0
+        self, videos: Video | Sequence[Video], frame_rate: float = 0.0, overlap: float = 0.0
     ) -> Classification | list[Classification]:
         """Returns what a video shows, or what each of several shows.
 
@@ -77,46 +79,61 @@ class Predictor:
             videos: a file, a folder of frame images, or an array, uint8 (time, height, width, 1 or 3) of any size; or a
                 list of them.
             frame_rate: frames a second of arrays, for the times. Default: that of the training, or 25.
+            overlap: share of a clip that the next one begins before its end, from 0 to less than 1.
 
         Raises:
             VideoDataError: a video cannot be read, or is shorter than a clip.
         """
         if isinstance(videos, Path | str | np.ndarray):
-            return self.classify_one(videos, frame_rate)
-        return [self.classify_one(video, frame_rate) for video in videos]
+            return self.classify_one(videos, frame_rate, overlap)
+        return [self.classify_one(video, frame_rate, overlap) for video in videos]
 
     def stream(self) -> "Stream":
         """Returns a stream that takes one frame at a time."""
         return Stream(self, self._served)
 
-    def classify_one(self, video: Video, frame_rate: float = 0.0) -> Classification:
+    def classify_one(self, video: Video, frame_rate: float = 0.0, overlap: float = 0.0) -> Classification:
         """Returns what one video shows; arguments as of `classify`."""
-        frames, rate, name = self._frames(video, frame_rate)
-        length = self.decoding.clip_frames
-        clip = list(islice(frames, length))
-        if len(clip) < length:
-            raise VideoDataError(
-                f"{name} is shorter than a clip; expected {counted(length, 'frame')} at least. Give a longer one. "
-                f"Received: {counted(len(clip), 'frame')}"
-            )
-        stretches: list[Stretch] = []
-        while clip:
-            start = length * len(stretches)
-            answer = self._served("serving_default", frames=np.stack(clip)[np.newaxis])
-            label, probabilities = self.named(answer["probabilities"][0])
-            stretches.append(Stretch(start / rate, (start + len(clip)) / rate, label, probabilities))
-            clip = list(islice(frames, length))
+        stretches = list(self.stretches(video, frame_rate, overlap))
         lengths = [stretch.end - stretch.start for stretch in stretches]
         every = [list(stretch.probabilities.values()) for stretch in stretches]
         return Classification(*self.named(np.average(every, axis=0, weights=lengths)), stretches)
 
-    def _frames(self, video: Video, frame_rate: float) -> tuple[Iterator[np.ndarray], float, str]:
-        """Returns the frames of a video as the network reads them, how many there are a second, and its name."""
+    def stretches(self, video: Video, frame_rate: float = 0.0, overlap: float = 0.0) -> Iterator[Stretch]:
+        """Yields what each clip of a video shows, as soon as it is read; arguments as of `classify`."""
+        frames, name = self._frames(video, frame_rate)
+        length = self.decoding.clip_frames
+        step = max(1, round(length * (1 - overlap)))
+        clip: list[Timed] = []
+        new, whole = 0, 0
+        for frame in frames:
+            clip, new = [*clip, frame][-length:], new + 1
+            if len(clip) == length and (not whole or new == step):
+                yield self._stretch(clip)
+                new, whole = 0, whole + 1
+                if not whole - 1 and not isinstance(video, np.ndarray):
+                    rate = (length - 1) / (clip[-1].time - clip[0].time) if length > 1 else 0.0
+                    if note := other_rate(rate, self._recordings):
+                        commands.report_done(f"Note: {name}: {note}")
+        if not whole:
+            raise VideoDataError(
+                f"{name} is shorter than a clip; expected {counted(length, 'frame')} at least. Give a longer one. "
+                f"Received: {counted(len(clip), 'frame')}"
+            )
+        if new:  # what is left is a shorter clip, or the end of an overlapping one
+            yield self._stretch(clip[-(new if step == length else length) :])
+
+    def _stretch(self, clip: Sequence[Timed]) -> Stretch:
+        answer = self._served("serving_default", frames=np.stack([each.frame for each in clip])[np.newaxis])
+        return Stretch(clip[0].time, clip[-1].time + clip[-1].duration, *self.named(answer["probabilities"][0]))
+
+    def _frames(self, video: Video, frame_rate: float) -> tuple[Iterator[Timed], str]:
+        """Returns the frames of a video as the network reads them, and its name."""
         if isinstance(video, np.ndarray):
-            rate = frame_rate or self.decoding.frame_rate or 25.0
-            return fitted(video, self.decoding), rate, "The array"
-        path = Path(video)
-        return iter(decode(path, self.decoding)), rate_of(path, self.decoding), str(path)
+            seconds = 1 / (frame_rate or self.decoding.frame_rate or 25.0)
+            frames = enumerate(fitted(video, self.decoding))
+            return (Timed(number * seconds, frame, seconds) for number, frame in frames), "The array"
+        return decode_timed(video, 0.0, float("inf"), 0, self.decoding), str(video)
 
     def named(self, probabilities: np.ndarray) -> tuple[str, dict[str, float]]:
         """Returns the most probable class, and the probability of each by name."""
@@ -157,4 +174,4 @@ class Stream:
 
 def load(run: Run) -> Predictor:
     """Returns the predictor of a finished run."""
-    return Predictor(run, Served(signatures(load_model(run))))
+    return Predictor(run, Served(signatures(load_model(run), run.read_configuration(ClipClassesConfiguration).data)))

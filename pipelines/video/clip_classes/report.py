@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from pipelines.evaluation import Evaluation
+from pipelines.evaluation import FEWEST, Evaluation
 from pipelines.report import Picture, Section, Table, write_evaluation
 from pipelines.runs import Run
 from pipelines.video.clip_classes import pictures
 from pipelines.video.clip_classes.baselines import MAJORITY
 from pipelines.video.clip_classes.data import Sets
-from pipelines.video.clip_classes.scoring import confusions, losses
+from pipelines.video.clip_classes.scoring import by_class, confusions, losses
 from pipelines.video.clip_classes.trained import Classified
 
 WORST = 15  # rows of the table
@@ -61,7 +61,8 @@ def write_classification_report(run: Run, evaluation: Evaluation, sets: Sets, cl
         [
             *synthetic,
             "Accuracy is the share of videos whose class is right; macro F1 gives each class the same weight; "
-            "cross-entropy, in nats, also asks how sure the answers were, lower is better.",
+            "cross-entropy, in nats, also asks how sure the answers were, lower is better. The interval of a share is "
+            f"Wilson's; the others have none with fewer than {FEWEST} videos, for it would claim too much.",
         ],
         [
             Section(
@@ -77,6 +78,7 @@ def write_classification_report(run: Run, evaluation: Evaluation, sets: Sets, cl
                     ),
                 ],
             ),
+            Section("Classes", [Table(["class", "videos", "precision", "recall", "F1"], by_class(counts, classes))]),
             Section(
                 "Classes taken for others",
                 [Picture(counts_picture, "True classes in rows, predicted classes in columns; numbers of videos.")],

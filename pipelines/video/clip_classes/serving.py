@@ -6,13 +6,14 @@ import tensorflow as tf
 
 from pipelines.served import STREAMS, Signature, Tensors, cut, one_at_least, required
 from pipelines.video.clip_classes.model import Classifier, State
-from pipelines.video.serving import checked
+from pipelines.video.frames import DecodingConfiguration
+from pipelines.video.serving import fitted
 
 
-def signatures(classifier: Classifier) -> dict[str, Signature]:
+def signatures(classifier: Classifier, data: DecodingConfiguration) -> dict[str, Signature]:
     """Returns the functions to serve by name.
 
-    `serving_default` takes `frames`, uint8 (batch, time, height, width, channel); `padded` also takes `lengths`
+    `serving_default` takes `frames`, uint8 (batch, time, height, width, channel) of any size; `padded` also takes `lengths`
     (batch,), how many frames of each clip count. Both return `label` (batch,) and `probabilities` (batch, classes).
     `initial_state`, from any number for each of the `streams` (batch,), and `step`, from one `frame` (batch, height,
     width, channel) and the state to the same answers and the new state, follow a stream.
@@ -25,18 +26,20 @@ def signatures(classifier: Classifier) -> dict[str, Signature]:
         for name, tensor in _flat(classifier.initial_state(1)).items()
     }
     return {
-        "serving_default": Signature(partial(classify, classifier), {"frames": frames}),
+        "serving_default": Signature(partial(classify, classifier, data), {"frames": frames}),
         "padded": Signature(
-            partial(classify, classifier), {"frames": frames, "lengths": tf.TensorSpec((None,), tf.int32)}
+            partial(classify, classifier, data), {"frames": frames, "lengths": tf.TensorSpec((None,), tf.int32)}
         ),
         "initial_state": Signature(lambda streams: _flat(classifier.initial_state(tf.shape(streams)[0])), STREAMS),
-        "step": Signature(lambda frame, **state: stream(classifier, frame, state), {"frame": frame, **state}),
+        "step": Signature(lambda frame, **state: stream(classifier, data, frame, state), {"frame": frame, **state}),
     }
 
 
-def classify(classifier: Classifier, frames: tf.Tensor, lengths: tf.Tensor | None = None) -> Tensors:
+def classify(
+    classifier: Classifier, data: DecodingConfiguration, frames: tf.Tensor, lengths: tf.Tensor | None = None
+) -> Tensors:
     """Classifies clips (batch, time, height, width, channel), of which `lengths` (batch,) frames count."""
-    frames = checked(frames, *classifier.frame_shape)
+    frames = fitted(frames, data)
     batch, time = tf.unstack(tf.shape(frames)[:2])
     if lengths is None:
         return cut(_answer(classifier, classifier(one_at_least(frames)).logits[:, -1]), batch)
@@ -47,9 +50,9 @@ def classify(classifier: Classifier, frames: tf.Tensor, lengths: tf.Tensor | Non
     return cut(_answer(classifier, tf.gather(logits, lengths - 1, batch_dims=1)), batch)
 
 
-def stream(classifier: Classifier, frame: tf.Tensor, state: Tensors) -> Tensors:
+def stream(classifier: Classifier, data: DecodingConfiguration, frame: tf.Tensor, state: Tensors) -> Tensors:
     """Takes a frame (batch, height, width, channel) and the state before it; returns the answer and the new state."""
-    frames = checked(frame[:, tf.newaxis], *classifier.frame_shape)
+    frames = fitted(frame[:, tf.newaxis], data)
     state = {name: one_at_least(tensor) for name, tensor in state.items()}
     logits, new_state = classifier(one_at_least(frames), state=_nested(classifier, state))
     return cut(_answer(classifier, logits[:, -1]) | _flat(new_state), tf.shape(frame)[0])

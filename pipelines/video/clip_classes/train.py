@@ -14,6 +14,7 @@ from pipelines.video.clip_classes.model import Classifier
 from pipelines.video.clip_classes.scoring import losses
 from pipelines.video.clip_classes.trained import build, classify_split
 from pipelines.video.messages import NAMED, listed
+from pipelines.video.recordings import RECORDINGS
 
 SKIPPED = "skipped.json"  # keys and reasons of the videos that are left out
 
@@ -43,7 +44,8 @@ def prepare(configuration: ClipClassesConfiguration) -> Prepared[data.Sets, Clas
     """Returns the clips and an untrained classifier, and prints what it learns from."""
     sets = data.load(configuration.data)
     report(sets)
-    return Prepared(sets, build(configuration, sets.classes), {"classes": sets.classes}, {SKIPPED: sets.skipped})
+    files = {SKIPPED: sets.skipped, RECORDINGS: sets.recordings}
+    return Prepared(sets, build(configuration, sets.classes), {"classes": sets.classes}, files)
 
 
 def batch_loss(classifier: Classifier, batch: tuple[tf.Tensor, tf.Tensor], training: bool) -> tf.Tensor:

@@ -13,6 +13,7 @@ from data import moving_fashion
 from data.fashion_images import fashion_images
 from data.moving_fashion import MovingFashion
 from pipelines.video import sources
+from pipelines.video.recordings import Recordings
 from pipelines.video.sources import VideoConfiguration
 
 Split = Literal["train", "validation", "test"]
@@ -26,7 +27,7 @@ class DataConfiguration(VideoConfiguration):
     source: Literal["moving_fashion", "folder", "csv", "real_clips", "moving_mnist", "ucf101"] = Field(
         "moving_fashion", description="clothes that drift and bounce, videos of your own, or a data set of videos"
     )
-    path: str = Field("", description="folder of videos, or CSV of path and, if wanted, start, end, split")
+    path: str = Field("", description="folder of videos, or list of path and, if wanted, start, end, split")
     colour: Literal["grey", "rgb"] = Field("grey", description="one channel or three")
     clip_frames: int = Field(20, ge=2, description="frames of a clip")
     future_frames: int = Field(10, ge=1, description="frames of a clip that are forecast from those before")
@@ -76,6 +77,7 @@ class Sets(NamedTuple):
         read: reads the fixed clips of a split, in their order.
         videos: of each split the name of the video that each fixed clip is from.
         skipped: name and reason of each video that was left out.
+        recordings: how the videos were recorded.
     """
 
     draw: Callable[[np.random.Generator], np.ndarray]
@@ -83,6 +85,7 @@ class Sets(NamedTuple):
     read: Callable[[Split], tf.data.Dataset]
     videos: dict[Split, list[str]]
     skipped: Sequence[tuple[str, str]] = ()
+    recordings: Recordings = Recordings()
 
 
 def load(configuration: DataConfiguration) -> Sets:
@@ -151,6 +154,7 @@ def fixed_batches(sets: Sets, split: Split, clips: int | None = None) -> Iterato
 
 
 def _moving_fashion(configuration: DataConfiguration) -> Sets:
+    sources.refuse_settings_of_files(configuration)
     builder = data.prepare(MovingFashion())
     pixels = fashion_images("train").pixels
     frames = configuration.clip_frames
@@ -177,4 +181,4 @@ def _videos(configuration: DataConfiguration) -> Sets:
 
     size = sources.batch_clips(configuration.batch_size, len(fixed["train"]))
     videos = {split: [clip.video.key for clip in clips] for split, clips in fixed.items()}
-    return Sets(draw, size, read, videos, found.skipped)
+    return Sets(draw, size, read, videos, found.skipped, found.recordings)

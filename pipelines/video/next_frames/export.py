@@ -9,6 +9,7 @@ from pipelines.runs import Run
 from pipelines.video.next_frames.config import NextFramesConfiguration
 from pipelines.video.next_frames.serving import signatures
 from pipelines.video.next_frames.trained import load_model
+from pipelines.video.recordings import RECORDINGS, recorded, stated_rate
 
 SOURCES = {
     "moving_fashion": "Moving-Fashion-MNIST, made of the images of Fashion-MNIST, Debian dataset-fashion-mnist (MIT)",
@@ -26,7 +27,9 @@ def export_run(run: Run, folder: Path | str = "exports") -> Path:
         WarmupRequest("serving_default", {"frames": clip}),
         WarmupRequest("roll_out", {"frames": clip, "length": [data.future_frames]}),
     ]
-    return export_signatures(run, forecaster, signatures(forecaster, data), model_card(run), warmup, folder)
+    return export_signatures(
+        run, forecaster, signatures(forecaster, data), model_card(run), warmup, folder, (RECORDINGS,)
+    )
 
 
 def model_card(run: Run) -> str:
@@ -35,7 +38,7 @@ def model_card(run: Run) -> str:
     data = configuration.data
     source = SOURCES.get(data.source, f"The user's own videos ({Path(data.path).name}), under their own licence")
     shape = f"{data.height}, {data.width}, {data.channels}"
-    rate = f", {data.frame_rate:g} frames a second" if data.frame_rate else ""
+    rate = stated_rate(data.frame_rate, recorded(run))
     return f"""# The frames that come next, preset {run.preset}
 
 From the run {run.folder.name}, seed {configuration.seed}.
@@ -45,8 +48,8 @@ It watches some frames and forecasts the next {data.future_frames}.
 ## Signatures
 
 `serving_default` takes `frames`, uint8 (batch, time, height, width, {data.channels}), at least one frame; it was
-trained with {data.watched_frames} of {data.height} × {data.width} pixels{rate}. Frames of another size are fitted to
-that by `{data.fit}`. It returns `future`, uint8 (batch, {data.future_frames}, {shape}). `roll_out` also takes `length`,
+trained with {data.watched_frames} of {data.height} × {data.width} pixels, {rate}. Frames of another size are fitted to
+that by `{data.fit}`, as in training. It returns `future`, uint8 (batch, {data.future_frames}, {shape}). `roll_out` also takes `length`,
 int32 (batch,): how many frames to forecast; behind a shorter future there is black.
 
     answer = tf.saved_model.load(folder).signatures["serving_default"]

@@ -2,14 +2,18 @@
 
 import io
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
+import av
 import cv2
 import numpy as np
 from PIL import Image
 
 FRAMES_A_SECOND = 5.0
 FASTEST_GIF = 20  # milliseconds of a frame; browsers show a faster gif much slower
+BROWSER_CODECS = {"libx264": {"crf": "18"}, "libvpx-vp9": {"crf": "24", "b": "0"}}  # with their options
 GAP, MARGIN, LETTERS = 4, 22, 0.45  # pixels between pictures and above them, and the size of letters
 PAGE = (255, 255, 255)
 INK = (40, 40, 40)
@@ -69,18 +73,25 @@ def even(number: int) -> int:
 
 
 def write_mp4(path: Path, film: np.ndarray, frames_a_second: float = FRAMES_A_SECOND) -> None:
-    """Writes uint8 (time, height, width, 3).
+    """Writes uint8 (time, height, width, 3) as a film that any browser plays: H.264, or VP9 where that is missing.
 
     Raises:
         OSError: it cannot be written.
     """
-    height, width = film.shape[1:3]
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), frames_a_second, (width, height))
-    if not writer.isOpened():
-        raise OSError(f"{path} cannot be written")
-    for frame in film:
-        writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-    writer.release()
+    odd = [size % 2 for size in film.shape[1:3]]
+    film = np.pad(film, [(0, 0), (0, odd[0]), (0, odd[1]), (0, 0)], mode="edge")  # encoders take even sides only
+    codec = next(name for name in BROWSER_CODECS if name in av.codecs_available)
+    rate = Fraction(frames_a_second).limit_denominator(1000)
+    try:
+        with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
+            stream: Any = container.add_stream(codec, rate=rate, options=BROWSER_CODECS[codec])
+            stream.height, stream.width = film.shape[1:3]
+            stream.pix_fmt = "yuv420p"
+            for frame in film:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
+            container.mux(stream.encode())
+    except av.FFmpegError as error:
+        raise OSError(f"{path} cannot be written: {error}") from error
 
 
 def gif(film: np.ndarray, frames_a_second: float = FRAMES_A_SECOND) -> bytes:
@@ -90,6 +101,17 @@ def gif(film: np.ndarray, frames_a_second: float = FRAMES_A_SECOND) -> bytes:
     duration = max(FASTEST_GIF, round(1000 / frames_a_second))
     first.save(buffer, "GIF", save_all=True, append_images=others, duration=duration, loop=0, disposal=1)
     return buffer.getvalue()
+
+
+def stills(film: np.ndarray, most: int) -> np.ndarray:
+    """Returns frames of a film side by side, evenly spread and the last among them, uint8 (height, width, 3).
+
+    >>> stills(np.zeros((30, 8, 10, 3), np.uint8), 4).shape
+    (8, 52, 3)
+    """
+    chosen = np.unique(np.linspace(0, len(film) - 1, min(most, len(film))).round().astype(int))
+    gap = np.full((film.shape[1], GAP, 3), PAGE, np.uint8)
+    return np.concatenate([part for place in chosen for part in (film[place], gap)][:-1], axis=1)
 
 
 def marked(film: np.ndarray, given: int) -> np.ndarray:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import tyro
+from PIL import Image
 from pydantic import Field
 
 from pipelines import commands, hints
@@ -13,9 +14,11 @@ from pipelines.configuration import ConfigurationError
 from pipelines.counting import counted
 from pipelines.video.next_frames import films
 from pipelines.video.next_frames.predictor import Predictor
-from pipelines.video.video_files import rate_of, refuse_missing
+from pipelines.video.video_files import refuse_missing
 
 SHOWN_HEIGHT = 256  # pixels, about, of the films that are written
+LEAST_SECONDS = 2.0  # a shorter film is shown slower
+STILLS = 12  # frames of the strip, at most
 
 
 class Options(commands.AnswerOptions):
@@ -43,17 +46,24 @@ def film_name(path: Path) -> str:
     return f"{path.stem}-future"
 
 
-def _film_paths(folder: Path, name: str) -> tuple[Path, Path]:
-    return folder / f"{name}.mp4", folder / f"{name}.gif"
+def _film_paths(folder: Path, name: str) -> tuple[Path, Path, Path]:
+    return folder / f"{name}.mp4", folder / f"{name}.gif", folder / f"{name}.png"
+
+
+def speed(frames: int, rate: float) -> float:
+    """Returns how many frames a second a film shows: as recorded, or slower so that it can be followed.
+
+    >>> speed(60, 25.0), speed(6, 25.0)
+    (25.0, 3.0)
+    """
+    return min(rate, frames / LEAST_SECONDS)
 
 
 def film_of(continued: Continued) -> np.ndarray:
     """Returns the given frames, with a bar below, and then those that were forecast, enlarged, uint8 (…, 3)."""
     frames = films.to_rgb(np.concatenate([continued.given, continued.future]))
     scale = max(1, round(SHOWN_HEIGHT / frames.shape[1]))
-    marked = films.marked(frames.repeat(scale, axis=1).repeat(scale, axis=2), len(continued.given))
-    odd = [size % 2 for size in marked.shape[1:3]]
-    return np.pad(marked, [(0, 0), (0, odd[0]), (0, odd[1]), (0, 0)], mode="edge")  # encoders take even sides only
+    return films.marked(frames.repeat(scale, axis=1).repeat(scale, axis=2), len(continued.given))
 
 
 def answer(options: Options, load: Callable[[], Predictor]) -> None:
@@ -76,23 +86,28 @@ def answer(options: Options, load: Callable[[], Predictor]) -> None:
     for path in options.video:
         refuse_missing(path)
     predictor = load()
-    endings = [predictor.watched(path) for path in options.video]  # every video is read before any film is written
+    endings = [
+        predictor.watched_at_rate(path) for path in options.video
+    ]  # every video is read before any film is written
     options.output.mkdir(parents=True, exist_ok=True)
-    for path, given in zip(options.video, endings, strict=True):
+    for path, (given, recorded) in zip(options.video, endings, strict=True):
         length = options.frames or predictor.decoding.future_frames
         commands.report_done(f"Forecasting {counted(length, 'frame')} after {path}")
         continued = Continued(path, given, predictor.after(given, length))
-        film, rate = film_of(continued), rate_of(path, predictor.decoding)
-        mp4, gif = _film_paths(options.output, film_name(path))
+        film = film_of(continued)
+        rate = speed(len(film), recorded)
+        mp4, gif, png = _film_paths(options.output, film_name(path))
         films.write_mp4(mp4, film, rate)
         gif.write_bytes(films.gif(film, rate))
+        Image.fromarray(films.stills(film, STILLS)).save(png)
         if options.format == "json":
             answered = {"video": str(path), "watched": len(given), "forecast": len(continued.future)}
-            commands.print_answers([{**answered, "films": [str(mp4), str(gif)]}])
+            commands.print_answers([{**answered, "films": [str(mp4), str(gif)], "stills": str(png)}])
         else:
             watched = counted(len(given), "frame")
             print(f"{path}: {watched} watched, with a bar below, then {len(continued.future)} forecast")
-            print(f"Wrote {mp4} and {gif}")
+            slower = f" ({rate:.3g} frames a second, recorded at {recorded:.3g})" if rate < recorded else ""
+            print(f"Wrote {mp4} and {gif}{slower}, and stills of them, {png}")
     commands.report_done(
         f"Forecast {counted(len(options.video), 'video')}. Next: open the films in a browser or player"
     )

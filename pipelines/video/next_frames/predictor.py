@@ -1,18 +1,21 @@
 """Forecasts the frames that come next: a trained forecaster, from its run or its export."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from pipelines import commands
 from pipelines.counting import counted
 from pipelines.runs import Run
 from pipelines.served import Served
+from pipelines.video.frames import Timed, VideoDataError, fitted
 from pipelines.video.next_frames.config import NextFramesConfiguration
 from pipelines.video.next_frames.serving import signatures
 from pipelines.video.next_frames.trained import load_model
-from pipelines.video.video_files import VideoDataError, decode, fitted
+from pipelines.video.recordings import decoding_of, other_rate, recorded
+from pipelines.video.video_files import decode_timed
 
 EXAMPLE = ("predict-video", "VIDEO", "clip.mp4")
 
@@ -28,7 +31,8 @@ class Predictor:
     """
 
     def __init__(self, run: Run, model: Served) -> None:
-        self.decoding = run.read_configuration(NextFramesConfiguration).data
+        self.decoding = decoding_of(run, run.read_configuration(NextFramesConfiguration).data)
+        self._recordings = recorded(run)
         self._served = model
 
     def predict(self, videos: Video | Sequence[Video], length: int = 0) -> np.ndarray | list[np.ndarray]:
@@ -50,17 +54,28 @@ class Predictor:
 
     def watched(self, video: Video) -> np.ndarray:
         """Returns the last frames of a video as the network watches them, uint8 (time, height, width, channel)."""
+        return self.watched_at_rate(video)[0]
+
+    def watched_at_rate(self, video: Video) -> tuple[np.ndarray, float]:
+        """Returns what `watched` returns, and how many of these frames are shown in a second."""
         watched = self.decoding.watched_frames
         if isinstance(video, np.ndarray):
-            name, frames = "The array", deque(fitted(video[-watched:], self.decoding), maxlen=watched)
+            seconds = 1 / (self.decoding.frame_rate or self.decoding.image_rate)
+            array = fitted(video[-watched:], self.decoding)
+            name = "The array"
+            timed: Iterator[Timed] = (Timed(place * seconds, frame, seconds) for place, frame in enumerate(array))
         else:
-            name, frames = str(video), deque(decode(Path(video), self.decoding), maxlen=watched)
-        if len(frames) < watched:
+            name, timed = str(video), decode_timed(video, 0.0, float("inf"), 0, self.decoding)
+        last = deque(timed, maxlen=watched)
+        if len(last) < watched:
             raise VideoDataError(
                 f"{name} is too short to forecast from: the network watches {counted(watched, 'frame')} before it "
-                f"forecasts. Give a longer video. Received: {counted(len(frames), 'frame')}"
+                f"forecasts. Give a longer video. Received: {counted(len(last), 'frame')}"
             )
-        return np.stack(frames)
+        rate = len(last) / (last[-1].time + last[-1].duration - last[0].time)
+        if not isinstance(video, np.ndarray) and (note := other_rate(rate, self._recordings)):
+            commands.report_done(f"Note: {name}: {note}")
+        return np.stack([each.frame for each in last]), rate
 
     def after(self, given: np.ndarray, length: int = 0) -> np.ndarray:
         """Returns the frames after those that `watched` returned; `length` as of `predict`."""

@@ -5,7 +5,7 @@ import tensorflow as tf
 from pipelines.served import Signature, Tensors, one_at_least, required
 from pipelines.video.next_frames.data import DataConfiguration
 from pipelines.video.next_frames.model import FrameForecaster
-from pipelines.video.serving import checked
+from pipelines.video.serving import fitted
 
 
 def signatures(forecaster: FrameForecaster, data: DataConfiguration) -> dict[str, Signature]:
@@ -38,34 +38,8 @@ def signatures(forecaster: FrameForecaster, data: DataConfiguration) -> dict[str
 
 def _fitted(frames: tf.Tensor, data: DataConfiguration) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns frames from 0 to 1 in the network's size, one clip at least, and how many clips there were."""
-    height, width, channels = data.frame_shape
-    batch, frames = tf.shape(frames)[0], one_at_least(checked(frames, None, None, channels))
-    steps = tf.shape(frames)[1]
-    flat = tf.reshape(tf.cast(frames, tf.float32) / 255, tf.concat([[-1], tf.shape(frames)[2:]], axis=0))
-    fits = tf.reduce_all(tf.equal(tf.shape(frames)[2:4], (height, width)))
-    flat = tf.cond(fits, lambda: flat, lambda: resized(flat, data))
-    flat = tf.ensure_shape(flat, (None, height, width, channels))
-    return tf.reshape(flat, (-1, steps, height, width, channels)), batch
-
-
-def resized(frames: tf.Tensor, data: DataConfiguration) -> tf.Tensor:
-    """Returns frames (batch, height, width, channel) in the network's size, fitted as those of the training were."""
-    wanted, given = tf.constant([data.height, data.width]), tf.shape(frames)[1:3]
-    scales = wanted / given  # float64
-    if data.fit == "crop":  # the part of the wanted shape, from the middle
-        size = tf.clip_by_value(
-            tf.cast(tf.round(tf.cast(wanted, tf.float64) / tf.reduce_max(scales)), tf.int32), 1, given
-        )
-        top, left = tf.unstack((given - size) // 2)
-        frames = tf.image.crop_to_bounding_box(frames, top, left, size[0], size[1])
-    if data.fit == "pad":  # all of it, with black borders
-        size = tf.clip_by_value(
-            tf.cast(tf.round(tf.cast(given, tf.float64) * tf.reduce_min(scales)), tf.int32), 1, wanted
-        )
-        top, left = tf.unstack((wanted - size) // 2)
-        frames = tf.image.resize(frames, size, antialias=True)
-        return tf.image.pad_to_bounding_box(frames, top, left, data.height, data.width)
-    return tf.image.resize(frames, (data.height, data.width), antialias=True)
+    given = one_at_least(fitted(frames, data))
+    return tf.cast(given, tf.float32) / 255, tf.shape(frames)[0]
 
 
 def _as_uint8(frames: tf.Tensor) -> tf.Tensor:

@@ -16,6 +16,7 @@ from pipelines.video.next_frames.model import FrameForecaster
 from pipelines.video.next_frames.network import each_frame
 from pipelines.video.next_frames.scoring import METRICS, score
 from pipelines.video.next_frames.trained import build
+from pipelines.video.recordings import RECORDINGS
 
 SKIPPED = "skipped.json"  # names and reasons of the videos that are left out
 LOSS_SCALE = 100.0  # mean squared errors of pixels from 0 to 1 are small numbers
@@ -47,7 +48,7 @@ def prepare(configuration: NextFramesConfiguration) -> Prepared[data.Sets, Frame
     """Returns the clips and an untrained forecaster, and prints what it learns from."""
     sets = data.load(configuration.data)
     report(sets)
-    return Prepared(sets, build(configuration), {}, {SKIPPED: sets.skipped})
+    return Prepared(sets, build(configuration), {}, {SKIPPED: sets.skipped, RECORDINGS: sets.recordings})
 
 
 def batch_loss(

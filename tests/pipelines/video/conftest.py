@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipelines.video.video_files import DecodingConfiguration
+from pipelines.video.frames import DecodingConfiguration
 
 CODECS = {".avi": "FFV1", ".mp4": "mp4v", ".mkv": "MJPG", ".webm": "VP80"}  # the first of them loses nothing
 

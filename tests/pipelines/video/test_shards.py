@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from pipelines.video import shards
-from pipelines.video.video_files import DecodingConfiguration, VideoDataError, decode
+from pipelines.video.frames import DecodingConfiguration, VideoDataError
+from pipelines.video.shards import Part
+from pipelines.video.video_files import decode
 
 Square = Callable[..., np.ndarray]
 Write = Callable[..., Path]
@@ -18,9 +20,10 @@ def test_a_video_is_decoded_once(
     tmp_path: Path, square: Square, write_video: Write, as_recorded: DecodingConfiguration
 ) -> None:
     path = write_video(tmp_path / "a.avi", square(20))
-    shard, new = shards.decoded(path, as_recorded)
-    assert (new, shard.frames) == (True, 20)
-    assert shards.decoded(path, as_recorded) == (shard, False)
+    assert shards.known(Part(path), as_recorded) is None
+    shard = shards.decoded(Part(path), as_recorded)
+    assert shard.frames == 20 and shard.seconds == pytest.approx(0.8)
+    assert shards.known(Part(path), as_recorded) == shards.decoded(Part(path), as_recorded) == shard
     np.testing.assert_array_equal(shard.read(), np.stack(list(decode(path, as_recorded))), strict=True)
     np.testing.assert_array_equal(shard.read(3, 7), shard.read()[3:7])
     assert np.load(shard.path).flags["C_CONTIGUOUS"]
@@ -30,15 +33,13 @@ def test_another_video_configuration_or_part_is_decoded_anew(
     tmp_path: Path, square: Square, write_video: Write, as_recorded: DecodingConfiguration
 ) -> None:
     path = write_video(tmp_path / "a.avi", square(20))
-    first, _ = shards.decoded(path, as_recorded)
+    first = shards.decoded(Part(path), as_recorded)
     for change in ({"height": 12}, {"colour": "grey"}, {"frame_rate": 5.0}, {"fit": "pad"}):
-        shard, new = shards.decoded(path, as_recorded.replace(**change))
-        assert new and shard.path != first.path
-    shard, new = shards.decoded(path, as_recorded, 0.2, 0.4)
-    assert new and shard.frames == 5
+        assert shards.decoded(Part(path), as_recorded.replace(**change)).path != first.path
+    assert shards.decoded(Part(path, 0.2, 0.4), as_recorded).frames == 5
     write_video(path, square(20, seed=1))
-    shard, new = shards.decoded(path, as_recorded)
-    assert new
+    assert shards.known(Part(path), as_recorded) is None
+    shard = shards.decoded(Part(path), as_recorded)
     np.testing.assert_array_equal(shard.read(), square(20, seed=1))
 
 
@@ -58,7 +59,7 @@ def test_what_fails_halfway_leaves_nothing(
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     for _ in range(2):
         with pytest.raises(VideoDataError, match="is truncated"):
-            shards.decoded(path, as_recorded)
+            shards.decoded(Part(path), as_recorded)
     assert not [each for each in cache.rglob("*") if each.is_file()]
 
 
@@ -72,13 +73,13 @@ def test_a_damaged_shard_is_decoded_again(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     path = write_video(tmp_path / "a.avi", square(20))
-    shard, _ = shards.decoded(path, as_recorded)
+    shard = shards.decoded(Part(path), as_recorded)
     shard.path.write_bytes(shard.path.read_bytes()[:length])
-    assert shards.decoded(path, as_recorded) == (shard, True)
+    assert shards.decoded(Part(path), as_recorded) == shard
     said = capsys.readouterr().out
     assert str(shard.path) in said and "is damaged" in said and "decoding its video again" in said
     np.testing.assert_array_equal(shard.read(), square(20))
-    assert shards.decoded(path, as_recorded) == (shard, False)
+    assert shards.known(Part(path), as_recorded) == shard
 
 
 def test_a_file_is_on_the_disk_before_it_has_its_name(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,8 +112,8 @@ def test_memory_does_not_grow(tmp_path: Path, square: Square, write_video: Write
     configuration = DecodingConfiguration(height=96, width=96)
     sizes = []
     for number in range(500):
-        shard, new = shards.decoded(path, configuration, end=1.6 + number / 1e6)
-        assert new and shard.read(5, 21).shape == (16, 96, 96, 3)
+        shard = shards.decoded(Part(path, end=1.6 + number / 1e6), configuration)
+        assert shard.read(5, 21).shape == (16, 96, 96, 3)
         if number in (99, 499):
             sizes.append(resident())
     assert sizes[1] - sizes[0] < 20e6  # 400 clips are 440 MB

@@ -13,9 +13,10 @@ from data.splits import assign_split
 from pipelines.configuration import ConfigurationError
 from pipelines.video import sources
 from pipelines.video.contents import SHARES, splits_of
+from pipelines.video.frames import VideoDataError
 from pipelines.video.sources import SPLITS, VideoConfiguration, Videos, clips_of, open_source, read_clips
-from pipelines.video.video_files import VideoDataError, decode
-from pipelines.video.video_lists import Entry
+from pipelines.video.video_files import decode
+from pipelines.video.video_folders import Entry
 
 Square = Callable[..., np.ndarray]
 Write = Callable[..., Path]
@@ -117,15 +118,13 @@ def test_bad_videos_are_refused_by_name_or_skipped(folder: Path, square: Square,
         "walk/short.avi": "shorter than a clip: it has 3 frames, and a clip takes 4",
         "run/truncated.avi": "is truncated",
         "empty": "an empty class folder",
-        "walk/notes.txt": "no video, by the ending of its name",
         "run": "1 image without a folder of their own",
-        "run/more": "holds videos instead of frame images; expected a whole video. Move the videos out of the folder",
         "loose.avi": "lies beside the class folders: it has no class. Move it into one",
     }
-    with pytest.raises(VideoDataError, match=r"^8 videos cannot be used.*--data.skip_unusable") as refused:
+    with pytest.raises(VideoDataError, match=r"^6 videos cannot be used.*--data.skip_unusable") as refused:
         open_source(configure(folder))
     lines = str(refused.value).split("\n")[1:]
-    assert len(lines) == 8 and str(folder) not in str(refused.value)  # a line each, and no path twice
+    assert len(lines) == 6 and str(folder) not in str(refused.value)  # a line each, and no path twice
     skipped = dict(open_source(configure(folder, skip_unusable=True)).skipped)
     assert skipped.keys() == said.keys()
     for key, reason in said.items():
@@ -190,7 +189,9 @@ def test_the_cut_moves_only_as_far_as_it_must() -> None:
     assert moved > 20
 
 
-def test_videos_without_classes_lie_anywhere(folder: Path, square: Square, write_video: Write) -> None:
+def test_videos_without_classes_lie_anywhere(
+    folder: Path, square: Square, write_video: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
     write_video(folder / "loose.avi", square(12, seed=50))
     write_video(folder / "run" / "more" / "nested.avi", square(12, seed=51))
     videos = open_source(configure(folder), labelled=False)
@@ -198,10 +199,10 @@ def test_videos_without_classes_lie_anywhere(folder: Path, square: Square, write
     assert len(keys) == 42 and {"loose.avi", "run/more/nested.avi", "run/video_0", "walk/video_1.avi"} <= set(keys)
     (folder / "frame_1.png").write_bytes(b"loose")
     (folder / "run" / "notes.txt").write_text("no video")
-    with pytest.raises(VideoDataError, match=r"^2 videos cannot be used") as refused:
+    with pytest.raises(VideoDataError, match=r"^1 video cannot be used") as refused:
         open_source(configure(folder), labelled=False)
     assert "  clips: 1 image without a folder" in str(refused.value)
-    assert "  run/notes.txt: no video, by the ending of its name" in str(refused.value)
+    assert "Passed over: 2 files that are no videos" in capsys.readouterr().out
     (folder / "nothing").mkdir()
     with pytest.raises(VideoDataError, match=r"nothing holds no videos; expected some"):
         open_source(configure(folder / "nothing"), labelled=False)
@@ -229,7 +230,7 @@ def test_a_csv_without_labels_and_with_any_separator(
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ("path,class\na.avi,x", "lacks the column label.*Received: path, class"),
+        ("path,kind\na.avi,x", "lacks the column label.*--data.columns label=NAME.*Received: path, kind"),
         ("file class\na.avi x", "lacks the columns path and label.*Received: file class"),
         ("path,label,Starts\na.avi,x,0", "has a column 'Starts', which seems to be meant as 'start'"),
         ("path,label\na.avi,x\nb.avi,x,train", r"line 3 has too many values; expected 2 values.*Received: 'b.avi,x,tr"),

@@ -12,7 +12,7 @@ from pipelines.configuration import ConfigurationError
 from pipelines.video.clip_classes import data
 from pipelines.video.clip_classes.config import ClipClassesConfiguration
 from pipelines.video.clip_classes.data import DataConfiguration
-from pipelines.video.video_files import VideoDataError
+from pipelines.video.frames import VideoDataError
 
 Configure = Callable[..., ClipClassesConfiguration]
 
@@ -121,9 +121,9 @@ def test_motions_of_another_shape_are_refused(change: dict[str, object]) -> None
         data.load(DataConfiguration(**change))
 
 
-@pytest.mark.parametrize("change", [{"path": "clips"}, {"mirror": True}])
-def test_motions_have_no_path_and_no_mirror(change: dict[str, object]) -> None:
-    with pytest.raises(ConfigurationError, match=r"a mirror would make right of left.*Received"):
+@pytest.mark.parametrize("change", [{"path": "clips"}, {"group": "g"}, {"mirror": True}, {"balanced": True}])
+def test_motions_have_no_files_and_no_mirror(change: dict[str, object]) -> None:
+    with pytest.raises(ConfigurationError, match=r"needs no (path|group)|a mirror would make right of left.*Received"):
         data.load(DataConfiguration(**change))
 
 

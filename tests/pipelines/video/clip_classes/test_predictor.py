@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.runs import Run
 from pipelines.video.clip_classes.predictor import Predictor
-from pipelines.video.video_files import VideoDataError
+from pipelines.video.frames import VideoDataError
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from pipelines.runs import Run, RunError
 from pipelines.video.clip_classes import data, train
 from pipelines.video.clip_classes.config import PRESETS, ClipClassesConfiguration
 from pipelines.video.clip_classes.trained import build, classify_split, load_model
-from pipelines.video.video_files import VideoDataError
+from pipelines.video.frames import VideoDataError
 
 Configure = Callable[..., ClipClassesConfiguration]
 REPOSITORY = Path(__file__).parents[4]

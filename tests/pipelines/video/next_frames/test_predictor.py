@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from pipelines.runs import Run
+from pipelines.video.frames import VideoDataError
 from pipelines.video.next_frames.predictor import Predictor
 from pipelines.video.next_frames.trained import load_model
-from pipelines.video.video_files import VideoDataError
 
 
 @pytest.fixture(scope="module")

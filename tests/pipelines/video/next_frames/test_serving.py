@@ -7,17 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tensorflow as tf
-from PIL import Image
 
 from pipelines.exporting import WarmupRequest, export
 from pipelines.runs import Run
+from pipelines.video.frames import fit
 from pipelines.video.next_frames.config import NextFramesConfiguration
-from pipelines.video.next_frames.data import DataConfiguration
 from pipelines.video.next_frames.export import export_run, model_card
-from pipelines.video.next_frames.serving import resized, signatures
+from pipelines.video.next_frames.serving import signatures
 from pipelines.video.next_frames.trained import build, load_model
-from pipelines.video.video_files import fit
 
 # Answers requests, one after the other.
 SERVER = """
@@ -57,28 +54,14 @@ def test_exported_equals_in_memory(
         np.testing.assert_allclose(answer["future"], expected, atol=1)  # where a half is rounded
     assert np.ptp(as_trained["future"]) > 100
     np.testing.assert_allclose(longer["future"][0], as_uint8(forecaster.forecast(clips[:1], 3))[0], atol=1)
-    bilinear = Image.Resampling.BILINEAR
-    middle = large[:, :, 8:40, :, 0]  # of 48 × 32 pixels the part of the wanted shape, as in training
-    shrunk = [[Image.fromarray(frame).resize((16, 16), bilinear) for frame in clip] for clip in middle]
-    expected = as_uint8(forecaster.forecast(np.array(shrunk)[..., np.newaxis], 3))
-    np.testing.assert_allclose(resized["future"], expected, atol=4)  # Pillow rounds to whole numbers
+    data = trained_run.read_configuration(NextFramesConfiguration).data
+    shrunk = np.stack([[fit(frame, data) for frame in clip] for clip in large])
+    expected = as_uint8(forecaster.forecast(shrunk, 3))
+    np.testing.assert_allclose(resized["future"], expected, atol=4)  # for a step of rounding of what is watched
     assert none["future"] == none_resized["future"] == []
     for refused, shape in ((nothing, "[2 0 16 16 1]"), (coloured, "[2 5 16 16 3]")):
         assert "Expected at least one frame of each clip, each of any size and 1 channel" in refused["error"]
         assert shape in refused["error"]
-
-
-@pytest.mark.parametrize("fit_as", ["crop", "pad", "stretch"])
-@pytest.mark.parametrize("shape", [(40, 17), (9, 31), (5, 3), (16, 24)])
-def test_frames_of_any_size_are_fitted_as_in_training(fit_as: str, shape: tuple[int, int]) -> None:
-    data = DataConfiguration(source="folder", path="clips", height=16, width=24, colour="rgb", fit=fit_as)
-    rows, columns = np.mgrid[: shape[0], : shape[1]]
-    smooth = np.stack([255 * rows / shape[0], 255 * columns / shape[1], 0 * rows + 90], axis=-1)
-    frame = np.rint(smooth).astype(np.uint8)
-    found = 255 * resized(tf.constant(frame[np.newaxis] / 255, tf.float32), data)[0].numpy()
-    expected = fit(frame, data).astype(np.float32)
-    assert found.shape == expected.shape
-    assert np.abs(found - expected).mean() < 6, "but for the way in which pixels are mixed"
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ import pytest
 
 from pipelines.configuration import ConfigurationError
 from pipelines.runs import Run
+from pipelines.video.frames import VideoDataError
 from pipelines.video.next_frames import data, train
 from pipelines.video.next_frames.config import PRESETS, NextFramesConfiguration
 from pipelines.video.next_frames.trained import build, load_model
-from pipelines.video.video_files import VideoDataError
 
 Configure = Callable[..., NextFramesConfiguration]
 

@@ -1,0 +1,192 @@
+"""Videos that are stored as arrays: npy, npz, HDF5 and NetCDF, of any layout and range, read a frame at a time."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import h5py
+import numpy as np
+from scipy.io import netcdf_file
+
+from pipelines.video.containers import refused
+from pipelines.video.frames import DecodingConfiguration
+
+ARRAY_ENDINGS = (".cdf", ".h5", ".hdf", ".hdf5", ".he5", ".nc", ".nc4", ".npy", ".npz")
+FEW = (1, 3, 4)
+"""Sizes of an axis that can only be its channels."""
+
+DIMENSIONS = {
+    "N": ("n", "sample", "samples", "event", "events", "member", "batch", "video"),
+    "T": ("t", "time", "times", "frame", "frames", "step"),
+    "H": ("h", "y", "lat", "latitude", "row", "rows", "height", "south_north", "nlat"),
+    "W": ("w", "x", "lon", "longitude", "col", "column", "columns", "width", "west_east", "nlon"),
+    "C": ("c", "channel", "channels", "band", "bands", "variable", "level", "z"),
+}
+"""Names that the axes of NetCDF and HDF5 files have."""
+
+_REMEDY = "Correct the file or the setting."
+
+
+class Stored(NamedTuple):
+    """An open array of videos.
+
+    Attributes:
+        array: what is read by slices, so that memory stays bounded.
+        layout: a letter for each of its axes.
+        scale: factor and offset of its values, and the value that stands for none.
+    """
+
+    array: Any
+    layout: str
+    scale: tuple[float, float, float | None] = (1.0, 0.0, None)
+
+    def size(self, axis: str) -> int:
+        """Returns how long an axis is; 1 without it."""
+        return int(self.array.shape[self.layout.index(axis)]) if axis in self.layout else 1
+
+    def frame(self, video: int, time: int) -> np.ndarray:
+        """Returns a frame, (height, width, channels), of the type that it is stored in or floats."""
+        place = {"N": video, "T": time}
+        values = np.asarray(self.array[tuple(place.get(axis, slice(None)) for axis in self.layout)])
+        rest = [axis for axis in self.layout if axis not in "NT"]
+        if "C" not in rest:
+            values, rest = values[..., np.newaxis], [*rest, "C"]
+        values = values.transpose([rest.index(axis) for axis in "HWC"])
+        factor, offset, none = self.scale
+        missing = values == none if none is not None and not np.isnan(none) else None
+        if (factor, offset) != (1.0, 0.0):
+            values = values * factor + offset
+        if missing is not None and missing.any():
+            values = np.where(missing, np.nan, values)
+        return values
+
+
+@contextmanager
+def opened(path: Path, configuration: DecodingConfiguration) -> Iterator[Stored]:
+    """Opens the array of a file.
+
+    Raises:
+        VideoDataError: it is no such file, holds several arrays, or its layout cannot be told.
+    """
+    with ExitStack() as stack:
+        try:
+            arrays = _arrays(path, stack)
+        except (OSError, ValueError, EOFError, TypeError) as error:
+            what = "cannot be read: it is truncated, damaged, or no array"
+            raise refused(path, what, f"{path.stat().st_size} bytes ({error})") from error
+        name = _chosen(path, arrays, configuration.variable)
+        array, dimensions, scale = arrays[name]
+        layout = configuration.layout or layout_of(array.shape, dimensions)
+        if not layout or len(layout) != len(array.shape) or not set("HW") <= set(layout) or len(set(layout)) < 3:
+            wrong = "does not fit" if configuration.layout else "cannot be told from"
+            example = "NTHW (videos first) or TNHW (frames first)" if len(array.shape) == 4 else "NTHWC"
+            raise refused(
+                path,
+                f"has a shape that the layout {wrong}",
+                f"{name} of shape {tuple(array.shape)}, layout {layout or 'unknown'}",
+                f"State a letter for each axis, --data.layout, such as {example}.",
+            )
+        yield Stored(array, layout, scale)
+
+
+def videos_in(path: Path, configuration: DecodingConfiguration) -> int | None:
+    """Returns how many videos a file holds; None: one, without an axis for them."""
+    with opened(path, configuration) as stored:
+        return stored.size("N") if "N" in stored.layout else None
+
+
+def array_values(path: Path, configuration: DecodingConfiguration, item: int) -> Iterator[np.ndarray]:
+    """Yields the frames of a video of a file, (height, width, channels), of the type that they are stored in.
+
+    Args:
+        path: of the file.
+        configuration: names the array and its layout where they cannot be told.
+        item: which of its videos.
+    """
+    with opened(path, configuration) as stored:
+        if not 0 <= item < stored.size("N"):
+            raise refused(path, f"has no video number {item}", f"{stored.size('N')} videos, from 0", _REMEDY)
+        for time in range(stored.size("T")):
+            yield stored.frame(item, time)
+
+
+def layout_of(shape: tuple[int, ...], dimensions: tuple[str, ...] = ()) -> str:
+    """Returns a letter for each axis, by their names or, where only one layout is likely, their sizes; else "".
+
+    >>> layout_of((30, 64, 64)), layout_of((30, 64, 64, 3)), layout_of((9, 30, 1, 64, 64)), layout_of((20, 500, 64, 64))
+    ('THW', 'THWC', 'NTCHW', '')
+    >>> layout_of((3, 12, 40, 50), ("event", "time", "lat", "lon"))
+    'NTHW'
+    """
+    letters = [
+        next((axis for axis, names in DIMENSIONS.items() if name.rpartition("/")[2].lower() in names), "")
+        for name in dimensions
+    ]
+    if len(letters) == len(shape) and all(letters) and len(set(letters)) == len(letters):
+        return "".join(letters)
+    if len(shape) == 3:
+        return "THW"
+    if len(shape) not in (4, 5):
+        return ""
+    before = "N" * (len(shape) - 4)
+    if shape[-1] in FEW and shape[-2] > 4:
+        return f"{before}THWC"
+    return f"{before}TCHW" if shape[-3] in FEW and shape[-1] > 4 else ""
+
+
+def _arrays(path: Path, stack: ExitStack) -> dict[str, tuple[Any, tuple[str, ...], tuple[float, float, float | None]]]:
+    """The arrays of a file that may be videos, by name, with the names of their axes and their scale."""
+    plain = (1.0, 0.0, None)
+    with path.open("rb") as file:
+        head = file.read(8)
+    if path.suffix.lower() == ".npy":
+        return {"the array": (np.load(path, mmap_mode="r"), (), plain)}
+    if path.suffix.lower() == ".npz":
+        content = stack.enter_context(np.load(path))
+        arrays = {name: content[name] for name in content.files}
+        return {name: (array, (), plain) for name, array in arrays.items() if _may_be(array)}
+    if head.startswith(b"CDF"):
+        classic = stack.enter_context(netcdf_file(path, "r", mmap=False))
+        return {
+            name: (variable.data, variable.dimensions, _scale(variable._attributes))
+            for name, variable in classic.variables.items()
+            if _may_be(variable.data)
+        }
+    found: dict[str, tuple[Any, tuple[str, ...], tuple[float, float, float | None]]] = {}
+
+    def visit(name: str, each: Any) -> None:
+        if isinstance(each, h5py.Dataset) and _may_be(each):
+            names = tuple(_dimension(axis) for axis in each.dims)
+            found[name] = (each, names if all(names) else (), _scale(each.attrs))
+
+    stack.enter_context(h5py.File(path, "r")).visititems(visit)
+    return found
+
+
+def _may_be(array: Any) -> bool:
+    return len(array.shape) >= 3 and array.dtype.kind in "buif"
+
+
+def _dimension(axis: Any) -> str:
+    """Name of an axis of HDF5: its label, or the scale that is attached to it, as NetCDF does it."""
+    return axis.label or (axis[0].name if len(axis) else "")
+
+
+def _scale(attributes: Any) -> tuple[float, float, float | None]:
+    def number(name: str, default: float | None) -> float | None:
+        value = attributes.get(name)
+        return default if value is None else float(np.ravel(value)[0])
+
+    return number("scale_factor", 1.0) or 1.0, number("add_offset", 0.0) or 0.0, number("_FillValue", None)
+
+
+def _chosen(path: Path, arrays: dict[str, Any], wanted: str) -> str:
+    names = ", ".join(f"{name} {tuple(each[0].shape)}" for name, each in arrays.items()) or "none of three axes or more"
+    if wanted and wanted not in arrays and len(arrays) != 1:
+        raise refused(path, f"has no array {wanted!r}", names, "Correct --data.variable.")
+    if wanted in arrays:
+        return wanted
+    if len(arrays) != 1:
+        raise refused(path, "holds no array, or several", names, "Name the one that holds frames: --data.variable.")
+    return next(iter(arrays))

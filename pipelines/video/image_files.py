@@ -1,0 +1,209 @@
+"""Folders of images, TIFF stacks and animated images (gif, webp, apng), read frame by frame."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import tifffile
+from PIL import Image, ImageSequence
+
+from pipelines.counting import counted
+from pipelines.video.containers import Notice, refused
+from pipelines.video.frames import Timed, VideoDataError
+
+IMAGE_ENDINGS = (".bmp", ".exr", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+STACK_ENDINGS = (".tif", ".tiff")
+ANIMATED_ENDINGS = (".apng", ".gif", ".png", ".webp")
+
+LEAST_DURATION = 0.02
+"""Seconds; browsers show frames of gifs that state less, or nothing, for a tenth of a second."""
+
+MOST_CHANNELS = 5
+"""Pages that may be the channels of one picture, if nothing else is their time."""
+
+NAMED = 5  # missing numbers that a notice names
+
+
+def images_of(folder: Path) -> list[Path]:
+    """Returns the images of a folder in the order of the numbers in their names, frame_2 before frame_10."""
+    images = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_ENDINGS and path.name[0] != "."]
+    return sorted(images, key=lambda path: natural_key(path.name))
+
+
+def natural_key(name: str) -> list[tuple[int, int, str]]:
+    """Returns what sorts names as people do: by the numbers in them.
+
+    >>> sorted(["b10", "b9", "a11"], key=natural_key)
+    ['a11', 'b9', 'b10']
+    """
+    return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", name) if part]
+
+
+def missing_numbers(images: list[Path]) -> list[int]:
+    """Returns the numbers that a sequence of images lacks between its first and its last, if it has one number each.
+
+    >>> missing_numbers([Path(f"frame_{number}.png") for number in (1, 2, 5, 6)])
+    [3, 4]
+    >>> missing_numbers([Path(f"{number:04}.png") for number in (0, 5, 10, 15)])  # each fifth frame was written
+    []
+    """
+    texts = [re.findall(r"\d+", path.stem) for path in images]
+    if not all(texts) or len({re.sub(r"\d+$|\d+(?=\D*$)", "", path.stem) for path in images}) != 1:
+        return []
+    numbers = [int(each[-1]) for each in texts]
+    steps = np.diff(numbers)
+    step = int(steps.min()) if len(steps) else 0
+    if step < 1 or np.median(steps) != step or len(numbers) < 3:
+        return []
+    return sorted(set(range(numbers[0], numbers[-1], step)) - set(numbers))
+
+
+def folder_values(folder: Path, notice: Notice) -> Iterator[np.ndarray]:
+    """Yields the images of a folder, (height, width, channels), grey or RGB, of the type that they are stored in."""
+    images = images_of(folder)
+    if missing := missing_numbers(images):
+        named = ", ".join(map(str, missing[:NAMED])) + (", …" if len(missing) > NAMED else "")
+        notice(f"{counted(len(missing), 'image')} missing in the sequence, number {named}")
+    for path in images:
+        yield read_image(path)
+
+
+def read_image(path: Path) -> np.ndarray:
+    """Returns an image, (height, width, channels), grey or RGB, of the type that it is stored in.
+
+    Raises:
+        VideoDataError: it is empty, truncated, damaged or no image.
+    """
+    data = path.read_bytes()
+    flags = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR if data[:2] == b"\xff\xd8" else cv2.IMREAD_UNCHANGED
+    frame = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+    if frame is None or not _whole(data):
+        what = "cannot be decoded: it is empty, truncated, damaged or no image"
+        raise refused(path, what, f"{len(data)} bytes", "Restore or convert it (to png), or leave it out.")
+    return _rgb(frame)
+
+
+def is_stack(path: Path) -> bool:
+    """Returns whether a file is a TIFF of several pages, or an image that moves."""
+    try:
+        if path.suffix.lower() in STACK_ENDINGS:
+            with tifffile.TiffFile(path) as file:
+                return _pages_of_time(file) > 1
+        if path.suffix.lower() in ANIMATED_ENDINGS:
+            with Image.open(path) as image:
+                return getattr(image, "n_frames", 1) > 1
+    except (OSError, ValueError, tifffile.TiffFileError, IndexError):
+        return False
+    return False
+
+
+def stack_values(path: Path) -> Iterator[np.ndarray]:
+    """Yields the pictures of a TIFF stack, (height, width, channels), of the type that they are stored in.
+
+    Raises:
+        VideoDataError: it is damaged, or has two axes that may be its time.
+    """
+    try:
+        with tifffile.TiffFile(path) as file:
+            series = file.series[0]
+            times = _pages_of_time(file)
+            if times == 0:
+                received = f"axes {series.axes} of {series.shape}"
+                raise refused(path, "has two axes that may be its time", received, "Write one stack for each of one.")
+            sizes = dict(zip(series.axes, series.shape, strict=True))
+            planes = 1 if times == sizes.get("C") else _planes(series)
+            memory: np.ndarray | None = tifffile.memmap(path, mode="r") if series.dataoffset is not None else None
+            if memory is not None:
+                memory = memory.reshape(times, planes, *memory.shape[series.axes.index("Y") :])
+            for time in range(times):
+                if memory is not None:
+                    pages = list(memory[time])
+                else:
+                    pages = [_page(path, series, time * planes + plane) for plane in range(planes)]
+                yield _channels_last(np.array(pages[0]) if planes == 1 else np.stack(pages, axis=-1))
+    except (tifffile.TiffFileError, OSError, ValueError, IndexError) as error:
+        if isinstance(error, VideoDataError):
+            raise
+        raise refused(path, "cannot be decoded: it is truncated or damaged", str(error)) from error
+
+
+def animated_frames(path: Path) -> Iterator[Timed]:
+    """Yields the frames of an animated image, RGB on black, each as long as the file states.
+
+    Raises:
+        VideoDataError: it is truncated or damaged.
+    """
+    time = 0.0
+    try:
+        with Image.open(path) as image:
+            for each in ImageSequence.Iterator(image):
+                canvas = Image.new("RGBA", each.size, (0, 0, 0, 255))
+                canvas.alpha_composite(each.convert("RGBA"))
+                stated = each.info.get("duration", 0) / 1000
+                duration = stated if stated >= LEAST_DURATION else 0.1
+                yield Timed(time, np.array(canvas.convert("RGB")), duration)
+                time += duration
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        if isinstance(error, VideoDataError):
+            raise
+        raise refused(path, "is truncated, damaged, or no image", f"{path.stat().st_size} bytes ({error})") from error
+
+
+def _pages_of_time(file: tifffile.TiffFile) -> int:
+    """How many pictures follow each other in a TIFF; 0 if two of its axes may be the time."""
+    series = file.series[0]
+    if len(file.series) > 1 and len({each.shape for each in file.series}) == 1 and series.ndim == 2:
+        return len(file.series)
+    along = [size for axis, size in zip(series.axes, series.shape, strict=True) if axis not in "YXSC" and size > 1]
+    if not along and _planes(series) > MOST_CHANNELS:
+        return _planes(series)  # ImageJ takes the first axis for channels
+    return 0 if len(along) > 1 else (along or [1])[0]
+
+
+def _planes(series: Any) -> int:
+    """How many pages of a TIFF are the channels of one picture."""
+    place = series.axes.find("C")
+    return int(series.shape[place]) if 0 <= place < series.axes.find("Y") else 1
+
+
+def _page(path: Path, series: Any, number: int) -> np.ndarray:
+    """A page of a TIFF; OpenCV reads the compressions that tifffile leaves to another package."""
+    try:
+        return series.pages[number].asarray()
+    except ValueError:
+        found, pages = cv2.imreadmulti(str(path), start=number, count=1, flags=cv2.IMREAD_UNCHANGED)
+        if not found:
+            raise
+        return _rgb(pages[0])
+
+
+def _channels_last(picture: np.ndarray) -> np.ndarray:
+    if picture.ndim == 2:
+        return picture[..., np.newaxis]
+    if picture.shape[0] in (3, 4) and picture.shape[2] > 4:  # planes of colours
+        picture = np.moveaxis(picture, 0, -1)
+    return picture
+
+
+def _rgb(frame: np.ndarray) -> np.ndarray:
+    """OpenCV's blue, green, red and transparency as RGB on black, or one channel."""
+    if frame.ndim == 2:
+        return frame[..., np.newaxis]
+    if frame.shape[2] == 4:
+        opaque = np.iinfo(frame.dtype).max if frame.dtype.kind == "u" else 1.0
+        alpha = frame[..., 3:]
+        if (alpha != opaque).any():
+            frame = (frame[..., :3] * (alpha / opaque)).astype(frame.dtype)
+    return np.ascontiguousarray(frame[..., 2::-1])
+
+
+def _whole(data: bytes) -> bool:
+    """Whether an image has its end: decoders fill up what is missing in grey."""
+    if data.startswith(b"\xff\xd8"):
+        return data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda")
+    if data.startswith(b"\x89PNG"):
+        return b"IEND" in data[-64:] or b"IEND" in data
+    return True

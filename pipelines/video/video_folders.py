@@ -1,0 +1,182 @@
+"""Videos in folders: of classes, of splits, or anyhow; what lies beside them and is no video is passed over."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from pipelines.counting import counted
+from pipelines.video.frames import VideoDataError
+from pipelines.video.image_files import images_of, natural_key
+from pipelines.video.shards import Part
+from pipelines.video.video_files import is_video
+
+SPLITS = ("train", "validation", "test")
+
+SPLIT_NAMES = {"train": "train", "training": "train", "validation": "validation", "valid": "validation"}
+SPLIT_NAMES |= {"val": "validation", "dev": "validation", "eval": "validation", "test": "test", "testing": "test"}
+"""What people call the splits, in small letters."""
+
+JUNK = ("__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "system volume information", "lost+found")
+"""What systems leave in folders, in small letters, beside names that begin with a dot."""
+
+
+class Entry(NamedTuple):
+    """A video, or a part of one.
+
+    Attributes:
+        key: its unique name.
+        part: the file or folder of images, and which part of it.
+        label: its class; "" without one.
+        split: train, validation or test; "": by a hash of the video.
+        group: what it has in common with videos that must be in the same split; "": nothing but its content.
+        row: where it is named, for messages; "" in a folder.
+    """
+
+    key: str
+    part: Part
+    label: str
+    split: str = ""
+    group: str = ""
+    row: str = ""
+
+    @property
+    def path(self) -> Path:
+        """The file or folder."""
+        return self.part.path
+
+
+class Found(NamedTuple):
+    """The videos of a folder, name and reason of what is none but should be, and names of what was passed over."""
+
+    entries: list[Entry]
+    unusable: list[tuple[str, str]]
+    passed: list[str]
+
+
+def folder_entries(folder: Path) -> Found:
+    """Returns the videos of class folders, `folder/class/video.mp4`, in folders of splits or not.
+
+    A folder of images is a video, `folder/class/video/frame_1.png`, and so is a stack of them. Videos may lie in
+    further folders below that of their class.
+
+    Raises:
+        VideoDataError: the folder is not there, or holds no class folder.
+    """
+    _refuse_no_folder(folder, "one with a folder for each class")
+    found = Found([], [], [])
+    for split, inside in _split_folders(folder, found) or [("", folder)]:
+        _classes(inside, split, folder, found)
+    return found
+
+
+def unlabelled_entries(folder: Path) -> Found:
+    """Returns the videos of a folder and of all folders in it; one that holds images alone is a video.
+
+    Raises:
+        VideoDataError: the folder is not there, or holds nothing.
+    """
+    _refuse_no_folder(folder, "one with videos in it")
+    found = Found([], [], [])
+    for split, inside in _split_folders(folder, found) or [("", folder)]:
+        _look_into(inside, lambda path, split=split: ("", split), folder, found)  # type: ignore[misc]
+    if not found.entries and not found.unusable:
+        raise VideoDataError(
+            f"{folder} holds no videos; expected some, in it or in folders in it. Put videos there, or correct "
+            f"--data.path. Received: {passed_over(found.passed) or 'nothing but folders'}"
+        )
+    return found
+
+
+def passed_over(names: Sequence[str]) -> str:
+    """Returns in words what is no video, by kind; "" if it is nothing.
+
+    >>> passed_over(["run/notes.txt", "walk/a.txt", "Thumbs.db"])
+    '3 files that are no videos (.txt 2, .db 1), such as run/notes.txt'
+    """
+    if not names:
+        return ""
+    kinds = Counter(Path(name).suffix.lower() or Path(name).name for name in names).most_common(5)
+    of = ", ".join(f"{kind} {count}" for kind, count in kinds)
+    what = "file that is no video" if len(names) == 1 else "files that are no videos"
+    return f"{len(names)} {what} ({of}), such as {names[0]}"
+
+
+def _split_folders(folder: Path, found: Found) -> list[tuple[str, Path]]:
+    """The folders of splits in a folder, if it has one to train and no other kinds of folders."""
+    folders = [path for path in _visible(folder, []) if path.is_dir()]
+    splits = [(SPLIT_NAMES.get(path.name.lower(), ""), path) for path in folders]
+    names = {split for split, _ in splits}
+    if "train" not in names or "" in names or len(names) < 2:
+        return []
+    _beside(folder, found, "lies beside the folders of the splits: it has no split. Move it into one")
+    return splits
+
+
+def _classes(folder: Path, split: str, base: Path, found: Found) -> None:
+    """Takes the videos of class folders."""
+    classes = [path for path in _visible(folder, found.passed, base) if path.is_dir()]
+    if not classes:
+        files = counted(len(list(_visible(folder, []))), "file")
+        raise VideoDataError(
+            f"{folder} holds no class folders; expected one folder for each class, with its videos in it. Sort the "
+            f"videos into folders, or give a CSV file of path and label. Received: {files}"
+        )
+    _beside(folder, found, "lies beside the class folders: it has no class. Move it into one")
+    for each in classes:
+        before = len(found.entries)
+        inner = _split_folders(each, found) if not split else []
+        for its_split, inside in inner or [(split, each)]:
+            _look_into(inside, lambda path, s=its_split, label=each.name: (label, s), base, found)  # type: ignore[misc]
+        if len(found.entries) == before:
+            found.unusable.append((each.relative_to(base).as_posix(), "an empty class folder: no video is in it"))
+
+
+def _look_into(folder: Path, told: Callable[[Path], tuple[str, str]], base: Path, found: Found) -> None:
+    """Takes all videos below a folder; `told` says class and split of each."""
+    images = [path for path in images_of(folder) if not is_video(path)]
+    if images:
+        name = (folder.relative_to(base) if folder != base else Path(base.name)).as_posix()
+        reason = f"{counted(len(images), 'image')} without a folder of their own: each video's frames need one"
+        found.unusable.append((name, reason))
+    for path in _visible(folder, found.passed, base):
+        name = path.relative_to(base).as_posix()
+        if (path.is_dir() and _is_frames(path)) or (path.is_file() and is_video(path)):
+            label, split = told(path)
+            found.entries.append(Entry(name, Part(path), label, split))
+        elif path.is_dir():
+            _look_into(path, told, base, found)
+        elif path not in images:
+            found.passed.append(name)
+
+
+def _beside(folder: Path, found: Found, reason: str) -> None:
+    for path in _visible(folder, []):
+        if is_video(path):
+            found.unusable.append((path.name, reason))
+        elif path.is_file():
+            found.passed.append(path.name)
+
+
+def _is_frames(folder: Path) -> bool:
+    """Whether a folder holds the frames of a video: images that do not move, and neither folders nor videos."""
+    images = images_of(folder)
+    others = [path for path in _visible(folder, []) if path not in set(images)]
+    return bool(images) and not is_video(images[0]) and not any(path.is_dir() or is_video(path) for path in others)
+
+
+def _visible(folder: Path, passed: list[str], base: Path | None = None) -> Iterator[Path]:
+    """What lies in a folder, in the order of the numbers in the names, without hidden files and those of systems."""
+    for path in sorted(folder.iterdir(), key=lambda path: natural_key(path.name)):
+        if path.name[0] == "." or path.name.lower() in JUNK:
+            passed.append(path.relative_to(base or folder).as_posix())
+        else:
+            yield path
+
+
+def _refuse_no_folder(folder: Path, expected: str) -> None:
+    if not folder.is_dir():
+        raise VideoDataError(
+            f"{folder} does not exist, or is no folder; expected {expected}. Correct --data.path, or say --data.source "
+            f"csv for a CSV file. Received: {'a file' if folder.exists() else 'nothing of this name'}"
+        )

@@ -1,0 +1,370 @@
+"""A table of the kinds of file that people have, made here by the encoder: each is read whole, with its own times."""
+
+import struct
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import h5py
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+from scipy.io import netcdf_file
+
+from pipelines.video.frames import DecodingConfiguration, Timed, VideoDataError
+from pipelines.video.shards import Part, decoded
+from pipelines.video.truncation import truncated
+from pipelines.video.video_files import decode_timed
+
+FRAMES, RATE, HEIGHT, WIDTH = 12, 25, 48, 64
+DECODING = DecodingConfiguration(height=HEIGHT, width=WIDTH)
+
+
+def pictures(count: int = FRAMES, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
+    """A bright bar that grows from the left, a step each frame: its width tells the number of a frame."""
+    frames = np.full((count, height, width, 3), 30, np.uint8)
+    for number, frame in enumerate(frames):
+        frame[:, : round((number + 1) * width / (count + 1))] = 220
+    return frames
+
+
+def numbers(frames: list[Timed], count: int = FRAMES) -> list[int]:
+    """Which of the pictures each frame is, by the share of it that is bright."""
+    return [round((each.frame.mean(axis=2) > 125).mean() * (count + 1)) - 1 for each in frames]
+
+
+def read(path: Path, start: float = 0.0, end: float = float("inf"), **settings: Any) -> list[Timed]:
+    return list(decode_timed(path, start, end, 0, DECODING.replace(**settings), 1, lambda text: None))
+
+
+def encode(
+    path: Path,
+    codec: str,
+    pixels: str = "yuv420p",
+    times: list[int] | None = None,
+    size: tuple[int, int] = (HEIGHT, WIDTH),
+    format: str | None = None,
+    options: Mapping[str, str] = {},
+    container: Mapping[str, str] = {},
+    count: int = FRAMES,
+) -> Path:
+    """Writes the pictures; `times` are milliseconds. Default: 25 frames a second."""
+    try:
+        with av.open(str(path), "w", format=format, options=dict(container)) as file:
+            stream = file.add_stream(codec, rate=RATE, options={"threads": "1", **options})
+            stream.height, stream.width = size
+            stream.pix_fmt = pixels
+            if codec != "libsvtav1":
+                stream.bit_rate = 4_000_000
+            if times is not None:
+                stream.codec_context.time_base = Fraction(1, 1000)
+            for number, picture in enumerate(pictures(count, *size)):
+                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                if times is not None:
+                    frame.pts, frame.time_base = times[number], Fraction(1, 1000)
+                file.mux(stream.encode(frame))
+            file.mux(stream.encode())
+    except (av.codec.codec.UnknownCodecError, av.EncoderNotFoundError):
+        pytest.skip(f"this build of PyAV has no encoder {codec}")
+    return path
+
+
+H264 = {"x264-params": "log-level=none"}
+H265 = {"x265-params": "log-level=none"}
+DV = (576, 720)
+
+KINDS: dict[str, tuple[str, dict[str, Any]]] = {
+    # MPEG-4 and QuickTime
+    "h264.mp4": ("libx264", {}),
+    "h264-b-frames.mp4": ("libx264", {"options": {"bf": "3", "g": "6"}}),
+    "h264-faststart.mp4": ("libx264", {"container": {"movflags": "faststart"}}),
+    "h264-fragments.mp4": ("libx264", {"container": {"movflags": "frag_keyframe+empty_moov"}}),
+    "h264-10-bit.mp4": ("libx264", {"pixels": "yuv420p10le"}),
+    "h264-444.mp4": ("libx264", {"pixels": "yuv444p"}),
+    "h264.m4v": ("libx264", {"format": "mp4"}),
+    "h264.f4v": ("libx264", {}),
+    "h264.3gp": ("libx264", {}),
+    "hevc.mp4": ("libx265", {"options": H265}),
+    "hevc.mov": ("libx265", {"options": H265}),
+    "av1.mp4": ("libsvtav1", {"options": {"preset": "12"}}),
+    "vp9.mp4": ("libvpx-vp9", {}),
+    "mpeg4.mp4": ("mpeg4", {}),
+    "prores.mov": ("prores_ks", {"pixels": "yuv422p10le"}),
+    "mjpeg.mov": ("mjpeg", {"pixels": "yuvj420p"}),
+    "png.mov": ("png", {"pixels": "rgb24"}),
+    "jpeg2000.mov": ("jpeg2000", {}),
+    "rle.mov": ("qtrle", {"pixels": "rgb24"}),
+    "mpeg4.3gp": ("mpeg4", {}),
+    # Matroska and WebM
+    "h264.mkv": ("libx264", {}),
+    "hevc.mkv": ("libx265", {"options": H265}),
+    "av1.mkv": ("libsvtav1", {"options": {"preset": "12"}}),
+    "ffv1.mkv": ("ffv1", {}),
+    "ffv1-16-bit.mkv": ("ffv1", {"pixels": "gray16le"}),
+    "vp8.webm": ("libvpx", {}),
+    "vp9.webm": ("libvpx-vp9", {}),
+    "live.mkv": ("libx264", {"container": {"live": "1"}}),
+    # AVI
+    "mpeg4.avi": ("mpeg4", {}),
+    "msmpeg4.avi": ("msmpeg4", {}),
+    "h264.avi": ("libx264", {}),
+    "mjpeg.avi": ("mjpeg", {"pixels": "yuvj420p"}),
+    "raw.avi": ("rawvideo", {"pixels": "bgr24"}),
+    "huffyuv.avi": ("huffyuv", {"pixels": "rgb24"}),
+    "utvideo.avi": ("utvideo", {}),
+    "cinepak.avi": ("cinepak", {"pixels": "rgb24"}),
+    "ffv1.avi": ("ffv1", {}),
+    # broadcast, discs and cameras
+    "h264.ts": ("libx264", {}),
+    "hevc.ts": ("libx265", {"options": H265}),
+    "mpeg2.ts": ("mpeg2video", {}),
+    "h264.m2ts": ("libx264", {"format": "mpegts", "container": {"mpegts_m2ts_mode": "1"}}),
+    "h264.mts": ("libx264", {"format": "mpegts"}),
+    "mpeg2.vob": ("mpeg2video", {"format": "vob"}),
+    "mpeg1.mpg": ("mpeg1video", {}),
+    "mpeg2.mpg": ("mpeg2video", {}),
+    "mpeg2.mxf": ("mpeg2video", {}),
+    "pal.dv": ("dvvideo", {"size": DV}),
+    "camera.dav": ("libx264", {"format": "mpegts"}),
+    # streams without a container, and others
+    "h264.264": ("libx264", {"format": "h264"}),
+    "hevc.h265": ("libx265", {"format": "hevc", "options": H265}),
+    "av1.obu": ("libsvtav1", {"format": "obu", "options": {"preset": "12"}}),
+    "vp8.ivf": ("libvpx", {}),
+    "camera.mjpeg": ("mjpeg", {"format": "mjpeg", "pixels": "yuvj420p"}),
+    "flash.flv": ("flv", {}),
+    "h264.flv": ("libx264", {}),
+    "windows.wmv": ("wmv2", {}),
+    "windows.asf": ("wmv1", {}),
+    "any.nut": ("ffv1", {}),
+    # images that move
+    "small.gif": ("gif", {"pixels": "rgb8"}),
+    "moving.apng": ("apng", {"pixels": "rgb24", "format": "apng"}),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_has_its_frames_at_their_times(name: str, tmp_path: Path) -> None:
+    codec, arguments = KINDS[name]
+    path = encode(tmp_path / name, codec, **arguments)
+    frames = read(path)
+    assert numbers(frames) == list(range(FRAMES))
+    np.testing.assert_allclose([each.time for each in frames], np.arange(FRAMES) / RATE, atol=2e-3)
+    assert frames[-1].time + frames[-1].duration == pytest.approx(FRAMES / RATE, abs=0.01)
+    assert not truncated(path)
+    part = read(path, 0.16, 0.32)
+    assert numbers(part) == [4, 5, 6, 7]
+
+
+@pytest.mark.parametrize("name", ["phone.mp4", "screen.mkv", "screen.webm", "phone.mov", "phone.ts"])
+def test_of_a_variable_rate_each_frame_has_its_own_time(name: str, tmp_path: Path) -> None:
+    """Thirty a second, then ten: what `start`, `end` and a rate mean, by a clock beside the file."""
+    times = [*range(0, 1000, 40), *range(1000, 3000, 120)]
+    codec = "libvpx-vp9" if name.endswith("webm") else "libx264"
+    path = encode(tmp_path / name, codec, times=times, count=len(times), options={"g": "10"})
+    frames = read(path)
+    np.testing.assert_allclose([each.time for each in frames], np.array(times) / 1000, atol=2e-3)
+    inside = [number for number, time in enumerate(times) if 1500 <= time < 2500]
+    assert numbers(read(path, 1.5, 2.5), len(times)) == inside
+    clock = [sum(time <= 1000 * tick + 1 for time in times) - 1 for tick in np.arange(0.5, 2.5, 0.1)]
+    assert numbers(read(path, 0.5, 2.5, frame_rate=10.0), len(times)) == clock
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi", "a.ts", "a.webm", "a.264", "a.mpg"])
+def test_a_part_that_is_sought_equals_the_same_part_of_the_whole(name: str, tmp_path: Path) -> None:
+    codec = {"webm": "libvpx-vp9", "mpg": "mpeg2video"}.get(name[2:], "libx264")
+    path = encode(tmp_path / name, codec, count=150, options={"g": "25"}, size=(32, 32))
+    whole = read(path)
+    for start, end in ((3.0, 3.4), (4.04, 5.0), (5.9, 9.0)):
+        part = read(path, start, end)
+        expected = [each for each in whole if start - 1e-3 <= each.time < end - 1e-3]
+        np.testing.assert_allclose([each.time for each in part], [each.time for each in expected], atol=1e-9)
+        np.testing.assert_array_equal([each.frame for each in part], [each.frame for each in expected])
+
+
+def test_a_stream_copy_is_whole(tmp_path: Path) -> None:
+    """As `ffmpeg -ss 0.7 -c copy` writes it: from the last whole picture on, of which an edit list shows some."""
+    source = encode(tmp_path / "a.mp4", "libx264", count=50, options={"g": "15", "bf": "0", "sc_threshold": "0"})
+    copy = tmp_path / "copy.mp4"
+    options = {"use_editlist": "1", "avoid_negative_ts": "disabled"}
+    with av.open(str(source)) as given, av.open(str(copy), "w", options=options) as file:
+        stream = given.streams.video[0]
+        target = file.add_stream_from_template(stream)
+        for packet in given.demux(stream):
+            if packet.dts is None or packet.pts * packet.time_base < 0.6:
+                continue
+            for name in ("pts", "dts"):
+                setattr(packet, name, getattr(packet, name) - int(Fraction(7, 10) / packet.time_base))
+            packet.stream = target
+            file.mux(packet)
+    frames = read(copy)
+    assert len(frames) >= 32 and not truncated(copy)
+    assert numbers(frames, 50)[-1] == 49
+
+
+@pytest.mark.parametrize(
+    ("degrees", "matrix"),
+    [(90, (0, 1, -1, 0)), (180, (-1, 0, 0, -1)), (270, (0, -1, 1, 0)), ("mirrored", (-1, 0, 0, 1))],
+)
+def test_frames_are_turned_as_the_camera_was_held(
+    degrees: int | str, matrix: tuple[int, int, int, int], tmp_path: Path
+) -> None:
+    path = encode(tmp_path / "a.mp4", "libx264")
+    content = bytearray(path.read_bytes())
+    place = content.index(b"tkhd") + 4 + 40  # version, times, track, length, layer, volume: then nine numbers
+    a, b, c, d = (value << 16 for value in matrix)
+    content[place : place + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(content)
+    upright = pictures()[-1]
+    expected = upright[:, ::-1] if degrees == "mirrored" else np.rot90(upright, -int(degrees) // 90)
+    shape = {"height": expected.shape[0], "width": expected.shape[1]}
+    np.testing.assert_allclose(read(path, **shape)[-1].frame, expected, atol=60)
+    assert np.abs(read(path, **shape)[-1].frame.astype(int) - expected).mean() < 6
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("h264-faststart.mp4", "h264-fragments.mp4", "h264.mkv", "vp9.webm", "mpeg4.avi", "h264.ts", "flash.flv"),
+        *("pal.dv", "windows.wmv", "small.gif", "h264.mp4", "moving.apng", "mpeg2.mpg", "raw.avi"),
+    ],
+)
+def test_what_is_cut_short_is_refused(name: str, tmp_path: Path) -> None:
+    codec, arguments = KINDS[name]
+    path = encode(tmp_path / name, codec, **arguments)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3 + 1])
+    with pytest.raises(VideoDataError, match=r"truncated.*Received"):
+        read(path)
+
+
+@pytest.mark.parametrize("name", ["h264-b-frames.mp4", "h264.mkv"])
+def test_what_is_overwritten_in_the_middle_is_refused(name: str, tmp_path: Path) -> None:
+    codec, arguments = KINDS[name]
+    path = encode(tmp_path / name, codec, count=100, **{**arguments, "options": {"g": "100"}})
+    content = bytearray(path.read_bytes())
+    place = len(content) // 2
+    content[place : place + 300] = bytes(300)
+    path.write_bytes(content)
+    with pytest.raises(VideoDataError, match=r"damaged|truncated"):
+        read(path)
+
+
+def test_a_path_with_a_colon_is_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encode(tmp_path / "a.mp4", "libx264").rename(tmp_path / "2026-01-01T12:30:00.mp4")
+    monkeypatch.chdir(tmp_path)
+    assert len(read(Path("2026-01-01T12:30:00.mp4"))) == FRAMES
+
+
+def test_sound_alone_is_no_video(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("aac", rate=16000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 16000), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 16000
+        file.mux(stream.encode(frame))
+        file.mux(stream.encode())
+    with pytest.raises(VideoDataError, match=r"holds no video.*with audio"):
+        read(path)
+
+
+def depth(largest: int) -> np.ndarray:
+    """Grey pictures, uint16 (frames, height, width), from 0 to the largest value."""
+    return (pictures()[..., 0].astype(float) / 220 * largest).astype(np.uint16)
+
+
+STORED: dict[str, Callable[[Path], Any]] = {
+    "stack.tif": lambda path: tifffile.imwrite(path, pictures()[..., 0], photometric="minisblack"),
+    "stack-packed.tiff": lambda path: tifffile.imwrite(path, pictures()[..., 0], compression="zlib"),
+    "stack-colour.tif": lambda path: tifffile.imwrite(path, pictures(), photometric="rgb"),
+    "stack-12-bit.tif": lambda path: tifffile.imwrite(path, depth(4095), photometric="minisblack"),
+    "stack-imagej.tif": lambda path: tifffile.imwrite(path, depth(60000), imagej=True),
+    "moving.webp": lambda path: Image.fromarray(pictures()[0]).save(
+        path,
+        save_all=True,
+        append_images=[Image.fromarray(each) for each in pictures()[1:]],
+        duration=40,
+        lossless=True,
+    ),
+    "frames.npy": lambda path: np.save(path, pictures()),
+    "grey.npy": lambda path: np.save(path, pictures()[..., 0]),
+    "planes.npy": lambda path: np.save(path, pictures().transpose(0, 3, 1, 2)),
+    "floats.npy": lambda path: np.save(path, pictures().astype(np.float32) / 255),
+    "bools.npy": lambda path: np.save(path, pictures()[..., 0] > 125),
+    "one.npz": lambda path: np.savez_compressed(path, video=pictures(), label=np.array(3)),
+}
+
+
+def stored_hdf5(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file["clips/frames"] = depth(16383)
+        file["label"] = 3
+
+
+def stored_netcdf(path: Path) -> None:
+    with netcdf_file(path, "w") as file:
+        for name, size in (("lat", HEIGHT), ("lon", WIDTH), ("time", FRAMES)):
+            file.createDimension(name, size)
+        variable = file.createVariable("rain", "h", ("lat", "time", "lon"))
+        variable[:] = pictures()[..., 0].transpose(1, 0, 2).astype(np.int16)
+        variable.scale_factor = 1 / 255
+
+
+STORED |= {"data.h5": stored_hdf5, "rain.nc": stored_netcdf}
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_stacks_and_arrays_have_their_frames_and_range(name: str, tmp_path: Path) -> None:
+    STORED[name](tmp_path / name)
+    frames = read(tmp_path / name)
+    assert numbers(frames) == list(range(FRAMES))
+    np.testing.assert_allclose([each.time for each in frames], np.arange(FRAMES) / RATE, atol=1e-9)
+    assert frames[-1].frame.max() >= 200 and frames[0].frame.min() <= 40  # not 0 to 15 of 255
+
+
+def test_images_of_12_bits_fill_the_range(tmp_path: Path) -> None:
+    for number, picture in enumerate(depth(4095)):
+        Image.fromarray(picture).save(tmp_path / f"{number}.png")
+    assert numbers(read(tmp_path)) == list(range(FRAMES))
+    stated = read(tmp_path, value_range=(0.0, 65535.0))
+    assert stated[-1].frame.max() < 20
+
+
+def test_what_cannot_be_told_is_asked_for(tmp_path: Path) -> None:
+    np.save(tmp_path / "range.npy", pictures()[..., 0] / 7.0)
+    np.save(tmp_path / "layout.npy", pictures().repeat(2, axis=-1))
+    np.savez(tmp_path / "several.npz", a=pictures(), b=pictures())
+    np.save(tmp_path / "channels.npy", pictures().repeat(2, axis=-1)[..., :4])
+    with pytest.raises(VideoDataError, match=r"range of the values cannot be told.*--data.value_range 4\.\d+ 31"):
+        read(tmp_path / "range.npy")
+    assert read(tmp_path / "range.npy", value_range=(0.0, 32.0))[-1].frame.max() > 240
+    with pytest.raises(VideoDataError, match=r"--data.layout, such as NTHW"):
+        read(tmp_path / "layout.npy")
+    six = read(tmp_path / "layout.npy", layout="THWC", array_channels=6)
+    assert six[0].frame.shape == (HEIGHT, WIDTH, 6)
+    with pytest.raises(VideoDataError, match=r"--data.variable"):
+        read(tmp_path / "several.npz")
+    assert len(read(tmp_path / "several.npz", variable="b")) == FRAMES
+    with pytest.raises(VideoDataError, match=r"--data.array_channels 4"):
+        read(tmp_path / "channels.npy")
+
+
+def test_a_missing_image_is_noticed(tmp_path: Path) -> None:
+    for number, picture in enumerate(pictures()):
+        if number != 5:
+            Image.fromarray(picture).save(tmp_path / f"frame_{number:03}.png")
+    shard = decoded(Part(tmp_path), DECODING)
+    assert shard.notices == ("1 image missing in the sequence, number 5",)
+
+
+def test_an_image_that_is_cut_short_is_refused(tmp_path: Path) -> None:
+    for ending in ("jpg", "png"):
+        folder = tmp_path / ending
+        folder.mkdir()
+        path = folder / f"1.{ending}"
+        Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)).save(path)
+        path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+        with pytest.raises(VideoDataError, match="truncated"):
+            read(folder)

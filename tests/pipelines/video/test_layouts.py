@@ -1,0 +1,207 @@
+"""The layouts that people have: folders of splits, lists of all kinds, junk beside clips, groups, arrays of videos."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipelines.video.contents import splits_of
+from pipelines.video.frames import VideoDataError
+from pipelines.video.shards import Part
+from pipelines.video.sources import VideoConfiguration, Videos, open_source
+from pipelines.video.video_folders import SPLITS, Entry
+from pipelines.video.video_lists import list_entries
+
+Square = Callable[..., np.ndarray]
+Write = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory: pytest.TempPathFactory, square: Square, write_video: Write) -> list[Path]:
+    """Twelve different videos."""
+    folder = tmp_path_factory.mktemp("clips")
+    return [write_video(folder / f"{number}.avi", square(6, seed=number)) for number in range(12)]
+
+
+def place(clips: list[Path], folder: Path, names: list[str]) -> Path:
+    """Copies a video to each name."""
+    for clip, name in zip(clips, names, strict=False):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(clip, folder / name)
+    return folder
+
+
+def opened(path: Path, labelled: bool = True, **settings: object) -> Videos:
+    source = "folder" if path.is_dir() else "csv"
+    values = {"source": source, "path": str(path), "height": 24, "width": 32, "clip_frames": 4}
+    return open_source(VideoConfiguration(**values | settings), labelled)
+
+
+def found(videos: Videos) -> dict[str, set[tuple[str, str]]]:
+    return {split: {(video.key, video.label) for video in each} for split, each in videos.splits.items()}
+
+
+@pytest.mark.parametrize("names", [("train", "val", "test"), ("Training", "validation", "Testing")])
+def test_folders_of_splits(names: tuple[str, str, str], clips: list[Path], tmp_path: Path) -> None:
+    folder = place(clips, tmp_path, [f"{split}/{label}/{label}.avi" for split in names for label in ("run", "walk")])
+    expected = {
+        split: {(f"{name}/{label}/{label}.avi", label) for label in ("run", "walk")}
+        for split, name in zip(SPLITS, names, strict=True)
+    }
+    assert found(opened(folder)) == expected
+    assert {key for key, _ in found(opened(folder, labelled=False))["test"]} == {key for key, _ in expected["test"]}
+
+
+def test_splits_within_the_classes(clips: list[Path], tmp_path: Path) -> None:
+    folder = place(clips, tmp_path, [f"{label}/{split}/1.avi" for split in ("train", "val", "test") for label in "ab"])
+    assert found(opened(folder))["validation"] == {("a/val/1.avi", "a"), ("b/val/1.avi", "b")}
+
+
+def test_junk_is_passed_over(clips: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = place(clips, tmp_path, [f"{'ab'[number % 2]}/{number}.avi" for number in range(8)])
+    for name in ("Thumbs.db", "a/README.txt", "b/.DS_Store", "__MACOSX/a/._1.avi", "a/._1.avi", "b/subtitles.srt"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"junk")
+    videos = opened(folder)
+    assert sum(map(len, videos.splits.values())) == 8 and not videos.skipped
+    printed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Passed over")]
+    assert len(printed) == 1 and "6 files that are no videos" in printed[0]
+
+
+def test_a_video_without_an_ending_is_one(clips: list[Path], tmp_path: Path) -> None:
+    folder = place(clips, tmp_path, [f"a/{number}" for number in range(3)])
+    assert sum(map(len, opened(folder).splits.values())) == 3
+
+
+LISTS = {
+    "mmaction": ("{0}.avi 0\n{1}.avi 1\n", [("", "0"), ("", "1")]),
+    "slowfast": ("{0}.avi,0\n{1}.avi,1\n", [("", "0"), ("", "1")]),
+    "frames": ("{0}.avi 6 0\n{1}.avi 6 1\n", [("", "0"), ("", "1")]),
+    "keras": ("video_name,tag\n{0}.avi,jump\n{1}.avi,run\n", [("", "jump"), ("", "run")]),
+    "windows": (
+        "\ufeffFile;Class;Subset\r\n{0}.avi;jump;Training\r\n{1}.avi;run;val\r\n",
+        [("train", "jump"), ("validation", "run")],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_lists_that_people_have(name: str, clips: list[Path]) -> None:
+    text, expected = LISTS[name]
+    path = clips[0].parent / f"{name}.txt"
+    path.write_text(text.format(0, 1), encoding="utf-8")
+    entries = list_entries(path)
+    assert [(entry.split, entry.label) for entry in entries] == expected
+    assert [entry.path for entry in entries] == clips[:2]
+
+
+def test_lists_of_the_splits_go_together(clips: list[Path], tmp_path: Path) -> None:
+    """As UCF101 has them: numbers or nothing beside paths, whose folders are the classes."""
+    names = [f"{label}/v_{label}_g0{number}_c01.avi" for number in range(4) for label in "ab"]
+    place(clips, tmp_path / "videos", names)
+    (tmp_path / "trainlist01.txt").write_text("".join(f"{name} {1 + 'ab'.index(name[0])}\n" for name in names[:6]))
+    (tmp_path / "testlist01.txt").write_text("\n".join(names[6:]))
+    videos = found(opened(tmp_path / "trainlist01.txt", root=str(tmp_path / "videos")))
+    assert videos["test"] == {(name, name[0]) for name in names[6:]}
+    assert videos["train"] | videos["validation"] == {(name, name[0]) for name in names[:6]}
+    assert {label for _, label in videos["train"]} == {label for _, label in videos["validation"]} == {"a", "b"}
+
+
+def test_columns_can_be_named_and_times_written_as_clocks(clips: list[Path]) -> None:
+    path = clips[0].parent / "named.csv"
+    path.write_text("id,what,begin,stop\n0.avi,run,0:00:00.08,00:00.2\n")
+    (entry,) = list_entries(path, columns=("path=id", "label=what"))
+    assert entry == Entry("0.avi [0.08, 0.2)", Part(clips[0], 0.08, 0.2), "run", row="named.csv, line 2")
+    with pytest.raises(VideoDataError, match=r"has no column nothing.*Received: id, what"):
+        list_entries(path, columns=("path=nothing",))
+    with pytest.raises(VideoDataError, match=r"expected pairs such as path=video_name.*Received: 'id'"):
+        list_entries(path, columns=("id",))
+    path.write_text("path,label,start\n0.avi,run,1:75:00\n")
+    with pytest.raises(VideoDataError, match=r"line 2 has no number as its start.*hours, minutes"):
+        list_entries(path)
+
+
+@pytest.mark.parametrize("by", ["pattern", "column"])
+def test_a_group_is_on_one_side(by: str, clips: list[Path], tmp_path: Path) -> None:
+    names = [f"v_run_g{group:02}_c{part:02}.avi" for group in range(4) for part in range(3)]
+    place(clips, tmp_path, names)
+    rows = ["path,label,subject"] + [f"{name},run,{name[6:9]}" for name in names]
+    (tmp_path / "list.csv").write_text("\n".join(rows if by == "column" else [row.rpartition(",")[0] for row in rows]))
+    videos = opened(tmp_path / "list.csv", group=r"_(g\d+)_" if by == "pattern" else "")
+    sides = {split: {video.key[6:9] for video in each} for split, each in videos.splits.items()}
+    assert sum(map(len, sides.values())) == 4 and all(sides.values())
+
+
+def test_names_that_differ_in_the_last_number_are_noticed(
+    clips: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place(clips, tmp_path, [f"run/v_g{group:02}_c{part:02}.avi" for group in range(3) for part in range(4)])
+    opened(tmp_path)
+    assert "--data.group with a regular expression" in capsys.readouterr().out
+
+
+def test_every_class_of_three_videos_is_in_every_split() -> None:
+    random = np.random.default_rng(0)
+    for _ in range(50):
+        contents = [str(number) for number in random.integers(1_000_000, size=30)]
+        entries = [Entry(each, Part(Path(each)), "abc"[place % 3]) for place, each in enumerate(contents)]
+        splits = splits_of(entries, contents)
+        found = {(entry.label, split) for entry, split in zip(entries, splits, strict=True)}
+        assert found == {(label, split) for label in "abc" for split in SPLITS}
+
+
+def test_validation_is_cut_out_of_training() -> None:
+    contents = [str(number) for number in range(40)]
+    entries = [
+        Entry(each, Part(Path(each)), "ab"[place % 2], "test" if place < 8 else "train", group=str(place // 4))
+        for place, each in enumerate(contents)
+    ]
+    splits = splits_of(entries, contents)
+    assert splits[:8] == ["test"] * 8 and set(splits[8:]) == {"train", "validation"}
+    assert all(len(set(splits[place : place + 4])) == 1 for place in range(0, 40, 4))
+
+
+def test_an_array_of_videos_is_as_many(tmp_path: Path) -> None:
+    videos = np.random.default_rng(0).integers(0, 256, (10, 6, 24, 32), np.uint8)
+    np.save(tmp_path / "videos.npy", videos)
+    np.save(tmp_path / "frames_first.npy", 255 - videos.transpose(1, 0, 2, 3))
+    (tmp_path / "list.csv").write_text("path\nvideos.npy\n")
+    split = opened(tmp_path / "list.csv", labelled=False, layout="NTHW", colour="grey").splits
+    shown = {video.key: video.shard.read()[..., 0] for each in split.values() for video in each}
+    assert sorted(shown) == sorted(f"videos.npy#{number}" for number in range(10))
+    for number, frames in enumerate(videos):
+        np.testing.assert_array_equal(shown[f"videos.npy#{number}"], frames)
+    (tmp_path / "list.csv").write_text("path\nframes_first.npy\n")
+    one = opened(tmp_path / "list.csv", labelled=False, layout="TNHW", colour="grey").splits
+    split = opened(tmp_path / "frames_first.npy", False, source="folder", layout="TNHW", colour="grey").splits
+    assert {key: len(each) for key, each in one.items()} == {key: len(each) for key, each in split.items()}
+    assert sum(len(each) for each in split.values()) == 10
+    assert all(video.shard.frames == 6 for each in split.values() for video in each)
+
+
+def test_two_rates_in_a_set_are_noticed_and_recorded(
+    tmp_path: Path, square: Square, write_video: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(8):
+        label, rate = ("run", 60.0) if number % 2 else ("walk", 25.0)
+        write_video(tmp_path / label / f"{number}.avi", square(30, seed=number), rate=rate)
+    videos = opened(tmp_path)
+    printed = capsys.readouterr().out
+    assert "25 to 60 frames a second" in printed and "The rate alone tells classes apart: walk" in printed
+    assert videos.recordings.rates == pytest.approx((25, 60), rel=1e-3)
+    assert opened(tmp_path, frame_rate=12.5).recordings.rates == (12.5, 12.5)
+
+
+def test_image_folders_are_told_apart_by_all_images(tmp_path: Path, square: Square, write_video: Write) -> None:
+    """Their first, middle and last images are equal, as of a still camera."""
+    from PIL import Image
+
+    for number in range(3):
+        (tmp_path / str(number)).mkdir()
+        for place in range(9):
+            picture = np.full((24, 32, 3), 50 + number if place == 2 else 9, np.uint8)
+            Image.fromarray(picture).save(tmp_path / str(number) / f"{place}.png")
+    assert sum(map(len, opened(tmp_path, labelled=False).splits.values())) == 3
+    assert all(opened(tmp_path, labelled=False).splits.values())
