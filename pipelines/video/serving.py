@@ -71,4 +71,3 @@ def _means_of_areas(pixels: tf.Tensor, given: tf.Tensor, wanted: tf.Tensor) -> t
 
     rows = tf.einsum("yh,fhwc->fywc", weights(given[0], wanted[0]), pixels)
     return tf.einsum("xw,fywc->fyxc", weights(given[1], wanted[1]), rows)
-
