@@ -57,10 +57,11 @@ other sizes are fitted by `{data.fit}`, as in training. It reads in one directio
 
 ## Signatures
 
-`serving_default` takes `frames`, uint8 {clips} or of any size; `padded` also takes `lengths`, int32 (batch,), how many frames of each
-clip count. Both return `label`, a string (batch,), and `probabilities` (batch, {len(classifier.classes)}), in the order
-of the classes above. `initial_state` takes any number for each of the `streams`, int32 (batch,), and returns the state
-before the first frame; `step` takes `frame`, uint8 {frame}, and the state, and returns `label`, `probabilities` and the
+`serving_default` takes `frames`, uint8 {clips} or of any size; `padded` also takes `lengths`, int32
+(batch,), how many frames of each clip count. Both return `label`, a string (batch,), and `probabilities`
+(batch, {len(classifier.classes)}), in the order of the classes above.
+`initial_state` takes any number for each of the `streams`, int32 (batch,), and returns the state before the first
+frame; `step` takes `frame`, uint8 {frame}, and the state, and returns `label`, `probabilities` and the
 new state.
 
     model = tf.saved_model.load(folder)

@@ -13,8 +13,9 @@ from pipelines.video.serving import fitted
 def signatures(classifier: Classifier, data: DecodingConfiguration) -> dict[str, Signature]:
     """Returns the functions to serve by name.
 
-    `serving_default` takes `frames`, uint8 (batch, time, height, width, channel) of any size; `padded` also takes `lengths`
-    (batch,), how many frames of each clip count. Both return `label` (batch,) and `probabilities` (batch, classes).
+    `serving_default` takes `frames`, uint8 (batch, time, height, width, channel) of any size; `padded` also takes
+    `lengths` (batch,), how many frames of each clip count. Both return `label` (batch,) and `probabilities`
+    (batch, classes).
     `initial_state`, from any number for each of the `streams` (batch,), and `step`, from one `frame` (batch, height,
     width, channel) and the state to the same answers and the new state, follow a stream.
     """

@@ -49,8 +49,8 @@ It watches some frames and forecasts the next {data.future_frames}.
 
 `serving_default` takes `frames`, uint8 (batch, time, height, width, {data.channels}), at least one frame; it was
 trained with {data.watched_frames} of {data.height} × {data.width} pixels, {rate}. Frames of another size are fitted to
-that by `{data.fit}`, as in training. It returns `future`, uint8 (batch, {data.future_frames}, {shape}). `roll_out` also takes `length`,
-int32 (batch,): how many frames to forecast; behind a shorter future there is black.
+that by `{data.fit}`, as in training. It returns `future`, uint8 (batch, {data.future_frames}, {shape}).
+`roll_out` also takes `length`, int32 (batch,): how many frames to forecast; behind a shorter future there is black.
 
     answer = tf.saved_model.load(folder).signatures["serving_default"]
     answer(frames=tf.constant(frames))["future"]
