@@ -19,8 +19,8 @@ class OwnFiles(Configuration):
     """Base of a task's `DataConfiguration`: the user's files, and how they are divided."""
 
     path: str = Field("", description="your file, also gzipped")
-    validation_path: str = Field("", description="your file for validation; by default a share of the first one")
-    test_path: str = Field("", description="your file for the test; by default a share of the first one")
+    validation: str = Field("", description="your file for validation; by default a share of the first one")
+    test: str = Field("", description="your file for the test; by default a share of the first one")
     encoding: str = Field("", description="of your files; detected by default")
     validation_fraction: float = Field(0.1, gt=0, lt=0.5, description="share of your file, without one for validation")
     test_fraction: float = Field(0.1, gt=0, lt=0.5, description="share of your file, without one for the test")
@@ -38,7 +38,7 @@ class OwnFiles(Configuration):
         Raises:
             ConfigurationError: there is no path where own files are wanted, or one where they are not.
         """
-        given = {"validation": self.validation_path, "test": self.test_path}
+        given = {"validation": self.validation, "test": self.test}
         if is_wanted != bool(self.path) or (not self.path and any(given.values())):
             wanted = "a file, --data.path FILE" if is_wanted else "--data.source own for files of your own, or no path"
             raise ConfigurationError(

@@ -59,7 +59,7 @@ def load(configuration: DataConfiguration) -> Sets:
         sizes = ", ".join(f"{len(splits[split])} in {split}" for split in SPLITS)
         raise TextDataError(
             "Expected tagged sentences in each split, and two tags or more. Give more sentences, or files of other "
-            f"splits: --data.validation_path, --data.test_path. Received: sentences {sizes}; the tags {listed(tags)}"
+            f"splits: --data.validation, --data.test. Received: sentences {sizes}; the tags {listed(tags)}"
         )
     for split in SPLITS[1:]:
         if unseen := [f"{tag} ({count}×)" for tag, count in counts[split].items() if tag not in counts["train"]]:

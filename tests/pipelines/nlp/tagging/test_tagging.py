@@ -170,7 +170,7 @@ def test_files_for_validation_and_test_are_used_and_their_new_tags_named(
 ) -> None:
     path = tmp_path / "test.conll"
     path.write_text("Ada B-PER\nsees B-NEW\n", encoding="utf-8")
-    sets = data.load(experiment(data={"test_path": str(path)}).data)
+    sets = data.load(experiment(data={"test": str(path)}).data)
     whole = data.load(experiment().data)
     assert [each.words for each in sets.splits["test"]] == [("Ada", "sees")]
     assert sum(map(len, sets.splits.values())) - 1 == sum(map(len, whole.splits.values()))
