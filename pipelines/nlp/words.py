@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from pipelines.nlp.unicode_forms import folded
+
 LONGEST = 4  # characters of a piece
 _SPACE, _WORD = r"\s\p{Z}\p{Cc}", r"\p{L}\p{M}\p{N}\p{Cf}"
 _CONTINUOUS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"  # without spaces
@@ -42,8 +44,8 @@ class Words(tf.Module):
 
     Example:
         >>> words = Words(["mr.", "it"], pieces=100)
-        >>> words.divide(["Mr. Grün's car (50%)."]).words.to_list()[0][1].decode()
-        'Grün's'
+        >>> print(words.divide(["Mr. Grün's car (50%)."]).words.to_list()[0][1].decode())
+        Grün's
         >>> words.divide(["So it is, Mr. X."]).ends.to_list()
         [[2, 5, 8, 9, 13, 15, 16]]
         >>> words.encode(["MR.", "New"])[:, 0].numpy()
@@ -59,6 +61,7 @@ class Words(tf.Module):
 
     def encode(self, words: tf.Tensor) -> tf.Tensor:
         """Returns the numbers of words (words,), int32 (words, 10), of which the first is 0 for an unknown word."""
+        words = folded(words)
         spelling = spelled(words)
         ends = [
             tf.strings.regex_replace(spelling, pattern, r"\1")
@@ -98,8 +101,8 @@ def places_of(words: tf.RaggedTensor) -> Division:
 
 
 def spelled(words: tf.Tensor) -> tf.Tensor:
-    """Returns words (words,) as the vocabulary has them: small letters, one digit, one form of each sign."""
-    return tf.strings.lower(replaced(words, _SPELLINGS), encoding="utf-8")
+    """Returns words (words,) as the vocabulary has them: lower case, one form of each letter and sign, 0 for digits."""
+    return tf.strings.lower(replaced(folded(words), _SPELLINGS), encoding="utf-8")
 
 
 def replaced(texts: tf.Tensor, patterns: Iterable[tuple[str, str]]) -> tf.Tensor:

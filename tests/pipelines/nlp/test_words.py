@@ -2,6 +2,7 @@
 
 import random
 
+import numpy as np
 import tensorflow as tf
 
 from pipelines.nlp.words import Words, learn_vocabulary, places_of
@@ -45,3 +46,16 @@ def test_a_vocabulary_is_of_one_spelling() -> None:
     numbers = words.encode(tf.constant(["THE", "67", "unknown", "a"])).numpy()
     assert numbers[:, 0].tolist() == [1, 2, 0, 0] and numbers.shape == (4, 10)
     assert (numbers[:, 1:] > 2).all() and (numbers < words.size).all()
+
+
+def test_drawings_and_invisible_characters_change_no_number() -> None:
+    words = Words(["film", "café"], pieces=100)
+    alike = [
+        ("film", "ﬁlm"),
+        ("film", "fi\u00adlm"),
+        ("café", "cafe\u0301"),
+        ("FILM", "\uff26\uff29\uff2c\uff2d"),
+        ("neu", "n\u200beu"),
+    ]
+    for plain, other in alike:
+        np.testing.assert_array_equal(*words.encode(tf.constant([plain, other])).numpy(), err_msg=plain)
