@@ -22,8 +22,8 @@ def decode_wav(file: tf.Tensor, sample_rate: int) -> tf.Tensor:
         tf.errors.InvalidArgumentError: when the graph runs: it is another file.
 
     Example:
-        >>> header = b"RIFF\\xff\\xff\\xff\\xffWAVEfmt
-        \\x10\\0\\0\\0\\1\\0\\1\\0\\x40\\x1f\\0\\0\\x80\\x3e\\0\\0\\2\\0\\x10\\0"
+        >>> header = b"RIFF\\xff\\xff\\xff\\xffWAVEfmt \\x10\\0\\0\\0\\1\\0\\1\\0\\x40\\x1f\\0\\0"
+        >>> header += b"\\x80\\x3e\\0\\0\\2\\0\\x10\\0"
         >>> decode_wav(tf.constant(header + b"data\\0\\0\\0\\0\\0\\x40\\0\\xc0"), 8000).numpy()
         array([ 0.5, -0.5], dtype=float32)
     """
