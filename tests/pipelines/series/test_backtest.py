@@ -24,7 +24,7 @@ def make_series(name: str, seed: int, steps: int = STEPS) -> Series:
 
 def task_of(series: list[Series], target: int = 0) -> Task:
     count = len(series)
-    sets = Sets(series, COLUMNS, 3600, [TRAIN_END] * count, [TEST_START] * count, [])
+    sets = Sets(series, COLUMNS, Clock(3600, "clock"), [TRAIN_END] * count, [TEST_START] * count, [])
     return Task(sets, range(count), "test", target, HORIZON, (0.1, 0.5, 0.9), 24)
 
 

@@ -8,6 +8,7 @@ import pytest
 from pipelines.series import baselines
 from pipelines.series.backtest import Forecasts, Task
 from pipelines.series.baselines import Baseline, available, drift, last_value, moving_window, seasonal_naive
+from pipelines.series.calendar import Clock
 from pipelines.series.data import Sets
 from pipelines.series.regular import Columns, Series
 
@@ -29,7 +30,7 @@ def series_of(target: np.ndarray, name: str = "one", prices: bool = False) -> Se
 def task_of(*series: Series, log_returns: bool = False, season: int = SEASON) -> Task:
     count = len(series)
     columns = Columns(("target",), ("past",), ("known",))
-    sets = Sets(list(series), columns, 3600, [TRAIN_END] * count, [TEST_START] * count, [])
+    sets = Sets(list(series), columns, Clock(3600, "clock"), [TRAIN_END] * count, [TEST_START] * count, [])
     return Task(sets, range(count), "test", 0, HORIZON, LEVELS, season, log_returns)
 
 

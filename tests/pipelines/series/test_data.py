@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipelines.series.calendar import Clock
 from pipelines.series.data import SPLITS, Sets, divide, load, origins, training_batches
 from pipelines.series.regular import Columns, Series, SeriesDataError
 from pipelines.series.sources import DataConfiguration, open_source
@@ -118,7 +119,7 @@ def test_every_window_can_be_drawn_and_none_beyond() -> None:
     """One series has a single window, another one two."""
     values = np.arange(12, dtype=np.float32)[:, np.newaxis]
     series = [Series(name, np.arange(12), values, values >= 0) for name in ("a", "b")]
-    sets = Sets(series, Columns(("x",)), 1, [6, 7], [9, 9], [])
+    sets = Sets(series, Columns(("x",)), Clock(1, "clock"), [6, 7], [9, 9], [])
     configuration = DataConfiguration(window=4, horizon=2, batch_size=16)
     batches = training_batches(sets, configuration, 0, 0).take(10).as_numpy_iterator()
     drawn = {pair for batch in batches for pair in zip(batch["series"].tolist(), batch["times"][:, 0], strict=True)}
@@ -214,7 +215,12 @@ def test_a_thousand_series_take_bounded_memory_and_no_time() -> None:
         values = random.normal(size=(steps, columns)).astype(np.float32)
         series.append(Series(str(number), 3600 * np.arange(steps), values, values < 9))
     sets = Sets(
-        series, Columns(("x",), tuple(f"p{n}" for n in range(columns - 1))), 3600, [700] * 1000, [800] * 1000, []
+        series,
+        Columns(("x",), tuple(f"p{n}" for n in range(columns - 1))),
+        Clock(3600, "clock"),
+        [700] * 1000,
+        [800] * 1000,
+        [],
     )
     configuration = DataConfiguration(window=168, horizon=24, batch_size=64)
     tracemalloc.start()

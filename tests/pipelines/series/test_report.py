@@ -8,6 +8,7 @@ from pipelines.evaluation import Evaluation, Row
 from pipelines.runs import Run
 from pipelines.series import pictures
 from pipelines.series.backtest import Forecasts, Task
+from pipelines.series.calendar import DAY, Clock
 from pipelines.series.data import Sets
 from pipelines.series.regular import Columns, Repair, Series
 from pipelines.series.report import Details, about_prices, best_middle_worst, comparisons, write_series_report
@@ -25,7 +26,7 @@ def details_of(knowledge: float = 0.0, width: float = 1.0, log_returns: bool = T
     values = (moves if log_returns else np.log(levels[:, 0]))[:, np.newaxis].astype(np.float32)
     series = Series("ACME", 86_400 * np.arange(STEPS), values, np.ones((STEPS, 1), bool), levels)
     repairs = [Repair("ACME", "close", "gap filled", 2, "1970-01-05")]
-    sets = Sets([series], Columns(("close",)), 86_400, [80], [START], repairs)
+    sets = Sets([series], Columns(("close",)), Clock(DAY, "clock"), [80], [START], repairs)
     task = Task(sets, [0], "test", 0, HORIZON, LEVELS, 5, log_returns)
     origins = task.origins()
     base = np.zeros((len(origins.step), 1)) if log_returns else values[origins.step].astype(float)

@@ -204,7 +204,7 @@ def test_series_of_different_lengths_are_forecast_as_each_alone(experiment: Expe
         alone = data.Sets(
             [sets.series[each.series]],
             sets.columns,
-            3600,
+            sets.clock,
             *([[end[each.series]] for end in (sets.train_end, sets.validation_end)]),
             [],
         )
