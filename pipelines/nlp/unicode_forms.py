@@ -4,7 +4,7 @@ A text comes decomposed from some systems, with soft hyphens from the web, and w
 """
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -52,7 +52,7 @@ def canonical(texts: tf.Tensor, joiners: bool = True) -> tf.Tensor:
         >>> canonical(tf.constant(["cafe\u0301", "won\u00adder\ufeff"])).numpy()[0].decode()
         'café'
     """
-    return _composed(_visible(texts, joiners), drawings=False)
+    return _composed(False)(_visible(texts, joiners))
 
 
 def folded(texts: tf.Tensor) -> tf.Tensor:
@@ -64,7 +64,7 @@ def folded(texts: tf.Tensor) -> tf.Tensor:
         >>> [text.decode() for text in folded(tf.constant(["a ﬁne \uff26ILM", "❤\ufe0f"])).numpy()]
         ['a fine FILM', '❤']
     """
-    return _composed(_visible(texts, joiners=False), drawings=True)
+    return _composed(True)(_visible(texts, joiners=False))
 
 
 def canonical_strings(texts: Sequence[str], name: str) -> list[str]:
@@ -88,17 +88,26 @@ def _visible(texts: tf.Tensor, joiners: bool) -> tf.Tensor:
     return tf.strings.regex_replace(valid, f"[{_NEVER_SEEN}{'' if joiners else _JOINERS}]+", "")
 
 
-def _composed(texts: tf.Tensor, drawings: bool) -> tf.Tensor:
-    """Returns texts in their composed form; most batches have nothing to compose."""
+@cache
+def _composed(drawings: bool) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Returns a function from texts to their composed form; most batches have nothing to compose.
+
+    It is one function for all graphs, so that an export with many signatures holds its tables once.
+    """
     tables = _tables(drawings)
-    concerned = tf.strings.regex_full_match(texts, f"(?s).*[{tables.concerned}].*")
 
-    def compose() -> tf.Tensor:
-        some = tf.strings.unicode_decode(tf.boolean_mask(texts, concerned), "UTF-8")
-        done = tf.strings.unicode_encode(_compose(_ordered(_decompose(some, tables), tables), tables), "UTF-8")
-        return tf.tensor_scatter_nd_update(texts, tf.where(concerned), done)
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)], autograph=False)
+    def composed(texts: tf.Tensor) -> tf.Tensor:
+        concerned = tf.strings.regex_full_match(texts, f"(?s).*[{tables.concerned}].*")
 
-    return tf.cond(tf.reduce_any(concerned), compose, lambda: texts)
+        def compose() -> tf.Tensor:
+            some = tf.strings.unicode_decode(tf.boolean_mask(texts, concerned), "UTF-8")
+            done = tf.strings.unicode_encode(_compose(_ordered(_decompose(some, tables), tables), tables), "UTF-8")
+            return tf.tensor_scatter_nd_update(texts, tf.where(concerned), done)
+
+        return tf.cond(tf.reduce_any(concerned), compose, lambda: texts)
+
+    return composed
 
 
 def _decompose(codes: tf.RaggedTensor, tables: _Tables) -> tf.RaggedTensor:

@@ -65,7 +65,9 @@ def calendar_features(times: tf.Tensor, cycles: Sequence[Cycle]) -> tf.Tensor:
         position = tf.cast(times - START[cycle], tf.float64) / SECONDS[cycle]
         angle = tf.cast(2 * math.pi * (position - tf.floor(position)), tf.float32)
         features += [tf.cos(angle)] if cycle == "year_mirrored" else [tf.cos(angle), tf.sin(angle)]
-    return tf.stack(features, axis=-1) if features else tf.zeros((*times.shape[:-1], tf.shape(times)[-1], 0))
+    if not features:
+        return tf.zeros(tf.concat([tf.shape(times), [0]], axis=0))
+    return tf.stack(features, axis=-1)
 
 
 def feature_count(cycles: Sequence[Cycle]) -> int:

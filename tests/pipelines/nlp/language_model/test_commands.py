@@ -188,9 +188,9 @@ def test_generate_needs_a_language_model(
 def test_export_says_what_it_wrote(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
     commands.export(["language-model"])
     printed = capsys.readouterr().out
-    assert "Wrote exports/nlp-own-language-model/1 " in printed
-    assert f"--model_name=nlp --model_base_path={there}/exports/nlp-own-language-model" in printed
-    files = {path.name for path in (there / "exports/nlp-own-language-model/1").rglob("*")}
+    assert "Wrote exports/nlp-tiny/1 " in printed
+    assert f"--model_name=nlp --model_base_path={there}/exports/nlp-tiny" in printed
+    files = {path.name for path in (there / "exports/nlp-tiny/1").rglob("*")}
     assert {"saved_model.pb", "model_card.md", "tf_serving_warmup_requests"} <= files
 
 

@@ -110,6 +110,6 @@ def test_batch_order_does_not_change_an_answer(language_model: Trained) -> None:
 
 def test_export_says_what_it_is(exported: Path) -> None:
     card = (exported / "model_card.md").read_text(encoding="utf-8")
-    for part in ("own-language-model", "log_probability", "generate", "project.txt", "Not evaluated"):
+    for part in ("preset tiny", "log_probability", "generate", "project.txt", "Not evaluated"):
         assert part in card
     assert (exported / "assets.extra" / "tf_serving_warmup_requests").exists()

@@ -193,7 +193,7 @@ def test_exported_equals_in_memory(trained_run: Run, tmp_path: Path, answer_else
     model = export_run(trained_run, tmp_path / "exports")
     assert model == tmp_path / "exports" / "nlp-tiny" / "1"
     requests = [("serving_default", {"text": texts}) for texts in (TEXTS, TEXTS[::-1], TEXTS[1:2], [])]
-    requests += [("beam_search", {"text": TEXTS, "beam_width": width}) for width in (2, 1)]
+    requests += [("beam_search", {"text": TEXTS, "beam_width": [width] * len(TEXTS)}) for width in (2, 1)]
     requests.append(("attention", {"text": TEXTS[:2], "translation": ["Dos.", "Nueve y uno."]}))
     program = "answer = sorted(signatures), [plain(ask(*each)) for each in request]"
     names, answers = answer_elsewhere(model, requests, program)
@@ -232,7 +232,7 @@ try:
 except tf.errors.InvalidArgumentError as error:
     answer = str(error)
 """
-    request = ("beam_search", {"text": TEXTS[:1], "beam_width": 0})
+    request = ("beam_search", {"text": TEXTS[:1], "beam_width": [0]})
     answer = answer_elsewhere(export_run(trained_run, tmp_path / "exports"), request, program)
     assert "beam_width of at least 1" in answer
 
