@@ -10,6 +10,7 @@ refuse_old_command(sys.orig_argv)
 check_packages("models", "data")
 check_libraries(
     [
+        "babel",
         "h5py",
         "matplotlib",
         "num2words",

@@ -24,6 +24,7 @@ DESCRIPTION = "description.json"
 FINGERPRINT = "fingerprint"
 
 Sets = TypeVar("Sets")
+Opened = TypeVar("Opened")
 Model = TypeVar("Model", bound=keras.Model)
 
 
@@ -71,6 +72,17 @@ def prepared(run: Run, configuration: Any, prepare: Callable[[Any], Prepared[Set
         if configuration.initialise is not None and not run.checkpoint("latest").exists():
             print(_initialised(model, run, configuration, description, last))
     return sets, model
+
+
+def settled(run: Run, configuration: Any, settle: Callable[[Any], tuple[Any, Opened]]) -> tuple[Any, Opened]:
+    """Returns a configuration whose settings follow from the data, and what `settle` has opened; records the former.
+
+    A new run whose data are refused leaves no folder.
+    """
+    with removed_if_refused(run):
+        configuration, opened = settle(configuration)
+        run.write_text("configuration.json", configuration.to_json())
+    return configuration, opened
 
 
 def description_of(run: Run, file: str = "", key: str = "") -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from unrolled_installation import check_libraries
 
-check_libraries(["charset_normalizer", "nervaluate", "pysword", "sacrebleu", "sklearn", "tokenizers"], "nlp")
+check_libraries(["charset_normalizer", "nervaluate", "pyarrow", "pysword", "sacrebleu", "sklearn", "tokenizers"], "nlp")
 
 DEFAULT = "sentiment"
 """The task that `train nlp` trains unless a preset names another."""

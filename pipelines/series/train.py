@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.configuration import ConfigurationError
-from pipelines.preparation import Prepared, prepared, removed_if_refused
+from pipelines.preparation import Prepared, prepared, settled
 from pipelines.runs import Run
 from pipelines.series import data
 from pipelines.series.calibration import fit_widening
@@ -36,9 +36,7 @@ CYCLE = 24 * 7  # steps, with which the distance of those origins has no divisor
 
 def train(run: Run, configuration: SeriesConfiguration) -> None:
     """Trains the forecaster of a run, or resumes where it stopped, and writes everything into the run's folder."""
-    with removed_if_refused(run):
-        configuration, source = settle(configuration)
-        run.write_text("configuration.json", configuration.to_json())
+    configuration, source = settled(run, configuration, settle)
     sets, forecaster = prepared(run, configuration, partial(prepare, source=source))
     # A season may be longer than a window: then what came before the window tells it.
     before = forecaster.preprocessing.remembered if configuration.network.center else 0
