@@ -37,12 +37,6 @@ def to_litert(
         ValueError: a stateful layer, whose state a file cannot keep; a model that LiteRT cannot run for any number of
             steps; `examples` without `int8`, or for a model
             with a loop.
-
-    Example::
-
-        layer = models.LSTM(4)
-        layer.build((None, None, 3))
-        to_litert(layer, "lstm.tflite", inputs=(1, 16, 3))
     """
     if examples is not None and not int8:
         raise ValueError("Examples serve to find the ranges of int8: pass int8=True, or none. Received: int8=False.")
