@@ -42,13 +42,6 @@ def to_onnx(model: keras.Layer, path: str | Path, opset: int = 17, **shapes: Seq
     Raises:
         ModuleNotFoundError: `tf2onnx` is missing.
         ValueError: a stateful layer, whose state a file cannot keep.
-
-    Example:
-        >>> import models
-        >>> from models.conversion import to_onnx
-        >>> layer = models.LSTM(4)
-        >>> layer.build((None, None, 3))
-        >>> to_onnx(layer, "lstm.onnx")  # doctest: +SKIP
     """
     try:
         import onnx
