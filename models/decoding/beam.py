@@ -198,7 +198,8 @@ def _search(
     is 300 orders of magnitude behind the best.
     """
     label_of = {character: label for label, character in enumerate(alphabet, start=1)}
-    look_back = max(getattr(language_model, "context_length", len(log_probabilities)), hot_words.context_length)
+    looks_back = getattr(language_model, "context_length", len(log_probabilities)) if language_model else 0
+    look_back = max(looks_back, hot_words.context_length)
     most_of_factor = math.exp(insertion_bonus + hot_words.maximum)  # a language model's probability is at most 1
 
     def gain(context: str, character: str) -> float:
