@@ -24,7 +24,6 @@ DESCRIPTION = "description.json"
 FINGERPRINT = "fingerprint"
 
 Sets = TypeVar("Sets")
-Opened = TypeVar("Opened")
 Model = TypeVar("Model", bound=keras.Model)
 
 
@@ -38,6 +37,8 @@ class Prepared(NamedTuple, Generic[Sets, Model]):
         files: more to write into the run's folder, by name: what was left out or repaired.
         last: keys of those lists of names in the description to which the network adds a row at the end, such as that
             of an unknown series. Rows that it adds before the names, such as the CTC blank, need no mention.
+        configuration: the configuration with the settings that follow from the data. None: there are none. The run
+            records it, for `Run.read_configuration`.
     """
 
     sets: Sets
@@ -45,6 +46,7 @@ class Prepared(NamedTuple, Generic[Sets, Model]):
     description: Mapping[str, Any]
     files: Mapping[str, Any] = {}
     last: Sequence[str] = ()
+    configuration: Any = None
 
 
 def prepared(run: Run, configuration: Any, prepare: Callable[[Any], Prepared[Sets, Model]]) -> tuple[Sets, Model]:
@@ -62,27 +64,19 @@ def prepared(run: Run, configuration: Any, prepare: Callable[[Any], Prepared[Set
         RunError: the data have changed since the run started, or the run to start from does not fit.
     """
     with removed_if_refused(run), _dtype_policy(configuration):
-        sets, model, description, files, last = prepare(configuration)
+        sets, model, description, files, last, settled = prepare(configuration)
+        configuration = settled or configuration
         values = {**description, FINGERPRINT: fingerprint(sets)}
         if (run.folder / DESCRIPTION).exists():
             _refuse_other_data(run, values)
+        if settled is not None:
+            run.write_text("configuration.json", settled.to_json())
         run.write_json(DESCRIPTION, values)
         for name, content in files.items():
             run.write_json(name, content)
         if configuration.initialise is not None and not run.checkpoint("latest").exists():
             print(_initialised(model, run, configuration, description, last))
     return sets, model
-
-
-def settled(run: Run, configuration: Any, settle: Callable[[Any], tuple[Any, Opened]]) -> tuple[Any, Opened]:
-    """Returns a configuration whose settings follow from the data, and what `settle` has opened; records the former.
-
-    A new run whose data are refused leaves no folder.
-    """
-    with removed_if_refused(run):
-        configuration, opened = settle(configuration)
-        run.write_text("configuration.json", configuration.to_json())
-    return configuration, opened
 
 
 def description_of(run: Run, file: str = "", key: str = "") -> dict[str, Any]:

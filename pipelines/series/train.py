@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.configuration import ConfigurationError
-from pipelines.preparation import Prepared, prepared, settled
+from pipelines.preparation import Prepared, prepared
 from pipelines.runs import Run
 from pipelines.series import data
 from pipelines.series.calibration import fit_widening
@@ -17,7 +17,6 @@ from pipelines.series.config import SeriesConfiguration
 from pipelines.series.model import Forecaster
 from pipelines.series.regular import SeriesDataError, summary
 from pipelines.series.rules import settle
-from pipelines.series.sources import Source
 from pipelines.series.trained import (
     Description,
     Forecasted,
@@ -36,8 +35,8 @@ CYCLE = 24 * 7  # steps, with which the distance of those origins has no divisor
 
 def train(run: Run, configuration: SeriesConfiguration) -> None:
     """Trains the forecaster of a run, or resumes where it stopped, and writes everything into the run's folder."""
-    configuration, source = settled(run, configuration, settle)
-    sets, forecaster = prepared(run, configuration, partial(prepare, source=source))
+    sets, forecaster = prepared(run, configuration, prepare)
+    configuration = run.read_configuration(SeriesConfiguration)  # in which no setting is left open
     # A season may be longer than a window: then what came before the window tells it.
     before = forecaster.preprocessing.remembered if configuration.network.center else 0
     window = configuration.data.window + before
@@ -138,13 +137,12 @@ def not_learned(forecaster: Forecaster, sets: data.Sets, window: int, maximum: i
                 yield forecasted._replace(truth=truth)
 
 
-def prepare(configuration: SeriesConfiguration, source: Source | None = None) -> Prepared[data.Sets, Forecaster]:
+def prepare(configuration: SeriesConfiguration) -> Prepared[data.Sets, Forecaster]:
     """Returns the checked series and an untrained forecaster, its scales fitted on what it learns from.
 
-    Args:
-        configuration: with no setting left open.
-        source: the series, if they have been opened.
+    Settings that the configuration leaves open follow from the series.
     """
+    configuration, source = settle(configuration)
     if configuration.data.warm_up >= configuration.data.window:
         raise ConfigurationError(
             "data.warm_up leaves no step of a window to learn from. Lower it below --data.window, or raise the window. "
@@ -173,7 +171,7 @@ def prepare(configuration: SeriesConfiguration, source: Source | None = None) ->
     last = [each.times[end - 1] for each, end in learned]
     forecaster.learned_until.assign([*last, np.iinfo(np.int64).min])  # of unknown series, nothing
     repairs = [repair._asdict() for repair in sets.repairs]
-    return Prepared(sets, forecaster, description, {REPAIRS: repairs}, last=("names",))
+    return Prepared(sets, forecaster, description, {REPAIRS: repairs}, ("names",), configuration)
 
 
 def report(sets: data.Sets) -> None:
