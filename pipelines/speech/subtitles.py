@@ -1,24 +1,15 @@
-"""Subtitles from words and their times: SubRip (srt) and WebVTT (vtt)."""
+"""Subtitles from words and their times, divided into what can be read."""
 
-import html
 import textwrap
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from models.decoding import Word
+from pipelines.subtitles import Cue, subrip, webvtt
 
 LINE_CHARACTERS = 42  # of a line; a cue has two at most
 MAXIMUM_SECONDS = 6.0  # of a cue
 MINIMUM_SECONDS = 1.0  # of a cue, where the next one leaves room: less cannot be read
 PAUSE_SECONDS = 0.8  # between two words, which ends a cue
-
-
-class Cue(NamedTuple):
-    """Text that is on the screen from `start` to `end`, in seconds."""
-
-    start: float
-    end: float
-    text: str
 
 
 def srt(words: Sequence[Word]) -> str:
@@ -31,10 +22,7 @@ def srt(words: Sequence[Word]) -> str:
         hello world
         <BLANKLINE>
     """
-    return "".join(
-        f"{number}\n{_time(cue.start, ',')} --> {_time(cue.end, ',')}\n{cue.text}\n\n"
-        for number, cue in enumerate(cues(words), start=1)
-    )
+    return subrip(cues(words))
 
 
 def vtt(words: Sequence[Word]) -> str:
@@ -48,10 +36,7 @@ def vtt(words: Sequence[Word]) -> str:
         hello
         <BLANKLINE>
     """
-    return "WEBVTT\n\n" + "".join(
-        f"{_time(cue.start, '.')} --> {_time(cue.end, '.')}\n{html.escape(cue.text, quote=False)}\n\n"
-        for cue in cues(words)
-    )
+    return webvtt(cues(words))
 
 
 def cues(words: Sequence[Word]) -> list[Cue]:
@@ -81,9 +66,3 @@ def _fits(group: Sequence[Word], word: Word) -> bool:
 def _lines(words: Sequence[Word]) -> list[str]:
     text = " ".join(word.text for word in words)
     return textwrap.wrap(text, LINE_CHARACTERS, break_long_words=False, break_on_hyphens=False)
-
-
-def _time(seconds: float, point: str) -> str:
-    milliseconds = round(1000 * seconds)
-    minutes, rest = divmod(milliseconds, 60_000)
-    return f"{minutes // 60:02}:{minutes % 60:02}:{rest // 1000:02}{point}{rest % 1000:03}"

@@ -13,6 +13,7 @@ from rich.text import Text
 from pipelines import commands, hints
 from pipelines.configuration import ConfigurationError
 from pipelines.counting import counted
+from pipelines.subtitles import Cue, subrip
 from pipelines.video.clip_classes.predictor import Predictor, Stretch
 from pipelines.video.video_files import refuse_missing
 
@@ -80,14 +81,9 @@ def subtitles(stretches: Sequence[Stretch]) -> str:
             parts[-1].append(each)
         else:
             parts.append([each])
-    lines = []
+    cues = []
     for number, part in enumerate(parts, 1):
         end = min(part[-1].end, parts[number][0].start) if number < len(parts) else part[-1].end
         sure = np.mean([each.probabilities[each.label] for each in part])
-        lines += [str(number), f"{_clock(part[0].start)} --> {_clock(end)}", f"{part[0].label} ({sure:.2f})", ""]
-    return "\n".join(lines)
-
-
-def _clock(seconds: float) -> str:
-    whole, thousandths = divmod(round(1000 * seconds), 1000)
-    return f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02},{thousandths:03}"
+        cues.append(Cue(part[0].start, end, f"{part[0].label} ({sure:.2f})"))
+    return subrip(cues)

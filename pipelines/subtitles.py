@@ -1,0 +1,50 @@
+"""Subtitles: text and when it is on the screen, as files of SubRip (srt) and WebVTT (vtt)."""
+
+import html
+from collections.abc import Iterable
+from typing import NamedTuple
+
+
+class Cue(NamedTuple):
+    """Text that is on the screen from `start` to `end`, in seconds."""
+
+    start: float
+    end: float
+    text: str
+
+
+def subrip(cues: Iterable[Cue]) -> str:
+    """Returns cues as a file of SubRip.
+
+    Example:
+        >>> print(subrip([Cue(0.5, 3661.75, "hello world")]), end="")
+        1
+        00:00:00,500 --> 01:01:01,750
+        hello world
+        <BLANKLINE>
+    """
+    return "".join(f"{number}\n{_span(cue, ',')}\n{cue.text}\n\n" for number, cue in enumerate(cues, start=1))
+
+
+def webvtt(cues: Iterable[Cue]) -> str:
+    """Returns cues as a file of WebVTT.
+
+    Example:
+        >>> print(webvtt([Cue(0.5, 1.75, "this & that")]), end="")
+        WEBVTT
+        <BLANKLINE>
+        00:00:00.500 --> 00:00:01.750
+        this &amp; that
+        <BLANKLINE>
+    """
+    return "WEBVTT\n\n" + "".join(f"{_span(cue, '.')}\n{html.escape(cue.text, quote=False)}\n\n" for cue in cues)
+
+
+def _span(cue: Cue, point: str) -> str:
+    return f"{_time(cue.start, point)} --> {_time(cue.end, point)}"
+
+
+def _time(seconds: float, point: str) -> str:
+    milliseconds = round(1000 * seconds)
+    minutes, rest = divmod(milliseconds, 60_000)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{rest // 1000:02}{point}{rest % 1000:03}"
