@@ -12,6 +12,13 @@ from scipy.sparse.csgraph import connected_components
 
 from data.transcripts import normalise, parts
 
+SPLIT_NAMES = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+"""The splits by the names that people give them, in lower case."""
+
 
 def stable_fraction(key: str) -> float:
     """Returns a number in [0, 1) that depends on `key` alone, on every machine and in every run (BLAKE2b).

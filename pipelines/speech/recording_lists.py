@@ -9,14 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from data import splits
 from pipelines.json_lines import json_object
 from pipelines.speech.audio_files import SpeechDataError
 
-SPLIT_NAMES = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("validation", "dev", "valid", "val", "development"), "validation"),
-    **dict.fromkeys(("test", "testing"), "test"),
-}
+SPLIT_NAMES = splits.SPLIT_NAMES | {"development": "validation"}
 COLUMNS = {  # the names that people give them, the most telling first; the case does not count
     "audio": ("audio_filepath", "wav_filename", "audio_file", "audio_path", "file_name", "filename", "filepath",
               "file_path", "path", "file", "wav", "wav_path", "audio", "recording"),

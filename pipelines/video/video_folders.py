@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from data import splits
 from pipelines.counting import counted
 from pipelines.video.frames import VideoDataError
 from pipelines.video.image_files import images_of, natural_key
@@ -13,8 +14,7 @@ from pipelines.video.video_files import is_video
 
 SPLITS = ("train", "validation", "test")
 
-SPLIT_NAMES = {"train": "train", "training": "train", "validation": "validation", "valid": "validation"}
-SPLIT_NAMES |= {"val": "validation", "dev": "validation", "eval": "validation", "test": "test", "testing": "test"}
+SPLIT_NAMES = splits.SPLIT_NAMES | {"eval": "validation"}
 """What people call the splits, in small letters."""
 
 JUNK = ("__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "system volume information", "lost+found")

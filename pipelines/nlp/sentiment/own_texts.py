@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from data.splits import SPLIT_NAMES
 from pipelines.configuration import ConfigurationError
 from pipelines.counting import counted
 from pipelines.nlp.packed_files import is_folder, plain_suffix, read_bytes
@@ -18,11 +19,6 @@ from pipelines.nlp.texts import listed
 FASTTEXT = "__label__"
 LABEL_SEPARATOR = ", "
 UNLABELLED = ("unsup", "unlabeled", "unlabelled", "unsupervised")  # names of folders
-_SPLITS = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
-    **dict.fromkeys(("test", "testing"), "test"),
-}
 
 
 def read_own(
@@ -72,13 +68,13 @@ def _of_folder(folder: Path, documents: Sequence[Document]) -> dict[str, list[Ex
     splits: dict[str, list[Example]] = {}
     names = [PurePosixPath(each.name).parts for each in documents]
     while any(len(parts) > 2 for parts in names) and all(
-        len(parts) > 1 and parts[0] == names[0][0] and parts[0].lower() not in _SPLITS for parts in names
+        len(parts) > 1 and parts[0] == names[0][0] and parts[0].lower() not in SPLIT_NAMES for parts in names
     ):
         names = [parts[1:] for parts in names]  # the folder that an archive has around all
-    divided = any(len(parts) > 2 and _SPLITS.get(parts[0].lower()) == "train" for parts in names)
+    divided = any(len(parts) > 2 and SPLIT_NAMES.get(parts[0].lower()) == "train" for parts in names)
     others = []
     for parts, document in zip(names, documents, strict=True):
-        split = _SPLITS.get(parts[0].lower(), "") if divided else ""
+        split = SPLIT_NAMES.get(parts[0].lower(), "") if divided else ""
         labels = parts[bool(split) : -1]
         if (divided and not split) or not labels:
             others.append(document.name)
