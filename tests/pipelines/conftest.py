@@ -1,12 +1,13 @@
 """What the tests of all pipelines share: a process that has only an exported model, and a training that is killed."""
 
+import io
 import json
 import os
-import signal
+import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,14 @@ import h5py
 import numpy as np
 import pytest
 
-from pipelines import commands, predictors
+from pipelines import commands, predictors, training
+from pipelines.checkpoints import save_checkpoint
 from pipelines.runs import Run
-from pipelines.tasks import all_tasks, latest_run, task_of
+from pipelines.tasks import all_tasks, latest_run
 
-REPOSITORY = Path(__file__).parents[2]
-
-# Whoever imports Keras or a package of ours in this process fails.
-BEFORE = """
-import json, sys
+# A process in which an import of Keras or of a package of ours fails. It answers one request a line.
+ELSEWHERE = """
+import functools, json, sys, traceback
 from importlib.machinery import ModuleSpec
 
 class Blocker:
@@ -47,12 +47,7 @@ for name in ("keras", "pipelines"):
 import tensorflow as tf
 
 tf.config.optimizer.set_jit(False)
-signatures = tf.saved_model.load(sys.argv[1]).signatures
-
-def ask(name, inputs):
-    specification = signatures[name].structured_input_signature[1]
-    values = {key: tf.convert_to_tensor(value, specification[key].dtype) for key, value in inputs.items()}
-    return signatures[name](**values)
+load = functools.lru_cache(maxsize=1)(lambda folder: tf.saved_model.load(folder).signatures)
 
 def decoded(value):
     return [decoded(part) for part in value] if isinstance(value, list) else value.decode()
@@ -61,32 +56,62 @@ def plain(tensors):
     values = {key: (value.dtype == tf.string, value.numpy().tolist()) for key, value in tensors.items()}
     return {key: decoded(value) if is_text else value for key, (is_text, value) in values.items()}
 
-request = json.load(sys.stdin)
-"""
-AFTER = """
-assert "keras" not in sys.modules
-print("ANSWER" + json.dumps(answer))
+def answer(folder, request, program):
+    signatures = load(folder)
+
+    def ask(name, inputs):
+        specification = signatures[name].structured_input_signature[1]
+        values = {key: tf.convert_to_tensor(value, specification[key].dtype) for key, value in inputs.items()}
+        return signatures[name](**values)
+
+    names = {"tf": tf, "signatures": signatures, "ask": ask, "plain": plain, "request": request}
+    exec(program, names)
+    assert "keras" not in sys.modules
+    return names["answer"]
+
+for line in sys.stdin:
+    try:
+        found = {"answer": answer(*json.loads(line))}
+    except Exception:
+        found = {"error": traceback.format_exc()}
+    print("ANSWER" + json.dumps(found), flush=True)
 """
 
 
 @pytest.fixture(scope="session")
-def answer_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+def answer_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any]]:
     """A function that asks an exported model in a process that has neither Keras nor this repository.
 
     Its `request` is a pair, the name of a signature and its inputs; or whatever a `program` makes `answer` of, with
     `signatures`, `ask` and `plain`.
     """
-    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    folder = tmp_path_factory.mktemp("elsewhere")
+    errors = folder / "errors.txt"
+    with (
+        errors.open("w") as stderr,
+        subprocess.Popen(
+            [sys.executable, "-c", ELSEWHERE],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+        ) as process,
+    ):
+        assert process.stdin and process.stdout
 
-    def answer(model: Path, request: Any, program: str = "answer = plain(ask(*request))") -> Any:
-        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        command = [sys.executable, "-c", BEFORE + program + AFTER, str(model)]
-        asked = json.dumps(request)
-        done = subprocess.run(command, cwd=elsewhere, env=environment, input=asked, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout.partition("ANSWER")[2])
+        def answer(model: Path, request: Any, program: str = "answer = plain(ask(*request))") -> Any:
+            print(json.dumps([str(model), request, program]), file=process.stdin, flush=True)
+            line = next((line for line in process.stdout if line.startswith("ANSWER")), None)
+            assert line, errors.read_text()
+            found = json.loads(line.removeprefix("ANSWER"))
+            assert "error" not in found, found["error"]
+            return found["answer"]
 
-    return answer
+        yield answer
+        process.stdin.close()
 
 
 def weights_of(run: Run) -> dict[str, np.ndarray]:
@@ -105,30 +130,32 @@ def weights() -> Callable[[Run], dict[str, np.ndarray]]:
 
 @pytest.fixture
 def whole_and_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, str], tuple[Run, Run]]:
-    """A function that trains twice: once to the end, and once killed in the second epoch, and resumed.
+    """A function that trains to the end, and resumes what a kill in the second epoch would have left of the run.
 
     It takes a task, a preset and changes of it, of three epochs or more, and fails unless both runs end with the
-    same history and the same weights, bit for bit.
+    same history and the same weights, bit for bit. `test_training.py` kills a process for `fit` itself.
     """
     monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path / "runs"))
 
     def train_twice(task: str, preset: str, changes: str) -> tuple[Run, Run]:
-        arguments = [task, preset, *changes.split(), "--training.checkpoint_seconds", "0.1"]
-        commands.train(arguments)
-        whole = latest_run(task)
-        environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-        training = subprocess.Popen(
-            [sys.executable, "-m", "pipelines", "train", *arguments], cwd=REPOSITORY, env=environment
-        )
-        killed = _second_epoch(training, whole)
-        training.send_signal(signal.SIGKILL)
-        assert training.wait() == -signal.SIGKILL, "the training ended before it could be killed"
-        assert not (killed / "model.weights.h5").exists()
+        copies: list[Path] = []
 
+        def save_and_copy(path: Path, variables: Any, state: Any) -> None:
+            save_checkpoint(path, variables, state)
+            if not copies and path.name == "latest.npz" and state["epoch"] == 1 and state["step_in_epoch"] > 1:
+                run = path.parent.parent
+                copies.append(run.with_name(f"{run.name}-killed"))
+                shutil.copytree(run, copies[0])
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(training, "save_checkpoint", save_and_copy)
+            commands.train([task, preset, *changes.split(), "--training.checkpoint_seconds", "0"])
+        assert copies and not (copies[0] / "model.weights.h5").exists()
         commands.train([task, preset, "--resume"])
 
         resumed = latest_run(task)
-        assert resumed.folder == killed
+        assert resumed.folder == copies[0]
+        whole = Run.open(resumed.folder.with_name(resumed.folder.name.removesuffix("-killed")))
         assert (resumed.folder / "history.csv").read_text() == (whole.folder / "history.csv").read_text()
         expected, found = weights_of(whole), weights_of(resumed)
         assert found.keys() == expected.keys()
@@ -137,20 +164,6 @@ def whole_and_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callab
         return whole, resumed
 
     return train_twice
-
-
-def _second_epoch(training: subprocess.Popen, whole: Run) -> Path:
-    """Waits until a training has written a checkpoint in its second epoch, and returns its folder."""
-    while training.poll() is None:
-        folder = next((path for path in whole.folder.parent.iterdir() if path.name > whole.folder.name), None)
-        if folder and (folder / "history.csv").exists():
-            latest = folder / "checkpoints" / "latest.npz"
-            before = latest.stat().st_mtime_ns
-            while latest.stat().st_mtime_ns == before and training.poll() is None:
-                time.sleep(0.005)
-            return folder
-        time.sleep(0.02)
-    raise AssertionError("the training ended before its second epoch")
 
 
 @pytest.fixture(scope="session")
@@ -200,11 +213,33 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Callable[[Callable[[list[str]
 
 
 @pytest.fixture(scope="session")
-def loaded_both_ways(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Run], tuple[Any, Any]]:
+def export_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Run], Path]:
+    """A function that exports a run by the command, once in a session; no test may change the folder."""
+    done: dict[Path, Path] = {}
+
+    def export(run: Run) -> Path:
+        if run.folder not in done:
+            with redirect_stdout(io.StringIO()) as output, pytest.MonkeyPatch.context() as patch:
+                patch.chdir(tmp_path_factory.mktemp("exported"))
+                commands.export(["--run", str(run.folder)])
+                (folder,) = Path.cwd().glob("exports/*/1")
+            printed = output.getvalue()
+            assert f"Wrote exports/{folder.parent.name}/1 " in printed and "Next: " in printed
+            assert {"saved_model.pb", "model_card.md", "tf_serving_warmup_requests"} <= {
+                path.name for path in folder.rglob("*")
+            }
+            done[run.folder] = folder
+        return done[run.folder]
+
+    return export
+
+
+@pytest.fixture(scope="session")
+def loaded_both_ways(export_once: Callable[[Run], Path]) -> Callable[[Run], tuple[Any, Any]]:
     """A function that loads the predictor of a run, from the run and from its export, which must be small."""
 
     def load(run: Run) -> tuple[Any, Any]:
-        folder = task_of(run).part("export").export_run(run, tmp_path_factory.mktemp("exports"))
+        folder = export_once(run)
         parts = {path: set(path.relative_to(folder).parts) for path in folder.rglob("*") if path.is_file()}
         beside = sum(path.stat().st_size for path, names in parts.items() if not names & {"variables", "run"})
         assert beside <= 2_000_000, "an export is its weights and little else"

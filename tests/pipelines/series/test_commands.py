@@ -182,15 +182,6 @@ def test_a_bad_run_is_refused(
     assert "not a run" in refused(command, [*files, "--run", str(there)])
 
 
-def test_export_says_what_it_wrote(there: Path, capsys: Capture) -> None:
-    commands.export(["series"])
-    printed = capsys.readouterr().out
-    assert "Wrote exports/series-tiny/1 " in printed
-    assert f"--model_base_path={there}/exports/series-tiny" in printed
-    files = {path.name for path in (there / "exports" / "series-tiny" / "1").rglob("*")}
-    assert {"saved_model.pb", "model_card.md", "tf_serving_warmup_requests"} <= files
-
-
 def test_training_of_a_table_says_what_it_learns_from(
     table: Path,
     there: Path,

@@ -12,7 +12,7 @@ from pipelines.exporting import WarmupRequest, export
 from pipelines.runs import Run
 from pipelines.series import data, serving
 from pipelines.series.config import SeriesConfiguration
-from pipelines.series.export import export_run, model_card
+from pipelines.series.export import model_card
 from pipelines.series.model import Forecaster
 from pipelines.series.regular import Columns
 from pipelines.series.trained import build, load_model
@@ -41,9 +41,10 @@ def assert_equal_answers(answer: dict[str, Any], expected: dict[str, tf.Tensor])
         np.testing.assert_allclose(answer[name], tensor, rtol=1e-4, atol=1e-4, err_msg=name)
 
 
-def test_exported_equals_in_memory(trained_run: Run, tmp_path: Path, answer_elsewhere: Callable[..., Any]) -> None:
-    model = export_run(trained_run, tmp_path / "exports")
-    assert model == tmp_path / "exports" / "series-tiny" / "1"
+def test_exported_equals_in_memory(
+    trained_run: Run, export_once: Callable[[Run], Path], answer_elsewhere: Callable[..., Any]
+) -> None:
+    model = export_once(trained_run)
     forecaster = load_model(trained_run)
     sets = data.load(trained_run.read_configuration(SeriesConfiguration).data)
     end = 250
@@ -189,8 +190,8 @@ def test_bad_histories_are_refused_in_words(
         served("serving_default", **inputs, future=np.zeros((1, 4, 1)))
 
 
-def test_the_example_of_the_model_card_runs(trained_run: Run, tmp_path: Path) -> None:
-    folder = export_run(trained_run, tmp_path)
+def test_the_example_of_the_model_card_runs(trained_run: Run, export_once: Callable[[Run], Path]) -> None:
+    folder = export_once(trained_run)
     card = (folder / "model_card.md").read_text()
     example = "\n".join(line.strip() for line in card.splitlines() if line.startswith("    "))
     series = data.load(trained_run.read_configuration(SeriesConfiguration).data).series[0]

@@ -216,17 +216,6 @@ def test_a_bad_run_is_refused(
     assert re.search(r"no trained weights.*RESUME=1", message)
 
 
-def test_export_says_what_it_wrote(trained_run: Run, there: Path, capsys: Capture) -> None:
-    commands.export(["speech"])
-    printed = capsys.readouterr().out
-    assert "Wrote exports/speech-tiny/1 " in printed
-    assert f"--model_base_path={there}/exports/speech-tiny" in printed
-    files = {path.name for path in (there / "exports" / "speech-tiny" / "1").rglob("*")}
-    assert {"saved_model.pb", "model_card.md", "tf_serving_warmup_requests"} <= files
-    card = (there / "exports" / "speech-tiny" / "1" / "model_card.md").read_text(encoding="utf-8")
-    assert "## Limits" in card
-
-
 def test_training_refuses_bad_recordings_and_leaves_no_run(
     there: Path, say: Say, monkeypatch: pytest.MonkeyPatch, refused: Callable[..., str]
 ) -> None:

@@ -185,15 +185,6 @@ def test_generate_needs_a_language_model(
     )
 
 
-def test_export_says_what_it_wrote(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    commands.export(["language-model"])
-    printed = capsys.readouterr().out
-    assert "Wrote exports/nlp-tiny/1 " in printed
-    assert f"--model_name=nlp --model_base_path={there}/exports/nlp-tiny" in printed
-    files = {path.name for path in (there / "exports/nlp-tiny/1").rglob("*")}
-    assert {"saved_model.pb", "model_card.md", "tf_serving_warmup_requests"} <= files
-
-
 def test_vocabulary_of_a_run_is_kept(trained_run: Run) -> None:
     subwords = load_model(trained_run).subwords
     assert Subwords(trained_run.read_json("description.json")["vocabulary"]).pieces == subwords.pieces

@@ -9,7 +9,6 @@ import pytest
 import tensorflow as tf
 
 from pipelines.nlp.language_model import serving
-from pipelines.nlp.language_model.export import export_run
 from pipelines.nlp.language_model.model import LanguageModel
 from pipelines.nlp.language_model.predictor import load
 from pipelines.nlp.language_model.sampling import SamplingConfiguration
@@ -35,9 +34,9 @@ answer = total.numpy().tolist()
 """
 
 
-@pytest.fixture(scope="module")
-def exported(trained_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return export_run(trained_run, tmp_path_factory.mktemp("exports"))
+@pytest.fixture
+def exported(trained_run: Run, export_once: Callable[[Run], Path]) -> Path:
+    return export_once(trained_run)
 
 
 def expected(language_model: Trained, text: str) -> float:
@@ -78,18 +77,19 @@ def test_elsewhere_pieces_are_worth_what_the_whole_is(
         assert probability == pytest.approx(expected(language_model, text), rel=1e-4, abs=1e-3)
 
 
-@pytest.mark.parametrize("word", ["abc'd", "中文字", "thequickbrown’s", "...---", "1234"])
-def test_text_without_white_space_settles_and_is_worth_what_the_whole_is(language_model: Trained, word: str) -> None:
+def test_text_without_white_space_settles_and_is_worth_what_the_whole_is(language_model: Trained) -> None:
     """What waits for its end is bounded, and no subword differs from those of the whole."""
     model, _ = language_model
-    text = word * (3000 // len(word.encode()))
-    state, total = serving.initial_state(model, tf.constant([0])), 0.0
-    for start in range(0, len(text), 100):
-        piece, final = text[start : start + 100], start + 100 >= len(text)
-        state = serving.stream(model, tf.constant([piece]), tf.constant([final]), state)
-        total += float(state.pop("log_probability")[0])
-        assert len(state["state_pending"].numpy()[0]) <= serving.SETTLED_BYTES + 400
-    assert total == pytest.approx(expected(language_model, text), rel=1e-4)
+    words = ["abc'd", "中文字", "thequickbrown’s", "...---", "1234"]
+    texts = [word * (3000 // len(word.encode())) for word in words]
+    step = tf.function(lambda text, final, state: serving.stream(model, text, final, state), reduce_retracing=True)
+    state, total = serving.initial_state(model, tf.zeros(len(texts), tf.int32)), np.zeros(len(texts))
+    for start in range(0, max(map(len, texts)), 100):
+        pieces = [text[start : start + 100] for text in texts]
+        state = step(tf.constant(pieces), tf.constant([start + 100 >= len(text) for text in texts]), state)
+        total += state.pop("log_probability").numpy()
+        assert max(map(len, state["state_pending"].numpy())) <= serving.SETTLED_BYTES + 400
+    assert total == pytest.approx([expected(language_model, text) for text in texts], rel=1e-4)
 
 
 def test_a_window_is_no_limit(language_model: Trained, monkeypatch: pytest.MonkeyPatch) -> None:

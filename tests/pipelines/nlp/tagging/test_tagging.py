@@ -17,7 +17,6 @@ from pipelines.nlp.tagging import data, train
 from pipelines.nlp.tagging.baselines import commonest_tags
 from pipelines.nlp.tagging.config import TaggingConfiguration
 from pipelines.nlp.tagging.evaluate import evaluate
-from pipelines.nlp.tagging.export import export_run
 from pipelines.nlp.tagging.predictor import Predictor, Tagging
 from pipelines.nlp.tagging.scoring import metrics, tallies
 from pipelines.nlp.tagging.trained import load_model
@@ -90,9 +89,12 @@ def test_what_is_no_text_is_refused(both: tuple[Predictor, Predictor]) -> None:
 
 
 def test_the_export_needs_nothing_of_ours(
-    trained_run: Run, tmp_path: Path, answer_elsewhere: Callable[..., Any], both: tuple[Predictor, Predictor]
+    trained_run: Run,
+    export_once: Callable[[Run], Path],
+    answer_elsewhere: Callable[..., Any],
+    both: tuple[Predictor, Predictor],
 ) -> None:
-    folder = export_run(trained_run, tmp_path)
+    folder = export_once(trained_run)
     answer = answer_elsewhere(folder, ["serving_default", {"text": TEXTS}])
     expected = both[0].tag(TEXTS)
     for place, own in enumerate(expected):

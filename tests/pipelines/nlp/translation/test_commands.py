@@ -15,7 +15,7 @@ import tensorflow as tf
 from pipelines import commands, tasks
 from pipelines.nlp.translation import data
 from pipelines.nlp.translation.config import TranslationConfiguration
-from pipelines.nlp.translation.export import export_run, model_card
+from pipelines.nlp.translation.export import model_card
 from pipelines.nlp.translation.model import source_numbers, target_numbers
 from pipelines.nlp.translation.pairs import Pair
 from pipelines.nlp.translation.sources import SPLITS, DataConfiguration, Split, read
@@ -68,15 +68,13 @@ def test_json_has_one_object_a_line_and_nothing_else(there: Path, capsys: Captur
     assert capsys.readouterr().out == ""
 
 
-def test_an_export_translates_as_its_run_does(trained_run: Run, there: Path, capsys: Capture) -> None:
-    export_run(trained_run)
-    printed = []
-    for place, source in enumerate((trained_run.folder, Path("exports/nlp-tiny"))):
-        picture = f"attention-{place}.png"
-        translate(["Two and one.", "One.", "--run", str(source), "--beam_width", "3", "--attention", picture])
-        printed.append(capsys.readouterr().out)
-        assert Path(picture).read_bytes().startswith(b"\x89PNG")
-    assert printed[0] == printed[1]
+def test_an_export_translates(
+    trained_run: Run, there: Path, capsys: Capture, export_once: Callable[[Run], Path]
+) -> None:
+    folder = export_once(trained_run).parent  # the newest version below it
+    translate(["Two and one.", "--run", str(folder), "--beam_width", "3", "--attention", "attention.png"])
+    assert capsys.readouterr().out.splitlines() == ["Dos y uno."]
+    assert Path("attention.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_files_scores_and_pictures(there: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,9 +164,6 @@ def test_evaluation_writes_table_page_and_pictures(there: Path, trained_run: Run
     answers = trained_run.read_json("answers-test.json")
     assert answers.keys() == {"where", "source", "target", "translation"}
     assert {len(column) for column in answers.values()} == {content["examples"]}
-    commands.evaluate(["--run", str(trained_run.folder), "--split", "validation"])
-    assert trained_run.read_json("evaluation-validation.json")["split"] == "validation"
-    assert (trained_run.folder / "report-validation.html").exists()
 
 
 def test_another_data_set_is_evaluated_under_a_name_of_its_own(
@@ -189,9 +184,10 @@ def test_another_data_set_is_evaluated_under_a_name_of_its_own(
     assert trained_run.read_json("answers-test-modern_pairs.json")["translation"] == ["Dos y uno."] * 3
 
 
-def test_exported_equals_in_memory(trained_run: Run, tmp_path: Path, answer_elsewhere: Callable[..., Any]) -> None:
-    model = export_run(trained_run, tmp_path / "exports")
-    assert model == tmp_path / "exports" / "nlp-tiny" / "1"
+def test_exported_equals_in_memory(
+    trained_run: Run, export_once: Callable[[Run], Path], answer_elsewhere: Callable[..., Any]
+) -> None:
+    model = export_once(trained_run)
     requests = [("serving_default", {"text": texts}) for texts in (TEXTS, TEXTS[::-1], TEXTS[1:2], [])]
     requests += [("beam_search", {"text": TEXTS, "beam_width": [width] * len(TEXTS)}) for width in (2, 1)]
     requests.append(("attention", {"text": TEXTS[:2], "translation": ["Dos.", "Nueve y uno."]}))
@@ -224,7 +220,7 @@ def test_exported_equals_in_memory(trained_run: Run, tmp_path: Path, answer_else
 
 
 def test_a_server_refuses_a_search_without_beams(
-    trained_run: Run, tmp_path: Path, answer_elsewhere: Callable[..., Any]
+    trained_run: Run, export_once: Callable[[Run], Path], answer_elsewhere: Callable[..., Any]
 ) -> None:
     program = """
 try:
@@ -233,16 +229,8 @@ except tf.errors.InvalidArgumentError as error:
     answer = str(error)
 """
     request = ("beam_search", {"text": TEXTS[:1], "beam_width": [0]})
-    answer = answer_elsewhere(export_run(trained_run, tmp_path / "exports"), request, program)
+    answer = answer_elsewhere(export_once(trained_run), request, program)
     assert "beam_width of at least 1" in answer
-
-
-def test_export_says_what_it_wrote(there: Path, capsys: Capture) -> None:
-    commands.export(["translation"])
-    printed = capsys.readouterr().out
-    assert "Wrote exports/nlp-tiny/1 " in printed and "--model_name=nlp " in printed
-    files = {path.name for path in (there / "exports" / "nlp-tiny" / "1").rglob("*")}
-    assert {"saved_model.pb", "model_card.md", "tf_serving_warmup_requests"} <= files
 
 
 def test_model_card_says_data_licence_metrics_and_limits(trained_run: Run, tmp_path: Path) -> None:

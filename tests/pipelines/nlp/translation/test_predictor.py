@@ -14,7 +14,6 @@ from pipelines import predictors
 from pipelines.configuration import ConfigurationError
 from pipelines.nlp.translation.config import TranslationConfiguration
 from pipelines.nlp.translation.predictor import Predictor, Translation
-from pipelines.nlp.translation.train import train
 from pipelines.runs import Run
 
 TEXTS = ["Two and one.", "Nine, four, one and ten.", "", "never seen: 😀 אור ünïcode", "one one", " \t"]
@@ -87,15 +86,11 @@ def test_what_cannot_be_translated_is_refused(both: tuple[Predictor, Predictor])
 
 @pytest.mark.parametrize("shared", [True, False])
 def test_a_run_of_0_1_is_read(
-    experiment: Callable[..., TranslationConfiguration],
-    tmp_path: Path,
-    loaded_both_ways: Callable[[Run], tuple[Any, Any]],
-    shared: bool,
+    experiment: Callable[..., TranslationConfiguration], tmp_path: Path, train_tiny: Callable[..., Run], shared: bool
 ) -> None:
     configuration = experiment(training={"epochs": 1}, shared_subwords=shared)
-    run = Run.create("nlp", "old", configuration, tmp_path / "runs")
-    train(run, configuration)
-    expected = predictors.load(run.folder).translate(TEXTS)
+    run = train_tiny(configuration)
+    expected = predictors.load(run.folder).translate(TEXTS[:2])
     old = Run.open(shutil.copytree(run.folder, tmp_path / "copies" / "nlp" / "old" / run.folder.name))
     description = old.read_json("description.json")
     del description["fingerprint"]
@@ -107,5 +102,4 @@ def test_a_run_of_0_1_is_read(
     values["data"]["longest"] = values["data"].pop("maximum_subwords")
     values["data"]["respelled"] = values["data"].pop("subword_regularisation")
     old.write_json("configuration.json", values)
-    for predictor in loaded_both_ways(old):
-        assert_alike(predictor.translate(TEXTS), expected)
+    assert_alike(predictors.load(old.folder).translate(TEXTS[:2]), expected)

@@ -120,13 +120,6 @@ def test_the_telling_clips_are_the_surest_and_the_worst() -> None:
     assert found == {"Surest": 3, "In the middle": 4, "Worst": 0}
 
 
-def test_export_says_what_it_wrote(trained_run: Run, there: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    commands.export(["clip-classes"])
-    printed = capsys.readouterr().out
-    assert "Wrote exports/video-tiny/1" in printed and "tensorflow_model_server" in printed
-    assert (there / "exports/video-tiny/1/model_card.md").exists()
-
-
 def test_prediction_prints_the_classes_over_time(
     trained_run: Run, there: Path, move: Callable, save_clip: Callable, capsys: pytest.CaptureFixture[str]
 ) -> None:

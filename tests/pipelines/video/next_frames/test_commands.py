@@ -141,13 +141,6 @@ def test_page_has_a_row_for_each_video_if_they_are_few() -> None:
     assert not report.of_videos(details._replace(videos=["a", "b", "c", "d"]))  # clips that were drawn
 
 
-def test_export_says_what_it_wrote(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    commands.export(["next-frames"])
-    printed = capsys.readouterr().out
-    assert "Wrote exports/video-tiny/1" in printed and "tensorflow_model_server" in printed
-    assert (there / "exports/video-tiny/1/model_card.md").exists()
-
-
 def test_prediction_writes_films_of_what_was_given_and_what_comes(
     trained_run: Run, there: Path, drift: Callable, save_clip: Callable, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,7 +12,7 @@ from pipelines.exporting import WarmupRequest, export
 from pipelines.runs import Run
 from pipelines.video.frames import fit
 from pipelines.video.next_frames.config import NextFramesConfiguration
-from pipelines.video.next_frames.export import export_run, model_card
+from pipelines.video.next_frames.export import model_card
 from pipelines.video.next_frames.serving import signatures
 from pipelines.video.next_frames.trained import build, load_model
 
@@ -33,10 +33,12 @@ def as_uint8(forecasts: np.ndarray) -> np.ndarray:
 
 
 def test_exported_equals_in_memory(
-    trained_run: Run, drift: Callable[..., np.ndarray], tmp_path: Path, answer_elsewhere: Callable[..., Any]
+    trained_run: Run,
+    drift: Callable[..., np.ndarray],
+    export_once: Callable[[Run], Path],
+    answer_elsewhere: Callable[..., Any],
 ) -> None:
-    model = export_run(trained_run, tmp_path / "exports")
-    assert model == tmp_path / "exports" / "video-tiny" / "1"
+    model = export_once(trained_run)
     forecaster = load_model(trained_run)
     clips = np.stack([drift(seed, 9) for seed in range(500, 507)])[..., np.newaxis]
     watched = clips[:2, :5]
