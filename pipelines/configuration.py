@@ -30,6 +30,8 @@ from tyro.constructors import (
     StructTypeInfo,
 )
 
+from pipelines import hints
+
 
 class ConfigurationError(ValueError):
     """A configuration or a command line that cannot be used; the message names what to write instead."""
@@ -194,10 +196,10 @@ def _parse(
             raise ConfigurationError(f"{_explain_unknown(name, kind)}{as_text} Received: {argument!r}")
     if unknown:
         first = "options" if default is MISSING else "the preset first, then options"
+        quoted = "two pairs of quotes, \"'my file'\"," if hints.under_make() else "quotes"
         raise ConfigurationError(
             f"An argument belongs to no option. Expected {first}, in pairs such as --name value. Write the option's "
-            "name before it, or put quotes around what holds spaces (with make two pairs: \"'my file'\"). "
-            f"Received: {unknown[0]!r}"
+            f"name before it, or put {quoted} around a value with spaces. Received: {unknown[0]!r}"
         )
     try:
         return kind.model_validate(values)
@@ -215,14 +217,14 @@ def _read_configuration(information: StructTypeInfo) -> StructConstructorSpec | 
     kind, default = information.type, information.default
     if not (isinstance(kind, type) and issubclass(kind, Configuration)):
         return None
-    hints = get_type_hints(kind, include_extras=True)
+    types = get_type_hints(kind, include_extras=True)
     fields = []
     for name, field in kind.model_fields.items():
         if isinstance(default, Configuration):
             value = getattr(default, name)
         else:
             value = MISSING if field.is_required() else field.get_default(call_default_factory=True)
-        fields.append(StructFieldSpec(name, hints[name], value, field.description))
+        fields.append(StructFieldSpec(name, types[name], value, field.description))
     return StructConstructorSpec(instantiate=dict, fields=tuple(fields))
 
 

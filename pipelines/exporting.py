@@ -12,6 +12,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
+from pipelines import hints
 from pipelines.evaluation import Evaluation, markdown_table
 from pipelines.runs import Run, RunError
 from pipelines.served import Signature
@@ -159,7 +160,7 @@ def metrics_table(run: Run, examples: str) -> str:
     try:
         evaluation = Evaluation.from_json(run.read_json("evaluation.json"))
     except RunError:
-        return f"Not evaluated; run make eval-{run.pipeline} before the export.\n"
+        return f"Not evaluated. Run `{hints.command('evaluate', run.pipeline, run.preset)}` before the export.\n"
     return (
         f"{evaluation.split} split, {evaluation.examples} {examples}, 95 % intervals:\n\n{markdown_table(evaluation)}\n"
     )

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from pipelines.series.delimited import SurplusError, decoded, parse
+from pipelines.series.options import FORMATS
 from pipelines.series.regular import Repair, SeriesDataError
 from pipelines.series.time_numbers import number_reader
 
@@ -22,7 +23,6 @@ UserTable: TypeAlias = pd.DataFrame | str | Path | BinaryIO
 """What can be read as a table: a frame of pandas, Polars or Arrow; a path; or an open binary file with CSV."""
 
 FRAME = Path("the data frame")  # in messages
-FORMATS = ".csv, .tsv, .parquet, .feather, .xlsx, .xls, .ods or .json"
 PARQUET, FEATHER = (".parquet", ".pq"), (".feather", ".arrow", ".ipc")
 EXCEL = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 JSON = (".json", ".jsonl", ".ndjson")

@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from pipelines import hints
 from pipelines.configuration import Configuration, ConfigurationError
 from pipelines.series.calendar import Clock
 from pipelines.series.numbers import Numbers, numbers_of, uses_comma
+from pipelines.series.options import FORMATS
 from pipelines.series.regular import Columns, Repair, SeriesDataError, Table
-from pipelines.series.table_files import FORMATS, UserTable, read_table
+from pipelines.series.table_files import UserTable, read_table
 from pipelines.series.time_columns import find_time_columns
 from pipelines.series.times import parse_times
 from pipelines.series.wide import VALUE, lengthened
@@ -60,8 +62,9 @@ def read_tables(
     """
     if table is None and not configuration.path:
         raise ConfigurationError(
-            "data.path: a table of your own is wanted, but not where it is. Give a file, such as CSV or Excel, with a "
-            'column of times: ARGS="--data.path measurements.csv --data.targets load". Received: no path'
+            "data.path: the source `table` reads a file of yours, and none is named. Give one, such as CSV or Excel, "
+            f"with a column of times: {hints.option('--data.path measurements.csv --data.targets load')}. "
+            "Received: no path"
         )
     frame, path, repairs = read_table(
         configuration.path if table is None else table, configuration.time, configuration.sheet
@@ -150,9 +153,10 @@ def choose_columns(
         others = configuration.known + configuration.past + configuration.unused
         targets = tuple(name for name in names if name not in others)
         if not 0 < len(targets) <= MAXIMUM_UNNAMED_TARGETS:
+            example = f"--data.targets {names[-1] if names else 'load'}"
             raise ConfigurationError(
                 "data.targets: expected the columns to forecast. Name one or more: "
-                f'--data.targets {names[-1] if names else "load"} (make: ARGS="…"). Received: none, of the columns '
+                f"{hints.option(example)}. Received: none, of the columns "
                 f"{', '.join(names) or '(no column of numbers)'}"
             )
     uses = targets + configuration.known + configuration.past + configuration.unused

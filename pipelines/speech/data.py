@@ -13,6 +13,7 @@ from data.game_dialogue import GameDialogue
 from data.languages import language_code
 from data.synthetic_speech import SyntheticSpeech, all_sentences
 from data.telephone_prompts import TelephonePrompts
+from pipelines import hints
 from pipelines.configuration import Configuration, ConfigurationError
 from pipelines.speech import checks, sources, user_recordings
 from pipelines.speech.audio_files import SpeechDataError
@@ -122,8 +123,8 @@ def open_source(
         )
     if is_own and not path:
         raise ConfigurationError(
-            f"data.path: the source {configuration.source} reads your own recordings, but not from where. "
-            'Give their folder, or the file of a manifest: ARGS="--data.path recordings.jsonl". Received: no path'
+            f"data.path: the source {configuration.source} reads recordings of yours, and none are named. Give their "
+            f"folder, or the file of a manifest: {hints.option('--data.path recordings.jsonl')}. Received: no path"
         )
     match configuration.source:
         case "telephone_prompts":

@@ -9,8 +9,10 @@ import numpy as np
 import models.decoding
 from models.decoding import Hypothesis, Word
 from pipelines import hints
+from pipelines.arguments import checked
 from pipelines.runs import Run, RunError
 from pipelines.served import Served, initial_state
+from pipelines.speech import HOT_WORD_WEIGHT
 from pipelines.speech.audio_files import SpeechDataError, audio_of, load_audio, resample
 from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.decoder import load_decoder
@@ -21,8 +23,6 @@ from pipelines.speech.trained import alphabet_of_run, load_model
 EXAMPLE = ("transcribe", "AUDIO", "recording.wav")
 READ_AHEAD = 32  # recordings in memory at once, so that those of similar length share a batch
 BATCH_SECONDS = 120.0  # of audio in a batch, padding included; a longer recording is a batch of its own
-
-HOT_WORD_WEIGHT = 5.0  # nats
 
 Audio = str | Path | np.ndarray
 HotWords = Mapping[str, float] | Iterable[str]
@@ -61,6 +61,7 @@ class Predictor:
         self._decoder = load_decoder(run)
         self._served = model
 
+    @checked
     def transcribe(
         self,
         audio: Audio | Sequence[Audio],
@@ -107,6 +108,7 @@ class Predictor:
             for place in range(len(group)):
                 yield self.decode(logits.pop(place), n_best, weights)
 
+    @checked
     def stream(self, hot_words: HotWords = ()) -> "Stream":
         """Returns a stream that takes audio at `sample_rate` as it comes; `hot_words` as of `transcribe`.
 

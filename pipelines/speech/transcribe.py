@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import tyro
 from pydantic import Field
@@ -15,9 +15,11 @@ from rich.text import Text
 from pipelines import commands, hints
 from pipelines.configuration import ConfigurationError
 from pipelines.counting import counted
+from pipelines.speech import HOT_WORD_WEIGHT
 from pipelines.speech.audio_files import examine
-from pipelines.speech.predictor import HOT_WORD_WEIGHT, Predictor, Transcript
-from pipelines.speech.subtitles import srt, vtt
+
+if TYPE_CHECKING:
+    from pipelines.speech.predictor import Predictor, Transcript
 
 STANDARD_INPUT = Path("-")
 
@@ -39,7 +41,7 @@ class Options(commands.AnswerOptions):
     )
 
 
-def answer(options: Options, load: Callable[[], Predictor]) -> None:
+def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
     """Prints the transcript of each recording."""
     _refuse_bad_options(options)
     with TemporaryDirectory() as folder:
@@ -94,7 +96,9 @@ def _refuse_bad_options(options: Options) -> None:
         )
 
 
-def _print(path: Path, transcript: Transcript, form: str) -> None:
+def _print(path: Path, transcript: "Transcript", form: str) -> None:
+    from pipelines.speech.subtitles import srt, vtt  # and TensorFlow, which --help does without
+
     match form:
         case "json":
             words = [word._asdict() for word in transcript.words]
@@ -113,7 +117,7 @@ def _print(path: Path, transcript: Transcript, form: str) -> None:
             _print_table(path, transcript)
 
 
-def _print_table(path: Path, transcript: Transcript) -> None:
+def _print_table(path: Path, transcript: "Transcript") -> None:
     console = Console()
     head = Text.assemble((str(path), "bold"), f"  (confidence {transcript.confidence:.2f})")
     console.print(head, Text(transcript.text or "(no words)"), sep="\n", soft_wrap=True)

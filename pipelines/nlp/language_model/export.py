@@ -5,7 +5,7 @@ from pathlib import Path
 from pipelines.exporting import WarmupRequest, export_signatures, metrics_table
 from pipelines.nlp.language_model.config import LanguageModelConfiguration
 from pipelines.nlp.language_model.model import LanguageModel
-from pipelines.nlp.language_model.sampling import SamplingConfiguration
+from pipelines.nlp.language_model.options import SamplingConfiguration
 from pipelines.nlp.language_model.serving import signatures
 from pipelines.nlp.language_model.trained import OLD_VOCABULARY, load_model
 from pipelines.runs import Run

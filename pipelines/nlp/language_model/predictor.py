@@ -7,10 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from pipelines import served
+from pipelines.arguments import checked
 from pipelines.configuration import ConfigurationError
 from pipelines.nlp.language_model.beam_search import Candidate, beam_search
 from pipelines.nlp.language_model.data import BOUNDARY
-from pipelines.nlp.language_model.sampling import SamplingConfiguration
+from pipelines.nlp.language_model.options import SamplingConfiguration
 from pipelines.nlp.language_model.serving import signatures
 from pipelines.nlp.language_model.trained import load_model
 from pipelines.nlp.texts import batches_by_length, checked_texts
@@ -44,6 +45,7 @@ class Predictor:
         self.run = run
         self._served = model
 
+    @checked
     def generate(
         self,
         prompt: str | Iterable[str] = "",
@@ -94,6 +96,7 @@ class Predictor:
             return self.continuations(prompts, sampling)
         return self.pieces(prompt, sampling) if stream else self.continuations([prompt], sampling)[0]
 
+    @checked
     def score(self, texts: str | Iterable[str]) -> Score | list[Score]:
         """Returns how probable a text is, or each of several; the end of the text is not counted.
 
@@ -115,6 +118,7 @@ class Predictor:
         """Returns a stream that scores a text while it is being written."""
         return Stream(self._served)
 
+    @checked
     def most_probable(self, prompt: str = "", *, length: int = 200, beam: int = 4) -> list[Candidate]:
         """Returns the most probable continuations of a prompt that a beam finds, the best first.
 
@@ -174,6 +178,7 @@ class Stream:
         self._stream = served.Stream(model)
         self._log_probability, self._characters = 0.0, 0
 
+    @checked
     def feed(self, text: str) -> float:
         """Takes the next piece of the text, cut anywhere, and returns the log probability of what it has read more.
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipelines.arguments import checked
 from pipelines.configuration import ConfigurationError
 from pipelines.nlp.texts import batches_by_length, checked_texts
 from pipelines.nlp.translation.config import TranslationConfiguration
@@ -63,6 +64,7 @@ class Predictor:
         self.beam_width = configuration.search.beam_width
         self._served = model
 
+    @checked
     def translate(self, texts: str | Iterable[str], beam_width: int | None = None) -> Translation | list[Translation]:
         """Returns the translation of a text, or those of several.
 
@@ -95,6 +97,7 @@ class Predictor:
                 translations[place] = Translation(text.decode(), float(score))
         return translations
 
+    @checked
     def attention(self, text: str, translation: str) -> Attention:
         """Returns what the network attends to in a text while it writes a translation.
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipelines import commands, served
+from pipelines.arguments import checked
 from pipelines.counting import counted
 from pipelines.preparation import description_of
 from pipelines.runs import Run
@@ -67,6 +68,7 @@ class Predictor:
         self.classes: tuple[str, ...] = tuple(description_of(run, "classes.json", "classes")["classes"])
         self._served = model
 
+    @checked
     def classify(
         self, videos: Video | Sequence[Video], frame_rate: float = 0.0, overlap: float = 0.0
     ) -> Classification | list[Classification]:

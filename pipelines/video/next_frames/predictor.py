@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pipelines import commands
+from pipelines.arguments import checked
 from pipelines.counting import counted
 from pipelines.runs import Run
 from pipelines.served import Served
@@ -35,6 +36,7 @@ class Predictor:
         self._recordings = recorded(run)
         self._served = model
 
+    @checked
     def predict(self, videos: Video | Sequence[Video], length: int = 0) -> np.ndarray | list[np.ndarray]:
         """Returns the frames that come after a video, uint8 (length, height, width, channel), or after each of several.
 
