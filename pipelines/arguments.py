@@ -51,7 +51,7 @@ def checked(function: Callable[Parameters, Result]) -> Callable[Parameters, Resu
             if name in hints and not _fits(value, hints[name]):
                 raise ConfigurationError(
                     f"{name}: expected {_described(hints[name])}. Change it. "
-                    f"Received: {reprlib.repr(value)}, of type {type(value).__name__}"
+                    f"Received: {' '.join(reprlib.repr(value).split())}, of type {type(value).__name__}"
                 )
         return function(*args, **kwargs)
 

@@ -16,7 +16,7 @@ import re
 import reprlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Literal, Self, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, get_args, get_origin, get_type_hints
 
 import pydantic
 import tyro
@@ -224,8 +224,21 @@ def _read_configuration(information: StructTypeInfo) -> StructConstructorSpec | 
             value = getattr(default, name)
         else:
             value = MISSING if field.is_required() else field.get_default(call_default_factory=True)
-        fields.append(StructFieldSpec(name, types[name], value, field.description))
+        fields.append(StructFieldSpec(name, _shown(types[name], value), value, field.description))
     return StructConstructorSpec(instantiate=dict, fields=tuple(fields))
+
+
+def _shown(kind: Any, default: Any) -> Any:
+    """Returns the type of a field, marked with how the help shows its values and its default, if it has one."""
+    plain = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    parts = [part for part in get_args(plain) if part not in (type(None), ...)]
+    if default in (None, "", ()):
+        hint = ""
+    else:
+        hint = f"(default: {'on' if default else 'off'})" if type(default) is bool else None
+    name = parts[0].__name__.upper() if len(parts) == 1 and isinstance(parts[0], type) else ""
+    metavar = (f"{name} ..." if get_origin(plain) is tuple else name) if name else None
+    return Annotated[kind, tyro.conf.arg(metavar=metavar, help_behavior_hint=hint)]
 
 
 @_registry.primitive_rule

@@ -79,9 +79,9 @@ class Run:
         path = Path(folder).expanduser()
         if not path.is_dir():
             raise RunError(
-                f"There is no such folder{', but a file of that name' if path.exists() else ''}. Expected the folder "
-                "of a run, runs/<pipeline>/<preset>/<time>. Correct the path, or leave it out to take the latest run. "
-                f"Received: {str(folder)!r}"
+                f"There is no such folder{', but a file of that name' if path.exists() else ''}. Expected that "
+                "of a run, runs/<pipeline>/<preset>/<time>, or, for answers, of an export, exports/<name>. Correct the "
+                f"path, or leave it out to take the latest run. Received: {str(folder)!r}"
             )
         path = path.resolve()  # `latest` moves on; an open run does not
         if not (path / "versions.json").exists() and (below := cls._below(path)):
