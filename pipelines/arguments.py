@@ -84,7 +84,9 @@ def _fits(value: Any, kind: Any) -> bool:
         return isinstance(value, origin) and (origin is Mapping or not is_other)
     if kind in NUMBERS:
         return isinstance(value, NUMBERS[kind]) and not isinstance(value, bool)
-    return isinstance(value, kind) or issubclass(kind, IO)  # what has methods like those of a file, its reader judges
+    if issubclass(kind, IO):  # anything that may be read like a file, or converts itself: its reader judges
+        return not isinstance(value, numbers.Number | bytes | None)
+    return isinstance(value, kind)
 
 
 def _described(kind: Any) -> str:

@@ -129,7 +129,9 @@ def train_run(
             )
         trained = _task_with(tasks_named(task), preset)
         folder = initialise.folder if isinstance(initialise, Run) else initialise and Path(initialise)
-        configuration = presets[preset].replace(**settings, **({"initialise": folder} if folder else {}))
+        configuration = presets[preset].replace(
+            **settings, **({"initialise": Run.open(folder).folder} if folder else {})
+        )
         run = Run.create(trained.pipeline, preset, configuration)
     run.lock()
     trained.part("train").train(run, configuration)
@@ -162,6 +164,8 @@ def training_run(name: str, arguments: Sequence[str]) -> tuple[Task, Run, Any]:
         )
     description = f"Trains a network of the task {' or '.join(task.name for task in tasks)}."
     preset, configuration = parse_command_line(presets, arguments, f"{hints.program()} train {name}", description)
+    if configuration.initialise is not None:
+        Run.open(configuration.initialise)  # a folder that is no run is refused before the data are prepared
     if not configuration.resume:
         run = Run.create(tasks[0].pipeline, preset, configuration)
         run.lock()

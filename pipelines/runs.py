@@ -84,6 +84,11 @@ class Run:
                 f"path, or leave it out to take the latest run. Received: {str(folder)!r}"
             )
         path = path.resolve()  # `latest` moves on; an open run does not
+        if (path / "saved_model.pb").exists() or any(path.glob("[0-9]*/saved_model.pb")):
+            raise RunError(
+                "The folder is an export, which answers and no more. Expected the folder of a run, "
+                f"runs/<pipeline>/<preset>/<time>. Give the run that was exported. Received: {str(folder)!r}"
+            )
         if not (path / "versions.json").exists() and (below := cls._below(path)):
             raise RunError(
                 f"The folder holds {len(below)} runs. Expected one of them. Name it, such as the newest: {below[-1]}. "
@@ -104,7 +109,8 @@ class Run:
     def _below(folder: Path) -> list[Path]:
         """Returns the folders of runs at most three levels below a folder, the newest last."""
         found = [path.parent for depth in ("*", "*/*", "*/*/*") for path in folder.glob(f"{depth}/versions.json")]
-        return sorted((path for path in found if path.parent.name != "assets.extra"), key=lambda path: path.name)
+        found = [path for path in found if path.parent.name != "assets.extra" and not path.is_symlink()]
+        return sorted(found, key=lambda path: path.name)
 
     @classmethod
     def latest(cls, pipeline: str, preset: str | None = None, root: Path | str | None = None) -> "Run":
@@ -301,6 +307,6 @@ def _no_run(state: str, pipeline: str, preset: str | None, root: Path | str | No
     others = len(_runs(pipeline, preset, root))
     return RunError(
         f"There is no {state} {pipeline} run{f' of preset {preset}' if preset else ''} yet. Expected one in "
-        f"{runs_folder(root) / pipeline / (preset or '')}. Type: {command}. "
+        f"{runs_folder(root) / pipeline / (preset or '')}. Train one: {command}. "
         f"Received: {f'{others} that are not {state}' if others else 'none'}"
     )

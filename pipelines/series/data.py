@@ -84,7 +84,8 @@ def split_ends(times: Sequence[np.ndarray], configuration: DataConfiguration) ->
     held_out_share = configuration.validation_fraction + test_share
 
     def dates(of: np.ndarray) -> list[int]:
-        return [int(of[round(len(of) * (1 - share))]) for share in (held_out_share, test_share)]
+        ends = (min(round(len(of) * (1 - share)), len(of) - 1) for share in (held_out_share, test_share))
+        return [int(of[end]) for end in ends]
 
     common = dates(np.unique(np.concatenate(times)))
     ends = []

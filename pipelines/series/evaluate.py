@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from pipelines import commands
+from pipelines import commands, hints
 from pipelines.comparison import compared_rows
 from pipelines.configuration import ConfigurationError
 from pipelines.evaluation import Evaluation
@@ -63,6 +63,8 @@ def evaluate(
     if configuration.network.calibrate:
         rows["without calibration"] = ("the same network", partial(uncalibrated_backtest, forecaster))
     rows |= baselines.available(task, slow_baselines)
+    if slow_baselines:
+        print(f"Some baselines may take minutes. To skip them, add {hints.option('--no_slow_baselines')}.")
 
     forecasts: dict[str, Forecasts] = {}
     seconds = {}

@@ -47,7 +47,7 @@ class Options(commands.AnswerOptions):
 
 def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
     """Prints and writes what follows each series of a table, and the anomalies, if wanted."""
-    from pipelines.series.regular import SeriesDataError  # and TensorFlow, which --help does without
+    from pipelines.series.table_files import missing_file  # and TensorFlow, which --help does without
 
     if len(options.table) != 1:
         raise ConfigurationError(
@@ -57,7 +57,7 @@ def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
         )
     path = options.table[0]
     if path != STANDARD_INPUT and not path.expanduser().is_file():
-        raise SeriesDataError(f"{path} is no file; expected a table, {FORMATS}. Correct it. Received: {path}")
+        raise missing_file(path)
     predictor = load()
     source = predictor.open(sys.stdin.buffer if path == STANDARD_INPUT else path, options.data.model_dump())
     forecasts = predictor.forecasts([source])[0]

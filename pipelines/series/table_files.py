@@ -131,7 +131,7 @@ def _content(table: Any) -> tuple[Path, bytes]:
         return Path(str(getattr(table, "name", "<table>"))), content
     path = Path(table).expanduser()
     if not path.is_file():
-        raise SeriesDataError(f"{path} is no file; expected a table, {FORMATS}. Correct its path. Received: {path}")
+        raise missing_file(path)
     content = path.read_bytes()
     unpack = UNPACK.get(path.suffix.lower())
     return path, unpack(content) if unpack else content
@@ -159,6 +159,11 @@ def _from_file(
         frame = _with_index(pd.DataFrame(whole), time)
     else:
         text, repairs = decoded(content, path.name)
+        if not text.strip():
+            raise SeriesDataError(
+                f"{path} is empty; expected a line with the names of the columns, and a row for each time. Fill it, or "
+                f"give another file. Received: {len(content)} bytes"
+            )
         table = parse(text, path.name)
         return table.frame, table.names, repairs + table.repairs
     return frame, pd.Series([str(each).strip() for each in frame.columns], dtype=str), []
@@ -187,6 +192,12 @@ def _from_excel(path: Path, file: BinaryIO, sheet: str) -> tuple[pd.DataFrame, p
         what = f"sheets of {path.name} beside the first: not read; --data.sheet names another"
         repairs = [*repairs, Repair("", "", what, len(names) - 1, names[1])]
     return table.frame, table.names, repairs
+
+
+def missing_file(path: Path) -> SeriesDataError:
+    """Returns what to raise where no file is."""
+    kind = "is a folder" if path.is_dir() else "does not exist"
+    return SeriesDataError(f"{path} {kind}; expected a table, {FORMATS}. Correct the path. Received: {str(path)!r}")
 
 
 def _only_member(content: bytes) -> bytes:

@@ -15,6 +15,7 @@ import data
 from data.packages import cache_directory
 from data.real_clips import RealClips
 from data.splits import assign_split
+from pipelines import hints
 from pipelines.configuration import ConfigurationError
 from pipelines.counting import counted
 from pipelines.video import arrays, shards
@@ -91,8 +92,9 @@ def open_source(configuration: VideoConfiguration, labelled: bool = True) -> Vid
     own = configuration.source in ("folder", "csv")
     if own and not configuration.path:
         raise ConfigurationError(
-            f"data.path: the source {configuration.source} needs a path to your own videos. Say where they are: "
-            f"--data.path {'clips.csv' if configuration.source == 'csv' else 'clips/'}. Received: no path"
+            f"data.path: the source {configuration.source} reads videos of yours, and none are named. Name them: "
+            f"{hints.option('--data.path clips.csv' if configuration.source == 'csv' else '--data.path clips/')}. "
+            "Received: no path"
         )
     if not own:
         refuse_settings_of_files(configuration)

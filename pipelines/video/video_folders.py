@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from data import splits
+from pipelines import hints
 from pipelines.counting import counted
 from pipelines.video.frames import VideoDataError
 from pipelines.video.image_files import images_of, natural_key
@@ -176,7 +177,8 @@ def _visible(folder: Path, passed: list[str], base: Path | None = None) -> Itera
 
 def _refuse_no_folder(folder: Path, expected: str) -> None:
     if not folder.is_dir():
+        kind = "is a file" if folder.exists() else "does not exist"
         raise VideoDataError(
-            f"{folder} does not exist, or is no folder; expected {expected}. Correct --data.path, or say --data.source "
-            f"csv for a CSV file. Received: {'a file' if folder.exists() else 'nothing of this name'}"
+            f"{folder} {kind}; expected {expected}. Correct --data.path, or read a list of videos: "
+            f"{hints.option('--data.source csv')}. Received: {str(folder)!r}"
         )

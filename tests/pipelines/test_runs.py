@@ -168,7 +168,7 @@ def test_a_run_is_removed_with_the_folders_that_were_made_for_it(root: Path, tmp
 
 
 def test_missing_runs_say_what_to_type(root: Path, tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"no finished speech run yet.*Type: unrolled train speech\. Received"):
+    with pytest.raises(RunError, match=r"no finished speech run yet.*Train one: unrolled train speech\. Received"):
         Run.latest("speech")
     Run.create("speech", "small", Model())
     with pytest.raises(

@@ -157,6 +157,7 @@ class Stream:
         self._stream = served.Stream(model)
         self._answer: tuple[str, dict[str, float]] | None = None
 
+    @checked
     def feed(self, frame: np.ndarray) -> tuple[str, dict[str, float]]:
         """Takes a frame, uint8 (height, width, 1 or 3) of any size; returns the class so far and all probabilities."""
         fitted = fit(frame, self._predictor.decoding)
