@@ -41,12 +41,12 @@ _OUR_ERROR_IN_A_GRAPH = re.compile(
 class TrainingCommand(Configuration):
     """Base of a task's configuration: what its training command takes besides the experiment itself."""
 
-    seed: int = Field(0, ge=0, le=2**32 - 1, description="of weights, order, augmentation and dropout")
-    initialise: Path | None = Field(None, description="folder of a run whose weights the training starts from")
+    seed: int = Field(0, ge=0, le=2**32 - 1, description="random seed of weights, order, augmentation and dropout")
+    initialise: Path | None = Field(None, description="folder of an earlier run; training starts from its weights")
     resume: bool = Field(
-        False, exclude=True, description="continue the newest unfinished run, of the preset if one is named"
+        False, exclude=True, description="continue the newest unfinished run (of the preset, if named)"
     )
-    evaluate: bool = Field(False, exclude=True, description="evaluate the run when it is trained")
+    evaluate: bool = Field(False, exclude=True, description="evaluate the run after training")
 
     @pydantic.field_validator("task", mode="before", check_fields=False)
     @classmethod
@@ -57,7 +57,7 @@ class TrainingCommand(Configuration):
 class RunOptions(Configuration):
     """Options of a command that reads a finished run."""
 
-    run: Path | None = Field(None, description="folder of the run; by default the one that finished last")
+    run: Path | None = Field(None, description="folder of the run; default: the run that finished last")
 
 
 class EvaluationOptions(RunOptions):
@@ -75,14 +75,14 @@ class ExportOptions(RunOptions):
 class ResultsOptions(RunOptions):
     """Options of the table."""
 
-    split: str = Field("test", description="split whose evaluation is printed")
+    split: str = Field("test", description="evaluated split to print")
 
 
 class AnswerOptions(Configuration):
     """Options of a command that asks a model."""
 
-    run: Path | None = Field(None, description="folder of a run or an export; by default the run that finished last")
-    format: Literal["text", "json"] = Field("text", description="json: one object a line, for other programs")
+    run: Path | None = Field(None, description="folder of a run or an export; default: the run that finished last")
+    format: Literal["text", "json"] = Field("text", description="text, or json: one object a line, for other programs")
 
 
 def train(arguments: Sequence[str]) -> None:

@@ -192,7 +192,7 @@ def _parse(
         if argument.startswith("-"):
             name = argument.lstrip("-").partition("=")[0].replace("-", "_")
             takes_texts = any(tyro.conf.Positional in field.metadata for field in kind.model_fields.values())
-            as_text = " What begins with a dash and is no option goes last, after --." * takes_texts
+            as_text = " A text that begins with a dash goes last, after --." * takes_texts
             raise ConfigurationError(f"{_explain_unknown(name, kind)}{as_text} Received: {argument!r}")
     if unknown:
         first = "options" if default is MISSING else "the preset first, then options"
@@ -273,7 +273,7 @@ def _explain(error: pydantic.ValidationError, kind: type[Configuration]) -> str:
         if detail["type"] == "extra_forbidden":
             lines.append(f"{_explain_unknown(path, kind)} Received: {path} = {received}")
         elif detail["type"] == "missing":
-            lines.append(f"{path}: a value is needed, and there is no default. Give {path}. Received: nothing")
+            lines.append(f"{path}: expected a value, for there is no default. Give {path}. Received: nothing")
         elif detail["type"] == "value_error" and "Received: " in detail["msg"]:  # of several settings, and complete
             lines.append(detail["msg"].removeprefix("Value error, "))
         elif detail["type"] == "json_invalid":

@@ -100,7 +100,7 @@ class Run:
             return cls(path, versions["pipeline"], versions["preset"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(
-                "The folder is no run. Expected configuration.json and versions.json in it. Give a folder that a "
+                "The folder is not a run. Expected configuration.json and versions.json in it. Give a folder that a "
                 "training wrote, runs/<pipeline>/<preset>/<time>. "
                 f"Received: {str(folder)!r} ({error})"
             ) from error
@@ -277,7 +277,7 @@ class Run:
         except FileNotFoundError as error:
             raise RunError(
                 f"The run has no {name}. Expected a run that came as far as writing it. "
-                f"Go on with the run, or take another one. Received: {str(self.folder)!r}"
+                f"Continue the run, or take another one. Received: {str(self.folder)!r}"
             ) from error
 
 

@@ -45,7 +45,7 @@ class Connection:
             answer = json.loads(content)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise RunError(
-                f"The server cannot be asked: {error}. Expected an answer from {self._url.geturl()}{path}. Start it: "
+                f"The server cannot be reached: {error}. Expected an answer from {self._url.geturl()}{path}. Start it: "
                 "unrolled serve; or correct the URL. Received: no answer"
             ) from error
         if status != 200:

@@ -20,7 +20,7 @@ class TextOptions(AnswerOptions):
     """Options of a command that asks a model about texts."""
 
     text: tyro.conf.Positional[tuple[str, ...]] = Field(
-        (), description="texts, each in quotes; - stands for the lines of standard input"
+        (), description="texts, each in quotes; - for the lines of standard input"
     )
     file: Path | None = Field(None, description="file of texts, one a line, also gzipped")
 

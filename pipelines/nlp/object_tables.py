@@ -79,7 +79,7 @@ def json_items(path: Path, text: str) -> Iterator[Item]:
         number = lines[0][0] if len(lines) == 1 else cause.lineno
         line = text.split("\n")[number - 1]
         raise TextDataError(
-            f"{path}, line {number} is no JSON: {cause}. Correct the row, or remove it. Received: {SHORT.repr(line)}"
+            f"{path}, line {number} is not JSON: {cause}. Correct the row, or remove it. Received: {SHORT.repr(line)}"
         ) from None
     for number, each in enumerate(_unwrapped(value), start=1):
         if not isinstance(each, dict):

@@ -36,13 +36,13 @@ class Options(commands.AnswerOptions):
     )
     data: TableOptions = TableOptions()
     output: Path | None = Field(
-        None, description="folder for the table and the picture; by default this one, and none with --format json"
+        None, description="folder for the table and the picture; default: the current one, and none with --format json"
     )
-    anomalies: bool = Field(False, description="list the readings that were improbable when they came")
+    anomalies: bool = Field(False, description="list anomalies: readings that were improbable when they arrived")
     anomaly_probability: float = Field(
-        0.001, gt=0, lt=1, description="readings at most so probable are listed, of both tails"
+        0.001, gt=0, lt=1, description="list readings that are at most this probable (both tails)"
     )
-    steps_before: int = Field(1, ge=1, description="steps before a reading at which its forecast was made")
+    steps_before: int = Field(1, ge=1, description="compare each reading with the forecast made this many steps before")
 
 
 def answer(options: Options, load: Callable[[], "Predictor"]) -> None:

@@ -13,11 +13,11 @@ FORMATS = ".csv, .tsv, .parquet, .feather, .xlsx, .xls, .ods or .json"
 class TableOptions(Configuration):
     """How a table is read, where it is not as it was in training."""
 
-    time: tuple[str, ...] = Field((), description="its column of times, or several")
-    time_format: str = Field("", description="how its times are written, such as %d/%m/%Y")
-    timezone: str = Field("", description="zone of times without one, such as Europe/Berlin")
-    series: str = Field("", description="its column that names the series of each row")
-    sheet: str = Field("", description="its sheet, of an Excel file")
+    time: tuple[str, ...] = Field((), description="column of times, or several that form one")
+    time_format: str = Field("", description="format of the times, such as %d/%m/%Y")
+    timezone: str = Field("", description="time zone of times without one, such as Europe/Berlin")
+    series: str = Field("", description="column that names the series of each row")
+    sheet: str = Field("", description="sheet of an Excel file")
 
     @pydantic.field_validator("time", mode="before")
     @classmethod

@@ -37,7 +37,7 @@ class DataConfiguration(TableConfiguration):
     )
     validation_fraction: float = Field(0.1, gt=0, lt=0.5, description="share of the steps, before the test period")
     test_fraction: float = Field(0.2, gt=0, lt=0.5, description="share of the steps, the last ones")
-    horizon: FromOne = Field(24, description="steps to forecast; this and the next three: -1 is by the table")
+    horizon: FromOne = Field(24, description="steps to forecast; -1, here and for the next three: from the table")
     window: FromTwo = Field(192, description="steps of history in a training window")
     warm_up: FromZero = Field(24, description="first steps of a window, whose forecasts carry no loss")
     batch_size: FromOne = Field(32, description="windows in a batch")

@@ -123,7 +123,7 @@ def _content(table: Any) -> tuple[Path, bytes]:
     if not isinstance(table, str | Path):
         if not hasattr(table, "read"):
             raise SeriesDataError(
-                "This is no table; expected a data frame of pandas or Polars, a path, or an open binary file. Give "
+                "This is not a table; expected a data frame of pandas or Polars, a path, or an open binary file. Give "
                 f"one of them. Received: {type(table).__name__}"
             )
         content = table.read()

@@ -28,19 +28,21 @@ class TableConfiguration(Configuration):
     """Which table to read, and what its columns are."""
 
     path: str = Field("", description=f"your table: {FORMATS}, or one of them packed, such as .csv.gz")
-    sheet: str = Field("", description="sheet of an Excel file; the first")
-    time: tuple[str, ...] = Field((), description="column of the times, or several that give it together; found")
-    time_format: str = Field("", description="how the times are written, such as %d/%m/%Y; found")
-    timezone: str = Field("", description="zone of times without one, if its clock is ever set, such as Europe/Berlin")
+    sheet: str = Field("", description="sheet of an Excel file; default: the first")
+    time: tuple[str, ...] = Field((), description="column of times, or several that form one; default: detected")
+    time_format: str = Field("", description="format of the times, such as %d/%m/%Y; default: detected")
+    timezone: str = Field(
+        "", description="time time zone of times without one, such as Europe/Berlin, for its daylight saving"
+    )
     series: str = Field("", description="column that names the series of each row, if there are several")
     column_series: bool = Field(False, description="each column of numbers is a series of its own")
-    targets: tuple[str, ...] = Field((), description="columns to forecast; all, if they are few")
+    targets: tuple[str, ...] = Field((), description="columns to forecast; default: all, if they are few")
     known: tuple[str, ...] = Field((), description="columns known in the future too, such as holidays")
-    past: tuple[str, ...] = Field((), description="columns known up to now; all other columns of numbers")
+    past: tuple[str, ...] = Field((), description="columns known up to now; default: all other columns of numbers")
     unused: tuple[str, ...] = Field((), description="columns to leave out")
-    missing_markers: tuple[float, ...] = Field((-9999.0,), description="numbers that say that a value is missing")
+    missing_markers: tuple[float, ...] = Field((-9999.0,), description="numbers that stand for a missing value")
     duplicates: Literal["auto", "mean", "sum", "first", "last"] = Field(
-        "auto", description="several rows of one time become one; auto: their mean if they are few, else an error"
+        "auto", description="how to merge rows of one time; auto: their mean if they are few, otherwise an error"
     )
 
 
@@ -122,7 +124,7 @@ def _columns_as_series(
     if configuration.past:
         raise ConfigurationError(
             "data.column_series: each column is a series, so none is a past covariate of another. Leave --data.past "
-            f"out, or say --data.neighbours. Received: {', '.join(configuration.past)}"
+            f"out, or set --data.neighbours. Received: {', '.join(configuration.past)}"
         )
     known = [columns.index(name) for name in configuration.known]
     wanted = [name for name in columns if name not in configuration.known + configuration.unused]
@@ -234,7 +236,7 @@ def _is_text(column: pd.Series, found: Numbers, wanted: bool, path: Path) -> boo
     row = int(np.argmax(found.wrong))
     raise SeriesDataError(
         f"{path}, line {column.index[row]}, column {column.name!r}: expected a number, or nothing where it "
-        f"is missing; {int(found.wrong.sum())} values are none. Correct them, or leave the column out, --data.unused "
+        f"is missing; {int(found.wrong.sum())} values are not. Correct them, or leave the column out, --data.unused "
         f"{str(column.name)!r}. Received: {str(column.iloc[row])!r}"
     )
 

@@ -21,9 +21,7 @@ class DecodingConfiguration(Configuration):
     transcript_weight: float = Field(
         4.0, gt=0, description="how often a training transcript counts beside a sentence of another text"
     )
-    texts: tuple[str, ...] = Field(
-        (), description="text files of your own, of what may be said, that the language model learns from as well"
-    )
+    texts: tuple[str, ...] = Field((), description="text files of your own from which the language model also learns")
 
 
 class SpeechConfiguration(TrainingCommand):

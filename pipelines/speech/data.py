@@ -43,10 +43,12 @@ class DataConfiguration(Configuration):
     test: str = Field("", description="list or folder of your own to test on; by default a part of path")
     split_by: SplitBy = Field(
         "auto",
-        description="what is on one side only where your lists have no splits. auto: speakers where there are many, "
-        "else texts",
+        description="what never spans two splits, where your lists have none. auto: speakers if there are many, "
+        "otherwise texts",
     )
-    language: str = Field("", description="language of your own data, en or en-US, which decides how it is spoken")
+    language: str = Field(
+        "", description="language of your own transcripts, such as en or en-US, for numbers and signs"
+    )
     normalisation: Normalisation = Field(
         "spoken",
         description="transcripts of your own data. spoken: numbers and signs in words, lower case, no punctuation; "
@@ -59,14 +61,12 @@ class DataConfiguration(Configuration):
         0.8, ge=0, le=1, description="synthetic share of the second epoch; the first has none"
     )
     pretraining_last_share: float = Field(0.2, ge=0, le=1, description="synthetic share of the last epoch")
-    maximum_seconds: float = Field(20.0, gt=0, description="longer recordings are left out of training, and named")
+    maximum_seconds: float = Field(20.0, gt=0, description="longer recordings are left out of training and listed")
     first_epoch_seconds: float = Field(
         3.0, gt=0, description="the first epoch has shorter recordings only, from which CTC learns to align sooner"
     )
     batch_seconds: float = Field(64.0, gt=0, description="audio in a batch, padding included")
-    skip_unlearnable: bool = Field(
-        False, description="leave out recordings that cannot be learned, instead of refusing"
-    )
+    skip_unlearnable: bool = Field(False, description="leave out unusable recordings instead of stopping with an error")
 
     @pydantic.model_validator(mode="before")
     @classmethod

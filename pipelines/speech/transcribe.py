@@ -28,16 +28,17 @@ class Options(commands.AnswerOptions):
     """Options of the transcription."""
 
     audio: tyro.conf.Positional[tuple[Path, ...]] = Field(
-        (), description="recordings, or videos for their sound, of any format that FFmpeg reads; - is standard input"
+        (), description="recordings or videos of any format that FFmpeg reads; - for standard input"
     )
     format: Literal["text", "json", "srt", "vtt", "txt"] = Field(  # type: ignore[assignment]
         "text",
         description="text: with word times; txt: the text alone; json: one object a line; srt, vtt: subtitles",
     )
-    n_best: int = Field(1, ge=1, description="most probable texts to print, with text and json")
+    n_best: int = Field(1, ge=1, description="number of most probable texts to print (text and json)")
     hot_words: tuple[str, ...] = Field(
         (),
-        description=f"words or phrases that are likely, such as names; Ada:8 has 8 nats, Ada {HOT_WORD_WEIGHT:g}",
+        description="likely words or phrases, such as names, with an optional weight in nats, Ada:8; "
+        f"default weight: {HOT_WORD_WEIGHT:g}",
     )
 
 

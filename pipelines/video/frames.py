@@ -39,11 +39,11 @@ class DecodingConfiguration(Configuration):
     layout: str = Field(
         "",
         pattern="^[NTHWC]*$",
-        description="axes of arrays, such as NTHWC or TNHW: videos, time, height, width, channels; empty: found",
+        description="axes of arrays, such as NTHWC or TNHW (videos, time, height, width, channels); default: detected",
     )
     variable: str = Field("", description="name of the array in a file that holds several")
     value_range: tuple[float, float] | None = Field(
-        None, description="values shown as black and as white, of arrays and images of more than 8 bits; none: found"
+        None, description="values of black and white in arrays and images of more than 8 bits; default: detected"
     )
 
     @property

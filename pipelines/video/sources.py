@@ -39,14 +39,14 @@ class VideoConfiguration(DecodingConfiguration):
 
     source: str = Field("folder", description="folder, csv, real_clips, moving_mnist or ucf101; a task names its own")
     path: str = Field("", description="folder with a folder for each class, or list of path, label, start, end, split")
-    root: str = Field("", description="folder that the paths of a list begin in; empty: the list's own")
-    columns: tuple[str, ...] = Field((), description="columns of a list that are called otherwise: path=video_name")
+    root: str = Field("", description="folder of the paths in a list; default: the list's own folder")
+    columns: tuple[str, ...] = Field((), description="other names of columns of a list: path=video_name")
     group: str = Field(
-        "", description="regular expression for what names of videos that belong in one split have in common: g(\\d+)_c"
+        "", description="regular expression; videos whose names give the same match stay in one split: g(\\d+)_c"
     )
     clip_frames: int = Field(16, ge=1, description="frames of a clip")
     clip_stride: int = Field(0, ge=0, description="frames from one clip's start to the next; 0: as many as a clip has")
-    skip_unusable: bool = Field(False, description="leave out videos that cannot be used, instead of refusing")
+    skip_unusable: bool = Field(False, description="leave out unusable videos instead of stopping with an error")
 
 
 class Video(NamedTuple):
@@ -134,7 +134,7 @@ def refuse_settings_of_files(configuration: VideoConfiguration) -> None:
         first = getattr(configuration, wrong[0])
         raise ConfigurationError(
             f"data.{wrong[0]}: the source {configuration.source} needs no {wrong[0]}, for it is a data set. Leave "
-            f"--data.{wrong[0]} out, or say --data.source folder (or csv) for your own videos. Received: {first!r}"
+            f"--data.{wrong[0]} out, or set --data.source folder (or csv) for your own videos. Received: {first!r}"
         )
 
 
@@ -289,8 +289,8 @@ def checked(
     """Refuses unusable videos unless they are to be skipped, and splits without any video."""
     if problems and not configuration.skip_unusable:
         raise VideoDataError(
-            f"{counted(len(problems), 'video')} cannot be used; expected none such. Mend or remove what is named, or "
-            f"say --data.skip_unusable to leave it out. Received:{listed(problems)}"
+            f"{counted(len(problems), 'video')} cannot be used. Expected usable ones. Repair or remove them, or leave "
+            f"them out: --data.skip_unusable. Received:{listed(problems)}"
         )
     if empty := [split for split in SPLITS if not splits[split]]:
         counts = ", ".join(f"{len(videos)} {split}" for split, videos in splits.items())

@@ -93,13 +93,13 @@ def passed_over(names: Sequence[str]) -> str:
     """Returns in words what is no video, by kind; "" if it is nothing.
 
     >>> passed_over(["run/notes.txt", "walk/a.txt", "Thumbs.db"])
-    '3 files that are no videos (.txt 2, .db 1), such as run/notes.txt'
+    '3 files that are not videos (.txt 2, .db 1), such as run/notes.txt'
     """
     if not names:
         return ""
     kinds = Counter(Path(name).suffix.lower() or Path(name).name for name in names).most_common(5)
     of = ", ".join(f"{kind} {count}" for kind, count in kinds)
-    what = "file that is no video" if len(names) == 1 else "files that are no videos"
+    what = "file that is not a video" if len(names) == 1 else "files that are not videos"
     return f"{len(names)} {what} ({of}), such as {names[0]}"
 
 

@@ -101,5 +101,5 @@ def test_a_source_that_is_no_model_is_explained(tmp_path: Path, monkeypatch: pyt
         unrolled.load("exports")
     with pytest.raises(RunError, match="does not describe its model"):
         predictors.opened("exports/nlp-sentiment")
-    with pytest.raises(RunError, match="The folder is no run"):
+    with pytest.raises(RunError, match="The folder is not a run"):
         unrolled.load("empty")

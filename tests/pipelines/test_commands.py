@@ -212,7 +212,7 @@ def test_a_run_is_the_latest_or_the_one_named(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"no such folder.*nowhere"):
         tasks.open_run("test", tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(RunError, match=r"is no run.*versions.json"):
+    with pytest.raises(RunError, match=r"is not a run.*versions.json"):
         tasks.open_run("test", tmp_path / "empty")
 
 

@@ -180,7 +180,7 @@ def test_missing_runs_say_what_to_type(root: Path, tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"holds 1 runs.*such as the newest: .*/speech/small/\d.*Received: "):
         Run.open(root)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(RunError, match=r"is no run.*configuration\.json and versions\.json.*Received: "):
+    with pytest.raises(RunError, match=r"is not a run.*configuration\.json and versions\.json.*Received: "):
         Run.open(tmp_path / "empty")
     (tmp_path / "file").touch()
     with pytest.raises(RunError, match=r"no such folder, but a file of that name.*Received: .*file"):

@@ -38,7 +38,7 @@ class EvaluationOptions(commands.RunOptions):
 
     split: Literal["validation", "test"] = Field("test", description="split to evaluate")
     slow_baselines: bool = Field(
-        True, description="also the rows that take minutes: dynamic evaluation and n-gram model"
+        True, description="include the rows that take minutes: dynamic evaluation and n-gram model"
     )
 
 

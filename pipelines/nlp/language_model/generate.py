@@ -26,9 +26,9 @@ class Options(commands.AnswerOptions, SamplingConfiguration):
     """Options of the command."""
 
     prompt: Annotated[tuple[str, ...], tyro.conf.Positional] = Field(
-        (), description="what the text begins with; - stands for standard input"
+        (), description="beginning of the text; - for standard input"
     )
-    beam: int = Field(0, ge=0, le=64, description="find the most probable text with so many candidates; 0: draw")
+    beam: int = Field(0, ge=0, le=64, description="width of a beam search for the most probable text; 0: sample")
 
 
 def answer(options: Options, load: Callable[[], "Predictor"]) -> None:

@@ -16,7 +16,7 @@ class NetworkConfiguration(Configuration):
     layers: int = Field(1, ge=1, le=8, description="recurrent layers")
     width: int = Field(256, ge=1, description="of the embedding, which also is the matrix of the softmax")
     contexts: int = Field(
-        0, ge=0, description="hashed contexts of the last two and of the last three subwords that are learned; 0 is off"
+        0, ge=0, description="hashed contexts of the last two and of the last three subwords that are learned; 0: off"
     )
     context_dropout: float = Field(
         0.4, ge=0, lt=1, description="share of the steps at which a context is not looked up"

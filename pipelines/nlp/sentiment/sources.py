@@ -32,8 +32,8 @@ class DataConfiguration(FileConfiguration):
         f"{EMBEDDED}/movies", description="embedded data set, `own`, or a public TFDS name such as imdb_reviews"
     )
     path: str = Field("", description="your table, lines of fastText, or folder or archive (SPLIT/)LABEL/name.txt")
-    validation: str = Field("", description="a file or folder of its own for validation; divided off by default")
-    test: str = Field("", description="a file or folder of its own for the test; divided off by default")
+    validation: str = Field("", description="separate file or folder for validation; default: a part of the path")
+    test: str = Field("", description="separate file or folder for the test; default: a part of the path")
     text: tuple[str, ...] = Field((), description="columns of the texts, by name or number; by default `text`")
     label: str = Field("", description="column of the labels, of any names; by default `label`")
     rating: str = Field("", description="column of a number that is predicted too, if there is one")

@@ -40,7 +40,7 @@ class DataConfiguration(FileConfiguration):
     target_path: str = Field("", description="your file of their translations, as many lines")
     path: str = Field("", description="your table of pairs or translation memory: .csv, .jsonl, .parquet, .tmx, …")
     validation: tuple[str, ...] = Field(
-        (), description="your pairs for validation: a table, or two files; divided off by default"
+        (), description="your pairs for validation: a table, or two files; default: a part of all"
     )
     test: tuple[str, ...] = Field((), description="your pairs for the test, likewise")
     source_column: str = Field("1", description="column of the sentences: its name, or its number if none has a name")

@@ -23,11 +23,11 @@ class Options(TextOptions):
     """Options of the translation."""
 
     output: Path | None = Field(None, description="file for the translations, one a line; printed by default")
-    scores: bool = Field(False, description="print the score before each translation; JSON has it anyway")
+    scores: bool = Field(False, description="print the score before each translation (JSON always has it)")
     attention: Path | None = Field(
-        None, description="picture of the attention while the first text is translated, such as attention.png"
+        None, description="file for a picture of the attention for the first text, such as attention.png"
     )
-    beam_width: int = Field(0, ge=0, description="hypotheses kept at each step; 0: as configured")
+    beam_width: int = Field(0, ge=0, description="hypotheses kept at each step; 0: as in the configuration")
 
 
 def answer(options: Options, load: Callable[[], "Predictor"]) -> None:

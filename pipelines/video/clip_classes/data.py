@@ -136,7 +136,7 @@ def _motions(configuration: DataConfiguration) -> Sets:
     if configuration.mirror or configuration.balanced:
         raise ConfigurationError(
             "data.mirror and data.balanced: the motion clips are drawn, all classes alike, and a mirror would make "
-            "right of left. Leave them out, or say --data.source folder for your own videos. Received: "
+            "right of left. Leave them out, or set --data.source folder for your own videos. Received: "
             f"{configuration.mirror} and {configuration.balanced}"
         )
     builder, frames = data.prepare(MotionClips()), configuration.clip_frames

@@ -18,7 +18,7 @@ SOURCES = {
 }
 LIMITS = {
     "motion_clips": "It knows one picture on a dark ground under one motion at constant speed. The motion is "
-    "synthetic: this is no detector of motion in real video."
+    "synthetic: this is not a detector of motion in real video."
 }
 
 

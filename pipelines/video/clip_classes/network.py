@@ -15,7 +15,9 @@ class NetworkConfiguration(Configuration):
     encoder: Literal["convolutional", "mobilenet_v2"] = Field(
         "convolutional", description="of single frames: small and trained from the start, or MobileNetV2 of Keras"
     )
-    weights: str = Field("", description="file of MobileNetV2's weights without its top; without one it starts anew")
+    weights: str = Field(
+        "", description="file of MobileNetV2's weights without its top; without one it starts from random weights"
+    )
     filters: int = Field(16, ge=1, description="channels of the first convolution; each next one has twice as many")
     stages: int = Field(3, ge=1, le=6, description="convolutions, each of which halves height and width")
     features: int = Field(96, ge=1, description="numbers that a frame is encoded to")
@@ -49,7 +51,7 @@ def frame_encoder(
     else:
         if network.weights:
             raise ConfigurationError(
-                "network.weights: the convolutional encoder starts anew. Say --network.encoder mobilenet_v2, or leave "
+                "network.weights: the convolutional encoder takes none. Set --network.encoder mobilenet_v2, or leave "
                 f"the weights out. Received: {network.weights!r}"
             )
         body = [
@@ -73,7 +75,8 @@ def _mobilenet(network: NetworkConfiguration, shape: tuple[int, int, int]) -> ke
     if network.weights and not Path(network.weights).expanduser().is_file():
         raise ConfigurationError(
             "network.weights: there is no such file. Expected the weights of MobileNetV2 without its top, as Keras "
-            f"publishes them. Correct the path, or leave it out to start anew. Received: {network.weights!r}"
+            "publishes them. Correct the path, or leave it out to start from random weights. "
+            f"Received: {network.weights!r}"
         )
     model = keras.applications.MobileNetV2(input_shape=shape, include_top=False, weights=None, pooling="avg")
     if network.weights:

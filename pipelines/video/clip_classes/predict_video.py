@@ -27,15 +27,15 @@ class Options(commands.AnswerOptions):
     """Options of the prediction."""
 
     video: tyro.conf.Positional[tuple[Path, ...]] = Field((), description="video files, or folders of frame images")
-    overlap: float = Field(0.0, ge=0, lt=1, description="share of a clip that the next one begins before its end")
-    output: Path | None = Field(None, description="folder for subtitles, VIDEO.srt, of what is shown when")
+    overlap: float = Field(0.0, ge=0, lt=1, description="overlap of consecutive clips, as a share of a clip")
+    output: Path | None = Field(None, description="folder for subtitles with the class of each stretch, VIDEO.srt")
 
 
 def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
     """Prints what each video shows."""
     if not options.video:
         raise ConfigurationError(
-            "There is nothing to look at. Expected a video. Name it: "
+            "There is nothing to classify. Expected a video. Name it: "
             f"{hints.answer('predict-video', 'VIDEO', 'clip.mp4')}. Received: no file"
         )
     for path in options.video:

@@ -81,7 +81,7 @@ class Predictor:
             videos: a file, a folder of frame images, or an array, uint8 (time, height, width, 1 or 3) of any size; or a
                 list of them.
             frame_rate: frames a second of arrays, for the times. Default: that of the training, or 25.
-            overlap: share of a clip that the next one begins before its end, from 0 to less than 1.
+            overlap: overlap of consecutive clips, as a share of a clip, from 0 to less than 1.
 
         Raises:
             VideoDataError: a video cannot be read, or is shorter than a clip.

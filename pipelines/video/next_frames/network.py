@@ -38,7 +38,7 @@ class NetworkConfiguration(Configuration):
         description="an untrained network takes pixels of the last frame, the more so the higher; 0: it mixes all",
     )
     inertia: bool = Field(
-        False, description="an untrained network lets what moved between the last two frames go on, as it was matched"
+        False, description="an untrained network continues the motion between the last two frames, as matched"
     )
     reach: int = Field(5, ge=1, description="pixels that a movement spans at most, in each direction")
     decoder_filters: int = Field(64, ge=1, description="channels between the recurrent maps and the forecast")

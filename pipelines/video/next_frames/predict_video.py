@@ -27,8 +27,8 @@ class Options(commands.AnswerOptions):
     """Options of the forecast."""
 
     video: tyro.conf.Positional[tuple[Path, ...]] = Field((), description="video files, or folders of frame images")
-    frames: int = Field(0, ge=0, le=1000, description="how many to forecast; 0: as many as in training")
-    output: Path = Field(Path("."), description="folder for the films; none that is there is overwritten")
+    frames: int = Field(0, ge=0, le=1000, description="number of frames to forecast; 0: as many as in training")
+    output: Path = Field(Path("."), description="folder for the films; existing ones are never overwritten")
 
 
 class Continued(NamedTuple):

@@ -202,7 +202,7 @@ def test_videos_without_classes_lie_anywhere(
     with pytest.raises(VideoDataError, match=r"^1 video cannot be used") as refused:
         open_source(configure(folder), labelled=False)
     assert "  clips: 1 image without a folder" in str(refused.value)
-    assert "Passed over: 2 files that are no videos" in capsys.readouterr().out
+    assert "Passed over: 2 files that are not videos" in capsys.readouterr().out
     (folder / "nothing").mkdir()
     with pytest.raises(VideoDataError, match=r"nothing holds no videos; expected some"):
         open_source(configure(folder / "nothing"), labelled=False)
