@@ -159,11 +159,6 @@ def _from_file(
         frame = _with_index(pd.DataFrame(whole), time)
     else:
         text, repairs = decoded(content, path.name)
-        if not text.strip():
-            raise SeriesDataError(
-                f"{path} is empty; expected a line with the names of the columns, and a row for each time. Fill it, or "
-                f"give another file. Received: {len(content)} bytes"
-            )
         table = parse(text, path.name)
         return table.frame, table.names, repairs + table.repairs
     return frame, pd.Series([str(each).strip() for each in frame.columns], dtype=str), []
