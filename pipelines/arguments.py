@@ -1,6 +1,7 @@
 """Arguments of the Python API: a wrong one is an error that names it, what it may be, and what it was."""
 
 import inspect
+import math
 import numbers
 import reprlib
 import types
@@ -56,6 +57,23 @@ def checked(function: Callable[Parameters, Result]) -> Callable[Parameters, Resu
         return function(*args, **kwargs)
 
     return call
+
+
+def in_range(name: str, value: float, low: float, high: float = math.inf, below: float = math.inf) -> None:
+    """Refuses a number outside of `low` to `high`, or one that is not below `below`.
+
+    Raises:
+        ConfigurationError: it is there.
+
+    Example:
+        >>> in_range("overlap", 1.5, 0, below=1)
+        Traceback (most recent call last):
+        ...
+        pipelines.configuration.ConfigurationError: overlap: expected at least 0 and less than 1. ... Received: 1.5
+    """
+    if not low <= value <= high or value >= below:
+        limit = f" and less than {below:g}" if below < math.inf else f" and at most {high:g}" if high < math.inf else ""
+        raise ConfigurationError(f"{name}: expected at least {low:g}{limit}. Change it. Received: {value:g}")
 
 
 def _explained(name: str, signature: inspect.Signature, given: Iterable[str], error: TypeError) -> str:

@@ -118,7 +118,7 @@ def open_source(
     if own and not is_own:
         raise ConfigurationError(
             f"data.{own[0]}: the source {configuration.source} has recordings of its own. Expected none of yours. "
-            "Choose --data.source manifest (PRESET=own), or leave it out. "
+            "Set --data.source manifest, as the preset `own` does, or leave it out. "
             f"Received: {getattr(configuration, own[0])!r}"
         )
     if is_own and not path:

@@ -9,7 +9,7 @@ import numpy as np
 import models.decoding
 from models.decoding import Hypothesis, Word
 from pipelines import hints
-from pipelines.arguments import checked
+from pipelines.arguments import checked, in_range
 from pipelines.runs import Run, RunError
 from pipelines.served import Served, initial_state
 from pipelines.speech import HOT_WORD_WEIGHT
@@ -173,8 +173,7 @@ class Predictor:
                 "The sample rate belongs to no array: a file has its own. Expected none. Leave it out. "
                 f"Received: sample_rate={sample_rate}"
             )
-        if n_best < 1:
-            raise SpeechDataError(f"Expected n_best of 1 or more. Ask for one text at least. Received: {n_best}")
+        in_range("n_best", n_best, 1)
 
 
 class Stream:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipelines import served
-from pipelines.arguments import checked
+from pipelines.arguments import checked, in_range
 from pipelines.configuration import ConfigurationError
 from pipelines.nlp.language_model.beam_search import Candidate, beam_search
 from pipelines.nlp.language_model.data import BOUNDARY
@@ -130,10 +130,8 @@ class Predictor:
         Raises:
             ConfigurationError: the prompt is not a string of UTF-8, or a number is below 1.
         """
-        if beam < 1 or length < 1:
-            raise ConfigurationError(
-                f"A beam needs a width and a length. Expected 1 at least of both. Received: {beam} and {length}"
-            )
+        in_range("beam", beam, 1)
+        in_range("length", length, 1)
         return beam_search(self._served, checked_texts([prompt])[0], length, beam)
 
     def continuations(self, prompts: Sequence[str], sampling: SamplingConfiguration) -> list[str]:

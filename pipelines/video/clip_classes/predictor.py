@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipelines import commands, served
-from pipelines.arguments import checked
+from pipelines.arguments import checked, in_range
 from pipelines.counting import counted
 from pipelines.preparation import description_of
 from pipelines.runs import Run
@@ -85,7 +85,10 @@ class Predictor:
 
         Raises:
             VideoDataError: a video cannot be read, or is shorter than a clip.
+            ConfigurationError: the frame rate or the overlap is out of range.
         """
+        in_range("frame_rate", frame_rate, 0)
+        in_range("overlap", overlap, 0, below=1)
         if isinstance(videos, Path | str | np.ndarray):
             return self.classify_one(videos, frame_rate, overlap)
         return [self.classify_one(video, frame_rate, overlap) for video in videos]

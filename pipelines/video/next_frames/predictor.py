@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pipelines import commands
-from pipelines.arguments import checked
+from pipelines.arguments import checked, in_range
 from pipelines.counting import counted
 from pipelines.runs import Run
 from pipelines.served import Served
@@ -49,7 +49,9 @@ class Predictor:
 
         Raises:
             VideoDataError: a video cannot be read, or is too short.
+            ConfigurationError: the length is out of range.
         """
+        in_range("length", length, 0)
         if isinstance(videos, Path | str | np.ndarray):
             return self.after(self.watched(videos), length)
         return [self.after(given, length) for given in [self.watched(video) for video in videos]]
