@@ -335,7 +335,8 @@ def _options_of_run(
     task: Task, run: Run | None, options: type[ConfigurationType], command: str, arguments: Sequence[str]
 ) -> ConfigurationType:
     try:
-        description = f"{command.capitalize()}s a finished run of the task {task.name}."
+        what = {"evaluate": "Evaluates", "export": "Exports", "results": "Prints the evaluation of"}[command]
+        description = f"{what} a finished run of the task {task.name}."
         return parse_options(options, arguments, f"{hints.program()} {command} {task.name}", description)
     except SystemExit as end:
         if end.code and run and _run_option(arguments) is None:

@@ -204,7 +204,7 @@ def test_a_row_without_a_series_is_refused(tmp_path: Path) -> None:
 def test_files_that_are_no_tables(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"data.path: .*Received: no path"):
         read_tables(TableConfiguration())
-    with pytest.raises(SeriesDataError, match=r"none.csv is no file"):
+    with pytest.raises(SeriesDataError, match=r"none.csv does not exist"):
         read_tables(configured(tmp_path / "none.csv"))
     for text in ("", "time,x\n"):
         with pytest.raises(SeriesDataError, match=r"(cannot be read.*No columns|has no rows)"):

@@ -209,7 +209,7 @@ def test_a_bad_run_is_refused(
     command: Callable[[list[str]], None], recording: Path, there: Path, refused: Callable[..., str]
 ) -> None:
     files = [str(recording)] if command is transcribe else ["speech"]
-    assert "no such run folder" in refused(command, [*files, "--run", "nowhere"])
+    assert "no such folder" in refused(command, [*files, "--run", "nowhere"])
     assert "not a run" in refused(command, [*files, "--run", str(there)])
     unfinished = Run.create("speech", "tones", SpeechConfiguration(), there / "runs")
     message = refused(command, [*files, "--run", str(unfinished.folder)])

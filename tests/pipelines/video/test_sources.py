@@ -263,7 +263,7 @@ def test_encoding_and_path_are_checked(tmp_path: Path) -> None:
         open_source(configure(tmp_path / "list.csv"))
     with pytest.raises(VideoDataError, match=r"nothing does not exist, or is no folder.*Correct --data.path"):
         open_source(configure(tmp_path / "nothing"))
-    with pytest.raises(VideoDataError, match=r"nothing.csv does not exist, or is no file"):
+    with pytest.raises(VideoDataError, match=r"nothing.csv does not exist; expected a list"):
         open_source(configure(tmp_path / "nothing.csv"))
     (tmp_path / "flat").mkdir()
     with pytest.raises(VideoDataError, match="holds no class folders"):

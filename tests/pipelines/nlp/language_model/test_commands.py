@@ -164,7 +164,7 @@ def test_generate_explains_itself_without_a_run(
         (["caf\udce9"], "Text 1 is not UTF-8"),
         (["A", "--temperature", "-1"], "temperature: input should be greater than or equal to 0"),
         (["A", "--temprature", "1"], "Did you mean 'temperature'?"),
-        (["A", "--run", "nowhere"], "There is no such run folder"),
+        (["A", "--run", "nowhere"], "There is no such folder"),
         (["A", "--format", "xml"], "format: input should be 'text' or 'json'"),
     ],
 )

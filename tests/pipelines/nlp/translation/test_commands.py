@@ -108,7 +108,7 @@ def test_bad_input_is_refused(there: Path, capsys: Capture) -> None:
     assert "There is no text" in refused([], capsys)
     assert "missing.txt" in refused(["--file", "missing.txt"], capsys)
     assert "Leave the other out" in refused(["text", "--file", "missing.txt"], capsys)
-    assert "no such run folder" in refused(["text", "--run", "nowhere"], capsys)
+    assert "no such folder" in refused(["text", "--run", "nowhere"], capsys)
     assert "Text 2 is not UTF-8" in refused(["text", "caf\udce9"], capsys)
     Path("empty.txt").touch()
     assert "Received: empty.txt, which is empty" in refused(["--file", "empty.txt"], capsys)
