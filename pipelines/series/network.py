@@ -42,7 +42,7 @@ class NetworkConfiguration(Configuration):
     recurrent: Literal["simple_rnn", "lstm", "gru", "min_gru", "min_lstm"] = Field("gru", description="recurrent layer")
     units: FromOne = Field(48, description="units of a recurrent layer; -1: from the table")
     layers: int = Field(1, ge=1, le=8, description="recurrent layers")
-    members: int = Field(1, ge=1, le=20, description="networks that learn side by side; their quantiles are averaged")
+    members: int = Field(1, ge=1, le=20, description="networks in the ensemble; their quantiles are averaged")
     distribution: Literal["quantiles", "student_t"] = Field(
         "quantiles", description="what the network predicts of a value"
     )
@@ -74,14 +74,14 @@ class NetworkConfiguration(Configuration):
     floor: float | None = Field(None, description="lower limit of forecasts, whatever the training period shows")
     ceiling: float | None = Field(None, description="upper limit of forecasts, whatever the training period shows")
     volatility_decay: float = Field(
-        0.0, ge=0, lt=1, description="targets are scaled by their moving volatility of this decay a step; 0: off"
+        0.0, ge=0, lt=1, description="decay per step of the moving volatility by which targets are scaled; 0: off"
     )
     embedding: int = Field(4, ge=1, description="size of the embedding of a series")
     decoder_units: int = Field(16, ge=1, description="units of the decoder for each step of the horizon")
-    skip: bool = Field(False, description="the decoder also sees the inputs of the last step as they are, no dropout")
+    skip: bool = Field(False, description="input the last step directly into the decoder, without dropout")
     dropout: float = Field(0.1, ge=0, lt=1, description="dropout before each layer, one mask for the whole window")
     recurrent_dropout: float = Field(0.0, ge=0, lt=1, description="dropout of the hidden state, one mask for all steps")
-    noise: float = Field(0.0, ge=0, description="deviation of the noise that training adds to scaled inputs")
+    noise: float = Field(0.0, ge=0, description="standard deviation of noise added to scaled inputs in training")
     calibrate: bool = Field(True, description="calibrate the intervals to their coverage in validation")
     fold_days: int = Field(
         0,

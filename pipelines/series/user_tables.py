@@ -35,7 +35,7 @@ class TableConfiguration(Configuration):
         "", description="time time zone of times without one, such as Europe/Berlin, for its daylight saving"
     )
     series: str = Field("", description="column that names the series of each row, if there are several")
-    column_series: bool = Field(False, description="each column of numbers is a series of its own")
+    column_series: bool = Field(False, description="treat each column of numbers as a series")
     targets: tuple[str, ...] = Field((), description="columns to forecast; default: all, if they are few")
     known: tuple[str, ...] = Field((), description="columns known in the future too, such as holidays")
     past: tuple[str, ...] = Field((), description="columns known up to now; default: all other columns of numbers")

@@ -63,9 +63,9 @@ class DataConfiguration(Configuration):
     pretraining_last_share: float = Field(0.2, ge=0, le=1, description="synthetic share of the last epoch")
     maximum_seconds: float = Field(20.0, gt=0, description="longer recordings are left out of training and listed")
     first_epoch_seconds: float = Field(
-        3.0, gt=0, description="the first epoch has shorter recordings only, from which CTC learns to align sooner"
+        3.0, gt=0, description="maximum length of recordings in the first epoch, from which CTC learns to align sooner"
     )
-    batch_seconds: float = Field(64.0, gt=0, description="audio in a batch, padding included")
+    batch_seconds: float = Field(64.0, gt=0, description="seconds of audio in a batch, padding included")
     skip_unlearnable: bool = Field(False, description="leave out unusable recordings instead of stopping with an error")
 
     @pydantic.model_validator(mode="before")

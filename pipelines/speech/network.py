@@ -16,7 +16,7 @@ class NetworkConfiguration(Configuration):
     layers: int = Field(3, ge=1, le=12, description="recurrent layers")
     bidirectional: bool = Field(True, description="read in both directions; turn off for streaming")
     filters: int = Field(32, ge=1, description="channels of the subsampling convolutions")
-    subsampling: Literal[1, 2, 4, 8] = Field(4, description="frames of features for one frame of labels")
+    subsampling: Literal[1, 2, 4, 8] = Field(4, description="frames of features that become one frame of labels")
     dropout: float = Field(0.2, ge=0, lt=1, description="dropout before each layer, one mask for the whole sequence")
     # A field that came later has for its default what runs without it had: their folders stay readable.
     self_conditioning: bool = Field(False, description="feed the labels read by the layers below into each layer")

@@ -22,7 +22,7 @@ from pipelines.speech.trained import alphabet_of_run, load_model
 
 EXAMPLE = ("transcribe", "AUDIO", "recording.wav")
 READ_AHEAD = 32  # recordings in memory at once, so that those of similar length share a batch
-BATCH_SECONDS = 120.0  # of audio in a batch, padding included; a longer recording is a batch of its own
+BATCH_SECONDS = 120.0  # of seconds of audio in a batch, padding included; a longer recording is a batch of its own
 
 Audio = str | Path | np.ndarray
 HotWords = Mapping[str, float] | Iterable[str]

@@ -45,7 +45,7 @@ class VideoConfiguration(DecodingConfiguration):
         "", description="regular expression; videos whose names give the same match stay in one split: g(\\d+)_c"
     )
     clip_frames: int = Field(16, ge=1, description="frames of a clip")
-    clip_stride: int = Field(0, ge=0, description="frames from one clip's start to the next; 0: as many as a clip has")
+    clip_stride: int = Field(0, ge=0, description="frames between the starts of two clips; 0: the length of a clip")
     skip_unusable: bool = Field(False, description="leave out unusable videos instead of stopping with an error")
 
 

@@ -13,15 +13,16 @@ class NetworkConfiguration(Configuration):
     """Sizes of the network."""
 
     encoder: Literal["convolutional", "mobilenet_v2"] = Field(
-        "convolutional", description="of single frames: small and trained from the start, or MobileNetV2 of Keras"
+        "convolutional",
+        description="encoder of single frames: a small one trained from scratch, or MobileNetV2 of Keras",
     )
     weights: str = Field(
         "", description="file of MobileNetV2's weights without its top; without one it starts from random weights"
     )
-    filters: int = Field(16, ge=1, description="channels of the first convolution; each next one has twice as many")
+    filters: int = Field(16, ge=1, description="channels of the first convolution; each further one doubles them")
     stages: int = Field(3, ge=1, le=6, description="convolutions, each of which halves height and width")
-    features: int = Field(96, ge=1, description="numbers that a frame is encoded to")
-    differences: bool = Field(True, description="show each frame together with its difference from the one before")
+    features: int = Field(96, ge=1, description="size of the encoding of a frame")
+    differences: bool = Field(True, description="input each frame together with its difference from the previous one")
     recurrent: Literal["simple_rnn", "lstm", "gru", "min_gru", "min_lstm"] = Field("gru", description="recurrent layer")
     units: int = Field(96, ge=1, description="units of a recurrent layer")
     layers: int = Field(1, ge=1, le=12, description="recurrent layers")
