@@ -33,6 +33,18 @@ from tyro.constructors import (
 from pipelines import hints
 
 
+OUR_WORDS = (
+    ("input should be ", "expected "),
+    ("expected greater than or equal to ", "expected at least "),
+    ("expected less than or equal to ", "expected at most "),
+    ("expected greater than ", "expected more than "),
+    ("a valid integer", "a whole number"),
+    ("a valid ", "a "),
+    ("a dictionary", "a dictionary of settings"),
+)
+"""Phrases of pydantic's messages, and those of ours."""
+
+
 class ConfigurationError(ValueError):
     """A configuration or a command line that cannot be used; the message names what to write instead."""
 
@@ -48,7 +60,7 @@ class Configuration(pydantic.BaseModel):
     >>> Model(units=0)
     Traceback (most recent call last):
     ...
-    pipelines.configuration.ConfigurationError: units: input should be greater than or equal to 1. ...
+    pipelines.configuration.ConfigurationError: units: expected at least 1. ...
     """
 
     model_config = pydantic.ConfigDict(
@@ -268,7 +280,10 @@ def _explain(error: pydantic.ValidationError, kind: type[Configuration]) -> str:
     lines = []
     for detail in error.errors(include_url=False):
         path = ".".join(str(part) for part in detail["loc"])
-        message = detail["msg"][:1].lower() + detail["msg"][1:]
+        message = detail["msg"].removeprefix("Value error, ")
+        message = message[:1].lower() + message[1:]
+        for theirs, ours in OUR_WORDS:
+            message = message.replace(theirs, ours)
         received = reprlib.repr(detail["input"])
         if detail["type"] == "extra_forbidden":
             lines.append(f"{_explain_unknown(path, kind)} Received: {path} = {received}")

@@ -22,10 +22,7 @@ def _or_from_table(smallest: int) -> pydantic.AfterValidator:
 
     def check(value: int) -> int:
         if value != FROM_TABLE and value < smallest:
-            raise ValueError(
-                f"Input should be greater than or equal to {smallest}, or {FROM_TABLE} to follow from the table. "
-                f"Received: {value}"
-            )
+            raise ValueError(f"expected at least {smallest}, or {FROM_TABLE} to follow from the table")
         return value
 
     return pydantic.AfterValidator(check)

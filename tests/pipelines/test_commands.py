@@ -233,4 +233,4 @@ def test_seeds_are_such_as_all_libraries_take(capsys: pytest.CaptureFixture[str]
     assert Tiny(seed=2**32 - 1).seed
     with pytest.raises(SystemExit):
         training_run("--seed", "99999999999999999999")
-    assert "seed: input should be less than or equal to 4294967295" in capsys.readouterr().err
+    assert "seed: expected at most 4294967295" in capsys.readouterr().err

@@ -160,12 +160,12 @@ def test_generate_explains_itself_without_a_run(
     [
         (["A", "--beam", "2", "--top_k", "3"], "Leave out --beam"),
         (["A", "--beam", "2", "--temperature", "0.5", "--seed", "3"], "Leave out --beam, or --temperature, --seed."),
-        (["A", "--seed", str(2**31)], "seed: input should be less than or equal to 2147483647"),
+        (["A", "--seed", str(2**31)], "seed: expected at most 2147483647"),
         (["caf\udce9"], "Text 1 is not UTF-8"),
-        (["A", "--temperature", "-1"], "temperature: input should be greater than or equal to 0"),
+        (["A", "--temperature", "-1"], "temperature: expected at least 0"),
         (["A", "--temprature", "1"], "Did you mean 'temperature'?"),
         (["A", "--run", "nowhere"], "There is no such folder"),
-        (["A", "--format", "xml"], "format: input should be 'text' or 'json'"),
+        (["A", "--format", "xml"], "format: expected 'text' or 'json'"),
     ],
 )
 def test_generate_refuses(there: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

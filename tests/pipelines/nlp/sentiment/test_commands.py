@@ -141,7 +141,7 @@ def test_a_file_and_standard_input_have_a_text_a_line(
     ("arguments", "message"),
     [
         ([], 'There is no text.*unrolled classify "A good one!".*Received: no text'),
-        (["--file", "/dev/null"], "There is no text.*Received: /dev/null, which is empty"),
+        (["--file", "empty.txt"], "There is no text.*Received: empty.txt, which is empty"),
         (["caf\udce9"], "Text 1 is not UTF-8"),
         (["--help me"], "goes last, after --. Received: '--help me'"),
         (["good", "--file", "texts.txt"], "Both texts and a file.*Received: 1 texts and texts.txt"),
@@ -149,9 +149,15 @@ def test_a_file_and_standard_input_have_a_text_a_line(
     ],
 )
 def test_bad_texts_are_refused_before_the_model_is_loaded(
-    arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.delenv("MAKELEVEL", raising=False)
+    monkeypatch.chdir(tmp_path)
+    Path("empty.txt").touch()
     monkeypatch.setattr(predictors, "find", lambda *_: pytest.fail("the model was loaded"))
     with pytest.raises((ConfigurationError, TextDataError, SystemExit)) as raised:
         commands.answer("classify", arguments)
