@@ -32,7 +32,6 @@ from tyro.constructors import (
 
 from pipelines import hints
 
-
 OUR_WORDS = (
     ("input should be ", "expected "),
     ("expected greater than or equal to ", "expected at least "),
