@@ -40,6 +40,8 @@ OUR_WORDS = (
     ("a valid integer", "a whole number"),
     ("a valid ", "a "),
     ("a dictionary", "a dictionary of settings"),
+    ("a boolean", "True or False"),
+    ("string should have ", "expected a string of "),
 )
 """Phrases of pydantic's messages, and those of ours."""
 
