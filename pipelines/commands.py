@@ -240,7 +240,7 @@ def answer(verb: str, arguments: Sequence[str]) -> None:
     module = verb.replace("-", "_")
     tasks = [task for task in all_tasks() if task.has(module)]
     folder = _run_option(arguments)
-    is_several, asked_for_help = len(tasks) > 1, any(each in ("-h", "--help") for each in arguments)
+    is_several, asked_for_help = len(tasks) > 1, _asks_for_help(arguments)
     if is_several and not (asked_for_help and not folder):  # the tasks of one pipeline: the run decides
         tasks = [task_of(predictors.opened(folder)[0] if folder else latest_run(tasks[0].pipeline))]
     for task in tasks if asked_for_help else []:
@@ -297,7 +297,7 @@ def _task_first(command: str, arguments: Sequence[str]) -> tuple[str, Sequence[s
     if arguments and not arguments[0].startswith("-"):
         return arguments[0], arguments[1:]
     names = ", ".join(task.name for task in all_tasks())
-    if any(each in ("-h", "--help") for each in arguments):
+    if _asks_for_help(arguments):
         preset = "[PRESET] " if command == "train" else ""
         print(f"usage: {hints.program()} {command} TASK {preset}[OPTIONS]\n\nTasks: {names}")
         print(f"\n{hints.program()} {command} TASK --help lists the options.")
@@ -315,10 +315,16 @@ def _task_and_run(command: str, arguments: Sequence[str]) -> tuple[Task, Run | N
         run = Run.open(folder)
         return task_of(run), run, arguments
     name, rest = _task_first(command, arguments)
-    if any(each in ("-h", "--help") for each in rest):
+    if _asks_for_help(rest):
         return tasks_named(name)[0], None, rest
     run = open_run(name, folder)
     return task_of(run), run, rest
+
+
+def _asks_for_help(arguments: Sequence[str]) -> bool:
+    """Whether an option asks for the help; behind `--` there are no options."""
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "-h" in options or "--help" in options
 
 
 def _run_option(arguments: Sequence[str]) -> Path | None:

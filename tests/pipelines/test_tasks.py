@@ -185,6 +185,21 @@ def test_whose_options_were_refused_is_printed_unless_the_run_was_named(
         assert (f"latest run, {folder}, of the task reading" in capsys.readouterr().err) == ("--run" not in arguments)
 
 
+def test_help_of_answers_is_of_every_task_and_not_asked_for_behind_two_dashes(
+    called: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    commands.answer("spell", ["--help"])
+    printed = capsys.readouterr().out
+    assert "of the task reading" in printed and "of the task writing-by-hand" in printed and not called
+    commands.train(["reading"])
+    called.clear()
+    with pytest.raises(SystemExit):
+        commands.answer("spell", ["--", "--help"])  # which this command, without texts, refuses
+    printed = capsys.readouterr()
+    assert "usage" not in printed.out and "Received: '--help'" in printed.err
+    assert "the options of the task reading" in printed.err
+
+
 @pytest.mark.parametrize("command", [commands.train, commands.evaluate, commands.export])
 def test_help_needs_no_run(
     command: Callable[[list[str]], None], called: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]
