@@ -245,10 +245,11 @@ def _shown(kind: Any, default: Any) -> Any:
     """Returns the type of a field, marked with how the help shows its values and its default, if it has one."""
     plain = get_args(kind)[0] if get_origin(kind) is Annotated else kind
     parts = [part for part in get_args(plain) if part not in (type(None), ...)]
+    hint: str | None = None  # as tyro shows it
     if default in (None, "", ()):
         hint = ""
-    else:
-        hint = f"(default: {'on' if default else 'off'})" if type(default) is bool else None
+    elif type(default) is bool:
+        hint = f"(default: {'on' if default else 'off'})"
     name = parts[0].__name__.upper() if len(parts) == 1 and isinstance(parts[0], type) else ""
     metavar = (f"{name} ..." if get_origin(plain) is tuple else name) if name else None
     return Annotated[kind, tyro.conf.arg(metavar=metavar, help_behavior_hint=hint)]

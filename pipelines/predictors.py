@@ -68,7 +68,7 @@ def find(source: str | Path, task: str | None = None) -> Found:
         source: where it is.
         task: the task that it must be of. Default: any.
     """
-    run, export = (latest_run(source), None) if _is_name(source) else opened(source)
+    run, export = (latest_run(str(source)), None) if _is_name(source) else opened(source)
     found = Found(task_of(run), run, export)
     if task is not None and found.task not in tasks_named(task):
         raise RunError(
