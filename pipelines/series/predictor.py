@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from pipelines import commands
-from pipelines.arguments import checked, in_range
+from pipelines.arguments import checked
 from pipelines.configuration import ConfigurationError
 from pipelines.runs import Run
 from pipelines.series import data
@@ -184,7 +184,11 @@ class Predictor(Ahead):
             raise ConfigurationError(
                 f"The probability of an anomaly lies between 0 and 1. Give such as 0.001. Received: {probability:g}"
             )
-        in_range("steps_before", steps_before, 1, self.horizon)
+        if not 1 <= steps_before <= self.horizon:
+            raise ConfigurationError(
+                f"steps_before: the network forecasts {self.horizon} steps. Give 1 to {self.horizon}. "
+                f"Received: {steps_before}"
+            )
         anomalies: list[Anomaly] = []
         columns, cumulative = self.description.columns, self.configuration.data.log_returns
         for series in source.series:

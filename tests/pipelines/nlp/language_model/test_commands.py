@@ -189,7 +189,7 @@ def test_export_says_what_it_wrote(there: Path, capsys: pytest.CaptureFixture[st
     commands.export(["language-model"])
     printed = capsys.readouterr().out
     assert "Wrote exports/nlp-tiny/1 " in printed
-    assert f"--model_name=nlp --model_base_path={there}/exports/nlp-tiny" in printed
+    assert f"--model_name=nlp-tiny --model_base_path={there}/exports/nlp-tiny" in printed
     files = {path.name for path in (there / "exports/nlp-tiny/1").rglob("*")}
     assert {"saved_model.pb", "model_card.md", "tf_serving_warmup_requests"} <= files
 

@@ -239,7 +239,7 @@ except tf.errors.InvalidArgumentError as error:
 def test_export_says_what_it_wrote(there: Path, capsys: Capture) -> None:
     commands.export(["translation"])
     printed = capsys.readouterr().out
-    assert "Wrote exports/nlp-tiny/1 " in printed and "--model_name=nlp " in printed
+    assert "Wrote exports/nlp-tiny/1 " in printed and "--model_name=nlp-tiny " in printed
     files = {path.name for path in (there / "exports" / "nlp-tiny" / "1").rglob("*")}
     assert {"saved_model.pb", "model_card.md", "tf_serving_warmup_requests"} <= files
 
