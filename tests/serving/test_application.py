@@ -245,4 +245,4 @@ def test_a_token_is_asked_for(tmp_path: Path, start: Callable[..., Any], monkeyp
     assert client("/healthz").status == 200, "for those who watch the process"
     server._open = 1
     answer = client("/v1/models", Authorization="Bearer secret")
-    assert answer.status == 503 and "Come again" in json.dumps(answer.body)
+    assert answer.status == 503 and "Try again" in json.dumps(answer.body)

@@ -157,5 +157,5 @@ def test_what_a_client_cannot_reach_is_said(client: Client) -> None:
         unrolled.connect(client.url)
     with pytest.raises(RunError, match=r"refuses the request: There is no model of this name"):
         unrolled.connect(client.url, "none")
-    with pytest.raises(RunError, match=r"cannot be asked.*unrolled serve"):
+    with pytest.raises(RunError, match=r"cannot be reached.*unrolled serve"):
         unrolled.connect("http://127.0.0.1:9", "nlp-writer")

@@ -117,7 +117,7 @@ def test_generate_prints_the_prompt_and_what_comes_next(there: Path, capsys: pyt
     generate(["The", "house 🙂", *options])
     printed, reported = capsys.readouterr()
     assert printed.startswith("The house 🙂") and len(printed) > len("The house 🙂\n")
-    assert reported == f"Generated with {folder}\n"
+    assert reported == f"Using {folder}\n"
     generate(["The house 🙂", *options, "--run", folder, "--format", "json"])
     found = json.loads(capsys.readouterr().out)
     assert found["prompt"] == "The house 🙂" and found["prompt"] + found["continuation"] + "\n" == printed

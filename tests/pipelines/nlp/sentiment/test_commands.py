@@ -189,14 +189,14 @@ def test_commands_on_a_small_table(
     assert "Learning bad, fine, great from texts" in printed and "logistic regression" in printed
     for command, arguments, expected in (
         (commands.evaluate, ["sentiment", "--split", "validation"], "report-validation.html"),
-        (classify, ["so lovely", "awful"], "Classified 2 texts with"),
+        (classify, ["so lovely", "awful"], "Classified 2 texts"),
         (commands.export, ["sentiment"], "nlp-own-sentiment/1 (SavedModel"),
     ):
         command(arguments)
         assert expected in "".join(capsys.readouterr())
     for command, arguments, message in (
         (classify, [], "There is no text"),
-        (commands.train, ["sentiment", "own-sentiment"], "data.path: texts of your own are wanted"),
+        (commands.train, ["sentiment", "own-sentiment"], "data.path: the source `own` reads texts of yours"),
         (commands.train, ["sentiment", "own-sentiment", *data[:3], "revew", *data[4:]], "did you mean 'review'"),
     ):
         assert message in refused(command, arguments)

@@ -51,7 +51,7 @@ def test_a_text_is_translated(there: Path, capsys: Capture) -> None:
     translate(["Two and one.", "Three and four."])
     printed = capsys.readouterr()
     assert printed.out.splitlines() == ["Dos y uno.", "Tres y cuatro."]
-    assert "Translated 2 texts with " in printed.err
+    assert "Translated 2 texts\n" in printed.err
 
 
 def test_json_has_one_object_a_line_and_nothing_else(there: Path, capsys: Capture) -> None:
@@ -62,7 +62,7 @@ def test_json_has_one_object_a_line_and_nothing_else(there: Path, capsys: Captur
     assert [each["source"] for each in answers] == ["Two and one.", "", "Three and four."]
     assert [each["translation"] for each in answers] == ["Dos y uno.", "", "Tres y cuatro."]
     assert answers[0]["score"] < 0 == answers[1]["score"]
-    assert "Translated 3 texts with " in printed.err
+    assert "Translated 3 texts\n" in printed.err
     translate(["--file", "texts.txt", "--format", "json", "--output", "answers.jsonl"])
     assert [json.loads(line) for line in Path("answers.jsonl").read_text(encoding="utf-8").splitlines()] == answers
     assert capsys.readouterr().out == ""
