@@ -48,7 +48,7 @@ def test_a_text_comes_piece_by_piece(client: Client, writer: Any) -> None:
     ("message", "expected"),
     [
         ("{", "not JSON"),
-        ("[]", "no JSON object"),
+        ("[]", "not a JSON object"),
         ({"fed": "a"}, "unknown fields"),
         ({"feed": 3}, "not a string"),
         ({"feed": "a", "more": 1}, "unknown fields"),
