@@ -209,7 +209,7 @@ def test_files_that_are_no_tables(tmp_path: Path) -> None:
     for text in ("", "time,x\n"):
         with pytest.raises(SeriesDataError, match=r"(is empty|has no rows)"):
             read_tables(configured(text_file(tmp_path, text)))
-    with pytest.raises(SeriesDataError, match="no column of times"):
+    with pytest.raises(SeriesDataError, match="no recognisable column of times"):
         read_tables(configured(text_file(tmp_path, "a,b\nx,y\nz,w\n")))
     (tmp_path / "picture.csv").write_bytes(b"\x89PNG\r\n\0\0\0\rIHDR")
     with pytest.raises(SeriesDataError, match=r"picture.csv cannot be read.*It is no text"):
