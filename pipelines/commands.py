@@ -249,7 +249,7 @@ def answer(verb: str, arguments: Sequence[str]) -> None:
         with suppress(SystemExit):
             _options_of_answer(task, module, ["--help"])
     if asked_for_help:
-        return
+        raise SystemExit(0)
     task = tasks[0]
     part = task.part(module)
     try:

@@ -188,7 +188,9 @@ def test_whose_options_were_refused_is_printed_unless_the_run_was_named(
 def test_help_of_answers_is_of_every_task_and_not_asked_for_behind_two_dashes(
     called: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    commands.answer("spell", ["--help"])
+    with pytest.raises(SystemExit) as stopped:
+        commands.answer("spell", ["--help"])
+    assert not stopped.value.code
     printed = capsys.readouterr().out
     assert "of the task reading" in printed and "of the task writing-by-hand" in printed and not called
     commands.train(["reading"])

@@ -151,7 +151,7 @@ def test_generate_explains_itself_without_a_run(
         generate(["--help"])
     assert not stopped.value.code
     printed = capsys.readouterr().out
-    for part in ("what the text begins with", "--run", "--format", "--length", "--top_p", "--seed", "--beam"):
+    for part in ("beginning of the text", "--run", "--format", "--length", "--top_p", "--seed", "--beam"):
         assert part in printed
 
 
@@ -177,7 +177,7 @@ def test_generate_needs_a_language_model(
 ) -> None:
     monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path))
     message = refused(generate, ["A"], capsys)
-    assert "unrolled train nlp language-model" in message
+    assert "unrolled train language-model." in message
     run = Run.create("video", "motion-class", video.PRESETS["motion-class"], tmp_path)
     run.finish()
     assert "The model is of another task. Expected one of the task language-model" in refused(
