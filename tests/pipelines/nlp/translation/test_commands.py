@@ -137,7 +137,7 @@ def test_a_run_of_another_task_is_refused(trained_run: Run, tmp_path: Path, caps
 
 def test_without_a_run_the_training_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path))
-    assert "unrolled train nlp" in refused(["text"], capsys)
+    assert "unrolled train translation." in refused(["text"], capsys)
 
 
 def test_evaluation_writes_table_page_and_pictures(there: Path, trained_run: Run, capsys: Capture) -> None:
