@@ -1,10 +1,22 @@
-"""What an installation must hold: our packages under their own names, and the libraries of each extra."""
+"""What stands before every import: our packages under their own names, an extra's libraries, a quiet TensorFlow."""
 
 import importlib.util
-from collections.abc import Iterable
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 HOME = Path(__file__).resolve().parent
+LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+FATAL_ONLY = "3"  # TensorFlow also raises an exception for every failure
+# TensorFlow writes these lines before it reads the level.
+NOISE = "before absl::InitializeLog|oneDNN custom operations are on|Could not find cuda drivers"
 
 
 def check_packages(*names: str) -> None:
@@ -59,3 +71,57 @@ def check_libraries(libraries: Iterable[str], *extras: str) -> None:
             f"{choice}. Received: no {', no '.join(missing)}",
             name=missing[0],
         )
+
+
+def quieten_tensorflow() -> None:
+    """Hides TensorFlow's log from the terminal, unless the environment sets a level or TensorFlow is imported already.
+
+    TensorFlow itself is imported later, by the first module that needs it.
+    """
+    if "tensorflow" in sys.modules or os.environ.setdefault(LEVEL, FATAL_ONLY) != FATAL_ONLY:
+        return
+    if not any(isinstance(finder, _QuietImport) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _QuietImport())
+
+
+class _QuietImport:
+    """Finds TensorFlow as Python does, and filters what it writes while it is loaded."""
+
+    def find_spec(self, name: str, path: Any = None, target: ModuleType | None = None) -> ModuleSpec | None:
+        if name != "tensorflow":
+            return None
+        spec = PathFinder.find_spec(name, path, target)
+        loader: Any = spec and spec.loader
+        if loader is not None:
+            load = loader.exec_module
+
+            def load_quietly(module: ModuleType) -> None:
+                sys.meta_path.remove(self)
+                with _filtered_errors():
+                    load(module)
+                logging.getLogger("absl").setLevel(logging.ERROR)  # TensorFlow Datasets warns about its own code
+
+            loader.exec_module = load_quietly
+        return spec
+
+
+@contextmanager
+def _filtered_errors() -> Iterator[None]:
+    """Passes standard error through `grep`, a process of its own, which outlives a crash and shows its last words."""
+    try:
+        terminal = os.dup(2)
+    except OSError:  # closed: nobody reads it
+        yield
+        return
+    command = ["grep", "--invert-match", "--extended-regexp", NOISE]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=terminal) as quieter:
+        assert quieter.stdin is not None
+        os.dup2(quieter.stdin.fileno(), 2)
+        try:
+            yield
+        except KeyboardInterrupt:  # most of a command's first seconds are spent here
+            os.write(terminal, b"\nStopped.\n")
+            raise SystemExit(130) from None
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)

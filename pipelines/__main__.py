@@ -7,17 +7,18 @@ COMMANDS = {
     "evaluate": "evaluate a run beside the baselines",
     "export": "write a run as a SavedModel for a server",
     "results": "print the evaluation of a run as a Markdown table",
-    "serve": "answer requests for every export, over HTTP and WebSockets",
-    "transcribe": "print the words of recordings",
-    "forecast": "print what comes after a table",
-    "classify": "print the sentiment of texts",
+    "serve": "serve every export over HTTP and WebSockets",
+    "transcribe": "transcribe recordings",
+    "forecast": "forecast what follows a table",
+    "classify": "classify texts by their sentiment",
     "generate": "continue a text",
-    "tag": "print the words of texts with their tags, or the spans",
-    "translate": "print the translation of texts",
-    "predict-video": "write the frames that come next, or print what a clip shows",
+    "tag": "tag the words of texts, or find their spans",
+    "translate": "translate texts",
+    "predict-video": "forecast the next frames of a video, or classify its clips",
 }
 OF_RUNS = ("train", "evaluate", "export", "results")
-HELP = ("-h", "--help")
+HELP = ("-h", "--help", "help")
+VERSION = ("-V", "--version")
 
 
 def main() -> None:
@@ -25,10 +26,14 @@ def main() -> None:
     arguments = sys.argv[1:]
     if not arguments or arguments[0] in HELP:
         print(usage())
-        return
-    from pipelines import commands  # after the help, which should not wait for TensorFlow
+    elif arguments[0] in VERSION:
+        from pipelines.versions import release
 
-    commands.main(lambda _: run(arguments[0], arguments[1:]))
+        print(f"unrolled {release()}")
+    else:
+        from pipelines import commands  # after the help, which needs none of their libraries
+
+        commands.main(lambda _: run(arguments[0], arguments[1:]))
 
 
 def run(command: str, arguments: list[str]) -> None:
@@ -64,7 +69,9 @@ def usage() -> str:
             "",
             *lines,
             "",
-            "unrolled train TASK --help lists presets and settings; unrolled COMMAND --help lists the options.",
+            "unrolled COMMAND --help lists the options of a command,",
+            "unrolled train TASK --help the presets and settings of a task.",
+            "Exit codes: 0 success, 1 a failure of the data or the run, 2 wrong usage or settings, 130 interrupted.",
         ]
     )
 

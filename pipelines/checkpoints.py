@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from pipelines import hints
 from pipelines.run_files import RunError, cannot_write
 from pipelines.runs import Run
 
@@ -119,8 +120,8 @@ def trained_weights(run: Run) -> Path:
     weights = run.folder / "model.weights.h5"
     if not weights.exists():
         raise RunError(
-            f"The run has no trained weights. Expected {weights.name}, which a training writes at its end. Go on with "
-            f"the run, make train-{run.pipeline} PRESET={run.preset} RESUME=1, or take another one. "
+            f"The run has no trained weights. Expected {weights.name}, which a training writes at its end. Continue "
+            f"it, {hints.command('train', run.pipeline, run.preset, resume=True)}, or take another one. "
             f"Received: {str(run.folder)!r}"
         )
     return weights

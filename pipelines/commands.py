@@ -8,6 +8,7 @@ import select
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ from pydantic import Field
 
 from pipelines import hints, predictors
 from pipelines.advice import run_advice
+from pipelines.arguments import checked
 from pipelines.configuration import (
     Configuration,
     ConfigurationError,
@@ -25,10 +27,10 @@ from pipelines.configuration import (
     parse_options,
 )
 from pipelines.evaluation import Evaluation, markdown_table
-from pipelines.runs import Run
+from pipelines.runs import Run, RunError
 from pipelines.tasks import RENAMED, Task, all_tasks, latest_run, open_run, presets_named, task_of, tasks_named
 
-OURS = ("pipelines", "data", "models", "serving", "unrolled")
+OURS = ("pipelines", "data", "models", "serving", "unrolled", "unrolled_installation")
 _OUR_ERROR_IN_A_GRAPH = re.compile(
     # TensorFlow puts the traceback of Python code that a graph has run into its own error's message.
     rf"^(?:{'|'.join(OURS)})\.[\w.]+: (?P<message>.+?)(?=\n\s*\n|\n\s*\[\[|\Z)",
@@ -39,12 +41,12 @@ _OUR_ERROR_IN_A_GRAPH = re.compile(
 class TrainingCommand(Configuration):
     """Base of a task's configuration: what its training command takes besides the experiment itself."""
 
-    seed: int = Field(0, ge=0, le=2**32 - 1, description="of weights, order, augmentation and dropout")
-    initialise: Path | None = Field(None, description="folder of a run whose weights the training starts from")
+    seed: int = Field(0, ge=0, le=2**32 - 1, description="random seed of weights, order, augmentation and dropout")
+    initialise: Path | None = Field(None, description="folder of an earlier run; training starts from its weights")
     resume: bool = Field(
-        False, exclude=True, description="continue the newest unfinished run, of the preset if one is named"
+        False, exclude=True, description="continue the newest unfinished run (of the preset, if named)"
     )
-    evaluate: bool = Field(False, exclude=True, description="evaluate the run when it is trained")
+    evaluate: bool = Field(False, exclude=True, description="evaluate the run after training")
 
     @pydantic.field_validator("task", mode="before", check_fields=False)
     @classmethod
@@ -55,7 +57,7 @@ class TrainingCommand(Configuration):
 class RunOptions(Configuration):
     """Options of a command that reads a finished run."""
 
-    run: Path | None = Field(None, description="folder of the run; by default the one that finished last")
+    run: Path | None = Field(None, description="folder of the run; default: the run that finished last")
 
 
 class EvaluationOptions(RunOptions):
@@ -73,14 +75,14 @@ class ExportOptions(RunOptions):
 class ResultsOptions(RunOptions):
     """Options of the table."""
 
-    split: str = Field("test", description="split whose evaluation is printed")
+    split: str = Field("test", description="evaluated split to print")
 
 
 class AnswerOptions(Configuration):
     """Options of a command that asks a model."""
 
-    run: Path | None = Field(None, description="folder of a run or an export; by default the run that finished last")
-    format: Literal["text", "json"] = Field("text", description="json: one object a line, for other programs")
+    run: Path | None = Field(None, description="folder of a run or an export; default: the run that finished last")
+    format: Literal["text", "json"] = Field("text", description="text, or json: one object a line, for other programs")
 
 
 def train(arguments: Sequence[str]) -> None:
@@ -94,44 +96,47 @@ def train(arguments: Sequence[str]) -> None:
         return
     for line in run_advice(run):
         print(line)
-    commands = [hints.command(verb, hints.name_of(task)) for verb in ("evaluate", "export")]
+    commands = [hints.command(verb, task.name) for verb in ("evaluate", "export")]
     print(f"Next: {', '.join(commands)}, {hints.answer(*task.part('predictor').EXAMPLE)}")
 
 
+@checked
 def train_run(
-    name: str,
+    task: str,
     preset: str | None,
     initialise: str | Path | Run | None,
     resume: str | Path | Run | None,
-    evaluated: bool,
+    evaluate: bool,
     settings: Mapping[str, Any],
 ) -> Run:
     """Trains from Python: the work of `unrolled.train`, whose arguments these are."""
-    presets = presets_named(name)
+    presets = presets_named(task)
     if resume is not None:
         if preset is not None or initialise is not None or settings:
             raise ConfigurationError(
-                "A run that is resumed keeps the settings with which it started. Expected none beside it. Leave them "
+                "A resumed run keeps the settings with which it started. Expected no preset and no setting. Leave them "
                 f"out. Received: preset {preset!r}, initialise {initialise!r}, {', '.join(settings) or 'no setting'}"
             )
         run = resume if isinstance(resume, Run) else Run.open(resume)
-        task = task_of(open_run(name, run.folder))
-        configuration = run.read_configuration(type(next(iter(task.presets.values()))))
+        trained = task_of(open_run(task, run.folder))
+        configuration = run.read_configuration(type(next(iter(trained.presets.values()))))
     else:
         preset = next(iter(presets)) if preset is None else preset
         if preset not in presets:
             raise ConfigurationError(
-                f"There is no preset {preset!r} of {name}. Expected one of: {', '.join(presets)}."
+                f"There is no preset {preset!r} of {task}. Expected one of: {', '.join(presets)}."
                 f"{did_you_mean(preset, presets)} Received: {preset!r}"
             )
-        task = _task_with(tasks_named(name), preset)
+        trained = _task_with(tasks_named(task), preset)
         folder = initialise.folder if isinstance(initialise, Run) else initialise and Path(initialise)
-        configuration = presets[preset].replace(**settings, **({"initialise": folder} if folder else {}))
-        run = Run.create(task.pipeline, preset, configuration)
+        configuration = presets[preset].replace(
+            **settings, **({"initialise": Run.open(folder).folder} if folder else {})
+        )
+        run = Run.create(trained.pipeline, preset, configuration)
     run.lock()
-    task.part("train").train(run, configuration)
-    if evaluated:
-        evaluate_run(task, run, {})
+    trained.part("train").train(run, configuration)
+    if evaluate:
+        evaluate_run(trained, run, {})
     return run
 
 
@@ -153,19 +158,21 @@ def training_run(name: str, arguments: Sequence[str]) -> tuple[Task, Run, Any]:
     others = [option for option in options if option not in ("--resume", "--evaluate", "--no_evaluate")]
     if "--resume" in options and others:  # which the preset may refuse, but the run would not have
         raise ConfigurationError(
-            "A run that is resumed keeps the settings with which it started. Expected no option beside --resume "
-            "(RESUME=1) but the preset. Leave the others out, or start a new run, without --resume. "
+            f"A resumed run keeps the settings with which it started. Expected nothing beside {hints.resume()} but the "
+            f"preset. Leave the other options out, or start a new run, without {hints.resume()}. "
             f"Received: {', '.join(others)}"
         )
     description = f"Trains a network of the task {' or '.join(task.name for task in tasks)}."
-    preset, configuration = parse_command_line(presets, arguments, f"unrolled train {name}", description)
+    preset, configuration = parse_command_line(presets, arguments, f"{hints.program()} train {name}", description)
+    if configuration.initialise is not None:
+        Run.open(configuration.initialise)  # a folder that is no run is refused before the data are prepared
     if not configuration.resume:
         run = Run.create(tasks[0].pipeline, preset, configuration)
         run.lock()
         return _task_with(tasks, preset), run, configuration
     named = not arguments[0].startswith("-")
     run = Run.newest_unfinished(tasks[0].pipeline, preset if named else None)
-    print(f"Resuming {run.folder}, with the configuration with which it started.")
+    print(f"Resuming {run.folder} with its own configuration.")
     task = task_of(run)
     started = run.read_configuration(type(next(iter(task.presets.values()))))
     return task, run, started.replace(evaluate=True) if configuration.evaluate else started
@@ -187,7 +194,7 @@ def evaluate_run(task: Task, run: Run, options: Mapping[str, Any]) -> Evaluation
         print(line)
     table, page = (evaluation.file_name(name) for name in ("evaluation.json", "report.html"))
     print(f"Wrote {run.folder}/{table} and {page}")
-    others = f"{hints.command('export', hints.name_of(task))}; {hints.answer(*task.part('predictor').EXAMPLE)}"
+    others = f"{hints.command('export', task.name)}; {hints.answer(*task.part('predictor').EXAMPLE)}"
     print(f"Next: open {run.folder / page} in a browser; {others}")
     return evaluation
 
@@ -199,8 +206,11 @@ def export(arguments: Sequence[str]) -> None:
     assert run is not None  # --help has ended the process
     folder: Path = task.part("export").export_run(run, options.folder)
     print(f"Wrote {folder} (SavedModel, model_card.md, warm-up requests)")
-    served = f"tensorflow_model_server --model_name={task.pipeline} --model_base_path={folder.parent.resolve()}"
-    print(f'Next: serve it, {served}; in Python, unrolled.load("{folder}")')
+    elsewhere = options.folder != ExportOptions().folder
+    print(f"Next: {hints.serve(options.folder if elsewhere else None)}, where its name is {folder.parent.name}")
+    print(f'In Python: unrolled.load("{folder}")')
+    server = f"--model_name={folder.parent.name} --model_base_path={folder.parent.resolve()}"
+    print(f"With TensorFlow Serving: tensorflow_model_server {server}")
 
 
 def results(arguments: Sequence[str]) -> None:
@@ -209,9 +219,15 @@ def results(arguments: Sequence[str]) -> None:
     options = _options_of_run(task, run, ResultsOptions, "results", rest)
     assert run is not None  # --help has ended the process
     name = Evaluation(options.split, 0, []).file_name("evaluation.json")
+    if not (run.folder / name).exists():
+        split = "" if options.split == "test" else f" --split {options.split}"
+        raise RunError(
+            f"The run has not been evaluated on its {options.split} split. Expected {name} in its folder. Evaluate it "
+            f"first: {hints.program()} evaluate {task.name} --run {run.folder}{split}. Received: {str(run.folder)!r}"
+        )
     configuration = run.read_json("configuration.json")
     print(markdown_table(Evaluation.from_json(run.read_json(name))))
-    command = hints.command("train", hints.name_of(task), run.preset)
+    command = hints.command("train", task.name, run.preset)
     print(f"\n`{command}`, seed {configuration.get('seed')}, {run.folder.name}")
 
 
@@ -224,18 +240,45 @@ def answer(verb: str, arguments: Sequence[str]) -> None:
     module = verb.replace("-", "_")
     tasks = [task for task in all_tasks() if task.has(module)]
     folder = _run_option(arguments)
-    if len(tasks) > 1:  # the tasks of one pipeline: the run decides
-        asked_for_help = any(each in ("-h", "--help") for each in arguments)
-        run = predictors.opened(folder)[0] if folder else None if asked_for_help else latest_run(tasks[0].pipeline)
-        tasks = [task_of(run)] if run else tasks
-    part = tasks[0].part(module)
-    options = parse_options(part.Options, arguments, f"unrolled {verb}", part.__doc__ or "")
+    is_several, asked_for_help = len(tasks) > 1, _asks_for_help(arguments)
+    if is_several and not (asked_for_help and not folder):  # the tasks of one pipeline: the run decides
+        tasks = [task_of(predictors.opened(folder)[0] if folder else latest_run(tasks[0].pipeline))]
+    for task in tasks if asked_for_help else []:
+        if len(tasks) > 1:
+            print(f"With a run of the task {task.name}:\n")
+        with suppress(SystemExit):
+            _options_of_answer(task, module, ["--help"])
+    if asked_for_help:
+        raise SystemExit(0)
+    task = tasks[0]
+    part = task.part(module)
     try:
-        part.answer(options, lambda: predictors.load(options.run or tasks[0].name, tasks[0].name))
+        options = _options_of_answer(task, module, arguments)
+    except SystemExit:
+        if is_several:
+            print(
+                f"These are the options of the task {task.name}, of which the run is. To use another run, add "
+                f"{hints.run()}.",
+                file=sys.stderr,
+            )
+        raise
+
+    def load() -> Any:
+        found = predictors.find(options.run or task.name, task.name)
+        report_done(f"Using {found.folder}")
+        return found.predictor()
+
+    try:
+        part.answer(options, load)
         sys.stdout.flush()
     except (BrokenPipeError, SystemExit) as error:
         if not _reader_has_left(error):
             raise
+
+
+def _options_of_answer(task: Task, module: str, arguments: Sequence[str]) -> Any:
+    part = task.part(module)
+    return parse_options(part.Options, arguments, f"{hints.program()} {module.replace('_', '-')}", part.__doc__ or "")
 
 
 def print_answers(answers: Iterable[Mapping[str, Any]]) -> None:
@@ -254,12 +297,13 @@ def _task_first(command: str, arguments: Sequence[str]) -> tuple[str, Sequence[s
     if arguments and not arguments[0].startswith("-"):
         return arguments[0], arguments[1:]
     names = ", ".join(task.name for task in all_tasks())
-    if any(each in ("-h", "--help") for each in arguments):
-        print(f"usage: unrolled {command} TASK [OPTIONS]\n\nTasks: {names}")
-        print(f"\nunrolled {command} TASK --help lists the options.")
+    if _asks_for_help(arguments):
+        preset = "[PRESET] " if command == "train" else ""
+        print(f"usage: {hints.program()} {command} TASK {preset}[OPTIONS]\n\nTasks: {names}")
+        print(f"\n{hints.program()} {command} TASK --help lists the options.")
         raise SystemExit(0)
     raise ConfigurationError(
-        f"The command needs a task first. Expected one of: {names}. Type: unrolled {command} speech. "
+        f"The command needs a task first. Expected one of: {names}. Type: {hints.program()} {command} speech. "
         f"Received: {' '.join(arguments) or 'nothing'}"
     )
 
@@ -271,10 +315,16 @@ def _task_and_run(command: str, arguments: Sequence[str]) -> tuple[Task, Run | N
         run = Run.open(folder)
         return task_of(run), run, arguments
     name, rest = _task_first(command, arguments)
-    if any(each in ("-h", "--help") for each in rest):
+    if _asks_for_help(rest):
         return tasks_named(name)[0], None, rest
     run = open_run(name, folder)
     return task_of(run), run, rest
+
+
+def _asks_for_help(arguments: Sequence[str]) -> bool:
+    """Whether an option asks for the help; behind `--` there are no options."""
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "-h" in options or "--help" in options
 
 
 def _run_option(arguments: Sequence[str]) -> Path | None:
@@ -291,13 +341,14 @@ def _options_of_run(
     task: Task, run: Run | None, options: type[ConfigurationType], command: str, arguments: Sequence[str]
 ) -> ConfigurationType:
     try:
-        description = f"{command.capitalize()}s a finished run of the task {task.name}."
-        return parse_options(options, arguments, f"unrolled {command} {task.name}", description)
+        what = {"evaluate": "Evaluates", "export": "Exports", "results": "Prints the evaluation of"}[command]
+        description = f"{what} a finished run of the task {task.name}."
+        return parse_options(options, arguments, f"{hints.program()} {command} {task.name}", description)
     except SystemExit as end:
         if end.code and run and _run_option(arguments) is None:
             print(
-                f"These are options of the latest run, {run.folder}, task {task.name}; --run FOLDER (make: RUN=) "
-                "names another.",
+                f"These are the options of the latest run, {run.folder}, of the task {task.name}. To use another run, "
+                f"add {hints.run()}.",
                 file=sys.stderr,
             )
         raise
@@ -308,7 +359,10 @@ def _task_with(tasks: Sequence[Task], preset: str) -> Task:
 
 
 def main(command: Callable[[list[str]], None]) -> None:
-    """Runs a command with the process's arguments; an error that a user can fix is a message, not a traceback."""
+    """Runs a command with the process's arguments; an error that a user can fix is a message, not a traceback.
+
+    It exits with 2 for wrong usage or settings, with 1 for what else fails, and with 130 if the user stops it.
+    """
     try:
         command(sys.argv[1:])
     except KeyboardInterrupt as stopped:
@@ -323,7 +377,7 @@ def main(command: Callable[[list[str]], None]) -> None:
         if message is None:
             raise
         print(f"Error: {message}", file=sys.stderr)
-        raise SystemExit(1) from None
+        raise SystemExit(2 if isinstance(error, ConfigurationError) else 1) from None
 
 
 def _reader_has_left(error: BaseException) -> bool:

@@ -16,7 +16,7 @@ import re
 import reprlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Literal, Self, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, get_args, get_origin, get_type_hints
 
 import pydantic
 import tyro
@@ -29,6 +29,21 @@ from tyro.constructors import (
     StructFieldSpec,
     StructTypeInfo,
 )
+
+from pipelines import hints
+
+OUR_WORDS = (
+    ("input should be ", "expected "),
+    ("expected greater than or equal to ", "expected at least "),
+    ("expected less than or equal to ", "expected at most "),
+    ("expected greater than ", "expected more than "),
+    ("a valid integer", "a whole number"),
+    ("a valid ", "a "),
+    ("a dictionary", "a dictionary of settings"),
+    ("a boolean", "True or False"),
+    ("string should have ", "expected a string of "),
+)
+"""Phrases of pydantic's messages, and those of ours."""
 
 
 class ConfigurationError(ValueError):
@@ -46,7 +61,7 @@ class Configuration(pydantic.BaseModel):
     >>> Model(units=0)
     Traceback (most recent call last):
     ...
-    pipelines.configuration.ConfigurationError: units: input should be greater than or equal to 1. ...
+    pipelines.configuration.ConfigurationError: units: expected at least 1. ...
     """
 
     model_config = pydantic.ConfigDict(
@@ -190,14 +205,14 @@ def _parse(
         if argument.startswith("-"):
             name = argument.lstrip("-").partition("=")[0].replace("-", "_")
             takes_texts = any(tyro.conf.Positional in field.metadata for field in kind.model_fields.values())
-            as_text = " What begins with a dash and is no option goes last, after --." * takes_texts
+            as_text = " A text that begins with a dash goes last, after --." * takes_texts
             raise ConfigurationError(f"{_explain_unknown(name, kind)}{as_text} Received: {argument!r}")
     if unknown:
         first = "options" if default is MISSING else "the preset first, then options"
+        quoted = "two pairs of quotes, \"'my file'\"," if hints.under_make() else "quotes"
         raise ConfigurationError(
             f"An argument belongs to no option. Expected {first}, in pairs such as --name value. Write the option's "
-            "name before it, or put quotes around what holds spaces (with make two pairs: \"'my file'\"). "
-            f"Received: {unknown[0]!r}"
+            f"name before it, or put {quoted} around a value with spaces. Received: {unknown[0]!r}"
         )
     try:
         return kind.model_validate(values)
@@ -215,15 +230,29 @@ def _read_configuration(information: StructTypeInfo) -> StructConstructorSpec | 
     kind, default = information.type, information.default
     if not (isinstance(kind, type) and issubclass(kind, Configuration)):
         return None
-    hints = get_type_hints(kind, include_extras=True)
+    types = get_type_hints(kind, include_extras=True)
     fields = []
     for name, field in kind.model_fields.items():
         if isinstance(default, Configuration):
             value = getattr(default, name)
         else:
             value = MISSING if field.is_required() else field.get_default(call_default_factory=True)
-        fields.append(StructFieldSpec(name, hints[name], value, field.description))
+        fields.append(StructFieldSpec(name, _shown(types[name], value), value, field.description))
     return StructConstructorSpec(instantiate=dict, fields=tuple(fields))
+
+
+def _shown(kind: Any, default: Any) -> Any:
+    """Returns the type of a field, marked with how the help shows its values and its default, if it has one."""
+    plain = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    parts = [part for part in get_args(plain) if part not in (type(None), ...)]
+    hint: str | None = None  # as tyro shows it
+    if default in (None, "", ()):
+        hint = ""
+    elif type(default) is bool:
+        hint = f"(default: {'on' if default else 'off'})"
+    name = parts[0].__name__.upper() if len(parts) == 1 and isinstance(parts[0], type) else ""
+    metavar = (f"{name} ..." if get_origin(plain) is tuple else name) if name else None
+    return Annotated[kind, tyro.conf.arg(metavar=metavar, help_behavior_hint=hint)]
 
 
 @_registry.primitive_rule
@@ -253,12 +282,15 @@ def _explain(error: pydantic.ValidationError, kind: type[Configuration]) -> str:
     lines = []
     for detail in error.errors(include_url=False):
         path = ".".join(str(part) for part in detail["loc"])
-        message = detail["msg"][:1].lower() + detail["msg"][1:]
+        message = detail["msg"].removeprefix("Value error, ")
+        message = message[:1].lower() + message[1:]
+        for theirs, ours in OUR_WORDS:
+            message = message.replace(theirs, ours)
         received = reprlib.repr(detail["input"])
         if detail["type"] == "extra_forbidden":
             lines.append(f"{_explain_unknown(path, kind)} Received: {path} = {received}")
         elif detail["type"] == "missing":
-            lines.append(f"{path}: a value is needed, and there is no default. Give {path}. Received: nothing")
+            lines.append(f"{path}: expected a value, for there is no default. Give {path}. Received: nothing")
         elif detail["type"] == "value_error" and "Received: " in detail["msg"]:  # of several settings, and complete
             lines.append(detail["msg"].removeprefix("Value error, "))
         elif detail["type"] == "json_invalid":

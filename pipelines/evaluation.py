@@ -155,7 +155,7 @@ class Evaluation(NamedTuple):
                 f"{counted(self.examples, 'example')} are too few for intervals: they are wider than printed."
             )
         if not fits:
-            console.print("The intervals stand in the JSON file and in the report; a wider terminal shows them here.")
+            console.print("The intervals are in the JSON file and in the report; a wider terminal shows them here too.")
 
 
 def markdown_table(evaluation: Evaluation) -> str:

@@ -12,9 +12,11 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
+from pipelines import hints
 from pipelines.evaluation import Evaluation, markdown_table
 from pipelines.runs import Run, RunError
 from pipelines.served import Signature
+from pipelines.tasks import task_of
 
 PYTHON_OPERATIONS = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
 DESCRIBING = ("configuration.json", "versions.json", "description.json", "evaluation.json")
@@ -149,17 +151,34 @@ def export_signatures(
     return export(owner, concrete, name, model_card, warmup, folder, {k: v for k, v in beside.items() if v.exists()})
 
 
-def metrics_table(run: Run, examples: str) -> str:
-    """Returns a run's evaluation in Markdown, for its model card.
+def card(run: Run, title: str, about: str, data: str, examples: str, limits: str) -> str:
+    """Returns a model card in Markdown.
 
     Args:
         run: The run that is exported.
-        examples: What its examples are, in the plural: "recordings".
+        title: What the model does.
+        about: Its input, its signatures, and how to call them.
+        data: What it learned from, and the licence of that.
+        examples: What the examples of its evaluation are, in the plural: "recordings".
+        limits: What it does badly.
     """
+    seed = run.read_json("configuration.json")["seed"]
+    parts = [
+        f"# {title}, preset {run.preset}",
+        f"From the run {run.folder.name}, seed {seed}.",
+        about,
+        f"## Data and licence\n\n{data}",
+        f"## Metrics\n\n{_metrics(run, examples)}",
+        f"## Limits\n\n{limits}",
+    ]
+    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def _metrics(run: Run, examples: str) -> str:
     try:
         evaluation = Evaluation.from_json(run.read_json("evaluation.json"))
     except RunError:
-        return f"Not evaluated; run make eval-{run.pipeline} before the export.\n"
+        return f"Not evaluated. Run `{hints.command('evaluate', task_of(run).name)}` before the export.\n"
     return (
         f"{evaluation.split} split, {evaluation.examples} {examples}, 95 % intervals:\n\n{markdown_table(evaluation)}\n"
     )

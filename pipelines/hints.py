@@ -1,38 +1,70 @@
-"""What messages tell a user to type: the `make` target under make, the command line elsewhere."""
+"""What messages tell a user to type, in the form in which this user types commands: make, or the command line."""
 
 import os
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pipelines.tasks import Task
 
 
-def command(verb: str, name: str, preset: str = "", **variables: str) -> str:
-    """Returns a command as this user types commands.
+def under_make() -> bool:
+    """Whether a `make` target started this process."""
+    return "MAKELEVEL" in os.environ
+
+
+def program() -> str:
+    """Returns how the user calls the command line: `unrolled`, or `python -m pipelines`."""
+    is_module = Path(sys.argv[0]).parts[-2:] == ("pipelines", "__main__.py")
+    return "python -m pipelines" if is_module else "unrolled"
+
+
+def command(verb: str, name: str, preset: str = "", resume: bool = False) -> str:
+    """Returns a command on a run, by its task.
 
     Args:
-        verb: `train`, `evaluate` or `export`.
-        name: of a pipeline, such as `nlp`, or of a task, such as `sentiment`.
-        preset: to train.
-        variables: of make, such as RUN or RESUME; options of the command line.
+        verb: `train`, `evaluate`, `export` or `results`, which has no target in make.
+        name: of a task, such as `sentiment`, or of a pipeline, such as `nlp`.
+        preset: to train. Default: that of the task.
+        resume: continue a training that was stopped.
 
     Example:
         >>> under_make = os.environ.pop("MAKELEVEL", None)
-        >>> command("train", "speech", "small", resume="1")
+        >>> command("train", "speech", "small", resume=True)
         'unrolled train speech small --resume'
+        >>> command("train", "nlp", "own-translation")
+        'unrolled train translation own-translation'
     """
-    if "MAKELEVEL" in os.environ:
-        target = {"evaluate": "eval"}.get(verb, verb)
-        named = {"PRESET": preset} if preset else {}
-        named |= {key.upper(): value for key, value in variables.items()}
-        return " ".join([f"make {target}-{name}", *(f"{key}={value}" for key, value in named.items())])
-    options = [f"--{key}" if value == "1" else f"--{key} {value}" for key, value in variables.items()]
-    return " ".join(["unrolled", verb, name, *([preset] if preset else []), *options])
+    task = _task(name, preset)
+    if not under_make() or verb == "results":
+        words = [program(), verb, task.name if task else name, preset, "--resume" if resume else ""]
+        return " ".join(filter(None, words))
+    if task and verb == "train" and not preset and name == task.name != task.pipeline:
+        preset = next(iter(task.presets))
+    target = f"make {'eval' if verb == 'evaluate' else verb}-{task.pipeline if task else name}"
+    return " ".join(filter(None, [target, f"PRESET={preset}" if preset else "", "RESUME=1" if resume else ""]))
 
 
-def name_of(task: "Task") -> str:
-    """Returns what names a task in a command: the pipeline under make, whose targets are by pipeline, else the task."""
-    return task.pipeline if "MAKELEVEL" in os.environ else task.name
+def option(text: str) -> str:
+    """Returns how options are given, such as `--seed 3`."""
+    return f"ARGS='{text}'" if under_make() else text
+
+
+def resume() -> str:
+    """Returns the option that continues a training that was stopped."""
+    return "RESUME=1" if under_make() else "--resume"
+
+
+def run() -> str:
+    """Returns the option that names a run."""
+    return "RUN=folder" if under_make() else "--run FOLDER"
+
+
+def serve(folder: Path | None = None) -> str:
+    """Returns the command that serves the exports of a folder; None: the default one."""
+    options = f"--folder {folder}" if folder else ""
+    return " ".join(filter(None, ["make serve" if under_make() else f"{program()} serve", options and option(options)]))
 
 
 def answer(verb: str, variable: str, example: str) -> str:
@@ -43,4 +75,18 @@ def answer(verb: str, variable: str, example: str) -> str:
         variable: of make, such as AUDIO.
         example: what to give, such as `recording.wav`.
     """
-    return f"make {verb} {variable}={example}" if "MAKELEVEL" in os.environ else f"unrolled {verb} {example}"
+    return f"make {verb} {variable}={example}" if under_make() else f"{program()} {verb} {example}"
+
+
+def _task(name: str, preset: str) -> "Task | None":
+    """Returns the task of a name, or that of a pipeline to which a preset belongs; None: there is none."""
+    from pipelines.configuration import ConfigurationError
+    from pipelines.tasks import tasks_named
+
+    try:
+        tasks = tasks_named(name)
+    except ConfigurationError:
+        return None
+    if len(tasks) == 1 or not preset:
+        return tasks[0]
+    return next((task for task in tasks if preset in task.presets), None)

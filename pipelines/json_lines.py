@@ -34,7 +34,7 @@ def json_object(line: str, where: str, error: type[ValueError]) -> dict[str, Any
     except json.JSONDecodeError as cause:
         if not line.lstrip().startswith("["):
             raise error(
-                f"{where} is no JSON: {cause}. Correct the row, or remove it. Received: {_SHORT.repr(line)}"
+                f"{where} is not JSON: {cause}. Correct the row, or remove it. Received: {_SHORT.repr(line)}"
             ) from cause
         values = None  # the first line of a list over many lines
     if not isinstance(values, dict):

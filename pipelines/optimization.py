@@ -24,30 +24,24 @@ class TrainingConfiguration(Configuration):
     has the exponents of float32, so that no loss scaling is needed.
     """
 
-    epochs: int = Field(10, ge=1)
-    """Passes over the training data."""
-    learning_rate: float = Field(1e-3, gt=0)
-    """Peak learning rate."""
-    warmup_share: float = Field(0.05, ge=0, lt=1)
-    """Share of all steps in which the learning rate rises to its peak."""
-    schedule: Literal["cosine", "constant"] = "cosine"
-    """Learning rate after the warm-up."""
-    final_learning_rate_share: float = Field(0.01, ge=0, le=1)
-    """Where the cosine ends, as a share of the peak."""
-    gradient_clip_norm: float = Field(1.0, ge=0)
-    """Largest global norm of the gradients; 0 is off."""
-    weight_decay: float = Field(0.0, ge=0)
-    """Decoupled weight decay of matrices."""
-    early_stopping_patience: int = Field(0, ge=0)
-    """Epochs without improvement before training ends; 0 is off."""
-    weight_average_decay: float = Field(0.0, ge=0, lt=1)
-    """Decay of the moving average of weights that is validated and kept; 0 is off."""
-    mixed_precision: bool = False
-    """Computes in bfloat16 and keeps the weights in float32."""
-    jit_compile: bool = False
-    """Compile the training step by XLA, once for each shape of a batch."""
-    checkpoint_seconds: float = Field(60.0, ge=0)
-    """Longest time between checkpoints within an epoch."""
+    epochs: int = Field(10, ge=1, description="passes over the training data")
+    learning_rate: float = Field(1e-3, gt=0, description="peak learning rate")
+    warmup_share: float = Field(0.05, ge=0, lt=1, description="share of the steps in which the rate rises to its peak")
+    schedule: Literal["cosine", "constant"] = Field("cosine", description="learning rate after the warm-up")
+    final_learning_rate_share: float = Field(
+        0.01, ge=0, le=1, description="learning rate at the end of the cosine, as a share of the peak"
+    )
+    gradient_clip_norm: float = Field(1.0, ge=0, description="largest global norm of the gradients; 0: no limit")
+    weight_decay: float = Field(0.0, ge=0, description="decoupled weight decay of matrices")
+    early_stopping_patience: int = Field(
+        0, ge=0, description="epochs without improvement after which training stops; 0: never"
+    )
+    weight_average_decay: float = Field(
+        0.0, ge=0, lt=1, description="decay of the moving average of weights that is validated and kept; 0: none"
+    )
+    mixed_precision: bool = Field(False, description="compute in bfloat16, and keep the weights in float32")
+    jit_compile: bool = Field(False, description="compile the training step with XLA, once for each shape of a batch")
+    checkpoint_seconds: float = Field(60.0, ge=0, description="longest time between checkpoints within an epoch")
 
     @property
     def dtype_policy(self) -> str:

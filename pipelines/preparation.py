@@ -169,7 +169,7 @@ def _refuse_other_data(run: Run, values: Mapping[str, Any]) -> None:
 def removed_if_refused(run: Run) -> Iterator[None]:
     """Removes the folder of a run whose preparation fails, unless something was trained in it before.
 
-    Else RESUME=1 would continue a run that never began, and not the one that was killed.
+    Otherwise a resumed training would continue a run that never began, and not the one that was killed.
     """
     try:
         yield

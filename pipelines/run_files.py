@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from pipelines import hints
+
 
 class RunError(RuntimeError):
     """A run folder that is missing, incomplete or cannot be written; the message names the command to type next."""
@@ -47,8 +49,8 @@ def cannot_write(path: Path, error: Exception) -> RunError:
     """Returns what to raise when a file of a run could not be written."""
     return RunError(
         "A file of the run could not be written; what was complete before is kept. Expected free space and "
-        "permission. Make room (see `df`), then type the command again, with RESUME=1 if a training had begun; or "
-        "move the folder of runs to another disk and let UNROLLED_RUNS name it. "
+        f"permission. Make room (see `df`), then type the command again, with {hints.resume()} if a training had "
+        "begun; or move the folder of runs to another disk and set UNROLLED_RUNS to it. "
         f"Received: {str(path)!r} ({error})"
     )
 

@@ -76,23 +76,41 @@ class Run:
         Raises:
             RunError: if the folder is not there, or is not a run folder.
         """
-        path = Path(folder)
+        path = Path(folder).expanduser()
         if not path.is_dir():
             raise RunError(
-                "There is no such run folder. Expected a folder runs/<pipeline>/<preset>/<time>. "
-                f"Correct the path, or leave it out to take the latest run. Received: {str(folder)!r}"
+                f"There is no such folder{', but a file of that name' if path.exists() else ''}. Expected that "
+                "of a run, runs/<pipeline>/<preset>/<time>, or, for answers, of an export, exports/<name>. Correct the "
+                f"path, or leave it out to take the latest run. Received: {str(folder)!r}"
             )
         path = path.resolve()  # `latest` moves on; an open run does not
+        if (path / "saved_model.pb").exists() or any(path.glob("[0-9]*/saved_model.pb")):
+            raise RunError(
+                "The folder is an export, which answers and no more. Expected the folder of a run, "
+                f"runs/<pipeline>/<preset>/<time>. Give the run that was exported. Received: {str(folder)!r}"
+            )
+        if not (path / "versions.json").exists() and (below := cls._below(path)):
+            raise RunError(
+                f"The folder holds {len(below)} runs. Expected one of them. Name it, such as the newest: {below[-1]}. "
+                f"Received: {str(folder)!r}"
+            )
         try:
             versions = json.loads((path / "versions.json").read_text(encoding="utf-8"))
             (path / "configuration.json").stat()
             return cls(path, versions["pipeline"], versions["preset"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(
-                "The folder is not a run. Expected configuration.json and versions.json in it. Give a folder "
-                "that a training wrote, runs/<pipeline>/<preset>/<time>. "
+                "The folder is not a run. Expected configuration.json and versions.json in it. Give a folder that a "
+                "training wrote, runs/<pipeline>/<preset>/<time>. "
                 f"Received: {str(folder)!r} ({error})"
             ) from error
+
+    @staticmethod
+    def _below(folder: Path) -> list[Path]:
+        """Returns the folders of runs at most three levels below a folder, the newest last."""
+        found = [path.parent for depth in ("*", "*/*", "*/*/*") for path in folder.glob(f"{depth}/versions.json")]
+        found = [path for path in found if path.parent.name != "assets.extra" and not path.is_symlink()]
+        return sorted(found, key=lambda path: path.name)
 
     @classmethod
     def latest(cls, pipeline: str, preset: str | None = None, root: Path | str | None = None) -> "Run":
@@ -105,7 +123,7 @@ class Run:
             return finished[-1]
         command = hints.command("train", pipeline, preset or "")
         if any(_runs(pipeline, preset, root)):
-            command += ", with RESUME=1 to go on with one that was stopped"
+            command += f", with {hints.resume()} to continue one that was stopped"
         raise _no_run("finished", pipeline, preset, root, command)
 
     @classmethod
@@ -116,7 +134,7 @@ class Run:
 
     @classmethod
     def newest_unfinished(cls, pipeline: str, preset: str | None = None, root: Path | str | None = None) -> "Run":
-        """Return, locked, the run of one preset or of all that RESUME=1 goes on with.
+        """Returns, locked, the run of one preset or of all that a resumed training continues.
 
         It is the one that started last of those that no other process is training; runs with a checkpoint go first.
 
@@ -131,9 +149,9 @@ class Run:
                 return run
         if wanted:
             raise wanted[-1]._trained_elsewhere()
-        command = f"{hints.command('train', pipeline, preset or '')} (without RESUME=1)"
+        command = f"{hints.command('train', pipeline, preset or '')} (without {hints.resume()})"
         if others := sorted({run.preset for run in unfinished}):
-            command += f", or go on with a run of another preset, {' or '.join(others)}"
+            command += f", or continue a run of another preset, {' or '.join(others)}"
         raise _no_run("unfinished", pipeline, preset, root, command)
 
     @property
@@ -250,8 +268,7 @@ class Run:
         return RunError(
             "The run is being trained by another process. Expected one whose training has stopped. Wait for that "
             f"process or stop it, or start a new run, {hints.command('train', self.pipeline, self.preset)} (without "
-            "RESUME=1). "
-            f"Received: {str(self.folder)!r}"
+            f"{hints.resume()}). Received: {str(self.folder)!r}"
         )
 
     def _read(self, name: str) -> str:
@@ -260,7 +277,7 @@ class Run:
         except FileNotFoundError as error:
             raise RunError(
                 f"The run has no {name}. Expected a run that came as far as writing it. "
-                f"Go on with the run, or take another one. Received: {str(self.folder)!r}"
+                f"Continue the run, or take another one. Received: {str(self.folder)!r}"
             ) from error
 
 
@@ -290,6 +307,6 @@ def _no_run(state: str, pipeline: str, preset: str | None, root: Path | str | No
     others = len(_runs(pipeline, preset, root))
     return RunError(
         f"There is no {state} {pipeline} run{f' of preset {preset}' if preset else ''} yet. Expected one in "
-        f"{runs_folder(root) / pipeline / (preset or '')}. Type: {command}. "
+        f"{runs_folder(root) / pipeline / (preset or '')}. Train one: {command}. "
         f"Received: {f'{others} that are not {state}' if others else 'none'}"
     )

@@ -77,11 +77,16 @@ def tasks_named(name: str) -> tuple[Task, ...]:
     if found := [task for task in all_tasks() if task.pipeline == wanted]:
         default = getattr(import_module(f"pipelines.{wanted}"), "DEFAULT", found[0].name)
         return tuple(sorted(found, key=lambda task: task.name != default))
-    names = list(dict.fromkeys(each for task in all_tasks() for each in (task.name, task.pipeline)))
+    names = names_of_tasks()
     raise ConfigurationError(
         f"There is no task {name!r}. Expected one of: {', '.join(names)}.{did_you_mean(wanted, names)} "
         f"Received: {name!r}"
     )
+
+
+def names_of_tasks() -> list[str]:
+    """Returns the names by which users call tasks: their own, and those of the pipelines."""
+    return list(dict.fromkeys(each for task in all_tasks() for each in (task.name, task.pipeline)))
 
 
 def presets_named(name: str) -> dict[str, Any]:
@@ -120,10 +125,9 @@ def latest_run(name: str) -> Run:
         return Run.latest(pipeline)
     if runs := [run for run in Run.all_finished(pipeline) if task_of(run) == tasks[0]]:
         return runs[-1]
-    preset = next(iter(tasks[0].presets))
     raise RunError(
         f"There is no finished run of the task {tasks[0].name} yet. Expected one in {runs_folder() / pipeline}. "
-        f"Type: {hints.command('train', pipeline, preset)}. Received: no run"
+        f"Train one: {hints.command('train', name)}. Received: no run"
     )
 
 

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from pipelines import hints
 from pipelines.checkpoints import load_checkpoint, save_checkpoint
 from pipelines.metric_names import Criterion
 from pipelines.optimization import TrainingConfiguration, TrainingStep
@@ -111,7 +112,13 @@ def fit(
     try:
         return training.run_to_the_end(validate, criterion)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt("The training goes on from its last checkpoint with RESUME=1.") from None
+        can_resume = run.checkpoint("latest").exists()
+        again = hints.command("train", run.pipeline, run.preset, resume=can_resume)
+        raise KeyboardInterrupt(
+            f"The last checkpoint is kept. To continue from it, type: {again}"
+            if can_resume
+            else f"There is no checkpoint yet. To start again, type: {again}"
+        ) from None
 
 
 class _Training:

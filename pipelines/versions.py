@@ -19,6 +19,14 @@ def versions_here() -> dict[str, Any]:
     return versions | {"commit": _commit(), "platform": platform.platform(), "processors": os.cpu_count()}
 
 
+def release() -> str:
+    """Returns the version of Unrolled that is installed, or `from a clone` where none is."""
+    try:
+        return importlib.metadata.version("unrolled")
+    except importlib.metadata.PackageNotFoundError:
+        return "from a clone, not installed"
+
+
 def _commit() -> str | None:
     """Returns the clone's commit, with `+changes` if files differ from it, or None."""
     repository = Path(__file__).parent.parent

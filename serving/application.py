@@ -170,7 +170,7 @@ class Server:
             async with asyncio.timeout(2 * self.options.seconds):  # of waiting, and of computing
                 answer = await self._batcher(lambda **inputs: model.served(signature, **inputs), key, inputs)
         except TimeoutError:
-            raise RequestError("The server has too much to do. Come again in a second.", 503) from None
+            raise RequestError("The server is overloaded. Try again in a second.", 503) from None
         return await asyncio.to_thread(lambda: _json(answer_of(answer, is_rows)))
 
     def _read(self, model: Model, body: bytes) -> tuple[str, Arrays, bool]:
@@ -189,7 +189,7 @@ class Server:
                 raise RequestError(f"A page of another site may not open a stream. Received: {origin!r}", 403)
             model = self.exports.model(**socket.path_params)
             if self._streams >= self.options.streams:
-                raise RequestError(f"Expected {self.options.streams} streams at once at most. Come again later.", 503)
+                raise RequestError(f"Expected {self.options.streams} streams at once at most. Try again later.", 503)
         except RequestError as error:
             await socket.send_denial_response(_error(error))
             return
@@ -263,7 +263,7 @@ class Server:
             try:
                 self._check_token(request.headers.get("authorization", ""))
                 if self._open > self.options.concurrency:
-                    raise RequestError("The server has too much to do. Come again in a second.", 503)
+                    raise RequestError("The server is overloaded. Try again in a second.", 503)
                 response = await handler(request)
             except RequestError as error:
                 response = _error(error)

@@ -15,6 +15,7 @@ import tensorflow as tf
 from tensorflow.core.framework import types_pb2
 
 from pipelines import predictors
+from pipelines.arguments import checked
 from pipelines.runs import Run, RunError
 from pipelines.served import Served, as_tensor
 from serving.messages import answer_of, to_json
@@ -44,7 +45,7 @@ class Connection:
             answer = json.loads(content)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise RunError(
-                f"The server cannot be asked: {error}. Expected an answer from {self._url.geturl()}{path}. Start it: "
+                f"The server cannot be reached: {error}. Expected an answer from {self._url.geturl()}{path}. Start it: "
                 "unrolled serve; or correct the URL. Received: no answer"
             ) from error
         if status != 200:
@@ -84,6 +85,7 @@ class Remote(Served):
         return {key: _array(value, outputs[key]) for key, value in _named(answer, outputs).items()}
 
 
+@checked
 def connect(url: str, model: str = "", token: str = "") -> Any:
     """Returns the predictor of a model on a server; see `unrolled.connect`."""
     address = urlsplit(url if "//" in url else f"http://{url}")

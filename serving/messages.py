@@ -40,7 +40,7 @@ def parsed(body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:  # of the text, its encoding, its numbers, or its depth
         raise RequestError(f"The body is not JSON: {error}. Send an object. Received: {len(body)} bytes") from None
     if not isinstance(value, dict):
-        raise RequestError(f"The body is no JSON object. Expected {{…}}. Received: {_short(value)}")
+        raise RequestError(f"The body is not a JSON object. Expected {{…}}. Received: {_short(value)}")
     return value
 
 

@@ -10,22 +10,24 @@ from pipelines.configuration import Configuration
 class ServeOptions(Configuration):
     """Options of `unrolled serve`. The environment variable `UNROLLED_TOKEN` holds the token, if there is one."""
 
-    folder: Path = Field(Path("exports"), description="folder of all exports, each exports/NAME/VERSION")
-    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0: every one of this machine")
+    folder: Path = Field(Path("exports"), description="folder of all exports: FOLDER/NAME/VERSION")
+    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0: all addresses of this machine")
     port: int = Field(8501, ge=0, le=65535, description="port to listen on; 0: a free one")
     certificate: Path | None = Field(None, description="file of the TLS certificate, PEM")
     key: Path | None = Field(None, description="file of the TLS key, PEM")
-    reload_seconds: float = Field(5.0, gt=0, description="how often new versions are looked for")
-    workers: int = Field(2, ge=1, description="batches that are computed at once")
-    batch: int = Field(32, ge=1, description="rows of requests that are computed together, at most")
-    rows: int = Field(256, ge=1, description="rows of one request, at most")
-    body_megabytes: float = Field(32.0, gt=0, description="size of a request, or of a message of a stream, at most")
-    concurrency: int = Field(128, ge=1, description="requests at once, at most; others are told to come again")
-    seconds: float = Field(60.0, gt=0, description="time for a request to arrive, and for its answer to be computed")
-    streams: int = Field(32, ge=1, description="streams at once, at most")
-    stream_seconds: float = Field(3600.0, gt=0, description="length of a stream, at most")
-    idle_seconds: float = Field(60.0, gt=0, description="time between two messages of a stream, at most")
-    shutdown_seconds: int = Field(30, ge=1, description="time for open requests to finish when the server is stopped")
+    reload_seconds: float = Field(5.0, gt=0, description="interval between checks for new versions")
+    workers: int = Field(2, ge=1, description="batches computed at the same time")
+    batch: int = Field(32, ge=1, description="maximum rows of requests computed in one batch")
+    rows: int = Field(256, ge=1, description="maximum rows of one request")
+    body_megabytes: float = Field(32.0, gt=0, description="maximum size of a request, or of a message of a stream")
+    concurrency: int = Field(
+        128, ge=1, description="maximum number of requests at once; further ones are refused with status 503"
+    )
+    seconds: float = Field(60.0, gt=0, description="maximum time for a request to arrive, and for its answer")
+    streams: int = Field(32, ge=1, description="maximum number of open streams")
+    stream_seconds: float = Field(3600.0, gt=0, description="maximum duration of a stream")
+    idle_seconds: float = Field(60.0, gt=0, description="maximum time between two messages of a stream")
+    shutdown_seconds: int = Field(30, ge=1, description="time that open requests get to finish when the server stops")
 
     @property
     def body_bytes(self) -> int:

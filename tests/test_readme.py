@@ -77,7 +77,7 @@ def test_shell_commands_are_accepted(line: str, monkeypatch: pytest.MonkeyPatch)
             command_line.run(name, arguments)
         except (Reached, SpeechDataError, VideoDataError, TextDataError, SeriesDataError) as reached:
             # The reader's files, which are not here, are read before the model is loaded.
-            assert isinstance(reached, Reached) or re.search("does not exist|is no file|no such file", str(reached))
+            assert isinstance(reached, Reached) or re.search("does not exist|is a folder|no such file", str(reached))
         else:
             raise AssertionError(f"The command asks for no run: {line}")
 

@@ -14,11 +14,12 @@ The layers need TensorFlow, Keras and NumPy alone; a task needs its extra, such 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unrolled_installation import check_packages
+from unrolled_installation import check_packages, quieten_tensorflow
 
 check_packages("models", "data", "pipelines", "serving")
+quieten_tensorflow()
 
-from models import (  # noqa: E402  (an error about another `models` comes first)
+from models import (  # noqa: E402  (another `models` is reported first)
     GRU,
     LSTM,
     BahdanauAttention,
@@ -72,7 +73,7 @@ def load(source: str | Path) -> Any:
         >>> load("speach")
         Traceback (most recent call last):
         ...
-        pipelines.configuration.ConfigurationError: There is no task 'speach'. ... Did you mean 'speech'? ...
+        pipelines.configuration.ConfigurationError: There is neither a task nor a folder 'speach'. ... 'speech'? ...
     """
     from pipelines import predictors
 

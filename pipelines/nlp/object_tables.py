@@ -24,7 +24,13 @@ class Row(NamedTuple):
 Item = tuple[str, Mapping[str, Any]]  # where it is, and its values by name
 
 
-def rows_of(items: Iterator[Item], path: Path, columns: Sequence[str], may_lack: Sequence[str]) -> Iterator[Row]:
+def rows_of(
+    items: Iterator[Item],
+    path: Path,
+    columns: Sequence[str],
+    may_lack: Sequence[str],
+    remedies: Mapping[str, str],
+) -> Iterator[Row]:
     """Yields the rows of objects.
 
     Args:
@@ -32,6 +38,7 @@ def rows_of(items: Iterator[Item], path: Path, columns: Sequence[str], may_lack:
         path: where they are from, for messages.
         columns: names of values; `translation.en` is the value `en` of the object `translation`.
         may_lack: columns that are "" where an object has none; one that all objects lack is an error.
+        remedies: what to do about a column that is not there.
 
     Raises:
         TextDataError: a value is missing, or neither text nor a number.
@@ -41,10 +48,16 @@ def rows_of(items: Iterator[Item], path: Path, columns: Sequence[str], may_lack:
     for where, values in items:
         found = {column: _value(values, column) for column in columns}
         lacked = {column: lacks and not _has(values, column) for column, lacks in lacked.items()}
-        yield Row(where, tuple(_text(found[column], values, column, where, column in lacked) for column in columns))
+        texts = (
+            _text(
+                found[column], values, column, where, column in lacked, f"{remedies[column]}, add it, or remove the row"
+            )
+            for column in columns
+        )
+        yield Row(where, tuple(texts))
     for column, lacks in lacked.items():
         if lacks:  # misspelt, that is
-            _text(None, values, column, f"{path}, in every line", False)
+            _text(None, values, column, f"{path}, in every line", False, remedies[column])
 
 
 def json_items(path: Path, text: str) -> Iterator[Item]:
@@ -66,7 +79,7 @@ def json_items(path: Path, text: str) -> Iterator[Item]:
         number = lines[0][0] if len(lines) == 1 else cause.lineno
         line = text.split("\n")[number - 1]
         raise TextDataError(
-            f"{path}, line {number} is no JSON: {cause}. Correct the row, or remove it. Received: {SHORT.repr(line)}"
+            f"{path}, line {number} is not JSON: {cause}. Correct the row, or remove it. Received: {SHORT.repr(line)}"
         ) from None
     for number, each in enumerate(_unwrapped(value), start=1):
         if not isinstance(each, dict):
@@ -149,7 +162,7 @@ def _has(values: Any, column: str) -> bool:
     return bool(rest) and isinstance(values, Mapping) and first in values and _has(values[first], rest)
 
 
-def _text(value: Any, values: Mapping[str, Any], column: str, where: str, may_lack: bool) -> str:
+def _text(value: Any, values: Mapping[str, Any], column: str, where: str, may_lack: bool, remedy: str) -> str:
     if may_lack and (value is None or (isinstance(value, float) and math.isnan(value))):
         return ""
     if isinstance(value, bool | int | float):
@@ -160,7 +173,7 @@ def _text(value: Any, values: Mapping[str, Any], column: str, where: str, may_la
         near = difflib.get_close_matches(column, values, n=1)
         meant = f"; did you mean {near[0]!r}?" if near and not _has(values, column) else "."
         raise TextDataError(
-            f"{where}: expected text or a number under {column!r}{meant} Add it, or remove the row. "
+            f"{where}: expected text or a number under {column!r}{meant} {remedy}. "
             f"Received: {SHORT.repr(value) if _has(values, column) else ', '.join(_names(values))}"
         )
     try:

@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from pipelines import hints
 from pipelines.nlp.object_tables import FEATHER, PARQUET, Row, arrow_items, json_items, rows_of
 from pipelines.nlp.packed_files import plain_suffix, read_bytes
 from pipelines.nlp.text_files import FileConfiguration, TextDataError, decoded
@@ -59,8 +60,9 @@ def read_rows(
     """
     path, files = Path(path).expanduser(), files or FileConfiguration(encoding=encoding)
     content = read_bytes(path)
+    remedies = {column: _remedy_of_column(column, ["NAME"], files) for column in columns}
     if content.startswith((PARQUET, FEATHER)):
-        rows = list(rows_of(arrow_items(path, content), path, columns, may_lack))
+        rows = list(rows_of(arrow_items(path, content), path, columns, may_lack, remedies))
         text = ""
     else:
         text = decoded(content, str(path), files.encoding)
@@ -68,7 +70,8 @@ def read_rows(
         is_json = text.lstrip()[:1] in ("{", "[") and suffix not in (".csv", *TAB_SUFFIXES)
         if suffix in JSON_SUFFIXES or is_json:
             _report_kind(path, "JSON", JSON_SUFFIXES)
-            rows = list(rows_of(json_items(path, text), path, columns, may_lack)) if text.strip() else []
+            items = json_items(path, text)
+            rows = list(rows_of(items, path, columns, may_lack, remedies)) if text.strip() else []
         else:
             rows = list(_table_rows(path, text, columns, suffix, files))
     if not rows:
@@ -91,7 +94,7 @@ def _table_rows(path: Path, text: str, columns: Sequence[str], suffix: str, file
     for line, cells in _records(path, text, form):
         if not names:
             names = [str(number + 1) for number in range(len(cells))] if numbered else [cell.strip() for cell in cells]
-            places = _places(path, names, columns, form)
+            places = _places(path, names, columns, form, files)
             if not numbered:
                 continue
             first = SHORT.repr([cells[place] for place in places])
@@ -219,7 +222,17 @@ def _unquoted(cell: str) -> str:
     return cell[1:-1].replace('""', '"') if len(cell) > 1 and cell[0] == cell[-1] == '"' and '"' not in inner else cell
 
 
-def _places(path: Path, names: Sequence[str], columns: Sequence[str], form: _Form) -> list[int]:
+def _remedy_of_column(column: str, names: Sequence[str], files: FileConfiguration) -> str:
+    """What to do about a column that is not there: which option names another one."""
+    settings = dict(files)
+    named = [name for name, value in settings.items() if column in (value if isinstance(value, tuple) else (value,))]
+    option = named[0] if named else column if column in settings else ""
+    return f"Name the right column, {hints.option(f'--data.{option} {names[0]}')}" if option else "Correct the name"
+
+
+def _places(
+    path: Path, names: Sequence[str], columns: Sequence[str], form: _Form, files: FileConfiguration
+) -> list[int]:
     for column in columns:
         if names.count(column) > 1:
             raise TextDataError(
@@ -230,7 +243,8 @@ def _places(path: Path, names: Sequence[str], columns: Sequence[str], form: _For
             near = difflib.get_close_matches(column, names, n=1)
             raise TextDataError(
                 f"{path} has no column {column!r}{f'; did you mean {near[0]!r}?' if near else '.'} Expected it in the "
-                f"first row, in which a {_named(form.delimiter)} is between columns, as it seems; or give numbers, "
-                f"from 1, if the first row is data. Received: the columns {SHORT.repr(', '.join(names))}"
+                f"first row, where a {_named(form.delimiter)} seems to separate the columns. "
+                f"{_remedy_of_column(column, near or names, files)}, or give numbers, from 1, if the first row is "
+                f"data. Received: the columns {SHORT.repr(', '.join(names))}"
             )
     return [names.index(column) for column in columns]

@@ -43,7 +43,7 @@ def refuse_undecodable(texts: Sequence[str]) -> None:
             text.encode()
         except UnicodeEncodeError:
             raise ConfigurationError(
-                f"Text {number} is not UTF-8. Expected text in the encoding of the terminal, UTF-8. Type it anew, or "
+                f"Text {number} is not UTF-8. Expected text in the encoding of the terminal, UTF-8. Type it again, or "
                 f"convert it: iconv -f latin1 -t utf-8. Received: {SHORT.repr(text)}"
             ) from None
 

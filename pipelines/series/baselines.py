@@ -35,7 +35,7 @@ def available(task: Task, slow: bool = True) -> dict[str, tuple[str, Baseline]]:
     """
     found: dict[str, tuple[str, Baseline]] = {
         "last value": ("stays as it is", last_value),
-        "drift": ("goes on as it did on average in training", drift),
+        "drift": ("continues its mean change of the training", drift),
     }
     if task.season > 1:
         found["seasonal naive"] = (f"as {task.season} steps before", seasonal_naive)

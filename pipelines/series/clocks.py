@@ -43,7 +43,7 @@ def find_clock(tables: Sequence[Table], calendar: str, step_seconds: int | None 
             chosen = "month"
         elif zone != COUNTED and _has_pauses(times, together, zone):
             chosen = "business"
-            what = "steps on working days or hours only: pauses are no gaps; --data.calendar clock fills them"
+            what = "steps on working days or hours only: pauses are not gaps; --data.calendar clock fills them"
             found.append(Repair("", "", what, 1))
     else:
         chosen = calendar  # type: ignore[assignment]

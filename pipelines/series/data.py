@@ -84,7 +84,8 @@ def split_ends(times: Sequence[np.ndarray], configuration: DataConfiguration) ->
     held_out_share = configuration.validation_fraction + test_share
 
     def dates(of: np.ndarray) -> list[int]:
-        return [int(of[round(len(of) * (1 - share))]) for share in (held_out_share, test_share)]
+        ends = (min(round(len(of) * (1 - share)), len(of) - 1) for share in (held_out_share, test_share))
+        return [int(of[end]) for end in ends]
 
     common = dates(np.unique(np.concatenate(times)))
     ends = []
@@ -225,7 +226,7 @@ def _refuse_empty(sets: Sets) -> None:
         raise SeriesDataError(
             "There is nothing to learn from; expected a series with a window before the validation period, and targets "
             "that vary there. Lower --data.window or --data.horizon, give longer series, or, if they are of different "
-            f"periods, say --data.split each. Received: {reasons}"
+            f"periods, set --data.split each. Received: {reasons}"
         )
 
 
@@ -242,6 +243,6 @@ def _refuse_unmeasured(sets: Sets) -> None:
             begins = min(each.times[at] for each, *ends in bounds if (at := ends[name == "test"]) < len(each.times))
             raise SeriesDataError(
                 f"No value of {', '.join(sets.columns.targets)} is in the {name} period, which begins at "
-                f"{time_text(begins)}, so nothing could be judged there. Cut the rows after the last value off, or "
+                f"{time_text(begins)}, so nothing could be evaluated there. Cut the rows after the last value off, or "
                 f"forecast another column. Received: {sum(map(len, observed))} steps without a value"
             )

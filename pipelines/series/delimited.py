@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from pipelines.series.regular import Repair
+from pipelines.series.regular import Repair, SeriesDataError
 
 SAMPLE_LINES = 200  # that the layout is told from
 LONGEST_PREAMBLE = 50  # lines before the names of the columns
@@ -75,7 +75,10 @@ def parse(text: str, file: str) -> Delimited:
     """
     lines = text.splitlines()
     if not any(line.strip() for line in lines):
-        raise ValueError("No columns to parse from file")
+        raise SeriesDataError(
+            f"{file} is empty; expected a line with the names of the columns, and a row for each time. Fill it, or "
+            f"give another file. Received: {len(text)} characters"
+        )
     comments = {number for number, line in enumerate(lines) if COMMENT.match(line) and _is_comment(lines, number)}
     sample = [line for number, line in enumerate(lines[: LONGEST_PREAMBLE + SAMPLE_LINES]) if number not in comments]
     delimiter, width = _layout(sample)

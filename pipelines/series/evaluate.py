@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from pipelines import commands
+from pipelines import commands, hints
 from pipelines.comparison import compared_rows
 from pipelines.configuration import ConfigurationError
 from pipelines.evaluation import Evaluation
@@ -36,9 +36,9 @@ class EvaluationOptions(commands.RunOptions):
     """Options of the evaluation."""
 
     split: Literal["validation", "test"] = Field("test", description="split to evaluate")
-    series: str = Field("", description="series to report, or all; by default what the configuration says")
-    target: str = Field("", description="target to report; by default the first")
-    slow_baselines: bool = Field(True, description="also the baselines that may take minutes")
+    series: str = Field("", description="series to report, or all; default: as configured")
+    target: str = Field("", description="target to report; default: the first")
+    slow_baselines: bool = Field(True, description="include the baselines that may take minutes")
 
 
 def evaluate(
@@ -48,7 +48,7 @@ def evaluate(
     configuration = run.read_configuration(SeriesConfiguration)
     if configuration.network.fold_days and split == "validation":
         raise ConfigurationError(
-            "The validation period was learned from, so that an evaluation on it would flatter: each member was "
+            "The validation period was learned from, so an evaluation on it would look too good: each member was "
             "validated on the stretches that it left out (history.csv). Evaluate the test split, or train with "
             f"--network.fold_days 0. Received: split {split!r}, network.fold_days {configuration.network.fold_days}"
         )
@@ -63,6 +63,8 @@ def evaluate(
     if configuration.network.calibrate:
         rows["without calibration"] = ("the same network", partial(uncalibrated_backtest, forecaster))
     rows |= baselines.available(task, slow_baselines)
+    if slow_baselines:
+        print(f"Some baselines may take minutes. To skip them, add {hints.option('--no_slow_baselines')}.")
 
     forecasts: dict[str, Forecasts] = {}
     seconds = {}

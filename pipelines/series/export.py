@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.exporting import WarmupRequest, export_signatures, metrics_table
+from pipelines.exporting import WarmupRequest, card, export_signatures
 from pipelines.runs import Run
 from pipelines.series.calendar import step_text
 from pipelines.series.config import SeriesConfiguration
@@ -51,10 +51,7 @@ def model_card(run: Run, forecaster: Forecaster) -> str:
     levels = ", ".join(f"{level:g}" for level in forecaster.levels)
     names = ", ".join(forecaster.names[:20]) + (" …" if len(forecaster.names) > 20 else "")
     forecasts = ", ".join(columns.targets) + (", summed from the next step on" if forecaster.cumulative else "")
-    return f"""# Forecasts of series, preset {run.preset}
-
-From the run {run.folder.name}, seed {configuration.seed}.
-
+    about = f"""
 After each step it forecasts the next {forecaster.horizon} steps of: {forecasts}. A step is {step}.
 
 ## Signatures
@@ -81,16 +78,9 @@ after each of them.
     state = served["initial_state"](series=series)
     answer = served["step"](observation=observation, time=time{ahead}, **state)
     state = {{name: value for name, value in answer.items() if name in state}}
-
-## Data and licence
-
-{source}.
-
-## Metrics
-
-{metrics_table(run, "forecasts")}
-## Limits
-
+"""
+    limits = """
 It knows the seasons and conditions of its training period; what has never happened there it cannot foresee. Intervals
 cover what they say on average, not in every situation. What is missing is filled by the last value.
 """
+    return card(run, "Forecasts of series", about, f"{source}.", "forecasts", limits)

@@ -3,27 +3,25 @@
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import pandas as pd
 import tyro
-from matplotlib.figure import Figure
 from pydantic import Field
 from rich.console import Console
 from rich.table import Table
 
 from pipelines import commands, hints
 from pipelines.configuration import ConfigurationError
-from pipelines.series.ahead import Forecast
-from pipelines.series.calendar import COUNTED
-from pipelines.series.pictures import draw_ranges
-from pipelines.series.predictor import Predictor, TableOptions
-from pipelines.series.regular import SeriesDataError, time_text
-from pipelines.series.table_files import FORMATS
+from pipelines.series.options import FORMATS, TableOptions
 
-SHOWN_STEPS, SHOWN_SERIES, DRAWN_SERIES, SHOWN_ANOMALIES = 24, 8, 8, 40
-DRAWN_HISTORY = 4  # times the horizon
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pipelines.series.ahead import Forecast
+    from pipelines.series.predictor import Predictor
+
+SHOWN_STEPS, SHOWN_SERIES, SHOWN_ANOMALIES = 24, 8, 40
 DIGITS = "%.7g"  # that a float32 has
 STANDARD_INPUT = Path("-")
 
@@ -38,17 +36,19 @@ class Options(commands.AnswerOptions):
     )
     data: TableOptions = TableOptions()
     output: Path | None = Field(
-        None, description="folder for the table and the picture; by default this one, and none with --format json"
+        None, description="folder for the table and the picture; default: the current one, and none with --format json"
     )
-    anomalies: bool = Field(False, description="list the readings that were improbable when they came")
+    anomalies: bool = Field(False, description="list anomalies: readings that were improbable when they arrived")
     anomaly_probability: float = Field(
-        0.001, gt=0, lt=1, description="readings at most so probable are listed, of both tails"
+        0.001, gt=0, lt=1, description="list readings that are at most this probable (both tails)"
     )
-    steps_before: int = Field(1, ge=1, description="steps before a reading at which its forecast was made")
+    steps_before: int = Field(1, ge=1, description="compare each reading with the forecast made this many steps before")
 
 
-def answer(options: Options, load: Callable[[], Predictor]) -> None:
-    """Prints and writes what comes after each series of a table, and the anomalies, if wanted."""
+def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
+    """Prints and writes what follows each series of a table, and the anomalies, if wanted."""
+    from pipelines.series.table_files import missing_file  # and TensorFlow, which --help does without
+
     if len(options.table) != 1:
         raise ConfigurationError(
             "A forecast needs a table with what came before. Expected one file. Name it: "
@@ -57,7 +57,7 @@ def answer(options: Options, load: Callable[[], Predictor]) -> None:
         )
     path = options.table[0]
     if path != STANDARD_INPUT and not path.expanduser().is_file():
-        raise SeriesDataError(f"{path} is no file; expected a table, {FORMATS}. Correct it. Received: {path}")
+        raise missing_file(path)
     predictor = load()
     source = predictor.open(sys.stdin.buffer if path == STANDARD_INPUT else path, options.data.model_dump())
     forecasts = predictor.forecasts([source])[0]
@@ -80,9 +80,11 @@ def answer(options: Options, load: Callable[[], Predictor]) -> None:
 
 
 def _write(
-    options: Options, predictor: Predictor, forecasts: Sequence[Forecast], anomalies: pd.DataFrame | None
+    options: Options, predictor: "Predictor", forecasts: "Sequence[Forecast]", anomalies: "pd.DataFrame | None"
 ) -> list[Path]:
     """Writes tables and picture, and returns their paths."""
+    from pipelines.series.pictures import fan_chart
+
     folder = options.output
     if folder is None:
         if options.format == "json":
@@ -98,35 +100,11 @@ def _write(
     return written
 
 
-def fan_chart(forecasts: Sequence[Forecast], targets: tuple[str, ...], levels: tuple[float, ...]) -> Figure:
-    """Draws the end of each history, and the median and the ranges of what comes, a panel each."""
-    panels = [(each, number) for each in forecasts for number in range(len(targets))][:DRAWN_SERIES]
-    figure = Figure(figsize=(9, 2.9 * len(panels)), layout="constrained")
-    for axes, (each, number) in zip(figure.subplots(len(panels), 1, squeeze=False)[:, 0], panels, strict=True):
-        shown = slice(-DRAWN_HISTORY * len(each.times), None)
-        past = (
-            np.where(each.series.observed, each.series.values, np.nan)
-            if each.series.levels is None
-            else each.series.levels
-        )
-        moments = [_moments(times, each.zone) for times in (each.series.times[shown], each.times)]
-        axes.plot(moments[0], past[shown, number], color="black", linewidth=1, label="past")
-        draw_ranges(axes, moments[1], each.quantiles[:, number], levels)
-        axes.set_title(f"{each.series.name}: {targets[number]}", loc="left")
-        axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
-    return figure
-
-
-def _moments(times: np.ndarray, zone: str) -> np.ndarray:
-    """Times as a clock of their zone shows them, or the numbers of steps that are only counted."""
-    if zone == COUNTED:
-        return times
-    return np.array([time_text(time, zone)[: len("2024-01-31 15:00:00")] for time in times], "datetime64[s]")
-
-
 def _print_forecasts(
-    console: Console, forecasts: Sequence[Forecast], targets: tuple[str, ...], levels: np.ndarray
+    console: Console, forecasts: "Sequence[Forecast]", targets: tuple[str, ...], levels: np.ndarray
 ) -> None:
+    from pipelines.series.regular import time_text
+
     low, middle, high = (int(np.argmin(np.abs(levels - level))) for level in (0.1, 0.5, 0.9))
     heads = ("time", "median", f"{levels[high] - levels[low]:.0%} from", "to")
     for each in forecasts[:SHOWN_SERIES]:
@@ -137,7 +115,7 @@ def _print_forecasts(
             console.print(table)
 
 
-def _print_anomalies(console: Console, anomalies: pd.DataFrame) -> None:
+def _print_anomalies(console: Console, anomalies: "pd.DataFrame") -> None:
     """Prints the least probable ones."""
     table = Table("series", "time", "target", "value", "expected from", "to", "one in")
     for each in anomalies.sort_values("probability", kind="stable")[:SHOWN_ANOMALIES].itertuples():

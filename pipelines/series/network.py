@@ -22,10 +22,7 @@ def _or_from_table(smallest: int) -> pydantic.AfterValidator:
 
     def check(value: int) -> int:
         if value != FROM_TABLE and value < smallest:
-            raise ValueError(
-                f"Input should be greater than or equal to {smallest}, or {FROM_TABLE} to follow from the table. "
-                f"Received: {value}"
-            )
+            raise ValueError(f"expected at least {smallest}, or {FROM_TABLE} to follow from the table")
         return value
 
     return pydantic.AfterValidator(check)
@@ -40,62 +37,61 @@ class NetworkConfiguration(Configuration):
     """Sizes and parts of the network."""
 
     recurrent: Literal["simple_rnn", "lstm", "gru", "min_gru", "min_lstm"] = Field("gru", description="recurrent layer")
-    units: FromOne = Field(48, description="units of a recurrent layer; -1: by the table")
+    units: FromOne = Field(48, description="units of a recurrent layer; -1: from the table")
     layers: int = Field(1, ge=1, le=8, description="recurrent layers")
-    members: int = Field(1, ge=1, le=20, description="networks that learn side by side; their quantiles are averaged")
-    distribution: Literal["quantiles", "student_t"] = Field("quantiles", description="what is learned of a value")
+    members: int = Field(1, ge=1, le=20, description="networks in the ensemble; their quantiles are averaged")
+    distribution: Literal["quantiles", "student_t"] = Field(
+        "quantiles", description="what the network predicts of a value"
+    )
     quantile_levels: tuple[float, ...] = Field(
         (0.025, 0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95, 0.975),
         description="levels of the quantiles, the median 0.5 among them",
     )
     decoder: Literal["direct", "autoregressive"] = Field(
         "direct",
-        description="all steps ahead at once, or one after another from drawn paths; these read no past columns",
+        description="all steps ahead at once, or one after another from drawn paths; the latter reads no past columns",
     )
     paths: int = Field(100, ge=2, description="paths that the autoregressive decoder draws")
-    relative: bool = Field(True, description="forecasts are differences from the last value")
+    relative: bool = Field(True, description="predict differences from the last value")
     center: bool = Field(
         False,
-        description="they are differences from a blend of the last value and the seasons before, which is fitted in "
-        "closed form, as far as it helps at the end of the training period",
+        description="predict differences from a blend of the last value and earlier seasons instead, where that helps "
+        "at the end of the training period",
     )
-    lags: tuple[int, ...] = Field(
-        (1, 24), description="differences from so many steps before are inputs; -1: by the table"
-    )
+    lags: tuple[int, ...] = Field((1, 24), description="steps back whose differences are inputs; -1: from the table")
     season: tuple[int, ...] = Field(
-        (24,), description="the decoder sees the value a season before each step; 0 is off; -1: by the table"
+        (24,), description="the decoder sees the value one season before each step; 0: off; -1: from the table"
     )
     cycles: tuple[Literal["auto", Cycle], ...] = Field(
-        ("day",), description="cycles of the calendar that are inputs; auto: by the table"
+        ("day",), description="cycles of the calendar that are inputs; auto: from the table"
     )
     bounded: bool = Field(
-        False, description="forecasts stay within a floor and a ceiling that the training period shows, such as 0"
+        False, description="keep forecasts within the limits that the training period shows, such as 0"
     )
-    floor: float | None = Field(None, description="no forecast is lower, whatever the training period shows")
-    ceiling: float | None = Field(None, description="no forecast is higher, whatever the training period shows")
+    floor: float | None = Field(None, description="lower limit of forecasts, whatever the training period shows")
+    ceiling: float | None = Field(None, description="upper limit of forecasts, whatever the training period shows")
     volatility_decay: float = Field(
-        0.0, ge=0, lt=1, description="targets are scaled by their moving volatility of this decay a step; 0 is off"
+        0.0, ge=0, lt=1, description="decay per step of the moving volatility by which targets are scaled; 0: off"
     )
     embedding: int = Field(4, ge=1, description="size of the embedding of a series")
     decoder_units: int = Field(16, ge=1, description="units of the decoder for each step of the horizon")
-    skip: bool = Field(False, description="the decoder also sees the inputs of the last step as they are, no dropout")
+    skip: bool = Field(False, description="input the last step directly into the decoder, without dropout")
     dropout: float = Field(0.1, ge=0, lt=1, description="dropout before each layer, one mask for the whole window")
     recurrent_dropout: float = Field(0.0, ge=0, lt=1, description="dropout of the hidden state, one mask for all steps")
-    noise: float = Field(0.0, ge=0, description="deviation of the noise that training adds to scaled inputs")
-    calibrate: bool = Field(True, description="widen or narrow the intervals to the coverage that they had")
+    noise: float = Field(0.0, ge=0, description="standard deviation of noise added to scaled inputs in training")
+    calibrate: bool = Field(True, description="calibrate the intervals to their coverage in validation")
     fold_days: int = Field(
         0,
         ge=0,
-        description="stretches of so many days go round the members: each leaves out its own, on which it is validated "
-        "and calibrated, and the validation period is learned from as well; 0: the validation period serves for that",
+        description="cross-validation: each member leaves out its own stretches of this many days and is validated and "
+        "calibrated on them, so that the validation period is learned from too; 0: use the validation period",
     )
 
     adaptation_rate: float = Field(
         0.0,
         ge=0,
         le=1,
-        description="how fast intervals follow the errors that were made since the training, up to each forecast; 0 is "
-        "not at all",
+        description="rate at which intervals adapt to the errors since training; 0: not at all",
     )
 
     @pydantic.field_validator("season", mode="before")

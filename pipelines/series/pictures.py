@@ -9,12 +9,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from pipelines.plots import COLOURS
+from pipelines.series.ahead import Forecast
 from pipelines.series.backtest import Forecasts, Origins, Task
+from pipelines.series.calendar import COUNTED
 from pipelines.series.regular import time_text
 from pipelines.series.scoring import central_intervals
 
 SHOWN_BEFORE = 3  # horizons of history before a fan, at least `SHORTEST_HISTORY` steps
 SHORTEST_HISTORY = 30
+DRAWN_SERIES = 8
+DRAWN_HISTORY = 4  # horizons before a forecast
 OTHERS = ("#666666", "#D55E00", "#009E73", "#CC79A7")  # colours of the baselines
 SHADES = {95: "#D3E6F2", 80: "#A3CBE5", 50: "#6BABD4"}  # of the intervals
 
@@ -74,6 +78,32 @@ def fans(task: Task, origins: Origins, forecasts: Forecasts, chosen: Mapping[str
         axes.grid(alpha=0.3)
     panels[0].legend(fontsize=8, ncols=5, loc="upper left")
     return figure
+
+
+def fan_chart(forecasts: Sequence[Forecast], targets: tuple[str, ...], levels: tuple[float, ...]) -> Figure:
+    """Draws the end of each history, and the median and the ranges of what comes, a panel each."""
+    panels = [(each, number) for each in forecasts for number in range(len(targets))][:DRAWN_SERIES]
+    figure = Figure(figsize=(9, 2.9 * len(panels)), layout="constrained")
+    for axes, (each, number) in zip(figure.subplots(len(panels), 1, squeeze=False)[:, 0], panels, strict=True):
+        shown = slice(-DRAWN_HISTORY * len(each.times), None)
+        past = (
+            np.where(each.series.observed, each.series.values, np.nan)
+            if each.series.levels is None
+            else each.series.levels
+        )
+        moments = [_moments(times, each.zone) for times in (each.series.times[shown], each.times)]
+        axes.plot(moments[0], past[shown, number], color="black", linewidth=1, label="past")
+        draw_ranges(axes, moments[1], each.quantiles[:, number], levels)
+        axes.set_title(f"{each.series.name}: {targets[number]}", loc="left")
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
+
+
+def _moments(times: np.ndarray, zone: str) -> np.ndarray:
+    """Times as a clock of their zone shows them, or the numbers of steps that are only counted."""
+    if zone == COUNTED:
+        return times
+    return np.array([time_text(time, zone)[: len("2024-01-31 15:00:00")] for time in times], "datetime64[s]")
 
 
 def draw_ranges(axes: Axes, times: np.ndarray, quantiles: np.ndarray, levels: Sequence[float]) -> None:

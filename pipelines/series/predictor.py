@@ -5,16 +5,16 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
-import pydantic
-from pydantic import Field
 
 from pipelines import commands
-from pipelines.configuration import Configuration, ConfigurationError
+from pipelines.arguments import checked
+from pipelines.configuration import ConfigurationError
 from pipelines.runs import Run
 from pipelines.series import data
 from pipelines.series.ahead import Ahead
 from pipelines.series.anomalies import Anomaly, find_anomalies, truth_ahead
 from pipelines.series.config import SeriesConfiguration
+from pipelines.series.options import TableOptions
 from pipelines.series.regular import Columns, Series, SeriesDataError, summary
 from pipelines.series.serving import signatures
 from pipelines.series.sources import DataConfiguration, Source, derived, open_measured
@@ -26,21 +26,6 @@ from pipelines.served import Served
 EXAMPLE = ("forecast", "CSV", "measurements.csv")
 
 Tables: TypeAlias = UserTable | Sequence[UserTable]
-
-
-class TableOptions(Configuration):
-    """How a table is read, where it is not as it was in training."""
-
-    time: tuple[str, ...] = Field((), description="its column of times, or several")
-    time_format: str = Field("", description="how its times are written, such as %d/%m/%Y")
-    timezone: str = Field("", description="zone of times without one, such as Europe/Berlin")
-    series: str = Field("", description="its column that names the series of each row")
-    sheet: str = Field("", description="its sheet, of an Excel file")
-
-    @pydantic.field_validator("time", mode="before")
-    @classmethod
-    def _one_or_several(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
 
 
 class Predictor(Ahead):
@@ -56,6 +41,7 @@ class Predictor(Ahead):
         levels, horizon = self.configuration.network.quantile_levels, self.configuration.data.horizon
         super().__init__(model, Description.of_run(run), horizon, levels)
 
+    @checked
     def forecast(self, tables: Tables, reading: Mapping[str, Any] | None = None) -> pd.DataFrame | list[pd.DataFrame]:
         """Returns what comes after the last row of a table, or of each of several.
 
@@ -80,6 +66,7 @@ class Predictor(Ahead):
         frames = [self.to_frame(forecasts) for forecasts in self.forecasts(sources)]
         return frames if is_several(tables) else frames[0]
 
+    @checked
     def anomalies(
         self,
         tables: Tables,
@@ -106,6 +93,7 @@ class Predictor(Ahead):
         frames = [self.to_anomalies(each, probability, steps_before) for each in sources]
         return frames if is_several(tables) else frames[0]
 
+    @checked
     def stream(
         self, series: str = "", history: UserTable | None = None, reading: Mapping[str, Any] | None = None
     ) -> Stream:

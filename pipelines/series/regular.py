@@ -150,7 +150,7 @@ def commonest_step(times: Sequence[np.ndarray]) -> int:
     if not len(distances):
         raise SeriesDataError(
             "There is no series of two rows or more; expected a row for each time. Give longer series"
-            + ", or, if the rows belong to one, take away --data.series" * (len(times) > 1)
+            + ", or, if the rows belong to one series, leave out --data.series" * (len(times) > 1)
             + f". Received: {sum(map(len, times))} rows in {len(times)} series"
         )
     return int(distances[np.argmax(counts)])
@@ -350,7 +350,7 @@ def _on_clock(table: Table, step_seconds: int, calendar: Calendar, repairs: list
         raise SeriesDataError(
             f"{table.file}, line {table.lines[beside[0]]}: the time is beside the clock of the series, which has a "
             f"step every {step_text(step_seconds)}; so are {len(beside) - 1} more. Round or resample the times; if "
-            "rows are steps in their order, such as trading days, say --data.calendar business; if they are of months, "
+            "rows are steps in their order, such as trading days, set --data.calendar business; if they are of months, "
             "quarters or years, --data.calendar month. Received: "
             f"{time_text(table.times[beside[0]])} UTC in the series {table.name!r}"
         )

@@ -75,28 +75,32 @@ def rules(configuration: SeriesConfiguration, source: Source) -> Rules:
         lines.append(f"--{option} {shown if shown != '' else '(none)'}: {why}")
 
     if data.calendar == "auto":
-        say("data.calendar", clock.calendar, "by the times")
+        say("data.calendar", clock.calendar, "from the times")
     season = network.season
     if FROM_TABLE in season:
         season = find_seasons([each[:, 0] for each in trained[:EXAMINED]], clock)
-        say("network.season", season, "what repeats itself in the training period" if season else "nothing repeats")
+        say("network.season", season, "it repeats in the training period" if season else "nothing repeats")
     if FROM_TABLE in network.lags:
         lags = tuple(sorted({lag for lag in (1, 2, 3, *season) if lag < length / 3} or {1}))
         say("network.lags", lags, "the last steps and the seasons")
     if "auto" in network.cycles:
-        say("network.cycles", find_cycles(clock, length), "cycles of the calendar that were seen")
+        say("network.cycles", find_cycles(clock, length), "cycles of the calendar that the training period shows")
     horizon = data.horizon
     if horizon == FROM_TABLE:
         wanted = min([each for each in season if each >= 4] or [24])
         wanted = wanted if wanted <= 96 else 24
         horizon = max(1, min(wanted, int(0.75 * validated), length // 4))
-        say("data.horizon", horizon, "a season" if horizon in season else f"{validated} steps to validate on")
+        limits = f"at most 3/4 of the {validated} steps to validate on and 1/4 of the {length} to learn from"
+        usual = "the shortest season" if horizon in season else "the default without a season of 4 to 96 steps"
+        say("data.horizon", horizon, usual if horizon == wanted else limits)
     window = data.window
     if window == FROM_TABLE:
-        window = max(2, min(max(2 * horizon, 64), length - horizon - 1))
-        say("data.window", window, f"two horizons, 64 at least, of {length} steps to learn from")
+        wanted = max(2 * horizon, 64)
+        window = max(2, min(wanted, length - horizon - 1))
+        usual = "two horizons" if window == 2 * horizon else "two horizons are fewer, and 64 is the minimum"
+        say("data.window", window, usual if window == wanted else f"what {length} steps to learn from leave room for")
     if data.warm_up == FROM_TABLE:
-        say("data.warm_up", min(24, window // 4), "a quarter of the window, 24 at most")
+        say("data.warm_up", min(24, window // 4), "a quarter of the window" if window < 100 else "the maximum")
     if data.batch_size == FROM_TABLE:
         say("data.batch_size", 32 if total > 500 else 16, f"{total} steps to learn from")
     if network.units == FROM_TABLE:

@@ -28,18 +28,18 @@ class DataConfiguration(TableConfiguration):
     )
     calendar: Literal["auto", Calendar] = Field(
         "clock",
-        description="steps of equal seconds; working days or hours, where a pause is no gap; months; auto: found",
+        description="steps of equal length; working days or hours, whose pauses are not gaps; months; auto: detected",
     )
     log_returns: bool = Field(False, description="the targets are prices: forecast their log returns")
-    neighbours: bool = Field(False, description="each series sees the past of all others; they need to share a clock")
+    neighbours: bool = Field(False, description="each series sees the past of all others; all must have the same times")
     split: Literal["common", "each"] = Field(
         "common", description="the same dates split all series, or the same shares of each one's steps"
     )
     validation_fraction: float = Field(0.1, gt=0, lt=0.5, description="share of the steps, before the test period")
     test_fraction: float = Field(0.2, gt=0, lt=0.5, description="share of the steps, the last ones")
-    horizon: FromOne = Field(24, description="steps to forecast; this and the next three: -1 is by the table")
+    horizon: FromOne = Field(24, description="steps to forecast; -1, here and for the next three: from the table")
     window: FromTwo = Field(192, description="steps of history in a training window")
-    warm_up: FromZero = Field(24, description="first steps of a window, whose forecasts carry no loss")
+    warm_up: FromZero = Field(24, description="first steps of a window, without loss")
     batch_size: FromOne = Field(32, description="windows in a batch")
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from pipelines.arguments import checked
 from pipelines.configuration import ConfigurationError
 from pipelines.series.calendar import Clock, future_times
 from pipelines.series.regular import Columns, Series, SeriesDataError, time_text
@@ -99,6 +100,7 @@ class Stream:
         if history is not None:
             self._read(history, None)
 
+    @checked
     def feed(self, row: Row, future: pd.DataFrame | Mapping[str, Any] | None = None) -> pd.DataFrame:
         """Takes what was measured at the next step, and returns the forecast after it, as `Predictor.forecast` does.
 

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from pipelines.series.delimited import SurplusError, decoded, parse
+from pipelines.series.options import FORMATS
 from pipelines.series.regular import Repair, SeriesDataError
 from pipelines.series.time_numbers import number_reader
 
@@ -22,7 +23,6 @@ UserTable: TypeAlias = pd.DataFrame | str | Path | BinaryIO
 """What can be read as a table: a frame of pandas, Polars or Arrow; a path; or an open binary file with CSV."""
 
 FRAME = Path("the data frame")  # in messages
-FORMATS = ".csv, .tsv, .parquet, .feather, .xlsx, .xls, .ods or .json"
 PARQUET, FEATHER = (".parquet", ".pq"), (".feather", ".arrow", ".ipc")
 EXCEL = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 JSON = (".json", ".jsonl", ".ndjson")
@@ -123,7 +123,7 @@ def _content(table: Any) -> tuple[Path, bytes]:
     if not isinstance(table, str | Path):
         if not hasattr(table, "read"):
             raise SeriesDataError(
-                "This is no table; expected a data frame of pandas or Polars, a path, or an open binary file. Give "
+                "This is not a table; expected a data frame of pandas or Polars, a path, or an open binary file. Give "
                 f"one of them. Received: {type(table).__name__}"
             )
         content = table.read()
@@ -131,7 +131,7 @@ def _content(table: Any) -> tuple[Path, bytes]:
         return Path(str(getattr(table, "name", "<table>"))), content
     path = Path(table).expanduser()
     if not path.is_file():
-        raise SeriesDataError(f"{path} is no file; expected a table, {FORMATS}. Correct its path. Received: {path}")
+        raise missing_file(path)
     content = path.read_bytes()
     unpack = UNPACK.get(path.suffix.lower())
     return path, unpack(content) if unpack else content
@@ -187,6 +187,12 @@ def _from_excel(path: Path, file: BinaryIO, sheet: str) -> tuple[pd.DataFrame, p
         what = f"sheets of {path.name} beside the first: not read; --data.sheet names another"
         repairs = [*repairs, Repair("", "", what, len(names) - 1, names[1])]
     return table.frame, table.names, repairs
+
+
+def missing_file(path: Path) -> SeriesDataError:
+    """Returns what to raise where no file is."""
+    kind = "is a folder" if path.is_dir() else "does not exist"
+    return SeriesDataError(f"{path} {kind}; expected a table, {FORMATS}. Correct the path. Received: {str(path)!r}")
 
 
 def _only_member(content: bytes) -> bytes:

@@ -62,7 +62,7 @@ def find_time_columns(frame: pd.DataFrame, others: Sequence[str], path: Path) ->
     looks = [name for name in by_name if name in words]
     if looks or len(words) == len(candidates):
         raise SeriesDataError(
-            f"{path} has no column of times that can be told; expected one such as 2024-01-31 15:00. Name it: "
+            f"{path} has no recognisable column of times; expected one such as 2024-01-31 15:00. Name it: "
             f"--data.time. Received: the columns {', '.join(candidates)}"
         )
     return ()

@@ -132,7 +132,7 @@ def _from_numbers(written: pd.Series, numbers: pd.Series, path: Path, named: boo
     values = numbers.to_numpy()
     if (found := number_reader(values, named)) is None:
         raise SeriesDataError(
-            f"{path}, column {written.name!r}: numbers from {values.min():g} to {values.max():g} are no times; "
+            f"{path}, column {written.name!r}: numbers from {values.min():g} to {values.max():g} are not times; "
             "expected text such as 2024-01-31 15:00, years, seconds, milliseconds, microseconds or nanoseconds since "
             "1970, or the days of Excel. Write times, or name another column, --data.time. Received: "
             f"{str(written.iloc[0])!r}"

@@ -73,7 +73,7 @@ def parse_times(
     if (missing := written.isna()).any():
         refuse(written, missing, path, "the time is missing")
     if _only_counts(written, time_format) if clock is None else clock.zone == COUNTED:
-        what = "whole numbers that are no times: steps in their order"
+        what = "whole numbers that are not times: taken as steps in their order"
         numbers = pd.to_numeric(written).to_numpy(np.float64).astype(np.int64)
         return Times(numbers, COUNTED, kept, [Repair("", str(written.name), what, len(written))])
     moments, more = read_times(written, time_format, path)

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
+from pipelines import hints
 from pipelines.configuration import ConfigurationError
 from pipelines.preparation import Prepared, prepared
 from pipelines.runs import Run
@@ -166,8 +167,10 @@ def prepare(configuration: SeriesConfiguration) -> Prepared[data.Sets, Forecaste
     if configuration.network.has_bounds:
         limits = zip(sets.columns.targets, forecaster.floor.numpy(), forecaster.ceiling.numpy(), strict=True)
         for target, floor, ceiling in limits:
-            if np.isfinite(floor) or np.isfinite(ceiling):
-                print(f"Forecasts of {target} stay from {floor:g} to {ceiling:g}; --network.no_bounded lets them go.")
+            sides = {f"at least {floor:g}": floor, f"at most {ceiling:g}": ceiling}
+            if limited := " and ".join(text for text, value in sides.items() if np.isfinite(value)):
+                remedy = hints.option("--network.no_bounded")
+                print(f"Forecasts of {target} are {limited}, as in the training period. To lift this, add {remedy}.")
     last = [each.times[end - 1] for each, end in learned]
     forecaster.learned_until.assign([*last, np.iinfo(np.int64).min])  # of unknown series, nothing
     repairs = [repair._asdict() for repair in sets.repairs]

@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from pipelines import hints
 from pipelines.configuration import Configuration, ConfigurationError
 from pipelines.series.calendar import Clock
 from pipelines.series.numbers import Numbers, numbers_of, uses_comma
+from pipelines.series.options import FORMATS
 from pipelines.series.regular import Columns, Repair, SeriesDataError, Table
-from pipelines.series.table_files import FORMATS, UserTable, read_table
+from pipelines.series.table_files import UserTable, read_table
 from pipelines.series.time_columns import find_time_columns
 from pipelines.series.times import parse_times
 from pipelines.series.wide import VALUE, lengthened
@@ -26,19 +28,21 @@ class TableConfiguration(Configuration):
     """Which table to read, and what its columns are."""
 
     path: str = Field("", description=f"your table: {FORMATS}, or one of them packed, such as .csv.gz")
-    sheet: str = Field("", description="sheet of an Excel file; the first")
-    time: tuple[str, ...] = Field((), description="column of the times, or several that give it together; found")
-    time_format: str = Field("", description="how the times are written, such as %d/%m/%Y; found")
-    timezone: str = Field("", description="zone of times without one, if its clock is ever set, such as Europe/Berlin")
+    sheet: str = Field("", description="sheet of an Excel file; default: the first")
+    time: tuple[str, ...] = Field((), description="column of times, or several that form one; default: detected")
+    time_format: str = Field("", description="format of the times, such as %d/%m/%Y; default: detected")
+    timezone: str = Field(
+        "", description="time time zone of times without one, such as Europe/Berlin, for its daylight saving"
+    )
     series: str = Field("", description="column that names the series of each row, if there are several")
-    column_series: bool = Field(False, description="each column of numbers is a series of its own")
-    targets: tuple[str, ...] = Field((), description="columns to forecast; all, if they are few")
+    column_series: bool = Field(False, description="treat each column of numbers as a series")
+    targets: tuple[str, ...] = Field((), description="columns to forecast; default: all, if they are few")
     known: tuple[str, ...] = Field((), description="columns known in the future too, such as holidays")
-    past: tuple[str, ...] = Field((), description="columns known up to now; all other columns of numbers")
+    past: tuple[str, ...] = Field((), description="columns known up to now; default: all other columns of numbers")
     unused: tuple[str, ...] = Field((), description="columns to leave out")
-    missing_markers: tuple[float, ...] = Field((-9999.0,), description="numbers that say that a value is missing")
+    missing_markers: tuple[float, ...] = Field((-9999.0,), description="numbers that stand for a missing value")
     duplicates: Literal["auto", "mean", "sum", "first", "last"] = Field(
-        "auto", description="several rows of one time become one; auto: their mean if they are few, else an error"
+        "auto", description="how to merge rows of one time; auto: their mean if they are few, otherwise an error"
     )
 
 
@@ -60,8 +64,9 @@ def read_tables(
     """
     if table is None and not configuration.path:
         raise ConfigurationError(
-            "data.path: a table of your own is wanted, but not where it is. Give a file, such as CSV or Excel, with a "
-            'column of times: ARGS="--data.path measurements.csv --data.targets load". Received: no path'
+            "data.path: the source `table` reads a file of yours, and none is named. Give one, such as CSV or Excel, "
+            f"with a column of times: {hints.option('--data.path measurements.csv --data.targets load')}. "
+            "Received: no path"
         )
     frame, path, repairs = read_table(
         configuration.path if table is None else table, configuration.time, configuration.sheet
@@ -119,7 +124,7 @@ def _columns_as_series(
     if configuration.past:
         raise ConfigurationError(
             "data.column_series: each column is a series, so none is a past covariate of another. Leave --data.past "
-            f"out, or say --data.neighbours. Received: {', '.join(configuration.past)}"
+            f"out, or set --data.neighbours. Received: {', '.join(configuration.past)}"
         )
     known = [columns.index(name) for name in configuration.known]
     wanted = [name for name in columns if name not in configuration.known + configuration.unused]
@@ -150,9 +155,10 @@ def choose_columns(
         others = configuration.known + configuration.past + configuration.unused
         targets = tuple(name for name in names if name not in others)
         if not 0 < len(targets) <= MAXIMUM_UNNAMED_TARGETS:
+            example = f"--data.targets {names[-1] if names else 'load'}"
             raise ConfigurationError(
                 "data.targets: expected the columns to forecast. Name one or more: "
-                f'--data.targets {names[-1] if names else "load"} (make: ARGS="…"). Received: none, of the columns '
+                f"{hints.option(example)}. Received: none, of the columns "
                 f"{', '.join(names) or '(no column of numbers)'}"
             )
     uses = targets + configuration.known + configuration.past + configuration.unused
@@ -230,7 +236,7 @@ def _is_text(column: pd.Series, found: Numbers, wanted: bool, path: Path) -> boo
     row = int(np.argmax(found.wrong))
     raise SeriesDataError(
         f"{path}, line {column.index[row]}, column {column.name!r}: expected a number, or nothing where it "
-        f"is missing; {int(found.wrong.sum())} values are none. Correct them, or leave the column out, --data.unused "
+        f"is missing; {int(found.wrong.sum())} values are not. Correct them, or leave the column out, --data.unused "
         f"{str(column.name)!r}. Received: {str(column.iloc[row])!r}"
     )
 

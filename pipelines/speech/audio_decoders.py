@@ -76,7 +76,7 @@ def open_audio(path: Path) -> Iterator[AudioFile]:
         missing = missing_bytes(path)
         refuse_if(missing > 0, path, "is truncated", f"a file that lacks {missing} or more bytes")
         if kind := no_audio(path):
-            raise audio_error(path, "cannot be decoded: it is no audio", kind, "Name a recording.")
+            raise audio_error(path, "cannot be decoded: it is not audio", kind, "Name a recording.")
         file: AudioFile = _SoundFile(path) if _is_exact(path) else _MediaFile(path)
         if wav_without_length(path):
             file.notes.append("its header tells no length; it is read to the end of the file")

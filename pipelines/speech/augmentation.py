@@ -12,18 +12,22 @@ from pipelines.configuration import Configuration
 class AudioAugmentationConfiguration(Configuration):
     """Changes to a recording before its features are computed; 0 turns each off."""
 
-    speed: float = Field(0.15, ge=0, le=0.5, description="largest relative change of speed, and with it of pitch")
+    speed: float = Field(
+        0.15, ge=0, le=0.5, description="largest relative change of speed, which also changes the pitch"
+    )
     gain_decibels: float = Field(6.0, ge=0, le=40, description="largest change of loudness")
-    noise_decibels: float = Field(30.0, ge=0, description="quietest noise below the speech that is added; 0: none")
-    noise_share: float = Field(0.3, ge=0, le=1, description="share of recordings that get noise")
+    noise_decibels: float = Field(
+        30.0, ge=0, description="signal-to-noise ratio of the quietest added noise; 0: no noise"
+    )
+    noise_share: float = Field(0.3, ge=0, le=1, description="share of recordings with added noise")
 
 
 class SpecAugmentConfiguration(Configuration):
     """Masks over the normalised features; 0 masks turn each off."""
 
-    frequency_masks: int = Field(2, ge=0, description="bands masked in a recording")
+    frequency_masks: int = Field(2, ge=0, description="frequency masks in a recording")
     frequency_width: int = Field(12, ge=1, description="mel bands under the widest mask")
-    time_masks_a_second: float = Field(0.8, ge=0, description="stretches masked in a second")
+    time_masks_a_second: float = Field(0.8, ge=0, description="time masks in a second of a recording")
     time_width: int = Field(12, ge=1, description="frames under the longest mask")
 
 

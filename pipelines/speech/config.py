@@ -16,14 +16,12 @@ from pipelines.training import TrainingConfiguration
 class DecodingConfiguration(Configuration):
     """How the labels of the frames become text."""
 
-    beam_width: int = Field(32, ge=1, description="readings that stay in the search after each frame")
-    language_model_order: int = Field(8, ge=1, le=20, description="longest run of characters that is counted")
+    beam_width: int = Field(32, ge=1, description="hypotheses kept after each frame")
+    language_model_order: int = Field(8, ge=1, le=20, description="longest n-gram of characters in the language model")
     transcript_weight: float = Field(
-        4.0, gt=0, description="how often a training transcript counts beside a sentence of another text"
+        4.0, gt=0, description="weight of a training transcript, relative to a sentence of other texts"
     )
-    texts: tuple[str, ...] = Field(
-        (), description="text files of your own, of what may be said, that the language model learns from as well"
-    )
+    texts: tuple[str, ...] = Field((), description="text files of your own from which the language model also learns")
 
 
 class SpeechConfiguration(TrainingCommand):

@@ -13,6 +13,7 @@ from data.game_dialogue import GameDialogue
 from data.languages import language_code
 from data.synthetic_speech import SyntheticSpeech, all_sentences
 from data.telephone_prompts import TelephonePrompts
+from pipelines import hints
 from pipelines.configuration import Configuration, ConfigurationError
 from pipelines.speech import checks, sources, user_recordings
 from pipelines.speech.audio_files import SpeechDataError
@@ -42,10 +43,12 @@ class DataConfiguration(Configuration):
     test: str = Field("", description="list or folder of your own to test on; by default a part of path")
     split_by: SplitBy = Field(
         "auto",
-        description="what is on one side only where your lists have no splits. auto: speakers where there are many, "
-        "else texts",
+        description="what never spans two splits, where your lists have none. auto: speakers if there are many, "
+        "otherwise texts",
     )
-    language: str = Field("", description="language of your own data, en or en-US, which decides how it is spoken")
+    language: str = Field(
+        "", description="language of your own transcripts, such as en or en-US, for numbers and signs"
+    )
     normalisation: Normalisation = Field(
         "spoken",
         description="transcripts of your own data. spoken: numbers and signs in words, lower case, no punctuation; "
@@ -58,14 +61,12 @@ class DataConfiguration(Configuration):
         0.8, ge=0, le=1, description="synthetic share of the second epoch; the first has none"
     )
     pretraining_last_share: float = Field(0.2, ge=0, le=1, description="synthetic share of the last epoch")
-    maximum_seconds: float = Field(20.0, gt=0, description="longer recordings are left out of training, and named")
+    maximum_seconds: float = Field(20.0, gt=0, description="longer recordings are left out of training and listed")
     first_epoch_seconds: float = Field(
-        3.0, gt=0, description="the first epoch has shorter recordings only, from which CTC learns to align sooner"
+        3.0, gt=0, description="maximum length of recordings in the first epoch, from which CTC learns to align sooner"
     )
-    batch_seconds: float = Field(64.0, gt=0, description="audio in a batch, padding included")
-    skip_unlearnable: bool = Field(
-        False, description="leave out recordings that cannot be learned, instead of refusing"
-    )
+    batch_seconds: float = Field(64.0, gt=0, description="seconds of audio in a batch, padding included")
+    skip_unlearnable: bool = Field(False, description="leave out unusable recordings instead of stopping with an error")
 
     @pydantic.model_validator(mode="before")
     @classmethod
@@ -117,13 +118,13 @@ def open_source(
     if own and not is_own:
         raise ConfigurationError(
             f"data.{own[0]}: the source {configuration.source} has recordings of its own. Expected none of yours. "
-            "Choose --data.source manifest (PRESET=own), or leave it out. "
+            "Set --data.source manifest, as the preset `own` does, or leave it out. "
             f"Received: {getattr(configuration, own[0])!r}"
         )
     if is_own and not path:
         raise ConfigurationError(
-            f"data.path: the source {configuration.source} reads your own recordings, but not from where. "
-            'Give their folder, or the file of a manifest: ARGS="--data.path recordings.jsonl". Received: no path'
+            f"data.path: the source {configuration.source} reads recordings of yours, and none are named. Give their "
+            f"folder, or the file of a manifest: {hints.option('--data.path recordings.jsonl')}. Received: no path"
         )
     match configuration.source:
         case "telephone_prompts":

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from pipelines.exporting import WarmupRequest, export_signatures, metrics_table
+from pipelines.exporting import WarmupRequest, card, export_signatures
 from pipelines.runs import Run
 from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.decoder import DECODER
@@ -56,10 +56,7 @@ def model_card(run: Run, recogniser: Recogniser) -> str:
         else f"It streams: signatures `initial_state` and `step`, chunks of a multiple of {frame} samples, each of "
         "which returns the new text; `step_logits` also returns the logits of the chunk."
     )
-    return f"""# Speech to text, preset {run.preset}
-
-From the run {run.folder.name}, seed {configuration.seed}.
-
+    about = f"""
 Audio of {recogniser.features.sample_rate} samples a second, mono, in −1 … 1, to text of the characters
 `{"".join(recogniser.alphabet)}`, with times and confidence of each word. {direction}
 
@@ -75,18 +72,11 @@ count.
     model = tf.saved_model.load(folder)
     model.signatures["wav"](wav=tf.constant([open("recording.wav", "rb").read()]))["text"]
 
-## Data and licence
-
-{source}.
-{pretraining}
-## Metrics
-
-{metrics_table(run, "recordings")}
 In Python, `unrolled.load(folder).transcribe("recording.wav")` answers as the row `model`: a beam search over the
 `logits` with the language model in `assets.extra/run/decoder.json`. The other signatures answer as the row `greedy`.
-
-## Limits
-
+"""
+    limits = """
 It knows the voices, the language and the topics of its training recordings; other voices, noise and topics give more
 errors. The confidence orders words by how sure the network is; it is not a calibrated probability.
 """
+    return card(run, "Speech to text", about, f"{source}.\n{pretraining}", "recordings", limits)

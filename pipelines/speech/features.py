@@ -21,7 +21,7 @@ class FeatureConfiguration(Configuration):
 
     sample_rate: int = Field(8000, ge=4000, le=48000, description="samples a second; other rates are resampled")
     hop_seconds: float = Field(0.010, gt=0.001, le=0.1, description="time between frames")
-    window_seconds: float = Field(0.025, gt=0.002, le=0.2, description="time a frame sees")
+    window_seconds: float = Field(0.025, gt=0.002, le=0.2, description="duration of a frame")
     mel_bands: int = Field(64, ge=8, le=256, description="frequency bands of a frame")
     lowest_hertz: float = Field(60.0, ge=0, description="lower edge of the lowest band")
 

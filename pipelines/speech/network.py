@@ -14,12 +14,12 @@ class NetworkConfiguration(Configuration):
     recurrent: Literal["simple_rnn", "lstm", "gru"] = Field("lstm", description="recurrent layer")
     units: int = Field(256, ge=1, description="units of a recurrent layer, in each direction")
     layers: int = Field(3, ge=1, le=12, description="recurrent layers")
-    bidirectional: bool = Field(True, description="read the recording in both directions; off for streaming")
+    bidirectional: bool = Field(True, description="read in both directions; turn off for streaming")
     filters: int = Field(32, ge=1, description="channels of the subsampling convolutions")
-    subsampling: Literal[1, 2, 4, 8] = Field(4, description="frames of features for one frame of labels")
+    subsampling: Literal[1, 2, 4, 8] = Field(4, description="frames of features that become one frame of labels")
     dropout: float = Field(0.2, ge=0, lt=1, description="dropout before each layer, one mask for the whole sequence")
     # A field that came later has for its default what runs without it had: their folders stay readable.
-    self_conditioning: bool = Field(False, description="each layer but the first knows the labels read by those below")
+    self_conditioning: bool = Field(False, description="feed the labels read by the layers below into each layer")
     recurrent_dropout: float = Field(
         0.0, ge=0, lt=1, description="dropout of the hidden state on its way to the next step, one mask for all steps"
     )

@@ -9,8 +9,10 @@ import numpy as np
 import models.decoding
 from models.decoding import Hypothesis, Word
 from pipelines import hints
+from pipelines.arguments import checked, in_range
 from pipelines.runs import Run, RunError
 from pipelines.served import Served, initial_state
+from pipelines.speech import HOT_WORD_WEIGHT
 from pipelines.speech.audio_files import SpeechDataError, audio_of, load_audio, resample
 from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.decoder import load_decoder
@@ -20,9 +22,7 @@ from pipelines.speech.trained import alphabet_of_run, load_model
 
 EXAMPLE = ("transcribe", "AUDIO", "recording.wav")
 READ_AHEAD = 32  # recordings in memory at once, so that those of similar length share a batch
-BATCH_SECONDS = 120.0  # of audio in a batch, padding included; a longer recording is a batch of its own
-
-HOT_WORD_WEIGHT = 5.0  # nats
+BATCH_SECONDS = 120.0  # of seconds of audio in a batch, padding included; a longer recording is a batch of its own
 
 Audio = str | Path | np.ndarray
 HotWords = Mapping[str, float] | Iterable[str]
@@ -61,6 +61,7 @@ class Predictor:
         self._decoder = load_decoder(run)
         self._served = model
 
+    @checked
     def transcribe(
         self,
         audio: Audio | Sequence[Audio],
@@ -107,6 +108,7 @@ class Predictor:
             for place in range(len(group)):
                 yield self.decode(logits.pop(place), n_best, weights)
 
+    @checked
     def stream(self, hot_words: HotWords = ()) -> "Stream":
         """Returns a stream that takes audio at `sample_rate` as it comes; `hot_words` as of `transcribe`.
 
@@ -171,8 +173,7 @@ class Predictor:
                 "The sample rate belongs to no array: a file has its own. Expected none. Leave it out. "
                 f"Received: sample_rate={sample_rate}"
             )
-        if n_best < 1:
-            raise SpeechDataError(f"Expected n_best of 1 or more. Ask for one text at least. Received: {n_best}")
+        in_range("n_best", n_best, 1)
 
 
 class Stream:

@@ -272,8 +272,9 @@ def _is_quoted(field: str) -> bool:
 def rows_of(path: Path) -> Iterator[tuple[str, str]]:
     """Yields where it stands, and the line, for each line of a UTF-8 text that is not blank."""
     if not path.is_file():
+        kind = "is a folder" if path.is_dir() else "does not exist"
         raise SpeechDataError(
-            f"{path} does not exist; expected a list of recordings. Correct the path. Received: {path}"
+            f"{path} {kind}; expected a list of recordings. Correct the path. Received: {str(path)!r}"
         )
     content, found = path.read_bytes(), False
     encoding = _probable_encoding(content)

@@ -83,7 +83,7 @@ class DatasetSource:
         texts = [name for name in TEXT_FEATURES if name in features]
         if not audio or not texts or not features[audio[0]].sample_rate:
             raise SpeechDataError(
-                f"The data set {builder.name} is no transcribed speech; expected an audio feature with a "
+                f"The data set {builder.name} is not transcribed speech; expected an audio feature with a "
                 f"sample rate, and one of {', '.join(TEXT_FEATURES)}. Choose another. Received: {features}"
             )
         self.audio_feature, self.text_feature = audio[0], texts[0]

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import tyro
 from pydantic import Field
@@ -15,9 +15,11 @@ from rich.text import Text
 from pipelines import commands, hints
 from pipelines.configuration import ConfigurationError
 from pipelines.counting import counted
+from pipelines.speech import HOT_WORD_WEIGHT
 from pipelines.speech.audio_files import examine
-from pipelines.speech.predictor import HOT_WORD_WEIGHT, Predictor, Transcript
-from pipelines.speech.subtitles import srt, vtt
+
+if TYPE_CHECKING:
+    from pipelines.speech.predictor import Predictor, Transcript
 
 STANDARD_INPUT = Path("-")
 
@@ -26,20 +28,21 @@ class Options(commands.AnswerOptions):
     """Options of the transcription."""
 
     audio: tyro.conf.Positional[tuple[Path, ...]] = Field(
-        (), description="recordings, or videos for their sound, of any format that FFmpeg reads; - is standard input"
+        (), description="recordings or videos of any format that FFmpeg reads; - for standard input"
     )
     format: Literal["text", "json", "srt", "vtt", "txt"] = Field(  # type: ignore[assignment]
         "text",
         description="text: with word times; txt: the text alone; json: one object a line; srt, vtt: subtitles",
     )
-    n_best: int = Field(1, ge=1, description="most probable texts to print, with text and json")
+    n_best: int = Field(1, ge=1, description="number of most probable texts to print (text and json)")
     hot_words: tuple[str, ...] = Field(
         (),
-        description=f"words or phrases that are likely, such as names; Ada:8 has 8 nats, Ada {HOT_WORD_WEIGHT:g}",
+        description="likely words or phrases, such as names, with an optional weight in nats, Ada:8; "
+        f"default weight: {HOT_WORD_WEIGHT:g}",
     )
 
 
-def answer(options: Options, load: Callable[[], Predictor]) -> None:
+def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
     """Prints the transcript of each recording."""
     _refuse_bad_options(options)
     with TemporaryDirectory() as folder:
@@ -94,7 +97,9 @@ def _refuse_bad_options(options: Options) -> None:
         )
 
 
-def _print(path: Path, transcript: Transcript, form: str) -> None:
+def _print(path: Path, transcript: "Transcript", form: str) -> None:
+    from pipelines.speech.subtitles import srt, vtt  # and TensorFlow, which --help does without
+
     match form:
         case "json":
             words = [word._asdict() for word in transcript.words]
@@ -113,7 +118,7 @@ def _print(path: Path, transcript: Transcript, form: str) -> None:
             _print_table(path, transcript)
 
 
-def _print_table(path: Path, transcript: Transcript) -> None:
+def _print_table(path: Path, transcript: "Transcript") -> None:
     console = Console()
     head = Text.assemble((str(path), "bold"), f"  (confidence {transcript.confidence:.2f})")
     console.print(head, Text(transcript.text or "(no words)"), sep="\n", soft_wrap=True)

@@ -142,7 +142,7 @@ def _warn_of_shared_sentences(entries: Sequence[Entry]) -> None:
         if shared := sorted(texts["train"] & texts[split]):
             named = ", ".join(repr(text) for text in shared[:MAXIMUM_LISTED])
             warnings.warn(
-                f"{len(shared)} sentences stand in train and in {split}, which flatters the figures: "
+                f"{len(shared)} sentences are in train and in {split}, so the figures look better than they are: "
                 f"{named}{' …' if len(shared) > MAXIMUM_LISTED else ''}",
                 stacklevel=4,
             )

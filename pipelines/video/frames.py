@@ -25,25 +25,25 @@ class VideoDataError(ValueError):
 class DecodingConfiguration(Configuration):
     """What videos are decoded to."""
 
-    height: int = Field(64, ge=1, le=4096, description="pixels of a frame")
-    width: int = Field(64, ge=1, le=4096, description="pixels of a frame")
+    height: int = Field(64, ge=1, le=4096, description="size of a frame in pixels")
+    width: int = Field(64, ge=1, le=4096, description="size of a frame in pixels")
     colour: Literal["grey", "rgb"] = Field("rgb", description="one channel or three")
     fit: Literal["crop", "pad", "stretch"] = Field(
-        "crop", description="cut off what does not fit the shape, show all with black borders, or change the shape"
+        "crop", description="crop to the shape, add black borders, or stretch"
     )
     frame_rate: float = Field(0.0, ge=0, description="frames a second; 0: as recorded")
     image_rate: float = Field(25.0, gt=0, description="frames a second of image folders, stacks and arrays")
     array_channels: int = Field(
-        0, ge=0, description="channels of arrays, kept as they are in place of grey or rgb; 0: as colour says"
+        0, ge=0, description="channels of arrays, kept as they are; 0: convert to the colour setting"
     )
     layout: str = Field(
         "",
         pattern="^[NTHWC]*$",
-        description="axes of arrays, such as NTHWC or TNHW: videos, time, height, width, channels; empty: found",
+        description="axes of arrays, such as NTHWC or TNHW (videos, time, height, width, channels); default: detected",
     )
     variable: str = Field("", description="name of the array in a file that holds several")
     value_range: tuple[float, float] | None = Field(
-        None, description="values shown as black and as white, of arrays and images of more than 8 bits; none: found"
+        None, description="values of black and white in arrays and images of more than 8 bits; default: detected"
     )
 
     @property

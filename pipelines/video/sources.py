@@ -15,6 +15,7 @@ import data
 from data.packages import cache_directory
 from data.real_clips import RealClips
 from data.splits import assign_split
+from pipelines import hints
 from pipelines.configuration import ConfigurationError
 from pipelines.counting import counted
 from pipelines.video import arrays, shards
@@ -38,14 +39,14 @@ class VideoConfiguration(DecodingConfiguration):
 
     source: str = Field("folder", description="folder, csv, real_clips, moving_mnist or ucf101; a task names its own")
     path: str = Field("", description="folder with a folder for each class, or list of path, label, start, end, split")
-    root: str = Field("", description="folder that the paths of a list begin in; empty: the list's own")
-    columns: tuple[str, ...] = Field((), description="columns of a list that are called otherwise: path=video_name")
+    root: str = Field("", description="folder of the paths in a list; default: the list's own folder")
+    columns: tuple[str, ...] = Field((), description="other names of columns of a list: path=video_name")
     group: str = Field(
-        "", description="regular expression for what names of videos that belong in one split have in common: g(\\d+)_c"
+        "", description="regular expression; videos whose names give the same match stay in one split: g(\\d+)_c"
     )
     clip_frames: int = Field(16, ge=1, description="frames of a clip")
-    clip_stride: int = Field(0, ge=0, description="frames from one clip's start to the next; 0: as many as a clip has")
-    skip_unusable: bool = Field(False, description="leave out videos that cannot be used, instead of refusing")
+    clip_stride: int = Field(0, ge=0, description="frames between the starts of two clips; 0: the length of a clip")
+    skip_unusable: bool = Field(False, description="leave out unusable videos instead of stopping with an error")
 
 
 class Video(NamedTuple):
@@ -91,8 +92,9 @@ def open_source(configuration: VideoConfiguration, labelled: bool = True) -> Vid
     own = configuration.source in ("folder", "csv")
     if own and not configuration.path:
         raise ConfigurationError(
-            f"data.path: the source {configuration.source} needs a path to your own videos. Say where they are: "
-            f"--data.path {'clips.csv' if configuration.source == 'csv' else 'clips/'}. Received: no path"
+            f"data.path: the source {configuration.source} reads videos of yours, and none are named. Name them: "
+            f"{hints.option('--data.path clips.csv' if configuration.source == 'csv' else '--data.path clips/')}. "
+            "Received: no path"
         )
     if not own:
         refuse_settings_of_files(configuration)
@@ -132,7 +134,7 @@ def refuse_settings_of_files(configuration: VideoConfiguration) -> None:
         first = getattr(configuration, wrong[0])
         raise ConfigurationError(
             f"data.{wrong[0]}: the source {configuration.source} needs no {wrong[0]}, for it is a data set. Leave "
-            f"--data.{wrong[0]} out, or say --data.source folder (or csv) for your own videos. Received: {first!r}"
+            f"--data.{wrong[0]} out, or set --data.source folder (or csv) for your own videos. Received: {first!r}"
         )
 
 
@@ -287,8 +289,8 @@ def checked(
     """Refuses unusable videos unless they are to be skipped, and splits without any video."""
     if problems and not configuration.skip_unusable:
         raise VideoDataError(
-            f"{counted(len(problems), 'video')} cannot be used; expected none such. Mend or remove what is named, or "
-            f"say --data.skip_unusable to leave it out. Received:{listed(problems)}"
+            f"{counted(len(problems), 'video')} cannot be used. Expected usable ones. Repair or remove them, or leave "
+            f"them out: --data.skip_unusable. Received:{listed(problems)}"
         )
     if empty := [split for split in SPLITS if not splits[split]]:
         counts = ", ".join(f"{len(videos)} {split}" for split, videos in splits.items())

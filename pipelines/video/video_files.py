@@ -142,7 +142,7 @@ def found_range(extremes: Iterable[Extremes], name: str) -> tuple[float, float]:
     if low >= 0 and high <= 1:
         return 0.0, 1.0
     raise VideoDataError(
-        f"{name}: the range of the values cannot be told; expected whole numbers from 0, or numbers from 0 to 1. State "
+        f"{name}: the range of the values is unclear; expected whole numbers from 0, or numbers from 0 to 1. State "
         f"what is black and what is white: --data.value_range {low:g} {high:g}. Received: {low:g} … {high:g}"
     )
 

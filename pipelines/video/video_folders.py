@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from data import splits
+from pipelines import hints
 from pipelines.counting import counted
 from pipelines.video.frames import VideoDataError
 from pipelines.video.image_files import images_of, natural_key
@@ -92,13 +93,13 @@ def passed_over(names: Sequence[str]) -> str:
     """Returns in words what is no video, by kind; "" if it is nothing.
 
     >>> passed_over(["run/notes.txt", "walk/a.txt", "Thumbs.db"])
-    '3 files that are no videos (.txt 2, .db 1), such as run/notes.txt'
+    '3 files that are not videos (.txt 2, .db 1), such as run/notes.txt'
     """
     if not names:
         return ""
     kinds = Counter(Path(name).suffix.lower() or Path(name).name for name in names).most_common(5)
     of = ", ".join(f"{kind} {count}" for kind, count in kinds)
-    what = "file that is no video" if len(names) == 1 else "files that are no videos"
+    what = "file that is not a video" if len(names) == 1 else "files that are not videos"
     return f"{len(names)} {what} ({of}), such as {names[0]}"
 
 
@@ -176,7 +177,8 @@ def _visible(folder: Path, passed: list[str], base: Path | None = None) -> Itera
 
 def _refuse_no_folder(folder: Path, expected: str) -> None:
     if not folder.is_dir():
+        kind = "is a file" if folder.exists() else "does not exist"
         raise VideoDataError(
-            f"{folder} does not exist, or is no folder; expected {expected}. Correct --data.path, or say --data.source "
-            f"csv for a CSV file. Received: {'a file' if folder.exists() else 'nothing of this name'}"
+            f"{folder} {kind}; expected {expected}. Correct --data.path, or read a list of videos: "
+            f"{hints.option('--data.source csv')}. Received: {str(folder)!r}"
         )

@@ -130,8 +130,8 @@ def _located(name: str, path: Path, split: str, root: Path | None) -> Path:
 def _table(path: Path, meanings: Mapping[str, str], needed: Sequence[str]) -> Table:
     """The rows of a list that say something."""
     if not path.is_file():
-        received = "a folder" if path.is_dir() else "no file of this name"
-        raise VideoDataError(f"{path} does not exist, or is no file; expected a CSV. Correct it. Received: {received}")
+        kind = "is a folder" if path.is_dir() else "does not exist"
+        raise VideoDataError(f"{path} {kind}; expected a list of videos, CSV. Correct it. Received: {str(path)!r}")
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             first = next((line for line in file if line.strip()), "")

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -204,7 +205,7 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Callable[[Callable[[list[str]
     def message_of(command: Callable[[list[str]], None], arguments: list[str]) -> str:
         with pytest.raises(SystemExit) as stopped:
             commands.main(lambda _: command(arguments))
-        message = capsys.readouterr().err
+        message = re.sub(r"\AUsing \S+\n", "", capsys.readouterr().err)  # the run, which may still refuse
         assert stopped.value.code and "Traceback" not in message
         assert message.startswith("Error: ") and "Received: " in message, message
         return message

@@ -34,7 +34,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "savez", write_half)
-    with pytest.raises(RunError, match=r"RESUME=1.*UNROLLED_RUNS.*Received: .*latest\.npz.*No space left"):
+    with pytest.raises(RunError, match=r"--resume.*UNROLLED_RUNS.*Received: .*latest\.npz.*No space left"):
         save_checkpoint(path, {"model": [weight.assign([2.0])]}, {"epoch": 2})
     assert load_checkpoint(path, {"model": [weight]}) == {"epoch": 1}
     assert weight.numpy() == [1.0]

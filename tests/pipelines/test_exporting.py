@@ -8,7 +8,7 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from pipelines.configuration import Configuration
 from pipelines.evaluation import Evaluation, Metric, Row
-from pipelines.exporting import WarmupRequest, export, metrics_table
+from pipelines.exporting import WarmupRequest, card, export
 from pipelines.runs import Run
 
 
@@ -225,6 +225,12 @@ def test_what_tensorflow_cannot_write_is_said_as_any_file_that_cannot_be_written
 
 def test_cells_with_bars_stay_cells_of_a_table(tmp_path):
     run = Run.create("speech", "small", Configuration(), tmp_path)
+    run.write_json("configuration.json", {"seed": 3})
+    before = card(run, "Title", "\nAbout.\n", "Data.", "sentences", "Limits.")
+    assert before.startswith(f"# Title, preset small\n\nFrom the run {run.folder.name}, seed 3.\n\nAbout.\n\n## Data")
+    assert "## Metrics\n\nNot evaluated. Run `unrolled evaluate speech` before" in before
     row = Row("model", {"bleu": Metric(20.0, 19.0, 21.0)}, notes="nrefs:1|case:mixed")
     run.write_json("evaluation.json", Evaluation("test", 3, [row]).to_json())
-    assert r"| model | 20.00 [19.00, 21.00] | nrefs:1\|case:mixed |" in metrics_table(run, "sentences")
+    after = card(run, "Title", "About.", "Data.", "sentences", "Limits.")
+    assert "test split, 3 sentences, 95 % intervals" in after and after.endswith("\n\n## Limits\n\nLimits.\n")
+    assert r"| model | 20.00 [19.00, 21.00] | nrefs:1\|case:mixed |" in after

@@ -154,7 +154,7 @@ def test_another_kind_of_layer_leaves_the_rest_and_names_what_is_unused(run: Run
 def test_runs_that_cannot_be_started_from_are_refused(run: Run) -> None:
     new = network(1, 3)
     before = new.get_weights()
-    with pytest.raises(RunError, match=r"no trained weights.*RESUME=1.*Received"):
+    with pytest.raises(RunError, match=r"no trained weights.*unrolled train \w+ \w+ --resume.*Received"):
         initialise(new, run)
     keras.Sequential([keras.Input((2,)), keras.layers.PReLU()]).save_weights(run.folder / "model.weights.h5")
     with pytest.raises(RunError, match=r"None of the weights.*run of the same task.*Received"):

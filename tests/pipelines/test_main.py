@@ -25,6 +25,35 @@ def test_help_lists_every_command(
         assert f"  {command} " in printed
 
 
+HELP = """
+import sys
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("tensorflow", "keras"):
+            raise AssertionError(f"{name} is imported")
+
+sys.meta_path.insert(0, Blocker())
+from pipelines import __main__ as command_line
+
+for arguments in (["--help"], ["--version"], *([name, "--help"] for name in command_line.COMMANDS)):
+    sys.argv = ["unrolled", *arguments]
+    try:
+        command_line.main()
+    except SystemExit as stopped:
+        assert not stopped.code, arguments
+"""
+
+
+def test_help_and_version_do_not_wait_for_tensorflow() -> None:
+    done = subprocess.run([sys.executable, "-c", HELP], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\nunrolled 0." in done.stdout
+    assert "of the task clip-classes" in done.stdout and "of the task next-frames" in done.stdout
+    assert "--overlap" in done.stdout and "--frames" in done.stdout
+    assert "(default: )" not in done.stdout and "None" not in done.stdout
+
+
 def test_every_command_that_answers_belongs_to_a_task() -> None:
     answering = set(command_line.COMMANDS) - set(command_line.OF_RUNS) - {"serve"}
     assert {command for command in answering if any(task.has(command.replace("-", "_")) for task in all_tasks())} == (
@@ -36,7 +65,7 @@ def test_every_command_that_answers_belongs_to_a_task() -> None:
 @pytest.mark.slow
 def test_a_misspelt_command_is_a_message() -> None:
     done = run("trian", "speech")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith("Error: There is no command 'trian'. Expected one of: train, ")
     assert "Did you mean 'train'? Received: 'trian'" in done.stderr

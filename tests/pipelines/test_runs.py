@@ -168,17 +168,23 @@ def test_a_run_is_removed_with_the_folders_that_were_made_for_it(root: Path, tmp
 
 
 def test_missing_runs_say_what_to_type(root: Path, tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"no finished speech run yet.*Type: unrolled train speech\. Received"):
+    with pytest.raises(RunError, match=r"no finished speech run yet.*Train one: unrolled train speech\. Received"):
         Run.latest("speech")
     Run.create("speech", "small", Model())
     with pytest.raises(
-        RunError, match=r"of preset small yet.*speech small, with RESUME=1 .*Received: 1 that are not finished"
+        RunError, match=r"of preset small yet.*speech small, with --resume .*Received: 1 that are not finished"
     ):
         Run.latest("speech", "small")
-    with pytest.raises(RunError, match=r"no such run folder.*Received: .*nowhere"):
+    with pytest.raises(RunError, match=r"no such folder\. Expected.*Received: .*nowhere"):
         Run.open(tmp_path / "nowhere")
-    with pytest.raises(RunError, match=r"not a run.*configuration\.json and versions\.json.*Received: "):
-        Run.open(tmp_path)
+    with pytest.raises(RunError, match=r"holds 1 runs.*such as the newest: .*/speech/small/\d.*Received: "):
+        Run.open(root)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RunError, match=r"is not a run.*configuration\.json and versions\.json.*Received: "):
+        Run.open(tmp_path / "empty")
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match=r"no such folder, but a file of that name.*Received: .*file"):
+        Run.open(tmp_path / "file")
 
 
 def test_damaged_or_missing_file_is_named(root: Path) -> None:
@@ -213,7 +219,7 @@ def test_full_disk_while_writing_leaves_the_old_content(root: Path, request: pyt
     run.append_history({"epoch": 1, "loss": 2.0})
     before = files(root)
     request.getfixturevalue("full_disk")
-    with pytest.raises(RunError, match=r"could not be written.*RESUME=1.*Received: .*history\.csv.*No space left"):
+    with pytest.raises(RunError, match=r"could not be written.*--resume.*Received: .*history\.csv.*No space left"):
         run.append_history({"epoch": 2, "loss": 1.0})
     with pytest.raises(RunError, match="No space left"):
         run.finish()

@@ -143,7 +143,9 @@ def test_results_are_printed_as_a_table(called: list[tuple[Any, ...]], capsys: p
     run = Run.latest("letters")
     rows = [{"name": "model", "metrics": {"wer": {"value": 0.25, "low": 0.125, "high": 0.5}}}]
     run.write_json("evaluation-validation.json", {"split": "validation", "examples": 9, "rows": rows})
-    with pytest.raises(RunError, match=r"no evaluation\.json"):
+    with pytest.raises(
+        RunError, match=r"not been evaluated on its test split.*unrolled evaluate reading --run \S+\. Received"
+    ):
         commands.results(["reading"])
     capsys.readouterr()
     commands.results(["reading", "--split", "validation"])
@@ -164,7 +166,9 @@ def test_a_question_reaches_the_task_of_its_run(called: list[tuple[Any, ...]]) -
 def test_the_latest_run_of_a_task_is_not_one_of_another(called: list[tuple[Any, ...]]) -> None:
     commands.train(["reading"])
     read = Run.latest("letters").folder
-    with pytest.raises(RunError, match=r"no finished run of the task writing-by-hand.*unrolled train letters write"):
+    with pytest.raises(
+        RunError, match=r"no finished run of the task writing-by-hand.*unrolled train writing-by-hand\."
+    ):
         tasks.latest_run("writing-by-hand")
     commands.train(["writing-by-hand"])
     assert tasks.latest_run("reading").folder == read
@@ -178,7 +182,24 @@ def test_whose_options_were_refused_is_printed_unless_the_run_was_named(
     for arguments in (["letters", "--frames", "3"], ["letters", "--run", str(folder), "--frames", "3"]):
         with pytest.raises(SystemExit):
             commands.evaluate(arguments)
-        assert (f"latest run, {folder}, task reading" in capsys.readouterr().err) == ("--run" not in arguments)
+        assert (f"latest run, {folder}, of the task reading" in capsys.readouterr().err) == ("--run" not in arguments)
+
+
+def test_help_of_answers_is_of_every_task_and_not_asked_for_behind_two_dashes(
+    called: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        commands.answer("spell", ["--help"])
+    assert not stopped.value.code
+    printed = capsys.readouterr().out
+    assert "of the task reading" in printed and "of the task writing-by-hand" in printed and not called
+    commands.train(["reading"])
+    called.clear()
+    with pytest.raises(SystemExit):
+        commands.answer("spell", ["--", "--help"])  # which this command, without texts, refuses
+    printed = capsys.readouterr()
+    assert "usage" not in printed.out and "Received: '--help'" in printed.err
+    assert "the options of the task reading" in printed.err
 
 
 @pytest.mark.parametrize("command", [commands.train, commands.evaluate, commands.export])

@@ -311,19 +311,29 @@ def test_a_full_disk_says_how_to_go_on(run, largest, value, refused):
         return {"mse": value}
 
     try:
-        with pytest.raises(RunError, match=rf"could not be written.*RESUME=1.*UNROLLED_RUNS.*Received: .*{refused}"):
+        with pytest.raises(RunError, match=rf"could not be written.*--resume.*UNROLLED_RUNS.*Received: .*{refused}"):
             train(run, QUICK, validate=validate)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert not list(run.folder.rglob("*partial*"))
 
 
-def test_who_stops_it_is_told_how_to_go_on(run):
-    def validate():
-        raise KeyboardInterrupt
+@pytest.mark.parametrize(
+    ("stopped_at", "message"),
+    [(0, r"no checkpoint yet\..*: unrolled train \w+ \w+$"), (2, r"last checkpoint is kept\..* --resume$")],
+)
+def test_who_stops_it_is_told_how_to_continue(run, stopped_at, message):
+    validations = []
 
-    with pytest.raises(KeyboardInterrupt, match=r"goes on from its last checkpoint with RESUME=1"):
+    def validate():
+        validations.append(1)
+        if len(validations) > stopped_at:
+            raise KeyboardInterrupt
+        return {"mse": 1.0}
+
+    with pytest.raises(KeyboardInterrupt, match=message):
         train(run, QUICK, validate=validate)
+    assert run.checkpoint("latest").exists() == bool(stopped_at)
 
 
 def test_errors_say_what_to_do(run):

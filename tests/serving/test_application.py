@@ -83,10 +83,10 @@ BAD: dict[str, tuple[Any, int, str]] = {
     "UTF-16": ('{"instances":'.encode("utf-16"), 400, "not JSON"),
     "too deep": (DEEP, 400, "not JSON"),
     "too many digits": (b'{"instances":[' + b"1" * 5000 + b"]}", 400, "not JSON"),
-    "a list": ([1], 400, "no JSON object"),
-    "a text": ("a", 400, "no JSON object"),
-    "a number": (1, 400, "no JSON object"),
-    "null": (b"null", 400, "no JSON object"),
+    "a list": ([1], 400, "not a JSON object"),
+    "a text": ("a", 400, "not a JSON object"),
+    "a number": (1, 400, "not a JSON object"),
+    "null": (b"null", 400, "not a JSON object"),
     "empty": ({}, 400, "either `instances`"),
     "both": ({"instances": [1], "inputs": [1]}, 400, "either `instances`"),
     "another field": ({"instances": [1], "instance": 1}, 400, "unknown fields"),
@@ -245,4 +245,4 @@ def test_a_token_is_asked_for(tmp_path: Path, start: Callable[..., Any], monkeyp
     assert client("/healthz").status == 200, "for those who watch the process"
     server._open = 1
     answer = client("/v1/models", Authorization="Bearer secret")
-    assert answer.status == 503 and "Come again" in json.dumps(answer.body)
+    assert answer.status == 503 and "Try again" in json.dumps(answer.body)

@@ -48,7 +48,7 @@ def test_a_text_comes_piece_by_piece(client: Client, writer: Any) -> None:
     ("message", "expected"),
     [
         ("{", "not JSON"),
-        ("[]", "no JSON object"),
+        ("[]", "not a JSON object"),
         ({"fed": "a"}, "unknown fields"),
         ({"feed": 3}, "not a string"),
         ({"feed": "a", "more": 1}, "unknown fields"),
@@ -157,5 +157,5 @@ def test_what_a_client_cannot_reach_is_said(client: Client) -> None:
         unrolled.connect(client.url)
     with pytest.raises(RunError, match=r"refuses the request: There is no model of this name"):
         unrolled.connect(client.url, "none")
-    with pytest.raises(RunError, match=r"cannot be asked.*unrolled serve"):
+    with pytest.raises(RunError, match=r"cannot be reached.*unrolled serve"):
         unrolled.connect("http://127.0.0.1:9", "nlp-writer")

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from pipelines import commands
+from pipelines import commands, hints
 from pipelines.comparison import compared_rows, comparison
 from pipelines.evaluation import Evaluation, Metric, bootstrap, ratio
 from pipelines.nlp.language_model import baselines, data
@@ -38,7 +38,7 @@ class EvaluationOptions(commands.RunOptions):
 
     split: Literal["validation", "test"] = Field("test", description="split to evaluate")
     slow_baselines: bool = Field(
-        True, description="also the rows that take minutes: dynamic evaluation and n-gram model"
+        True, description="include the rows that take minutes: dynamic evaluation and n-gram model"
     )
 
 
@@ -61,6 +61,7 @@ def evaluate(run: Run, split: str = "test", slow_baselines: bool = True) -> Eval
         lambda: _with_cache(model, sets, numbers, scored()),
     )
     if slow_baselines:
+        print(f"Some rows take minutes. To skip them, add {hints.option('--no_slow_baselines')}.")
         methods["model, dynamic evaluation"] = (
             "learns from what it has been scored on; the rate chosen on the validation split",
             lambda: _with_dynamic_evaluation(model, sets, numbers),

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from pipelines.exporting import WarmupRequest, export_signatures, metrics_table
+from pipelines.exporting import WarmupRequest, card, export_signatures
 from pipelines.nlp.language_model.config import LanguageModelConfiguration
 from pipelines.nlp.language_model.model import LanguageModel
-from pipelines.nlp.language_model.sampling import SamplingConfiguration
+from pipelines.nlp.language_model.options import SamplingConfiguration
 from pipelines.nlp.language_model.serving import signatures
 from pipelines.nlp.language_model.trained import OLD_VOCABULARY, load_model
 from pipelines.runs import Run
@@ -50,9 +50,8 @@ def model_card(run: Run, model: LanguageModel) -> str:
     configuration = run.read_configuration(LanguageModelConfiguration)
     data = configuration.data
     own = f"the user's own text ({Path(data.path).name})" if data.source == "own" else f"TFDS {data.name}"
-    return f"""# Language model, preset {run.preset}
-
-From the run {run.folder.name}, seed {configuration.seed}: how probable a text is, and what may come next. Texts are
+    about = f"""
+How probable a text is, and what may come next. Texts are
 written in {model.size} subwords; each byte is one of them, so that no text is unknown.
 
 ## Signatures
@@ -78,16 +77,9 @@ the state. The sum is that of the whole text.
 
     answer = tf.saved_model.load(folder).signatures["serving_default"]
     answer(text=tf.constant(["In the beginning"]))["bits_per_character"]
-
-## Data and licence
-
-{SOURCES.get(data.source, own)}.
-
-## Metrics
-
-{metrics_table(run, "documents")}
-## Limits
-
+"""
+    limits = """
 It knows the words and the ways of its training text, and no facts; what it makes up may be false, and may repeat
 stretches of that text. A text is scored in one way of writing it in subwords: a lower bound of its probability.
 """
+    return card(run, "Language model", about, f"{SOURCES.get(data.source, own)}.", "documents", limits)

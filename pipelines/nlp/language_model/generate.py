@@ -5,17 +5,19 @@ What begins with a dash is written after `--`: `unrolled generate --seed 3 -- "-
 
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 from pydantic import Field
 
 from pipelines import commands
 from pipelines.configuration import ConfigurationError
-from pipelines.nlp.language_model.predictor import Predictor
-from pipelines.nlp.language_model.sampling import SamplingConfiguration
+from pipelines.nlp.language_model.options import SamplingConfiguration
 from pipelines.nlp.text_files import decoded
 from pipelines.nlp.texts import refuse_undecodable
+
+if TYPE_CHECKING:
+    from pipelines.nlp.language_model.predictor import Predictor
 
 STANDARD_INPUT = ("-",)
 
@@ -24,12 +26,12 @@ class Options(commands.AnswerOptions, SamplingConfiguration):
     """Options of the command."""
 
     prompt: Annotated[tuple[str, ...], tyro.conf.Positional] = Field(
-        (), description="what the text begins with; - stands for standard input"
+        (), description="beginning of the text; - for standard input"
     )
-    beam: int = Field(0, ge=0, le=64, description="find the most probable text with so many candidates; 0: draw")
+    beam: int = Field(0, ge=0, le=64, description="width of a beam search for the most probable text; 0: sample")
 
 
-def answer(options: Options, load: Callable[[], Predictor]) -> None:
+def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
     """Prints the prompt and what follows it, as soon as it is drawn."""
     if options.beam and (drawing := drawing_options(options)):
         raise ConfigurationError(
@@ -53,7 +55,6 @@ def answer(options: Options, load: Callable[[], Predictor]) -> None:
         commands.print_answers([found])
     else:
         print(found.get("continuation", ""))
-    commands.report_done(f"Generated with {predictor.run.folder}")
 
 
 def prompt_of(options: Options) -> str:

@@ -14,17 +14,19 @@ class NetworkConfiguration(Configuration):
     recurrent: Literal["simple_rnn", "lstm", "gru", "min_gru", "min_lstm"] = Field("gru", description="recurrent layer")
     units: int = Field(384, ge=1, description="units of a recurrent layer")
     layers: int = Field(1, ge=1, le=8, description="recurrent layers")
-    width: int = Field(256, ge=1, description="of the embedding, which also is the matrix of the softmax")
-    contexts: int = Field(
-        0, ge=0, description="hashed contexts of the last two and of the last three subwords that are learned; 0 is off"
-    )
+    width: int = Field(256, ge=1, description="size of the embedding, which the softmax shares")
+    contexts: int = Field(0, ge=0, description="size of the hash table of contexts of two and three subwords; 0: off")
     context_dropout: float = Field(
-        0.4, ge=0, lt=1, description="share of the steps at which a context is not looked up"
+        0.4, ge=0, lt=1, description="share of the steps without a look-up of contexts in training"
     )
-    dropout: float = Field(0.1, ge=0, lt=1, description="before and after each layer, one mask for the whole window")
+    dropout: float = Field(
+        0.1, ge=0, lt=1, description="dropout before and after each layer, one mask for the whole window"
+    )
     embedding_dropout: float = Field(0.0, ge=0, lt=1, description="share of the subwords that are dropped as inputs")
     weight_dropout: float = Field(0.0, ge=0, lt=1, description="share of the recurrent weights that are dropped")
-    recurrent_dropout: float = Field(0.0, ge=0, lt=1, description="of the hidden state, one mask for the whole window")
+    recurrent_dropout: float = Field(
+        0.0, ge=0, lt=1, description="dropout of the hidden state, one mask for the whole window"
+    )
 
     @pydantic.model_validator(mode="after")
     def _minimal_layers_have_no_recurrent_weights(self) -> Self:

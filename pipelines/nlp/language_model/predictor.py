@@ -7,10 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from pipelines import served
+from pipelines.arguments import checked, in_range
 from pipelines.configuration import ConfigurationError
 from pipelines.nlp.language_model.beam_search import Candidate, beam_search
 from pipelines.nlp.language_model.data import BOUNDARY
-from pipelines.nlp.language_model.sampling import SamplingConfiguration
+from pipelines.nlp.language_model.options import SamplingConfiguration
 from pipelines.nlp.language_model.serving import signatures
 from pipelines.nlp.language_model.trained import load_model
 from pipelines.nlp.texts import batches_by_length, checked_texts
@@ -44,6 +45,7 @@ class Predictor:
         self.run = run
         self._served = model
 
+    @checked
     def generate(
         self,
         prompt: str | Iterable[str] = "",
@@ -66,8 +68,8 @@ class Predictor:
         Args:
             prompt: what the text begins with; "": nothing. Or several of them.
             length: subwords at most, of about four characters each; a text may end before.
-            temperature: below 1 plainer, above 1 bolder; 0: always the most probable subword.
-            top_k: choose among so many of the most probable subwords; 0: all.
+            temperature: below 1: more predictable, above 1: more varied; 0: always the most probable subword subword.
+            top_k: number of most probable subwords to choose from; 0: all.
             top_p: choose among the most probable subwords that have this share of the probability.
             repetition_penalty: from 1, which is none; makes what was written lately less probable.
             seed: of the draws.
@@ -94,6 +96,7 @@ class Predictor:
             return self.continuations(prompts, sampling)
         return self.pieces(prompt, sampling) if stream else self.continuations([prompt], sampling)[0]
 
+    @checked
     def score(self, texts: str | Iterable[str]) -> Score | list[Score]:
         """Returns how probable a text is, or each of several; the end of the text is not counted.
 
@@ -115,6 +118,7 @@ class Predictor:
         """Returns a stream that scores a text while it is being written."""
         return Stream(self._served)
 
+    @checked
     def most_probable(self, prompt: str = "", *, length: int = 200, beam: int = 4) -> list[Candidate]:
         """Returns the most probable continuations of a prompt that a beam finds, the best first.
 
@@ -126,10 +130,8 @@ class Predictor:
         Raises:
             ConfigurationError: the prompt is not a string of UTF-8, or a number is below 1.
         """
-        if beam < 1 or length < 1:
-            raise ConfigurationError(
-                f"A beam needs a width and a length. Expected 1 at least of both. Received: {beam} and {length}"
-            )
+        in_range("beam", beam, 1)
+        in_range("length", length, 1)
         return beam_search(self._served, checked_texts([prompt])[0], length, beam)
 
     def continuations(self, prompts: Sequence[str], sampling: SamplingConfiguration) -> list[str]:
@@ -174,6 +176,7 @@ class Stream:
         self._stream = served.Stream(model)
         self._log_probability, self._characters = 0.0, 0
 
+    @checked
     def feed(self, text: str) -> float:
         """Takes the next piece of the text, cut anywhere, and returns the log probability of what it has read more.
 

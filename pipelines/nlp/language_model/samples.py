@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from pipelines.nlp.language_model.options import SamplingConfiguration
 from pipelines.nlp.language_model.predictor import Predictor
-from pipelines.nlp.language_model.sampling import SamplingConfiguration
 from pipelines.nlp.language_model.text_statistics import Copies, distinct
 from pipelines.nlp.subwords import Subwords
 from pipelines.nlp.text_files import Document

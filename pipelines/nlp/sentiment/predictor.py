@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipelines.arguments import checked
 from pipelines.nlp.sentiment.config import SentimentConfiguration
 from pipelines.nlp.sentiment.serving import signatures
 from pipelines.nlp.sentiment.trained import OLD_DESCRIPTION, load_model
@@ -48,6 +49,7 @@ class Predictor:
         self.maximum_words = run.read_configuration(SentimentConfiguration).data.maximum_words
         self._served = model
 
+    @checked
     def classify(self, texts: str | Iterable[str]) -> Classification | list[Classification]:
         """Returns the label, the probabilities and the rating of a text, or those of each of several.
 

@@ -9,6 +9,7 @@ from pydantic import Field
 
 import data
 from data.rated_snippets import FILES, RatedSnippets
+from pipelines import hints
 from pipelines.configuration import ConfigurationError
 from pipelines.nlp.public_data import public_builder
 from pipelines.nlp.sentiment.own_texts import own_splits, read_own
@@ -31,8 +32,8 @@ class DataConfiguration(FileConfiguration):
         f"{EMBEDDED}/movies", description="embedded data set, `own`, or a public TFDS name such as imdb_reviews"
     )
     path: str = Field("", description="your table, lines of fastText, or folder or archive (SPLIT/)LABEL/name.txt")
-    validation: str = Field("", description="a file or folder of its own for validation; divided off by default")
-    test: str = Field("", description="a file or folder of its own for the test; divided off by default")
+    validation: str = Field("", description="separate file or folder for validation; default: a part of the path")
+    test: str = Field("", description="separate file or folder for the test; default: a part of the path")
     text: tuple[str, ...] = Field((), description="columns of the texts, by name or number; by default `text`")
     label: str = Field("", description="column of the labels, of any names; by default `label`")
     rating: str = Field("", description="column of a number that is predicted too, if there is one")
@@ -134,8 +135,8 @@ def read_more(path: str, configuration: DataConfiguration) -> list[Example]:
 def _own(configuration: DataConfiguration, notes: list[str]) -> dict[str, list[Example]]:
     if not configuration.path:
         raise ConfigurationError(
-            "data.path: texts of your own are wanted, but there is no path. Expected one. Give a table with "
-            'columns of texts and labels: ARGS="--data.path reviews.csv --data.text review --data.label stars". '
+            "data.path: the source `own` reads texts of yours, and none are named. Give a table with columns of texts "
+            f"and labels: {hints.option('--data.path reviews.csv --data.text review --data.label stars')}. "
             "Received: no path"
         )
     held_out = {"validation": configuration.validation, "test": configuration.test}

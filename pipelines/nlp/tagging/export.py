@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipelines.exporting import WarmupRequest, export_signatures, metrics_table
+from pipelines.exporting import WarmupRequest, card, export_signatures
 from pipelines.nlp.tagging.config import TaggingConfiguration
 from pipelines.nlp.tagging.model import Tagger
 from pipelines.nlp.tagging.serving import signatures
@@ -30,10 +30,7 @@ def export_run(run: Run, folder: Path | str = "exports") -> Path:
 def model_card(run: Run, tagger: Tagger) -> str:
     """What a user of the exported model must know: input, data, licence, metrics, limits."""
     configuration = run.read_configuration(TaggingConfiguration)
-    return f"""# A tag for each word, preset {run.preset}
-
-From the run {run.folder.name}, seed {configuration.seed}.
-
+    about = f"""
 ## Signatures
 
 `serving_default` takes `text`, strings (batch,), UTF-8 of any length and script. It divides them at spaces and signs.
@@ -46,16 +43,9 @@ word with B- and those with I- and the same label that follow.
     answer["words"], answer["tags"]
 
 The tags: {", ".join(tagger.tags)}.
-
-## Data and licence
-
-{LICENCES[configuration.data.source]}.
-
-## Metrics
-
-{metrics_table(run, "sentences")}
-## Limits
-
+"""
+    limits = """
 It knows the language and the kind of texts that it was trained on, and is less accurate on others, and on words that
 its training sentences do not have. The probabilities are not calibrated.
 """
+    return card(run, "A tag for each word", about, f"{LICENCES[configuration.data.source]}.", "sentences", limits)

@@ -12,10 +12,12 @@ class NetworkConfiguration(Configuration):
 
     vocabulary: int = Field(50_000, ge=1, description="maximum number of known words, the commonest in training")
     minimum_count: int = Field(2, ge=1, description="times that a word must occur in training to be known")
-    pieces: int = Field(20_000, ge=1, description="numbers that pieces of words are hashed into")
+    pieces: int = Field(20_000, ge=1, description="size of the hash table for pieces of words")
     embedding: int = Field(128, ge=1, description="size of the embedding of a word")
     recurrent: Literal["simple_rnn", "lstm", "gru", "min_gru", "min_lstm"] = Field("gru", description="recurrent layer")
     units: int = Field(128, ge=1, description="units of a recurrent layer, in each direction")
     layers: int = Field(1, ge=1, le=8, description="recurrent layers, each of which reads in both directions")
-    word_dropout: float = Field(0.1, ge=0, lt=1, description="share of words that training knows by their pieces alone")
-    dropout: float = Field(0.3, ge=0, lt=1, description="dropout before and behind the recurrent layers")
+    word_dropout: float = Field(
+        0.1, ge=0, lt=1, description="share of training words that are represented by their pieces alone"
+    )
+    dropout: float = Field(0.3, ge=0, lt=1, description="dropout before and after the recurrent layers")

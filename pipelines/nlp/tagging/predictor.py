@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from pipelines.arguments import checked
 from pipelines.configuration import ConfigurationError
 from pipelines.nlp.tagged_files import Sentence, spans_of
 from pipelines.nlp.tagging.serving import padded, signatures
@@ -52,6 +53,7 @@ class Predictor:
         self.run, self._served = run, model
         self.tags: list[str] = description_of(run)["tags"]
 
+    @checked
     def tag(self, texts: str | Iterable[str | Sequence[str]]) -> Tagging | list[Tagging]:
         """Returns the words of a text with their tags and spans, or those of each of several.
 

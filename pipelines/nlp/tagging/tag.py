@@ -4,19 +4,24 @@ Everything after `--` is text, even what begins with a dash: `unrolled tag --run
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from pipelines import commands, hints
 from pipelines.counting import counted
 from pipelines.nlp.given_texts import TextOptions
-from pipelines.nlp.tagging.predictor import EXAMPLE, Predictor
+
+if TYPE_CHECKING:
+    from pipelines.nlp.tagging.predictor import Predictor
 
 
 class Options(TextOptions):
     """Options of the tagging."""
 
 
-def answer(options: Options, load: Callable[[], Predictor]) -> None:
+def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
     """Prints a line for each text: its spans, each as text/label."""
+    from pipelines.nlp.tagging.predictor import EXAMPLE  # and TensorFlow, which --help does without
+
     texts = options.texts(hints.answer(*EXAMPLE))
     predictor = load()
     found = predictor.tag_all(texts)
@@ -25,4 +30,4 @@ def answer(options: Options, load: Callable[[], Predictor]) -> None:
         commands.print_answers({"text": text, "spans": own} for text, own in zip(texts, spans, strict=True))
     else:
         print("\n".join(" ".join(f"{span.text}/{span.label}" for span in each.spans) for each in found))
-    commands.report_done(f"Tagged {counted(len(texts), 'text')} with {predictor.run.folder}")
+    commands.report_done(f"Tagged {counted(len(texts), 'text')}")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipelines.exporting import WarmupRequest, export_signatures, metrics_table
+from pipelines.exporting import WarmupRequest, card, export_signatures
 from pipelines.nlp.translation.config import TranslationConfiguration
 from pipelines.nlp.translation.serving import signatures
 from pipelines.nlp.translation.sources import DataConfiguration
@@ -38,10 +38,7 @@ def model_card(run: Run) -> str:
     configuration = run.read_configuration(TranslationConfiguration)
     source, target = configuration.data.languages
     search = configuration.search
-    return f"""# Translation, preset {run.preset}
-
-From the run {run.folder.name}, seed {configuration.seed}.
-
+    about = f"""
 It translates sentences from {source} to {target}.
 
 ## Signatures
@@ -59,19 +56,12 @@ text is empty.
 
     answer = tf.saved_model.load(folder).signatures["serving_default"]
     answer(text=tf.constant(["{WARMUP}"]))["translation"]
-
-## Data and licence
-
-{described(configuration.data)}.
-
-## Metrics
-
-{metrics_table(run, "sentences")}
-## Limits
-
+"""
+    limits = """
 It knows the language of its training texts: it translates other subjects and styles badly, and
 fluently wrong. Names and numbers may be changed. Nobody has checked its translations; do not rely on one.
 """
+    return card(run, "Translation", about, f"{described(configuration.data)}.", "sentences", limits)
 
 
 def described(configuration: DataConfiguration) -> str:

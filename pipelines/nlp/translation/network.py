@@ -31,7 +31,7 @@ class NetworkConfiguration(Configuration):
         0.1, ge=0, lt=1, description="share of the target's probability spread over the vocabulary"
     )
     compiled: bool = Field(
-        True, description="compile training by XLA: faster, after some seconds for each length of sentences"
+        True, description="compile training with XLA: faster, after some seconds for each sentence length"
     )
 
 
@@ -43,6 +43,6 @@ class SearchConfiguration(Configuration):
     beam_width: int = Field(5, ge=1, description="hypotheses kept at each step; 1 is greedy")
     length_exponent: float = Field(1.0, ge=0, description="0 prefers short translations; see search_sequences")
     maximum_length_ratio: float = Field(
-        2.0, gt=0, description="maximum subwords of a translation for each one of its source"
+        2.0, gt=0, description="maximum length of a translation, in subwords per source subword"
     )
-    maximum_length_offset: int = Field(10, ge=1, description="maximum subwords beyond that")
+    maximum_length_offset: int = Field(10, ge=1, description="constant added to that maximum")

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipelines.configuration import ConfigurationError
+from pipelines.arguments import checked, in_range
 from pipelines.nlp.texts import batches_by_length, checked_texts
 from pipelines.nlp.translation.config import TranslationConfiguration
 from pipelines.nlp.translation.serving import signatures
@@ -63,6 +63,7 @@ class Predictor:
         self.beam_width = configuration.search.beam_width
         self._served = model
 
+    @checked
     def translate(self, texts: str | Iterable[str], beam_width: int | None = None) -> Translation | list[Translation]:
         """Returns the translation of a text, or those of several.
 
@@ -81,11 +82,8 @@ class Predictor:
     def translate_all(self, texts: Sequence[str], beam_width: int | None = None) -> list[Translation]:
         """Returns the translation of each of several texts, as `translate` does."""
         texts = checked_texts(texts)
-        if beam_width is not None and beam_width < 1:
-            raise ConfigurationError(
-                "A beam search keeps at least one hypothesis. Expected a beam_width of 1 or more. Raise it, or leave "
-                f"it out. Received: {beam_width}"
-            )
+        if beam_width is not None:
+            in_range("beam_width", beam_width, 1)
         name = "serving_default" if beam_width in (None, self.beam_width) else "beam_search"
         translations = [Translation("", 0.0)] * len(texts)
         for places in batches_by_length(texts):
@@ -95,6 +93,7 @@ class Predictor:
                 translations[place] = Translation(text.decode(), float(score))
         return translations
 
+    @checked
     def attention(self, text: str, translation: str) -> Attention:
         """Returns what the network attends to in a text while it writes a translation.
 

@@ -33,14 +33,14 @@ class DataConfiguration(FileConfiguration):
     source: Embedded | Literal["dataset", "files", "table"] = Field(
         "bible_verses", description="embedded data set, public TFDS set, or your own two files or table"
     )
-    more: tuple[Embedded, ...] = Field((), description="embedded data sets whose training pairs are learned from, too")
+    more: tuple[Embedded, ...] = Field((), description="further embedded data sets for training")
     languages: tuple[str, str] = Field(("en", "es"), description="codes of the languages, the one to translate first")
     dataset: str = Field("", description="name of a public TFDS set, such as ted_hrlr_translate/pt_to_en")
     source_path: str = Field("", description="your file of sentences, one a line, also gzipped")
     target_path: str = Field("", description="your file of their translations, as many lines")
     path: str = Field("", description="your table of pairs or translation memory: .csv, .jsonl, .parquet, .tmx, …")
     validation: tuple[str, ...] = Field(
-        (), description="your pairs for validation: a table, or two files; divided off by default"
+        (), description="your pairs for validation: a table, or two files; default: a part of all"
     )
     test: tuple[str, ...] = Field((), description="your pairs for the test, likewise")
     source_column: str = Field("1", description="column of the sentences: its name, or its number if none has a name")
@@ -49,16 +49,19 @@ class DataConfiguration(FileConfiguration):
         "report", description="your pairs that hardly belong together; shifted lines are refused unless ignored"
     )
     similarity: float = Field(
-        0.8, gt=0, le=1, description="to a held-out text, from which a pair of yours is not learned from; 1: equal"
+        0.8,
+        gt=0,
+        le=1,
+        description="similarity to a held-out text at which a training pair is left out; 1: equal texts",
     )
     validation_fraction: float = Field(0.05, gt=0, lt=0.5, description="share of your pairs")
     test_fraction: float = Field(0.05, gt=0, lt=0.5, description="share of your pairs")
-    maximum_subwords: int = Field(64, ge=2, description="of a side of a pair that is learned from")
+    maximum_subwords: int = Field(64, ge=2, description="maximum length of each side of a training pair")
     too_long: Literal["leave_out", "truncate"] = Field(
-        "leave_out", description="what happens to longer ones in training; the other splits keep them whole"
+        "leave_out", description="how training treats longer pairs; the other splits keep them whole"
     )
     subword_regularisation: float = Field(
-        0.0, ge=0, lt=1, description="share of the subwords that training cuts in two, others in each epoch"
+        0.0, ge=0, lt=1, description="share of subwords split in two in training, at random in each epoch"
     )
     batch_tokens: int = Field(2000, ge=1, description="target subwords in a batch, padding included")
 

@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
+from pipelines.counting import counted
 from pipelines.nlp.subwords import PADDING
 from pipelines.nlp.translation import data
 from pipelines.nlp.translation.config import TranslationConfiguration
@@ -77,8 +78,8 @@ def hint_at_few_steps(steps: int, configuration: TranslationConfiguration) -> No
     epochs, tokens = configuration.training.epochs, configuration.data.batch_tokens
     if steps * epochs < MINIMUM_STEPS:
         print(
-            f"Note: these pairs give {steps * epochs} training steps in all, {steps} in each of {epochs} epochs; with "
-            f"fewer than {MINIMUM_STEPS} hardly anything is learned. Give more pairs, lower --data.batch_tokens "
+            f"Note: these pairs give {steps * epochs} training steps in {counted(epochs, 'epoch')}; with fewer than "
+            f"{MINIMUM_STEPS} hardly anything is learned. Give more pairs, lower --data.batch_tokens "
             f"({tokens}), or raise --training.epochs ({epochs})."
         )
 

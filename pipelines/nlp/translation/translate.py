@@ -6,30 +6,36 @@ Everything after `--` is text, even what begins with a dash: `unrolled translate
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from pipelines import commands, hints, plots
+from pipelines import commands, hints
 from pipelines.configuration import ConfigurationError
 from pipelines.counting import counted
 from pipelines.nlp.given_texts import TextOptions
-from pipelines.nlp.translation import pictures
-from pipelines.nlp.translation.predictor import EXAMPLE, Predictor, Translation
+
+if TYPE_CHECKING:
+    from pipelines.nlp.translation.predictor import Predictor, Translation
 
 
 class Options(TextOptions):
     """Options of the translation."""
 
     output: Path | None = Field(None, description="file for the translations, one a line; printed by default")
-    scores: bool = Field(False, description="print the score before each translation; JSON has it anyway")
+    scores: bool = Field(False, description="print the score before each translation (JSON always has it)")
     attention: Path | None = Field(
-        None, description="picture of the attention while the first text is translated, such as attention.png"
+        None, description="file for a picture of the attention for the first text, such as attention.png"
     )
-    beam_width: int = Field(0, ge=0, description="hypotheses kept at each step; 0: as configured")
+    beam_width: int = Field(0, ge=0, description="hypotheses kept at each step; 0: as in the configuration")
 
 
-def answer(options: Options, load: Callable[[], Predictor]) -> None:
+def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
     """Prints the translation of each text, or writes them into a file."""
+    from pipelines import plots
+    from pipelines.nlp.translation import pictures
+    from pipelines.nlp.translation.predictor import EXAMPLE  # and TensorFlow, which --help does without
+
     texts = options.texts(hints.answer(*EXAMPLE))
     refuse_outputs(options)
     predictor = load()
@@ -44,12 +50,12 @@ def answer(options: Options, load: Callable[[], Predictor]) -> None:
     if options.attention is not None:
         plots.save(pictures.attention(predictor.attention(texts[0], translations[0].text)), options.attention)
         written.append(str(options.attention))
-    commands.report_done(f"Translated {counted(len(texts), 'text')} with {predictor.run.folder}")
+    commands.report_done(f"Translated {counted(len(texts), 'text')}")
     if written:
         commands.report_done(f"Wrote {', '.join(written)}")
 
 
-def lines_of(texts: Sequence[str], translations: Sequence[Translation], options: Options) -> list[str]:
+def lines_of(texts: Sequence[str], translations: "Sequence[Translation]", options: Options) -> list[str]:
     """Returns a line for each text, in the format that the options name."""
     if options.format == "json":
         objects = [

@@ -18,7 +18,7 @@ class ClipClassesConfiguration(TrainingCommand):
     network: NetworkConfiguration = NetworkConfiguration()
     training: TrainingConfiguration = TrainingConfiguration()
     steps_per_epoch: int = Field(100, ge=1, description="batches between two validations")
-    baseline_steps: int = Field(400, ge=1, description="batches that the baselines learn from, in the evaluation")
+    baseline_steps: int = Field(400, ge=1, description="batches on which the baselines are trained in the evaluation")
 
 
 _MOTION = ClipClassesConfiguration(

@@ -36,11 +36,13 @@ class DataConfiguration(VideoConfiguration):
     source: Literal["motion_clips", "folder", "csv", "ucf101"] = Field(
         "motion_clips", description="embedded data set, your own videos in class folders or a CSV, or a public TFDS set"
     )
-    height: int = Field(SIZE, ge=1, le=4096, description="pixels of a frame")
-    width: int = Field(SIZE, ge=1, le=4096, description="pixels of a frame")
+    height: int = Field(SIZE, ge=1, le=4096, description="size of a frame in pixels")
+    width: int = Field(SIZE, ge=1, le=4096, description="size of a frame in pixels")
     colour: Literal["grey", "rgb"] = Field("grey", description="one channel or three")
-    mirror: bool = Field(False, description="mirror half of the training clips; not where left and right matter")
-    balanced: bool = Field(False, description="draw each class equally often for training, however few videos it has")
+    mirror: bool = Field(
+        False, description="mirror half of the training clips; not for classes that left and right tell apart"
+    )
+    balanced: bool = Field(False, description="draw all classes equally often in training")
     batch_size: int = Field(32, ge=1, description="clips in a batch")
 
 
@@ -136,7 +138,7 @@ def _motions(configuration: DataConfiguration) -> Sets:
     if configuration.mirror or configuration.balanced:
         raise ConfigurationError(
             "data.mirror and data.balanced: the motion clips are drawn, all classes alike, and a mirror would make "
-            "right of left. Leave them out, or say --data.source folder for your own videos. Received: "
+            "right of left. Leave them out, or set --data.source folder for your own videos. Received: "
             f"{configuration.mirror} and {configuration.balanced}"
         )
     builder, frames = data.prepare(MotionClips()), configuration.clip_frames

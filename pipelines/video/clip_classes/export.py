@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.exporting import WarmupRequest, export_signatures, metrics_table
+from pipelines.exporting import WarmupRequest, card, export_signatures
 from pipelines.runs import Run
 from pipelines.video.clip_classes.config import ClipClassesConfiguration
 from pipelines.video.clip_classes.model import Classifier
@@ -18,7 +18,7 @@ SOURCES = {
 }
 LIMITS = {
     "motion_clips": "It knows one picture on a dark ground under one motion at constant speed. The motion is "
-    "synthetic: this is no detector of motion in real video."
+    "synthetic: this is not a detector of motion in real video."
 }
 
 
@@ -47,10 +47,7 @@ def model_card(run: Run, classifier: Classifier) -> str:
     limits = LIMITS.get(
         data.source, "It knows the classes, cameras and scenes of its training videos; others give more errors."
     )
-    return f"""# What a clip shows, preset {run.preset}
-
-From the run {run.folder.name}, seed {configuration.seed}.
-
+    about = f"""
 Frames of {height}×{width} pixels, {"grey" if channels == 1 else "RGB"}, to one of the classes
 {", ".join(classifier.classes)}. Learned from clips of {data.clip_frames} frames, {rate}; give it as many. Pictures of
 other sizes are fitted by `{data.fit}`, as in training. It reads in one direction, so it can follow a stream.
@@ -66,15 +63,13 @@ new state.
 
     model = tf.saved_model.load(folder)
     model.signatures["serving_default"](frames=tf.constant(frames))["label"]
-
-## Data and licence
-
-{SOURCES.get(data.source, f"The user's own videos ({data.source})")}.
-
-## Metrics
-
-{metrics_table(run, "videos")}
-## Limits
-
-{limits} The probabilities order the classes by how sure the network is; they are not calibrated.
 """
+    limits = f"{limits} The probabilities order the classes by how sure the network is; they are not calibrated."
+    return card(
+        run,
+        "What a clip shows",
+        about,
+        f"""{SOURCES.get(data.source, f"The user's own videos ({data.source})")}.""",
+        "videos",
+        limits,
+    )

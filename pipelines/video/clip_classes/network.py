@@ -13,13 +13,16 @@ class NetworkConfiguration(Configuration):
     """Sizes of the network."""
 
     encoder: Literal["convolutional", "mobilenet_v2"] = Field(
-        "convolutional", description="of single frames: small and trained from the start, or MobileNetV2 of Keras"
+        "convolutional",
+        description="encoder of single frames: a small one trained from scratch, or MobileNetV2 of Keras",
     )
-    weights: str = Field("", description="file of MobileNetV2's weights without its top; without one it starts anew")
-    filters: int = Field(16, ge=1, description="channels of the first convolution; each next one has twice as many")
+    weights: str = Field(
+        "", description="file of MobileNetV2's weights without its top; without one it starts from random weights"
+    )
+    filters: int = Field(16, ge=1, description="channels of the first convolution; each further one doubles them")
     stages: int = Field(3, ge=1, le=6, description="convolutions, each of which halves height and width")
-    features: int = Field(96, ge=1, description="numbers that a frame is encoded to")
-    differences: bool = Field(True, description="show each frame together with its difference from the one before")
+    features: int = Field(96, ge=1, description="size of the encoding of a frame")
+    differences: bool = Field(True, description="input each frame together with its difference from the previous one")
     recurrent: Literal["simple_rnn", "lstm", "gru", "min_gru", "min_lstm"] = Field("gru", description="recurrent layer")
     units: int = Field(96, ge=1, description="units of a recurrent layer")
     layers: int = Field(1, ge=1, le=12, description="recurrent layers")
@@ -49,7 +52,7 @@ def frame_encoder(
     else:
         if network.weights:
             raise ConfigurationError(
-                "network.weights: the convolutional encoder starts anew. Say --network.encoder mobilenet_v2, or leave "
+                "network.weights: the convolutional encoder takes none. Set --network.encoder mobilenet_v2, or leave "
                 f"the weights out. Received: {network.weights!r}"
             )
         body = [
@@ -73,7 +76,8 @@ def _mobilenet(network: NetworkConfiguration, shape: tuple[int, int, int]) -> ke
     if network.weights and not Path(network.weights).expanduser().is_file():
         raise ConfigurationError(
             "network.weights: there is no such file. Expected the weights of MobileNetV2 without its top, as Keras "
-            f"publishes them. Correct the path, or leave it out to start anew. Received: {network.weights!r}"
+            "publishes them. Correct the path, or leave it out to start from random weights. "
+            f"Received: {network.weights!r}"
         )
     model = keras.applications.MobileNetV2(input_shape=shape, include_top=False, weights=None, pooling="avg")
     if network.weights:

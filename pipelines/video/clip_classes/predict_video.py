@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tyro
@@ -14,8 +15,10 @@ from pipelines import commands, hints
 from pipelines.configuration import ConfigurationError
 from pipelines.counting import counted
 from pipelines.subtitles import Cue, subrip
-from pipelines.video.clip_classes.predictor import Predictor, Stretch
 from pipelines.video.video_files import refuse_missing
+
+if TYPE_CHECKING:
+    from pipelines.video.clip_classes.predictor import Predictor, Stretch
 
 NAMED = 3  # classes of the whole video
 
@@ -24,15 +27,15 @@ class Options(commands.AnswerOptions):
     """Options of the prediction."""
 
     video: tyro.conf.Positional[tuple[Path, ...]] = Field((), description="video files, or folders of frame images")
-    overlap: float = Field(0.0, ge=0, lt=1, description="share of a clip that the next one begins before its end")
-    output: Path | None = Field(None, description="folder for subtitles, VIDEO.srt, of what is shown when")
+    overlap: float = Field(0.0, ge=0, lt=1, description="overlap of consecutive clips, as a share of a clip")
+    output: Path | None = Field(None, description="folder for subtitles with the class of each stretch, VIDEO.srt")
 
 
-def answer(options: Options, load: Callable[[], Predictor]) -> None:
+def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
     """Prints what each video shows."""
     if not options.video:
         raise ConfigurationError(
-            "There is nothing to look at. Expected a video. Name it: "
+            "There is nothing to classify. Expected a video. Name it: "
             f"{hints.answer('predict-video', 'VIDEO', 'clip.mp4')}. Received: no file"
         )
     for path in options.video:
@@ -66,9 +69,10 @@ def answer(options: Options, load: Callable[[], Predictor]) -> None:
     commands.report_done(f"Classified {counted(len(options.video), 'video')}")
 
 
-def subtitles(stretches: Sequence[Stretch]) -> str:
+def subtitles(stretches: "Sequence[Stretch]") -> str:
     """Returns what is shown when as SubRip; stretches of one class that follow each other are one.
 
+    >>> from pipelines.video.clip_classes.predictor import Stretch
     >>> print(subtitles([Stretch(0, 1.5, "run", {"run": 0.75}), Stretch(1.5, 3, "run", {"run": 0.25})]))
     1
     00:00:00,000 --> 00:00:03,000

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipelines import commands, served
+from pipelines.arguments import checked, in_range
 from pipelines.counting import counted
 from pipelines.preparation import description_of
 from pipelines.runs import Run
@@ -67,6 +68,7 @@ class Predictor:
         self.classes: tuple[str, ...] = tuple(description_of(run, "classes.json", "classes")["classes"])
         self._served = model
 
+    @checked
     def classify(
         self, videos: Video | Sequence[Video], frame_rate: float = 0.0, overlap: float = 0.0
     ) -> Classification | list[Classification]:
@@ -79,11 +81,14 @@ class Predictor:
             videos: a file, a folder of frame images, or an array, uint8 (time, height, width, 1 or 3) of any size; or a
                 list of them.
             frame_rate: frames a second of arrays, for the times. Default: that of the training, or 25.
-            overlap: share of a clip that the next one begins before its end, from 0 to less than 1.
+            overlap: overlap of consecutive clips, as a share of a clip, from 0 to less than 1.
 
         Raises:
             VideoDataError: a video cannot be read, or is shorter than a clip.
+            ConfigurationError: the frame rate or the overlap is out of range.
         """
+        in_range("frame_rate", frame_rate, 0)
+        in_range("overlap", overlap, 0, below=1)
         if isinstance(videos, Path | str | np.ndarray):
             return self.classify_one(videos, frame_rate, overlap)
         return [self.classify_one(video, frame_rate, overlap) for video in videos]
@@ -155,6 +160,7 @@ class Stream:
         self._stream = served.Stream(model)
         self._answer: tuple[str, dict[str, float]] | None = None
 
+    @checked
     def feed(self, frame: np.ndarray) -> tuple[str, dict[str, float]]:
         """Takes a frame, uint8 (height, width, 1 or 3) of any size; returns the class so far and all probabilities."""
         fitted = fit(frame, self._predictor.decoding)

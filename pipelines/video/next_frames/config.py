@@ -22,7 +22,9 @@ class NextFramesConfiguration(TrainingCommand):
     training: TrainingConfiguration = TrainingConfiguration()
     steps_per_epoch: int = Field(200, ge=1, description="batches between two validations")
     absolute_weight: float = Field(
-        0.05, ge=0, description="weight of the absolute error in the loss, beside the squared: it keeps darkness dark"
+        0.05,
+        ge=0,
+        description="weight of the absolute error in the loss, beside the squared error; it keeps dark areas dark",
     )
     similarity_weight: float = Field(
         0.08, ge=0, description="weight of the structural similarity in the loss, beside the squared error"
@@ -30,13 +32,12 @@ class NextFramesConfiguration(TrainingCommand):
     watched_weight: float = Field(
         1.0,
         ge=0,
-        description="weight of the next frames forecast while the network watches, beside those of the future",
+        description="weight of the next-frame loss on the watched frames",
     )
     scheduled_sampling_epochs: int = Field(
         0,
         ge=0,
-        description="epochs in which the network sees ever fewer true frames of the future instead of its own "
-        "forecasts; 0: its own from the start",
+        description="epochs of scheduled sampling, from true future frames to the network's own forecasts; 0: none",
     )
 
     @pydantic.model_validator(mode="after")

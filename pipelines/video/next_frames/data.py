@@ -32,9 +32,9 @@ class DataConfiguration(VideoConfiguration):
     clip_frames: int = Field(20, ge=2, description="frames of a clip")
     future_frames: int = Field(10, ge=1, description="frames of a clip that are forecast from those before")
     batch_size: int = Field(8, ge=1, description="clips of a batch")
-    crop: int = Field(0, ge=0, description="side of the squares that are learned from; 0: whole frames")
-    mirror: bool = Field(False, description="learn from mirrored clips, too")
-    validated_clips: int = Field(64, ge=1, description="clips that a validation looks at, at most")
+    crop: int = Field(0, ge=0, description="side of random training crops, in pixels; 0: whole frames")
+    mirror: bool = Field(False, description="also train on mirrored clips")
+    validated_clips: int = Field(64, ge=1, description="maximum clips in a validation")
 
     @property
     def watched_frames(self) -> int:

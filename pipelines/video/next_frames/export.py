@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.exporting import WarmupRequest, export_signatures, metrics_table
+from pipelines.exporting import WarmupRequest, card, export_signatures
 from pipelines.runs import Run
 from pipelines.video.next_frames.config import NextFramesConfiguration
 from pipelines.video.next_frames.serving import signatures
@@ -39,10 +39,7 @@ def model_card(run: Run) -> str:
     source = SOURCES.get(data.source, f"The user's own videos ({Path(data.path).name}), under their own licence")
     shape = f"{data.height}, {data.width}, {data.channels}"
     rate = stated_rate(data.frame_rate, recorded(run))
-    return f"""# The frames that come next, preset {run.preset}
-
-From the run {run.folder.name}, seed {configuration.seed}.
-
+    about = f"""
 It watches some frames and forecasts the next {data.future_frames}.
 
 ## Signatures
@@ -54,16 +51,9 @@ that by `{data.fit}`, as in training. It returns `future`, uint8 (batch, {data.f
 
     answer = tf.saved_model.load(folder).signatures["serving_default"]
     answer(frames=tf.constant(frames))["future"]
-
-## Data and licence
-
-{source}.
-
-## Metrics
-
-{metrics_table(run, "clips")}
-## Limits
-
+"""
+    limits = """
 It knows the things and motions that it was trained on. The farther ahead, the more it blurs what is uncertain. What has
 not been seen in the frames that are given, such as what comes in from outside, it cannot foresee.
 """
+    return card(run, "The frames that come next", about, f"{source}.", "clips", limits)

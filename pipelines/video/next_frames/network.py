@@ -16,31 +16,30 @@ class NetworkConfiguration(Configuration):
     """Sizes and parts of the network."""
 
     recurrent: Literal["conv_lstm", "spatiotemporal_lstm"] = Field("conv_lstm", description="recurrent layer")
-    patch: int = Field(4, ge=1, description="side of the square of pixels that is one place of the first level's maps")
+    patch: int = Field(4, ge=1, description="side of the square patches of the first level, in pixels")
     filters: tuple[int, ...] = Field(
-        (32, 64), min_length=1, description="channels of each level, whose maps have half the rows of the one before"
+        (32, 64), min_length=1, description="channels of each level; each level halves height and width"
     )
     depth: int = Field(1, ge=1, description="recurrent layers of a level")
-    kernel: int = Field(3, ge=1, description="rows and columns of the kernels")
+    kernel: int = Field(3, ge=1, description="side of the square kernels")
     head: Literal["motion", "pixels"] = Field(
-        "motion", description="what is forecast: how the pixels of the last frame move, or the pixels themselves"
+        "motion", description="what the network forecasts: motion of the last frame's pixels, or the pixels themselves"
     )
     matching: tuple[int, ...] = Field(
-        (1, 3), description="the network also sees where squares so many patches wide were in the frame before"
+        (1, 3),
+        description="sizes, in patches, of the squares that are matched with the previous frame as further input",
     )
-    coordinates: bool = Field(
-        True, description="the network also sees where in the frame each patch is: where walls are; not with data.crop"
-    )
-    movements: int = Field(2, ge=1, description="that a patch can make at once, as where one thing passes another")
+    coordinates: bool = Field(True, description="input the position of each patch in the frame; not with data.crop")
+    movements: int = Field(2, ge=1, description="movements that one patch can mix, as where one thing passes another")
     stillness: float = Field(
         0.0,
         ge=0,
-        description="an untrained network takes pixels of the last frame, the more so the higher; 0: it mixes all",
+        description="initial preference for the pixels of the last frame; 0: none",
     )
     inertia: bool = Field(
-        False, description="an untrained network lets what moved between the last two frames go on, as it was matched"
+        False, description="an untrained network continues the motion between the last two frames, as matched"
     )
-    reach: int = Field(5, ge=1, description="pixels that a movement spans at most, in each direction")
+    reach: int = Field(5, ge=1, description="largest movement in each direction, in pixels")
     decoder_filters: int = Field(64, ge=1, description="channels between the recurrent maps and the forecast")
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import tyro
@@ -13,8 +13,10 @@ from pipelines import commands, hints
 from pipelines.configuration import ConfigurationError
 from pipelines.counting import counted
 from pipelines.video.next_frames import films
-from pipelines.video.next_frames.predictor import Predictor
 from pipelines.video.video_files import refuse_missing
+
+if TYPE_CHECKING:
+    from pipelines.video.next_frames.predictor import Predictor
 
 SHOWN_HEIGHT = 256  # pixels, about, of the films that are written
 LEAST_SECONDS = 2.0  # a shorter film is shown slower
@@ -25,8 +27,8 @@ class Options(commands.AnswerOptions):
     """Options of the forecast."""
 
     video: tyro.conf.Positional[tuple[Path, ...]] = Field((), description="video files, or folders of frame images")
-    frames: int = Field(0, ge=0, le=1000, description="how many to forecast; 0: as many as in training")
-    output: Path = Field(Path("."), description="folder for the films; none that is there is overwritten")
+    frames: int = Field(0, ge=0, le=1000, description="number of frames to forecast; 0: as many as in training")
+    output: Path = Field(Path("."), description="folder for the films; existing ones are never overwritten")
 
 
 class Continued(NamedTuple):
@@ -66,7 +68,7 @@ def film_of(continued: Continued) -> np.ndarray:
     return films.marked(frames.repeat(scale, axis=1).repeat(scale, axis=2), len(continued.given))
 
 
-def answer(options: Options, load: Callable[[], Predictor]) -> None:
+def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
     """Forecasts the frames after each video, and writes the films."""
     if not options.video:
         example = hints.answer("predict-video", "VIDEO", "clip.mp4")

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pipelines import commands
+from pipelines.arguments import checked, in_range
 from pipelines.counting import counted
 from pipelines.runs import Run
 from pipelines.served import Served
@@ -35,6 +36,7 @@ class Predictor:
         self._recordings = recorded(run)
         self._served = model
 
+    @checked
     def predict(self, videos: Video | Sequence[Video], length: int = 0) -> np.ndarray | list[np.ndarray]:
         """Returns the frames that come after a video, uint8 (length, height, width, channel), or after each of several.
 
@@ -47,7 +49,9 @@ class Predictor:
 
         Raises:
             VideoDataError: a video cannot be read, or is too short.
+            ConfigurationError: the length is out of range.
         """
+        in_range("length", length, 0)
         if isinstance(videos, Path | str | np.ndarray):
             return self.after(self.watched(videos), length)
         return [self.after(given, length) for given in [self.watched(video) for video in videos]]

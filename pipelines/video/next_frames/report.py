@@ -97,7 +97,7 @@ def write_next_frames_report(run: Run, evaluation: Evaluation, details: Details)
 def baseline_of(rows: Mapping[str, Mapping[str, Metric]]) -> str:
     """Name of the baseline that is shown beside the model: the one that moves; else that of the least squared error.
 
-    The numbers are no guide to a picture worth seeing: in darkness nothing at all has a good SSIM.
+    The numbers say little about how good a picture looks: in darkness nothing at all has a good SSIM.
 
     >>> black, copy = ({"squared_error": Metric(value)} for value in (1.0, 2.0))
     >>> baseline_of({"model": black, "black": black, "optical flow": copy})

@@ -135,7 +135,7 @@ def test_columns_that_are_not_there(tmp_path: Path) -> None:
         ),
         ("a.jsonl", '{"review": "x", "star": 1}\n', "'stars'; did you mean 'star'.*Received: review, star"),
         ("a.jsonl", '{"review": ["x"], "stars": 1}\n', r"line 1: expected text.*Received: \['x'\]"),
-        ("a.jsonl", '{"review": "x", "stars": 1\n', "line 1 is no JSON"),
+        ("a.jsonl", '{"review": "x", "stars": 1\n', "line 1 is not JSON"),
         ("a.json", '[{"review": "x", "stars": 1}, {"review": "x"}]', r"row 2: expected text or a number under 'stars'"),
         ("a.json", '[{"review": "x", "stars": 1}, ["x", 1]]', r"row 2: expected a JSON object in braces"),
         ("a.jsonl", '{"review": "x", "review": "y"}', "line 1: expected each name once"),

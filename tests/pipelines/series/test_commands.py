@@ -178,7 +178,7 @@ def test_a_bad_run_is_refused(
     command: Callable[[list[str]], None], later: pd.DataFrame, there: Path, refused: Callable[..., str]
 ) -> None:
     files = ["later.csv"] if command is forecast else ["series"]
-    assert "no such run folder" in refused(command, [*files, "--run", "nowhere"])
+    assert "no such folder" in refused(command, [*files, "--run", "nowhere"])
     assert "not a run" in refused(command, [*files, "--run", str(there)])
 
 

@@ -156,7 +156,7 @@ def test_a_frame_has_the_repairs_and_messages_of_a_file(
         both[0].forecast(frame[:0])
     with pytest.raises(SeriesDataError, match="several columns have one name"):
         both[0].forecast(pd.concat([frame, frame[["load"]]], axis=1))
-    with pytest.raises(SeriesDataError, match=r"missing\.csv is no file"):
+    with pytest.raises(SeriesDataError, match=r"missing\.csv does not exist"):
         both[0].forecast("missing.csv")
     with pytest.raises(ConfigurationError, match="Did you mean 'time_format'"):
         both[0].forecast(frame, {"time_formt": "%Y"})

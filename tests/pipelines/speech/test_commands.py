@@ -209,11 +209,11 @@ def test_a_bad_run_is_refused(
     command: Callable[[list[str]], None], recording: Path, there: Path, refused: Callable[..., str]
 ) -> None:
     files = [str(recording)] if command is transcribe else ["speech"]
-    assert "no such run folder" in refused(command, [*files, "--run", "nowhere"])
+    assert "no such folder" in refused(command, [*files, "--run", "nowhere"])
     assert "not a run" in refused(command, [*files, "--run", str(there)])
     unfinished = Run.create("speech", "tones", SpeechConfiguration(), there / "runs")
     message = refused(command, [*files, "--run", str(unfinished.folder)])
-    assert re.search(r"no trained weights.*RESUME=1", message)
+    assert re.search(r"no trained weights.*unrolled train speech tones --resume", message)
 
 
 def test_training_refuses_bad_recordings_and_leaves_no_run(
@@ -224,7 +224,7 @@ def test_training_refuses_bad_recordings_and_leaves_no_run(
     rows = [{"audio_filepath": "a.wav", "text": "ab " * 90, "split": split} for split in ("train", "dev", "test")]
     (there / "all.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     options = ["--data.source", "manifest", "--data.path", str(there / "all.jsonl"), "--data.pretraining", "none"]
-    with pytest.warns(UserWarning, match="which flatters the figures"):
+    with pytest.warns(UserWarning, match="so the figures look better than they are"):
         message = refused(commands.train, ["speech", *options])
     assert "a.wav: the transcript needs" in message
     assert not list((there / "runs").glob("*"))

@@ -309,5 +309,5 @@ def test_an_alphabet_beyond_ascii(make_corpus: MakeCorpus, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("source", ["manifest", "ljspeech", "librispeech"])
 def test_own_recordings_without_a_path(source: str) -> None:
-    with pytest.raises(ConfigurationError, match=f"{source} reads your own recordings.*--data.path.*Received: no path"):
+    with pytest.raises(ConfigurationError, match=f"{source} reads recordings of yours.*--data.path.*Received: no path"):
         data.open_source(DataConfiguration(source=source), RATE)

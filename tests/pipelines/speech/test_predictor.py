@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from pipelines.configuration import ConfigurationError
 from pipelines.runs import Run, RunError
 from pipelines.speech import predictor as predictor_module
 from pipelines.speech.audio_files import SpeechDataError, audio_of, resample
@@ -128,7 +129,6 @@ def test_what_cannot_be_transcribed_is_refused(both: Both, say: Say, tmp_path: P
         ((audio,), "needs its samples a second.*Received: None"),
         ((audio, 0), "needs its samples a second.*Received: 0"),
         ((["a.wav"], 8000), "a file has its own.*Received: sample_rate=8000"),
-        ((audio, 8000, 0), "Expected n_best of 1 or more.*Received: 0"),
         (([0.1, 0.2], 8000), "neither a file nor an array.*Received: float"),
         ((np.stack([audio, audio]), 8000), r"Convert or transpose it. Received: float32 \(2, 1600\)"),
         ((np.zeros(800, np.uint8), 8000), "floats or signed integers.*Received: uint8"),
@@ -138,6 +138,8 @@ def test_what_cannot_be_transcribed_is_refused(both: Both, say: Say, tmp_path: P
     ):
         with pytest.raises(SpeechDataError, match=message):
             both[0].transcribe(*wrong)
+    with pytest.raises(ConfigurationError, match=r"^n_best: expected at least 1\..*Received: 0$"):
+        both[0].transcribe(audio, 8000, 0)
     assert audio_of(np.zeros(0, np.float32)).shape == (0,)
 
 

@@ -273,7 +273,7 @@ def test_lists_of_ones_own_to_validate_and_to_test_on(folder: Path) -> None:
     assert [entry.text for entry in source.entries if entry.split == "test"] == ["x", "y"]
     assert {entry.split for entry in source.entries} == {"train", "validation", "test"}
     configuration = DataConfiguration(source="manifest", path=path, test=path, validation=write("other", ["z"]))
-    with pytest.warns(UserWarning, match="36 sentences stand in train and in test"):
+    with pytest.warns(UserWarning, match="36 sentences are in train and in test"):
         open_source(configuration, 8000)
     with pytest.raises(ConfigurationError, match=r"data\.test: the source telephone_prompts has recordings of its own"):
         open_source(DataConfiguration(test=path), 8000)

@@ -259,5 +259,5 @@ def test_sentences_on_both_sides_are_named(
     ]
     user_recordings.manifest(write_manifest(tmp_path / "clean.jsonl", rows[1:]), 8000)
     assert not recwarn.list
-    with pytest.warns(UserWarning, match=r"1 sentences stand in train and in test.*'hello there'$"):
+    with pytest.warns(UserWarning, match=r"1 sentences are in train and in test.*'hello there'$"):
         user_recordings.manifest(write_manifest(tmp_path / "all.jsonl", rows), 8000)

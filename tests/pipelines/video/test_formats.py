@@ -337,7 +337,7 @@ def test_what_cannot_be_told_is_asked_for(tmp_path: Path) -> None:
     np.save(tmp_path / "layout.npy", pictures().repeat(2, axis=-1))
     np.savez(tmp_path / "several.npz", a=pictures(), b=pictures())
     np.save(tmp_path / "channels.npy", pictures().repeat(2, axis=-1)[..., :4])
-    with pytest.raises(VideoDataError, match=r"range of the values cannot be told.*--data.value_range 4\.\d+ 31"):
+    with pytest.raises(VideoDataError, match=r"range of the values is unclear.*--data.value_range 4\.\d+ 31"):
         read(tmp_path / "range.npy")
     assert read(tmp_path / "range.npy", value_range=(0.0, 32.0))[-1].frame.max() > 240
     with pytest.raises(VideoDataError, match=r"--data.layout, such as NTHW"):

@@ -67,7 +67,7 @@ def test_junk_is_passed_over(clips: list[Path], tmp_path: Path, capsys: pytest.C
     videos = opened(folder)
     assert sum(map(len, videos.splits.values())) == 8 and not videos.skipped
     printed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Passed over")]
-    assert len(printed) == 1 and "6 files that are no videos" in printed[0]
+    assert len(printed) == 1 and "6 files that are not videos" in printed[0]
 
 
 def test_a_video_without_an_ending_is_one(clips: list[Path], tmp_path: Path) -> None:

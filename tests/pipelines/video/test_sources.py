@@ -202,7 +202,7 @@ def test_videos_without_classes_lie_anywhere(
     with pytest.raises(VideoDataError, match=r"^1 video cannot be used") as refused:
         open_source(configure(folder), labelled=False)
     assert "  clips: 1 image without a folder" in str(refused.value)
-    assert "Passed over: 2 files that are no videos" in capsys.readouterr().out
+    assert "Passed over: 2 files that are not videos" in capsys.readouterr().out
     (folder / "nothing").mkdir()
     with pytest.raises(VideoDataError, match=r"nothing holds no videos; expected some"):
         open_source(configure(folder / "nothing"), labelled=False)
@@ -261,14 +261,16 @@ def test_encoding_and_path_are_checked(tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_bytes("path,label\na.avi,žába".encode("latin2"))
     with pytest.raises(VideoDataError, match=r"list.csv cannot be read; expected a CSV in UTF-8"):
         open_source(configure(tmp_path / "list.csv"))
-    with pytest.raises(VideoDataError, match=r"nothing does not exist, or is no folder.*Correct --data.path"):
+    with pytest.raises(VideoDataError, match=r"nothing does not exist; expected.*Correct --data.path"):
         open_source(configure(tmp_path / "nothing"))
-    with pytest.raises(VideoDataError, match=r"nothing.csv does not exist, or is no file"):
+    with pytest.raises(VideoDataError, match=r"nothing.csv does not exist; expected a list"):
         open_source(configure(tmp_path / "nothing.csv"))
     (tmp_path / "flat").mkdir()
     with pytest.raises(VideoDataError, match="holds no class folders"):
         open_source(configure(tmp_path / "flat"))
-    with pytest.raises(ConfigurationError, match=r"data.path: the source folder needs a path.*Say where.* no path$"):
+    with pytest.raises(
+        ConfigurationError, match=r"data.path: the source folder reads videos of yours.*Name them.* no path$"
+    ):
         open_source(VideoConfiguration())
     with pytest.raises(ConfigurationError, match=r"data.path: the source ucf101 needs no path"):
         open_source(VideoConfiguration(source="ucf101", path="clips"))

@@ -117,7 +117,7 @@ def test_generate_prints_the_prompt_and_what_comes_next(there: Path, capsys: pyt
     generate(["The", "house 🙂", *options])
     printed, reported = capsys.readouterr()
     assert printed.startswith("The house 🙂") and len(printed) > len("The house 🙂\n")
-    assert reported == f"Generated with {folder}\n"
+    assert reported == f"Using {folder}\n"
     generate(["The house 🙂", *options, "--run", folder, "--format", "json"])
     found = json.loads(capsys.readouterr().out)
     assert found["prompt"] == "The house 🙂" and found["prompt"] + found["continuation"] + "\n" == printed
@@ -151,7 +151,7 @@ def test_generate_explains_itself_without_a_run(
         generate(["--help"])
     assert not stopped.value.code
     printed = capsys.readouterr().out
-    for part in ("what the text begins with", "--run", "--format", "--length", "--top_p", "--seed", "--beam"):
+    for part in ("beginning of the text", "--run", "--format", "--length", "--top_p", "--seed", "--beam"):
         assert part in printed
 
 
@@ -160,12 +160,12 @@ def test_generate_explains_itself_without_a_run(
     [
         (["A", "--beam", "2", "--top_k", "3"], "Leave out --beam"),
         (["A", "--beam", "2", "--temperature", "0.5", "--seed", "3"], "Leave out --beam, or --temperature, --seed."),
-        (["A", "--seed", str(2**31)], "seed: input should be less than or equal to 2147483647"),
+        (["A", "--seed", str(2**31)], "seed: expected at most 2147483647"),
         (["caf\udce9"], "Text 1 is not UTF-8"),
-        (["A", "--temperature", "-1"], "temperature: input should be greater than or equal to 0"),
+        (["A", "--temperature", "-1"], "temperature: expected at least 0"),
         (["A", "--temprature", "1"], "Did you mean 'temperature'?"),
-        (["A", "--run", "nowhere"], "There is no such run folder"),
-        (["A", "--format", "xml"], "format: input should be 'text' or 'json'"),
+        (["A", "--run", "nowhere"], "There is no such folder"),
+        (["A", "--format", "xml"], "format: expected 'text' or 'json'"),
     ],
 )
 def test_generate_refuses(there: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -177,7 +177,7 @@ def test_generate_needs_a_language_model(
 ) -> None:
     monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path))
     message = refused(generate, ["A"], capsys)
-    assert "unrolled train nlp language-model" in message
+    assert "unrolled train language-model." in message
     run = Run.create("video", "motion-class", video.PRESETS["motion-class"], tmp_path)
     run.finish()
     assert "The model is of another task. Expected one of the task language-model" in refused(

@@ -13,7 +13,8 @@ from pipelines.nlp.language_model.config import LanguageModelConfiguration
 from pipelines.nlp.language_model.data import BOUNDARY
 from pipelines.nlp.language_model.generation import advance, generate, prefill
 from pipelines.nlp.language_model.model import LanguageModel
-from pipelines.nlp.language_model.sampling import Options, SamplingConfiguration, narrowed, sample
+from pipelines.nlp.language_model.options import SamplingConfiguration
+from pipelines.nlp.language_model.sampling import Options, narrowed, sample
 from pipelines.nlp.language_model.scoring import score
 from pipelines.nlp.language_model.serving import signatures
 from pipelines.nlp.language_model.text_statistics import Copies, distinct

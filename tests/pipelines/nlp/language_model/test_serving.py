@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from pipelines.nlp.language_model import serving
 from pipelines.nlp.language_model.model import LanguageModel
+from pipelines.nlp.language_model.options import SamplingConfiguration
 from pipelines.nlp.language_model.predictor import load
-from pipelines.nlp.language_model.sampling import SamplingConfiguration
 from pipelines.nlp.language_model.scoring import score
 from pipelines.nlp.subwords import Subwords
 from pipelines.runs import Run

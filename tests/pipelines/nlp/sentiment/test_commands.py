@@ -109,11 +109,11 @@ def test_labels_are_printed_and_what_was_not_read_is_reported(latest: Run, capsy
     printed = capsys.readouterr()
     assert "--help me" in printed.out and printed.out.count("w1") <= 100
     assert "only the first 400 words were read of 1 text: text 3 (500 words)" in printed.err
-    assert f"Classified 3 texts with {latest.folder}" in printed.err
+    assert printed.err.startswith(f"Using {latest.folder}\n") and printed.err.endswith("Classified 3 texts\n")
     commands.answer("classify", ["superb"])
     printed = capsys.readouterr()
     assert re.search(r"superb +│ great +│ +[01]\.\d\d +│ +\d\.\d", printed.out)
-    assert "Classified 1 text with" in printed.err and "only the first" not in printed.err
+    assert "Classified 1 text\n" in printed.err and "only the first" not in printed.err
 
 
 def test_a_file_and_standard_input_have_a_text_a_line(
@@ -126,14 +126,13 @@ def test_a_file_and_standard_input_have_a_text_a_line(
     for arguments in (["--file", str(tmp_path / "texts.txt.gz")], ["-"]):
         commands.answer("classify", [*arguments, "--format", "json"])
         printed = capsys.readouterr()
-        assert "Note: 2 blank lines left out: 2, 4" in printed.err and "Classified 3 texts" in printed.err
+        assert "Note: 2 blank texts of 5, answered as well: 2, 4\n" in printed.err
         found.append([json.loads(line) for line in printed.out.splitlines()])  # nothing else is there
     assert found[0] == found[1]
-    assert [(each["text"], each["label"]) for each in found[0]] == [
-        ("so lovely", "great"),
-        ("awful 😀", "bad"),
-        ("solid", "fine"),
-    ]
+    assert [each["text"] for each in found[0]] == ["so lovely", "", "awful 😀", " ", "solid"]
+    assert [each["label"] for each in found[0][::2]] == ["great", "bad", "fine"]
+    answers = [(each.label, each.probabilities) for each in predictors.load(latest.folder).classify(["", " "])]
+    assert [(each["label"], each["probabilities"]) for each in found[0][1::2]] == answers
     for each in found[0]:
         assert each.keys() == {"text", "label", "probabilities", "rating"}
         assert sum(each["probabilities"].values()) == pytest.approx(1) and np.isfinite(each["rating"])
@@ -143,8 +142,7 @@ def test_a_file_and_standard_input_have_a_text_a_line(
     ("arguments", "message"),
     [
         ([], 'There is no text.*unrolled classify "A good one!".*Received: no text'),
-        ([""], "empty text cannot be classified.*Received: text 1 of 1"),
-        (["good", " "], "Received: text 2 of 2"),
+        (["--file", "empty.txt"], "There is no text.*Received: empty.txt, which is empty"),
         (["caf\udce9"], "Text 1 is not UTF-8"),
         (["--help me"], "goes last, after --. Received: '--help me'"),
         (["good", "--file", "texts.txt"], "Both texts and a file.*Received: 1 texts and texts.txt"),
@@ -152,10 +150,16 @@ def test_a_file_and_standard_input_have_a_text_a_line(
     ],
 )
 def test_bad_texts_are_refused_before_the_model_is_loaded(
-    arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.delenv("MAKELEVEL", raising=False)
-    monkeypatch.setattr(predictors, "load", lambda *_: pytest.fail("the model was loaded"))
+    monkeypatch.chdir(tmp_path)
+    Path("empty.txt").touch()
+    monkeypatch.setattr(predictors, "find", lambda *_: pytest.fail("the model was loaded"))
     with pytest.raises((ConfigurationError, TextDataError, SystemExit)) as raised:
         commands.answer("classify", arguments)
     assert re.search(message, str(raised.value) + capsys.readouterr().err)
@@ -186,14 +190,14 @@ def test_commands_on_a_small_table(
     assert "Learning bad, fine, great from texts" in printed and "logistic regression" in printed
     for command, arguments, expected in (
         (commands.evaluate, ["sentiment", "--split", "validation"], "report-validation.html"),
-        (classify, ["so lovely", "awful"], "Classified 2 texts with"),
+        (classify, ["so lovely", "awful"], "Classified 2 texts"),
         (commands.export, ["sentiment"], "nlp-own-sentiment/1 (SavedModel"),
     ):
         command(arguments)
         assert expected in "".join(capsys.readouterr())
     for command, arguments, message in (
         (classify, [], "There is no text"),
-        (commands.train, ["sentiment", "own-sentiment"], "data.path: texts of your own are wanted"),
+        (commands.train, ["sentiment", "own-sentiment"], "data.path: the source `own` reads texts of yours"),
         (commands.train, ["sentiment", "own-sentiment", *data[:3], "revew", *data[4:]], "did you mean 'review'"),
     ):
         assert message in refused(command, arguments)

@@ -194,7 +194,7 @@ def test_labels_are_in_the_order_of_numbers_then_letters() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"source": "own"}, "data.path: texts of your own are wanted"),
+        ({"source": "own"}, "data.path: the source `own` reads texts of yours"),
         ({"path": "x.csv"}, "data.path: texts of your own are given, but another source is wanted"),
         ({"source": "rated_snippets/songs"}, "there is no such set; expected one of rated_snippets/movies"),
     ],

@@ -96,7 +96,7 @@ def test_a_batch_can_be_overfitted(experiment: Experiment) -> None:
 def test_a_training_of_few_steps_is_hinted_at(experiment: Experiment, capsys: pytest.CaptureFixture[str]) -> None:
     train.hint_at_few_steps(2, experiment())
     printed = capsys.readouterr().out
-    assert "6 training steps in all, 2 in each of 3 epochs" in printed
+    assert "6 training steps in 3 epochs" in printed
     assert "--data.batch_tokens (300)" in printed and "--training.epochs (3)" in printed
     train.hint_at_few_steps(200, experiment())
     assert not capsys.readouterr().out

@@ -139,7 +139,7 @@ def test_prediction_prints_the_classes_over_time(
 def test_what_cannot_be_predicted_is_named(
     there: Path, move: Callable, save_clip: Callable, refused: Callable[..., str]
 ) -> None:
-    assert "There is nothing to look at" in refused(predict, [])
+    assert "There is nothing to classify" in refused(predict, [])
     assert "missing.avi does not exist" in refused(predict, ["missing.avi"])
     (there / "zero.mp4").write_bytes(b"")
     assert "zero.mp4 is empty" in refused(predict, ["zero.mp4"])

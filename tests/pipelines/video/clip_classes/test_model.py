@@ -124,5 +124,5 @@ def test_wrong_encoders_are_refused(tmp_path: Path) -> None:
         frame_encoder(small.replace(weights="missing"), (32, 32, 3), differences=False)
     with pytest.raises(ConfigurationError, match="holds no weights of MobileNetV2"):
         frame_encoder(small.replace(weights=str(tmp_path / "bad.weights.h5")), (32, 32, 3), differences=False)
-    with pytest.raises(ConfigurationError, match="the convolutional encoder starts anew"):
+    with pytest.raises(ConfigurationError, match="the convolutional encoder takes none"):
         frame_encoder(NetworkConfiguration(weights="some"), (32, 32, 3), differences=False)

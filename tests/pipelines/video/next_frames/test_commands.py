@@ -148,7 +148,7 @@ def test_prediction_writes_films_of_what_was_given_and_what_comes(
     save_clip(there / "one.second [red].avi", frames)
     predict(["one.second [red].avi", "--frames", "4", "--output", "films/new"])
     printed, reported = capsys.readouterr()
-    assert reported.startswith("Forecasting 4 frames after one.second [red].avi")
+    assert "\nForecasting 4 frames after one.second [red].avi" in reported
     assert "one.second [red].avi: 5 frames watched, with a bar below, then 4 forecast" in printed
     stem = "films/new/one.second [red]-future"
     assert f"Wrote {stem}.mp4 and {stem}.gif" in printed and "open the films" in reported

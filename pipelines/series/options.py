@@ -1,0 +1,25 @@
+"""What users set of a forecast; apart from TensorFlow, so that the command line need not wait for it."""
+
+from typing import Any
+
+import pydantic
+from pydantic import Field
+
+from pipelines.configuration import Configuration
+
+FORMATS = ".csv, .tsv, .parquet, .feather, .xlsx, .xls, .ods or .json"
+
+
+class TableOptions(Configuration):
+    """How a table is read, where it is not as it was in training."""
+
+    time: tuple[str, ...] = Field((), description="column of times, or several that form one")
+    time_format: str = Field("", description="format of the times, such as %d/%m/%Y")
+    timezone: str = Field("", description="time zone of times without one, such as Europe/Berlin")
+    series: str = Field("", description="column that names the series of each row")
+    sheet: str = Field("", description="sheet of an Excel file")
+
+    @pydantic.field_validator("time", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
