@@ -72,9 +72,7 @@ def find_anomalies(
             history.name,
             time_text(history.times[step + steps_before], zone),
             columns.targets[target],
-            float(truth[step, target]),
-            float(quantiles[step, target, 0]),
-            float(quantiles[step, target, -1]),
+            *(float(history.with_offset(each)[target]) for each in (truth[step], *quantiles[step].T[[0, -1]])),
             float(two_sided[step, target]),
         )
         for step, target in np.argwhere((two_sided <= probability) & outside)

@@ -20,6 +20,8 @@ FITTED_SEASONS = 28  # before the split, that AutoETS and AutoARIMA are fitted o
 READ_SEASONS = 14  # before each origin, that they read
 LONGEST_SEASON = 52  # steps that they are given: their work grows with its square
 SHORTEST = 300  # steps that they are fitted on and read at least, whatever the season
+STATISTICAL = ("AutoETS", "AutoARIMA")  # of statsforecast
+SLOW = ("gradient boosting", *STATISTICAL)
 VOLATILITY_WINDOWS = (10, 20, 40, 60, 120)  # days
 BOOSTED_ROWS = 30_000  # that gradient boosting learns from at most
 BOOSTING = {"learning_rate": 0.05, "max_iter": 150, "min_samples_leaf": 50, "random_state": 0}  # by validation
@@ -49,7 +51,7 @@ def available(task: Task, slow: bool = True) -> dict[str, tuple[str, Baseline]]:
     except ImportError:
         print("statsforecast is not installed; AutoETS and AutoARIMA are left out. Install the extra `peers` for them.")
         return found
-    for name in ("AutoETS", "AutoARIMA"):
+    for name in STATISTICAL:
         found[name] = ("fitted once, before the split; reads on from there", partial(statistical, name))
     return found
 

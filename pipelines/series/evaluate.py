@@ -24,7 +24,7 @@ from pipelines.series.model import Forecaster
 from pipelines.series.regular import SeriesDataError
 from pipelines.series.report import Details, write_series_report
 from pipelines.series.scoring import COMPARED, VARIANTS, Losses, compare, losses, metrics, verdict
-from pipelines.series.trained import learned_sets, load_model
+from pipelines.series.trained import Description, learned_sets, load_model
 
 __all__ = ["VARIANTS", "EvaluationOptions", "evaluate"]
 
@@ -53,7 +53,7 @@ def evaluate(
             f"--network.fold_days 0. Received: split {split!r}, network.fold_days {configuration.network.fold_days}"
         )
     forecaster = load_model(run)
-    sets = data.load(configuration.data, forecaster.columns)
+    sets = data.load(configuration.data, forecaster.columns, offsets=Description.of_run(run).known_offsets)
     report_changed_data(run, learned_sets(configuration, sets))
     task = task_of(configuration, sets, split, series, target)
     origins = task.origins()
@@ -62,7 +62,10 @@ def evaluate(
         rows["without adaptation"] = ("the same network", partial(backtest, forecaster, adapting=False))
     if configuration.network.calibrate:
         rows["without calibration"] = ("the same network", partial(uncalibrated_backtest, forecaster))
-    rows |= baselines.available(task, slow_baselines)
+    compared_with = baselines.available(task, slow_baselines)
+    if slow := [name for name in compared_with if name in baselines.SLOW]:
+        print(f"{', '.join(slow)} may take minutes; --no_slow_baselines leaves them out.")
+    rows |= compared_with
 
     forecasts: dict[str, Forecasts] = {}
     seconds = {}

@@ -17,14 +17,17 @@ from pipelines import commands, hints
 from pipelines.configuration import ConfigurationError
 from pipelines.series.ahead import Forecast
 from pipelines.series.calendar import COUNTED
+from pipelines.series.explanation import Influence
 from pipelines.series.pictures import draw_ranges
 from pipelines.series.predictor import Predictor, TableOptions
 from pipelines.series.regular import SeriesDataError, time_text
 from pipelines.series.table_files import FORMATS
 
 SHOWN_STEPS, SHOWN_SERIES, DRAWN_SERIES, SHOWN_ANOMALIES = 24, 8, 8, 40
+SHOWN_INFLUENCES = 10  # of a series and target
 DRAWN_HISTORY = 4  # times the horizon
 DIGITS = "%.7g"  # that a float32 has
+LONGER = "%.12g"  # of values with an offset in double precision
 STANDARD_INPUT = Path("-")
 
 
@@ -40,6 +43,8 @@ class Options(commands.AnswerOptions):
     output: Path | None = Field(
         None, description="folder for the table and the picture; by default this one, and none with --format json"
     )
+    samples: int = Field(0, ge=0, description="paths to draw of each series, as columns sample_1 and so on")
+    explain: bool = Field(False, description="list which inputs moved the forecast")
     anomalies: bool = Field(False, description="list the readings that were improbable when they came")
     anomaly_probability: float = Field(
         0.001, gt=0, lt=1, description="readings at most so probable are listed, of both tails"
@@ -60,7 +65,7 @@ def answer(options: Options, load: Callable[[], Predictor]) -> None:
         raise SeriesDataError(f"{path} is no file; expected a table, {FORMATS}. Correct it. Received: {path}")
     predictor = load()
     source = predictor.open(sys.stdin.buffer if path == STANDARD_INPUT else path, options.data.model_dump())
-    forecasts = predictor.forecasts([source])[0]
+    forecasts = predictor.forecasts([source], options.samples)[0]
     anomalies = None
     if options.anomalies:
         anomalies = predictor.to_anomalies(source, options.anomaly_probability, options.steps_before)
@@ -71,6 +76,12 @@ def answer(options: Options, load: Callable[[], Predictor]) -> None:
         _print_forecasts(Console(), forecasts, predictor.targets, np.array(predictor.levels))
         if anomalies is not None:
             _print_anomalies(Console(), anomalies)
+    if options.explain:
+        found = pd.DataFrame(predictor.influences(source, predictor.explained_steps), columns=list(Influence._fields))
+        if options.format == "json":
+            commands.print_answers(found.to_dict("records"))
+        else:
+            _print_influences(Console(), found)
     written = _write(options, predictor, forecasts, anomalies)
     if anomalies is not None:
         commands.report_done(f"{len(anomalies)} readings were less probable than {options.anomaly_probability:g}.")
@@ -90,11 +101,12 @@ def _write(
         folder = Path(".")
     folder.mkdir(parents=True, exist_ok=True)
     written = [folder / "forecast.csv", folder / "forecast.png"]
-    predictor.to_frame(forecasts).to_csv(written[0], index=False, float_format=DIGITS)
+    digits = LONGER if any(np.any(each.series.offset) for each in forecasts) else DIGITS
+    predictor.to_frame(forecasts).to_csv(written[0], index=False, float_format=digits)
     fan_chart(forecasts, predictor.targets, predictor.levels).savefig(written[1], dpi=120)
     if anomalies is not None:
         written.append(folder / "anomalies.csv")
-        anomalies.to_csv(written[-1], index=False, float_format=DIGITS)
+        anomalies.to_csv(written[-1], index=False, float_format=digits)
     return written
 
 
@@ -104,17 +116,35 @@ def fan_chart(forecasts: Sequence[Forecast], targets: tuple[str, ...], levels: t
     figure = Figure(figsize=(9, 2.9 * len(panels)), layout="constrained")
     for axes, (each, number) in zip(figure.subplots(len(panels), 1, squeeze=False)[:, 0], panels, strict=True):
         shown = slice(-DRAWN_HISTORY * len(each.times), None)
-        past = (
-            np.where(each.series.observed, each.series.values, np.nan)
-            if each.series.levels is None
-            else each.series.levels
-        )
+        past = past_of(each)
         moments = [_moments(times, each.zone) for times in (each.series.times[shown], each.times)]
         axes.plot(moments[0], past[shown, number], color="black", linewidth=1, label="past")
         draw_ranges(axes, moments[1], each.quantiles[:, number], levels)
-        axes.set_title(f"{each.series.name}: {targets[number]}", loc="left")
+        axes.set_title(each.series.name, loc="left")
+        axes.set_ylabel(targets[number])
         axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return figure
+
+
+def past_of(forecast: Forecast) -> np.ndarray:
+    """Returns the targets as they were measured (time, targets), of prices these themselves; NaN where nothing was."""
+    series = forecast.series
+    if series.levels is not None:
+        return series.levels
+    targets = np.where(series.observed, series.values, np.nan)[:, : forecast.mean.shape[1]]
+    return series.with_offset(targets.astype(np.float64))
+
+
+def decimals(values: np.ndarray) -> int:
+    """Returns how many decimals values (…,) are written with, in single precision and at most six.
+
+    Example:
+        >>> [decimals(np.array(values, np.float32)) for values in ([21_000, 5], [0.25, 7.5], [np.nan])]
+        [0, 2, 0]
+    """
+    values = values[np.isfinite(values)].astype(np.float64)
+    near = 1e-6 * np.maximum(np.abs(values), 1e-6)
+    return next((places for places in range(6) if (np.abs(values - values.round(places)) <= near).all()), 6)
 
 
 def _moments(times: np.ndarray, zone: str) -> np.ndarray:
@@ -132,16 +162,28 @@ def _print_forecasts(
     for each in forecasts[:SHOWN_SERIES]:
         for number, target in enumerate(targets):
             table = Table(*heads, title=f"{each.series.name}: {target}")
+            places = decimals(past_of(each)[:, number])
             for time, row in list(zip(each.times, each.quantiles[:, number], strict=True))[:SHOWN_STEPS]:
-                table.add_row(time_text(time, each.zone), *(f"{row[index]:.4g}" for index in (middle, low, high)))
+                table.add_row(
+                    time_text(time, each.zone), *(f"{row[index]:.{places}f}" for index in (middle, low, high))
+                )
             console.print(table)
+
+
+def _print_influences(console: Console, found: pd.DataFrame) -> None:
+    """Prints the largest ones of each series and target."""
+    table = Table("series", "target", "input", "moves the forecast by", "on average")
+    for each in found.groupby(["series", "target"], sort=False).head(SHOWN_INFLUENCES).itertuples():
+        table.add_row(each.series, each.target, each.input, f"{each.size:.3g}", f"{each.change:+.3g}")
+    console.print(table)
 
 
 def _print_anomalies(console: Console, anomalies: pd.DataFrame) -> None:
     """Prints the least probable ones."""
     table = Table("series", "time", "target", "value", "expected from", "to", "one in")
     for each in anomalies.sort_values("probability", kind="stable")[:SHOWN_ANOMALIES].itertuples():
-        numbers = (f"{number:.4g}" for number in (each.value, each.low, each.high))
+        places = decimals(np.array(anomalies["value"][anomalies["target"] == each.target]))
+        numbers = (f"{number:.{places}f}" for number in (each.value, each.low, each.high))
         odds = f"{1 / each.probability:,.0f}" if each.probability > 1e-6 else "> 1,000,000"
         table.add_row(each.series, each.time, each.target, *numbers, odds)
     if len(anomalies):

@@ -5,7 +5,7 @@ value becomes the last one before it, never one after it; before the first one i
 `Series.observed` keeps what was measured apart from what was filled.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -17,6 +17,8 @@ from pipelines.series.calendar import COUNTED, MONTH, Calendar, future_times, st
 
 FAR = 100  # so many interquartile ranges from the median a value is named as a probable mistake
 RARE_DUPLICATES = 0.01  # of the rows: so many different rows of one time are averaged without being asked to
+EPSILON = float(np.finfo(np.float32).eps)
+LOST = 0.01  # share of a common change, that may be lost in single precision
 FEWEST_STEPS_PRESENT = 0.5  # below it the steps of a series are no steps of its clock
 
 
@@ -25,11 +27,12 @@ class SeriesDataError(ValueError):
 
 
 class Columns(NamedTuple):
-    """Names of a series' columns, in their order."""
+    """Names of a series' columns, in their order; `static` are those of them that tell series apart."""
 
     targets: tuple[str, ...]
     past: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
 
     @property
     def all(self) -> tuple[str, ...]:
@@ -47,6 +50,8 @@ class Series(NamedTuple):
             `fill` was there.
         observed: bool (time, columns), False where a value is missing or was filled.
         levels: float64 (time, targets): the prices that log returns were made of, else None.
+        offset: (targets,), what was taken away from the targets, so that single precision holds their changes; 0.0 if
+            nothing was.
     """
 
     name: str
@@ -54,12 +59,17 @@ class Series(NamedTuple):
     values: np.ndarray
     observed: np.ndarray
     levels: np.ndarray | None = None
+    offset: np.ndarray | float = 0.0
 
     def cut(self, first: int, end: int) -> "Series":
         """The steps from `first` to before `end`."""
         steps = slice(first, end)
         levels = None if self.levels is None else self.levels[steps]
-        return Series(self.name, self.times[steps], self.values[steps], self.observed[steps], levels)
+        return Series(self.name, self.times[steps], self.values[steps], self.observed[steps], levels, self.offset)
+
+    def with_offset(self, targets: np.ndarray) -> np.ndarray:
+        """Returns values of targets (…, targets) as they were measured."""
+        return targets + self.offset
 
 
 class Repair(NamedTuple):
@@ -106,6 +116,7 @@ def regularise(
     calendar: Calendar,
     step_seconds: int | None = None,
     duplicates: str = "auto",
+    offsets: Mapping[str, Sequence[float]] | None = None,
 ) -> tuple[list[Series], int, list[Repair]]:
     """Puts rows on regular time steps, NaN where one is missing.
 
@@ -117,6 +128,7 @@ def regularise(
         step_seconds: the distance in time; found, as the commonest one, if not given.
         duplicates: what different rows of one time become: their `mean` or `sum`, the `first` or the `last`; `auto`:
             their mean where they are at most 1 % of the rows.
+        offsets: what is taken away from the targets of each series, by its name, "" for all others. Default: found.
 
     Returns:
         The series, the seconds between two steps, and what was repaired.
@@ -128,15 +140,21 @@ def regularise(
     tables = [_sorted(_finite(table, columns, repairs), repairs, duplicates) for table in tables]
     for table in tables:
         _name_outliers(table, columns, repairs)
-        _name_lost_digits(table, columns, repairs)
     unit = MONTH if calendar == "month" else 1
     step_seconds = step_seconds or unit * commonest_step([_ticks(table, calendar) for table in tables])
     if calendar != "business":
         snapped = [_snapped(table, step_seconds, calendar, repairs) for table in tables]
         tables = [_on_clock(table, step_seconds, calendar, repairs) for table in snapped]
-    series = [
-        Series(table.name, table.times, table.values.astype(np.float32), np.isfinite(table.values)) for table in tables
-    ]
+    series = []
+    for table in tables:
+        known = (offsets or {}).get(table.name, (offsets or {}).get(""))
+        offset = _offsets(table, columns) if known is None else np.asarray(known)
+        values = table.values.copy()
+        values[:, : len(columns.targets)] -= offset
+        observed = np.isfinite(table.values)
+        series.append(
+            Series(table.name, table.times, values.astype(np.float32), observed, offset=offset if offset.any() else 0.0)
+        )
     return series, step_seconds, repairs
 
 
@@ -244,15 +262,15 @@ def _name_outliers(table: Table, columns: Columns, repairs: list[Repair]) -> Non
             repairs.append(Repair(table.name, column, what, len(far), first))
 
 
-def _name_lost_digits(table: Table, columns: Columns, repairs: list[Repair]) -> None:
-    """Names columns whose steps are so small beside their values that single precision loses a part of them."""
-    for number, column in enumerate(columns.targets + columns.past):
+def _offsets(table: Table, columns: Columns) -> np.ndarray:
+    """A level (targets,) of each target whose changes are so small beside it that single precision would lose some."""
+    found = np.zeros(len(columns.targets))
+    for number in range(len(found)):
         values = table.values[np.isfinite(table.values[:, number]), number]
         steps = np.abs(np.diff(values))
-        lost = np.median(np.abs(values - values.astype(np.float32))) if len(values) else 0.0
-        if (steps > 0).any() and lost > 0.05 * np.median(steps[steps > 0]):
-            what = "values with more digits than single precision holds beside their changes: rounded; subtract a level"
-            repairs.append(Repair(table.name, column, what, len(values), f"by {lost:.2g}"))
+        if (steps > 0).any() and np.abs(values).max() * EPSILON > LOST * np.median(steps[steps > 0]):
+            found[number] = np.round(np.median(values))
+    return found
 
 
 def _sorted(table: Table, repairs: list[Repair], duplicates: str) -> Table:

@@ -32,7 +32,8 @@ def write_series_report(run: Run, evaluation: Evaluation, details: Details) -> N
     fans = pictures.fans(task, origins, model, best_middle_worst(found["model"]["crps"]))
     fans.savefig(run.folder / evaluation.file_name("forecasts.png"), dpi=120)
     errors = {name: losses["mae"] for name, losses in found.items()}
-    above = [about_prices(evaluation, details)] if task.log_returns else []
+    model_metrics = evaluation.rows[0].metrics
+    above = [about_prices(evaluation, details) if task.log_returns else about_ranges(model_metrics)]
     write_evaluation(
         run,
         evaluation,
@@ -186,7 +187,7 @@ def about_ranges(model: Mapping[str, Metric]) -> str:
     narrow = [f"{percent} %" for percent, (_, _, high) in known if high is not None and high < percent / 100]
     wide = [f"{percent} %" for percent, (_, low, _) in known if low is not None and low > percent / 100]
     if not narrow and not wide:
-        return f"What it is good for: its ranges hold what they promise. Of what came, {held} held."
+        return f"Its ranges hold what they promise. Of what came, {held} held."
     wrong = [f"{word} ({', '.join(each)})" for word, each in (("too narrow", narrow), ("too wide", wide)) if each]
     return f"Its ranges do not hold what they promise: they are {' and '.join(wrong)}. Of what came, {held} held."
 
