@@ -1,7 +1,7 @@
 """What comes after opened series: asked of a model in batches, and as a data frame."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from pipelines.series.trained import Description
 from pipelines.served import Served
 
 NUMBERS_DRAWN = 2**24  # quantiles of all paths of a batch
+NO_PATHS = np.zeros((0, 1, 1), np.float32)  # (samples, horizon, targets)
 STEPS_IN_BATCH = 16_384  # of all series of a batch, padded to the longest
 
 
@@ -39,7 +40,7 @@ class Forecast(NamedTuple):
     quantiles: np.ndarray
     mean: np.ndarray
     zone: str = ""
-    paths: np.ndarray | tuple[()] = ()
+    paths: np.ndarray = NO_PATHS
 
 
 class Ahead:
@@ -132,15 +133,15 @@ class Ahead:
         times: np.ndarray,
         quantiles: np.ndarray,
         mean: np.ndarray,
-        paths: np.ndarray | tuple[()] = (),
+        paths: np.ndarray = NO_PATHS,
     ) -> Forecast:
         """Returns a forecast in the units of the table: of log returns since the last price, the prices."""
         quantiles = history.with_offset(quantiles.swapaxes(-1, -2)).swapaxes(-1, -2)
-        mean, paths = history.with_offset(mean), history.with_offset(paths) if len(paths) else paths
+        mean, paths = history.with_offset(mean), history.with_offset(paths)
         if history.levels is not None:
             last = _last_prices(history, self.targets)
             quantiles, mean = last[:, np.newaxis] * np.exp(quantiles), last * np.exp(mean)
-            paths = last * np.exp(paths) if len(paths) else paths
+            paths = last * np.exp(paths)
         return Forecast(history, times, quantiles, mean, paths=paths)
 
     def _ask(self, histories: Sequence[Series], futures: Sequence[np.ndarray], samples: int = 0) -> list[Forecast]:
@@ -162,9 +163,9 @@ class Ahead:
         answer = self._model(signature, history=values, times=times, series=names, **lengths, **future, **drawn)
         shape = (len(histories), self.horizon, len(self.targets))
         quantiles, mean = answer["quantiles"].reshape(*shape, len(self.levels)), answer["mean"].reshape(shape)
-        paths: Any = [()] * len(histories)
+        paths = [NO_PATHS] * len(histories)
         if samples:
-            paths = answer["paths"].reshape(len(histories), samples, *shape[1:])
+            paths = list(answer["paths"].reshape(len(histories), samples, *shape[1:]))
         return [
             self.in_units(history, answer["times"][row], quantiles[row], mean[row], paths[row])
             for row, history in enumerate(histories)

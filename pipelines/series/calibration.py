@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 FEW = 20  # origins, of which a step ahead speaks as loudly for itself as all steps together do
-SMALLEST_FACTOR = 1e-3
+FACTORS = 1e-3, 100.0  # within which intervals are stretched: one without a width cannot become right
 
 
 def fit_widening(quantiles: np.ndarray, truth: np.ndarray, levels: Sequence[float]) -> np.ndarray:
@@ -63,7 +63,7 @@ def _quantile(scores: np.ndarray, share: float) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # all of them missing
         found = np.nanquantile(scores, share, axis=0, method="weibull")
-    return np.where(np.isfinite(found), np.maximum(found, SMALLEST_FACTOR), 1.0)
+    return np.where(np.isfinite(found), np.clip(found, *FACTORS), 1.0)
 
 
 def mirrored(levels: Sequence[float]) -> list[tuple[int, int]]:

@@ -7,7 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.series.calendar import Clock
-from pipelines.series.regular import Columns, Repair, Series, SeriesDataError, fill, time_text
+from pipelines.series.cleaning import fill
+from pipelines.series.regular import Columns, Repair, Series, SeriesDataError, time_text
 from pipelines.series.sources import DataConfiguration, Offsets, Source, open_source
 
 Split = Literal["train", "validation", "test"]

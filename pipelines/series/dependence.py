@@ -7,7 +7,7 @@ import numpy as np
 import scipy.special
 import tensorflow as tf
 
-from pipelines.series.distributions import probability_below, quantile_function
+from pipelines.series.quantile_functions import probability_below, quantile_function
 
 ORIGINS = 2_000  # that it is fitted on at most
 SMALLEST = 1e-3  # eigenvalue

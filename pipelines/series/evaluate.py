@@ -20,9 +20,10 @@ from pipelines.series.backtest import Forecasts, Origins, Task, backtest, season
 from pipelines.series.baselines import Baseline
 from pipelines.series.config import SeriesConfiguration
 from pipelines.series.data import Split
+from pipelines.series.explanation import WINDOWS, at_origin
 from pipelines.series.model import Forecaster
 from pipelines.series.regular import SeriesDataError
-from pipelines.series.report import Details, write_series_report
+from pipelines.series.report import Details, best_middle_worst, write_series_report
 from pipelines.series.scoring import COMPARED, VARIANTS, Losses, compare, losses, metrics, verdict
 from pipelines.series.trained import Description, learned_sets, load_model
 
@@ -93,7 +94,11 @@ def evaluate(
     table = compared_rows(found, lambda each: metrics(each, found["last value"], origins), compared, notes)
     reported = split if not (series or target) else "-".join(filter(None, (split, series, target)))
     evaluation = Evaluation(re.sub(r"[^\w.-]", "_", reported), len(origins.step), table)
-    write_series_report(run, evaluation, Details(task, origins, forecasts, found))
+    middle = best_middle_worst(found["model"]["crps"])["middle"]
+    shown = sets.series[int(origins.series[middle])]
+    moved = at_origin(forecaster, shown, int(origins.step[middle]), WINDOWS * configuration.data.window)
+    moved = [each for each in moved if each.target == sets.columns.targets[task.target]]
+    write_series_report(run, evaluation, Details(task, origins, forecasts, found, moved))
     return evaluation
 
 

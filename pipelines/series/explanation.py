@@ -5,11 +5,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipelines.series.forecasting import read
+from pipelines.series.model import Forecaster
 from pipelines.series.regular import Columns, Series
 
 Ask = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """Values (batch, time, columns) and the known future (batch, horizon, known), NaN where hidden, to (batch, horizon,
 targets)."""
+WINDOWS = 4  # of a history, that an explanation reads
 BLOCKS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)  # steps before the forecast, at which blocks that are hidden begin
 
 
@@ -78,3 +81,29 @@ def stretch_text(nearest: int, farthest: int) -> str:
     if nearest == 1:
         return "the last step"
     return f"{nearest} to {farthest} steps back"
+
+
+def at_origin(forecaster: Forecaster, series: Series, step: int, steps: int) -> list[Influence]:
+    """Returns what the forecast of a series after a step looked at.
+
+    Args:
+        forecaster: whose forecast it is.
+        series: with the steps after the origin, of which the known columns are read.
+        step: the origin.
+        steps: of the history that are read, the last ones.
+    """
+    history, horizon = series.cut(max(0, step + 1 - steps), step + 1), forecaster.horizon
+    ahead = slice(step + 1, step + 1 + horizon)
+    known, columns = len(forecaster.columns.known), len(forecaster.columns.all)
+    times = np.concatenate([history.times, series.times[ahead]])
+    number, median = forecaster.number_of(series.name), forecaster.levels.index(0.5)
+
+    def ask(values: np.ndarray, future: np.ndarray) -> np.ndarray:
+        rows = np.concatenate([np.full((len(values), horizon, columns - known), np.nan), future], axis=2)
+        whole = np.concatenate([values, rows], axis=1).astype(np.float32)
+        inputs = np.nan_to_num(whole), np.isfinite(whole), np.tile(times, (len(values), 1))
+        numbers = np.full(len(values), number, np.int32)
+        quantiles, _ = read(forecaster, *inputs, numbers, np.array([len(history.times) - 1], np.int32))
+        return quantiles.numpy()[:, 0, ..., median]
+
+    return influences(history, series.values[ahead, columns - known :], forecaster.columns, ask)

@@ -15,7 +15,7 @@ from pipelines.series import data
 from pipelines.series.ahead import Ahead
 from pipelines.series.anomalies import Anomaly, find_anomalies, truth_ahead
 from pipelines.series.config import SeriesConfiguration
-from pipelines.series.explanation import Influence
+from pipelines.series.explanation import WINDOWS, Influence
 from pipelines.series.regular import Columns, Series, SeriesDataError, summary
 from pipelines.series.serving import signatures
 from pipelines.series.sources import DataConfiguration, Source, derived, open_measured
@@ -26,7 +26,6 @@ from pipelines.served import Served
 
 EXAMPLE = ("forecast", "CSV", "measurements.csv")
 
-EXPLAINED_WINDOWS = 4  # of a history, that an explanation reads
 Tables: TypeAlias = UserTable | Sequence[UserTable]
 
 
@@ -61,7 +60,7 @@ class Predictor(Ahead):
     @property
     def explained_steps(self) -> int:
         """Steps of a history that an explanation reads."""
-        return EXPLAINED_WINDOWS * self.configuration.data.window
+        return WINDOWS * self.configuration.data.window
 
     def forecast(
         self, tables: Tables, reading: Mapping[str, Any] | None = None, samples: int = 0

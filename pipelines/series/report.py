@@ -11,8 +11,10 @@ from pipelines.runs import Run
 from pipelines.series import pictures
 from pipelines.series.backtest import Forecasts, Origins, Task
 from pipelines.series.calendar import DAY
+from pipelines.series.explanation import Influence
 from pipelines.series.scoring import COMPARED, INTERVALS, SIGNIFICANT, Losses, best_baseline, compare, p_value
 
+INFLUENCES = 12  # rows of the table
 REPAIRS = 40  # rows of the table; the others are in the run's folder
 
 
@@ -23,6 +25,7 @@ class Details(NamedTuple):
     origins: Origins
     forecasts: dict[str, Forecasts]
     losses: dict[str, Losses]
+    influences: Sequence[Influence] = ()  # on the middle one of the forecasts that are drawn
 
 
 def write_series_report(run: Run, evaluation: Evaluation, details: Details) -> None:
@@ -60,6 +63,10 @@ def write_series_report(run: Run, evaluation: Evaluation, details: Details) -> N
                     )
                 ],
             ),
+            *(
+                [Section("What moved the middle forecast", [influence_table(details.influences)])]
+                * bool(details.influences)
+            ),
             Section(
                 "Do the ranges hold what they promise?",
                 [
@@ -78,6 +85,16 @@ def write_series_report(run: Run, evaluation: Evaluation, details: Details) -> N
             Section("Repairs of the data", repairs(task)),
         ],
     )
+
+
+def influence_table(influences: Sequence[Influence]) -> Table:
+    """Returns the largest influences on a forecast."""
+    rows = [[each.input, f"{each.size:.3g}", f"{each.change:+.3g}"] for each in influences[:INFLUENCES]]
+    caption = (
+        "How far the median of the middle forecast above lies, as a mean over its steps, from that of the same history "
+        "with one input hidden: its size, and its direction."
+    )
+    return Table(["input", "moves the forecast by", "on average"], rows, caption)
 
 
 def best_middle_worst(crps: np.ndarray) -> dict[str, int]:

@@ -9,7 +9,7 @@ from pipelines.series.calendar import COUNTED, DAY, MONTH, Clock
 from pipelines.series.config import SeriesConfiguration
 from pipelines.series.data import split_ends
 from pipelines.series.network import FROM_TABLE
-from pipelines.series.scaling import distribution_of, is_whole
+from pipelines.series.scaling import distribution_of, is_count
 from pipelines.series.sources import Offsets, Source, open_source
 
 LONGEST_SEASON = 1100  # steps: an hour's year would cost more than it says
@@ -131,8 +131,8 @@ def rules(configuration: SeriesConfiguration, source: Source) -> Rules:
         kind = kinds.pop() if len(kinds) == 1 and network.floor is None else "quantiles"
         say("network.distribution", kind, KINDS[kind])
     if "auto" in network.whole:
-        whole = tuple(name for name, values in zip(source.columns.targets, seen, strict=True) if is_whole(values))
-        say("network.whole", () if data.log_returns else whole, "targets whose values are whole numbers")
+        whole = tuple(name for name, values in zip(source.columns.targets, seen, strict=True) if is_count(values))
+        say("network.whole", () if data.log_returns else whole, "targets that are counts")
     if configuration.steps_per_epoch == FROM_TABLE:
         say("steps_per_epoch", 30 if total < 1000 else 50, f"{total} steps to learn from")
     return Rules(configuration.replace(**changes), lines)

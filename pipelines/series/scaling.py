@@ -41,15 +41,15 @@ def bounds_of(values: np.ndarray) -> tuple[float, float]:
     return 0.0, highest if highest in (1.0, 100.0) and len(np.unique(values)) > 2 else np.inf
 
 
-def is_whole(values: np.ndarray) -> bool:
-    """Whether all values (…,) are whole numbers, of three at least: a switch is none.
+def is_count(values: np.ndarray) -> bool:
+    """Whether all values (…,) are counts: whole numbers from 0 on, three different ones at least.
 
     Example:
-        >>> is_whole(np.array([0.0, 3.0, 7.0, np.nan])), is_whole(np.array([0.5, 1.0, 2.0]))
+        >>> is_count(np.array([0.0, 3.0, 7.0, np.nan])), is_count(np.array([0.5, 1.0, 2.0]))
         (True, False)
     """
     values = values[np.isfinite(values)]
-    return bool((values == np.round(values)).all()) and len(np.unique(values)) > 2
+    return bool(((values == np.round(values)) & (values >= 0)).all()) and len(np.unique(values)) > 2
 
 
 def distribution_of(values: np.ndarray) -> str:
@@ -64,9 +64,9 @@ def distribution_of(values: np.ndarray) -> str:
     values = values[np.isfinite(values)]
     if not len(values) or values.min() < 0:
         return "quantiles"
-    if is_whole(values) and np.quantile(values, 0.9) <= SMALL_COUNT:
+    if is_count(values) and np.quantile(values, 0.9) <= SMALL_COUNT:
         return "negative_binomial"
-    return "zero_inflated" if (values == 0).mean() >= OFTEN_ZERO and not is_whole(values) else "quantiles"
+    return "zero_inflated" if (values == 0).mean() >= OFTEN_ZERO and not is_count(values) else "quantiles"
 
 
 def spreads(

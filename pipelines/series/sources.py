@@ -12,10 +12,11 @@ from data.daily_stocks import DailyStocks
 from data.hourly_weather import HourlyWeather
 from pipelines.configuration import ConfigurationError
 from pipelines.series.calendar import Calendar, Clock
+from pipelines.series.cleaning import regularise
 from pipelines.series.clocks import find_clock
 from pipelines.series.network import FromOne, FromTwo, FromZero
 from pipelines.series.prices import RETURNS, returns_of
-from pipelines.series.regular import Columns, Repair, Series, SeriesDataError, Table, regularise
+from pipelines.series.regular import Columns, Repair, Series, SeriesDataError, Table
 from pipelines.series.table_files import UserTable
 from pipelines.series.user_tables import TableConfiguration, choose_columns, read_tables
 

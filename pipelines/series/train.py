@@ -109,16 +109,27 @@ def validate(forecaster: Forecaster, sets: data.Sets, window: int) -> dict[str, 
 def calibrate(forecaster: Forecaster, sets: data.Sets, window: int) -> None:
     """Fits on what was not learned how wide intervals are and how the errors of several steps depend on each other."""
     with forecaster.uncalibrated(), forecaster.unbounded():
-        found = [(one.quantiles, one.truth) for one in not_learned(forecaster, sets, window, CALIBRATED)]
-    quantiles, truth = map(np.concatenate, zip(*found, strict=True))
-    if forecaster.network.distribution == "negative_binomial":  # whose quantiles lie between a count and the one before
-        truth = truth - np.random.default_rng(0).random(truth.shape)
+        said = list(not_learned(forecaster, sets, window, CALIBRATED))
+    quantiles = np.concatenate([one.quantiles for one in said])
+    truth = np.concatenate([spread_out(forecaster, one) for one in said])
     levels = forecaster.levels
     if forecaster.network.calibrate:
         widening = fit_widening(quantiles, truth, levels)
         forecaster.widening.assign(widening)
         quantiles = widened(tf.constant(quantiles, tf.float32), widening.astype(np.float32), levels.index(0.5)).numpy()
     forecaster.correlation = fit_correlation(quantiles, truth, levels)
+
+
+def spread_out(forecaster: Forecaster, one: Forecasted) -> np.ndarray:
+    """Returns truths (origins, horizon, targets), those with a probability of their own spread at random."""
+    uniform = np.random.default_rng(one.series).random(one.truth.shape)
+    match forecaster.network.distribution:
+        case "negative_binomial":  # from a count to the one before
+            return one.truth - uniform
+        case "zero_inflated":  # from zero to what stands for it
+            deviation = forecaster.deviation.numpy()[one.series, : forecaster.targets]
+            return np.where(one.truth <= 0, -uniform * forecaster.spread.numpy() * deviation, one.truth)
+    return one.truth
 
 
 def not_learned(forecaster: Forecaster, sets: data.Sets, window: int, maximum: int) -> Iterator[Forecasted]:

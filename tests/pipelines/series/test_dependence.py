@@ -1,5 +1,8 @@
 """Paths and calibration against series whose law is known."""
 
+from types import SimpleNamespace
+from typing import Any, cast
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -7,6 +10,9 @@ import tensorflow as tf
 
 from pipelines.series.calibration import fit_widening
 from pipelines.series.dependence import draw_paths, fit_correlation
+from pipelines.series.distributions import DISTRIBUTIONS
+from pipelines.series.train import spread_out
+from pipelines.series.trained import Forecasted
 
 LEVELS = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 HORIZON, PERSISTENCE = 8, 0.9
@@ -79,3 +85,28 @@ def test_few_origins_calibrate_on_average(origins: int, noise: float) -> None:
         low, high = (middle + (quantiles[later, ..., place] - middle) * factors[..., place] for place in (1, 5))
         held.append(((low <= truth[later]) & (truth[later] <= high)).mean())
     assert 0.76 <= np.mean(held) <= 0.84
+
+
+@pytest.mark.parametrize("kind", ["negative_binomial", "zero_inflated"])
+def test_ranges_that_are_right_are_not_stretched_though_many_truths_are_equal(kind: str) -> None:
+    random, scale = np.random.default_rng(0), 2.0
+    if kind == "negative_binomial":
+        parameters, dispersion = [0.3, -0.5], np.log1p(np.exp(-0.5))
+        mean = scale * np.log1p(np.exp(0.3))
+        truth = random.negative_binomial(1 / dispersion, 1 / (1 + dispersion * mean), (4000, 1, 1)).astype(float)
+    else:
+        parameters = [0.3, -0.5, 0.2]
+        truth = scale * np.log1p(np.exp(-0.5)) * random.lognormal(0, np.log1p(np.exp(0.2)), (4000, 1, 1))
+        truth *= random.random((4000, 1, 1)) > 1 / (1 + np.exp(-0.3))
+    assert 0.1 < (truth == 0).mean() < 0.9
+    one = DISTRIBUTIONS[kind](LEVELS).quantiles(tf.constant(parameters), 0.0, scale)
+    quantiles = scale * np.tile(one.numpy(), (4000, 1, 1, 1))
+    forecaster = SimpleNamespace(
+        network=SimpleNamespace(distribution=kind),
+        targets=1,
+        deviation=tf.fill((2, 1), scale),
+        spread=tf.ones((1, 1)),
+    )
+    said = Forecasted(0, np.arange(4000), quantiles, truth, truth)
+    spread = spread_out(cast(Any, forecaster), said)
+    np.testing.assert_allclose(fit_widening(quantiles, spread, LEVELS), 1, atol=0.12)
