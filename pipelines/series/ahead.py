@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 
 from pipelines import commands
+from pipelines.configuration import ConfigurationError
 from pipelines.counting import counted
 from pipelines.series import data
+from pipelines.series.explanation import Influence, influences
 from pipelines.series.prices import RETURNS
 from pipelines.series.regular import Series, SeriesDataError, time_text
 from pipelines.series.sources import Source
@@ -16,6 +18,8 @@ from pipelines.series.streaming import lengths_of
 from pipelines.series.trained import Description
 from pipelines.served import Served
 
+NUMBERS_DRAWN = 2**24  # quantiles of all paths of a batch
+NO_PATHS = np.zeros((0, 1, 1), np.float32)  # (samples, horizon, targets)
 STEPS_IN_BATCH = 16_384  # of all series of a batch, padded to the longest
 
 
@@ -28,6 +32,7 @@ class Forecast(NamedTuple):
         quantiles: (horizon, targets, levels), in the data's own units.
         mean: (horizon, targets).
         zone: of its times as they were written, see `time_text`.
+        paths: (samples, horizon, targets), if some were drawn.
     """
 
     series: Series
@@ -35,6 +40,7 @@ class Forecast(NamedTuple):
     quantiles: np.ndarray
     mean: np.ndarray
     zone: str = ""
+    paths: np.ndarray = NO_PATHS
 
 
 class Ahead:
@@ -51,8 +57,20 @@ class Ahead:
         self._model, self.description, self.horizon, self.levels = model, description, horizon, levels
         self.targets = tuple(name.removesuffix(RETURNS) for name in description.columns.targets)
 
-    def forecasts(self, sources: Sequence[Source]) -> list[list[Forecast]]:
-        """Returns what comes after each series of opened tables; series of similar lengths are forecast together."""
+    def forecasts(self, sources: Sequence[Source], samples: int = 0) -> list[list[Forecast]]:
+        """Returns what comes after each series of opened tables; series of similar lengths are forecast together.
+
+        Args:
+            sources: the tables.
+            samples: paths to draw of each series.
+        """
+        if samples < 0 or (samples and "paths" not in self._model):
+            raise ConfigurationError(
+                f"samples: expected 0 or more. Received: {samples}"
+                if samples < 0
+                else "samples: the run or export does not know how errors of several steps depend on each other. Train "
+                f"again, or forecast without samples. Received: {samples}"
+            )
         columns, zones = self.description.columns, []
         histories, futures = [], []
         for source in sources:
@@ -63,11 +81,34 @@ class Ahead:
                 futures.append(future)
                 zones.append(source.clock.zone)
         found: dict[int, Forecast] = {}
-        for batch in batches([len(history.times) for history in histories]):
-            answers = self._ask([histories[place] for place in batch], [futures[place] for place in batch])
+        numbers = samples * self.horizon * len(self.targets) * len(self.levels)
+        largest = max(1, NUMBERS_DRAWN // numbers) if numbers else len(histories)
+        for batch in batches([len(history.times) for history in histories], largest):
+            answers = self._ask([histories[place] for place in batch], [futures[place] for place in batch], samples)
             found |= {place: each._replace(zone=zones[place]) for place, each in zip(batch, answers, strict=True)}
         in_order = iter([found[place] for place in range(len(found))])
         return [[next(in_order) for _ in source.series] for source in sources]
+
+    def influences(self, source: Source, steps: int) -> list[Influence]:
+        """Returns what the forecast of each series of an opened table looked at.
+
+        Args:
+            source: the table.
+            steps: of each history that are read, the last ones.
+        """
+        columns, found = self.description.columns, []
+        for series in source.series:
+            history, future = data.divide(series, columns, self.horizon)
+            self._report(series, history)
+            history = history.cut(max(0, len(history.times) - steps), len(history.times))
+
+            def ask(values: np.ndarray, ahead: np.ndarray, history: Series = history) -> np.ndarray:
+                histories = [history._replace(values=each, observed=np.isfinite(each)) for each in values]
+                answers = self._ask(histories, list(ahead))
+                return np.stack([each.quantiles[..., self.levels.index(0.5)] for each in answers])
+
+            found += influences(history, future, columns, ask)
+        return found
 
     def to_frame(self, forecasts: Sequence[Forecast]) -> pd.DataFrame:
         """Returns a row for each series, target and step ahead: its time, mean and quantiles."""
@@ -79,20 +120,31 @@ class Ahead:
                 "mean": each.mean[step, number],
             }
             | {f"quantile_{level:g}": each.quantiles[step, number, index] for index, level in enumerate(self.levels)}
+            | {f"sample_{place}": path[step, number] for place, path in enumerate(each.paths, 1)}
             for each in forecasts
             for number, target in enumerate(self.targets)
             for step, time in enumerate(each.times)
         ]
         return pd.DataFrame(rows)
 
-    def in_units(self, history: Series, times: np.ndarray, quantiles: np.ndarray, mean: np.ndarray) -> Forecast:
+    def in_units(
+        self,
+        history: Series,
+        times: np.ndarray,
+        quantiles: np.ndarray,
+        mean: np.ndarray,
+        paths: np.ndarray = NO_PATHS,
+    ) -> Forecast:
         """Returns a forecast in the units of the table: of log returns since the last price, the prices."""
+        quantiles = history.with_offset(quantiles.swapaxes(-1, -2)).swapaxes(-1, -2)
+        mean, paths = history.with_offset(mean), history.with_offset(paths)
         if history.levels is not None:
             last = _last_prices(history, self.targets)
             quantiles, mean = last[:, np.newaxis] * np.exp(quantiles), last * np.exp(mean)
-        return Forecast(history, times, quantiles, mean)
+            paths = last * np.exp(paths)
+        return Forecast(history, times, quantiles, mean, paths=paths)
 
-    def _ask(self, histories: Sequence[Series], futures: Sequence[np.ndarray]) -> list[Forecast]:
+    def _ask(self, histories: Sequence[Series], futures: Sequence[np.ndarray], samples: int = 0) -> list[Forecast]:
         """Forecasts series in one batch; shorter histories begin with rows of NaN, which exports have always taken."""
         time = max(len(history.times) for history in histories)
         values = np.full((len(histories), time, len(self.description.columns.all)), np.nan, np.float32)
@@ -103,12 +155,19 @@ class Ahead:
             times[row, start:] = history.times
         future = {"future": np.stack(futures)} if self.description.columns.known else {}
         names = [history.name for history in histories]
-        lengths = lengths_of(self._model, "serving_default", [time] * len(histories))
-        answer = self._model("serving_default", history=values, times=times, series=names, **lengths, **future)
+        signature, drawn = "serving_default", {}
+        if samples:
+            count = len(histories)
+            signature, drawn = "paths", {"samples": [samples] * count, "seed": [0] * count}
+        lengths = lengths_of(self._model, signature, [time] * len(histories))
+        answer = self._model(signature, history=values, times=times, series=names, **lengths, **future, **drawn)
         shape = (len(histories), self.horizon, len(self.targets))
         quantiles, mean = answer["quantiles"].reshape(*shape, len(self.levels)), answer["mean"].reshape(shape)
+        paths = [NO_PATHS] * len(histories)
+        if samples:
+            paths = list(answer["paths"].reshape(len(histories), samples, *shape[1:]))
         return [
-            self.in_units(history, answer["times"][row], quantiles[row], mean[row])
+            self.in_units(history, answer["times"][row], quantiles[row], mean[row], paths[row])
             for row, history in enumerate(histories)
         ]
 
@@ -140,8 +199,12 @@ class Ahead:
             )
 
 
-def batches(lengths: Sequence[int]) -> list[list[int]]:
+def batches(lengths: Sequence[int], largest: int | None = None) -> list[list[int]]:
     """Returns the places of series, those of similar lengths together, each batch of bounded size.
+
+    Args:
+        lengths: of the series.
+        largest: most series of a batch. Default: as many as there are.
 
     Example:
         >>> batches([5, STEPS_IN_BATCH, 4])
@@ -149,7 +212,8 @@ def batches(lengths: Sequence[int]) -> list[list[int]]:
     """
     found: list[list[int]] = []
     for place in sorted(range(len(lengths)), key=lambda place: lengths[place]):
-        if found and (len(found[-1]) + 1) * lengths[place] <= STEPS_IN_BATCH:
+        fits = found and (largest is None or len(found[-1]) < largest)
+        if fits and (len(found[-1]) + 1) * lengths[place] <= STEPS_IN_BATCH:
             found[-1].append(place)
         else:
             found.append([place])

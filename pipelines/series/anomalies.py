@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipelines.series.distributions import probability_below
+from pipelines.series.quantile_functions import probability_below
 from pipelines.series.regular import Columns, Series, time_text
 
 
@@ -72,9 +72,9 @@ def find_anomalies(
             history.name,
             time_text(history.times[step + steps_before], zone),
             columns.targets[target],
-            float(truth[step, target]),
-            float(quantiles[step, target, 0]),
-            float(quantiles[step, target, -1]),
+            float(history.with_offset(truth[step])[target]),
+            float(history.with_offset(quantiles[step, :, 0])[target]),
+            float(history.with_offset(quantiles[step, :, -1])[target]),
             float(two_sided[step, target]),
         )
         for step, target in np.argwhere((two_sided <= probability) & outside)

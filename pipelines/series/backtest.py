@@ -70,7 +70,7 @@ class Task(NamedTuple):
         if self.log_returns:
             assert series.levels is not None  # data.load keeps the prices of log returns
             return np.log(series.levels[:, self.target])
-        return series.values[:, self.target].astype(np.float64)
+        return series.with_offset(series.values[:, : len(self.sets.columns.targets)].astype(np.float64))[:, self.target]
 
     def following(self, index: int, steps: np.ndarray) -> np.ndarray:
         """The path at the `horizon` steps after each of some steps, NaN where it was not observed."""
@@ -103,7 +103,11 @@ class Task(NamedTuple):
 def backtest(forecaster: Forecaster, task: Task, adapting: bool = True) -> Forecasts:
     """Lets a forecaster read each series once, from its first step on, and keeps what it said at the origins."""
     said = forecast_split(forecaster, task.sets, task.split, chosen=task.chosen, adapting=adapting)
-    return stacked(Forecasts(one.quantiles[:, :, task.target], one.mean[:, :, task.target]) for one in said)
+    parts = []
+    for one in said:
+        offset = np.broadcast_to(task.sets.series[one.series].offset, len(task.sets.columns.targets))[task.target]
+        parts.append(Forecasts(one.quantiles[:, :, task.target] + offset, one.mean[:, :, task.target] + offset))
+    return stacked(parts)
 
 
 def stacked(parts: Iterable[Forecasts]) -> Forecasts:

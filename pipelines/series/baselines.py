@@ -20,6 +20,10 @@ FITTED_SEASONS = 28  # before the split, that AutoETS and AutoARIMA are fitted o
 READ_SEASONS = 14  # before each origin, that they read
 LONGEST_SEASON = 52  # steps that they are given: their work grows with its square
 SHORTEST = 300  # steps that they are fitted on and read at least, whatever the season
+STATISTICAL = ("AutoETS", "AutoARIMA")  # of statsforecast
+GARCH = "GARCH(1, 1)"
+SIMULATED = 1000  # paths from each origin
+SLOW = (GARCH, "gradient boosting", *STATISTICAL)
 VOLATILITY_WINDOWS = (10, 20, 40, 60, 120)  # days
 BOOSTED_ROWS = 30_000  # that gradient boosting learns from at most
 BOOSTING = {"learning_rate": 0.05, "max_iter": 150, "min_samples_leaf": 50, "random_state": 0}  # by validation
@@ -43,13 +47,20 @@ def available(task: Task, slow: bool = True) -> dict[str, tuple[str, Baseline]]:
         found["moving window"] = ("last price, with the volatility of the last days", moving_window)
     if not slow:
         return found
+    if task.log_returns:
+        try:
+            import arch  # noqa: F401
+
+            found[GARCH] = ("with Student's t; fitted once, before the split", garch)
+        except ImportError:
+            print("arch is not installed; GARCH is left out. Install the extra `peers` for it.")
     found["gradient boosting"] = ("on lags of all columns and the calendar, a model for each step ahead", boosting)
     try:
         import statsforecast.models  # noqa: F401
     except ImportError:
         print("statsforecast is not installed; AutoETS and AutoARIMA are left out. Install the extra `peers` for them.")
         return found
-    for name in ("AutoETS", "AutoARIMA"):
+    for name in STATISTICAL:
         found[name] = ("fitted once, before the split; reads on from there", partial(statistical, name))
     return found
 
@@ -103,6 +114,32 @@ def _normal(task: Task, window: int) -> Forecasts:
         mean = np.repeat((task.path(index)[steps] - task.base(index, steps))[:, np.newaxis], task.horizon, axis=1)
         normal = scipy.stats.norm.ppf(task.levels)
         parts.append(Forecasts(mean[..., np.newaxis] + scale[..., np.newaxis] * normal, mean))
+    return stacked(parts)
+
+
+def garch(task: Task) -> Forecasts:
+    """GARCH(1, 1) with Student's t of the `arch` package, fitted before the split, its paths drawn from each origin."""
+    from arch import arch_model
+
+    parts = []
+    for index in task.chosen:
+        steps = task.steps(index)
+        returns = 100 * np.diff(task.path(index))  # of the size that its optimiser expects; the first is of step 1
+        fitted = arch_model(returns, mean="Constant", vol="GARCH", p=1, q=1, dist="t").fit(
+            last_obs=steps[0], disp="off", show_warning=False
+        )
+        mean, omega, alpha, beta, freedom = fitted.params
+        variance = np.full(len(returns) + 1, fitted.conditional_volatility[0] ** 2)
+        for step, change in enumerate(returns):
+            variance[step + 1] = omega + alpha * (change - mean) ** 2 + beta * variance[step]
+        shocks = np.random.default_rng(0).standard_t(freedom, (task.horizon, SIMULATED))
+        ahead, changes = variance[steps, np.newaxis], []
+        for shock in shocks * np.sqrt((freedom - 2) / freedom):
+            moved = np.sqrt(ahead) * shock  # (steps, simulated)
+            changes.append(mean + moved)
+            ahead = omega + alpha * moved**2 + beta * ahead
+        paths = np.stack(changes, axis=2).cumsum(axis=2) / 100  # (steps, simulated, horizon)
+        parts.append(Forecasts(np.moveaxis(np.quantile(paths, task.levels, axis=1), 0, -1), paths.mean(axis=1)))
     return stacked(parts)
 
 

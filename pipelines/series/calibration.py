@@ -1,10 +1,14 @@
 """Calibration: intervals are stretched to the coverage that they had where nothing was learned."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+
+FEW = 20  # origins, of which a step ahead speaks as loudly for itself as all steps together do
+FACTORS = 1e-3, 100.0  # within which intervals are stretched: one without a width cannot become right
 
 
 def fit_widening(quantiles: np.ndarray, truth: np.ndarray, levels: Sequence[float]) -> np.ndarray:
@@ -16,7 +20,10 @@ def fit_widening(quantiles: np.ndarray, truth: np.ndarray, levels: Sequence[floa
         s = max((y − m) / (q_{1−l} − m), (m − y) / (m − q_l))
 
     Conformalised quantile regression (Romano et al. 2019, https://arxiv.org/abs/1905.03222), with scores in
-    units of the width. A level whose mirror image is not among the levels is not stretched.
+    units of the width. Of n scores the one of rank (1 − 2 l) (n + 1) is taken, which a further score stays below with
+    the probability 1 − 2 l. With few origins the scores of all steps ahead speak together: the logarithm of a step's
+    factor counts n / (n + 20) beside that of all of them. A level whose mirror image is not among the levels is not
+    stretched.
 
     Args:
         quantiles: (origins, …, levels).
@@ -38,15 +45,25 @@ def fit_widening(quantiles: np.ndarray, truth: np.ndarray, levels: Sequence[floa
             above = (truth - middle) / (quantiles[..., high] - middle)
             below = (middle - truth) / (middle - quantiles[..., low])
         scores = np.where(np.isfinite(truth), np.fmax(above, below), np.nan)
-        count = np.maximum(np.isfinite(truth).sum(axis=0), 1)
-        rank = np.minimum((1 - 2 * levels[low]) * (count + 1) / count, 1)  # of a finite sample
-        flat = scores.reshape(len(scores), -1).T
-        found = [
-            np.nanquantile(column, share) if np.isfinite(column).any() else 1.0
-            for column, share in zip(flat, np.broadcast_to(rank, scores.shape[1:]).ravel(), strict=True)
-        ]
-        factors[..., low] = factors[..., high] = np.reshape(found, scores.shape[1:])
+        coverage = 1 - 2 * levels[low]
+        each = _quantile(scores, coverage)  # (…,)
+        if scores.ndim > 1:
+            steps = scores.shape[1]
+            together = _quantile(np.swapaxes(scores, 0, 1).reshape(-1, *scores.shape[2:]), coverage)
+            counts = np.isfinite(scores).sum(axis=0)
+            share = counts / (counts + FEW) if steps > 1 else 1.0
+            each = each**share * together ** (1 - share)
+        factors[..., low] = factors[..., high] = each
     return factors
+
+
+def _quantile(scores: np.ndarray, share: float) -> np.ndarray:
+    """The quantile of scores (origins, …) at the rank share · (n + 1), at most the highest; 1 where there are none."""
+    scores = np.where(np.isposinf(scores), np.finfo(np.float32).max, scores)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # all of them missing
+        found = np.nanquantile(scores, share, axis=0, method="weibull")
+    return np.where(np.isfinite(found), np.clip(found, *FACTORS), 1.0)
 
 
 def mirrored(levels: Sequence[float]) -> list[tuple[int, int]]:

@@ -6,7 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.series.calendar import COUNTED, DAY, MONDAY, MONTH, Calendar, Clock, local_times, step_text
-from pipelines.series.regular import Repair, Table, commonest_step
+from pipelines.series.cleaning import commonest_step
+from pipelines.series.regular import Repair, Table
 
 FEWEST_WEEKENDS = 3  # that show that nothing happens on them
 RARE = 0.3  # of the commonest time of the week: what is rarer is no slot

@@ -80,6 +80,8 @@ _OWN = _WEATHER.replace(
         "cycles": ("auto",),
         "center": True,
         "bounded": True,
+        "distribution": "auto",
+        "whole": ("auto",),
     },
     steps_per_epoch=FROM_TABLE,
     reported="",

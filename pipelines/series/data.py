@@ -7,8 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.series.calendar import Clock
-from pipelines.series.regular import Columns, Repair, Series, SeriesDataError, fill, time_text
-from pipelines.series.sources import DataConfiguration, Source, open_source
+from pipelines.series.cleaning import fill
+from pipelines.series.regular import Columns, Repair, Series, SeriesDataError, time_text
+from pipelines.series.sources import DataConfiguration, Offsets, Source, open_source
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -34,18 +35,24 @@ class Sets(NamedTuple):
     repairs: list[Repair]
 
 
-def load(configuration: DataConfiguration, trained: Columns | None = None, source: Source | None = None) -> Sets:
+def load(
+    configuration: DataConfiguration,
+    trained: Columns | None = None,
+    source: Source | None = None,
+    offsets: Offsets | None = None,
+) -> Sets:
     """Opens the series, splits them by time, fills what is missing, and leaves out what is too short, by name.
 
     Args:
         configuration: which series, and how they are split.
         trained: the columns of a training, for whose network the series are meant.
         source: the series, if they have been opened. Default: those of the configuration.
+        offsets: as of `open_source`.
 
     Raises:
         SeriesDataError: the series cannot be used, or none is long enough, or none varies.
     """
-    source = source or open_source(configuration, trained)
+    source = source or open_source(configuration, trained, offsets=offsets)
     repairs = list(source.repairs)
     sets = Sets([], source.columns, source.clock, [], [], repairs)
     series = []

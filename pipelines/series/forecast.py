@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from pipelines.series.predictor import Predictor
 
 SHOWN_STEPS, SHOWN_SERIES, SHOWN_ANOMALIES = 24, 8, 40
+SHOWN_INFLUENCES = 10  # of a series and target
 DIGITS = "%.7g"  # that a float32 has
+LONGER = "%.12g"  # of values with an offset in double precision
 STANDARD_INPUT = Path("-")
 
 
@@ -38,6 +40,8 @@ class Options(commands.AnswerOptions):
     output: Path | None = Field(
         None, description="folder for the table and the picture; default: the current one, and none with --format json"
     )
+    samples: int = Field(0, ge=0, description="paths to draw of each series, as columns sample_1 and so on")
+    explain: bool = Field(False, description="list which inputs moved the forecast")
     anomalies: bool = Field(False, description="list anomalies: readings that were improbable when they arrived")
     anomaly_probability: float = Field(
         0.001, gt=0, lt=1, description="list readings that are at most this probable (both tails)"
@@ -60,7 +64,7 @@ def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
         raise missing_file(path)
     predictor = load()
     source = predictor.open(sys.stdin.buffer if path == STANDARD_INPUT else path, options.data.model_dump())
-    forecasts = predictor.forecasts([source])[0]
+    forecasts = predictor.forecasts([source], options.samples)[0]
     anomalies = None
     if options.anomalies:
         anomalies = predictor.to_anomalies(source, options.anomaly_probability, options.steps_before)
@@ -71,6 +75,12 @@ def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
         _print_forecasts(Console(), forecasts, predictor.targets, np.array(predictor.levels))
         if anomalies is not None:
             _print_anomalies(Console(), anomalies)
+    if options.explain:
+        found = predictor.to_influences(source)
+        if options.format == "json":
+            commands.print_answers(found.to_dict("records"))
+        else:
+            _print_influences(Console(), found)
     written = _write(options, predictor, forecasts, anomalies)
     if anomalies is not None:
         commands.report_done(f"{len(anomalies)} readings were less probable than {options.anomaly_probability:g}.")
@@ -92,17 +102,19 @@ def _write(
         folder = Path(".")
     folder.mkdir(parents=True, exist_ok=True)
     written = [folder / "forecast.csv", folder / "forecast.png"]
-    predictor.to_frame(forecasts).to_csv(written[0], index=False, float_format=DIGITS)
+    digits = LONGER if any(np.any(each.series.offset) for each in forecasts) else DIGITS
+    predictor.to_frame(forecasts).to_csv(written[0], index=False, float_format=digits)
     fan_chart(forecasts, predictor.targets, predictor.levels).savefig(written[1], dpi=120)
     if anomalies is not None:
         written.append(folder / "anomalies.csv")
-        anomalies.to_csv(written[-1], index=False, float_format=DIGITS)
+        anomalies.to_csv(written[-1], index=False, float_format=digits)
     return written
 
 
 def _print_forecasts(
     console: Console, forecasts: "Sequence[Forecast]", targets: tuple[str, ...], levels: np.ndarray
 ) -> None:
+    from pipelines.series.pictures import decimals, past_of
     from pipelines.series.regular import time_text
 
     low, middle, high = (int(np.argmin(np.abs(levels - level))) for level in (0.1, 0.5, 0.9))
@@ -110,16 +122,30 @@ def _print_forecasts(
     for each in forecasts[:SHOWN_SERIES]:
         for number, target in enumerate(targets):
             table = Table(*heads, title=f"{each.series.name}: {target}")
+            places = decimals(past_of(each)[:, number])
             for time, row in list(zip(each.times, each.quantiles[:, number], strict=True))[:SHOWN_STEPS]:
-                table.add_row(time_text(time, each.zone), *(f"{row[index]:.4g}" for index in (middle, low, high)))
+                table.add_row(
+                    time_text(time, each.zone), *(f"{row[index]:.{places}f}" for index in (middle, low, high))
+                )
             console.print(table)
+
+
+def _print_influences(console: Console, found: "pd.DataFrame") -> None:
+    """Prints the largest ones of each series and target."""
+    table = Table("series", "target", "input", "moves the forecast by", "on average")
+    for each in found.groupby(["series", "target"], sort=False).head(SHOWN_INFLUENCES).itertuples():
+        table.add_row(each.series, each.target, each.input, f"{each.size:.3g}", f"{each.change:+.3g}")
+    console.print(table)
 
 
 def _print_anomalies(console: Console, anomalies: "pd.DataFrame") -> None:
     """Prints the least probable ones."""
+    from pipelines.series.pictures import decimals
+
     table = Table("series", "time", "target", "value", "expected from", "to", "one in")
     for each in anomalies.sort_values("probability", kind="stable")[:SHOWN_ANOMALIES].itertuples():
-        numbers = (f"{number:.4g}" for number in (each.value, each.low, each.high))
+        places = decimals(np.array(anomalies["value"][anomalies["target"] == each.target]))
+        numbers = (f"{number:.{places}f}" for number in (each.value, each.low, each.high))
         odds = f"{1 / each.probability:,.0f}" if each.probability > 1e-6 else "> 1,000,000"
         table.add_row(each.series, each.time, each.target, *numbers, odds)
     if len(anomalies):

@@ -72,7 +72,8 @@ def read_on(
     adapting: bool = True,
 ) -> tuple[tf.Tensor, tf.Tensor, State]:
     """As `forecast`; traced once for all sizes, then fast."""
-    if adapting not in forecaster.traced:
+    kind = adapting, forecaster.bounding
+    if kind not in forecaster.traced:
         columns = len(forecaster.columns.all)
         start = forecaster.initial_state(tf.zeros((1,), tf.int32))
         specification = [
@@ -83,5 +84,5 @@ def read_on(
             tf.TensorSpec((None,), tf.int32),
         ]
         function = partial(forecast, forecaster, adapting=adapting)
-        forecaster.traced[adapting] = tf.function(function, specification)
-    return forecaster.traced[adapting](values, observed, times, state, origins)
+        forecaster.traced[kind] = tf.function(function, specification)
+    return forecaster.traced[kind](values, observed, times, state, origins)

@@ -90,7 +90,8 @@ class Inputs:
 
     def _kinds(self) -> np.ndarray:
         """Returns of each column what it is, as `Columns` names it."""
-        return np.array([kind for kind, names in self.columns._asdict().items() for _ in names])
+        kinds = ("targets", "past", "known")
+        return np.array([kind for kind in kinds for _ in getattr(self.columns, kind)])
 
     def _ahead(self, values: tf.Tensor, calendar: tf.Tensor, origins: tf.Tensor) -> tf.Tensor:
         """Returns the calendar and the known columns of each step ahead (batch, origins, steps, features)."""

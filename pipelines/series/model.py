@@ -13,7 +13,7 @@ from pipelines.series.adaptation import no_adaptation
 from pipelines.series.calendar import Clock
 from pipelines.series.calibration import held_out_by, widened
 from pipelines.series.centers import blend_size, fit_blend
-from pipelines.series.distributions import DISTRIBUTIONS
+from pipelines.series.distributions import DISTRIBUTIONS, POSITIVE, ROUNDING
 from pipelines.series.inputs import Inputs
 from pipelines.series.network import Member, NetworkConfiguration
 from pipelines.series.regular import Columns
@@ -72,6 +72,11 @@ class Forecaster(keras.Model):
                 "network.relative: forecasts of returns are sums of those to come, not differences from the last one. "
                 "Add --network.no_relative. Received: True"
             )
+        if cumulative and network.distribution in POSITIVE:
+            raise ConfigurationError(
+                "network.distribution: returns may be negative. Expected quantiles or student_t. Name one of them. "
+                f"Received: {network.distribution}"
+            )
         if network.center and not network.relative:
             raise ConfigurationError(
                 "network.center: forecasts that are no differences from the last value have no center. Add "
@@ -117,7 +122,12 @@ class Forecaster(keras.Model):
             trainable=False,
             name="shares",
         )
-        self.traced: dict[bool, Any] = {}  # by `forecasting.read_on`
+        self.traced: dict[tuple[bool, bool], Any] = {}  # by `forecasting.read_on`
+        self.bounding = True  # see `unbounded`
+        self.is_static = np.array([name in columns.static for name in columns.all])
+        whole = [network.distribution == "negative_binomial" or name in network.whole for name in columns.targets]
+        self.whole = np.array(whole)
+        self.correlation = np.zeros((0, 0))  # see `dependence`; not known of runs that did not fit it
         keras.utils.set_random_seed(seed)
         self.noise = keras.layers.GaussianNoise(network.noise, seed=seed)
         self.members = [
@@ -219,14 +229,26 @@ class Forecaster(keras.Model):
         Both are in the data's own units.
         """
         said = list(zip(prediction.parameters, tf.unstack(self.shares), strict=True))
-        standard = tf.add_n([share * self.distribution.quantiles(each) for each, share in said])
-        mean = tf.add_n([share * self.distribution.mean(each) for each, share in said])
+        scale = prediction.scale
+        center = tf.broadcast_to(prediction.center, tf.shape(scale))
+        standard = tf.add_n([share * self.distribution.quantiles(each, center, scale) for each, share in said])
+        mean = tf.add_n([share * self.distribution.mean(each, center, scale) for each, share in said])
         quantiles = widened(standard, self.widening, self.levels.index(0.5))
-        center, scale = prediction.center, prediction.scale
         return center[..., tf.newaxis] + scale[..., tf.newaxis] * quantiles, center + scale * mean
 
     def within_bounds(self, quantiles: tf.Tensor, mean: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns quantiles (…, targets, levels) and means (…, targets) not below the floor nor above the ceiling."""
+        """Returns quantiles (…, targets, levels) and means (…, targets) as the targets may be.
+
+        None is below the floor or above the ceiling, and quantiles of counts are whole.
+        """
+        if not self.bounding:
+            return quantiles, mean
+        if self.whole.any():
+            counts = self.network.distribution == "negative_binomial"
+            rounded = tf.math.ceil(quantiles - ROUNDING) if counts else tf.round(quantiles)
+            quantiles = tf.where(self.whole[:, np.newaxis], rounded, quantiles)
+        if self.network.distribution in POSITIVE:
+            quantiles, mean = tf.maximum(quantiles, 0.0), tf.maximum(mean, 0.0)
         if not self.network.has_bounds:
             return quantiles, mean
         floor, ceiling = tf.convert_to_tensor(self.floor), tf.convert_to_tensor(self.ceiling)
@@ -250,6 +272,9 @@ class Forecaster(keras.Model):
             self._fit_bounds(histories)
         statistics = [column_statistics(values, observed) for values, observed in histories]
         mean, deviation = (np.stack(each) for each in zip(*statistics, strict=True))  # (series, columns)
+        for number in np.flatnonzero(self.is_static):  # a series by itself has no scale of what tells it from others
+            middle, spread = mean[:, number].mean(), mean[:, number].std()
+            mean[:, number], deviation[:, number] = middle, spread or 1.0
         self.mean.assign(np.concatenate([mean, mean.mean(0, keepdims=True)]))
         self.deviation.assign(np.concatenate([deviation, deviation.mean(0, keepdims=True)]))
         chosen = slice(self.targets)
@@ -291,6 +316,15 @@ class Forecaster(keras.Model):
             yield
         finally:
             self.widening.assign(calibrated)
+
+    @contextmanager
+    def unbounded(self) -> Iterator[None]:
+        """Within it, quantiles and means are neither bounded nor rounded."""
+        self.bounding = False
+        try:
+            yield
+        finally:
+            self.bounding = True
 
     @contextmanager
     def alone(self, member: int) -> Iterator[None]:

@@ -40,9 +40,12 @@ class NetworkConfiguration(Configuration):
     units: FromOne = Field(48, description="units of a recurrent layer; -1: from the table")
     layers: int = Field(1, ge=1, le=8, description="recurrent layers")
     members: int = Field(1, ge=1, le=20, description="networks in the ensemble; their quantiles are averaged")
-    distribution: Literal["quantiles", "student_t"] = Field(
-        "quantiles", description="what the network predicts of a value"
+    distribution: Literal["auto", "quantiles", "student_t", "negative_binomial", "zero_inflated"] = Field(
+        "quantiles",
+        description="what the network predicts of a value; of counts, and of amounts that are often zero, the last two; "
+        "auto: from the training period",
     )
+    whole: tuple[str, ...] = Field((), description="targets whose quantiles are whole numbers; auto: from the table")
     quantile_levels: tuple[float, ...] = Field(
         (0.025, 0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95, 0.975),
         description="levels of the quantiles, the median 0.5 among them",

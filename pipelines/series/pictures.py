@@ -86,17 +86,35 @@ def fan_chart(forecasts: Sequence[Forecast], targets: tuple[str, ...], levels: t
     figure = Figure(figsize=(9, 2.9 * len(panels)), layout="constrained")
     for axes, (each, number) in zip(figure.subplots(len(panels), 1, squeeze=False)[:, 0], panels, strict=True):
         shown = slice(-DRAWN_HISTORY * len(each.times), None)
-        past = (
-            np.where(each.series.observed, each.series.values, np.nan)
-            if each.series.levels is None
-            else each.series.levels
-        )
+        past = past_of(each)
         moments = [_moments(times, each.zone) for times in (each.series.times[shown], each.times)]
         axes.plot(moments[0], past[shown, number], color="black", linewidth=1, label="past")
         draw_ranges(axes, moments[1], each.quantiles[:, number], levels)
-        axes.set_title(f"{each.series.name}: {targets[number]}", loc="left")
+        axes.set_title(each.series.name, loc="left")
+        axes.set_ylabel(targets[number])
         axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return figure
+
+
+def past_of(forecast: Forecast) -> np.ndarray:
+    """Returns the targets as they were measured (time, targets), of prices these themselves; NaN where nothing was."""
+    series = forecast.series
+    if series.levels is not None:
+        return series.levels
+    targets = np.where(series.observed, series.values, np.nan)[:, : forecast.mean.shape[1]]
+    return series.with_offset(targets.astype(np.float64))
+
+
+def decimals(values: np.ndarray) -> int:
+    """Returns how many decimals values (…,) are written with, in single precision and at most six.
+
+    Example:
+        >>> [decimals(np.array(values, np.float32)) for values in ([21_000, 5], [0.25, 7.5], [np.nan])]
+        [0, 2, 0]
+    """
+    values = values[np.isfinite(values)].astype(np.float64)
+    near = 1e-6 * np.maximum(np.abs(values), 1e-6)
+    return next((places for places in range(6) if (np.abs(values - values.round(places)) <= near).all()), 6)
 
 
 def _moments(times: np.ndarray, zone: str) -> np.ndarray:

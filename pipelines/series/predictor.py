@@ -14,6 +14,7 @@ from pipelines.series import data
 from pipelines.series.ahead import Ahead
 from pipelines.series.anomalies import Anomaly, find_anomalies, truth_ahead
 from pipelines.series.config import SeriesConfiguration
+from pipelines.series.explanation import WINDOWS, Influence
 from pipelines.series.options import TableOptions
 from pipelines.series.regular import Columns, Series, SeriesDataError, summary
 from pipelines.series.serving import signatures
@@ -41,8 +42,15 @@ class Predictor(Ahead):
         levels, horizon = self.configuration.network.quantile_levels, self.configuration.data.horizon
         super().__init__(model, Description.of_run(run), horizon, levels)
 
+    @property
+    def explained_steps(self) -> int:
+        """Steps of a history that an explanation reads."""
+        return WINDOWS * self.configuration.data.window
+
     @checked
-    def forecast(self, tables: Tables, reading: Mapping[str, Any] | None = None) -> pd.DataFrame | list[pd.DataFrame]:
+    def forecast(
+        self, tables: Tables, reading: Mapping[str, Any] | None = None, samples: int = 0
+    ) -> pd.DataFrame | list[pd.DataFrame]:
         """Returns what comes after the last row of a table, or of each of several.
 
         Rows at the end that have values of known columns alone are the known future. A table is repaired as one of the
@@ -53,18 +61,44 @@ class Predictor(Ahead):
                 file, such as CSV, Parquet or Excel; an open binary file with CSV; or a list of such tables.
             reading: `time`, `time_format`, `timezone`, `series` and `sheet`, as of `TableOptions`: how a table is read,
                 where it is not as it was in training.
+            samples: paths to draw of each series. The steps and targets of a path depend on each other as their errors
+                did in the calibration, so that sums and the highest of a path are right; series are independent.
 
         Returns:
             A row for each series, target and step ahead: `series`, `target`, `time`, `mean` and `quantile_0.5` and the
-            like, in the data's own units.
+            like, and `sample_1` and so on, in the data's own units.
 
         Raises:
             SeriesDataError: a table cannot be used; the message names the row.
-            ConfigurationError: `reading` does not fit the table.
+            ConfigurationError: `reading` does not fit the table, or the run knows nothing of paths.
         """
         sources = [self.open(table, reading) for table in listed(tables)]
-        frames = [self.to_frame(forecasts) for forecasts in self.forecasts(sources)]
+        frames = [self.to_frame(forecasts) for forecasts in self.forecasts(sources, samples)]
         return frames if is_several(tables) else frames[0]
+
+    @checked
+    def explain(self, tables: Tables, reading: Mapping[str, Any] | None = None) -> pd.DataFrame | list[pd.DataFrame]:
+        """Returns what the forecast of a table looked at, or those of each of several.
+
+        Each covariate, and each stretch of the past of the targets, is hidden once (occlusion).
+
+        Args:
+            tables: as of `forecast`.
+            reading: as of `forecast`.
+
+        Returns:
+            A row for each series, target and input, the largest first: `series`, `target`, `input`, and in the target's
+            units, as means over the horizon, the `change` of the median because the input is known, and its `size`.
+
+        Raises:
+            SeriesDataError: a table cannot be used; the message names the row.
+        """
+        frames = [self.to_influences(self.open(table, reading)) for table in listed(tables)]
+        return frames if is_several(tables) else frames[0]
+
+    def to_influences(self, source: Source) -> pd.DataFrame:
+        """Returns what `explain` does, of an opened table."""
+        return pd.DataFrame(self.influences(source, self.explained_steps), columns=list(Influence._fields))
 
     @checked
     def anomalies(
@@ -167,7 +201,8 @@ class Predictor(Ahead):
         names, configuration = self.description.names, self.table_configuration(reading)
         if series is not None:
             configuration = configuration.replace(series=series)
-        source = open_measured(configuration, self.description.columns, self.description.clock, table)
+        learned = self.description
+        source = open_measured(configuration, learned.columns, learned.clock, table, learned.known_offsets)
         if len(names) == 1 and not configuration.series:  # the one that was learned, whatever the file is called now
             source = source._replace(series=[source.series[0]._replace(name=names[0])])
         return source

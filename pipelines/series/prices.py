@@ -43,7 +43,7 @@ def returns_of(series: Sequence[Series], columns: Columns) -> tuple[list[Series]
         values = frame.to_numpy(np.float32)  # (time, columns)
         levels = prices[list(columns.targets)].to_numpy()
         returned.append(each._replace(values=values, observed=np.isfinite(values), levels=levels))
-    return returned, Columns(tuple(targets), tuple(past), columns.known)
+    return returned, Columns(tuple(targets), tuple(past), columns.known, columns.static)
 
 
 def _targets(prices: pd.DataFrame, columns: Columns) -> pd.DataFrame:

@@ -1,9 +1,4 @@
-"""Regular time steps: what is irregular is found, and repaired by a stated rule and counted, or refused by name.
-
-The rule: rows are sorted, identical rows are taken once, and steps without a row get one without values. A missing
-value becomes the last one before it, never one after it; before the first one it is the mean of the training period.
-`Series.observed` keeps what was measured apart from what was filled.
-"""
+"""Series on regular time steps, the rows that they were made of, and what was repaired on the way."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -11,13 +6,8 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import tensorflow as tf
 
-from pipelines.series.calendar import COUNTED, MONTH, Calendar, future_times, step_text
-
-FAR = 100  # so many interquartile ranges from the median a value is named as a probable mistake
-RARE_DUPLICATES = 0.01  # of the rows: so many different rows of one time are averaged without being asked to
-FEWEST_STEPS_PRESENT = 0.5  # below it the steps of a series are no steps of its clock
+from pipelines.series.calendar import COUNTED
 
 
 class SeriesDataError(ValueError):
@@ -25,11 +15,12 @@ class SeriesDataError(ValueError):
 
 
 class Columns(NamedTuple):
-    """Names of a series' columns, in their order."""
+    """Names of a series' columns, in their order; `static` are those of them that tell series apart."""
 
     targets: tuple[str, ...]
     past: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
 
     @property
     def all(self) -> tuple[str, ...]:
@@ -47,6 +38,8 @@ class Series(NamedTuple):
             `fill` was there.
         observed: bool (time, columns), False where a value is missing or was filled.
         levels: float64 (time, targets): the prices that log returns were made of, else None.
+        offset: (targets,), what was taken away from the targets, so that single precision holds their changes; 0.0 if
+            nothing was.
     """
 
     name: str
@@ -54,12 +47,17 @@ class Series(NamedTuple):
     values: np.ndarray
     observed: np.ndarray
     levels: np.ndarray | None = None
+    offset: np.ndarray | float = 0.0
 
     def cut(self, first: int, end: int) -> "Series":
         """The steps from `first` to before `end`."""
         steps = slice(first, end)
         levels = None if self.levels is None else self.levels[steps]
-        return Series(self.name, self.times[steps], self.values[steps], self.observed[steps], levels)
+        return Series(self.name, self.times[steps], self.values[steps], self.observed[steps], levels, self.offset)
+
+    def with_offset(self, targets: np.ndarray) -> np.ndarray:
+        """Returns values of targets (…, targets) as they were measured."""
+        return targets + self.offset
 
 
 class Repair(NamedTuple):
@@ -100,92 +98,6 @@ class Table(NamedTuple):
     zone: str = ""
 
 
-def regularise(
-    tables: Sequence[Table],
-    columns: Columns,
-    calendar: Calendar,
-    step_seconds: int | None = None,
-    duplicates: str = "auto",
-) -> tuple[list[Series], int, list[Repair]]:
-    """Puts rows on regular time steps, NaN where one is missing.
-
-    Args:
-        tables: the rows of each series.
-        columns: names of their columns.
-        calendar: "clock" for equal distances in time; "business" for rows in their order, whatever lies between;
-            "month" for one in each month, quarter or year.
-        step_seconds: the distance in time; found, as the commonest one, if not given.
-        duplicates: what different rows of one time become: their `mean` or `sum`, the `first` or the `last`; `auto`:
-            their mean where they are at most 1 % of the rows.
-
-    Returns:
-        The series, the seconds between two steps, and what was repaired.
-
-    Raises:
-        SeriesDataError: many rows of one time differ, a time is beside the clock, or most steps are missing.
-    """
-    repairs: list[Repair] = []
-    tables = [_sorted(_finite(table, columns, repairs), repairs, duplicates) for table in tables]
-    for table in tables:
-        _name_outliers(table, columns, repairs)
-        _name_lost_digits(table, columns, repairs)
-    unit = MONTH if calendar == "month" else 1
-    step_seconds = step_seconds or unit * commonest_step([_ticks(table, calendar) for table in tables])
-    if calendar != "business":
-        snapped = [_snapped(table, step_seconds, calendar, repairs) for table in tables]
-        tables = [_on_clock(table, step_seconds, calendar, repairs) for table in snapped]
-    series = [
-        Series(table.name, table.times, table.values.astype(np.float32), np.isfinite(table.values)) for table in tables
-    ]
-    return series, step_seconds, repairs
-
-
-def commonest_step(times: Sequence[np.ndarray]) -> int:
-    """The commonest distance between neighbours in sorted times, over all series; the shorter one of two.
-
-    >>> commonest_step([np.array([0, 60, 120, 300]), np.array([0, 60])])
-    60
-    """
-    distances, counts = np.unique(np.concatenate([np.diff(each) for each in times]), return_counts=True)
-    if not len(distances):
-        raise SeriesDataError(
-            "There is no series of two rows or more; expected a row for each time. Give longer series"
-            + ", or, if the rows belong to one series, leave out --data.series" * (len(times) > 1)
-            + f". Received: {sum(map(len, times))} rows in {len(times)} series"
-        )
-    return int(distances[np.argmax(counts)])
-
-
-def fill(series: Series, columns: Columns, train_end: int) -> tuple[Series, list[Repair]]:
-    """Fills each missing value with the last one before it, and before the first one with the mean of training.
-
-    Args:
-        series: regular, NaN where missing.
-        columns: names of its columns.
-        train_end: the first step that is not training. A mean over more would tell of the future.
-
-    Example:
-        >>> values = np.array([[np.nan], [1.0], [3.0], [np.nan], [9.0]], np.float32)
-        >>> series = Series("a", np.arange(5), values, np.isfinite(values))
-        >>> fill(series, Columns(("x",)), train_end=4)[0].values.ravel()
-        array([2., 1., 3., 3., 9.], dtype=float32)
-    """
-    latest = _latest(series.observed)
-    known = np.where(series.observed, series.values, 0)[:train_end].sum(axis=0, dtype=np.float64)
-    mean = known / np.maximum(series.observed[:train_end].sum(axis=0), 1)  # (columns,), 0 where there is no value
-    filled = np.where(latest >= 0, np.take_along_axis(series.values, np.maximum(latest, 0), axis=0), mean)
-    repairs = []
-    for number, column in enumerate(columns.all):
-        missing = np.flatnonzero(~series.observed[:, number])
-        if len(missing):
-            what = "missing values: the last value before, or before the first the mean of the training period"
-            repairs.append(Repair(series.name, column, what, len(missing), time_text(series.times[missing[0]])))
-    levels = series.levels
-    if levels is not None:
-        levels = np.take_along_axis(levels, np.maximum(_latest(np.isfinite(levels)), 0), axis=0)
-    return series._replace(values=filled.astype(np.float32), levels=levels), repairs
-
-
 def summary(repairs: Sequence[Repair]) -> list[str]:
     """One line for each kind of repair and column, however many series there are.
 
@@ -213,166 +125,3 @@ def time_text(seconds: int | np.integer, zone: str = "") -> str:
         return str(int(seconds))
     moment = datetime.fromtimestamp(int(seconds), ZoneInfo(zone) if zone else UTC)
     return (moment if zone else moment.replace(tzinfo=None)).isoformat(" ")
-
-
-def _latest(observed: np.ndarray) -> np.ndarray:
-    """At each step the last step of each column that was observed, −1 if there was none yet: (time, columns)."""
-    steps = np.arange(len(observed))[:, np.newaxis]
-    return np.maximum.accumulate(np.where(observed, steps, -1), axis=0)
-
-
-def _finite(table: Table, columns: Columns, repairs: list[Repair]) -> Table:
-    infinite = np.abs(table.values) > np.finfo(np.float32).max
-    for number in np.flatnonzero(infinite.any(axis=0)):
-        rows = np.flatnonzero(infinite[:, number])
-        first = f"line {table.lines[rows[0]]}"
-        repairs.append(Repair(table.name, columns.all[number], "infinite values: taken as missing", len(rows), first))
-    return table._replace(values=np.where(infinite, np.nan, table.values))
-
-
-def _name_outliers(table: Table, columns: Columns, repairs: list[Repair]) -> None:
-    """Names what lies so far from everything else that it is rather a mistake, such as −9999 for a missing value."""
-    for number, column in enumerate(columns.all):
-        values = table.values[:, number]
-        if np.isnan(values).all():
-            continue
-        lower, middle, upper = np.nanquantile(values, (0.25, 0.5, 0.75))
-        far = np.flatnonzero((np.abs(values - middle) > FAR * (upper - lower)) & (upper > lower))
-        if len(far):
-            what = f"values more than {FAR} interquartile ranges from the median: kept; empty those that are mistakes"
-            first = f"line {table.lines[far[0]]}: {values[far[0]]:g}"
-            repairs.append(Repair(table.name, column, what, len(far), first))
-
-
-def _name_lost_digits(table: Table, columns: Columns, repairs: list[Repair]) -> None:
-    """Names columns whose steps are so small beside their values that single precision loses a part of them."""
-    for number, column in enumerate(columns.targets + columns.past):
-        values = table.values[np.isfinite(table.values[:, number]), number]
-        steps = np.abs(np.diff(values))
-        lost = np.median(np.abs(values - values.astype(np.float32))) if len(values) else 0.0
-        if (steps > 0).any() and lost > 0.05 * np.median(steps[steps > 0]):
-            what = "values with more digits than single precision holds beside their changes: rounded; subtract a level"
-            repairs.append(Repair(table.name, column, what, len(values), f"by {lost:.2g}"))
-
-
-def _sorted(table: Table, repairs: list[Repair], duplicates: str) -> Table:
-    """The rows in the order of time, those of one time once."""
-    unsorted = np.flatnonzero(table.times < np.maximum.accumulate(table.times))
-    if len(unsorted):
-        first = f"line {table.lines[unsorted[0]]}"
-        repairs.append(Repair(table.name, "", "rows that are earlier than one before: sorted", len(unsorted), first))
-    order = np.argsort(table.times, kind="stable")
-    table = table._replace(times=table.times[order], values=table.values[order], lines=table.lines[order])
-    repeated = np.flatnonzero(np.diff(table.times) == 0) + 1  # each the same time as the row before
-    if not len(repeated):
-        return table
-    row, before = table.values[repeated], table.values[repeated - 1]  # (repeated, columns)
-    equal = ((row == before) | (np.isnan(row) & np.isnan(before))).all(axis=1)
-    if not equal.all():
-        return _merged(table, repeated[~equal], repairs, duplicates)
-    first = f"line {table.lines[repeated[0]]}"
-    repairs.append(Repair(table.name, "", "rows that repeat another one: taken once", len(repeated), first))
-    kept = np.setdiff1d(np.arange(len(table.times)), repeated)
-    return table._replace(times=table.times[kept], values=table.values[kept], lines=table.lines[kept])
-
-
-def _merged(table: Table, different: np.ndarray, repairs: list[Repair], rule: str) -> Table:
-    """Different rows of one time as one, by a rule; a missing value is none of those that are merged."""
-    times, lines, second = table.times, table.lines, different[0]
-    if rule == "auto" and len(different) > RARE_DUPLICATES * len(times):
-        raise SeriesDataError(
-            f"{table.file}, lines {lines[second - 1]} and {lines[second]} have the same time and different values; "
-            "expected one row a time. If a clock was set back there, name its zone, such as --data.timezone "
-            "Europe/Berlin; if they belong to different series, name the column that says which, --data.series; "
-            "otherwise remove one, or say what they become, --data.duplicates mean. Received: "
-            f"{time_text(times[second])} UTC twice in the series {table.name!r}"
-        )
-    rule = "mean" if rule == "auto" else rule
-    starts = np.flatnonzero(np.diff(times, prepend=times[0] - 1))
-    known = np.isfinite(table.values)
-    if rule in ("mean", "sum"):
-        values = np.add.reduceat(np.where(known, table.values, 0.0), starts)
-        counts = np.add.reduceat(known.astype(np.int64), starts)
-        values = np.where(counts > 0, values / (np.maximum(counts, 1) if rule == "mean" else 1), np.nan)
-    else:
-        ends = np.append(starts[1:], len(times)) - 1
-        values = table.values[starts if rule == "first" else ends]
-    names = {"mean": "their mean", "sum": "their sum", "first": "the first of them", "last": "the last of them"}
-    first = f"lines {lines[second - 1]} and {lines[second]}"
-    what = f"rows of the same time and different values: {names[rule]} (--data.duplicates)"
-    repairs.append(Repair(table.name, "", what, len(times) - len(starts), first))
-    return table._replace(times=times[starts], values=values, lines=lines[starts])
-
-
-def _snapped(table: Table, step_seconds: int, calendar: Calendar, repairs: list[Repair]) -> Table:
-    """The rows on the nearest steps, where all are less than a quarter of a step beside one."""
-    if calendar == "month" or not len(table.times):
-        return table
-    phases, counts = np.unique(table.times % step_seconds, return_counts=True)
-    phase = phases[np.argmax(counts)] if counts.max() > len(table.times) / 2 else 0
-    beside = (table.times - phase + step_seconds // 2) % step_seconds - step_seconds // 2
-    far = np.abs(beside).max()
-    late = np.count_nonzero(beside) > len(beside) / 2  # a clock that is never exact, and not one mistaken row
-    if not far or far >= step_seconds / (4 if late else 100):
-        return table
-    times = table.times - beside
-    if not np.diff(times).all():
-        return table
-    first = f"line {table.lines[np.flatnonzero(beside)[0]]}"
-    what = f"times up to {far} seconds beside the clock: moved to its next step"
-    repairs.append(Repair(table.name, "", what, int(np.count_nonzero(beside)), first))
-    return table._replace(times=times)
-
-
-def _ticks(table: Table, calendar: Calendar) -> np.ndarray:
-    """The times as the calendar counts them (rows,): in months since 1970, or in seconds."""
-    if calendar != "month":
-        return table.times
-    months = table.times.astype("datetime64[s]").astype("datetime64[M]").astype(np.int64)
-    if not np.diff(months).all():
-        first = int(np.argmin(np.diff(months)))
-        two = slice(first, first + 2)
-        lines, times = " and ".join(map(str, table.lines[two])), " and ".join(map(time_text, table.times[two]))
-        raise SeriesDataError(
-            f"{table.file}, lines {lines} are of one month; expected one row a month. Sum or average each month, or "
-            f"take away --data.calendar month. Received: {times} in the series {table.name!r}"
-        )
-    return months
-
-
-def _on_clock(table: Table, step_seconds: int, calendar: Calendar, repairs: list[Repair]) -> Table:
-    """The rows on the steps of a calendar, with rows of NaN for steps that have none."""
-    ticks, step = _ticks(table, calendar), step_seconds // (MONTH if calendar == "month" else 1)
-    phases, counts = np.unique(ticks % step, return_counts=True)
-    phase = phases[np.argmax(counts)]
-    beside = np.flatnonzero(ticks % step != phase)
-    if len(beside):
-        raise SeriesDataError(
-            f"{table.file}, line {table.lines[beside[0]]}: the time is beside the clock of the series, which has a "
-            f"step every {step_text(step_seconds)}; so are {len(beside) - 1} more. Round or resample the times; if "
-            "rows are steps in their order, such as trading days, set --data.calendar business; if they are of months, "
-            "quarters or years, --data.calendar month. Received: "
-            f"{time_text(table.times[beside[0]])} UTC in the series {table.name!r}"
-        )
-    first = table.times[0]
-    positions = (ticks - ticks[0]) // step
-    steps = int(positions[-1]) + 1
-    if len(positions) < FEWEST_STEPS_PRESENT * steps:
-        raise SeriesDataError(
-            f"{table.file}: the series {table.name!r} has a row for {len(positions)} of its {steps} steps of "
-            f"{step_text(step_seconds)}; expected at least {FEWEST_STEPS_PRESENT:.0%}. Give all series the same "
-            "distance in time, or cut the part with the gap off. Received: rows from "
-            f"{time_text(first)} to {time_text(table.times[-1])} UTC"
-        )
-    times = np.append(first, future_times(tf.constant([first]), steps - 1, step_seconds, calendar)[0])
-    times[positions] = table.times
-    values = np.full((steps, table.values.shape[1]), np.nan)
-    values[positions] = table.values
-    lines = np.zeros(steps, np.int64)
-    lines[positions] = table.lines
-    if steps > len(positions):
-        missing = time_text(times[np.argmin(np.isin(np.arange(steps), positions))])
-        repairs.append(
-            Repair(table.name, "", "steps without a row: added, without values", steps - len(positions), missing)
-        )
-    return table._replace(times=times, values=values, lines=lines)

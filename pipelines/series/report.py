@@ -11,8 +11,10 @@ from pipelines.runs import Run
 from pipelines.series import pictures
 from pipelines.series.backtest import Forecasts, Origins, Task
 from pipelines.series.calendar import DAY
+from pipelines.series.explanation import Influence
 from pipelines.series.scoring import COMPARED, INTERVALS, SIGNIFICANT, Losses, best_baseline, compare, p_value
 
+INFLUENCES = 12  # rows of the table
 REPAIRS = 40  # rows of the table; the others are in the run's folder
 
 
@@ -23,6 +25,7 @@ class Details(NamedTuple):
     origins: Origins
     forecasts: dict[str, Forecasts]
     losses: dict[str, Losses]
+    influences: Sequence[Influence] = ()  # on the middle one of the forecasts that are drawn
 
 
 def write_series_report(run: Run, evaluation: Evaluation, details: Details) -> None:
@@ -32,7 +35,8 @@ def write_series_report(run: Run, evaluation: Evaluation, details: Details) -> N
     fans = pictures.fans(task, origins, model, best_middle_worst(found["model"]["crps"]))
     fans.savefig(run.folder / evaluation.file_name("forecasts.png"), dpi=120)
     errors = {name: losses["mae"] for name, losses in found.items()}
-    above = [about_prices(evaluation, details)] if task.log_returns else []
+    model_metrics = evaluation.rows[0].metrics
+    above = [about_prices(evaluation, details) if task.log_returns else about_ranges(model_metrics)]
     write_evaluation(
         run,
         evaluation,
@@ -59,6 +63,10 @@ def write_series_report(run: Run, evaluation: Evaluation, details: Details) -> N
                     )
                 ],
             ),
+            *(
+                [Section("What moved the middle forecast", [influence_table(details.influences)])]
+                * bool(details.influences)
+            ),
             Section(
                 "Do the ranges hold what they promise?",
                 [
@@ -77,6 +85,16 @@ def write_series_report(run: Run, evaluation: Evaluation, details: Details) -> N
             Section("Repairs of the data", repairs(task)),
         ],
     )
+
+
+def influence_table(influences: Sequence[Influence]) -> Table:
+    """Returns the largest influences on a forecast."""
+    rows = [[each.input, f"{each.size:.3g}", f"{each.change:+.3g}"] for each in influences[:INFLUENCES]]
+    caption = (
+        "How far the median of the middle forecast above lies, as a mean over its steps, from that of the same history "
+        "with one input hidden: its size, and its direction."
+    )
+    return Table(["input", "moves the forecast by", "on average"], rows, caption)
 
 
 def best_middle_worst(crps: np.ndarray) -> dict[str, int]:
@@ -186,7 +204,7 @@ def about_ranges(model: Mapping[str, Metric]) -> str:
     narrow = [f"{percent} %" for percent, (_, _, high) in known if high is not None and high < percent / 100]
     wide = [f"{percent} %" for percent, (_, low, _) in known if low is not None and low > percent / 100]
     if not narrow and not wide:
-        return f"What it is good for: its ranges hold what they promise. Of what came, {held} held."
+        return f"Its ranges hold what they promise. Of what came, {held} held."
     wrong = [f"{word} ({', '.join(each)})" for word, each in (("too narrow", narrow), ("too wide", wide)) if each]
     return f"Its ranges do not hold what they promise: they are {' and '.join(wrong)}. Of what came, {held} held."
 

@@ -9,13 +9,19 @@ from pipelines.series.calendar import COUNTED, DAY, MONTH, Clock
 from pipelines.series.config import SeriesConfiguration
 from pipelines.series.data import split_ends
 from pipelines.series.network import FROM_TABLE
-from pipelines.series.sources import Source, open_source
+from pipelines.series.scaling import distribution_of, is_count
+from pipelines.series.sources import Offsets, Source, open_source
 
 LONGEST_SEASON = 1100  # steps: an hour's year would cost more than it says
 CYCLES_SEEN = 2.2  # so many times the training period must show a season
 SIMILARITY = 0.25  # autocorrelation from which on a season is one
 EXAMINED = 20  # series whose seasons are looked for
 YEAR = 365.2425 * DAY
+KINDS = {
+    "negative_binomial": "small counts",
+    "zero_inflated": "amounts that are often exactly zero",
+    "quantiles": "any numbers",
+}
 
 
 class Rules(NamedTuple):
@@ -36,11 +42,17 @@ def settle(configuration: SeriesConfiguration) -> tuple[SeriesConfiguration, Sou
     """
     if not is_open(configuration):
         return configuration, None
-    source = open_source(configuration.data)
+    source = open_source(configuration.data, offsets=offsets_of(configuration))
     settled, lines = rules(configuration, source)
     for line in lines:
         print(f"From the table: {line}")
     return settled, source
+
+
+def offsets_of(configuration: SeriesConfiguration) -> Offsets | None:
+    """Returns offsets of 0 where a floor or a ceiling is asked for, in the units of the table; else None: found."""
+    network = configuration.network
+    return None if network.floor is None and network.ceiling is None else {"": (0.0,)}
 
 
 def is_open(configuration: SeriesConfiguration) -> bool:
@@ -48,7 +60,7 @@ def is_open(configuration: SeriesConfiguration) -> bool:
     data, network = configuration.data, configuration.network
     numbers = (data.horizon, data.window, data.warm_up, data.batch_size, network.units, configuration.steps_per_epoch)
     many = (*network.lags, *network.season, *numbers)
-    return FROM_TABLE in many or "auto" in network.cycles or data.calendar == "auto"
+    return FROM_TABLE in many or "auto" in (*network.cycles, *network.whole, network.distribution, data.calendar)
 
 
 def rules(configuration: SeriesConfiguration, source: Source) -> Rules:
@@ -59,7 +71,8 @@ def rules(configuration: SeriesConfiguration, source: Source) -> Rules:
     - lags: one, two and three steps, and the seasons; cycles of the calendar: those longer than a step that were seen;
     - horizon: the shortest season, 24 steps without one; three quarters of the validation period at most;
     - window: two horizons and at least 64 steps, as far as the training period holds them;
-    - batch, units, batches in an epoch: by the number of steps to learn from.
+    - batch, units, batches in an epoch: by the number of steps to learn from;
+    - distribution and whole quantiles: by what numbers the targets are.
     """
     data, network = configuration.data, configuration.network
     clock, lines = source.clock, []
@@ -71,8 +84,11 @@ def rules(configuration: SeriesConfiguration, source: Source) -> Rules:
         part, _, name = option.rpartition(".")
         target = changes[part] if part else changes
         target[name] = value
-        shown = " ".join(map(str, value)) if isinstance(value, tuple) else value
-        lines.append(f"--{option} {shown if shown != '' else '(none)'}: {why}")
+        if value not in ((), "quantiles"):
+            shown = " ".join(map(str, value)) if isinstance(value, tuple) else value
+            lines.append(f"--{option} {shown}: {why}")
+        elif name in ("season", "cycles"):
+            lines.append(f"--{option} (none): {why}")
 
     if data.calendar == "auto":
         say("data.calendar", clock.calendar, "from the times")
@@ -88,23 +104,35 @@ def rules(configuration: SeriesConfiguration, source: Source) -> Rules:
     horizon = data.horizon
     if horizon == FROM_TABLE:
         wanted = min([each for each in season if each >= 4] or [24])
-        wanted = wanted if wanted <= 96 else 24
-        horizon = max(1, min(wanted, int(0.75 * validated), length // 4))
-        limits = f"at most 3/4 of the {validated} steps to validate on and 1/4 of the {length} to learn from"
-        usual = "the shortest season" if horizon in season else "the default without a season of 4 to 96 steps"
-        say("data.horizon", horizon, usual if horizon == wanted else limits)
+        wanted, why = (wanted, "the shortest season") if wanted <= 96 and wanted in season else (24, "no short season")
+        horizon, why = min(
+            (wanted, why),
+            (int(0.75 * validated), f"three quarters of the {validated} steps to validate on"),
+            (length // 4, f"a quarter of the {length} steps to learn from"),
+            key=lambda choice: choice[0],
+        )
+        horizon = max(1, horizon)
+        say("data.horizon", horizon, why)
     window = data.window
     if window == FROM_TABLE:
-        wanted = max(2 * horizon, 64)
-        window = max(2, min(wanted, length - horizon - 1))
-        usual = "two horizons" if window == 2 * horizon else "two horizons are fewer, and 64 is the minimum"
-        say("data.window", window, usual if window == wanted else f"what {length} steps to learn from leave room for")
+        window, why = max((2 * horizon, "two horizons"), (64, f"64, more than two horizons of {horizon}"))
+        if window > length - horizon - 1:
+            window, why = max(2, length - horizon - 1), f"{length} steps to learn from, less the horizon of {horizon}"
+        say("data.window", window, why)
     if data.warm_up == FROM_TABLE:
-        say("data.warm_up", min(24, window // 4), "a quarter of the window" if window < 100 else "the maximum")
+        say("data.warm_up", min(24, window // 4), "24" if window >= 96 else f"a quarter of the window of {window}")
     if data.batch_size == FROM_TABLE:
         say("data.batch_size", 32 if total > 500 else 16, f"{total} steps to learn from")
     if network.units == FROM_TABLE:
         say("network.units", 16 if total < 1000 else 32 if total < 5000 else 48, f"{total} steps to learn from")
+    seen = [np.concatenate([each[:, target] for each in trained]) for target in range(len(source.columns.targets))]
+    if network.distribution == "auto":
+        kinds = {distribution_of(values) for values in seen} if not data.log_returns else set()
+        kind = kinds.pop() if len(kinds) == 1 and network.floor is None else "quantiles"
+        say("network.distribution", kind, KINDS[kind])
+    if "auto" in network.whole:
+        whole = tuple(name for name, values in zip(source.columns.targets, seen, strict=True) if is_count(values))
+        say("network.whole", () if data.log_returns else whole, "targets that are counts")
     if configuration.steps_per_epoch == FROM_TABLE:
         say("steps_per_epoch", 30 if total < 1000 else 50, f"{total} steps to learn from")
     return Rules(configuration.replace(**changes), lines)

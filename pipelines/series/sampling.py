@@ -62,7 +62,8 @@ def forecast_paths(
         uniform = tf.tile(tf.gather(_stratified(horizon, count, targets), step - 1), (tf.size(origins) * batch, 1))
         member = tf.tile(tf.range(count) % len(said.parameters), (tf.size(origins) * batch,))
         chosen = tf.gather(tf.stack(said.parameters, axis=1), member, batch_dims=1)
-        drawn = said.center + said.scale * forecaster.distribution.sample(chosen, uniform)  # (paths, targets)
+        center, scale = said.center, said.scale
+        drawn = center + scale * forecaster.distribution.sample(chosen, uniform, center, scale)  # (paths, targets)
         row, following = ahead(values, step), ahead(values, step + 1)
         row = tf.concat([drawn, row[:, targets:]], axis=1)
         seen = tf.concat([tf.ones_like(drawn, tf.bool), ahead(observed, step)[:, targets:]], axis=1)

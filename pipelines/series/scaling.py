@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+SMALL_COUNT = 30  # of nine tenths of the values: larger counts have so many steps that quantiles suit them
+OFTEN_ZERO = 0.1  # share of zeros from which on zero has a place of its own
 SMALLEST_DEVIATION = 1e-6  # of a column, beside its mean; a constant column is only centred
 
 
@@ -37,6 +39,34 @@ def bounds_of(values: np.ndarray) -> tuple[float, float]:
         return -np.inf, np.inf
     highest = float(values.max())
     return 0.0, highest if highest in (1.0, 100.0) and len(np.unique(values)) > 2 else np.inf
+
+
+def is_count(values: np.ndarray) -> bool:
+    """Whether all values (…,) are counts: whole numbers from 0 on, three different ones at least.
+
+    Example:
+        >>> is_count(np.array([0.0, 3.0, 7.0, np.nan])), is_count(np.array([0.5, 1.0, 2.0]))
+        (True, False)
+    """
+    values = values[np.isfinite(values)]
+    return bool(((values == np.round(values)) & (values >= 0)).all()) and len(np.unique(values)) > 2
+
+
+def distribution_of(values: np.ndarray) -> str:
+    """Returns the distribution that suits what values (…,) are: counts, amounts that are often zero, or others.
+
+    Example:
+        >>> distribution_of(np.array([0.0, 3.0, 1.0, 0.0])), distribution_of(np.array([0.0, 2.5, 0.0, 0.7]))
+        ('negative_binomial', 'zero_inflated')
+        >>> distribution_of(np.array([20.1, 19.5, 21.0]))
+        'quantiles'
+    """
+    values = values[np.isfinite(values)]
+    if not len(values) or values.min() < 0:
+        return "quantiles"
+    if is_count(values) and np.quantile(values, 0.9) <= SMALL_COUNT:
+        return "negative_binomial"
+    return "zero_inflated" if (values == 0).mean() >= OFTEN_ZERO and not is_count(values) else "quantiles"
 
 
 def spreads(

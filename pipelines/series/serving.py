@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from pipelines.series import forecasting
 from pipelines.series.calendar import future_times
+from pipelines.series.dependence import draw_paths
 from pipelines.series.model import Forecaster, State
 from pipelines.series.observations import finite
 from pipelines.served import Signature, Tensors, required
@@ -29,6 +30,10 @@ def signatures(forecaster: Forecaster) -> dict[str, Signature]:
     and the state before it, and returns the same as `serving_default` and the state after it. `steps` takes several
     `observations` (batch, time, columns) and their `times`; its quantiles (batch, time, horizon, levels) and means are
     those after each of them, and `future` follows the last of them.
+
+    `paths` takes what `serving_default` does, how many `samples` (batch,) to draw, and a `seed` (batch,); of both the
+    first counts. It also returns `paths` (batch, samples, horizon), whose steps and targets depend on each other as
+    their errors did where nothing was learned. Runs before 0.2 have none.
     """
     columns, known = len(forecaster.columns.all), len(forecaster.columns.known)
     history = {"history": tf.TensorSpec((None, None, columns))}
@@ -41,7 +46,9 @@ def signatures(forecaster: Forecaster) -> dict[str, Signature]:
     }
     one = {"observation": tf.TensorSpec((None, columns)), "time": tf.TensorSpec((None,), tf.int64)}
     several = {"observations": tf.TensorSpec((None, None, columns)), **times}
-    return {
+    drawn = {"samples": tf.TensorSpec((None,), tf.int32), "seed": tf.TensorSpec((None,), tf.int32)}
+    paths = Signature(partial(sample, forecaster), history | times | lengths | series | drawn | future)
+    return ({"paths": paths} if len(forecaster.correlation) else {}) | {
         "serving_default": Signature(partial(forecast, forecaster), history | times | lengths | series | future),
         "initial_state": Signature(
             lambda series: _flat(forecaster.initial_state(number_of(forecaster, series))), dict(series)
@@ -76,10 +83,36 @@ def forecast(
     return _last(forecaster, history, times, start(forecaster, history, series), future)[0]
 
 
+def sample(
+    forecaster: Forecaster,
+    history: tf.Tensor,
+    times: tf.Tensor,
+    lengths: tf.Tensor,
+    series: tf.Tensor,
+    samples: tf.Tensor,
+    seed: tf.Tensor,
+    future: tf.Tensor | None = None,
+) -> Tensors:
+    """As `forecast`, with as many paths as the first of `samples` says, drawn by the first `seed`."""
+    with forecaster.unbounded():  # a path between two whole quantiles would be rounded twice
+        answer = forecast(forecaster, history, times, lengths, series, future)
+    horizon, targets, levels = forecaster.horizon, forecaster.targets, len(forecaster.levels)
+    quantiles = tf.reshape(answer["quantiles"], (-1, horizon, targets, levels))
+    bounded, mean = forecaster.within_bounds(quantiles, tf.reshape(answer["mean"], (-1, horizon, targets)))
+    answer["quantiles"] = tf.reshape(bounded, tf.shape(answer["quantiles"]))
+    answer["mean"] = tf.reshape(mean, tf.shape(answer["mean"]))
+    samples = required(samples, samples >= 1, "samples: expected at least 1. Received:", samples)
+    shape = tf.stack([tf.shape(quantiles)[0], samples[0], horizon * targets])
+    normal = tf.random.stateless_normal(shape, tf.stack([seed[0], 0]))
+    paths = draw_paths(quantiles, forecaster.levels, forecaster.correlation, normal)
+    paths = forecaster.within_bounds(paths[..., tf.newaxis], paths)[0][..., 0]
+    return answer | {"paths": paths[..., 0] if targets == 1 else paths}
+
+
 def start(forecaster: Forecaster, history: tf.Tensor, series: tf.Tensor) -> State:
     """The state before a history; a series of unknown name is scaled by what comes in it."""
     state = forecaster.initial_state(number_of(forecaster, series))
-    unknown = (state["series"] == len(forecaster.names))[:, tf.newaxis]
+    unknown = (state["series"] == len(forecaster.names))[:, tf.newaxis] & ~forecaster.is_static
     mean, deviation = _statistics(history, state["mean"], state["deviation"], forecaster.targets)
     state["mean"] = tf.where(unknown, mean, state["mean"])
     state["deviation"] = tf.where(unknown, deviation, state["deviation"])

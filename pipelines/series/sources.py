@@ -1,7 +1,7 @@
 """Where series come from: the embedded data sets and the user's table, on regular time steps."""
 
-from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -12,10 +12,11 @@ from data.daily_stocks import DailyStocks
 from data.hourly_weather import HourlyWeather
 from pipelines.configuration import ConfigurationError
 from pipelines.series.calendar import Calendar, Clock
+from pipelines.series.cleaning import regularise
 from pipelines.series.clocks import find_clock
 from pipelines.series.network import FromOne, FromTwo, FromZero
 from pipelines.series.prices import RETURNS, returns_of
-from pipelines.series.regular import Columns, Repair, Series, SeriesDataError, Table, regularise
+from pipelines.series.regular import Columns, Repair, Series, SeriesDataError, Table
 from pipelines.series.table_files import UserTable
 from pipelines.series.user_tables import TableConfiguration, choose_columns, read_tables
 
@@ -43,6 +44,10 @@ class DataConfiguration(TableConfiguration):
     batch_size: FromOne = Field(32, description="windows in a batch")
 
 
+Offsets: TypeAlias = Mapping[str, Sequence[float]]
+"""What is taken away from the targets of each series, by its name, "" for all others."""
+
+
 class Source(NamedTuple):
     """Opened series on regular time steps, NaN where values are missing; see `Series`."""
 
@@ -57,6 +62,7 @@ def open_source(
     trained: Columns | None = None,
     clock: Clock | None = None,
     table: UserTable | None = None,
+    offsets: Offsets | None = None,
 ) -> Source:
     """Returns the configured series on regular time steps, downloaded and prepared if that has not been done.
 
@@ -65,12 +71,13 @@ def open_source(
         trained: the columns of a training, for whose network the series are meant; others are left out.
         clock: of a training.
         table: the user's table. Default: the file that the configuration names.
+        offsets: of a training, see `Series.offset`. Default: found.
 
     Raises:
         ConfigurationError: a setting does not fit the data, such as a column that is not there.
         SeriesDataError: the series cannot be used, or lack a column of the training.
     """
-    return derived(open_measured(configuration, trained, clock, table), configuration, trained)
+    return derived(open_measured(configuration, trained, clock, table, offsets), configuration, trained)
 
 
 def open_measured(
@@ -78,6 +85,7 @@ def open_measured(
     trained: Columns | None = None,
     clock: Clock | None = None,
     table: UserTable | None = None,
+    offsets: Offsets | None = None,
 ) -> Source:
     """Returns the series as `open_source` does, with the columns that were measured, before any are derived."""
     if configuration.path and configuration.source != "table":
@@ -94,17 +102,47 @@ def open_measured(
             tables, names, repairs = _dataset(DailyStocks())
             default = ("adjusted_close",)
         case "table":
-            tables, names, repairs = read_tables(configuration, table, clock)
+            tables, names, repairs = read_tables(configuration, table, clock, trained.all if trained else None)
             default = tuple(name.removesuffix(RETURNS) for name in trained.targets) if trained else ()
     columns = choose_columns(configuration, names, default)
+    if trained is not None and (lacking := [name for name in trained.static if name not in names]):
+        columns, names, tables, more = _without_static(columns, names, tables, lacking)
+        repairs = repairs + more
     numbers = [names.index(column) for column in columns.all]
     tables = [each._replace(values=each.values[:, numbers]) for each in tables]
+    if trained is None:
+        columns = columns._replace(static=static_columns(tables, columns))
     if clock is None:
         clock, found = find_clock(tables, configuration.calendar)
         repairs = repairs + found
-    series, _, more = regularise(tables, columns, clock.calendar, clock.step_seconds, configuration.duplicates)
+    step, duplicates = clock.step_seconds, configuration.duplicates
+    offsets = {"": [0.0]} if configuration.log_returns else offsets  # prices themselves are kept in double precision
+    series, _, more = regularise(tables, columns, clock.calendar, step, duplicates, offsets)
     # What a table has is how its times are shown; what the training had is how the network reads them.
     return Source(series, columns, clock._replace(zone=tables[0].zone), repairs + more)
+
+
+def static_columns(tables: Sequence[Table], columns: Columns) -> tuple[str, ...]:
+    """Returns the covariates that have one value in each series, and not the same in all of them."""
+    found = []
+    for number, name in enumerate(columns.all[len(columns.targets) :], len(columns.targets)):
+        values = [np.unique(each.values[np.isfinite(each.values[:, number]), number]) for each in tables]
+        if all(len(each) <= 1 for each in values) and len(np.unique(np.concatenate(values))) > 1:
+            found.append(name)
+    return tuple(found)
+
+
+def _without_static(
+    columns: Columns, names: tuple[str, ...], tables: list[Table], lacking: Sequence[str]
+) -> tuple[Columns, tuple[str, ...], list[Table], list[Repair]]:
+    """Adds static covariates of a training that a table does not tell, without a value."""
+    tables = [
+        each._replace(values=np.pad(each.values, [(0, 0), (0, len(lacking))], constant_values=np.nan))
+        for each in tables
+    ]
+    what = "column of the series that is not in the table: taken as the average of the training"
+    repairs = [Repair("", name, what, 1) for name in lacking]
+    return columns._replace(past=(*columns.past, *lacking)), (*names, *lacking), tables, repairs
 
 
 def derived(source: Source, configuration: DataConfiguration, trained: Columns | None = None) -> Source:

@@ -176,7 +176,7 @@ class Stream:
         gap = np.full((len(missing), before.values.shape[1]), np.nan, np.float32)
         values = np.concatenate([before.values, gap, series.values])
         times = np.concatenate([before.times, missing, series.times])
-        return Series(series.name, times, values, np.isfinite(values))
+        return Series(series.name, times, values, np.isfinite(values), offset=before.offset)
 
     def _known(self, future: pd.DataFrame | Mapping[str, Any] | None) -> np.ndarray | None:
         if not (known := self._columns.known):

@@ -12,12 +12,14 @@ from pipelines.configuration import ConfigurationError
 from pipelines.preparation import Prepared, prepared
 from pipelines.runs import Run
 from pipelines.series import data
-from pipelines.series.calibration import fit_widening
+from pipelines.series.calibration import fit_widening, widened
 from pipelines.series.clocks import clock_text
 from pipelines.series.config import SeriesConfiguration
+from pipelines.series.dependence import fit_correlation
+from pipelines.series.distributions import POSITIVE
 from pipelines.series.model import Forecaster
-from pipelines.series.regular import SeriesDataError, summary
-from pipelines.series.rules import settle
+from pipelines.series.regular import Series, SeriesDataError, summary, time_text
+from pipelines.series.rules import offsets_of, settle
 from pipelines.series.trained import (
     Description,
     Forecasted,
@@ -56,8 +58,7 @@ def train(run: Run, configuration: SeriesConfiguration) -> None:
         steps_per_epoch=configuration.steps_per_epoch,
         seed=configuration.seed,
     )
-    if configuration.network.calibrate:
-        calibrate(forecaster, sets, window)
+    calibrate(forecaster, sets, window)
     save_calibration(run, forecaster)
     run.finish()
 
@@ -75,7 +76,8 @@ def batch_loss(forecaster: Forecaster, warm_up: int, batch: dict[str, tf.Tensor]
         batch["values"], batch["observed"], forecaster.steps
     )  # (batch, time, steps, targets)
     counts = known & (tf.range(tf.shape(truth)[1]) >= warm_up)[:, tf.newaxis, tf.newaxis]
-    truth = tf.where(counts, (truth - prediction.center) / prediction.scale, 0.0)
+    center = tf.broadcast_to(prediction.center, tf.shape(prediction.scale))
+    truth = tf.where(counts, (truth - center) / prediction.scale, 0.0)
     ahead = tf.signal.frame(batch["times"][:, 1:], forecaster.steps, 1, axis=1)[
         ..., tf.newaxis
     ]  # as truth, but 1 target
@@ -83,7 +85,7 @@ def batch_loss(forecaster: Forecaster, warm_up: int, batch: dict[str, tf.Tensor]
     for member, parameters in enumerate(prediction.parameters):
         learned = counts & forecaster.learns(member, ahead)
         weights = tf.cast(learned, tf.float32)
-        loss = tf.reduce_sum(forecaster.distribution.loss(parameters, truth) * weights)
+        loss = tf.reduce_sum(forecaster.distribution.loss(parameters, truth, center, prediction.scale) * weights)
         losses.append(loss / tf.maximum(tf.reduce_sum(weights), 1.0))
     return tf.add_n(losses) / len(losses)
 
@@ -106,11 +108,29 @@ def validate(forecaster: Forecaster, sets: data.Sets, window: int) -> dict[str, 
 
 
 def calibrate(forecaster: Forecaster, sets: data.Sets, window: int) -> None:
-    """Stretches the forecaster's intervals to the coverage that they should have had where nothing was learned."""
-    with forecaster.uncalibrated():
-        found = [(one.quantiles, one.truth) for one in not_learned(forecaster, sets, window, CALIBRATED)]
-    quantiles, truth = map(np.concatenate, zip(*found, strict=True))
-    forecaster.widening.assign(fit_widening(quantiles, truth, forecaster.levels))
+    """Fits on what was not learned how wide intervals are and how the errors of several steps depend on each other."""
+    with forecaster.uncalibrated(), forecaster.unbounded():
+        said = list(not_learned(forecaster, sets, window, CALIBRATED))
+    quantiles = np.concatenate([one.quantiles for one in said])
+    truth = np.concatenate([spread_out(forecaster, one) for one in said])
+    levels = forecaster.levels
+    if forecaster.network.calibrate:
+        widening = fit_widening(quantiles, truth, levels)
+        forecaster.widening.assign(widening)
+        quantiles = widened(tf.constant(quantiles, tf.float32), widening.astype(np.float32), levels.index(0.5)).numpy()
+    forecaster.correlation = fit_correlation(quantiles, truth, levels)
+
+
+def spread_out(forecaster: Forecaster, one: Forecasted) -> np.ndarray:
+    """Returns truths (origins, horizon, targets), those with a probability of their own spread at random."""
+    uniform = np.random.default_rng(one.series).random(one.truth.shape)
+    match forecaster.network.distribution:
+        case "negative_binomial":  # from a count to the one before
+            return one.truth - uniform
+        case "zero_inflated":  # from zero to what stands for it
+            deviation = forecaster.deviation.numpy()[one.series, : forecaster.targets]
+            return np.where(one.truth <= 0, -uniform * forecaster.spread.numpy() * deviation, one.truth)
+    return one.truth
 
 
 def not_learned(forecaster: Forecaster, sets: data.Sets, window: int, maximum: int) -> Iterator[Forecasted]:
@@ -149,7 +169,7 @@ def prepare(configuration: SeriesConfiguration) -> Prepared[data.Sets, Forecaste
             "data.warm_up leaves no step of a window to learn from. Lower it below --data.window, or raise the window. "
             f"Received: --data.warm_up {configuration.data.warm_up}, --data.window {configuration.data.window}"
         )
-    sets = learned_sets(configuration, data.load(configuration.data, source=source))
+    sets = learned_sets(configuration, data.load(configuration.data, None, source, offsets_of(configuration)))
     horizon = configuration.data.horizon
     if not configuration.network.fold_days and not any(
         len(data.origins(sets, number, "validation", horizon)) for number in range(len(sets.series))
@@ -163,6 +183,7 @@ def prepare(configuration: SeriesConfiguration) -> Prepared[data.Sets, Forecaste
     description = Description.of(sets).to_json()
     forecaster = build(configuration, **description)
     learned = list(zip(sets.series, sets.train_end, strict=True))
+    _refuse_unfit_numbers(forecaster, learned)
     forecaster.fit_scales([(each.values[:end], each.observed[:end]) for each, end in learned])
     if configuration.network.has_bounds:
         limits = zip(sets.columns.targets, forecaster.floor.numpy(), forecaster.ceiling.numpy(), strict=True)
@@ -175,6 +196,23 @@ def prepare(configuration: SeriesConfiguration) -> Prepared[data.Sets, Forecaste
     forecaster.learned_until.assign([*last, np.iinfo(np.int64).min])  # of unknown series, nothing
     repairs = [repair._asdict() for repair in sets.repairs]
     return Prepared(sets, forecaster, description, {REPAIRS: repairs}, ("names",), configuration)
+
+
+def _refuse_unfit_numbers(forecaster: Forecaster, learned: list[tuple[Series, int]]) -> None:
+    """Refuses values that the distribution cannot hold."""
+    kind = forecaster.network.distribution
+    for series, end in learned if kind in POSITIVE else ():
+        for number, target in enumerate(forecaster.columns.targets):
+            values = np.where(series.observed[:end, number], series.values[:end, number], 0)
+            unfit = (values < 0) | ((values != np.round(values)) & (kind == "negative_binomial"))
+            if unfit.any():
+                wanted = "whole numbers from 0 on" if kind == "negative_binomial" else "numbers from 0 on"
+                at = int(np.argmax(unfit))
+                raise SeriesDataError(
+                    f"--network.distribution {kind} expects {wanted}, but {target} of the series {series.name!r} holds "
+                    f"others, the first at {time_text(series.times[at])}. Use quantiles or student_t. Received: "
+                    f"{values[at]:g}"
+                )
 
 
 def report(sets: data.Sets) -> None:

@@ -22,20 +22,32 @@ STEPS_AT_ONCE = 1024
 
 
 class Description(NamedTuple):
-    """What a forecaster was trained on: the `names` of the series, their `columns`, and their clock."""
+    """What a forecaster was trained on: the `names` of the series, their `columns`, `clock`, and `offsets`."""
 
     names: tuple[str, ...]
     columns: Columns
     clock: Clock
+    offsets: Mapping[str, Sequence[float]] = {}
+
+    @property
+    def known_offsets(self) -> dict[str, Sequence[float]]:
+        """What is taken away from the targets of each series that was learned."""
+        known = {name: self.offsets.get(name, (0.0,)) for name in self.names}
+        return known | ({"": known[self.names[0]]} if len(self.names) == 1 else {})  # whatever its file is called
 
     @classmethod
     def of(cls, sets: Sets) -> "Description":
         """Describes what is learned from."""
-        return cls(tuple(each.name for each in sets.series), sets.columns, sets.clock)
+        offsets = {each.name: np.atleast_1d(each.offset).tolist() for each in sets.series if np.any(each.offset)}
+        return cls(tuple(each.name for each in sets.series), sets.columns, sets.clock, offsets)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the arguments of `build`, as JSON has them."""
-        return {"names": self.names, "columns": self.columns._asdict(), **self.clock._asdict()}
+        columns = self.columns._asdict()
+        if not self.columns.static:  # as runs wrote them that knew none
+            del columns["static"]
+        offsets = {"offsets": self.offsets} if self.offsets else {}
+        return {"names": self.names, "columns": columns, **self.clock._asdict(), **offsets}
 
     @classmethod
     def of_run(cls, run: Run) -> "Description":
@@ -43,7 +55,7 @@ class Description(NamedTuple):
         values = description_of(run, OLD_DESCRIPTION)
         columns = Columns(**{name: tuple(each) for name, each in values["columns"].items()})
         clock = _clock_of(run.read_configuration(SeriesConfiguration), **values)
-        return cls(tuple(values["names"]), columns, clock)
+        return cls(tuple(values["names"]), columns, clock, values.get("offsets", {}))
 
 
 def learned_sets(configuration: SeriesConfiguration, sets: Sets) -> Sets:
@@ -192,8 +204,12 @@ def _clock_of(
 
 
 def save_calibration(run: Run, forecaster: Forecaster) -> None:
-    """Writes `calibration.json`: by what quantiles are stretched, (horizon, targets, levels)."""
-    run.write_json(CALIBRATION, {"widening": forecaster.widening.numpy()})
+    """Writes `calibration.json`.
+
+    It holds by what quantiles are stretched, (horizon, targets, levels), and how errors depend on each other, (horizon
+    · targets, horizon · targets).
+    """
+    run.write_json(CALIBRATION, {"widening": forecaster.widening.numpy(), "correlation": forecaster.correlation})
 
 
 def load_model(run: Run) -> Forecaster:
@@ -203,5 +219,7 @@ def load_model(run: Run) -> Forecaster:
         RunError: the run was not trained to its end, or its weights do not fit the forecaster.
     """
     forecaster = trained_model(run, run.read_configuration(SeriesConfiguration), build, OLD_DESCRIPTION)
-    forecaster.widening.assign(run.read_json(CALIBRATION)["widening"])
+    calibration = run.read_json(CALIBRATION)
+    forecaster.widening.assign(calibration["widening"])
+    forecaster.correlation = np.array(calibration.get("correlation", np.zeros((0, 0))))
     return forecaster

@@ -12,6 +12,7 @@ from pydantic import Field
 from pipelines import hints
 from pipelines.configuration import Configuration, ConfigurationError
 from pipelines.series.calendar import Clock
+from pipelines.series.categories import categories_of, one_hot
 from pipelines.series.numbers import Numbers, numbers_of, uses_comma
 from pipelines.series.options import FORMATS
 from pipelines.series.regular import Columns, Repair, SeriesDataError, Table
@@ -47,7 +48,10 @@ class TableConfiguration(Configuration):
 
 
 def read_tables(
-    configuration: TableConfiguration, table: UserTable | None = None, clock: Clock | None = None
+    configuration: TableConfiguration,
+    table: UserTable | None = None,
+    clock: Clock | None = None,
+    trained: tuple[str, ...] | None = None,
 ) -> tuple[list[Table], tuple[str, ...], list[Repair]]:
     """Returns the rows of each series, the names of all columns of numbers, and what was repaired.
 
@@ -57,6 +61,7 @@ def read_tables(
         configuration: what the columns are.
         table: what to read. Default: the file that the configuration names.
         clock: of a training. Default: found.
+        trained: columns of a training, which say what the categories of text are, such as `city=Rome`.
 
     Raises:
         ConfigurationError: there is no table, or a column that is not there.
@@ -88,7 +93,12 @@ def read_tables(
     left = [column for column in frame.columns if column not in time + series_column + configuration.unused]
     if configuration.past:
         left = [column for column in left if column in named]
+    covariates = configuration.known + configuration.past
+    categories, of_categories = one_hot(frame[left], names, covariates, named, trained)
+    left = [column for column in left if column not in categories.replaced]
     numbers, of_numbers = _numbers(frame[left], named, configuration.missing_markers, path)
+    numbers |= categories.columns
+    of_numbers += of_categories
     values = np.stack(list(numbers.values()), axis=1) if numbers else np.zeros((len(frame), 0))
     lines = frame.index.to_numpy(np.int64)
     rows = names.groupby(names, sort=False).indices.items()
@@ -158,17 +168,25 @@ def choose_columns(
             example = f"--data.targets {names[-1] if names else 'load'}"
             raise ConfigurationError(
                 "data.targets: expected the columns to forecast. Name one or more: "
-                f"{hints.option(example)}. Received: none, of the columns "
+                f"{hints.option(example)}; if each column is a series of its "
+                "own, set --data.column_series. Received: none, of the columns "
                 f"{', '.join(names) or '(no column of numbers)'}"
             )
-    uses = targets + configuration.known + configuration.past + configuration.unused
-    _refuse_unknown(targets + configuration.known + configuration.past, names, "the data set")
+    known, named = (_expanded(each, names) for each in (configuration.known, configuration.past))
+    uses = targets + known + named + configuration.unused
+    _refuse_unknown(targets + known + named, names, "the data set")
     if twice := [name for number, name in enumerate(uses) if name in uses[:number]]:
         raise ConfigurationError(
             f"data: a column has one use: targets, known, past or unused. Keep one of them. Received: {twice}"
         )
-    past = configuration.past or tuple(name for name in names if name not in uses)
-    return Columns(targets, past, configuration.known)
+    past = named or tuple(name for name in names if name not in uses)
+    return Columns(targets, past, known)
+
+
+def _expanded(columns: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
+    """Columns of text as the columns of their categories."""
+    found = ((column,) if column in names else categories_of(column, names) or (column,) for column in columns)
+    return tuple(name for each in found for name in each)
 
 
 def _without_empty_rows(frame: pd.DataFrame, file: str) -> tuple[pd.DataFrame, list[Repair]]:

@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from pipelines.series import baselines
 from pipelines.series.backtest import Forecasts, Task
@@ -66,11 +67,12 @@ def all_baselines(task: Task) -> dict[str, Baseline]:
 
 def test_all_baselines_are_there(wave: Task, prices: Task) -> None:
     pytest.importorskip("statsforecast")
+    pytest.importorskip("arch")
     naive = ["last value", "drift", "seasonal naive"]
     slow = ["gradient boosting", "AutoETS", "AutoARIMA"]
     assert list(available(wave)) == naive + slow
     assert list(available(wave, slow=False)) == naive
-    assert list(available(prices)) == [*naive, "moving window", *slow]
+    assert list(available(prices)) == [*naive, "moving window", "GARCH(1, 1)", *slow]
 
 
 def test_every_baseline_forecasts_each_origin_with_quantiles_in_order(wave: Task, prices: Task) -> None:
@@ -199,6 +201,18 @@ def test_what_comes_after_an_origin_changes_no_forecast(name: str, request: pyte
 def assert_equal_forecasts(one: Forecasts, other: Forecasts, where: np.ndarray) -> None:
     np.testing.assert_array_equal(one.quantiles[where], other.quantiles[where])
     np.testing.assert_array_equal(one.mean[where], other.mean[where])
+
+
+def test_garch_spreads_as_its_library_says(prices: Task) -> None:
+    """The next step has the variance and the tails that `arch` forecasts; that it sees no future is shown above."""
+    arch = pytest.importorskip("arch")
+    said, steps = baselines.garch(prices).quantiles[:, 0], prices.steps(0)
+    model = arch.arch_model(100 * np.diff(prices.path(0)), vol="GARCH", p=1, q=1, dist="t")
+    fitted = model.fit(last_obs=steps[0], disp="off", show_warning=False)
+    variance = fitted.forecast(horizon=1, start=steps[0] - 1, reindex=False).variance.to_numpy()[:, 0]
+    freedom = fitted.params["nu"]
+    half = np.sqrt(variance * (freedom - 2) / freedom) * scipy.stats.t.ppf(0.9, freedom) / 100
+    np.testing.assert_allclose((said[:, 5] - said[:, 1]) / 2, half[: len(steps)], rtol=0.1)
 
 
 def test_without_statsforecast_its_rows_are_left_out(

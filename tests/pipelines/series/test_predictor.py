@@ -190,3 +190,30 @@ def test_prices_and_neighbours_stream_as_the_whole_table(
             found = stream.feed(rows)
         assert_same(found, expected[expected["series"] == "south"].reset_index(drop=True))
         assert found["quantile_0.5"].between(17, 23).all()
+
+
+def test_paths_keep_to_the_ranges_and_run_and_export_draw_the_same(both: Both, frame: pd.DataFrame) -> None:
+    from_run, from_export = (predictor.forecast(frame, samples=400) for predictor in both)
+    assert_same(from_export, from_run)
+    plain = both[0].forecast(frame)
+    assert_same(from_run[plain.columns], plain)
+    drawn = from_run.filter(like="sample_").to_numpy()
+    assert drawn.shape == (8, 400)
+    outside = (drawn < from_run[["quantile_0.1"]].to_numpy()) | (drawn > from_run[["quantile_0.9"]].to_numpy())
+    np.testing.assert_allclose(outside.mean(axis=1), 0.2, atol=0.08)
+    with pytest.raises(ConfigurationError, match=r"samples: expected 0 or more.*Received: -1"):
+        both[0].forecast(frame, samples=-1)
+
+
+def test_an_explanation_is_what_hiding_changes(both: Both, frame: pd.DataFrame) -> None:
+    """A jump in the last value moves the forecast most; what a covariate does is what a table without it shows."""
+    frame.loc[frame[frame["name"] == "north"].index[ENDS - 1], "load"] += 5
+    odd, same = (predictor.explain(frame) for predictor in both)
+    assert_same(same, odd)
+    north = odd[odd["series"] == "north"].set_index("input")
+    assert north["size"].is_monotonic_decreasing and (north["size"] >= north["change"].abs() - 1e-6).all()
+    assert north.index[0] == "load, the last step" and {"heat", "holiday"} < set(north.index)
+    read = frame.groupby("name").tail(100)  # the steps that an explanation reads, and four of the future
+    before, after = (both[0].forecast(each) for each in (read, read.assign(heat=np.nan)))
+    change = (before["quantile_0.5"] - after["quantile_0.5"])[before["series"] == "north"].mean()
+    np.testing.assert_allclose(north.loc["heat", "change"], change, atol=1e-3)

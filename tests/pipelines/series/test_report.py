@@ -64,7 +64,7 @@ def test_a_model_that_knows_nothing_is_said_to_know_nothing() -> None:
     text = about_prices(evaluation_of(details), details)
     assert "On these 518 days the model's point forecast is not significantly different from the last price" in text
     assert "no better than a coin" in text
-    assert "its ranges hold what they promise" in text
+    assert "Its ranges hold what they promise" in text
     assert "It says how far prices may move, not where to." in text
 
 

@@ -73,7 +73,7 @@ def test_exported_equals_in_memory(
         ],
         SERVER,
     )
-    assert signatures == ["history_state", "initial_state", "serving_default", "step", "steps"]
+    assert signatures == ["history_state", "initial_state", "paths", "serving_default", "step", "steps"]
     inputs = tf.constant(history), tf.constant(times), tf.constant([60, 60]), tf.constant(names), tf.constant(future)
     expected = serving.forecast(forecaster, *inputs)
     assert expected["quantiles"].shape == (2, 4, 15)

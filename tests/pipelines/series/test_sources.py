@@ -103,3 +103,18 @@ def test_embedded_stocks() -> None:
     assert source.columns.targets == ("adjusted_close_log_return",)
     assert source.clock.step_seconds == 86400
     assert [len(series.times) for series in source.series] == [3270, 196, 2148, 3270, 3270]
+
+
+def test_a_meter_far_from_zero_keeps_its_small_steps() -> None:
+    """In single precision a tenth beside a hundred million would be lost."""
+    times = pd.date_range("2024-01-01", periods=200, freq="h")
+    meter = 1e8 + 0.1 * np.random.default_rng(0).integers(0, 9, 200).cumsum()
+    frame = pd.DataFrame({"time": times, "meter": meter})
+    configuration = DataConfiguration(source="table", targets=("meter",))
+    source = open_source(configuration, table=frame)
+    (series,) = source.series
+    np.testing.assert_allclose(series.with_offset(series.values.astype(np.float64))[:, 0], meter, atol=1e-4)
+    later = open_source(configuration, source.columns, source.clock, frame.tail(1), {"": series.offset})
+    np.testing.assert_allclose(later.series[0].values, series.values[-1:])
+    plain = open_source(configuration, table=frame.assign(meter=meter - 1e8)).series[0]
+    assert plain.offset == 0.0

@@ -11,6 +11,7 @@ import pytest
 
 from pipelines.configuration import ConfigurationError
 from pipelines.series.regular import Columns, Repair, SeriesDataError
+from pipelines.series.sources import DataConfiguration, open_source
 from pipelines.series.user_tables import TableConfiguration, choose_columns, read_tables
 
 WriteTable = Callable[[Path, pd.DataFrame], Path]
@@ -239,3 +240,34 @@ def test_columns_and_their_uses(tmp_path: Path) -> None:
     path = text_file(tmp_path, ETT)
     with pytest.raises(ConfigurationError, match=r"no column 'OTT' in .*loads.csv.*Did you mean 'OT'"):
         read_tables(configured(path, targets=("OTT",)))
+
+
+def shops(names: tuple[str, ...], cities: tuple[str, ...]) -> pd.DataFrame:
+    """Three days of shops, each in one city and of one size."""
+    days = pd.date_range("2024-01-01", periods=3).strftime("%Y-%m-%d")
+    rows = [
+        {"day": day, "shop": name, "city": city, "size": 10.0 * place, "note": f"{name} {day}", "sold": 5.0 + place}
+        for place, (name, city) in enumerate(zip(names, cities, strict=True))
+        for day in days
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_what_tells_series_apart_is_read_and_may_be_new_or_missing_later() -> None:
+    configuration = DataConfiguration(source="table", targets=("sold",), series="shop")
+    learned = open_source(configuration, table=shops(("a", "b", "c"), ("Rome", "Bonn", "Rome")))
+    assert learned.columns.static == ("size", "city=Bonn", "city=Rome")
+    assert set(learned.columns.past) == set(learned.columns.static)  # each note is another
+    place = learned.columns.all.index("city=Rome")
+    assert [series.values[:, place].tolist() for series in learned.series] == [[1, 1, 1], [0, 0, 0], [1, 1, 1]]
+    later = open_source(configuration, learned.columns, learned.clock, shops(("d", "e"), ("Paris", "Bonn")))
+    assert later.columns == learned.columns
+    place = later.columns.all.index("city=Bonn")
+    assert [series.values[:, place].tolist() for series in later.series] == [[0, 0, 0], [1, 1, 1]]
+    assert any("(Paris): taken as none of them" in repair.what and repair.number == 3 for repair in later.repairs)
+    without = shops(("a",), ("Rome",)).drop(columns=["city", "size"])
+    missing = open_source(configuration, learned.columns, learned.clock, without)
+    assert not missing.series[0].observed[:, 1:].any() and len(missing.repairs) >= 3
+    weather = shops(("a",), ("Rome",)).assign(weather=["wet", "dry", "wet"])
+    asked = open_source(configuration.replace(known=("weather",)), table=weather)
+    assert asked.columns.known == ("weather=dry", "weather=wet")

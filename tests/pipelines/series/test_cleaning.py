@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from pipelines.series.calendar import MONTH
-from pipelines.series.regular import Columns, Repair, Series, SeriesDataError, Table, fill, regularise
+from pipelines.series.cleaning import fill, regularise
+from pipelines.series.regular import Columns, Repair, Series, SeriesDataError, Table
 
 COLUMNS = Columns(("load",), ("heat",))
 HOUR = 3600
