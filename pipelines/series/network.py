@@ -42,8 +42,8 @@ class NetworkConfiguration(Configuration):
     members: int = Field(1, ge=1, le=20, description="networks in the ensemble; their quantiles are averaged")
     distribution: Literal["auto", "quantiles", "student_t", "negative_binomial", "zero_inflated"] = Field(
         "quantiles",
-        description="what the network predicts of a value; of counts, and of amounts that are often zero, the last two; "
-        "auto: from the training period",
+        description="what the network predicts of a value; of counts, and of amounts that are often zero, the last "
+        "two; auto: from the training period",
     )
     whole: tuple[str, ...] = Field((), description="targets whose quantiles are whole numbers; auto: from the table")
     quantile_levels: tuple[float, ...] = Field(
