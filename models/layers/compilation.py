@@ -63,7 +63,7 @@ class Compilation:
         """Whether each gate has a product of its own in the loop; XLA runs that fastest, and vectorises it."""
         if tf.executing_eagerly():
             return compiled
-        return compiled or units >= LEAST_UNITS_APART or _is_within_xla()
+        return compiled or units >= LEAST_UNITS_APART or is_within_xla()
 
     def divided(self, compiled: bool, training: bool) -> Callable[..., Any]:
         """Returns what calls the loop, `function, *arguments`, once for each part of the batch, or for all of it.
@@ -72,12 +72,12 @@ class Compilation:
         """
         if compiled:
             return in_parts
-        if training or tf.executing_eagerly() or _is_within_xla() or not _reads_known_shapes():
+        if training or tf.executing_eagerly() or is_within_xla() or not _reads_known_shapes():
             return lambda function, *arguments: function(*arguments)
         return partial(in_parts, least_rows=LEAST_ROWS_OF_PLAIN_LOOPS)
 
 
-def _is_within_xla() -> bool:
+def is_within_xla() -> bool:
     """Whether the graph that is being traced is one that the user compiles as a whole."""
     return control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
 
@@ -88,6 +88,11 @@ def _reads_known_shapes() -> bool:
     `Model.predict` reads its data inside of its graph. What is called eagerly has a shape.
     """
     return all(tensor.shape.is_fully_defined() for tensor in _inputs())
+
+
+def reads_its_own_data() -> bool:
+    """Whether the outermost graph that is being traced, as in `predict`, takes no tensors: it is never exported."""
+    return all(tensor.dtype in (tf.resource, tf.variant) for tensor in _inputs())
 
 
 def _inputs() -> Sequence[tf.Tensor]:

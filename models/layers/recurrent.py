@@ -22,6 +22,7 @@ from models.layers.checks import (
     without_ragged,
 )
 from models.layers.compilation import Compilation
+from models.layers.fused import Fused
 from models.layers.options import Options, WithOptions, activation_name, is_scannable, with_arguments_of
 from models.recurrence import (
     ExtendedLSTMRecurrence,
@@ -108,9 +109,14 @@ class _Scanned(Compilation):
         zoneout = self.zoneout_shares(sequences, state, training)  # type: ignore[attr-defined]
         run = partial(self._run, recurrence, compiled, unroll, bool(training), self.recurrent_kernel(training))  # type: ignore[attr-defined]
         arguments = (sequences, state, mask, *dropouts, zoneout)
-        operator = None if training or mask is not None or self._has_other_steps else _operator.get()
-        found = operator and operator(self, recurrence, sequences, state)
-        hidden, last = found or divided(run, *arguments)
+        loop = partial(divided, run, *arguments)
+        found = None
+        if not training and mask is None and not self._has_other_steps:
+            if operator := _operator.get():
+                found = operator(self, recurrence, sequences, state)
+            elif not (compiled or unroll or self.differentiable_twice):
+                found = self.run_fused(recurrence, sequences, state, loop)
+        hidden, last = found or loop()
 
         counts = tf.ones_like(sequences[..., 0], tf.bool) if mask is None else mask  # (batch, time)
         if mask is not None:
@@ -122,6 +128,10 @@ class _Scanned(Compilation):
         last_output = tf.where(counts, last.hidden, tf.zeros_like(last.hidden))
         outputs = hidden if self.return_sequences else last_output[:, tf.newaxis]  # type: ignore[attr-defined]
         return last_output, outputs, list(last)
+
+    def run_fused(self, recurrence: Recurrence, sequences: tf.Tensor, state: Any, loop: Callable[[], Any]) -> Any:
+        """What one operation computes for the whole layer; None where there is none."""
+        return None
 
     @property
     def _has_other_steps(self) -> bool:
@@ -219,7 +229,7 @@ class SimpleRNN(_Scanned, keras.layers.SimpleRNN, WithOptions):
 
 
 @keras.saving.register_keras_serializable("unrolled")
-class LSTM(_Scanned, keras.layers.LSTM, WithOptions):
+class LSTM(Fused, _Scanned, keras.layers.LSTM, WithOptions):
     """`keras.layers.LSTM` on a scan: same arguments, weights and results; see `LSTMRecurrence`.
 
     The equations with options are those of `ExtendedLSTMRecurrence`.
@@ -245,6 +255,8 @@ class LSTM(_Scanned, keras.layers.LSTM, WithOptions):
             (Sak et al. 2014, https://arxiv.org/abs/1402.1128); default None, no projection.
         jit_compile: where XLA compiles the loop over time: "auto", in training; True, at inference too; False, nowhere.
         differentiable_twice: allow second derivatives, as gradient penalties take them; default False, which is faster.
+        fused: run inference as one operation of TensorFlow: "auto", for small batches in eager calls and in `predict`;
+            True, always and in exports too, which then neither ONNX nor LiteRT can read; False, never.
         **keywords: of Keras's layer as well. `unroll=True` needs a known number of steps; XLA compiles such a loop only
             where `jit_compile=True` says so.
 
@@ -278,11 +290,12 @@ class LSTM(_Scanned, keras.layers.LSTM, WithOptions):
         projection: int | None = None,
         jit_compile: bool | Literal["auto"] = "auto",
         differentiable_twice: bool = False,
+        fused: bool | Literal["auto"] = "auto",
         **keywords: Any,
     ):
         check_width("LSTM", "units", units, "state")
         options = Options(layer_normalization, zoneout, weight_dropout, trainable_initial_state, peepholes, projection)
-        how = {"jit_compile": jit_compile, "differentiable_twice": differentiable_twice}
+        how = {"jit_compile": jit_compile, "differentiable_twice": differentiable_twice, "fused": fused}
         super().__init__(units, *arguments, options=options, **how, **keywords)
         self.input_spec = None  # What does not fit is refused in more words by `build` and `call`.
 
