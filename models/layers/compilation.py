@@ -90,11 +90,6 @@ def _reads_known_shapes() -> bool:
     return all(tensor.shape.is_fully_defined() for tensor in _inputs())
 
 
-def reads_its_own_data() -> bool:
-    """Whether the outermost graph that is being traced, as in `predict`, takes no tensors: it is never exported."""
-    return all(tensor.dtype in (tf.resource, tf.variant) for tensor in _inputs())
-
-
 def _inputs() -> Sequence[tf.Tensor]:
     """The inputs of the outermost graph that is being traced."""
     graph = tf.compat.v1.get_default_graph()

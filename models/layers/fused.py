@@ -1,11 +1,10 @@
 """When an LSTM runs as one fused operation: the rule, and the argument that overrules it."""
 
-from collections.abc import Callable
 from typing import Any, Literal
 
 import tensorflow as tf
 
-from models.layers.compilation import is_within_xla, reads_its_own_data
+from models.layers.compilation import is_within_xla
 from models.recurrence import Recurrence
 from models.recurrence.fused_lstm import RECURRENCE, fused_lstm
 
@@ -16,8 +15,8 @@ MOST_UNITS = 1024
 class Fused:
     """Gives an LSTM the argument `fused`: whether inference runs as TensorFlow's one operation for all steps.
 
-    It is about twice as fast as a loop where `batch · units` is at most 1024. `"auto"` takes it there in eager calls
-    and in `predict`, and not in a graph that may be exported, since ONNX, LiteRT and XLA do not know the operation.
+    It is about twice as fast as a loop where `batch · units` is at most 1024. `"auto"` takes it there in eager calls,
+    and not in a graph, which may be exported, since ONNX, LiteRT and XLA do not know the operation.
     `True` takes it for batches of any size, in exports too, which TensorFlow Serving can run; `False` never. It
     computes in float32, with tanh and sigmoid, without a mask; everything else runs as a loop.
     """
@@ -34,26 +33,19 @@ class Fused:
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **({} if self.fused == "auto" else {"fused": self.fused})}  # type: ignore[misc]
 
-    def run_fused(self, recurrence: Recurrence, sequences: tf.Tensor, state: Any, loop: Callable[[], Any]) -> Any:
-        """Returns the hidden states (batch, time, units) and the last state, or None where the operation is not taken.
-
-        Where the batch is known only when the graph runs, it is that graph which chooses between operation and loop.
-        """
+    def run_fused(self, recurrence: Recurrence, sequences: tf.Tensor, state: Any) -> Any:
+        """Returns the hidden states (batch, time, units) and the last state; None where the operation is not taken."""
         cell: Any = self.cell  # type: ignore[attr-defined]
         if not self.fused or recurrence != RECURRENCE or sequences.dtype != tf.float32 or is_within_xla():
             return None
 
-        def fused() -> Any:
-            inputs = tf.transpose(sequences, (1, 0, 2))  # (time, batch, features)
-            kernels = map(tf.convert_to_tensor, (cell.kernel, cell.recurrent_kernel))
-            hidden, last = fused_lstm(inputs, state, *kernels, cell.bias)
-            return tf.transpose(hidden, (1, 0, 2)), last
-
-        if self.fused is True:
-            return fused()
-        if not (tf.executing_eagerly() or reads_its_own_data()) or tf.config.list_physical_devices("GPU"):
+        if self.fused == "auto" and (
+            not tf.executing_eagerly()
+            or sequences.shape[0] * cell.units > MOST_UNITS
+            or tf.config.list_physical_devices("GPU")
+        ):
             return None
-        batch, most = sequences.shape[0], MOST_UNITS // cell.units
-        if batch is None:
-            return tf.cond(tf.shape(sequences)[0] <= most, fused, loop)
-        return fused() if batch <= most else None
+        inputs = tf.transpose(sequences, (1, 0, 2))  # (time, batch, features)
+        kernels = map(tf.convert_to_tensor, (cell.kernel, cell.recurrent_kernel))
+        hidden, last = fused_lstm(inputs, state, *kernels, cell.bias)
+        return tf.transpose(hidden, (1, 0, 2)), last

@@ -109,14 +109,13 @@ class _Scanned(Compilation):
         zoneout = self.zoneout_shares(sequences, state, training)  # type: ignore[attr-defined]
         run = partial(self._run, recurrence, compiled, unroll, bool(training), self.recurrent_kernel(training))  # type: ignore[attr-defined]
         arguments = (sequences, state, mask, *dropouts, zoneout)
-        loop = partial(divided, run, *arguments)
         found = None
         if not training and mask is None and not self._has_other_steps:
             if operator := _operator.get():
                 found = operator(self, recurrence, sequences, state)
             elif not (compiled or unroll or self.differentiable_twice):
-                found = self.run_fused(recurrence, sequences, state, loop)
-        hidden, last = found or loop()
+                found = self.run_fused(recurrence, sequences, state)
+        hidden, last = found or divided(run, *arguments)
 
         counts = tf.ones_like(sequences[..., 0], tf.bool) if mask is None else mask  # (batch, time)
         if mask is not None:
@@ -129,7 +128,7 @@ class _Scanned(Compilation):
         outputs = hidden if self.return_sequences else last_output[:, tf.newaxis]  # type: ignore[attr-defined]
         return last_output, outputs, list(last)
 
-    def run_fused(self, recurrence: Recurrence, sequences: tf.Tensor, state: Any, loop: Callable[[], Any]) -> Any:
+    def run_fused(self, recurrence: Recurrence, sequences: tf.Tensor, state: Any) -> Any:
         """What one operation computes for the whole layer; None where there is none."""
         return None
 
@@ -255,7 +254,7 @@ class LSTM(Fused, _Scanned, keras.layers.LSTM, WithOptions):
             (Sak et al. 2014, https://arxiv.org/abs/1402.1128); default None, no projection.
         jit_compile: where XLA compiles the loop over time: "auto", in training; True, at inference too; False, nowhere.
         differentiable_twice: allow second derivatives, as gradient penalties take them; default False, which is faster.
-        fused: run inference as one operation of TensorFlow: "auto", for small batches in eager calls and in `predict`;
+        fused: run inference as one operation of TensorFlow: "auto", for small batches in eager calls;
             True, always and in exports too, which then neither ONNX nor LiteRT can read; False, never.
         **keywords: of Keras's layer as well. `unroll=True` needs a known number of steps; XLA compiles such a loop only
             where `jit_compile=True` says so.

@@ -52,13 +52,14 @@ def test_outputs_and_gradients_equal_those_of_the_loop(calls, options, in_graph)
     fused_layer, loop = pair(**options)
     run = tf.function(results, autograph=False) if in_graph else results
     state = [tf.random.stateless_normal((len(INPUTS), UNITS), (seed, 1)) for seed in (1, 2)]
-    for one, other in zip(run(fused_layer, INPUTS, state), run(loop, INPUTS, state), strict=True):
+    inputs = tf.constant(INPUTS)
+    for one, other in zip(run(fused_layer, inputs, state), run(loop, inputs, state), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
     assert calls == [len(INPUTS)]
 
 
 @pytest.mark.parametrize(("rows", "expected"), [(3, True), (4, False)])
-def test_small_batches_run_fused_where_nothing_is_exported(calls, rows, expected):
+def test_small_batches_run_fused_in_eager_calls_alone(calls, rows, expected):
     layer = models.LSTM(UNITS)
     layer(INPUTS[:1], training=True), calls.clear()
     eager = layer(INPUTS[:rows])
@@ -67,14 +68,6 @@ def test_small_batches_run_fused_where_nothing_is_exported(calls, rows, expected
     in_graph = tf.function(lambda inputs: layer(inputs))(tf.constant(INPUTS[:rows]))
     assert not calls
     np.testing.assert_allclose(eager, in_graph, rtol=1e-5, atol=1e-6)
-
-
-def test_predict_chooses_when_it_runs(calls):
-    model = keras.Sequential([keras.Input((None, FEATURES)), models.LSTM(UNITS)])
-    calls.clear()
-    predicted = model.predict(INPUTS, batch_size=3, verbose=0)  # three rows, then two
-    assert calls
-    np.testing.assert_allclose(predicted, tf.function(model)(tf.constant(INPUTS)), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(
