@@ -68,6 +68,10 @@ def to_keras(model: keras.Layer) -> Any:
     return _copy(model, namesake)
 
 
+# Arguments of ours that change no result, and that Keras does not know.
+HOW_IT_RUNS = ("jit_compile", "differentiable_twice", "fused")
+
+
 def _is_of_keras(layer: keras.Layer) -> bool:
     return type(layer) is getattr(keras.layers, type(layer).__name__, None)
 
@@ -100,9 +104,8 @@ def _replaced(layer: keras.Layer, namesake: Any) -> Any:
     if isinstance(layer, keras.Model):
         return keras.models.clone_model(layer, clone_function=lambda inner: _replaced(inner, namesake))
     config = layer.get_config()
-    config.pop("jit_compile", None)
     if found := namesake(layer):
-        return found.from_config(config)
+        return found.from_config({name: value for name, value in config.items() if name not in HOW_IT_RUNS})
     for name, attribute in (("layer", "layer"), ("layer", "forward_layer"), ("backward_layer", "backward_layer")):
         if name in config and hasattr(layer, attribute):  # a wrapper
             config[name] = keras.saving.serialize_keras_object(_replaced(getattr(layer, attribute), namesake))

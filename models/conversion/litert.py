@@ -9,6 +9,7 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from models.conversion.signature import signature_of
+from models.layers.recurrent import whole_layers
 
 
 def to_litert(
@@ -45,7 +46,8 @@ def to_litert(
         tf.TensorSpec((1, *spec.shape[1:]) if spec.shape[0] is None else spec.shape, spec.dtype, name=spec.name)
         for spec in signature
     ]
-    traced = tf.function(function, autograph=False).get_concrete_function(*signature)
+    with whole_layers(lambda *_: None):  # the loop, of which every operation is known
+        traced = tf.function(function, autograph=False).get_concrete_function(*signature)
     # The weights as constants, which LiteRT's loops can read; loops stay loops.
     frozen = convert_variables_to_constants_v2(traced, lower_control_flow=False)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])

@@ -1,44 +1,85 @@
-"""Which loops over time XLA compiles: the rule, and the argument that overrules it."""
+"""How a layer runs its loop over time: what XLA compiles, what is divided into parts, what can be derived twice."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import tensorflow as tf
 from tensorflow.python.ops import control_flow_util
 
+from models.recurrence.parts import in_parts
+
+# Plain loops over fewer rows than these cost as much as one over all of them.
+LEAST_ROWS_OF_PLAIN_LOOPS = 16
+# From here on the products of the gates, side by side on the cores, are faster than a single one in a plain graph.
+LEAST_UNITS_APART = 128
+
 
 class Compilation:
-    """Gives a recurrent layer the argument `jit_compile`.
+    """Gives a recurrent layer the arguments `jit_compile` and `differentiable_twice`.
 
-    A compiled loop is faster, but compiling takes about a second for each shape that is met, and a server may have no
-    XLA. `"auto"` therefore compiles where a training step is being traced (`training=True` inside a `tf.function`) and
-    nowhere else. `True` compiles at inference as well, in eager calls too; only a graph whose own inputs have no known
-    shape, as an exported one, stays plain. `False` never compiles. `Model.compile(jit_compile=True)` compiles what
-    `fit`, `evaluate` and `predict` run as a whole, whatever the layer is told.
+    A compiled loop is faster, but compiling takes about a second for each shape that is met, where lengths vary for
+    each power of two from 64 on, and a server may have no XLA. `"auto"` therefore compiles where a training step is
+    being traced (`training=True` inside a `tf.function`) and nowhere else. `True` compiles at inference as well, in
+    eager calls too; only a graph whose own inputs have no known shape, as an exported one, stays plain. `False` never
+    compiles. `Model.compile(jit_compile=True)` compiles what `fit`, `evaluate` and `predict` run as a whole, whatever
+    the layer is told. A loop that is differentiable twice is never compiled on its own.
     """
 
-    def __init__(self, *args: Any, jit_compile: bool | Literal["auto"] = "auto", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        jit_compile: bool | Literal["auto"] = "auto",
+        differentiable_twice: bool = False,
+        **kwargs: Any,
+    ) -> None:
         if jit_compile not in ("auto", True, False):
             raise ValueError(
                 'jit_compile says whether XLA compiles the loop over time: "auto", True or False. '
                 f"Received: jit_compile={jit_compile!r}."
             )
+        if differentiable_twice and jit_compile is True:
+            raise ValueError(
+                "A loop that is differentiable twice is left to TensorFlow, and not compiled. Leave out one of both. "
+                "Received: jit_compile=True, differentiable_twice=True."
+            )
         super().__init__(*args, **kwargs)
-        self.jit_compile = jit_compile
+        self.jit_compile, self.differentiable_twice = jit_compile, differentiable_twice
 
     def get_config(self) -> dict[str, Any]:
         own = {} if self.jit_compile == "auto" else {"jit_compile": self.jit_compile}
+        own |= {"differentiable_twice": True} if self.differentiable_twice else {}
         return {**super().get_config(), **own}  # type: ignore[misc]
 
     def compiles(self, training: bool) -> bool:
         """Whether the loop that is about to run, or to be traced, is compiled."""
+        if self.differentiable_twice:
+            return False
         if self.jit_compile == "auto":
             return bool(training) and not tf.executing_eagerly()
         return bool(self.jit_compile) and (bool(training) or _reads_known_shapes())
 
+    def lays_gates_apart(self, compiled: bool, units: int) -> bool:
+        """Whether each gate has a product of its own in the loop; XLA runs that fastest, and vectorises it."""
+        if tf.executing_eagerly():
+            return compiled
+        return compiled or units >= LEAST_UNITS_APART or is_within_xla()
 
-def within_xla() -> bool:
+    def divided(self, compiled: bool, training: bool) -> Callable[..., Any]:
+        """Returns what calls the loop, `function, *arguments`, once for each part of the batch, or for all of it.
+
+        Inference in a plain graph is divided where it is run by the machine that traces it, not in an export.
+        """
+        if compiled:
+            return in_parts
+        if training or tf.executing_eagerly() or is_within_xla() or not _reads_known_shapes():
+            return lambda function, *arguments: function(*arguments)
+        return partial(in_parts, least_rows=LEAST_ROWS_OF_PLAIN_LOOPS)
+
+
+def is_within_xla() -> bool:
     """Whether the graph that is being traced is one that the user compiles as a whole."""
-    return not tf.executing_eagerly() and control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
+    return control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
 
 
 def _reads_known_shapes() -> bool:
@@ -46,7 +87,12 @@ def _reads_known_shapes() -> bool:
 
     `Model.predict` reads its data inside of its graph. What is called eagerly has a shape.
     """
+    return all(tensor.shape.is_fully_defined() for tensor in _inputs())
+
+
+def _inputs() -> Sequence[tf.Tensor]:
+    """The inputs of the outermost graph that is being traced."""
     graph = tf.compat.v1.get_default_graph()
     while hasattr(getattr(graph, "outer_graph", None), "outer_graph"):
         graph = graph.outer_graph
-    return all(tensor.shape.is_fully_defined() for tensor in getattr(graph, "inputs", ()))
+    return getattr(graph, "inputs", ())

@@ -21,7 +21,8 @@ from models.layers.checks import (
     checked_state,
     without_ragged,
 )
-from models.layers.compilation import Compilation, within_xla
+from models.layers.compilation import Compilation
+from models.layers.fused import Fused
 from models.layers.options import Options, WithOptions, activation_name, is_scannable, with_arguments_of
 from models.recurrence import (
     ExtendedLSTMRecurrence,
@@ -33,7 +34,6 @@ from models.recurrence import (
     scan,
 )
 from models.recurrence.normalization import normalize
-from models.recurrence.parts import in_parts
 from models.recurrence.recurrence import gates_apart
 
 # What computes a whole layer in place of the scan, unless it returns None: from `(layer, recurrence, sequences, state)`
@@ -54,8 +54,8 @@ def whole_layers(operator: Callable[..., Any]) -> Iterator[None]:
 class _Scanned(Compilation):
     """Runs a Keras recurrent layer's loop over time as a scan.
 
-    XLA compiles the scan where `Compilation` says so, by default in training alone. Compiled, a large enough batch is
-    divided into one part a core. The large products before and after the loop are plain TensorFlow's, which are twice
+    XLA compiles the scan where `Compilation` says so, by default in training alone. A large enough batch is divided
+    into one part a core. The large products before and after the loop are plain TensorFlow's, which are twice
     as fast as XLA's.
     A layer whose activation is not in `models.recurrence.activations.ACTIVATIONS` runs on Keras's own loop.
     """
@@ -105,12 +105,17 @@ class _Scanned(Compilation):
         dropouts = self._dropout_masks(sequences, state) if training else (None, None)
         unroll = self.unroll  # type: ignore[attr-defined]
         compiled = self.compiles(training) and not (unroll and self.jit_compile == "auto")
+        divided = self.divided(compiled, training)
         zoneout = self.zoneout_shares(sequences, state, training)  # type: ignore[attr-defined]
         run = partial(self._run, recurrence, compiled, unroll, bool(training), self.recurrent_kernel(training))  # type: ignore[attr-defined]
         arguments = (sequences, state, mask, *dropouts, zoneout)
-        operator = None if training or mask is not None or self._has_other_steps else _operator.get()
-        found = operator and operator(self, recurrence, sequences, state)
-        hidden, last = found or (in_parts(run, *arguments) if compiled else run(*arguments))
+        found = None
+        if not training and mask is None and not self._has_other_steps:
+            if operator := _operator.get():
+                found = operator(self, recurrence, sequences, state)
+            elif not (compiled or unroll or self.differentiable_twice):
+                found = self.run_fused(recurrence, sequences, state)
+        hidden, last = found or divided(run, *arguments)
 
         counts = tf.ones_like(sequences[..., 0], tf.bool) if mask is None else mask  # (batch, time)
         if mask is not None:
@@ -122,6 +127,10 @@ class _Scanned(Compilation):
         last_output = tf.where(counts, last.hidden, tf.zeros_like(last.hidden))
         outputs = hidden if self.return_sequences else last_output[:, tf.newaxis]  # type: ignore[attr-defined]
         return last_output, outputs, list(last)
+
+    def run_fused(self, recurrence: Recurrence, sequences: tf.Tensor, state: Any) -> Any:
+        """What one operation computes for the whole layer; None where there is none."""
+        return None
 
     @property
     def _has_other_steps(self) -> bool:
@@ -153,10 +162,10 @@ class _Scanned(Compilation):
         if zoneout is not None:
             zoneout = [tf.transpose(share, (1, 0, 2)) for share in zoneout]
 
-        apart = recurrence.gates if compiled or within_xla() else 1
+        apart = recurrence.gates if self.lays_gates_apart(compiled, state[-1].shape[1]) else 1
 
         def blocks(weight: Any) -> list[tf.Tensor]:
-            """The weight's gates: apart for the loop that XLA compiles, side by side for the plain one."""
+            """The weight's gates, apart or side by side in a single tensor."""
             return [] if weight is None else tf.split(_tensor(weight, dtype), apart, -1)
 
         input_bias, recurrent_bias = map(blocks, self._biases())
@@ -171,7 +180,8 @@ class _Scanned(Compilation):
             projected = [product + bias for product, bias in pairs]
         weights = Weights(blocks(recurrent_kernel), recurrent_bias, **others)
         around = mask, recurrent_dropout
-        hidden, last = scan(recurrence, projected, state, weights, *around, compiled, keep, zoneout, unroll)
+        how = zoneout, unroll, self.differentiable_twice
+        hidden, last = scan(recurrence, projected, state, weights, *around, compiled, keep, *how)
         return tf.transpose(hidden, (1, 0, 2)), last
 
     def _dropout_masks(self, sequences: tf.Tensor, state: Any) -> tuple[tf.Tensor | None, tf.Tensor | None]:
@@ -204,11 +214,13 @@ class SimpleRNN(_Scanned, keras.layers.SimpleRNN, WithOptions):
         weight_dropout: float = 0.0,
         trainable_initial_state: bool = False,
         jit_compile: bool | Literal["auto"] = "auto",
+        differentiable_twice: bool = False,
         **keywords: Any,
     ):
         check_width("SimpleRNN", "units", units, "state")
         options = Options(layer_normalization, zoneout, weight_dropout, trainable_initial_state)
-        super().__init__(units, *arguments, options=options, jit_compile=jit_compile, **keywords)
+        how = {"jit_compile": jit_compile, "differentiable_twice": differentiable_twice}
+        super().__init__(units, *arguments, options=options, **how, **keywords)
         self.input_spec = None  # What does not fit is refused in more words by `build` and `call`.
 
     def _recurrence(self) -> Recurrence:
@@ -216,7 +228,7 @@ class SimpleRNN(_Scanned, keras.layers.SimpleRNN, WithOptions):
 
 
 @keras.saving.register_keras_serializable("unrolled")
-class LSTM(_Scanned, keras.layers.LSTM, WithOptions):
+class LSTM(Fused, _Scanned, keras.layers.LSTM, WithOptions):
     """`keras.layers.LSTM` on a scan: same arguments, weights and results; see `LSTMRecurrence`.
 
     The equations with options are those of `ExtendedLSTMRecurrence`.
@@ -241,6 +253,9 @@ class LSTM(_Scanned, keras.layers.LSTM, WithOptions):
         projection: width of the hidden state and output where it shall be less than `units`, the width of the cell
             (Sak et al. 2014, https://arxiv.org/abs/1402.1128); default None, no projection.
         jit_compile: where XLA compiles the loop over time: "auto", in training; True, at inference too; False, nowhere.
+        differentiable_twice: allow second derivatives, as gradient penalties take them; default False, which is faster.
+        fused: run inference as one operation of TensorFlow: "auto", for small batches in eager calls;
+            True, always and in exports too, which then neither ONNX nor LiteRT can read; False, never.
         **keywords: of Keras's layer as well. `unroll=True` needs a known number of steps; XLA compiles such a loop only
             where `jit_compile=True` says so.
 
@@ -273,11 +288,14 @@ class LSTM(_Scanned, keras.layers.LSTM, WithOptions):
         peepholes: bool = False,
         projection: int | None = None,
         jit_compile: bool | Literal["auto"] = "auto",
+        differentiable_twice: bool = False,
+        fused: bool | Literal["auto"] = "auto",
         **keywords: Any,
     ):
         check_width("LSTM", "units", units, "state")
         options = Options(layer_normalization, zoneout, weight_dropout, trainable_initial_state, peepholes, projection)
-        super().__init__(units, *arguments, options=options, jit_compile=jit_compile, **keywords)
+        how = {"jit_compile": jit_compile, "differentiable_twice": differentiable_twice, "fused": fused}
+        super().__init__(units, *arguments, options=options, **how, **keywords)
         self.input_spec = None  # What does not fit is refused in more words by `build` and `call`.
 
     def _recurrence(self) -> Recurrence:
@@ -313,11 +331,13 @@ class GRU(_Scanned, keras.layers.GRU, WithOptions):
         weight_dropout: float = 0.0,
         trainable_initial_state: bool = False,
         jit_compile: bool | Literal["auto"] = "auto",
+        differentiable_twice: bool = False,
         **keywords: Any,
     ):
         check_width("GRU", "units", units, "state")
         options = Options(layer_normalization, zoneout, weight_dropout, trainable_initial_state)
-        super().__init__(units, *arguments, options=options, jit_compile=jit_compile, **keywords)
+        how = {"jit_compile": jit_compile, "differentiable_twice": differentiable_twice}
+        super().__init__(units, *arguments, options=options, **how, **keywords)
         self.input_spec = None  # What does not fit is refused in more words by `build` and `call`.
 
     def _recurrence(self) -> Recurrence:

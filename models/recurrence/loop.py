@@ -4,7 +4,7 @@ The gates stay apart, an array each: XLA on CPU does not vectorise what reads co
 small product a gate on the thread that asks, where one large product would wake the others, at tens of µs a step.
 
 TensorFlow runs a loop in a graph; Python runs it in eager mode, where `tf.while_loop` would do the same at twice the
-time, and where a layer is told to `unroll`.
+time, for a single step, as in streaming, and where a layer is told to `unroll`.
 """
 
 from collections.abc import Sequence
@@ -44,14 +44,15 @@ def forward(
     zoneout: Tensors | None,
     keep: bool,
     unroll: bool = False,
+    counted: tf.Tensor | None = None,
 ) -> tuple[Tensors, Tensors]:
     """Returns what the loop kept, and the last state, (batch, units) each.
 
     Kept are all states and what the steps saved, as `backward` needs them, (time + 1, batch, units) each, of which the
     first of the states is the initial one, the first of the saved zero; or, unless `keep`, the hidden state alone,
-    (time, batch, units).
+    (time, batch, units). The steps that are `counted` are run, by default all.
     """
-    in_python, state_type = unroll or tf.executing_eagerly(), recurrence.state_type
+    in_python, state_type = _in_python(projected[0], unroll), recurrence.state_type
     steps = _steps(projected[0], in_python)
     before_saving = (tf.zeros_like(initial_state[-1]),) * (recurrence.saved + weights.kept)
     if zoneout is not None:
@@ -70,9 +71,10 @@ def forward(
         return time + 1, tuple(new_state), _write(histories, time + 1, (*new_state, *saved))
 
     # No array may be without elements: where nothing but the loop writes, one step is run, and does not count.
-    iterations = steps if keep else _at_least(1, steps)
+    size = steps if keep else _at_least(1, steps)
+    iterations = size if counted is None else counted
     first = (*initial_state, *before_saving) if keep else initial_state[:1]
-    histories = _arrays(first, steps + 1 if keep else iterations, in_python)
+    histories = _arrays(first, size + 1 if keep else size, in_python)
     if keep:
         histories = _write(histories, 0, first)
     last = initial_state
@@ -87,7 +89,7 @@ def forward(
             maximum_iterations=_unless_without_rows(iterations, initial_state[0], 0 if keep else 1),
         )
     kept = tuple(history.stack() for history in histories)
-    if not keep and not (isinstance(steps, int) and steps):
+    if not keep and counted is None and not (isinstance(steps, int) and steps):
         kept = tuple(history[:steps] for history in kept)
         last = tuple(tf.where(steps > 0, *pair) for pair in zip(last, initial_state, strict=True))
     return kept, last
@@ -104,13 +106,14 @@ def backward(
     dropout: tf.Tensor | None,
     zoneout: Tensors | None,
     unroll: bool = False,
+    counted: tf.Tensor | None = None,
 ) -> tuple[Tensors, Tensors]:
     """Returns the gradients of each projected gate (time + 1, batch, units), the last being zero, and of the state.
 
     After the gates' stands that of the hidden state where the recurrence is an extended one. The weights are given
-    `Weights.transposed`.
+    `Weights.transposed`. The steps that are `counted` are run, by default all.
     """
-    in_python, state_type = unroll or tf.executing_eagerly(), recurrence.state_type
+    in_python, state_type = _in_python(hidden_gradient, unroll), recurrence.state_type
     steps = _steps(hidden_gradient, in_python)
     no_gradient = (tf.zeros_like(last_gradient[-1]),) * recurrence.gates
     if isinstance(recurrence, ExtendedRecurrence):
@@ -140,6 +143,7 @@ def backward(
         return time - 1, tuple(new_gradient), _write(histories, time, projected_gradient)
 
     histories, initial_gradient = _write(_arrays(no_gradient, steps + 1, in_python), steps, no_gradient), last_gradient
+    steps = steps if counted is None else counted
     if in_python:
         for time in reversed(range(steps)):
             _, initial_gradient, histories = body(time, initial_gradient, histories)
@@ -153,9 +157,84 @@ def backward(
     return tuple(history.stack() for history in histories), initial_gradient
 
 
-# One trace for each shape that is known when the graph is made: relaxed shapes would lose the number of units.
 PLAIN = forward, backward
-COMPILED = tuple(tf.function(function, jit_compile=True, autograph=False) for function in PLAIN)
+# One trace for each shape that is known when the graph is made: relaxed shapes would lose the number of units.
+_COMPILED = tuple(tf.function(function, jit_compile=True, autograph=False) for function in PLAIN)
+# The lengths that are compiled where the number of steps is unknown until the graph runs.
+LENGTHS = (16, *(64 << power for power in range(25)))
+
+
+def _compiled_forward(
+    recurrence: Recurrence,
+    projected: Tensors,
+    initial_state: Tensors,
+    weights: Weights,
+    mask: tf.Tensor | None,
+    dropout: tf.Tensor | None,
+    zoneout: Tensors | None,
+    keep: bool,
+    unroll: bool = False,
+) -> tuple[Tensors, Tensors]:
+    """`forward`, compiled, for few lengths."""
+    steps, padding = _padding(projected[0])
+    projected, mask, zoneout = _padded((projected, mask, zoneout), padding)
+    around = initial_state, weights, mask, dropout, zoneout
+    kept, last = _COMPILED[0](recurrence, projected, *around, keep, unroll, steps)
+    return _shortened(kept, padding), last
+
+
+def _compiled_backward(
+    recurrence: Recurrence,
+    hidden_gradient: tf.Tensor,
+    last_gradient: Tensors,
+    states: Tensors,
+    saved: Tensors,
+    weights: Weights,
+    mask: tf.Tensor | None,
+    dropout: tf.Tensor | None,
+    zoneout: Tensors | None,
+    unroll: bool = False,
+) -> tuple[Tensors, Tensors]:
+    """`backward`, compiled, for few lengths."""
+    steps, padding = _padding(hidden_gradient)
+    hidden_gradient, states, saved, mask, zoneout = _padded((hidden_gradient, states, saved, mask, zoneout), padding)
+    around = weights, mask, dropout, zoneout
+    gradients, first = _COMPILED[1](recurrence, hidden_gradient, last_gradient, states, saved, *around, unroll, steps)
+    return _shortened(gradients, padding), first
+
+
+COMPILED = _compiled_forward, _compiled_backward
+
+
+def _padding(tensor: tf.Tensor) -> tuple[tf.Tensor | None, tf.Tensor | None]:
+    """How many steps count of (time, …), and how many are missing to the next of `LENGTHS`; None where both are known.
+
+    XLA compiles once for each shape. So where the number of steps is known only when the graph runs, the compiled loop
+    gets arrays of few lengths and the number of steps to run: hundreds of lengths cost a handful of compilations, and
+    the loop takes not a step more.
+    """
+    if tensor.shape[0] is not None:
+        return None, None
+    steps = tf.shape(tensor)[0]
+    lengths = tf.constant(LENGTHS)
+    return steps, lengths[tf.searchsorted(lengths, [steps])[0]] - steps
+
+
+def _padded(tensors: Any, padding: tf.Tensor | None) -> Any:
+    def pad(tensor: tf.Tensor) -> tf.Tensor:
+        padded = tf.pad(tensor, [[0, padding], *([0, 0] for _ in tensor.shape[1:])])
+        return tf.ensure_shape(padded, (None, *tensor.shape[1:]))
+
+    return tensors if padding is None else tf.nest.map_structure(lambda its: None if its is None else pad(its), tensors)
+
+
+def _shortened(tensors: Tensors, padding: tf.Tensor | None) -> Tensors:
+    return tensors if padding is None else tuple(tensor[: tf.shape(tensor)[0] - padding] for tensor in tensors)
+
+
+def _in_python(steps: tf.Tensor, unroll: bool) -> bool:
+    """Whether Python runs the loop over steps (time, …)."""
+    return unroll or steps.shape[0] == 1 or tf.executing_eagerly()
 
 
 def _steps(tensor: tf.Tensor, in_python: bool) -> Any:

@@ -12,12 +12,13 @@ LEAST_ROWS = 8
 MOST_PARTS = 8
 
 
-def in_parts(function: Callable[..., Any], *arguments: Any) -> Any:
+def in_parts(function: Callable[..., Any], *arguments: Any, least_rows: int = LEAST_ROWS) -> Any:
     """Calls a function once for each part of the batch, so that TensorFlow may run the calls at the same time.
 
     Args:
         function: from tensors (batch, …) to a structure of tensors (batch, …).
-        arguments: its arguments, structures of tensors (batch, …) and None.
+        *arguments: its arguments, structures of tensors (batch, …) and None.
+        least_rows: how many rows a part has at least.
 
     Returns:
         What `function` returns for the whole batch.
@@ -30,7 +31,7 @@ def in_parts(function: Callable[..., Any], *arguments: Any) -> Any:
     """
     flat = tf.nest.flatten(arguments)
     tensors = [tensor for tensor in flat if tensor is not None]
-    sizes = _sizes(tensors[0])
+    sizes = _sizes(tensors[0], least_rows)
     if len(sizes) == 1:
         return function(*arguments)
     pieces = [[None] * len(sizes) if tensor is None else tf.split(tensor, sizes) for tensor in flat]
@@ -38,14 +39,14 @@ def in_parts(function: Callable[..., Any], *arguments: Any) -> Any:
     return tf.nest.map_structure(lambda *tensors: tf.concat(tensors, axis=0), *results)
 
 
-def _sizes(tensor: tf.Tensor) -> list[Any]:
+def _sizes(tensor: tf.Tensor, least_rows: int) -> list[Any]:
     """How many rows each part has; where the batch is not known beforehand, the last parts may have none."""
     batch, most = tensor.shape[0], most_parts()
     if batch is None:
         batch = tf.shape(tensor)[0]
-        rows = -(-batch // tf.clip_by_value(batch // LEAST_ROWS, 1, most))  # rounded up
+        rows = -(-batch // tf.clip_by_value(batch // least_rows, 1, most))  # rounded up
         return [tf.clip_by_value(batch - part * rows, 0, rows) for part in range(most)]
-    parts = min(max(batch // LEAST_ROWS, 1), most)
+    parts = min(max(batch // least_rows, 1), most)
     rows = -(-batch // parts)
     return [min(batch - part * rows, rows) for part in range(parts)]
 

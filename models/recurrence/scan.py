@@ -34,6 +34,7 @@ def scan(
     keep: bool = True,
     zoneout: Sequence[tf.Tensor] | None = None,
     unroll: bool = False,
+    differentiable_twice: bool = False,
 ) -> ScanResult:
     """Runs a recurrence over time.
 
@@ -56,11 +57,14 @@ def scan(
             True where it takes its new value, 0 or False where it keeps the old (Krueger et al. 2017,
             https://arxiv.org/abs/1606.01305). None: every step renews all.
         unroll: write the steps, whose number must be known, one after the other into the graph, without a loop.
+        differentiable_twice: leave the gradient to TensorFlow, which can derive it again, as often as wanted, and
+            takes more time and memory; never compiled.
 
     Returns:
         The hidden state after every step and the last state, in the initial state's dtype. The loop is computed in
         float32 at least, the large products of the weights' gradients in the weights' dtype. First derivatives reach
-        every floating argument but `dropout` and `zoneout`; second derivatives raise `NotImplementedError`.
+        every floating argument but `dropout` and `zoneout`; second derivatives raise `NotImplementedError` unless
+        `differentiable_twice`.
 
     Raises:
         TypeError: the inputs are no list, or the state is not of the recurrence's type.
@@ -82,6 +86,13 @@ def scan(
     dropout = None if dropout is None else tf.cast(dropout, precise)
     zoneout = None if zoneout is None else tuple(zoneout)
     forward, backward = loop.COMPILED if compiled else loop.PLAIN
+
+    def finish(hidden: tf.Tensor, last: Sequence[tf.Tensor]) -> ScanResult:
+        return ScanResult(tf.cast(hidden, dtype), type(initial_state)(*(tf.cast(field, dtype) for field in last)))
+
+    if differentiable_twice:
+        (hidden,), last = loop.forward(recurrence, *arguments, mask, dropout, zoneout, keep=False, unroll=unroll)
+        return finish(hidden, last)
 
     # tf.custom_gradient wants tensors as positional arguments; mask and dropout get no gradient and are closed over.
     @tf.custom_gradient
@@ -118,8 +129,8 @@ def scan(
 
         return (kept[0][1:] if keep else kept[0], *last), gradient
 
-    hidden, *state = (tf.cast(output, dtype) for output in differentiable(*tf.nest.flatten(arguments)))
-    return ScanResult(hidden, type(initial_state)(*state))
+    hidden, *last = differentiable(*tf.nest.flatten(arguments))
+    return finish(hidden, last)
 
 
 def _check(recurrence: Recurrence, projected: Any, initial_state: Any) -> None:
@@ -192,5 +203,6 @@ def refuse_second_derivative(recurrence: object, *_: tf.Tensor) -> Any:
     raise NotImplementedError(
         "A derivative in forward mode or a second derivative was asked of a recurrent layer, whose gradient is derived "
         "by hand and can be taken once, backwards. "
-        f"Use the layer of the same name in keras.layers where second derivatives are needed. Received: {recurrence}."
+        "Where second derivatives are needed, give the layer `differentiable_twice=True`, or use the layer of the same "
+        f"name in keras.layers. Received: {recurrence}."
     )

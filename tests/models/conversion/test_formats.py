@@ -26,6 +26,7 @@ VECTORS = {
         lambda: [models.LSTM(UNITS, activation="relu", recurrent_activation="hard_sigmoid")],
         "LSTM",
     ),
+    "LSTM, fused": (lambda: [models.LSTM(UNITS, fused=True, return_sequences=True)], "LSTM"),
     "LSTM, linear": (lambda: [models.LSTM(UNITS, activation="linear")], "Loop"),
     "LSTM, backwards": (lambda: [models.LSTM(UNITS, go_backwards=True)], "LSTM"),
     "LSTM, options": (lambda: [models.LSTM(UNITS, peepholes=True, projection=3, **OPTIONS)], "Loop"),

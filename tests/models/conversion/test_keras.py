@@ -64,6 +64,13 @@ def test_a_layer_alone(make_layer):
     np.testing.assert_allclose(to_keras(copy)(batch), expected, rtol=1e-5, atol=1e-5)
 
 
+def test_how_a_layer_runs_is_kept_on_our_side_and_left_out_on_that_of_keras():
+    model = keras.Sequential([keras.Input((4, 3)), models.LSTM(5, jit_compile=False, fused=True)])
+    assert type(to_keras(model).layers[0]) is keras.layers.LSTM
+    kept = from_keras(model).layers[0]
+    assert kept.jit_compile is False and kept.fused is True
+
+
 def test_time_distributed():
     model = keras.Sequential([keras.Input((2, 5, 3)), keras.layers.TimeDistributed(keras.layers.LSTM(4))])
     copy = from_keras(model)

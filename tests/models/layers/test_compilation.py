@@ -8,6 +8,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 import models
 from models.layers import recurrent
+from models.recurrence import loop
 
 BATCH, TIME, FEATURES, UNITS = 4, 5, 3, 6
 LAYERS = {"SimpleRNN": models.SimpleRNN, "LSTM": models.LSTM, "GRU": models.GRU}
@@ -127,8 +128,11 @@ def test_unknown_choice_is_refused():
         models.LSTM(UNITS, jit_compile="always")
 
 
-@pytest.mark.parametrize(("whole", "expected"), [(True, 3), (False, 1)], ids=["compiled as a whole", "plain"])
-def test_gates_are_laid_out_for_xla_where_the_user_compiles_the_whole(monkeypatch, whole, expected):
+@pytest.mark.parametrize(
+    ("where", "units", "expected"),
+    [("compiled as a whole", 6, 3), ("plain", 127, 1), ("plain", 128, 3), ("eager", 128, 1)],
+)
+def test_where_gates_lie_apart(monkeypatch, where, units, expected):
     blocks, scan = [], recurrent.scan
 
     def spy(recurrence, projected, *arguments, **options):
@@ -136,8 +140,114 @@ def test_gates_are_laid_out_for_xla_where_the_user_compiles_the_whole(monkeypatc
         return scan(recurrence, projected, *arguments, **options)
 
     monkeypatch.setattr(recurrent, "scan", spy)
-    layer = models.GRU(UNITS)
-    call = tf.function(lambda inputs: layer(inputs), jit_compile=whole, autograph=False)
-    outputs = call(INPUTS)
+    layer = models.GRU(units)
+    layer.build(INPUTS.shape)
+    call = layer
+    if where != "eager":
+        call = tf.function(layer, jit_compile=where != "plain", autograph=False)
+    outputs = call(tf.constant(INPUTS))
     assert blocks[-1] == expected
     np.testing.assert_allclose(outputs, layer(INPUTS), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("batch", "known", "parts"), [(31, True, [31]), (32, True, [16, 16]), (33, True, [17, 16]), (32, False, [None])]
+)
+def test_plain_inference_is_divided_where_it_is_traced_to_be_run(monkeypatch, batch, known, parts):
+    rows, scan = [], recurrent.scan
+
+    def spy(recurrence, projected, *arguments, **options):
+        rows.append(projected[0].shape[1])
+        return scan(recurrence, projected, *arguments, **options)
+
+    monkeypatch.setattr("models.recurrence.parts.most_parts", lambda: 2)
+    monkeypatch.setattr(recurrent, "scan", spy)
+    layer = models.LSTM(UNITS)
+    layer.build(INPUTS.shape)
+    inputs = tf.random.stateless_normal((batch, TIME, FEATURES), (1, 2))
+    signature = [tf.TensorSpec((batch if known else None, TIME, FEATURES))]
+    outputs = tf.function(lambda inputs: layer(inputs), input_signature=signature)(inputs)
+    assert rows == parts
+    np.testing.assert_allclose(outputs, layer(inputs), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "masked"),
+    [("LSTM", True), pytest.param("LSTM", False, marks=pytest.mark.slow), ("SimpleRNN", False)],
+)
+def test_few_lengths_are_compiled(monkeypatch, name, masked):
+    """At the edge of a length, results and gradients equal those of the plain loop."""
+    compiled = loop._COMPILED
+    traced = set()
+
+    def spy(number):
+        def call(recurrence, tensors, *arguments):
+            first = tensors[0] if isinstance(tensors, tuple) else tensors
+            tf.py_function(lambda steps: traced.add(int(steps)), [tf.shape(first)[0]], [])
+            return compiled[number](recurrence, tensors, *arguments)
+
+        return call
+
+    monkeypatch.setattr(loop, "_COMPILED", (spy(0), spy(1)))
+    auto, plain = (
+        LAYERS[name](UNITS, return_sequences=True, return_state=True, jit_compile=j) for j in ("auto", False)
+    )
+    for layer in (auto, plain):
+        layer.build(INPUTS.shape)
+    auto.set_weights(plain.get_weights())
+
+    def gradients(layer):
+        @tf.function(input_signature=[tf.TensorSpec((None, None, FEATURES))])
+        def found(inputs):
+            mask = tf.sequence_mask(tf.range(tf.shape(inputs)[0]) * 3, tf.shape(inputs)[1]) if masked else None
+            with tf.GradientTape() as tape:
+                tape.watch(inputs)
+                outputs = layer(inputs, mask=mask, training=True)
+                loss = tf.add_n([tf.reduce_sum(tf.sin(output)) for output in outputs])
+            return [*outputs, *tape.gradient(loss, [inputs, *(weight.value for weight in layer.weights)])]
+
+        return found
+
+    ours, expected = gradients(auto), gradients(plain)
+    for steps in (0, 1, 15, 16, 17):
+        inputs = tf.random.stateless_normal((3, steps, FEATURES), (steps, 2))
+        for one, other in zip(ours(inputs), expected(inputs), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+    assert traced == {16, 64}
+
+
+@pytest.mark.parametrize(
+    ("name", "in_graph"),
+    [("SimpleRNN", True), ("LSTM", False), ("GRU", False), pytest.param("options", True, marks=pytest.mark.slow)],
+)
+def test_gradient_penalty_equals_finite_differences(name, in_graph):
+    """The gradient of `Σ |∂ Σ sin(h) / ∂x|²`, along a random direction, in double precision."""
+    keras.utils.set_random_seed(3)
+    options = {"layer_normalization": True, "peepholes": True} if name == "options" else {}
+    layer = LAYERS.get(name, models.LSTM)(UNITS, differentiable_twice=True, dtype="float64", **options)
+    layer.build(INPUTS.shape)
+    inputs, direction = np.random.default_rng(3).normal(size=(2, *INPUTS.shape))
+    mask = tf.constant(np.arange(TIME) < np.array([[5], [3], [1], [0]]))
+
+    def penalty(inputs):
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            loss = tf.reduce_sum(tf.sin(layer(inputs, mask=mask, training=True)))
+        return tf.reduce_sum(tape.gradient(loss, inputs) ** 2)
+
+    def slope(inputs):
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            found = penalty(inputs)
+        return tf.reduce_sum(tape.gradient(found, inputs) * direction)
+
+    if in_graph:
+        penalty, slope = tf.function(penalty, autograph=False), tf.function(slope, autograph=False)
+    ahead, behind = (penalty(tf.constant(inputs + step * direction)) for step in (1e-5, -1e-5))
+    np.testing.assert_allclose(slope(tf.constant(inputs)), (ahead - behind) / 2e-5, rtol=1e-6)
+    assert type(layer).from_config(layer.get_config()).differentiable_twice
+
+
+def test_a_loop_that_is_differentiable_twice_is_not_compiled():
+    with pytest.raises(ValueError, match="Received: jit_compile=True, differentiable_twice=True"):
+        models.LSTM(UNITS, jit_compile=True, differentiable_twice=True)
