@@ -14,8 +14,9 @@ from typing import Any, Literal
 import pydantic
 from pydantic import Field
 
-from pipelines import hints, predictors
+from pipelines import hints, predictors, workers
 from pipelines.advice import run_advice
+from pipelines.cluster import VARIABLE
 from pipelines.configuration import (
     Configuration,
     ConfigurationError,
@@ -25,6 +26,7 @@ from pipelines.configuration import (
     parse_options,
 )
 from pipelines.evaluation import Evaluation, markdown_table
+from pipelines.launcher import launch, start_together
 from pipelines.runs import Run
 from pipelines.tasks import RENAMED, Task, all_tasks, latest_run, open_run, presets_named, task_of, tasks_named
 
@@ -36,6 +38,10 @@ _OUR_ERROR_IN_A_GRAPH = re.compile(
 )
 
 
+OF_RESUME = ("--resume", "--evaluate", "--no_evaluate", "--workers", "--training.strategy")
+"""Options of a training that change nothing of what is learned, so that a resumed one may have others."""
+
+
 class TrainingCommand(Configuration):
     """Base of a task's configuration: what its training command takes besides the experiment itself."""
 
@@ -44,6 +50,7 @@ class TrainingCommand(Configuration):
     resume: bool = Field(
         False, exclude=True, description="continue the newest unfinished run, of the preset if one is named"
     )
+    workers: int = Field(1, ge=1, exclude=True, description="processes on this machine that train together")
     evaluate: bool = Field(False, exclude=True, description="evaluate the run when it is trained")
 
     @pydantic.field_validator("task", mode="before", check_fields=False)
@@ -86,8 +93,14 @@ class AnswerOptions(Configuration):
 def train(arguments: Sequence[str]) -> None:
     """Trains what a preset describes: `TASK [PRESET] [--training.epochs 3 …]`."""
     name, rest = _task_first("train", arguments)
+    count = _option(rest, "--workers") or ""
+    if count.isdecimal() and int(count) > 1 and not {"--help", "-h"} & set(rest):
+        launch(["train", name, *rest, "--workers", "1", "--training.strategy", "multi_worker"], int(count))
+        return
     task, run, configuration = training_run(name, rest)
     task.part("train").train(run, configuration)
+    if not workers.present().is_chief:
+        return
     print(f"Wrote {run.folder}")
     if configuration.evaluate:
         evaluate_run(task, run, {})
@@ -127,7 +140,12 @@ def train_run(
         task = _task_with(tasks_named(name), preset)
         folder = initialise.folder if isinstance(initialise, Run) else initialise and Path(initialise)
         configuration = presets[preset].replace(**settings, **({"initialise": folder} if folder else {}))
-        run = Run.create(task.pipeline, preset, configuration)
+        run = None
+    task, run, configuration = start_together(
+        configuration.training.strategy,
+        None if run else configuration,
+        lambda: (task, run or Run.create(task.pipeline, preset, configuration), configuration),
+    )
     run.lock()
     task.part("train").train(run, configuration)
     if evaluated:
@@ -150,7 +168,7 @@ def training_run(name: str, arguments: Sequence[str]) -> tuple[Task, Run, Any]:
     """
     tasks, presets = tasks_named(name), presets_named(name)
     options = [argument.partition("=")[0] for argument in arguments if argument.startswith("--")]
-    others = [option for option in options if option not in ("--resume", "--evaluate", "--no_evaluate")]
+    others = [option for option in options if option not in OF_RESUME]
     if "--resume" in options and others:  # which the preset may refuse, but the run would not have
         raise ConfigurationError(
             "A run that is resumed keeps the settings with which it started. Expected no option beside --resume "
@@ -159,16 +177,26 @@ def training_run(name: str, arguments: Sequence[str]) -> tuple[Task, Run, Any]:
         )
     description = f"Trains a network of the task {' or '.join(task.name for task in tasks)}."
     preset, configuration = parse_command_line(presets, arguments, f"unrolled train {name}", description)
-    if not configuration.resume:
+    strategy = configuration.training.strategy
+
+    def new() -> tuple[Task, Run, Any]:
         run = Run.create(tasks[0].pipeline, preset, configuration)
         run.lock()
         return _task_with(tasks, preset), run, configuration
-    named = not arguments[0].startswith("-")
-    run = Run.newest_unfinished(tasks[0].pipeline, preset if named else None)
-    print(f"Resuming {run.folder}, with the configuration with which it started.")
-    task = task_of(run)
-    started = run.read_configuration(type(next(iter(task.presets.values()))))
-    return task, run, started.replace(evaluate=True) if configuration.evaluate else started
+
+    def resumed() -> tuple[Task, Run, Any]:
+        named = not arguments[0].startswith("-")
+        run = Run.newest_unfinished(tasks[0].pipeline, preset if named else None)
+        print(f"Resuming {run.folder}, with the configuration with which it started.")
+        task = task_of(run)
+        started = run.read_configuration(type(next(iter(task.presets.values()))))
+        return task, run, started.replace(evaluate=True) if configuration.evaluate else started
+
+    if not configuration.resume:
+        return start_together(strategy, configuration, new)
+    if "--training.strategy" not in options:  # the workers beside the chief do not have the run
+        strategy = "multi_worker" if os.environ.get(VARIABLE) else None
+    return start_together(strategy, None, resumed)
 
 
 def evaluate(arguments: Sequence[str]) -> None:
@@ -278,13 +306,19 @@ def _task_and_run(command: str, arguments: Sequence[str]) -> tuple[Task, Run | N
 
 
 def _run_option(arguments: Sequence[str]) -> Path | None:
+    folder = _option(arguments, "--run")
+    return None if folder is None else Path(folder)
+
+
+def _option(arguments: Sequence[str], name: str) -> str | None:
+    """Returns the value of one option, before all are read."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    parser.add_argument("--run", type=Path, default=None)
+    parser.add_argument(name, dest="value", default=None)
     try:
-        folder: Path | None = parser.parse_known_args(list(arguments))[0].run
+        value: str | None = parser.parse_known_args(list(arguments))[0].value
     except argparse.ArgumentError:  # without a value: the full parser explains it
         return None
-    return folder
+    return value
 
 
 def _options_of_run(
