@@ -247,15 +247,21 @@ def answer(verb: str, arguments: Sequence[str]) -> None:
     """Asks a model: `transcribe`, `forecast` and the like, by the module of that name in a task's package.
 
     The module has `Options` and `answer(options, load)`, where `load()` returns the task's predictor. A reader that has
-    enough, such as `head`, ends the command without an error.
+    enough, such as `head`, ends the command without an error. With `--workers` it is a job of many inputs.
     """
     module = verb.replace("-", "_")
     tasks = [task for task in all_tasks() if task.has(module)]
     folder = _run_option(arguments)
+    is_job = _option(arguments, "--workers") is not None
     if len(tasks) > 1:  # the tasks of one pipeline: the run decides
         asked_for_help = any(each in ("-h", "--help") for each in arguments)
         run = predictors.opened(folder)[0] if folder else None if asked_for_help else latest_run(tasks[0].pipeline)
         tasks = [task_of(run)] if run else tasks
+    if is_job:
+        from pipelines import jobs  # which asks this module
+
+        jobs.answer(tasks[0], verb, arguments)
+        return
     part = tasks[0].part(module)
     options = parse_options(part.Options, arguments, f"unrolled {verb}", part.__doc__ or "")
     try:

@@ -80,6 +80,10 @@ class Predictor(Ahead):
         frames = [self.to_frame(forecasts) for forecasts in self.forecasts(sources)]
         return frames if is_several(tables) else frames[0]
 
+    def answers(self, files: Sequence[str]) -> list[dict[str, Any]]:
+        """Returns the answers as JSON holds them."""
+        return [{"forecast": each.to_dict("records")} for each in self.forecast(list(files))]
+
     def anomalies(
         self,
         tables: Tables,

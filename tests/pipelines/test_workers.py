@@ -1,4 +1,4 @@
-"""Two processes that train one model: the weights of one process, bad steps, a worker that differs, one that is lost."""
+"""Two processes that train one model: the weights of one, bad steps, a worker that differs, one that is lost."""
 
 import json
 import os

@@ -197,3 +197,8 @@ def test_killed_and_resumed_equals_uninterrupted(
 
 def test_parts_of_speech_are_spans_of_one_word() -> None:
     assert spans_of(["O", "NN"], ["NN", "O"]) == [(0, 0, "O"), (1, 1, "NN")]
+
+
+@pytest.mark.slow
+def test_two_devices_train_as_one(experiment: Experiment, same_on_two_devices: Callable[..., None]) -> None:
+    same_on_two_devices("tagging", experiment(network={"dropout": 0.0, "word_dropout": 0.0}, training={"epochs": 1}))
