@@ -1,8 +1,8 @@
 """Work on very many inputs: in processes on this machine, to be gone on with after a kill, in bounded memory.
 
 The inputs are divided into parts, each answered by one process and written whole into a file in `OUTPUT.parts/`. At
-the end the parts become one file of JSON lines, in the order of the inputs. So a killed job, started again, does what is
-missing, nothing twice.
+the end the parts become one file of JSON lines, in the order of the inputs. So a killed job, started again, does what
+is missing, nothing twice.
 """
 
 import gzip

@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import keras
+import pydantic
 import tensorflow as tf
 from pydantic import Field
 
@@ -51,6 +52,15 @@ class TrainingConfiguration(Configuration):
     """Who computes a step: one device; all devices of this machine (mirrored); all workers that TF_CONFIG names."""
     checkpoint_seconds: float = Field(60.0, ge=0)
     """Longest time between checkpoints within an epoch."""
+
+    @pydantic.model_validator(mode="after")
+    def _one_device_compiles(self) -> Self:
+        if self.jit_compile and self.strategy != "none":
+            raise ValueError(
+                "training.jit_compile: a step that several workers share cannot be compiled by XLA. Expected one of "
+                f"both. Leave out --training.jit_compile. Received: --training.strategy {self.strategy}"
+            )
+        return self
 
     @property
     def dtype_policy(self) -> str:

@@ -36,7 +36,11 @@ SEED_STEP = 0x9E3779B1
 
 
 class Rows(NamedTuple):
-    """The rows of a batch that one replica computes on: from `start` to before `stop`, of `total`."""
+    """The rows of a batch that one replica computes on: from `start` to before `stop`, of `total`.
+
+    Where a batch has fewer rows than there are replicas, one without rows reads another's, which do not count: none may
+    wait for sums that others have part in.
+    """
 
     start: Any
     stop: Any
@@ -44,7 +48,13 @@ class Rows(NamedTuple):
 
     @property
     def share(self) -> tf.Tensor:
+        """Share of the rows that count here, between 0 and 1."""
         return tf.cast(self.stop - self.start, tf.float32) / tf.cast(self.total, tf.float32)
+
+    def of(self, tensor: Any) -> Any:
+        """Returns these rows of a tensor; one at least."""
+        start = tf.minimum(self.start, self.total - 1)
+        return tensor[start : tf.maximum(self.stop, start + 1)]
 
 
 _rows: ContextVar[Rows | None] = ContextVar("rows", default=None)
@@ -69,19 +79,21 @@ def mean_of_batch(values: tf.Tensor, counts: tf.Tensor | None = None) -> tf.Tens
     rows = _rows.get()
     if rows is None:
         return total / tf.maximum(weight, 1.0)
-    weight = _replica().all_reduce(tf.distribute.ReduceOp.SUM, tf.cast(weight, tf.float32))
-    return total / tf.cast(tf.maximum(weight, 1.0) * rows.share, total.dtype)
+    counted = tf.where(rows.share > 0, tf.cast(weight, tf.float32), 0.0)
+    weight = tf.maximum(_replica().all_reduce(tf.distribute.ReduceOp.SUM, counted), 1.0)
+    return tf.math.divide_no_nan(total, tf.cast(weight * rows.share, total.dtype))
 
 
 def own_rows(tensor: tf.Tensor) -> tf.Tensor:
     """Returns the rows of a tensor of the whole batch that this worker computes on; all where it trains alone."""
     rows = _rows.get()
-    return tensor if rows is None else tensor[rows.start : rows.stop]
+    return tensor if rows is None else rows.of(tensor)
 
 
 def all_rows(tensor: tf.Tensor) -> tf.Tensor:
     """Returns the rows of all workers, in the order of the batch; inverse of `own_rows`."""
-    return tensor if _rows.get() is None else _replica().all_gather(tensor, axis=0)
+    rows = _rows.get()
+    return tensor if rows is None else _replica().all_gather(tensor[: rows.stop - rows.start], axis=0)
 
 
 class Workers:
@@ -126,28 +138,22 @@ class Workers:
 
     def _part(self, batch: Any) -> tuple[Rows, Any]:
         """Returns this replica's rows of a batch."""
-        tensors = tf.nest.flatten(batch)
-        total = examples(batch)
-        static = tensors[0].shape[0]
-        number = tf.get_static_value(tf.convert_to_tensor(_replica().replica_id_in_sync_group))
-        number = _replica().replica_id_in_sync_group if number is None else int(number)
-        size = total if static is None or isinstance(number, tf.Tensor) else static
-        rows = Rows(number * size // self.replicas, (number + 1) * size // self.replicas, size)
-
-        def sliced(tensor: Any) -> Any:
-            return tensor[rows.start : rows.stop] if tensor.shape.rank else tensor
-
+        static = tf.nest.flatten(batch)[0].shape[0]
         if static is not None and static < self.replicas:
-            raise self._too_few(static)
-        enough = tf.debugging.Assert(total >= self.replicas, [str(self._too_few("")), total])
-        with tf.control_dependencies([enough]):
-            return rows, tf.nest.map_structure(lambda tensor: sliced(tf.identity(tensor)), batch)
+            raise ConfigurationError(
+                f"A batch has fewer examples than there are workers: worker {self.replicas - 1} would never have one. "
+                f"Expected {self.replicas} or more. Enlarge the batch, or train with fewer workers. Received: {static}"
+            )
+        size = examples(batch) if static is None else static
+        number = tf.get_static_value(tf.convert_to_tensor(_replica().replica_id_in_sync_group))
+        rows = Rows(int(number) * size // self.replicas, (int(number) + 1) * size // self.replicas, size)
 
-    def _too_few(self, size: Any) -> ConfigurationError:
-        return ConfigurationError(
-            f"A batch has fewer examples than there are workers, so that worker {self.replicas - 1} would have none. "
-            f"Expected {self.replicas} or more. Enlarge the batch, or train with fewer workers. Received: {size}"
-        )
+        def part(tensor: Any) -> Any:
+            if not tensor.shape.rank:
+                return tensor
+            return rows.of(tensor) if static is None else tensor[rows.start : rows.stop]  # of known shape
+
+        return rows, tf.nest.map_structure(part, batch)
 
     def shared(self, value: Any) -> Any:
         """Returns what the chief has, anything that JSON holds; every worker calls it at the same place."""

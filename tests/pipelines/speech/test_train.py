@@ -251,7 +251,6 @@ def test_two_devices_train_as_one(experiment: Configure, same_on_two_devices: Ca
         "speech",
         experiment(
             network={"dropout": 0.0},
-            masks={"frequency_masks": 0, "time_masks_a_second": 0.0},
             training={"epochs": 1},
             steps_per_epoch=4,
         ),
