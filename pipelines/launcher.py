@@ -20,7 +20,7 @@ SECONDS_TO_END = 10
 LINES_SHOWN = 15
 
 
-def launch(arguments: Sequence[str], count: int) -> None:
+def launch(arguments: Sequence[str], count: int, program: Sequence[str] = (sys.executable, "-m", "pipelines")) -> None:
     """Runs a command in so many processes that train together, and waits for them.
 
     The first one, the chief, writes to this process's output, the others into `runs/workers/<time>/worker_1.log` and so
@@ -29,6 +29,7 @@ def launch(arguments: Sequence[str], count: int) -> None:
     Args:
         arguments: of `unrolled`, such as `["train", "speech"]`.
         count: how many.
+        program: what is started.
 
     Raises:
         RunError: a process failed, of which the last lines are shown; the others were ended.
@@ -46,7 +47,7 @@ def launch(arguments: Sequence[str], count: int) -> None:
         for rank in range(count):
             output = None if rank == 0 else stack.enter_context((logs / f"worker_{rank}.log").open("wb"))
             environment = _environment(count) | {VARIABLE: configuration_of(addresses, rank)}
-            command = [sys.executable, "-m", "pipelines", *arguments]
+            command = [*program, *arguments]
             workers.append(
                 subprocess.Popen(command, env=environment, stdout=output, stderr=output and subprocess.STDOUT)
             )

@@ -8,6 +8,7 @@ has all.
 import atexit
 import functools
 import json
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -213,8 +214,9 @@ class Workers:
         """Reports which worker is lost where TensorFlow only says that something was not available."""
         try:
             yield
-        except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError) as error:
-            if self.cluster is None:
+        except tf.errors.OpError as error:
+            certain = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError)
+            if self.cluster is None or not (isinstance(error, certain) or clusters.unreachable(self.cluster)):
                 raise
             raise clusters.lost(self.cluster, error) from error
 
@@ -237,21 +239,25 @@ def present() -> Workers:
 
 
 def join(name: StrategyName) -> Workers:
-    """Returns the workers of a strategy, when all of them are there; they stay those of this process until it ends.
+    """Returns the workers of a strategy, when all of them are there; a training of this process then has them.
 
     Raises:
         ConfigurationError: TF_CONFIG names no workers.
         RunError: another worker does not start, or the port is in use.
     """
     global _present
-    if name == "mirrored" and _present.strategy is None:
+    if name == "mirrored":
         kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
         devices = [device.name for device in tf.config.list_logical_devices(kind)]
         if len(devices) == 1:
             print(f"Note: there is one device, {devices[0]}; training.strategy mirrored trains on it alone.")
         _present = Workers(tf.distribute.MirroredStrategy(devices))
-    elif name == "multi_worker" and _present.cluster is None:
+    elif name == "multi_worker":
         _present = _joined(clusters.read_cluster())
+    else:
+        if os.environ.get(clusters.VARIABLE):
+            print(f"Note: {clusters.VARIABLE} names workers, but training.strategy is none: this process trains alone.")
+        _present = Workers()
     return _present
 
 
@@ -292,6 +298,7 @@ def examples(batch: Any) -> tf.Tensor:
     return first.nrows(tf.int32) if isinstance(first, tf.RaggedTensor) else tf.shape(first)[0]
 
 
+@functools.cache  # TensorFlow joins a cluster once in a process
 def _joined(cluster: Cluster) -> Workers:
     from tensorflow.python.distribute.collective_all_reduce_strategy import CollectiveAllReduceExtended
     from tensorflow.python.eager import context

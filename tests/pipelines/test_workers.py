@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from pipelines import cluster, workers
 from pipelines.configuration import ConfigurationError
+from pipelines.launcher import launch
 from pipelines.run_files import RunError
 from pipelines.runs import Run
 from pipelines.training import TrainingConfiguration, fit
@@ -172,6 +173,39 @@ def test_a_port_in_use_is_named() -> None:
         here = cluster.read_cluster(cluster.configuration_of([f"localhost:{port}", "b:1"], 0))
         with pytest.raises(RunError, match=rf"^Worker 0 \(the chief, localhost:{port}\) cannot listen .*port {port}"):
             cluster.refuse_port_in_use(here)
+
+
+WORKER = """
+import json, os, sys, time
+rank = json.loads(os.environ["TF_CONFIG"])["task"]["index"]
+print("worker", rank, os.environ["TF_NUM_INTRAOP_THREADS"], *sys.argv[1:], flush=True)
+if rank == 1 and "fail" in sys.argv:
+    sys.exit("no room left")
+time.sleep(60 if "fail" in sys.argv else 0)
+"""
+
+
+def test_the_first_failure_ends_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path))
+    program = (sys.executable, "-c", WORKER)
+    launch(["train"], 2, program)
+    printed = capfd.readouterr().out
+    assert "worker 0" in printed and "worker 1" not in printed
+    (log,) = tmp_path.glob("workers/*/worker_1.log")
+    assert log.read_text().startswith("worker 1 ")
+
+    started = time.monotonic()
+    with pytest.raises(RunError, match=r"(?s)^Worker 1 failed, .*exit status 1.*no room left"):
+        launch(["train", "fail"], 2, program)
+    assert time.monotonic() - started < 30
+
+
+@pytest.mark.parametrize("strategy", ["mirrored", "multi_worker"])
+def test_a_compiled_step_is_for_one_device(strategy: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"jit_compile: .* Received: --training\.strategy"):
+        TrainingConfiguration(jit_compile=True, strategy=strategy)
 
 
 if __name__ == "__main__":
