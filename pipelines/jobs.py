@@ -81,6 +81,9 @@ def answer(task: Task, verb: str, arguments: Sequence[str]) -> None:
     if not paths:
         wanted = "files or a folder of them" if kind == FILES else "a file of texts, --file texts.jsonl"
         raise ConfigurationError(f"There are no {kind}. Expected {wanted}. Name it. Received: nothing")
+    for path in paths:
+        if not path.exists():
+            raise ConfigurationError(f"There is no such file. Expected {kind}. Correct the path. Received: {path}")
     inputs = files_of(paths) if kind == FILES else texts_of(paths[0])
     identity = {"inputs": [_identity(path) for path in paths], "model": str(Path(run).resolve()), "part": options.part}
     load = partial(_loaded, str(run), task.name)
@@ -150,8 +153,6 @@ def run_job(
 def files_of(paths: Sequence[Path]) -> Iterator[Input]:
     """Yields files, those of folders in alphabetical order, without hidden ones."""
     for path in paths:
-        if not path.exists():
-            raise ConfigurationError(f"There is no such file. Expected files or folders. Correct it. Received: {path}")
         for each in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if each.is_file() and not any(part.startswith(".") for part in each.relative_to(path).parts):
                 yield Input({"file": str(each)}, str(each))
@@ -159,8 +160,6 @@ def files_of(paths: Sequence[Path]) -> Iterator[Input]:
 
 def texts_of(path: Path) -> Iterator[Input]:
     """Yields the lines of a file of texts, or of JSON objects with a `text`, whose other names the answer keeps."""
-    if not path.is_file():
-        raise ConfigurationError(f"There is no such file. Expected a file of texts. Correct it. Received: {path}")
     names = path.name.removesuffix(".gz")
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
@@ -214,11 +213,12 @@ def _join(files: Sequence[Path], target: Path) -> None:
 
 
 _answers: Answers
+_refusal: Exception | None = None  # of the model, for the process that asks
 
 
 def _start(load: Callable[[], Answers]) -> None:
     """Begins a process: it has the model, and ends when the one that started it does."""
-    global _answers
+    global _answers, _refusal
     parent = multiprocessing.parent_process()
     assert parent is not None
 
@@ -227,7 +227,10 @@ def _start(load: Callable[[], Answers]) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-    _answers = load()
+    try:
+        _answers = load()
+    except Exception as error:
+        _refusal = error
 
 
 def _loaded(run: str, task: str) -> Answers:
@@ -237,6 +240,8 @@ def _loaded(run: str, task: str) -> Answers:
 
 def _answer_part(path: Path, rows: Sequence[Input]) -> None:
     """Answers one part, and writes it whole or not at all."""
+    if _refusal is not None:
+        raise _refusal
     asked = [row.asked for row in rows if row.asked is not None]
     answers = iter(_answered(asked))
     found = [{"error": row.error} if row.asked is None else next(answers) for row in rows]

@@ -1,5 +1,6 @@
 """The predictor: run and export, frames and files, batches and streams answer alike; and what it refuses."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 
 from pipelines.configuration import ConfigurationError
+from pipelines.run_files import plain
 from pipelines.runs import Run
 from pipelines.series.config import SeriesConfiguration
 from pipelines.series.predictor import Predictor, load
@@ -190,3 +192,12 @@ def test_prices_and_neighbours_stream_as_the_whole_table(
             found = stream.feed(rows)
         assert_same(found, expected[expected["series"] == "south"].reset_index(drop=True))
         assert found["quantile_0.5"].between(17, 23).all()
+
+
+def test_a_job_has_the_same_answers(both: Both, frame: pd.DataFrame, tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    frame.to_csv(path, index=False)
+    (found,) = json.loads(json.dumps(plain(both[0].answers([str(path)]))))
+    expected = both[0].forecast(path)
+    assert pd.DataFrame(found["forecast"])["series"].tolist() == expected["series"].tolist()
+    np.testing.assert_allclose(pd.DataFrame(found["forecast"])["mean"], expected["mean"])
