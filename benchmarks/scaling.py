@@ -69,7 +69,8 @@ def together_on(cores: list[int], batch: int, seconds: float) -> dict[str, float
     addresses = [f"localhost:{port}" for port in free_ports(len(cores))]
     processes = []
     for rank, core in enumerate(cores):
-        variables = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        variables = dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"), "1")
+        variables["TF_CPP_MIN_LOG_LEVEL"] = "3"
         if len(cores) > 1:
             variables["TF_CONFIG"] = configuration_of(addresses, rank)
         program = (

@@ -77,12 +77,15 @@ def answer(task: Task, verb: str, arguments: Sequence[str]) -> None:
             f"Received: --workers {options.workers}"
         )
     run = options.run or latest_run(task.name).folder
-    paths = options.inputs if kind == FILES else (options.file,) if options.file else ()
-    if not paths:
+    paths, others = options.inputs, (options.file,) if options.file else ()
+    if kind == TEXTS:
+        paths, others = others, paths
+    if not paths or others:
         wanted = "files or a folder of them" if kind == FILES else "a file of texts, --file texts.jsonl"
-        raise ConfigurationError(f"There are no {kind}. Expected {wanted}. Name it. Received: nothing")
+        received = ", ".join(map(str, others)) or "nothing"
+        raise ConfigurationError(f"A job of {task.name} needs {kind}. Expected {wanted}. Name it. Received: {received}")
     for path in paths:
-        if not path.exists():
+        if not path.exists() or (kind == TEXTS and path.is_dir()):
             raise ConfigurationError(f"There is no such file. Expected {kind}. Correct the path. Received: {path}")
     inputs = files_of(paths) if kind == FILES else texts_of(paths[0])
     identity = {"inputs": [_identity(path) for path in paths], "model": str(Path(run).resolve()), "part": options.part}

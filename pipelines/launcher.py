@@ -90,7 +90,8 @@ def start_together(
 
 
 def _environment(count: int) -> dict[str, str]:
-    threads = str(max(1, len(os.sched_getaffinity(0)) // count))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = str(max(1, cores // count))
     home = str(Path(__file__).parents[1])
     path = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH"))))
     return {"TF_NUM_INTRAOP_THREADS": threads, "OMP_NUM_THREADS": threads, **os.environ, "PYTHONPATH": path}

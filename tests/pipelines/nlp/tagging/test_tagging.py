@@ -221,7 +221,7 @@ def test_a_job_has_the_same_answers(trained_run: Run, tmp_path: Path) -> None:
 
 def test_a_job_needs_texts_and_a_free_name(trained_run: Run, tmp_path: Path) -> None:
     options = ["--workers", "2", "--run", str(trained_run.folder), "--output", str(tmp_path / "answers.jsonl")]
-    with pytest.raises(ConfigurationError, match=r"There are no texts.*--file"):
+    with pytest.raises(ConfigurationError, match=r"needs texts.*--file"):
         commands.answer("tag", options)
     with pytest.raises(ConfigurationError, match="There is no such file"):
         commands.answer("tag", [*options, "--file", str(tmp_path / "none.txt")])
