@@ -1,7 +1,7 @@
 """What a second worker is worth, each on a core of its own: `python -m benchmarks.scaling`.
 
 One worker on one core is compared with two on one core each: the same batch for both (strong scaling), and a batch for
-each (weak scaling). The ideal is twice the examples a second; what the machine allows is what two trainings apart reach.
+each (weak scaling). The ideal is twice the examples a second; two trainings apart show what the machine allows.
 The time of the sums is that of a step that does nothing else.
 """
 
