@@ -140,15 +140,24 @@ def train_run(
         task = _task_with(tasks_named(name), preset)
         folder = initialise.folder if isinstance(initialise, Run) else initialise and Path(initialise)
         configuration = presets[preset].replace(**settings, **({"initialise": folder} if folder else {}))
-        run = None
+        if configuration.workers > 1:
+            raise ConfigurationError(
+                "Several workers are several processes, which the command line starts. Expected one here. Type: "
+                f"unrolled train {name} {preset} --workers {configuration.workers}. "
+                f"Received: workers={configuration.workers}"
+            )
+    named, resumed = preset or "", resume is not None
+    strategy = configuration.training.strategy
+    if resumed and strategy == "multi_worker" and not os.environ.get(VARIABLE):
+        strategy = "none"  # one worker goes on alone
     task, run, configuration = start_together(
-        configuration.training.strategy,
-        None if run else configuration,
-        lambda: (task, run or Run.create(task.pipeline, preset, configuration), configuration),
+        strategy,
+        None if resumed else configuration,
+        lambda: (task, run if resumed else Run.create(task.pipeline, named, configuration), configuration),
     )
     run.lock()
     task.part("train").train(run, configuration)
-    if evaluated:
+    if evaluated and workers.present().is_chief:
         evaluate_run(task, run, {})
     return run
 

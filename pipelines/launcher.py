@@ -76,13 +76,9 @@ def start_together(
         task, run, configuration = start()
         if strategy is None and configuration.training.strategy == "mirrored":
             of_training.join("mirrored")
-    else:
-        task = run = configuration = None
-    name, preset, text = present.shared(
-        [task.name, run.preset, configuration.to_json()] if task and run and configuration else None
-    )
-    if task and run and configuration:
+        present.shared([task.name, run.preset, configuration.to_json()])
         return task, run, configuration
+    name, preset, text = present.shared(None)
     task = tasks_named(name)[0]
     configuration = type(next(iter(task.presets.values()))).from_json(text).replace(initialise=None)  # the chief does
     run = Run.create(task.pipeline, preset, configuration, of_training.folder_of_runs(present))
