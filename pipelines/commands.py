@@ -26,7 +26,7 @@ from pipelines.configuration import (
     parse_options,
 )
 from pipelines.evaluation import Evaluation, markdown_table
-from pipelines.launcher import launch, start_together
+from pipelines.launcher import launch, start_together, strategy_of
 from pipelines.runs import Run
 from pipelines.tasks import RENAMED, Task, all_tasks, latest_run, open_run, presets_named, task_of, tasks_named
 
@@ -147,7 +147,7 @@ def train_run(
                 f"Received: workers={configuration.workers}"
             )
     named, resumed = preset or "", resume is not None
-    strategy = configuration.training.strategy
+    strategy = strategy_of(configuration)
     if resumed and strategy == "multi_worker" and not os.environ.get(VARIABLE):
         strategy = "none"  # one worker goes on alone
     task, run, configuration = start_together(
@@ -186,7 +186,7 @@ def training_run(name: str, arguments: Sequence[str]) -> tuple[Task, Run, Any]:
         )
     description = f"Trains a network of the task {' or '.join(task.name for task in tasks)}."
     preset, configuration = parse_command_line(presets, arguments, f"unrolled train {name}", description)
-    strategy = configuration.training.strategy
+    strategy = strategy_of(configuration)
 
     def new() -> tuple[Task, Run, Any]:
         run = Run.create(tasks[0].pipeline, preset, configuration)

@@ -34,7 +34,7 @@ def launch(arguments: Sequence[str], count: int, program: Sequence[str] = (sys.e
     Raises:
         RunError: a process failed, of which the last lines are shown; the others were ended.
     """
-    logs = runs_folder() / "workers" / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}"
+    logs = runs_folder() / "workers" / f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{os.getpid()}"
     try:
         logs.mkdir(parents=True)
     except OSError as error:
@@ -60,6 +60,12 @@ def launch(arguments: Sequence[str], count: int, program: Sequence[str] = (sys.e
         raise _failure(failed[-1], workers[failed[-1]].returncode, logs)
 
 
+def strategy_of(configuration: Any) -> of_training.StrategyName:
+    """Returns the strategy of a task's configuration; none where it trains in a way of its own."""
+    name: of_training.StrategyName = getattr(getattr(configuration, "training", None), "strategy", "none")
+    return name
+
+
 def start_together(
     strategy: of_training.StrategyName | None, own: Any, start: Callable[[], tuple[Task, Run, Any]]
 ) -> tuple[Task, Run, Any]:
@@ -74,7 +80,7 @@ def start_together(
     present.agree(code=of_training.code(), settings=own and of_training.settings(own))
     if present.is_chief:
         task, run, configuration = start()
-        if strategy is None and configuration.training.strategy == "mirrored":
+        if strategy is None and strategy_of(configuration) == "mirrored":
             of_training.join("mirrored")
         present.shared([task.name, run.preset, configuration.to_json()])
         return task, run, configuration
