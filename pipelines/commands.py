@@ -18,6 +18,7 @@ from pydantic import Field
 from pipelines import hints, predictors
 from pipelines.advice import run_advice
 from pipelines.arguments import checked
+from pipelines.cluster import VARIABLE
 from pipelines.configuration import (
     Configuration,
     ConfigurationError,
@@ -27,6 +28,7 @@ from pipelines.configuration import (
     parse_options,
 )
 from pipelines.evaluation import Evaluation, markdown_table
+from pipelines.launcher import launch, start_together, strategy_of
 from pipelines.runs import Run, RunError
 from pipelines.tasks import RENAMED, Task, all_tasks, latest_run, open_run, presets_named, task_of, tasks_named
 
@@ -38,6 +40,10 @@ _OUR_ERROR_IN_A_GRAPH = re.compile(
 )
 
 
+OF_RESUME = ("--resume", "--evaluate", "--no_evaluate", "--workers", "--training.strategy")
+"""Options of a training that change nothing of what is learned, so that a resumed one may have others."""
+
+
 class TrainingCommand(Configuration):
     """Base of a task's configuration: what its training command takes besides the experiment itself."""
 
@@ -46,6 +52,7 @@ class TrainingCommand(Configuration):
     resume: bool = Field(
         False, exclude=True, description="continue the newest unfinished run (of the preset, if named)"
     )
+    workers: int = Field(1, ge=1, exclude=True, description="processes on this machine that train together")
     evaluate: bool = Field(False, exclude=True, description="evaluate the run after training")
 
     @pydantic.field_validator("task", mode="before", check_fields=False)
@@ -88,8 +95,16 @@ class AnswerOptions(Configuration):
 def train(arguments: Sequence[str]) -> None:
     """Trains what a preset describes: `TASK [PRESET] [--training.epochs 3 …]`."""
     name, rest = _task_first("train", arguments)
+    count = _option(rest, "--workers") or ""
+    if count.isdecimal() and int(count) > 1 and not {"--help", "-h"} & set(rest):
+        launch(["train", name, *rest, "--workers", "1", "--training.strategy", "multi_worker"], int(count))
+        return
     task, run, configuration = training_run(name, rest)
     task.part("train").train(run, configuration)
+    from pipelines import workers  # and TensorFlow, which --help does without
+
+    if not workers.present().is_chief:
+        return
     print(f"Wrote {run.folder}")
     if configuration.evaluate:
         evaluate_run(task, run, {})
@@ -132,10 +147,26 @@ def train_run(
         configuration = presets[preset].replace(
             **settings, **({"initialise": Run.open(folder).folder} if folder else {})
         )
-        run = Run.create(trained.pipeline, preset, configuration)
+        if configuration.workers > 1:
+            raise ConfigurationError(
+                "Several workers are several processes, which the command line starts. Expected one here. Type: "
+                f"unrolled train {task} {preset} --workers {configuration.workers}. "
+                f"Received: workers={configuration.workers}"
+            )
+    named, resumed = preset or "", resume is not None
+    strategy = strategy_of(configuration)
+    if resumed and strategy == "multi_worker" and not os.environ.get(VARIABLE):
+        strategy = "none"  # one worker goes on alone
+    trained, run, configuration = start_together(
+        strategy,
+        None if resumed else configuration,
+        lambda: (trained, run if resumed else Run.create(trained.pipeline, named, configuration), configuration),
+    )
     run.lock()
     trained.part("train").train(run, configuration)
-    if evaluate:
+    from pipelines import workers
+
+    if evaluate and workers.present().is_chief:
         evaluate_run(trained, run, {})
     return run
 
@@ -155,7 +186,7 @@ def training_run(name: str, arguments: Sequence[str]) -> tuple[Task, Run, Any]:
     """
     tasks, presets = tasks_named(name), presets_named(name)
     options = [argument.partition("=")[0] for argument in arguments if argument.startswith("--")]
-    others = [option for option in options if option not in ("--resume", "--evaluate", "--no_evaluate")]
+    others = [option for option in options if option not in OF_RESUME]
     if "--resume" in options and others:  # which the preset may refuse, but the run would not have
         raise ConfigurationError(
             f"A resumed run keeps the settings with which it started. Expected nothing beside {hints.resume()} but the "
@@ -166,16 +197,26 @@ def training_run(name: str, arguments: Sequence[str]) -> tuple[Task, Run, Any]:
     preset, configuration = parse_command_line(presets, arguments, f"{hints.program()} train {name}", description)
     if configuration.initialise is not None:
         Run.open(configuration.initialise)  # a folder that is no run is refused before the data are prepared
-    if not configuration.resume:
+    strategy = strategy_of(configuration)
+
+    def new() -> tuple[Task, Run, Any]:
         run = Run.create(tasks[0].pipeline, preset, configuration)
         run.lock()
         return _task_with(tasks, preset), run, configuration
-    named = not arguments[0].startswith("-")
-    run = Run.newest_unfinished(tasks[0].pipeline, preset if named else None)
-    print(f"Resuming {run.folder} with its own configuration.")
-    task = task_of(run)
-    started = run.read_configuration(type(next(iter(task.presets.values()))))
-    return task, run, started.replace(evaluate=True) if configuration.evaluate else started
+
+    def resumed() -> tuple[Task, Run, Any]:
+        named = not arguments[0].startswith("-")
+        run = Run.newest_unfinished(tasks[0].pipeline, preset if named else None)
+        print(f"Resuming {run.folder} with its own configuration.")
+        task = task_of(run)
+        started = run.read_configuration(type(next(iter(task.presets.values()))))
+        return task, run, started.replace(evaluate=True) if configuration.evaluate else started
+
+    if not configuration.resume:
+        return start_together(strategy, configuration, new)
+    if "--training.strategy" not in options:  # the workers beside the chief do not have the run
+        strategy = "multi_worker" if os.environ.get(VARIABLE) else None
+    return start_together(strategy, None, resumed)
 
 
 def evaluate(arguments: Sequence[str]) -> None:
@@ -235,7 +276,7 @@ def answer(verb: str, arguments: Sequence[str]) -> None:
     """Asks a model: `transcribe`, `forecast` and the like, by the module of that name in a task's package.
 
     The module has `Options` and `answer(options, load)`, where `load()` returns the task's predictor. A reader that has
-    enough, such as `head`, ends the command without an error.
+    enough, such as `head`, ends the command without an error. With `--workers` it is a job of many inputs.
     """
     module = verb.replace("-", "_")
     tasks = [task for task in all_tasks() if task.has(module)]
@@ -251,6 +292,11 @@ def answer(verb: str, arguments: Sequence[str]) -> None:
     if asked_for_help:
         raise SystemExit(0)
     task = tasks[0]
+    if _option(arguments, "--workers") is not None:
+        from pipelines import jobs  # which asks this module
+
+        jobs.answer(task, verb, arguments)
+        return
     part = task.part(module)
     try:
         options = _options_of_answer(task, module, arguments)
@@ -328,13 +374,19 @@ def _asks_for_help(arguments: Sequence[str]) -> bool:
 
 
 def _run_option(arguments: Sequence[str]) -> Path | None:
+    folder = _option(arguments, "--run")
+    return None if folder is None else Path(folder)
+
+
+def _option(arguments: Sequence[str], name: str) -> str | None:
+    """Returns the value of one option, before all are read."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    parser.add_argument("--run", type=Path, default=None)
+    parser.add_argument(name, dest="value", default=None)
     try:
-        folder: Path | None = parser.parse_known_args(list(arguments))[0].run
+        value: str | None = parser.parse_known_args(list(arguments))[0].value
     except argparse.ArgumentError:  # without a value: the full parser explains it
         return None
-    return folder
+    return value
 
 
 def _options_of_run(

@@ -2,14 +2,17 @@
 
 import math
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import keras
+import pydantic
 import tensorflow as tf
 from pydantic import Field
 
 from pipelines.checkpoints import WeightAverage
+from pipelines.cluster import StrategyName
 from pipelines.configuration import Configuration
+from pipelines.workers import Workers, examples
 
 LONGEST_SKIP = 20
 """So many steps in a row without a finite loss end the training."""
@@ -41,7 +44,21 @@ class TrainingConfiguration(Configuration):
     )
     mixed_precision: bool = Field(False, description="compute in bfloat16, and keep the weights in float32")
     jit_compile: bool = Field(False, description="compile the training step with XLA, once for each shape of a batch")
+    strategy: StrategyName = Field(
+        "none",
+        description="what computes a step: one device, all devices of this machine (mirrored), or all workers that "
+        "TF_CONFIG names (multi_worker)",
+    )
     checkpoint_seconds: float = Field(60.0, ge=0, description="longest time between checkpoints within an epoch")
+
+    @pydantic.model_validator(mode="after")
+    def _one_device_compiles(self) -> Self:
+        if self.jit_compile and self.strategy != "none":
+            raise ValueError(
+                "training.jit_compile: a step that several workers share cannot be compiled by XLA. Expected one of "
+                f"both. Leave out --training.jit_compile. Received: --training.strategy {self.strategy}"
+            )
+        return self
 
     @property
     def dtype_policy(self) -> str:
@@ -85,6 +102,7 @@ class TrainingStep:
         steps: Steps of the whole training, for the schedule.
         batch_specification: What batches look like, as `tf.data.Dataset.element_spec` describes them. The first
             tensor has the examples as its first dimension.
+        workers: Who computes the step. Each gets an equal share of a batch's rows. Default: this process.
 
     Attributes:
         optimizer: AdamW.
@@ -110,8 +128,10 @@ class TrainingStep:
         configuration: TrainingConfiguration,
         steps: int,
         batch_specification: Any,
+        workers: Workers | None = None,
     ) -> None:
         self.loss = loss
+        self.workers = workers or Workers()
         self.clip_norm = configuration.gradient_clip_norm
         self.weights = model.trainable_variables
         schedule = learning_rate_schedule(configuration, steps)
@@ -153,6 +173,14 @@ class TrainingStep:
             self.sums[name].assign(0)
 
     def _step(self, batch: Any) -> None:
+        loss, *gradients = self.workers.sums(self._loss_and_gradients, batch)
+        norm = tf.linalg.global_norm(gradients)
+        if self.clip_norm:
+            gradients, _ = tf.clip_by_global_norm(gradients, self.clip_norm, use_norm=norm)
+        finite = tf.math.is_finite(loss) & tf.math.is_finite(norm)  # of all workers' rows, so that all skip or none
+        tf.cond(finite, lambda: self._update(gradients, loss, norm, examples(batch)), self._skip)
+
+    def _loss_and_gradients(self, batch: Any) -> list[tf.Tensor]:
         weights = [weight.value for weight in self.weights]
         with tf.GradientTape() as tape:
             loss = tf.cast(self.loss(batch, True), tf.float32)
@@ -165,19 +193,16 @@ class TrainingStep:
                 "Some weights get no gradient: the loss does not depend on them. Use them, remove them, or set "
                 f"`trainable = False`. Received: {', '.join(missing)}"
             )
-        norm = tf.linalg.global_norm(gradients)
-        if self.clip_norm:
-            gradients, _ = tf.clip_by_global_norm(gradients, self.clip_norm, use_norm=norm)
-        finite = tf.math.is_finite(loss) & tf.math.is_finite(norm)
-        tf.cond(finite, lambda: self._update(gradients, loss, norm, _examples(batch)), self._skip)
+        # Of a table that is looked up the gradient has a row for each look-up: their norm is not that of the sum.
+        return [loss, *map(tf.convert_to_tensor, gradients)]
 
-    def _update(self, gradients: list[Any], loss: tf.Tensor, norm: tf.Tensor, examples: tf.Tensor) -> None:
+    def _update(self, gradients: list[Any], loss: tf.Tensor, norm: tf.Tensor, count: tf.Tensor) -> None:
         self.optimizer.apply(gradients)
         self.average.update()
-        examples = tf.cast(examples, tf.float64)
-        self.sums["loss"].assign_add(tf.cast(loss, tf.float64) * examples)
+        count = tf.cast(count, tf.float64)
+        self.sums["loss"].assign_add(tf.cast(loss, tf.float64) * count)
         self.sums["gradient_norm"].assign_add(tf.cast(norm, tf.float64))
-        self.sums["examples"].assign_add(examples)
+        self.sums["examples"].assign_add(count)
         self.sums["steps"].assign_add(1)
         self.sums["in_row"].assign(0)
 
@@ -186,8 +211,3 @@ class TrainingStep:
         self.sums["last_skip"].assign(self.sums["steps"] + skipped)
         in_row = self.sums["in_row"].assign_add(1)
         self.sums["longest"].assign(tf.maximum(self.sums["longest"], in_row))
-
-
-def _examples(batch: Any) -> tf.Tensor:
-    first = tf.nest.flatten(batch)[0]
-    return first.nrows() if isinstance(first, tf.RaggedTensor) else tf.shape(first)[0]

@@ -12,7 +12,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import keras
 
-from pipelines import hints
+from pipelines import hints, workers
 from pipelines.checkpoints import load_trained
 from pipelines.fingerprint import fingerprint
 from pipelines.initialisation import initialise
@@ -61,12 +61,15 @@ def prepared(run: Run, configuration: Any, prepare: Callable[[Any], Prepared[Set
         prepare: the task's `prepare`.
 
     Raises:
-        RunError: the data have changed since the run started, or the run to start from does not fit.
+        RunError: the data have changed since the run started, the run to start from does not fit, or another worker
+            has other data.
     """
     with removed_if_refused(run), _dtype_policy(configuration):
         sets, model, description, files, last, settled = prepare(configuration)
         configuration = settled or configuration
-        values = {**description, FINGERPRINT: fingerprint(sets)}
+        data = fingerprint(sets)
+        workers.present().agree(data=data, description=dict(description))
+        values = {**description, FINGERPRINT: data}
         if (run.folder / DESCRIPTION).exists():
             _refuse_other_data(run, values)
         if settled is not None:

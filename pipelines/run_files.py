@@ -57,17 +57,17 @@ def cannot_write(path: Path, error: Exception) -> RunError:
 
 def to_json(value: Any) -> str:
     """Return JSON text; NumPy values become plain, NaN and infinity null."""
-    return json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _plain(value: Any) -> Any:
-    """Return `value` in the types that JSON knows."""
+def plain(value: Any) -> Any:
+    """Returns a value in the types that JSON knows; NaN and infinity are None."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
+        return {str(key): plain(each) for key, each in value.items()}
     if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
+        return [plain(each) for each in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return str(value) if isinstance(value, Path) else value

@@ -19,14 +19,15 @@ from pipelines.optimization import TrainingConfiguration, TrainingStep
 from pipelines.progress import Display
 from pipelines.run_files import cannot_write
 from pipelines.runs import Run
+from pipelines.workers import present
 
 __all__ = ["FitResult", "TrainingConfiguration", "fit"]
 
 STEPS_BETWEEN_READINGS = 20
 """Every so many steps the host reads the running sums; more often would make an accelerator wait."""
 
-COUNTERS = ("epoch", "step_in_epoch", "best_value", "best_epoch", "epochs_without_improvement")
-STATE = (*COUNTERS, "history", "timing")
+BEST = ("best_value", "best_epoch", "epochs_without_improvement")
+STATE = ("epoch", "step_in_epoch", *BEST, "history", "timing")
 """The attributes of `_Training` that a checkpoint holds beside the variables."""
 
 Row = dict[str, float]
@@ -69,6 +70,9 @@ def fit(
     Written to the run folder: `history.csv` (a row an epoch), `timing.json`, `tensorboard/`, `checkpoints/`
     (latest.npz, best.npz) and, at the end, `model.weights.h5` for `model.load_weights`.
 
+    Where several workers train, each calls this with the same arguments and makes the same batches, of which it
+    computes its rows. The first of them, the chief, validates and writes; all return the same.
+
     Args:
         run: Where everything is written.
         model: A built model. Its weights after the call are those of the best epoch (averaged, if that is on).
@@ -89,8 +93,10 @@ def fit(
         ValueError: The model is not built, a weight gets no gradient, the loss is no scalar, the length of an epoch is
             unknown, validation does not return the value that decides, or its name implies the opposite direction.
         FloatingPointError: The loss or the gradient was not finite for 20 steps in a row.
-        RunError: Another process trains the run, or a file of it cannot be written, as on a full disk.
+        RunError: Another process trains the run, a file of it cannot be written, as on a full disk, or another worker
+            is lost.
     """
+    workers = present()
     criterion = Criterion.of(minimise, maximise)
     if not model.built or not model.trainable_variables:
         raise ValueError(
@@ -107,10 +113,13 @@ def fit(
                 "Expected a data set of known cardinality, or steps_per_epoch. "
                 f"Received: cardinality {steps_per_epoch} (-1 is endless, -2 is unknown)"
             )
-    step = TrainingStep(model, loss, configuration, steps_per_epoch * configuration.epochs, first_epoch.element_spec)
+    step = TrainingStep(
+        model, loss, configuration, steps_per_epoch * configuration.epochs, first_epoch.element_spec, workers
+    )
     training = _Training(run, model, step, configuration, steps_per_epoch, training_batches, seed)
     try:
-        return training.run_to_the_end(validate, criterion)
+        with workers.explained():
+            return training.run_to_the_end(validate, criterion)
     except KeyboardInterrupt:
         can_resume = run.checkpoint("latest").exists()
         again = hints.command("train", run.pipeline, run.preset, resume=can_resume)
@@ -137,6 +146,7 @@ class _Training:
         self.run = run
         self.model = model
         self.step = step
+        self.workers = step.workers
         self.configuration = configuration
         self.steps_per_epoch = steps_per_epoch
         self.training_batches = training_batches
@@ -164,7 +174,7 @@ class _Training:
     def run_to_the_end(self, validate: Callable[[], Mapping[str, float]], criterion: Criterion) -> FitResult:
         self.best_value = criterion.worst
         self._restore()
-        if self.epoch == self.step_in_epoch == 0:
+        if self.epoch == self.step_in_epoch == 0 and self.workers.is_chief:
             self._set_seeds(0)
             criterion.among(validate())
         total = self.configuration.epochs * self.steps_per_epoch
@@ -227,17 +237,11 @@ class _Training:
 
     def _end_epoch(self, validate: Callable[[], Mapping[str, float]], criterion: Criterion, display: Display) -> None:
         row = self._read_sums()
-        self._set_seeds(self.epoch)  # what validation draws does not depend on what was drawn before a resume
-        with self.step.average.applied(int(self.step.optimizer.iterations)):
-            values = {name: float(value) for name, value in validate().items()}
-            value = criterion.among(values)
-            if criterion.is_better(value, self.best_value):
-                self.best_value = value
-                self.best_epoch = self.epoch + 1
-                self.epochs_without_improvement = 0
-                save_checkpoint(self.run.checkpoint("best"), {"model": self.model.variables}, {"row": values})
-            else:
-                self.epochs_without_improvement += 1
+        self._write_speeds()
+        values = self._validate(validate, criterion) if self.workers.is_chief else {}
+        values, judgement = self.workers.shared((values, {name: getattr(self, name) for name in BEST}))
+        for name, value in judgement.items():
+            setattr(self, name, value)
         row |= {f"validation_{name}": value for name, value in values.items()}
         if row["skipped_steps"]:
             last = f"the last one step {float(self.step.sums['last_skip']):g}"
@@ -251,6 +255,29 @@ class _Training:
         self.epoch += 1
         self.step_in_epoch = 0
 
+    def _validate(self, validate: Callable[[], Mapping[str, float]], criterion: Criterion) -> Row:
+        """Returns the epoch's values, and keeps the weights that are the best so far."""
+        self._set_seeds(self.epoch)  # what validation draws does not depend on what was drawn before a resume
+        with self.step.average.applied(int(self.step.optimizer.iterations)):
+            values = {name: float(value) for name, value in validate().items()}
+            value = criterion.among(values)
+            if criterion.is_better(value, self.best_value):
+                self.best_value = value
+                self.best_epoch = self.epoch + 1
+                self.epochs_without_improvement = 0
+                save_checkpoint(self.run.checkpoint("best"), {"model": self.model.variables}, {"row": values})
+            else:
+                self.epochs_without_improvement += 1
+        return values
+
+    def _write_speeds(self) -> None:
+        """Writes to TensorBoard how fast each worker is, and how long it waits for its input."""
+        if self.workers.count > 1:
+            waiting = self.timing["waiting_seconds"] / max(self.timing["step_seconds"], 1e-9)
+            for rank, (speed, share) in enumerate(self.workers.gathered([self._speed(), waiting])):
+                shown = {"examples_per_second": speed / self.workers.count, "waiting_share": share}
+                self._write_events(f"worker_{rank}", shown, self.epoch + 1)
+
     def _write_events(self, group: str, values: Row, step: int) -> None:
         with _refusal_explained(self.events), self.writer.as_default():  # which flushes at its end
             for name, value in values.items():
@@ -258,8 +285,9 @@ class _Training:
 
     def _keep_best(self) -> FitResult:
         """Loads the best weights, and writes them and the timing."""
-        if self.best_epoch:
+        if self.best_epoch and self.workers.is_chief:
             load_checkpoint(self.run.checkpoint("best"), {"model": self.model.variables})
+        self.workers.share_variables(self.model.variables)
         partial = self.run.folder / "partial.weights.h5"
         weights = self.run.folder / "model.weights.h5"
         try:
@@ -294,6 +322,8 @@ class _Training:
         now = time.perf_counter()
         self.timing["seconds"] += now - self.saved_at
         self.saved_at = now
+        if not self.workers.is_chief:
+            return
         state = {name: getattr(self, name) for name in STATE}
         save_checkpoint(self.run.checkpoint("latest"), self._variables(), state)
 
@@ -301,6 +331,10 @@ class _Training:
         if (latest := self.run.checkpoint("latest")).exists():
             for name, value in load_checkpoint(latest, self._variables()).items():
                 setattr(self, name, value)
+        for name, value in self.workers.shared({name: getattr(self, name) for name in STATE}).items():
+            setattr(self, name, value)
+        self.workers.share_variables([each for group in self._variables().values() for each in group])
+        self.workers.separate_seeds(self.model.variables)
         self.saved_at = time.perf_counter()
 
 

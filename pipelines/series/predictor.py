@@ -76,6 +76,10 @@ class Predictor(Ahead):
         frames = [self.to_frame(forecasts) for forecasts in self.forecasts(sources, samples)]
         return frames if is_several(tables) else frames[0]
 
+    def answers(self, files: Sequence[str]) -> list[dict[str, Any]]:
+        """Returns the answers as JSON holds them."""
+        return [{"forecast": each.to_dict("records")} for each in self.forecast(list(files))]
+
     @checked
     def explain(self, tables: Tables, reading: Mapping[str, Any] | None = None) -> pd.DataFrame | list[pd.DataFrame]:
         """Returns what the forecast of a table looked at, or those of each of several.

@@ -29,6 +29,7 @@ from pipelines.series.trained import (
     save_calibration,
 )
 from pipelines.training import fit
+from pipelines.workers import mean_of_batch
 
 REPAIRS = "repairs.json"  # what was found in the data and what was done about it
 NAMED = 8  # series, and kinds of repairs, that are printed
@@ -85,8 +86,8 @@ def batch_loss(forecaster: Forecaster, warm_up: int, batch: dict[str, tf.Tensor]
     for member, parameters in enumerate(prediction.parameters):
         learned = counts & forecaster.learns(member, ahead)
         weights = tf.cast(learned, tf.float32)
-        loss = tf.reduce_sum(forecaster.distribution.loss(parameters, truth, center, prediction.scale) * weights)
-        losses.append(loss / tf.maximum(tf.reduce_sum(weights), 1.0))
+        loss = forecaster.distribution.loss(parameters, truth, center, prediction.scale)
+        losses.append(mean_of_batch(loss, weights))
     return tf.add_n(losses) / len(losses)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -107,6 +107,13 @@ class Predictor:
                     logits[place] = row[:frames]
             for place in range(len(group)):
                 yield self.decode(logits.pop(place), n_best, weights)
+
+    def answers(self, files: Sequence[str]) -> list[dict[str, Any]]:
+        """Returns the answers as JSON holds them."""
+        return [
+            {"text": each.text, "confidence": each.confidence, "words": [word._asdict() for word in each.words]}
+            for each in self.transcribe_each(files)
+        ]
 
     @checked
     def stream(self, hot_words: HotWords = ()) -> "Stream":

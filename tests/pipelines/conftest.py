@@ -21,6 +21,9 @@ from pipelines.checkpoints import save_checkpoint
 from pipelines.runs import Run
 from pipelines.tasks import all_tasks, latest_run
 
+REPOSITORY = Path(__file__).parents[2]
+
+
 # A process in which an import of Keras or of a package of ours fails. It answers one request a line.
 ELSEWHERE = """
 import functools, json, sys, traceback
@@ -247,3 +250,46 @@ def loaded_both_ways(export_once: Callable[[Run], Path]) -> Callable[[Run], tupl
         return predictors.load(run.folder), predictors.load(folder)
 
     return load
+
+
+ON_TWO_DEVICES = """
+import sys
+from pathlib import Path
+
+import tensorflow as tf
+
+(processor,) = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+from pipelines import workers
+from pipelines.runs import Run
+from pipelines.tasks import tasks_named
+
+name, root, text = sys.argv[1:]
+(task,) = tasks_named(name)
+configuration = type(next(iter(task.presets.values()))).from_json(text)
+for strategy in ("none", "mirrored"):
+    assert workers.join(strategy).replicas == (1 if strategy == "none" else 2)
+    task.part("train").train(Run.create(task.pipeline, strategy, configuration, root), configuration)
+"""
+
+
+@pytest.fixture
+def same_on_two_devices(tmp_path: Path) -> Callable[[str, Any], None]:
+    """A function that trains a task on one device and on two, and fails unless the weights are the same.
+
+    Nothing may be drawn by chance within the network: the devices would draw other numbers than one alone.
+    """
+
+    def train_twice(name: str, configuration: Any) -> None:
+        command = [sys.executable, "-c", ON_TWO_DEVICES, name, str(tmp_path), configuration.to_json()]
+        environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        pairs = (weights_of(Run.open(*tmp_path.glob(f"*/{preset}/*"))) for preset in ("none", "mirrored"))
+        expected, found = pairs
+        assert found.keys() == expected.keys()
+        for weight, value in expected.items():
+            np.testing.assert_allclose(found[weight], value, atol=1e-5, err_msg=weight)
+
+    return train_twice

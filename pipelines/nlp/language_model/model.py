@@ -9,6 +9,7 @@ import models
 from pipelines.nlp.language_model.data import BOUNDARY
 from pipelines.nlp.language_model.network import NetworkConfiguration
 from pipelines.nlp.subwords import RESERVED, Subwords
+from pipelines.workers import all_rows, own_rows
 
 ORDERS = (2, 3)  # so many last subwords are a context that is learned
 IMPOSSIBLE = -1e9  # logit of the reserved numbers that stand in no text
@@ -149,9 +150,9 @@ class LanguageModel(keras.Model):
 
     def carried_state(self, begins: tf.Tensor) -> State:
         """The state in which the last training window ended; the initial one in the rows where a text begins."""
-        initial = flat(self.initial_state(self.rows))
+        initial = flat(self.initial_state(tf.shape(begins)[0]))
         kept = {
-            name: tf.where(begins[:, tf.newaxis], tensor, weight.value)
+            name: tf.where(begins[:, tf.newaxis], tensor, own_rows(weight.value))
             for (name, tensor), weight in zip(initial.items(), self.carried, strict=True)
         }
         return self.nested(kept)
@@ -160,7 +161,7 @@ class LanguageModel(keras.Model):
         """Keeps the state in which a training window ended."""
         for weight, tensor in zip(self.carried, flat(state).values(), strict=True):
             finite = tf.math.is_finite(tensor) if tensor.dtype.is_floating else tf.ones_like(tensor, tf.bool)
-            weight.assign(tf.where(finite, tf.stop_gradient(tensor), tf.zeros_like(tensor)))
+            weight.assign(all_rows(tf.where(finite, tf.stop_gradient(tensor), tf.zeros_like(tensor))))
 
     def nested(self, tensors: dict[str, tf.Tensor]) -> State:
         """The state of named tensors; inverse of `flat`."""

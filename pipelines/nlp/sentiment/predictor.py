@@ -1,7 +1,7 @@
 """Classifies texts: a trained model of sentiment, from its run or its export."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -77,6 +77,10 @@ class Predictor:
             )
             for number, row in enumerate(probabilities)
         ]
+
+    def answers(self, texts: Sequence[str]) -> list[dict[str, Any]]:
+        """Returns the answers as JSON holds them."""
+        return [each._asdict() for each in self.classify_all(texts)]
 
     def _read(self, texts: Sequence[str]) -> list[np.ndarray]:
         answer = self._served("serving_default", text=texts)

@@ -22,6 +22,7 @@ from pipelines.nlp.sentiment.splitting import Example
 from pipelines.nlp.sentiment.words import RESERVED
 from pipelines.runs import Run
 from pipelines.training import TrainingConfiguration, fit
+from pipelines.workers import mean_of_batch
 
 FOLDER = "pretraining"  # within the run's
 _SENTENCE_END = re.compile(r"(?<=[.!?;])\s+|\n+")
@@ -80,15 +81,14 @@ class NextWord(keras.layers.Layer):
     def call(self, words: tf.Tensor, pieces: tf.Tensor, lengths: tf.Tensor, training: bool = False) -> tf.Tensor:
         states = self.read_states(self.embed(words, pieces, training), lengths, training)
         pairs = [(states[0][:, :-1], words[:, 1:]), *((state[:, 1:], words[:, :-1]) for state in states[1:])]
-        total, count = 0.0, 0.0
+        losses = []
         for projection, (state, target) in zip(self.projections, pairs, strict=True):
             known = target >= RESERVED
             hidden = tf.boolean_mask(projection(state), known)  # (known words, embedding)
             logits = tf.cast(tf.matmul(hidden, self.embedding.embeddings.value, transpose_b=True), tf.float32)
             target = tf.boolean_mask(target, known)
-            total += tf.reduce_sum(tf.nn.sparse_softmax_cross_entropy_with_logits(target, logits))
-            count += tf.cast(tf.size(target), tf.float32)
-        return total / tf.maximum(count, 1.0)
+            losses.append(tf.nn.sparse_softmax_cross_entropy_with_logits(target, logits))
+        return mean_of_batch(tf.concat(losses, axis=0))
 
 
 def batch_loss(reader: NextWords, batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:

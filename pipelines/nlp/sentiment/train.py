@@ -17,6 +17,7 @@ from pipelines.nlp.texts import listed
 from pipelines.preparation import Prepared, prepared
 from pipelines.runs import Run
 from pipelines.training import fit
+from pipelines.workers import mean_of_batch
 
 
 def train(run: Run, configuration: SentimentConfiguration) -> None:
@@ -79,17 +80,11 @@ def batch_loss(classifier: Classifier, batch: dict[str, tf.Tensor], training: bo
     for output in outputs:
         logits = tf.cast(output.logits, tf.float32)
         entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(batch["label"], 0), logits)
-        losses.append(_mean(entropy * batch.get("weight", 1.0), labelled))
+        losses.append(mean_of_batch(entropy * batch.get("weight", 1.0), labelled))
         if output.rating is not None:
             error = tf.square(tf.cast(output.rating, tf.float32) - target)
-            losses.append(classifier.network.rating_weight * _mean(error, rated))
+            losses.append(classifier.network.rating_weight * mean_of_batch(error, rated))
     return tf.add_n(losses) / len(outputs)
-
-
-def _mean(values: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
-    """Returns the mean of those values (batch,) that count; 0 if none does."""
-    weights = tf.cast(counts, values.dtype)
-    return tf.reduce_sum(values * weights) / tf.maximum(tf.reduce_sum(weights), 1.0)
 
 
 def validate(classifier: Classifier, sets: data.Sets) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """Tags the words of texts: a trained tagger, from its run or its export."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pipelines.arguments import checked
 from pipelines.configuration import ConfigurationError
@@ -85,6 +85,10 @@ class Predictor:
                 text = " ".join(texts[place]) if is_divided else texts[place]
                 answers[place] = self._tagging(text, *parts)
         return [answers[place] for place in range(len(texts))]
+
+    def answers(self, texts: Sequence[str]) -> list[dict[str, Any]]:
+        """Returns the answers as JSON holds them."""
+        return [{"spans": [span._asdict() for span in each.spans]} for each in self.tag_all(texts)]
 
     def tags_of(self, sentences: Sequence[Sentence]) -> list[list[str]]:
         """Returns the tags of the words of sentences, for an evaluation."""

@@ -17,6 +17,7 @@ from pipelines.preparation import Prepared, prepared
 from pipelines.runs import Run
 from pipelines.served import Served
 from pipelines.training import fit
+from pipelines.workers import mean_of_batch
 
 
 def train(run: Run, configuration: TaggingConfiguration) -> None:
@@ -47,7 +48,7 @@ def batch_loss(tagger: Tagger, batch: dict[str, tf.Tensor], training: bool) -> t
     logits = tagger(batch["numbers"], batch["lengths"], training=training)
     each = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(batch["tags"], 0), logits)  # (batch, time)
     tagged = tf.cast(batch["tags"] >= 0, each.dtype)
-    return tf.reduce_sum(each * tagged) / tf.maximum(tf.reduce_sum(tagged), 1.0)
+    return mean_of_batch(each, tagged)
 
 
 def validate(predictor: Predictor, sets: data.Sets) -> dict[str, float]:

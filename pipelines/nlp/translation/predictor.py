@@ -1,7 +1,7 @@
 """Translates texts: a trained translator, from its run or its export."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -92,6 +92,10 @@ class Predictor:
             for place, text, score in zip(places, answer["translation"], answer["score"], strict=True):
                 translations[place] = Translation(text.decode(), float(score))
         return translations
+
+    def answers(self, texts: Sequence[str]) -> list[dict[str, Any]]:
+        """Returns the answers as JSON holds them."""
+        return [{"translation": each.text, "score": each.score} for each in self.translate_all(texts)]
 
     @checked
     def attention(self, text: str, translation: str) -> Attention:

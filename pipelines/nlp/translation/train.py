@@ -17,6 +17,7 @@ from pipelines.nlp.translation.trained import build
 from pipelines.preparation import Prepared, prepared
 from pipelines.runs import Run
 from pipelines.training import fit
+from pipelines.workers import mean_of_batch
 
 LEFT_OUT = "left_out.json"  # pairs that are not learned from, and why
 LISTED = 3  # of them, printed
@@ -96,7 +97,7 @@ def batch_loss(translator: Translator, smoothing: float, batch: dict[str, tf.Ten
     logits = translator.logits(tf.boolean_mask(hidden, counts))  # (subwords of the batch, vocabulary)
     share = smoothing / translator.target.size
     labels = tf.one_hot(tf.boolean_mask(truth, counts), translator.target.size, 1 - smoothing + share, share)
-    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels, logits))
+    return mean_of_batch(tf.nn.softmax_cross_entropy_with_logits(labels, logits))
 
 
 def cross_entropy(translator: Translator) -> CrossEntropy:

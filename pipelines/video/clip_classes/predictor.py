@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -92,6 +92,11 @@ class Predictor:
         if isinstance(videos, Path | str | np.ndarray):
             return self.classify_one(videos, frame_rate, overlap)
         return [self.classify_one(video, frame_rate, overlap) for video in videos]
+
+    def answers(self, files: Sequence[str]) -> list[dict[str, Any]]:
+        """Returns the answers as JSON holds them."""
+        found = [self.classify_one(Path(file)) for file in files]
+        return [{**each._asdict(), "stretches": [part._asdict() for part in each.stretches]} for each in found]
 
     def stream(self) -> "Stream":
         """Returns a stream that takes one frame at a time."""

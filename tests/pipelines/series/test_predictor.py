@@ -1,5 +1,6 @@
 """The predictor: run and export, frames and files, batches and streams answer alike; and what it refuses."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 
 from pipelines.configuration import ConfigurationError
+from pipelines.run_files import plain
 from pipelines.runs import Run
 from pipelines.series.config import SeriesConfiguration
 from pipelines.series.predictor import Predictor, load
@@ -217,3 +219,12 @@ def test_an_explanation_is_what_hiding_changes(both: Both, frame: pd.DataFrame) 
     before, after = (both[0].forecast(each) for each in (read, read.assign(heat=np.nan)))
     change = (before["quantile_0.5"] - after["quantile_0.5"])[before["series"] == "north"].mean()
     np.testing.assert_allclose(north.loc["heat", "change"], change, atol=1e-3)
+
+
+def test_a_job_has_the_same_answers(both: Both, frame: pd.DataFrame, tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    frame.to_csv(path, index=False)
+    (found,) = json.loads(json.dumps(plain(both[0].answers([str(path)]))))
+    expected = both[0].forecast(path)
+    assert pd.DataFrame(found["forecast"])["series"].tolist() == expected["series"].tolist()
+    np.testing.assert_allclose(pd.DataFrame(found["forecast"])["mean"], expected["mean"])

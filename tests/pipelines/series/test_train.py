@@ -271,3 +271,8 @@ def test_a_run_that_does_not_fit_is_refused(trained_run: Run, tmp_path: Path) ->
     (copy.folder / "model.weights.h5").unlink()
     with pytest.raises(RunError, match=r"no trained weights.*RESUME=1"):
         load_model(copy)
+
+
+@pytest.mark.slow
+def test_two_devices_train_as_one(experiment: Experiment, same_on_two_devices: Callable[..., None]) -> None:
+    same_on_two_devices("series", experiment(training={"epochs": 1}, steps_per_epoch=4))

@@ -1,6 +1,7 @@
 """The predictor: the same answers from a run and its export, alone and in batches, whole and streamed."""
 
 import itertools
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import soundfile
 
 from pipelines.configuration import ConfigurationError
+from pipelines.run_files import plain
 from pipelines.runs import Run, RunError
 from pipelines.speech import predictor as predictor_module
 from pipelines.speech.audio_files import SpeechDataError, audio_of, resample
@@ -173,3 +175,11 @@ def test_a_network_of_both_directions_cannot_stream(both: Both) -> None:
     for predictor in both:
         with pytest.raises(RunError, match=r"both directions.*train speech streaming.*Received: .*bidirectional"):
             predictor.stream()
+
+
+def test_a_job_has_the_same_answers(both: Both, write_tone: Callable[..., Path], tmp_path: Path) -> None:
+    files = [str(write_tone(tmp_path / name, seconds)) for name, seconds in (("a.wav", 0.5), ("b.wav", 0.7))]
+    found = json.loads(json.dumps(plain(both[0].answers(files))))
+    expected = both[0].transcribe(files)
+    assert [each["text"] for each in found] == [each.text for each in expected]
+    assert [len(each["words"]) for each in found] == [len(each.words) for each in expected]

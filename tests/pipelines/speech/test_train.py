@@ -243,3 +243,15 @@ def test_settings_and_files_of_0_1_are_read(trained_run: Run, tmp_path: Path, sa
     assert predictors.load(copy.folder).transcribe(say("ab cad"), 8000).text == "ab cad"
     with pytest.raises(ConfigurationError, match=r"data.longest_seconds.*new name. Expected 'data.maximum_seconds'"):
         SpeechConfiguration(data={"longest_seconds": 3.0})
+
+
+@pytest.mark.slow
+def test_two_devices_train_as_one(experiment: Configure, same_on_two_devices: Callable[..., None]) -> None:
+    same_on_two_devices(
+        "speech",
+        experiment(
+            network={"dropout": 0.0},
+            training={"epochs": 1},
+            steps_per_epoch=4,
+        ),
+    )

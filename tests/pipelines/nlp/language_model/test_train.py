@@ -176,3 +176,8 @@ def test_killed_and_resumed_equals_uninterrupted(
         "--network.weight_dropout 0.2 --network.context_dropout 0.2 --training.epochs 3"
     )
     whole_and_resumed("language-model", "own-language-model", changes)
+
+
+@pytest.mark.slow
+def test_two_devices_train_as_one(experiment: Experiment, same_on_two_devices: Callable[..., None]) -> None:
+    same_on_two_devices("language-model", experiment(data={"batch_size": 5, "window": 200}, training={"epochs": 1}))

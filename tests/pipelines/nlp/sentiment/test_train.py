@@ -223,3 +223,15 @@ def test_unlabelled_texts_are_of_the_training_split_alone(experiment: Experiment
     sets = data.load(configuration.data)
     found = texts_of(configuration.pretraining, sets.splits["train"])
     assert {each.text for each in found} == {each.text for each in sets.splits["train"]}
+
+
+@pytest.mark.slow
+def test_two_devices_train_as_one(experiment: Experiment, same_on_two_devices: Callable[..., None]) -> None:
+    same_on_two_devices(
+        "sentiment",
+        experiment(
+            network={"word_dropout": 0.0, "embedding_dropout": 0.0, "recurrent_dropout": 0.0, "dropout": 0.0},
+            data={"batch_size": 30},
+            training={"epochs": 1},
+        ),
+    )

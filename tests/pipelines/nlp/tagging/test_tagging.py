@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipelines import commands
+from pipelines import commands, predictors
 from pipelines.configuration import ConfigurationError
 from pipelines.nlp.tagged_files import spans_of
 from pipelines.nlp.tagging import data, train
@@ -199,3 +199,31 @@ def test_killed_and_resumed_equals_uninterrupted(
 
 def test_parts_of_speech_are_spans_of_one_word() -> None:
     assert spans_of(["O", "NN"], ["NN", "O"]) == [(0, 0, "O"), (1, 1, "NN")]
+
+
+@pytest.mark.slow
+def test_two_devices_train_as_one(experiment: Experiment, same_on_two_devices: Callable[..., None]) -> None:
+    same_on_two_devices("tagging", experiment(network={"dropout": 0.0, "word_dropout": 0.0}, training={"epochs": 1}))
+
+
+@pytest.mark.slow
+def test_a_job_has_the_same_answers(trained_run: Run, tmp_path: Path) -> None:
+    texts = ["Ada Ulm sees w1 in Kiel.", "", "Kiel", "w1 sees Ada Ulm.", "w2"]
+    given, output = tmp_path / "texts.txt", tmp_path / "answers.jsonl"
+    given.write_text("\n".join(texts))
+    options = ["--workers", "2", "--part", "2", "--run", str(trained_run.folder)]
+    commands.answer("tag", ["--file", str(given), "--output", str(output), *options])
+    found = [json.loads(line) for line in output.read_text().splitlines()]
+    assert [(each["line"], each["text"]) for each in found] == list(enumerate(texts, 1))
+    assert found.pop(1)["error"] == "there is no text"
+    expected = predictors.load(trained_run.folder).tag_all([text for text in texts if text])
+    for each, other in zip(found, expected, strict=True):
+        assert [span["text"] for span in each["spans"]] == [span.text for span in other.spans]
+
+
+def test_a_job_needs_texts_and_a_free_name(trained_run: Run, tmp_path: Path) -> None:
+    options = ["--workers", "2", "--run", str(trained_run.folder), "--output", str(tmp_path / "answers.jsonl")]
+    with pytest.raises(ConfigurationError, match=r"needs texts.*--file"):
+        commands.answer("tag", options)
+    with pytest.raises(ConfigurationError, match="There is no such file"):
+        commands.answer("tag", [*options, "--file", str(tmp_path / "none.txt")])

@@ -227,3 +227,8 @@ def test_settings_of_0_1_are_read_and_refused_with_their_new_names(
     with pytest.raises(SystemExit):
         commands.train(["translation", f"--{part}.{old}", str(value)])
     assert f"The setting '{part}.{old}' has a new name. Expected '{part}.{new}'." in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_two_devices_train_as_one(experiment: Experiment, same_on_two_devices: Callable[..., None]) -> None:
+    same_on_two_devices("translation", experiment(network={"word_dropout": 0.0}, training={"epochs": 1}))

@@ -1,5 +1,6 @@
 """The predictor: the same answers from a run and its export, whole videos and streams, and what it refuses."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipelines.run_files import plain
 from pipelines.runs import Run
 from pipelines.video.clip_classes.predictor import Predictor
 from pipelines.video.frames import VideoDataError
@@ -56,3 +58,13 @@ def test_arrays_that_are_no_frames_are_refused(both: tuple[Predictor, Predictor]
             both[0].classify(wrong)
     with pytest.raises(VideoDataError, match="shorter than a clip"):
         both[0].classify(np.zeros((3, 16, 16, 1), np.uint8))
+
+
+def test_a_job_has_the_same_answers(
+    both: tuple[Predictor, Predictor], move: Callable, save_clip: Callable, tmp_path: Path
+) -> None:
+    path = save_clip(tmp_path / "right.avi", move(True, 12, 701))
+    (found,) = json.loads(json.dumps(plain(both[0].answers([str(path)]))))
+    (expected,) = both[0].classify([str(path)])
+    assert found["label"] == expected.label
+    assert [each["label"] for each in found["stretches"]] == [each.label for each in expected.stretches]

@@ -217,3 +217,8 @@ def test_classes_that_a_split_lacks_are_named(capsys: pytest.CaptureFixture[str]
     assert "Without a video in the validation split: left." in said
     assert "Without a video in the test split: right, up." in said
     assert "train split" not in said
+
+
+@pytest.mark.slow
+def test_two_devices_train_as_one(experiment: Configure, same_on_two_devices: Callable[..., None]) -> None:
+    same_on_two_devices("clip-classes", experiment(network={"dropout": 0.0}, training={"epochs": 1}, steps_per_epoch=4))

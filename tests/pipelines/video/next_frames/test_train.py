@@ -92,3 +92,8 @@ def test_presets_are_whole(preset: str) -> None:
     assert NextFramesConfiguration.from_json(configuration.to_json()) == configuration
     patch, levels = configuration.network.patch, len(configuration.network.filters)
     assert all(size % (patch * 2 ** (levels - 1)) == 0 for size in configuration.data.frame_shape[:2])
+
+
+@pytest.mark.slow
+def test_two_devices_train_as_one(experiment: Configure, same_on_two_devices: Callable[..., None]) -> None:
+    same_on_two_devices("next-frames", experiment(training={"epochs": 1}, steps_per_epoch=4))

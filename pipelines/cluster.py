@@ -1,0 +1,180 @@
+"""Which processes train one model together, by TF_CONFIG, which Kubernetes, Slurm, Ray and our launcher write."""
+
+import json
+import os
+import reprlib
+import socket
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from pipelines.configuration import ConfigurationError
+from pipelines.run_files import RunError
+
+StrategyName = Literal["none", "mirrored", "multi_worker"]
+VARIABLE = "TF_CONFIG"
+JOBS = ("chief", "worker")
+_EXAMPLE = '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
+
+
+class Cluster(NamedTuple):
+    """The workers of one training; the first is the chief.
+
+    Attributes:
+        addresses: `host:port` of each.
+        tasks: TensorFlow's name of each, its job and its index in that job.
+        rank: the number of this process.
+    """
+
+    addresses: tuple[str, ...]
+    tasks: tuple[tuple[str, int], ...]
+    rank: int
+
+    def named(self, rank: int) -> str:
+        """Returns how a message names a worker."""
+        role = "the chief, " if rank == 0 else ""
+        return f"worker {rank} ({role}{self.addresses[rank]})"
+
+
+def read_cluster(text: str | None = None) -> Cluster:
+    """Returns the cluster that TF_CONFIG describes.
+
+    Args:
+        text: the variable's value. Default: that of the environment.
+
+    Raises:
+        ConfigurationError: it is missing, no JSON, or does not describe workers of which this process is one.
+
+    Example:
+        >>> cluster = read_cluster(
+        ...     '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 1}}'
+        ... )
+        >>> cluster.named(cluster.rank)
+        'worker 1 (b:1)'
+    """
+    text = os.environ.get(VARIABLE, "") if text is None else text
+    if not text.strip():
+        raise _wrong("it is not set. Start all workers at once on this machine by --workers N, or set it for each")
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise _wrong(f"it is no JSON ({error}). Correct it", text) from None
+    jobs, task = (values.get(name) if isinstance(values, dict) else None for name in ("cluster", "task"))
+    if not isinstance(jobs, dict) or not jobs or not isinstance(task, dict):
+        raise _wrong("it has no cluster or no task. Give both", text)
+    if others := sorted(set(jobs) - set(JOBS)):
+        raise _wrong(f"it has tasks of the type {others[0]!r}, but each worker trains. Leave these out", text)
+    tasks = _tasks(jobs, text)
+    addresses = tuple(address for _, _, address in tasks)
+    if twice := {each for each in addresses if addresses.count(each) > 1}:
+        raise _wrong(f"{sorted(twice)[0]} is the address of more than one worker. Give each its own port", text)
+    names = tuple((job, index) for job, index, _ in tasks)
+    own = task.get("type"), _whole(task.get("index"))
+    if own not in names:
+        expected = ", ".join(f"{job} {index}" for job, index in names)
+        raise _wrong(
+            f"the cluster has no {own[0]} {task.get('index')}. Expected the task to be one of: {expected}", text
+        )
+    return Cluster(addresses, names, names.index(own))
+
+
+def free_ports(count: int) -> list[int]:
+    """Returns so many ports of this machine that nothing listens at."""
+    listeners = [socket.create_server(("localhost", 0)) for _ in range(count)]
+    ports = [listener.getsockname()[1] for listener in listeners]
+    for listener in listeners:
+        listener.close()
+    return ports
+
+
+def configuration_of(addresses: Sequence[str], rank: int) -> str:
+    """Returns the TF_CONFIG of one worker.
+
+    Example:
+        >>> read_cluster(configuration_of(["a:1", "b:1"], 1)).rank
+        1
+    """
+    return json.dumps({"cluster": {"worker": list(addresses)}, "task": {"type": "worker", "index": rank}})
+
+
+def refuse_port_in_use(cluster: Cluster) -> None:
+    """Raises `RunError` if this worker cannot listen at its port."""
+    port = int(cluster.addresses[cluster.rank].rpartition(":")[2])
+    try:
+        socket.create_server(("", port)).close()
+    except OSError as error:
+        raise RunError(
+            f"{_first_upper(cluster.named(cluster.rank))} cannot listen at its port: {error.strerror or error}. "
+            f"Expected a free port. End the process that uses it (see `ss -ltnp`), or name another one in {VARIABLE} "
+            f"of all workers. Received: port {port}"
+        ) from error
+
+
+def unreachable(cluster: Cluster, seconds: float = 3.0) -> list[int]:
+    """Returns the ranks of the other workers at whose address nobody answers."""
+    return [
+        rank for rank in range(len(cluster.addresses)) if rank != cluster.rank and not _answers(cluster, rank, seconds)
+    ]
+
+
+def lost(cluster: Cluster, error: Exception, started: bool = True) -> RunError:
+    """Returns what to raise when other workers do not answer any more, or never did."""
+    silent = unreachable(cluster)
+    for rank, (job, index) in enumerate(cluster.tasks):  # one that hangs still has its port
+        if f"/job:{job}/replica:0/task:{index} is down" in str(error) and rank not in silent:
+            silent.append(rank)
+    who = ", ".join(map(cluster.named, silent)) or "another worker"
+    what = "is gone" if started else "did not start"
+    again = "Start all workers again"
+    remedy = f"{again}, with --resume to go on from the last checkpoint" if started else again
+    return RunError(
+        f"{_first_upper(who)} {what}, and the others cannot go on alone. Expected all {len(cluster.addresses)} workers "
+        f"to answer within a minute. Its own output says why it ended; without any, look at its address and at "
+        f"firewalls. {remedy}. Received: {_first_line(error)}"
+    )
+
+
+def _tasks(jobs: Mapping[str, Any], text: str) -> list[tuple[str, int, str]]:
+    tasks = []
+    for job in JOBS:
+        addresses = jobs.get(job, [])
+        if not isinstance(addresses, list):
+            raise _wrong(f"the addresses of {job} are no list. Give a list", text)
+        for index, address in enumerate(addresses):
+            port = _whole(address.rpartition(":")[2]) if isinstance(address, str) else None
+            if port is None or not 0 < port < 65536 or not address.rpartition(":")[0]:
+                raise _wrong(f"the address of {job} {index} is not host:port, but {address!r}. Correct it", text)
+            tasks.append((job, index, address))
+    if len(jobs.get("chief", [])) > 1:
+        raise _wrong("it has more than one chief. Make the others workers", text)
+    return tasks
+
+
+def _whole(value: Any) -> int | None:
+    return int(value) if isinstance(value, int | str) and str(value).isdecimal() else None
+
+
+def _answers(cluster: Cluster, rank: int, seconds: float) -> bool:
+    host, _, port = cluster.addresses[rank].rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=seconds).close()
+    except OSError:
+        return False
+    return True
+
+
+def _wrong(what: str, text: str = "") -> ConfigurationError:
+    received = reprlib.repr(text) if text else "nothing"
+    return ConfigurationError(
+        f"{VARIABLE} does not name the workers of this training: {what}. Expected such as {_EXAMPLE}. "
+        f"Received: {received}"
+    )
+
+
+def _first_upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    aborted = [line for line in lines if "aborted by" in line]
+    return (aborted or lines or [type(error).__name__])[0]

@@ -1,0 +1,331 @@
+"""Several workers, or several devices, that train one model: each computes on its rows of a batch, and all add up.
+
+What a task needs of this are three words: `mean_of_batch`, `own_rows` and `all_rows`, which do nothing special where
+one worker trains. TensorFlow's strategies do the sums; the model's variables are plain ones, of which each worker
+has all.
+"""
+
+import atexit
+import functools
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines import cluster as clusters
+from pipelines.cluster import Cluster, StrategyName
+from pipelines.configuration import ConfigurationError
+from pipelines.fingerprint import fingerprint
+from pipelines.run_files import RunError
+from pipelines.versions import versions_here
+
+SECONDS_TO_START = 60
+"""So long a worker waits for the others to start."""
+SECONDS_BETWEEN_CHECKS, SECONDS_TO_ANSWER, ATTEMPTS = 5, 10, 2
+"""Each worker asks the others every so often whether they live; one that is lost is found within 25 seconds."""
+SEED_STEP = 0x9E3779B1
+"""Difference between the seeds of neighbours, which must not drop the same units."""
+
+
+class Rows(NamedTuple):
+    """The rows of a batch that one replica computes on: from `start` to before `stop`, of `total`.
+
+    Where a batch has fewer rows than there are replicas, one without rows reads another's, which do not count: none may
+    wait for sums that others have part in.
+    """
+
+    start: Any
+    stop: Any
+    total: Any
+
+    @property
+    def share(self) -> tf.Tensor:
+        """Share of the rows that count here, between 0 and 1."""
+        return tf.cast(self.stop - self.start, tf.float32) / tf.cast(self.total, tf.float32)
+
+    def of(self, tensor: Any) -> Any:
+        """Returns these rows of a tensor; one at least."""
+        start = tf.minimum(self.start, self.total - 1)
+        return tensor[start : tf.maximum(self.stop, start + 1)]
+
+
+_rows: ContextVar[Rows | None] = ContextVar("rows", default=None)
+
+
+def mean_of_batch(values: tf.Tensor, counts: tf.Tensor | None = None) -> tf.Tensor:
+    """Returns the mean over the whole batch of those values that count; 0 if none does.
+
+    A loss that is a mean over something else than examples, such as words, takes it by this. With several workers it
+    returns this worker's part, so that the parts, weighted by examples, add up to the mean over all of them.
+
+    Args:
+        values: of any shape.
+        counts: how much each counts, in the same shape. Default: each counts 1.
+
+    Example:
+        >>> float(mean_of_batch(tf.constant([1.0, 2.0, 6.0]), tf.constant([1.0, 1.0, 0.0])))
+        1.5
+    """
+    weights = tf.ones_like(values) if counts is None else tf.cast(counts, values.dtype)
+    total, weight = tf.reduce_sum(values * weights), tf.reduce_sum(weights)
+    rows = _rows.get()
+    if rows is None:
+        return total / tf.maximum(weight, 1.0)
+    counted = tf.where(rows.share > 0, tf.cast(weight, tf.float32), 0.0)
+    weight = tf.maximum(_replica().all_reduce(tf.distribute.ReduceOp.SUM, counted), 1.0)
+    return tf.math.divide_no_nan(total, tf.cast(weight * rows.share, total.dtype))
+
+
+def own_rows(tensor: tf.Tensor) -> tf.Tensor:
+    """Returns the rows of a tensor of the whole batch that this worker computes on; all where it trains alone."""
+    rows = _rows.get()
+    return tensor if rows is None else rows.of(tensor)
+
+
+def all_rows(tensor: tf.Tensor) -> tf.Tensor:
+    """Returns the rows of all workers, in the order of the batch; inverse of `own_rows`."""
+    rows = _rows.get()
+    return tensor if rows is None else _replica().all_gather(tensor[: rows.stop - rows.start], axis=0)
+
+
+class Workers:
+    """Who trains: by default this process alone, on one device.
+
+    Args:
+        strategy: of TensorFlow. None: one device of this process alone.
+        cluster: the processes. None: this one.
+    """
+
+    def __init__(self, strategy: tf.distribute.Strategy | None = None, cluster: Cluster | None = None) -> None:
+        self.strategy = strategy
+        self.cluster = cluster
+        self.rank = cluster.rank if cluster else 0
+        self.count = len(cluster.addresses) if cluster else 1
+        self.replicas = strategy.num_replicas_in_sync if strategy else 1
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process validates, and writes the run's folder."""
+        return self.rank == 0
+
+    def sums(self, means: Callable[[Any], list[tf.Tensor]], batch: Any) -> list[tf.Tensor]:
+        """Returns `means(batch)`, each the mean over a batch's examples, computed by all replicas on their rows.
+
+        It is called in a graph. Every worker has the whole batch and gets the same numbers, bit for bit.
+        """
+        strategy = self.strategy
+        if strategy is None or self.replicas == 1:
+            return means(batch)
+
+        def replica() -> Any:
+            rows, part = self._part(batch)
+            token = _rows.set(rows)
+            try:
+                parts = [tf.convert_to_tensor(each) * tf.cast(rows.share, each.dtype) for each in means(part)]
+            finally:
+                _rows.reset(token)
+            return _replica().all_reduce(tf.distribute.ReduceOp.SUM, parts)
+
+        return [strategy.experimental_local_results(each)[0] for each in strategy.run(replica)]
+
+    def _part(self, batch: Any) -> tuple[Rows, Any]:
+        """Returns this replica's rows of a batch."""
+        static = tf.nest.flatten(batch)[0].shape[0]
+        if static is not None and static < self.replicas:
+            raise ConfigurationError(
+                f"A batch has fewer examples than there are workers: worker {self.replicas - 1} would never have one. "
+                f"Expected {self.replicas} or more. Enlarge the batch, or train with fewer workers. Received: {static}"
+            )
+        size = examples(batch) if static is None else static
+        number = tf.get_static_value(tf.convert_to_tensor(_replica().replica_id_in_sync_group))
+        rows = Rows(int(number) * size // self.replicas, (int(number) + 1) * size // self.replicas, size)
+
+        def part(tensor: Any) -> Any:
+            if not tensor.shape.rank:
+                return tensor
+            return rows.of(tensor) if static is None else tensor[rows.start : rows.stop]  # of known shape
+
+        return rows, tf.nest.map_structure(part, batch)
+
+    def shared(self, value: Any) -> Any:
+        """Returns what the chief has, anything that JSON holds; every worker calls it at the same place."""
+        if self.count == 1:
+            return value
+        text = json.dumps(value).encode() if self.is_chief else b""
+        length = int(self._added([np.array(len(text), np.int64)])[0])
+        letters = np.frombuffer(text, np.uint8) if self.is_chief else np.zeros(length, np.uint8)
+        return json.loads(self._added([letters.astype(np.int32)])[0].astype(np.uint8).tobytes())
+
+    def share_variables(self, variables: Sequence[Any]) -> None:
+        """Gives all workers the chief's variables."""
+        if self.count == 1:
+            return
+        arrays = []
+        for variable in variables:
+            array = tf.convert_to_tensor(variable).numpy()
+            exact = np.int64 if array.dtype.kind in "iub" else np.float64 if array.dtype == np.float64 else np.float32
+            arrays.append(array.astype(exact) if self.is_chief else np.zeros(array.shape, exact))
+        for variable, array in zip(variables, self._added(arrays), strict=True):
+            variable.assign(tf.cast(array, variable.dtype))
+
+    def gathered(self, values: Sequence[float]) -> np.ndarray:
+        """Returns the numbers of all workers (workers, numbers)."""
+        table = np.zeros((self.count, len(values)))
+        table[self.rank] = values
+        return self._added([table])[0] if self.count > 1 else table
+
+    def agree(self, **parts: Any) -> None:
+        """Raises `RunError` at every worker if one has another fingerprint of a part than the chief."""
+        if self.count == 1:
+            return
+        digests = [int(fingerprint(part)[:12], 16) for part in parts.values()]  # 48 bits: exact in float64
+        table = self.gathered([float(each) for each in digests])
+        for rank in range(1, self.count):
+            if differing := [name for name, same in zip(parts, table[rank] == table[0], strict=True) if not same]:
+                raise RunError(
+                    f"The workers differ: {self.named(rank)} has other {' and '.join(differing)} than the chief, "
+                    f"{self.named(0)}. Expected the same code, libraries, settings and data everywhere. Install and "
+                    f"copy the chief's there, give all the same command, and start all workers again. "
+                    f"Received: {', '.join(differing)}"
+                )
+
+    def named(self, rank: int) -> str:
+        """Returns how a message names a worker."""
+        return self.cluster.named(rank) if self.cluster else f"worker {rank}"
+
+    def separate_seeds(self, variables: Sequence[Any]) -> None:
+        """Lets this worker drop other units than the chief."""
+        for variable in variables if self.rank else ():
+            if variable.path.endswith("seed_generator_state"):
+                step = tf.constant([SEED_STEP * self.rank, 0], tf.int64)
+                variable.assign(tf.cast(tf.cast(variable.value, tf.int64) + step, variable.dtype))
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Reports which worker is lost where TensorFlow only says that something was not available."""
+        try:
+            yield
+        except tf.errors.OpError as error:
+            certain = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError)
+            if self.cluster is None or not (isinstance(error, certain) or clusters.unreachable(self.cluster)):
+                raise
+            raise clusters.lost(self.cluster, error) from error
+
+    def _added(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
+        """Returns the sums over all workers."""
+        strategy = self.strategy
+        assert strategy is not None
+        with self.explained():
+            tensors = [tf.constant(array) for array in arrays]
+            sums = strategy.run(lambda: _replica().all_reduce(tf.distribute.ReduceOp.SUM, tensors))
+            return [np.asarray(strategy.experimental_local_results(each)[0]) for each in sums]
+
+
+_present = Workers()
+
+
+def present() -> Workers:
+    """Returns the workers of this process."""
+    return _present
+
+
+def join(name: StrategyName) -> Workers:
+    """Returns the workers of a strategy, when all of them are there; a training of this process then has them.
+
+    Raises:
+        ConfigurationError: TF_CONFIG names no workers.
+        RunError: another worker does not start, or the port is in use.
+    """
+    global _present
+    if name == "mirrored":
+        kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
+        devices = [device.name for device in tf.config.list_logical_devices(kind)]
+        if len(devices) == 1:
+            print(f"Note: there is one device, {devices[0]}; training.strategy mirrored trains on it alone.")
+        _present = Workers(tf.distribute.MirroredStrategy(devices))
+    elif name == "multi_worker":
+        _present = _joined(clusters.read_cluster())
+    else:
+        if os.environ.get(clusters.VARIABLE):
+            print(f"Note: {clusters.VARIABLE} names workers, but training.strategy is none: this process trains alone.")
+        _present = Workers()
+    return _present
+
+
+def folder_of_runs(workers: Workers) -> Path | None:
+    """Returns where a worker keeps what it writes: the chief in the folder of runs, the others where it is deleted."""
+    if workers.is_chief:
+        return None
+    folder = tempfile.TemporaryDirectory(prefix="unrolled-worker-")
+    atexit.register(folder.cleanup)
+    return Path(folder.name)
+
+
+@functools.cache
+def code() -> str:
+    """Returns the fingerprint of the code and of the libraries that decide results."""
+    root = Path(__file__).parents[1]
+    files = {
+        str(path.relative_to(root)): path
+        for part in ("models", "data", "pipelines")
+        for path in (root / part).rglob("*.py")
+    }
+    versions = {name: versions_here()[name] for name in ("python", "tensorflow", "keras", "numpy")}
+    return fingerprint([files, versions])
+
+
+def settings(configuration: Any) -> Mapping[str, Any]:
+    """Returns a configuration without its paths, which may differ from machine to machine: their data are compared."""
+    return {
+        name: settings(value) if hasattr(value, "model_fields_set") else value
+        for name, value in configuration
+        if not isinstance(value, Path)
+    }
+
+
+def examples(batch: Any) -> tf.Tensor:
+    """Returns how many examples a batch has: the length of its first tensor."""
+    first = tf.nest.flatten(batch)[0]
+    return first.nrows(tf.int32) if isinstance(first, tf.RaggedTensor) else tf.shape(first)[0]
+
+
+@functools.cache  # TensorFlow joins a cluster once in a process
+def _joined(cluster: Cluster) -> Workers:
+    from tensorflow.python.distribute.collective_all_reduce_strategy import CollectiveAllReduceExtended
+    from tensorflow.python.eager import context
+
+    if len(cluster.addresses) == 1:
+        return Workers(None, None)
+    clusters.refuse_port_in_use(cluster)
+    # TensorFlow's own check of health instead of its coordination service, which is not told how long to wait and which
+    # ends a process without a word.
+    CollectiveAllReduceExtended._check_health_initial_timeout = SECONDS_TO_START
+    CollectiveAllReduceExtended._check_health_interval = SECONDS_BETWEEN_CHECKS
+    CollectiveAllReduceExtended._check_health_timeout = SECONDS_TO_ANSWER
+    CollectiveAllReduceExtended._check_health_retry_limit = ATTEMPTS
+    try:
+        context.context().configure_coordination_service(service_type="")
+        tf.get_logger().setLevel("CRITICAL")  # what it reports of lost workers we report
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    except RuntimeError as error:
+        if "startup" in str(error):
+            raise ConfigurationError(
+                "training.strategy multi_worker must come before anything else that TensorFlow does. Expected it at "
+                "the start of a process. Start the training by `unrolled train`, or call unrolled.train first. "
+                f"Received: {error}"
+            ) from error
+        raise clusters.lost(cluster, error, started=False) from error
+    except tf.errors.OpError as error:
+        raise clusters.lost(cluster, error, started=False) from error
+    return Workers(strategy, cluster)
+
+
+def _replica() -> tf.distribute.ReplicaContext:
+    return tf.distribute.get_replica_context()

@@ -1,0 +1,107 @@
+"""Work on many inputs: killed and gone on with, nothing twice, nothing lost; inputs that cannot be answered."""
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.configuration import ConfigurationError
+from pipelines.jobs import Done, Input, files_of, run_job, texts_of
+
+REPOSITORY = Path(__file__).parents[2]
+COUNT, PART = 60, 4
+
+
+def doubled(log: Path, seconds: float, asked: Sequence[str]) -> list[Mapping[str, Any]]:
+    """Answers slowly, notes what it was asked, and cannot answer some."""
+    time.sleep(seconds)
+    if "13" in asked:
+        raise ValueError("unlucky")
+    with log.open("a") as file:
+        file.write(f"{' '.join(asked)}\n")
+    return [{"double": 2 * int(text)} for text in asked]
+
+
+def load(log: Path, seconds: float) -> Any:
+    return partial(doubled, log, seconds)
+
+
+def numbers() -> Iterator[Input]:
+    return (Input({"number": number}, str(number)) for number in range(COUNT))
+
+
+def run(folder: Path, seconds: float = 0.0) -> Done:
+    log = folder / "log.txt"
+    return run_job(partial(load, log, seconds), numbers(), {"job": 1}, folder / "answers.jsonl", 2, PART)
+
+
+def test_a_killed_job_goes_on(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, __file__, str(tmp_path)], env=os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    )
+    parts = tmp_path / "answers.jsonl.parts"
+    while process.poll() is None and len(list(parts.glob("0*.jsonl"))) < 3:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "the job ended before it could be killed"
+    assert not (tmp_path / "answers.jsonl").exists()
+    time.sleep(1)  # its processes end with it
+    before = {path.name: path.stat().st_mtime_ns for path in parts.glob("0*.jsonl")}
+    log = (tmp_path / "log.txt").read_text()
+    time.sleep(0.5)
+    assert (tmp_path / "log.txt").read_text() == log, "a process of the killed job still works"
+    assert len(before) < COUNT // PART
+
+    assert run(tmp_path) == Done(COUNT, 1, "ValueError: unlucky")
+
+    rows = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text().splitlines()]
+    expected = [{"number": number, "double": 2 * number} for number in range(COUNT)]
+    expected[13] = {"number": 13, "error": "ValueError: unlucky"}
+    assert rows == expected
+    assert not parts.exists()
+    again = (tmp_path / "log.txt").read_text()[len(log) :].split()
+    done = {number for name in before for number in range(int(name[:9]) * PART, int(name[:9]) * PART + PART)}
+    assert not done & set(map(int, again)), "what was done was asked again"
+    with pytest.raises(ConfigurationError, match="is there, and is not overwritten"):
+        run(tmp_path)
+
+
+def test_another_job_does_not_go_on(tmp_path: Path) -> None:
+    parts = tmp_path / "answers.jsonl.parts"
+    parts.mkdir()
+    (parts / "job.json").write_text('{"job": 2}')
+    with pytest.raises(ConfigurationError, match=r"another job.*Delete .*answers\.jsonl\.parts"):
+        run(tmp_path)
+
+
+def test_texts_keep_their_names_and_their_faults(tmp_path: Path) -> None:
+    path = tmp_path / "texts.jsonl.gz"
+    path.write_bytes(gzip.compress('{"id": 7, "text": "Ä"}\n\n{"id": 8}\n{"text": 3}\n[1]'.encode()))
+    found = list(texts_of(path))
+    assert found[0] == Input({"line": 1, "id": 7, "text": "Ä"}, "Ä")
+    assert [each.asked for each in found[1:]] == [None] * 4
+    assert all(each.error for each in found[1:])
+    plain = tmp_path / "texts.txt"
+    plain.write_bytes(b"\xef\xbb\xbfone\r\n\xff\n\ntwo")
+    assert [each.asked for each in texts_of(plain)] == ["one", None, None, "two"]
+
+
+def test_files_of_a_folder(tmp_path: Path) -> None:
+    for name in ("b.wav", "a/c.wav", ".hidden", "a/.git/d"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    assert [each.asked for each in files_of([tmp_path])] == [str(tmp_path / name) for name in ("a/c.wav", "b.wav")]
+
+
+if __name__ == "__main__":
+    run(Path(sys.argv[1]), seconds=0.2)
