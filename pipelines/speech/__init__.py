@@ -2,4 +2,4 @@
 
 from unrolled_installation import check_libraries
 
-check_libraries(["av", "jiwer", "librosa", "soundfile"], "speech")
+check_libraries(["av", "jiwer", "librosa", "soundfile", "soxr"], "speech")
