@@ -13,8 +13,8 @@ class Cue(NamedTuple):
     text: str
 
 
-def subrip(cues: Iterable[Cue]) -> str:
-    """Returns cues as a file of SubRip.
+def subrip(cues: Iterable[Cue], first: int = 1) -> str:
+    """Returns cues as a file of SubRip, or as its part from the cue with the number `first` on.
 
     Example:
         >>> print(subrip([Cue(0.5, 3661.75, "hello world")]), end="")
@@ -23,7 +23,7 @@ def subrip(cues: Iterable[Cue]) -> str:
         hello world
         <BLANKLINE>
     """
-    return "".join(f"{number}\n{_span(cue, ',')}\n{cue.text}\n\n" for number, cue in enumerate(cues, start=1))
+    return "".join(f"{number}\n{_span(cue, ',')}\n{cue.text}\n\n" for number, cue in enumerate(cues, start=first))
 
 
 def webvtt(cues: Iterable[Cue]) -> str:

@@ -18,10 +18,10 @@ PEERS = ("peers", "bench")
 # The extra that installs what a part needs; "" is the installation without extras.
 EXTRAS = {"models": "", "pipelines": "common", "serving": "serve", "data": "all"}
 EXTRAS |= {f"pipelines.{name}": name for name in PIPELINES}
-# Of `models`, the drawing of a figure and the writing of ONNX files need more than the layers do.
-OPTIONAL = {"matplotlib", "onnx", "tf2onnx"}
-# The extras of formats, which no pipeline needs.
-FORMATS = ("onnx", "litert")
+# Of `models`, the drawing of a figure and the writing of ONNX files need more; of speech, a microphone.
+OPTIONAL = {"models": {"matplotlib", "onnx", "tf2onnx"}, "pipelines.speech": {"sounddevice"}}
+# The extras of formats and devices, which no pipeline needs.
+FORMATS = ("onnx", "litert", "microphone")
 # Declared for a library of ours that imports them, or for what reads our files.
 INDIRECT = {"importlib-resources", "pyarrow", "tensorboard", "websockets"}
 
@@ -102,7 +102,7 @@ def checked(package: str) -> set[str]:
 @pytest.mark.parametrize("part", sorted(EXTRAS))
 def test_what_is_imported_is_declared(part: str) -> None:
     assert libraries(part) >= {"numpy"}
-    assert undeclared(libraries(part), EXTRAS[part], *PEERS) <= (OPTIONAL if part == "models" else set())
+    assert undeclared(libraries(part), EXTRAS[part], *PEERS) <= OPTIONAL.get(part, set())
 
 
 def test_a_library_that_is_not_declared_is_found() -> None:
@@ -132,6 +132,7 @@ def test_all_are_the_extras_of_all_pipelines_the_server_and_formats() -> None:
 def test_a_pipeline_names_the_libraries_that_its_extra_brings(name: str) -> None:
     """Without them, its import ends with the extra's name: see `unrolled_installation`."""
     needed = {library for library in libraries(f"pipelines.{name}") if undeclared([library], *PEERS)}
+    needed -= OPTIONAL.get(f"pipelines.{name}", set())
     named = checked("pipelines") | checked(f"pipelines.{name}")
     assert needed <= named
     assert checked(f"pipelines.{name}") <= needed

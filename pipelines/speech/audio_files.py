@@ -1,10 +1,12 @@
 """The user's own audio, of any format, rate and number of channels."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import librosa
 import numpy as np
+import soxr
 
 from pipelines.speech.audio_decoders import AudioFile, open_audio, refuse_if
 from pipelines.speech.audio_decoders import SpeechDataError as SpeechDataError
@@ -12,7 +14,9 @@ from pipelines.speech.audio_decoders import SpeechDataError as SpeechDataError
 SILENCE = 2e-4  # a recording that never spans more than this is silent; 16-bit audio has steps of 3e-5
 MAXIMUM_AMPLITUDE = 2.0  # a little over 1 happens in float files; much over it are samples that were never scaled
 CANCELLED = 0.01  # channels whose mean has less than this share of the loudest one's energy cancel each other out
+CANCELS = "the channels cancel each other out; the loudest is read"
 ROUNDING_SECONDS = 0.1  # by which a list may place the end of a piece beyond the end of its recording
+PART_SECONDS = 60.0  # of a recording in memory at once, where it is read part by part
 
 
 class Examined(NamedTuple):
@@ -48,13 +52,40 @@ def load_audio(path: str | Path, sample_rate: int, offset: float = 0.0, duration
     path = Path(path)
     with open_audio(path) as file:
         start, stop = _piece(file, offset, duration)
-        mixer = _Mixer(path)
-        audio = np.concatenate([np.zeros(0, np.float32), *map(mixer, file.blocks(start, stop))])
-        if (loudest := mixer.loudest) is not None:
-            audio = np.concatenate([block[:, loudest] for block in file.blocks(start, stop)])
+        audio, mixer = _mixed(path, file.blocks(start, stop))
         _refuse_short(path, file, start, stop, len(audio))
         mixer.refuse_silent()
     return resample(audio, file.rate, sample_rate)
+
+
+def read_audio(path: str | Path, sample_rate: int, notes: list[str]) -> Iterator[np.ndarray]:
+    """Yields a recording of any length in parts (samples,), of which `PART_SECONDS` are in memory at once.
+
+    Joined, they are what `load_audio` returns; channels that cancel each other out are looked for in each part.
+
+    Args:
+        path: a file, as for `load_audio`.
+        sample_rate: wanted samples a second.
+        notes: what is peculiar about the file is added here.
+
+    Raises:
+        SpeechDataError: as for `load_audio`; damage behind the first part when that is reached.
+    """
+    path = Path(path)
+    with open_audio(path) as file:
+        resampler = Resampler(file.rate, sample_rate)
+        is_silent, cancels = None, False
+        for blocks, is_last in _parts(file):
+            audio, mixer = _mixed(path, blocks)
+            is_silent = mixer.is_silent and is_silent is not False
+            cancels = cancels or mixer.loudest is not None
+            if is_last:
+                mixer.refuse_silent(is_silent)
+            yield resampler(audio, is_last)
+        refuse_if(is_silent is None, path, "is empty", "0 samples")
+        notes += file.notes
+        if cancels:
+            notes.append(CANCELS)
 
 
 def examine(path: str | Path, sample_rate: int, offset: float = 0.0, duration: float | None = None) -> Examined:
@@ -90,7 +121,7 @@ def examine(path: str | Path, sample_rate: int, offset: float = 0.0, duration: f
         mixer.refuse_silent()
         notes = list(file.notes)
         if mixer.loudest is not None:
-            notes.append("the channels cancel each other out; the loudest is read")
+            notes.append(CANCELS)
         if stop is not None and stop - start - length > ROUNDING_SECONDS * file.rate:
             notes.append("shorter than its list says; it is read to the end")
     return Examined(resampled_length(length, file.rate, sample_rate), notes)
@@ -130,6 +161,25 @@ def resample(audio: np.ndarray, rate: int, wanted: int) -> np.ndarray:
     return librosa.resample(audio.astype(np.float32), orig_sr=rate, target_sr=wanted, res_type="soxr_hq")
 
 
+class Resampler:
+    """Resamples audio that comes in parts as `resample` does the whole.
+
+    Example:
+        >>> resampler, audio = Resampler(16000, 8000), np.sin(np.arange(16000) / 9).astype(np.float32)
+        >>> joined = np.concatenate([resampler(audio[:5000]), resampler(audio[5000:], is_last=True)])
+        >>> bool(np.abs(joined - resample(audio, 16000, 8000)).max() < 1e-5)
+        True
+    """
+
+    def __init__(self, rate: int, wanted: int) -> None:
+        self._stream = None if rate == wanted else soxr.ResampleStream(rate, wanted, 1, dtype="float32")
+
+    def __call__(self, audio: np.ndarray, is_last: bool = False) -> np.ndarray:
+        """Returns what can be known (samples,) after the next part (samples,)."""
+        audio = audio.astype(np.float32, copy=False)
+        return audio if self._stream is None else self._stream.resample_chunk(audio, last=is_last)
+
+
 def resampled_length(samples: int, rate: int, wanted: int) -> int:
     """Returns the length of what `resample` makes of so many samples.
 
@@ -142,6 +192,27 @@ def resampled_length(samples: int, rate: int, wanted: int) -> int:
 def _piece(file: AudioFile, offset: float, duration: float | None) -> tuple[int, int | None]:
     start = round(offset * file.rate)
     return start, None if duration is None else start + max(1, round(duration * file.rate))
+
+
+def _parts(file: AudioFile) -> Iterator[tuple[list[np.ndarray], bool]]:
+    """Yields a file's blocks in parts of `PART_SECONDS`, and whether there is none behind."""
+    part: list[np.ndarray] = []
+    for block in file.blocks():
+        if sum(map(len, part)) >= PART_SECONDS * file.rate:
+            yield part, False
+            part = []
+        part.append(block)
+    if part:
+        yield part, True
+
+
+def _mixed(path: Path, blocks: Iterable[np.ndarray]) -> tuple[np.ndarray, "_Mixer"]:
+    """Returns the mean of the channels (samples,), or the loudest where they cancel each other out."""
+    blocks, mixer = list(blocks), _Mixer(path)
+    audio = np.concatenate([np.zeros(0, np.float32), *map(mixer, blocks)])
+    if (loudest := mixer.loudest) is not None:
+        audio = np.concatenate([block[:, loudest] for block in blocks])
+    return audio, mixer
 
 
 def _refuse_short(path: Path, file: AudioFile, start: int, stop: int | None, length: int) -> None:
@@ -203,10 +274,15 @@ class _Mixer:
         """Whether there has been a sound in the mean, in which the channels do not cancel each other out."""
         return self.loudest is None and self._sounds(-1)
 
-    def refuse_silent(self) -> None:
-        """Raises `SpeechDataError` if there has been no sound."""
-        is_silent = self.loudest is None and not self._sounds(-1)
-        refuse_if(is_silent, self._path, "is silent", f"{self.samples} samples without sound")
+    @property
+    def is_silent(self) -> bool:
+        """Whether there has been no sound."""
+        return self.loudest is None and not self._sounds(-1)
+
+    def refuse_silent(self, is_silent: bool | None = None) -> None:
+        """Raises `SpeechDataError` if there has been no sound, in a part before either (`is_silent`)."""
+        refuse = self.is_silent if is_silent is None else is_silent
+        refuse_if(refuse, self._path, "is silent", f"{self.samples} samples without sound")
 
     def _sounds(self, channel: int) -> bool:
         return bool(self._highest[channel] - self._lowest[channel] >= SILENCE)

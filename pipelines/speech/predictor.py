@@ -1,47 +1,43 @@
 """Transcribes recordings: a trained recogniser with its beam search, from its run or its export."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import models.decoding
-from models.decoding import Hypothesis, Word
+from models.decoding import Hypothesis
 from pipelines import hints
 from pipelines.arguments import checked, in_range
 from pipelines.runs import Run, RunError
 from pipelines.served import Served, initial_state
 from pipelines.speech import HOT_WORD_WEIGHT
-from pipelines.speech.audio_files import SpeechDataError, audio_of, load_audio, resample
+from pipelines.speech.audio_files import SpeechDataError, audio_of, read_audio, resample
 from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.decoder import load_decoder
+from pipelines.speech.long_recordings import (
+    PAUSE_SECONDS,
+    PIECE_SECONDS,
+    Piece,
+    Pieces,
+    Window,
+    joined,
+    shifted,
+    windows,
+)
+from pipelines.speech.long_recordings import Transcript as Transcript
 from pipelines.speech.serving import signatures
 from pipelines.speech.texts import normalise_text
 from pipelines.speech.trained import alphabet_of_run, load_model
 
 EXAMPLE = ("transcribe", "AUDIO", "recording.wav")
-READ_AHEAD = 32  # recordings in memory at once, so that those of similar length share a batch
-BATCH_SECONDS = 120.0  # of seconds of audio in a batch, padding included; a longer recording is a batch of its own
+READ_AHEAD = 32  # windows in memory at once, so that those of similar length share a batch
+BATCH_SECONDS = 240.0  # of audio in a batch, padding included
 
 Audio = str | Path | np.ndarray
 HotWords = Mapping[str, float] | Iterable[str]
-
-
-class Transcript(NamedTuple):
-    """What a recording says.
-
-    Attributes:
-        text: the most probable text.
-        confidence: its share in the probability of all texts that were considered, in [0, 1].
-        words: the words, each with `text`, `start` and `end` in seconds, and `confidence` in [0, 1].
-        alternatives: the next most probable texts, most probable first, as many as were asked for.
-    """
-
-    text: str
-    confidence: float
-    words: list[Word]
-    alternatives: list["Transcript"]
 
 
 class Predictor:
@@ -56,6 +52,7 @@ class Predictor:
         configuration = run.read_configuration(SpeechConfiguration)
         self.sample_rate = configuration.features.sample_rate
         self.frame_samples, self.frame_seconds = configuration.frame_samples, configuration.frame_seconds
+        self._clock = self.sample_rate, self.frame_samples
         self.alphabet = alphabet_of_run(run)
         self._data = configuration.data
         self._decoder = load_decoder(run)
@@ -94,19 +91,48 @@ class Predictor:
         n_best: int = 1,
         hot_words: HotWords = (),
     ) -> Iterator[Transcript]:
-        """Yields the transcripts in the order of the recordings, a few of which are in memory at once."""
+        """Yields the transcripts in the order of the recordings; see `transcribe`, and `try_each`."""
+        for answer in self.try_each(recordings, sample_rate, n_best, hot_words):
+            if isinstance(answer, SpeechDataError):
+                raise answer
+            yield answer
+
+    def try_each(
+        self,
+        recordings: Sequence[Audio],
+        sample_rate: int | None = None,
+        n_best: int = 1,
+        hot_words: HotWords = (),
+        progress: Callable[[int, float], None] = lambda place, seconds: None,
+    ) -> Iterator[Transcript | SpeechDataError]:
+        """Yields the transcript of each recording, or why it has none, in their order.
+
+        Memory holds a few minutes of audio at once, however long the recordings. Long ones are cut at pauses.
+
+        Args:
+            recordings: as of `transcribe`.
+            sample_rate: as of `transcribe`.
+            n_best: as of `transcribe`.
+            hot_words: as of `transcribe`.
+            progress: is called with the place of a recording, and how many seconds of it have been heard.
+        """
         weights = self.hot_word_weights(hot_words)
-        for start in range(0, len(recordings), READ_AHEAD):
-            group = [self._load(each, sample_rate) for each in recordings[start : start + READ_AHEAD]]
-            logits: dict[int, np.ndarray] = {}
-            for places in self._batches([len(audio) for audio in group]):
-                samples = max(len(group[place]) for place in places)
-                padded = np.stack([np.pad(group[place], (0, samples - len(group[place]))) for place in places])
-                answer = self._served("logits", audio=padded, lengths=[len(group[place]) for place in places])
-                for place, frames, row in zip(places, answer["frames"], answer["logits"], strict=True):
-                    logits[place] = row[:frames]
-            for place in range(len(group)):
-                yield self.decode(logits.pop(place), n_best, weights)
+        heard = self._windows(recordings, sample_rate)
+        reading: _Reading | None = None
+        while batch := list(itertools.islice(heard, READ_AHEAD)):
+            logits = self._logits([each.window.audio for each in batch])
+            for each, rows in zip(batch, logits, strict=True):
+                reading = reading or _Reading(self, n_best, weights)
+                reading.feed(rows[each.window.counted])
+                progress(each.place, reading.seconds)
+                if each.end is not None:
+                    yield each.end if isinstance(each.end, SpeechDataError) else reading.finish(each.end)
+                    reading = None
+
+    @property
+    def streams(self) -> bool:
+        """Whether the network can hear audio as it comes."""
+        return "step_logits" in self._served
 
     def answers(self, files: Sequence[str]) -> list[dict[str, Any]]:
         """Returns the answers as JSON holds them."""
@@ -131,6 +157,11 @@ class Predictor:
         best, *others = map(_transcript, found)
         return best._replace(alternatives=others)
 
+    def decode_piece(self, piece: Piece, n_best: int, hot_words: Mapping[str, float]) -> Transcript:
+        """Returns the transcript of a piece, with times in the whole recording."""
+        logits = piece.logits.reshape(-1, len(self.alphabet) + 1)
+        return shifted(self.decode(logits, n_best, hot_words), piece.start * self.frame_seconds)
+
     def hot_word_weights(self, hot_words: HotWords) -> dict[str, float]:
         """Returns the hot words as the recogniser writes them, each with its weight.
 
@@ -145,12 +176,40 @@ class Predictor:
             raise SpeechDataError(str(error)) from None
         return written
 
-    def _load(self, audio: Audio, sample_rate: int | None) -> np.ndarray:
-        """Returns a recording (samples,) as the network hears it."""
+    def _windows(self, recordings: Sequence[Audio], sample_rate: int | None) -> Iterator["_Heard"]:
+        """Yields the windows of all recordings, and what each ends with."""
+        for place, audio in enumerate(recordings):
+            notes: list[str] = []
+            before = Window(np.zeros(0, np.float32), slice(0))
+            end: tuple[str, ...] | SpeechDataError
+            try:
+                for number, window in enumerate(windows(self._read(audio, sample_rate, notes), *self._clock)):
+                    if number:
+                        yield _Heard(place, before)
+                    before = window
+                end = tuple(notes)
+            except SpeechDataError as error:
+                end = error
+            yield _Heard(place, before, end)
+
+    def _read(self, audio: Audio, sample_rate: int | None, notes: list[str]) -> Iterator[np.ndarray]:
+        """Yields a recording as the network hears it, in parts (samples,)."""
         if isinstance(audio, str | Path):
-            return load_audio(audio, self.sample_rate)
-        assert sample_rate is not None
-        return resample(audio_of(audio), sample_rate, self.sample_rate)
+            yield from read_audio(audio, self.sample_rate, notes)
+        else:
+            assert sample_rate is not None
+            yield resample(audio_of(audio), sample_rate, self.sample_rate)
+
+    def _logits(self, group: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Returns the logits (frames, labels) of recordings (samples,), those of similar length in one batch."""
+        found: dict[int, np.ndarray] = {}
+        for places in self._batches([len(audio) for audio in group]):
+            samples = max(len(group[place]) for place in places)
+            padded = np.stack([np.pad(group[place], (0, samples - len(group[place]))) for place in places])
+            answer = self._served("logits", audio=padded, lengths=[len(group[place]) for place in places])
+            for place, frames, row in zip(places, answer["frames"], answer["logits"], strict=True):
+                found[place] = row[:frames]
+        return [found[place] for place in range(len(group))]
 
     def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
         """Yields the places of recordings of similar length, within `BATCH_SECONDS` with their padding."""
@@ -183,6 +242,39 @@ class Predictor:
         in_range("n_best", n_best, 1)
 
 
+class _Heard(NamedTuple):
+    """A window of the recording at some place; of the last also the notes on its file, or why there is no more."""
+
+    place: int
+    window: Window
+    end: tuple[str, ...] | SpeechDataError | None = None
+
+
+class _Reading:
+    """Transcribes the logits of one recording, as they come."""
+
+    def __init__(self, predictor: Predictor, n_best: int, hot_words: Mapping[str, float]) -> None:
+        self._predictor, self._n_best, self._hot_words = predictor, n_best, hot_words
+        self._pieces = Pieces(predictor.alphabet, predictor.frame_seconds, PIECE_SECONDS)
+        self._found: list[Transcript] = []
+        self.seconds = 0.0  # that have been heard
+
+    def feed(self, logits: np.ndarray) -> None:
+        """Takes the next logits (frames, labels)."""
+        self.seconds += len(logits) * self._predictor.frame_seconds
+        self._found += [self._transcript(piece) for piece in self._pieces.feed(logits)]
+
+    def finish(self, notes: tuple[str, ...] = ()) -> Transcript:
+        """Returns the transcript of all logits."""
+        found = [*self._found, self._transcript(self._pieces.open)]
+        separator = " " if " " in self._predictor.alphabet else ""
+        whole = found[0] if len(found) == 1 else joined(found, separator, self._n_best)
+        return whole._replace(notes=notes)
+
+    def _transcript(self, piece: Piece) -> Transcript:
+        return self._predictor.decode_piece(piece, self._n_best, self._hot_words)
+
+
 class Stream:
     """Transcribes audio as it comes.
 
@@ -202,16 +294,18 @@ class Stream:
                 f"reads forwards. Train one: {hints.command('train', 'speech', 'streaming')}; or use transcribe. "
                 "Received: network.bidirectional = True"
             )
-        self._predictor, self._served, self._hot_words = predictor, model, hot_words
+        self._predictor, self._served, self._hot_words = predictor, model, hot_words or {}
         self._state = initial_state(model)
         self._rest = np.zeros(0, np.float32)  # samples that do not fill a frame yet
-        self._logits: list[np.ndarray] = []
+        self._reading = _Reading(predictor, 1, self._hot_words)
+        self._utterances = Pieces(predictor.alphabet, predictor.frame_seconds, PAUSE_SECONDS)
+        self._ended: list[Piece] = []
         self._text = ""
 
     def feed(self, chunk: np.ndarray) -> str:
         """Takes the next samples at the predictor's `sample_rate`, as many as there are; returns the text so far.
 
-        The text is that of the best label of each frame; `finish` decodes with the language model.
+        The text is that of the best label of each frame; `ended` and `finish` decode with the language model.
 
         Args:
             chunk: (samples,) or (samples, channels), as an array of `Predictor.transcribe`.
@@ -224,19 +318,28 @@ class Stream:
         self._rest = samples[whole:]
         if whole:
             answer = self._served("step_logits", audio=samples[np.newaxis, :whole], **self._state)
-            self._logits.append(answer["logits"][0])
+            self._reading.feed(answer["logits"][0])
+            self._ended += self._utterances.feed(answer["logits"][0])
             self._text += answer["text"][0].decode()
             self._state = {name: answer[name] for name in self._state}
         return self._text
+
+    def ended(self) -> list[Transcript]:
+        """Returns the utterances that a pause has ended since the last call, with times since the stream began."""
+        ended, self._ended = self._ended, []
+        found = [self._predictor.decode_piece(piece, 1, self._hot_words) for piece in ended]
+        return [utterance for utterance in found if utterance.text]
+
+    def open(self) -> Transcript:
+        """Returns the utterance that no pause has ended yet; its last words may still change."""
+        return self._predictor.decode_piece(self._utterances.open, 1, self._hot_words)
 
     def finish(self) -> Transcript:
         """Returns the transcript of all that was fed, the same as `Predictor.transcribe` returns of the whole.
 
         As there, samples at the end that do not fill a frame (at most `frame_seconds`) are not heard.
         """
-        labels = len(self._predictor.alphabet) + 1
-        logits = np.concatenate([np.zeros((0, labels), np.float32), *self._logits])
-        return self._predictor.decode(logits, hot_words=self._hot_words)
+        return self._reading.finish()
 
 
 def _transcript(hypothesis: Hypothesis) -> Transcript:

@@ -148,7 +148,7 @@ def test_unusable_recordings_are_named(
         (there / "two.wav").write_bytes(content)
     message = refused(transcribe, [str(recording), "two.wav"])
     assert message.startswith("Error: two.wav ")
-    assert message.count("\n") == 1
+    assert message.splitlines()[1:] == ["Transcribed 1 of 2 recordings"], "the other one is answered"
 
 
 @pytest.mark.parametrize("form", ["json", "txt"])
@@ -173,6 +173,34 @@ def test_subtitles_are_of_one_recording(recording: Path, capsys: Capture, refuse
     assert capsys.readouterr().out.startswith("WEBVTT\n\n00:00:00.")
     message = refused(transcribe, [str(recording), str(recording), "--format", "srt"])
     assert "belongs to one recording" in message and "Received: 2 recordings" in message
+
+
+def test_folders_and_lists_have_a_file_for_each_recording(
+    recording: Path, there: Path, capsys: Capture, refused: Callable[..., str]
+) -> None:
+    for name in ("talks/a.flac", "talks/deep/b.flac", "talks/deep/c.wav"):
+        (there / name).parent.mkdir(parents=True, exist_ok=True)
+        (there / name).write_bytes(recording.read_bytes() if name.endswith("flac") else b"")
+    (there / "talks" / "notes.md").write_text("no recording")
+    (there / "names.txt").write_text(f"# remark\n\ntalks/a.flac\n{recording}\n")
+    with pytest.raises(SystemExit) as stopped:
+        transcribe(["talks", "--format", "srt", "--output", "out"])
+    message = capsys.readouterr().err
+    assert stopped.value.code == 1
+    assert "talks/deep/c.wav is empty" in message and "Transcribed 2 of 3 recordings" in message
+    assert sorted(path.relative_to(there / "out").as_posix() for path in (there / "out").rglob("*.*")) == [
+        "a.srt",
+        "deep/b.srt",
+    ]
+    transcribe(["names.txt", "--output", "texts"])
+    assert (there / "texts" / "a.txt").read_text() == (there / "texts" / "one [red].txt").read_text() == "ab cad\n"
+    before = (there / "texts" / "a.txt").stat().st_mtime_ns
+    capsys.readouterr()
+    assert "are not overwritten" in refused(transcribe, ["names.txt", "--output", "texts"])
+    assert (there / "texts" / "a.txt").stat().st_mtime_ns == before
+    (there / "empty").mkdir()
+    assert "names no recording" in refused(transcribe, ["empty"])
+    assert "expected - beside" in refused(transcribe, ["names.txt", "--pcm", "8000"]).lower()
 
 
 def test_standard_input_is_read(

@@ -17,6 +17,8 @@ from pipelines.speech import predictor as predictor_module
 from pipelines.speech.audio_files import SpeechDataError, audio_of, resample
 from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.decoder import load_decoder
+from pipelines.speech.live import LiveAudio, listen
+from pipelines.speech.long_recordings import PAUSE_SECONDS, Pieces
 from pipelines.speech.predictor import Predictor, Transcript
 from pipelines.speech.train import train
 from pipelines.speech.trained import load_model, transcribe_split
@@ -161,6 +163,20 @@ def test_a_stream_ends_with_the_answer_of_the_whole(streaming: Both, say: Say, s
         for before, after in itertools.pairwise(texts):
             assert after.startswith(before)
         assert_alike(stream.finish(), whole)
+
+
+def test_utterances_end_in_pauses_and_have_their_times(streaming: Both, say: Say) -> None:
+    audio = np.concatenate([say(f"{text}{' ' * 12}", number) for number, text in enumerate(TEXTS)])
+    blocks = [np.round(part * 32767).astype(np.int16) for part in np.array_split(audio, 50)]
+    predictor = streaming[0]
+    found = list(listen(predictor.stream(), LiveAudio(8000, iter(blocks)), 8000))
+    (logits,) = predictor._logits([np.concatenate(blocks).astype(np.float32) / 2**15])
+    pieces = Pieces(predictor.alphabet, predictor.frame_seconds, PAUSE_SECONDS)
+    cut = [*pieces.feed(logits), pieces.open]
+    expected = [each for each in (predictor.decode_piece(piece, 1, {}) for piece in cut) if each.text]
+    assert len(found) == len(expected) > 1
+    for one, other in zip(found, expected, strict=True):
+        assert_alike(one, other)
 
 
 def test_a_stream_of_nothing_says_nothing(streaming: Both) -> None:

@@ -1,0 +1,91 @@
+"""The recordings that a command is given: files, folders, and lists of files."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from pipelines.configuration import ConfigurationError
+from pipelines.speech.audio_files import SpeechDataError
+from pipelines.speech.recording_lists import AUDIO_SUFFIXES
+
+LISTS = (".txt", ".lst", ".list", ".m3u", ".m3u8")  # a file a line
+FOUND_IN_FOLDERS = (*AUDIO_SUFFIXES, ".wv", ".ape", ".mka", ".3gp", ".avi", ".ts", ".mpg", ".mpeg", ".caf", ".w64")
+
+
+class Given(NamedTuple):
+    """A recording, and `name`, under which a file about it is written: its place in its folder, without the ending."""
+
+    path: Path
+    name: Path
+
+
+def given_recordings(paths: Sequence[Path]) -> list[Given]:
+    """Returns the recordings of files, of folders and those below, and of lists, in order.
+
+    Args:
+        paths: files; folders; text files with a path a line, relative to them, of which lines with # are remarks.
+
+    Raises:
+        SpeechDataError: a folder or list holds none.
+
+    Example:
+        >>> given_recordings([Path("talks/one.wav")])
+        [Given(path=PosixPath('talks/one.wav'), name=PosixPath('one'))]
+    """
+    found = []
+    for path in paths:
+        if path.is_dir():
+            inside = [each for each in sorted(path.rglob("*")) if each.suffix.lower() in FOUND_IN_FOLDERS]
+            inside = [each for each in inside if each.is_file() and not each.name.startswith(".")]
+            _refuse_none(inside, path, "folder", f"files that end in {', '.join(FOUND_IN_FOLDERS[:5])} …")
+            found += [Given(each, each.relative_to(path).with_suffix("")) for each in inside]
+        elif path.suffix.lower() in LISTS and path.is_file():
+            lines = _lines(path)
+            _refuse_none(lines, path, "list", "the path of a recording on each line")
+            listed = [line if (line := Path(each)).is_absolute() else path.parent / line for each in lines]
+            found += [Given(each, Path(each.stem)) for each in listed]
+        else:
+            found.append(Given(path, Path(path.stem)))
+    return found
+
+
+def output_files(given: Sequence[Given], folder: Path, suffix: str) -> list[Path]:
+    """Returns the file of each recording, `folder/name.suffix`; of those of one name, `folder/name.wav.suffix`.
+
+    Raises:
+        ConfigurationError: two would have one file, or a file is there.
+    """
+    names = [each.name for each in given]
+    files = [
+        folder / each.name.parent / f"{each.name.name if names.count(each.name) == 1 else each.path.name}.{suffix}"
+        for each in given
+    ]
+    if doubled := [file for file in dict.fromkeys(files) if files.count(file) > 1]:
+        raise ConfigurationError(
+            "Two recordings have one name. Expected names that differ, or a folder that holds them. Rename one. "
+            f"Received: {doubled[0].name} twice"
+        )
+    if there := [file for file in files if file.exists()]:
+        raise ConfigurationError(
+            f"{len(there)} of {len(files)} files are there, and are not overwritten; expected none. Move them, or name "
+            f"another folder: --output. Received: {there[0]}"
+        )
+    return files
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise SpeechDataError(
+            f"{path} is not UTF-8. Expected the path of a recording on each line. Convert it: iconv -t UTF-8. "
+            f"Received: {error.object[error.start : error.start + 10]!r}"
+        ) from None
+    return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+
+
+def _refuse_none(found: Sequence[object], path: Path, kind: str, expected: str) -> None:
+    if not found:
+        raise SpeechDataError(
+            f"The {kind} {path} names no recording. Expected {expected}. Name the recordings. Received: none"
+        )
