@@ -101,7 +101,7 @@ def write_devices(export: Path, model: DeviceModel, formats: Sequence[Format]) -
     """
     if wrong := [each for each in formats if each not in model.formats]:
         raise ConfigurationError(
-            f"This network computes with NaN, which {wrong[0]} files do not. Expected one of: "
+            f"Files of the format {wrong[0]} do not answer as this network does. Expected one of: "
             f"{', '.join(model.formats)}. Leave out --devices {wrong[0]}. Received: {wrong[0]}"
         )
     for each in formats:

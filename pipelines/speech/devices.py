@@ -61,4 +61,5 @@ def device_model(run: Run) -> DeviceModel:
         f"A step takes `audio`, float32 (1, {samples}) in −1 … 1, and returns `logits` (1, 1, labels): label 0 the CTC "
         "blank, then the characters above. The best label of each frame gives the text: repeated ones count once."
     )
-    return DeviceModel(Signature(step, inputs), before, "character error rate of the best labels", score, about)
+    metric = "character error rate of the best labels"
+    return DeviceModel(Signature(step, inputs), before, metric, score, about, ("lite",))
