@@ -77,6 +77,7 @@ class ExportOptions(RunOptions):
     """Options of the export."""
 
     folder: Path = Field(Path("exports"), description="folder of all exports")
+    devices: tuple[Literal["lite", "onnx"], ...] = Field((), description="also files for devices: LiteRT, ONNX")
 
 
 class ResultsOptions(RunOptions):
@@ -241,12 +242,18 @@ def evaluate_run(task: Task, run: Run, options: Mapping[str, Any]) -> Evaluation
 
 
 def export(arguments: Sequence[str]) -> None:
-    """Writes a run as a SavedModel for a server: `[TASK] [--run FOLDER] [--folder exports]`."""
+    """Writes a run as a SavedModel for a server: `[TASK] [--run FOLDER] [--folder exports] [--devices lite onnx]`."""
     task, run, rest = _task_and_run("export", arguments)
     options = _options_of_run(task, run, ExportOptions, "export", rest)
     assert run is not None  # --help has ended the process
+    from pipelines.devices import device_model, write_devices  # converters, which other commands do without
+
+    device = device_model(task, run) if options.devices else None
     folder: Path = task.part("export").export_run(run, options.folder)
     print(f"Wrote {folder} (SavedModel, model_card.md, warm-up requests)")
+    if device:
+        for path, size, share, score in write_devices(folder, device, options.devices):
+            print(f"Wrote {path}: {size:,} bytes, {share:.2f} of the weights; {device.metric} {score:.4g}")
     elsewhere = options.folder != ExportOptions().folder
     print(f"Next: {hints.serve(options.folder if elsewhere else None)}, where its name is {folder.parent.name}")
     print(f'In Python: unrolled.load("{folder}")')

@@ -21,6 +21,7 @@ from pipelines.tasks import task_of
 PYTHON_OPERATIONS = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
 DESCRIBING = ("configuration.json", "versions.json", "description.json", "evaluation.json")
 """The files of a run that an export carries, so that a predictor can be made of it."""
+CARD = "model_card.md"
 MOST_WARMUP_REQUESTS = 1000
 """TensorFlow Serving refuses a model with more."""
 BATCHING = """\
@@ -105,7 +106,7 @@ def export(
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         tf.saved_model.save(_root(module, signatures), str(partial), signatures=dict(signatures), options=options)
         _remove_marks_of_custom_gradients(partial)
-        (partial / "model_card.md").write_text(model_card, encoding="utf-8")
+        (partial / CARD).write_text(model_card, encoding="utf-8")
         extra = partial / "assets.extra"
         extra.mkdir(exist_ok=True)
         for place, path in (files or {}).items():

@@ -10,16 +10,17 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager.cancellation import CancellationManager, CancellationManagerContext
 
-from serving.messages import Arrays, RequestError
+from serving.messages import Arrays, RequestError, longest
 
 Ask = Callable[..., Arrays]
 
 
 class Waiting(NamedTuple):
-    """A request that waits for its batch."""
+    """A request that waits for its batch: how many rows it has, and the bytes of its longest text."""
 
     inputs: Arrays
     rows: int
+    longest: int
     answer: asyncio.Future
 
 
@@ -34,14 +35,22 @@ class Batcher:
         executor: computes.
         workers: batches at once.
         most_rows: of a batch.
+        most_padded: bytes of a batch's texts, once each is as long as the longest.
         seconds: that a batch may take; then it is cancelled.
         report: is told the rows of each batch.
     """
 
     def __init__(
-        self, executor: Executor, workers: int, most_rows: int, seconds: float, report: Callable[[int], None]
+        self,
+        executor: Executor,
+        workers: int,
+        most_rows: int,
+        most_padded: float,
+        seconds: float,
+        report: Callable[[int], None],
     ) -> None:
-        self._executor, self._most_rows, self._seconds, self._report = executor, most_rows, seconds, report
+        self._executor, self._most_rows, self._most_padded = executor, most_rows, most_padded
+        self._seconds, self._report = seconds, report
         self._free = asyncio.Semaphore(workers)
         self._waiting: dict[Hashable, list[Waiting]] = defaultdict(list)
 
@@ -61,7 +70,7 @@ class Batcher:
             async with self._free:
                 return await self._ask(ask, inputs)
         rows = len(next(iter(inputs.values())))
-        request = Waiting(inputs, rows, asyncio.get_running_loop().create_future())
+        request = Waiting(inputs, rows, max(map(longest, inputs.values())), asyncio.get_running_loop().create_future())
         shapes = tuple((name, array.shape[1:]) for name, array in inputs.items())
         waiting = self._waiting[key, shapes]
         waiting.append(request)
@@ -74,17 +83,20 @@ class Batcher:
         while key in self._waiting:
             async with self._free:
                 batch: list[Waiting] = []
-                rows = 0
+                rows = width = 0
                 waiting = self._waiting[key]
-                while waiting and (not batch or rows + waiting[0].rows <= self._most_rows):
+                while waiting and (not batch or self._fits(rows + waiting[0].rows, max(width, waiting[0].longest))):
                     request = waiting.pop(0)
                     if not request.answer.done():  # the client has not left
                         batch.append(request)
-                        rows += request.rows
+                        rows, width = rows + request.rows, max(width, request.longest)
                 if not waiting:
                     del self._waiting[key]
                 if batch:
                     await self._answer(ask, batch)
+
+    def _fits(self, rows: int, width: int) -> bool:
+        return rows <= self._most_rows and rows * width <= self._most_padded
 
     async def _answer(self, ask: Ask, batch: list[Waiting]) -> None:
         names = batch[0].inputs

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -44,13 +45,16 @@ def parsed(body: bytes) -> dict[str, Any]:
     return value
 
 
-def inputs_of(request: Mapping[str, Any], kinds: Mapping[str, tf.TensorSpec], most_rows: int) -> tuple[Arrays, bool]:
+def inputs_of(
+    request: Mapping[str, Any], kinds: Mapping[str, tf.TensorSpec], most_rows: int, most_padded: float = math.inf
+) -> tuple[Arrays, bool]:
     """Returns the inputs of a signature as arrays, and whether they came by rows.
 
     Args:
         request: with `instances` or `inputs`.
         kinds: the specification of each input.
         most_rows: of a batch.
+        most_padded: bytes of all rows, once each is as long as the longest.
 
     Raises:
         RequestError: they do not fit; the message names the input.
@@ -80,6 +84,14 @@ def inputs_of(request: Mapping[str, Any], kinds: Mapping[str, tf.TensorSpec], mo
             f"Received: {', '.join(sorted(columns)) or 'none'}"
         )
     arrays = {name: _array(name, columns[name], kind) for name, kind in kinds.items()}
+    checked_rows(arrays, kinds, most_rows, most_padded)
+    return arrays, is_rows
+
+
+def checked_rows(
+    arrays: Arrays, kinds: Mapping[str, tf.TensorSpec], most_rows: int, most_padded: float = math.inf
+) -> None:
+    """Refuses inputs of different numbers of rows, of too many, or of texts too different in length."""
     rows = {name: len(array) for name, array in arrays.items() if _is_batched(kinds[name])}
     if len(set(rows.values())) > 1:
         received = ", ".join(f"{name}: {count}" for name, count in rows.items())
@@ -90,7 +102,18 @@ def inputs_of(request: Mapping[str, Any], kinds: Mapping[str, tf.TensorSpec], mo
             f"Received: {max(rows.values())}",
             413,
         )
-    return arrays, is_rows
+    for name, array in arrays.items():
+        if (padded := array.size * longest(array)) > most_padded:
+            raise RequestError(
+                f"{name}: its rows differ too much in length, and a model pads them. Expected {most_padded:.0f} bytes "
+                f"at most. Send long ones alone. Received: {padded} bytes",
+                413,
+            )
+
+
+def longest(array: np.ndarray) -> int:
+    """Returns the bytes of the longest text of an array; 0 for numbers."""
+    return max(map(len, array.flat), default=0) if array.dtype == object else 0
 
 
 def answer_of(arrays: Mapping[str, np.ndarray], is_rows: bool) -> dict[str, Any]:

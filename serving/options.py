@@ -13,6 +13,7 @@ class ServeOptions(Configuration):
     folder: Path = Field(Path("exports"), description="folder of all exports: FOLDER/NAME/VERSION")
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0: all addresses of this machine")
     port: int = Field(8501, ge=0, le=65535, description="port to listen on; 0: a free one")
+    grpc_port: int | None = Field(None, ge=0, le=65535, description="port of TensorFlow Serving's gRPC; default: none")
     certificate: Path | None = Field(None, description="file of the TLS certificate, PEM")
     key: Path | None = Field(None, description="file of the TLS key, PEM")
     reload_seconds: float = Field(5.0, gt=0, description="interval between checks for new versions")
@@ -33,3 +34,8 @@ class ServeOptions(Configuration):
     def body_bytes(self) -> int:
         """Size of a request, at most."""
         return int(self.body_megabytes * 1e6)
+
+    @property
+    def padded_bytes(self) -> int:
+        """Size of a batch of texts once they are padded, at most: more than they can have if they are alike."""
+        return 4 * self.body_bytes

@@ -167,3 +167,9 @@ def test_models_and_data_are_importable_alone() -> None:
     source = (REPOSITORY / "unrolled" / "__init__.py").read_text(encoding="utf-8")
     assert imported(source, modules()) == set()
     assert import_module("unrolled").LSTM is import_module("models").LSTM
+
+
+@pytest.mark.parametrize("name", sorted(STREAMING))
+def test_what_streams_runs_on_devices(name: str) -> None:
+    module = TASKS[name].part("devices")
+    assert own(module, "device_model") and parameters(module.device_model) == ["run"]

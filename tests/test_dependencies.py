@@ -13,15 +13,15 @@ import pytest
 
 from tests.test_import_rule import OURS, PIPELINES, REPOSITORY, imported_names, modules
 
+# The extras of formats, which no pipeline needs.
+FORMATS = ("onnx", "litert", "microphone")
 # What uses these is left out, with a message, where they are missing.
-PEERS = ("peers", "bench")
+PEERS = ("peers", "bench", *FORMATS)
 # The extra that installs what a part needs; "" is the installation without extras.
 EXTRAS = {"models": "", "pipelines": "common", "serving": "serve", "data": "all"}
 EXTRAS |= {f"pipelines.{name}": name for name in PIPELINES}
-# Of `models`, the drawing of a figure and the writing of ONNX files need more; of speech, a microphone.
-OPTIONAL = {"models": {"matplotlib", "onnx", "tf2onnx"}, "pipelines.speech": {"sounddevice"}}
-# The extras of formats and devices, which no pipeline needs.
-FORMATS = ("onnx", "litert", "microphone")
+# Of `models`, the drawing of a figure needs more than the layers do; of speech, a microphone.
+OPTIONAL = {"models": {"matplotlib"}, "pipelines.speech": {"sounddevice"}}
 # Declared for a library of ours that imports them, or for what reads our files.
 INDIRECT = {"importlib-resources", "pyarrow", "tensorboard", "websockets"}
 

@@ -40,7 +40,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_holds_the_product_and_nothing_else(wheel: Path) -> None:
     expected = {str(path.relative_to(REPOSITORY)) for path in modules()} | {*TOP}
     expected |= {f"{package}/py.typed" for package in ("models", "data", "pipelines", "serving", "unrolled")}
-    expected |= {"serving/page.html"}
+    expected |= {f"serving/page/{name}" for name in ("index.html", "series.js", "video.js")}
     held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert held == expected
 

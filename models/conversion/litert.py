@@ -1,6 +1,7 @@
 """Models as LiteRT, formerly TensorFlow Lite, for phones and microcontrollers."""
 
-from collections.abc import Iterable, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +47,54 @@ def to_litert(
         tf.TensorSpec((1, *spec.shape[1:]) if spec.shape[0] is None else spec.shape, spec.dtype, name=spec.name)
         for spec in signature
     ]
+    content = litert_of(function, signature, int8, examples)
+    _check(content, signature)
+    Path(path).write_bytes(content)
+
+
+def litert_of(
+    function: Callable[..., Any],
+    signature: Sequence[tf.TensorSpec],
+    int8: bool = False,
+    examples: Iterable[Sequence[Any]] | None = None,
+) -> bytes:
+    """Returns a function as a LiteRT file of builtin operators alone.
+
+    Args:
+        function: of one tensor for each of the signature. What it returns in a dictionary has these names in the file.
+        signature: shapes, types and names of the tensors.
+        int8: as of `to_litert`.
+        examples: as of `to_litert`.
+
+    Raises:
+        ValueError: `examples` for a function with a loop.
+    """
     with whole_layers(lambda *_: None):  # the loop, of which every operation is known
         traced = tf.function(function, autograph=False).get_concrete_function(*signature)
     # The weights as constants, which LiteRT's loops can read; loops stay loops.
     frozen = convert_variables_to_constants_v2(traced, lower_control_flow=False)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
+    if not isinstance(traced.structured_outputs, dict):
+        return _converted(tf.lite.TFLiteConverter.from_concrete_functions([frozen]), frozen, signature, int8, examples)
+    names = sorted(traced.structured_outputs)
+
+    def named(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
+        return dict(zip(names, tf.nest.flatten(frozen(*tensors)), strict=True))
+
+    with tempfile.TemporaryDirectory() as folder:  # LiteRT takes names from a SavedModel alone
+        concrete = tf.function(named, autograph=False).get_concrete_function(*signature)
+        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+        tf.saved_model.save(tf.Module(), folder, signatures={"serving_default": concrete}, options=options)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["serving_default"])
+        return _converted(converter, frozen, signature, int8, examples)
+
+
+def _converted(
+    converter: Any,
+    frozen: Any,
+    signature: Sequence[tf.TensorSpec],
+    int8: bool,
+    examples: Iterable[Sequence[Any]] | None,
+) -> bytes:
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     if int8:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -64,9 +108,8 @@ def to_litert(
                 [tf.cast(array, spec.dtype) for array, spec in zip(row, signature, strict=True)] for row in examples
             ]
             converter.representative_dataset = lambda: iter(lists)
-    content = converter.convert()
-    _check(content, signature)
-    Path(path).write_bytes(content)
+    content: bytes = converter.convert()
+    return content
 
 
 def _check(content: bytes, signature: Sequence[tf.TensorSpec]) -> None:

@@ -1,7 +1,7 @@
 """Models as ONNX, with recurrent layers as ONNX's own operators, whose runtimes have fast kernels for them."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,21 @@ def to_onnx(model: keras.Layer, path: str | Path, opset: int = 17, **shapes: Seq
         ModuleNotFoundError: `tf2onnx` is missing.
         ValueError: a stateful layer, whose state a file cannot keep.
     """
+    Path(path).write_bytes(onnx_of(*signature_of(model, shapes), opset))
+
+
+def onnx_of(function: Callable[..., Any], signature: Sequence[tf.TensorSpec], opset: int = 17) -> bytes:
+    """Returns a function as an ONNX file.
+
+    Args:
+        function: of one tensor for each of the signature. What it returns in a dictionary has these names in the file;
+            none may be that of an input.
+        signature: shapes, types and names of the tensors.
+        opset: version of ONNX's operators.
+
+    Raises:
+        ModuleNotFoundError: `tf2onnx` is missing.
+    """
     try:
         import onnx
         from tf2onnx import convert
@@ -51,7 +66,6 @@ def to_onnx(model: keras.Layer, path: str | Path, opset: int = 17, **shapes: Seq
             f'ONNX files are written by libraries that are missing. Install them: pip install "unrolled[onnx]". '
             f"Received: no {error.name}."
         ) from error
-    function, signature = signature_of(model, shapes)
     operators: list[Any] = []
 
     def operator(layer: Any, recurrence: Recurrence, sequences: tf.Tensor, state: Any) -> Any:
@@ -94,12 +108,13 @@ def to_onnx(model: keras.Layer, path: str | Path, opset: int = 17, **shapes: Seq
     with whole_layers(operator):
         proto, _ = convert.from_function(
             tf.function(function, autograph=False, input_signature=signature),
-            signature,
+            list(signature),
             opset=opset,
             custom_op_handlers={_PLACEHOLDER: (written, [])},
         )
     onnx.checker.check_model(proto)
-    Path(path).write_bytes(proto.SerializeToString())
+    content: bytes = proto.SerializeToString()
+    return content
 
 
 def _attributes(recurrence: Recurrence) -> tuple[str, dict[str, Any]] | None:

@@ -184,6 +184,11 @@ class _Scanned(Compilation):
         hidden, last = scan(recurrence, projected, state, weights, *around, compiled, keep, *how)
         return tf.transpose(hidden, (1, 0, 2)), last
 
+    def _maybe_config_dropout_masks(self, cell: Any, *inputs: Any) -> None:
+        """Keras draws masks at inference, too, which no converter takes; ours are drawn in training alone."""
+        if not is_scannable(self.cell):
+            super()._maybe_config_dropout_masks(cell, *inputs)  # type: ignore[misc]
+
     def _dropout_masks(self, sequences: tf.Tensor, state: Any) -> tuple[tf.Tensor | None, tf.Tensor | None]:
         """One mask for the inputs and one for the hidden state, each the same at every step and for every gate."""
         masks = self.cell.get_dropout_mask(sequences[:, 0]), self.cell.get_recurrent_dropout_mask(state.hidden)

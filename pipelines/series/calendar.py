@@ -61,9 +61,10 @@ def calendar_features(times: tf.Tensor, cycles: Sequence[Cycle]) -> tf.Tensor:
     """
     features = []
     for cycle in cycles:
-        # In float64: the seconds since 1970 have more digits than float32.
-        position = tf.cast(times - START[cycle], tf.float64) / SECONDS[cycle]
-        angle = tf.cast(2 * math.pi * (position - tf.floor(position)), tf.float32)
+        # In integers: the seconds since 1970 have more digits than float32, and devices have no float64.
+        seconds = int(SECONDS[cycle])
+        position = tf.math.floormod(tf.cast(times, tf.int64) - START[cycle], seconds)
+        angle = tf.cast(position, tf.float32) * (2 * math.pi / seconds)
         features += [tf.cos(angle)] if cycle == "year_mirrored" else [tf.cos(angle), tf.sin(angle)]
     if not features:
         return tf.zeros(tf.concat([tf.shape(times), [0]], axis=0))

@@ -42,7 +42,7 @@ def signatures(forecaster: Forecaster) -> dict[str, Signature]:
     future = {"future": tf.TensorSpec((None, forecaster.horizon, known))} if known else {}
     state = {
         name: tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype)
-        for name, tensor in _flat(forecaster.initial_state(tf.constant([0]))).items()
+        for name, tensor in flat(forecaster.initial_state(tf.constant([0]))).items()
     }
     one = {"observation": tf.TensorSpec((None, columns)), "time": tf.TensorSpec((None,), tf.int64)}
     several = {"observations": tf.TensorSpec((None, None, columns)), **times}
@@ -51,10 +51,10 @@ def signatures(forecaster: Forecaster) -> dict[str, Signature]:
     return ({"paths": paths} if len(forecaster.correlation) else {}) | {
         "serving_default": Signature(partial(forecast, forecaster), history | times | lengths | series | future),
         "initial_state": Signature(
-            lambda series: _flat(forecaster.initial_state(number_of(forecaster, series))), dict(series)
+            lambda series: flat(forecaster.initial_state(number_of(forecaster, series))), dict(series)
         ),
         "history_state": Signature(
-            lambda history, lengths, series: _flat(start(forecaster, _at_the_end(history, lengths), series)),
+            lambda history, lengths, series: flat(start(forecaster, _at_the_end(history, lengths), series)),
             history | lengths | series,
         ),
         "step": Signature(partial(step, forecaster), one | future | state),
@@ -124,8 +124,8 @@ def step(
 ) -> Tensors:
     """Takes one observation (batch, columns) and the state before it; returns the forecast and the state after it."""
     inputs = observation[:, tf.newaxis], time[:, tf.newaxis]
-    answer, after = _last(forecaster, *inputs, _nested(state, forecaster), future)
-    return answer | _flat(after)
+    answer, after = _last(forecaster, *inputs, nested(state, forecaster), future)
+    return answer | flat(after)
 
 
 def steps(
@@ -138,8 +138,8 @@ def steps(
     """Takes observations (batch, time, columns); returns the forecasts after each, and the state after the last."""
     origins = tf.range(tf.shape(observations)[1])
     times = _rising(times, observations)
-    answer, after = _forecast(forecaster, observations, times, _nested(state, forecaster), future, origins)
-    return answer | _flat(after)
+    answer, after = _forecast(forecaster, observations, times, nested(state, forecaster), future, origins)
+    return answer | flat(after)
 
 
 def _at_the_end(values: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
@@ -212,7 +212,7 @@ def _statistics(history: tf.Tensor, mean: tf.Tensor, deviation: tf.Tensor, targe
     return tf.where(count > 1, own_mean, mean), tf.where(varies, own_deviation, deviation)
 
 
-def _flat(state: State) -> Tensors:
+def flat(state: State) -> Tensors:
     """The network's state as named tensors, as a signature wants it."""
     recurrent = {
         f"recurrent_{member}_{layer}_{part}": tensor
@@ -223,8 +223,8 @@ def _flat(state: State) -> Tensors:
     return {f"state_{name}": tensor for name, tensor in state.items() if name != "recurrent"} | recurrent
 
 
-def _nested(tensors: Tensors, forecaster: Forecaster) -> State:
-    """The network's state from its named tensors; inverse of `_flat`."""
+def nested(tensors: Tensors, forecaster: Forecaster) -> State:
+    """The network's state from its named tensors; inverse of `flat`."""
     state = {name.removeprefix("state_"): tensor for name, tensor in tensors.items() if name.startswith("state_")}
     like = forecaster.initial_state(tensors["state_series"])["recurrent"]
     state["recurrent"] = [

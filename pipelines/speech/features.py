@@ -67,14 +67,15 @@ class LogMel(tf.Module):
         self.configuration = configuration
         margin = configuration.fft_size - configuration.window
         window = librosa.filters.get_window("hann", configuration.window, fftbins=True)
-        self.window = tf.constant(np.pad(window, (margin // 2, margin - margin // 2)), tf.float32)
+        # NumPy's, not TensorFlow's: so they are constants of each graph, which converters read.
+        self.window = np.pad(window, (margin // 2, margin - margin // 2)).astype(np.float32)
         filters = librosa.filters.mel(
             sr=configuration.sample_rate,
             n_fft=configuration.fft_size,
             n_mels=configuration.mel_bands,
             fmin=configuration.lowest_hertz,
         )
-        self.filters = tf.constant(filters.T, tf.float32)  # (frequencies, mel bands)
+        self.filters = filters.T.astype(np.float32)  # (frequencies, mel bands)
 
     def __call__(self, audio: tf.Tensor, context: tf.Tensor | None = None) -> tf.Tensor:
         """Returns features (batch, samples // hop, mel bands) of audio (batch, samples).

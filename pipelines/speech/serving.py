@@ -82,7 +82,7 @@ def decode_wavs(wav: tf.Tensor, sample_rate: int) -> tuple[tf.Tensor, tf.Tensor]
 def initial_state(recogniser: Recogniser, streams: tf.Tensor) -> Tensors:
     """The state of streams (batch,) before their first chunk."""
     state = recogniser.initial_state(tf.shape(streams)[0])
-    return _flat(state) | {"last_label": tf.zeros_like(streams), "spelled": tf.fill(tf.shape(streams), "")}
+    return flat(state) | {"last_label": tf.zeros_like(streams), "spelled": tf.fill(tf.shape(streams), "")}
 
 
 def stream(recogniser: Recogniser, audio: tf.Tensor, state: Tensors) -> Tensors:
@@ -93,14 +93,14 @@ def stream(recogniser: Recogniser, audio: tf.Tensor, state: Tensors) -> Tensors:
     audio = _checked(required(audio, (samples % frame_samples == 0) & (samples > 0), message, samples))
     audio, state = one_at_least(audio), {name: one_at_least(tensor) for name, tensor in state.items()}
     lengths = tf.fill((tf.shape(audio)[0],), samples)
-    logits, _, new_state, _ = recogniser(audio, lengths, state=_nested(state, recogniser))
+    logits, _, new_state, _ = recogniser(audio, lengths, state=nested(state, recogniser))
     labels = tf.argmax(logits, axis=-1, output_type=tf.int32)  # (batch, frames)
     with_last = tf.concat([state["last_label"][:, tf.newaxis], labels], axis=1)
     begins = tf.where(labels == with_last[:, :-1], 0, labels)  # a repeated label spells nothing
     characters = tf.gather(tf.constant(["", *recogniser.alphabet]), begins)
     text, spelled = _new_text(state["spelled"], tf.strings.reduce_join(characters, axis=1))
     answer = {"last_label": with_last[:, -1], "spelled": spelled, "text": text, "logits": logits}
-    return cut(_flat(new_state) | answer, batch)
+    return cut(flat(new_state) | answer, batch)
 
 
 def _new_text(before: tf.Tensor, characters: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -126,7 +126,7 @@ def _without_logits(answer: Tensors) -> Tensors:
     return {name: tensor for name, tensor in answer.items() if name != "logits"}
 
 
-def _flat(state: dict[str, Any]) -> Tensors:
+def flat(state: dict[str, Any]) -> Tensors:
     """The network's state as named tensors, as a signature wants it."""
     convolutions = {f"convolution_{index}": tensor for index, tensor in enumerate(state["convolutions"])}
     recurrent = {
@@ -137,8 +137,8 @@ def _flat(state: dict[str, Any]) -> Tensors:
     return {"audio_before": state["audio"]} | convolutions | recurrent
 
 
-def _nested(tensors: Tensors, recogniser: Recogniser) -> dict[str, Any]:
-    """The network's state from its named tensors; inverse of `_flat`."""
+def nested(tensors: Tensors, recogniser: Recogniser) -> dict[str, Any]:
+    """The network's state from its named tensors; inverse of `flat`."""
     parts = 2 if recogniser.network.recurrent == "lstm" else 1
     return {
         "audio": tensors["audio_before"],

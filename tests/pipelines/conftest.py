@@ -16,10 +16,10 @@ import h5py
 import numpy as np
 import pytest
 
-from pipelines import commands, predictors, training
+from pipelines import commands, devices, predictors, training
 from pipelines.checkpoints import save_checkpoint
 from pipelines.runs import Run
-from pipelines.tasks import all_tasks, latest_run
+from pipelines.tasks import all_tasks, latest_run, task_of
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -293,3 +293,43 @@ def same_on_two_devices(tmp_path: Path) -> Callable[[str, Any], None]:
             np.testing.assert_allclose(found[weight], value, atol=1e-5, err_msg=weight)
 
     return train_twice
+
+
+@pytest.fixture
+def judged_on_devices(tmp_path: Path) -> Callable[..., list[devices.Written]]:
+    """A function that writes a run's files for devices, asks them the test split, and returns what was written.
+
+    Each answer of the float32 files, state included, must be TensorFlow's.
+    """
+    interpreter = pytest.importorskip("ai_edge_litert.interpreter", reason="needs unrolled[litert]")
+    pytest.importorskip("tf2onnx", reason="needs unrolled[onnx]")
+
+    def judge(run: Run) -> list[devices.Written]:
+        (tmp_path / "model_card.md").write_text("# Card\n")
+        model = devices.device_model(task_of(run), run)
+        found = devices.write_devices(tmp_path, model, model.formats)
+        paths = [each.path for each in found]
+        expected = devices.in_tensorflow(model.signature)
+        for path in (paths[0], *paths[2:]):
+            ask = devices.onnx(path) if path.suffix == ".onnx" else devices.litert(path)
+
+            def compared(ask: Any = ask, path: Path = path, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+                answer, ours = expected(**inputs), ask(**inputs)
+                assert answer.keys() == ours.keys()
+                for name, array in answer.items():
+                    assert_close = {"atol": 1e-5, "rtol": 1e-4, "err_msg": f"{path.name} {name}"}
+                    np.testing.assert_allclose(ours[name].reshape(array.shape), array, **assert_close)
+                return answer
+
+            model.score(compared)
+        for path in paths[:2]:
+            used = {each["op_name"] for each in interpreter.Interpreter(str(path))._get_ops_details()}
+            assert not [name for name in used if name.startswith("Flex") or name == "CUSTOM"], "builtin operators only"
+        card = (tmp_path / "model_card.md").read_text()
+        for path, size, *_ in found:
+            assert size == path.stat().st_size and f"| `{path.parent.name}/{path.name}` | {size:,} |" in card
+        with np.load(tmp_path / "lite" / "initial_state.npz") as saved:
+            assert saved.keys() == model.states.keys()
+        return found
+
+    return judge

@@ -141,6 +141,22 @@ BAD: dict[str, tuple[Any, int, str]] = {
     "NaN refused by the model": (b'{"instances": [NaN]}', 400, "value: expected below 1000"),
     "too many rows": ({"instances": [1] * 65}, 413, "Expected 64 rows at most"),
     "too large": (b"x" * 100_001, 413, "Expected 100000 bytes at most"),
+    "a long text beside short ones": (
+        echo(text=["a" * 50_000, *["a"] * 9], counts=[[1]] * 10, good=[True] * 10),
+        413,
+        "text: its rows differ too much in length",
+    ),
+    "not finite, by name": (b'{"instances": [Inf]}', 400, "not JSON"),
+    "the same field twice": (b'{"instances": [1], "instances": [[2]]}', 400, "value: has another shape"),
+    "a comma too many": (b'{"instances": [1,]}', 400, "not JSON"),
+    "two objects": (b'{"instances": [1]}{"instances": [1]}', 400, "not JSON"),
+    "compressed": (b"\x1f\x8b\x08\x00", 400, "not JSON"),
+    "a form": (b"instances=1", 400, "not JSON"),
+    "null for a signature": ({"signature_name": None, "instances": [1]}, 400, "signature_name: expected one of"),
+    "inputs null": ({"inputs": None}, 400, "value: holds what is no float32"),
+    "no columns": ({"inputs": {}}, 400, "lacks value"),
+    "a complex number": ({"instances": ["1+2j"]}, 400, "value: holds what is no float32"),
+    "a date": ({"instances": ["2024-01-01"]}, 400, "value: holds what is no float32"),
     "endless": ({"signature_name": "endless", "inputs": [0]}, 504, "took too long"),
 }
 
@@ -195,6 +211,14 @@ def test_slow_and_vanishing_clients_are_let_go(client: Client) -> None:
     with socket.create_connection(("127.0.0.1", client.port), 10) as strange:
         strange.sendall(b"\x16\x03\x01 no HTTP at all\r\n\r\n")
         assert b"400" in strange.recv(1000).partition(b"\r\n")[0]
+    with socket.create_connection(("127.0.0.1", client.port), 10) as chunked:  # a body of unknown size
+        head = b"POST /v1/models/tiny:predict HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+        chunked.sendall(head + (b"C350\r\n" + b"x" * 50_000 + b"\r\n") * 3)
+        assert b"413" in chunked.recv(1000).partition(b"\r\n")[0]
+    for length in (b"-1", b"1e3", b"20, 21"):
+        with socket.create_connection(("127.0.0.1", client.port), 10) as wrong:
+            wrong.sendall(head.partition(b"Transfer")[0] + b"Content-Length: " + length + b"\r\n\r\n")
+            assert b"400" in wrong.recv(1000).partition(b"\r\n")[0]
     assert client.predict({"instances": [1]}).status == 200
 
 
@@ -243,6 +267,6 @@ def test_a_token_is_asked_for(tmp_path: Path, start: Callable[..., Any], monkeyp
     assert client("/v1/models").status == 401 and client("/v1/models", Authorization="Bearer wrong").status == 401
     assert client("/v1/models", Authorization="Bearer secret").status == 200
     assert client("/healthz").status == 200, "for those who watch the process"
-    server._open = 1
+    server.guard.open = 1
     answer = client("/v1/models", Authorization="Bearer secret")
     assert answer.status == 503 and "Try again" in json.dumps(answer.body)

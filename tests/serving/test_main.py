@@ -1,14 +1,12 @@
-"""The command, as a process: it answers, stops gracefully, and names what is missing; and the page in a browser."""
+"""The command, as a process: it answers, stops gracefully, and names what is missing."""
 
 import re
-import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -52,21 +50,3 @@ def test_open_requests_are_answered_before_the_server_stops(tmp_path: Path, expo
     assert process.wait(30) in (0, -signal.SIGTERM)
     assert '"event": "request"' in process.stderr.read()
     process.stderr.close()
-
-
-@pytest.mark.slow
-def test_the_page_lists_the_models_in_a_browser(client: Any, tmp_path: Path) -> None:
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if browser is None:
-        pytest.skip("there is no Chromium")
-    options = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        f"--user-data-dir={tmp_path}",
-        "--virtual-time-budget=8000",
-    ]
-    done = subprocess.run([browser, *options, "--dump-dom", client.url], capture_output=True, text=True, timeout=120)
-    assert re.search(r"<h2>nlp-writer .*language-model", done.stdout), done.stdout[-2000:]
-    assert "Write</button>" in done.stdout and re.search(r"<h2>tiny .*version 1", done.stdout)
-    assert 'class="error"' not in done.stdout

@@ -6,7 +6,10 @@ import tensorflow as tf
 
 from pipelines.nlp.translation.model import Translator, source_numbers, target_numbers
 from pipelines.nlp.translation.network import SearchConfiguration
-from pipelines.served import Signature, Tensors
+from pipelines.served import Signature, Tensors, required
+
+MOST_HYPOTHESES = 2**14
+"""Of all texts of a batch, so that a search fits into memory."""
 
 
 def signatures(translator: Translator, search: SearchConfiguration) -> dict[str, Signature]:
@@ -33,6 +36,18 @@ def translate(
     translator: Translator, search: SearchConfiguration, text: tf.Tensor, beam_width: tf.Tensor | None = None
 ) -> Tensors:
     """Translates texts (batch,)."""
+    if beam_width is not None:
+        rows = tf.shape(text)[0]
+        fits = (
+            (beam_width > 0)
+            & (beam_width <= MOST_HYPOTHESES // tf.maximum(rows, 1))
+            & tf.equal(tf.size(beam_width), rows)
+        )
+        message = (
+            f"beam_width: expected 1 at least, for each text, and {MOST_HYPOTHESES} hypotheses at most for all of "
+            "them. Give another one. Received:"
+        )
+        beam_width = required(beam_width, fits, message, beam_width)
     found = translator.translate(text, search, beam_width)
     return {"translation": found.text, "score": found.score}
 

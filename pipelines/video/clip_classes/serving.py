@@ -24,14 +24,14 @@ def signatures(classifier: Classifier, data: DecodingConfiguration) -> dict[str,
     frame = tf.TensorSpec((None, None, None, None), tf.uint8)
     state = {
         name: tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype)
-        for name, tensor in _flat(classifier.initial_state(1)).items()
+        for name, tensor in flat(classifier.initial_state(1)).items()
     }
     return {
         "serving_default": Signature(partial(classify, classifier, data), {"frames": frames}),
         "padded": Signature(
             partial(classify, classifier, data), {"frames": frames, "lengths": tf.TensorSpec((None,), tf.int32)}
         ),
-        "initial_state": Signature(lambda streams: _flat(classifier.initial_state(tf.shape(streams)[0])), STREAMS),
+        "initial_state": Signature(lambda streams: flat(classifier.initial_state(tf.shape(streams)[0])), STREAMS),
         "step": Signature(lambda frame, **state: stream(classifier, data, frame, state), {"frame": frame, **state}),
     }
 
@@ -55,8 +55,8 @@ def stream(classifier: Classifier, data: DecodingConfiguration, frame: tf.Tensor
     """Takes a frame (batch, height, width, channel) and the state before it; returns the answer and the new state."""
     frames = fitted(frame[:, tf.newaxis], data)
     state = {name: one_at_least(tensor) for name, tensor in state.items()}
-    logits, new_state = classifier(one_at_least(frames), state=_nested(classifier, state))
-    return cut(_answer(classifier, logits[:, -1]) | _flat(new_state), tf.shape(frame)[0])
+    logits, new_state = classifier(one_at_least(frames), state=nested(classifier, state))
+    return cut(_answer(classifier, logits[:, -1]) | flat(new_state), tf.shape(frame)[0])
 
 
 def _answer(classifier: Classifier, logits: tf.Tensor) -> Tensors:
@@ -64,7 +64,7 @@ def _answer(classifier: Classifier, logits: tf.Tensor) -> Tensors:
     return {"label": labels, "probabilities": tf.nn.softmax(logits)}
 
 
-def _flat(state: State) -> Tensors:
+def flat(state: State) -> Tensors:
     """The network's state as named tensors, as a signature wants it."""
     recurrent = {
         f"recurrent_{layer}_{part}": tensor
@@ -74,8 +74,8 @@ def _flat(state: State) -> Tensors:
     return {"last_frame": state.frame, "seen": state.seen} | recurrent
 
 
-def _nested(classifier: Classifier, tensors: Tensors) -> State:
-    """The network's state from its named tensors; inverse of `_flat`."""
+def nested(classifier: Classifier, tensors: Tensors) -> State:
+    """The network's state from its named tensors; inverse of `flat`."""
     parts = [len(each) for each in classifier.stack.initial_state(1)]
     recurrent = [[tensors[f"recurrent_{layer}_{part}"] for part in range(number)] for layer, number in enumerate(parts)]
     return State(tensors["last_frame"], tensors["seen"], recurrent)

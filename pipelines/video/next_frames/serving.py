@@ -1,11 +1,16 @@
 """What a server runs: frames in, the next frames out, in stock TensorFlow operations."""
 
+import math
+
 import tensorflow as tf
 
 from pipelines.served import Signature, Tensors, one_at_least, required
 from pipelines.video.next_frames.data import DataConfiguration
 from pipelines.video.next_frames.model import FrameForecaster
 from pipelines.video.serving import fitted
+
+MOST_PIXELS = 2**28
+"""Of all frames that are forecast at once: a gigabyte."""
 
 
 def signatures(forecaster: FrameForecaster, data: DataConfiguration) -> dict[str, Signature]:
@@ -24,8 +29,13 @@ def signatures(forecaster: FrameForecaster, data: DataConfiguration) -> dict[str
 
     def roll_out(frames: tf.Tensor, length: tf.Tensor) -> Tensors:
         given, batch = _fitted(frames, data)
-        message = "length: expected one frame of the future at least, for each clip. Give a larger one. Received:"
-        length = required(length, (length > 0) & tf.equal(tf.size(length), batch), message, length)
+        most = MOST_PIXELS // math.prod(data.frame_shape) // tf.maximum(batch, 1)
+        message = (
+            "length: expected one frame of the future at least, for each clip, and no more in all than memory takes. "
+            "Give another one. Received:"
+        )
+        fits = (length > 0) & (length <= most) & tf.equal(tf.size(length), batch)
+        length = required(length, fits, message, length)
         forecasts = forecaster.roll_out(given, tf.reduce_max(tf.concat([length, [1]], axis=0)))[:batch]
         counts = tf.sequence_mask(length, tf.shape(forecasts)[1])[:, :, tf.newaxis, tf.newaxis, tf.newaxis]
         return {"future": _as_uint8(tf.where(counts, forecasts, 0.0))}

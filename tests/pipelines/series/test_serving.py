@@ -234,3 +234,9 @@ def test_model_card_says_data_licence_metrics_and_limits(trained_run: Run, tmp_p
     configuration = copy.read_configuration(SeriesConfiguration)
     copy.write_text("configuration.json", configuration.replace(data={"source": "hourly_weather"}).to_json())
     assert "CC0" in model_card(copy, forecaster)
+
+
+@pytest.mark.slow
+def test_devices_answer_alike(trained_run: Run, judged_on_devices: Callable[..., Any]) -> None:
+    float32, int8, *_ = judged_on_devices(trained_run)
+    assert int8.score == pytest.approx(float32.score, rel=0.1)

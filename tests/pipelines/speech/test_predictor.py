@@ -36,17 +36,18 @@ def both(trained_run: Run, loaded_both_ways: Callable[[Run], tuple[Any, Any]]) -
 
 
 @pytest.fixture(scope="module")
-def streaming(
-    corpus: Path,
-    configure: Callable[..., SpeechConfiguration],
-    runs_folder: Path,
-    loaded_both_ways: Callable[[Run], tuple[Any, Any]],
-) -> Both:
-    """The same of a network of one direction."""
+def forwards(corpus: Path, configure: Callable[..., SpeechConfiguration], runs_folder: Path) -> Run:
+    """A run of a network of one direction."""
     configuration = configure(corpus, network={"bidirectional": False}, training={"epochs": 1}, steps_per_epoch=40)
     run = Run.create("speech", "forwards", configuration, runs_folder.parent / "forwards")
     train(run, configuration)
-    return loaded_both_ways(run)
+    return run
+
+
+@pytest.fixture(scope="module")
+def streaming(forwards: Run, loaded_both_ways: Callable[[Run], tuple[Any, Any]]) -> Both:
+    """The predictors of that run and of its export."""
+    return loaded_both_ways(forwards)
 
 
 def assert_alike(one: Transcript, other: Transcript) -> None:
@@ -199,3 +200,9 @@ def test_a_job_has_the_same_answers(both: Both, write_tone: Callable[..., Path],
     expected = both[0].transcribe(files)
     assert [each["text"] for each in found] == [each.text for each in expected]
     assert [len(each["words"]) for each in found] == [len(each.words) for each in expected]
+
+
+@pytest.mark.slow
+def test_devices_answer_alike(forwards: Run, judged_on_devices: Callable[..., Any]) -> None:
+    float32, int8, *_ = judged_on_devices(forwards)
+    assert int8.score == pytest.approx(float32.score, abs=0.1)

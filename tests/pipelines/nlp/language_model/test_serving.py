@@ -113,3 +113,9 @@ def test_export_says_what_it_is(exported: Path) -> None:
     for part in ("preset tiny", "log_probability", "generate", "project.txt", "Not evaluated"):
         assert part in card
     assert (exported / "assets.extra" / "tf_serving_warmup_requests").exists()
+
+
+@pytest.mark.slow
+def test_devices_answer_alike(trained_run: Run, judged_on_devices: Callable[..., Any]) -> None:
+    float32, int8, *_ = judged_on_devices(trained_run)
+    assert int8.score == pytest.approx(float32.score, rel=0.05)

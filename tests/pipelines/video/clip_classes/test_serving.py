@@ -129,3 +129,9 @@ def test_model_card_says_data_licence_metrics_and_limits(trained_run: Run, tmp_p
     assert "Fashion-MNIST (MIT)" in card and "The motion is synthetic" in card
     for head in ("## Signatures", "## Data and licence", "## Metrics", "## Limits"):
         assert head in card
+
+
+@pytest.mark.slow
+def test_devices_answer_alike(trained_run: Run, judged_on_devices: Callable[..., Any]) -> None:
+    float32, int8, *_ = judged_on_devices(trained_run)
+    assert int8.score >= float32.score - 0.15

@@ -1,0 +1,201 @@
+"""Files for devices: a model's step of fixed shapes as LiteRT and ONNX, with what eight bits cost.
+
+A task that has them has a module `devices` with `device_model(run)`. Text and files stay outside.
+"""
+
+import logging
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from models.conversion.litert import litert_of
+from models.conversion.onnx import onnx_of
+from pipelines.configuration import ConfigurationError
+from pipelines.exporting import CARD
+from pipelines.runs import Run
+from pipelines.served import Signature, Tensors
+from pipelines.tasks import Task, all_tasks
+from unrolled_installation import check_libraries
+
+Format = Literal["lite", "onnx"]
+Ask = Callable[..., dict[str, np.ndarray]]
+LIBRARIES = {"lite": (("ai_edge_litert",), "litert"), "onnx": (("onnx", "onnxruntime", "tf2onnx"), "onnx")}
+AFTER = "next_"
+"""Begins the name of an output that is an input of the next step: ONNX has each name once."""
+MOST_STEPS = 20_000
+"""Steps of the test split by which a file is judged, at most."""
+
+
+class DeviceModel(NamedTuple):
+    """What runs on a device.
+
+    Attributes:
+        signature: without batch or text: all shapes are fixed, the first dimension is 1.
+        states: what the first step takes, (streams, …) each; a row for each known series, otherwise one.
+        metric: the name of the score.
+        score: of a function that answers as the signature does, on the test split.
+        about: for the model card, what the inputs and outputs are, and what stays outside.
+        formats: that can hold the network.
+    """
+
+    signature: Signature
+    states: Mapping[str, np.ndarray]
+    metric: str
+    score: Callable[[Ask], float]
+    about: str
+    formats: Sequence[Format] = ("lite", "onnx")
+
+
+class Written(NamedTuple):
+    """A file: its `path`, its size in bytes, that over the weights', and its score."""
+
+    path: Path
+    size: int
+    of_weights: float
+    score: float
+
+
+def device_model(task: Task, run: Run) -> DeviceModel:
+    """Returns what a run's model is on devices.
+
+    Raises:
+        ConfigurationError: the task has no such files.
+    """
+    if not task.has("devices"):
+        known = ", ".join(each.name for each in all_tasks() if each.has("devices"))
+        raise ConfigurationError(
+            f"Devices have no tables of words, by which {task.name} reads. Expected one of: {known}. Leave out "
+            f"--devices. Received: {task.name}"
+        )
+    found: DeviceModel = task.part("devices").device_model(run)
+    return found
+
+
+def stepped(answer: Mapping[str, tf.Tensor], state: Mapping[str, tf.Tensor]) -> Tensors:
+    """Returns an answer and the state after it, by the names of a step's outputs."""
+    return {**answer, **{AFTER + name: tensor for name, tensor in state.items()}}
+
+
+def followed(
+    ask: Ask, state: Mapping[str, np.ndarray], inputs: Iterable[Mapping[str, Any]]
+) -> Iterator[dict[str, np.ndarray]]:
+    """Yields the answers to a stream's inputs, passing the state (1, …) on."""
+    for each in inputs:
+        answer = ask(**each, **state)
+        state = {name: answer.pop(AFTER + name) for name in state}
+        yield answer
+
+
+def write_devices(export: Path, model: DeviceModel, formats: Sequence[Format]) -> list[Written]:
+    """Writes `lite/` and `onnx/` into an export, whole or not at all, and adds them to its model card.
+
+    Raises:
+        ConfigurationError: a format is not one of the model's.
+        ValueError: a format cannot hold the network.
+        ModuleNotFoundError: a format's libraries are missing.
+    """
+    if wrong := [each for each in formats if each not in model.formats]:
+        raise ConfigurationError(
+            f"Files of the format {wrong[0]} do not answer as this network does. Expected one of: "
+            f"{', '.join(model.formats)}. Leave out --devices {wrong[0]}. Received: {wrong[0]}"
+        )
+    for each in formats:
+        check_libraries(*LIBRARIES[each])
+    signature = model.signature
+    specifications = [tf.TensorSpec(each.shape, each.dtype, name) for name, each in signature.inputs.items()]
+
+    def function(*tensors: tf.Tensor) -> Tensors:
+        return signature.function(**dict(zip(signature.inputs, tensors, strict=True)))
+
+    graph = tf.function(function, autograph=False).get_concrete_function(*specifications).graph
+    weights = sum(each.shape.num_elements() * each.dtype.size for each in graph.variables)
+    makers: dict[str, dict[str, tuple[Callable[..., bytes], Callable[[Path], Ask]]]] = {
+        "lite": {".tflite": (litert_of, litert), "-int8.tflite": (partial(litert_of, int8=True), litert)},
+        "onnx": {".onnx": (onnx_of, onnx)},
+    }
+    rows = [("the SavedModel", "", "", f"{model.score(in_tensorflow(signature)):.4g}")]
+    written = []
+    for form in formats:
+        partial_folder = export / f".partial-{form}"
+        shutil.rmtree(partial_folder, ignore_errors=True)
+        partial_folder.mkdir()
+        try:
+            np.savez(partial_folder / "initial_state.npz", **model.states)
+            for ending, (make, runner) in makers[form].items():
+                path = partial_folder / f"step{ending}"
+                path.write_bytes(_made(make, function, specifications, form))
+                size, score = path.stat().st_size, model.score(runner(path))
+                written.append(Written(export / form / path.name, size, size / weights, score))
+                rows.append((f"`{form}/{path.name}`", f"{size:,}", f"{size / weights:.2f}", f"{score:.4g}"))
+            partial_folder.rename(export / form)
+        finally:
+            shutil.rmtree(partial_folder, ignore_errors=True)
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    names = ", ".join(f"`{name}`" for name in model.states)
+    state = (
+        f"The state is {names}: before the first step as in `initial_state.npz`, then what the step before returned as "
+        f"`{AFTER}…`."
+    )
+    card = export / CARD
+    card.write_text(
+        f"{card.read_text(encoding='utf-8')}\n## On devices\n\n{model.about}\n{state}\n\n"
+        f"| file | bytes | over the weights | {model.metric}, test split |\n|---|---|---|---|\n{table}\n",
+        encoding="utf-8",
+    )
+    return written
+
+
+def in_tensorflow(signature: Signature) -> Ask:
+    """Returns a function that asks a signature as TensorFlow computes it."""
+    concrete = signature.concrete()
+
+    def ask(**inputs: np.ndarray) -> dict[str, np.ndarray]:
+        tensors = {name: tf.constant(inputs[name], each.dtype) for name, each in signature.inputs.items()}
+        return {name: tensor.numpy() for name, tensor in concrete(**tensors).items()}
+
+    return ask
+
+
+def litert(path: Path) -> Ask:
+    """Returns a function that asks a LiteRT file."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    runner = Interpreter(str(path)).get_signature_runner()
+    return lambda **inputs: dict(runner(**inputs))
+
+
+def onnx(path: Path) -> Ask:
+    """Returns a function that asks an ONNX file."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    names = [each.name for each in session.get_outputs()]
+    # What a step does not read is no input of the file.
+    known = {each.name for each in session.get_inputs()}
+
+    def ask(**inputs: np.ndarray) -> dict[str, np.ndarray]:
+        return dict(zip(names, session.run(None, {k: v for k, v in inputs.items() if k in known}), strict=True))
+
+    return ask
+
+
+def _made(make: Callable[..., bytes], function: Any, specifications: Sequence[tf.TensorSpec], form: str) -> bytes:
+    logger = logging.getLogger("tensorflow")
+    level = logger.level
+    logger.setLevel(logging.ERROR)  # it warns of each gradient that is not saved
+    try:
+        return make(function, specifications)
+    except ModuleNotFoundError:
+        raise
+    except Exception as error:  # converters raise all kinds
+        raise ValueError(
+            f"The network cannot be written for devices, {form}. Expected operators that the format has. Leave out "
+            f"--devices {form}, or train other layers. Received: {str(error).strip().splitlines()[-1]}"
+        ) from error
+    finally:
+        logger.setLevel(level)

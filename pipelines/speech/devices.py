@@ -1,0 +1,65 @@
+"""A recogniser on devices: a frame of audio in, the logits of its labels out."""
+
+from itertools import groupby
+
+import tensorflow as tf
+
+from pipelines.configuration import ConfigurationError
+from pipelines.devices import MOST_STEPS, Ask, DeviceModel, followed, stepped
+from pipelines.runs import Run
+from pipelines.served import Signature, Tensors
+from pipelines.speech import data
+from pipelines.speech.config import SpeechConfiguration
+from pipelines.speech.scoring import error_rates
+from pipelines.speech.serving import flat, nested
+from pipelines.speech.trained import load_model
+
+
+def device_model(run: Run) -> DeviceModel:
+    """Returns the step of a run's recogniser.
+
+    Raises:
+        ConfigurationError: it reads in both directions.
+    """
+    configuration, recogniser = run.read_configuration(SpeechConfiguration), load_model(run)
+    if recogniser.network.bidirectional:
+        raise ConfigurationError(
+            "A network of both directions reads whole recordings, of any length, and devices run steps. Train one of "
+            "one direction: --network.no_bidirectional. Received: network.bidirectional True"
+        )
+    samples = recogniser.frame_samples
+    state = flat(recogniser.initial_state(1))
+
+    def step(audio: tf.Tensor, **state: tf.Tensor) -> Tensors:
+        found = recogniser(audio, tf.constant([samples]), state=nested(state, recogniser))
+        return stepped({"logits": found.logits}, flat(found.state))
+
+    def score(ask: Ask) -> float:
+        speech = data.load(configuration.data, configuration.features.sample_rate, recogniser.label_frames)
+        references, texts, left = [], [], MOST_STEPS
+        for batch in data.batches(speech.source, "test", recogniser.alphabet, data.keys_of(speech.utterances["test"])):
+            for audio, length, text in zip(
+                *(batch[name].numpy() for name in ("audio", "audio_lengths", "text")), strict=True
+            ):
+                if left <= 0:
+                    break
+                chunks = audio[: length // samples * samples].reshape(-1, 1, samples)
+                left -= len(chunks)
+                answers = followed(ask, before, ({"audio": chunk} for chunk in chunks))
+                labels = [int(answer["logits"][0, 0].argmax()) for answer in answers]
+                spelled = "".join(recogniser.alphabet[label - 1] for label, _ in groupby(labels) if label)
+                texts.append(" ".join(spelled.split()))
+                references.append(text.decode())
+        return error_rates(references, texts)["cer"].value
+
+    before = {name: tensor.numpy() for name, tensor in state.items()}
+    inputs = {
+        "audio": tf.TensorSpec((1, samples)),
+        **{name: tf.TensorSpec(each.shape, each.dtype) for name, each in state.items()},
+    }
+    about = (
+        f"A step takes `audio`, float32 (1, {samples}) in −1 … 1, and returns `logits` (1, 1, labels): label 0 the CTC "
+        "blank, then the characters above. The best label of each frame gives the text: repeated ones count once."
+    )
+    metric = "character error rate of the best labels"
+    return DeviceModel(Signature(step, inputs), before, metric, score, about, ("lite",))

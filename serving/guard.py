@@ -1,0 +1,99 @@
+"""What stands before every handler: the token, the limit of open requests, errors in words, counts and the log."""
+
+import hmac
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable, Container
+from typing import Any
+
+import tensorflow as tf
+from starlette.requests import Request
+from starlette.responses import Response
+
+from serving.messages import RequestError, message_of, to_json
+from serving.options import ServeOptions
+from serving.watch import Watch, log_event
+
+TOKEN = "UNROLLED_TOKEN"
+FAILED = "The server has failed; its log says why."
+BUSY = "The server is overloaded. Try again in a second."
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Guard:
+    """Lets requests to handlers.
+
+    Args:
+        options: how the server runs.
+        watch: what is told of each request.
+        models: the names of the models, by which requests are counted.
+    """
+
+    def __init__(self, options: ServeOptions, watch: Watch, models: Container[str]) -> None:
+        self._options, self._watch, self._models = options, watch, models
+        self._token = os.environ.get(TOKEN, "")
+        self.open = 0
+
+    def check_token(self, header: str, query: str = "") -> None:
+        """Raises if the server asks for a token and was given another one."""
+        given = header.removeprefix("Bearer ").strip() or query
+        if self._token and not hmac.compare_digest(given.encode(), self._token.encode()):
+            raise RequestError("Expected the server's token. Send the header `Authorization: Bearer TOKEN`.", 401)
+
+    def __call__(self, handler: Handler, is_open: bool = False) -> Handler:
+        """Returns a handler that is guarded; if it is open, it needs no token: a browser sends none for a page."""
+
+        async def guarded(request: Request) -> Response:
+            started = time.monotonic()
+            self.open += 1
+            self._watch.open_requests.inc()
+            try:
+                if not is_open:
+                    self.check_token(request.headers.get("authorization", ""))
+                if self.open > self._options.concurrency:
+                    raise RequestError(BUSY, 503)
+                response = await handler(request)
+            except Exception as error:
+                response = error_response(in_words(error, path=request.url.path))
+            finally:
+                self.open -= 1
+                self._watch.open_requests.dec()
+            seconds = time.monotonic() - started
+            name = str(request.path_params.get("name", ""))
+            labels = name if name in self._models else "", getattr(request.state, "signature", "")
+            self._watch.requests.labels(*labels, str(response.status_code)).inc()
+            self._watch.seconds.labels(*labels).observe(seconds)
+            log_event(
+                "request",
+                method=request.method,
+                path=request.url.path[:200],
+                status=response.status_code,
+                seconds=round(seconds, 4),
+            )
+            return response
+
+        return guarded
+
+
+def in_words(error: Exception, **place: str) -> RequestError:
+    """Returns an error as a client may see it; one of the server goes to the log."""
+    if isinstance(error, RequestError):
+        return error
+    if isinstance(error, tf.errors.InvalidArgumentError | tf.errors.UnimplementedError):
+        return RequestError(message_of(error))
+    if isinstance(error, tf.errors.ResourceExhaustedError | MemoryError):
+        return RequestError("The request needs too much memory. Ask for less at once.", 413)
+    log_event("error", logging.ERROR, exc_info=error, **place)
+    return RequestError(FAILED, 500)
+
+
+def json_response(value: Any, status: int = 200) -> Response:
+    """Returns an answer in JSON."""
+    return Response(to_json(value), status, media_type="application/json")
+
+
+def error_response(error: RequestError) -> Response:
+    """Returns an error in JSON."""
+    headers = {503: {"Retry-After": "1"}, 401: {"WWW-Authenticate": "Bearer"}}.get(error.status)
+    return Response(to_json({"error": str(error)}), error.status, headers, "application/json")

@@ -1,0 +1,122 @@
+"use strict";
+// A table as people paste it, and the fan chart of what comes after it.
+
+async function descriptionOf(model) {
+  const files = await ask(`v1/models/${model.name}/run`);
+  return { ...JSON.parse(files["description.json"] || "{}"), configuration: JSON.parse(files["configuration.json"] || "{}") };
+}
+
+// Without a zone, times are those of the data, which the model counts as UTC.
+function secondsOf(text) {
+  if (/^\d{9,}$/.test(text)) return Number(text);
+  const zoned = /[zZ]$|[+-]\d\d:?\d\d$/.test(text) ? text : text.replace(" ", "T") + (/\d:\d/.test(text) ? "Z" : "");
+  const seconds = Date.parse(zoned) / 1000;
+  if (Number.isNaN(seconds)) throw new Error(`time: expected such as 2024-05-01 13:00. Received: ${text}`);
+  return seconds;
+}
+
+function timeOf(seconds) { return new Date(1000 * seconds).toISOString().slice(0, 16).replace("T", " "); }
+
+// Rows behind the last target hold what is known of the future.
+function readTable(text, columns, known, horizon) {
+  const lines = text.trim().split(/\r?\n/).filter((line) => line.trim());
+  const separator = [";", "\t", ","].find((mark) => (lines[0] || "").includes(mark)) || ",";
+  const [head, ...rows] = lines.map((line) => line.split(separator).map((cell) => cell.trim().replace(/^"(.*)"$/, "$1")));
+  const places = columns.map((name) => (head || []).indexOf(name));
+  const missing = columns.filter((_, place) => places[place] < 0);
+  if (!rows.length || missing.length) {
+    throw new Error(`Expected a head, time and ${columns.join(", ")}, and rows below it. Received: ${(head || []).join(", ") || "nothing"}`);
+  }
+  const values = rows.map((row, number) => places.map((place) => {
+    const value = ["", "NA", "NaN", "nan"].includes(row[place] ?? "") ? NaN : Number(row[place]);
+    if (Number.isNaN(value) && !["", "NA", "NaN", "nan"].includes(row[place] ?? "")) {
+      throw new Error(`Row ${number + 1}, ${head[place]}: expected a number. Received: ${row[place]}`);
+    }
+    return value;
+  }));
+  const times = rows.map((row) => secondsOf(row[0]));
+  const count = columns.length - known;
+  let end = rows.length;
+  if (known) while (end && values[end - 1].slice(0, count).every(Number.isNaN)) end--;
+  const future = values.slice(end, end + horizon).map((row) => row.slice(count));
+  while (future.length < horizon) future.push(Array(known).fill(NaN));
+  return { history: values.slice(0, end), times: times.slice(0, end), future };
+}
+
+function chart(title, past, ahead, quantiles, mean) {
+  const width = 640, height = 240, edge = 44;
+  const shown = past.slice(-4 * mean.length);
+  const all = [...shown, ...quantiles.flat()].filter(Number.isFinite);
+  const [low, high] = [Math.min(...all), Math.max(...all)];
+  const x = (place) => edge + (width - edge - 8) * place / (shown.length + mean.length - 1);
+  const y = (value) => 10 + (height - 34) * (1 - (value - low) / (high - low || 1));
+  const path = (values, from) => values.map((value, place) => [x(from + place), y(value), value])
+    .filter((point) => Number.isFinite(point[2])).map(([across, down]) => `${across.toFixed(1)},${down.toFixed(1)}`).join(" ");
+  const parts = [];
+  const levels = quantiles[0].length;
+  for (let level = 0; level < levels / 2 - 0.5; level++) {
+    const upper = path(quantiles.map((row) => row[levels - 1 - level]), shown.length);
+    const lower = path(quantiles.map((row) => row[level]), shown.length).split(" ").reverse().join(" ");
+    parts.push(`<polygon points="${upper} ${lower}" fill="#3478c8" fill-opacity="${(0.6 / (levels / 2)).toFixed(3)}"/>`);
+  }
+  parts.push(`<polyline class="past" points="${path(shown, 0)}" fill="none" stroke="currentColor" stroke-width="1.5"/>`);
+  parts.push(`<polyline class="mean" points="${path(mean, shown.length)}" fill="none" stroke="#3478c8" stroke-width="2"/>`);
+  for (const value of [low, high]) parts.push(`<text x="2" y="${y(value) + 4}" font-size="11" fill="currentColor">${value.toPrecision(4)}</text>`);
+  parts.push(`<text x="${x(shown.length)}" y="${height - 6}" font-size="11" fill="currentColor">${timeOf(ahead[0])}</text>`);
+  const figure = element("figure", {}, element("figcaption", {}, title));
+  figure.insertAdjacentHTML("beforeend", `<svg viewBox="0 0 ${width} ${height}" role="img">${parts.join("")}</svg>`);
+  figure.querySelector("svg").setAttribute("aria-label", `Forecast of ${title}: ${mean.map((value) => value.toPrecision(4)).join(", ")}`);
+  return figure;
+}
+
+function forecastTable(model) {
+  const table = element("textarea", { rows: 8, ariaLabel: "Table", spellcheck: false });
+  const name = element("input", { ariaLabel: "Series" });
+  const file = element("input", { type: "file", accept: ".csv,.tsv,.txt", ariaLabel: "Table as a file" });
+  const output = element("output");
+  let description = null;
+  const ready = async () => {
+    if (description) return description;
+    description = await descriptionOf(model);
+    const { targets, past = [], known = [] } = description.columns;
+    description.names_of = [...targets, ...past, ...known];
+    description.known = known.length;
+    return description;
+  };
+  const fill = () => ready().then(({ names, names_of: columns, step_seconds: step }) => {
+    table.placeholder = [["time", ...columns].join(","), ...[0, 1, 2].map((row) =>
+      [timeOf(1714521600 + row * step), ...columns.map((_, place) => 20 + place + row)].join(","))].join("\n");
+    if (!name.value && names.length) name.value = names[0];
+  }).catch(() => {});
+  fill();
+  const forecast = () => shown(output, async () => {
+    const { names_of: columns, known, columns: kinds } = await ready();
+    const horizon = model.inputs.serving_default.future?.shape[1] ?? 0;
+    const given = readTable(table.value, columns, known, horizon);
+    const inputs = { history: [given.history], times: [given.times], lengths: [given.history.length], series: [name.value] };
+    if (known) inputs.future = [given.future];
+    const answer = await predict(model, "serving_default", inputs);
+    output.textContent = "";
+    kinds.targets.forEach((title, place) => {
+      const of = (row) => (kinds.targets.length === 1 ? row : row[place]);
+      output.append(chart(title, given.history.map((row) => row[place]), answer.times[0],
+        answer.quantiles[0].map(of), answer.mean[0].map(of)));
+    });
+  });
+  // A copy of the last row, a step later, to be changed; the chart moves as soon as it is.
+  const add = async () => {
+    const { step_seconds: step } = await ready();
+    const lines = table.value.trimEnd().split("\n");
+    const separator = [";", "\t", ","].find((mark) => lines[0].includes(mark)) || ",";
+    const [time, ...cells] = lines.at(-1).split(separator);
+    table.value = [...lines, [timeOf(secondsOf(time.trim()) + step), ...cells].join(separator)].join("\n");
+    table.scrollTop = table.scrollHeight;
+    await forecast();
+  };
+  let waiting = null;
+  table.oninput = () => { clearTimeout(waiting); if (output.querySelector("svg")) waiting = setTimeout(forecast, 400); };
+  file.onchange = async () => { table.value = await file.files[0].text(); await forecast(); };
+  return [element("label", {}, "Series ", name), table, file,
+    element("button", { onclick: forecast }, "Forecast"), " ",
+    element("button", { onclick: () => shown(output, add) }, "Add a row"), output];
+}

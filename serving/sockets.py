@@ -1,0 +1,92 @@
+"""Streams as WebSockets: who may open one, how long it lasts, and how it ends."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from concurrent.futures import Executor
+from urllib.parse import urlsplit
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from serving.exports import Exports
+from serving.guard import FAILED, Guard, error_response
+from serving.messages import RequestError, to_json
+from serving.options import ServeOptions
+from serving.streams import Conversation
+from serving.watch import Watch, log_event
+
+
+class Streams:
+    """The streams of a server.
+
+    Args:
+        options: how the server runs.
+        exports: what is asked.
+        executor: computes.
+        guard: knows the token.
+        watch: is told of each stream.
+    """
+
+    def __init__(self, options: ServeOptions, exports: Exports, executor: Executor, guard: Guard, watch: Watch) -> None:
+        self._options, self._exports, self._executor = options, exports, executor
+        self._guard, self._watch = guard, watch
+        self._open = 0
+
+    async def __call__(self, socket: WebSocket) -> None:
+        """Answers a stream; see `serving.streams`."""
+        try:
+            self._guard.check_token(socket.headers.get("authorization", ""), socket.query_params.get("token", ""))
+            origin = socket.headers.get("origin")
+            if origin and urlsplit(origin).netloc != socket.headers.get("host"):
+                raise RequestError(f"A page of another site may not open a stream. Received: {origin!r}", 403)
+            model = self._exports.model(**socket.path_params)
+            most = self._options.streams
+            if self._open >= most:
+                raise RequestError(f"Expected {most} streams at once at most. Try again later.", 503)
+        except RequestError as error:
+            await socket.send_denial_response(error_response(error))
+            return
+        await socket.accept()
+        self._open += 1
+        self._watch.open_streams.inc()
+        started, code, sent = time.monotonic(), 1000, 0
+        try:
+            async with asyncio.timeout(self._options.stream_seconds):
+                sent = await self._converse(socket, Conversation(model))
+        except (WebSocketDisconnect, RuntimeError):  # the client has left
+            code = 1001
+        except TimeoutError:
+            code = await _close(socket, 1008, "The stream took too long, or no message came. Open another one.")
+        except RequestError as error:
+            code = await _close(socket, 1008, str(error))
+        except Exception as error:
+            log_event("error", logging.ERROR, exc_info=error)
+            code = await _close(socket, 1011, FAILED)
+        finally:
+            self._open -= 1
+            self._watch.open_streams.dec()
+            seconds = round(time.monotonic() - started, 3)
+            log_event("stream", model=model.name, seconds=seconds, code=code, answers=sent)
+
+    async def _converse(self, socket: WebSocket, conversation: Conversation) -> int:
+        """Answers messages until the stream is finished; returns how many answers there were."""
+        sent, loop = 0, asyncio.get_running_loop()
+        while not conversation.is_finished:
+            message = await asyncio.wait_for(socket.receive(), self._options.idle_seconds)
+            if message["type"] == "websocket.disconnect":
+                raise WebSocketDisconnect
+            text: str | None = message.get("text")
+            answers = conversation.answers(message["bytes"] if text is None else text)
+            while (answer := await loop.run_in_executor(self._executor, next, answers, None)) is not None:
+                await asyncio.wait_for(socket.send_text(to_json(answer).decode()), self._options.idle_seconds)
+                sent += 1
+        await socket.close()
+        return sent
+
+
+async def _close(socket: WebSocket, code: int, message: str) -> int:
+    with contextlib.suppress(Exception):  # the client may have left
+        await asyncio.wait_for(socket.send_text(to_json({"error": message}).decode()), 5)
+        await socket.close(code)
+    return code
