@@ -9,8 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from data.files import plain_suffix, read_bytes
 from pipelines.nlp.object_tables import FEATHER, PARQUET, Row, arrow_items, json_items, rows_of
-from pipelines.nlp.packed_files import plain_suffix, read_bytes
 from pipelines.nlp.text_files import FileConfiguration, TextDataError, decoded
 from pipelines.nlp.texts import SHORT
 

@@ -3,9 +3,11 @@
 import re
 import reprlib
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from typing import TypeAlias
 
 import numpy as np
 
+from data.files import FileError
 from pipelines.configuration import ConfigurationError
 
 CHARACTERS = 300  # of a text that are shown
@@ -20,8 +22,8 @@ SHORT = reprlib.Repr()
 SHORT.maxstring = SHORT.maxother = 120
 
 
-class TextDataError(ValueError):
-    """Text of the user that cannot be used; the message names the file, the line and the remedy."""
+TextDataError: TypeAlias = FileError
+"""Text of the user that cannot be used; the message names the file, the line and the remedy."""
 
 
 def refuse_undecodable(texts: Sequence[str]) -> None:

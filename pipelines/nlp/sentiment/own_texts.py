@@ -6,10 +6,10 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from data.files import is_folder, plain_suffix, read_bytes
 from data.splits import SPLIT_NAMES
 from pipelines.configuration import ConfigurationError
 from pipelines.counting import counted
-from pipelines.nlp.packed_files import is_folder, plain_suffix, read_bytes
 from pipelines.nlp.sentiment.splitting import Example
 from pipelines.nlp.splits import SPLITS
 from pipelines.nlp.text_files import Document, FileConfiguration, TextDataError, decoded, lines_of, read_documents
