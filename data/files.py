@@ -10,11 +10,14 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 ZIP = b"PK\x03\x04"
 PACKINGS = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 _UNPACK = {"gzip": gzip.decompress, "bzip2": bz2.decompress, "xz": lzma.decompress}
+_OPEN = {"gzip": gzip.open, "bzip2": bz2.open, "xz": lzma.open}
+_SUFFIXES = {"gzip": "gz", "bzip2": "bz2", "xz": "xz"}
+UNPACKING_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError)
 _PACKED_SUFFIX = re.compile(r"\.(gz|bz2|xz|zst|zip|tar|tgz)$")
 _LISTED = 5  # files that a message names
 _OTHER_KINDS = {  # how it begins, what it is, and what to do
@@ -87,6 +90,24 @@ def read_bytes(path: Path) -> bytes:
     return read_file(path).content
 
 
+def open_unpacked(path: Path) -> BinaryIO:
+    """Returns a file opened for reading, which is unpacked while it is read: gzip, bzip2 or xz; others at once.
+
+    Raises:
+        FileError: the file is not there, or is an archive of several.
+    """
+    if not path.is_file():
+        return io.BytesIO(read_file(path).content)  # which names what is wrong
+    with path.open("rb") as file:
+        begin = file.read(512)
+    packing = next((each for magic, each in PACKINGS.items() if begin.startswith(magic)), "")
+    if packing in _OPEN and not path.name.lower().endswith((".tgz", f".tar.{_SUFFIXES[packing]}")):
+        return cast(BinaryIO, _OPEN[packing](path))
+    if packing or begin.startswith(ZIP) or begin[257:262] == b"ustar":
+        return io.BytesIO(read_file(path).content)
+    return path.open("rb")
+
+
 def only_file(content: bytes, name: str) -> Member:
     """Returns bytes under a name, unpacked as by `read_file`."""
     content = unpacked(content, name)
@@ -138,7 +159,7 @@ def unpacked(content: bytes, name: str) -> bytes:
     if packing:
         try:
             return unpacked(_zstd(content, name) if packing == "zstd" else _UNPACK[packing](content), name)
-        except (OSError, EOFError, zlib.error, lzma.LZMAError, ValueError) as error:
+        except (*UNPACKING_ERRORS, ValueError) as error:
             if isinstance(error, FileError):
                 raise
             raise FileError(
