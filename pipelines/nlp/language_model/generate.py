@@ -4,7 +4,7 @@ What begins with a dash is written after `--`: `unrolled generate --seed 3 -- "-
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated
 
 import tyro
@@ -12,12 +12,13 @@ from pydantic import Field
 
 from pipelines import commands
 from pipelines.configuration import ConfigurationError
-from pipelines.nlp.language_model.predictor import Predictor
+from pipelines.nlp.language_model.predictor import Predictor, until
 from pipelines.nlp.language_model.sampling import SamplingConfiguration
 from pipelines.nlp.text_files import decoded
 from pipelines.nlp.texts import refuse_undecodable
 
 STANDARD_INPUT = ("-",)
+BETWEEN = "\n---\n\n"  # texts that are printed
 
 
 class Options(commands.AnswerOptions, SamplingConfiguration):
@@ -27,33 +28,53 @@ class Options(commands.AnswerOptions, SamplingConfiguration):
         (), description="what the text begins with; - stands for standard input"
     )
     beam: int = Field(0, ge=0, le=64, description="find the most probable text with so many candidates; 0: draw")
+    samples: int = Field(1, ge=1, le=1000, description="texts, with seeds one after the other; of a beam the best")
+    stop: tuple[str, ...] = Field((), description=r"strings before which a text ends; \n is the end of a line")
 
 
 def answer(options: Options, load: Callable[[], Predictor]) -> None:
-    """Prints the prompt and what follows it, as soon as it is drawn."""
+    """Prints the prompt and what follows it, as soon as it is drawn; of several texts one after the other."""
+    refuse_contradictions(options)
+    prompt, stop = prompt_of(options), [text.replace("\\n", "\n") for text in options.stop]
+    predictor = load()
+    found: Iterable[tuple[dict[str, object], Iterator[str]]]
+    if options.beam:
+        best = predictor.most_probable(prompt, length=options.length, beam=options.beam)[: options.samples]
+        found = [({"log_probability": each.log_probability}, until([each.text], stop)) for each in best]
+    else:
+        several = sampling_of(options).seeded(options.samples)
+        found = (({"seed": each.seed}, predictor.pieces(prompt, each, stop)) for each in several)
+    for number, (values, pieces) in enumerate(found):
+        if options.format == "json":
+            commands.print_answers([{"prompt": prompt, "continuation": "".join(pieces), **values}])
+            continue
+        print(BETWEEN * (number > 0) + prompt, end="", flush=True)
+        for piece in pieces:
+            print(piece, end="", flush=True)
+        print()
+    commands.report_done(f"Generated with {predictor.run.folder}")
+
+
+def refuse_contradictions(options: Options) -> None:
+    """Refuses options that do not go together.
+
+    Raises:
+        ConfigurationError: there are such options.
+    """
     if options.beam and (drawing := drawing_options(options)):
         raise ConfigurationError(
             "A beam finds the most probable text and draws nothing. Leave out --beam, or "
             f"{', '.join(drawing)}. Received: --beam {options.beam} and {', '.join(drawing)}"
         )
-    prompt = prompt_of(options)
-    predictor = load()
-    found: dict[str, object] = {"prompt": prompt}
-    if options.format == "text":
-        print(prompt, end="", flush=True)
-    if options.beam:
-        best = predictor.most_probable(prompt, length=options.length, beam=options.beam)[0]
-        found |= {"continuation": best.text, "log_probability": best.log_probability}
-    elif options.format == "json":
-        found["continuation"] = predictor.continuations([prompt], sampling_of(options))[0]
-    else:
-        for piece in predictor.pieces(prompt, sampling_of(options)):
-            print(piece, end="", flush=True)
-    if options.format == "json":
-        commands.print_answers([found])
-    else:
-        print(found.get("continuation", ""))
-    commands.report_done(f"Generated with {predictor.run.folder}")
+    if options.beam and options.samples > options.beam:
+        raise ConfigurationError(
+            "A beam has no more texts than candidates. Expected --beam of --samples at least. Raise it. "
+            f"Received: --beam {options.beam} and --samples {options.samples}"
+        )
+    if "" in options.stop:
+        raise ConfigurationError(
+            "--stop: an empty string would end every text at once. Expected characters. Leave it out. Received: ''"
+        )
 
 
 def prompt_of(options: Options) -> str:
