@@ -45,10 +45,10 @@ class TextOptions(AnswerOptions):
         Raises:
             ConfigurationError: no file is given, or the output would replace one.
         """
-        if self.file is None or self.output is None:
+        if self.file is None or self.output is None or self.text:
             raise ConfigurationError(
-                "--output writes the answers beside the rows of a file. Expected --file FILE. Name it, or leave "
-                f"--output out. Received: --output {self.output}"
+                "--output writes the answers beside the rows of a file. Expected --file FILE and no other text. "
+                f"Name it, or leave --output out. Received: --file {self.file} and {len(self.text)} texts"
             )
         refuse_outputs(self.file, {"--output": self.output})
         if self.format == "json" and plain_suffix(self.output) not in LINES:

@@ -127,7 +127,8 @@ def _distinct(labels: Iterable[str]) -> tuple[str, ...]:
 
 def _separator(cells: Counter[str]) -> str:
     """The sign that separates labels which stand in several different cells; "": none does."""
-    for sign in SEPARATORS:
+    is_decimal = all(re.fullmatch(r"[-+]?\d+(,\d+)?", cell) for cell in cells)
+    for sign in SEPARATORS.replace(",", "") if is_decimal else SEPARATORS:
         together = [_parts(cell, sign) for cell in cells if sign in cell]
         several = [parts for parts in together if len(parts) > 1]
         kinds = Counter(label for cell in cells for label in _parts(cell, sign))

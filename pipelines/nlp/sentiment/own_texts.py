@@ -1,5 +1,6 @@
 """The user's labelled texts: tables, lines of fastText, and folders or archives whose folders are the labels."""
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -113,7 +114,8 @@ def _fasttext(path: Path, number: int, line: str) -> list[Example]:
 
 def _number(text: str, where: str) -> float:
     try:
-        number = float(text) if text.strip() else np.nan
+        is_decimal = re.fullmatch(r"\s*[-+]?\d+,\d+\s*", text)  # as many languages write it
+        number = float(text.replace(",", ".") if is_decimal else text) if text.strip() else np.nan
     except ValueError:
         number = np.inf
     if np.isinf(number):

@@ -26,7 +26,9 @@ def export_run(run: Run, folder: Path | str = "exports") -> Path:
     warmup = [
         WarmupRequest("serving_default", {"text": [WARMUP]}),
         WarmupRequest("beam_search", {"text": [WARMUP], "beam_width": [search.beam_width]}),
+        # Of the translation before.
         WarmupRequest("attention", {"text": [WARMUP]}),
+        WarmupRequest("n_best", {"text": [WARMUP], "beam_width": [search.beam_width]}),
     ]
     return export_signatures(
         run, translator, signatures(translator, search), model_card(run), warmup, folder, (OLD_DESCRIPTION,)
@@ -53,6 +55,7 @@ change an answer. Any script is read: what the training has never seen is spelle
 space between words. The search keeps {search.beam_width} hypotheses at each step.
 
 `beam_search` also takes `beam_width`, int32 (batch,), another number of hypotheses, at least 1; it returns the same.
+`n_best` takes these, too, and returns that many translations and scores of each text, (batch, beams), the best first.
 `attention` takes `text` and `translation`, strings (batch,), and returns `weights`, float32 (batch, target, source): of
 each source subword when a target subword is written; and the subwords, `source` and `target`, strings; the end of a
 text is empty.

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from pipelines.nlp.translation.model import Translator, source_numbers, target_numbers
 from pipelines.nlp.translation.network import SearchConfiguration
-from pipelines.served import Signature, Tensors
+from pipelines.served import Signature, Tensors, required
 
 
 def signatures(translator: Translator, search: SearchConfiguration) -> dict[str, Signature]:
@@ -14,14 +14,19 @@ def signatures(translator: Translator, search: SearchConfiguration) -> dict[str,
 
     `serving_default` takes `text`, string (batch,), and returns `translation`, string (batch,), and `score`, float32
     (batch,): the logarithm of the translation's probability, divided by a function of its length. `beam_search` also
-    takes `beam_width`, int32 (batch,), instead of the configured one. `attention` takes `text` and its `translation`;
-    see `attention`.
+    takes `beam_width`, int32 (batch,), instead of the configured one. `n_best` takes the same, and returns as many
+    translations of each text as the widest search has beams, the best first: `translation` and `score` (batch, beams).
+    `attention` takes `text` and its `translation`; see `attention`.
     """
     text = {"text": tf.TensorSpec((None,), tf.string)}
     return {
         "serving_default": Signature(partial(translate, translator, search), text),
         "beam_search": Signature(
             partial(translate, translator, search), {**text, "beam_width": tf.TensorSpec((None,), tf.int32)}
+        ),
+        "n_best": Signature(
+            partial(translate, translator, search, several=True),
+            {**text, "beam_width": tf.TensorSpec((None,), tf.int32)},
         ),
         "attention": Signature(
             partial(attention, translator), {**text, "translation": tf.TensorSpec((None,), tf.string)}
@@ -30,10 +35,17 @@ def signatures(translator: Translator, search: SearchConfiguration) -> dict[str,
 
 
 def translate(
-    translator: Translator, search: SearchConfiguration, text: tf.Tensor, beam_width: tf.Tensor | None = None
+    translator: Translator,
+    search: SearchConfiguration,
+    text: tf.Tensor,
+    beam_width: tf.Tensor | None = None,
+    several: bool = False,
 ) -> Tensors:
     """Translates texts (batch,)."""
-    found = translator.translate(text, search, beam_width)
+    if beam_width is not None:
+        message = "beam_width: expected 1 or more. Correct it. Received:"
+        beam_width = required(beam_width, beam_width >= 1, message, beam_width)
+    found = translator.translate(text, search, beam_width, several)
     return {"translation": found.text, "score": found.score}
 
 

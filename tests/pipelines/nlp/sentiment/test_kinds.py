@@ -77,6 +77,8 @@ def test_a_sign_separates_only_what_stands_elsewhere() -> None:
 
     assert read(["Yes, I do", "No, I don't", "Sci-Fi; Horror"]) == [None] * 3
     assert read(["a, b", "b", "a, c", "c"]) == [("a", "b"), ("b",), ("a", "c"), ("c",)]
+    assert read(["1,5", "2,5", "1,0", "2,0", "5"]) == [None] * 5, "decimals"
+    assert read(["1,5,2", "2,5", "1"]) == [("1", "5", "2"), ("2", "5"), ("1",)]
     assert read(["a, b", "b", "a, c"], "none") == [None] * 3
     assert read(["a/b", "c"], "/") == [("a", "b"), ("c",)]
     with pytest.raises(TextDataError, match=r"line 3: column 'b' is no label.*Received: '2'"):
