@@ -147,6 +147,7 @@ def _chosen(
 
     def quality(choice: float) -> float:
         answers = _answers(shares[choice], thresholds=thresholds[choice]).labels
+        assert answers is not None
         if sets.multiple:
             return float(macro_f1(wanted[held_out], answers, axis=0))
         return float(np.mean(answers == wanted[held_out]))

@@ -54,7 +54,7 @@ def answer_rows(options: Options, predictor: Predictor) -> None:
 
 def columns_of(found: Classification, predictor: Predictor) -> dict[str, object]:
     """Returns what is added to a row: the labels, the probability of each, and the rating."""
-    labels = {"predicted_label": found.label} if predictor.labels else {}
+    labels: dict[str, object] = {"predicted_label": found.label} if predictor.labels else {}
     shares = {f"probability_{label}": round(value, 6) for label, value in found.probabilities.items()}
     return labels | shares | ({} if found.rating is None else {"predicted_rating": round(found.rating, 4)})
 

@@ -30,7 +30,7 @@ def labels_in(example: Example) -> tuple[str, ...]:
 
 def is_labelled(labels: np.ndarray) -> np.ndarray:
     """Returns which texts have known labels, bool (texts,), of labels as of `data.truth`."""
-    return labels >= 0 if labels.ndim == 1 else (labels >= 0).all(axis=1)
+    return np.asarray(labels >= 0 if labels.ndim == 1 else (labels >= 0).all(axis=1))
 
 
 def of_columns(cells: Sequence[str], columns: Sequence[str], where: str) -> tuple[str, ...]:

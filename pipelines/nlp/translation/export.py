@@ -26,9 +26,7 @@ def export_run(run: Run, folder: Path | str = "exports") -> Path:
     warmup = [
         WarmupRequest("serving_default", {"text": [WARMUP]}),
         WarmupRequest("beam_search", {"text": [WARMUP], "beam_width": [search.beam_width]}),
-        # Of the translation before.
         WarmupRequest("attention", {"text": [WARMUP]}),
-        WarmupRequest("n_best", {"text": [WARMUP], "beam_width": [search.beam_width]}),
     ]
     return export_signatures(
         run, translator, signatures(translator, search), model_card(run), warmup, folder, (OLD_DESCRIPTION,)
@@ -54,8 +52,8 @@ the subwords of the translation and its end; the higher, the surer. Neither the 
 change an answer. Any script is read: what the training has never seen is spelled byte by byte. White space becomes one
 space between words. The search keeps {search.beam_width} hypotheses at each step.
 
-`beam_search` also takes `beam_width`, int32 (batch,), another number of hypotheses, at least 1; it returns the same.
-`n_best` takes these, too, and returns that many translations and scores of each text, (batch, beams), the best first.
+`beam_search` also takes `beam_width`, int32 (batch,), another number of hypotheses, at least 1; it returns the same,
+and all that it has found, `translations` and `scores` (batch, beams), the best first; a score of −inf is none.
 `attention` takes `text` and `translation`, strings (batch,), and returns `weights`, float32 (batch, target, source): of
 each source subword when a target subword is written; and the subwords, `source` and `target`, strings; the end of a
 text is empty.

@@ -95,7 +95,8 @@ def restored(
     source_places, target_places = (
         _places(text, each) for text, each in zip((source, translation), pieces, strict=True)
     )
-    words = [[*each.span(), each.group()] for each in _WORD.finditer(translation)]
+    spans = [each.span() for each in _WORD.finditer(translation)]
+    words = [translation[start:end] for start, end in spans]
     kept_words = {each.text for each in to_keep(translation)} | {each.text for each in lacking}
     taken: set[int] = set()
     behind: dict[int, list[str]] = {}
@@ -105,25 +106,23 @@ def restored(
             weights[[place for place, span in enumerate(target_places) if span[0] < end and span[1] > start]][
                 :, columns
             ]
-            for start, end, _ in words
+            for start, end in spans
         ]
         shares = np.array([each.sum(axis=1).mean() if each.size else 0.0 for each in looks])
-        free = [number for number in range(len(words)) if number not in taken and words[number][2] not in kept_words]
+        free = [number for number in range(len(words)) if number not in taken and words[number] not in kept_words]
         best = max(free, key=lambda number: shares[number], default=None)
-        if best is not None and shares[best] >= LOOKED_AT and not any(kept in words[best][2] for kept in kept_words):
-            words[best][2] = (
-                _INSIDE.sub(lambda _, text=each.text: text, words[best][2], count=1)
-                if _INSIDE.search(words[best][2])
-                else each.text
-            )
+        if best is not None and shares[best] >= LOOKED_AT and not any(kept in words[best] for kept in kept_words):
+            inside = _INSIDE.search(words[best])
+            before, behind_it = (words[best][: inside.start()], words[best][inside.end() :]) if inside else ("", "")
+            words[best] = before + each.text + behind_it
             taken.add(best)
         else:
             place = round(each.start / max(1, len(source)) * len(words))
             behind.setdefault(place, []).append(each.text)
-    parts = []
+    parts: list[str] = []
     for number in range(len(words) + 1):
         parts += behind.get(number, [])
-        parts += [words[number][2]] if number < len(words) else []
+        parts += words[number : number + 1]
     return " ".join(parts)
 
 

@@ -164,28 +164,43 @@ class Predictor:
         Raises:
             ConfigurationError: one of them is not a string of UTF-8, or a number is too small.
         """
-        several = checked_texts([texts] if isinstance(texts, str) else texts)
+        found = self.alternatives_all(
+            [texts] if isinstance(texts, str) else list(texts), n_best, beam_width, keep, placeholders
+        )
+        return found[0] if isinstance(texts, str) else found
+
+    def alternatives_all(
+        self,
+        texts: Sequence[str],
+        n_best: int,
+        beam_width: int | None = None,
+        keep: Sequence[str] = (),
+        placeholders: bool = True,
+    ) -> list[list[Translation]]:
+        """Returns several translations of each of several texts, as `alternatives` does."""
+        several = checked_texts(texts)
         beam_width = max(self.beam_width, n_best) if beam_width is None else beam_width
         if not 1 <= n_best <= beam_width:
             raise ConfigurationError(
                 "A search finds as many translations as it keeps hypotheses. Expected 1 <= n_best <= beam_width. "
                 f"Correct one. Received: n_best {n_best} and beam_width {beam_width}"
             )
-        if "n_best" not in self._served:
-            raise ConfigurationError(
-                "The export is older than n_best. Expected one that has it. Export the run again. Received: no n_best"
-            )
         found: list[list[Translation]] = [[]] * len(several)
         for places in batches_by_length(several):
             given = {"text": [several[place] for place in places], "beam_width": [beam_width] * len(places)}
-            answer = self._served("n_best", **given)
-            for place, lines, scores in zip(places, answer["translation"], answer["score"], strict=True):
+            answer = self._served("beam_search", **given)
+            if "translations" not in answer:
+                raise ConfigurationError(
+                    "The export is older than n_best. Expected one that has it. Export the run again. Received: "
+                    f"{', '.join(answer)}"
+                )
+            for place, lines, scores in zip(places, answer["translations"], answer["scores"], strict=True):
                 pairs = zip(lines, map(float, scores), strict=True)
                 each = [Translation(line.decode(), score) for line, score in pairs if np.isfinite(score)]
                 each = self._kept([several[place]] * len(each), each, keep, placeholders)
                 distinct = {one.text: one for one in reversed(each)}  # other subwords may spell the same
                 found[place] = sorted(distinct.values(), key=lambda one: -one.score)[:n_best]
-        return found[0] if isinstance(texts, str) else found
+        return found
 
     def _kept(
         self, texts: Sequence[str], found: list[Translation], terms: Sequence[str], placeholders: bool

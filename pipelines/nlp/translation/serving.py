@@ -14,8 +14,8 @@ def signatures(translator: Translator, search: SearchConfiguration) -> dict[str,
 
     `serving_default` takes `text`, string (batch,), and returns `translation`, string (batch,), and `score`, float32
     (batch,): the logarithm of the translation's probability, divided by a function of its length. `beam_search` also
-    takes `beam_width`, int32 (batch,), instead of the configured one. `n_best` takes the same, and returns as many
-    translations of each text as the widest search has beams, the best first: `translation` and `score` (batch, beams).
+    takes `beam_width`, int32 (batch,), instead of the configured one, and also returns `translations` and `scores`
+    (batch, beams), as many of each text as the widest search has beams, the best first; −inf is the score of none.
     `attention` takes `text` and its `translation`; see `attention`.
     """
     text = {"text": tf.TensorSpec((None,), tf.string)}
@@ -24,10 +24,6 @@ def signatures(translator: Translator, search: SearchConfiguration) -> dict[str,
         "beam_search": Signature(
             partial(translate, translator, search), {**text, "beam_width": tf.TensorSpec((None,), tf.int32)}
         ),
-        "n_best": Signature(
-            partial(translate, translator, search, several=True),
-            {**text, "beam_width": tf.TensorSpec((None,), tf.int32)},
-        ),
         "attention": Signature(
             partial(attention, translator), {**text, "translation": tf.TensorSpec((None,), tf.string)}
         ),
@@ -35,18 +31,17 @@ def signatures(translator: Translator, search: SearchConfiguration) -> dict[str,
 
 
 def translate(
-    translator: Translator,
-    search: SearchConfiguration,
-    text: tf.Tensor,
-    beam_width: tf.Tensor | None = None,
-    several: bool = False,
+    translator: Translator, search: SearchConfiguration, text: tf.Tensor, beam_width: tf.Tensor | None = None
 ) -> Tensors:
-    """Translates texts (batch,)."""
-    if beam_width is not None:
-        message = "beam_width: expected 1 or more. Correct it. Received:"
-        beam_width = required(beam_width, beam_width >= 1, message, beam_width)
-    found = translator.translate(text, search, beam_width, several)
-    return {"translation": found.text, "score": found.score}
+    """Translates texts (batch,), with all that a search of a given width has found, too."""
+    if beam_width is None:
+        found = translator.translate(text, search)
+        return {"translation": found.text, "score": found.score}
+    message = "beam_width: expected 1 or more. Correct it. Received:"
+    beam_width = required(beam_width, beam_width >= 1, message, beam_width)
+    found = translator.translate(text, search, beam_width, several=True)
+    best = {"translation": found.text[:, 0], "score": found.score[:, 0]}
+    return {**best, "translations": found.text, "scores": found.score}
 
 
 def attention(translator: Translator, text: tf.Tensor, translation: tf.Tensor) -> Tensors:

@@ -42,7 +42,7 @@ def answer(options: Options, load: Callable[[], Predictor]) -> None:
     predictor = load()
     if options.n_best > 1:
         width, kept = options.beam_width or None, (list(options.keep), options.placeholders)
-        found = predictor.alternatives(texts, options.n_best, width, *kept)
+        found = predictor.alternatives_all(texts, options.n_best, width, *kept)
     else:
         found = [[each] for each in translated(texts, options, predictor)]
     lines = lines_of(texts, found, options)

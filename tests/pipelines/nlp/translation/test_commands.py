@@ -211,7 +211,7 @@ def test_exported_equals_in_memory(trained_run: Run, tmp_path: Path, answer_else
     program = "answer = sorted(signatures), [plain(ask(*each)) for each in request]"
     names, answers = answer_elsewhere(model, requests, program)
     together, backwards, alone, none, by_beams, greedy, attention = answers
-    assert names == ["attention", "beam_search", "n_best", "serving_default"]
+    assert names == ["attention", "beam_search", "serving_default"]
     translator, search = load_model(trained_run), trained_run.read_configuration(TranslationConfiguration).search
 
     def in_memory(beam_width: int) -> tuple[list[str], np.ndarray]:
