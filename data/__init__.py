@@ -1,4 +1,4 @@
-"""The data sets: one TensorFlow Datasets builder each, with its licence, source, splits and checksums."""
+"""The data sets, one TensorFlow Datasets builder each, with its licence, source, splits and checksums; users' files."""
 
 from __future__ import annotations
 

@@ -12,7 +12,8 @@ _IMPOSSIBLE = -1e30  # as a logarithm; minus infinity would make NaN where it is
 class Found(NamedTuple):
     """The best sequence of each row: `numbers` (batch, time) without its end, padded with the end; `score` (batch,).
 
-    A row in which no sequence can end within its limit has none, and the score −inf.
+    A row in which no sequence can end within its limit has none, and the score −inf. Of several sequences for each row,
+    the best first, both have one dimension more: (batch, sequences, time) and (batch, sequences).
     """
 
     numbers: tf.Tensor
@@ -27,6 +28,7 @@ def search_sequences(
     limits: tf.Tensor,
     beam_width: int | tf.Tensor = 4,
     length_exponent: float = 1.0,
+    n_best: int | tf.Tensor | None = None,
 ) -> Found:
     """Searches the sequence of the highest score, with n the length of y and its end,
 
@@ -52,6 +54,8 @@ def search_sequences(
         beam_width: beginnings that stay; or those of each row, int32 (batch,), known only when the graph runs. `step`
             is then called with as many beams for each row as the widest search has.
         length_exponent: at least 0.
+        n_best: how many sequences of each row to return, a number or a scalar tensor, at least 1. Default: one, without
+            a dimension of its own.
 
     Raises:
         ValueError: a setting is out of range.
@@ -101,11 +105,10 @@ def search_sequences(
         candidates = total[:, :, tf.newaxis] + log_probabilities  # (batch, beams, numbers)
 
         ended = candidates[:, :, end] / penalty(time + 1)  # (batch, beams)
-        first = tf.argmax(ended, axis=1, output_type=tf.int32)  # (batch,)
-        score = tf.gather(ended, first, batch_dims=1)
-        better = ~done & (score > best.score)
-        sequence = tf.gather(beams, first, batch_dims=1)  # (batch, time)
-        best = Found(tf.where(better[:, tf.newaxis], sequence, best.numbers), tf.where(better, score, best.score))
+        is_none = done[:, tf.newaxis] | (candidates[:, :, end] <= 0.5 * _IMPOSSIBLE)
+        ended = tf.where(is_none, 2 * _IMPOSSIBLE, ended)
+        score, first = tf.math.top_k(tf.concat([best.score, ended], axis=1), sequences)  # of equal ones the earlier
+        best = Found(tf.gather(tf.concat([best.numbers, beams], axis=1), first, batch_dims=1), score)
 
         goes_on = tf.where(tf.range(numbers) == end, _IMPOSSIBLE, candidates)
         total, places = tf.math.top_k(tf.reshape(goes_on, (batch, beam_width * numbers)), beam_width)
@@ -116,17 +119,21 @@ def search_sequences(
         state = tf.nest.map_structure(lambda tensor: tf.gather(tensor, origins), state)
 
         # A log probability only falls, and a penalty is largest at the limit.
-        done |= (time + 1 >= limits) | (best.score >= total[:, 0] / penalty(limits))
-        best = best._replace(numbers=tf.pad(best.numbers, [[0, 0], [0, 1]], constant_values=end))
+        done |= (time + 1 >= limits) | (best.score[:, -1] >= total[:, 0] / penalty(limits))
+        best = best._replace(numbers=tf.pad(best.numbers, [[0, 0], [0, 0], [0, 1]], constant_values=end))
         return time + 1, beams, total, state, best, done
 
+    sequences = 1 if n_best is None else n_best
+    nothing = tf.where(
+        tf.range(sequences) > 0, 2 * _IMPOSSIBLE, tf.where(limits < 1, 0.0, 2 * _IMPOSSIBLE)[:, tf.newaxis]
+    )
     only_first = tf.one_hot(tf.zeros((batch,), tf.int32), beam_width, on_value=0.0, off_value=_IMPOSSIBLE)
     begun = advance(
         tf.constant(0),
         tf.zeros((batch, beam_width, 0), tf.int32),
         only_first,
         tf.nest.map_structure(lambda tensor: tf.repeat(tensor, beam_width, axis=0), state),
-        Found(tf.zeros((batch, 0), tf.int32), tf.where(limits < 1, 0.0, 2 * _IMPOSSIBLE)),
+        Found(tf.zeros((batch, sequences, 0), tf.int32), nothing),
         limits < 1,
     )
     invariants = tf.nest.map_structure(lambda tensor: tensor.shape, begun)
@@ -139,11 +146,13 @@ def search_sequences(
             tf.TensorShape([None, width, None]),
             tf.TensorShape([None, width]),
             tf.nest.map_structure(lambda tensor: tf.TensorShape([None, *tensor.shape[1:]]), begun[3]),
-            Found(tf.TensorShape([None, None]), tf.TensorShape([None])),
+            Found(tf.TensorShape([None, None, None]), tf.TensorShape([None, None])),
             tf.TensorShape([None]),
         ),
     )
-    longest = tf.reduce_max(tf.reduce_sum(tf.cast(best.numbers != end, tf.int32), axis=1))
     # Where no end had any probability within the limit, there is no sequence.
     score = tf.where(best.score <= _IMPOSSIBLE, -math.inf, best.score)
-    return Found(best.numbers[:, :longest], score)
+    found = tf.where(tf.math.is_finite(score)[..., tf.newaxis], best.numbers, end)
+    longest = tf.reduce_max(tf.reduce_sum(tf.cast(found != end, tf.int32), axis=2))
+    found = found[..., :longest]
+    return Found(found[:, 0], score[:, 0]) if n_best is None else Found(found, score)

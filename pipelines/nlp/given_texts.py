@@ -1,15 +1,18 @@
 """The texts that a user gives to a command: as arguments, in a file, or on standard input."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import tyro
 from pydantic import Field
 
+from data.files import plain_suffix
 from pipelines.commands import AnswerOptions, report_done
 from pipelines.configuration import ConfigurationError
 from pipelines.counting import counted
+from pipelines.nlp.answered_files import LINES, TEXT, Answered, answer_file, is_table, rows_of_file, text_of
 from pipelines.nlp.text_files import decoded, lines_of, read_lines
 from pipelines.nlp.texts import listed, refuse_undecodable
 
@@ -22,22 +25,62 @@ class TextOptions(AnswerOptions):
     text: tyro.conf.Positional[tuple[str, ...]] = Field(
         (), description="texts, each in quotes; - for the lines of standard input"
     )
-    file: Path | None = Field(None, description="file of texts, one a line, also gzipped")
+    file: Path | None = Field(None, description="file of texts, one a line, or a table; also packed")
+    column: tuple[str, ...] = Field((), description="columns of the texts in a table; by default those of the training")
+    output: Path | None = Field(None, description="file for the answers; printed by default")
 
-    def texts(self, example: str) -> list[str]:
-        """Returns the texts, as `given_texts` does."""
-        return given_texts(self.text, self.file, example)
+    def texts(self, example: str, columns: Sequence[str] = (TEXT,)) -> list[str]:
+        """Returns the texts, as `given_texts` does.
+
+        Args:
+            example: a command with a text, for messages.
+            columns: of the texts in a table, unless others are named.
+        """
+        return given_texts(self.text, self.file, example, self.columns_of_file(columns))
+
+    def answer_rows(
+        self, answer: Callable[[list[str]], Sequence[Mapping[str, Any]]], columns: Sequence[str] = (TEXT,)
+    ) -> Answered:
+        """Writes the rows of the file with what is answered to their texts into the output, as `answer_file` does.
+
+        Raises:
+            ConfigurationError: no file is given, or the output would replace one.
+        """
+        if self.file is None or self.output is None or self.text:
+            raise ConfigurationError(
+                "--output writes the answers beside the rows of a file. Expected --file FILE and no other text. "
+                f"Name it, or leave --output out. Received: --file {self.file} and {len(self.text)} texts"
+            )
+        refuse_outputs(self.file, {"--output": self.output})
+        if self.format == "json" and plain_suffix(self.output) not in LINES:
+            raise ConfigurationError(
+                f"The name of the output says how it is written. Expected one that ends in {' or '.join(LINES)} for "
+                f"JSON. Rename it, or leave --format json out. Received: --output {self.output}"
+            )
+        return answer_file(self.file, self.output, self.columns_of_file(columns), answer)
+
+    def columns_of_file(self, columns: Sequence[str] = (TEXT,)) -> tuple[str, ...]:
+        """Returns the columns of the file's texts, if it is a table, else none."""
+        if self.file is None and self.column:
+            raise ConfigurationError(
+                "--column names a column of a file. Expected --file FILE. Name it, or leave --column out. Received: "
+                f"--column {' '.join(self.column)}"
+            )
+        if self.file is None or not (self.column or is_table(self.file)):
+            return ()
+        return self.column or tuple(columns)
 
 
-def given_texts(arguments: Sequence[str], file: Path | None, example: str) -> list[str]:
+def given_texts(arguments: Sequence[str], file: Path | None, example: str, columns: Sequence[str] = ()) -> list[str]:
     """Returns the arguments, of which `-` stands for the lines of standard input, or the lines of a file.
 
     Blank ones are kept and answered like any other, so that the number of a text is that of its line.
 
     Args:
         arguments: texts, or none if there is a file.
-        file: a text a line, also gzipped.
+        file: a text a line, or a table; also packed.
         example: a command with a text, for messages.
+        columns: of the texts in the file, if it is a table.
 
     Raises:
         ConfigurationError: there is no text, there are both arguments and a file, or a text is not UTF-8.
@@ -52,7 +95,7 @@ def given_texts(arguments: Sequence[str], file: Path | None, example: str) -> li
             "Both texts and a file of texts are given. Expected one of them. Leave the other out. "
             f"Received: {len(arguments)} texts and {file}"
         )
-    texts = [] if file is None else read_lines(file)
+    texts = [] if file is None else read_lines(file) if not columns else texts_of_table(file, columns)
     for text in arguments:
         texts += lines_of(decoded(sys.stdin.buffer.read(), "the input")) if text == STANDARD_INPUT else [text]
     if not texts:
@@ -65,3 +108,40 @@ def given_texts(arguments: Sequence[str], file: Path | None, example: str) -> li
     if blank := [str(number) for number, text in enumerate(texts, start=1) if not text.strip()]:
         report_done(f"Note: {counted(len(blank), 'blank text')} of {len(texts)}, answered as well: {listed(blank)}")
     return texts
+
+
+def texts_of_table(file: Path, columns: Sequence[str]) -> list[str]:
+    """Returns the text of each row of a table, "" where it has none."""
+    return [text_of(row, columns, where) for where, row in rows_of_file(file, columns)]
+
+
+def refuse_outputs(given: Path | None, outputs: Mapping[str, Path | None]) -> None:
+    """Refuses, before any work, files to write that are something else, or whose folder is not there.
+
+    Args:
+        given: the file of the texts.
+        outputs: by the options that name them.
+
+    Raises:
+        ConfigurationError: there is such a file.
+    """
+    taken = {} if given is None else {given.resolve(): "--file"}
+    for name, path in outputs.items():
+        if path is None:
+            continue
+        if other := taken.get(path.resolve()):
+            raise ConfigurationError(
+                f"{name} would overwrite {other}. Expected a file of its own. Give it another name. Received: {path}"
+            )
+        if path.is_dir() or not path.parent.is_dir():
+            what = "is a folder" if path.is_dir() else "is in a folder that does not exist"
+            raise ConfigurationError(
+                f"The file of {name} {what}. Expected a file in a folder that exists. Correct the path, or make the "
+                f"folder. Received: {path}"
+            )
+        if path.exists():
+            raise ConfigurationError(
+                f"The file of {name} exists, and is not overwritten. Expected a new one. Move it, or give {name} "
+                f"another name. Received: {path}"
+            )
+        taken[path.resolve()] = name

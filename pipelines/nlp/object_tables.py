@@ -12,6 +12,7 @@ from pipelines.nlp.texts import SHORT, TextDataError
 from unrolled_installation import check_libraries
 
 PARQUET, FEATHER = b"PAR1", b"ARROW1"
+ROWS_AT_ONCE = 10_000  # that are taken out of a file
 
 
 class Row(NamedTuple):
@@ -30,6 +31,8 @@ def rows_of(
     columns: Sequence[str],
     may_lack: Sequence[str],
     remedies: Mapping[str, str],
+    may_be_absent: Sequence[str] = (),
+    lists: Sequence[str] = (),
 ) -> Iterator[Row]:
     """Yields the rows of objects.
 
@@ -39,6 +42,8 @@ def rows_of(
         columns: names of values; `translation.en` is the value `en` of the object `translation`.
         may_lack: columns that are "" where an object has none; one that all objects lack is an error.
         remedies: what to do about a column that is not there.
+        may_be_absent: columns that all objects may lack.
+        lists: columns that may hold lists of text and numbers, which are returned as JSON text.
 
     Raises:
         TextDataError: a value is missing, or neither text nor a number.
@@ -47,6 +52,7 @@ def rows_of(
     values: Mapping[str, Any] = {}
     for where, values in items:
         found = {column: _value(values, column) for column in columns}
+        found |= {column: json.dumps(found[column], ensure_ascii=False) for column in lists if _is_list(found[column])}
         lacked = {column: lacks and not _has(values, column) for column, lacks in lacked.items()}
         texts = (
             _text(
@@ -56,7 +62,7 @@ def rows_of(
         )
         yield Row(where, tuple(texts))
     for column, lacks in lacked.items():
-        if lacks:  # misspelt, that is
+        if lacks and column not in may_be_absent:  # misspelt, that is
             _text(None, values, column, f"{path}, in every line", False, remedies[column])
 
 
@@ -102,19 +108,19 @@ def arrow_items(path: Path, content: bytes) -> Iterator[Item]:
     import pyarrow.parquet
 
     try:
-        source = pyarrow.BufferReader(content)
-        table = (
-            pyarrow.parquet.read_table(source) if content.startswith(PARQUET) else pyarrow.feather.read_table(source)
-        )
+        source, number = pyarrow.BufferReader(content), 0
+        if content.startswith(PARQUET):
+            batches = pyarrow.parquet.ParquetFile(source).iter_batches(ROWS_AT_ONCE)
+        else:
+            batches = pyarrow.feather.read_table(source).to_batches(ROWS_AT_ONCE)
+        for batch in batches:
+            for values in batch.to_pylist():
+                number += 1
+                yield f"{path}, row {number}", values
     except (pyarrow.ArrowInvalid, OSError) as error:
         raise TextDataError(
             f"{path} cannot be read; expected a whole Parquet or Feather file. Get it again. Received: {error}"
         ) from None
-    number = 0
-    for batch in table.to_batches(max_chunksize=10_000):
-        for values in batch.to_pylist():
-            number += 1
-            yield f"{path}, row {number}", values
 
 
 def _is_whole(line: str) -> bool:
@@ -144,6 +150,10 @@ def _unwrapped(value: Any) -> Sequence[Any]:
     ):
         return [dict(zip(value, row, strict=True)) for row in zip(*columns, strict=True)]
     return [value]
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str | int | float) for each in value)
 
 
 def _value(values: Any, column: str) -> Any:

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from pydantic import Field
 
+from data.encodings import decoded
+from data.files import is_folder, members, plain_suffix, read_bytes, unpacked
 from pipelines.configuration import Configuration
-from pipelines.nlp.encodings import decoded
-from pipelines.nlp.packed_files import is_folder, members, plain_suffix, read_bytes, unpacked
 from pipelines.nlp.texts import TextDataError, listed
 
 __all__ = ["Document", "TextDataError", "decoded", "plain_suffix", "read_documents", "read_lines", "read_text"]

@@ -4,14 +4,14 @@ import csv
 import difflib
 import io
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from data.files import plain_suffix, read_bytes
 from pipelines import hints
-from pipelines.nlp.object_tables import FEATHER, PARQUET, Row, arrow_items, json_items, rows_of
-from pipelines.nlp.packed_files import plain_suffix, read_bytes
+from pipelines.nlp.object_tables import FEATHER, PARQUET, Item, Row, arrow_items, json_items, rows_of
 from pipelines.nlp.text_files import FileConfiguration, TextDataError, decoded
 from pipelines.nlp.texts import SHORT
 
@@ -24,14 +24,18 @@ TAB_SUFFIXES = (".tsv", ".tab")
 TABLE_SUFFIXES = (".csv", *TAB_SUFFIXES, *JSON_SUFFIXES, ".parquet", ".feather", ".arrow")
 
 
-class _Form(NamedTuple):
-    """How a table is written: what is between columns, around cells, and before a quote; whether lines are plain."""
+class TableForm(NamedTuple):
+    """How a table is written: what is between columns, around cells, and before a quote; whether lines are plain.
+
+    A quote may be `spaced`: after a space that does not belong to the cell.
+    """
 
     delimiter: str
     quote: str
     escape: str
     plain: bool
     given: bool
+    spaced: bool = False
 
 
 def read_rows(
@@ -40,6 +44,8 @@ def read_rows(
     encoding: str = "",
     may_lack: Sequence[str] = (),
     files: FileConfiguration | None = None,
+    may_be_absent: Sequence[str] = (),
+    lists: Sequence[str] = (),
 ) -> list[Row]:
     """Returns some columns of a table, as text, in the order in which they are named.
 
@@ -54,6 +60,8 @@ def read_rows(
         encoding: as of `decoded`.
         may_lack: columns without which an object is a row, too: the value is "", as that of an empty cell is.
         files: how the file is written, where that is given; its encoding counts, too. Default: found.
+        may_be_absent: columns that the table may not have at all: the value is "" in each row.
+        lists: columns in which JSON may have lists; they are returned as JSON text.
 
     Raises:
         TextDataError: the file cannot be read, has no rows or not these columns, or a row lacks one.
@@ -61,8 +69,12 @@ def read_rows(
     path, files = Path(path).expanduser(), files or FileConfiguration(encoding=encoding)
     content = read_bytes(path)
     remedies = {column: _remedy_of_column(column, ["NAME"], files) for column in columns}
+
+    def objects(items: Iterator[Item]) -> Iterator[Row]:
+        return rows_of(items, path, columns, may_lack, remedies, may_be_absent, lists)
+
     if content.startswith((PARQUET, FEATHER)):
-        rows = list(rows_of(arrow_items(path, content), path, columns, may_lack, remedies))
+        rows = list(objects(arrow_items(path, content)))
         text = ""
     else:
         text = decoded(content, str(path), files.encoding)
@@ -70,10 +82,9 @@ def read_rows(
         is_json = text.lstrip()[:1] in ("{", "[") and suffix not in (".csv", *TAB_SUFFIXES)
         if suffix in JSON_SUFFIXES or is_json:
             _report_kind(path, "JSON", JSON_SUFFIXES)
-            items = json_items(path, text)
-            rows = list(rows_of(items, path, columns, may_lack, remedies)) if text.strip() else []
+            rows = list(objects(json_items(path, text))) if text.strip() else []
         else:
-            rows = list(_table_rows(path, text, columns, suffix, files))
+            rows = list(_table_rows(path, text, columns, suffix, files, may_be_absent))
     if not rows:
         raise TextDataError(
             f"{path} has no rows; expected at least one with {', '.join(columns)}. Fill it, or give another file. "
@@ -87,17 +98,24 @@ def _report_kind(path: Path, kind: str, suffixes: Sequence[str]) -> None:
         print(f"{path} is read as {kind}, as it seems.", file=sys.stderr)
 
 
-def _table_rows(path: Path, text: str, columns: Sequence[str], suffix: str, files: FileConfiguration) -> Iterator[Row]:
+def _table_rows(
+    path: Path,
+    text: str,
+    columns: Sequence[str],
+    suffix: str,
+    files: FileConfiguration,
+    may_be_absent: Sequence[str],
+) -> Iterator[Row]:
     numbered = all(column.isdecimal() and int(column) for column in columns)
-    form = _form(path, text, columns, numbered, files)
+    form = table_form(path, text, columns, numbered, files)
     names: list[str] = []
-    for line, cells in _records(path, text, form):
+    for line, cells in records(path, _lines(text, form), form):
         if not names:
             names = [str(number + 1) for number in range(len(cells))] if numbered else [cell.strip() for cell in cells]
-            places = _places(path, names, columns, form, files)
+            places = places_of(path, names, columns, form, files, may_be_absent)
             if not numbered:
                 continue
-            first = SHORT.repr([cells[place] for place in places])
+            first = SHORT.repr([cells[place] for place in places if place is not None])
             print(f"{path}: the first row is data, {first}; if it names columns, give their names.", file=sys.stderr)
         where = f"{path}, line {line}"
         if len(cells) != len(names):
@@ -106,11 +124,19 @@ def _table_rows(path: Path, text: str, columns: Sequence[str], suffix: str, file
                 f"{_remedy(form)} or correct the row. "
                 f"Received: {len(cells)} columns, {SHORT.repr(cells)}"
             )
-        yield Row(where, tuple(cells[place] for place in places))
+        yield Row(where, tuple("" if place is None else cells[place] for place in places))
 
 
-def _form(path: Path, text: str, columns: Sequence[str], numbered: bool, files: FileConfiguration) -> _Form:
-    """How a table is written, as it was given, as its first line or its ending says, or as it seems."""
+def table_form(path: Path, text: str, columns: Sequence[str], numbered: bool, files: FileConfiguration) -> TableForm:
+    """Returns how a table is written, as it was given, as its first line or its ending says, or as it seems.
+
+    Args:
+        path: the file.
+        text: its beginning, or all of it.
+        columns: those that it should have.
+        numbered: whether they are given by numbers.
+        files: how the file is written, where that is given.
+    """
     suffix, given = plain_suffix(path), files.delimiter.encode().decode("unicode_escape")
     if not given and _separator_line(text):
         given = text[4]
@@ -121,9 +147,10 @@ def _form(path: Path, text: str, columns: Sequence[str], numbered: bool, files: 
     if plain_quotes and '\\"' in text:
         escapes.append("\\")  # of programs that write \" for a quote within quotes
     if delimiter:
-        forms = [_Form(delimiter, files.quote, escape, False, bool(given)) for escape in escapes]
+        forms = [TableForm(delimiter, files.quote, escape, False, bool(given)) for escape in escapes]
     else:
-        forms = [_Form(each, files.quote, escape, False, False) for escape in escapes for each in DELIMITERS]
+        forms = [TableForm(each, files.quote, escape, False, False) for escape in escapes for each in DELIMITERS]
+    forms = [form._replace(spaced=bool(form.quote) and f"{form.delimiter} {form.quote}" in text) for form in forms]
     forms = [form._replace(plain=form.delimiter == "\t" and suffix != ".csv" and plain_quotes) for form in forms]
     fit = {form: _fitness(path, text, columns, numbered, form) for form in forms}
     comma = next((form for form in forms if form.delimiter == ","), forms[0])
@@ -138,14 +165,14 @@ def _form(path: Path, text: str, columns: Sequence[str], numbered: bool, files: 
 
 
 def _fitness(
-    path: Path, text: str, columns: Sequence[str], numbered: bool, form: _Form
+    path: Path, text: str, columns: Sequence[str], numbered: bool, form: TableForm
 ) -> tuple[int, bool, bool, float, bool]:
     """How well a form gives the columns wanted, in all of the first rows alike."""
     wanted = max(map(int, columns)) if numbered else len(columns)
     widths: list[int] = []
     named, damaged = 0, False
     try:
-        for _, cells in islice(_records(path, text, form), SAMPLE if not form.escape else None):
+        for _, cells in islice(records(path, _lines(text, form), form), SAMPLE if not form.escape else None):
             named = named if widths else len({cell.strip() for cell in cells} & set(columns))
             widths.append(len(cells))
     except TextDataError:  # quotes that do not end before such a delimiter, say
@@ -155,22 +182,27 @@ def _fitness(
     return 0 if numbered else named, width >= wanted, width > 1, alike, width == wanted
 
 
+def _lines(text: str, form: TableForm) -> io.StringIO:
+    return io.StringIO(text, newline="\n" if form.plain else "")
+
+
 def _separator_line(text: str) -> bool:
     """Whether the first line is Excel's, which names the delimiter."""
     first = text.partition("\n")[0]
     return first.startswith("sep=") and len(first) == 5
 
 
-def _records(path: Path, text: str, form: _Form) -> Iterator[tuple[int, list[str]]]:
-    """The rows that are not blank, with their lines."""
-    records = _tab_records(text) if form.plain else _csv_records(path, text, form)
-    separator = _separator_line(text)
-    for line, cells in records:
-        if not (separator and line == 1):
-            yield line, cells
+def records(path: Path, lines: Iterable[str], form: TableForm) -> Iterator[tuple[int, list[str]]]:
+    """Yields the rows of a table that are not blank, with the numbers of their lines."""
+
+    def without_separator_line() -> Iterator[str]:
+        for number, line in enumerate(lines):
+            yield "\n" if number == 0 and _separator_line(line) else line
+
+    return _tab_records(without_separator_line()) if form.plain else _csv_records(path, without_separator_line(), form)
 
 
-def _remedy(form: _Form) -> str:
+def _remedy(form: TableForm) -> str:
     """What is done about a text that holds what stands between columns."""
     if form.plain:
         return "A row of TSV is one line, and no quotes hide a tab: write the table as .csv,"
@@ -182,27 +214,34 @@ def _named(delimiter: str) -> str:
     return DELIMITERS.get(delimiter, repr(delimiter))
 
 
-def _csv_records(path: Path, text: str, form: _Form) -> Iterator[tuple[int, list[str]]]:
-    csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))  # a text may be longer than what Python allows
+def _csv_records(path: Path, lines: Iterable[str], form: TableForm) -> Iterator[tuple[int, list[str]]]:
+    csv.field_size_limit(2**31 - 1)  # a text may be longer than what Python allows
+    row: list[str] = []
+
+    def remembered() -> Iterator[str]:
+        for line in lines:
+            row.append(line)
+            yield line
+
     reader = csv.reader(
-        io.StringIO(text, newline=""),
+        remembered(),
         delimiter=form.delimiter,
         quotechar=form.quote or None,
         quoting=csv.QUOTE_MINIMAL if form.quote else csv.QUOTE_NONE,
         escapechar=form.escape or None,
         strict=True,
-        skipinitialspace=form.delimiter != " ",
+        skipinitialspace=form.spaced and form.delimiter != " ",
     )
     while True:
         line = reader.line_num + 1
+        row.clear()
         try:
             cells = next(reader, None)
         except csv.Error as error:
-            received = SHORT.repr(text.split("\n")[line - 1])
             raise TextDataError(
                 f"{path}, line {line}: the row cannot be read: {error}. Expected a closing quote for each opening one, "
                 f'and "" for a quote within quotes. Correct the row, or name what is before a quote, --data.escape. '
-                f"Received: {received}"
+                f"Received: {SHORT.repr(''.join(row[:1]).rstrip())}"
             ) from None
         if cells is None:
             return
@@ -210,10 +249,10 @@ def _csv_records(path: Path, text: str, form: _Form) -> Iterator[tuple[int, list
             yield line, cells
 
 
-def _tab_records(text: str) -> Iterator[tuple[int, list[str]]]:
-    for line, content in enumerate(text.split("\n"), start=1):
+def _tab_records(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+    for line, content in enumerate(lines, start=1):
         if content.strip():
-            yield line, [_unquoted(cell) for cell in content.split("\t")]
+            yield line, [_unquoted(cell) for cell in content.rstrip("\n").split("\t")]
 
 
 def _unquoted(cell: str) -> str:
@@ -230,16 +269,21 @@ def _remedy_of_column(column: str, names: Sequence[str], files: FileConfiguratio
     return f"Name the right column, {hints.option(f'--data.{option} {names[0]}')}" if option else "Correct the name"
 
 
-def _places(
-    path: Path, names: Sequence[str], columns: Sequence[str], form: _Form, files: FileConfiguration
-) -> list[int]:
+def places_of(
+    path: Path,
+    names: Sequence[str],
+    columns: Sequence[str],
+    form: TableForm,
+    files: FileConfiguration,
+    may_be_absent: Sequence[str],
+) -> list[int | None]:
     for column in columns:
         if names.count(column) > 1:
             raise TextDataError(
                 f"{path} has more than one column {column!r}. Expected it once in the first row. Rename the others. "
                 f"Received: the columns {SHORT.repr(', '.join(names))}"
             )
-        if column not in names:
+        if column not in names and column not in may_be_absent:
             near = difflib.get_close_matches(column, names, n=1)
             raise TextDataError(
                 f"{path} has no column {column!r}{f'; did you mean {near[0]!r}?' if near else '.'} Expected it in the "
@@ -247,4 +291,4 @@ def _places(
                 f"{_remedy_of_column(column, near or names, files)}, or give numbers, from 1, if the first row is "
                 f"data. Received: the columns {SHORT.repr(', '.join(names))}"
             )
-    return [names.index(column) for column in columns]
+    return [names.index(column) if column in names else None for column in columns]

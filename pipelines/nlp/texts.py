@@ -3,13 +3,16 @@
 import re
 import reprlib
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from typing import TypeAlias
 
 import numpy as np
 
+from data.files import FileError
 from pipelines.configuration import ConfigurationError
 
 CHARACTERS = 300  # of a text that are shown
 TEXTS_AT_ONCE = 32  # that are read side by side
+STRETCH, SLACK = 2, 40  # by how much, and how many characters beyond, a text may be longer than the shortest beside it
 # Characters of scripts that are written without spaces between words: each counts as one.
 SPACELESS = (
     "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u1950-\u19df\u1a20-\u1aaf\u1b00-\u1b7f\u3040-\u312f\u3400-\u4dbf"
@@ -20,8 +23,8 @@ SHORT = reprlib.Repr()
 SHORT.maxstring = SHORT.maxother = 120
 
 
-class TextDataError(ValueError):
-    """Text of the user that cannot be used; the message names the file, the line and the remedy."""
+TextDataError: TypeAlias = FileError
+"""Text of the user that cannot be used; the message names the file, the line and the remedy."""
 
 
 def refuse_undecodable(texts: Sequence[str]) -> None:
@@ -74,13 +77,20 @@ def checked_texts(texts: Iterable[str]) -> list[str]:
 def batches_by_length(texts: Sequence[Sized]) -> Iterator[list[int]]:
     """Yields the places of texts, or of lists of words, those of similar length together, so that little is padded.
 
+    A text never waits for one that is much longer.
+
     Example:
-        >>> list(batches_by_length(["abc", "a", "ab"]))
-        [[1, 2, 0]]
+        >>> list(batches_by_length(["abc", "a", "ab", 99 * "a"]))
+        [[1, 2, 0], [3]]
     """
-    places = sorted(range(len(texts)), key=lambda place: len(texts[place]))
-    for first in range(0, len(places), TEXTS_AT_ONCE):
-        yield places[first : first + TEXTS_AT_ONCE]
+    batch: list[int] = []
+    for place in sorted(range(len(texts)), key=lambda place: len(texts[place])):
+        if batch and (len(batch) == TEXTS_AT_ONCE or len(texts[place]) > STRETCH * len(texts[batch[0]]) + SLACK):
+            yield batch
+            batch = []
+        batch.append(place)
+    if batch:
+        yield batch
 
 
 def in_batches(read: Callable[[Sequence[str]], Sequence[np.ndarray]], texts: Sequence[str]) -> list[np.ndarray]:

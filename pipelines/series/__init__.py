@@ -2,4 +2,4 @@
 
 from unrolled_installation import check_libraries
 
-check_libraries(["pandas", "python_calamine", "sklearn", "threadpoolctl"], "series")
+check_libraries(["charset_normalizer", "pandas", "pyarrow", "python_calamine", "sklearn", "threadpoolctl"], "series")

@@ -1,6 +1,5 @@
 """Delimited text as programs write it: the encoding, the delimiter, and which lines hold data are found."""
 
-import codecs
 import csv
 import io
 import re
@@ -11,11 +10,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from data.encodings import UnclearEncodingError, find_encoding
 from pipelines.series.regular import Repair, SeriesDataError
 
 SAMPLE_LINES = 200  # that the layout is told from
 LONGEST_PREAMBLE = 50  # lines before the names of the columns
 LAST_LINES = 5  # that may be sums and sources of the table
+NAMES = {"cp1252": "Windows-1252"}  # of encodings, better known than Python's
 DELIMITERS = ",;\t|"
 COMMENT = re.compile(r"\s*[\"']?(#|//|%)")
 _NUMBER = re.compile(r"[-+(]?\W{0,2}\d[\d.,' ]*(e[-+]?\d+)?\W{0,3}\)?", re.IGNORECASE)
@@ -39,21 +40,26 @@ class Delimited(NamedTuple):
 
 
 def decoded(content: bytes, file: str) -> tuple[str, list[Repair]]:
-    """Returns a file's text: UTF-8, UTF-16 with its mark, or Windows-1252, which is reported.
+    """Returns a file's text; an encoding other than UTF-8 is found and reported, Windows-1252 where none is clear.
+
+    Raises:
+        FileError: the file holds no text.
 
     Example:
         >>> decoded("Wärme".encode("cp1252"), "loads.csv")[0]
         'Wärme'
     """
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return content.decode("utf-16"), []
     try:
-        return content.decode("utf-8-sig"), []
-    except UnicodeDecodeError as error:
-        if b"\0" in content[:1000]:
-            raise ValueError(f"It is no text: {error}") from None
-        what = f"characters of {file} that are not UTF-8: read as Windows-1252"
-        return content.decode("cp1252", "replace"), [Repair("", "", what, sum(byte > 127 for byte in content))]
+        encoding = find_encoding(content, file)
+    except UnclearEncodingError:
+        encoding = "cp1252"
+    text = content.decode(encoding, "replace").removeprefix("\ufeff")
+    if "\0" in text[:1000]:
+        raise ValueError("It is no text: it holds zero bytes")
+    if encoding.startswith("utf") and "\ufffd" not in text:
+        return text, []
+    what = f"characters of {file} that are not UTF-8: read as {NAMES.get(encoding, encoding)}"
+    return text, [Repair("", "", what, sum(byte > 127 for byte in content))]
 
 
 def parse(text: str, file: str) -> Delimited:

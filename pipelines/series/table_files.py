@@ -1,19 +1,15 @@
 """Tables as users have them: delimited text, Parquet, Feather, Excel, JSON, and frames in memory."""
 
-import bz2
-import gzip
 import io
 import json
-import lzma
-import zipfile
-import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
 
+from data.files import FileError, Member, only_file, plain_suffix, read_file
 from pipelines.series.delimited import SurplusError, decoded, parse
 from pipelines.series.options import FORMATS
 from pipelines.series.regular import Repair, SeriesDataError
@@ -26,12 +22,6 @@ FRAME = Path("the data frame")  # in messages
 PARQUET, FEATHER = (".parquet", ".pq"), (".feather", ".arrow", ".ipc")
 EXCEL = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 JSON = (".json", ".jsonl", ".ndjson")
-UNPACK: dict[str, Callable[[bytes], bytes]] = {
-    ".gz": gzip.decompress,
-    ".bz2": bz2.decompress,
-    ".xz": lzma.decompress,
-    ".zip": lambda content: _only_member(content),
-}
 
 
 class ReadTable(NamedTuple):
@@ -73,17 +63,19 @@ def read_table(table: UserTable, time: Sequence[str] = (), sheet: str = "") -> R
             frame = _with_index(frame, time)
             names = pd.Series([str(name).strip() for name in frame.columns], dtype=str)
         else:
-            path, content = _content(table)
-            frame, names, repairs = _from_file(path, content, time, sheet)
+            path, file = _file(table)
+            frame, names, repairs = _from_file(path, file, time, sheet)
     except SeriesDataError:
         raise
+    except FileError as error:  # names the file and the remedy
+        raise SeriesDataError(str(error)) from None
     except SurplusError as error:
         raise SeriesDataError(
             f"{path} cannot be read; expected as many values in each line as the first one has names, {error.width}. "
             f"Correct line {error.line}: quote cells that hold the delimiter. Received: {error.found} values in line "
             f"{error.line}"
         ) from None
-    except (ValueError, OSError, EOFError, KeyError, lzma.LZMAError, zipfile.BadZipFile, zlib.error) as error:
+    except (ValueError, OSError, EOFError, KeyError) as error:
         raise SeriesDataError(
             f"{path} cannot be read; expected a table with the names of its columns in the first line and as many "
             f"values in each other. Restore or correct it. Received: {str(error).strip()}"
@@ -118,8 +110,8 @@ def _in_memory(table: Any) -> pd.DataFrame | None:
     return table
 
 
-def _content(table: Any) -> tuple[Path, bytes]:
-    """Returns the path of a file, without the ending of a packed one, and its content, unpacked."""
+def _file(table: Any) -> tuple[Path, Member]:
+    """Returns the path of a file, and the file unpacked: under its own name, or under the one that it has in there."""
     if not isinstance(table, str | Path):
         if not hasattr(table, "read"):
             raise SeriesDataError(
@@ -128,20 +120,19 @@ def _content(table: Any) -> tuple[Path, bytes]:
             )
         content = table.read()
         content = content.encode() if isinstance(content, str) else content
-        return Path(str(getattr(table, "name", "<table>"))), content
+        path = Path(str(getattr(table, "name", "<table>")))
+        return path, only_file(content, str(path))
     path = Path(table).expanduser()
     if not path.is_file():
         raise missing_file(path)
-    content = path.read_bytes()
-    unpack = UNPACK.get(path.suffix.lower())
-    return path, unpack(content) if unpack else content
+    return path, read_file(path)
 
 
 def _from_file(
-    path: Path, content: bytes, time: Sequence[str], sheet: str
+    path: Path, member: Member, time: Sequence[str], sheet: str
 ) -> tuple[pd.DataFrame, pd.Series, list[Repair]]:
-    name = path.with_suffix("") if path.suffix.lower() in UNPACK else path
-    kind, file = name.suffix.lower(), io.BytesIO(content)
+    content, kind = member.content, plain_suffix(Path(member.name))
+    file = io.BytesIO(content)
     if kind in EXCEL:
         return _from_excel(path, file, sheet)
     if sheet:
@@ -193,14 +184,6 @@ def missing_file(path: Path) -> SeriesDataError:
     """Returns what to raise where no file is."""
     kind = "is a folder" if path.is_dir() else "does not exist"
     return SeriesDataError(f"{path} {kind}; expected a table, {FORMATS}. Correct the path. Received: {str(path)!r}")
-
-
-def _only_member(content: bytes) -> bytes:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        members = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX")]
-        if len(members) != 1:
-            raise ValueError(f"{len(members)} files in the archive instead of one: {', '.join(members[:5])}")
-        return archive.read(members[0])
 
 
 def _with_index(frame: pd.DataFrame, time: Sequence[str]) -> pd.DataFrame:

@@ -60,8 +60,9 @@ written in {model.size} subwords; each byte is one of them, so that no text is u
 the probability of a document that begins like that, and `bits_per_character` (batch,).
 
 `generate` takes `prompt`, string (batch,), and for each, (batch,): `length` (subwords, at most), `temperature` (0: the
-most probable), `top_k` (0: off), `top_p` (1: off), `repetition_penalty` (1: off), `seed`. It returns the `text`
-(batch,) that follows each prompt; a prompt and a seed give the same text in any batch.
+most probable), `top_k` (0: off), `top_p` (1: off), `repetition_penalty` (1: off), `no_repeat_ngram` (0:
+off), `seed`. It returns the `text` (batch,) that follows each prompt; a prompt and a seed give the same text in any
+batch.
 
 `prefill`, `sample` and `advance` generate one subword after the other, as a stream does. `prefill` takes a `prompt`
 (batch,) and returns the `logits` (batch, {model.size}) of the next subword, the subwords `written` last and the state

@@ -4,7 +4,7 @@ What begins with a dash is written after `--`: `unrolled generate --seed 3 -- "-
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pipelines.nlp.language_model.predictor import Predictor
 
 STANDARD_INPUT = ("-",)
+BETWEEN = "\n---\n\n"  # texts that are printed
 
 
 class Options(commands.AnswerOptions, SamplingConfiguration):
@@ -29,32 +30,56 @@ class Options(commands.AnswerOptions, SamplingConfiguration):
         (), description="beginning of the text; - for standard input"
     )
     beam: int = Field(0, ge=0, le=64, description="width of a beam search for the most probable text; 0: sample")
+    samples: int = Field(
+        1, ge=1, le=1000, description="number of texts, with consecutive seeds; with a beam its best ones"
+    )
+    stop: tuple[str, ...] = Field((), description=r"strings before which a text ends; \n for the end of a line")
 
 
 def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
-    """Prints the prompt and what follows it, as soon as it is drawn."""
+    """Prints the prompt and what follows it, as soon as it is drawn; of several texts one after the other."""
+    from pipelines.nlp.language_model.predictor import until  # and TensorFlow, which --help does without
+
+    refuse_contradictions(options)
+    prompt, stop = prompt_of(options), [text.replace("\\n", "\n") for text in options.stop]
+    predictor = load()
+    found: Iterable[tuple[dict[str, object], Iterator[str]]]
+    if options.beam:
+        best = predictor.most_probable(prompt, length=options.length, beam=options.beam)[: options.samples]
+        found = [({"log_probability": each.log_probability}, until([each.text], stop)) for each in best]
+    else:
+        several = sampling_of(options).seeded(options.samples)
+        found = (({"seed": each.seed}, predictor.pieces(prompt, each, stop)) for each in several)
+    for number, (values, pieces) in enumerate(found):
+        if options.format == "json":
+            commands.print_answers([{"prompt": prompt, "continuation": "".join(pieces), **values}])
+            continue
+        print(BETWEEN * (number > 0) + prompt, end="", flush=True)
+        for piece in pieces:
+            print(piece, end="", flush=True)
+        print()
+
+
+def refuse_contradictions(options: Options) -> None:
+    """Refuses options that do not go together.
+
+    Raises:
+        ConfigurationError: there are such options.
+    """
     if options.beam and (drawing := drawing_options(options)):
         raise ConfigurationError(
             "A beam finds the most probable text and draws nothing. Leave out --beam, or "
             f"{', '.join(drawing)}. Received: --beam {options.beam} and {', '.join(drawing)}"
         )
-    prompt = prompt_of(options)
-    predictor = load()
-    found: dict[str, object] = {"prompt": prompt}
-    if options.format == "text":
-        print(prompt, end="", flush=True)
-    if options.beam:
-        best = predictor.most_probable(prompt, length=options.length, beam=options.beam)[0]
-        found |= {"continuation": best.text, "log_probability": best.log_probability}
-    elif options.format == "json":
-        found["continuation"] = predictor.continuations([prompt], sampling_of(options))[0]
-    else:
-        for piece in predictor.pieces(prompt, sampling_of(options)):
-            print(piece, end="", flush=True)
-    if options.format == "json":
-        commands.print_answers([found])
-    else:
-        print(found.get("continuation", ""))
+    if options.beam and options.samples > options.beam:
+        raise ConfigurationError(
+            "A beam has no more texts than candidates. Expected --beam of --samples at least. Raise it. "
+            f"Received: --beam {options.beam} and --samples {options.samples}"
+        )
+    if "" in options.stop:
+        raise ConfigurationError(
+            "--stop: an empty string would end every text at once. Expected characters. Leave it out. Received: ''"
+        )
 
 
 def prompt_of(options: Options) -> str:

@@ -9,7 +9,7 @@ from pipelines.nlp.language_model.model import LanguageModel, State
 from pipelines.nlp.language_model.sampling import Options, sample
 from pipelines.nlp.subwords import PADDING
 
-REMEMBERED = 64  # subwords back to which the repetition penalty looks
+REMEMBERED = 256  # subwords back to which the choice of the next one looks
 
 
 class Continuation(NamedTuple):
@@ -18,7 +18,7 @@ class Continuation(NamedTuple):
     Attributes:
         logits: of the next subword (batch, size).
         state: of the network.
-        written: the last subwords, int32 (batch, 64).
+        written: the last subwords, int32 (batch, 256).
     """
 
     logits: tf.Tensor
@@ -39,12 +39,12 @@ def prefill(model: LanguageModel, numbers: tf.Tensor, lengths: tf.Tensor) -> Con
     outputs, state = model.outputs(numbers, lengths=lengths + 1)
     last = tf.gather(outputs, lengths, batch_dims=1)  # (batch, width)
     before = tf.concat([tf.fill((batch, REMEMBERED), PADDING), numbers], axis=1)
-    places = lengths[:, tf.newaxis] + 1 + tf.range(REMEMBERED)  # (batch, 64)
+    places = lengths[:, tf.newaxis] + 1 + tf.range(REMEMBERED)  # (batch, 256)
     return Continuation(model.logits(last), state, tf.gather(before, places, batch_dims=1))
 
 
 def advance(model: LanguageModel, state: State, written: tf.Tensor, numbers: tf.Tensor) -> Continuation:
-    """Appends one subword to each text, int32 (batch,), after `written` (batch, 64)."""
+    """Appends one subword to each text, int32 (batch,), after `written` (batch, 256)."""
     outputs, state = model.outputs(numbers[:, tf.newaxis], state)
     written = tf.concat([written[:, 1:], numbers[:, tf.newaxis]], axis=1)
     return Continuation(model.logits(outputs[:, 0]), state, written)

@@ -5,6 +5,7 @@ from pydantic import Field
 from pipelines.configuration import Configuration
 
 MOST = 2**31 - 1  # that an int32 holds
+LONGEST_NGRAM = 16  # subwords
 
 
 class SamplingConfiguration(Configuration):
@@ -23,4 +24,14 @@ class SamplingConfiguration(Configuration):
         ge=1,
         description="makes subwords written lately less probable: multiplies their log probability; 1: off",
     )
+    no_repeat_ngram: int = Field(
+        0,
+        ge=0,
+        le=LONGEST_NGRAM,
+        description="no sequence of this many subwords occurs twice within 256 subwords; 0: off",
+    )
     seed: int = Field(0, ge=0, le=MOST, description="the same seed makes the same text")
+
+    def seeded(self, samples: int) -> "list[SamplingConfiguration]":
+        """Returns the same for several samples, with consecutive seeds."""
+        return [self.replace(seed=(self.seed + number) % (MOST + 1)) for number in range(samples)]

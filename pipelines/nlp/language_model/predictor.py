@@ -2,7 +2,7 @@
 
 import codecs
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -55,9 +55,12 @@ class Predictor:
         top_k: int = 0,
         top_p: float = 0.95,
         repetition_penalty: float = 1.0,
+        no_repeat_ngram: int = 0,
         seed: int = 0,
+        stop: str | Iterable[str] = (),
+        samples: int = 1,
         stream: bool = False,
-    ) -> str | list[str] | Iterator[str]:
+    ) -> str | list[str] | list[list[str]] | Iterator[str]:
         """Returns what follows a prompt, without the prompt itself, or what follows each of several.
 
         The same seed gives the same text, whether it is generated alone, among others or as a stream::
@@ -72,7 +75,10 @@ class Predictor:
             top_k: number of most probable subwords to choose from; 0: all.
             top_p: choose among the most probable subwords that have this share of the probability.
             repetition_penalty: from 1, which is none; makes what was written lately less probable.
-            seed: of the draws.
+            no_repeat_ngram: no stretch of so many subwords is written a second time; 0: any may be.
+            seed: of the draws; of several samples, the first one's.
+            stop: the text ends before any of these strings.
+            samples: how many texts follow each prompt, with seeds one after the other; of more than one a list.
             stream: return an iterator of pieces, each as soon as it is drawn; of one prompt.
 
         Raises:
@@ -84,8 +90,14 @@ class Predictor:
             top_k=top_k,
             top_p=top_p,
             repetition_penalty=repetition_penalty,
+            no_repeat_ngram=no_repeat_ngram,
             seed=seed,
         )
+        stops = _checked_stops([stop] if isinstance(stop, str) else stop)
+        if samples < 1 or (samples > 1 and stream):
+            raise ConfigurationError(
+                f"Expected one sample of a stream, else one or more. Correct samples. Received: {samples}"
+            )
         if not isinstance(prompt, str):
             prompts = checked_texts(prompt)
             if stream:
@@ -93,8 +105,14 @@ class Predictor:
                     "One text at a time is streamed. Expected a prompt. Stream them one after the other, or leave out "
                     f"stream=True. Received: {len(prompts)} prompts"
                 )
-            return self.continuations(prompts, sampling)
-        return self.pieces(prompt, sampling) if stream else self.continuations([prompt], sampling)[0]
+            return self._sampled(prompts, sampling, stops, samples)
+        return self.pieces(prompt, sampling, stops) if stream else self._sampled([prompt], sampling, stops, samples)[0]
+
+    def _sampled(
+        self, prompts: Sequence[str], sampling: SamplingConfiguration, stop: Sequence[str], samples: int
+    ) -> list[Any]:
+        drawn = [self.continuations(prompts, each, stop) for each in sampling.seeded(samples)]
+        return drawn[0] if samples == 1 else [list(texts) for texts in zip(*drawn, strict=True)]
 
     @checked
     def score(self, texts: str | Iterable[str]) -> Score | list[Score]:
@@ -134,23 +152,28 @@ class Predictor:
         in_range("length", length, 1)
         return beam_search(self._served, checked_texts([prompt])[0], length, beam)
 
-    def continuations(self, prompts: Sequence[str], sampling: SamplingConfiguration) -> list[str]:
+    def continuations(
+        self, prompts: Sequence[str], sampling: SamplingConfiguration, stop: Sequence[str] = ()
+    ) -> list[str]:
         """Returns what follows each of several prompts, as `generate` does."""
         prompts = checked_texts(prompts)
+        if stop:  # as soon as it is there, nothing more is drawn
+            return ["".join(self.pieces(prompt, sampling, stop)) for prompt in prompts]
         texts = [""] * len(prompts)
         for places in batches_by_length(prompts):
-            options = {name: [value] * len(places) for name, value in sampling}
+            options = self._options("generate", sampling, len(places))
             answer = self._served("generate", prompt=[prompts[place] for place in places], **options)
             for place, text in zip(places, answer["text"], strict=True):
                 texts[place] = text.decode()
         return texts
 
-    def pieces(self, prompt: str, sampling: SamplingConfiguration) -> Iterator[str]:
+    def pieces(self, prompt: str, sampling: SamplingConfiguration, stop: Sequence[str] = ()) -> Iterator[str]:
         """Returns an iterator of what follows a prompt, whole characters as soon as they are drawn."""
-        return self._pieces(checked_texts([prompt])[0], sampling)  # which refuses now, not when the first is asked for
+        drawn = self._pieces(checked_texts([prompt])[0], sampling)  # which refuses now, not when the first is asked for
+        return until(drawn, stop) if stop else drawn
 
     def _pieces(self, prompt: str, sampling: SamplingConfiguration) -> Iterator[str]:
-        options = {name: [value] for name, value in sampling if name != "length"}
+        options = self._options("sample", sampling, 1)
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         begun = self._served("prefill", prompt=[prompt])
         for step in range(sampling.length):
@@ -163,6 +186,51 @@ class Predictor:
                 yield text
         if text := decoder.decode(b"", final=True):
             yield text
+
+    def _options(self, name: str, sampling: SamplingConfiguration, rows: int) -> dict[str, list[Any]]:
+        """The options of a signature for each row; exports from before n-grams were blocked do without that one."""
+        known = self._served.inputs(name)
+        if sampling.no_repeat_ngram and "no_repeat_ngram" not in known:
+            raise ConfigurationError(
+                "The export is older than no_repeat_ngram. Expected none. Export the run again, or leave it out. "
+                f"Received: {sampling.no_repeat_ngram}"
+            )
+        return {option: [value] * rows for option, value in sampling if option in known}
+
+
+def until(pieces: Iterable[str], stop: Sequence[str]) -> Iterator[str]:
+    """Yields pieces up to the first of some strings, which may be spread over several.
+
+    Example:
+        >>> "".join(until(["one. Tw", "o. T", "hree"], ["Three", "Twx"]))
+        'one. Two. '
+    """
+    held = ""
+    for piece in pieces:
+        held += piece
+        found = [(held.find(each) + len(each), held.find(each)) for each in stop if each in held]
+        if found:  # the one that ends first, as if characters came one by one
+            yield held[: min(found)[1]]
+            return
+        # What may begin one of them waits.
+        kept = max(
+            (size for each in stop for size in range(1, min(len(each), len(held) + 1)) if held.endswith(each[:size])),
+            default=0,
+        )
+        if len(held) > kept:
+            yield held[: len(held) - kept]
+            held = held[len(held) - kept :]
+    yield held
+
+
+def _checked_stops(stop: Iterable[str]) -> list[str]:
+    stops = checked_texts(stop)
+    if not all(stops):
+        raise ConfigurationError(
+            f"An empty string to stop at would end every text at once. Expected characters. Leave it out. "
+            f"Received: {stops}"
+        )
+    return stops
 
 
 class Stream:

@@ -8,7 +8,7 @@ import tensorflow as tf
 from pipelines.nlp.language_model.data import BOUNDARY
 from pipelines.nlp.language_model.generation import REMEMBERED, Continuation, advance, generate, prefill
 from pipelines.nlp.language_model.model import LanguageModel, State, cross_entropy, flat
-from pipelines.nlp.language_model.sampling import Options, sample
+from pipelines.nlp.language_model.sampling import LONGEST_NGRAM, Options, sample
 from pipelines.nlp.subwords import PADDING
 from pipelines.nlp.unicode_forms import canonical
 from pipelines.served import STREAMS, Signature, Tensors, required
@@ -22,7 +22,8 @@ SETTLED_BYTES = 1024  # of text without white space, of which no more waits for 
 NEIGHBOURS = 16  # bytes behind a subword that may still join its word
 JOINED = [b"'", b"\xe2", *(bytes([byte]) for byte in range(0x80, 0xC0))]  # first bytes of what is not cut off
 NUMBERS, REALS = tf.TensorSpec((None,), tf.int32), tf.TensorSpec((None,), tf.float32)
-SAMPLING = {"temperature": REALS, "top_k": NUMBERS, "top_p": REALS, "repetition_penalty": REALS, "seed": NUMBERS}
+SAMPLING = {"temperature": REALS, "top_k": NUMBERS, "top_p": REALS, "repetition_penalty": REALS}
+SAMPLING |= {"no_repeat_ngram": NUMBERS, "seed": NUMBERS}
 
 
 def signatures(model: LanguageModel) -> dict[str, Signature]:
@@ -32,8 +33,9 @@ def signatures(model: LanguageModel) -> dict[str, Signature]:
     like that, and `bits_per_character` (batch,).
 
     `generate` takes a `prompt` (batch,), and for each of them, (batch,), the most subwords that are drawn, `length`,
-    the `temperature`, `top_k`, `top_p`, `repetition_penalty` and `seed`, and returns the `text` (batch,) that follows.
-    A text does not depend on the others of its batch.
+    the `temperature`, `top_k`, `top_p`, `repetition_penalty`, `no_repeat_ngram` and `seed`, and returns the `text`
+    (batch,) that follows. An option that is out of range is refused by its name. A text does not depend on the others
+    of its batch.
 
     `initial_state` makes the state before texts, from any number for each of the `streams` (batch,). `step` takes the
     next piece of each `text` (batch,), whether it ends with this, `final` (batch,), and the state; it returns the
@@ -41,7 +43,7 @@ def signatures(model: LanguageModel) -> dict[str, Signature]:
     space, or the end of a long text without any, waits in the state for what comes next.
 
     `prefill`, `sample` and `advance` generate one subword after the other. `prefill` takes a `prompt` (batch,) and
-    returns the `logits` (batch, size) of the next subword, those `written` last (batch, 64), and the state. `sample`
+    returns the `logits` (batch, size) of the next subword, those `written` last (batch, 256), and the state. `sample`
     takes `logits`, `written`, how to choose, as of `generate`, and which subword it is, `step` (batch,), and returns
     its `number` (batch,); 1 is the end. `advance` takes a `number`, `written` and the state, and returns the `piece`
     (batch,), bytes, that the number stands for, and what `prefill` returns.
@@ -63,7 +65,9 @@ def signatures(model: LanguageModel) -> dict[str, Signature]:
         ),
         "prefill": Signature(lambda prompt: _tensors(_read_prompts(model, prompt)), {"prompt": texts}),
         "sample": Signature(
-            lambda logits, written, step, **options: {"number": sample(logits, written, _checked(options), step)},
+            lambda logits, written, step, **options: {
+                "number": sample(logits, written, Options(**_checked(options)), step)
+            },
             {"logits": logits, "written": written, "step": NUMBERS, **SAMPLING},
         ),
         "advance": Signature(
@@ -89,8 +93,9 @@ def probability(model: LanguageModel, text: tf.Tensor) -> Tensors:
 
 def continued(model: LanguageModel, prompt: tf.Tensor, options: Tensors) -> Tensors:
     """Returns the `text` (batch,) that is drawn after each prompt."""
+    options = _checked(options)
     length = options.pop("length")
-    drawn = generate(model, _read_prompts(model, prompt), _checked(options), length)
+    drawn = generate(model, _read_prompts(model, prompt), Options(**options), length)
     return {"text": model.subwords.decode(drawn)}
 
 
@@ -167,15 +172,23 @@ def read(
     return total, state, tf.gather(row, lengths, batch_dims=1)
 
 
-def _checked(options: Tensors) -> Options:
-    """Refuses options that are out of range."""
-    temperature, top_k, top_p, penalty, _ = how = Options(**options)
-    fits = (temperature >= 0) & (top_k >= 0) & (top_p > 0) & (top_p <= 1) & (penalty >= 1)
-    message = (
-        "Expected temperature >= 0, top_k >= 0, 0 < top_p <= 1 and repetition_penalty >= 1. Received, in this order:"
-    )
-    received = tf.stack([temperature, tf.cast(top_k, tf.float32), top_p, penalty])
-    return how._replace(temperature=required(temperature, fits, message, received))
+def _checked(options: Tensors) -> Tensors:
+    """Refuses options that are out of range, each by its name."""
+    ranges = {
+        "length": ("1 or more", lambda value: value >= 1),
+        "temperature": ("0 or more", lambda value: (value >= 0) & tf.math.is_finite(value)),
+        "top_k": ("0 or more", lambda value: value >= 0),
+        "top_p": ("more than 0, and 1 at most", lambda value: (value > 0) & (value <= 1)),
+        "repetition_penalty": ("1 or more", lambda value: (value >= 1) & tf.math.is_finite(value)),
+        "no_repeat_ngram": (f"0 to {LONGEST_NGRAM}", lambda value: (value >= 0) & (value <= LONGEST_NGRAM)),
+        "seed": ("0 or more", lambda value: value >= 0),
+    }
+    return {
+        name: required(
+            value, ranges[name][1](value), f"{name}: expected {ranges[name][0]}. Correct it. Received:", value
+        )
+        for name, value in options.items()
+    }
 
 
 def _read_prompts(model: LanguageModel, prompt: tf.Tensor) -> Continuation:

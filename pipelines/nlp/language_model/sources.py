@@ -9,10 +9,10 @@ from pydantic import Field
 
 import data
 from data.bible_text import BibleText
+from data.files import is_folder, plain_suffix
 from data.splits import assign_split
 from data.state_of_the_union import StateOfTheUnion
 from pipelines.configuration import ConfigurationError
-from pipelines.nlp.packed_files import is_folder, plain_suffix
 from pipelines.nlp.public_data import public_builder
 from pipelines.nlp.text_files import Document, FileConfiguration, TextDataError, read_documents
 from pipelines.nlp.text_tables import TABLE_SUFFIXES, read_rows

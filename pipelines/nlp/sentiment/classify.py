@@ -1,4 +1,4 @@
-"""Prints the label of texts, by a trained model of sentiment.
+"""Labels texts, or the rows of a file, by a trained model of sentiment.
 
 Everything after `--` is text, even what begins with a dash: `unrolled classify --run FOLDER -- "- no good"`.
 """
@@ -24,26 +24,54 @@ class Options(TextOptions):
 
 
 def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
-    """Prints the label of each text."""
+    """Prints the labels of each text, or writes them beside the columns of a file into another."""
     from pipelines.nlp.sentiment.predictor import EXAMPLE  # and TensorFlow, which --help does without
 
-    texts = options.texts(hints.answer(*EXAMPLE))
-    predictor = load()
+    if options.output is not None:
+        answer_rows(options, load())
+        return
+    predictor = load() if options.columns_of_file() else None  # which knows the columns of a table
+    texts = options.texts(hints.answer(*EXAMPLE), predictor.columns if predictor else ())
+    predictor = predictor or load()
     found = predictor.classify_all(texts)
     if options.format == "json":
-        commands.print_answers({"text": text, **each._asdict()} for text, each in zip(texts, found, strict=True))
+        pairs = zip(texts, found, strict=True)
+        commands.print_answers({"text": text, **each._asdict()} for text, each in pairs)
     else:
         Console().print(table_of(texts, found))
-    report_long_texts(texts, predictor.maximum_words)
+    if predictor.maximum_words is not None:
+        report_long_texts(texts, predictor.maximum_words)
     commands.report_done(f"Classified {counted(len(texts), 'text')}")
 
 
+def answer_rows(options: Options, predictor: "Predictor") -> None:
+    """Writes the rows of the options' file with what the predictor answers."""
+    done = options.answer_rows(
+        lambda texts: [columns_of(each, predictor) for each in predictor.classify_all(texts)], predictor.columns
+    )
+    if done.blank:
+        commands.report_done(f"Note: {counted(done.blank, 'row')} without text: kept, without an answer")
+    commands.report_done(f"Classified {counted(done.rows - done.blank, 'text')}")
+    commands.report_done(f"Wrote {options.output}")
+
+
+def columns_of(found: "Classification", predictor: "Predictor") -> dict[str, object]:
+    """Returns what is added to a row: the labels, the probability of each, and the rating."""
+    labels: dict[str, object] = {"predicted_label": found.label} if predictor.labels else {}
+    shares = {f"probability_{label}": round(value, 6) for label, value in found.probabilities.items()}
+    return labels | shares | ({} if found.rating is None else {"predicted_rating": round(found.rating, 4)})
+
+
 def table_of(texts: list[str], found: "list[Classification]") -> Table:
-    """Returns a table of the texts' labels and, where the model rates, of their ratings."""
+    """Returns a table of the texts' labels, of one the probability, and, where the model rates, of their ratings."""
     rated = any(each.rating is not None for each in found)
-    table = Table("text", "label", "probability", *(["rating"] * rated))
+    labelled = any(each.probabilities for each in found)
+    one = all(len(each.labels) == 1 for each in found)
+    heads = ["label" if one else "labels", *["probability"] * one] if labelled else []
+    table = Table("text", *heads, *["rating"] * rated)
     for text, each in zip(texts, found, strict=True):
-        cells = [shortened(text), each.label, f"{each.probabilities[each.label]:.2f}"]
+        cells = [shortened(text), *[each.label] * labelled]
+        cells += [f"{each.probabilities[each.labels[0]]:.2f}"] if one and labelled else []
         cells += [] if each.rating is None else [f"{each.rating:.1f}"]
         table.add_row(*(Text(cell) for cell in cells))
     return table

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 from pydantic import Field
 
 from pipelines import commands
@@ -16,8 +17,9 @@ from pipelines.evaluation import Evaluation, Row
 from pipelines.nlp.sentiment import baselines
 from pipelines.nlp.sentiment.baselines import Classify
 from pipelines.nlp.sentiment.config import SentimentConfiguration
-from pipelines.nlp.sentiment.data import Sets, load, one_name_a_number, usable
+from pipelines.nlp.sentiment.data import Sets, load, usable
 from pipelines.nlp.sentiment.data import truth as truth_of
+from pipelines.nlp.sentiment.labels import labels_in, one_name_a_number, with_known
 from pipelines.nlp.sentiment.model import Classifier
 from pipelines.nlp.sentiment.report import Details, write_sentiment_report
 from pipelines.nlp.sentiment.scoring import Answers, Truth, comparison, metrics
@@ -54,7 +56,7 @@ def evaluate(run: Run, split: str = "test", data: str = "") -> Evaluation:
     sets = load(configuration.data)
     refuse_other_labels(classifier, sets)
     report_changed_data(run, sets)
-    examples = labelled_texts(data, configuration.data, sets.labels) if data else sets.splits[split]
+    examples = labelled_texts(data, configuration.data, sets) if data else sets.splits[split]
     texts = [example.text for example in examples]
     truth = Truth(*truth_of(examples, sets.labels))
     methods: dict[str, tuple[str, Classify]] = {
@@ -77,25 +79,34 @@ def evaluate(run: Run, split: str = "test", data: str = "") -> Evaluation:
     return evaluation
 
 
-def labelled_texts(path: str, configuration: DataConfiguration, labels: Sequence[str]) -> list[Example]:
+def labelled_texts(path: str, configuration: DataConfiguration, sets: Sets) -> list[Example]:
     """Returns the texts of a file that have words and a label or a rating; reports what is left out.
 
     Raises:
         TextDataError: the file cannot be read, has no such text, or has a label that the classifier does not know.
     """
     notes: list[str] = []
+    labels, read = sets.labels, read_more(path, configuration)
+    read = with_known(read, labels) if sets.multiple else read
     known = [Example("", "", label) for label in labels]
-    splits = one_name_a_number({"known": known, "": read_more(path, configuration)}, notes)
+    splits = one_name_a_number({"known": known, "": read}, notes)
     names = {each.label: label for each, label in zip(splits["known"], labels, strict=True)}  # as the classifier has
-    read = [each._replace(label=names.get(each.label, each.label)) for each in splits[""]]
-    examples = usable(read, path, configuration, notes)
+    renamed = [
+        each._replace(
+            label=names.get(each.label, each.label),
+            labels=None if each.labels is None else tuple(names.get(label, label) for label in each.labels),
+        )
+        for each in splits[""]
+    ]
+    examples = usable(renamed, path, configuration, notes)
     for note in notes:
         print(f"Note: {note}")
-    if unknown := [each for each in examples if each.label and each.label not in labels]:
+    if unknown := [(each, label) for each in examples for label in labels_in(each) if label not in labels and labels]:
+        example, label = unknown[0]
         raise TextDataError(
-            f"{unknown[0].where}: the classifier has no label {unknown[0].label!r}. Expected one of {listed(labels)}."
-            f"{did_you_mean(unknown[0].label, labels)} Correct the labels, or remove these texts. "
-            f"Received: {unknown[0].label!r}, in {counted(len(unknown), 'text')}"
+            f"{example.where}: the classifier has no label {label!r}. Expected one of {listed(labels)}."
+            f"{did_you_mean(label, labels)} Correct the labels, or remove these texts. "
+            f"Received: {label!r}, in {counted(len(unknown), 'text')}"
         )
     if not examples:
         raise TextDataError(
@@ -121,7 +132,12 @@ def refuse_other_labels(classifier: Classifier, sets: Sets) -> None:
 def classify(classifier: Classifier, texts: Sequence[str]) -> Answers:
     """Returns a classifier's answers in the form of a baseline's."""
     probabilities, ratings = read_texts(classifier, texts)
-    return Answers(probabilities.argmax(axis=1), probabilities, ratings if classifier.rated else None)
+    rated = ratings if classifier.rated else None
+    if not classifier.labels:
+        return Answers(None, None, rated)
+    if classifier.multiple:
+        return Answers((probabilities >= classifier.thresholds.numpy()).astype(np.int32), probabilities, rated)
+    return Answers(probabilities.argmax(axis=1), probabilities, rated)
 
 
 def rows_of(answers: Mapping[str, Answers], truth: Truth, labels: int, notes: Mapping[str, str]) -> list[Row]:

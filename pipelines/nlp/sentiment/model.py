@@ -7,50 +7,75 @@ import keras
 import numpy as np
 import tensorflow as tf
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
+from scipy.special import log_softmax, logit
 
 from data.word_vectors import DIMENSIONS
+from pipelines.configuration import ConfigurationError
 from pipelines.nlp.sentiment.data import truth
+from pipelines.nlp.sentiment.labels import is_labelled
 from pipelines.nlp.sentiment.network import Member, MemberOutput, NetworkConfiguration
 from pipelines.nlp.sentiment.splitting import Example
 from pipelines.nlp.sentiment.words import MOST_AT_ONCE, PADDING, RESERVED, UNKNOWN, Encoded, Words
 
 HIGHEST_VALENCE = 4.0
+WINDOWS_AT_ONCE = 32  # that are read together, so that memory is bounded
 AVERAGE_TEXTS = 10  # with each word, besides those that have it: they smooth its mean
 
 
 class Prediction(NamedTuple):
-    """A classifier's output: `probabilities` (batch, labels), and `rating` (batch,), None without ratings."""
+    """A classifier's output: `probabilities` (batch, labels), and `rating` (batch,), NaN where none is learned."""
 
     probabilities: tf.Tensor
-    rating: tf.Tensor | None
+    rating: tf.Tensor
 
 
 class Classifier(keras.Model):
-    """Labels and rates texts.
+    """Labels and rates texts; what it predicts follows from what the data hold.
 
-        probabilities = softmax(log(mean of the members' probabilities) / temperature)
-        rating = mean of the members' ratings
+        one label a text:       probabilities = softmax(log(p) / temperature)
+        several labels a text:  probabilities = sigmoid(logit(p) / temperature), a label from its threshold on
+        a rating:               rating = mean of the members' ratings
 
-    The temperature is fitted on the validation split (Guo et al. 2017, https://arxiv.org/abs/1706.04599); it changes no
-    label. Ratings are learned in deviations from the mean of the training split.
+    where p is the mean of the members' probabilities. Of a text that is read in several windows, p and the rating are
+    the means over its words. Temperature (Guo et al. 2017, https://arxiv.org/abs/1706.04599) and thresholds are fitted
+    on the validation split. Ratings are learned in deviations from the mean of the training split.
 
     Args:
         network: sizes and parts of the network.
         words: the vocabulary.
-        labels: their names.
+        labels: their names; none: there is a rating alone.
         rated: whether there are ratings.
         seed: of weights and dropout.
+        multiple: whether a text may have several labels, or none.
+
+    Raises:
+        ConfigurationError: there is nothing to learn.
     """
 
     def __init__(
-        self, network: NetworkConfiguration, words: Words, labels: tuple[str, ...], rated: bool, seed: int = 0
+        self,
+        network: NetworkConfiguration,
+        words: Words,
+        labels: tuple[str, ...],
+        rated: bool,
+        seed: int = 0,
+        multiple: bool = False,
     ) -> None:
         super().__init__(name="classifier")
-        self.network, self.words, self.labels = network, words, labels
+        self.network, self.words, self.labels, self.multiple = network, words, labels, multiple
         self.rated = rated and network.rating_weight > 0
+        if not labels and not self.rated:
+            raise ConfigurationError(
+                "network.rating_weight: the texts have ratings alone, which would not be learned. Expected a weight "
+                f"above 0. Raise it, or name a column of labels: --data.label. Received: {network.rating_weight}"
+            )
         keras.utils.set_random_seed(seed)
         self.temperature = self.add_weight(shape=(), initializer="ones", trainable=False, name="temperature")
+        self.thresholds: Any = None
+        if multiple:
+            self.thresholds = self.add_weight(
+                shape=(len(labels),), initializer=keras.initializers.Constant(0.5), trainable=False, name="thresholds"
+            )
         self.rating_mean = self.add_weight(shape=(), initializer="zeros", trainable=False, name="rating_mean")
         self.rating_deviation = self.add_weight(shape=(), initializer="ones", trainable=False, name="rating_deviation")
         self.vectors: Any = None
@@ -69,21 +94,48 @@ class Classifier(keras.Model):
         """Returns the members' outputs for texts, given as the parts of `Encoded`."""
         return [member(words, pieces, lengths, training=training) for member in self.members]
 
-    def classify(self, encoded: Encoded) -> Prediction:
-        """Returns the averaged and calibrated prediction."""
+    def classify(self, texts: tf.Tensor) -> Prediction:
+        """Returns the averaged and calibrated prediction for strings (batch,), each read whole if the words are."""
+        if not self.words.whole:
+            return self._calibrated(self._averaged(self.words(texts)))
+        windows, owners = self.words.windows(texts)
+
+        def read(start: tf.Tensor, found: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            part = Encoded(*(each[start : start + WINDOWS_AT_ONCE] for each in windows))
+            return start + WINDOWS_AT_ONCE, tf.concat([found, self._averaged(part)], axis=0)
+
+        count, width = tf.size(owners), len(self.labels) + 1
+        invariants = (tf.TensorShape([]), tf.TensorShape([None, width]))
+        _, found = tf.while_loop(lambda start, _: start < count, read, (0, tf.zeros((0, width))), invariants)
+        weights = tf.cast(tf.maximum(windows.lengths, 1), tf.float32)[:, tf.newaxis]
+        mean = tf.math.segment_sum(found * weights, owners) / tf.math.segment_sum(weights, owners)
+        return self._calibrated(tf.ensure_shape(mean, (None, width)))
+
+    def _averaged(self, encoded: Encoded) -> tf.Tensor:
+        """The mean over the members of the labels' probabilities and, behind them, the rating: (batch, labels + 1)."""
         outputs = self(encoded.words, encoded.pieces, encoded.lengths, training=False)
-        probabilities = [tf.nn.softmax(tf.cast(output.logits, tf.float32)) for output in outputs]
-        logits = tf.math.log(tf.add_n(probabilities) / len(outputs) + 1e-30)
-        ratings = [tf.cast(output.rating, tf.float32) for output in outputs if output.rating is not None]
-        rating = tf.add_n(ratings) / len(ratings) * self.rating_deviation + self.rating_mean if ratings else None
-        return Prediction(tf.nn.softmax(logits / self.temperature), rating)
+        activation = tf.nn.sigmoid if self.multiple else tf.nn.softmax
+        found = []
+        for logits, rating in outputs:
+            probabilities = [] if logits is None else [activation(tf.cast(logits, tf.float32))]
+            rating = tf.fill(tf.shape(encoded.lengths), np.float32(np.nan)) if rating is None else rating
+            found.append(tf.concat([*probabilities, tf.cast(rating, tf.float32)[:, tf.newaxis]], axis=1))
+        return tf.add_n(found) / len(found)
+
+    def _calibrated(self, averaged: tf.Tensor) -> Prediction:
+        shares, rating = averaged[:, :-1], averaged[:, -1]
+        logits = tf.math.log(shares + 1e-30)
+        if self.multiple:
+            probabilities = tf.nn.sigmoid((logits - tf.math.log1p(1e-7 - shares)) / self.temperature)
+        else:
+            probabilities = tf.nn.softmax(logits / self.temperature)
+        return Prediction(probabilities, rating * self.rating_deviation + self.rating_mean)
 
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)])
     def read(self, texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns probabilities (batch, labels) and ratings (batch,), NaN without ratings, of texts."""
-        prediction = self.classify(self.words(texts))
-        nothing = tf.fill(tf.shape(texts), np.float32(np.nan))
-        return prediction.probabilities, nothing if prediction.rating is None else prediction.rating
+        prediction = self.classify(texts)
+        return prediction.probabilities, prediction.rating
 
     @tf.function(
         input_signature=[
@@ -92,9 +144,9 @@ class Classifier(keras.Model):
             tf.TensorSpec((None,), tf.int32),
         ]
     )
-    def probabilities(self, words: tf.Tensor, pieces: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-        """Returns probabilities (batch, labels) of texts given as the parts of `Encoded`."""
-        return self.classify(Encoded(words, pieces, lengths, lengths)).probabilities
+    def predict_encoded(self, words: tf.Tensor, pieces: tf.Tensor, lengths: tf.Tensor) -> Prediction:
+        """Returns the prediction for texts of one window, given as the parts of `Encoded`."""
+        return self._calibrated(self._averaged(Encoded(words, pieces, lengths, lengths)))
 
     def adapt(
         self,
@@ -117,7 +169,9 @@ class Classifier(keras.Model):
             vectors: pre-trained, of words; what their embeddings add to them starts at zero. Default: none.
         """
         labels, ratings = truth(examples, self.labels)
-        targets = np.eye(len(self.labels))[labels] * (labels >= 0)[:, np.newaxis]  # (texts, labels)
+        if labels.ndim == 1:
+            labels = (labels[:, np.newaxis] == np.arange(len(self.labels))).astype(np.int32)
+        targets = np.maximum(labels, 0).astype(np.float64)  # (texts, labels)
         if self.rated:
             self.rating_mean.assign(np.nanmean(ratings))
             self.rating_deviation.assign(np.nanstd(ratings) or 1.0)
@@ -182,14 +236,15 @@ def fit_temperature(probabilities: Any, labels: np.ndarray) -> float:
 
     Args:
         probabilities: at temperature 1.
-        labels: int (examples,); −1, which does not count, for none.
+        labels: as of `truth`; −1, which does not count, for none.
 
     >>> sure = np.tile([[0.99, 0.01]], (10, 1))
     >>> round(fit_temperature(sure, np.array([0, 1] + [0] * 8)), 1)  # right in 9 of 10: ln 99 / ln 9
     2.1
     """
-    logits = np.log(np.asarray(probabilities, np.float64) + 1e-30)[labels >= 0]
-    labels = labels[labels >= 0]
+    logits, labels = labelled_logits(probabilities, labels)
+    if not logits.size:
+        return 1.0
 
     def loss(logarithm: float) -> float:
         return cross_entropy(logits / np.exp(logarithm), labels)
@@ -197,6 +252,51 @@ def fit_temperature(probabilities: Any, labels: np.ndarray) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=(-2.0, 3.0), method="bounded").x))
 
 
+def labelled_logits(probabilities: Any, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the logarithms of probabilities, or the log odds where texts may have several labels, of labelled texts.
+
+    Args:
+        probabilities: (examples, labels).
+        labels: as of `truth`.
+
+    Returns:
+        Logits (labelled, labels), and the labels of these examples.
+    """
+    known = is_labelled(labels)
+    shares = np.asarray(probabilities, np.float64)[known]
+    return logit(np.clip(shares, 1e-7, 1 - 1e-7)) if labels.ndim == 2 else np.log(shares + 1e-30), labels[known]
+
+
+def fit_thresholds(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Returns for each label the threshold of its probability with the highest F1, (labels,); 0.5 if no text has it.
+
+    Args:
+        probabilities: (texts, labels).
+        labels: 1 at the labels of each text, (texts, labels); −1, which does not count, where they are unknown.
+
+    >>> fit_thresholds(np.array([[0.1], [0.2], [0.4], [0.3]]), np.array([[0], [0], [1], [1]])).tolist()
+    [0.25]
+    """
+    thresholds = np.full(labels.shape[1], 0.5)
+    known = is_labelled(labels)
+    for place, (shares, truth_of) in enumerate(zip(probabilities[known].T, labels[known].T, strict=True)):
+        order = np.argsort(-shares, kind="stable")
+        ordered = np.append(shares[order], 0.0)
+        f1 = 2 * np.cumsum(truth_of[order]) / (np.arange(1, len(order) + 1) + truth_of.sum())
+        f1 = np.where(ordered[:-1] > ordered[1:], f1, 0)  # equal ones stay together
+        if truth_of.any():
+            best = int(f1.argmax())
+            thresholds[place] = (ordered[best] + ordered[best + 1]) / 2
+    return thresholds
+
+
 def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Returns the mean cross-entropy of labels int (examples,) under logits (examples, labels), in nats."""
+    """Returns the mean cross-entropy of labels under logits (examples, labels), in nats.
+
+    Args:
+        logits: before the softmax; or before the sigmoid, where labels are several.
+        labels: int (examples,); or 0 or 1, (examples, labels), whose cross-entropies are added up.
+    """
+    if labels.ndim == 2:
+        return float(np.mean(np.sum(np.logaddexp(0, np.where(labels == 1, -logits, logits)), axis=1)))
     return float(-np.mean(log_softmax(logits, axis=-1)[np.arange(len(labels)), labels]))

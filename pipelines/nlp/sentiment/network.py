@@ -57,9 +57,9 @@ class NetworkConfiguration(Configuration):
 
 
 class MemberOutput(NamedTuple):
-    """A member's output: `logits` (batch, labels); `rating` (batch,) in standard deviations, None without ratings."""
+    """A member's output: `logits` (batch, labels); `rating` (batch,) in standard deviations; None where not learned."""
 
-    logits: tf.Tensor
+    logits: tf.Tensor | None
     rating: tf.Tensor | None
 
 
@@ -81,7 +81,7 @@ class Member(keras.layers.Layer):
     Args:
         network: sizes and parts of the network.
         words: the vocabulary.
-        labels: number of labels.
+        labels: number of labels; 0: there is a rating alone.
         rated: whether there is a rating.
         seed: of dropout.
         vectors: V, shared by the members.
@@ -128,7 +128,7 @@ class Member(keras.layers.Layer):
         if "attention" in network.pooling:
             self.attention = models.BahdanauAttention(network.units, name="attention")
             self.query = self.add_weight(shape=(network.units,), initializer="random_normal", name="query")
-        self.label_head = keras.layers.Dense(labels, name="label")
+        self.label_head = keras.layers.Dense(labels, name="label") if labels else None
         self.rating_head = keras.layers.Dense(1, name="rating") if rated else None
         self.embedding_dropout = keras.layers.SpatialDropout1D(network.embedding_dropout, seed=seed)
         self.dropout = keras.layers.Dropout(network.dropout, seed=seed)
@@ -139,7 +139,7 @@ class Member(keras.layers.Layer):
         states = self.read(self.embed(words, pieces, training), lengths, training)
         pooled = self.dropout(self.pool(tf.concat(states, axis=-1), lengths), training=training)
         rating = None if self.rating_head is None else self.rating_head(pooled)[:, 0]
-        return MemberOutput(self.label_head(pooled), rating)
+        return MemberOutput(None if self.label_head is None else self.label_head(pooled), rating)
 
     def embed(self, words: tf.Tensor, pieces: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Returns the embedded words (batch, time, embedding)."""

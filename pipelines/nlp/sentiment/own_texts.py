@@ -1,15 +1,17 @@
 """The user's labelled texts: tables, lines of fastText, and folders or archives whose folders are the labels."""
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from data.files import is_folder, plain_suffix, read_bytes
 from data.splits import SPLIT_NAMES
 from pipelines.configuration import ConfigurationError
 from pipelines.counting import counted
-from pipelines.nlp.packed_files import is_folder, plain_suffix, read_bytes
+from pipelines.nlp.sentiment.labels import of_columns
 from pipelines.nlp.sentiment.splitting import Example
 from pipelines.nlp.splits import SPLITS
 from pipelines.nlp.text_files import Document, FileConfiguration, TextDataError, decoded, lines_of, read_documents
@@ -17,19 +19,20 @@ from pipelines.nlp.text_tables import TABLE_SUFFIXES, read_rows
 from pipelines.nlp.texts import listed
 
 FASTTEXT = "__label__"
-LABEL_SEPARATOR = ", "
+LABEL = "label"  # the column of labels, unless another is named
 UNLABELLED = ("unsup", "unlabeled", "unlabelled", "unsupervised")  # names of folders
 
 
 def read_own(
-    path: Path, columns: Sequence[str], label: str, rating: str, files: FileConfiguration
+    path: Path, columns: Sequence[str], label: Sequence[str], rating: str, files: FileConfiguration
 ) -> dict[str, list[Example]]:
     """Returns the examples of a user's file or folder: by split if it has splits, else all under "".
 
     Args:
         path: a table; lines of fastText; or a folder or an archive with LABEL/name.txt, or SPLIT/LABEL/name.txt.
         columns: of the texts; several are joined by a line break.
-        label: column of the labels; "": there is none.
+        label: column of the labels, or several columns that hold 1 or 0. Without any, a column `label` is read if
+            there is one beside the rating.
         rating: column of a number; "": there is none.
         files: how files are written.
 
@@ -47,17 +50,22 @@ def read_own(
     return {"": _of_table(path, columns, label, rating, files)}
 
 
-def _of_table(path: Path, columns: Sequence[str], label: str, rating: str, files: FileConfiguration) -> list[Example]:
-    wanted = [*columns, *[label] * bool(label), *[rating] * bool(rating)]
-    rows = read_rows(path, wanted, may_lack=wanted, files=files)
+def _of_table(
+    path: Path, columns: Sequence[str], label: Sequence[str], rating: str, files: FileConfiguration
+) -> list[Example]:
+    labels = list(label) or [LABEL]
+    wanted = [*columns, *labels, *[rating] * bool(rating)]
+    absent = labels if rating and not label else ()  # a rating alone is enough
+    rows = read_rows(path, wanted, may_lack=wanted, files=files, may_be_absent=absent, lists=labels)
     examples, nans = [], []
     for row in rows:
-        texts, rest = row.values[: len(columns)], list(row.values[len(columns) :])
-        name = rest.pop(0).strip() if label else ""
-        number = _number(rest[0], row.where) if rating else np.nan
-        if rating and np.isnan(number) and rest[0].strip():
+        texts, cells = row.values[: len(columns)], row.values[len(columns) : len(columns) + len(labels)]
+        number = _number(row.values[-1], row.where) if rating else np.nan
+        if rating and np.isnan(number) and row.values[-1].strip():
             nans.append(row.where)
-        examples.append(Example(row.where, "\n".join(text for text in texts if text.strip()), name, number))
+        several = of_columns(cells, labels, row.where) if len(labels) > 1 else None
+        name = cells[0].strip() if several is None else ""
+        examples.append(Example(row.where, "\n".join(text for text in texts if text.strip()), name, number, several))
     if nans:
         print(f"Note: {counted(len(nans), 'rating')} given as nan, taken as missing: {listed(nans, '; ')}")
     return examples
@@ -98,19 +106,16 @@ def _fasttext(path: Path, number: int, line: str) -> list[Example]:
     if not line.strip():
         return []
     words = line.split()
-    labels = [word.removeprefix(FASTTEXT) for word in words if word.startswith(FASTTEXT)]
-    if len(labels) > 1:
-        raise TextDataError(
-            f"{path}, line {number}: a text has one label; expected one {FASTTEXT} a line. Keep the label that counts. "
-            f"Received: {', '.join(labels)}"
-        )
+    labels = tuple(word.removeprefix(FASTTEXT) for word in words if word.startswith(FASTTEXT))
     text = " ".join(word for word in words if not word.startswith(FASTTEXT))
-    return [Example(f"{path}, line {number}", text, labels[0] if labels else "")]
+    where = f"{path}, line {number}"
+    return [Example(where, text, labels[0] if labels else "", labels=labels if len(labels) > 1 else None)]
 
 
 def _number(text: str, where: str) -> float:
     try:
-        number = float(text) if text.strip() else np.nan
+        is_decimal = re.fullmatch(r"\s*[-+]?\d+,\d+\s*", text)  # as many languages write it
+        number = float(text.replace(",", ".") if is_decimal else text) if text.strip() else np.nan
     except ValueError:
         number = np.inf
     if np.isinf(number):
@@ -121,7 +126,12 @@ def _number(text: str, where: str) -> float:
 
 
 def own_splits(
-    path: str, held_out: dict[str, str], columns: Sequence[str], label: str, rating: str, files: FileConfiguration
+    path: str,
+    held_out: dict[str, str],
+    columns: Sequence[str],
+    label: Sequence[str],
+    rating: str,
+    files: FileConfiguration,
 ) -> dict[str, list[Example]]:
     """Returns the examples of a user's files by split; those that are still to be divided under "train".
 

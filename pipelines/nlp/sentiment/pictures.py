@@ -25,7 +25,7 @@ def calibration_picture(answers: Sequence[tuple[str, Answers]], truth: Truth) ->
     known = truth.labelled
     with_probabilities = [(name, each) for name, each in answers if each.probabilities is not None]
     for (name, each), colour in zip(with_probabilities, COLOURS, strict=False):
-        assert each.probabilities is not None
+        assert each.probabilities is not None and each.labels is not None
         confidence, right = each.probabilities[known].max(axis=1), (each.labels == truth.labels)[known]
         bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
         counts = np.bincount(bins, minlength=BINS)

@@ -1,6 +1,7 @@
 """Classifies texts: a trained model of sentiment, from its run or its export."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,14 +22,17 @@ class Classification(NamedTuple):
     """The answer to a text.
 
     Attributes:
-        label: the most probable one.
+        label: the most probable one; of a model of several labels all that apply, with commas between; of one of
+            ratings alone "".
         probabilities: of each label by name, calibrated.
         rating: in the unit of the training texts; None where no ratings were learned.
+        labels: those that apply.
     """
 
     label: str
     probabilities: dict[str, float]
     rating: float | None = None
+    labels: tuple[str, ...] = ()
 
 
 class Predictor:
@@ -40,20 +44,31 @@ class Predictor:
 
     Attributes:
         labels: their names, in the order of the probabilities.
-        maximum_words: words of a text that are read; the rest is ignored.
+        multiple: whether a text may have several of them, or none.
+        rated: whether texts are rated.
+        columns: of a table that hold the texts.
+        maximum_words: words of a text that are read; None: all of them.
     """
 
     def __init__(self, run: Run, model: Served) -> None:
         self.run = run
-        self.labels: tuple[str, ...] = tuple(description_of(run, OLD_DESCRIPTION)["labels"])
-        self.maximum_words = run.read_configuration(SentimentConfiguration).data.maximum_words
+        description, configuration = (
+            description_of(run, OLD_DESCRIPTION),
+            run.read_configuration(SentimentConfiguration),
+        )
+        data = configuration.data
+        self.columns = data.text or ("text",)
+        self.labels: tuple[str, ...] = tuple(description["labels"])
+        self.multiple = bool(description.get("multiple"))
+        self.rated = bool(description["rated"]) and configuration.network.rating_weight > 0
+        self.maximum_words = None if data.too_long == "windows" else data.maximum_words
         self._served = model
 
     @checked
     def classify(self, texts: str | Iterable[str]) -> Classification | list[Classification]:
-        """Returns the label, the probabilities and the rating of a text, or those of each of several.
+        """Returns the labels, the probabilities and the rating of a text, or those of each of several.
 
-        Of a longer text the first `maximum_words` words are read. A text without words gets an answer too, the same
+        A text without words gets an answer too, the same
         for all such texts.
 
         Args:
@@ -69,22 +84,32 @@ class Predictor:
         texts = checked_texts(texts)
         if not texts:
             return []
-        probabilities, *ratings = in_batches(self._read, texts)
-        rating = ratings[0].tolist() if ratings else [None] * len(texts)
+        names = ["probabilities"] * bool(self.labels) + ["chosen"] * self.multiple + ["rating"] * self.rated
+        columns = dict(zip(names, in_batches(partial(self._read, names), texts), strict=True))
         return [
-            Classification(
-                self.labels[int(np.argmax(row))], dict(zip(self.labels, row.tolist(), strict=True)), rating[number]
-            )
-            for number, row in enumerate(probabilities)
+            self._classification({name: column[number] for name, column in columns.items()})
+            for number in range(len(texts))
         ]
 
     def answers(self, texts: Sequence[str]) -> list[dict[str, Any]]:
         """Returns the answers as JSON holds them."""
         return [each._asdict() for each in self.classify_all(texts)]
 
-    def _read(self, texts: Sequence[str]) -> list[np.ndarray]:
+    def _classification(self, row: dict[str, np.ndarray]) -> Classification:
+        probabilities = row.get("probabilities", np.zeros(0))
+        chosen = row["chosen"] if "chosen" in row else probabilities == probabilities.max(initial=0)
+        labels = [label for label, is_chosen in zip(self.labels, chosen, strict=True) if is_chosen]
+        labels = labels if self.multiple else labels[:1]
+        return Classification(
+            ", ".join(labels),
+            dict(zip(self.labels, probabilities.tolist(), strict=True)),
+            float(row["rating"]) if "rating" in row else None,
+            tuple(labels),
+        )
+
+    def _read(self, names: Sequence[str], texts: Sequence[str]) -> list[np.ndarray]:
         answer = self._served("serving_default", text=texts)
-        return [answer[name] for name in ("probabilities", "rating") if name in answer]
+        return [answer[name] for name in names]
 
 
 def load(run: Run) -> Predictor:

@@ -12,6 +12,7 @@ from data.rated_snippets import FILES, RatedSnippets
 from pipelines import hints
 from pipelines.configuration import ConfigurationError
 from pipelines.nlp.public_data import public_builder
+from pipelines.nlp.sentiment.labels import with_several
 from pipelines.nlp.sentiment.own_texts import own_splits, read_own
 from pipelines.nlp.sentiment.splitting import Example, balanced_splits
 from pipelines.nlp.splits import SPLITS, split_texts
@@ -26,7 +27,7 @@ class DataConfiguration(FileConfiguration):
     """Which texts to learn from, what is learned of them, and how they are divided."""
 
     RENAMED: ClassVar = {"longest": "maximum_words"}
-    BEFORE: ClassVar = {"splits": "hash"}
+    BEFORE: ClassVar = {"splits": "hash", "label_separator": "none", "too_long": "truncate"}
 
     source: str = Field(
         f"{EMBEDDED}/movies", description="embedded data set, `own`, or a public TFDS name such as imdb_reviews"
@@ -35,11 +36,21 @@ class DataConfiguration(FileConfiguration):
     validation: str = Field("", description="separate file or folder for validation; default: a part of the path")
     test: str = Field("", description="separate file or folder for the test; default: a part of the path")
     text: tuple[str, ...] = Field((), description="columns of the texts, by name or number; by default `text`")
-    label: str = Field("", description="column of the labels, of any names; by default `label`")
-    rating: str = Field("", description="column of a number that is predicted too, if there is one")
-    maximum_words: int = Field(400, ge=1, description="words of a text that are read; the rest is cut off")
-    too_long: Literal["truncate", "refuse"] = Field(
-        "truncate", description="whether longer texts are cut off or refused"
+    label: tuple[str, ...] = Field(
+        (),
+        description="column of the labels, by default `label`; or several, each of which is a label and holds 1 or 0",
+    )
+    label_separator: str = Field(
+        "auto",
+        pattern=r"^(auto|none|[^\w\s])$",
+        description="between several labels of a text, such as |; auto: found; none: a cell is one label",
+    )
+    rating: str = Field(
+        "", description="column of a number to predict: beside the label or, without a column of labels, alone"
+    )
+    maximum_words: int = Field(400, ge=1, description="words that are read at once")
+    too_long: Literal["windows", "truncate", "refuse"] = Field(
+        "windows", description="whether longer texts are read whole, in windows of so many words, cut off or refused"
     )
     validation_fraction: float = Field(0.1, gt=0, lt=0.5, description="share of the texts, where there are no splits")
     test_fraction: float = Field(0.15, gt=0, lt=0.5, description="share of the texts, where there are no splits")
@@ -54,10 +65,10 @@ class DataConfiguration(FileConfiguration):
     )
     batch_size: int = Field(32, ge=1, description="texts in a batch")
 
-    @pydantic.field_validator("text", mode="before")
+    @pydantic.field_validator("text", "label", mode="before")
     @classmethod
-    def _one_or_more(cls, text: str | Sequence[str]) -> tuple[str, ...]:
-        return (text,) * bool(text) if isinstance(text, str) else tuple(text)
+    def _one_or_more(cls, names: str | Sequence[str]) -> tuple[str, ...]:
+        return (names,) * bool(names) if isinstance(names, str) else tuple(names)
 
 
 def open_source(configuration: DataConfiguration, notes: list[str]) -> dict[str, list[Example]]:
@@ -127,8 +138,7 @@ def divided(
 
 def read_more(path: str, configuration: DataConfiguration) -> list[Example]:
     """Returns the examples of a user's file or folder that is read as that of the configuration."""
-    columns, label = _columns(configuration)
-    found = read_own(Path(path), columns, label, configuration.rating, configuration)
+    found = read_own(Path(path), _columns(configuration), configuration.label, configuration.rating, configuration)
     return [example for members in found.values() for example in members]
 
 
@@ -140,16 +150,17 @@ def _own(configuration: DataConfiguration, notes: list[str]) -> dict[str, list[E
             "Received: no path"
         )
     held_out = {"validation": configuration.validation, "test": configuration.test}
-    columns, label = _columns(configuration)
-    splits = own_splits(configuration.path, held_out, columns, label, configuration.rating, configuration)
+    columns = _columns(configuration)
+    splits = own_splits(configuration.path, held_out, columns, configuration.label, configuration.rating, configuration)
+    splits = with_several(splits, configuration.label_separator, notes)
     if configuration.splits == "hash":  # 0.1.0 knew none
         splits = {"train": [example for members in splits.values() for example in members]}
     return _completed(splits, configuration, notes)
 
 
-def _columns(configuration: DataConfiguration) -> tuple[tuple[str, ...], str]:
-    """The columns of the texts and of the label."""
-    return configuration.text or ("text",), configuration.label or "label"
+def _columns(configuration: DataConfiguration) -> tuple[str, ...]:
+    """The columns of the texts."""
+    return configuration.text or ("text",)
 
 
 def _completed(
@@ -165,13 +176,14 @@ def _public(configuration: DataConfiguration, notes: list[str]) -> dict[str, lis
     expected = f"{EMBEDDED}/movies, `own`, or a name that it knows, such as imdb_reviews"
     builder = public_builder(configuration.source, "data.source", expected)
     features = builder.info.features
-    if len(configuration.text) > 1:
-        raise ConfigurationError(
-            "data.text: a public data set has its text in one column. Expected one name. Leave the others out. "
-            f"Received: {', '.join(configuration.text)}"
-        )
+    for name, columns in {"text": configuration.text, "label": configuration.label}.items():
+        if len(columns) > 1:
+            raise ConfigurationError(
+                f"data.{name}: a public data set has its {name} in one column. Expected one name. Leave the others "
+                f"out. Received: {', '.join(columns)}"
+            )
     text = _feature(features, "".join(configuration.text), TEXT_FEATURES, configuration.source)
-    label = _feature(features, configuration.label, LABEL_FEATURES, configuration.source)
+    label = _feature(features, "".join(configuration.label), LABEL_FEATURES, configuration.source)
     names = getattr(features[label], "names", None)
     data.prepare(builder)
 

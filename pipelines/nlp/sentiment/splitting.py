@@ -17,12 +17,26 @@ _SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+")
 
 
 class Example(NamedTuple):
-    """A text; `where` it is, such as a file and a line; its `label`, "" without one; its `rating`, NaN without one."""
+    """A text.
+
+    Attributes:
+        where: it is, such as a file and a line.
+        text: as written.
+        label: "" without one; where a text may have several, the rarest of its own.
+        rating: NaN without one.
+        labels: where a text may have several, all of them, or none; None where it has one.
+    """
 
     where: str
     text: str
     label: str
     rating: float = float("nan")
+    labels: tuple[str, ...] | None = None
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether it is known which labels the text has."""
+        return bool(self.label) or self.labels is not None
 
 
 def balanced_splits(

@@ -1,15 +1,17 @@
 """Trains a classifier of texts."""
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from scipy.special import expit
 
 from data.valence_lexicon import read_valences
 from data.word_vectors import read_vectors
 from pipelines.nlp.sentiment import data
 from pipelines.nlp.sentiment.config import SentimentConfiguration
-from pipelines.nlp.sentiment.model import Classifier, cross_entropy, fit_temperature
+from pipelines.nlp.sentiment.model import Classifier, cross_entropy, fit_temperature, fit_thresholds, labelled_logits
 from pipelines.nlp.sentiment.pretraining import pretrain, texts_of
 from pipelines.nlp.sentiment.trained import CALIBRATION, build, read_texts
 from pipelines.nlp.sentiment.words import learn_vocabulary
@@ -45,7 +47,11 @@ def train(run: Run, configuration: SentimentConfiguration) -> None:
     )
     probabilities, _ = read_texts(classifier, [example.text for example in validation])
     labels, _ = data.truth(validation, sets.labels)
-    run.write_json(CALIBRATION, {"temperature": fit_temperature(probabilities, labels)})
+    calibration: dict[str, Any] = {"temperature": fit_temperature(probabilities, labels)}
+    if sets.multiple:
+        logits, labels = labelled_logits(probabilities, labels)
+        calibration["thresholds"] = fit_thresholds(expit(logits / calibration["temperature"]), labels).tolist()
+    run.write_json(CALIBRATION, calibration)
     run.finish()
 
 
@@ -63,24 +69,32 @@ def prepare(configuration: SentimentConfiguration) -> Prepared[data.Sets, Classi
     vocabulary = list(dict.fromkeys([*learned, *read, *valences]))[: network.vocabulary]  # each once, in this order
     vectors = read_vectors(network.vectors, vocabulary) if network.vectors else {}
     vocabulary = list(dict.fromkeys([*vocabulary, *vectors]))
-    classifier = build(configuration, vocabulary, sets.labels, sets.rated)
+    classifier = build(configuration, vocabulary, sets.labels, sets.rated, sets.multiple)
     classifier.adapt(training, valences, vectors)
-    return Prepared(sets, classifier, {"vocabulary": vocabulary, "labels": sets.labels, "rated": sets.rated})
+    description = {"vocabulary": vocabulary, "labels": sets.labels, "rated": sets.rated}
+    return Prepared(sets, classifier, description | {"multiple": True} if sets.multiple else description)
 
 
 def batch_loss(classifier: Classifier, batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
-    """Returns the mean over the members of the label's cross-entropy and the weighted squared error of the rating.
+    """Returns the mean over the members of the labels' cross-entropy and the weighted squared error of the rating.
 
-    Texts without a label, or without a rating, have no part in that mean. A batch may have a `weight` for each label.
+    Where texts have several labels, their cross-entropies are added up. Texts without a label, or without a rating,
+    have no part in that mean. A batch may have a `weight` for each label.
     """
     outputs = classifier(batch["words"], batch["pieces"], batch["lengths"], training=training)
-    labelled, rated = batch["label"] >= 0, tf.math.is_finite(batch["rating"])
+    rated, labels = tf.math.is_finite(batch["rating"]), tf.maximum(batch["label"], 0)
+    labelled = batch["label"] >= 0 if not classifier.multiple else batch["label"][:, 0] >= 0
     target = tf.where(rated, (batch["rating"] - classifier.rating_mean) / classifier.rating_deviation, 0.0)
     losses = []
     for output in outputs:
-        logits = tf.cast(output.logits, tf.float32)
-        entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(batch["label"], 0), logits)
-        losses.append(mean_of_batch(entropy * batch.get("weight", 1.0), labelled))
+        if output.logits is not None:
+            logits, weight = tf.cast(output.logits, tf.float32), batch.get("weight", 1.0)
+            if classifier.multiple:
+                entropies = tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(labels, tf.float32), logits)
+                entropy = tf.reduce_sum(entropies * weight, axis=1)
+            else:
+                entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits) * weight
+            losses.append(mean_of_batch(entropy, labelled))
         if output.rating is not None:
             error = tf.square(tf.cast(output.rating, tf.float32) - target)
             losses.append(classifier.network.rating_weight * mean_of_batch(error, rated))
@@ -91,20 +105,20 @@ def validate(classifier: Classifier, sets: data.Sets) -> dict[str, float]:
     """Returns the metrics of the validation split.
 
     `cross_entropy`, in nats, is that at the best temperature, because the temperature is fitted after training;
-    `error` is the share of wrong labels, `rating_error` the mean absolute error. `loss` is what is minimised: the
-    cross-entropy and the weighted squared error of the rating in standard deviations.
+    `error` is the share of wrong labels, of several those taken at a probability of one half; `rating_error` the mean
+    absolute error. `loss` is what is minimised: the cross-entropy and the weighted squared error of the rating in
+    standard deviations.
     """
     validation = sets.splits["validation"]
     probabilities, ratings = read_texts(classifier, [example.text for example in validation])
     labels, truth = data.truth(validation, sets.labels)
-    logits = np.log(probabilities + 1e-30) / fit_temperature(probabilities, labels)
-    labelled = labels >= 0
-    entropy = cross_entropy(logits[labelled], labels[labelled])
-    values = {
-        "loss": entropy,
-        "cross_entropy": entropy,
-        "error": float(np.mean(probabilities.argmax(axis=1)[labelled] != labels[labelled])),
-    }
+    values = {"loss": 0.0}
+    if sets.labels:
+        logits, labels = labelled_logits(probabilities, labels)
+        logits /= fit_temperature(probabilities, data.truth(validation, sets.labels)[0])
+        predicted = logits > 0 if sets.multiple else logits.argmax(axis=1)
+        values["loss"] = values["cross_entropy"] = cross_entropy(logits, labels)
+        values["error"] = float(np.mean(predicted != labels))
     if classifier.rated and np.isfinite(truth).any():
         errors = ratings - truth
         squares = np.nanmean((errors / float(classifier.rating_deviation)) ** 2)
@@ -114,9 +128,10 @@ def validate(classifier: Classifier, sets: data.Sets) -> dict[str, float]:
 
 
 def report(sets: data.Sets) -> None:
-    """Prints what is learned from, and what is left out."""
+    """Prints what is learned from, what is predicted, and what is left out."""
     counts = ", ".join(f"{len(members)} for {split}" for split, members in sets.splits.items())
-    rated = " and a rating" if sets.rated else ""
-    print(f"Learning {listed(sets.labels)}{rated} from texts: {counts}.")
+    kind = "any of several labels" if sets.multiple else "one of the labels"
+    learned = [f"{kind} {listed(sets.labels)}"] * bool(sets.labels) + ["a rating, which is a number,"] * sets.rated
+    print(f"Learning {' and '.join(learned)} from texts: {counts}.")
     for note in sets.notes:
         print(f"Note: {note}")

@@ -17,19 +17,24 @@ CALIBRATION = "calibration.json"
 
 
 def build(
-    configuration: SentimentConfiguration, vocabulary: Sequence[str], labels: Sequence[str], rated: bool
+    configuration: SentimentConfiguration,
+    vocabulary: Sequence[str],
+    labels: Sequence[str],
+    rated: bool,
+    multiple: bool = False,
 ) -> Classifier:
     """Returns an untrained classifier, its weights made.
 
     Args:
         configuration: of the run.
         vocabulary: the known words.
-        labels: their names.
+        labels: their names; none: ratings alone are predicted.
         rated: whether there are ratings.
+        multiple: whether a text may have several labels.
     """
-    network = configuration.network
-    words = Words(vocabulary, configuration.data.maximum_words, network.pieces)
-    return Classifier(network, words, tuple(labels), rated, configuration.seed).build_weights()
+    network, data = configuration.network, configuration.data
+    words = Words(vocabulary, data.maximum_words, network.pieces, data.too_long == "windows")
+    return Classifier(network, words, tuple(labels), rated, configuration.seed, multiple).build_weights()
 
 
 def load_model(run: Run) -> Classifier:
@@ -39,12 +44,15 @@ def load_model(run: Run) -> Classifier:
         RunError: the run was not trained to its end, or its weights do not fit the classifier.
     """
     classifier = trained_model(run, run.read_configuration(SentimentConfiguration), build, OLD_DESCRIPTION)
-    classifier.temperature.assign(run.read_json(CALIBRATION)["temperature"])
+    calibration = run.read_json(CALIBRATION)
+    classifier.temperature.assign(calibration["temperature"])
+    if classifier.multiple:
+        classifier.thresholds.assign(calibration["thresholds"])
     return classifier
 
 
 def read_texts(classifier: Classifier, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Returns probabilities (texts, labels) and ratings (texts,), NaN without any, of texts of any number."""
+    """Returns probabilities (texts, labels) and ratings (texts,), NaN without any, of any number of texts."""
     probabilities, ratings = in_batches(
         lambda part: [each.numpy() for each in classifier.read(tf.constant(part))], texts
     )

@@ -54,8 +54,9 @@ class Words(tf.Module):
 
     Args:
         vocabulary: the known words; the first has the number 2.
-        maximum_words: words of a text that are read; the rest is cut off.
+        maximum_words: words of a text that are read at once.
         pieces: numbers of pieces, from 1; 0: none.
+        whole: whether longer texts are read in several windows; else the rest is cut off.
 
     Example:
         >>> words = Words(["good", "not"], maximum_words=3)
@@ -65,8 +66,11 @@ class Words(tf.Module):
                [2, 0, 0]], dtype=int32)
     """
 
-    def __init__(self, vocabulary: Sequence[str], maximum_words: int = 400, pieces: int = 0) -> None:
+    def __init__(
+        self, vocabulary: Sequence[str], maximum_words: int = 400, pieces: int = 0, whole: bool = False
+    ) -> None:
         super().__init__()
+        self.whole = whole
         self.vocabulary, self.maximum_words, self.pieces = tuple(vocabulary), maximum_words, pieces
         # Two words that 0.1.0 told apart may have one form; its number is that of the commoner one.
         numbers = {word: number for number, word in reversed([*enumerate(folded_strings(self.vocabulary), RESERVED)])}
@@ -82,14 +86,37 @@ class Words(tf.Module):
         """How many numbers of words there are."""
         return RESERVED + len(self.vocabulary)
 
-    def __call__(self, texts: tf.Tensor) -> Encoded:
-        """Returns strings (batch,) as numbers."""
+    def __call__(self, texts: tf.Tensor, start: tf.Tensor | None = None) -> Encoded:
+        """Returns strings (batch,) as numbers.
+
+        Args:
+            texts: the strings.
+            start: where in a longer text to begin, from 0 to 1, float32 (batch,). Default: at its first word.
+        """
         divided = divide(texts)
         whole_lengths = tf.cast(divided.row_lengths(), tf.int32)
-        counted = divided[:, : self.maximum_words]
-        words = tf.ragged.map_flat_values(self.table.lookup, counted).to_tensor(PADDING)
-        lengths = tf.cast(counted.row_lengths(), tf.int32)
-        return Encoded(words, self._pieces(counted), lengths, whole_lengths)
+        if start is None:
+            return self._encoded(divided[:, : self.maximum_words], whole_lengths)
+        more = tf.maximum(whole_lengths - self.maximum_words + 1, 1)  # places to begin at
+        first = tf.minimum(tf.cast(start * tf.cast(more, tf.float32), tf.int32), more - 1)[:, tf.newaxis]
+        places = tf.ragged.range(whole_lengths)
+        return self._encoded(
+            tf.ragged.boolean_mask(divided, (places >= first) & (places < first + self.maximum_words)), whole_lengths
+        )
+
+    def windows(self, texts: tf.Tensor) -> tuple[Encoded, tf.Tensor]:
+        """Returns the windows of strings (batch,), one at least of each, and the string of each, int32 (windows,)."""
+        divided = divide(texts)
+        lengths = tf.cast(divided.row_lengths(), tf.int32)
+        counts = tf.maximum(-(-lengths // self.maximum_words), 1)
+        owners = tf.repeat(tf.range(tf.size(lengths)), counts)
+        firsts = tf.ragged.range(counts).flat_values * self.maximum_words
+        sizes = tf.minimum(tf.gather(lengths, owners) - firsts, self.maximum_words)
+        return self._encoded(tf.RaggedTensor.from_row_lengths(divided.flat_values, sizes), sizes), owners
+
+    def _encoded(self, words: tf.RaggedTensor, whole_lengths: tf.Tensor) -> Encoded:
+        numbers = tf.ragged.map_flat_values(self.table.lookup, words).to_tensor(PADDING)
+        return Encoded(numbers, self._pieces(words), tf.cast(words.row_lengths(), tf.int32), whole_lengths)
 
     def _pieces(self, words: tf.RaggedTensor) -> tf.Tensor:
         if not self.pieces:

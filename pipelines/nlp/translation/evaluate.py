@@ -1,8 +1,9 @@
 """Evaluates a translator beside the baselines."""
 
 import time
+from functools import partial
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from pydantic import Field
 
@@ -89,13 +90,15 @@ def other_pairs(data: str, split: Split, configuration: DataConfiguration) -> li
 def model_rows(translator: Predictor) -> dict[str, tuple[str, Translate]]:
     """Returns the rows of a translator, of its beam search and of a greedy one, in the form of the baselines'."""
 
-    def by_beams(texts: list[str]) -> list[str]:
-        return [each.text for each in translator.translate_all(texts)]
+    def translate(texts: list[str], **options: Any) -> list[str]:
+        return [each.text for each in translator.translate_all(texts, **options)]
 
-    def greedy(texts: list[str]) -> list[str]:
-        return [each.text for each in translator.translate_all(texts, beam_width=1)]
-
-    rows: dict[str, tuple[str, Translate]] = {"model": (f"beam search, {translator.beam_width} beams", by_beams)}
+    # What the network writes by itself, as a server returns it.
+    by_beams, greedy = partial(translate, placeholders=False), partial(translate, placeholders=False, beam_width=1)
+    rows: dict[str, tuple[str, Translate]] = {
+        "model": (f"beam search, {translator.beam_width} beams", by_beams),
+        "model, kept": ("the same, placeholders, addresses and numbers kept as they are", translate),
+    }
     if translator.beam_width > 1:
         rows["model, greedy"] = ("the same network, always the most probable subword", greedy)
     return rows

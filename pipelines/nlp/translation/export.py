@@ -49,7 +49,8 @@ the subwords of the translation and its end; the higher, the surer. Neither the 
 change an answer. Any script is read: what the training has never seen is spelled byte by byte. White space becomes one
 space between words. The search keeps {search.beam_width} hypotheses at each step.
 
-`beam_search` also takes `beam_width`, int32 (batch,), another number of hypotheses, at least 1; it returns the same.
+`beam_search` also takes `beam_width`, int32 (batch,), another number of hypotheses, at least 1; it returns the same,
+and all that it has found, `translations` and `scores` (batch, beams), the best first; a score of −inf is none.
 `attention` takes `text` and `translation`, strings (batch,), and returns `weights`, float32 (batch, target, source): of
 each source subword when a target subword is written; and the subwords, `source` and `target`, strings; the end of a
 text is empty.

@@ -140,7 +140,7 @@ class Translator(keras.Model):
         return tf.cast(logits, tf.float32) + tf.cast(self.output_bias, tf.float32)
 
     def translate(
-        self, text: tf.Tensor, search: SearchConfiguration, beam_width: tf.Tensor | None = None
+        self, text: tf.Tensor, search: SearchConfiguration, beam_width: tf.Tensor | None = None, several: bool = False
     ) -> Translated:
         """Translates texts (batch,); a text without words has an empty translation.
 
@@ -148,6 +148,8 @@ class Translator(keras.Model):
             text: strings (batch,), UTF-8.
             search: how the most probable translation is searched.
             beam_width: instead of the search's, for each text, int32 (batch,).
+            several: return as many translations of each text as the widest search has beams, the best first: both parts
+                are (batch, beams); the score of one that is not there is −inf.
         """
         widths = width = search.beam_width
         if beam_width is not None:
@@ -168,9 +170,13 @@ class Translator(keras.Model):
 
         lengths = tf.reduce_sum(tf.cast(source != PADDING, tf.float32), axis=1)
         limits = tf.cast(lengths * search.maximum_length_ratio, tf.int32) + search.maximum_length_offset
-        found = search_sequences(step, encoded.state, START, END, limits, widths, search.length_exponent)
-        translated = tf.strings.strip(self.target.decode(found.numbers))
+        number = width if several else None
+        found = search_sequences(step, encoded.state, START, END, limits, widths, search.length_exponent, number)
+        shape = tf.shape(found.score)
+        translated = tf.strings.strip(self.target.decode(tf.reshape(found.numbers, (-1, tf.shape(found.numbers)[-1]))))
+        translated = tf.reshape(translated, shape)
         is_empty = tf.strings.strip(normalised(text, joiners=False)) == ""
+        is_empty = is_empty[:, tf.newaxis] if several else is_empty
         return Translated(tf.where(is_empty, "", translated), tf.where(is_empty, 0.0, found.score))
 
     def _embed(self, embedding: keras.layers.Embedding, numbers: tf.Tensor, training: bool) -> tf.Tensor:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipelines.nlp.packed_files import read_bytes
+from data.files import read_bytes
 from pipelines.nlp.text_files import FileConfiguration, TextDataError, read_lines
 from pipelines.nlp.text_tables import read_rows
 from pipelines.nlp.translation.tmx import is_tmx, read_tmx

@@ -1,18 +1,25 @@
 """Translates texts: a trained translator, from its run or its export."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from pipelines.arguments import checked, in_range
-from pipelines.nlp.texts import batches_by_length, checked_texts
+from pipelines.configuration import ConfigurationError
+from pipelines.nlp.texts import SPACELESS, batches_by_length, checked_texts, count_words
 from pipelines.nlp.translation.config import TranslationConfiguration
+from pipelines.nlp.translation.kept import missing, restored, to_keep
 from pipelines.nlp.translation.serving import signatures
 from pipelines.nlp.translation.trained import load_model
 from pipelines.runs import Run
 from pipelines.served import Served
 
+# Signs of any script end sentences.
+_SENTENCE = re.compile(r".+?(?:[.!?…]+[\"'»”’)]*\s+|[\u3002\uff01\uff1f]\s*|\n+|$)", re.DOTALL)
+_CLAUSE = re.compile(r".+?(?:[,;:]\s+|[\u3001\uff0c\uff1b]|$)", re.DOTALL)
+_WORDS = re.compile(rf"(?:{SPACELESS}|(?:(?!{SPACELESS})\S)+)\s*|^\s+")
 EXAMPLE = ("translate", "TEXT", '"In the beginning"')
 
 
@@ -43,6 +50,39 @@ class Attention(NamedTuple):
     target: list[str]
 
 
+def divided(text: str, maximum_words: int) -> list[tuple[str, str]]:
+    """Returns the sentences of a long text, each with what is between it and the next; a short one as it is.
+
+    Sentences go together up to so many words. One that is longer itself is cut, at a comma if it has one.
+
+    Example:
+        >>> divided("One two. Three! Four five six seven", 3)
+        [('One two. Three!', ' '), ('Four five six', ' '), ('seven', '')]
+    """
+    if count_words(text) <= maximum_words:
+        return [(text, "")]
+    parts: list[tuple[str, str]] = []
+    for sentence in _SENTENCE.findall(text):
+        pieces = [sentence] if count_words(sentence) <= maximum_words else _CLAUSE.findall(sentence)
+        for piece in pieces:
+            words = _WORDS.findall(piece)
+            for start in range(0, len(words), maximum_words):
+                part = "".join(words[start : start + maximum_words])
+                body = part.rstrip()
+                last = parts[-1] if parts else ("", "")
+                if parts and "\n" not in last[1] and count_words(f"{last[0]} {body}") <= maximum_words:
+                    parts[-1] = (last[0] + last[1] + body, part[len(body) :])
+                else:
+                    parts.append((body, part[len(body) :]))
+    return parts
+
+
+def joined(parts: Sequence[tuple[Translation, str]]) -> Translation:
+    """Returns the translation of a text from those of its sentences; its score is their mean."""
+    text = "".join(each.text + between for each, between in parts).strip()
+    return Translation(text, float(np.mean([each.score for each, _ in parts])))
+
+
 class Predictor:
     """Translates texts; stays ready for more.
 
@@ -54,6 +94,7 @@ class Predictor:
         run: the run.
         languages: codes of the languages, the one that is translated first.
         beam_width: hypotheses kept at each step of a search, unless `translate` is given another number.
+        maximum_words: of a text that is translated at once; a longer one is divided.
     """
 
     def __init__(self, run: Run, model: Served) -> None:
@@ -61,27 +102,119 @@ class Predictor:
         self.run = run
         self.languages = configuration.data.languages
         self.beam_width = configuration.search.beam_width
+        self.maximum_words = max(20, configuration.data.maximum_subwords // 2)
         self._served = model
 
     @checked
-    def translate(self, texts: str | Iterable[str], beam_width: int | None = None) -> Translation | list[Translation]:
+    def translate(
+        self,
+        texts: str | Iterable[str],
+        beam_width: int | None = None,
+        keep: str | Iterable[str] = (),
+        placeholders: bool = True,
+    ) -> Translation | list[Translation]:
         """Returns the translation of a text, or those of several.
 
+        A text that is longer than what the network learned from is divided into sentences.
+
         Args:
-            texts: one, a sentence or a verse; or any number of them, such as a list or a pandas column. Those of
-                similar length are translated at once.
+            texts: one; or any number of them, such as a list or a pandas column. Those of similar length are translated
+                at once.
             beam_width: hypotheses kept at each step; 1 is greedy. Default: the configured number.
+            keep: terms that stay as they are.
+            placeholders: whether placeholders, tags, addresses, paths and numbers stay as they are, too; see `to_keep`.
 
         Raises:
             ConfigurationError: one of them is not a string of UTF-8, or the beam width is less than 1.
         """
-        if isinstance(texts, str):
-            return self.translate_all([texts], beam_width)[0]
-        return self.translate_all(list(texts), beam_width)
+        several = [texts] if isinstance(texts, str) else list(texts)
+        found = self.translate_all(several, beam_width, [keep] if isinstance(keep, str) else list(keep), placeholders)
+        return found[0] if isinstance(texts, str) else found
 
-    def translate_all(self, texts: Sequence[str], beam_width: int | None = None) -> list[Translation]:
+    def translate_all(
+        self,
+        texts: Sequence[str],
+        beam_width: int | None = None,
+        keep: Sequence[str] = (),
+        placeholders: bool = True,
+    ) -> list[Translation]:
         """Returns the translation of each of several texts, as `translate` does."""
-        texts = checked_texts(texts)
+        parts = [divided(text, self.maximum_words) for text in checked_texts(texts)]
+        sentences = [sentence for each in parts for sentence, _ in each]
+        translated = iter(self._kept(sentences, self._search(sentences, beam_width), checked_texts(keep), placeholders))
+        return [joined([(next(translated), between) for _, between in each]) for each in parts]
+
+    @checked
+    def alternatives(
+        self,
+        texts: str | Iterable[str],
+        n_best: int,
+        beam_width: int | None = None,
+        keep: Sequence[str] = (),
+        placeholders: bool = True,
+    ) -> list[Translation] | list[list[Translation]]:
+        """Returns several different translations of a text, or of each of several, the best first.
+
+        A text is not divided, however long it is.
+
+        Args:
+            texts: one, or any number of them.
+            n_best: translations at most.
+            beam_width: hypotheses kept at each step, `n_best` at least. Default: the configured number, or `n_best`.
+            keep: as of `translate`.
+            placeholders: as of `translate`.
+
+        Raises:
+            ConfigurationError: one of them is not a string of UTF-8, or a number is too small.
+        """
+        found = self.alternatives_all(
+            [texts] if isinstance(texts, str) else list(texts), n_best, beam_width, keep, placeholders
+        )
+        return found[0] if isinstance(texts, str) else found
+
+    def alternatives_all(
+        self,
+        texts: Sequence[str],
+        n_best: int,
+        beam_width: int | None = None,
+        keep: Sequence[str] = (),
+        placeholders: bool = True,
+    ) -> list[list[Translation]]:
+        """Returns several translations of each of several texts, as `alternatives` does."""
+        several = checked_texts(texts)
+        beam_width = max(self.beam_width, n_best) if beam_width is None else beam_width
+        if not 1 <= n_best <= beam_width:
+            raise ConfigurationError(
+                "A search finds as many translations as it keeps hypotheses. Expected 1 <= n_best <= beam_width. "
+                f"Correct one. Received: n_best {n_best} and beam_width {beam_width}"
+            )
+        found: list[list[Translation]] = [[]] * len(several)
+        for places in batches_by_length(several):
+            given = {"text": [several[place] for place in places], "beam_width": [beam_width] * len(places)}
+            answer = self._served("beam_search", **given)
+            if "translations" not in answer:
+                raise ConfigurationError(
+                    "The export is older than n_best. Expected one that has it. Export the run again. Received: "
+                    f"{', '.join(answer)}"
+                )
+            for place, lines, scores in zip(places, answer["translations"], answer["scores"], strict=True):
+                pairs = zip(lines, map(float, scores), strict=True)
+                each = [Translation(line.decode(), score) for line, score in pairs if np.isfinite(score)]
+                each = self._kept([several[place]] * len(each), each, keep, placeholders)
+                distinct = {one.text: one for one in reversed(each)}  # other subwords may spell the same
+                found[place] = sorted(distinct.values(), key=lambda one: -one.score)[:n_best]
+        return found
+
+    def _kept(
+        self, texts: Sequence[str], found: list[Translation], terms: Sequence[str], placeholders: bool
+    ) -> list[Translation]:
+        for place, (text, each) in enumerate(zip(texts, found, strict=True)):
+            if each.text and (lacking := missing(to_keep(text, terms, placeholders), each.text)):
+                weights, *pieces = self.attention(text, each.text)
+                found[place] = each._replace(text=restored(text, each.text, lacking, weights, (pieces[0], pieces[1])))
+        return found
+
+    def _search(self, texts: Sequence[str], beam_width: int | None) -> list[Translation]:
         if beam_width is not None:
             in_range("beam_width", beam_width, 1)
         name = "serving_default" if beam_width in (None, self.beam_width) else "beam_search"

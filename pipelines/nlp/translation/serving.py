@@ -17,8 +17,9 @@ def signatures(translator: Translator, search: SearchConfiguration) -> dict[str,
 
     `serving_default` takes `text`, string (batch,), and returns `translation`, string (batch,), and `score`, float32
     (batch,): the logarithm of the translation's probability, divided by a function of its length. `beam_search` also
-    takes `beam_width`, int32 (batch,), instead of the configured one. `attention` takes `text` and its `translation`;
-    see `attention`.
+    takes `beam_width`, int32 (batch,), instead of the configured one, and also returns `translations` and `scores`
+    (batch, beams), as many of each text as the widest search has beams, the best first; −inf is the score of none.
+    `attention` takes `text` and its `translation`; see `attention`.
     """
     text = {"text": tf.TensorSpec((None,), tf.string)}
     return {
@@ -35,21 +36,22 @@ def signatures(translator: Translator, search: SearchConfiguration) -> dict[str,
 def translate(
     translator: Translator, search: SearchConfiguration, text: tf.Tensor, beam_width: tf.Tensor | None = None
 ) -> Tensors:
-    """Translates texts (batch,)."""
-    if beam_width is not None:
-        rows = tf.shape(text)[0]
-        fits = (
-            (beam_width > 0)
-            & (beam_width <= MOST_HYPOTHESES // tf.maximum(rows, 1))
-            & tf.equal(tf.size(beam_width), rows)
-        )
-        message = (
-            f"beam_width: expected 1 at least, for each text, and {MOST_HYPOTHESES} hypotheses at most for all of "
-            "them. Give another one. Received:"
-        )
-        beam_width = required(beam_width, fits, message, beam_width)
-    found = translator.translate(text, search, beam_width)
-    return {"translation": found.text, "score": found.score}
+    """Translates texts (batch,), with all that a search of a given width has found, too."""
+    if beam_width is None:
+        found = translator.translate(text, search)
+        return {"translation": found.text, "score": found.score}
+    rows = tf.shape(text)[0]
+    fits = (
+        (beam_width > 0) & (beam_width <= MOST_HYPOTHESES // tf.maximum(rows, 1)) & tf.equal(tf.size(beam_width), rows)
+    )
+    message = (
+        f"beam_width: expected 1 at least, for each text, and {MOST_HYPOTHESES} hypotheses at most for all of "
+        "them. Give another one. Received:"
+    )
+    beam_width = required(beam_width, fits, message, beam_width)
+    found = translator.translate(text, search, beam_width, several=True)
+    best = {"translation": found.text[:, 0], "score": found.score[:, 0]}
+    return {**best, "translations": found.text, "scores": found.score}
 
 
 def attention(translator: Translator, text: tf.Tensor, translation: tf.Tensor) -> Tensors:

@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from pathlib import Path
 
-from pipelines.nlp.packed_files import read_bytes
+from data.files import read_bytes
 from pipelines.nlp.texts import TextDataError
 
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"

@@ -13,7 +13,7 @@ from pydantic import Field
 from pipelines import commands, hints
 from pipelines.configuration import ConfigurationError
 from pipelines.counting import counted
-from pipelines.nlp.given_texts import TextOptions
+from pipelines.nlp.given_texts import TextOptions, refuse_outputs
 
 if TYPE_CHECKING:
     from pipelines.nlp.translation.predictor import Predictor, Translation
@@ -22,12 +22,16 @@ if TYPE_CHECKING:
 class Options(TextOptions):
     """Options of the translation."""
 
-    output: Path | None = Field(None, description="file for the translations, one a line; printed by default")
+    keep: tuple[str, ...] = Field((), description="terms that stay as they are")
+    placeholders: bool = Field(
+        True, description="placeholders, tags, addresses, paths and numbers of two digits or more stay as they are"
+    )
     scores: bool = Field(False, description="print the score before each translation (JSON always has it)")
     attention: Path | None = Field(
         None, description="file for a picture of the attention for the first text, such as attention.png"
     )
     beam_width: int = Field(0, ge=0, description="hypotheses kept at each step; 0: as in the configuration")
+    n_best: int = Field(1, ge=1, description="different translations of each text, the best first, one a line")
 
 
 def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
@@ -36,11 +40,18 @@ def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
     from pipelines.nlp.translation import pictures
     from pipelines.nlp.translation.predictor import EXAMPLE  # and TensorFlow, which --help does without
 
+    if options.output is not None and options.columns_of_file():
+        answer_rows(options, load)
+        return
     texts = options.texts(hints.answer(*EXAMPLE))
-    refuse_outputs(options)
+    refuse_outputs(options.file, {"--output": options.output, "--attention": options.attention})
     predictor = load()
-    translations = predictor.translate_all(texts, options.beam_width or None)
-    lines = lines_of(texts, translations, options)
+    if options.n_best > 1:
+        width, kept = options.beam_width or None, (list(options.keep), options.placeholders)
+        found = predictor.alternatives_all(texts, options.n_best, width, *kept)
+    else:
+        found = [[each] for each in translated(texts, options, predictor)]
+    lines = lines_of(texts, found, options)
     written = []
     if options.output is not None:
         options.output.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
@@ -48,47 +59,50 @@ def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
     else:
         print("\n".join(lines))
     if options.attention is not None:
-        plots.save(pictures.attention(predictor.attention(texts[0], translations[0].text)), options.attention)
+        plots.save(pictures.attention(predictor.attention(texts[0], found[0][0].text)), options.attention)
         written.append(str(options.attention))
     commands.report_done(f"Translated {counted(len(texts), 'text')}")
     if written:
         commands.report_done(f"Wrote {', '.join(written)}")
 
 
-def lines_of(texts: Sequence[str], translations: "Sequence[Translation]", options: Options) -> list[str]:
-    """Returns a line for each text, in the format that the options name."""
-    if options.format == "json":
-        objects = [
-            {"source": text, "translation": each.text, "score": each.score}
-            for text, each in zip(texts, translations, strict=True)
-        ]
-        return [json.dumps(each, ensure_ascii=False) for each in objects]
-    return [f"{each.score:.2f}\t{each.text}" if options.scores else each.text for each in translations]
+def translated(texts: Sequence[str], options: Options, predictor: "Predictor") -> "list[Translation]":
+    """Returns the translation of each text as the options want it."""
+    return predictor.translate_all(texts, options.beam_width or None, options.keep, options.placeholders)
 
 
-def refuse_outputs(options: Options) -> None:
-    """Refuses, before any work, files to write that are something else, or whose folder is not there.
+def answer_rows(options: Options, load: Callable[[], "Predictor"]) -> None:
+    """Writes the rows of a table with their translations.
 
     Raises:
-        ConfigurationError: there is such a file.
+        ConfigurationError: more is asked for than such a file holds.
     """
-    taken = {} if options.file is None else {options.file.resolve(): "--file"}
-    for name, path in (("--output", options.output), ("--attention", options.attention)):
-        if path is None:
-            continue
-        if other := taken.get(path.resolve()):
-            raise ConfigurationError(
-                f"{name} would overwrite {other}. Expected a file of its own. Give it another name. Received: {path}"
-            )
-        if path.is_dir() or not path.parent.is_dir():
-            what = "is a folder" if path.is_dir() else "is in a folder that does not exist"
-            raise ConfigurationError(
-                f"The file of {name} {what}. Expected a file in a folder that exists. Correct the path, or make the "
-                f"folder. Received: {path}"
-            )
-        if path.exists():
-            raise ConfigurationError(
-                f"The file of {name} exists, and is not overwritten. Expected a new one. Move it, or give {name} "
-                f"another name. Received: {path}"
-            )
-        taken[path.resolve()] = name
+    if options.n_best > 1 or options.attention is not None:
+        raise ConfigurationError(
+            "A table gets one translation for each row, and no picture. Expected neither --n_best nor --attention. "
+            f"Leave them out, or give lines. Received: --n_best {options.n_best}, --attention {options.attention}"
+        )
+
+    def added(texts: list[str]) -> list[dict[str, object]]:
+        found = translated(texts, options, predictor)
+        return [{"translation": each.text, "score": round(each.score, 4)} for each in found]
+
+    predictor = load()
+    done = options.answer_rows(added)
+    commands.report_done(f"Translated {counted(done.rows - done.blank, 'text')}")
+    commands.report_done(f"Wrote {options.output}")
+
+
+def lines_of(texts: Sequence[str], found: "Sequence[Sequence[Translation]]", options: Options) -> list[str]:
+    """Returns a line for each translation, in the format that the options name; JSON has one for each text."""
+    if options.format == "json":
+        return [json.dumps(_object(text, each), ensure_ascii=False) for text, each in zip(texts, found, strict=True)]
+    translations = [each for several in found for each in several]
+    has_scores = options.scores or options.n_best > 1
+    return [f"{each.score:.2f}\t{each.text}" if has_scores else each.text for each in translations]
+
+
+def _object(text: str, found: "Sequence[Translation]") -> dict[str, object]:
+    best = {"source": text, "translation": found[0].text, "score": found[0].score}
+    others = [{"translation": each.text, "score": each.score} for each in found[1:]]
+    return {**best, "alternatives": others} if others else best

@@ -33,15 +33,40 @@ def search(table: np.ndarray, limits: list[int], beam_width: int | tf.Tensor, ex
 
 
 def brute_force(table: np.ndarray, limit: int, exponent: float) -> tuple[list[int], float]:
+    """The best of all sequences up to a length."""
+    return max(all_sequences(table, limit, exponent), key=lambda each: (each[1], each[0]))
+
+
+def all_sequences(table: np.ndarray, limit: int, exponent: float) -> list[tuple[list[int], float]]:
     """All sequences up to a length, with the score of the definition."""
     scored = []
     for length in range(limit):
         for numbers in itertools.product(MORE, repeat=length):
             seen = (START, START, *numbers, END)
             total = sum(float(table[two[0], two[1], two[2]]) for two in zip(seen, seen[1:], seen[2:], strict=False))
-            scored.append((total / ((5 + length + 1) / 6) ** exponent, list(numbers)))
-    score, numbers = max(scored)
-    return numbers, score
+            scored.append((list(numbers), total / ((5 + length + 1) / 6) ** exponent))
+    return scored
+
+
+def test_a_wide_search_finds_the_best_ones_in_their_order() -> None:
+    table, limits = tables(seed=3, rows=3), [0, 2, 4]
+    repeated = np.repeat(table, 16, axis=0)
+
+    def step(previous: tf.Tensor, before: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        row = tf.range(tf.shape(previous)[0])
+        return tf.gather_nd(repeated, tf.stack([row, before, previous], axis=1)), previous
+
+    for number in (6, tf.constant(6)):
+        state = tf.zeros((3,), tf.int32)
+        found = search_sequences(step, state, START, END, tf.constant(limits), 16, 0.6, number)
+        for row, limit in enumerate(limits[1:], start=1):
+            expected = [(score, numbers) for numbers, score in all_sequences(table[row], limit, 0.6)]
+            expected = sorted(expected, reverse=True)[:6]
+            np.testing.assert_allclose(found.score[row, : len(expected)], [each for each, _ in expected], rtol=1e-5)
+            sequences = [[each for each in line if each != END] for line in found.numbers[row].numpy().tolist()]
+            assert sequences[: len(expected)] == [numbers for _, numbers in expected]
+            assert (found.score[row, len(expected) :].numpy() < -1e6).all()  # others hold what is next to impossible
+        assert found.score[0, 0] == 0 and np.isneginf(found.score[0, 1:]).all()
 
 
 def plain(found: Found) -> list[list[int]]:

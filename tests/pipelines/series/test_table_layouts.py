@@ -178,7 +178,7 @@ def test_each_column_may_be_a_series() -> None:
     assert {each.name: each.values[0].tolist() for each in tables}["s7"] == [7, 0]
 
 
-@pytest.mark.parametrize("kind", ["xlsx", "feather", "jsonl", "csv.zip", "csv.xz", "tsv"])
+@pytest.mark.parametrize("kind", ["xlsx", "feather", "jsonl", "csv.zip", "csv.xz", "csv.tar.gz", "tsv"])
 def test_formats_hold_the_same(tmp_path: Path, kind: str) -> None:
     frame, path = pd.DataFrame({"time": HOURS, "x": np.arange(N) / 3}), tmp_path / f"loads.{kind}"
     write = {"xlsx": frame.to_excel, "feather": frame.to_feather}
@@ -208,9 +208,12 @@ def test_frames_in_memory(frame: Any) -> None:
     np.testing.assert_array_equal(table.values[:, 0], np.arange(N) + 0.25)
 
 
-def test_windows_text_is_read_and_reported() -> None:
+def test_legacy_text_is_read_and_reported() -> None:
     _, names, repairs = read_tables(TableConfiguration(), io.BytesIO(PLAIN.replace("x", "Wärme").encode("cp1252")))
     assert names == ("Wärme",) and repairs[0].what.endswith("read as Windows-1252")
+    for name, encoding in {"Gęstość": "cp1250", "平均気温": "cp932", "Влажность": "cp1251"}.items():
+        _, names, repairs = read_tables(TableConfiguration(), io.BytesIO(PLAIN.replace("x", name).encode(encoding)))
+        assert names == (name,) and repairs[0].what.endswith(f"read as {encoding}")
 
 
 def test_rows_without_times_are_counted() -> None:

@@ -213,14 +213,13 @@ def test_files_that_are_no_tables(tmp_path: Path) -> None:
     with pytest.raises(SeriesDataError, match="no recognisable column of times"):
         read_tables(configured(text_file(tmp_path, "a,b\nx,y\nz,w\n")))
     (tmp_path / "picture.csv").write_bytes(b"\x89PNG\r\n\0\0\0\rIHDR")
-    with pytest.raises(SeriesDataError, match=r"picture.csv cannot be read.*It is no text"):
+    with pytest.raises(SeriesDataError, match=r"picture.csv is a picture; expected text"):
         read_tables(configured(tmp_path / "picture.csv"))
     packed = gzip.compress(ETT.encode() * 50)
     (tmp_path / "cut.csv.gz").write_bytes(packed[: len(packed) // 2])
-    (tmp_path / "fake.csv.gz").write_bytes(ETT.encode())
     (tmp_path / "fake.parquet").write_bytes(b"PAR1 and nothing else")
-    for name in ("cut.csv.gz", "fake.csv.gz", "fake.parquet"):
-        with pytest.raises(SeriesDataError, match=rf"{name} cannot be read.*Received: .+"):
+    for name in ("cut.csv.gz", "fake.parquet"):
+        with pytest.raises(SeriesDataError, match=rf"{name} cannot be (read|unpacked).*Received: .+"):
             read_tables(configured(tmp_path / name))
 
 

@@ -134,6 +134,21 @@ def test_generate_prints_the_most_probable_text(there: Path, capsys: pytest.Capt
     assert found["prompt"] + found["continuation"] + "\n" == printed and found["log_probability"] < 0
 
 
+def test_generate_prints_several_texts_up_to_what_they_stop_at(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["The house", "--length", "20", "--seed", "3", "--format", "json"]
+    generate([*options, "--samples", "3"])
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [each["seed"] for each in found] == [3, 4, 5] and len({each["continuation"] for each in found}) == 3
+    whole = found[0]["continuation"]
+    stop = whole[len(whole) // 2 :][:2]
+    generate([*options, "--stop", stop])
+    (found,) = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert found["continuation"] == whole[: whole.index(stop)]
+    generate(["The house", "--beam", "3", "--length", "5", "--samples", "3", "--format", "json"])
+    scores = [json.loads(line)["log_probability"] for line in capsys.readouterr().out.splitlines()]
+    assert len(scores) == 3 and scores == sorted(scores, reverse=True)
+
+
 def test_generate_reads_the_prompt_from_standard_input(
     there: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -159,6 +174,8 @@ def test_generate_explains_itself_without_a_run(
     "arguments, message",
     [
         (["A", "--beam", "2", "--top_k", "3"], "Leave out --beam"),
+        (["A", "--beam", "2", "--samples", "3"], "Expected --beam of --samples at least"),
+        (["A", "--stop", ""], "--stop: an empty string would end every text at once"),
         (["A", "--beam", "2", "--temperature", "0.5", "--seed", "3"], "Leave out --beam, or --temperature, --seed."),
         (["A", "--seed", str(2**31)], "seed: expected at most 2147483647"),
         (["caf\udce9"], "Text 1 is not UTF-8"),

@@ -14,6 +14,7 @@ from pipelines.nlp.language_model.data import BOUNDARY
 from pipelines.nlp.language_model.generation import advance, generate, prefill
 from pipelines.nlp.language_model.model import LanguageModel
 from pipelines.nlp.language_model.options import SamplingConfiguration
+from pipelines.nlp.language_model.predictor import until
 from pipelines.nlp.language_model.sampling import Options, narrowed, sample
 from pipelines.nlp.language_model.scoring import score
 from pipelines.nlp.language_model.serving import signatures
@@ -67,6 +68,46 @@ def test_what_was_written_becomes_less_probable():
     np.testing.assert_allclose(found, weights / weights.sum(), atol=1e-6)
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+def test_no_stretch_is_written_twice(size):
+    """Against all stretches of what was written; padding and ends are no part of one."""
+    random, top = np.random.default_rng(size), RESERVED + 3
+    for _ in range(20):
+        text = random.integers(RESERVED, top, random.integers(0, 30)).tolist()
+        written = tf.constant([[BOUNDARY] * (32 - len(text)) + text])
+        stretches = {tuple(text[place : place + size]) for place in range(len(text) - size + 1)}
+        end = text[max(0, len(text) - size + 1) :] if size > 1 else []
+        ruled_out = [(*end, each) in stretches for each in range(top)]
+        np.testing.assert_array_equal(shares([0.0] * top, written, no_repeat_ngram=size) < 1e-6, ruled_out)
+
+
+def test_each_row_has_a_length_of_stretches_of_its_own():
+    one, other = RESERVED, RESERVED + 1
+    written = tf.constant([[one, other, one]] * 3)
+    how = options()._replace(no_repeat_ngram=tf.constant([0, 2, 1]))
+    how = how._replace(**{name: tf.fill((3,), getattr(how, name)) for name in how._fields[:4]})
+    ruled_out = tf.nn.softmax(narrowed(tf.zeros((3, RESERVED + 3)), written, how)).numpy() < 1e-6
+    assert [np.flatnonzero(row).tolist() for row in ruled_out] == [[], [other], [one, other]]
+
+
+def test_a_text_ends_before_what_it_stops_at():
+    text = "one two. Three\n\nfour. Three"
+    for stop in (
+        ["Three"],
+        ["\n\n"],
+        ["x"],
+        ["o two", "two"],
+        ["four. Three!", "four"],
+        [text, "Three\n"],
+        ["ne", "one"],
+    ):
+        read = next((text[:size] for size in range(len(text) + 1) if any(each in text[:size] for each in stop)), text)
+        expected = text[: min([read.find(each) for each in stop if each in read], default=len(text))]
+        for size in (1, 2, 3, 7, 100):
+            pieces = [text[start : start + size] for start in range(0, len(text), size)]
+            assert "".join(until(pieces, stop)) == expected
+
+
 def test_draws_are_as_frequent_as_they_are_probable():
     """Over many steps of many seeds."""
 
@@ -88,7 +129,7 @@ def test_draws_of_equal_rows_are_equal_and_at_temperature_zero_the_most_probable
     assert sample(rows, written, options(temperature=0.0), tf.constant(0)).numpy().tolist() == [0, 0, 0]
 
 
-@pytest.mark.parametrize("changes", [{"temperature": -1.0}, {"top_p": 0.0}, {"top_k": -1}, {"repetition_penalty": 0.5}])
+@pytest.mark.parametrize("changes", [{"temperature": -1.0}, {"top_p": 0.0}, {"top_k": -1}, {"no_repeat_ngram": 17}])
 def test_choices_out_of_range_are_refused(changes):
     with pytest.raises(ValueError, match="Received: "):
         SamplingConfiguration(**changes)

@@ -29,7 +29,9 @@ def both(trained_run: Run, loaded_both_ways: Callable[[Run], tuple[Any, Any]]) -
     return loaded_both_ways(trained_run)
 
 
-@pytest.mark.parametrize("how", [{}, {"temperature": 1.2, "top_k": 30, "top_p": 0.9, "repetition_penalty": 1.3}])
+@pytest.mark.parametrize(
+    "how", [{"no_repeat_ngram": 2}, {"temperature": 1.2, "top_k": 30, "top_p": 0.9, "repetition_penalty": 1.3}]
+)
 def test_run_and_export_generate_the_same_text(both: tuple[Predictor, Predictor], how: dict[str, Any]) -> None:
     """Whether prompts come alone, in a batch or streamed; only the seed decides."""
     from_run, from_export = (predictor.generate(PROMPTS, length=30, seed=7, **how) for predictor in both)

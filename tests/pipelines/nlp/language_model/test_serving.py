@@ -58,13 +58,25 @@ def test_elsewhere_a_text_is_as_probable(
 def test_elsewhere_a_seed_makes_the_same_text(
     exported: Path, trained_run: Run, answer_elsewhere: Callable[..., Any]
 ) -> None:
-    how = SamplingConfiguration(length=20, temperature=0.9, top_k=30, top_p=0.9, repetition_penalty=1.2, seed=5)
+    how = SamplingConfiguration(
+        length=20, temperature=0.9, top_k=30, top_p=0.9, repetition_penalty=1.2, seed=5, no_repeat_ngram=2
+    )
     other = SamplingConfiguration(length=7, temperature=1.1, top_k=0, top_p=1.0, seed=6)
     each = {name: [value, dict(other)[name]] for name, value in how}
     found = answer_elsewhere(exported, ("generate", {"prompt": ["The house", "The"], **each}))
     predictor = load(trained_run)
     pairs = [("The house", how), ("The", other)]
     assert found["text"] == ["".join(predictor.pieces(prompt, sampling)) for prompt, sampling in pairs]
+
+
+def test_a_served_option_out_of_range_is_named(trained_run: Run) -> None:
+    served = load(trained_run)._served
+    good = {name: [value] for name, value in SamplingConfiguration(length=3)}
+    wrong = {"length": -3, "temperature": np.nan, "top_k": -1, "top_p": 2.0, "repetition_penalty": 0.5, "seed": -1}
+    for name, value in (wrong | {"no_repeat_ngram": 17}).items():
+        with pytest.raises(tf.errors.InvalidArgumentError, match=rf"{name}: expected .*Received"):
+            served("generate", prompt=["The"], **(good | {name: [value]}))
+    assert served("generate", prompt=["The"], **good)["text"]
 
 
 @pytest.mark.parametrize("sizes", [[1000], [1, 2, 3, 4, 5, 1000], [7] * 40, [3] * 300])

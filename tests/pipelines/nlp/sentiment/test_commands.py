@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from pipelines import commands, predictors
@@ -104,11 +105,11 @@ def latest(trained_run: Run, runs_folder: Path, monkeypatch: pytest.MonkeyPatch)
     return trained_run
 
 
-def test_labels_are_printed_and_what_was_not_read_is_reported(latest: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_labels_are_printed(latest: Run, capsys: pytest.CaptureFixture[str]) -> None:
     commands.answer("classify", ["--run", str(latest.folder), "--", "--help me", "so lovely", "w1 " * 500])
     printed = capsys.readouterr()
     assert "--help me" in printed.out and printed.out.count("w1") <= 100
-    assert "only the first 400 words were read of 1 text: text 3 (500 words)" in printed.err
+    assert "only the first" not in printed.err, "texts are read whole"
     assert printed.err.startswith(f"Using {latest.folder}\n") and printed.err.endswith("Classified 3 texts\n")
     commands.answer("classify", ["superb"])
     printed = capsys.readouterr()
@@ -134,8 +135,35 @@ def test_a_file_and_standard_input_have_a_text_a_line(
     answers = [(each.label, each.probabilities) for each in predictors.load(latest.folder).classify(["", " "])]
     assert [(each["label"], each["probabilities"]) for each in found[0][1::2]] == answers
     for each in found[0]:
-        assert each.keys() == {"text", "label", "probabilities", "rating"}
+        assert each.keys() == {"text", "label", "probabilities", "rating", "labels"}
+        assert each["labels"] == [each["label"]]
         assert sum(each["probabilities"].values()) == pytest.approx(1) and np.isfinite(each["rating"])
+
+
+def test_a_table_keeps_its_columns_and_gets_the_answers(
+    latest: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "in.csv"
+    table.write_text('id;review;note\n1;so lovely;"a;b"\n2;;none\n3;awful;c\n', encoding="utf-8")
+    commands.answer("classify", ["--file", str(table), "--output", str(tmp_path / "out.csv")])
+    printed = capsys.readouterr()
+    assert "1 row without text" in printed.err and "Classified 2 texts" in printed.err and not printed.out
+    found = pd.read_csv(tmp_path / "out.csv", dtype={"id": str})
+    assert found[["id", "review", "note"]].equals(pd.read_csv(table, sep=";", dtype={"id": str}))
+    expected = predictors.load(latest.folder).classify(["so lovely", "awful"])
+    assert found.predicted_label.tolist() == [expected[0].label, np.nan, expected[1].label]
+    for label in ("bad", "fine", "great"):
+        shares = found[f"probability_{label}"].tolist()
+        assert shares[::2] == pytest.approx([each.probabilities[label] for each in expected], abs=1e-5)
+    assert found.predicted_rating.tolist()[::2] == pytest.approx([each.rating for each in expected], abs=1e-3)
+    commands.answer("classify", ["--file", str(table), "--format", "json"])
+    texts = [json.loads(line)["text"] for line in capsys.readouterr().out.splitlines()]
+    assert texts == ["so lovely", "awful"], "its texts, not its lines"
+    with pytest.raises(ConfigurationError, match=r"The file of --output exists"):
+        commands.answer("classify", ["--file", str(table), "--output", str(tmp_path / "out.csv")])
+    with pytest.raises(TextDataError, match=r"has no column 'body'"):
+        commands.answer("classify", ["--file", str(table), "--column", "body", "--output", str(tmp_path / "b.csv")])
+    assert not list(tmp_path.glob("b.csv*"))
 
 
 @pytest.mark.parametrize(
@@ -187,7 +215,7 @@ def test_commands_on_a_small_table(
     small = ["--network.units", "8", "--network.embedding", "8", "--network.pieces", "50", "--training.epochs", "1"]
     commands.train(["sentiment", "own-sentiment", *data, *small, "--evaluate"])
     printed = capsys.readouterr().out
-    assert "Learning bad, fine, great from texts" in printed and "logistic regression" in printed
+    assert "Learning one of the labels bad, fine, great from texts" in printed and "logistic regression" in printed
     for command, arguments, expected in (
         (commands.evaluate, ["sentiment", "--split", "validation"], "report-validation.html"),
         (classify, ["so lovely", "awful"], "Classified 2 texts"),

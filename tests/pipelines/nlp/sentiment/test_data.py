@@ -14,6 +14,7 @@ import tensorflow_datasets as tfds
 from pipelines.configuration import ConfigurationError, parse_command_line
 from pipelines.nlp.sentiment import data, sources, train
 from pipelines.nlp.sentiment.config import PRESETS, SentimentConfiguration
+from pipelines.nlp.sentiment.labels import label_names
 from pipelines.nlp.sentiment.pretraining import texts_of
 from pipelines.nlp.sentiment.sources import DataConfiguration, open_source
 from pipelines.nlp.sentiment.splitting import Example
@@ -177,18 +178,18 @@ def test_a_label_that_training_never_sees_is_refused() -> None:
         "test": [Example("reviews.csv, line 9", "v", "c")],
     }
     with pytest.raises(TextDataError, match=r"reviews.csv, line 9: no text of the training split has the label 'c'"):
-        data.labels_of(splits)
+        label_names(splits)
 
 
 def test_of_many_labels_some_are_named() -> None:
     splits = {"train": [Example("", "", f"label {number}") for number in range(500)], "validation": []}
     with pytest.raises(TextDataError, match=r"label 0, [^…]*… \(500 in all\)"):
-        data.labels_of(splits | {"test": [Example("", "", "new")]})
+        label_names(splits | {"test": [Example("", "", "new")]})
 
 
 def test_labels_are_in_the_order_of_numbers_then_letters() -> None:
     splits = {"train": [Example("", "", each) for each in ("10", "9", "x", "-1", "B")], "validation": [], "test": []}
-    assert data.labels_of(splits) == ("-1", "9", "10", "B", "x")
+    assert label_names(splits) == ("-1", "9", "10", "B", "x")
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def test_padding_and_company_never_change_an_answer(changes: dict[str, Any]) -> 
     backwards = model.read(tf.constant(TEXTS[::-1]))
     encoded = model.words(tf.constant(TEXTS))
     words, pieces = tf.pad(encoded.words, [[0, 0], [0, 7]]), tf.pad(encoded.pieces, [[0, 0], [0, 7], [0, 0]])
-    padded = model.probabilities(words, pieces, encoded.lengths)
+    padded = model.predict_encoded(words, pieces, encoded.lengths).probabilities
     for part in (0, 1):
         expected = np.concatenate([each[part] for each in alone])
         np.testing.assert_allclose(together[part], expected, atol=1e-6)
@@ -51,7 +51,9 @@ def test_what_stands_at_padding_counts_for_nothing() -> None:
     beyond = ~tf.sequence_mask(encoded.lengths, tf.shape(encoded.words)[1])
     words, pieces = tf.where(beyond, 3, encoded.words), tf.where(beyond[..., tf.newaxis], 5, encoded.pieces)
     np.testing.assert_allclose(
-        model.probabilities(words, pieces, encoded.lengths), model.read(tf.constant(TEXTS))[0], atol=1e-6
+        model.predict_encoded(words, pieces, encoded.lengths).probabilities,
+        model.read(tf.constant(TEXTS))[0],
+        atol=1e-6,
     )
 
 
@@ -141,11 +143,11 @@ def test_members_are_averaged_and_cooled() -> None:
     outputs = model(*encoded[:3])
     mean = np.mean([softmax(output.logits.numpy(), axis=1) for output in outputs], axis=0)
     model.temperature.assign(2.0)
-    prediction = model.classify(encoded)
+    prediction = model.classify(tf.constant(TEXTS))
     np.testing.assert_allclose(prediction.probabilities, np.sqrt(mean) / np.sqrt(mean).sum(1, keepdims=True), rtol=1e-5)
     np.testing.assert_allclose(prediction.rating, np.mean([each.rating for each in outputs], axis=0), rtol=1e-5)
-    assert classifier(rated=False).classify(encoded).rating is None
-    assert classifier(rating_weight=0.0).classify(encoded).rating is None
+    for unrated in (classifier(rated=False), classifier(rating_weight=0.0)):
+        assert np.isnan(unrated.classify(tf.constant(TEXTS)).rating).all()
 
 
 def test_the_temperature_is_better_than_others() -> None:
@@ -168,7 +170,7 @@ def test_explanations_are_differences_of_log_odds() -> None:
     assert explanation.words == ["not", "a", "good", "one"]
 
     def odds(encoded: tuple[tf.Tensor, ...]) -> float:
-        negative, positive = model.probabilities(*encoded).numpy()[0]
+        negative, positive = model.predict_encoded(*encoded).probabilities.numpy()[0]
         return float(np.log(positive / negative))
 
     encoded = model.words(tf.constant(["not a good one"]))

@@ -10,7 +10,6 @@ from pipelines.configuration import ConfigurationError
 from pipelines.nlp.sentiment import data
 from pipelines.nlp.sentiment.sources import DataConfiguration, open_source
 from pipelines.nlp.splits import SPLITS
-from pipelines.nlp.text_files import TextDataError
 
 WriteTable = Callable[..., Path]
 MakeOpinions = Callable[..., list[tuple[str, str, float]]]
@@ -61,9 +60,6 @@ def test_lines_of_fasttext(tmp_path: Path, make_opinions: MakeOpinions, capsys: 
         (text, label) for text, label, _ in rows
     )
     assert "lines of fastText" in capsys.readouterr().err
-    path.write_text("__label__a __label__b text\n")
-    with pytest.raises(TextDataError, match=r"line 1: a text has one label.*Received: a, b"):
-        open_source(DataConfiguration(source="own", path=str(path)), [])
 
 
 def test_several_columns_are_one_text(tmp_path: Path, write_table: WriteTable) -> None:

@@ -58,10 +58,15 @@ def test_one_text_is_answered_like_many(both: tuple[Predictor, Predictor]) -> No
         assert predictor.classify([]) == []
 
 
-def test_words_beyond_the_maximum_are_not_read(both: tuple[Predictor, Predictor]) -> None:
+def test_a_long_text_is_read_whole(both: tuple[Predictor, Predictor]) -> None:
+    first, second = "w1 " * 400, "superb " * 9
     for predictor in both:
-        assert predictor.maximum_words == 400
-        assert_alike(*([each] for each in predictor.classify(["w1 " * 400 + "superb " * 9, "w1 " * 400])))
+        assert predictor.maximum_words is None
+        whole, one, other = predictor.classify([first + second, first, second])
+        assert whole.rating == pytest.approx((400 * one.rating + 9 * other.rating) / 409, abs=1e-4)
+        many = predictor.classify([first * 40 + second, first * 40])  # more windows than are read at once
+        assert many[1].rating == pytest.approx(one.rating, abs=1e-4)
+        assert many[0].rating == pytest.approx((16000 * one.rating + 9 * other.rating) / 16009, abs=1e-4)
 
 
 def test_what_is_no_text_is_refused(both: tuple[Predictor, Predictor]) -> None:

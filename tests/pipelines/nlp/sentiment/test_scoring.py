@@ -34,6 +34,7 @@ def test_metrics_are_those_of_scikit_learn(answered: tuple[Answers, Truth]) -> N
         "macro_f1": f1_score(true, predicted, average="macro"),
         "cross_entropy": log_loss(true, answers.probabilities[known]),
         "mae": np.mean(np.abs(answers.ratings - truth.ratings)[rated]),
+        "rmse": np.sqrt(np.mean((answers.ratings - truth.ratings)[rated] ** 2)),
         "correlation": pearsonr(answers.ratings[rated], truth.ratings[rated])[0],
     }
     for name, value in expected.items():

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from pipelines.nlp.sentiment import data
+from pipelines.nlp.sentiment import data, labels
 from pipelines.nlp.sentiment.sources import DataConfiguration, divided
 from pipelines.nlp.sentiment.splitting import Example
 from pipelines.nlp.splits import SPLITS
@@ -89,11 +89,11 @@ def test_a_run_of_the_version_before_is_divided_as_then() -> None:
 
 def test_labels_that_are_one_number_become_one_and_those_alike_are_named() -> None:
     examples = [Example("", "x", label) for label in ("1", "1.0", "0", "Good", "good ", "x1")]
-    splits = data.one_name_a_number({"train": examples}, notes := [])
+    splits = labels.one_name_a_number({"train": examples}, notes := [])
     assert [each.label for each in splits["train"]] == ["1", "1", "0", "Good", "good ", "x1"]
     assert notes == ["the labels '1' (1) and '1.0' (1) are one number, and one label: '1'"]
-    assert "'Good' (1) and 'good ' (1) differ in case" in data.alike_labels(splits)[0]
-    assert not data.alike_labels({"train": [Example("", "x", label) for label in ("-1", "1", "+", "-")]})
+    assert "'Good' (1) and 'good ' (1) differ in case" in labels.odd_labels(splits, (), True)[0]
+    assert not labels.odd_labels({"train": [Example("", "x", each) for each in ("-1", "1", "+", "-")]}, (), True)
 
 
 def test_small_splits_are_named() -> None:

@@ -102,6 +102,19 @@ def test_files_scores_and_pictures(there: Path, capsys: Capture, monkeypatch: py
     assert len(capsys.readouterr().out.split("\n")) == 4, "lines end where those of a file do"
 
 
+def test_a_table_keeps_its_columns_and_gets_translations(there: Path, capsys: Capture) -> None:
+    Path("in.csv").write_text("id,text\n7,Two and one.\n8,\n", encoding="utf-8")
+    translate(["--file", "in.csv", "--output", "out.csv"])
+    rows = Path("out.csv").read_text(encoding="utf-8").splitlines()
+    assert rows[0] == "id,text,translation,score"
+    assert rows[1].startswith("7,Two and one.,Dos y uno.,-") and rows[2] == "8,,,"
+    translate(["Two and one.", "--n_best", "3", "--format", "json"])
+    found = json.loads(capsys.readouterr().out)
+    assert found["translation"] == "Dos y uno." and 1 <= len(found["alternatives"]) <= 2
+    translate(["Two and {x} 77.", "--keep", "Two"])
+    assert {"Two", "{x}", "77"} <= set(capsys.readouterr().out.strip().rstrip(".").split())
+
+
 def test_bad_input_is_refused(there: Path, capsys: Capture) -> None:
     assert "There is no text" in refused([], capsys)
     assert "missing.txt" in refused(["--file", "missing.txt"], capsys)

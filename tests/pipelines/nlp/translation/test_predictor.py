@@ -63,6 +63,32 @@ def test_one_text_is_answered_like_many(both: tuple[Predictor, Predictor]) -> No
         assert predictor.translate([]) == []
 
 
+def test_alternatives_are_the_best_ones_first(both: tuple[Predictor, Predictor]) -> None:
+    texts = ["Two and one.", "never seen {a} 77", ""]
+    found = [predictor.alternatives(texts, 4, placeholders=False) for predictor in both]
+    for one, two in zip(*found, strict=True):
+        assert_alike(one, two)
+        assert len({each.text for each in one}) == len(one) <= 4
+        assert [each.score for each in one] == sorted((each.score for each in one), reverse=True)
+    best = both[0].translate(texts, beam_width=4, placeholders=False)
+    assert_alike([each[0] for each in found[0]], best)
+    assert found[0][2][0] == NOTHING and len(found[0][0]) > 1
+    for each in both[0].alternatives("never seen {a} 77", 3):
+        assert "{a}" in each.text and "77" in each.text
+    with pytest.raises(ConfigurationError, match=r"Expected 1 <= n_best.*Received: n_best 4 and beam_width 2"):
+        both[0].alternatives("One.", 4, beam_width=2)
+
+
+def test_a_long_text_is_its_sentences(both: tuple[Predictor, Predictor]) -> None:
+    sentences = ["Two and one.", "Nine, four, one and ten.", "One and two."] * 20
+    alone = [each.text for each in both[0].translate(sentences[:3])]
+    for predictor in both:
+        predictor.maximum_words = 6
+        found = predictor.translate("\n".join(sentences))
+        predictor.maximum_words = 20
+        assert found.text == "\n".join(alone * 20)
+
+
 def test_attention_is_the_same_and_a_distribution(both: tuple[Predictor, Predictor]) -> None:
     first, second = (predictor.attention("Two and one.", "Dos y uno.") for predictor in both)
     np.testing.assert_allclose(first.weights, second.weights, atol=1e-5)

@@ -3,6 +3,7 @@
 # ruff: noqa: RUF001
 
 import codecs
+import reprlib
 import sys
 import unicodedata
 from collections import Counter
@@ -12,8 +13,11 @@ from typing import NamedTuple
 
 import charset_normalizer
 
-from pipelines.nlp.texts import SHORT, TextDataError
+from data.files import FileError, refuse_what_is_no_text
 
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = 120
+UTF_8 = ("utf_8", "utf_8_sig")
 SAMPLE = 65_536  # bytes that an encoding is told from
 SPELLED = 4_000  # of them, of lines beyond ASCII, that are spelled in each encoding
 _BYTE_ORDER_MARKS = {  # the longer ones first: that of UTF-32 begins with that of UTF-16
@@ -48,18 +52,23 @@ _ALPHABETS = (
     "اليمونترعبسدكفحقهةجىصشطأخضذغزثئءظؤإآپچژگیک",
     "านรอกเ่้งวมยลตทสัดิปแี์หพบคจไะขื็ุูใซศถญธชผภษณโฟึำๆฉฮฐฎฏฌฆฬฯ",
 )
-_SIGNS = frozenset("“”„‘’‚–—…«»‹›•·€§°©®£¿¡½¼¾²³×±№\u00a0،؟؛ªº¹¥¢™")
+_SIGNS = frozenset("“”„‘’‚–—…«»‹›•·€§°©®£¿¡½¼¾²³µ×±№\u00a0،؟؛ªº¹¥¢™")
+_CURRENCIES = frozenset("€£¥¢")
 _LANGUAGES = Counter(letter for alphabet in _ALPHABETS for letter in alphabet)  # that have a letter
 _OPENS, _CLOSES = frozenset("“„‘‚«‹¿¡"), frozenset("”“’‘»›…،؟؛")
 _DASHES = frozenset("–—·•")
 _ROMANIAN = str.maketrans("ȘșȚț", "ŞşŢţ")  # letters that look alike, and are written in either way
 _CONTROLS = {*range(1, 9), *range(14, 32)}  # which no text holds
-_WITHIN_WORDS = frozenset("’·\u00ad\u200c")
+_WITHIN_WORDS = frozenset("’\u00ad\u200c")
 CANDIDATES = 4  # alphabets whose letters are looked at in their places
 _GOOD = -7.5  # the score of a character that fits
 _FIT = 0.8  # share of characters that fit in a text that is understood
 _CLEAR = 0.12  # by which a character's score in the best encoding exceeds that in the next, so that it is told
 _ENOUGH = 12  # characters beyond ASCII from which a small difference is no chance
+
+
+class UnclearEncodingError(FileError):
+    """Bytes that several encodings could spell."""
 
 
 class _Reading(NamedTuple):
@@ -83,41 +92,57 @@ def decoded(content: bytes, name: str, encoding: str = "") -> str:
         encoding: Python's name of the encoding, such as `latin-1`; "": found.
 
     Raises:
-        TextDataError: they are no text, or not in that encoding (the line is named), or several encodings fit.
+        FileError: they are no text, or not in that encoding (the line is named), or several encodings fit.
     """
+    refuse_what_is_no_text(content, name)
     if not encoding:
-        encoding = _find_encoding(content, name)
-        if encoding not in ("utf_8", "utf_8_sig"):
+        encoding = find_encoding(content, name)
+        if encoding not in UTF_8:
             # Beside what a command prints, which may be piped.
             print(f"{name} is read as {encoding}, as it seems; if that is wrong, name its encoding.", file=sys.stderr)
     try:
         text = content.decode(encoding)
     except LookupError:  # Python has none of that name, or it is none of text, such as rot13
-        raise TextDataError(
+        raise FileError(
             f"There is no such encoding. Expected a name that Python knows, such as utf-8, latin-1, cp1251 or "
             f"shift_jis, or none, and it is found. Received: {encoding!r}"
         ) from None
     except UnicodeError as error:
         raise _undecodable(name, content, encoding, error) from None
     if "\0" in text:
-        raise TextDataError(
+        raise FileError(
             f"{name}, line {text.count(chr(10), 0, text.index(chr(0))) + 1}, holds a zero byte; expected text, no "
-            f"binary file. Remove it, or name the file's encoding. Received: {SHORT.repr(text)}"
+            f"binary file. Remove it, or name the file's encoding. Received: {_SHORT.repr(text)}"
         )
     text = text.removeprefix("\ufeff")  # the mark of UTF-16 whose byte order was given
     return text.replace("\r\n", "\n") if "\n" in text else text.replace("\r", "\n")
 
 
-def _find_encoding(content: bytes, name: str) -> str:
+def find_encoding(content: bytes, name: str) -> str:
+    """Returns the encoding of bytes, as Python calls it.
+
+    Args:
+        content: the bytes.
+        name: of what they are from, for messages.
+
+    Raises:
+        UnclearEncodingError: several encodings fit.
+        FileError: the bytes are of a kind that holds no text.
+
+    Example:
+        >>> find_encoding("Größe und Gewicht für alle Häuser".encode("cp850"), "houses.csv")
+        'cp850'
+    """
+    refuse_what_is_no_text(content, name)
     for mark, encoding in _BYTE_ORDER_MARKS.items():
         if content.startswith(mark):
             return encoding
     if found := _utf16(content[:SAMPLE]):
         return found
-    if _is_utf8(content):
+    if _is_written_in("utf_8", content):
         return "iso2022_jp" if b"\x1b$B" in content or b"\x1b$@" in content else "utf_8"
     beyond_ascii = [line for line in content.split(b"\n") if not line.isascii()]
-    if 2 * sum(map(_is_utf8, beyond_ascii)) > len(beyond_ascii):
+    if 2 * sum(_is_written_in("utf_8", line) for line in beyond_ascii) > len(beyond_ascii):
         return "utf_8"  # with damaged lines: no other encoding's lines are UTF-8 by chance
     return _legacy_encoding(b"\n".join(beyond_ascii)[:SAMPLE], name)
 
@@ -159,7 +184,7 @@ def _legacy_encoding(sample: bytes, name: str) -> str:
         differ = sum(one != other for one, other in zip(best.text, others[0].text, strict=True))
         gap = (best.score - others[0].score) * characters / differ
     if best.fit < _FIT or gap < _CLEAR * (0.25 if characters >= _ENOUGH else max(1, 4 / characters)):
-        raise TextDataError(
+        raise UnclearEncodingError(
             f"The encoding of {name} is not clear. Expected UTF-8, or text from which the encoding is told. Save the "
             f"file as UTF-8, or name its encoding: --data.encoding {best.encoding}. Received: what could be "
             + " or ".join(f"{each.encoding}, {_around(each.text)!r}" for each in [best, *others[:2]])
@@ -168,10 +193,15 @@ def _legacy_encoding(sample: bytes, name: str) -> str:
 
 
 def _japanese(sample: bytes) -> str:
-    """EUC-JP, if it spells Hiragana, which Chinese has in the same places."""
-    text = sample.decode("euc_jp", "ignore")
-    kana = sum("\u3041" <= each <= "\u3096" for each in text)
-    return "euc_jp" if kana > 0.2 * sum(not each.isascii() for each in text) else ""
+    """EUC-JP, if it spells kana, which Chinese has in the same places; or Shift JIS, if it spells full letters."""
+    text = sample.decode("euc_jp", "replace")
+    kana = sum("\u3041" <= each <= "\u30fc" for each in text)
+    if text.count("\ufffd") < 2 and kana > 0.2 * sum(not each.isascii() for each in text):  # a cut may break one
+        return "euc_jp"
+    text = sample.decode("cp932", "replace")
+    narrow = sum("\uff61" <= each <= "\uff9f" or each == "\ufffd" for each in text)  # what other bytes spell
+    is_chinese_or_korean = any(_is_written_in(encoding, sample) for encoding in ("gb2312", "euc_kr"))
+    return "cp932" if not is_chinese_or_korean and narrow < 0.1 * sum(not each.isascii() for each in text) else ""
 
 
 def _around(text: str) -> str:
@@ -231,11 +261,7 @@ def _scores(text: str, ranks: dict[str, float]) -> list[float]:
                 score -= 3
         elif each in _SIGNS:
             inside = before.isalpha() and after.isalpha()
-            placed = inside and each in _WITHIN_WORDS
-            placed |= each in _OPENS and not before.isalnum() and not after.isspace()
-            placed |= each in _CLOSES and not before.isspace() and not after.isalnum()
-            placed |= each in _DASHES and before.isspace() and after.isspace()
-            score = 0.0 if placed else -10.0 if inside else -4.0
+            score = 0.0 if _is_placed(each, before, after) else -10.0 if inside else -4.0
         elif each.isalpha():
             score = -9.0 + 0.3 * _LANGUAGES[each.lower()]  # of a foreign word; of those letters the usual ones
         else:
@@ -244,21 +270,37 @@ def _scores(text: str, ranks: dict[str, float]) -> list[float]:
     return scores
 
 
-def _undecodable(name: str, content: bytes, encoding: str, error: UnicodeError) -> TextDataError:
+def _is_placed(sign: str, before: str, after: str) -> bool:
+    """Whether a sign stands where it may: quotes around words, dashes between them, units and currencies at numbers."""
+    inside = before.isalpha() and after.isalpha()
+    return (
+        (sign in _WITHIN_WORDS and inside)
+        or (sign in _OPENS and not before.isalnum() and not after.isspace())
+        or (sign in _CLOSES and not before.isspace() and not after.isalnum())
+        or (sign in _DASHES and before.isspace() and after.isspace())
+        or (sign == "·" and before in "lL" and after in "lL")
+        or (sign == "°" and not before.isalpha() and (after in "CFK" or not after.isalpha()))
+        or (sign in "²³" and before.isalpha() and not after.isalpha())
+        or (sign == "µ" and after.isalpha() and not before.isalpha())
+        or (sign in _CURRENCIES and not before.isalpha() and not after.isalpha())
+    )
+
+
+def _undecodable(name: str, content: bytes, encoding: str, error: UnicodeError) -> FileError:
     """Says which line is not in an encoding."""
     line, around = "", content[:20]
     if isinstance(error, UnicodeDecodeError):
         before = content[: error.start].decode(encoding, "replace")
         line, around = f", line {before.count(chr(10)) + 1},", content[max(0, error.start - 10) : error.end + 10]
-    return TextDataError(
+    return FileError(
         f"{name}{line} is not {encoding.replace('_', '-').upper()}. Correct the line, or name the encoding of the "
         f"file, such as latin-1. Received: {around!r}"
     )
 
 
-def _is_utf8(line: bytes) -> bool:
+def _is_written_in(encoding: str, content: bytes) -> bool:
     try:
-        line.decode("utf_8")
+        content.decode(encoding)
     except UnicodeDecodeError:
         return False
     return True

@@ -1,0 +1,254 @@
+"""The labels of texts: what they are called, whether a text has one or several, and what is odd about them."""
+
+import ast
+import itertools
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from pipelines.configuration import did_you_mean
+from pipelines.counting import counted
+from pipelines.nlp.sentiment.splitting import Example
+from pipelines.nlp.splits import SPLITS
+from pipelines.nlp.text_files import TextDataError
+from pipelines.nlp.texts import listed
+
+Splits = dict[str, list[Example]]
+RARE = 0.2  # share of the texts that a label would have if all had equally many
+MANY_NUMBERS = 20  # labels that are numbers, from which they are rather a rating
+SEPARATORS = "|;,"  # of several labels in a cell
+REPEATED = 0.9  # share of the labels beside others in a cell that other cells have, too, if the sign separates labels
+TRUE, FALSE = ("1", "true", "yes"), ("0", "false", "no", "")
+
+
+def labels_in(example: Example) -> tuple[str, ...]:
+    """Returns the labels of a text, whether it may have one or several."""
+    return example.labels if example.labels is not None else (example.label,) * bool(example.label)
+
+
+def is_labelled(labels: np.ndarray) -> np.ndarray:
+    """Returns which texts have known labels, bool (texts,), of labels as of `data.truth`."""
+    return np.asarray(labels >= 0 if labels.ndim == 1 else (labels >= 0).all(axis=1))
+
+
+def of_columns(cells: Sequence[str], columns: Sequence[str], where: str) -> tuple[str, ...]:
+    """Returns the names of those columns that hold 1; the others hold 0.
+
+    Raises:
+        TextDataError: a cell holds neither.
+
+    Example:
+        >>> of_columns(["1", "0", "true"], ["rude", "threat", "insult"], "a.csv, line 2")
+        ('rude', 'insult')
+    """
+    plain = [cell.strip().lower().removesuffix(".0") for cell in cells]
+    if wrong := [number for number, cell in enumerate(plain) if cell not in (*TRUE, *FALSE)]:
+        raise TextDataError(
+            f"{where}: column {columns[wrong[0]]!r} is no label that a text has or has not. Expected 1 or 0 in each of "
+            f"several columns of labels. Correct it, or name one column: --data.label. Received: {cells[wrong[0]]!r}"
+        )
+    return tuple(column for column, cell in zip(columns, plain, strict=True) if cell in TRUE)
+
+
+def with_several(splits: Splits, separator: str, notes: list[str]) -> Splits:
+    """Returns examples each of which has `labels`, where texts have several; others as they are.
+
+    They have several where columns, lists or lines of fastText say so, or where a sign separates labels. `label` is
+    then the rarest one of a text, by which texts are divided.
+
+    Args:
+        splits: the examples, as they were read.
+        separator: the sign; `auto`: found, and noted; `none`: a label is all that a cell holds.
+        notes: for the user.
+    """
+    cells = Counter(each.label for each in itertools.chain(*splits.values()) if each.label and each.labels is None)
+    several = any(each.labels is not None for each in itertools.chain(*splits.values()))
+    divided = (
+        {cell: found for cell in cells if (found := _listed_labels(cell)) is not None} if separator != "none" else {}
+    )
+    if separator == "auto" and not several and not divided and (sign := _separator(cells)):
+        notes.append(
+            f"a {sign!r} separates several labels of a text, as it seems, such as {_first_with(sign, cells)!r}; "
+            "--data.label_separator none takes them for one"
+        )
+        separator = sign
+    if len(separator) == 1:
+        divided |= {cell: _parts(cell, separator) for cell in cells if cell not in divided}
+    if not several and not divided:
+        return splits
+    counts = Counter[str]()
+    for each in itertools.chain(*splits.values()):
+        counts.update(each.labels if each.labels is not None else divided.get(each.label, ()))
+
+    def changed(example: Example) -> Example:
+        if example.labels is None and not example.label:
+            return example
+        labels = example.labels if example.labels is not None else divided.get(example.label, (example.label,))
+        rarest = min(labels, key=lambda label: (counts[label], label), default="")
+        return example._replace(label=rarest, labels=labels)
+
+    return {split: [changed(each) for each in members] for split, members in splits.items()}
+
+
+def with_known(examples: list[Example], labels: Sequence[str]) -> list[Example]:
+    """Returns examples of a further file, each of which may have several of the labels that a model knows."""
+
+    def parts(cell: str) -> tuple[str, ...]:
+        divided = (_parts(cell, sign) for sign in SEPARATORS)
+        found = (each for each in divided if set(each) <= set(labels))
+        return _listed_labels(cell) or ((cell,) if cell in labels else next(found, (cell,)))
+
+    return [
+        each._replace(labels=parts(each.label)) if each.labels is None and each.label else each for each in examples
+    ]
+
+
+def _listed_labels(cell: str) -> tuple[str, ...] | None:
+    """The labels of a list as JSON or Python writes it; None: the cell is none."""
+    if not (cell.startswith("[") and cell.endswith("]")):
+        return None
+    try:
+        values = ast.literal_eval(cell)
+    except (ValueError, SyntaxError):
+        return None
+    is_list = isinstance(values, list) and all(isinstance(each, str | int | float) for each in values)
+    return _distinct(map(str, values)) if is_list else None
+
+
+def _parts(cell: str, separator: str) -> tuple[str, ...]:
+    return _distinct(cell.split(separator))
+
+
+def _distinct(labels: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(label.strip() for label in labels if label.strip()))
+
+
+def _separator(cells: Counter[str]) -> str:
+    """The sign that separates labels which stand in several different cells; "": none does."""
+    is_decimal = all(re.fullmatch(r"[-+]?\d+(,\d+)?", cell) for cell in cells)
+    for sign in SEPARATORS.replace(",", "") if is_decimal else SEPARATORS:
+        together = [_parts(cell, sign) for cell in cells if sign in cell]
+        several = [parts for parts in together if len(parts) > 1]
+        kinds = Counter(label for cell in cells for label in _parts(cell, sign))
+        labels = {label for parts in several for label in parts}
+        if len(several) > 1 and sum(kinds[label] > 1 for label in labels) >= REPEATED * len(labels):
+            return sign
+    return ""
+
+
+def _first_with(sign: str, cells: Counter[str]) -> str:
+    return min(cell for cell in cells if sign in cell)
+
+
+def one_name_a_number(splits: Splits, notes: list[str]) -> Splits:
+    """Returns examples whose labels that are one number, such as `1` and `1.0` of pandas, have one name; notes them."""
+    names: defaultdict[float, Counter[str]] = defaultdict(Counter)
+    for label in itertools.chain.from_iterable(map(labels_in, itertools.chain(*splits.values()))):
+        if np.isfinite(number_first(label)[1]) and number_first(label)[0] == 0:
+            names[float(label)][label] += 1
+    renamed: dict[str, str] = {}
+    for counts in names.values():
+        shortest, *others = sorted(counts, key=lambda name: (len(name), name))
+        renamed |= dict.fromkeys(others, shortest)
+        if others:
+            found = " and ".join(f"{name!r} ({counts[name]})" for name in (shortest, *others))
+            notes.append(f"the labels {found} are one number, and one label: {shortest!r}")
+    if not renamed:
+        return splits
+
+    def changed(example: Example) -> Example:
+        labels = None if example.labels is None else _distinct(renamed.get(each, each) for each in example.labels)
+        return example._replace(label=renamed.get(example.label, example.label), labels=labels)
+
+    return {split: [changed(each) for each in members] for split, members in splits.items()}
+
+
+def label_names(splits: Splits) -> tuple[str, ...]:
+    """Returns the labels of the training split, numbers by their size, others alphabetically; none of ratings alone.
+
+    Raises:
+        TextDataError: there is nothing to tell apart, or another split has one more.
+    """
+    examples = list(itertools.chain(*splits.values()))
+    labels = set(itertools.chain.from_iterable(map(labels_in, splits["train"])))
+    multiple = any(each.labels is not None for each in examples)
+    if not labels and not multiple and any(np.isfinite(each.rating) for each in examples):
+        return ()
+    for split in SPLITS[1:]:
+        unseen = [(each, label) for each in splits[split] for label in labels_in(each) if label not in labels]
+        if unseen:
+            example, label = unseen[0]
+            raise TextDataError(
+                f"{example.where}: no text of the training split has the label {label!r}, so it "
+                f"cannot be learned; expected one of {listed(sorted(labels))}."
+                f"{did_you_mean(label, labels)} Give more texts of this label, at "
+                f"least some ten, or remove it. Received: {label!r}, in {len(unseen)} {split} texts"
+            )
+    if len(labels) < 2 - multiple:
+        raise TextDataError(
+            "All texts have one label, so there is nothing to learn; expected two labels or more. Add texts with "
+            f"another label, or name another column: --data.label. Received: {', '.join(map(repr, labels))}"
+        )
+    return tuple(sorted(labels, key=number_first))
+
+
+def number_first(label: str) -> tuple[int, float, str]:
+    """Returns a key that sorts numbers by their size, before other labels."""
+    try:
+        return 0, float(label), label
+    except ValueError:
+        return 1, 0.0, label
+
+
+def odd_labels(splits: Splits, labels: Sequence[str], weighted: bool) -> list[str]:
+    """Returns notes on labels that are alike, that few texts have, or that are rather numbers to predict.
+
+    Args:
+        splits: the usable examples.
+        labels: their labels.
+        weighted: whether rare labels have larger weights in training.
+    """
+    counts = Counter(itertools.chain.from_iterable(map(labels_in, itertools.chain(*splits.values()))))
+    notes = _alike(counts)
+    learned = Counter(itertools.chain.from_iterable(map(labels_in, splits["train"])))
+    rare = sorted(label for label, count in learned.items() if count < RARE * learned.total() / len(learned))
+    if rare and not weighted:
+        named = listed([f"{label!r} ({learned[label]} of {learned.total()})" for label in rare])
+        notes.append(f"few texts have the labels {named}; --data.label_weights balanced lets all labels count alike")
+    numbers = [label for label in labels if number_first(label)[0] == 0]
+    if len(numbers) == len(labels) > MANY_NUMBERS:
+        notes.append(
+            f"all {len(labels)} labels are numbers; if they are values to predict, name their column --data.rating "
+            "instead of --data.label"
+        )
+    return notes
+
+
+def _alike(counts: Counter[str]) -> list[str]:
+    """Notes on labels that differ in case, spaces or signs alone, and that are learned as several."""
+    alike = defaultdict(list)
+    for label in sorted(counts):
+        alike["".join(re.findall(r"[\w+-]", label.casefold())) or label].append(f"{label!r} ({counts[label]})")
+    return [
+        f"the labels {' and '.join(names)} differ in case, spaces or signs alone, and are learned as {len(names)} "
+        "labels; if they are one, give them one name"
+        for names in alike.values()
+        if len(names) > 1
+    ]
+
+
+def contradictions(splits: Splits) -> list[str]:
+    """Returns a note on texts that occur more than once with different labels, if there are any."""
+    known: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for split in SPLITS:
+        for example in splits[split]:
+            if labels := ", ".join(sorted(labels_in(example))):
+                known[" ".join(example.text.split())].setdefault(labels, example.where)
+    found = [
+        " and ".join(f"{where} ({labels})" for labels, where in places.items())
+        for places in known.values()
+        if len(places) > 1
+    ]
+    return [f"{counted(len(found), 'text')} with different labels: {listed(found, '; ')}"] * bool(found)

@@ -1,0 +1,67 @@
+"""What a translation takes over as it is, and long texts by their sentences."""
+
+import numpy as np
+import pytest
+
+from pipelines.nlp.texts import count_words
+from pipelines.nlp.translation.kept import missing, restored, to_keep
+from pipelines.nlp.translation.predictor import divided
+
+FOUND = {
+    'Click <a href="x">here</a>&nbsp;now': ['<a href="x">', "</a>", "&nbsp;"],
+    "Dear {name}, ${user} and {{ title }} {0}": ["{name}", "${user}", "{{ title }}", "{0}"],
+    "%s files, %(count)d of %1$s, 100 %%": ["%s", "%(count)d", "%1$s", "100", "%%"],
+    "See https://a.org/x?y=1, or mail me@b.com.": ["https://a.org/x?y=1", "me@b.com"],
+    "Edit /etc/fstab and ~/.bashrc with --force or -v": ["/etc/fstab", "~/.bashrc", "--force", "-v"],
+    "On 2024-01-31 at 12:30 it was 3.14, 42 or 7": ["2024-01-31", "12:30", "3.14", "42"],
+    "A well-known fact and/or 5 % of it - yes": [],
+}
+
+
+@pytest.mark.parametrize("text", FOUND)
+def test_what_is_kept(text: str) -> None:
+    assert [each.text for each in to_keep(text)] == FOUND[text]
+    assert not to_keep(text, placeholders=False)
+    assert all(text[start:end] == kept for start, end, kept in to_keep(text))
+
+
+def test_terms_are_whole_words_and_do_not_overlap() -> None:
+    found = to_keep("Open Office opens Open {Open}", ["Open", "Open Office"])
+    assert [each.text for each in found] == ["Open Office", "Open", "{Open}"]
+
+
+def test_what_is_lost_is_put_where_the_attention_looked() -> None:
+    source, translation = "Press {key} 42 times.", "Pulse la tecla 4 veces."
+    pieces = (
+        ["Press", " {", "key", "}", " 42", " times", ".", ""],
+        ["Pul", "se", " la", " tecla", " 4", " veces", ".", ""],
+    )
+    weights = np.full((8, 8), 0.02)
+    weights[3, 1:4], weights[4, 4], weights[0, 0], weights[5, 5] = 0.3, 0.9, 0.9, 0.9
+    lacking = missing(to_keep(source), translation)
+    assert [each.text for each in lacking] == ["{key}", "42"]
+    assert restored(source, translation, lacking, weights, pieces) == "Pulse la {key} 42 veces."
+    added = restored(source, translation, lacking, np.zeros((8, 8)), pieces).split()  # where it would stand
+    assert [word for word in added if word not in ("{key}", "42")] == translation.split()
+    assert 0 < added.index("{key}") < added.index("42") < len(added) - 1
+
+
+def test_nothing_is_changed_where_all_is_there() -> None:
+    assert not missing(to_keep("{a} and {a}: 1,234.5 at 42"), "{a}: 1.234,5 {a} 42")
+    assert [each.text for each in missing(to_keep("{a} and {a}"), "{a}")] == ["{a}"]
+    assert [each.text for each in missing(to_keep("42"), "142 or 421")] == ["42"]
+
+
+@pytest.mark.parametrize("maximum", [3, 7, 20])
+def test_a_long_text_is_divided_and_nothing_is_lost(maximum: int) -> None:
+    sentences = [
+        "One two.",
+        "Three four five six, seven eight nine ten eleven!",
+        "It is 3.5 so.\n\nNew one?",
+        "x " * 50,
+    ]
+    for text in (" ".join(sentences), "\n".join(sentences), "x " * 700, "一只猫。" * 40, ""):
+        parts = divided(text, maximum)
+        assert "".join(sentence + between for sentence, between in parts) == text
+        assert all(count_words(sentence) <= max(maximum, 3) for sentence, _ in parts)
+    assert divided("One. Two. Three.", 3) == [("One. Two. Three.", "")]
