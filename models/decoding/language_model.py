@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from models.decoding.back_off import BackOffTable
+
 _START = "\x02"  # stands before every text; a control character, which no transcript has
 _CACHED_CONTEXTS = 100_000  # of about 40 probabilities each: some 80 MB at most
 
@@ -144,6 +146,58 @@ class CharacterLanguageModel:
         characters = [*text, self.END]
         return sum(self.log_probability(text[:at], character) for at, character in enumerate(characters))
 
+    def back_off_table(self) -> BackOffTable:
+        """Returns the model in back-off form, b(h) = T(h) / (C(h) + T(h)).
+
+        Its symbols are the characters of the alphabet in their order, the end of the text, and the start marker.
+        """
+        symbols, length_count = self._symbol_count, len(self._keys)
+        own = self._keys[0]  # the unigrams of the table are all symbols; those that were seen, in their order
+        keys = [np.arange(symbols), *self._keys[1:]]
+        totals, types = list(self._totals), list(self._types)
+        if length_count > 1:
+            keys[1] = own[keys[1] // symbols] * symbols + keys[1] % symbols
+            totals[1], types[1] = (_spread(values, own, symbols) for values in (totals[1], types[1]))
+        share = [seen / np.maximum(total + seen, 1.0) for total, seen in zip(totals, types, strict=True)]  # b
+        offsets = np.cumsum([0, 1, *(each.size for each in keys)])  # the first state of each length
+
+        probabilities = _spread(self._counts[0], own, symbols) / (totals[0] + types[0]) + share[0] / (symbols - 1)
+        probabilities[self._symbols[_START]] = 0.0
+        shorter = np.zeros(symbols, np.int64)  # of each n-gram: the number of the one without its oldest character
+        following = np.zeros(symbols, np.int64)
+        found: list[tuple[np.ndarray, ...]] = []
+        for length in range(1, length_count + 1):
+            context, symbol = np.divmod(keys[length - 1], symbols)
+            if length > 1:
+                before = shorter
+                shorter = symbol
+                if length > 2:
+                    shorter = np.searchsorted(keys[length - 2], before[context] * symbols + symbol)
+                added = self._counts[length - 1] / np.maximum((totals[length - 1] + types[length - 1])[context], 1.0)
+                probabilities = added + share[length - 1][context] * probabilities[shorter]
+                following = following[shorter]
+            if length < length_count:  # a state, if something followed it
+                following = np.where(types[length] > 0, offsets[length] + np.arange(symbol.size), following)
+            found.append((keys[length - 1] + offsets[length - 1] * symbols, probabilities, following, shorter))
+
+        with np.errstate(divide="ignore"):
+            back_off = [np.log(np.where(each > 0, each, 1.0)) for each in share]
+            logarithms = np.log(np.concatenate([each[1] for each in found]))
+        states = [offsets[length - 1] + found[length - 1][3] if length > 1 else 0 for length in range(1, length_count)]
+        start = found[0][2][self._symbols[_START]] if length_count > 1 else 0
+        return BackOffTable(
+            keys=np.concatenate([each[0] for each in found]),
+            log_probabilities=np.maximum(logarithms, -1e9),
+            following=np.concatenate([each[2] for each in found]),
+            shorter=np.concatenate(
+                [[0], *(np.broadcast_to(each, back_off[at + 1].size) for at, each in enumerate(states))]
+            ),
+            back_off=np.concatenate(back_off),
+            start=int(start),
+            symbols=symbols,
+            order=length_count,
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """The fitted model as plain data (numbers, strings, lists), ready for JSON.
 
@@ -246,6 +300,13 @@ class CharacterLanguageModel:
                     number = at
             self._numbers[history] = number
         return number
+
+
+def _spread(values: np.ndarray, places: np.ndarray, size: int) -> np.ndarray:
+    """Returns zeros (size,) with values at some places."""
+    spread = np.zeros(size)
+    spread[places] = values
+    return spread
 
 
 def _pack(array: np.ndarray) -> str:
