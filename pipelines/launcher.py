@@ -50,9 +50,7 @@ def launch(arguments: Sequence[str], count: int, program: Sequence[str] = (sys.e
             workers.append(
                 subprocess.Popen(command, env=environment, stdout=output, stderr=output and subprocess.STDOUT)
             )
-        while any(worker.poll() is None for worker in workers):
-            if any(worker.returncode for worker in workers):
-                break
+        while None in (statuses := [worker.poll() for worker in workers]) and not any(statuses):
             time.sleep(0.1)
         failed = [rank for rank, worker in enumerate(workers) if worker.poll()]
     if failed:
