@@ -18,7 +18,7 @@ from pydantic import Field
 from pipelines import hints, predictors
 from pipelines.advice import run_advice
 from pipelines.arguments import checked
-from pipelines.cluster import VARIABLE
+from pipelines.cluster import VARIABLE, StrategyName
 from pipelines.configuration import (
     Configuration,
     ConfigurationError,
@@ -198,7 +198,7 @@ def training_run(name: str, arguments: Sequence[str]) -> tuple[Task, Run, Any]:
     preset, configuration = parse_command_line(presets, arguments, f"{hints.program()} train {name}", description)
     if configuration.initialise is not None:
         Run.open(configuration.initialise)  # a folder that is no run is refused before the data are prepared
-    strategy = strategy_of(configuration)
+    strategy: StrategyName | None = strategy_of(configuration)
 
     def new() -> tuple[Task, Run, Any]:
         run = Run.create(tasks[0].pipeline, preset, configuration)

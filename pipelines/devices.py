@@ -125,7 +125,7 @@ def write_devices(export: Path, model: DeviceModel, formats: Sequence[Format]) -
         shutil.rmtree(partial_folder, ignore_errors=True)
         partial_folder.mkdir()
         try:
-            np.savez(partial_folder / "initial_state.npz", **model.states)
+            np.savez(partial_folder / "initial_state.npz", **dict[str, Any](model.states))
             for ending, (make, runner) in makers[form].items():
                 path = partial_folder / f"step{ending}"
                 path.write_bytes(_made(make, function, specifications, form))

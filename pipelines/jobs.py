@@ -237,7 +237,7 @@ def _start(load: Callable[[], Answers]) -> None:
 
 
 def _loaded(run: str, task: str) -> Answers:
-    answers: Answers = predictors.load(Path(run), task).answers
+    answers: Answers = predictors.find(Path(run), task).predictor().answers
     return answers
 
 

@@ -46,6 +46,6 @@ class Fused:
         ):
             return None
         inputs = tf.transpose(sequences, (1, 0, 2))  # (time, batch, features)
-        kernels = map(tf.convert_to_tensor, (cell.kernel, cell.recurrent_kernel))
-        hidden, last = fused_lstm(inputs, state, *kernels, cell.bias)
+        kernel, recurrent_kernel = map(tf.convert_to_tensor, (cell.kernel, cell.recurrent_kernel))
+        hidden, last = fused_lstm(inputs, state, kernel, recurrent_kernel, cell.bias)
         return tf.transpose(hidden, (1, 0, 2)), last

@@ -179,9 +179,19 @@ class _Scanned(Compilation):
             pairs = zip(projected, gates_apart(input_bias, len(projected)), strict=True)
             projected = [product + bias for product, bias in pairs]
         weights = Weights(blocks(recurrent_kernel), recurrent_bias, **others)
-        around = mask, recurrent_dropout
-        how = zoneout, unroll, self.differentiable_twice
-        hidden, last = scan(recurrence, projected, state, weights, *around, compiled, keep, *how)
+        hidden, last = scan(
+            recurrence,
+            projected,
+            state,
+            weights,
+            mask,
+            recurrent_dropout,
+            compiled,
+            keep,
+            zoneout,
+            unroll,
+            self.differentiable_twice,
+        )
         return tf.transpose(hidden, (1, 0, 2)), last
 
     def _maybe_config_dropout_masks(self, cell: Any, *inputs: Any) -> None:
@@ -224,7 +234,7 @@ class SimpleRNN(_Scanned, keras.layers.SimpleRNN, WithOptions):
     ):
         check_width("SimpleRNN", "units", units, "state")
         options = Options(layer_normalization, zoneout, weight_dropout, trainable_initial_state)
-        how = {"jit_compile": jit_compile, "differentiable_twice": differentiable_twice}
+        how: dict[str, Any] = {"jit_compile": jit_compile, "differentiable_twice": differentiable_twice}
         super().__init__(units, *arguments, options=options, **how, **keywords)
         self.input_spec = None  # What does not fit is refused in more words by `build` and `call`.
 
@@ -341,7 +351,7 @@ class GRU(_Scanned, keras.layers.GRU, WithOptions):
     ):
         check_width("GRU", "units", units, "state")
         options = Options(layer_normalization, zoneout, weight_dropout, trainable_initial_state)
-        how = {"jit_compile": jit_compile, "differentiable_twice": differentiable_twice}
+        how: dict[str, Any] = {"jit_compile": jit_compile, "differentiable_twice": differentiable_twice}
         super().__init__(units, *arguments, options=options, **how, **keywords)
         self.input_spec = None  # What does not fit is refused in more words by `build` and `call`.
 

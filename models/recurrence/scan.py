@@ -80,7 +80,7 @@ def scan(
     _check(recurrence, projected, initial_state)
     dtype, product_dtype = initial_state[0].dtype, weights.kernels[0].dtype
     precise = tf.float32 if dtype.size < 4 else dtype  # XLA's products on CPU are slower in bfloat16 than in float32.
-    arguments = tf.nest.map_structure(
+    arguments: Any = tf.nest.map_structure(
         lambda tensor: tf.cast(tensor, precise), (tuple(projected), tuple(initial_state), Weights(*map(tuple, weights)))
     )
     dropout = None if dropout is None else tf.cast(dropout, precise)

@@ -148,7 +148,7 @@ def _of_lines(
         for number, cells in records(path, lines, form):
             if not names:
                 names = [cell.strip().removeprefix("\ufeff") for cell in cells]
-                places_of(path, names, columns, form, ())
+                places_of(path, names, columns, form, files, ())
                 if repeated := sorted({name for name in names if names.count(name) > 1}):
                     raise TextDataError(
                         f"{path}: several columns have one name. Expected a name of its own for each. Rename them. "

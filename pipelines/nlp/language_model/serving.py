@@ -8,7 +8,8 @@ import tensorflow as tf
 from pipelines.nlp.language_model.data import BOUNDARY
 from pipelines.nlp.language_model.generation import REMEMBERED, Continuation, advance, generate, prefill
 from pipelines.nlp.language_model.model import LanguageModel, State, cross_entropy, flat
-from pipelines.nlp.language_model.sampling import LONGEST_NGRAM, Options, sample
+from pipelines.nlp.language_model.options import LONGEST_NGRAM
+from pipelines.nlp.language_model.sampling import Options, sample
 from pipelines.nlp.subwords import PADDING
 from pipelines.nlp.unicode_forms import canonical
 from pipelines.served import STREAMS, Signature, Tensors, required
