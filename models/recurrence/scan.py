@@ -91,7 +91,10 @@ def scan(
         return ScanResult(tf.cast(hidden, dtype), type(initial_state)(*(tf.cast(field, dtype) for field in last)))
 
     if differentiable_twice:
-        (hidden,), last = loop.forward(recurrence, *arguments, mask, dropout, zoneout, keep=False, unroll=unroll)
+        sequences, state, parameters = arguments
+        (hidden,), last = loop.forward(
+            recurrence, sequences, state, parameters, mask, dropout, zoneout, keep=False, unroll=unroll
+        )
         return finish(hidden, last)
 
     # tf.custom_gradient wants tensors as positional arguments; mask and dropout get no gradient and are closed over.
