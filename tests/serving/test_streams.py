@@ -50,7 +50,7 @@ def test_a_text_comes_piece_by_piece(client: Client, writer: Any) -> None:
         ("{", "not JSON"),
         ("[]", "not a JSON object"),
         ({"fed": "a"}, "unknown fields"),
-        ({"feed": 3}, "not a string"),
+        ({"feed": 3}, "expected str"),
         ({"feed": "a", "more": 1}, "unknown fields"),
         ({"finish": True, "more": 1}, "unknown fields"),
         (b"ab", "Bytes came before it was known what they hold"),
