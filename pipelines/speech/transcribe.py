@@ -20,7 +20,7 @@ from pipelines import commands, hints
 from pipelines.configuration import ConfigurationError
 from pipelines.counting import counted
 from pipelines.speech import HOT_WORD_WEIGHT
-from pipelines.speech.audio_files import SpeechDataError
+from pipelines.speech.audio_files import SpeechDataError, examine
 from pipelines.speech.given_recordings import Given, given_recordings, output_files
 from pipelines.subtitles import subrip, webvtt
 
@@ -71,7 +71,10 @@ def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
         commands.report_done("Listening. Ctrl-C ends it.")
         return _live("microphone", options.format, predictor, audio, hot_words)
     if STANDARD_INPUT not in options.audio:
-        return _recordings(options, load(), given_recordings(options.audio), hot_words)
+        given = given_recordings(options.audio)
+        if not any(each.path.exists() for each in given):
+            examine(given[0].path, 1)  # which names what is missing, before the model is loaded
+        return _recordings(options, load(), given, hot_words)
     begun, predictor = sys.stdin.buffer.read(12), load()
     is_wav = begun.startswith(b"RIFF")
     is_live = options.audio == (STANDARD_INPUT,) and options.n_best == 1 and options.output is None
