@@ -137,5 +137,5 @@ def test_recurrent_dropout_reaches_both_directions_in_training_alone(recurrent: 
         assert directions[0][0].max() == 0 and directions[0][1:].max(axis=-1).min() > 0
         if bidirectional:
             assert directions[1][-1].max() == 0 and directions[1][:-1].max(axis=-1).min() > 0
-        again, *_ = layer(hidden, training=True)
-        assert np.abs(again - trained).max() > 1e-3, "another mask for each batch"
+        more = [layer(hidden, training=True)[0] for _ in range(5)]  # of five units, two masks may be equal by chance
+        assert max(np.abs(again - trained).max() for again in more) > 1e-3, "another mask for each batch"
