@@ -85,8 +85,7 @@ def evaluate(
         notes = [
             verdict(compare(model[metric], other[metric], origins), metric.upper())
             for metric in COMPARED
-            # Medians are equal whatever is done to the ranges.
-            # Rows that share their medians, which two graphs round differently, are no two forecasts.
+            # Medians are equal whatever is done to the ranges, but for what two graphs round differently.
             if not np.allclose(
                 model[metric], other[metric], rtol=0, atol=1e-5 * np.nanmean(model[metric]), equal_nan=True
             )
