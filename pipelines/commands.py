@@ -29,6 +29,7 @@ from pipelines.evaluation import Evaluation, markdown_table
 from pipelines.launcher import launch, start_together, strategy_of
 from pipelines.runs import Run
 from pipelines.tasks import RENAMED, Task, all_tasks, latest_run, open_run, presets_named, task_of, tasks_named
+from pipelines.workers import StrategyName
 
 OURS = ("pipelines", "data", "models", "serving", "unrolled")
 _OUR_ERROR_IN_A_GRAPH = re.compile(
@@ -186,7 +187,7 @@ def training_run(name: str, arguments: Sequence[str]) -> tuple[Task, Run, Any]:
         )
     description = f"Trains a network of the task {' or '.join(task.name for task in tasks)}."
     preset, configuration = parse_command_line(presets, arguments, f"unrolled train {name}", description)
-    strategy = strategy_of(configuration)
+    strategy: StrategyName | None = strategy_of(configuration)
 
     def new() -> tuple[Task, Run, Any]:
         run = Run.create(tasks[0].pipeline, preset, configuration)
