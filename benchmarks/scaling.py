@@ -44,7 +44,8 @@ def measure(batch: int, seconds: float) -> dict[str, float]:
 
     @tf.function(input_signature=[specification])
     def sums(each: tf.Tensor) -> list[tf.Tensor]:
-        return together.sums(lambda _: [tf.identity(weight.value) for weight in model.trainable_variables], each)
+        weights = model.trainable_variables
+        return together.sums(lambda _: [tf.identity(weight.value) for weight in weights], each)
 
     values = {"examples_per_second": batch / _seconds_a_call(step, inputs, seconds, together)}
     values["seconds_of_sums"] = _seconds_a_call(sums, inputs, seconds / 5, together)

@@ -180,7 +180,7 @@ class TrainingStep:
         finite = tf.math.is_finite(loss) & tf.math.is_finite(norm)  # of all workers' rows, so that all skip or none
         tf.cond(finite, lambda: self._update(gradients, loss, norm, examples(batch)), self._skip)
 
-    def _loss_and_gradients(self, batch: Any) -> list[tf.Tensor]:
+    def _loss_and_gradients(self, batch: Any) -> list[Any]:
         weights = [weight.value for weight in self.weights]
         with tf.GradientTape() as tape:
             loss = tf.cast(self.loss(batch, True), tf.float32)
@@ -193,8 +193,7 @@ class TrainingStep:
                 "Some weights get no gradient: the loss does not depend on them. Use them, remove them, or set "
                 f"`trainable = False`. Received: {', '.join(missing)}"
             )
-        # Of a table that is looked up the gradient has a row for each look-up: their norm is not that of the sum.
-        return [loss, *map(tf.convert_to_tensor, gradients)]
+        return [loss, *gradients]
 
     def _update(self, gradients: list[Any], loss: tf.Tensor, norm: tf.Tensor, count: tf.Tensor) -> None:
         self.optimizer.apply(gradients)

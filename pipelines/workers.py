@@ -115,25 +115,42 @@ class Workers:
         """Whether this process validates, and writes the run's folder."""
         return self.rank == 0
 
-    def sums(self, means: Callable[[Any], list[tf.Tensor]], batch: Any) -> list[tf.Tensor]:
+    @tf.autograph.experimental.do_not_convert
+    def sums(self, means: Callable[[Any], list[Any]], batch: Any) -> list[Any]:
         """Returns `means(batch)`, each the mean over a batch's examples, computed by all replicas on their rows.
 
-        It is called in a graph. Every worker has the whole batch and gets the same numbers, bit for bit.
+        It is called in a graph. Every worker has the whole batch and gets the same numbers, bit for bit. Gradients of
+        tables are the rows that were looked up, in the order of the batch: an optimizer treats them unlike their sums.
         """
         strategy = self.strategy
         if strategy is None or self.replicas == 1:
             return means(batch)
 
-        def replica() -> Any:
+        def replica() -> list[Any]:
             rows, part = self._part(batch)
             token = _rows.set(rows)
             try:
-                parts = [tf.convert_to_tensor(each) * tf.cast(rows.share, each.dtype) for each in means(part)]
+                parts = means(part)
             finally:
                 _rows.reset(token)
-            return _replica().all_reduce(tf.distribute.ReduceOp.SUM, parts)
+            context = _replica()
+            tables = [isinstance(each, tf.IndexedSlices) for each in parts]
+            shares = [
+                (each.values if is_table else each) * tf.cast(rows.share, each.dtype)
+                for each, is_table in zip(parts, tables, strict=True)
+            ]
+            dense = [each for each, is_table in zip(shares, tables, strict=True) if not is_table]
+            added = iter(context.all_reduce(tf.distribute.ReduceOp.SUM, dense))
+            return [
+                (context.all_gather(share, axis=0), context.all_gather(each.indices, axis=0), each.dense_shape)
+                if is_table
+                else next(added)
+                for each, share, is_table in zip(parts, shares, tables, strict=True)
+            ]
 
-        return [strategy.experimental_local_results(each)[0] for each in strategy.run(replica)]
+        found = strategy.run(replica)
+        own = tf.nest.map_structure(lambda each: strategy.experimental_local_results(each)[0], found)
+        return [tf.IndexedSlices(*each) if isinstance(each, tuple) else each for each in own]
 
     def _part(self, batch: Any) -> tuple[Rows, Any]:
         """Returns this replica's rows of a batch."""
