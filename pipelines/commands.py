@@ -31,7 +31,6 @@ from pipelines.evaluation import Evaluation, markdown_table
 from pipelines.launcher import launch, start_together, strategy_of
 from pipelines.runs import Run, RunError
 from pipelines.tasks import RENAMED, Task, all_tasks, latest_run, open_run, presets_named, task_of, tasks_named
-from pipelines.workers import StrategyName
 
 OURS = ("pipelines", "data", "models", "serving", "unrolled", "unrolled_installation")
 _OUR_ERROR_IN_A_GRAPH = re.compile(

@@ -222,7 +222,7 @@ def test_model_card_says_data_licence_metrics_and_limits(trained_run: Run, tmp_p
     assert "next 4 steps of: load. A step is 3600 seconds" in card
     assert "Columns, in this order: load, heat, holiday." in card
     assert "the user's own table (waves.csv)" in card
-    assert "Not evaluated; run make eval-series" in card
+    assert "Not evaluated. Run `unrolled evaluate series`" in card
     metric = {"value": 0.25, "low": 0.125, "high": 0.5}
     rows = [{"name": name, "metrics": {"mae": metric}} for name in ("model", "last value")]
     copy.write_json("evaluation.json", {"split": "test", "examples": 6, "rows": rows})

@@ -174,7 +174,7 @@ def test_model_card_says_data_licence_metrics_and_limits(trained_run: Run, corpu
     assert "` abcd`" in card
     assert "8000 samples a second" in card
     assert "the user's own recordings (manifest)" in card
-    assert "Not evaluated; run make eval-speech" in card
+    assert "Not evaluated. Run `unrolled evaluate speech`" in card
     metric = {"value": 0.25, "low": 0.125, "high": 0.5}
     rows = [{"name": name, "metrics": {"cer": metric}} for name in ("model", "greedy")]
     copy.write_json("evaluation.json", {"split": "test", "examples": 6, "rows": rows})

@@ -97,7 +97,7 @@ def test_broken_recordings_of_a_builder_are_reported(tmp_path: Path) -> None:
 def test_builder_without_speech_is_refused() -> None:
     with tfds.testing.mock_data(policy=tfds.testing.MockPolicy.USE_CODE):
         builder = tfds.builder("mnist")
-        with pytest.raises(SpeechDataError, match="mnist is no transcribed speech"):
+        with pytest.raises(SpeechDataError, match="mnist is not transcribed speech"):
             sources.DatasetSource(builder, 8000)
 
 

@@ -166,7 +166,7 @@ GOOD_ROW = '{"audio_filepath": "a.wav", "text": "fine", "split": "train"}'
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ('{"audio_filepath": "b.wav", "text": ', "no JSON"),
+        ('{"audio_filepath": "b.wav", "text": ', "not JSON"),
         ('["b.wav", "text"]', "JSON object"),
         ("[", "JSON object in braces a line. Correct it; a list of all is converted by `jq -c '.[]'`"),
         ('{"audio_filepath": "b.wav", "text": "b", "text": "c", "split": "train"}', "Received: 'text' more than once"),

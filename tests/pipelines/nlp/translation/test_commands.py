@@ -250,7 +250,7 @@ def test_model_card_says_data_licence_metrics_and_limits(trained_run: Run, tmp_p
     (copy.folder / "evaluation.json").unlink(missing_ok=True)
     card = model_card(copy)
     assert "from source to target" in card and "The user's own pairs (en.txt, es.txt)" in card
-    assert "Not evaluated; run make eval-nlp" in card
+    assert "Not evaluated. Run `unrolled evaluate translation`" in card
     rows = [{"name": "model", "metrics": {"bleu": {"value": 25.0, "low": 12.5, "high": 50.0}}}]
     copy.write_json("evaluation.json", {"split": "test", "examples": 6, "rows": rows})
     assert "| model | 25.00 [12.50, 50.00] |" in model_card(copy)

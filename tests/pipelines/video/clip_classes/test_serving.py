@@ -119,7 +119,7 @@ def test_model_card_says_data_licence_metrics_and_limits(trained_run: Run, tmp_p
     card = model_card(copy, classifier)
     assert "16×16 pixels, grey" in card and "left, right" in card
     assert "The user's own videos (csv)" in card
-    assert "Not evaluated; run make eval-video" in card
+    assert "Not evaluated. Run `unrolled evaluate clip-classes`" in card
     rows = [{"name": "model", "metrics": {"accuracy": {"value": 0.25, "low": 0.125, "high": 0.5}}}]
     copy.write_json("evaluation.json", {"split": "test", "examples": 8, "rows": rows})
     motions = copy.read_configuration(ClipClassesConfiguration).replace(data={"source": "motion_clips", "path": ""})

@@ -99,7 +99,7 @@ def test_model_card_says_data_licence_metrics_and_limits(trained_run: Run, tmp_p
     card = model_card(copy)
     assert "forecasts the next 3" in card and "5 of 16 × 16 pixels" in card and "(batch, 3, 16, 16, 1)" in card
     assert "The user's own videos (list.csv), under their own licence" in card
-    assert "Not evaluated; run make eval-video" in card
+    assert "Not evaluated. Run `unrolled evaluate next-frames`" in card
     metric = {"value": 0.25, "low": 0.125, "high": 0.5}
     rows = [{"name": name, "metrics": {"squared_error": metric}} for name in ("model", "copy last")]
     copy.write_json("evaluation.json", {"split": "test", "examples": 7, "rows": rows})
