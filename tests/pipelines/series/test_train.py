@@ -269,7 +269,7 @@ def test_a_run_that_does_not_fit_is_refused(trained_run: Run, tmp_path: Path) ->
     with pytest.raises(RunError, match=r"do not fit the network.*Received: .*run"):
         load_model(copy)
     (copy.folder / "model.weights.h5").unlink()
-    with pytest.raises(RunError, match=r"no trained weights.*RESUME=1"):
+    with pytest.raises(RunError, match=r"no trained weights.*--resume"):
         load_model(copy)
 
 
