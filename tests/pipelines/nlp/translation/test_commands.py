@@ -160,7 +160,7 @@ def test_evaluation_writes_table_page_and_pictures(there: Path, trained_run: Run
     content = trained_run.read_json("evaluation.json")
     assert content["split"] == "test"
     rows = {row["name"]: row["metrics"] for row in content["rows"]}
-    assert list(rows) == ["model", "model, greedy", "word by word", "copy"]
+    assert list(rows) == ["model", "model, kept", "model, greedy", "word by word", "copy"]
     for metrics in rows.values():
         assert list(metrics) == ["bleu", "chrf"]
         for metric in metrics.values():
@@ -242,7 +242,7 @@ except tf.errors.InvalidArgumentError as error:
 """
     request = ("beam_search", {"text": TEXTS[:1], "beam_width": [0]})
     answer = answer_elsewhere(export_once(trained_run), request, program)
-    assert "beam_width of at least 1" in answer
+    assert "beam_width: expected 1 at least" in answer
 
 
 def test_model_card_says_data_licence_metrics_and_limits(trained_run: Run, tmp_path: Path) -> None:
