@@ -132,8 +132,9 @@ def test_a_file_and_standard_input_have_a_text_a_line(
     assert found[0] == found[1]
     assert [each["text"] for each in found[0]] == ["so lovely", "", "awful 😀", " ", "solid"]
     assert [each["label"] for each in found[0][::2]] == ["great", "bad", "fine"]
-    answers = [(each.label, each.probabilities) for each in predictors.load(latest.folder).classify(["", " "])]
-    assert [(each["label"], each["probabilities"]) for each in found[0][1::2]] == answers
+    answers = predictors.load(latest.folder).classify(["", " "])
+    for each, answer in zip(found[0][1::2], answers, strict=True):
+        assert each["label"] == answer.label and each["probabilities"] == pytest.approx(answer.probabilities, abs=1e-5)
     for each in found[0]:
         assert each.keys() == {"text", "label", "probabilities", "rating", "labels"}
         assert each["labels"] == [each["label"]]
