@@ -159,7 +159,7 @@ def test_a_table_keeps_its_columns_and_gets_the_answers(
     assert found.predicted_rating.tolist()[::2] == pytest.approx([each.rating for each in expected], abs=1e-3)
     commands.answer("classify", ["--file", str(table), "--format", "json"])
     texts = [json.loads(line)["text"] for line in capsys.readouterr().out.splitlines()]
-    assert texts == ["so lovely", "awful"], "its texts, not its lines"
+    assert texts == ["so lovely", "", "awful"], "its texts, not its lines; a blank one is answered like any other"
     with pytest.raises(ConfigurationError, match=r"The file of --output exists"):
         commands.answer("classify", ["--file", str(table), "--output", str(tmp_path / "out.csv")])
     with pytest.raises(TextDataError, match=r"has no column 'body'"):
