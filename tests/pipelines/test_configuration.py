@@ -210,7 +210,8 @@ def test_help_shows_presets_settings_and_the_defaults_of_the_preset(
         "--model.units INT",
         "Width of each recurrent layer. (default: 256)",
         "Seed of everything random. (default: 7)",
-        "{lstm,gru}",
+        "gru",
+        "lstm",
     ):
         assert fragment in text
 

@@ -25,7 +25,7 @@ from pipelines.optimization import TrainingConfiguration, TrainingStep
 from pipelines.runs import Run
 
 Experiment = Callable[..., TaggingConfiguration]
-TEXTS = ["Ada Ulm sees Bonn in Kiel.", "", "  Ben  Falk, 😀 שלום 日本", "w1 " * 90, "Zoe Bonn sees w3 in Ulm ."]
+TEXTS = ["Ada Ulm sees w7 in Kiel.", "", "  Ben  Falk, 😀 שלום 日本", "w1 " * 90, "Zoe Bonn sees w3 in Ulm ."]
 
 
 @pytest.fixture(scope="module")
