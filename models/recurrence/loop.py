@@ -7,7 +7,8 @@ TensorFlow runs a loop in a graph; Python runs it in eager mode, where `tf.while
 time, for a single step, as in streaming, and where a layer is told to `unroll`.
 """
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -164,46 +165,31 @@ _COMPILED = tuple(tf.function(function, jit_compile=True, autograph=False) for f
 LENGTHS = (16, *(64 << power for power in range(25)))
 
 
-def _compiled_forward(
-    recurrence: Recurrence,
-    projected: Tensors,
-    initial_state: Tensors,
-    weights: Weights,
-    mask: tf.Tensor | None,
-    dropout: tf.Tensor | None,
-    zoneout: Tensors | None,
-    keep: bool,
-    unroll: bool = False,
-) -> tuple[Tensors, Tensors]:
-    """`forward`, compiled, for few lengths."""
-    steps, padding = _padding(projected[0])
-    projected, mask, zoneout = _padded((projected, mask, zoneout), padding)
-    around = initial_state, weights, mask, dropout, zoneout
-    kept, last = _COMPILED[0](recurrence, projected, *around, keep, unroll, steps)
-    return _shortened(kept, padding), last
+def _of_few_lengths(number: int, *stepwise: str) -> Callable[..., tuple[Tensors, Tensors]]:
+    """Returns a compiled loop that is called as the plain one, and meets few lengths.
+
+    Args:
+        number: of the loop in `PLAIN`.
+        stepwise: names of its arguments that have a part for each step, the first of which is never missing.
+    """
+    signature = inspect.signature(PLAIN[number])
+
+    def call(*arguments: Any, **options: Any) -> tuple[Tensors, Tensors]:
+        bound = signature.bind(*arguments, **options)
+        bound.apply_defaults()
+        given = bound.arguments
+        given["counted"], padding = _padding(tf.nest.flatten(given[stepwise[0]])[0])
+        given.update({name: _padded(given[name], padding) for name in stepwise})
+        found, state = _COMPILED[number](*bound.args)
+        return _shortened(found, padding), state
+
+    return call
 
 
-def _compiled_backward(
-    recurrence: Recurrence,
-    hidden_gradient: tf.Tensor,
-    last_gradient: Tensors,
-    states: Tensors,
-    saved: Tensors,
-    weights: Weights,
-    mask: tf.Tensor | None,
-    dropout: tf.Tensor | None,
-    zoneout: Tensors | None,
-    unroll: bool = False,
-) -> tuple[Tensors, Tensors]:
-    """`backward`, compiled, for few lengths."""
-    steps, padding = _padding(hidden_gradient)
-    hidden_gradient, states, saved, mask, zoneout = _padded((hidden_gradient, states, saved, mask, zoneout), padding)
-    around = weights, mask, dropout, zoneout
-    gradients, first = _COMPILED[1](recurrence, hidden_gradient, last_gradient, states, saved, *around, unroll, steps)
-    return _shortened(gradients, padding), first
-
-
-COMPILED = _compiled_forward, _compiled_backward
+COMPILED = (
+    _of_few_lengths(0, "projected", "mask", "zoneout"),
+    _of_few_lengths(1, "hidden_gradient", "states", "saved", "mask", "zoneout"),
+)
 
 
 def _padding(tensor: tf.Tensor) -> tuple[tf.Tensor | None, tf.Tensor | None]:
