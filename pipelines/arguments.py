@@ -6,7 +6,7 @@ import numbers
 import reprlib
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import wraps
+from functools import cache, wraps
 from pathlib import Path
 from typing import IO, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -40,6 +40,8 @@ def checked(function: Callable[Parameters, Result]) -> Callable[Parameters, Resu
         pipelines.configuration.ConfigurationError: generate has no argument 'tempertaure'. ... 'temperature'? ...
     """
     signature = inspect.signature(function)
+    # Once, and not before the first call: a hint may name a class that is defined further below.
+    hints_of_arguments = cache(lambda: get_type_hints(function))
 
     @wraps(function)
     def call(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
@@ -47,7 +49,7 @@ def checked(function: Callable[Parameters, Result]) -> Callable[Parameters, Resu
             bound = signature.bind(*args, **kwargs)
         except TypeError as error:
             raise ConfigurationError(_explained(function.__name__, signature, kwargs, error)) from None
-        hints = get_type_hints(function)
+        hints = hints_of_arguments()
         for name, value in bound.arguments.items():
             if name in hints and not _fits(value, hints[name]):
                 raise ConfigurationError(
