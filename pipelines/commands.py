@@ -97,7 +97,7 @@ def train(arguments: Sequence[str]) -> None:
     """Trains what a preset describes: `TASK [PRESET] [--training.epochs 3 …]`."""
     name, rest = _task_first("train", arguments)
     count = _option(rest, "--workers") or ""
-    if count.isdecimal() and int(count) > 1 and not {"--help", "-h"} & set(rest):
+    if count.isdecimal() and int(count) > 1 and not _asks_for_help(rest):
         launch(["train", name, *rest, "--workers", "1", "--training.strategy", "multi_worker"], int(count))
         return
     task, run, configuration = training_run(name, rest)

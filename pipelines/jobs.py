@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import tyro
 from pydantic import Field
 
-from pipelines import commands, predictors
+from pipelines import commands, hints, predictors
 from pipelines.configuration import Configuration, ConfigurationError, parse_options
 from pipelines.json_lines import json_object
 from pipelines.run_files import RunError, plain, replace_atomically, write_text_atomically
@@ -70,7 +70,8 @@ def answer(task: Task, verb: str, arguments: Sequence[str]) -> None:
     """
     part = task.part("predictor")
     kind = TEXTS if part.EXAMPLE[1] == "TEXT" else FILES
-    options = parse_options(JobOptions, arguments, f"unrolled {verb}", f"Answers many {kind}, in several processes.")
+    about = f"Answers many {kind}, in several processes."
+    options = parse_options(JobOptions, arguments, f"{hints.program()} {verb}", about)
     if not hasattr(part.Predictor, "answers"):
         raise ConfigurationError(
             f"The answers of {task.name} are no JSON lines, so that there is no job of many. Leave out --workers. "

@@ -33,7 +33,7 @@ class TableConfiguration(Configuration):
     time: tuple[str, ...] = Field((), description="column of times, or several that form one; default: detected")
     time_format: str = Field("", description="format of the times, such as %d/%m/%Y; default: detected")
     timezone: str = Field(
-        "", description="time time zone of times without one, such as Europe/Berlin, for its daylight saving"
+        "", description="time zone of times without one, such as Europe/Berlin, for its daylight saving"
     )
     series: str = Field("", description="column that names the series of each row, if there are several")
     column_series: bool = Field(False, description="treat each column of numbers as a series")

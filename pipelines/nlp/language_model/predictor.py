@@ -71,7 +71,7 @@ class Predictor:
         Args:
             prompt: what the text begins with; "": nothing. Or several of them.
             length: subwords at most, of about four characters each; a text may end before.
-            temperature: below 1: more predictable, above 1: more varied; 0: always the most probable subword subword.
+            temperature: below 1: more predictable, above 1: more varied; 0: always the most probable subword.
             top_k: number of most probable subwords to choose from; 0: all.
             top_p: choose among the most probable subwords that have this share of the probability.
             repetition_penalty: from 1, which is none; makes what was written lately less probable.
