@@ -1,14 +1,16 @@
 """From the outputs of a network to text: greedy, or a beam search with a language model; of sequences in a graph."""
 
-from models.decoding.back_off import BackOffTable
+from models.decoding.back_off import BackOffModel, BackOffTable
 from models.decoding.beam import Hypothesis, LanguageModel, Word, beam_decode
 from models.decoding.greedy import GreedyTranscript, greedy_decode
 from models.decoding.hot_words import HotWords
 from models.decoding.language_model import CharacterLanguageModel
 from models.decoding.prefix_search import PrefixSearch
 from models.decoding.sequences import Found, search_sequences
+from models.decoding.spelling import spelled, word_model
 
 __all__ = [
+    "BackOffModel",
     "BackOffTable",
     "CharacterLanguageModel",
     "Found",
@@ -21,4 +23,6 @@ __all__ = [
     "beam_decode",
     "greedy_decode",
     "search_sequences",
+    "spelled",
+    "word_model",
 ]
