@@ -110,8 +110,8 @@ def piece_of(values: Mapping[str, Any], columns: Mapping[str, str], row: str) ->
         number = _seconds(value)
         if not math.isfinite(number) or number < 0 or (part != "offset" and number == 0):
             raise SpeechDataError(
-                f"{row}: expected seconds, or hh:mm:ss, as `{columns[part]}`: 0 or more, and more than 0 for a duration "
-                f"or end. Correct them, or leave them out for the whole recording. Received: {value!r}"
+                f"{row}: expected seconds, or hh:mm:ss, as `{columns[part]}`: 0 or more, and more than 0 for a "
+                f"duration or end. Correct them, or leave them out for the whole recording. Received: {value!r}"
             )
         numbers[part] = number
     offset, duration = numbers.get("offset", 0.0), numbers.get("duration")

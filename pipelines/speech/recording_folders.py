@@ -7,10 +7,12 @@ from pathlib import Path
 from data.files import plain_suffix
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.recording_entries import AUDIO_SUFFIXES, SPLIT_NAMES, Entry, entry_of
-from pipelines.speech.recording_lists import read_list, rows_of
+from pipelines.speech.recording_lists import read_list, rows_of, text_of
+from pipelines.subtitles import cues_of
 
 LISTS = (".csv", ".tsv", ".jsonl", ".json")
 TEXTS = (".normalized.txt", ".txt", ".lab")  # of recordings of the same name, beside them or in a folder of texts
+SUBTITLES = (".srt", ".vtt")  # likewise, for pieces of recordings
 Read = tuple[list[Entry], list[str]]
 
 
@@ -163,7 +165,7 @@ def _texts_beside(folder: Path, lists: list[Path]) -> Read:
     files = [each for each in sorted(folder.rglob("*")) if each.is_file()]
     texts: dict[str, list[Path]] = {}  # by the name of their recording
     for path in files:
-        if suffix := next((each for each in TEXTS if path.name.lower().endswith(each)), ""):
+        if suffix := next((each for each in (*TEXTS, *SUBTITLES) if path.name.lower().endswith(each)), ""):
             texts.setdefault(path.name[: -len(suffix)], []).append(path)
     for path in files:
         if path.suffix.lower() not in AUDIO_SUFFIXES:
@@ -175,13 +177,17 @@ def _texts_beside(folder: Path, lists: list[Path]) -> Read:
         if beside is None:
             without.append(name)
             continue
-        text = " ".join(line.strip() for _, line in rows_of(beside)) if beside.read_bytes().strip() else ""
-        entries.append(entry_of(folder, name, text, str(beside)))
+        text = text_of(beside)
+        if beside.suffix.lower() not in SUBTITLES:
+            entries.append(entry_of(folder, name, " ".join(text.split()), str(beside)))
+            continue
+        cues = cues_of(text)
+        entries += [entry_of(folder, name, said, str(beside), "", "", start, end - start) for start, end, said in cues]
     if not entries:
         raise SpeechDataError(
             f"{folder} holds no recordings with texts that are recognised; expected one list (csv, tsv, jsonl), lists "
             "train, dev and test, wav.scp and text (Kaldi), SUBSET/speaker/chapter/*.trans.txt (LibriSpeech), or a.txt "
-            "beside a.wav. Give the list itself, or write one. Received: "
+            "or a.srt beside a.wav. Give the list itself, or write one. Received: "
             f"{[path.name for path in lists] or sorted(path.name for path in folder.glob('*'))[:10]}"
         )
     left = [f"Without a text beside them, left out: {len(without)} ({', '.join(without[:3])} …)."] if without else []
@@ -189,8 +195,8 @@ def _texts_beside(folder: Path, lists: list[Path]) -> Read:
 
 
 def _rank(text: Path) -> int:
-    """Returns how late the ending of a text is among `TEXTS`."""
-    return [text.name.lower().endswith(suffix) for suffix in TEXTS].index(True)
+    """Returns how late the ending of a text is among `TEXTS` and `SUBTITLES`."""
+    return [text.name.lower().endswith(suffix) for suffix in (*TEXTS, *SUBTITLES)].index(True)
 
 
 def _split_of(folder: Path) -> str:

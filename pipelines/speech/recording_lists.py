@@ -175,13 +175,22 @@ def rows_of(path: Path) -> Iterator[tuple[str, str]]:
         raise SpeechDataError(
             f"{path} {kind}; expected a list of recordings. Correct the path. Received: {str(path)!r}"
         )
-    try:
-        text = decoded(read_bytes(path), str(path))
-    except FileError as error:
-        raise SpeechDataError(str(error)) from error
+    text = text_of(path)
     if not text.strip():
         size = path.stat().st_size
         raise SpeechDataError(f"{path} is empty; expected one recording a row. Fill it. Received: {size} bytes")
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             yield f"{path}, line {number}", line
+
+
+def text_of(path: Path) -> str:
+    """Returns the text of a file of any packing and encoding.
+
+    Raises:
+        SpeechDataError: it holds no text.
+    """
+    try:
+        return decoded(read_bytes(path), str(path))
+    except FileError as error:
+        raise SpeechDataError(str(error)) from error

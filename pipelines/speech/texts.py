@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from data import transcripts as telephone
-from data.encodings import decoded
-from data.files import FileError, read_bytes
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.data import OWN_SOURCES, DataConfiguration, Speech, held_out_texts, transcripts_of
+from pipelines.speech.recording_lists import text_of
 from pipelines.speech.transcripts import Transcripts
 
 LANGUAGES = {"telephone_prompts": "en", "game_dialogue": "cs", "librispeech_dataset": "en"}
@@ -114,11 +113,7 @@ def _normalise(rules: Transcripts, configuration: DataConfiguration, text: str, 
 
 def _sentences(path: Path, whole_lines: bool) -> Iterator[tuple[str, str]]:
     """Yields where it stands, and the sentence, for each sentence of a text file."""
-    try:
-        text = decoded(read_bytes(path), str(path))
-    except FileError as error:
-        raise SpeechDataError(f"{error} (--decoding.texts)") from error
-    for number, line in enumerate(text.split("\n"), start=1):
+    for number, line in enumerate(text_of(path).split("\n"), start=1):
         for sentence in [line] if whole_lines else _SENTENCE_END.split(line):
             if sentence.strip():
                 yield f"{path}, line {number}", sentence.strip()

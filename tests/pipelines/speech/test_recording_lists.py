@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.decoding import Word
 from pipelines.configuration import ConfigurationError
 from pipelines.speech.audio_files import SpeechDataError, load_audio
 from pipelines.speech.data import DataConfiguration, open_source
 from pipelines.speech.recording_entries import Entry
 from pipelines.speech.recording_folders import read_own
 from pipelines.speech.recording_splits import with_splits
+from pipelines.speech.subtitles import srt
 from pipelines.speech.user_recordings import FileSource, manifest
 
 WriteTone = Callable[..., Path]
@@ -326,3 +328,19 @@ def test_texts_in_a_folder_of_their_own(tmp_path: Path, write_tone: Callable[...
         write_tone(tmp_path / "wav" / f"{name}.wav", 0.1)
         (tmp_path / "txt" / f"{name}.TXT").write_text(f"text {name}")
     assert [entry.text for entry in read_own(tmp_path)[0]] == ["text a", "text b"]
+
+
+def test_subtitles_beside_a_recording_are_pieces_of_it(tmp_path: Path, write_tone: Callable[..., Path]) -> None:
+    """Those that `transcribe` writes, and such as others write."""
+    for name in "ab":
+        write_tone(tmp_path / f"{name}.wav", 2.0)
+    words = [Word("one", 0.1, 0.4, 1.0), Word("two", 1.5, 1.9, 1.0)]
+    (tmp_path / "a.srt").write_text(srt(words))
+    (tmp_path / "b.vtt").write_text(
+        "WEBVTT\n\nNOTE made by hand\n\n00:00.500 --> 00:01.250 align:start\n<i>Tom &amp;</i>\nme\n"
+    )
+    found = [(each.path.name, each.text, each.offset, each.duration) for each in read_own(tmp_path)[0]]
+    assert found == [
+        ("a.wav", "one", 0.1, pytest.approx(1.0)), ("a.wav", "two", 1.5, pytest.approx(1.0)),
+        ("b.wav", "Tom & me", 0.5, 0.75),
+    ]  # fmt: skip
