@@ -41,6 +41,8 @@ def read_list(path: Path) -> tuple[list[Entry], list[str]]:
     lines = list(rows_of(path))
     if lines[0][1].lstrip().startswith(("{", "[")) or plain_suffix(path) in (".jsonl", ".json"):
         objects = list(_objects(path, lines))
+        if not objects:
+            raise _empty(path)
         names = list(dict.fromkeys(name for _, values in objects for name in values))
         columns = columns_of(names)
         found = [entry_of_row(path.parent, values, columns, row, json.dumps(values)) for row, values in objects]
@@ -71,11 +73,13 @@ def _whole(text: str, path: Path) -> list[Any] | None:
         return None
     if isinstance(value, list):
         return value
-    if "audio" in columns_of(list(value)):
+    if not isinstance(value, dict) or "audio" in columns_of(list(value)):
         return None  # the only line
     lists = [each for each in value.values() if isinstance(each, list) and each and isinstance(each[0], dict)]
     if len(lists) == 1:
         return lists[0]
+    if not value or columns_of(list(value)):
+        return None
     if all(isinstance(each, str) for each in value.values()):
         return [{"audio": name, "text": each} for name, each in value.items()]
     if all(isinstance(each, dict) for each in value.values()):
@@ -177,8 +181,7 @@ def rows_of(path: Path) -> Iterator[tuple[str, str]]:
         )
     text = text_of(path)
     if not text.strip():
-        size = path.stat().st_size
-        raise SpeechDataError(f"{path} is empty; expected one recording a row. Fill it. Received: {size} bytes")
+        raise _empty(path)
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             yield f"{path}, line {number}", line
@@ -194,3 +197,8 @@ def text_of(path: Path) -> str:
         return decoded(read_bytes(path), str(path))
     except FileError as error:
         raise SpeechDataError(str(error)) from error
+
+
+def _empty(path: Path) -> SpeechDataError:
+    size = path.stat().st_size
+    return SpeechDataError(f"{path} is empty; expected one recording a row. Fill it. Received: {size} bytes")

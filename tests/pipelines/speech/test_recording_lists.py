@@ -344,3 +344,19 @@ def test_subtitles_beside_a_recording_are_pieces_of_it(tmp_path: Path, write_ton
         ("a.wav", "one", 0.1, pytest.approx(1.0)), ("a.wav", "two", 1.5, pytest.approx(1.0)),
         ("b.wav", "Tom & me", 0.5, 0.75),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[]", "is empty"),
+        ("3", "expected one JSON object"),
+        ("{}", "expected a string `audio_filepath`"),
+        ('{"text": "where"}', "expected a string `audio_filepath`"),
+        ('["a.wav", "b.wav"]', "item 1: expected an object"),
+    ],
+)
+def test_json_without_recordings_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "all.json").write_text(content)
+    with pytest.raises(SpeechDataError, match=rf"all.json.*{message}.*Received: "):
+        read_own(tmp_path / "all.json")
