@@ -17,10 +17,11 @@ SETTLED_EVERY = 256  # frames between two looks at what has been settled
 class LanguageModel(Protocol):
     """What the search asks a language model: such as `CharacterLanguageModel` or `BackOffModel`."""
 
-    start: Any
-    """The state at the beginning of a text."""
+    @property
+    def start(self) -> Any:
+        """The state at the beginning of a text."""
 
-    def step(self, state: Any, character: str) -> tuple[float, Any]:
+    def step(self, state: Any, character: str, /) -> tuple[float, Any]:
         """Returns the logarithm of the probability of a character, "" for the end of the text, and the state after.
 
         Probabilities are in nats, and a state is whatever the model remembers of the text so far.

@@ -38,7 +38,8 @@ def test_amounts_get_the_sizes_of_the_presets_that_were_tuned_on_them(monkeypatc
 
 
 def test_more_recordings_get_larger_networks_and_fewer_passes(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = [settled(monkeypatch, [4.0] * number) for number in (20, 300, 2000, 10_000, 100_000)]
+    amounts = ((4.0, 20), (4.0, 300), (4.0, 2000), (4.0, 10_000), (20.0, 40_000))
+    found = [settled(monkeypatch, [seconds] * number) for seconds, number in amounts]
     for few, many in itertools.pairwise(found):
         assert few.network.units <= many.network.units and few.network.layers <= many.network.layers
         assert few.data.batch_seconds <= many.data.batch_seconds
