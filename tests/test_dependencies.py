@@ -21,7 +21,7 @@ PEERS = ("peers", "bench", *FORMATS)
 EXTRAS = {"models": "", "pipelines": "common", "serving": "serve", "data": "all"}
 EXTRAS |= {f"pipelines.{name}": name for name in PIPELINES}
 # Of `models`, the drawing of a figure needs more than the layers do; of speech, a microphone.
-OPTIONAL = {"models": {"matplotlib"}, "pipelines.speech": {"sounddevice"}}
+OPTIONAL = {"models": {"matplotlib"}, "pipelines.speech": {"pyarrow", "sounddevice"}}
 # Declared for a library of ours that imports them, or for what reads our files.
 INDIRECT = {"importlib-resources", "pyarrow", "tensorboard", "websockets"}
 
