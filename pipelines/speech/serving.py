@@ -21,6 +21,9 @@ HOT_WORDS = {
     "hot_word_weights": tf.TensorSpec((None, None), tf.float32),
 }
 
+OF_HOT_WORDS = {"hot_word_labels": 1, "hot_word_weights": 1, "beam_matches": 2}
+"""The tensors of a stream's state that have dimensions for hot words, and the first of these."""
+
 
 def signatures(recogniser: Recogniser, decoder: Decoder) -> dict[str, Signature]:
     """Returns the functions to serve by name.
@@ -69,10 +72,11 @@ def signatures(recogniser: Recogniser, decoder: Decoder) -> dict[str, Signature]
     if recogniser.network.bidirectional:
         return found
     like = PrefixSearch(recogniser.alphabet, beam_width=decoder.beam_width)
-    state = {  # the sizes of hot words, of which there are none here, are free
-        name: tf.TensorSpec((None, *(size or None for size in tensor.shape[1:])), tensor.dtype)
-        for name, tensor in initial_state(recogniser, like, tf.constant([0])).items()
-    }
+    state = {}
+    for name, tensor in initial_state(recogniser, like, tf.constant([0])).items():
+        known = tensor.shape[1 : OF_HOT_WORDS.get(name)]
+        free = [None] * (tensor.shape.rank - 1 - len(known))
+        state[name] = tf.TensorSpec((None, *known, *free), tensor.dtype)
     chunk = {"audio": audio, **state}
     hear = tf.function(lambda audio, state: stream(recogniser, search(), audio, state))
 
@@ -109,7 +113,7 @@ def hot_word_table(
 ) -> HotWordTable:
     """Returns the table of hot words (batch, words), which are checked; without any, an empty one."""
     if hot_words is None or hot_word_weights is None:
-        return HotWordTable(tf.zeros((batch, 0, 0), tf.int32), tf.zeros((batch, 0), tf.float64))
+        return HotWordTable.empty(batch)
     fits = tf.reduce_all(tf.shape(hot_words) == tf.shape(hot_word_weights)) & (tf.shape(hot_words)[0] == batch)
     message = "hot_words: expected a row for each recording, and a weight for each word. Received words, weights:"
     shapes = tf.stack([tf.shape(hot_words), tf.shape(hot_word_weights)])

@@ -106,8 +106,7 @@ def test_what_never_settles_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     spoken = np.full((1, 60, 3), -9.0, np.float32)
     spoken[0, 0, 1:] = 0.0, -0.1  # "a" or "b"
     spoken[0, 1::2, 0], spoken[0, 2::2, 1] = 0.0, 0.0  # then "a" for ever
-    none = HotWordTable(tf.zeros((1, 0, 0), tf.int32), tf.zeros((1, 0), tf.float64))
-    state: SearchState = initial_search(search, none)
+    state: SearchState = initial_search(search, HotWordTable.empty(1))
     text = ""
     for at in range(0, 60, 2):
         state, heard = advance_search(search, state, tf.constant(spoken[:, at : at + 2]))

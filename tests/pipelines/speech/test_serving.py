@@ -219,6 +219,11 @@ def test_no_recordings_are_answered_and_what_is_no_audio_is_refused() -> None:
     served = Served(serving.signatures(lively("gru", 1), DECODER))
     assert served("serving_default", audio=np.zeros((0, 800)), lengths=[])["text"].shape == (0,)
     assert served("wav", wav=np.array([], object))["text"].shape == (0,)
+    for words in ([["a"], ["c"]], [[""], [""]], np.zeros((2, 0), object)):
+        weights = np.ones(np.shape(words))
+        hot = served("initial_state_hot_words", streams=[0, 0], hot_words=words, hot_word_weights=weights)
+        for name, tensor in hot.items():  # what JSON makes of it is the same
+            assert np.array(tensor.tolist(), tensor.dtype).shape == tensor.shape, name
     state = served("initial_state", streams=[])
     assert served("step", audio=np.zeros((0, 320)), **state)["text"].shape == (0,)
     audio = np.random.default_rng(0).normal(0, 0.1, (1, 800)).astype(np.float32)
