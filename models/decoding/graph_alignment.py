@@ -71,7 +71,9 @@ def _paths(
     frames = tf.transpose(log_probabilities, (1, 0, 2))  # (time, batch, labels)
     here = tf.range(window)
 
-    def forward(at: tf.Tensor, first: tf.Tensor, scores: tf.Tensor, firsts: tf.TensorArray, steps: tf.TensorArray):
+    def forward(
+        at: tf.Tensor, first: tf.Tensor, scores: tf.Tensor, firsts: tf.TensorArray, steps: tf.TensorArray
+    ) -> tuple:
         state = first[:, tf.newaxis] + here  # (batch, window)
         emitted = tf.gather(frames[at], tf.gather(extended, state, batch_dims=1), batch_dims=1)
         from_one = tf.pad(scores, [[0, 0], [1, 0]], constant_values=-math.inf)[:, :-1]

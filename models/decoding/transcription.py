@@ -77,14 +77,9 @@ def search_decode(
     counts = tf.cast(written.row_lengths(), tf.int32)
     aligned = align_batch(log_probabilities, lengths, written.to_tensor(), counts)
     is_written = tf.sequence_mask(counts, tf.shape(aligned.begins)[1])
-    words = words_of_characters(
-        written.value_rowids(),
-        written.flat_values,
-        *(tf.boolean_mask(each, is_written) for each in aligned),
-        batch,
-        search.alphabet,
-        frame_seconds,
-    )
+    begins, ends, certainty = (tf.boolean_mask(each, is_written) for each in aligned)
+    rows, spoken = written.value_rowids(), written.flat_values
+    words = words_of_characters(rows, spoken, begins, ends, certainty, batch, search.alphabet, frame_seconds)
     return SearchTranscript(
         texts[:, 0],
         tf.cast(tf.exp(best[:, 0] - tf.reduce_logsumexp(scores, axis=1)), tf.float32),

@@ -104,10 +104,6 @@ def test_the_models_row_is_its_backtest(run: Run, evaluated: Evaluation) -> None
     assert evaluated.rows[0].metrics["skill"].value == pytest.approx(1 - np.nanmean(error) / np.nanmean(still))
 
 
-def test_the_export_reaches_the_row_model(trained_run: Run, reaches_the_row_model: Callable[[Run], None]) -> None:
-    reaches_the_row_model(trained_run)
-
-
 def test_another_series_target_or_split_replaces_nothing(run: Run, evaluated: Evaluation) -> None:
     for arguments, name, examples in (
         (["--series", "all"], "test-all", 114),

@@ -138,11 +138,8 @@ def lively(recurrent: str, layers: int) -> Recogniser:
     return recogniser
 
 
-@pytest.mark.parametrize(("recurrent", "layers"), [("lstm", 2), ("gru", 1)])
-def test_exported_stream_equals_the_whole(
-    recurrent: str, layers: int, tmp_path: Path, answer_elsewhere: Callable[..., Any]
-) -> None:
-    recogniser = lively(recurrent, layers)
+def test_exported_stream_equals_the_whole(tmp_path: Path, answer_elsewhere: Callable[..., Any]) -> None:
+    recogniser = lively("lstm", 2)
     known = serving.signatures(recogniser, DECODER)
     signatures = {name: signature.concrete() for name, signature in known.items()}
     served = Served(known)
