@@ -168,8 +168,16 @@ class Predictor:
         Raises:
             SpeechDataError: one has characters that the recogniser never writes, or a weight that is not above 0.
         """
-        weights = hot_words if isinstance(hot_words, Mapping) else dict.fromkeys(hot_words, HOT_WORD_WEIGHT)
-        written = {normalise_text(self._data, word, f"hot word {word!r}"): weight for word, weight in weights.items()}
+        if isinstance(hot_words, Mapping):
+            weights = list(hot_words.items())
+        else:
+            weights = [(word, HOT_WORD_WEIGHT) for word in hot_words]
+        if wrong := [pair for pair in weights if not (isinstance(pair[0], str) and isinstance(pair[1], int | float))]:
+            raise SpeechDataError(
+                "A hot word is a text, and its weight a number of nats. Correct it: hot_words={'ada': 5}. "
+                f"Received: {wrong[0]!r}"
+            )
+        written = {normalise_text(self._data, word, f"hot word {word!r}"): weight for word, weight in weights}
         try:
             models.decoding.HotWords(written, self.alphabet)
         except ValueError as error:
@@ -296,16 +304,20 @@ class Stream:
             )
         self._predictor, self._served, self._hot_words = predictor, model, hot_words or {}
         self._state = initial_state(model)
+        if self._hot_words and "initial_state_hot_words" in model:
+            words, weights = [list(self._hot_words)], [list(self._hot_words.values())]
+            self._state = model("initial_state_hot_words", streams=[0], hot_words=words, hot_word_weights=weights)
         self._rest = np.zeros(0, np.float32)  # samples that do not fill a frame yet
         self._reading = _Reading(predictor, 1, self._hot_words)
         self._utterances = Pieces(predictor.alphabet, predictor.frame_seconds, PAUSE_SECONDS)
         self._ended: list[Piece] = []
-        self._text = ""
+        self._text, self._still_open = "", ""
 
     def feed(self, chunk: np.ndarray) -> str:
         """Takes the next samples at the predictor's `sample_rate`, as many as there are; returns the text so far.
 
-        The text is that of the best label of each frame; `ended` and `finish` decode with the language model.
+        Its last words may still change. An export of before 0.2 has no search; its text is that of the best label of
+        each frame, and only `ended` and `finish` decode with the language model.
 
         Args:
             chunk: (samples,) or (samples, channels), as an array of `Predictor.transcribe`.
@@ -321,8 +333,9 @@ class Stream:
             self._reading.feed(answer["logits"][0])
             self._ended += self._utterances.feed(answer["logits"][0])
             self._text += answer["text"][0].decode()
+            self._still_open = answer["open"][0].decode() if "open" in answer else ""
             self._state = {name: answer[name] for name in self._state}
-        return self._text
+        return self._text + self._still_open
 
     def ended(self) -> list[Transcript]:
         """Returns the utterances that a pause has ended since the last call, with times since the stream began."""
@@ -348,4 +361,4 @@ def _transcript(hypothesis: Hypothesis) -> Transcript:
 
 def load(run: Run) -> Predictor:
     """Returns the predictor of a finished run."""
-    return Predictor(run, Served(signatures(load_model(run))))
+    return Predictor(run, Served(signatures(load_model(run), load_decoder(run))))

@@ -213,6 +213,10 @@ def test_the_example_of_the_model_card_runs(trained_run: Run, export_once: Calla
     assert scope["state"].keys() == scope["served"]["initial_state"](series=scope["series"]).keys()
 
 
+def test_the_export_reaches_the_row_model(trained_run: Run, reaches_the_row_model: Callable[[Run], None]) -> None:
+    reaches_the_row_model(trained_run)
+
+
 def test_model_card_says_data_licence_metrics_and_limits(trained_run: Run, tmp_path: Path) -> None:
     copy = Run.create("series", "card", trained_run.read_configuration(SeriesConfiguration), tmp_path)
     for name in ("description.json", "model.weights.h5", "calibration.json"):

@@ -103,6 +103,10 @@ def test_the_majority_of_the_plot_is_that_of_the_table(trained_run: Run, monkeyp
     assert drawn == [0.375]
 
 
+def test_the_export_reaches_the_row_model(trained_run: Run, reaches_the_row_model: Callable[[Run], None]) -> None:
+    reaches_the_row_model(trained_run)
+
+
 def test_evaluation_of_another_split_leaves_that_of_test(trained_run: Run) -> None:
     evaluate_run(trained_run)
     files = ("evaluation.json", "report.html", "evidence.png", "confusions.png", "answers-test.json")

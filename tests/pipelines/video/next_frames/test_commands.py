@@ -112,6 +112,10 @@ def test_evaluation_writes_table_page_and_film(trained_run: Run, capsys: pytest.
     assert frames_of(trained_run.folder / "forecasts.gif").shape == film.shape
 
 
+def test_the_export_reaches_the_row_model(trained_run: Run, reaches_the_row_model: Callable[[Run], None]) -> None:
+    reaches_the_row_model(trained_run)
+
+
 def test_evaluation_of_another_split_leaves_that_of_test(trained_run: Run, there: Path) -> None:
     run = Run.open(shutil.copytree(trained_run.folder, there / "video" / "drift" / "copy"))
     files = ("evaluation.json", "horizon.json", "report.html", "horizon.png", "forecasts.gif", "forecasts.mp4")
