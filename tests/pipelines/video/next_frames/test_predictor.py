@@ -35,6 +35,26 @@ def test_run_and_export_answer_as_the_network(
             np.testing.assert_array_equal(predictor.predict(str(path), length), answers[0])
 
 
+@pytest.mark.parametrize("kind", ["file", "array"])
+def test_what_comes_after_a_time_is_compared_as_far_as_it_goes(
+    kind: str, both: tuple[Predictor, Predictor], trained_run: Run, drift: Callable, save_clip: Callable, tmp_path: Path
+) -> None:
+    """Ten frames a second, of which five are watched."""
+    frames = drift(602, 60)[..., np.newaxis]
+    video = save_clip(tmp_path / "a.avi", frames[..., 0]) if kind == "file" else frames
+    rate = 10.0 if kind == "file" else 25.0
+    for predictor in both:
+        compared = predictor.compare(video, at=57 / rate, length=6)
+        np.testing.assert_array_equal(compared.watched.given, frames[52:57])
+        np.testing.assert_array_equal(compared.watched.truth, frames[57:])
+        expected = load_model(trained_run).forecast(frames[np.newaxis, 52:57], 3)[0]
+        np.testing.assert_allclose(compared.future / 255, expected, atol=0.003)
+        assert compared.scores["copy last"]["mae"] == pytest.approx(
+            np.abs(frames[57:].astype(float) - frames[56]).sum() / 255 / 3, rel=1e-5
+        )
+        assert compared.watched.rate == pytest.approx(rate)
+
+
 def test_videos_that_cannot_be_read_are_refused(both: tuple[Predictor, Predictor]) -> None:
     with pytest.raises(VideoDataError, match=r"Expected uint8 .* Received: float64"):
         both[0].predict(np.zeros((6, 16, 16, 1)))
