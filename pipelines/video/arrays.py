@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -152,7 +153,8 @@ def _arrays(path: Path, stack: ExitStack) -> dict[str, tuple[Any, tuple[str, ...
     if path.suffix.lower() == ".npy":
         return {"the array": (load_array(path), (), plain)}
     if path.suffix.lower() == ".npz":
-        return {name: (array, (), plain) for name, array in load_array(path).items() if _may_be(array)}
+        arrays = _unpacked(path, path.stat().st_mtime_ns)
+        return {name: (array, (), plain) for name, array in arrays.items() if _may_be(array)}
     if head.startswith(b"CDF"):
         classic = stack.enter_context(netcdf_file(path, "r", mmap=False))
         return {
@@ -169,6 +171,13 @@ def _arrays(path: Path, stack: ExitStack) -> dict[str, tuple[Any, tuple[str, ...
 
     stack.enter_context(h5py.File(path, "r")).visititems(visit)
     return found
+
+
+@lru_cache(maxsize=1)
+def _unpacked(path: Path, changed: int) -> Any:
+    """The arrays of an npz, whose videos are asked for one by one: it is unpacked once for all of them."""
+    del changed  # another time is another file
+    return load_array(path)
 
 
 def _may_be(array: Any) -> bool:
