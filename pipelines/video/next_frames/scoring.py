@@ -43,7 +43,7 @@ def score(forecasts: np.ndarray, truth: np.ndarray) -> Scores:
     errors = {
         "squared_error": squared.sum(axis=frame),
         "mae": np.abs(forecasts - truth).sum(axis=frame, dtype=np.float64),
-        "psnr": np.minimum(BEST_PSNR, -10 * np.log10(np.maximum(squared.mean(axis=frame), 1e-12))),
+        "psnr": np.minimum(BEST_PSNR, 10 * np.log10(1 / np.maximum(squared.mean(axis=frame), 1e-12))),
     }
     return errors | {name: _similarity(forecasts, truth, size) for name, size in SSIM_RANGES.items()}
 
