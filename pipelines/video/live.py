@@ -13,7 +13,7 @@ from pipelines.video.containers import upright
 from pipelines.video.frames import Timed, VideoDataError
 
 PIPE = "-"
-OPTIONS = {"rtsp_transport": "tcp", "fflags": "nobuffer"}  # which formats without them ignore
+OPTIONS = {"rtsp_transport": "tcp"}  # which other protocols ignore
 PATIENCE = 10.0  # seconds without an answer or a frame, after which a stream has ended
 USUAL_RATE = 25.0  # frames a second, of streams that state none
 
@@ -43,6 +43,7 @@ def live_frames(name: str) -> Iterator[Timed]:
 
 
 def _camera(number: int) -> Iterator[Timed]:
+    cv2.setLogLevel(0)  # what is wrong is stated in our own error
     camera = cv2.VideoCapture(number)
     try:
         if not camera.isOpened():
