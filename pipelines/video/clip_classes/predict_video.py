@@ -33,7 +33,7 @@ class Options(commands.AnswerOptions):
     video: tyro.conf.Positional[tuple[str, ...]] = Field(
         (), description="video files, folders of frame images; or a camera (0), an address (rtsp://…), - for a pipe"
     )
-    format: Literal["text", "json", "srt"] = Field(
+    format: Literal["text", "json", "srt"] = Field(  # type: ignore[assignment]
         "text", description="text; json: one object a line, of a stream for each stretch; srt: subtitles"
     )
     overlap: float = Field(0.0, ge=0, lt=1, description="overlap of consecutive clips, as a share of a clip")

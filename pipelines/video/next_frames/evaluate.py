@@ -54,7 +54,11 @@ def evaluate(run: Run, split: Split = "test", thresholds: Sequence[float] = (), 
         "model": ("", lambda frames, future: forecaster.forecast(np.rint(255 * frames).astype(np.uint8), future))
     }
     rows |= baselines.available(data.fixed_batches(sets, "train", MEAN_OF))
-    details = _scored(rows, sets, split, configuration.data, lambda *frames: _scores(*frames, levels, window))
+
+    def judge(forecasts: np.ndarray, truth: np.ndarray) -> Scores:
+        return score(forecasts, truth) | verification.exceedances(forecasts, truth, levels, window)
+
+    details = _scored(rows, sets, split, configuration.data, judge)
     scores, block = details.scores, overlap(configuration.data)
     details = details._replace(horizon=by_horizon(scores, levels), levels=levels, window=window)
     notes = {name: note for name, (note, _) in rows.items()}
@@ -79,10 +83,6 @@ def by_horizon(scores: Mapping[str, Scores], levels: Mapping[str, int]) -> dict[
         name: {metric: found[metric].mean(axis=0) for metric in METRICS} | verification.by_horizon(found, levels)
         for name, found in scores.items()
     }
-
-
-def _scores(forecasts: np.ndarray, truth: np.ndarray, levels: Mapping[str, int], window: int) -> Scores:
-    return score(forecasts, truth) | verification.exceedances(forecasts, truth, levels, window)
 
 
 def _scored(
