@@ -29,6 +29,9 @@ DIMENSIONS = {
 MISSING = ("_FillValue", "missing_value")
 """Attributes of HDF5 and NetCDF whose values stand for none."""
 
+MOVING_MNIST = (20, 10_000, 64, 64)
+"""The shape of Moving MNIST's own file, whose layout is known: frames first."""
+
 _REMEDY = "Correct the file or the setting."
 _REPAIR = "Restore it, or save numbers as .npy, .npz, HDF5 or NetCDF."
 
@@ -137,6 +140,8 @@ def layout_of(shape: tuple[int, ...], dimensions: tuple[str, ...] = ()) -> str:
         return "".join(letters) if is_clear else ""
     if len(shape) == 3:
         return "THW"
+    if shape == MOVING_MNIST:
+        return "TNHW"
     if len(shape) not in (4, 5):
         return ""
     before = "N" * (len(shape) - 4)

@@ -13,6 +13,7 @@ from pydantic import Field
 from pipelines import commands, hints, plots
 from pipelines.configuration import ConfigurationError
 from pipelines.counting import counted
+from pipelines.run_files import plain
 from pipelines.video import arrays
 from pipelines.video.frames import to_rgb
 from pipelines.video.next_frames import films, pictures, report
@@ -78,23 +79,7 @@ def film_of(given: np.ndarray, future: np.ndarray) -> np.ndarray:
 
 def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
     """Forecasts the frames after each video, or after a time within it, and writes the films."""
-    if not options.video:
-        example = hints.answer("predict-video", "VIDEO", "clip.mp4")
-        raise ConfigurationError(f"A forecast needs a video. Name one: {example}. Received: no file")
-    names = [film_name(path) for path in options.video]
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise ConfigurationError(
-            "The films of two videos would have one name; expected videos of different names. Forecast them one by "
-            f"one, each with an --output of its own. Received: {twice} twice"
-        )
-    written = [file for path in options.video for file in outputs(options, path).values()]
-    if there := [str(path) for path in written if path.exists()]:
-        raise ConfigurationError(
-            "A film of this name is there, and is not overwritten; expected none. Move it, or name another folder: "
-            f"--output films. Received: {', '.join(there)}"
-        )
-    for path in options.video:
-        refuse_missing(path)
+    _refuse(options)
     predictor = load()
     stated = {name: value for name in ("layout", "variable") if (value := getattr(options, name))}
     predictor.decoding = predictor.decoding.replace(**stated)
@@ -120,7 +105,7 @@ def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
             future = compared[place].future
             film, strip = beside(path.name, compared[place])
             plots.save(strip, paths["png"])
-            answered |= {"at": options.at, "scores": compared[place].scores}
+            answered |= {"at": options.at, "scores": plain(compared[place].scores)}
         rate = speed(len(film), watched.rate)
         films.write_mp4(paths["mp4"], film, rate)
         paths["gif"].write_bytes(films.gif(film, rate))
@@ -139,6 +124,27 @@ def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
     commands.report_done(
         f"Forecast {counted(len(options.video), 'video')}. Next: open the films in a browser or player"
     )
+
+
+def _refuse(options: Options) -> None:
+    """Refuses what cannot be forecast, or would overwrite a file, before a model is loaded."""
+    if not options.video:
+        example = hints.answer("predict-video", "VIDEO", "clip.mp4")
+        raise ConfigurationError(f"A forecast needs a video. Name one: {example}. Received: no file")
+    names = [film_name(path) for path in options.video]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ConfigurationError(
+            "The films of two videos would have one name; expected videos of different names. Forecast them one by "
+            f"one, each with an --output of its own. Received: {twice} twice"
+        )
+    written = [file for path in options.video for file in outputs(options, path).values()]
+    if there := [str(path) for path in written if path.exists()]:
+        raise ConfigurationError(
+            "A film of this name is there, and is not overwritten; expected none. Move it, or name another folder: "
+            f"--output films. Received: {', '.join(there)}"
+        )
+    for path in options.video:
+        refuse_missing(path)
 
 
 def beside(name: str, compared: "Compared") -> tuple[np.ndarray, Figure]:
