@@ -258,8 +258,8 @@ def test_bad_rows_are_named(rows: str, message: str, tmp_path: Path, square: Squ
 
 
 def test_encoding_and_path_are_checked(tmp_path: Path) -> None:
-    (tmp_path / "list.csv").write_bytes(b"path,label\na.avi,\0\1\2")
-    with pytest.raises(VideoDataError, match=r"list.csv cannot be read; expected a CSV with the columns"):
+    (tmp_path / "list.csv").write_bytes(b"%PDF-1.7 path,label")
+    with pytest.raises(VideoDataError, match=r"list.csv cannot be read; expected a CSV .* is a PDF document"):
         open_source(configure(tmp_path / "list.csv"))
     with pytest.raises(VideoDataError, match=r"nothing does not exist; expected.*Correct --data.path"):
         open_source(configure(tmp_path / "nothing"))
