@@ -129,7 +129,7 @@ def season_of(clock: Clock) -> int:
     if clock.zone == COUNTED:
         return 1
     if calendar == "business" and clock.slots:
-        return len({slot % DAY for slot in clock.slots})
+        return len(clock.slots) if step_seconds == DAY else len({slot % DAY for slot in clock.slots})
     if calendar == "business":
         return 5
     if calendar == "month":

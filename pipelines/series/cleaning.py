@@ -13,6 +13,7 @@ import tensorflow as tf
 from pipelines.series.calendar import MONTH, Calendar, future_times, step_text
 from pipelines.series.regular import Columns, Repair, Series, SeriesDataError, Table, time_text
 
+SMALLEST = 1e-30  # largest number of a column
 FAR = 100  # so many interquartile ranges from the median a value is named as a probable mistake
 RARE_DUPLICATES = 0.01  # of the rows: so many different rows of one time are averaged without being asked to
 EPSILON = float(np.finfo(np.float32).eps)
@@ -126,6 +127,13 @@ def _finite(table: Table, columns: Columns, repairs: list[Repair]) -> Table:
         rows = np.flatnonzero(infinite[:, number])
         first = f"line {table.lines[rows[0]]}"
         repairs.append(Repair(table.name, columns.all[number], "infinite values: taken as missing", len(rows), first))
+    highest = np.abs(table.values).max(axis=0, initial=0, where=np.isfinite(table.values))
+    for number in np.flatnonzero((highest > 0) & (highest < SMALLEST)):
+        raise SeriesDataError(
+            f"{table.file}: the numbers of {columns.all[number]!r} are smaller than single precision holds; expected "
+            f"some of at least {SMALLEST:g}. Use a smaller unit, so that they become larger. Received: "
+            f"{highest[number]:g} at most"
+        )
     return table._replace(values=np.where(infinite, np.nan, table.values))
 
 

@@ -168,8 +168,8 @@ class Predictor(Ahead):
 
         def measured(frame: pd.DataFrame) -> Source:
             configured = self.table_configuration(reading).series
-            unnamed = configured and configured not in frame.columns and not self.configuration.data.neighbours
-            return selected(self.measured(frame, reading, series="" if unnamed else configured))
+            unnamed = not set(configured) <= set(frame.columns) and not self.configuration.data.neighbours
+            return selected(self.measured(frame, reading, series=() if unnamed else configured))
 
         def to_frame(history: Series, times: np.ndarray, quantiles: np.ndarray, mean: np.ndarray, zone: str) -> Any:
             return self.to_frame([self.in_units(history, times, quantiles, mean)._replace(zone=zone)])
@@ -194,13 +194,15 @@ class Predictor(Ahead):
             commands.report_done(f"Repaired: {line}")
         return source
 
-    def measured(self, table: UserTable, reading: Mapping[str, Any] | None = None, series: str | None = None) -> Source:
+    def measured(
+        self, table: UserTable, reading: Mapping[str, Any] | None = None, series: tuple[str, ...] | None = None
+    ) -> Source:
         """Returns the series of a table as they were measured, before columns are derived from them.
 
         Args:
             table: as of `forecast`.
             reading: as of `forecast`.
-            series: the column that names series. Default: as `reading` or the training has it.
+            series: the columns that name series. Default: as `reading` or the training has it.
         """
         names, configuration = self.description.names, self.table_configuration(reading)
         if series is not None:

@@ -13,6 +13,7 @@ import pytest
 from pipelines.series.calendar import COUNTED, DAY, MONTH
 from pipelines.series.clocks import find_clock
 from pipelines.series.regular import Repair, Table
+from pipelines.series.time_formats import is_like_time
 from pipelines.series.user_tables import TableConfiguration, read_tables
 
 N = 48
@@ -59,7 +60,57 @@ TIMES: dict[str, tuple[pd.DatetimeIndex, Callable[[], Iterable[Any]]]] = {
     "names of zones": (HOURS, lambda: (HOURS + pd.Timedelta("1h")).strftime("%Y-%m-%d %H:%M CET")),
     "compact": (HOURS, lambda: HOURS.strftime("%Y%m%dT%H%M%SZ")),
     "decimal comma of seconds": (HOURS, lambda: HOURS.strftime('"%Y-%m-%d %H:%M:%S,000"')),
+    "a.m. and p.m.": (HOURS, lambda: HOURS.strftime("%d/%m/%Y %I:%M %p").str.replace("M", ".M.").str.lower()),
+    "am and pm without a space": (HOURS, lambda: HOURS.strftime("%m/%d/%y %I:%M%p").str.lower()),
+    "a comma before the clock": (HOURS, lambda: HOURS.strftime('"%d/%m/%Y, %H:%M"')),
+    "words beside the clock": (HOURS, lambda: HOURS.strftime("%d.%m.%Y um %H:%M Uhr")),
+    "hours as h": (HOURS, lambda: HOURS.strftime("%d/%m/%Y %Hh%M")),
+    "of the C library": (HOURS, lambda: HOURS.strftime("%a %b %d %H:%M:%S %Y")),
+    "of a web server": (HOURS, lambda: HOURS.strftime("%d/%b/%Y:%H:%M:%S +0000")),
+    "file names": (HOURS, lambda: HOURS.strftime("%Y%m%d_%H%M")),
+    "Japanese": (HOURS, lambda: HOURS.strftime("%Y年%m月%d日 %H時%M分")),
+    "Hungarian": (HOURS, lambda: HOURS.strftime("%Y. %m. %d. %H:%M")),
+    "days of the year": (DAYS, lambda: DAYS.strftime("%Y-%j")),
+    "from and to": (HOURS, lambda: [f"{t:%d.%m.%Y %H:%M} - {t + pd.Timedelta('1h'):%d.%m.%Y %H:%M}" for t in HOURS]),
+    "from and to of a day": (HOURS, lambda: [f"{t:%Y-%m-%d %H:%M}-{t + pd.Timedelta('1h'):%H:%M}" for t in HOURS]),
+    "an offset with its zone's name": (HOURS, lambda: HOURS.strftime("%Y-%m-%dT%H:%M+00:00[Europe/London]")),
+    "an offset behind UTC": (HOURS, lambda: (HOURS - pd.Timedelta("3h")).strftime("%Y-%m-%d %H:%M UTC-3")),
+    "half-years": (
+        pd.date_range("1950", periods=N, freq="6MS"),
+        lambda: [f"{1950 + n // 2}H{1 + n % 2}" for n in range(N)],
+    ),
+    "quarters in Roman numbers": (
+        pd.date_range("2001", periods=N, freq="QS"),
+        lambda: [f"{('I', 'II', 'III', 'IV')[n % 4]}/{2001 + n // 4}" for n in range(N)],
+    ),
+    "seasons of two years": (
+        pd.date_range("1950", periods=N, freq="YS"),
+        lambda: [f"{1950 + n}/{(1951 + n) % 100:02d}" for n in range(N)],
+    ),
+    "Mondays of weeks": (
+        pd.date_range("2005-01-03", periods=N, freq="7D"),
+        lambda: [f"2005-W{n:02d}-1" for n in range(1, N + 1)],
+    ),
+    **{
+        f"months in {language}": (
+            MONTHS,
+            lambda names=names: [f"{names.split()[t.month - 1]} {t.year}" for t in MONTHS],
+        )
+        for language, names in {
+            "Dutch": "januari februari maart april mei juni juli augustus september oktober november december",
+            "Portuguese": "jan fev mar abr mai jun jul ago set out nov dez",
+            "Italian": "gen feb mar apr mag giu lug ago set ott nov dic",
+            "Polish": "sty lut mar kwi maj cze lip sie wrz paź lis gru",
+            "Russian": "января февраля марта апреля мая июня июля августа сентября октября ноября декабря",
+            "Turkish": "Ocak Şubat Mart Nisan Mayıs Haziran Temmuz Ağustos Eylül Ekim Kasım Aralık",  # noqa: RUF001
+        }.items()
+    },
 }
+
+
+@pytest.mark.parametrize("words", ["set 12", "out 3", "LED 2", "lot 5", "12.5"])
+def test_names_that_begin_as_a_month_are_no_times(words: str) -> None:
+    assert not is_like_time(words)
 
 
 def _with_24(time: pd.Timestamp) -> str:
