@@ -271,15 +271,15 @@ def _on_clock(table: Table, step_seconds: int, calendar: Calendar, repairs: list
             "distance in time, or cut the part with the gap off. Received: rows from "
             f"{time_text(first)} to {time_text(table.times[-1])} UTC"
         )
+    if steps == len(positions):
+        return table
     times = np.append(first, future_times(tf.constant([first]), steps - 1, step_seconds, calendar)[0])
     times[positions] = table.times
     values = np.full((steps, table.values.shape[1]), np.nan)
     values[positions] = table.values
     lines = np.zeros(steps, np.int64)
     lines[positions] = table.lines
-    if steps > len(positions):
-        missing = time_text(times[np.argmin(np.isin(np.arange(steps), positions))])
-        repairs.append(
-            Repair(table.name, "", "steps without a row: added, without values", steps - len(positions), missing)
-        )
+    missing = time_text(times[np.argmin(np.isin(np.arange(steps), positions))])
+    what = "steps without a row: added, without values"
+    repairs.append(Repair(table.name, "", what, steps - len(positions), missing))
     return table._replace(times=times, values=values, lines=lines)

@@ -37,11 +37,11 @@ def find_clock(tables: Sequence[Table], calendar: str, step_seconds: int | None 
         Clock(step_seconds=86400, calendar='business', zone='', slots=())
     """
     zone = tables[0].zone if tables else ""
-    times = [np.unique(table.times) for table in tables]
+    times = [table.times if (np.diff(table.times) > 0).all() else np.unique(table.times) for table in tables]
     found: list[Repair] = []
     chosen: Calendar = "clock"
     if calendar == "auto":
-        together = np.unique(np.concatenate(times)) if times else np.zeros(0, np.int64)
+        together = np.unique(np.concatenate(times)) if len(times) > 1 else times[0] if times else np.zeros(0, np.int64)
         if zone != COUNTED and _is_monthly(times):
             chosen = "month"
         elif zone != COUNTED and _has_pauses(times, together, zone):
@@ -95,7 +95,7 @@ def _is_monthly(times: Sequence[np.ndarray]) -> bool:
         months = days.astype("datetime64[M]")
         of_month = days - months.astype("datetime64[s]")
         left = (months + 1).astype("datetime64[s]") - days
-        one_day = len(np.unique(of_month)) <= 1 or len(np.unique(left)) <= 1
+        one_day = bool((of_month == of_month[:1]).all() or (left == left[:1]).all())
         if not one_day and len(np.unique(np.diff(each))) > 1:  # the first or last working day
             one_day = bool((of_month < FIRST_DAYS).all() or (left <= LAST_DAYS).all())
         if not one_day or len(np.unique(months)) < len(each):

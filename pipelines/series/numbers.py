@@ -95,7 +95,7 @@ def numbers_of(column: pd.Series, comma: bool | None = None) -> Numbers:
             return Numbers(np.where(imaginary, np.nan, column.to_numpy().real), imaginary, [])
         values = column.astype(np.float64).to_numpy(na_value=np.nan)
         rounded = pd.api.types.is_integer_dtype(column) and (np.abs(values) > EXACT).any()
-        return Numbers(values, np.zeros(len(values), bool), [_ROUNDED] * rounded)
+        return Numbers(values, np.zeros(len(values), bool), [_ROUNDED] * bool(rounded))
     missing = column.isna().to_numpy()
     values = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
     left = np.isnan(values) & ~missing

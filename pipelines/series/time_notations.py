@@ -94,7 +94,7 @@ def plain(text: pd.Series) -> pd.Series:
 def with_month_numbers(text: pd.Series) -> pd.Series:
     """Returns dates with names of months as year-month-day, others as they are."""
     day_first = text.str.extract(rf"^(\d\d?)\.?[-/ ]*{LETTERS}\.?[-/, ]+(\d{{4}}|\d\d)\b(.*)$")
-    month_first = text.str.extract(rf"^{LETTERS}\.? +(\d\d?)(?:st|nd|rd|th)?,? +(\d{{4}})\b(.*)$")
+    month_first = text.str.extract(rf"^{LETTERS}\.?[-/ ]+(\d\d?)(?:st|nd|rd|th)?[-/, ]+(\d{{4}})\b(.*)$")
     year_first = text.str.extract(rf"^(\d{{4}})[-/ ]{LETTERS}[-/ ](\d\d?)\b(.*)$")
     for parts, (day, month, year) in ((day_first, (0, 1, 2)), (month_first, (1, 0, 2)), (year_first, (2, 1, 0))):
         if parts.notna().all(axis=None):

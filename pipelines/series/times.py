@@ -140,8 +140,7 @@ def _is_zone(name: str) -> bool:
 def _is_daily(local: pd.Series) -> bool:
     """Whether all times are at one time of the day, days or more apart."""
     times = local.to_numpy().astype("datetime64[s]").astype(np.int64)
-    times = np.unique(times)
-    return len(times) > 1 and len(np.unique(times % DAY)) == 1
+    return bool(len(times) and times.min() < times.max() and (times % DAY == times[0] % DAY).all())
 
 
 def _localised(moments: pd.Series, names: pd.Series, timezone: str) -> tuple[pd.Series, np.ndarray]:
