@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 import pytest
 
-from pipelines import commands, devices, predictors, training
+from pipelines import commands, devices, errors, predictors, train, training
 from pipelines.checkpoints import save_checkpoint
 from pipelines.runs import Run
 from pipelines.tasks import all_tasks, latest_run, task_of
@@ -153,9 +153,9 @@ def whole_and_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callab
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(training, "save_checkpoint", save_and_copy)
-            commands.train([task, preset, *changes.split(), "--training.checkpoint_seconds", "0"])
+            train.train([task, preset, *changes.split(), "--training.checkpoint_seconds", "0"])
         assert copies and not (copies[0] / "model.weights.h5").exists()
-        commands.train([task, preset, "--resume"])
+        train.train([task, preset, "--resume"])
 
         resumed = latest_run(task)
         assert resumed.folder == copies[0]
@@ -207,7 +207,7 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Callable[[Callable[[list[str]
 
     def message_of(command: Callable[[list[str]], None], arguments: list[str]) -> str:
         with pytest.raises(SystemExit) as stopped:
-            commands.main(lambda _: command(arguments))
+            errors.main(lambda _: command(arguments))
         message = re.sub(r"\AUsing \S+\n", "", capsys.readouterr().err)  # the run, which may still refuse
         assert stopped.value.code and "Traceback" not in message
         assert message.startswith("Error: ") and "Received: " in message, message
