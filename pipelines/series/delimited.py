@@ -249,7 +249,7 @@ def _frame(lines: Sequence[str], delimiter: str, names: Sequence[str], first: in
     surplus = max((line.count(delimiter) for line in full), default=0) + 1 - len(names) if delimiter != " " else 0
     extra = [f"surplus {number}" for number in range(max(surplus, 0))]
     frame = pd.read_csv(
-        io.StringIO("\n".join(full)),
+        io.BytesIO("\n".join(full).encode()),  # a fourth of the memory of text
         sep=separator,
         header=None,
         names=renamed + (extra if not wide else []),

@@ -129,7 +129,7 @@ def _refuse_several_series(frame: pd.DataFrame, seconds: np.ndarray, columns: Se
     if pd.Series(seconds).duplicated().mean() < 0.4:
         return
     few = [name for name in columns if 1 < frame[name].nunique() < len(frame)]
-    for names in [(name,) for name in few] + list(itertools.combinations(few[:MOST_NAMING], 2)):
+    for names in itertools.chain(zip(few, strict=True), itertools.combinations(few[:MOST_NAMING], 2)):
         apart = frame[list(names)].reset_index(drop=True).assign(time=seconds)
         if not apart.duplicated().any() and len(apart[list(names)].drop_duplicates()) < len(frame):
             named = list(map(repr, names))
