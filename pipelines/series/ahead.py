@@ -122,7 +122,7 @@ class Ahead:
             return np.concatenate([part.T.ravel() for part in parts] or [np.zeros(0)]).astype(np.float64)
 
         columns: dict[str, Any] = {
-            "series": np.repeat(np.array([each.series.name for each in forecasts], object), steps),
+            "series": np.repeat(np.array([each.series.name for each in forecasts], object), np.array(steps, int)),
             "target": [target for each in forecasts for target in self.targets for _ in each.times],
             "time": [
                 texts[time, each.zone] for each in forecasts for _ in self.targets for time in each.times.tolist()
