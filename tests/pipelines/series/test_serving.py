@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,13 @@ def assert_equal_answers(answer: dict[str, Any], expected: dict[str, tf.Tensor])
     assert answer.keys() == expected.keys()
     for name, tensor in expected.items():
         np.testing.assert_allclose(answer[name], tensor, rtol=1e-4, atol=1e-4, err_msg=name)
+
+
+def test_names_are_found_by_their_hashes() -> None:
+    names = tuple(f"series {number}" for number in range(1000))
+    forecaster = SimpleNamespace(names=names)
+    wanted = tf.constant([names[999], "unknown", names[0], "", names[500]])
+    assert serving.number_of(forecaster, wanted).numpy().tolist() == [999, 1000, 0, 1000, 500]  # type: ignore[arg-type]
 
 
 def test_exported_equals_in_memory(
