@@ -108,7 +108,7 @@ tag: $(ENVIRONMENT)
 translate: $(ENVIRONMENT)
 	$(PYTHON) -m pipelines translate $(strip $(if $(value TEXT),"$$GIVEN_TEXT") $(run_option) $(ARGS))
 
-## predict-video: write the frames that come next, or print what a clip shows VIDEO=clip.mp4 [RUN=folder] [ARGS=…]
+## predict-video: write the frames that come next, or print what a clip, a camera (0) or a stream (rtsp://…) shows VIDEO=clip.mp4 [RUN=folder] [ARGS=…]
 predict-video: $(ENVIRONMENT)
 	$(PYTHON) -m pipelines predict-video $(strip $(VIDEO) $(run_option) $(ARGS))
 

@@ -77,13 +77,14 @@ def read_images(folder: Path, part: Literal["train", "t10k"]) -> FashionImages:
 
 
 def read_idx(path: Path, rank: int) -> np.ndarray:
-    """Returns the uint8 array of a gzipped idx file: two zeros, 8, the rank, the sizes (big-endian), the bytes.
+    """Returns the uint8 array of an idx file, gzipped or not: two zeros, 8, rank, sizes (big-endian), the bytes.
 
     Raises:
         ValueError: The file is damaged, or holds something else.
     """
     try:
-        content = gzip.decompress(path.read_bytes())
+        content = path.read_bytes()
+        content = gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
     except (OSError, EOFError) as error:
         raise ValueError(f"The file cannot be read; {_REMEDY.format(path.parent)}. Received: {error}") from error
     start = 4 + 4 * rank

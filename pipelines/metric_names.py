@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 HIGHER = {"accuracy", "auc", "bleu", "chrf", "coverage", "f1", "iou", "precision", "psnr", "r2", "recall", "skill"}
-HIGHER |= {"direction", "ssim"}
-LOWER = {"bits", "brier", "cer", "crps", "entropy", "error", "errors", "loss", "mae", "mape", "mase", "mse"}
+HIGHER |= {"csi", "direction", "fss", "pod", "ssim"}
+LOWER = {"bits", "brier", "cer", "crps", "entropy", "error", "errors", "far", "loss", "mae", "mape", "mase", "mse"}
 LOWER |= {"nats", "nll", "perplexity", "pinball", "rmse", "smape", "wer"}
 
 

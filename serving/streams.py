@@ -25,6 +25,7 @@ from serving.messages import RequestError, message_of, parsed
 
 DTYPES = ("uint8", "int16", "int32", "float32")
 SCALARS = (str, int, float, bool)
+HOT_WORDS = "hot_words"  # a list of words, or an object with the weight of each
 
 
 class Conversation:
@@ -171,14 +172,15 @@ def _checked_array(array: Any) -> tuple[str, tuple[int, ...]]:
 
 
 def _checked_arguments(field: str, function: Callable[..., Any], arguments: Any) -> dict[str, Any]:
-    """Returns arguments that are texts or numbers; a path of a file, as some take, would be one on the server."""
+    """Returns arguments that are texts or numbers, or hot words; a path of a file would be one on the server."""
     parameters = inspect.signature(function).parameters
     kinds = {name: each.annotation for name, each in parameters.items()}
-    allowed = {name for name, kind in kinds.items() if kind in SCALARS or name == "prompt"} - {"stream"}
+    allowed = {name for name, kind in kinds.items() if kind in SCALARS or name in ("prompt", HOT_WORDS)} - {"stream"}
     if not isinstance(arguments, dict):
         raise RequestError(f"{field}: expected an object. Received: {type(arguments).__name__}")
     _refuse_unknown(arguments, allowed)
-    if wrong := [name for name, value in arguments.items() if not isinstance(value, SCALARS)]:
+    plain = {name: value for name, value in arguments.items() if name != HOT_WORDS}  # the predictor checks those
+    if wrong := [name for name, value in plain.items() if not isinstance(value, SCALARS)]:
         raise RequestError(
             f"{field}.{wrong[0]}: expected a text or a number. Received: {type(arguments[wrong[0]]).__name__}"
         )

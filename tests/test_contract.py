@@ -12,6 +12,7 @@ import pytest
 from pipelines.commands import TrainingCommand
 from pipelines.configuration import Configuration
 from pipelines.tasks import Task, all_tasks
+from tests.pipelines import exported_rows
 
 REPOSITORY = Path(__file__).parent.parent
 TASKS = {task.name: task for task in all_tasks()}
@@ -102,6 +103,13 @@ def test_evaluation_and_export(task: Task) -> None:
     assert parameters(export.model_card)[0] == "run"
     assert own(task.part("serving"), "signatures")
     assert (folder_of(task) / "baselines.py").exists() and (folder_of(task) / "report.py").exists()
+
+
+@every_task
+def test_the_export_is_compared_with_the_evaluation(task: Task) -> None:
+    tests = REPOSITORY.joinpath("tests", *task.package.split(".")).glob("test_*.py")
+    assert task.name in exported_rows.REACHED
+    assert sum(path.read_text(encoding="utf-8").count("\n    reaches_the_row_model(") for path in tests) == 1
 
 
 @every_task

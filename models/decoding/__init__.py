@@ -3,11 +3,14 @@
 from models.decoding.back_off import BackOffModel, BackOffTable
 from models.decoding.beam import Hypothesis, LanguageModel, Word, beam_decode
 from models.decoding.greedy import GreedyTranscript, greedy_decode
+from models.decoding.hot_word_table import HotWordTable
 from models.decoding.hot_words import HotWords
 from models.decoding.language_model import CharacterLanguageModel
 from models.decoding.prefix_search import PrefixSearch
+from models.decoding.search_stream import Heard, SearchState, advance_search, initial_search
 from models.decoding.sequences import Found, search_sequences
 from models.decoding.spelling import spelled, word_model
+from models.decoding.transcription import SearchTranscript, search_decode
 
 __all__ = [
     "BackOffModel",
@@ -15,13 +18,20 @@ __all__ = [
     "CharacterLanguageModel",
     "Found",
     "GreedyTranscript",
+    "Heard",
+    "HotWordTable",
     "HotWords",
     "Hypothesis",
     "LanguageModel",
     "PrefixSearch",
+    "SearchState",
+    "SearchTranscript",
     "Word",
+    "advance_search",
     "beam_decode",
     "greedy_decode",
+    "initial_search",
+    "search_decode",
     "search_sequences",
     "spelled",
     "word_model",

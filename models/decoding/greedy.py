@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from models.decoding.words import words_of_characters
+
 
 class GreedyTranscript(NamedTuple):
     """What `greedy_decode` returns: one row a sequence, words padded with "" and 0.
@@ -80,36 +82,17 @@ def greedy_decode(
     run_of_frame = tf.reshape(tf.cumsum(tf.cast(tf.reshape(begins, [-1]), tf.int32)) - 1, [batch, time])
     run_of_frame = tf.where(best != 0, run_of_frame, -1)  # negative: the segment operations leave it out
     frame_ends = tf.broadcast_to(tf.range(1, time + 1), [batch, time])
-    starts = tf.cast(begin_positions[:, 1], tf.float32) * frame_seconds
-    ends = tf.cast(tf.math.unsorted_segment_max(frame_ends, run_of_frame, count), tf.float32) * frame_seconds
+    ends = tf.math.unsorted_segment_max(frame_ends, run_of_frame, count)
     certainty = tf.math.unsorted_segment_max(best_log_probability, run_of_frame, count)
+    words = words_of_characters(rows, labels, begin_positions[:, 1], ends, certainty, batch, alphabet, frame_seconds)
 
-    # Words: runs of characters other than the space, within one row.
-    characters = tf.gather(tf.constant(["", *alphabet], tf.string), labels)
-    spaces = characters == " "
-    first_of_row = rows != tf.pad(rows, [[1, 0]], constant_values=-1)[:-1]
-    begins_word = ~spaces & (first_of_row | tf.pad(spaces, [[1, 0]])[:-1])
-    word_rows = tf.boolean_mask(rows, begins_word)  # (words,)
-    word_count = tf.size(word_rows)
-    word_of_character = tf.where(spaces, -1, tf.cumsum(tf.cast(begins_word, tf.int32)) - 1)
-    words = tf.strings.unsorted_segment_join(
-        tf.boolean_mask(characters, ~spaces), tf.boolean_mask(word_of_character, ~spaces), word_count
-    )
-
-    def dense(values: tf.Tensor, padding: str | float) -> tf.Tensor:
-        """(words,) -> (batch, max_words)"""
-        return tf.RaggedTensor.from_value_rowids(values, word_rows, tf.cast(batch, tf.int64)).to_tensor(padding)
-
+    spaces = tf.gather(tf.constant([False, *(character == " " for character in alphabet)]), labels)
     character_rows = tf.where(spaces, -1, tf.cast(rows, tf.int32))
     character_mean = tf.math.unsorted_segment_mean(certainty, character_rows, batch)  # (batch,)
     blank = tf.reduce_sum(tf.where(valid, log_probabilities[..., 0], 0.0), axis=1)
     blank_mean = tf.math.divide_no_nan(blank, tf.reduce_sum(tf.cast(valid, tf.float32), axis=1))
-    has_word = tf.math.unsorted_segment_sum(tf.ones_like(word_rows), word_rows, batch) > 0
     return GreedyTranscript(
-        text=tf.strings.unsorted_segment_join(words, word_rows, batch, separator=" "),
-        confidence=tf.exp(tf.where(has_word, character_mean, blank_mean)),
-        words=dense(words, ""),
-        word_starts=dense(tf.boolean_mask(starts, begins_word), 0.0),
-        word_ends=dense(tf.math.unsorted_segment_max(ends, word_of_character, word_count), 0.0),
-        word_confidences=dense(tf.exp(tf.math.unsorted_segment_mean(certainty, word_of_character, word_count)), 0.0),
+        tf.strings.strip(tf.strings.reduce_join(words.words, axis=1, separator=" ")),
+        tf.exp(tf.where(tf.reduce_any(words.words != "", axis=1), character_mean, blank_mean)),
+        *words,
     )

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from models.decoding.back_off import BackOffTable
+from models.decoding.hot_word_table import HotWordTable
 
 _HASH = 6364136223846793005  # an odd factor, modulo 2⁶⁴
 
@@ -24,6 +25,7 @@ class Beams(NamedTuple):
         last: the last label, 0 before the first.
         state: the context of the language model.
         factor: what the last character multiplies the probability with.
+        matches: the beginnings of hot words that the end of the text is, (batch, beams, words, characters).
     """
 
     in_blank: tf.Tensor
@@ -35,6 +37,7 @@ class Beams(NamedTuple):
     last: tf.Tensor
     state: tf.Tensor
     factor: tf.Tensor
+    matches: tf.Tensor
 
 
 class History(NamedTuple):
@@ -87,7 +90,7 @@ class PrefixSearch(tf.Module):
         self._weight, self._bonus, self._prune = weight, bonus, prune
         self._space = self.alphabet.index(" ") + 1 if " " in self.alphabet else -1
 
-    def initial_beams(self, batch: tf.Tensor) -> Beams:
+    def initial_beams(self, batch: tf.Tensor, hot_words: HotWordTable | None = None) -> Beams:
         """Returns the beams of sequences (batch,) before their first frame: the empty text, and nothing."""
         shape = (batch, self.beam_width)
         zeros, whole = tf.zeros(shape, tf.float64), tf.zeros(shape, tf.int64)
@@ -102,9 +105,12 @@ class PrefixSearch(tf.Module):
             last=tf.zeros(shape, tf.int32),
             state=tf.fill(shape, self.language_model.start if self.language_model else 0),
             factor=tf.ones_like(zeros),
+            matches=tf.zeros((*shape, *(tf.unstack(tf.shape(hot_words.labels)[1:]) if hot_words else (0, 0))), tf.bool),
         )
 
-    def advance(self, beams: Beams, log_probabilities: tf.Tensor, lengths: tf.Tensor) -> tuple[Beams, History]:
+    def advance(
+        self, beams: Beams, log_probabilities: tf.Tensor, lengths: tf.Tensor, hot_words: HotWordTable | None = None
+    ) -> tuple[Beams, History]:
         """Takes frames (batch, time, labels), log softmax, of which `lengths` (batch,) count; label 0 is the blank."""
         batch, time, labels = tf.unstack(tf.shape(log_probabilities))
         counts = tf.sequence_mask(lengths, time)[..., tf.newaxis]
@@ -130,7 +136,7 @@ class PrefixSearch(tf.Module):
             grown, origin, label = tf.cond(
                 most[at] > 0,
                 lambda: self._grow(
-                    beams, stayed, is_child, frame, order[at, :, : most[at]] + 1, likely[at, :, : most[at]]
+                    beams, stayed, is_child, frame, order[at, :, : most[at]] + 1, likely[at, :, : most[at]], hot_words
                 ),
                 lambda: (stayed, stays, tf.zeros_like(stays)),
             )
@@ -156,12 +162,17 @@ class PrefixSearch(tf.Module):
         frame: tf.Tensor,
         labels: tf.Tensor,
         likely: tf.Tensor,
+        hot_words: HotWordTable | None,
     ) -> tuple[Beams, tf.Tensor, tf.Tensor]:
         """Returns the best of what stayed and of the beams with one of some labels (batch, n) after them."""
         width, count = self.beam_width, tf.shape(labels)[1]
         in_blank, both = beams.in_blank[..., tf.newaxis], (beams.in_blank + beams.in_character)[..., tf.newaxis]
         is_last = beams.last[..., tf.newaxis] == labels[:, tf.newaxis]  # (batch, beams, n)
         following, factor = self._weigh(beams.state, labels)
+        goes_on = beams.matches
+        if hot_words is not None:
+            goes_on = hot_words.goes_on(beams.matches, (beams.last == self._space) | (beams.last == 0))
+            factor *= tf.exp(hot_words.gains(beams.matches, goes_on, labels, self._space))
         new = tf.where(is_last, in_blank, both) * tf.gather(frame, labels, batch_dims=1)[:, tf.newaxis] * factor
         # What is a beam already has had its share from its parent.
         is_there = tf.matmul(tf.cast(is_child, tf.float32), tf.cast(is_last, tf.float32), transpose_a=True) > 0
@@ -181,6 +192,10 @@ class PrefixSearch(tf.Module):
                 for name, tensor in stayed._asdict().items()
             )
         )
+        matches = old.matches
+        if hot_words is not None:
+            longer = hot_words.next(tf.gather(goes_on, origin, batch_dims=1), label)
+            matches = tf.where(is_new[..., tf.newaxis, tf.newaxis], longer, matches)
         added = tf.cast(label, tf.int64)
         is_space = label == self._space
         begins_word = (old.last == self._space) & (old.reading != 0)
@@ -196,6 +211,7 @@ class PrefixSearch(tf.Module):
                 last=tf.where(is_new, label, old.last),
                 state=tf.where(is_new, tf.gather(tf.reshape(following, flat), place, batch_dims=1), old.state),
                 factor=tf.where(is_new, tf.gather(tf.reshape(factor, flat), place, batch_dims=1), old.factor),
+                matches=matches,
             ),
             origin,
             label,
@@ -210,7 +226,7 @@ class PrefixSearch(tf.Module):
         known = tf.cast(self.language_model.log_probability(state, places), tf.float64)
         return tf.gather(self.language_model.following, places), tf.exp(self._weight * known + self._bonus)
 
-    def scores(self, beams: Beams) -> tuple[tf.Tensor, tf.Tensor]:
+    def scores(self, beams: Beams, hot_words: HotWordTable | None = None) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the scores (batch, beams) of the labellings, the end of the text included, and those of their texts.
 
         Labellings that differ in superfluous spaces are one text, and only the best of them has its score; the others
@@ -223,6 +239,8 @@ class PrefixSearch(tf.Module):
             score += self._weight * tf.cast(
                 self.language_model.log_probability(beams.state, places)[..., 0], tf.float64
             )
+        if hot_words is not None:
+            score += hot_words.kept(beams.matches) - hot_words.begun(beams.matches)
         is_same = beams.reading[:, :, tf.newaxis] == beams.reading[:, tf.newaxis]  # (batch, beams, beams)
         is_same &= tf.math.is_finite(score)[:, tf.newaxis]
         text = tf.reduce_logsumexp(tf.where(is_same, score[:, tf.newaxis], -math.inf), axis=2)

@@ -1,7 +1,7 @@
 """What comes after opened series: asked of a model in batches, and as a data frame."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -55,6 +55,7 @@ class Ahead:
 
     def __init__(self, model: Served, description: Description, horizon: int, levels: tuple[float, ...]) -> None:
         self._model, self.description, self.horizon, self.levels = model, description, horizon, levels
+        self._learned = frozenset(description.names)
         self.targets = tuple(name.removesuffix(RETURNS) for name in description.columns.targets)
 
     def forecasts(self, sources: Sequence[Source], samples: int = 0) -> list[list[Forecast]]:
@@ -112,20 +113,27 @@ class Ahead:
 
     def to_frame(self, forecasts: Sequence[Forecast]) -> pd.DataFrame:
         """Returns a row for each series, target and step ahead: its time, mean and quantiles."""
-        rows = [
-            {
-                "series": each.series.name,
-                "target": target,
-                "time": time_text(time, each.zone),
-                "mean": each.mean[step, number],
-            }
-            | {f"quantile_{level:g}": each.quantiles[step, number, index] for index, level in enumerate(self.levels)}
-            | {f"sample_{place}": path[step, number] for place, path in enumerate(each.paths, 1)}
-            for each in forecasts
-            for number, target in enumerate(self.targets)
-            for step, time in enumerate(each.times)
-        ]
-        return pd.DataFrame(rows)
+        steps = [len(each.times) * len(self.targets) for each in forecasts]
+        texts = {(time, each.zone): "" for each in forecasts for time in each.times.tolist()}
+        texts = {(time, zone): time_text(time, zone) for time, zone in texts}
+
+        def column(parts: list[np.ndarray]) -> np.ndarray:
+            """Numbers (horizon, targets) of each forecast one below the other, the steps of a target together."""
+            return np.concatenate([part.T.ravel() for part in parts] or [np.zeros(0)]).astype(np.float64)
+
+        columns: dict[str, Any] = {
+            "series": np.repeat(np.array([each.series.name for each in forecasts], object), np.array(steps, int)),
+            "target": [target for each in forecasts for target in self.targets for _ in each.times],
+            "time": [
+                texts[time, each.zone] for each in forecasts for _ in self.targets for time in each.times.tolist()
+            ],
+            "mean": column([each.mean for each in forecasts]),
+        }
+        for index, level in enumerate(self.levels):
+            columns[f"quantile_{level:g}"] = column([each.quantiles[..., index] for each in forecasts])
+        for place in range(max((len(each.paths) for each in forecasts), default=0)):
+            columns[f"sample_{place + 1}"] = column([each.paths[place] for each in forecasts])
+        return pd.DataFrame(columns)
 
     def in_units(
         self,
@@ -173,13 +181,13 @@ class Ahead:
 
     def _report(self, series: Series, history: Series) -> None:
         """Reports what a user may not expect of a forecast; refuses a series of which nothing is known."""
-        targets, names = ", ".join(self.description.columns.targets), self.description.names
+        targets = ", ".join(self.description.columns.targets)
         if not len(history.times):
             raise SeriesDataError(
                 f"The series {series.name!r} has no value, so there is nothing to forecast from; expected some of "
                 f"{targets}. Give the rows that were measured. Received: {len(series.times)} rows without any"
             )
-        if series.name not in names:
+        if series.name not in self._learned:
             commands.report_done(
                 f"The series {series.name!r} was not in the training; it is forecast as their average, on the scale of "
                 f"its own {counted(len(history.times), 'step')}."

@@ -19,12 +19,14 @@ class Origins(NamedTuple):
         step: (origins,) the last known step of the series.
         time: (origins,) of that step, int64 seconds since 1970 UTC.
         truth: (origins, horizon) the target at the steps that follow, NaN where it was not observed.
+        stride: steps between two origins.
     """
 
     series: np.ndarray
     step: np.ndarray
     time: np.ndarray
     truth: np.ndarray
+    stride: int = 1
 
 
 class Forecasts(NamedTuple):
@@ -53,6 +55,7 @@ class Task(NamedTuple):
         levels: of the quantiles, rising.
         season: steps that a pattern repeats itself after.
         log_returns: the targets are log returns.
+        stride: every so many steps of the split are an origin.
     """
 
     sets: Sets
@@ -63,6 +66,7 @@ class Task(NamedTuple):
     levels: tuple[float, ...]
     season: int
     log_returns: bool = False
+    stride: int = 1
 
     def path(self, index: int) -> np.ndarray:
         """The target of a series over time, filled where it was missing; of prices their logarithm, (time,)."""
@@ -87,8 +91,9 @@ class Task(NamedTuple):
         return self.path(index)[steps] if self.log_returns else np.zeros(len(steps))
 
     def steps(self, index: int, split: Split | None = None) -> np.ndarray:
-        """The origins of a series in this split or another, (origins,)."""
-        return np.asarray(origins(self.sets, index, split or self.split, self.horizon), dtype=np.int64)
+        """The origins of a series in this split, or all those in another, (origins,)."""
+        steps = np.asarray(origins(self.sets, index, split or self.split, self.horizon), dtype=np.int64)
+        return steps if split else steps[:: self.stride]
 
     def origins(self) -> Origins:
         """All origins of the task."""
@@ -97,12 +102,12 @@ class Task(NamedTuple):
             steps = self.steps(index)
             truth = self.following(index, steps) - self.base(index, steps)[:, np.newaxis]
             parts.append((np.full(len(steps), index), steps, self.sets.series[index].times[steps], truth))
-        return Origins(*map(np.concatenate, zip(*parts, strict=True)))
+        return Origins(*map(np.concatenate, zip(*parts, strict=True)), stride=self.stride)
 
 
 def backtest(forecaster: Forecaster, task: Task, adapting: bool = True) -> Forecasts:
     """Lets a forecaster read each series once, from its first step on, and keeps what it said at the origins."""
-    said = forecast_split(forecaster, task.sets, task.split, chosen=task.chosen, adapting=adapting)
+    said = forecast_split(forecaster, task.sets, task.split, None, task.stride, task.chosen, adapting)
     parts = []
     for one in said:
         offset = np.broadcast_to(task.sets.series[one.series].offset, len(task.sets.columns.targets))[task.target]
@@ -129,7 +134,7 @@ def season_of(clock: Clock) -> int:
     if clock.zone == COUNTED:
         return 1
     if calendar == "business" and clock.slots:
-        return len({slot % DAY for slot in clock.slots})
+        return len(clock.slots) if step_seconds == DAY else len({slot % DAY for slot in clock.slots})
     if calendar == "business":
         return 5
     if calendar == "month":

@@ -31,7 +31,8 @@ class Clock(NamedTuple):
         step_seconds: between two steps; of months so many times `MONTH`.
         calendar: as of `future_times`.
         zone: IANA name of the local time, `COUNTED` where steps are only counted, "" where the times have none.
-        slots: of business steps shorter than a day, when in a week they are: seconds since Monday, local time.
+        slots: of business steps, when in a week they are: seconds since Monday, local time; none for the days from
+            Monday to Friday.
     """
 
     step_seconds: int

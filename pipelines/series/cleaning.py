@@ -13,6 +13,7 @@ import tensorflow as tf
 from pipelines.series.calendar import MONTH, Calendar, future_times, step_text
 from pipelines.series.regular import Columns, Repair, Series, SeriesDataError, Table, time_text
 
+SMALLEST = 1e-30  # largest number of a column
 FAR = 100  # so many interquartile ranges from the median a value is named as a probable mistake
 RARE_DUPLICATES = 0.01  # of the rows: so many different rows of one time are averaged without being asked to
 EPSILON = float(np.finfo(np.float32).eps)
@@ -126,6 +127,13 @@ def _finite(table: Table, columns: Columns, repairs: list[Repair]) -> Table:
         rows = np.flatnonzero(infinite[:, number])
         first = f"line {table.lines[rows[0]]}"
         repairs.append(Repair(table.name, columns.all[number], "infinite values: taken as missing", len(rows), first))
+    highest = np.abs(table.values).max(axis=0, initial=0, where=np.isfinite(table.values))
+    for number in np.flatnonzero((highest > 0) & (highest < SMALLEST)):
+        raise SeriesDataError(
+            f"{table.file}: the numbers of {columns.all[number]!r} are smaller than single precision holds; expected "
+            f"some of at least {SMALLEST:g}. Use a smaller unit, so that they become larger. Received: "
+            f"{highest[number]:g} at most"
+        )
     return table._replace(values=np.where(infinite, np.nan, table.values))
 
 
@@ -263,15 +271,15 @@ def _on_clock(table: Table, step_seconds: int, calendar: Calendar, repairs: list
             "distance in time, or cut the part with the gap off. Received: rows from "
             f"{time_text(first)} to {time_text(table.times[-1])} UTC"
         )
+    if steps == len(positions):
+        return table
     times = np.append(first, future_times(tf.constant([first]), steps - 1, step_seconds, calendar)[0])
     times[positions] = table.times
     values = np.full((steps, table.values.shape[1]), np.nan)
     values[positions] = table.values
     lines = np.zeros(steps, np.int64)
     lines[positions] = table.lines
-    if steps > len(positions):
-        missing = time_text(times[np.argmin(np.isin(np.arange(steps), positions))])
-        repairs.append(
-            Repair(table.name, "", "steps without a row: added, without values", steps - len(positions), missing)
-        )
+    missing = time_text(times[np.argmin(np.isin(np.arange(steps), positions))])
+    what = "steps without a row: added, without values"
+    repairs.append(Repair(table.name, "", what, steps - len(positions), missing))
     return table._replace(times=times, values=values, lines=lines)

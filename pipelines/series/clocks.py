@@ -11,6 +11,8 @@ from pipelines.series.regular import Repair, Table
 
 FEWEST_WEEKENDS = 3  # that show that nothing happens on them
 RARE = 0.3  # of the commonest time of the week: what is rarer is no slot
+WORKING_DAYS = [0, 1, 2, 3, 4]  # from Monday on
+FIRST_DAYS, LAST_DAYS = np.timedelta64(4, "D"), np.timedelta64(5, "D")  # of a month, among which a working one is
 ROUND = (*(1, 2, 5, 10, 15, 20, 30), *(60 * each for each in (1, 2, 5, 10, 15, 20, 30)), *(3600, 7200, 10_800))
 SHORTEST_MONTH, FEWEST_MONTHS = 28 * DAY, 3
 SHARE_WITHOUT_PAUSE = 0.8  # of the times of the day; below it there are pauses
@@ -35,11 +37,11 @@ def find_clock(tables: Sequence[Table], calendar: str, step_seconds: int | None 
         Clock(step_seconds=86400, calendar='business', zone='', slots=())
     """
     zone = tables[0].zone if tables else ""
-    times = [np.unique(table.times) for table in tables]
+    times = [table.times if (np.diff(table.times) > 0).all() else np.unique(table.times) for table in tables]
     found: list[Repair] = []
     chosen: Calendar = "clock"
     if calendar == "auto":
-        together = np.unique(np.concatenate(times)) if times else np.zeros(0, np.int64)
+        together = np.unique(np.concatenate(times)) if len(times) > 1 else times[0] if times else np.zeros(0, np.int64)
         if zone != COUNTED and _is_monthly(times):
             chosen = "month"
         elif zone != COUNTED and _has_pauses(times, together, zone):
@@ -51,7 +53,10 @@ def find_clock(tables: Sequence[Table], calendar: str, step_seconds: int | None 
     if step_seconds is None:
         months = [each.astype("datetime64[s]").astype("datetime64[M]").astype(np.int64) for each in times]
         step_seconds = MONTH * commonest_step(months) if chosen == "month" else _usual_step(times)
-    slots = _slots(times, zone) if chosen == "business" and step_seconds < DAY else ()
+    slots = _slots(times, zone) if chosen == "business" and step_seconds <= DAY else ()
+    days = [slot // DAY for slot in slots]
+    if step_seconds == DAY and (days == WORKING_DAYS or len(set(days)) < len(days)):
+        slots = ()
     return Clock(step_seconds, chosen, zone, slots), found
 
 
@@ -66,7 +71,7 @@ def clock_text(clock: Clock) -> str:
         return "a row"
     text = step_text(clock.step_seconds)
     if clock.calendar == "business":
-        text += ", working hours" if clock.slots else ", working days"
+        text += ", working hours" if clock.step_seconds < DAY else ", working days"
     return text + f" ({clock.zone})" * bool(clock.zone)
 
 
@@ -90,7 +95,9 @@ def _is_monthly(times: Sequence[np.ndarray]) -> bool:
         months = days.astype("datetime64[M]")
         of_month = days - months.astype("datetime64[s]")
         left = (months + 1).astype("datetime64[s]") - days
-        one_day = len(np.unique(of_month)) <= 1 or len(np.unique(left)) <= 1
+        one_day = bool((of_month == of_month[:1]).all() or (left == left[:1]).all())
+        if not one_day and len(np.unique(np.diff(each))) > 1:  # the first or last working day
+            one_day = bool((of_month < FIRST_DAYS).all() or (left <= LAST_DAYS).all())
         if not one_day or len(np.unique(months)) < len(each):
             return False
         seen = max(seen, len(each))
@@ -108,7 +115,8 @@ def _has_pauses(times: Sequence[np.ndarray], together: np.ndarray, zone: str) ->
     local = local_times(tf.constant(together), zone).numpy()
     weekday = (local - MONDAY) // DAY % 7
     weeks = len(np.unique((local - MONDAY) // (7 * DAY)))
-    if weeks > FEWEST_WEEKENDS and (weekday >= 5).mean() < 0.01:
+    counts = np.bincount(weekday, minlength=7)
+    if weeks > FEWEST_WEEKENDS and (counts < 0.02 * counts.max()).any():
         return True
     days = len(np.unique(local // DAY))
     if step == DAY or days < FEWEST_WEEKENDS:

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 
+from pipelines.configuration import ConfigurationError
 from pipelines.series.calendar import Clock
 from pipelines.series.cleaning import fill
 from pipelines.series.regular import Columns, Repair, Series, SeriesDataError, time_text
@@ -86,11 +88,13 @@ def split_ends(times: Sequence[np.ndarray], configuration: DataConfiguration) ->
     [(70, 80), (0, 0)]
     >>> split_ends(times, DataConfiguration(split="each"))
     [(70, 80), (14, 16)]
+    >>> split_ends(times[:1], DataConfiguration(held_out="30"))
+    [(60, 70)]
     """
-    test_share = configuration.test_fraction
-    held_out_share = configuration.validation_fraction + test_share
 
     def dates(of: np.ndarray) -> list[int]:
+        test_share = _test_share(of, configuration)
+        held_out_share = configuration.validation_fraction + test_share
         ends = (min(round(len(of) * (1 - share)), len(of) - 1) for share in (held_out_share, test_share))
         return [int(of[end]) for end in ends]
 
@@ -100,6 +104,34 @@ def split_ends(times: Sequence[np.ndarray], configuration: DataConfiguration) ->
         train_end, validation_end = np.searchsorted(each, common if configuration.split == "common" else dates(each))
         ends.append((int(train_end), int(validation_end)))
     return ends
+
+
+def _test_share(times: np.ndarray, configuration: DataConfiguration) -> float:
+    """The share of steps in the test period: as stated by its number of steps or by its first time, or by default.
+
+    Raises:
+        ConfigurationError: it is neither, or leaves nothing to learn from or to test.
+    """
+    stated, count = configuration.held_out, len(times)
+    if not stated:
+        return configuration.test_fraction
+    if stated.isdecimal():
+        first = count - int(stated)
+    else:
+        moment = pd.to_datetime(stated, errors="coerce", utc=True)
+        if moment is pd.NaT:
+            raise ConfigurationError(
+                "data.held_out: expected the number of the last steps, such as 720, or the time at which the test "
+                f"period begins, such as 2024-10-01. Correct it. Received: {stated!r}"
+            )
+        first = int(np.searchsorted(times, int(moment.timestamp())))
+    if not configuration.validation_fraction * count < first < count:
+        raise ConfigurationError(
+            f"data.held_out: the test period leaves {max(first, 0)} of {count} steps before it. Expected some to test, "
+            f"and more than {configuration.validation_fraction:.0%} before them, to learn from and to validate on. The "
+            f"steps are from {time_text(times[0])} to {time_text(times[-1])}. Received: {stated!r}"
+        )
+    return 1 - first / count
 
 
 def with_validation(sets: Sets) -> Sets:
@@ -171,27 +203,26 @@ def training_batches(
         `recent` float32 (batch, before, columns), NaN before the first step of a series.
     """
     length = configuration.window + configuration.horizon
-    # All series one after another, so that a batch is one indexing of an array.
-    values = np.concatenate([each.values for each in sets.series])  # (all steps, columns)
-    observed = np.concatenate([each.observed for each in sets.series])
-    times = np.concatenate([each.times for each in sets.series])
-    offsets = np.cumsum([0, *(len(each.times) for each in sets.series[:-1])])  # (series,)
+    columns = len(sets.columns.all)
     windows = np.cumsum([train_end - length + 1 for train_end in sets.train_end])  # of each series and those before
 
     def draw(number: np.int64) -> tuple[np.ndarray, ...]:
         random = np.random.default_rng((seed, epoch, int(number)))
         drawn = random.integers(windows[-1], size=configuration.batch_size)
-        series = np.searchsorted(windows, drawn, side="right")  # (batch,)
-        starts = offsets[series] + drawn - np.concatenate([[0], windows])[series]
-        steps = starts[:, np.newaxis] + np.arange(length)  # (batch, time)
-        earlier = starts[:, np.newaxis] + np.arange(-before, 0)  # (batch, before)
-        is_there = (earlier >= offsets[series][:, np.newaxis])[..., np.newaxis]
-        recent = np.where(is_there, values[np.maximum(earlier, 0)], np.float32(np.nan))
-        return values[steps], observed[steps], times[steps], series.astype(np.int32), recent
+        numbers = np.searchsorted(windows, drawn, side="right")  # (batch,)
+        starts = drawn - np.concatenate([[0], windows])[numbers]
+        recent = np.full((len(drawn), before, columns), np.nan, np.float32)
+        cuts = []
+        for row, (series, start) in enumerate(zip((sets.series[each] for each in numbers), starts, strict=True)):
+            earlier = series.values[max(0, start - before) : start]
+            recent[row, before - len(earlier) :] = earlier
+            cuts.append(series.cut(start, start + length))
+        parts = ([each.values for each in cuts], [each.observed for each in cuts], [each.times for each in cuts])
+        return *map(np.stack, parts), numbers.astype(np.int32), recent
 
     def batch(number: tf.Tensor) -> dict[str, tf.Tensor]:
         parts = tf.numpy_function(draw, [number], (tf.float32, tf.bool, tf.int64, tf.int32, tf.float32))
-        size, columns = configuration.batch_size, values.shape[1]
+        size = configuration.batch_size
         shapes = ((size, length, columns), (size, length, columns), (size, length), (size,), (size, before, columns))
         names = ("values", "observed", "times", "series", "recent")
         shaped = {name: tf.ensure_shape(part, shape) for name, part, shape in zip(names, parts, shapes, strict=True)}

@@ -39,11 +39,17 @@ class EvaluationOptions(commands.RunOptions):
     split: Literal["validation", "test"] = Field("test", description="split to evaluate")
     series: str = Field("", description="series to report, or all; default: as configured")
     target: str = Field("", description="target to report; default: the first")
+    stride: int = Field(1, ge=1, description="every so many steps of the split are the origin of a forecast")
     slow_baselines: bool = Field(True, description="include the baselines that may take minutes")
 
 
 def evaluate(
-    run: Run, split: Split = "test", series: str = "", target: str = "", slow_baselines: bool = True
+    run: Run,
+    split: Split = "test",
+    series: str = "",
+    target: str = "",
+    slow_baselines: bool = True,
+    stride: int = 1,
 ) -> Evaluation:
     """Forecasts a split with a run's forecaster and the baselines; writes table, plots and page into its folder."""
     configuration = run.read_configuration(SeriesConfiguration)
@@ -56,7 +62,7 @@ def evaluate(
     forecaster = load_model(run)
     sets = data.load(configuration.data, forecaster.columns, offsets=Description.of_run(run).known_offsets)
     report_changed_data(run, learned_sets(configuration, sets))
-    task = task_of(configuration, sets, split, series, target)
+    task = task_of(configuration, sets, split, series, target)._replace(stride=stride)
     origins = task.origins()
     rows: dict[str, tuple[str, Baseline]] = {"model": (described(task, origins), partial(backtest, forecaster))}
     if configuration.network.adaptation_rate:

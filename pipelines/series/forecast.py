@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 import tyro
@@ -41,6 +41,13 @@ class Options(commands.AnswerOptions):
         None, description="folder for the table and the picture; default: the current one, and none with --format json"
     )
     samples: int = Field(0, ge=0, description="paths to draw of each series, as columns sample_1 and so on")
+    sums: tuple[str, ...] = Field(
+        (), description="series that are the sum of others, such as total=north+south: their forecasts add up"
+    )
+    reconciliation: Literal["mint", "bottom_up"] = Field(
+        "mint",
+        description="how forecasts are made to add up: each moves the less the surer it is, or sums of the parts",
+    )
     explain: bool = Field(False, description="list which inputs moved the forecast")
     anomalies: bool = Field(False, description="list anomalies: readings that were improbable when they arrived")
     anomaly_probability: float = Field(
@@ -51,6 +58,7 @@ class Options(commands.AnswerOptions):
 
 def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
     """Prints and writes what follows each series of a table, and the anomalies, if wanted."""
+    from pipelines.series.reconciliation import read_sums, reconciled
     from pipelines.series.table_files import missing_file  # and TensorFlow, which --help does without
 
     if len(options.table) != 1:
@@ -65,6 +73,7 @@ def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
     predictor = load()
     source = predictor.open(sys.stdin.buffer if path == STANDARD_INPUT else path, options.data.model_dump())
     forecasts = predictor.forecasts([source], options.samples)[0]
+    forecasts = reconciled(forecasts, read_sums(options.sums), options.reconciliation)
     anomalies = None
     if options.anomalies:
         anomalies = predictor.to_anomalies(source, options.anomaly_probability, options.steps_before)
@@ -142,11 +151,12 @@ def _print_anomalies(console: Console, anomalies: "pd.DataFrame") -> None:
     """Prints the least probable ones."""
     from pipelines.series.pictures import decimals
 
-    table = Table("series", "time", "target", "value", "expected from", "to", "one in")
+    table = Table("series", "time", "target", "value", "expected from", "to", "one in", "changed with it")
     for each in anomalies.sort_values("probability", kind="stable")[:SHOWN_ANOMALIES].itertuples():
         places = decimals(np.array(anomalies["value"][anomalies["target"] == each.target]))
         numbers = (f"{number:.{places}f}" for number in (each.value, each.low, each.high))
         odds = f"{1 / each.probability:,.0f}" if each.probability > 1e-6 else "> 1,000,000"
-        table.add_row(each.series, each.time, each.target, *numbers, odds)
+        beside = ", ".join(name for name in each.columns.split(", ") if name != each.target)
+        table.add_row(each.series, each.time, each.target, *numbers, odds, beside)
     if len(anomalies):
         console.print(table)

@@ -89,6 +89,7 @@ class Forecaster(keras.Model):
             )
         self.cumulative, self.clock = cumulative, clock
         self.network, self.columns, self.names, self.horizon = network, columns, names, horizon
+        self._numbers = {name: number for number, name in enumerate(names)}
         self.targets = len(columns.targets)
         self.preprocessing = Inputs(network, columns, self.steps, clock.zone)
         self.distribution = DISTRIBUTIONS[network.distribution](network.quantile_levels)
@@ -160,7 +161,7 @@ class Forecaster(keras.Model):
 
     def number_of(self, name: str) -> int:
         """The number of a series; of an unknown one how many are known."""
-        return self.names.index(name) if name in self.names else len(self.names)
+        return self._numbers.get(name, len(self.names))
 
     def call(
         self,

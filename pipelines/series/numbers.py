@@ -52,9 +52,12 @@ WORDS = {
     **dict.fromkeys(("no", "false", "n", "f", "off", "nein", "non", "não", "nao", "closed", "falsch"), 0.0),
 }
 _SIGNS = r"[$€£¥₹₽₩₺¢%‰°]|\b(?:USD|EUR|GBP|CHF|JPY)\b"
+EXACT = 2.0**53  # whole numbers up to here are doubles of their own
+_ROUNDED = "whole numbers above 2^53: rounded to what double precision holds"
+_MULTIPLES = {"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 _PLAIN = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 _GROUPS = {
-    ",": re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?"),
+    ",": re.compile(r"[-+]?[1-9]\d{0,2}(,\d{2,3})*,\d{3}(\.\d*)?"),  # 12,34,567 in India
     ".": re.compile(r"[-+]?[1-9]\d{0,2}(\.\d{3})+(,\d*)?"),
 }
 
@@ -87,15 +90,21 @@ def numbers_of(column: pd.Series, comma: bool | None = None) -> Numbers:
         array([1., 0., 1.])
     """
     if pd.api.types.is_numeric_dtype(column):  # and bool
+        if pd.api.types.is_complex_dtype(column):
+            imaginary = column.to_numpy().imag != 0
+            return Numbers(np.where(imaginary, np.nan, column.to_numpy().real), imaginary, [])
         values = column.astype(np.float64).to_numpy(na_value=np.nan)
-        return Numbers(values, np.zeros(len(values), bool), [])
+        rounded = pd.api.types.is_integer_dtype(column) and (np.abs(values) > EXACT).any()
+        return Numbers(values, np.zeros(len(values), bool), [_ROUNDED] * bool(rounded))
     missing = column.isna().to_numpy()
     values = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
     left = np.isnan(values) & ~missing
     if comma and not left.all():  # 5.000 may be five thousand
         left = ~missing
+    large = column[np.abs(values) > EXACT].astype(str).str.strip()
+    notes = [_ROUNDED] * bool(large.str.fullmatch(r"[-+]?\d+").any())
     if not left.any():
-        return Numbers(values, left, [])
+        return Numbers(values, left, notes)
     text = column[left].astype(str).str.strip()
     empty = text.str.lower().isin(MISSING)
     text, place = text[~empty], np.flatnonzero(left)[~empty.to_numpy()]
@@ -106,13 +115,15 @@ def numbers_of(column: pd.Series, comma: bool | None = None) -> Numbers:
     if words.notna().all() and not np.isfinite(values[~left]).any():
         values[place] = words
         return Numbers(values, wrong, ["words such as yes and no: read as 1 and 0"])
-    cleaned, notes = _without_signs(text)
+    text, multiple = _multiplied(text)
+    notes += ["multiples such as 1.2M: written out"] * bool((multiple != 1).any())
+    cleaned, signs = _without_signs(text)
     plain, more = _pointed(cleaned, comma)
-    found = pd.to_numeric(plain.where(plain.str.fullmatch(_PLAIN)), errors="coerce").to_numpy(np.float64)
+    found = multiple * pd.to_numeric(plain.where(plain.str.fullmatch(_PLAIN)), errors="coerce").to_numpy(np.float64)
     values[left] = np.nan
     values[place] = found
     wrong[place] = np.isnan(found)
-    return Numbers(values, wrong, notes + more)
+    return Numbers(values, wrong, notes + signs + more)
 
 
 def uses_comma(frame: pd.DataFrame) -> bool | None:
@@ -132,6 +143,18 @@ def uses_comma(frame: pd.DataFrame) -> bool | None:
             with_point += int(cells.str.fullmatch(r"[-+]?(\d{1,3}(,\d{3})+|\d*)\.(\d{1,2}|\d{4,})").sum())
             with_point += int(cells.str.fullmatch(r"[-+]?(0|\d{4,})\.\d+").sum())
     return None if with_comma == with_point == 0 else with_comma > with_point
+
+
+def _multiplied(text: pd.Series) -> tuple[pd.Series, np.ndarray]:
+    """Returns cells such as 1.2M and 850K without their letter, and what it multiplies them by.
+
+    One letter alone may be a unit, such as K, but for the millions and billions that stand at their number.
+    """
+    parts = text.str.extract(r"^(.*\d)([kKMBT])$")
+    kinds = set(parts[1].dropna())
+    if len(kinds) < 2 and not kinds & {"M", "B"}:
+        return text, np.ones(len(text))
+    return parts[0].where(parts[0].notna(), text), parts[1].map(_MULTIPLES).fillna(1.0).to_numpy(np.float64)
 
 
 def _without_signs(text: pd.Series) -> tuple[pd.Series, list[str]]:

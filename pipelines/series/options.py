@@ -16,10 +16,17 @@ class TableOptions(Configuration):
     time: tuple[str, ...] = Field((), description="column of times, or several that form one")
     time_format: str = Field("", description="format of the times, such as %d/%m/%Y")
     timezone: str = Field("", description="time zone of times without one, such as Europe/Berlin")
-    series: str = Field("", description="column that names the series of each row")
+    series: tuple[str, ...] = Field((), description="column that names the series of each row, or several")
     sheet: str = Field("", description="sheet of an Excel file")
 
-    @pydantic.field_validator("time", mode="before")
+    @pydantic.field_validator("time", "series", mode="before")
     @classmethod
     def _one_or_several(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+        return one_or_several(value)
+
+
+def one_or_several(value: Any) -> Any:
+    """Returns names of columns as a tuple, where one may be given alone; "" is none."""
+    if isinstance(value, str):
+        return (value,) if value else ()
+    return tuple(value) if isinstance(value, list) else value

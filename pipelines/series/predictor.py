@@ -16,6 +16,7 @@ from pipelines.series.anomalies import Anomaly, find_anomalies, truth_ahead
 from pipelines.series.config import SeriesConfiguration
 from pipelines.series.explanation import WINDOWS, Influence
 from pipelines.series.options import TableOptions
+from pipelines.series.reconciliation import Method, reconciled
 from pipelines.series.regular import Columns, Series, SeriesDataError, summary
 from pipelines.series.serving import signatures
 from pipelines.series.sources import DataConfiguration, Source, derived, open_measured
@@ -49,7 +50,12 @@ class Predictor(Ahead):
 
     @checked
     def forecast(
-        self, tables: Tables, reading: Mapping[str, Any] | None = None, samples: int = 0
+        self,
+        tables: Tables,
+        reading: Mapping[str, Any] | None = None,
+        samples: int = 0,
+        sums: Mapping[str, Sequence[str]] | None = None,
+        reconciliation: Method = "mint",
     ) -> pd.DataFrame | list[pd.DataFrame]:
         """Returns what comes after the last row of a table, or of each of several.
 
@@ -63,6 +69,8 @@ class Predictor(Ahead):
                 where it is not as it was in training.
             samples: paths to draw of each series. The steps and targets of a path depend on each other as their errors
                 did in the calibration, so that sums and the highest of a path are right; series are independent.
+            sums: series that are the sum of others, such as `{"total": ["north", "south"]}`: their forecasts add up.
+            reconciliation: how, see `reconciled`: `mint` or `bottom_up`.
 
         Returns:
             A row for each series, target and step ahead: `series`, `target`, `time`, `mean` and `quantile_0.5` and the
@@ -73,7 +81,8 @@ class Predictor(Ahead):
             ConfigurationError: `reading` does not fit the table, or the run knows nothing of paths.
         """
         sources = [self.open(table, reading) for table in listed(tables)]
-        frames = [self.to_frame(forecasts) for forecasts in self.forecasts(sources, samples)]
+        found = [reconciled(each, sums or {}, reconciliation) for each in self.forecasts(sources, samples)]
+        frames = [self.to_frame(forecasts) for forecasts in found]
         return frames if is_several(tables) else frames[0]
 
     def answers(self, files: Sequence[str]) -> list[dict[str, Any]]:
@@ -168,8 +177,8 @@ class Predictor(Ahead):
 
         def measured(frame: pd.DataFrame) -> Source:
             configured = self.table_configuration(reading).series
-            unnamed = configured and configured not in frame.columns and not self.configuration.data.neighbours
-            return selected(self.measured(frame, reading, series="" if unnamed else configured))
+            unnamed = not set(configured) <= set(frame.columns) and not self.configuration.data.neighbours
+            return selected(self.measured(frame, reading, series=() if unnamed else configured))
 
         def to_frame(history: Series, times: np.ndarray, quantiles: np.ndarray, mean: np.ndarray, zone: str) -> Any:
             return self.to_frame([self.in_units(history, times, quantiles, mean)._replace(zone=zone)])
@@ -194,13 +203,15 @@ class Predictor(Ahead):
             commands.report_done(f"Repaired: {line}")
         return source
 
-    def measured(self, table: UserTable, reading: Mapping[str, Any] | None = None, series: str | None = None) -> Source:
+    def measured(
+        self, table: UserTable, reading: Mapping[str, Any] | None = None, series: tuple[str, ...] | None = None
+    ) -> Source:
         """Returns the series of a table as they were measured, before columns are derived from them.
 
         Args:
             table: as of `forecast`.
             reading: as of `forecast`.
-            series: the column that names series. Default: as `reading` or the training has it.
+            series: the columns that name series. Default: as `reading` or the training has it.
         """
         names, configuration = self.description.names, self.table_configuration(reading)
         if series is not None:

@@ -210,6 +210,8 @@ def _candidates(clock: Clock, values: np.ndarray) -> list[int]:
     if clock.zone != COUNTED:
         if clock.calendar == "month":
             found = [12 * MONTH // seconds]
+        elif clock.slots and seconds == DAY:
+            found = [len(clock.slots), round(len(clock.slots) * 365.25 / 7)]
         elif clock.slots:
             found = [len({slot % DAY for slot in clock.slots}), len(clock.slots)]
         elif clock.calendar == "business":

@@ -208,7 +208,8 @@ def compare(first: np.ndarray, second: np.ndarray, origins: Origins, step: int |
     chosen = slice(None) if step is None else slice(step - 1, step)
     with np.errstate(invalid="ignore"):  # a time without any truth is left out
         ours, theirs = (np.divide(*by_time(loss[:, chosen], origins.time)) for loss in (first, second))
-    return diebold_mariano(ours, theirs, origins.truth.shape[1] if step is None else step)
+    steps = origins.truth.shape[1] if step is None else step
+    return diebold_mariano(ours, theirs, -(-steps // origins.stride))
 
 
 def verdict(comparison: Comparison, metric: str) -> str:

@@ -38,6 +38,11 @@ class DataConfiguration(TableConfiguration):
     )
     validation_fraction: float = Field(0.1, gt=0, lt=0.5, description="share of the steps, before the test period")
     test_fraction: float = Field(0.2, gt=0, lt=0.5, description="share of the steps, the last ones")
+    held_out: str = Field(
+        "",
+        description="test period: how many last steps, such as 720, or when it begins, such as 2024-10-01 (UTC); "
+        "default: test_fraction",
+    )
     horizon: FromOne = Field(24, description="steps to forecast; -1, here and for the next three: from the table")
     window: FromTwo = Field(192, description="steps of history in a training window")
     warm_up: FromZero = Field(24, description="first steps of a window, without loss")
@@ -126,8 +131,11 @@ def static_columns(tables: Sequence[Table], columns: Columns) -> tuple[str, ...]
     """Returns the covariates that have one value in each series, and not the same in all of them."""
     found = []
     for number, name in enumerate(columns.all[len(columns.targets) :], len(columns.targets)):
-        values = [np.unique(each.values[np.isfinite(each.values[:, number]), number]) for each in tables]
-        if all(len(each) <= 1 for each in values) and len(np.unique(np.concatenate(values))) > 1:
+        values = [each[np.isfinite(each)] for each in (table.values[:, number] for table in tables)]
+        if (
+            all((each == each[:1]).all() for each in values)
+            and len({float(each[0]) for each in values if len(each)}) > 1
+        ):
             found.append(name)
     return tuple(found)
 

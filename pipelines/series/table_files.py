@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeAlias
@@ -99,6 +100,8 @@ def _in_memory(table: Any) -> pd.DataFrame | None:
         if hasattr(table, convert):
             table = getattr(table, convert)()
             break
+    if isinstance(table, np.ndarray) and table.ndim == 1:
+        return pd.DataFrame({"value": table})
     if isinstance(table, pd.Series):
         return table.to_frame("value" if table.name is None else table.name)
     if isinstance(table, Mapping) or (isinstance(table, list) and table and isinstance(table[0], Mapping)):
@@ -131,7 +134,8 @@ def _file(table: Any) -> tuple[Path, Member]:
 def _from_file(
     path: Path, member: Member, time: Sequence[str], sheet: str
 ) -> tuple[pd.DataFrame, pd.Series, list[Repair]]:
-    content, kind = member.content, plain_suffix(Path(member.name))
+    content = member.content
+    kind = plain_suffix(Path(member.name)) or _kind(content)
     file = io.BytesIO(content)
     if kind in EXCEL:
         return _from_excel(path, file, sheet)
@@ -147,12 +151,44 @@ def _from_file(
         whole = (
             [json.loads(line) for line in text.splitlines() if line.strip()] if kind != ".json" else json.loads(text)
         )
-        frame = _with_index(pd.DataFrame(whole), time)
+        frame = _with_index(_from_json(whole), time)
     else:
         text, repairs = decoded(content, path.name)
         table = parse(text, path.name)
         return table.frame, table.names, repairs + table.repairs
     return frame, pd.Series([str(each).strip() for each in frame.columns], dtype=str), []
+
+
+def _kind(content: bytes) -> str:
+    """Returns the ending that a file without one would have, told from how it begins; "" for text."""
+    start = content[:4096].lstrip()
+    for magic, kind in ((b"PAR1", ".parquet"), (b"ARROW1", ".feather"), (b"\xd0\xcf\x11\xe0", ".xls")):
+        if start.startswith(magic):
+            return kind
+    if start.startswith(b"PK"):
+        return ".ods" if b"opendocument" in start else ".xlsx"
+    if start.startswith((b"{", b"[")):
+        return ".json" if start.startswith(b"[") or b"\n{" not in content[:65536] else ".jsonl"
+    return ""
+
+
+def _from_json(whole: Any) -> pd.DataFrame:
+    """Returns the table in JSON: rows, columns, or one of the other forms that pandas writes."""
+    if not isinstance(whole, Mapping):
+        return pd.DataFrame(whole)
+    if {"columns", "data"} <= whole.keys():
+        frame = pd.DataFrame(whole["data"], whole.get("index"), whole["columns"])
+    elif {"schema", "data"} <= whole.keys():
+        frame = pd.DataFrame(whole["data"])
+        key = whole["schema"].get("primaryKey", [])
+        frame = frame.set_index(key).rename_axis([None if name == "index" else name for name in key]) if key else frame
+    else:
+        rows = [row for row in whole.values() if isinstance(row, Mapping)]
+        by_row = len(rows) == len(whole) > len(rows[0]) and all(row.keys() == rows[0].keys() for row in rows)
+        frame = pd.DataFrame.from_dict(whole, orient="index") if by_row else pd.DataFrame(whole)
+    if frame.index.dtype == object and all(re.fullmatch(r"\d+", str(key)) for key in frame.index):
+        frame.index = pd.Index(frame.index.astype(np.int64))
+    return frame
 
 
 def _from_excel(path: Path, file: BinaryIO, sheet: str) -> tuple[pd.DataFrame, pd.Series, list[Repair]]:

@@ -9,10 +9,12 @@ import pandas as pd
 
 from pipelines.series.regular import SeriesDataError
 from pipelines.series.time_formats import is_like_time
+from pipelines.series.time_notations import DURATION
 from pipelines.series.time_numbers import number_reader
 
 NAMES = (
     *("time", "date", "datetime", "timestamp", "date time", "ds", "period", "day", "hour", "month", "quarter", "week"),
+    *("yearmonth", "yearweek", "year month", "year week", "yyyymm", "yyyyww"),
     *("year", "utc", "datum", "zeit", "zeitpunkt", "zeitstempel", "fecha", "epoch", "index", "step", "t", "jahr"),
 )
 PARTS = {
@@ -28,6 +30,7 @@ PARTS = {
 }
 """What a column of numbers that is a part of the time may be called."""
 WITHIN_DAY = re.compile(r"(hour|hr|he|stunde|settlement period|period|interval|slot|sp|hour ending|heure|hora)s?\b.*")
+FEWEST_COUNTED = 10  # rows that show that a column only counts
 CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?( ?[AaPp][Mm])?")
 
 
@@ -58,6 +61,9 @@ def find_time_columns(frame: pd.DataFrame, others: Sequence[str], path: Path) ->
         numbers = pd.to_numeric(frame[name], errors="coerce").astype(np.float64).to_numpy()
         if len(numbers) > 1 and (np.diff(numbers) > 0).all() and number_reader(numbers, named=False):
             return (name,)
+    for name in [*by_name, *candidates[:1]]:
+        if DURATION.fullmatch(first_text(frame[name])) or _rises_evenly(frame[name], len(candidates)):
+            return (name,)
     words = [name for name in candidates if first_text(frame[name]) and not is_numeric(frame[name])]
     looks = [name for name in by_name if name in words]
     if looks or len(words) == len(candidates):
@@ -66,6 +72,27 @@ def find_time_columns(frame: pd.DataFrame, others: Sequence[str], path: Path) ->
             f"--data.time. Received: the columns {', '.join(candidates)}"
         )
     return ()
+
+
+def _rises_evenly(column: pd.Series, columns: int) -> bool:
+    """Whether a column beside others only counts, in equal steps without one exception: seconds, days, samples."""
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    return columns > 1 and len(numbers) >= FEWEST_COUNTED and equal_steps(numbers) is not None
+
+
+def equal_steps(numbers: np.ndarray) -> np.ndarray | None:
+    """Returns the number of each step of a column that counts in equal steps, None where it does not.
+
+    Example:
+        >>> equal_steps(np.array([0.5, 0.6, 0.7, 0.9])), equal_steps(np.array([1.0, 4.0, 9.0]))
+        (array([0, 1, 2, 4]), None)
+    """
+    distances = np.diff(np.unique(numbers))
+    if not len(distances) or not np.isfinite(numbers).all():
+        return None
+    steps = (numbers - numbers.min()) / np.median(distances)
+    is_even = np.abs(steps - np.round(steps)).max() < 0.01 and np.median(distances) < 2 * distances.min()
+    return np.round(steps).astype(np.int64) if is_even and rises(np.round(steps)) else None
 
 
 def _holds_times(column: pd.Series, exactly: bool = False) -> bool:
@@ -83,7 +110,7 @@ def _within_day(frame: pd.DataFrame, date: str, candidates: Sequence[str]) -> st
     first = first_text(frame[date])
     if isinstance(frame[date].dtype, pd.PeriodDtype):
         return ""
-    if _is_time(frame[date]) and frame[date].dt.time.nunique() > 1:
+    if pd.api.types.is_datetime64_any_dtype(frame[date]) and frame[date].dt.time.nunique() > 1:
         return ""
     if ":" in first and not re.search(r"[T ]00:00(:00)?$", first):
         return ""
@@ -124,7 +151,13 @@ def _rank(name: str) -> int:
 
 
 def _is_time(column: pd.Series) -> bool:
-    return pd.api.types.is_datetime64_any_dtype(column) or isinstance(column.dtype, pd.PeriodDtype)
+    is_time = pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column)
+    return is_time or isinstance(column.dtype, pd.PeriodDtype)
+
+
+def named_as_time(name: str) -> bool:
+    """Returns whether a column is called as times are."""
+    return _rank(name) < len(NAMES)
 
 
 def part_of_time(name: str) -> str | None:

@@ -8,11 +8,24 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from pipelines.series.calendar import DAY
 from pipelines.series.regular import Repair, SeriesDataError
+from pipelines.series.time_notations import DURATION, LETTERS, MONTHS, YEARS_AHEAD, full_years, month_number, plain
 from pipelines.series.time_numbers import YEARS, number_reader
 
 DATES = (
-    *("%Y-%m-%d", "%d.%m.%Y", "%Y/%m/%d", "%Y.%m.%d", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y%m%d"),
+    *(
+        "%Y-%m-%d",
+        "%d.%m.%Y",
+        "%Y/%m/%d",
+        "%Y.%m.%d",
+        "%d/%m/%Y",
+        "%m/%d/%Y",
+        "%d-%m-%Y",
+        "%m-%d-%Y",
+        "%Y%m%d",
+        "%Y-%j",
+    ),
     *("%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%m-%d-%y"),
 )
 CLOCKS = (
@@ -24,39 +37,32 @@ ZONES = {
     **{"EEST": 3, "MSK": 3, "JST": 9, "AEST": 10, "AEDT": 11, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7},
     **{"MDT": -6, "PST": -8, "PDT": -7},
 }
-MONTHS = tuple(
-    names.split()
-    for names in (
-        *(
-            "january januar janvier enero gennaio",
-            "february februar février fevrier febrero",
-            "march märz mars marzo mrz",
-        ),
-        *("april avril abril aprile", "may mai mayo maggio", "june juni juin junio", "july juli juillet julio luglio"),
-        *("august août aout agosto", "september septembre septiembre sept", "october oktober octobre octubre ottobre"),
-        *("november novembre noviembre", "december dezember décembre decembre diciembre"),
-    )
-)
-YEARS_AHEAD = 20  # a year of two digits further on belongs to the century before
-_LETTERS = r"([^\W\d_]{3,12})"
+MOSTLY_DISTINCT = 0.5  # share of distinct texts, above which each row is read
+_ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?")
+_QUARTERS = {"1": 1, "2": 2, "3": 3, "4": 4, "i": 1, "ii": 2, "iii": 3, "iv": 4}
 _PERIODS: tuple[tuple[str, str], ...] = (  # a pattern, and what its groups are
     (r"(?:FY ?)?(\d{4})(?:\.0+)?", "y"),
     (r"(\d{4})[- /]?Q([1-4])", "yq"),
     (r"Q([1-4])[- /']*(\d{4})", "qy"),
     (r"([1-4])\.?Q[- /']*(\d{4})", "qy"),
+    (r"(I{1,3}|IV)[- /.]+(\d{4})", "qy"),
+    (r"(\d{4})[- /]?[HS]([12])", "yh"),
+    (r"[HS]([12])[- /']*(\d{4})", "hy"),
     (r"(\d{4})[- /]?W(\d\d?)", "yw"),
+    (r"(\d{4})-?W(\d\d)-?([1-7])", "ywd"),
     (r"(?:W|KW|week) ?(\d\d?)[- /]+(\d{4})", "wy"),
     (r"(\d{4})[- /]?M(\d\d?)", "ym"),
+    (r"(?:FY ?)?(\d{4})[-/–](\d\d|\d{4})", "yf"),
     (r"(\d{4})[-/. ](\d\d?)", "ym"),
     (r"(\d\d?)[-/. ](\d{4})", "my"),
-    (_LETTERS + r"\.?[-/ ,'’]+(\d{4}|\d\d)", "ny"),
-    (r"(\d{4})[-/ ]+" + _LETTERS + r"\.?", "yn"),
+    (LETTERS + r"\.?[-/ ,'’]+(\d{4}|\d\d)", "ny"),
+    (r"(\d{4})[-/ ]+" + LETTERS + r"\.?", "yn"),
 )
-_WEEKDAY = r"(?i)^(?:(?:mon|tues?|wed|wednes|thu|thurs?|fri|sat|satur|sun)(?:day)?|mo|di|mi|do|fr|sa|so)\.?,?\s+"
 _OFFSET = re.compile(r"\d:\d\d.*?\s*(Z|[+-]\d\d:?\d\d)$")
 _LIKE_TIME = re.compile(
-    r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T_-].*)?|\d{4}[-/ ]?[QWM]\d{1,2}(-\d)?|Q[1-4][- /']*\d{4}|[1-4]Q[- /]*\d{4}"
-    r"|\d{4}[-/]\d{1,2}|\d{1,2}/\d{4}|\d{8}[T ]\d{2,6}Z?|(?:FY ?)\d{4}|(W|KW|week) ?\d\d?[- /]+\d{4}",
+    r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}\.?([ T_:,-].*)?|\d{4}[-/ ]?[QWMHS]\d{1,2}(-\d)?|[QHS][1-4][- /']*\d{4}"
+    r"|[1-4]Q[- /]*\d{4}|(I{1,3}|IV)[- /.]+\d{4}|\d{4}[-/]\d{1,4}( [\d:]+)?|\d{1,2}/\d{4}"
+    r"|\d{8}[T _:-]\d{2,6}Z?|(?:FY ?)\d{4}|(W|KW|week) ?\d\d?[- /]+\d{4}|\d{4}\. ?\d\d?\. ?\d\d?\..*|\d{4}\s*[年년].*",
     re.IGNORECASE,
 )
 
@@ -83,7 +89,9 @@ def is_like_time(text: str) -> bool:
     if _LIKE_TIME.fullmatch(text):
         return True
     words = re.findall(r"[^\W\d_]{3,}", text)
-    return bool(len(text) < 40 and re.search(r"\d", text) and any(map(month_number, words)))
+    english = {names[0][:3] for names in MONTHS}
+    dated = re.search(r"\d{4}|\d\D+\d|[^\W\d_][-/']\d\d$", text) or {word.lower()[:3] for word in words} & english
+    return bool(len(text) < 60 and re.search(r"\d", text) and dated and any(map(month_number, words)))
 
 
 def read_times(written: pd.Series, time_format: str, path: Path, named: bool = True) -> Moments:
@@ -102,13 +110,18 @@ def read_times(written: pd.Series, time_format: str, path: Path, named: bool = T
         return Moments(written.dt.to_timestamp(), [])
     if pd.api.types.is_datetime64_any_dtype(written):
         return Moments(written, [])
+    if pd.api.types.is_timedelta64_dtype(written):
+        return _from_durations(written, written)
     text = written.astype(str).str.strip()
     if time_format:
         return Moments(_parsed(text, time_format, path), [])
     numbers = pd.to_numeric(written, errors="coerce").astype(np.float64)
     if numbers.notna().all():
         return _from_numbers(written, numbers, path, named)
-    return _from_text(text, path)
+    if DURATION.fullmatch(text.iloc[0]) and text.str.fullmatch(DURATION).all():
+        parts = text.str.extract(DURATION).fillna("0").astype(np.float64)
+        return _from_durations(written, pd.to_timedelta(parts @ [DAY, 3600.0, 60.0, 1.0], unit="s"))
+    return _from_distinct(text, path)
 
 
 def refuse(written: pd.Series, wrong: pd.Series | np.ndarray, path: Path, problem: str) -> None:
@@ -147,22 +160,34 @@ def _from_numbers(written: pd.Series, numbers: pd.Series, path: Path, named: boo
     return Moments(pd.Series(convert(values if exact is None else exact), written.index, name=written.name), repairs)
 
 
+def _from_durations(written: pd.Series, durations: pd.Series) -> Moments:
+    """Times of a clock without a date, each fall of which by more than half a day begins the next day."""
+    falls = (durations.diff() < -pd.Timedelta("12h")).cumsum()
+    moments = pd.Timestamp(0) + durations + pd.to_timedelta(falls, unit="D")
+    what = "times without a date: counted from 1970-01-01 on"
+    return Moments(moments, [Repair("", str(written.name), what, len(written))])
+
+
+def _from_distinct(written: pd.Series, path: Path) -> Moments:
+    """Reads each text once: tables of many series repeat their times."""
+    first = ~written.duplicated()
+    if first.mean() > MOSTLY_DISTINCT:
+        return _from_text(written, path)
+    found = _from_text(written[first], path)
+    return found._replace(moments=written.map(pd.Series(found.moments.array, written[first])))
+
+
 def _from_text(written: pd.Series, path: Path) -> Moments:
     name, repairs = str(written.name), []
+    if _ISO.fullmatch(written.iloc[0]) and written.str.fullmatch(_ISO).all():  # the usual case, and fast
+        moments = pd.to_datetime(written, format="ISO8601", errors="coerce")
+        if moments.notna().all():
+            return Moments(moments, [])
     for pattern, groups in _PERIODS:
         is_first = re.fullmatch(pattern, written.iloc[0], re.IGNORECASE)
         if is_first and (moments := _from_periods(written, pattern, groups)) is not None:
             return Moments(moments, [])
-    text = written.str.replace(_WEEKDAY, "", regex=True)
-    text = text.str.replace("_", " ", regex=False).str.replace(r"(?<=\d)[,T\s]+(?=\d\d?:)", " ", regex=True)
-    text = text.str.replace(r"(?<=\d)[T ](?=\d)", " ", regex=True).str.replace(r"(:\d\d),(\d)", r"\1.\2", regex=True)
-    text = text.str.replace(r"^(\d{4})(\d\d)(\d\d) ?(\d\d)(\d\d)(\d\d)?Z$", r"\1-\2-\3 \4:\5:\6Z", regex=True)
-    text = _with_month_numbers(text.str.replace(":Z", ":00Z", regex=False))
-    text = (
-        text.str.replace(r"\s*\b(UTC|GMT)?([+-]\d\d)$", r"\2:00", regex=True)
-        if _has(text, r":\d\d.*[+-]\d\d$")
-        else text
-    )
+    text = plain(written)
     zones = text.str.extract(r":\d\d.*?\s*\b([A-Z]{1,4})$", expand=False)
     if zones.notna().any() and zones.dropna().isin(list(ZONES)).all():
         offsets = zones.map(ZONES).map(lambda hours: "" if pd.isna(hours) else f"{int(hours):+03d}:00")
@@ -177,24 +202,24 @@ def _from_text(written: pd.Series, path: Path) -> Moments:
     return Moments(moments, repairs + more)
 
 
-def _has(text: pd.Series, pattern: str) -> bool:
-    return bool(text.head(100).str.contains(pattern, regex=True).any())
-
-
 def _from_periods(written: pd.Series, pattern: str, groups: str) -> pd.Series | None:
     """Years, quarters, months or weeks as their first day; None if one cell is none."""
     parts = written.str.extract(f"(?i)^{pattern}$")
     if parts.isna().any(axis=None):
         return None
     found = dict(zip(groups, (parts[number] for number in range(parts.shape[1])), strict=True))
-    year = _full_years(found["y"])
+    year = full_years(found["y"])
+    if "f" in found and ((found["f"].astype(int) - year - 1) % 100).any():  # no year and the one after it
+        return None
     if "w" in found:
-        text = year.astype(str) + "-W" + found["w"].str.zfill(2) + "-1"
+        text = year.astype(str) + "-W" + found["w"].str.zfill(2) + "-" + found.get("d", "1")
         moments = pd.to_datetime(text, format="%G-W%V-%u", errors="coerce")
     else:
         month: pd.Series = pd.Series(1, written.index)
         if "q" in found:
-            month = found["q"].astype(int) * 3 - 2
+            month = found["q"].str.lower().map(_QUARTERS) * 3 - 2
+        elif "h" in found:
+            month = found["h"].astype(int) * 6 - 5
         elif "m" in found:
             month = found["m"].astype(int)
         elif "n" in found:
@@ -204,43 +229,6 @@ def _from_periods(written: pd.Series, pattern: str, groups: str) -> pd.Series | 
         moments = pd.Series((12 * (year - 1970) + month - 1).to_numpy().astype("datetime64[M]").astype("datetime64[s]"))
         moments.index = written.index
     return None if moments.isna().any() else moments
-
-
-def _full_years(written: pd.Series) -> pd.Series:
-    """Years of four digits; of two, those that do not lie far ahead."""
-    years = written.astype(int)
-    if written.str.len().max() > 2:
-        return years
-    this = pd.Timestamp.now().year
-    return years + np.where(2000 + years > this + YEARS_AHEAD, 1900, 2000)
-
-
-def month_number(name: str) -> int:
-    """Returns the number of a month from its name or the first letters of it, 0 if it is none.
-
-    Example:
-        >>> [month_number(name) for name in ("Jan", "Dezember", "sept", "Marina")]
-        [1, 12, 9, 0]
-    """
-    plain = name.lower()
-    found = (number for number, names in enumerate(MONTHS, 1) if any(each.startswith(plain) for each in names))
-    return next(found, 0) if len(plain) >= 3 else 0
-
-
-def _with_month_numbers(text: pd.Series) -> pd.Series:
-    """Dates with names of months as year-month-day."""
-    day_first = text.str.extract(rf"^(\d\d?)\.?[-/ ]*{_LETTERS}\.?[-/, ]+(\d{{4}}|\d\d)\b(.*)$")
-    month_first = text.str.extract(rf"^{_LETTERS}\.? +(\d\d?)(?:st|nd|rd|th)?,? +(\d{{4}})\b(.*)$")
-    year_first = text.str.extract(rf"^(\d{{4}})[-/ ]{_LETTERS}[-/ ](\d\d?)\b(.*)$")
-    for parts, (day, month, year) in ((day_first, (0, 1, 2)), (month_first, (1, 0, 2)), (year_first, (2, 1, 0))):
-        if parts.notna().all(axis=None):
-            months = parts[month].map(month_number)
-            if months.all():
-                date = _full_years(parts[year]).astype(str) + "-" + months.astype(str).str.zfill(2)
-                return (
-                    date + "-" + parts[day].str.zfill(2) + parts[3].str.replace(r"^,?\s*", " ", regex=True).str.rstrip()
-                )
-    return text
 
 
 def _from_dates(text: pd.Series, written: pd.Series, path: Path) -> tuple[pd.Series, list[Repair]]:

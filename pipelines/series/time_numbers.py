@@ -25,8 +25,21 @@ def number_reader(numbers: np.ndarray, named: bool = True) -> tuple[str, Callabl
             return "years", lambda values: (values.astype(int) - 1970).astype("datetime64[Y]").astype("datetime64[s]")
         return ("years with a fraction", _from_decimal_years) if named else None
     if whole:
-        for digits, form in ((6, "%Y%m"), (8, "%Y%m%d"), (10, "%Y%m%d%H"), (12, "%Y%m%d%H%M"), (14, "%Y%m%d%H%M%S")):
-            if YEARS[0] * 10.0 ** (digits - 4) <= low and high < (YEARS[-1] + 1) * 10.0 ** (digits - 4):
+        if named and digits_of_weeks(numbers):
+            return "digits of years and weeks", _weeks
+        for digits, form in (
+            (6, "%Y%m"),
+            (7, "%Y%j"),
+            (8, "%Y%m%d"),
+            (10, "%Y%m%d%H"),
+            (12, "%Y%m%d%H%M"),
+            (14, "%Y%m%d%H%M%S"),
+        ):
+            if (
+                (named or digits != 7)
+                and YEARS[0] * 10.0 ** (digits - 4) <= low
+                and high < (YEARS[-1] + 1) * 10.0 ** (digits - 4)
+            ):
                 text = pd.Series(numbers.astype(np.int64).astype(str))
                 if pd.to_datetime(text, format=form, errors="coerce").notna().all():
                     return f"digits of {form}", partial(_digits, form)
@@ -40,6 +53,18 @@ def number_reader(numbers: np.ndarray, named: bool = True) -> tuple[str, Callabl
 
 def _since_1970(nanoseconds: int, numbers: np.ndarray) -> np.ndarray:
     return (numbers * nanoseconds).round().astype(np.int64).view("datetime64[ns]")
+
+
+def digits_of_weeks(numbers: np.ndarray) -> bool:
+    """Returns whether numbers are years and weeks, such as 202453: no month has so high a number."""
+    weeks = numbers % 100
+    years = (numbers >= 100 * YEARS[0]) & (numbers < 100 * YEARS[-1])
+    return bool(years.all() and weeks.min() >= 1 and 12 < weeks.max() <= 53)
+
+
+def _weeks(numbers: np.ndarray) -> np.ndarray:
+    text = pd.Series(numbers.astype(np.int64).astype(str))
+    return pd.to_datetime(text.str[:4] + "-" + text.str[4:] + "-1", format="%G-%V-%u").to_numpy()
 
 
 def _digits(form: str, numbers: np.ndarray) -> np.ndarray:

@@ -10,7 +10,15 @@ import pandas as pd
 from pipelines.configuration import ConfigurationError
 from pipelines.series.calendar import COUNTED, DAY, Clock
 from pipelines.series.regular import Repair
-from pipelines.series.time_columns import CLOCK, first_text, is_numeric, part_of_time, rises
+from pipelines.series.time_columns import (
+    CLOCK,
+    equal_steps,
+    first_text,
+    is_numeric,
+    named_as_time,
+    part_of_time,
+    rises,
+)
 from pipelines.series.time_formats import read_times, refuse
 from pipelines.series.time_numbers import number_reader
 
@@ -73,9 +81,13 @@ def parse_times(
     if (missing := written.isna()).any():
         refuse(written, missing, path, "the time is missing")
     if _only_counts(written, time_format) if clock is None else clock.zone == COUNTED:
-        what = "whole numbers that are not times: taken as steps in their order"
-        numbers = pd.to_numeric(written).to_numpy(np.float64).astype(np.int64)
-        return Times(numbers, COUNTED, kept, [Repair("", str(written.name), what, len(written))])
+        what = "numbers that are not times: taken as steps in their order"
+        numbers = pd.to_numeric(written).to_numpy(np.float64)
+        steps = equal_steps(numbers) if (numbers % 1).any() else numbers.astype(np.int64)
+        if steps is None:
+            refuse(written, numbers % 1 != 0, path, "numbers with a fraction count no equal steps")
+            raise AssertionError
+        return Times(steps, COUNTED, kept, [Repair("", str(written.name), what, len(written))])
     moments, more = read_times(written, time_format, path)
     moments = moments + added
     if moments.dt.tz is not None:
@@ -128,8 +140,7 @@ def _is_zone(name: str) -> bool:
 def _is_daily(local: pd.Series) -> bool:
     """Whether all times are at one time of the day, days or more apart."""
     times = local.to_numpy().astype("datetime64[s]").astype(np.int64)
-    times = np.unique(times)
-    return len(times) > 1 and len(np.unique(times % DAY)) == 1
+    return bool(len(times) and times.min() < times.max() and (times % DAY == times[0] % DAY).all())
 
 
 def _localised(moments: pd.Series, names: pd.Series, timezone: str) -> tuple[pd.Series, np.ndarray]:
@@ -207,8 +218,10 @@ def _only_counts(written: pd.Series, time_format: str) -> bool:
     """Whether a column holds numbers that rise evenly and are no times."""
     if time_format or pd.api.types.is_datetime64_any_dtype(written) or isinstance(written.dtype, pd.PeriodDtype):
         return False
-    numbers = pd.to_numeric(written, errors="coerce").astype(np.float64)
-    if numbers.isna().any() or (numbers % 1 != 0).any():
+    if pd.api.types.is_timedelta64_dtype(written):
         return False
-    values = numbers.to_numpy()
-    return number_reader(values, str(written.name).lower() != "index") is None and rises(values)
+    values = pd.to_numeric(written, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    name = str(written.name)
+    if np.isnan(values).any() or number_reader(values, name.lower() != "index" and named_as_time(name)) is not None:
+        return False
+    return rises(values) if (values % 1 == 0).all() else equal_steps(values) is not None

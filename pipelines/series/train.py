@@ -28,6 +28,7 @@ from pipelines.series.trained import (
     learned_sets,
     save_calibration,
 )
+from pipelines.series.updates import as_before, refuse_learned
 from pipelines.training import fit
 from pipelines.workers import mean_of_batch
 
@@ -144,15 +145,15 @@ def not_learned(forecaster: Forecaster, sets: data.Sets, window: int, maximum: i
         maximum: origins at most.
     """
     if not forecaster.network.fold_days:
-        yield from forecast_split(
-            forecaster, sets, "validation", window, _stride(forecaster, sets, "validation", maximum)
-        )
+        stride = _stride(forecaster, sets, "validation", maximum)
+        yield from forecast_split(forecaster, sets, "validation", window, stride, _some(sets, maximum))
         return
     members = forecaster.network.members
     stride = _stride(forecaster, sets, "train", maximum // members)
     for member in range(members):
         with forecaster.alone(member):
-            for forecasted in forecast_split(forecaster, sets, "train", window, stride):
+            chosen = _some(sets, maximum // members)
+            for forecasted in forecast_split(forecaster, sets, "train", window, stride, chosen):
                 steps = forecasted.origins[:, np.newaxis] + np.arange(1, forecaster.horizon + 1)
                 ahead = sets.series[forecasted.series].times[steps][..., np.newaxis]  # (origins, horizon, 1)
                 truth = np.where(forecaster.learns(member, ahead), np.nan, forecasted.truth)
@@ -164,7 +165,7 @@ def prepare(configuration: SeriesConfiguration) -> Prepared[data.Sets, Forecaste
 
     Settings that the configuration leaves open follow from the series.
     """
-    configuration, source = settle(configuration)
+    configuration, source = settle(as_before(configuration))
     if configuration.data.warm_up >= configuration.data.window:
         raise ConfigurationError(
             "data.warm_up leaves no step of a window to learn from. Lower it below --data.window, or raise the window. "
@@ -180,6 +181,7 @@ def prepare(configuration: SeriesConfiguration) -> Prepared[data.Sets, Forecaste
             "--data.validation_fraction, or lower --data.horizon. Received: --data.validation_fraction "
             f"{configuration.data.validation_fraction:g}, --data.horizon {horizon}"
         )
+    refuse_learned(sets, configuration)
     report(sets)
     description = Description.of(sets).to_json()
     forecaster = build(configuration, **description)
@@ -231,6 +233,11 @@ def _listed(description: Description) -> str:
     shown = ", ".join(names[:NAMED]) + (" …" if len(names) > NAMED else "")
     parts = [f"{kind} {', '.join(each)}" for kind, each in columns._asdict().items() if each]
     return f"{len(names)} series ({shown}) of {'; '.join(parts)}; a step is {clock_text(description.clock)}"
+
+
+def _some(sets: data.Sets, maximum: int) -> range:
+    """Returns the numbers of all series, or of so many, evenly spread: each has one origin at least."""
+    return range(0, len(sets.series), -(-len(sets.series) // maximum))
 
 
 def _stride(forecaster: Forecaster, sets: data.Sets, split: data.Split, maximum: int) -> int:

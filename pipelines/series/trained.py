@@ -17,7 +17,7 @@ from pipelines.series.regular import Columns
 
 OLD_DESCRIPTION = "series.json"  # of runs of 0.1
 CALIBRATION = "calibration.json"
-SERIES_AT_ONCE = 32
+SERIES_AT_ONCE = 32  # more, where they are short
 STEPS_AT_ONCE = 1024
 
 
@@ -99,8 +99,10 @@ def forecast_split(
     numbers = range(len(sets.series)) if chosen is None else chosen
     found = {number: np.array(origins(sets, number, split, forecaster.horizon))[::stride] for number in numbers}
     numbers = [number for number in numbers if len(found[number])]
-    for first in range(0, len(numbers), SERIES_AT_ONCE):
-        yield from _forecast_some(forecaster, sets, found, numbers[first : first + SERIES_AT_ONCE], window, adapting)
+    lengths = [found[number][-1] - (0 if window is None else max(found[number][0] - window, 0)) for number in numbers]
+    at_once = max(SERIES_AT_ONCE, SERIES_AT_ONCE * STEPS_AT_ONCE // (max(lengths, default=0) + forecaster.horizon + 1))
+    for first in range(0, len(numbers), at_once):
+        yield from _forecast_some(forecaster, sets, found, numbers[first : first + at_once], window, adapting)
 
 
 def _forecast_some(

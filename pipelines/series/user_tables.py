@@ -1,12 +1,14 @@
 """The user's table: its layout is found, and each of its columns gets its use."""
 
 import difflib
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+import pydantic
 from pydantic import Field
 
 from pipelines import hints
@@ -14,13 +16,14 @@ from pipelines.configuration import Configuration, ConfigurationError
 from pipelines.series.calendar import Clock
 from pipelines.series.categories import categories_of, one_hot
 from pipelines.series.numbers import Numbers, numbers_of, uses_comma
-from pipelines.series.options import FORMATS
+from pipelines.series.options import FORMATS, one_or_several
 from pipelines.series.regular import Columns, Repair, SeriesDataError, Table
 from pipelines.series.table_files import UserTable, read_table
 from pipelines.series.time_columns import find_time_columns
 from pipelines.series.times import parse_times
 from pipelines.series.wide import VALUE, lengthened
 
+MOST_NAMING = 8  # columns, any two of which are tried as the names of series
 MAXIMUM_UNNAMED_TARGETS = 8
 """Columns that are forecast where none is named; of more, somebody must choose."""
 
@@ -35,7 +38,9 @@ class TableConfiguration(Configuration):
     timezone: str = Field(
         "", description="time zone of times without one, such as Europe/Berlin, for its daylight saving"
     )
-    series: str = Field("", description="column that names the series of each row, if there are several")
+    series: tuple[str, ...] = Field(
+        (), description="column that names the series of each row, if there are several, or columns such as store item"
+    )
     column_series: bool = Field(False, description="treat each column of numbers as a series")
     targets: tuple[str, ...] = Field((), description="columns to forecast; default: all, if they are few")
     known: tuple[str, ...] = Field((), description="columns known in the future too, such as holidays")
@@ -45,6 +50,11 @@ class TableConfiguration(Configuration):
     duplicates: Literal["auto", "mean", "sum", "first", "last"] = Field(
         "auto", description="how to merge rows of one time; auto: their mean if they are few, otherwise an error"
     )
+
+    @pydantic.field_validator("series", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        return one_or_several(value)
 
 
 def read_tables(
@@ -78,7 +88,9 @@ def read_tables(
     )
     frame, left_out = _without_empty_rows(frame, path.name)
     named = configuration.targets + configuration.known + configuration.past
-    frame, series, given, widened = lengthened(frame, configuration.series, configuration.time, named)
+    _refuse_unknown(configuration.series, tuple(frame.columns), str(path))
+    frame, joined = _with_joined_series(frame, configuration.series, path)
+    frame, series, given, widened = lengthened(frame, joined, configuration.time, named)
     if widened and named == ():
         named = (VALUE,)
     repairs += left_out + widened
@@ -91,12 +103,13 @@ def read_tables(
     times = parse_times(frame[list(time)], names, configuration.time_format, configuration.timezone, path, clock, empty)
     frame, names, seconds = frame[times.kept], names[times.kept], times.seconds[times.kept]
     left = [column for column in frame.columns if column not in time + series_column + configuration.unused]
+    left = [column for column in left if column not in configuration.series]
     if configuration.past:
         left = [column for column in left if column in named]
     covariates = configuration.known + configuration.past
     categories, of_categories = one_hot(frame[left], names, covariates, named, trained)
     left = [column for column in left if column not in categories.replaced]
-    numbers, of_numbers = _numbers(frame[left], named, configuration.missing_markers, path)
+    numbers, of_numbers = _numbers(frame[left], named, configuration.missing_markers, path, trained is not None)
     numbers |= categories.columns
     of_numbers += of_categories
     values = np.stack(list(numbers.values()), axis=1) if numbers else np.zeros((len(frame), 0))
@@ -115,15 +128,16 @@ def _refuse_several_series(frame: pd.DataFrame, seconds: np.ndarray, columns: Se
     """Names the column that tells rows of the same time apart, if most times have several rows."""
     if pd.Series(seconds).duplicated().mean() < 0.4:
         return
-    for name in columns:
-        if (
-            1 < frame[name].nunique() < len(frame)
-            and not pd.DataFrame({"time": seconds, "name": frame[name].to_numpy()}).duplicated().any()
-        ):
-            shown = ", ".join(map(str, frame[name].unique()[:4]))
+    few = [name for name in columns if 1 < frame[name].nunique() < len(frame)]
+    for names in itertools.chain(zip(few, strict=True), itertools.combinations(few[:MOST_NAMING], 2)):
+        apart = frame[list(names)].reset_index(drop=True).assign(time=seconds)
+        if not apart.duplicated().any() and len(apart[list(names)].drop_duplicates()) < len(frame):
+            named = list(map(repr, names))
+            what = f"the column {named[0]} tells" if len(names) == 1 else f"the columns {' and '.join(named)} tell"
+            shown = ", ".join(" ".join(map(str, each)) for each in frame[list(names)].drop_duplicates()[:4].to_numpy())
             raise SeriesDataError(
-                f"{path} has several rows at most times, which the column {name!r} tells apart; expected one row a "
-                f"time in each series. If they are series, name it: --data.series {name!r}. Received: {shown}"
+                f"{path} has several rows at most times, which {what} apart; expected one row a time in each "
+                f"series. If they are series, name it: --data.series {' '.join(named)}. Received: {shown}"
             )
 
 
@@ -197,6 +211,17 @@ def _without_empty_rows(frame: pd.DataFrame, file: str) -> tuple[pd.DataFrame, l
     return frame[~empty], [Repair("", "", f"empty lines of {file}: left out", int(empty.sum()), first)]
 
 
+def _with_joined_series(frame: pd.DataFrame, columns: Sequence[str], path: Path) -> tuple[pd.DataFrame, str]:
+    """The table and the column that names its series: of several, such as store and item, one that joins them."""
+    if len(columns) < 2:
+        return frame, "".join(columns)
+    joined = _series_names(frame, columns[0], path)
+    for column in columns[1:]:
+        joined = joined + " " + _series_names(frame, column, path)
+    name = " ".join(columns)
+    return frame.drop(columns=list(columns)).assign(**{name: joined}), name
+
+
 def _series_names(frame: pd.DataFrame, column: str, path: Path) -> pd.Series:
     """Of each row the name of its series, which is the file's if no column says it; whole numbers stay whole."""
     if not column:
@@ -213,7 +238,7 @@ def _series_names(frame: pd.DataFrame, column: str, path: Path) -> pd.Series:
 
 
 def _numbers(
-    frame: pd.DataFrame, named: tuple[str, ...], markers: tuple[float, ...], path: Path
+    frame: pd.DataFrame, named: tuple[str, ...], markers: tuple[float, ...], path: Path, all_columns: bool = False
 ) -> tuple[dict[str, np.ndarray], list[Repair]]:
     """The columns of numbers, NaN where one is missing, and what became of the others."""
     numbers: dict[str, np.ndarray] = {}
@@ -223,6 +248,9 @@ def _numbers(
         column = frame[name]
         if pd.api.types.is_datetime64_any_dtype(column) and name not in named:
             repairs.append(Repair("", name, "column of times: left out", 1))
+            continue
+        if not all_columns and name not in named and column.isna().all():
+            repairs.append(Repair("", name, "column without a value: left out", 1))
             continue
         found = numbers_of(column, comma)
         if name not in named and name.startswith("Unnamed:") and _counts(found.values):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from models.decoding import BackOffModel, CharacterLanguageModel, Hypothesis, beam_decode
+from models.decoding import BackOffModel, CharacterLanguageModel, Hypothesis, PrefixSearch, beam_decode
 from pipelines.runs import Run
 
 DECODER = "decoder.json"
@@ -41,6 +41,11 @@ class Decoder(NamedTuple):
             hypotheses=n_best,
             hot_words=hot_words,
         )
+
+    def search(self, alphabet: Sequence[str]) -> PrefixSearch:
+        """Returns the same search for a graph."""
+        table = None if self.language_model is None else self.language_model.back_off_table()
+        return PrefixSearch(alphabet, table, self.language_model_weight, self.insertion_bonus, self.beam_width)
 
 
 def save_decoder(run: Run, decoder: Decoder) -> None:

@@ -159,8 +159,16 @@ class Predictor:
         Raises:
             SpeechDataError: one has characters that the recogniser never writes, or a weight that is not above 0.
         """
-        weights = hot_words if isinstance(hot_words, Mapping) else dict.fromkeys(hot_words, HOT_WORD_WEIGHT)
-        written = {normalise_text(self._data, word, f"hot word {word!r}"): weight for word, weight in weights.items()}
+        if isinstance(hot_words, Mapping):
+            weights = list(hot_words.items())
+        else:
+            weights = [(word, HOT_WORD_WEIGHT) for word in hot_words]
+        if wrong := [pair for pair in weights if not (isinstance(pair[0], str) and isinstance(pair[1], int | float))]:
+            raise SpeechDataError(
+                "A hot word is a text, and its weight a number of nats. Correct it: hot_words={'ada': 5}. "
+                f"Received: {wrong[0]!r}"
+            )
+        written = {normalise_text(self._data, word, f"hot word {word!r}"): weight for word, weight in weights}
         try:
             models.decoding.HotWords(written, self.alphabet)
         except ValueError as error:
@@ -247,4 +255,4 @@ def _transcript(hypothesis: Hypothesis) -> Transcript:
 
 def load(run: Run) -> Predictor:
     """Returns the predictor of a finished run."""
-    return Predictor(run, Served(signatures(load_model(run))))
+    return Predictor(run, Served(signatures(load_model(run), load_decoder(run))))

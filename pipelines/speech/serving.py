@@ -1,53 +1,95 @@
 """What a server runs: raw audio in, text with word times and confidence out, in stock TensorFlow operations."""
 
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import tensorflow as tf
 
-from models.decoding import greedy_decode
+from models.decoding import HotWordTable, PrefixSearch, SearchState, advance_search, initial_search, search_decode
+from models.decoding.prefix_search import Beams
+from models.decoding.transcription import single_spaces
 from pipelines.served import STREAMS, Signature, Tensors, cut, one_at_least, required
 from pipelines.speech.audio_files import MAXIMUM_AMPLITUDE
+from pipelines.speech.decoder import Decoder
 from pipelines.speech.model import Recogniser
 from pipelines.speech.wav import decode_wav
 
-BEGUN = "\x01"  # stands in a stream's state for the text before
+N_BEST = 5
+"""Texts that a signature returns of each recording."""
+HOT_WORDS = {
+    "hot_words": tf.TensorSpec((None, None), tf.string),
+    "hot_word_weights": tf.TensorSpec((None, None), tf.float32),
+}
+
+OF_HOT_WORDS = {"hot_word_labels": 1, "hot_word_weights": 1, "beam_matches": 2}
+"""The tensors of a stream's state that have dimensions for hot words, and the first of these."""
 
 
-def signatures(recogniser: Recogniser) -> dict[str, Signature]:
+def signatures(recogniser: Recogniser, decoder: Decoder) -> dict[str, Signature]:
     """Returns the functions to serve by name.
 
     `serving_default` takes `audio` (batch, samples) in −1 … 1 at the model's rate and the `lengths` (batch,) that
     count; `wav` takes the bytes of 16-bit PCM files. Both return `text`, `confidence`, `words`, `word_starts`,
-    `word_ends` and `word_confidences`. `logits` takes what `serving_default` takes and returns what a beam search
+    `word_ends`, `word_confidences`, and `n_best` and `n_best_scores` (batch, `N_BEST`), as the decoder's search finds
+    them. `hot_words` also takes the words that each recording prefers, `hot_words` (batch, words), padded with "", and
+    the `hot_word_weights` (batch, words). `logits` takes what `serving_default` takes and returns what the search
     reads: `logits` (batch, frames, labels) and the `frames` (batch,) that count.
 
     A network of one direction also has `initial_state`, from any number for each of the `streams` (batch,), and
-    `step`, from a chunk of `audio` and the state to the new state and the `text` that is new; a chunk is a multiple of
-    a frame (`frame_samples`). Joined, the texts are that of the whole. `step_logits` also returns the `logits` of the
-    chunk.
+    `step`, from a chunk of `audio` and the state to the new state, the `text` that has settled since the last chunk,
+    how it goes on, `open`, and the `confidence`; a chunk is a multiple of a frame (`frame_samples`). Joined, the texts
+    and the last `open` are that of the whole. `step_logits` also returns the `logits` of the chunk.
+    `initial_state_hot_words` begins streams that prefer words.
     """
     audio, lengths = tf.TensorSpec((None, None), tf.float32), tf.TensorSpec((None,), tf.int32)
     recordings = {"audio": audio, "lengths": lengths}
+    search = cache(partial(_search, recogniser, decoder))  # a predictor of whole recordings needs none
+    # What several signatures do is one function of the graph.
+    read = tf.function(partial(logits, recogniser), input_signature=[audio, lengths])
+    rows, words = tf.TensorSpec((None, None, len(recogniser.alphabet) + 1)), tf.TensorSpec((None, None, None), tf.int32)
+    decode = tf.function(
+        lambda rows, frames, *hot_words: search_decode(
+            search(), rows, frames, recogniser.frame_seconds, N_BEST, HotWordTable(*hot_words)
+        )._asdict(),
+        input_signature=[rows, lengths, words, tf.TensorSpec((None, None), tf.float64)],
+    )
+
+    def transcribe(audio: tf.Tensor, lengths: tf.Tensor, **hot_words: tf.Tensor) -> Tensors:
+        batch, heard = tf.shape(audio)[0], read(audio, lengths)
+        table = hot_word_table(recogniser, batch, **hot_words)
+        found = decode(*(one_at_least(each) for each in (heard["logits"], heard["frames"], *table)))
+        return cut(found, batch)
+
     found = {
-        "serving_default": Signature(partial(transcribe, recogniser), recordings),
+        "serving_default": Signature(transcribe, recordings),
         "wav": Signature(
-            lambda wav: transcribe(recogniser, *decode_wavs(wav, recogniser.features.sample_rate)),
+            lambda wav: transcribe(*decode_wavs(wav, recogniser.features.sample_rate)),
             {"wav": tf.TensorSpec((None,), tf.string)},
         ),
-        "logits": Signature(partial(logits, recogniser), recordings),
+        "hot_words": Signature(transcribe, recordings | HOT_WORDS),
+        "logits": Signature(read, recordings),
     }
     if recogniser.network.bidirectional:
         return found
-    state = {
-        name: tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype)
-        for name, tensor in initial_state(recogniser, tf.constant([0])).items()
-    }
+    like = PrefixSearch(recogniser.alphabet, beam_width=decoder.beam_width)
+    state = {}
+    for name, tensor in initial_state(recogniser, like, tf.constant([0])).items():
+        known = tensor.shape[1 : OF_HOT_WORDS.get(name)]
+        free = [None] * (tensor.shape.rank - 1 - len(known))
+        state[name] = tf.TensorSpec((None, *known, *free), tensor.dtype)
     chunk = {"audio": audio, **state}
+    hear = tf.function(lambda audio, state: stream(recogniser, search(), audio, state))
+
+    def step(audio: tf.Tensor, **state: tf.Tensor) -> Tensors:
+        return hear(audio, state)
+
     return found | {
-        "initial_state": Signature(partial(initial_state, recogniser), STREAMS),
-        "step": Signature(lambda audio, **state: _without_logits(stream(recogniser, audio, state)), chunk),
-        "step_logits": Signature(lambda audio, **state: stream(recogniser, audio, state), chunk),
+        "initial_state": Signature(lambda streams: initial_state(recogniser, search(), streams), STREAMS),
+        "initial_state_hot_words": Signature(
+            lambda streams, **words: initial_state(recogniser, search(), streams, **words), STREAMS | HOT_WORDS
+        ),
+        "step": Signature(lambda **inputs: {k: v for k, v in step(**inputs).items() if k != "logits"}, chunk),
+        "step_logits": Signature(step, chunk),
     }
 
 
@@ -63,10 +105,25 @@ def logits(recogniser: Recogniser, audio: tf.Tensor, lengths: tf.Tensor) -> Tens
     return cut({"logits": read.logits, "frames": read.lengths}, batch)
 
 
-def transcribe(recogniser: Recogniser, audio: tf.Tensor, lengths: tf.Tensor) -> Tensors:
-    """Transcribes audio (batch, samples), of which `lengths` (batch,) count, by the best label of each frame."""
-    read = logits(recogniser, audio, lengths)
-    return greedy_decode(read["logits"], read["frames"], recogniser.alphabet, recogniser.frame_seconds)._asdict()
+def hot_word_table(
+    recogniser: Recogniser,
+    batch: tf.Tensor,
+    hot_words: tf.Tensor | None = None,
+    hot_word_weights: tf.Tensor | None = None,
+) -> HotWordTable:
+    """Returns the table of hot words (batch, words), which are checked; without any, an empty one."""
+    if hot_words is None or hot_word_weights is None:
+        return HotWordTable.empty(batch)
+    fits = tf.reduce_all(tf.shape(hot_words) == tf.shape(hot_word_weights)) & (tf.shape(hot_words)[0] == batch)
+    message = "hot_words: expected a row for each recording, and a weight for each word. Received words, weights:"
+    shapes = tf.stack([tf.shape(hot_words), tf.shape(hot_word_weights)])
+    hot_words = required(hot_words, fits, message, shapes)
+    message = "hot_word_weights: expected nats above 0 for each word, 2 to 10 are common. Received:"
+    is_weight = tf.math.is_finite(hot_word_weights) & (hot_word_weights > 0)
+    weights = required(hot_word_weights, is_weight | (hot_words == ""), message, hot_word_weights)
+    table = HotWordTable.of(single_spaces(hot_words), weights, recogniser.alphabet)
+    message = f"hot_words: expected words of the characters {''.join(recogniser.alphabet)!r}. Spell them so. Received:"
+    return table._replace(labels=required(table.labels, table.labels >= 0, message, hot_words))
 
 
 def decode_wavs(wav: tf.Tensor, sample_rate: int) -> tuple[tf.Tensor, tf.Tensor]:
@@ -79,14 +136,15 @@ def decode_wavs(wav: tf.Tensor, sample_rate: int) -> tuple[tf.Tensor, tf.Tensor]
     return recordings.to_tensor(), tf.cast(recordings.row_lengths(), tf.int32)
 
 
-def initial_state(recogniser: Recogniser, streams: tf.Tensor) -> Tensors:
-    """The state of streams (batch,) before their first chunk."""
-    state = recogniser.initial_state(tf.shape(streams)[0])
-    return flat(state) | {"last_label": tf.zeros_like(streams), "spelled": tf.fill(tf.shape(streams), "")}
+def initial_state(recogniser: Recogniser, search: PrefixSearch, streams: tf.Tensor, **hot_words: tf.Tensor) -> Tensors:
+    """The state of streams (batch,) before their first chunk; hot words as of `hot_word_table`."""
+    batch = tf.shape(streams)[0]
+    table = hot_word_table(recogniser, batch, **hot_words)
+    return flat(recogniser.initial_state(batch)) | _flat_search(initial_search(search, table))
 
 
-def stream(recogniser: Recogniser, audio: tf.Tensor, state: Tensors) -> Tensors:
-    """Takes a chunk (batch, samples) and the state; returns the new state, the new `text` and the `logits`."""
+def stream(recogniser: Recogniser, search: PrefixSearch, audio: tf.Tensor, state: Tensors) -> Tensors:
+    """Takes a chunk (batch, samples) and the state; returns the new state, what is heard, and the `logits`."""
     batch, samples = tf.shape(audio)[0], tf.shape(audio)[1]
     frame_samples = recogniser.frame_samples
     message = f"Expected a chunk of {frame_samples} samples, or a multiple. Keep the rest for the next one. Received:"
@@ -94,22 +152,27 @@ def stream(recogniser: Recogniser, audio: tf.Tensor, state: Tensors) -> Tensors:
     audio, state = one_at_least(audio), {name: one_at_least(tensor) for name, tensor in state.items()}
     lengths = tf.fill((tf.shape(audio)[0],), samples)
     logits, _, new_state, _ = recogniser(audio, lengths, state=nested(state, recogniser))
-    labels = tf.argmax(logits, axis=-1, output_type=tf.int32)  # (batch, frames)
-    with_last = tf.concat([state["last_label"][:, tf.newaxis], labels], axis=1)
-    begins = tf.where(labels == with_last[:, :-1], 0, labels)  # a repeated label spells nothing
-    characters = tf.gather(tf.constant(["", *recogniser.alphabet]), begins)
-    text, spelled = _new_text(state["spelled"], tf.strings.reduce_join(characters, axis=1))
-    answer = {"last_label": with_last[:, -1], "spelled": spelled, "text": text, "logits": logits}
-    return cut(flat(new_state) | answer, batch)
+    searched, heard = advance_search(search, _nested_search(state), logits)
+    return cut(flat(new_state) | _flat_search(searched) | heard._asdict() | {"logits": logits}, batch)
 
 
-def _new_text(before: tf.Tensor, characters: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the new text, and what to remember: whether there was any, and a space that waits for the next word."""
-    joined = tf.strings.regex_replace(before + characters, " +", " ")
-    joined = tf.strings.regex_replace(joined, "^ ", "")  # before the first word
-    text = tf.strings.regex_replace(joined, f"^{BEGUN}| $", "")
-    remembered = tf.strings.regex_replace(joined, r"(?s)^.*[^ ]( ?)$", BEGUN + r"\1")
-    return text, remembered
+def _flat_search(state: SearchState) -> Tensors:
+    """The search's state as named tensors."""
+    beams = {f"beam_{name}": tensor for name, tensor in state.beams._asdict().items()}
+    hot_words = {"hot_word_labels": state.hot_words.labels, "hot_word_weights": state.hot_words.weights}
+    return beams | hot_words | {"beam_text": state.texts, "text_before": state.before}
+
+
+def _nested_search(tensors: Tensors) -> SearchState:
+    """The search's state from its named tensors; inverse of `_flat_search`."""
+    beams = Beams(*(tensors[f"beam_{name}"] for name in Beams._fields))
+    hot_words = HotWordTable(tensors["hot_word_labels"], tensors["hot_word_weights"])
+    return SearchState(beams, tensors["beam_text"], tensors["text_before"], hot_words)
+
+
+def _search(recogniser: Recogniser, decoder: Decoder) -> PrefixSearch:
+    with tf.init_scope():  # its tables are variables, which belong to no graph
+        return decoder.search(recogniser.alphabet)
 
 
 def _checked(audio: tf.Tensor) -> tf.Tensor:
@@ -120,10 +183,6 @@ def _checked(audio: tf.Tensor) -> tf.Tensor:
     audio = required(audio, wrong == 0, message, wrong)
     message = "audio: expected samples from -1 to 1. Scale those of 16 bits by 1/32768. Received one of:"
     return required(audio, ~(peak > MAXIMUM_AMPLITUDE), message, peak)
-
-
-def _without_logits(answer: Tensors) -> Tensors:
-    return {name: tensor for name, tensor in answer.items() if name != "logits"}
 
 
 def flat(state: dict[str, Any]) -> Tensors:

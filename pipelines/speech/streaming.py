@@ -69,16 +69,20 @@ class Stream:
             )
         self._predictor, self._served, self._hot_words = predictor, model, hot_words or {}
         self._state = initial_state(model)
+        if self._hot_words and "initial_state_hot_words" in model:
+            words, weights = [list(self._hot_words)], [list(self._hot_words.values())]
+            self._state = model("initial_state_hot_words", streams=[0], hot_words=words, hot_word_weights=weights)
         self._rest = np.zeros(0, np.float32)  # samples that do not fill a frame yet
         self._reading = Reading(predictor, 1, self._hot_words)
         self._utterances = Pieces(predictor.alphabet, predictor.frame_seconds, PAUSE_SECONDS)
         self._ended: list[Piece] = []
-        self._text = ""
+        self._text, self._still_open = "", ""
 
     def feed(self, chunk: np.ndarray) -> str:
         """Takes the next samples at the predictor's `sample_rate`, as many as there are; returns the text so far.
 
-        The text is that of the best label of each frame; `ended` and `finish` decode with the language model.
+        Its last words may still change. An export of before 0.2 has no search; its text is that of the best label of
+        each frame, and only `ended` and `finish` decode with the language model.
 
         Args:
             chunk: (samples,) or (samples, channels), as an array of `Predictor.transcribe`.
@@ -94,8 +98,9 @@ class Stream:
             self._reading.feed(answer["logits"][0])
             self._ended += self._utterances.feed(answer["logits"][0])
             self._text += answer["text"][0].decode()
+            self._still_open = answer["open"][0].decode() if "open" in answer else ""
             self._state = {name: answer[name] for name in self._state}
-        return self._text
+        return self._text + self._still_open
 
     def ended(self) -> list[Transcript]:
         """Returns the utterances that a pause has ended since the last call, with times since the stream began."""

@@ -2,7 +2,7 @@
 
 from unrolled_installation import check_libraries
 
-check_libraries(["PIL", "av", "cv2", "skimage", "sklearn", "tifffile"], "video")
+check_libraries(["PIL", "av", "charset_normalizer", "cv2", "skimage", "sklearn", "tifffile"], "video")
 
 DEFAULT = "next-frames"
 """The task that `train video` trains unless a preset names another."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,13 +20,22 @@ FEW = (1, 3, 4)
 DIMENSIONS = {
     "N": ("n", "sample", "samples", "event", "events", "member", "batch", "video"),
     "T": ("t", "time", "times", "frame", "frames", "step"),
-    "H": ("h", "y", "lat", "latitude", "row", "rows", "height", "south_north", "nlat"),
-    "W": ("w", "x", "lon", "longitude", "col", "column", "columns", "width", "west_east", "nlon"),
+    "H": ("h", "y", "yc", "lat", "latitude", "rlat", "row", "rows", "height", "south_north", "nlat", "ny"),
+    "W": ("w", "x", "xc", "lon", "longitude", "rlon", "col", "column", "columns", "width", "west_east", "nlon", "nx"),
     "C": ("c", "channel", "channels", "band", "bands", "variable", "level", "z"),
 }
 """Names that the axes of NetCDF and HDF5 files have."""
 
+MISSING = ("_FillValue", "missing_value")
+"""Attributes of HDF5 and NetCDF whose values stand for none."""
+
+MOVING_MNIST = (20, 10_000, 64, 64)
+"""The shape of Moving MNIST's own file, whose layout is known: frames first."""
+
 _REMEDY = "Correct the file or the setting."
+_REPAIR = "Restore it, or save numbers as .npy, .npz, HDF5 or NetCDF."
+
+Scale = tuple[float, float, tuple[float, ...]]
 
 
 class Stored(NamedTuple):
@@ -34,12 +44,12 @@ class Stored(NamedTuple):
     Attributes:
         array: what is read by slices, so that memory stays bounded.
         layout: a letter for each of its axes.
-        scale: factor and offset of its values, and the value that stands for none.
+        scale: factor and offset of its values, and the values that stand for none.
     """
 
     array: Any
     layout: str
-    scale: tuple[float, float, float | None] = (1.0, 0.0, None)
+    scale: Scale = (1.0, 0.0, ())
 
     def size(self, axis: str) -> int:
         """Returns how long an axis is; 1 without it."""
@@ -54,12 +64,10 @@ class Stored(NamedTuple):
             values, rest = values[..., np.newaxis], [*rest, "C"]
         values = values.transpose([rest.index(axis) for axis in "HWC"])
         factor, offset, none = self.scale
-        missing = values == none if none is not None and not np.isnan(none) else None
+        missing = np.isin(values, none)
         if (factor, offset) != (1.0, 0.0):
             values = values * factor + offset
-        if missing is not None and missing.any():
-            values = np.where(missing, np.nan, values)
-        return values
+        return np.where(missing, np.nan, values) if none else values  # floats, even where nothing is missing
 
 
 @contextmanager
@@ -74,10 +82,12 @@ def opened(path: Path, configuration: DecodingConfiguration) -> Iterator[Stored]
             arrays = _arrays(path, stack)
         except (OSError, ValueError, EOFError, TypeError) as error:
             what = "cannot be read: it is truncated, damaged, or no array"
-            raise refused(path, what, f"{path.stat().st_size} bytes ({error})") from error
+            raise refused(path, what, f"{path.stat().st_size} bytes ({error})", _REPAIR) from error
         name = _chosen(path, arrays, configuration.variable)
         array, dimensions, scale = arrays[name]
-        layout = configuration.layout or layout_of(array.shape, dimensions)
+        if array.dtype.kind not in "buif":
+            raise refused(path, "holds values that are no real numbers", f"{name} of type {array.dtype}", _REPAIR)
+        layout = configuration.layout.upper() or layout_of(array.shape, dimensions)
         if not layout or len(layout) != len(array.shape) or not set("HW") <= set(layout) or len(set(layout)) < 3:
             wrong = "does not fit" if configuration.layout else "cannot be told from"
             example = "NTHW (videos first) or TNHW (frames first)" if len(array.shape) == 4 else "NTHWC"
@@ -116,17 +126,22 @@ def layout_of(shape: tuple[int, ...], dimensions: tuple[str, ...] = ()) -> str:
 
     >>> layout_of((30, 64, 64)), layout_of((30, 64, 64, 3)), layout_of((9, 30, 1, 64, 64)), layout_of((20, 500, 64, 64))
     ('THW', 'THWC', 'NTCHW', '')
-    >>> layout_of((3, 12, 40, 50), ("event", "time", "lat", "lon"))
-    'NTHW'
+    >>> layout_of((3, 12, 40, 50), ("event", "time", "lat", "lon")), layout_of((40, 50, 12), ("v", "u", "time"))
+    ('NTHW', 'HWT')
     """
     letters = [
         next((axis for axis, names in DIMENSIONS.items() if name.rpartition("/")[2].lower() in names), "")
         for name in dimensions
     ]
-    if len(letters) == len(shape) and all(letters) and len(set(letters)) == len(letters):
-        return "".join(letters)
+    if "T" in letters:
+        unnamed = iter([axis for axis in "HW" if axis not in letters])
+        letters = [letter or next(unnamed, "") for letter in letters]
+        is_clear = len(letters) == len(shape) and all(letters) and len(set(letters)) == len(letters)
+        return "".join(letters) if is_clear else ""
     if len(shape) == 3:
         return "THW"
+    if shape == MOVING_MNIST:
+        return "TNHW"
     if len(shape) not in (4, 5):
         return ""
     before = "N" * (len(shape) - 4)
@@ -135,15 +150,16 @@ def layout_of(shape: tuple[int, ...], dimensions: tuple[str, ...] = ()) -> str:
     return f"{before}TCHW" if shape[-3] in FEW and shape[-1] > 4 else ""
 
 
-def _arrays(path: Path, stack: ExitStack) -> dict[str, tuple[Any, tuple[str, ...], tuple[float, float, float | None]]]:
+def _arrays(path: Path, stack: ExitStack) -> dict[str, tuple[Any, tuple[str, ...], Scale]]:
     """The arrays of a file that may be videos, by name, with the names of their axes and their scale."""
-    plain = (1.0, 0.0, None)
+    plain: Scale = (1.0, 0.0, ())
     with path.open("rb") as file:
         head = file.read(8)
     if path.suffix.lower() == ".npy":
         return {"the array": (load_array(path), (), plain)}
     if path.suffix.lower() == ".npz":
-        return {name: (array, (), plain) for name, array in load_array(path).items() if _may_be(array)}
+        arrays = _unpacked(path, path.stat().st_mtime_ns)
+        return {name: (array, (), plain) for name, array in arrays.items() if _may_be(array)}
     if head.startswith(b"CDF"):
         classic = stack.enter_context(netcdf_file(path, "r", mmap=False))
         return {
@@ -151,7 +167,7 @@ def _arrays(path: Path, stack: ExitStack) -> dict[str, tuple[Any, tuple[str, ...
             for name, variable in classic.variables.items()
             if _may_be(variable.data)
         }
-    found: dict[str, tuple[Any, tuple[str, ...], tuple[float, float, float | None]]] = {}
+    found: dict[str, tuple[Any, tuple[str, ...], Scale]] = {}
 
     def visit(name: str, each: Any) -> None:
         if isinstance(each, h5py.Dataset) and _may_be(each):
@@ -160,6 +176,13 @@ def _arrays(path: Path, stack: ExitStack) -> dict[str, tuple[Any, tuple[str, ...
 
     stack.enter_context(h5py.File(path, "r")).visititems(visit)
     return found
+
+
+@lru_cache(maxsize=1)
+def _unpacked(path: Path, changed: int) -> Any:
+    """The arrays of an npz, whose videos are asked for one by one: it is unpacked once for all of them."""
+    del changed  # another time is another file
+    return load_array(path)
 
 
 def _may_be(array: Any) -> bool:
@@ -171,12 +194,13 @@ def _dimension(axis: Any) -> str:
     return axis.label or (axis[0].name if len(axis) else "")
 
 
-def _scale(attributes: Any) -> tuple[float, float, float | None]:
-    def number(name: str, default: float | None) -> float | None:
-        value = attributes.get(name)
-        return default if value is None else float(np.ravel(value)[0])
+def _scale(attributes: Any) -> Scale:
+    def numbers(name: str) -> tuple[float, ...]:
+        values = np.ravel(attributes.get(name, ()))
+        return tuple(map(float, values)) if values.dtype.kind in "buif" else ()
 
-    return number("scale_factor", 1.0) or 1.0, number("add_offset", 0.0) or 0.0, number("_FillValue", None)
+    factor, offset = (*numbers("scale_factor"), 1.0)[0], (*numbers("add_offset"), 0.0)[0]
+    return factor or 1.0, offset, tuple(each for name in MISSING for each in numbers(name) if not np.isnan(each))
 
 
 def _chosen(path: Path, arrays: dict[str, Any], wanted: str) -> str:

@@ -149,7 +149,7 @@ def _timed(
             backward += 1
             time = last + (held.duration if held else 1 / rate)
         stated = float(frame.duration * frame.time_base) if frame.duration else 1 / rate
-        picture = _upright(reformatter.reformat(frame, format="rgb24").to_ndarray(), frame, ratio)
+        picture = upright(reformatter.reformat(frame, format="rgb24").to_ndarray(), frame, ratio)
         if held:
             yield held._replace(duration=time - held.time)
         held, last, number = Timed(time, picture, stated), time, number + 1
@@ -217,8 +217,8 @@ def _refuse_truncated(path: Path, container: Any, stream: Any, frames: int, reac
         raise refused(path, "is truncated", f"{frames}{of} frames, {reached:.6g} of {stated or math.nan:.6g} s")
 
 
-def _upright(picture: np.ndarray, frame: Any, ratio: Any) -> np.ndarray:
-    """A decoded picture as it is to be shown: turned and mirrored as its camera noted, with square pixels."""
+def upright(picture: np.ndarray, frame: Any, ratio: Any) -> np.ndarray:
+    """Returns a decoded picture as it is to be shown: turned and mirrored as its camera noted, with square pixels."""
     if ratio and ratio > 0 and ratio != 1:
         picture = resize(picture, (picture.shape[0], max(1, round(picture.shape[1] * ratio))))
     matrix = frame.side_data.get(Type.DISPLAYMATRIX)

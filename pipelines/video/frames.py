@@ -43,7 +43,7 @@ class DecodingConfiguration(Configuration):
     )
     layout: str = Field(
         "",
-        pattern="^[NTHWC]*$",
+        pattern="^[NTHWCnthwc]*$",
         description="axes of arrays, such as NTHWC or TNHW (videos, time, height, width, channels); default: detected",
     )
     variable: str = Field("", description="name of the array in a file that holds several")
@@ -186,7 +186,7 @@ def depth_range(largest: float) -> tuple[float, float]:
     >>> depth_range(4000), depth_range(200)
     ((0.0, 4095.0), (0.0, 255.0))
     """
-    bits = next((bits for bits in DEPTHS if largest < 2**bits), 32)
+    bits = next((bits for bits in DEPTHS if largest < 2**bits), max(32, int(largest).bit_length()))
     return 0.0, float(2**bits - 1)
 
 
@@ -201,6 +201,15 @@ def to_uint8(values: np.ndarray, value_range: tuple[float, float]) -> tuple[np.n
     outside = np.count_nonzero(~((numbers >= low) & (numbers <= high)))
     shares = np.nan_to_num((numbers - low) / (high - low), nan=0.0, posinf=1.0, neginf=0.0)
     return np.floor(255 * np.clip(shares, 0, 1) + 0.5).astype(np.uint8), int(outside)
+
+
+def to_rgb(frames: np.ndarray) -> np.ndarray:
+    """Returns frames (…, height, width, channels), uint8 or from 0 to 1, as uint8 (…, height, width, 3).
+
+    Of three channels or more, the first three are red, green and blue; of fewer, the first one is grey.
+    """
+    frames = frames if frames.dtype == np.uint8 else np.rint(255 * np.clip(frames, 0, 1)).astype(np.uint8)
+    return frames[..., :3] if frames.shape[-1] >= 3 else frames[..., :1].repeat(3, axis=-1)
 
 
 def _coloured(frame: np.ndarray, configuration: DecodingConfiguration) -> np.ndarray:

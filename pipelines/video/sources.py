@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -123,14 +123,19 @@ def open_source(configuration: VideoConfiguration, labelled: bool = True) -> Vid
             )
 
 
-def refuse_settings_of_files(configuration: VideoConfiguration) -> None:
+def refuse_settings_of_files(configuration: VideoConfiguration, but: Collection[str] = ()) -> None:
     """Refuses settings that a data set has no use for, so that none is dropped.
+
+    Args:
+        configuration: all settings.
+        but: what it has a use for.
 
     Raises:
         ConfigurationError: one is set.
     """
     defaults = type(configuration)()
-    if wrong := [name for name in OF_FILES if getattr(configuration, name) != getattr(defaults, name)]:
+    others = [name for name in OF_FILES if name not in but]
+    if wrong := [name for name in others if getattr(configuration, name) != getattr(defaults, name)]:
         first = getattr(configuration, wrong[0])
         raise ConfigurationError(
             f"data.{wrong[0]}: the source {configuration.source} needs no {wrong[0]}, for it is a data set. Leave "

@@ -9,7 +9,7 @@ from data import splits
 from pipelines import hints
 from pipelines.counting import counted
 from pipelines.video.frames import VideoDataError
-from pipelines.video.image_files import images_of, natural_key
+from pipelines.video.image_files import IMAGE_ENDINGS, images_of, natural_key
 from pipelines.video.shards import Part
 from pipelines.video.video_files import is_video
 
@@ -66,8 +66,9 @@ def folder_entries(folder: Path) -> Found:
     """
     _refuse_no_folder(folder, "one with a folder for each class")
     found = Found([], [], [])
-    for split, inside in _split_folders(folder, found) or [("", folder)]:
-        _classes(inside, split, folder, found)
+    inside = _unwrapped(folder)
+    for split, its_classes in _split_folders(inside, found) or [("", inside)]:
+        _classes(its_classes, split, folder, found)
     return found
 
 
@@ -104,14 +105,28 @@ def passed_over(names: Sequence[str]) -> str:
 
 
 def _split_folders(folder: Path, found: Found) -> list[tuple[str, Path]]:
-    """The folders of splits in a folder, if it has one to train and no other kinds of folders."""
+    """The folders of splits in a folder, if it has one to train and no other folders with videos."""
     folders = [path for path in _visible(folder, []) if path.is_dir()]
     splits = [(SPLIT_NAMES.get(path.name.lower(), ""), path) for path in folders]
+    others = [path for split, path in splits if not split]
+    splits = [(split, path) for split, path in splits if split]
     names = {split for split, _ in splits}
-    if "train" not in names or "" in names or len(names) < 2:
+    if "train" not in names or len(names) < 2 or any(map(_holds_videos, others)):
         return []
+    found.passed.extend(path.name for path in others)
     _beside(folder, found, "lies beside the folders of the splits: it has no split. Move it into one")
     return splits
+
+
+def _unwrapped(folder: Path) -> Path:
+    """The folder below one that holds nothing but a folder of folders, as archives do: one class is none."""
+    inner = list(_visible(folder, []))
+    while len(inner) == 1 and inner[0].is_dir() and not _is_frames(inner[0]):
+        below = list(_visible(inner[0], []))
+        if not sum(path.is_dir() and not _is_frames(path) for path in below) > 1:
+            break
+        folder, inner = inner[0], below
+    return folder
 
 
 def _classes(folder: Path, split: str, base: Path, found: Found) -> None:
@@ -136,7 +151,9 @@ def _classes(folder: Path, split: str, base: Path, found: Found) -> None:
 def _look_into(folder: Path, told: Callable[[Path], tuple[str, str]], base: Path, found: Found) -> None:
     """Takes all videos below a folder; `told` says class and split of each."""
     images = [path for path in images_of(folder) if not is_video(path)]
-    if images:
+    if images and any(is_video(path) for path in _visible(folder, [])):  # thumbnails of the videos
+        found.passed.extend(path.relative_to(base).as_posix() for path in images)
+    elif images:
         name = (folder.relative_to(base) if folder != base else Path(base.name)).as_posix()
         reason = f"{counted(len(images), 'image')} without a folder of their own: each video's frames need one"
         found.unusable.append((name, reason))
@@ -145,6 +162,8 @@ def _look_into(folder: Path, told: Callable[[Path], tuple[str, str]], base: Path
         if (path.is_dir() and _is_frames(path)) or (path.is_file() and is_video(path)):
             label, split = told(path)
             found.entries.append(Entry(name, Part(path), label, split))
+        elif path.is_dir() and path.is_symlink() and folder.resolve().is_relative_to(path.resolve()):
+            found.passed.append(name)  # a link to a folder above, without end
         elif path.is_dir():
             _look_into(path, told, base, found)
         elif path not in images:
@@ -164,6 +183,10 @@ def _is_frames(folder: Path) -> bool:
     images = images_of(folder)
     others = [path for path in _visible(folder, []) if path not in set(images)]
     return bool(images) and not is_video(images[0]) and not any(path.is_dir() or is_video(path) for path in others)
+
+
+def _holds_videos(folder: Path) -> bool:
+    return any(is_video(path) or path.suffix.lower() in IMAGE_ENDINGS for path in folder.rglob("*"))
 
 
 def _visible(folder: Path, passed: list[str], base: Path | None = None) -> Iterator[Path]:

@@ -2,6 +2,7 @@
 
 import csv
 import difflib
+import io
 import math
 import re
 from collections import defaultdict
@@ -9,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from data.encodings import decoded
+from data.files import FileError
 from pipelines.counting import counted
 from pipelines.video.arrays import ARRAY_ENDINGS
 from pipelines.video.frames import VideoDataError
@@ -28,6 +31,12 @@ OTHER_NAMES = {
 """What people call the columns, in small letters."""
 
 SEPARATORS = ",;\t|"
+COMMENT = "#"  # begins a line, in lists without a header
+OTHER_CLOCKS = re.compile(
+    r"(start|begin|end|stop|first|last)_?(frame|frames|idx|index)|frame_?(start|end)", re.IGNORECASE
+)
+"""Columns of parts that are counted in frames."""
+
 ALIKE = 0.75  # of its letters make a column another one, misspelt
 TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:[.,]\d*)?|[.,]\d+)\s*s?", re.IGNORECASE)
 
@@ -123,7 +132,8 @@ def _located(name: str, path: Path, split: str, root: Path | None) -> Path:
     places = [root or path.parent]
     if root is None and split:
         places += [each for each in path.parent.iterdir() if SPLIT_NAMES.get(each.name.lower()) == split]
-    found = [place / Path(name).expanduser() for place in places]
+    names = [name] + [name.replace("\\", "/")] * ("\\" in name)  # as Windows writes them
+    found = [place / Path(each).expanduser() for each in names for place in places]
     return next((each for each in found if each.exists()), found[0])
 
 
@@ -133,20 +143,21 @@ def _table(path: Path, meanings: Mapping[str, str], needed: Sequence[str]) -> Ta
         kind = "is a folder" if path.is_dir() else "does not exist"
         raise VideoDataError(f"{path} {kind}; expected a list of videos, CSV. Correct it. Received: {str(path)!r}")
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            first = next((line for line in file if line.strip()), "")
-            file.seek(0)
-            separator = max(SEPARATORS, key=first.count)
-            if _is_video(re.split(r"[,;\t|]|\s+\S+$|\s+\d+\s+\d+$", first.strip())[0], path):
-                return _without_header(path, list(enumerate(file, 1)), separator, needed)
-            reader = csv.DictReader(file, delimiter=separator, skipinitialspace=True, restval="")
-            names = [name.strip() for name in reader.fieldnames or ()]
-            reader.fieldnames = _renamed(path, names, meanings)
-            _check_columns(path, reader.fieldnames, needed, names)
-            rows = [(reader.line_num, values) for values in reader]
-    except (UnicodeDecodeError, csv.Error) as error:
+        text = decoded(path.read_bytes(), str(path))
+        file = io.StringIO(text, newline="")
+        first = next((line for line in file if line.strip() and line[0] != COMMENT), "")
+        file.seek(0)
+        separator = max(SEPARATORS, key=first.count)
+        if _is_video(re.split(r"[,;\t|]|\s+\S+$|\s+\d+\s+\d+$", first.strip())[0], path):
+            return _without_header(path, list(enumerate(file, 1)), separator, needed)
+        reader = csv.DictReader(file, delimiter=separator, skipinitialspace=True, restval="")
+        names = [name.strip() for name in reader.fieldnames or ()]
+        reader.fieldnames = _renamed(path, names, meanings)
+        _check_columns(path, reader.fieldnames, needed, names)
+        rows = [(reader.line_num, values) for values in reader]
+    except (FileError, csv.Error) as error:
         raise VideoDataError(
-            f"{path} cannot be read; expected a CSV in UTF-8 with the columns {', '.join(COLUMNS)}. Save it as such. "
+            f"{path} cannot be read; expected a CSV with the columns {', '.join(COLUMNS)}. Save it as such. "
             f"Received: {error}"
         ) from error
     for number, values in rows:
@@ -172,7 +183,7 @@ def _without_header(path: Path, lines: list[tuple[int, str]], separator: str, ne
     """The rows of lines of a path, the number of its frames in some lists of folders, and a label."""
     rows = []
     for number, line in lines:
-        if not line.strip():
+        if not line.strip() or line[0] == COMMENT:
             continue
         if separator in line:
             values = [value.strip() for value in next(csv.reader([line], delimiter=separator, skipinitialspace=True))]
@@ -255,6 +266,11 @@ def _check_columns(path: Path, names: Sequence[str], needed: Sequence[str], writ
                 f"{path} has a column {name!r}, which seems to be meant as {near[0]!r}; expected {', '.join(COLUMNS)}. "
                 f"Rename it, or remove it. {received}"
             )
+    if counts := [name for name in unknown if OTHER_CLOCKS.fullmatch(name)]:
+        raise VideoDataError(
+            f"{path} has a column {counts[0]!r}, which counts frames; expected the parts' start and end in seconds. "
+            f"Divide them by the frames a second, or remove the column. {received}"
+        )
     if unknown:
         print(
             f"{path}: columns that do not count: {', '.join(unknown)}; those that do: {', '.join(COLUMNS)}", flush=True

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmarks.series_scale import main, write_table
+from benchmarks.series_scale import write_table
 
 
 def test_made_up_tables_hold_every_series(tmp_path: Path) -> None:
@@ -19,16 +19,14 @@ def test_made_up_tables_hold_every_series(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_small_sizes_are_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_small_size_is_measured(tmp_path: Path) -> None:
     # Of a process of its own: Linux counts the memory of the process that starts another, which tests have made large.
-    program = "import pathlib; from benchmarks.series_scale import measure; print(*measure(2, 400, pathlib.Path()))"
+    command = [sys.executable, "-m", "benchmarks.series_scale", "--sizes", "2", "--steps", "200", "--window", "24"]
+    command += ["--horizon", "6"]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
-    )
-    series, batches, seconds, peak_megabytes = map(float, done.stdout.split())
-    assert (series, batches) == (2, 1)
-    assert seconds > 0
-    assert 100 < peak_megabytes < 4000
-    main((1, 3), 400)
-    assert len([line for line in capsys.readouterr().out.splitlines() if line.startswith("│")]) == 2
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    (row,) = [line.strip("│ ").split("│") for line in done.stdout.splitlines() if line.startswith("│")]
+    series, batches, seconds, _, epoch, peak, forecast, forecast_peak = map(float, row)
+    assert (series, batches) == (2, 2)
+    assert 0 < epoch < seconds and forecast > 0
+    assert 100 < peak < 4000 and 100 < forecast_peak < 4000

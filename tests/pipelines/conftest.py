@@ -1,5 +1,6 @@
 """What the tests of all pipelines share: a process that has only an exported model, and a training that is killed."""
 
+import inspect
 import io
 import json
 import os
@@ -18,7 +19,9 @@ import pytest
 
 from pipelines import commands, errors, predictors, train, training
 from pipelines.checkpoints import save_checkpoint
+from pipelines.evaluation import Evaluation
 from pipelines.runs import Run
+from pipelines.served import Served
 from pipelines.tasks import all_tasks, latest_run, task_of
 
 if TYPE_CHECKING:
@@ -253,6 +256,30 @@ def loaded_both_ways(export_once: Callable[[Run], Path]) -> Callable[[Run], tupl
         return predictors.load(run.folder), predictors.load(folder)
 
     return load
+
+
+@pytest.fixture(scope="session")
+def reaches_the_row_model(
+    export_once: Callable[[Run], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[Run], None]:
+    """A function that fails unless the export of a run reaches what the row `model` of its evaluation says."""
+
+    def check(run: Run) -> None:
+        from tests.pipelines import exported_rows  # which imports every pipeline
+
+        folder = export_once(run)
+        if not (run.folder / "evaluation.json").exists():  # of a copy, since other tests want a run without
+            run = Run.open(shutil.copytree(run.folder, tmp_path_factory.mktemp("judged") / run.folder.name))
+            evaluate = task_of(run).part("evaluate").evaluate
+            slow = inspect.signature(evaluate).parameters.keys() & {"slow_baselines"}
+            evaluate(run, **dict.fromkeys(slow, False))
+        row = Evaluation.from_json(run.read_json("evaluation.json")).rows[0]
+        reached = exported_rows.REACHED[task_of(run).name](run, Served.exported(folder))
+        assert row.name == "model" and reached.keys() == row.metrics.keys()
+        for name, metric in reached.items():
+            assert metric.value == pytest.approx(row.metrics[name].value, rel=2e-3, abs=1e-5), name
+
+    return check
 
 
 ON_TWO_DEVICES = """

@@ -102,8 +102,8 @@ class Total(NamedTuple):
 class Sums:
     """A predictor whose streams take arrays or rows."""
 
-    def stream(self, name: str = "", history: Any = None) -> "Sums":
-        self.total = float(len(name))
+    def stream(self, name: str = "", history: Any = None, hot_words: Any = ()) -> "Sums":
+        self.total = float(len(name)) + sum(dict(hot_words).values())
         return self
 
     def feed(self, values: Any, future: Any = None) -> Any:
@@ -136,6 +136,9 @@ def test_arrays_and_rows_are_handed_to_the_predictor() -> None:
     with pytest.raises(RequestError, match="has begun"):
         list(conversation.answers(json.dumps(first)))
     assert list(conversation.answers('{"finish": true}')) == [{"finish": [11.0]}]
+    preferring = Conversation(FakeModel())  # type: ignore[arg-type]
+    list(preferring.answers('{"options": {"hot_words": {"ada": 5}}}'))
+    assert list(preferring.answers('{"finish": true}')) == [{"finish": [5.0]}]
     with pytest.raises(RequestError, match="unknown fields"):  # a path would be one on the server
         list(Conversation(FakeModel()).answers('{"options": {"history": "/etc/passwd"}}'))  # type: ignore[arg-type]
 

@@ -1,17 +1,24 @@
 """Pictures of a classifier: the evidence over time under a film strip, and which classes it takes for others."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.colors import to_rgb as rgb_of
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from pipelines.plots import COLOURS
+from pipelines.video.frames import to_rgb
+
+if TYPE_CHECKING:
+    from pipelines.video.clip_classes.predictor import Stretch
 
 STRIP = 16  # frames of a film strip at most
 MOST_NAMED = 30  # classes whose counts and names are written into the matrix
 WIDTH, TALLEST = 10.0, 1.6  # inches of the strip, and of a frame in it
 OTHERS = "#BBBBBB"
+MOST_ROWS = 20  # classes that are drawn though none of them ever leads
 
 
 def film_strip(frames: np.ndarray, evidence: np.ndarray, label: int, classes: Sequence[str], title: str) -> Figure:
@@ -36,7 +43,7 @@ def film_strip(frames: np.ndarray, evidence: np.ndarray, label: int, classes: Se
     steps = np.arange(1, time + 1)
     for place, frame in zip(places, frames[places.astype(int)], strict=True):
         extent = (place + 0.5 - 0.95 * half, place + 0.5 + 0.95 * half, 0, 1)
-        strip.imshow(frame, cmap="gray", vmin=0, vmax=255, aspect="auto", extent=extent)
+        strip.imshow(to_rgb(frame), aspect="auto", extent=extent)
     strip.set_ylim(0, 1)
     strip.axis("off")
     leaders = [label, *(each for each in np.unique(evidence.argmax(axis=1)) if each != label)]
@@ -57,6 +64,30 @@ def film_strip(frames: np.ndarray, evidence: np.ndarray, label: int, classes: Se
     axes.xaxis.set_major_locator(MaxNLocator(STRIP, integer=True))
     axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))  # beside the curves, which it would cover
     strip.set_title(title, fontsize=10)
+    return figure
+
+
+def timeline(stretches: "Sequence[Stretch]", classes: Sequence[str], title: str) -> Figure:
+    """Draws what a video shows when: a row for each class, the darker the more probable it is.
+
+    Args:
+        stretches: in the order of time.
+        classes: their names; of many, those that lead somewhere are drawn.
+        title: of the figure.
+    """
+    leading = {each.label for each in stretches}
+    rows = [name for name in classes if name in leading or len(classes) <= MOST_ROWS]
+    figure = Figure(figsize=(WIDTH, 1.2 + 0.3 * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    for row, name in enumerate(rows):
+        spans = [(each.start, each.end - each.start) for each in stretches]
+        shades = [(*rgb_of(COLOURS[row % 4]), each.probabilities[name]) for each in stretches]
+        axes.broken_barh(spans, (row - 0.4, 0.8), facecolors=shades)
+    axes.set_yticks(range(len(rows)), rows)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_xlim(stretches[0].start, max(each.end for each in stretches))
+    axes.set_xlabel("seconds")
+    axes.set_title(title, fontsize=10)
     return figure
 
 

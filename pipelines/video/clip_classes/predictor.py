@@ -1,6 +1,8 @@
 """Tells what a video shows: a trained classifier of clips, from its run or its export."""
 
-from collections.abc import Iterator, Sequence
+import math
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +17,8 @@ from pipelines.served import Served
 from pipelines.video.clip_classes.config import ClipClassesConfiguration
 from pipelines.video.clip_classes.serving import signatures
 from pipelines.video.clip_classes.trained import load_model
-from pipelines.video.frames import Timed, VideoDataError, fit, fitted
+from pipelines.video.frames import Timed, VideoDataError, fit, fitted, resample
+from pipelines.video.live import live_frames
 from pipelines.video.recordings import decoding_of, other_rate, recorded
 from pipelines.video.video_files import decode_timed
 
@@ -40,6 +43,33 @@ class Stretch(NamedTuple):
     probabilities: dict[str, float]
 
 
+def events(stretches: Iterable[Stretch]) -> Iterator[Stretch]:
+    """Yields what happens when: stretches of one class that follow each other are one, with their mean probabilities.
+
+    Where stretches overlap, an event ends in the middle of what two of them share.
+
+    >>> shown = [("run", 0, 2, 0.75), ("run", 1, 3, 0.25), ("walk", 2, 4, 0.5)]
+    >>> list(events(Stretch(start, end, label, {label: sure}) for label, start, end, sure in shown))
+    [Stretch(start=0, end=2.5, label='run', probabilities={'run': 0.5}), Stretch(start=2.5, end=4, label='walk', ...)]
+    """
+    event, count = None, 0
+    for each in stretches:
+        if event is not None and event.label == each.label:
+            mean = {
+                name: (count * before + each.probabilities[name]) / (count + 1)
+                for name, before in event.probabilities.items()
+            }
+            event, count = event._replace(end=each.end, probabilities=mean), count + 1
+            continue
+        if event is not None:
+            change = (event.end + each.start) / 2
+            yield event._replace(end=change)
+            each = each._replace(start=change)
+        event, count = each, 1
+    if event is not None:
+        yield event
+
+
 class Classification(NamedTuple):
     """What a video shows.
 
@@ -52,6 +82,11 @@ class Classification(NamedTuple):
     label: str
     probabilities: dict[str, float]
     stretches: list[Stretch]
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the same with the events, as JSON holds them."""
+        parts = {"events": events(self.stretches), "stretches": self.stretches}
+        return self._asdict() | {name: [each._asdict() for each in found] for name, found in parts.items()}
 
 
 class Predictor:
@@ -95,8 +130,7 @@ class Predictor:
 
     def answers(self, files: Sequence[str]) -> list[dict[str, Any]]:
         """Returns the answers as JSON holds them."""
-        found = [self.classify_one(Path(file)) for file in files]
-        return [{**each._asdict(), "stretches": [part._asdict() for part in each.stretches]} for each in found]
+        return [self.classify_one(Path(file)).to_json() for file in files]
 
     def stream(self) -> "Stream":
         """Returns a stream that takes one frame at a time."""
@@ -104,7 +138,10 @@ class Predictor:
 
     def classify_one(self, video: Video, frame_rate: float = 0.0, overlap: float = 0.0) -> Classification:
         """Returns what one video shows; arguments as of `classify`."""
-        stretches = list(self.stretches(video, frame_rate, overlap))
+        return self.of_stretches(list(self.stretches(video, frame_rate, overlap)))
+
+    def of_stretches(self, stretches: list[Stretch]) -> Classification:
+        """Returns what a video shows whose stretches are known."""
         lengths = [stretch.end - stretch.start for stretch in stretches]
         every = [list(stretch.probabilities.values()) for stretch in stretches]
         return Classification(*self.named(np.average(every, axis=0, weights=lengths)), stretches)
@@ -121,10 +158,8 @@ class Predictor:
             if len(clip) == length and (not whole or new == step):
                 yield self._stretch(clip)
                 new, whole = 0, whole + 1
-                if not whole - 1 and not isinstance(video, np.ndarray):
-                    rate = (length - 1) / (clip[-1].time - clip[0].time) if length > 1 else 0.0
-                    if note := other_rate(rate, self._recordings):
-                        commands.report_done(f"Note: {name}: {note}")
+                if whole == 1 and not isinstance(video, np.ndarray):
+                    self._report_other_rate(name, clip[-1].time - clip[0].time)
         if not whole:
             raise VideoDataError(
                 f"{name} is shorter than a clip; expected {counted(length, 'frame')} at least. Give a longer one. "
@@ -132,6 +167,47 @@ class Predictor:
             )
         if new:  # what is left is a shorter clip, or the end of an overlapping one
             yield self._stretch(clip[-(new if step == length else length) :])
+
+    def follow(self, name: str, overlap: float = 0.0, seconds: float = math.inf) -> Iterator[Stretch]:
+        """Yields what each clip of a live stream shows, as soon as its last frame has come, by the network's `step`.
+
+        They are those that `stretches` would yield of the same frames. Of the stream nothing is kept but the state.
+
+        Args:
+            name: a camera, an address or `-`, as of `live.live_frames`.
+            overlap: as of `classify`.
+            seconds: after which it ends.
+
+        Raises:
+            VideoDataError: it cannot be opened, or has no frame.
+        """
+        length = self.decoding.clip_frames
+        step = max(1, round(length * (1 - overlap)))
+        clips: deque[tuple[Timed, Stream]] = deque()  # the first frame of each that is not over
+        number, whole, last = 0, 0, 0.0
+        for number, frame in enumerate(resample(live_frames(name), self.decoding.frame_rate, end=seconds), 1):
+            if (number - 1) % step == 0:
+                clips.append((frame, self.stream()))
+            for _, stream in clips:
+                stream.feed(frame.frame)
+            last = frame.time + frame.duration
+            if number >= length and (number - length) % step == 0:
+                first, stream = clips.popleft()
+                yield Stretch(first.time, last, *stream.finish())
+                whole += 1
+                if whole == 1:
+                    self._report_other_rate(name, frame.time - first.time)
+        if not number:
+            raise VideoDataError(f"{name} has no frame; expected some. Check what it sends. Received: 0 frames")
+        if clips and (step == length or not whole):
+            first, stream = clips.popleft()
+            yield Stretch(first.time, last, *stream.finish())
+
+    def _report_other_rate(self, name: str, seconds: float) -> None:
+        """Reports that a first clip, from its first frame to its last one, was recorded at another rate."""
+        rate = (self.decoding.clip_frames - 1) / seconds if seconds else 0.0
+        if note := other_rate(rate, self._recordings):
+            commands.report_done(f"Note: {name}: {note}")
 
     def _stretch(self, clip: Sequence[Timed]) -> Stretch:
         answer = self._served("serving_default", frames=np.stack([each.frame for each in clip])[np.newaxis])

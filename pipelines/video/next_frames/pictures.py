@@ -6,23 +6,24 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from pipelines.plots import COLOURS
-from pipelines.video.next_frames.films import error_rgb, to_rgb
+from pipelines.video.frames import to_rgb
+from pipelines.video.next_frames.films import error_rgb
 
 OTHERS = ("#666666", "#D55E00", "#009E73", "#CC79A7", "#E69F00")  # colours of the baselines
 STRIP_FRAMES = 10  # of the future, at most
 
 
-def by_horizon(scores: Mapping[str, Mapping[str, np.ndarray]], names: Sequence[str]) -> Figure:
+def by_horizon(means: Mapping[str, Mapping[str, np.ndarray]], names: Sequence[str]) -> Figure:
     """Draws some metrics of each row, a panel each, against the frames ahead.
 
     Args:
-        scores: by row and metric, (clips, future).
+        means: by row and metric, (future,).
         names: of the metrics.
     """
     figure = Figure(figsize=(4.6 * len(names), 3.8), layout="constrained")
     for axes, metric in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
-        for place, (name, found) in enumerate(scores.items()):
-            mean = found[metric].mean(axis=0)
+        for place, (name, found) in enumerate(means.items()):
+            mean = found[metric]
             colour, width = (COLOURS[0], 2.5) if place == 0 else (OTHERS[(place - 1) % len(OTHERS)], 1.3)
             axes.plot(range(1, len(mean) + 1), mean, color=colour, linewidth=width, marker=".", label=name)
         axes.set_xlabel("frames ahead")

@@ -8,9 +8,11 @@ import numpy as np
 from pipelines.evaluation import Evaluation, Metric
 from pipelines.report import Picture, Section, Table, write_evaluation
 from pipelines.runs import Run
+from pipelines.video.frames import to_rgb
 from pipelines.video.next_frames import films, pictures
 from pipelines.video.next_frames.data import DataConfiguration
 from pipelines.video.next_frames.scoring import METRICS, Scores, best_baseline
+from pipelines.video.next_frames.verification import SKILLS
 
 STRIPS = 3  # clips that are drawn as strips; all examples are in the film
 MOVING = "optical flow"  # the baseline that sees motion
@@ -35,6 +37,9 @@ class Details(NamedTuple):
         videos: name of the video that each clip is from.
         examples: some clips.
         seconds: that the model took for a clip.
+        horizon: the means by row and metric, (future,).
+        levels: the pixel from which on each threshold is reached.
+        window: side of the squares of FSS.
     """
 
     configuration: DataConfiguration
@@ -42,6 +47,9 @@ class Details(NamedTuple):
     videos: list[str]
     examples: list[Example]
     seconds: float
+    horizon: Mapping[str, Scores] = {}
+    levels: Mapping[str, int] = {}
+    window: int = 1
 
 
 def write_next_frames_report(run: Run, evaluation: Evaluation, details: Details) -> None:
@@ -63,7 +71,7 @@ def write_next_frames_report(run: Run, evaluation: Evaluation, details: Details)
         )
         for name, each in ssim.items()
     ]
-    horizon = pictures.by_horizon(details.scores, METRICS[::2])
+    horizon = pictures.by_horizon(details.horizon, ("squared_error", "ssim"))
     horizon.savefig(run.folder / evaluation.file_name("horizon.png"), dpi=120)
     write_evaluation(
         run,
@@ -86,7 +94,14 @@ def write_next_frames_report(run: Run, evaluation: Evaluation, details: Details)
                 "Error by horizon",
                 [
                     Picture(horizon, "Mean over the clips, frame by frame."),
-                    Picture(pictures.by_horizon(details.scores, METRICS[1::2]), "The other two metrics."),
+                    Picture(pictures.by_horizon(details.horizon, ("mae", "psnr")), "The other two metrics."),
+                    *(
+                        Picture(
+                            pictures.by_horizon(details.horizon, [f"{skill}_{name}" for skill in SKILLS]),
+                            f"Where {name} is reached, in the data's own unit; a gap is where nothing reaches it.",
+                        )
+                        for name in details.levels
+                    ),
                 ],
             ),
             Section("Frame by frame", strips),
@@ -118,7 +133,19 @@ def explanation(details: Details) -> str:
         "a frame, with pixels from 0 to 1, as MSE and MAE in papers on Moving MNIST; lower is better. ssim "
         "(scikit-image, windows of 7 × 7 pixels) and psnr (in dB, of each frame) are better if higher. The intervals "
         "come from a bootstrap of clips, drawn in blocks where they overlap. The squared error rewards a blurred "
-        "forecast where it is uncertain what comes; SSIM does not."
+        "forecast where it is uncertain what comes; SSIM does not. ssim_openstl takes the pixels' range for 2, as "
+        f"OpenSTL does; compare it with papers that use OpenSTL, and ssim with others.{_of_thresholds(details)}"
+    )
+
+
+def _of_thresholds(details: Details) -> str:
+    if not details.levels:
+        return ""
+    return (
+        f" csi, pod, far and fss tell whether pixels reach {', '.join(details.levels)} (in the data's own unit) where "
+        "they do in truth: hits / (hits + misses + false alarms), hits / (hits + misses), false alarms / (hits + false "
+        f"alarms), and the fractions skill score in squares of {details.window} × {details.window} pixels. Counts are "
+        "added up over all clips and frames first. far is better if lower."
     )
 
 
@@ -143,7 +170,7 @@ def example_film(examples: list[Example], baseline: str) -> np.ndarray:
         scale = max(1, round(FILM_WIDTH / each.given.shape[2]))
 
         def whole(future: np.ndarray, each: Example = each) -> np.ndarray:
-            return films.marked(films.to_rgb(np.concatenate([each.given, future])), len(each.given))
+            return films.marked(to_rgb(np.concatenate([each.given, future])), len(each.given))
 
         error = films.error_rgb(each.forecasts["model"], each.truth)
         blank = np.full((len(each.given), *error.shape[1:]), 255, np.uint8)

@@ -16,6 +16,7 @@ from pipelines.video.next_frames.model import FrameForecaster
 from pipelines.video.next_frames.network import each_frame
 from pipelines.video.next_frames.scoring import METRICS, score
 from pipelines.video.next_frames.trained import build
+from pipelines.video.next_frames.verification import levels_of
 from pipelines.video.recordings import RECORDINGS
 
 SKIPPED = "skipped.json"  # names and reasons of the videos that are left out
@@ -47,6 +48,7 @@ def train(run: Run, configuration: NextFramesConfiguration) -> None:
 def prepare(configuration: NextFramesConfiguration) -> Prepared[data.Sets, FrameForecaster]:
     """Returns the clips and an untrained forecaster, and prints what it learns from."""
     sets = data.load(configuration.data)
+    levels_of(configuration.thresholds, sets.recordings.value_range)  # refused before an hour of training
     report(sets)
     return Prepared(sets, build(configuration), {}, {SKIPPED: sets.skipped, RECORDINGS: sets.recordings})
 

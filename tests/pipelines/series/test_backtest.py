@@ -70,6 +70,14 @@ def test_origins_and_their_truth(series: list[Series]) -> None:
     assert np.isnan(origins.truth).any()
 
 
+def test_a_stride_takes_every_so_many_origins(forecaster: Forecaster, series: list[Series]) -> None:
+    every = task_of(series)
+    some = every._replace(stride=5)
+    chosen = np.concatenate([np.flatnonzero(every.origins().series == index)[::5] for index in every.chosen])
+    np.testing.assert_array_equal(some.origins().step, every.origins().step[chosen])
+    np.testing.assert_allclose(backtest(forecaster, some).mean, backtest(forecaster, every).mean[chosen], rtol=1e-5)
+
+
 def test_one_pass_equals_a_forecast_from_each_origin(forecaster: Forecaster, series: list[Series]) -> None:
     """Each origin anew, from the history up to it and the known column of the horizon, all else being zero."""
     task = task_of(series, target=1)

@@ -93,6 +93,9 @@ def test_anomalies_are_found_and_only_they(later: pd.DataFrame, capsys: Capture)
     assert strange["value"].item() == pytest.approx(later["load"][200])
     assert strange["probability"].item() < 0.001
     assert strange["low"].item() < strange["high"].item() < strange["value"].item()
+    assert strange["low"].item() < strange["expected"].item() < strange["high"].item()
+    assert strange["columns"].item() == "load"
+    assert "above the range" in strange["reason"].item() and "load changed more" in strange["reason"].item()
     assert len(rows) < 12, "of 592 readings"
     assert f"{len(rows)} readings were less probable than 0.001" in done
     assert str(later["time"][200]) in printed

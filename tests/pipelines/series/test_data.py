@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipelines.configuration import ConfigurationError
 from pipelines.series.calendar import Clock
 from pipelines.series.data import SPLITS, Sets, divide, load, origins, training_batches
 from pipelines.series.regular import Columns, Series, SeriesDataError
@@ -47,6 +48,25 @@ def test_no_training_step_is_later_than_a_test_step(
     assert common.train_end == [210, 60]
     each = load(configure(path, split="each"))
     assert each.train_end == [210, 105]
+
+
+@pytest.mark.parametrize("stated", ["75", "2024-01-10 09:00", "2024-01-10T11:00+02:00"])
+def test_the_test_period_is_stated_by_its_steps_or_its_begin(
+    tmp_path: Path, make_frame: MakeFrame, write_table: WriteTable, configure: Configure, stated: str
+) -> None:
+    found = load(configure(write_table(tmp_path / "loads.csv", make_frame()), held_out=stated))
+    assert (found.train_end, found.validation_end) == ([195, 195], [225, 225])
+
+
+@pytest.mark.parametrize(
+    ("stated", "named"), [("soon", "expected the number"), ("290", "leaves 10 of 300"), ("2025-01-01", "leaves 300 of")]
+)
+def test_a_test_period_that_cannot_be_is_refused(
+    tmp_path: Path, make_frame: MakeFrame, write_table: WriteTable, configure: Configure, stated: str, named: str
+) -> None:
+    path = write_table(tmp_path / "loads.csv", make_frame())
+    with pytest.raises(ConfigurationError, match=rf"data\.held_out: .*{named}.*Received: '{stated}'"):
+        load(configure(path, held_out=stated))
 
 
 @pytest.mark.parametrize("split", ["common", "each"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,13 @@ def assert_equal_answers(answer: dict[str, Any], expected: dict[str, tf.Tensor])
     assert answer.keys() == expected.keys()
     for name, tensor in expected.items():
         np.testing.assert_allclose(answer[name], tensor, rtol=1e-4, atol=1e-4, err_msg=name)
+
+
+def test_names_are_found_by_their_hashes() -> None:
+    names = tuple(f"series {number}" for number in range(1000))
+    forecaster = SimpleNamespace(names=names)
+    wanted = tf.constant([names[999], "unknown", names[0], "", names[500]])
+    assert serving.number_of(forecaster, wanted).numpy().tolist() == [999, 1000, 0, 1000, 500]  # type: ignore[arg-type]
 
 
 def test_exported_equals_in_memory(
@@ -211,6 +219,10 @@ def test_the_example_of_the_model_card_runs(trained_run: Run, export_once: Calla
     exec(example, scope)
     assert scope["answer"]["quantiles"].shape == (1, 4, 15)
     assert scope["state"].keys() == scope["served"]["initial_state"](series=scope["series"]).keys()
+
+
+def test_the_export_reaches_the_row_model(trained_run: Run, reaches_the_row_model: Callable[[Run], None]) -> None:
+    reaches_the_row_model(trained_run)
 
 
 def test_model_card_says_data_licence_metrics_and_limits(trained_run: Run, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Tables as other people have them: each holds the same values at the same times as a plain one."""
 
 import io
+import re
 from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from pathlib import Path
@@ -10,9 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.series.calendar import COUNTED, DAY, MONTH
+from pipelines.series.calendar import COUNTED, DAY, MONTH, future_times
 from pipelines.series.clocks import find_clock
-from pipelines.series.regular import Repair, Table
+from pipelines.series.regular import Repair, SeriesDataError, Table
+from pipelines.series.time_formats import is_like_time
 from pipelines.series.user_tables import TableConfiguration, read_tables
 
 N = 48
@@ -59,7 +61,58 @@ TIMES: dict[str, tuple[pd.DatetimeIndex, Callable[[], Iterable[Any]]]] = {
     "names of zones": (HOURS, lambda: (HOURS + pd.Timedelta("1h")).strftime("%Y-%m-%d %H:%M CET")),
     "compact": (HOURS, lambda: HOURS.strftime("%Y%m%dT%H%M%SZ")),
     "decimal comma of seconds": (HOURS, lambda: HOURS.strftime('"%Y-%m-%d %H:%M:%S,000"')),
+    "a.m. and p.m.": (HOURS, lambda: HOURS.strftime("%d/%m/%Y %I:%M %p").str.replace("M", ".M.").str.lower()),
+    "am and pm without a space": (HOURS, lambda: HOURS.strftime("%m/%d/%y %I:%M%p").str.lower()),
+    "a comma before the clock": (HOURS, lambda: HOURS.strftime('"%d/%m/%Y, %H:%M"')),
+    "words beside the clock": (HOURS, lambda: HOURS.strftime("%d.%m.%Y um %H:%M Uhr")),
+    "hours as h": (HOURS, lambda: HOURS.strftime("%d/%m/%Y %Hh%M")),
+    "of the C library": (HOURS, lambda: HOURS.strftime("%a %b %d %H:%M:%S %Y")),
+    "of a web server": (HOURS, lambda: HOURS.strftime("%d/%b/%Y:%H:%M:%S +0000")),
+    "a name, day and year": (DAYS, lambda: DAYS.strftime("%b-%-d-%Y")),
+    "file names": (HOURS, lambda: HOURS.strftime("%Y%m%d_%H%M")),
+    "Japanese": (HOURS, lambda: HOURS.strftime("%Y年%m月%d日 %H時%M分")),
+    "Hungarian": (HOURS, lambda: HOURS.strftime("%Y. %m. %d. %H:%M")),
+    "days of the year": (DAYS, lambda: DAYS.strftime("%Y-%j")),
+    "from and to": (HOURS, lambda: [f"{t:%d.%m.%Y %H:%M} - {t + pd.Timedelta('1h'):%d.%m.%Y %H:%M}" for t in HOURS]),
+    "from and to of a day": (HOURS, lambda: [f"{t:%Y-%m-%d %H:%M}-{t + pd.Timedelta('1h'):%H:%M}" for t in HOURS]),
+    "an offset with its zone's name": (HOURS, lambda: HOURS.strftime("%Y-%m-%dT%H:%M+00:00[Europe/London]")),
+    "an offset behind UTC": (HOURS, lambda: (HOURS - pd.Timedelta("3h")).strftime("%Y-%m-%d %H:%M UTC-3")),
+    "half-years": (
+        pd.date_range("1950", periods=N, freq="6MS"),
+        lambda: [f"{1950 + n // 2}H{1 + n % 2}" for n in range(N)],
+    ),
+    "quarters in Roman numbers": (
+        pd.date_range("2001", periods=N, freq="QS"),
+        lambda: [f"{('I', 'II', 'III', 'IV')[n % 4]}/{2001 + n // 4}" for n in range(N)],
+    ),
+    "seasons of two years": (
+        pd.date_range("1950", periods=N, freq="YS"),
+        lambda: [f"{1950 + n}/{(1951 + n) % 100:02d}" for n in range(N)],
+    ),
+    "Mondays of weeks": (
+        pd.date_range("2005-01-03", periods=N, freq="7D"),
+        lambda: [f"2005-W{n:02d}-1" for n in range(1, N + 1)],
+    ),
+    **{
+        f"months in {language}": (
+            MONTHS,
+            lambda names=names: [f"{names.split()[t.month - 1]} {t.year}" for t in MONTHS],
+        )
+        for language, names in {
+            "Dutch": "januari februari maart april mei juni juli augustus september oktober november december",
+            "Portuguese": "jan fev mar abr mai jun jul ago set out nov dez",
+            "Italian": "gen feb mar apr mag giu lug ago set ott nov dic",
+            "Polish": "sty lut mar kwi maj cze lip sie wrz paź lis gru",
+            "Russian": "января февраля марта апреля мая июня июля августа сентября октября ноября декабря",
+            "Turkish": "Ocak Şubat Mart Nisan Mayıs Haziran Temmuz Ağustos Eylül Ekim Kasım Aralık",  # noqa: RUF001
+        }.items()
+    },
 }
+
+
+@pytest.mark.parametrize("words", ["set 12", "out 3", "LED 2", "lot 5", "12.5"])
+def test_names_that_begin_as_a_month_are_no_times(words: str) -> None:
+    assert not is_like_time(words)
 
 
 def _with_24(time: pd.Timestamp) -> str:
@@ -72,6 +125,45 @@ def test_times_are_read_as_they_were_meant(form: str) -> None:
     table, _ = read(written(write()))
     np.testing.assert_array_equal(table.times, meant.as_unit("s").astype(np.int64))
     np.testing.assert_array_equal(table.values[:, 0], np.arange(N) + 0.25)
+
+
+COUNTING: dict[str, Callable[[], Iterable[Any]]] = {
+    "seconds,x": lambda: np.arange(N) / 2,
+    "t,x": lambda: np.round(np.arange(N) * 0.01, 2),
+    "mjd,x": lambda: 60_000 + np.arange(N),
+    "JD,x": lambda: 2_460_000.5 + np.arange(N),
+}
+
+
+@pytest.mark.parametrize("head", COUNTING)
+def test_a_column_that_only_counts_is_no_target(head: str) -> None:
+    table, repairs = read(written(COUNTING[head](), head))
+    assert table.zone == COUNTED
+    np.testing.assert_array_equal(np.unique(np.diff(table.times)), [1])
+    np.testing.assert_array_equal(table.values, np.arange(N)[:, np.newaxis] + 0.25)
+    assert any("steps in their order" in repair.what for repair in repairs)
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        lambda: [f"{(20 + n // 2) % 24:02d}:{n % 2 * 30:02d}" for n in range(N)],
+        lambda: pd.to_timedelta(np.arange(N) * 30, unit="min").astype(str),
+        lambda: pd.to_timedelta(np.arange(N) * 30, unit="min"),
+    ],
+    ids=["over midnight", "as text", "durations"],
+)
+def test_a_clock_without_a_date_counts_from_1970(times: Callable[[], Any]) -> None:
+    frame = pd.DataFrame({"time": times(), "x": np.arange(N) + 0.25})
+    table, repairs = read(frame)
+    np.testing.assert_array_equal(np.unique(np.diff(table.times)), [1800])
+    assert any("times without a date" in repair.what for repair in repairs)
+
+
+def test_digits_of_years_and_weeks_are_mondays() -> None:
+    mondays = pd.date_range("2019-12-30", periods=N, freq="7D")
+    table, _ = read(written([f"{t.isocalendar()[0]}{t.isocalendar()[1]:02d}" for t in mondays], "yearweek,x"))
+    np.testing.assert_array_equal(table.times, mondays.as_unit("s").astype(np.int64))
 
 
 PARTS = {
@@ -101,6 +193,7 @@ def test_columns_that_give_the_time_together_are_found(name: str) -> None:
 
 PLAIN = written(DAYS.strftime("%Y-%m-%d"))
 BODY = PLAIN.partition("\n")[2]
+ARABIC = {48 + digit: 0x660 + digit for digit in range(10)}
 AROUND = {
     "comments": ("# made by a logger\n# station 7\n" + PLAIN, "lines of comments"),
     "a title": ("Station 7, of the town\n\n" + PLAIN, "lines of a title"),
@@ -110,6 +203,18 @@ AROUND = {
     "no names": (BODY, ""),
     "tabs": (PLAIN.replace(",", "\t"), ""),
     "spaces": (PLAIN.replace(",", "   "), ""),
+    "its delimiter": ("sep=;\n" + PLAIN.replace(",", ";"), "lines of comments"),
+    "its names again": (
+        PLAIN.replace("\n2024-01-01", "\ntime,x\n2024-01-01"),
+        "lines of <table> that repeat the names",
+    ),
+    "a table of Markdown": (
+        "".join(
+            f"| {line.replace(',', ' | ')} |\n" for line in [*PLAIN.splitlines()[:1], "--- , ---", *BODY.splitlines()]
+        ),
+        "lines of units",
+    ),
+    "digits of another script": (re.sub(r",.*", lambda cell: cell[0].translate(ARABIC), PLAIN), ""),
     "a delimiter at the end": (PLAIN.replace("\n", ",\n"), ""),
 }
 
@@ -120,7 +225,7 @@ def test_what_stands_around_a_table_is_left_out_and_reported(name: str) -> None:
     table, repairs = read(text)
     np.testing.assert_array_equal(table.values[:, 0], np.arange(N) + 0.25)
     assert [repair.what.startswith(reported) for repair in repairs] == [True] * bool(reported)
-    assert text.splitlines()[table.lines[3] - 1].startswith("2023-12-23")
+    assert text.splitlines()[table.lines[3] - 1].lstrip("| ").startswith("2023-12-23")
 
 
 NUMBERS = {
@@ -134,6 +239,8 @@ NUMBERS = {
     "21.5 °C;20 °C;n/a": [21.5, 20, np.nan],
     "yes;no;yes": [1, 0, 1],
     "\u22125;5;1e3": [-5, 5, 1000],
+    "1.2M;850K;-3M": [1.2e6, 8.5e5, -3e6],
+    "1,23,456;12,34,567;1,000": [123_456, 1_234_567, 1000],
 }
 
 
@@ -270,3 +377,60 @@ def test_clocks_are_found() -> None:
     assert found.slots == tuple(day * DAY + 9 * 3600 + 1800 + 900 * n for day in range(5) for n in range(26))
     late = [time + timedelta(seconds=(7 * n) % 13) for n, time in enumerate(HOURS)]
     assert clock_of(late)[:2] == (3600, "clock")
+
+
+@pytest.mark.parametrize("form", ["records", "split", "index", "columns", "table"])
+def test_json_of_any_form_is_read_from_a_file_or_an_open_one(form: str, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"time": DAYS, "x": np.arange(N) + 0.25})
+    frame.to_json(tmp_path / "table.json", orient=form, date_format="iso")
+    for table in (tmp_path / "table.json", io.BytesIO((tmp_path / "table.json").read_bytes())):
+        found, _ = read(table)
+        np.testing.assert_array_equal(found.times, DAYS.as_unit("s").astype(np.int64))
+        np.testing.assert_array_equal(found.values, np.arange(N)[:, np.newaxis] + 0.25)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "feather", "xlsx"])
+def test_an_open_file_without_a_name_is_told_by_its_content(kind: str) -> None:
+    file = io.BytesIO()
+    frame = pd.DataFrame({"time": DAYS, "x": np.arange(N) + 0.25})
+    {"parquet": frame.to_parquet, "feather": frame.to_feather, "xlsx": frame.to_excel}[kind](file)
+    np.testing.assert_array_equal(read(io.BytesIO(file.getvalue()))[0].values[:, -1], np.arange(N) + 0.25)
+
+
+def test_an_array_is_rows_in_their_order() -> None:
+    assert read(np.arange(N) + 0.25)[0].zone == COUNTED
+
+
+def test_several_columns_name_series_together() -> None:
+    rows = [(day, store, item, 0.25) for store in (1, 2) for item in ("a", "b") for day in DAYS]
+    frame = pd.DataFrame(rows, columns=["time", "store", "item", "sold"])
+    with pytest.raises(
+        SeriesDataError, match=r"the columns 'store' and 'item' tell apart.*--data\.series 'store' 'item'"
+    ):
+        read_tables(TableConfiguration(), frame)
+    tables, names, _ = read_tables(TableConfiguration(series=("store", "item")), frame)
+    assert [table.name for table in tables] == ["1 a", "1 b", "2 a", "2 b"]
+    assert names == ("sold",)
+
+
+def test_what_doubles_cannot_hold_is_reported() -> None:
+    for table in (
+        written(DAYS.strftime("%Y-%m-%d")).replace(".25", "0" * 16),
+        pd.DataFrame({"x": 2**60 + np.arange(N)}),
+    ):
+        assert any("above 2^53" in repair.what for repair in read(table)[1])
+
+
+@pytest.mark.parametrize("days", [(6, 0, 1, 2, 3), (0, 1, 2, 3, 4, 5), (1, 2, 3, 4, 5, 6)])
+def test_working_days_of_any_week_are_no_gaps(days: tuple[int, ...]) -> None:
+    dates = pd.date_range("2023-01-01", periods=200)
+    worked = dates[dates.day_of_week.isin(days)]
+    clock = clock_of(worked[:100])
+    assert clock[:2] == (DAY, "business")
+    ahead = future_times(worked[99:100].as_unit("s").astype(np.int64), 20, *clock)[0]
+    np.testing.assert_array_equal(ahead, worked[100:120].as_unit("s").astype(np.int64))
+
+
+@pytest.mark.parametrize("frequency", ["BME", "BMS", "BQE"])
+def test_the_last_or_first_working_days_are_months(frequency: str) -> None:
+    assert clock_of(pd.date_range("2010-01-01", periods=60, freq=frequency)).calendar == "month"

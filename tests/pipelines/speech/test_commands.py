@@ -89,6 +89,10 @@ def test_evaluation_writes_table_transcripts_and_page(trained_run: Run, capsys: 
     assert any(f"“{text}”" in html.unescape(page) for text in transcripts["text"]), "the recording that is drawn"
 
 
+def test_the_export_reaches_the_row_model(trained_run: Run, reaches_the_row_model: Callable[[Run], None]) -> None:
+    reaches_the_row_model(trained_run)
+
+
 def test_evaluation_of_another_split_leaves_that_of_test(trained_run: Run, capsys: Capture) -> None:
     evaluate(trained_run)
     files = ("evaluation.json", "report.html", "posteriors.png", "answers-test.json")

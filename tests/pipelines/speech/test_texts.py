@@ -169,6 +169,9 @@ def test_hot_words_are_heard_where_they_are_likely(trained_run, say):
         predictor.transcribe(audio, 8000, hot_words=["zab"])
     with pytest.raises(SpeechDataError, match="above 0"):
         predictor.transcribe(audio, 8000, hot_words={"ab": -1.0})
+    for wrong in ([1], {"ab": "much"}, [["ab"]]):
+        with pytest.raises(SpeechDataError, match="A hot word is a text, and its weight a number"):
+            predictor.transcribe(audio, 8000, hot_words=wrong)
 
 
 def test_several_texts_and_hot_words_on_the_command_line(trained_run, say, tmp_path, capsys):

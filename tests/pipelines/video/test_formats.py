@@ -142,6 +142,7 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "any.nut": ("ffv1", {}),
     # images that move
     "small.gif": ("gif", {"pixels": "rgb8"}),
+    "moving.avif": ("libsvtav1", {"options": {"preset": "12"}}),
     "moving.apng": ("apng", {"pixels": "rgb24", "format": "apng"}),
 }
 
@@ -312,7 +313,17 @@ def stored_netcdf(path: Path) -> None:
         variable.scale_factor = 1 / 255
 
 
-STORED |= {"data.h5": stored_hdf5, "rain.nc": stored_netcdf}
+def stored_with_gaps(path: Path) -> None:
+    """One value is missing in one frame, and the axes have names of which only the time's is known."""
+    with h5py.File(path, "w") as file:
+        stored = file.create_dataset("rain", data=pictures()[..., 0].transpose(1, 2, 0))
+        stored[0, -1, 3] = 255
+        stored.attrs["missing_value"] = np.uint8(255)
+        for axis, name in zip(stored.dims, ("northing", "easting", "time"), strict=True):
+            axis.label = name
+
+
+STORED |= {"data.h5": stored_hdf5, "rain.nc": stored_netcdf, "gaps.h5": stored_with_gaps}
 
 
 @pytest.mark.parametrize("name", STORED)
@@ -337,6 +348,7 @@ def test_what_cannot_be_told_is_asked_for(tmp_path: Path) -> None:
     np.save(tmp_path / "layout.npy", pictures().repeat(2, axis=-1))
     np.savez(tmp_path / "several.npz", a=pictures(), b=pictures())
     np.save(tmp_path / "channels.npy", pictures().repeat(2, axis=-1)[..., :4])
+    np.save(tmp_path / "complex.npy", pictures()[..., 0] * 1j)
     with pytest.raises(VideoDataError, match=r"range of the values is unclear.*--data.value_range 4\.\d+ 31"):
         read(tmp_path / "range.npy")
     assert read(tmp_path / "range.npy", value_range=(0.0, 32.0))[-1].frame.max() > 240
@@ -346,7 +358,9 @@ def test_what_cannot_be_told_is_asked_for(tmp_path: Path) -> None:
     assert six[0].frame.shape == (HEIGHT, WIDTH, 6)
     with pytest.raises(VideoDataError, match=r"--data.variable"):
         read(tmp_path / "several.npz")
-    assert len(read(tmp_path / "several.npz", variable="b")) == FRAMES
+    assert len(read(tmp_path / "several.npz", variable="b", layout="thwc")) == FRAMES
+    with pytest.raises(VideoDataError, match=r"no real numbers.*Received: the array of type complex128"):
+        read(tmp_path / "complex.npy")
     with pytest.raises(VideoDataError, match=r"--data.array_channels 4"):
         read(tmp_path / "channels.npy")
 

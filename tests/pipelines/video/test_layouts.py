@@ -58,6 +58,15 @@ def test_folders_of_splits(names: tuple[str, str, str], clips: list[Path], tmp_p
     assert {key for key, _ in found(opened(folder, labelled=False))["test"]} == {key for key, _ in expected["test"]}
 
 
+def test_beside_and_above_folders_of_splits(clips: list[Path], tmp_path: Path) -> None:
+    """What holds no videos is no class, nor is the folder that an archive wraps around all."""
+    names = [f"videos/{split}/{label}/1.avi" for split in ("train", "val", "test") for label in "ab"]
+    folder = place(clips, tmp_path, names)
+    (folder / "videos" / "annotations").mkdir()
+    (folder / "videos" / "annotations" / "all.csv").write_text("path")
+    assert found(opened(folder))["validation"] == {("videos/val/a/1.avi", "a"), ("videos/val/b/1.avi", "b")}
+
+
 def test_splits_within_the_classes(clips: list[Path], tmp_path: Path) -> None:
     folder = place(clips, tmp_path, [f"{label}/{split}/1.avi" for split in ("train", "val", "test") for label in "ab"])
     assert found(opened(folder))["validation"] == {("a/val/1.avi", "a"), ("b/val/1.avi", "b")}
@@ -68,10 +77,12 @@ def test_junk_is_passed_over(clips: list[Path], tmp_path: Path, capsys: pytest.C
     for name in ("Thumbs.db", "a/README.txt", "b/.DS_Store", "__MACOSX/a/._1.avi", "a/._1.avi", "b/subtitles.srt"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(b"junk")
+    (folder / "a" / "poster.jpg").write_bytes(b"a thumbnail")
+    (folder / "a" / "again").symlink_to(folder)
     videos = opened(folder)
     assert sum(map(len, videos.splits.values())) == 8 and not videos.skipped
     printed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Passed over")]
-    assert len(printed) == 1 and "6 files that are not videos" in printed[0]
+    assert len(printed) == 1 and "8 files that are not videos" in printed[0]
 
 
 def test_a_video_without_an_ending_is_one(clips: list[Path], tmp_path: Path) -> None:
@@ -84,6 +95,7 @@ LISTS = {
     "slowfast": ("{0}.avi,0\n{1}.avi,1\n", [("", "0"), ("", "1")]),
     "frames": ("{0}.avi 6 0\n{1}.avi 6 1\n", [("", "0"), ("", "1")]),
     "keras": ("video_name,tag\n{0}.avi,jump\n{1}.avi,run\n", [("", "jump"), ("", "run")]),
+    "comment": ("# of 2026\n{0}.avi 0\n{1}.avi 1\n", [("", "0"), ("", "1")]),
     "windows": (
         "\ufeffFile;Class;Subset\r\n{0}.avi;jump;Training\r\n{1}.avi;run;val\r\n",
         [("train", "jump"), ("validation", "run")],
@@ -99,6 +111,22 @@ def test_lists_that_people_have(name: str, clips: list[Path]) -> None:
     entries = list_entries(path)
     assert [(entry.split, entry.label) for entry in entries] == expected
     assert [entry.path for entry in entries] == clips[:2]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "cp1252"])
+def test_lists_of_other_encodings_and_paths_of_windows(encoding: str, clips: list[Path], tmp_path: Path) -> None:
+    place(clips, tmp_path, ["run/0.avi", "höhe/1.avi"])
+    text = "path;label\r\nrun\\0.avi;größer\r\nhöhe\\1.avi;höher\r\n"
+    (tmp_path / "list.csv").write_bytes(text.encode(encoding))
+    entries = list_entries(tmp_path / "list.csv")
+    assert [(entry.label, entry.path.exists()) for entry in entries] == [("größer", True), ("höher", True)]
+
+
+def test_parts_that_are_counted_in_frames_are_refused(clips: list[Path]) -> None:
+    path = clips[0].parent / "frames.csv"
+    path.write_text("path,label,start_frame,end_frame\n0.avi,run,10,20\n")
+    with pytest.raises(VideoDataError, match=r"'start_frame', which counts frames; expected .* seconds"):
+        list_entries(path)
 
 
 def test_lists_of_the_splits_go_together(clips: list[Path], tmp_path: Path) -> None:

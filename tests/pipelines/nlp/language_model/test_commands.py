@@ -96,6 +96,13 @@ def test_evaluation_writes_table_page_and_pictures(
     assert [row["name"] for row in rows] == ["model", "model with neural cache", "xz", "PPMd"]
 
 
+def test_the_export_reaches_the_row_model(
+    trained_run: Run, reaches_the_row_model: Callable[[Run], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(samples, "TEXTS", 3)
+    reaches_the_row_model(trained_run)
+
+
 def test_bits_are_those_of_the_scores(trained_run: Run) -> None:
     model = load_model(trained_run)
     subwords = model.subwords

@@ -62,6 +62,10 @@ def test_evaluation_writes_table_page_and_plots(trained_run: Run) -> None:
     assert (trained_run.folder / "calibration.png").stat().st_size > 1000
 
 
+def test_the_export_reaches_the_row_model(trained_run: Run, reaches_the_row_model: Callable[[Run], None]) -> None:
+    reaches_the_row_model(trained_run)
+
+
 def test_a_run_is_evaluated_on_another_file(
     trained_run: Run, tmp_path: Path, write_table: Callable[..., Path], make_opinions: Callable[..., list]
 ) -> None:

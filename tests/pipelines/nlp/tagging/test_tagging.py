@@ -52,6 +52,10 @@ def test_names_are_learned_from_what_is_around_them(trained_run: Run, experiment
     assert "PER" in page and "F1 of parts" in page
 
 
+def test_the_export_reaches_the_row_model(trained_run: Run, reaches_the_row_model: Callable[[Run], None]) -> None:
+    reaches_the_row_model(trained_run)
+
+
 def test_run_and_export_answer_alike_alone_and_among_others(both: tuple[Predictor, Predictor]) -> None:
     alone = [both[0].tag(text) for text in TEXTS]
     for predictor in both:

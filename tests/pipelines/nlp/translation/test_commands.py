@@ -178,6 +178,10 @@ def test_evaluation_writes_table_page_and_pictures(there: Path, trained_run: Run
     assert {len(column) for column in answers.values()} == {content["examples"]}
 
 
+def test_the_export_reaches_the_row_model(trained_run: Run, reaches_the_row_model: Callable[[Run], None]) -> None:
+    reaches_the_row_model(trained_run)
+
+
 def test_another_data_set_is_evaluated_under_a_name_of_its_own(
     there: Path, trained_run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,10 +1,17 @@
 """The commands as a user types them: what they print, what they write, and what they say when something is wrong."""
 
 import base64
+import json
 import re
 from collections.abc import Callable
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from types import SimpleNamespace
 
+import av
+import cv2
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score
@@ -103,6 +110,10 @@ def test_the_majority_of_the_plot_is_that_of_the_table(trained_run: Run, monkeyp
     assert drawn == [0.375]
 
 
+def test_the_export_reaches_the_row_model(trained_run: Run, reaches_the_row_model: Callable[[Run], None]) -> None:
+    reaches_the_row_model(trained_run)
+
+
 def test_evaluation_of_another_split_leaves_that_of_test(trained_run: Run) -> None:
     evaluate_run(trained_run)
     files = ("evaluation.json", "report.html", "evidence.png", "confusions.png", "answers-test.json")
@@ -130,10 +141,69 @@ def test_prediction_prints_the_classes_over_time(
     printed = capsys.readouterr().out
     assert "one [red].avi" in printed
     rows = re.findall(r"(\d\.\d\d) +│ +(\d\.\d\d) +│ +(\w+) +│ +(\d\.\d\d)", printed)
-    spans = [("0.00", "0.60"), ("0.60", "1.20"), ("1.20", "1.80"), ("1.80", "2.40"), ("2.40", "2.70")]
-    assert [row[:2] for row in rows] == spans
-    assert [row[2] for row in rows[:4]] == ["right", "right", "left", "left"]
+    assert [row[:3] for row in rows] == [("0.00", "1.20", "right"), ("1.20", "2.70", "left")]
     assert re.search(r"The whole video: (left|right) 0\.\d\d, ", printed)
+
+
+def test_what_happens_when_is_written_as_json_subtitles_and_a_picture(
+    trained_run: Run, there: Path, move: Callable, save_clip: Callable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = [save_clip(there / f"{name}.avi", move(name == "right", 18, 701)) for name in ("right", "left")]
+    predict([*map(str, paths), "--overlap", "0.5", "--output", "said", "--format", "json"])
+    for path, line in zip(paths, capsys.readouterr().out.splitlines(), strict=True):
+        answered = json.loads(line)
+        (event,) = answered["events"]
+        assert (event["start"], event["end"], event["label"]) == (0, pytest.approx(1.8), path.stem)
+        assert [each["start"] for each in answered["stretches"]] == pytest.approx([0, 0.3, 0.6, 0.9, 1.2])
+        subtitles = (there / "said" / f"{path.stem}.srt").read_text()
+        assert subtitles.startswith(f"1\n00:00:00,000 --> 00:00:01,800\n{path.stem} (")
+        assert (there / "said" / f"{path.stem}.png").read_bytes().startswith(b"\x89PNG")
+    predict([str(paths[0]), "--overlap", "0.5", "--format", "srt"])
+    assert capsys.readouterr().out == (there / "said" / "right.srt").read_text()
+
+
+def test_a_stream_is_followed_as_it_comes(
+    trained_run: Run, there: Path, move: Callable, save_clip: Callable, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch, refused: Callable[..., str],
+) -> None:  # fmt: skip
+    """From standard input, an address and a camera the answers are those of the file."""
+    path = save_clip(there / "both.avi", np.concatenate([move(True, 12, 701), move(False, 15, 702)]))
+    with av.open(str(path)) as given, av.open(str(there / "both.mkv"), "w", options={"live": "1"}) as file:
+        copy = file.add_stream_from_template(given.streams.video[0])
+        for packet in given.demux(given.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = copy
+                file.mux(packet)
+    predict([str(path), "--format", "json"])
+    expected = json.loads(capsys.readouterr().out)["stretches"]
+
+    def followed(arguments: list[str]) -> list[dict]:
+        predict([*arguments, "--format", "json"])
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    with (there / "both.mkv").open("rb") as pipe:
+        monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=pipe))
+        piped = followed(["-"])
+    handler = partial(SimpleHTTPRequestHandler, directory=str(there))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/both.mkv"
+        fetched = followed([address])
+        predict([address, "--seconds", "1.2"])
+        assert re.fullmatch(r"0\.00 s to 1\.20 s: right \([01]\.\d\d\)\n", capsys.readouterr().out)
+        server.shutdown()
+    open_camera = cv2.VideoCapture
+    monkeypatch.setattr(cv2, "VideoCapture", lambda number: open_camera(str(path)))
+    filmed = followed(["0"])
+    for found in (piped, fetched, filmed):
+        assert [each["label"] for each in found] == [each["label"] for each in expected]
+        for mine, theirs in zip(found, expected, strict=True):
+            assert mine["probabilities"] == pytest.approx(theirs["probabilities"], abs=0.02)
+    assert [each["start"] for each in piped] == pytest.approx([each["start"] for each in expected], abs=0.01)
+    monkeypatch.setattr(cv2, "VideoCapture", lambda number: open_camera("nothing"))
+    assert "The camera 0 cannot be read" in refused(predict, ["0"])
+    assert "rtsp://127.0.0.1:9/x cannot be read" in refused(predict, ["rtsp://127.0.0.1:9/x"])
+    assert "followed alone" in refused(predict, ["0", str(path)])
 
 
 def test_what_cannot_be_predicted_is_named(

@@ -1,7 +1,7 @@
 """The predictor: the same answers from a run and its export, whole videos and streams, and what it refuses."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 from pipelines.run_files import plain
 from pipelines.runs import Run
 from pipelines.video.clip_classes.predictor import Predictor
-from pipelines.video.frames import VideoDataError
+from pipelines.video.frames import Timed, VideoDataError
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +50,31 @@ def test_a_stream_ends_with_the_answer_of_the_whole_clip(both: tuple[Predictor, 
         whole = predictor.classify(frames)
         assert label == whole.label
         assert probabilities == pytest.approx(whole.probabilities, abs=1e-5)
+
+
+@pytest.mark.parametrize("overlap", [0.0, 0.5])
+def test_a_clip_of_a_stream_is_known_with_its_last_frame(
+    overlap: float, both: tuple[Predictor, Predictor], move: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answers are those of the same frames at once; nothing is read ahead."""
+    frames, read = move(False, 15, 703)[..., np.newaxis], 0
+
+    def come(name: str) -> Iterator[Timed]:
+        nonlocal read
+        for read, frame in enumerate(frames, 1):
+            yield Timed((read - 1) / 25, frame, 1 / 25)
+
+    monkeypatch.setattr("pipelines.video.clip_classes.predictor.live_frames", come)
+    expected = both[0].classify(frames, overlap=overlap).stretches
+    for predictor in both:
+        found = []
+        for stretch in predictor.follow("0", overlap):
+            assert read == round(25 * stretch.end)
+            found.append(stretch)
+        for mine, theirs in zip(found, expected, strict=True):
+            assert mine.label == theirs.label
+            assert mine[:2] == pytest.approx(theirs[:2])
+            assert mine.probabilities == pytest.approx(theirs.probabilities, abs=1e-5)
 
 
 def test_arrays_that_are_no_frames_are_refused(both: tuple[Predictor, Predictor]) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -24,6 +25,8 @@ from pipelines.video.next_frames.scoring import METRICS, score
 from pipelines.video.next_frames.trained import load_model
 
 pytestmark = pytest.mark.usefixtures("there")
+
+ROWS = ("black", "copy last")
 
 
 def predict(arguments: list[str]) -> None:
@@ -75,7 +78,7 @@ def test_evaluation_writes_table_page_and_film(trained_run: Run, capsys: pytest.
     rows = {row["name"]: row for row in content["rows"]}
     assert list(rows) == ["model", "copy last", "mean frame", "mean of inputs", "black", "optical flow"]
     for row in content["rows"]:
-        assert list(row["metrics"]) == ["squared_error", "mae", "ssim", "psnr"]
+        assert list(row["metrics"]) == ["squared_error", "mae", "ssim", "psnr", "ssim_openstl"]
         for metric in row["metrics"].values():
             assert metric["low"] <= metric["value"] <= metric["high"]
     assert "than" not in rows["model"].get("notes", "")
@@ -112,14 +115,22 @@ def test_evaluation_writes_table_page_and_film(trained_run: Run, capsys: pytest.
     assert frames_of(trained_run.folder / "forecasts.gif").shape == film.shape
 
 
+def test_the_export_reaches_the_row_model(trained_run: Run, reaches_the_row_model: Callable[[Run], None]) -> None:
+    reaches_the_row_model(trained_run)
+
+
 def test_evaluation_of_another_split_leaves_that_of_test(trained_run: Run, there: Path) -> None:
     run = Run.open(shutil.copytree(trained_run.folder, there / "video" / "drift" / "copy"))
     files = ("evaluation.json", "horizon.json", "report.html", "horizon.png", "forecasts.gif", "forecasts.mp4")
     for name in files:
         (run.folder / name).write_text("of the test split")
-    commands.evaluate(["--split", "validation", "--run", str(run.folder)])
+    commands.evaluate(["--split", "validation", "--run", str(run.folder), "--thresholds", "100"])
     assert {(run.folder / name).read_text() for name in files} == {"of the test split"}
-    assert run.read_json("evaluation-validation.json")["split"] == "validation"
+    evaluation = run.read_json("evaluation-validation.json")
+    assert evaluation["split"] == "validation"
+    black, copy = (next(row["metrics"] for row in evaluation["rows"] if row["name"] == name) for name in ROWS)
+    assert black["pod_100"]["value"] == 0 < copy["pod_100"]["value"] < 1 and black["far_100"]["value"] is None
+    assert len(run.read_json("horizon-validation.json")["model"]["fss_100"]) == 3
     assert "validation split" in (run.folder / "report-validation.html").read_text(encoding="utf-8")
     for name in ("horizon-validation.json", "horizon-validation.png", "forecasts-validation.gif"):
         assert (run.folder / name).stat().st_size > 100
@@ -210,6 +221,35 @@ def test_prediction_goes_on_with_images_and_several_videos(
         assert len(frames_of(there / f"{name}-future.mp4")) == len(frames_of(there / f"{name}-future.gif")) == 8
 
 
+def test_a_forecast_within_a_video_is_scored_beside_what_came(
+    trained_run: Run, there: Path, drift: Callable, save_clip: Callable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames = drift(700, 20)[..., np.newaxis]
+    save_clip(there / "a.avi", frames[..., 0])
+    predict(["a.avi", "--at", "0.9", "--frames", "4", "--format", "json"])
+    answered = json.loads(capsys.readouterr().out)
+    assert (answered["at"], answered["watched"], answered["forecast"]) == (0.9, 5, 4)
+    forecast = load_model(trained_run).forecast(frames[np.newaxis, 4:9], 4)
+    truth = frames[np.newaxis, 9:13].astype(np.float32) / 255
+    copied = copy_last(frames[np.newaxis, 4:9].astype(np.float32) / 255, 4)
+    for row, shown in (("model", forecast), ("copy last", copied)):
+        for metric, values in score(shown, truth).items():
+            assert answered["scores"][row][metric] == pytest.approx(values.mean(), rel=2e-2)
+    film = frames_of(there / "a-at-0.9-future.mp4")
+    assert len(film) == 9 and film.shape[2] > 4 * 200  # truth, forecast, copy and error beside each other
+    assert (there / "a-at-0.9-future.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_of_an_array_the_forecast_is_written_in_its_unit(
+    trained_run: Run, there: Path, drift: Callable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save(there / "both.npy", np.stack([drift(1, 9), drift(2, 9)])[..., np.newaxis])
+    predict(["both.npy"])
+    expected = load_model(trained_run).forecast(drift(1, 9)[np.newaxis, 4:, :, :, np.newaxis], 3)[0]
+    np.testing.assert_allclose(np.load(there / "both-future.npy"), np.rint(255 * expected), atol=1)
+    assert "holds 2 videos, of which the first is forecast; --item names another" in capsys.readouterr().err
+
+
 def test_what_cannot_be_predicted_is_named_and_nothing_is_written(
     there: Path, drift: Callable, save_clip: Callable, refused: Callable[..., str]
 ) -> None:
@@ -227,6 +267,10 @@ def test_what_cannot_be_predicted_is_named_and_nothing_is_written(
     message = refused(predict, ["whole.avi", "short.avi"])
     assert "short.avi is too short" in message and "watches 5 frames" in message and "Give a longer video" in message
     assert "Received: 4 frames" in message
+    message = refused(predict, ["whole.avi", "--at", "0.3"])
+    assert "too short to forecast from at 0.3 s" in message and "Received: 3 frames" in message
+    message = refused(predict, ["whole.avi", "--at", "2"])
+    assert "shows nothing from 2 s on" in message and "Received: a video that ends at 1 s" in message
     save_clip(there / "other" / "whole.avi", drift(1))
     message = refused(predict, ["whole.avi", "other/whole.avi"])
     assert "would have one name" in message and "--output" in message and "whole-future" in message

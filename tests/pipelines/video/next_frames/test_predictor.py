@@ -35,6 +35,29 @@ def test_run_and_export_answer_as_the_network(
             np.testing.assert_array_equal(predictor.predict(str(path), length), answers[0])
 
 
+@pytest.mark.parametrize("kind", ["file", "array", "array of several"])
+def test_what_comes_after_a_time_is_compared_as_far_as_it_goes(
+    kind: str, both: tuple[Predictor, Predictor], drift: Callable, save_clip: Callable, tmp_path: Path
+) -> None:
+    """Five frames are watched, of files ten a second."""
+    frames = drift(602, 60)[..., np.newaxis]
+    video, rate = frames, 25.0
+    if kind == "file":
+        video, rate = save_clip(tmp_path / "a.avi", frames[..., 0]), 10.0
+    elif kind == "array of several":
+        video = tmp_path / "a.npy"
+        np.save(video, np.stack([255 - frames, frames]))
+    for predictor in both:
+        compared = predictor.compare(video, at=57 / rate, length=6, item=int(kind == "array of several"))
+        np.testing.assert_array_equal(compared.watched.given, frames[52:57])
+        np.testing.assert_array_equal(compared.watched.truth, frames[57:])
+        np.testing.assert_array_equal(compared.future, predictor.predict(frames[:57], 3))
+        assert compared.scores["copy last"]["mae"] == pytest.approx(
+            np.abs(frames[57:].astype(float) - frames[56]).sum() / 255 / 3, rel=1e-5
+        )
+        assert compared.watched.rate == pytest.approx(rate)
+
+
 def test_videos_that_cannot_be_read_are_refused(both: tuple[Predictor, Predictor]) -> None:
     with pytest.raises(VideoDataError, match=r"Expected uint8 .* Received: float64"):
         both[0].predict(np.zeros((6, 16, 16, 1)))

@@ -2,10 +2,14 @@
 
 import numpy as np
 import pytest
-from skimage.metrics import peak_signal_noise_ratio
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from skimage.util.dtype import dtype_range
 
 from pipelines.video.next_frames import baselines
-from pipelines.video.next_frames.scoring import best_baseline, metrics, score
+from pipelines.video.next_frames.scoring import METRICS, best_baseline, metrics, score
+
+RANGE_OF_FLOATS = dtype_range[np.float32][1] - dtype_range[np.float32][0]
+"""What scikit-image took for the range when OpenSTL asked it for none."""
 
 
 def test_scores_are_those_of_each_frame() -> None:
@@ -18,7 +22,11 @@ def test_scores_are_those_of_each_frame() -> None:
         assert found["mae"][clip, frame] == pytest.approx(np.abs(error).sum(), rel=1e-5)
         psnr = peak_signal_noise_ratio(truth[clip, frame], forecasts[clip, frame], data_range=1.0)
         assert found["psnr"][clip, frame] == pytest.approx(psnr, rel=1e-5)
-    assert found["ssim"].shape == (3, 2)
+        for name, data_range in (("ssim", 1.0), ("ssim_openstl", RANGE_OF_FLOATS)):
+            similarity = structural_similarity(
+                truth[clip, frame], forecasts[clip, frame], data_range=data_range, channel_axis=-1
+            )
+            assert found[name][clip, frame] == pytest.approx(similarity, rel=1e-5)
     mean = metrics(found)["squared_error"]
     assert mean.value == pytest.approx(found["squared_error"].mean())
     assert mean.low < mean.value < mean.high
@@ -26,7 +34,7 @@ def test_scores_are_those_of_each_frame() -> None:
 
 def test_the_best_baseline_is_by_the_metric_s_own_direction() -> None:
     def of(scale: float) -> dict:
-        return metrics({name: np.full((4, 2), scale) for name in ("squared_error", "mae", "ssim", "psnr")})
+        return metrics({name: np.full((4, 2), scale) for name in METRICS})
 
     rows = {"model": of(9.0), "one": of(1.0), "two": of(2.0)}
     assert best_baseline(rows, "squared_error") == "one"

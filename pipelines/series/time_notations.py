@@ -1,0 +1,128 @@
+"""How people write times: words, signs and names of months, brought into the one form that formats are told from."""
+
+import re
+
+import numpy as np
+import pandas as pd
+
+LETTERS = r"([^\W\d_]{3,12})"
+YEARS_AHEAD = 20  # a year of two digits further on belongs to the century before
+DURATION = re.compile(r"(?:(\d+) days?,? )?(\d+):(\d\d)(?::(\d\d(?:\.\d+)?))?")
+"""Days, hours, minutes and seconds, or a clock without a date."""
+SAMPLED = 200  # rows that tell which of the notations a column uses
+MONTHS = tuple(
+    names.split()
+    for names in (
+        "january januar januari janvier janeiro enero gennaio styczeń stycznia leden ledna ocak tammikuuta "
+        "январь января",
+        "february februar februari février fevrier fevereiro febrero febbraio luty lutego únor února şubat helmikuuta "
+        "февраль февраля",
+        "march märz maerz mars maart marts marzo mrz março marco marzec marca březen března mart maaliskuuta "
+        "март марта",
+        "april avril abril aprile kwiecień kwietnia duben dubna nisan huhtikuuta апрель апреля",
+        "may mai maj mei mayo maio maggio maja květen května mayıs toukokuuta май мая",  # noqa: RUF001
+        "june juni juin junio junho giugno czerwiec czerwca červen června haziran kesäkuuta июнь июня",
+        "july juli juillet julio julho luglio lipiec lipca červenec července temmuz heinäkuuta июль июля",
+        "august augusti augustus août aout agosto sierpień sierpnia srpen srpna ağustos elokuuta август августа",
+        "september septembre septiembre setembro settembre sept wrzesień września září eylül syyskuuta "
+        "сентябрь сентября",
+        "october oktober octobre octubre outubro ottobre październik października říjen října ekim lokakuuta "
+        "октябрь октября",
+        "november novembre noviembre novembro listopad listopadu listopada kasım marraskuuta ноябрь ноября",  # noqa: RUF001
+        "december dezember décembre decembre diciembre dezembro dicembre grudzień grudnia prosinec prosince aralık "  # noqa: RUF001
+        "joulukuuta декабрь декабря",
+    )
+)
+"""Names of each month; the first three letters or more of one stand for it, and the shortest name wins."""
+
+_WEEKDAYS = "mon|tues?|wed|wednes|thu|thurs?|fri|sat|satur|sun"
+NOTATIONS = tuple(
+    (re.compile(pattern, re.IGNORECASE), replacement)
+    for pattern, replacement in (
+        (rf"^(?:(?:{_WEEKDAYS})(?:day)?|mo|di|mi|do|fr|sa|so)\.?,?\s+", ""),
+        (r"\[[\w/+-]+\]$", ""),  # the zone's name behind its offset
+        # From … to …: when a step begins.
+        (r"^(.*\d:\d\d(?::\d\d)?)\s+(?:[-–—]|to|bis)\s+.*\d:\d\d.*$", r"\1"),
+        (r"^(\d+[-/.]\d+[-/.]\d+(?:[T ][\d:]+)?)\s*(?:[/–—]| - |to|bis)\s*\d+[-/.]\d+[-/.]\d+(?:[T ][\d:]+)?$", r"\1"),
+        (r"^(\d{4})\s*[年년]\s*(\d\d?)\s*[月월]\s*(\d\d?)\s*[日일]", r"\1-\2-\3"),
+        (r"(\d\d?)\s*[時时點点시]\s*(\d\d?)\s*[分분]", r" \1:\2"),
+        (r"(\d\d?)\s*[時时點点시]", r" \1:00"),
+        (r"^(\d{4})\. ?(\d\d?)\. ?(\d\d?)\.,?\s*", r"\1-\2-\3 "),
+        (r"^(\d\d?\D\w{3}\D\d{4}):(\d)", r"\1 \2"),  # 25/Mar/2024:13:00
+        (r"^(\w{3})\s+(\d\d?)\s+(\d\d?:\d\d(?::\d\d)?)\s+(?:[A-Z]+ )?(\d{4})$", r"\1 \2 \4 \3"),  # of the C library
+        (r"(?<=\d),?\s+(?:at|um|à|a las|às|kl\.?|klo)\s+(?=\d)", " "),
+        (r"(?<=\d)\s*(?:uhr|hrs?|h)\.?$", ""),
+        (r"(?<=\d)\s*h\s*(?=\d\d\b)", ":"),  # 13h05
+        (r"\s*\b([ap])\.?\s?m\.?$", r" \1m"),
+        (r"(?<=\d)([ap]m)$", r" \1"),
+        (r"_", " "),
+        (r"^(\d{8})[-:](?=\d{2,6}Z?$)", r"\1 "),
+        (r"(?<=\d)[,T\s]+(?=\d\d?:)", " "),
+        (r"(?<=\d)[T ](?=\d)", " "),
+        (r"(:\d\d),(\d)", r"\1.\2"),
+        (r"^(\d{4})(\d\d)(\d\d) ?(\d\d)(\d\d)(\d\d)?Z$", r"\1-\2-\3 \4:\5:\6Z"),
+        (r":Z", ":00Z"),
+        (r"(:\d\d.*?)\s*\b(?:UTC|GMT)([+-])(\d)(?=:|$)", r"\1\g<2>0\3"),
+        (r"(:\d\d.*?)\s*\b(?:UTC|GMT)(?=[+-]\d\d)", r"\1"),
+        (r"(:\d\d(?:\.\d+)?)\s*([+-]\d\d)$", r"\1\2:00"),
+    )
+)
+"""What stands in a time, and what takes its place, in this order."""
+_SHORT_RANGE = r"\d:\d\d\s*[-–](\d\d:\d\d)$"  # 13:00-14:00, which looks like an offset
+MOST_OFFSETS = 4  # of one place
+
+
+def plain(text: pd.Series) -> pd.Series:
+    """Returns times without words and signs that say nothing, in order of year, month and day where they have names.
+
+    Example:
+        >>> written = ["Mon, 25 Mar 2024 at 1:05 p.m.", "2024年3月25日 13時05分", "25/Mar/2024:13:05:00 +0000"]
+        >>> [plain(pd.Series([each]))[0] for each in written]
+        ['2024-03-25 1:05 pm', '2024-3-25 13:05', '2024-03-25 13:05:00 +0000']
+    """
+    sample = text.iloc[:: max(len(text) // SAMPLED, 1)]
+    ends = sample.str.extract(_SHORT_RANGE, expand=False)
+    if ends.nunique() > MOST_OFFSETS:
+        text = text.str.replace(r"\s*[-–]\s*\d\d:\d\d$", "", regex=True)
+    for pattern, replacement in NOTATIONS:
+        if any(map(pattern.search, sample)):
+            text = text.str.replace(pattern, replacement, regex=True)
+            sample = sample.str.replace(pattern, replacement, regex=True)
+    return with_month_numbers(text.str.strip())
+
+
+def with_month_numbers(text: pd.Series) -> pd.Series:
+    """Returns dates with names of months as year-month-day, others as they are."""
+    day_first = text.str.extract(rf"^(\d\d?)\.?[-/ ]*{LETTERS}\.?[-/, ]+(\d{{4}}|\d\d)\b(.*)$")
+    month_first = text.str.extract(rf"^{LETTERS}\.?[-/ ]+(\d\d?)(?:st|nd|rd|th)?[-/, ]+(\d{{4}})\b(.*)$")
+    year_first = text.str.extract(rf"^(\d{{4}})[-/ ]{LETTERS}[-/ ](\d\d?)\b(.*)$")
+    for parts, (day, month, year) in ((day_first, (0, 1, 2)), (month_first, (1, 0, 2)), (year_first, (2, 1, 0))):
+        if parts.notna().all(axis=None):
+            months = parts[month].map(month_number)
+            if months.all():
+                date = full_years(parts[year]).astype(str) + "-" + months.astype(str).str.zfill(2)
+                return (
+                    date + "-" + parts[day].str.zfill(2) + parts[3].str.replace(r"^,?\s*", " ", regex=True).str.rstrip()
+                )
+    return text
+
+
+def month_number(name: str) -> int:
+    """Returns the number of a month from its name or the first letters of it, 0 if it is none.
+
+    Example:
+        >>> [month_number(name) for name in ("Jan", "Dezember", "sept", "Marina")]
+        [1, 12, 9, 0]
+    """
+    plain = name.lower()
+    found = (number for number, names in enumerate(MONTHS, 1) if any(each.startswith(plain) for each in names))
+    return next(found, 0) if len(plain) >= 3 else 0
+
+
+def full_years(written: pd.Series) -> pd.Series:
+    """Returns years of four digits; of two, those that do not lie far ahead."""
+    years = written.astype(int)
+    if written.str.len().max() > 2:
+        return years
+    this = pd.Timestamp.now().year
+    return years + np.where(2000 + years > this + YEARS_AHEAD, 1900, 2000)

@@ -1,0 +1,114 @@
+"""Whether values that reach a threshold are forecast where they come: CSI, POD, FAR and FSS, as for radar images."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from scipy.ndimage import uniform_filter
+
+from pipelines.configuration import ConfigurationError
+from pipelines.evaluation import Metric, bootstrap, ratio
+from pipelines.video.frames import to_uint8
+from pipelines.video.next_frames.scoring import Scores
+
+SKILLS = ("csi", "pod", "far", "fss")
+OF_BYTES = (0.0, 255.0)
+"""Black and white of videos of 8 bits, whose unit is that of their pixels."""
+
+
+def levels_of(thresholds: Sequence[float], value_range: tuple[float, float] | None) -> dict[str, int]:
+    """Returns for each threshold, by its name, the pixel from which on it is reached.
+
+    Args:
+        thresholds: in the data's own unit.
+        value_range: the values of black and white. Default: 0 and 255.
+
+    Raises:
+        ConfigurationError: a threshold is not between black and white, or two mean the same pixel.
+
+    >>> levels_of([20, 35.5], (0, 70))
+    {'20': 73, '35.5': 129}
+    """
+    low, high = value_range or OF_BYTES
+    levels = {f"{each:g}": int(to_uint8(np.array(each), (low, high))[0]) for each in thresholds}
+    if wrong := [each for each in thresholds if not low < each <= high or not levels[f"{each:g}"]]:
+        raise ConfigurationError(
+            f"thresholds: expected values above {low:g} (black) and up to {high:g} (white), in the data's own unit. "
+            f"Change them, or state the range: --data.value_range. Received: {', '.join(f'{each:g}' for each in wrong)}"
+        )
+    if len(set(levels.values())) < len(thresholds):
+        raise ConfigurationError(
+            f"thresholds: expected values that differ by a pixel's step, {(high - low) / 255:.3g}, at least. Leave "
+            f"some out. Received: {', '.join(f'{each:g}' for each in thresholds)}"
+        )
+    return levels
+
+
+def exceedances(forecasts: np.ndarray, truth: np.ndarray, levels: Mapping[str, int], window: int) -> Scores:
+    """Counts in each forecast frame where thresholds are reached, by the threshold's name.
+
+    - `hits_…`, `misses_…`, `false_alarms_…`: pixels that reach it in forecast and truth, in the truth, in the forecast
+      only;
+    - `fractions_…`, `fractions_error_…`: sums of p² + q² and of (p − q)², with p and q the shares of the pixels in the
+      square around each pixel that reach it in forecast and truth; outside of the frame is nothing.
+
+    Args:
+        forecasts: (clips, future, height, width, channels), from 0 to 1.
+        truth: likewise.
+        levels: as `levels_of` returns them.
+        window: side of the square, in pixels, odd.
+
+    Returns:
+        Each (clips, future).
+    """
+    found: Scores = {}
+    shown = [np.rint(255 * np.clip(each, 0, 1)) for each in (forecasts, truth)]
+    for name, level in levels.items():
+        said, came = (each >= level for each in shown)
+        counts = {"hits": said & came, "misses": came & ~said, "false_alarms": said & ~came}
+        size = (1, 1, window, window, 1)
+        p, q = (uniform_filter(each.astype(np.float64), size, mode="constant") for each in (said, came))
+        counts |= {"fractions": p**2 + q**2, "fractions_error": (p - q) ** 2}
+        found |= {f"{what}_{name}": each.sum(axis=(2, 3, 4), dtype=np.float64) for what, each in counts.items()}
+    return found
+
+
+def ratios(scores: Scores, levels: Mapping[str, int]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Returns numerators and denominators, (clips, future), of the skills at each threshold, such as `csi_35`.
+
+    - CSI, the critical success index: hits / (hits + misses + false alarms);
+    - POD, the probability of detection: hits / (hits + misses);
+    - FAR, the false alarm ratio: false alarms / (hits + false alarms);
+    - FSS, the fractions skill score: 1 − Σ (p − q)² / Σ (p² + q²) (Roberts and Lean, Monthly Weather Review 136, 2008).
+
+    Counts are summed before they are divided, over all clips and frames that belong together.
+    """
+    found = {}
+    for name in levels:
+        hits, misses, alarms, fractions, error = (
+            scores[f"{what}_{name}"] for what in ("hits", "misses", "false_alarms", "fractions", "fractions_error")
+        )
+        found[f"csi_{name}"] = hits, hits + misses + alarms
+        found[f"pod_{name}"] = hits, hits + misses
+        found[f"far_{name}"] = alarms, hits + alarms
+        found[f"fss_{name}"] = fractions - error, fractions
+    return found
+
+
+def skills(scores: Scores, levels: Mapping[str, int], block: int = 1) -> dict[str, Metric]:
+    """The skills over all clips and frames, with intervals from a bootstrap of clips; not a number without any event.
+
+    Args:
+        scores: as `exceedances` returns them.
+        levels: as `levels_of` returns them.
+        block: so many neighbouring clips overlap, and are drawn together.
+    """
+    found = {}
+    for name, parts in ratios(scores, levels).items():
+        sums = tuple(each.sum(axis=1) for each in parts)
+        found[name] = bootstrap(sums, ratio, block=block) if sums[1].any() else Metric(np.nan)
+    return found
+
+
+def by_horizon(scores: Scores, levels: Mapping[str, int]) -> dict[str, np.ndarray]:
+    """The skills of all clips together, each (future,), one for each frame ahead."""
+    return {name: ratio(*parts, axis=0) for name, parts in ratios(scores, levels).items()}
