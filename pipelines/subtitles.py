@@ -1,6 +1,7 @@
 """Subtitles: text and when it is on the screen, as files of SubRip (srt) and WebVTT (vtt)."""
 
 import html
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -48,3 +49,29 @@ def _time(seconds: float, point: str) -> str:
     milliseconds = round(1000 * seconds)
     minutes, rest = divmod(milliseconds, 60_000)
     return f"{minutes // 60:02}:{minutes % 60:02}:{rest // 1000:02}{point}{rest % 1000:03}"
+
+
+def cues_of(text: str) -> list[Cue]:
+    """Returns the cues of a file of SubRip or WebVTT, without their styles.
+
+    Example:
+        >>> cues_of("1\\n00:00:01,500 --> 00:00:02,000\\n<i>Hello</i>\\nyou\\n")
+        [Cue(start=1.5, end=2.0, text='Hello you')]
+    """
+    found = []
+    for block in re.split(r"\n[ \t]*\n", text):
+        if times := _TIMES.search(block):
+            start, end = (_seconds(times[1]), _seconds(times[2]))
+            said = re.sub(r"<[^>]*>|\{[^}]*\}", "", block[times.end() :])
+            found.append(Cue(start, end, " ".join(html.unescape(said).split())))
+    return found
+
+
+_TIMES = re.compile(r"^\s*([\d:]+[.,]\d+)\s+-->\s+([\d:]+[.,]\d+).*$", re.MULTILINE)
+
+
+def _seconds(clock: str) -> float:
+    seconds = 0.0
+    for part in clock.replace(",", ".").split(":"):
+        seconds = 60 * seconds + float(part)
+    return seconds

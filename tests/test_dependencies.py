@@ -20,8 +20,12 @@ PEERS = ("peers", "bench", *FORMATS)
 # The extra that installs what a part needs; "" is the installation without extras.
 EXTRAS = {"models": "", "pipelines": "common", "serving": "serve", "data": "all"}
 EXTRAS |= {f"pipelines.{name}": name for name in PIPELINES}
-# Of `models`, the drawing of a figure needs more than the layers do; of speech, a microphone; of video, files of zstd.
-OPTIONAL = {"models": {"matplotlib"}, "pipelines.speech": {"sounddevice"}, "pipelines.video": {"pyarrow"}}
+# Of `models`, the drawing of a figure needs more than the layers do; of speech, a microphone; files of zstd.
+OPTIONAL = {
+    "models": {"matplotlib"},
+    "pipelines.speech": {"pyarrow", "sounddevice"},
+    "pipelines.video": {"pyarrow"},
+}
 # Declared for a library of ours that imports them, or for what reads our files.
 INDIRECT = {"importlib-resources", "pyarrow", "tensorboard", "websockets"}
 

@@ -1,6 +1,6 @@
 """From the outputs of a network to text: greedy, or a beam search with a language model; of sequences in a graph."""
 
-from models.decoding.back_off import BackOffTable
+from models.decoding.back_off import BackOffModel, BackOffTable
 from models.decoding.beam import Hypothesis, LanguageModel, Word, beam_decode
 from models.decoding.greedy import GreedyTranscript, greedy_decode
 from models.decoding.hot_word_table import HotWordTable
@@ -9,9 +9,11 @@ from models.decoding.language_model import CharacterLanguageModel
 from models.decoding.prefix_search import PrefixSearch
 from models.decoding.search_stream import Heard, SearchState, advance_search, initial_search
 from models.decoding.sequences import Found, search_sequences
+from models.decoding.spelling import spelled, word_model
 from models.decoding.transcription import SearchTranscript, search_decode
 
 __all__ = [
+    "BackOffModel",
     "BackOffTable",
     "CharacterLanguageModel",
     "Found",
@@ -31,4 +33,6 @@ __all__ = [
     "initial_search",
     "search_decode",
     "search_sequences",
+    "spelled",
+    "word_model",
 ]

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from heapq import heapify, heappush, heapreplace, nlargest
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -15,17 +15,17 @@ SETTLED_EVERY = 256  # frames between two looks at what has been settled
 
 
 class LanguageModel(Protocol):
-    """What the search asks a language model: such as `CharacterLanguageModel`.
+    """What the search asks a language model: such as `CharacterLanguageModel` or `BackOffModel`."""
 
-    With a `context_length` it is asked with so many characters of the text before, else with all of them, which takes
-    time that grows with the square of the length.
-    """
+    @property
+    def start(self) -> Any:
+        """The state at the beginning of a text."""
 
-    END: str
-    """What `log_probability` takes as the character for the end of the text."""
+    def step(self, state: Any, character: str, /) -> tuple[float, Any]:
+        """Returns the logarithm of the probability of a character, "" for the end of the text, and the state after.
 
-    def log_probability(self, context: str, character: str) -> float:
-        """Logarithm of the probability of one character after the text so far, in nats."""
+        Probabilities are in nats, and a state is whatever the model remembers of the text so far.
+        """
 
 
 class Word(NamedTuple):
@@ -158,15 +158,17 @@ class _Prefix:
     Attributes:
         parent: without its last character. None: of the root, whose own beginning all others share.
         character: its last one.
-        context: its end, as long as the language model and the hot words look back.
+        state: what the language model remembers of it.
+        context: its end, as long as the hot words look back.
         factor: what its last character multiplies its probability with.
         children: the longer ones, by character.
     """
 
-    __slots__ = ("character", "children", "context", "factor", "parent")
+    __slots__ = ("character", "children", "context", "factor", "parent", "state")
 
-    def __init__(self, parent: "_Prefix | None", character: str, context: str, factor: float) -> None:
-        self.parent, self.character, self.context, self.factor = parent, character, context, factor
+    def __init__(self, parent: "_Prefix | None", character: str, state: Any, context: str, factor: float) -> None:
+        self.parent, self.character, self.state, self.context = parent, character, state, context
+        self.factor = factor
         self.children: dict[str, _Prefix] = {}
 
     def text(self) -> str:
@@ -198,24 +200,25 @@ def _search(
     is 300 orders of magnitude behind the best.
     """
     label_of = {character: label for label, character in enumerate(alphabet, start=1)}
-    looks_back = getattr(language_model, "context_length", len(log_probabilities)) if language_model else 0
-    look_back = max(looks_back, hot_words.context_length)
+    look_back = hot_words.context_length
     most_of_factor = math.exp(insertion_bonus + hot_words.maximum)  # a language model's probability is at most 1
 
-    def gain(context: str, character: str) -> float:
-        """What a character adds to the score, beside its bonus."""
-        known = language_model.log_probability(context, character) if language_model else 0.0
-        return language_model_weight * known + (hot_words.gain(context, character) if hot_words.words else 0.0)
+    def gain(prefix: _Prefix, character: str) -> tuple[float, Any]:
+        """What a character adds to the score, beside its bonus, and the state after it."""
+        known, state = language_model.step(prefix.state, character) if language_model else (0.0, None)
+        hot = hot_words.gain(prefix.context, character) if hot_words.words else 0.0
+        return language_model_weight * known + hot, state
 
     def child_of(prefix: _Prefix, character: str) -> _Prefix:
         child = prefix.children.get(character)
         if child is None:
             context = (prefix.context + character)[-look_back:] if look_back else ""
-            factor = math.exp(insertion_bonus + gain(prefix.context, character))
-            child = prefix.children[character] = _Prefix(prefix, character, context, factor)
+            more, state = gain(prefix, character)
+            factor = math.exp(insertion_bonus + more)
+            child = prefix.children[character] = _Prefix(prefix, character, state, context, factor)
         return child
 
-    root = _Prefix(None, "", "", 1.0)
+    root = _Prefix(None, "", language_model.start if language_model else None, "", 1.0)
     beam: Beam = {root: (1.0, 0.0)}
     settled, scale = "", 0.0
     for number, (frame, best_labels) in enumerate(_frames(log_probabilities, prune)):
@@ -274,7 +277,7 @@ def _search(
     scores = []
     for prefix, both in beam.items():
         if sum(both) > 0.0:
-            end = gain(prefix.context, END) if language_model is not None or hot_words.words else 0.0
+            end, _ = gain(prefix, END)
             scores.append((settled + prefix.text(), scale + math.log(sum(both)) + end))
     return sorted(scores, key=lambda pair: -pair[1])
 

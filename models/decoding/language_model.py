@@ -1,17 +1,15 @@
 """A character language model for decoding: an interpolated n-gram model."""
 
-import base64
 import math
-import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from models.decoding.back_off import BackOffTable
+from models.decoding.back_off import BackOffModel, BackOffTable, pack, unpack
 
 _START = "\x02"  # stands before every text; a control character, which no transcript has
-_CACHED_CONTEXTS = 100_000  # of about 40 probabilities each: some 80 MB at most
+_CACHED_PROBABILITIES = 5_000_000  # of all contexts together: some 80 MB at most
 
 
 class CharacterLanguageModel:
@@ -60,9 +58,14 @@ class CharacterLanguageModel:
         self._counts: list[np.ndarray] = []
 
     @property
-    def context_length(self) -> int:
-        """Characters at the end of a context that matter, and one more, which tells that it is not the beginning."""
-        return self.order
+    def start(self) -> str:
+        """The state at the beginning of a text."""
+        return _START if self.order > 1 else ""
+
+    def step(self, state: str, character: str) -> tuple[float, str]:
+        """Returns the logarithm of the probability of a character, or of `END`, and the state after it."""
+        after = (state + character)[1 - self.order :] if self.order > 1 else ""
+        return math.log(self._distribution(state)[self._symbols[character]]), after
 
     def fit(
         self,
@@ -147,10 +150,11 @@ class CharacterLanguageModel:
         return sum(self.log_probability(text[:at], character) for at, character in enumerate(characters))
 
     def back_off_table(self) -> BackOffTable:
-        """Returns the model in back-off form, b(h) = T(h) / (C(h) + T(h)).
+        """Returns the model as tensors, in back-off form."""
+        return self.back_off_model().back_off_table()
 
-        Its symbols are the characters of the alphabet in their order, the end of the text, and the start marker.
-        """
+    def back_off_model(self) -> BackOffModel:
+        """Returns the model in back-off form, b(h) = T(h) / (C(h) + T(h))."""
         symbols, length_count = self._symbol_count, len(self._keys)
         own = self._keys[0]  # the unigrams of the table are all symbols; those that were seen, in their order
         keys = [np.arange(symbols), *self._keys[1:]]
@@ -185,7 +189,8 @@ class CharacterLanguageModel:
             logarithms = np.log(np.concatenate([each[1] for each in found]))
         states = [offsets[length - 1] + found[length - 1][3] if length > 1 else 0 for length in range(1, length_count)]
         start = found[0][2][self._symbols[_START]] if length_count > 1 else 0
-        return BackOffTable(
+        return BackOffModel(
+            self.alphabet,
             keys=np.concatenate([each[0] for each in found]),
             log_probabilities=np.maximum(logarithms, -1e9),
             following=np.concatenate([each[2] for each in found]),
@@ -194,7 +199,6 @@ class CharacterLanguageModel:
             ),
             back_off=np.concatenate(back_off),
             start=int(start),
-            symbols=symbols,
             order=length_count,
         )
 
@@ -212,8 +216,8 @@ class CharacterLanguageModel:
             "kind": type(self).__name__,
             "order": self.order,
             "alphabet": list(self.alphabet),
-            "keys": [_pack(np.diff(keys, prepend=0).astype("<i8")) for keys in self._keys],
-            "counts": [_pack(counts.astype("<f8")) for counts in self._counts],
+            "keys": [pack(np.diff(keys, prepend=0), "<i8") for keys in self._keys],
+            "counts": [pack(counts, "<f8") for counts in self._counts],
         }
 
     @classmethod
@@ -229,8 +233,8 @@ class CharacterLanguageModel:
             )
         model = cls(data["order"])
         model._set_alphabet(data["alphabet"])
-        model._keys = [np.cumsum(_unpack(packed, "<i8")) for packed in data["keys"]]
-        model._counts = [_unpack(packed, "<f8") for packed in data["counts"]]
+        model._keys = [np.cumsum(unpack(packed, "<i8")) for packed in data["keys"]]
+        model._counts = [unpack(packed, "<f8") for packed in data["counts"]]
         model._prepare()
         return model
 
@@ -269,7 +273,7 @@ class CharacterLanguageModel:
         """Probability of every symbol after the history: (symbols,)"""
         distribution = self._distributions.get(history)
         if distribution is None:
-            if len(self._distributions) > _CACHED_CONTEXTS:
+            if len(self._distributions) * self._symbol_count > _CACHED_PROBABILITIES:
                 self._forget()
             distribution = self._distribution(history[1:])
             number = self._number(history)
@@ -307,11 +311,3 @@ def _spread(values: np.ndarray, places: np.ndarray, size: int) -> np.ndarray:
     spread = np.zeros(size)
     spread[places] = values
     return spread
-
-
-def _pack(array: np.ndarray) -> str:
-    return base64.b64encode(zlib.compress(array.tobytes(), 6)).decode("ascii")
-
-
-def _unpack(packed: str, kind: str) -> np.ndarray:
-    return np.frombuffer(zlib.decompress(base64.b64decode(packed)), np.dtype(kind))

@@ -127,6 +127,12 @@ def examine(path: str | Path, sample_rate: int, offset: float = 0.0, duration: f
     return Examined(resampled_length(length, file.rate, sample_rate), notes)
 
 
+def rate_of(path: str | Path) -> int:
+    """Returns the samples a second of a file; see `load_audio` for its errors."""
+    with open_audio(Path(path)) as file:
+        return file.rate
+
+
 def audio_of(samples: np.ndarray) -> np.ndarray:
     """Returns an array of audio as this package has it: (samples,), float32 in −1 … 1, mono.
 

@@ -1,14 +1,15 @@
 """Presets of the task speech."""
 
-from typing import Literal
+from typing import Annotated, Literal, Self
 
+import pydantic
 from pydantic import Field
 
 from pipelines.commands import TrainingCommand
 from pipelines.configuration import Configuration
 from pipelines.speech.augmentation import AudioAugmentationConfiguration, SpecAugmentConfiguration
 from pipelines.speech.data import DataConfiguration
-from pipelines.speech.features import FeatureConfiguration
+from pipelines.speech.features import FROM_DATA, FeatureConfiguration, or_from_data
 from pipelines.speech.network import NetworkConfiguration, samples_of_frame
 from pipelines.training import TrainingConfiguration
 
@@ -21,7 +22,18 @@ class DecodingConfiguration(Configuration):
     transcript_weight: float = Field(
         4.0, gt=0, description="weight of a training transcript, relative to a sentence of other texts"
     )
+    word_order: int = Field(3, ge=0, le=6, description="longest n-gram of words; 0: characters alone")
     texts: tuple[str, ...] = Field((), description="text files of your own from which the language model also learns")
+    arpa: str = Field("", description="ARPA file of words or characters, which takes the place of the language model")
+
+    @pydantic.model_validator(mode="after")
+    def _refuse_two_models(self) -> Self:
+        if self.arpa and self.texts:
+            raise ValueError(
+                "An ARPA file is a language model as it stands, and learns from no texts. Give `arpa` or `texts`; or "
+                "let the program that wrote the file learn from the texts too"
+            )
+        return self
 
 
 class SpeechConfiguration(TrainingCommand):
@@ -35,12 +47,14 @@ class SpeechConfiguration(TrainingCommand):
     network: NetworkConfiguration = NetworkConfiguration()
     training: TrainingConfiguration = TrainingConfiguration()
     decoding: DecodingConfiguration = DecodingConfiguration()
-    consistency: float = Field(
+    consistency: Annotated[float, or_from_data(0)] = Field(
         0.0,
-        ge=0,
-        description="weight of the agreement between two readings of a recording under different masks; 0: one reading",
+        description="weight of the agreement between two readings of a recording under different masks; 0: one "
+        f"reading; {FROM_DATA}: from the recordings",
     )
-    steps_per_epoch: int = Field(100, ge=1, description="batches between two validations")
+    steps_per_epoch: Annotated[int, or_from_data(1)] = Field(
+        100, description=f"batches between two validations; {FROM_DATA}: from the recordings"
+    )
 
     @property
     def frame_samples(self) -> int:
@@ -76,8 +90,13 @@ _BASE = _SMALL.replace(
     steps_per_epoch=600,
 )
 _STREAMING = _SMALL.replace(network={"bidirectional": False, "units": 256})
-_OWN = _SMALL.replace(
-    data={"source": "manifest", "pretraining": "none"}, features={"sample_rate": 16000, "mel_bands": 64}
+_OWN = _SMALL.replace(  # what is open follows from the recordings: `pipelines.speech.rules`
+    data={"source": "manifest", "pretraining": "none", "batch_seconds": float(FROM_DATA)},
+    features={"sample_rate": FROM_DATA, "mel_bands": FROM_DATA},
+    network={"units": FROM_DATA, "layers": FROM_DATA, "subsampling": FROM_DATA},
+    training={"epochs": 24, "learning_rate": 3e-3},
+    steps_per_epoch=FROM_DATA,
+    consistency=float(FROM_DATA),
 )
 # Measured with one reading of each recording.
 _CZECH = _SMALL.replace(
@@ -110,7 +129,7 @@ PRESETS = {
 - `small`: the telephone prompts and an hour of synthetic speech; 8 to 14 minutes on two CPU cores, by their age.
 - `base`: wider and deeper, with six hours of synthetic speech; under 60 minutes on two CPU cores.
 - `streaming`: as `small`, in one direction: a chunk of 40 ms is transcribed when it has been heard.
-- `own`: as `small`, for recordings of your own in any language: no synthetic English is mixed in.
+- `own`: recordings of your own in any language; sizes and steps follow from them and are printed.
 - `czech`: the Czech game dialogue; about 10 minutes on two CPU cores.
 - `librispeech`: the public TFDS data set, 100 hours; for a GPU, and untested on one.
 """

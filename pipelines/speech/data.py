@@ -1,9 +1,8 @@
-"""From recordings to batches: splits, alphabet, augmentation, buckets of similar length."""
+"""Which recordings are learned from: their source, splits and alphabet, and the batches of an epoch."""
 
-from collections.abc import Callable, Collection, Sequence
-from typing import Any, ClassVar, Literal, NamedTuple, Self
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
-import numpy as np
 import pydantic
 import tensorflow as tf
 from pydantic import Field
@@ -11,20 +10,19 @@ from pydantic import Field
 import data
 from data.game_dialogue import GameDialogue
 from data.languages import language_code
-from data.synthetic_speech import SyntheticSpeech, all_sentences
+from data.synthetic_speech import SyntheticSpeech
 from data.telephone_prompts import TelephonePrompts
 from pipelines import hints
 from pipelines.configuration import Configuration, ConfigurationError
 from pipelines.speech import checks, sources, user_recordings
 from pipelines.speech.audio_files import SpeechDataError
-from pipelines.speech.augmentation import AudioAugmentationConfiguration, augment_audio
+from pipelines.speech.augmentation import AudioAugmentationConfiguration
+from pipelines.speech.batching import augmented, bucketed, encoder
+from pipelines.speech.features import FROM_DATA, or_from_data
 from pipelines.speech.recording_splits import SplitBy
 from pipelines.speech.transcripts import Normalisation, Transcripts
 
 OWN_SOURCES = ("ljspeech", "librispeech", "manifest")
-SHUFFLE_BUFFER = 512  # recordings held in memory while they are shuffled; bounds memory however long the data
-BUCKET_GROWTH = 1.3  # each bucket's longest recording over the one's before
-SHORTEST_BUCKET_SECONDS = 0.8
 
 
 class DataConfiguration(Configuration):
@@ -65,7 +63,9 @@ class DataConfiguration(Configuration):
     first_epoch_seconds: float = Field(
         3.0, gt=0, description="maximum length of recordings in the first epoch, from which CTC learns to align sooner"
     )
-    batch_seconds: float = Field(64.0, gt=0, description="seconds of audio in a batch, padding included")
+    batch_seconds: Annotated[float, or_from_data(0.1)] = Field(
+        64.0, description=f"seconds of audio in a batch, padding included; {FROM_DATA}: from the recordings"
+    )
     skip_unlearnable: bool = Field(False, description="leave out unusable recordings instead of stopping with an error")
 
     @pydantic.model_validator(mode="before")
@@ -144,16 +144,34 @@ def open_source(
     )
 
 
-def load(configuration: DataConfiguration, sample_rate: int, label_frames: Callable[[int], int]) -> Speech:
+class Opened(NamedTuple):
+    """Recordings that nobody has looked at yet, and what normalises their transcripts."""
+
+    source: sources.Source
+    transcripts: Transcripts
+
+
+def opened(configuration: DataConfiguration, sample_rate: int) -> Opened:
+    """Returns the configured recordings; see `open_source`."""
+    transcripts = transcripts_of(configuration)
+    return Opened(open_source(configuration, sample_rate, transcripts), transcripts)
+
+
+def load(
+    configuration: DataConfiguration,
+    sample_rate: int,
+    label_frames: Callable[[int], int],
+    recordings: Opened | None = None,
+) -> Speech:
     """Opens the recordings and refuses what cannot be learned, by name, before training starts.
 
     Args:
         configuration: which recordings.
         sample_rate: samples a second that the network wants.
         label_frames: how many frames of labels so many samples give.
+        recordings: those of the configuration, where they are open.
     """
-    transcripts = transcripts_of(configuration)
-    source = open_source(configuration, sample_rate, transcripts)
+    source, transcripts = recordings or opened(configuration, sample_rate)
     transcripts.refuse_problems(configuration.skip_unlearnable)
     learnable, skipped = checks.check_learnable(
         source.utterances("train"), label_frames, "train", configuration.skip_unlearnable
@@ -220,14 +238,14 @@ def training_batches(
     epoch: int,
     epochs: int,
 ) -> tf.data.Dataset:
-    """Endless batches of an epoch, the same each time they are asked for; see `batches` for their parts."""
+    """Endless batches of an epoch, the same each time they are asked for; see `batching.batches` for their parts."""
     utterances = speech.utterances["train"]
-    streams = [_stream(speech.source, keys_of(utterances), augmentation, sample_rate, (seed, epoch, 0))]
+    streams = [augmented(speech.source, keys_of(utterances), augmentation, sample_rate, (seed, epoch, 0))]
     shares = [1.0]
     if speech.pretraining is not None:
         share = pretraining_share(configuration, epoch, epochs)
         streams.append(
-            _stream(speech.pretraining, speech.pretraining_keys, augmentation, sample_rate, (seed, epoch, 1))
+            augmented(speech.pretraining, speech.pretraining_keys, augmentation, sample_rate, (seed, epoch, 1))
         )
         shares = [1 - share, share]
     mixed = tf.data.Dataset.sample_from_datasets(streams, shares, seed=seed * 1000 + epoch)
@@ -236,7 +254,9 @@ def training_batches(
         # A quarter at least, or the search for a short recording would take long, or for ever.
         limit = max(limit, sorted(utterance.samples for utterance in utterances)[len(utterances) // 4])
         mixed = mixed.filter(lambda recording: tf.size(recording["audio"]) <= limit)
-    return _bucketed(mixed.map(_encoder(speech.alphabet)), configuration, sample_rate)
+    return bucketed(
+        mixed.map(encoder(speech.alphabet)), configuration.batch_seconds, configuration.maximum_seconds, sample_rate
+    )
 
 
 def pretraining_share(configuration: DataConfiguration, epoch: int, epochs: int) -> float:
@@ -249,101 +269,3 @@ def pretraining_share(configuration: DataConfiguration, epoch: int, epochs: int)
     progress = (epoch - 1) / max(epochs - 2, 1)
     first, last = configuration.pretraining_first_share, configuration.pretraining_last_share
     return first + (last - first) * progress
-
-
-def batches(
-    source: sources.Source, split: str, alphabet: tuple[str, ...], keys: Collection[str] | None = None
-) -> tf.data.Dataset:
-    """Recordings of a split, all or those of some keys, in stable order, whole and unaugmented, in padded batches.
-
-    Returns:
-        Dictionaries of `audio` (batch, samples), `audio_lengths` (batch,), `labels` (batch, characters),
-        `label_lengths` (batch,), `text` and `key` (batch,).
-    """
-    encoded = source.recordings(split, keys).map(_encoder(alphabet))
-    return encoded.padded_batch(8).prefetch(2)
-
-
-def _stream(
-    source: sources.Source,
-    keys: frozenset[str],
-    augmentation: AudioAugmentationConfiguration,
-    sample_rate: int,
-    seed: tuple[int, int, int],
-) -> tf.data.Dataset:
-    """Recordings without end, each pass in its own order, each differently augmented; a function of `seed`."""
-
-    def augment(number: tf.Tensor, recording: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        def change(number: np.int64, audio: np.ndarray) -> np.ndarray:
-            return augment_audio(audio, sample_rate, augmentation, np.random.default_rng((*seed, int(number))))
-
-        audio = tf.ensure_shape(tf.numpy_function(change, [number, recording["audio"]], tf.float32), (None,))
-        return recording | {"audio": audio}
-
-    # Each pass is shuffled anew, in an order that follows from the seed: the data set is made anew for each epoch.
-    passes = source.recordings("train", keys).shuffle(SHUFFLE_BUFFER, seed=hash_of(seed)).repeat()
-    return passes.enumerate().map(augment, num_parallel_calls=2, deterministic=True)
-
-
-def hash_of(seed: tuple[int, ...]) -> int:
-    """A seed of one number from several, far apart for neighbours."""
-    return int(np.random.SeedSequence(seed).generate_state(1)[0])
-
-
-def _encoder(alphabet: tuple[str, ...]) -> Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]]:
-    """Adds `labels` to a recording: the numbers of its characters, from 1; those outside the alphabet have none."""
-    numbers = tf.lookup.StaticHashTable(
-        tf.lookup.KeyValueTensorInitializer(tf.constant(alphabet), tf.range(1, len(alphabet) + 1)), default_value=0
-    )
-
-    def encode(recording: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        labels = numbers.lookup(tf.strings.unicode_split(recording["text"], "UTF-8"))
-        labels = tf.boolean_mask(labels, labels > 0)
-        lengths = {"audio_lengths": tf.size(recording["audio"]), "label_lengths": tf.size(labels)}
-        return recording | {"labels": labels} | lengths
-
-    return encode
-
-
-def _bucketed(recordings: tf.data.Dataset, configuration: DataConfiguration, sample_rate: int) -> tf.data.Dataset:
-    """Batches of similar length, padded to few fixed shapes, so that few programs are compiled and little is padded."""
-    seconds = [SHORTEST_BUCKET_SECONDS]
-    while seconds[-1] < configuration.maximum_seconds * 1.2:  # slower speech is longer
-        seconds.append(seconds[-1] * BUCKET_GROWTH)
-    boundaries = [round(second * sample_rate) + 1 for second in seconds]
-    sizes = [max(1, round(configuration.batch_seconds / second)) for second in seconds] + [1]
-    recordings = recordings.filter(lambda recording: recording["audio_lengths"] < boundaries[-1])
-    keep = ("audio", "audio_lengths", "labels", "label_lengths")
-    return (
-        recordings.map(lambda recording: {name: recording[name] for name in keep})
-        .bucket_by_sequence_length(
-            lambda recording: recording["audio_lengths"],
-            boundaries,
-            sizes,
-            padded_shapes={"audio": [None], "audio_lengths": [], "labels": [None], "label_lengths": []},
-            drop_remainder=True,
-        )
-        .map(lambda batch: _pad_to_bucket(batch, boundaries))
-        .prefetch(16)
-    )
-
-
-def _pad_to_bucket(batch: dict[str, tf.Tensor], boundaries: list[int]) -> dict[str, tf.Tensor]:
-    """Pads the audio to its bucket's longest, so that a bucket has one shape."""
-    audio = batch["audio"]
-    limits = tf.constant(boundaries, tf.int32) - 1
-    target = limits[tf.searchsorted(limits, tf.shape(audio)[1:])[0]]
-    return batch | {"audio": tf.pad(audio, [[0, 0], [0, target - tf.shape(audio)[1]]])}
-
-
-def language_model_texts(speech: Speech, transcript_weight: float) -> tuple[list[str], list[float]]:
-    """Returns what a language model may learn from, with weights: training transcripts and synthetic sentences.
-
-    Those are the sentences of six hours, also where only one hour of them is spoken.
-    """
-    transcripts = [utterance.text for utterance in speech.utterances["train"]]
-    sentences: list[str] = []
-    if speech.pretraining is not None:
-        held_out, alphabet = held_out_texts(speech.utterances), set(speech.alphabet)
-        sentences = [text for text in all_sentences() if text not in held_out and set(text) <= alphabet]
-    return transcripts + sentences, [transcript_weight] * len(transcripts) + [1.0] * len(sentences)

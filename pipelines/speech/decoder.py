@@ -6,16 +6,17 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from models.decoding import CharacterLanguageModel, Hypothesis, PrefixSearch, beam_decode
+from models.decoding import BackOffModel, CharacterLanguageModel, Hypothesis, PrefixSearch, beam_decode
 from pipelines.runs import Run
 
 DECODER = "decoder.json"
+KINDS: tuple[type[CharacterLanguageModel | BackOffModel], ...] = (CharacterLanguageModel, BackOffModel)
 
 
 class Decoder(NamedTuple):
     """Beam search with a language model, and the two numbers that balance them, chosen on the validation split."""
 
-    language_model: CharacterLanguageModel | None
+    language_model: CharacterLanguageModel | BackOffModel | None
     language_model_weight: float
     insertion_bonus: float
     beam_width: int
@@ -57,4 +58,5 @@ def load_decoder(run: Run) -> Decoder:
     """Returns the decoder that `decoder.json` describes."""
     values = run.read_json(DECODER)
     language_model = values.pop("language_model")
-    return Decoder(language_model and CharacterLanguageModel.from_dict(language_model), **values)
+    kinds = {kind.__name__: kind for kind in KINDS}
+    return Decoder(language_model and kinds[language_model["kind"]].from_dict(language_model), **values)

@@ -9,6 +9,7 @@ from pipelines.devices import MOST_STEPS, Ask, DeviceModel, followed, stepped
 from pipelines.runs import Run
 from pipelines.served import Signature, Tensors
 from pipelines.speech import data
+from pipelines.speech.batching import batches
 from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.scoring import error_rates
 from pipelines.speech.serving import flat, nested
@@ -37,7 +38,7 @@ def device_model(run: Run) -> DeviceModel:
     def score(ask: Ask) -> float:
         speech = data.load(configuration.data, configuration.features.sample_rate, recogniser.label_frames)
         references, texts, left = [], [], MOST_STEPS
-        for batch in data.batches(speech.source, "test", recogniser.alphabet, data.keys_of(speech.utterances["test"])):
+        for batch in batches(speech.source, "test", recogniser.alphabet, data.keys_of(speech.utterances["test"])):
             for audio, length, text in zip(
                 *(batch[name].numpy() for name in ("audio", "audio_lengths", "text")), strict=True
             ):

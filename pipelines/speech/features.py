@@ -6,23 +6,45 @@ the whole recording. On audio so preceded the result equals `librosa.feature.mel
 logarithms.
 """
 
+from typing import Annotated
+
 import librosa
 import numpy as np
+import pydantic
 import tensorflow as tf
 from pydantic import Field
 
 from pipelines.configuration import Configuration
 
+FROM_DATA = -1
+"""In place of a setting: it follows from the recordings, see `pipelines.speech.rules`."""
+
 FLOOR = 1e-6  # of the mel power, about the noise of 16-bit audio; keeps digital silence finite
+
+
+def or_from_data(least: float, most: float = float("inf")) -> pydantic.AfterValidator:
+    """Returns a check of a number, which may be `FROM_DATA`."""
+
+    def check(value: float) -> float:
+        if value != FROM_DATA and not least <= value <= most:
+            limit = "" if most == float("inf") else f" and at most {most:g}"
+            raise ValueError(f"expected at least {least:g}{limit}, or {FROM_DATA} to follow from the recordings")
+        return value
+
+    return pydantic.AfterValidator(check)
 
 
 class FeatureConfiguration(Configuration):
     """How audio becomes features."""
 
-    sample_rate: int = Field(8000, ge=4000, le=48000, description="samples a second; other rates are resampled")
+    sample_rate: Annotated[int, or_from_data(4000, 48000)] = Field(
+        8000, description=f"samples a second; other rates are resampled; {FROM_DATA}: from the recordings"
+    )
     hop_seconds: float = Field(0.010, gt=0.001, le=0.1, description="time between frames")
     window_seconds: float = Field(0.025, gt=0.002, le=0.2, description="duration of a frame")
-    mel_bands: int = Field(64, ge=8, le=256, description="frequency bands of a frame")
+    mel_bands: Annotated[int, or_from_data(8, 256)] = Field(
+        64, description=f"frequency bands of a frame; {FROM_DATA}: from the recordings"
+    )
     lowest_hertz: float = Field(60.0, ge=0, description="lower edge of the lowest band")
 
     @property

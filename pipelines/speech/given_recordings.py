@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from pipelines.configuration import ConfigurationError
 from pipelines.speech.audio_files import SpeechDataError
-from pipelines.speech.recording_lists import AUDIO_SUFFIXES
+from pipelines.speech.recording_entries import AUDIO_SUFFIXES
 
 LISTS = (".txt", ".lst", ".list", ".m3u", ".m3u8")  # a file a line
 FOUND_IN_FOLDERS = (*AUDIO_SUFFIXES, ".wv", ".ape", ".mka", ".3gp", ".avi", ".ts", ".mpg", ".mpeg", ".caf", ".w64")

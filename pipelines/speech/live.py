@@ -10,7 +10,7 @@ import numpy as np
 
 from pipelines.speech.audio_files import Resampler, SpeechDataError
 from pipelines.speech.long_recordings import Transcript
-from pipelines.speech.predictor import Stream
+from pipelines.speech.streaming import Stream
 from unrolled_installation import check_libraries
 
 BLOCK_SECONDS = 0.1  # of audio that is heard at once

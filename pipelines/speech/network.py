@@ -1,22 +1,28 @@
 """Sizes of the network, and how much audio one frame of its labels stands for."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from pipelines.configuration import Configuration
-from pipelines.speech.features import FeatureConfiguration
+from pipelines.speech.features import FROM_DATA, FeatureConfiguration, or_from_data
 
 
 class NetworkConfiguration(Configuration):
     """Sizes of the network."""
 
     recurrent: Literal["simple_rnn", "lstm", "gru"] = Field("lstm", description="recurrent layer")
-    units: int = Field(256, ge=1, description="units of a recurrent layer, in each direction")
-    layers: int = Field(3, ge=1, le=12, description="recurrent layers")
+    units: Annotated[int, or_from_data(1)] = Field(
+        256, description=f"units of a recurrent layer, in each direction; {FROM_DATA}: from the recordings"
+    )
+    layers: Annotated[int, or_from_data(1, 12)] = Field(
+        3, description=f"recurrent layers; {FROM_DATA}: from the recordings"
+    )
     bidirectional: bool = Field(True, description="read in both directions; turn off for streaming")
     filters: int = Field(32, ge=1, description="channels of the subsampling convolutions")
-    subsampling: Literal[1, 2, 4, 8] = Field(4, description="frames of features that become one frame of labels")
+    subsampling: Literal[-1, 1, 2, 4, 8] = Field(
+        4, description=f"frames of features that become one frame of labels; {FROM_DATA}: from the recordings"
+    )
     dropout: float = Field(0.2, ge=0, lt=1, description="dropout before each layer, one mask for the whole sequence")
     # A field that came later has for its default what runs without it had: their folders stay readable.
     self_conditioning: bool = Field(False, description="feed the labels read by the layers below into each layer")

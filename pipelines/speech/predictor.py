@@ -9,26 +9,17 @@ import numpy as np
 
 import models.decoding
 from models.decoding import Hypothesis
-from pipelines import hints
 from pipelines.arguments import checked, in_range
-from pipelines.runs import Run, RunError
-from pipelines.served import Served, initial_state
+from pipelines.runs import Run
+from pipelines.served import Served
 from pipelines.speech import HOT_WORD_WEIGHT
 from pipelines.speech.audio_files import SpeechDataError, audio_of, read_audio, resample
 from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.decoder import load_decoder
-from pipelines.speech.long_recordings import (
-    PAUSE_SECONDS,
-    PIECE_SECONDS,
-    Piece,
-    Pieces,
-    Window,
-    joined,
-    shifted,
-    windows,
-)
+from pipelines.speech.long_recordings import Piece, Window, shifted, windows
 from pipelines.speech.long_recordings import Transcript as Transcript
 from pipelines.speech.serving import signatures
+from pipelines.speech.streaming import Reading, Stream
 from pipelines.speech.texts import normalise_text
 from pipelines.speech.trained import alphabet_of_run, load_model
 
@@ -118,11 +109,11 @@ class Predictor:
         """
         weights = self.hot_word_weights(hot_words)
         heard = self._windows(recordings, sample_rate)
-        reading: _Reading | None = None
+        reading: Reading | None = None
         while batch := list(itertools.islice(heard, READ_AHEAD)):
             logits = self._logits([each.window.audio for each in batch])
             for each, rows in zip(batch, logits, strict=True):
-                reading = reading or _Reading(self, n_best, weights)
+                reading = reading or Reading(self, n_best, weights)
                 reading.feed(rows[each.window.counted])
                 progress(each.place, reading.seconds)
                 if each.end is not None:
@@ -142,7 +133,7 @@ class Predictor:
         ]
 
     @checked
-    def stream(self, hot_words: HotWords = ()) -> "Stream":
+    def stream(self, hot_words: HotWords = ()) -> Stream:
         """Returns a stream that takes audio at `sample_rate` as it comes; `hot_words` as of `transcribe`.
 
         Raises:
@@ -256,103 +247,6 @@ class _Heard(NamedTuple):
     place: int
     window: Window
     end: tuple[str, ...] | SpeechDataError | None = None
-
-
-class _Reading:
-    """Transcribes the logits of one recording, as they come."""
-
-    def __init__(self, predictor: Predictor, n_best: int, hot_words: Mapping[str, float]) -> None:
-        self._predictor, self._n_best, self._hot_words = predictor, n_best, hot_words
-        self._pieces = Pieces(predictor.alphabet, predictor.frame_seconds, PIECE_SECONDS)
-        self._found: list[Transcript] = []
-        self.seconds = 0.0  # that have been heard
-
-    def feed(self, logits: np.ndarray) -> None:
-        """Takes the next logits (frames, labels)."""
-        self.seconds += len(logits) * self._predictor.frame_seconds
-        self._found += [self._transcript(piece) for piece in self._pieces.feed(logits)]
-
-    def finish(self, notes: tuple[str, ...] = ()) -> Transcript:
-        """Returns the transcript of all logits."""
-        found = [*self._found, self._transcript(self._pieces.open)]
-        separator = " " if " " in self._predictor.alphabet else ""
-        whole = found[0] if len(found) == 1 else joined(found, separator, self._n_best)
-        return whole._replace(notes=notes)
-
-    def _transcript(self, piece: Piece) -> Transcript:
-        return self._predictor.decode_piece(piece, self._n_best, self._hot_words)
-
-
-class Stream:
-    """Transcribes audio as it comes.
-
-    Args:
-        predictor: whose stream it is.
-        model: the signatures.
-        hot_words: as of `Predictor.decode`.
-
-    Raises:
-        RunError: the network reads in both directions.
-    """
-
-    def __init__(self, predictor: Predictor, model: Served, hot_words: Mapping[str, float] | None = None) -> None:
-        if "step_logits" not in model:
-            raise RunError(
-                "The network reads a recording in both directions, so it needs the whole of it. Expected one that "
-                f"reads forwards. Train one: {hints.command('train', 'speech', 'streaming')}; or use transcribe. "
-                "Received: network.bidirectional = True"
-            )
-        self._predictor, self._served, self._hot_words = predictor, model, hot_words or {}
-        self._state = initial_state(model)
-        if self._hot_words and "initial_state_hot_words" in model:
-            words, weights = [list(self._hot_words)], [list(self._hot_words.values())]
-            self._state = model("initial_state_hot_words", streams=[0], hot_words=words, hot_word_weights=weights)
-        self._rest = np.zeros(0, np.float32)  # samples that do not fill a frame yet
-        self._reading = _Reading(predictor, 1, self._hot_words)
-        self._utterances = Pieces(predictor.alphabet, predictor.frame_seconds, PAUSE_SECONDS)
-        self._ended: list[Piece] = []
-        self._text, self._still_open = "", ""
-
-    def feed(self, chunk: np.ndarray) -> str:
-        """Takes the next samples at the predictor's `sample_rate`, as many as there are; returns the text so far.
-
-        Its last words may still change. An export of before 0.2 has no search; its text is that of the best label of
-        each frame, and only `ended` and `finish` decode with the language model.
-
-        Args:
-            chunk: (samples,) or (samples, channels), as an array of `Predictor.transcribe`.
-
-        Raises:
-            SpeechDataError: the chunk cannot be used.
-        """
-        samples = np.concatenate([self._rest, audio_of(chunk)])
-        whole = len(samples) - len(samples) % self._predictor.frame_samples
-        self._rest = samples[whole:]
-        if whole:
-            answer = self._served("step_logits", audio=samples[np.newaxis, :whole], **self._state)
-            self._reading.feed(answer["logits"][0])
-            self._ended += self._utterances.feed(answer["logits"][0])
-            self._text += answer["text"][0].decode()
-            self._still_open = answer["open"][0].decode() if "open" in answer else ""
-            self._state = {name: answer[name] for name in self._state}
-        return self._text + self._still_open
-
-    def ended(self) -> list[Transcript]:
-        """Returns the utterances that a pause has ended since the last call, with times since the stream began."""
-        ended, self._ended = self._ended, []
-        found = [self._predictor.decode_piece(piece, 1, self._hot_words) for piece in ended]
-        return [utterance for utterance in found if utterance.text]
-
-    def open(self) -> Transcript:
-        """Returns the utterance that no pause has ended yet; its last words may still change."""
-        return self._predictor.decode_piece(self._utterances.open, 1, self._hot_words)
-
-    def finish(self) -> Transcript:
-        """Returns the transcript of all that was fed, the same as `Predictor.transcribe` returns of the whole.
-
-        As there, samples at the end that do not fill a frame (at most `frame_seconds`) are not heard.
-        """
-        return self._reading.finish()
 
 
 def _transcript(hypothesis: Hypothesis) -> Transcript:

@@ -1,13 +1,18 @@
 """The user's own folders of recordings: Kaldi, LibriSpeech, LJSpeech, Common Voice, or texts beside the recordings."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
+from data.files import plain_suffix
 from pipelines.speech.audio_files import SpeechDataError
-from pipelines.speech.recording_lists import AUDIO_SUFFIXES, SPLIT_NAMES, Entry, entry_of, read_list, rows_of
+from pipelines.speech.recording_entries import AUDIO_SUFFIXES, SPLIT_NAMES, Entry, entry_of
+from pipelines.speech.recording_lists import read_list, rows_of, text_of
+from pipelines.subtitles import cues_of
 
 LISTS = (".csv", ".tsv", ".jsonl", ".json")
-TEXTS = (".txt", ".lab")  # beside recordings of the same name
+TEXTS = (".normalized.txt", ".txt", ".lab")  # of recordings of the same name, beside them or in a folder of texts
+SUBTITLES = (".srt", ".vtt")  # likewise, for pieces of recordings
 Read = tuple[list[Entry], list[str]]
 
 
@@ -24,11 +29,11 @@ def read_own(path: Path) -> Read:
         return read_list(path)
     if (path / "wav.scp").is_file():
         return read_kaldi(path)
-    parts = {sub: SPLIT_NAMES[sub.name.lower()] for sub in _folders(path) if sub.name.lower() in SPLIT_NAMES}
+    parts = {sub: split for sub in _folders(path) if (split := _split_of(sub))}
     if "train" in parts.values():
         return _joined(parts, read_own)
-    lists = [each for each in sorted(path.iterdir()) if each.is_file() and each.suffix.lower() in LISTS]
-    named = {each: SPLIT_NAMES[each.stem.lower()] for each in lists if each.stem.lower() in SPLIT_NAMES}
+    lists = [each for each in sorted(path.iterdir()) if each.is_file() and plain_suffix(each) in LISTS]
+    named = {each: SPLIT_NAMES[name] for each in lists if (name := each.name.lower().split(".")[0]) in SPLIT_NAMES}
     if "train" in named.values():
         others = [each.name for each in lists if each not in named]
         entries, notes = _joined(named, read_list)
@@ -157,25 +162,49 @@ def _with_keys_of_their_own(entries: list[Entry]) -> list[Entry]:
 
 def _texts_beside(folder: Path, lists: list[Path]) -> Read:
     entries, without = [], []
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() not in AUDIO_SUFFIXES or not path.is_file():
+    files = [each for each in sorted(folder.rglob("*")) if each.is_file()]
+    texts: dict[str, list[Path]] = {}  # by the name of their recording
+    for path in files:
+        if suffix := next((each for each in (*TEXTS, *SUBTITLES) if path.name.lower().endswith(each)), ""):
+            texts.setdefault(path.name[: -len(suffix)], []).append(path)
+    for path in files:
+        if path.suffix.lower() not in AUDIO_SUFFIXES:
             continue
         name = str(path.relative_to(folder))
-        beside = next((path.with_suffix(suffix) for suffix in TEXTS if path.with_suffix(suffix).is_file()), None)
+        found = texts.get(path.stem, [])
+        near = [each for each in found if each.parent == path.parent] or (found if len(found) == 1 else [])
+        beside = min(near, key=_rank, default=None)
         if beside is None:
             without.append(name)
             continue
-        text = " ".join(line.strip() for _, line in rows_of(beside)) if beside.read_bytes().strip() else ""
-        entries.append(entry_of(folder, name, text, str(beside)))
+        text = text_of(beside)
+        if beside.suffix.lower() not in SUBTITLES:
+            entries.append(entry_of(folder, name, " ".join(text.split()), str(beside)))
+            continue
+        cues = cues_of(text)
+        entries += [entry_of(folder, name, said, str(beside), "", "", start, end - start) for start, end, said in cues]
     if not entries:
         raise SpeechDataError(
             f"{folder} holds no recordings with texts that are recognised; expected one list (csv, tsv, jsonl), lists "
             "train, dev and test, wav.scp and text (Kaldi), SUBSET/speaker/chapter/*.trans.txt (LibriSpeech), or a.txt "
-            "beside a.wav. Give the list itself, or write one. Received: "
+            "or a.srt beside a.wav. Give the list itself, or write one. Received: "
             f"{[path.name for path in lists] or sorted(path.name for path in folder.glob('*'))[:10]}"
         )
     left = [f"Without a text beside them, left out: {len(without)} ({', '.join(without[:3])} …)."] if without else []
     return entries, [f"{len(entries)} recordings with a text of the same name beside them.", *left]
+
+
+def _rank(text: Path) -> int:
+    """Returns how late the ending of a text is among `TEXTS` and `SUBTITLES`."""
+    return [text.name.lower().endswith(suffix) for suffix in (*TEXTS, *SUBTITLES)].index(True)
+
+
+def _split_of(folder: Path) -> str:
+    """Returns the split that a folder's name tells, for a Kaldi folder also of several words such as `train_clean`."""
+    name = folder.name.lower()
+    words = re.split(r"[_-]", name) if (folder / "wav.scp").is_file() else [name]
+    found = [SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES]
+    return next((split for split in found if split != "train"), next(iter(found), ""))
 
 
 def _folders(path: Path) -> list[Path]:

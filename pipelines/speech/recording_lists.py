@@ -1,68 +1,30 @@
-"""The user's own lists of recordings and what is said in them: JSON lines and tables."""
+"""The user's own lists of recordings and what is said in them: JSON and tables."""
 
-import codecs
 import csv
 import io
-import math
-import reprlib
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from data import splits
-from pipelines.json_lines import json_object
+from data.encodings import decoded
+from data.files import FileError, plain_suffix, read_bytes
+from pipelines.json_lines import json_object, parsed
 from pipelines.speech.audio_files import SpeechDataError
-
-SPLIT_NAMES = splits.SPLIT_NAMES | {"development": "validation"}
-COLUMNS = {  # the names that people give them, the most telling first; the case does not count
-    "audio": ("audio_filepath", "wav_filename", "audio_file", "audio_path", "file_name", "filename", "filepath",
-              "file_path", "path", "file", "wav", "wav_path", "audio", "recording"),
-    "text": ("text", "transcript", "sentence", "transcription", "normalized_text", "normalised_text", "raw_text"),
-    "split": ("split", "subset", "partition"),
-    "speaker": ("speaker", "speaker_id", "client_id", "speaker_name", "spk", "spk_id", "user_id", "user"),
-    "offset": ("offset", "start", "start_time", "begin"),
-    "duration": ("duration",),
-    "end": ("end", "end_time", "stop"),
-}  # fmt: skip
-AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".webm", ".mp4", ".mkv", ".mov",
-                  ".avi", ".wma", ".amr", ".3gp", ".aif", ".aiff", ".au", ".caf", ".sph", ".w64", ".rf64")  # fmt: skip
-FOLDERS = ("wavs", "clips", "audio", "wav")  # beside a list, where its recordings may lie
-_BYTE_ORDER_MARKS = {  # the longer ones first: that of UTF-32 begins with that of UTF-16
-    codecs.BOM_UTF32_LE: "UTF-32",
-    codecs.BOM_UTF32_BE: "UTF-32",
-    codecs.BOM_UTF16_LE: "UTF-16",
-    codecs.BOM_UTF16_BE: "UTF-16",
-}
-_SHORT = reprlib.Repr()
-_SHORT.maxstring = 200
-
-
-class Entry(NamedTuple):
-    """A recording, or a piece of one, in a file.
-
-    Attributes:
-        key: its unique name.
-        path: of the file.
-        text: what is said, as it is written or normalised.
-        split: train, validation or test; "": the list does not tell.
-        row: of the list that says so, for messages.
-        speaker: "": unknown.
-        offset: seconds before the piece.
-        duration: seconds of the piece. None: to the end of the file.
-    """
-
-    key: str
-    path: Path
-    text: str
-    split: str = ""
-    row: str = ""
-    speaker: str = ""
-    offset: float = 0.0
-    duration: float | None = None
+from pipelines.speech.recording_entries import (
+    COLUMNS,
+    SHORT,
+    Entry,
+    columns_of,
+    entry_of,
+    entry_of_row,
+    find_audio,
+    notes_of,
+)
 
 
 def read_list(path: Path) -> tuple[list[Entry], list[str]]:
-    """Reads a list of recordings: a JSON object a line, or a table with commas, semicolons, tabs or bars.
+    """Reads a list of recordings: JSON lines, one JSON text of all, or a table with commas, semicolons, tabs or bars.
 
     The first row of a table names the columns; without names there are two, a recording and its text. Paths are
     relative to the list, or to a folder `wavs`, `clips` or `audio` beside it.
@@ -77,136 +39,75 @@ def read_list(path: Path) -> tuple[list[Entry], list[str]]:
         SpeechDataError: a row cannot be used; it is named.
     """
     lines = list(rows_of(path))
-    is_json = lines[0][1].lstrip().startswith(("{", "[")) or path.suffix.lower() in (".jsonl", ".json")
-    if is_json:
-        objects = [(row, json_object(line, row, SpeechDataError), line) for row, line in lines]
-        names = list(dict.fromkeys(name for _, values, _ in objects for name in values))
-        columns = _columns(names)
-        return [_entry(path.parent, values, columns, row, line) for row, values, line in objects], _notes(
-            names, columns
-        )
+    if lines[0][1].lstrip().startswith(("{", "[")) or plain_suffix(path) in (".jsonl", ".json"):
+        objects = list(_objects(path, lines))
+        if not objects:
+            raise _empty(path)
+        names = list(dict.fromkeys(name for _, values in objects for name in values))
+        columns = columns_of(names)
+        found = [entry_of_row(path.parent, values, columns, row, json.dumps(values)) for row, values in objects]
+        return found, notes_of(names, columns)
     return _table(path, lines)
 
 
-def entry_of(
-    folder: Path,
-    name: str,
-    text: str,
-    row: str,
-    split: str = "",
-    speaker: str = "",
-    offset: float = 0.0,
-    duration: float | None = None,
-    key: str = "",
-) -> Entry:
-    """Returns what a row says; a piece of a recording has its place in its key.
-
-    Raises:
-        SpeechDataError: the split has another name.
-    """
-    if split and split.lower() not in SPLIT_NAMES:
-        raise SpeechDataError(
-            f"{row}: expected a `split` of train, validation, test in every row, or in none. Correct it. "
-            f"Received: {split!r}"
-        )
-    is_piece = offset > 0 or duration is not None
-    end = "" if duration is None else f"{offset + duration:g}"
-    key = key or (f"{name}@{offset:g}-{end}" if is_piece and offset > 0 else name)
-    return Entry(
-        key, find_audio(folder, name), text, SPLIT_NAMES.get(split.lower(), ""), row, speaker, offset, duration
-    )
-
-
-def find_audio(folder: Path, name: str) -> Path:
-    """Returns where a recording lies that a list in a folder names, or where it should if it is nowhere."""
-    places = [folder, *(folder / sub for sub in FOLDERS), Path()]
-    endings = [""] if name.lower().endswith(AUDIO_SUFFIXES) else ["", *AUDIO_SUFFIXES]
-    for each in dict.fromkeys((name, name.replace("\\", "/"))):
-        for place in places:
-            for ending in endings:
-                found = place / Path(each + ending).expanduser()
-                if found.is_file():
-                    return found
-    return folder / Path(name).expanduser()
-
-
-def piece_of(values: Mapping[str, Any], columns: Mapping[str, str], row: str) -> tuple[float, float | None]:
-    """Returns the offset and duration that a row says, in seconds; None: to the end of the recording.
-
-    Raises:
-        SpeechDataError: they are no numbers, negative, or the end comes before the start.
-    """
-    numbers: dict[str, float] = {}
-    for part in ("offset", "duration", "end"):
-        value = values.get(columns.get(part, ""))
-        if value is None or value == "":
-            continue
-        try:
-            number = math.nan if isinstance(value, bool) else float(value)
-        except (TypeError, ValueError):
-            number = math.nan
-        if not math.isfinite(number) or number < 0 or (part != "offset" and number == 0):
+def _objects(path: Path, lines: list[tuple[str, str]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yields where it stands, and the object, for each recording of JSON lines, or of one JSON text of all."""
+    whole = _whole("\n".join(line for _, line in lines), path)
+    if whole is None:
+        yield from ((row, json_object(line, row, SpeechDataError)) for row, line in lines)
+        return
+    for number, each in enumerate(whole, start=1):
+        if not isinstance(each, dict):
             raise SpeechDataError(
-                f"{row}: expected seconds as `{columns[part]}`: 0 or more, and more than 0 for a duration or end. "
-                f"Correct them, or leave them out for the whole recording. Received: {value!r}"
+                f"{path}, item {number}: expected an object for each recording. Correct it. "
+                f"Received: {SHORT.repr(each)}"
             )
-        numbers[part] = number
-    offset, duration = numbers.get("offset", 0.0), numbers.get("duration")
-    if duration is None and "end" in numbers:
-        duration = numbers["end"] - offset
-        if duration <= 0:
-            raise SpeechDataError(
-                f"{row}: expected an end after the start. Correct the row. Received: {offset:g} to {numbers['end']:g} s"
-            )
-    return offset, duration
+        yield f"{path}, item {number}", each
 
 
-def _columns(names: Sequence[str]) -> dict[str, str]:
-    """Returns which of the names stands for what; of several the one that tells most."""
-    known = {name.strip().lower(): name for name in reversed(names)}
-    return {part: known[name] for part, each in COLUMNS.items() for name in reversed(each) if name in known}
-
-
-def _notes(names: Sequence[str], columns: Mapping[str, str]) -> list[str]:
-    others = [name for name in names if name not in columns.values()]
-    used = ", ".join(f"{part} from `{name}`" for part, name in columns.items())
-    return [f"Columns: {used}" + (f"; not used: {', '.join(others)}." if others else ".")]
-
-
-def _entry(folder: Path, values: Mapping[str, Any], columns: Mapping[str, str], row: str, line: str) -> Entry:
-    for part, usual in (("audio", "audio_filepath"), ("text", "text")):
-        name = columns.get(part, usual)
-        if not isinstance(values.get(name), str) or (part == "audio" and not values[name].strip()):
-            raise SpeechDataError(
-                f"{row}: expected a string `{name}`. Add it, or remove the row. Received: {_SHORT.repr(line)}"
-            )
-    speaker, split = (values.get(columns.get(part, "")) for part in ("speaker", "split"))
-    offset, duration = piece_of(values, columns, row)
-    return entry_of(
-        folder,
-        values[columns["audio"]],
-        values[columns["text"]],
-        row,
-        "" if split is None else str(split),
-        "" if speaker is None else str(speaker),
-        offset,
-        duration,
-    )
+def _whole(text: str, path: Path) -> list[Any] | None:
+    """Returns the recordings of one JSON text: a list, the only list of objects in an object, or texts by recording."""
+    try:
+        value = parsed(text, str(path), SpeechDataError)
+    except json.JSONDecodeError:
+        return None
+    if isinstance(value, list):
+        return value
+    if not isinstance(value, dict) or "audio" in columns_of(list(value)):
+        return None  # the only line
+    lists = [each for each in value.values() if isinstance(each, list) and each and isinstance(each[0], dict)]
+    if len(lists) == 1:
+        return lists[0]
+    if not value or columns_of(list(value)):
+        return None
+    if all(isinstance(each, str) for each in value.values()):
+        return [{"audio": name, "text": each} for name, each in value.items()]
+    if all(isinstance(each, dict) for each in value.values()):
+        return [{"audio": name, **each} for name, each in value.items()]
+    return None
 
 
 def _table(path: Path, lines: list[tuple[str, str]]) -> tuple[list[Entry], list[str]]:
+    delimiters = "\t|;,"
+    if lines[0][1].lower().startswith("sep=") and len(lines) > 1:  # as spreadsheets write it
+        delimiters, lines = lines[0][1][4:5] or ",", lines[1:]
     first = lines[0][1]
-    for delimiter in "\t|;,":
+    for delimiter in delimiters:
         names = [name.strip() for name in _fields(first, delimiter)]
-        columns = _columns(names)
+        columns = columns_of(names)
         if "audio" in columns and "text" in columns:
             return _table_with_names(path, lines[1:], delimiter, names, columns)
-    delimiter = next((each for each in "\t|;," if each in first), "")
+    name, _, text = first.partition(" ")
+    if text and "\t" not in first and find_audio(path.parent, name).is_file():  # as the prompts of VoxForge
+        pairs = [(row, *line.strip().partition(" ")[::2]) for row, line in lines]
+        found = [entry_of(path.parent, name, text, row, key=name) for row, name, text in pairs]
+        return found, ["The list names no columns: the first word of a line is read as its recording."]
+    delimiter = next((each for each in delimiters if each in first), "")
     if not delimiter or any(name.strip().lower() in COLUMNS["audio"] for name in first.split(delimiter)):
         raise SpeechDataError(
             f"{lines[0][0]}: expected a JSON object, names of columns such as path,text, or a recording and its text. "
             f"Name the columns of recordings ({', '.join(COLUMNS['audio'][:8])} …) and of texts "
-            f"({', '.join(COLUMNS['text'][:4])} …). Received: {_SHORT.repr(first)}"
+            f"({', '.join(COLUMNS['text'][:4])} …). Received: {SHORT.repr(first)}"
         )
     entries = []
     for row, fields in _records(lines, delimiter):
@@ -214,7 +115,7 @@ def _table(path: Path, lines: list[tuple[str, str]]) -> tuple[list[Entry], list[
         if not name.strip() or len(texts) not in ((1, 2) if delimiter == "|" else (1,)):
             raise SpeechDataError(
                 f"{row}: expected a recording and its text. Put a text that holds {delimiter!r} in quotes, or name the "
-                f"columns in the first row. Received: {len(fields)} fields, {_SHORT.repr(delimiter.join(fields))}"
+                f"columns in the first row. Received: {len(fields)} fields, {SHORT.repr(delimiter.join(fields))}"
             )
         entries.append(entry_of(path.parent, name.strip(), texts[-1], row, key=name.strip()))
     return entries, ["The list names no columns: the first is read as recordings, the last as texts."]
@@ -230,14 +131,16 @@ def _table_with_names(
         if len(fields) != len(names):
             raise SpeechDataError(
                 f"{row}: expected {len(names)} fields, as in the first row. Put a text that holds {delimiter!r} in "
-                f"quotes, or correct the row. Received: {len(fields)} fields, {_SHORT.repr(delimiter.join(fields))}"
+                f"quotes, or correct the row. Received: {len(fields)} fields, {SHORT.repr(delimiter.join(fields))}"
             )
-        entries.append(_entry(path.parent, dict(zip(names, fields, strict=True)), columns, row, delimiter.join(fields)))
+        entries.append(
+            entry_of_row(path.parent, dict(zip(names, fields, strict=True)), columns, row, delimiter.join(fields))
+        )
     if not entries:
         raise SpeechDataError(
             f"{path} is empty; expected one recording a row. Fill it. Received: names of columns alone"
         )
-    return entries, _notes(names, columns)
+    return entries, notes_of(names, columns)
 
 
 def _records(lines: list[tuple[str, str]], delimiter: str) -> Iterator[tuple[str, list[str]]]:
@@ -270,37 +173,32 @@ def _is_quoted(field: str) -> bool:
 
 
 def rows_of(path: Path) -> Iterator[tuple[str, str]]:
-    """Yields where it stands, and the line, for each line of a UTF-8 text that is not blank."""
+    """Yields where it stands, and the line, for each line of a text that is not blank, of any packing and encoding."""
     if not path.is_file():
         kind = "is a folder" if path.is_dir() else "does not exist"
         raise SpeechDataError(
             f"{path} {kind}; expected a list of recordings. Correct the path. Received: {str(path)!r}"
         )
-    content, found = path.read_bytes(), False
-    encoding = _probable_encoding(content)
-    for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
-        row = f"{path}, line {number}"
-        try:
-            text = line.decode("utf-8").rstrip("\r")
-            if "\0" in text:  # what UTF-16 without a mark at its start makes of plain letters
-                raise UnicodeDecodeError("utf-8", line, line.index(0), line.index(0) + 1, "a zero byte")
-        except UnicodeDecodeError as error:
-            raise SpeechDataError(
-                f"{row} is not UTF-8. Convert the file, for instance with `iconv -f {encoding} -t UTF-8`. "
-                f"Received: {line[max(0, error.start - 10) : error.end + 10]!r}"
-            ) from error
-        if text.strip():
-            found = True
-            yield row, text
-    if not found:
-        raise SpeechDataError(f"{path} is empty; expected one recording a row. Fill it. Received: {len(content)} bytes")
+    text = text_of(path)
+    if not text.strip():
+        raise _empty(path)
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            yield f"{path}, line {number}", line
 
 
-def _probable_encoding(content: bytes) -> str:
-    """What bytes that are not UTF-8 are written in, by the name that iconv knows."""
-    for mark, encoding in _BYTE_ORDER_MARKS.items():
-        if content.startswith(mark):
-            return encoding
-    if (zero := content.find(0)) >= 0:  # the empty half of a letter
-        return "UTF-16LE" if zero % 2 else "UTF-16BE"
-    return "WINDOWS-1252"
+def text_of(path: Path) -> str:
+    """Returns the text of a file of any packing and encoding.
+
+    Raises:
+        SpeechDataError: it holds no text.
+    """
+    try:
+        return decoded(read_bytes(path), str(path))
+    except FileError as error:
+        raise SpeechDataError(str(error)) from error
+
+
+def _empty(path: Path) -> SpeechDataError:
+    size = path.stat().st_size
+    return SpeechDataError(f"{path} is empty; expected one recording a row. Fill it. Received: {size} bytes")

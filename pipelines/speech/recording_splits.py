@@ -7,7 +7,7 @@ from typing import Literal
 
 from data.splits import assign_split, stable_fraction
 from pipelines.speech.audio_files import SpeechDataError
-from pipelines.speech.recording_lists import Entry
+from pipelines.speech.recording_entries import Entry
 
 SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
 MANY_SPEAKERS = 10  # so many are kept apart; of fewer, each would be too large a part

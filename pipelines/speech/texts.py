@@ -2,13 +2,14 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from data import transcripts as telephone
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.data import OWN_SOURCES, DataConfiguration, Speech, held_out_texts, transcripts_of
+from pipelines.speech.recording_lists import text_of
 from pipelines.speech.transcripts import Transcripts
 
 LANGUAGES = {"telephone_prompts": "en", "game_dialogue": "cs", "librispeech_dataset": "en"}
@@ -30,7 +31,7 @@ def own_texts(paths: Sequence[str], configuration: DataConfiguration, speech: Sp
     transcript has, or that are a transcript of validation or test.
 
     Args:
-        paths: UTF-8 text files, of lines or paragraphs.
+        paths: text files, of lines or paragraphs.
         configuration: of the recordings, whose writing the sentences get.
         speech: the recordings.
 
@@ -92,6 +93,12 @@ def normalise_text(configuration: DataConfiguration, text: str, row: str) -> str
     return written
 
 
+def writer(configuration: DataConfiguration) -> Callable[[str], str]:
+    """Returns what writes a word as the recogniser does, "" for one that cannot be spoken with certainty."""
+    rules = _rules(configuration)
+    return lambda word: _normalise(rules, configuration, word, word)
+
+
 def _rules(configuration: DataConfiguration) -> Transcripts:
     if configuration.source in OWN_SOURCES:
         return transcripts_of(configuration)
@@ -106,19 +113,7 @@ def _normalise(rules: Transcripts, configuration: DataConfiguration, text: str, 
 
 def _sentences(path: Path, whole_lines: bool) -> Iterator[tuple[str, str]]:
     """Yields where it stands, and the sentence, for each sentence of a text file."""
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            for number, line in enumerate(file, start=1):
-                for sentence in [line] if whole_lines else _SENTENCE_END.split(line):
-                    if sentence.strip():
-                        yield f"{path}, line {number}", sentence.strip()
-    except OSError as error:
-        raise SpeechDataError(
-            f"The text {path} cannot be read: {error.strerror}. Expected a file of sentences. Correct "
-            f"--decoding.texts. Received: {path}"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise SpeechDataError(
-            f"{path} is not UTF-8. Expected plain text. Convert it, for instance with `iconv -t UTF-8`. "
-            f"Received: {error.object[error.start : error.start + 10]!r}"
-        ) from error
+    for number, line in enumerate(text_of(path).split("\n"), start=1):
+        for sentence in [line] if whole_lines else _SENTENCE_END.split(line):
+            if sentence.strip():
+                yield f"{path}, line {number}", sentence.strip()

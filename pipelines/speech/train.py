@@ -12,7 +12,9 @@ from pipelines.runs import Run
 from pipelines.speech import checks, data
 from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.decoder import save_decoder
+from pipelines.speech.language_models import arpa_model
 from pipelines.speech.model import Recogniser
+from pipelines.speech.rules import settle
 from pipelines.speech.scoring import error_rates
 from pipelines.speech.sources import MAXIMUM_LISTED
 from pipelines.speech.texts import own_texts
@@ -28,6 +30,7 @@ SKIPPED = "skipped.json"  # keys and reasons of the recordings that are left out
 def train(run: Run, configuration: SpeechConfiguration) -> None:
     """Trains the recogniser of a run, or resumes where it stopped, and writes everything into the run's folder."""
     speech, recogniser = prepared(run, configuration, prepare)
+    configuration = run.read_configuration(SpeechConfiguration)  # in which no setting is left open
 
     def training_batches(epoch: int) -> tf.data.Dataset:
         return data.training_batches(
@@ -62,14 +65,18 @@ def prepare(configuration: SpeechConfiguration) -> Prepared[data.Speech, Recogni
             "training.jit_compile: the CTC loss cannot be compiled by XLA; the recurrent layers, where it pays, are "
             "compiled anyway. Leave it False. Received: True"
         )
+    configuration, recordings = settle(configuration)
     speech = data.load(
         configuration.data,
         configuration.features.sample_rate,
         lambda samples: samples // configuration.frame_samples,
+        recordings,
     )
     report(speech)
     if configuration.decoding.texts:
         print(own_texts(configuration.decoding.texts, configuration.data, speech).summary)
+    if configuration.decoding.arpa:
+        print(arpa_model(configuration, speech).summary)
     recogniser = build(configuration, speech.alphabet)
     keys = data.keys_of(speech.utterances["train"])
     recordings = speech.source.recordings("train", keys).take(RECORDINGS_TO_ADAPT_TO)
@@ -77,7 +84,8 @@ def prepare(configuration: SpeechConfiguration) -> Prepared[data.Speech, Recogni
     files: dict[str, Any] = {SKIPPED: speech.skipped}
     if speech.transcripts is not None:
         files[TRANSCRIPTS] = speech.transcripts.report()
-    return Prepared(speech, recogniser, {"alphabet": speech.alphabet}, files)
+    settled = None if recordings is None else configuration
+    return Prepared(speech, recogniser, {"alphabet": speech.alphabet}, files, configuration=settled)
 
 
 def batch_loss(

@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from pipelines.preparation import built, description_of, trained_model
 from pipelines.runs import Run
+from pipelines.speech.batching import batches
 from pipelines.speech.config import SpeechConfiguration
-from pipelines.speech.data import batches
 from pipelines.speech.model import Recogniser
 from pipelines.speech.sources import Source
 

@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.speech.audio_files import SpeechDataError, examine, load_audio
+from pipelines.speech.recording_entries import Entry
 from pipelines.speech.recording_folders import Read, read_librispeech, read_ljspeech, read_own
-from pipelines.speech.recording_lists import Entry
 from pipelines.speech.recording_splits import SplitBy, with_splits
 from pipelines.speech.sources import LOADERS, MAXIMUM_LISTED, SPLITS, Utterance, positions
 from pipelines.speech.transcripts import Transcripts, normalised

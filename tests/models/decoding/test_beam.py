@@ -322,16 +322,15 @@ def test_forgetting_what_has_been_settled_changes_nothing(seed, language_model, 
 
 
 def test_work_grows_with_the_length_and_not_with_its_square():
-    """Counted, not timed: the characters that the search hands to a language model, and the states that it aligns."""
+    """Counted, not timed: what the search asks a language model."""
 
     class Counting:
-        END = ""
-        context_length = 2
-        characters = 0
+        start = None
+        questions = 0
 
-        def log_probability(self, context, character):
-            self.characters += len(context)
-            return -1.0
+        def step(self, state, character):
+            self.questions += 1
+            return -1.0, state
 
     def work(frames):
         path = np.where(np.arange(frames) % 3 < 2, np.arange(frames) // 3 % 3 + 1, 0)
@@ -340,6 +339,6 @@ def test_work_grows_with_the_length_and_not_with_its_square():
         beam_decode(
             logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True)), ALPHABET, SECONDS, 4, language_model=model
         )
-        return model.characters
+        return model.questions
 
     assert work(1200) < 4.5 * work(300)

@@ -123,7 +123,7 @@ def test_survives_json():
 def test_forgetting_the_cache_changes_nothing(monkeypatch):
     expected = [CharacterLanguageModel(6).fit(TEXTS).text_log_probability(text) for text in TEXTS]
     model = CharacterLanguageModel(6).fit(TEXTS)
-    monkeypatch.setattr("models.decoding.language_model._CACHED_CONTEXTS", 3)
+    monkeypatch.setattr("models.decoding.language_model._CACHED_PROBABILITIES", 3 * len(model._symbols))
     assert [model.text_log_probability(text) for text in TEXTS] == expected
     assert len(model._distributions) <= 3 + 6  # one question adds at most `order`
 

@@ -10,11 +10,12 @@ import pytest
 import tensorflow as tf
 
 from pipelines.configuration import ConfigurationError
-from pipelines.speech import data, train
+from pipelines.speech import batching, data, train
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.augmentation import AudioAugmentationConfiguration
 from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.data import DataConfiguration, Speech
+from pipelines.speech.language_models import learned_texts
 from pipelines.speech.sources import Utterance
 
 MakeCorpus = Callable[..., Path]
@@ -92,7 +93,7 @@ def test_labels_are_the_transcripts(varied_corpus: Path) -> None:
     configuration, speech = of_manifest(varied_corpus)
     assert speech.alphabet == (" ", "a", "b", "c", "d")
     rows = [json.loads(line) for line in varied_corpus.read_text().splitlines()]
-    for batch in data.batches(speech.source, "test", speech.alphabet).as_numpy_iterator():
+    for batch in batching.batches(speech.source, "test", speech.alphabet).as_numpy_iterator():
         assert texts_of(batch, speech.alphabet) == [text.decode() for text in batch["text"]]
     heard = {text for batch in take(speech, configuration, 60) for text in texts_of(batch, speech.alphabet)}
     assert heard == {row["text"] for row in rows if row["split"] == "train"}
@@ -113,11 +114,11 @@ def test_evaluated_batches_keep_order_and_length(varied_corpus: Path) -> None:
     _, speech = of_manifest(varied_corpus)
     expected = [(utterance.key, utterance.samples) for utterance in speech.utterances["test"]]
     found: list[tuple[str, int]] = []
-    for batch in data.batches(speech.source, "test", speech.alphabet).as_numpy_iterator():
+    for batch in batching.batches(speech.source, "test", speech.alphabet).as_numpy_iterator():
         found += zip([key.decode() for key in batch["key"]], batch["audio_lengths"].tolist(), strict=True)
     assert found == expected
     chosen = expected[1][0]
-    (batch,) = data.batches(speech.source, "test", speech.alphabet, {chosen}).as_numpy_iterator()
+    (batch,) = batching.batches(speech.source, "test", speech.alphabet, {chosen}).as_numpy_iterator()
     assert batch["key"].tolist() == [chosen.encode()]
 
 
@@ -141,7 +142,7 @@ def test_long_recordings_are_left_out_and_named(varied_corpus: Path) -> None:
     long = [row for row in rows if row["split"] == "train" and len(row["text"]) > 15]
     assert speech.skipped == [(row["audio_filepath"], "longer than 1.5 s") for row in long]
     assert max(batch["audio_lengths"].max() for batch in take(speech, configuration, 20, EXACT)) <= 1.5 * RATE
-    assert {row["text"] for row in long}.isdisjoint(data.language_model_texts(speech, 1.0)[0])
+    assert {row["text"] for row in long}.isdisjoint(learned_texts(SpeechConfiguration(), speech)[0])
     with pytest.raises(
         SpeechDataError, match=r"All 40 .* longer than 0.1 s.*--data.maximum_seconds.*shortest has 0.5 s"
     ):
@@ -186,7 +187,7 @@ def test_validation_and_test_never_influence_training(
     for weight, same in zip(network.variables, other_network.variables, strict=True):
         np.testing.assert_array_equal(weight.numpy(), same.numpy(), err_msg=weight.path)
     assert float(np.ptp(network.mean.numpy())) > 0
-    assert data.language_model_texts(one, 2.0) == data.language_model_texts(other, 2.0)
+    assert learned_texts(SpeechConfiguration(), one) == learned_texts(SpeechConfiguration(), other)
     for epoch in (0, 1):
         batches = take(one, configuration_one, 4, epoch=epoch)
         for batch, same in zip(batches, take(other, configuration_other, 4, epoch=epoch), strict=True):
@@ -225,7 +226,7 @@ def spoken(*texts: str, samples: int = 4000, prefix: str = "") -> list[Utterance
 
 def test_the_stream_is_read_as_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many recordings there are, the first batch needs no more of them than the buffers hold."""
-    monkeypatch.setattr(data, "SHUFFLE_BUFFER", 32)
+    monkeypatch.setattr(batching, "SHUFFLE_BUFFER", 32)
     read = []
     for recordings in (500, 5000):
         source = FakeSource({"train": spoken(*["ab"] * recordings)})
@@ -261,7 +262,10 @@ def with_synthetic_speech(monkeypatch: pytest.MonkeyPatch) -> Speech:
     )
     monkeypatch.setattr(data, "open_source", lambda configuration, rate, transcripts: real)
     monkeypatch.setattr(data, "SyntheticSpeech", lambda config: config)
-    monkeypatch.setattr(data, "all_sentences", lambda: ["a bb", "ab ba", "abab", "bab a", "baba", "bb bb", "what"])
+    monkeypatch.setattr(
+        "pipelines.speech.language_models.all_sentences",
+        lambda: ["a bb", "ab ba", "abab", "bab a", "baba", "bb bb", "what"],
+    )
     monkeypatch.setattr(data.data, "prepare", lambda builder: builder)
     monkeypatch.setattr(data.sources, "DatasetSource", lambda builder, rate: synthetic)
     configuration = DataConfiguration(pretraining="one_hour", maximum_seconds=10.0)
@@ -271,7 +275,7 @@ def with_synthetic_speech(monkeypatch: pytest.MonkeyPatch) -> Speech:
 def test_synthetic_sentences_of_validation_and_test_are_left_out(with_synthetic_speech: Speech) -> None:
     speech = with_synthetic_speech
     assert speech.pretraining_keys == {"made-0", "made-3", "made-4"}
-    texts, weights = data.language_model_texts(speech, 4.0)
+    texts, weights = learned_texts(SpeechConfiguration(), speech)
     assert texts == ["ab ba", "ba ab", "aa b", "ab ba", "abab", "baba", "bb bb"], "bb bb is written, not spoken"
     assert weights == [4.0] * 3 + [1.0] * 4
     assert speech.alphabet == (" ", "a", "b"), "of the real transcripts"
@@ -303,7 +307,7 @@ def test_an_alphabet_beyond_ascii(make_corpus: MakeCorpus, tmp_path: Path) -> No
     with pytest.warns(UserWarning, match="Never seen in training"):
         _, speech = of_manifest(manifest)
     assert {"ž", "q", "\N{COMBINING CARON}", "ъ"} < set(speech.alphabet)
-    (batch,) = data.batches(speech.source, "validation", speech.alphabet).as_numpy_iterator()
+    (batch,) = batching.batches(speech.source, "validation", speech.alphabet).as_numpy_iterator()
     assert texts_of(batch, speech.alphabet) == ["žq̌ъ "] * 2, "unknown letters have no label"
 
 

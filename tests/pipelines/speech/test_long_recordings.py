@@ -83,7 +83,7 @@ def test_cutting_changes_nothing(
         monkeypatch.setattr(long_recordings, "WINDOW_SECONDS", window)
         monkeypatch.setattr(long_recordings, "CONTEXT_SECONDS", 1.0)
         monkeypatch.setattr("pipelines.speech.audio_files.PART_SECONDS", 1.3 * window)
-        monkeypatch.setattr("pipelines.speech.predictor.PIECE_SECONDS", piece)
+        monkeypatch.setattr("pipelines.speech.streaming.PIECE_SECONDS", piece)
         heard: dict[float, int] = {}
         (cut,) = predictor.try_each(
             [path], n_best=2, progress=lambda place, seconds, to=heard: to.update({seconds: place})

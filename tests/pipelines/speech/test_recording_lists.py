@@ -1,6 +1,7 @@
 """The lists and folders that people have: each is read as its makers mean it, and each bad row is named."""
 
 import csv
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -8,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.decoding import Word
 from pipelines.configuration import ConfigurationError
 from pipelines.speech.audio_files import SpeechDataError, load_audio
 from pipelines.speech.data import DataConfiguration, open_source
+from pipelines.speech.recording_entries import Entry
 from pipelines.speech.recording_folders import read_own
-from pipelines.speech.recording_lists import Entry
 from pipelines.speech.recording_splits import with_splits
+from pipelines.speech.subtitles import srt
 from pipelines.speech.user_recordings import FileSource, manifest
 
 WriteTone = Callable[..., Path]
@@ -277,3 +280,83 @@ def test_lists_of_ones_own_to_validate_and_to_test_on(folder: Path) -> None:
         open_source(configuration, 8000)
     with pytest.raises(ConfigurationError, match=r"data\.test: the source telephone_prompts has recordings of its own"):
         open_source(DataConfiguration(test=path), 8000)
+
+
+TWO = [{"audio": "a.wav", "text": "one"}, {"audio": "b.wav", "text": "two"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("all.json", json.dumps(TWO)),
+        ("all.json", json.dumps(TWO, indent=2)),
+        ("all.json", json.dumps({"version": 1, "data": TWO}, indent=2)),
+        ("all.json", json.dumps({"a.wav": "one", "b.wav": "two"}, indent=2)),
+        ("all.json", json.dumps({"a.wav": {"text": "one"}, "b.wav": {"text": "two"}}, indent=2)),
+        ("all.csv", "sep=;\npath;text\na.wav;one\nb.wav;two\n"),
+        ("PROMPTS", "a.wav one\nb.wav two\n"),
+        ("all.tsv.gz", "path\ttext\na.wav\tone\nb.wav\ttwo\n"),
+    ],
+)
+def test_other_forms_of_lists(tmp_path: Path, write_tone: Callable[..., Path], name: str, content: str) -> None:
+    write_tone(tmp_path / "a.wav", 0.1)
+    packed = gzip.compress(content.encode()) if name.endswith(".gz") else content.encode()
+    (tmp_path / name).write_bytes(packed)
+    entries, _ = read_own(tmp_path / name)
+    assert [(entry.key, entry.text, entry.path) for entry in entries] == [
+        ("a.wav", "one", tmp_path / "a.wav"), ("b.wav", "two", tmp_path / "b.wav"),
+    ]  # fmt: skip
+
+
+def test_times_of_a_clock(tmp_path: Path) -> None:
+    (tmp_path / "all.csv").write_text('path,start,end,text\na.wav,00:01:00.5,1:02,one\nb.wav,0,"0:00,5",two\n')
+    assert [(each.offset, each.duration) for each in read_own(tmp_path / "all.csv")[0]] == [(60.5, 1.5), (0.0, 0.5)]
+
+
+def test_kaldi_folders_of_splits_with_longer_names(tmp_path: Path) -> None:
+    for name in ("train_clean", "train_dev", "test_other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "wav.scp").write_text(f"{name} {name}.wav\n")
+        (tmp_path / name / "text").write_text(f"{name} words\n")
+    found = {entry.key: entry.split for entry in read_own(tmp_path)[0]}
+    assert found == {"train_clean": "train", "train_dev": "validation", "test_other": "test"}
+
+
+def test_texts_in_a_folder_of_their_own(tmp_path: Path, write_tone: Callable[..., Path]) -> None:
+    (tmp_path / "txt").mkdir()
+    for name in "ab":
+        write_tone(tmp_path / "wav" / f"{name}.wav", 0.1)
+        (tmp_path / "txt" / f"{name}.TXT").write_text(f"text {name}")
+    assert [entry.text for entry in read_own(tmp_path)[0]] == ["text a", "text b"]
+
+
+def test_subtitles_beside_a_recording_are_pieces_of_it(tmp_path: Path, write_tone: Callable[..., Path]) -> None:
+    """Those that `transcribe` writes, and such as others write."""
+    for name in "ab":
+        write_tone(tmp_path / f"{name}.wav", 2.0)
+    words = [Word("one", 0.1, 0.4, 1.0), Word("two", 1.5, 1.9, 1.0)]
+    (tmp_path / "a.srt").write_text(srt(words))
+    (tmp_path / "b.vtt").write_text(
+        "WEBVTT\n\nNOTE made by hand\n\n00:00.500 --> 00:01.250 align:start\n<i>Tom &amp;</i>\nme\n"
+    )
+    found = [(each.path.name, each.text, each.offset, each.duration) for each in read_own(tmp_path)[0]]
+    assert found == [
+        ("a.wav", "one", 0.1, pytest.approx(1.0)), ("a.wav", "two", 1.5, pytest.approx(1.0)),
+        ("b.wav", "Tom & me", 0.5, 0.75),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[]", "is empty"),
+        ("3", "expected one JSON object"),
+        ("{}", "expected a string `audio_filepath`"),
+        ('{"text": "where"}', "expected a string `audio_filepath`"),
+        ('["a.wav", "b.wav"]', "item 1: expected an object"),
+    ],
+)
+def test_json_without_recordings_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "all.json").write_text(content)
+    with pytest.raises(SpeechDataError, match=rf"all.json.*{message}.*Received: "):
+        read_own(tmp_path / "all.json")

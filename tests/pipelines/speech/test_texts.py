@@ -1,6 +1,8 @@
 """Words of the user's own: texts that the language model learns from, and words that the search prefers."""
 
+import gzip
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,9 +10,13 @@ import soundfile
 
 import unrolled
 from pipelines import commands
+from pipelines.configuration import ConfigurationError
+from pipelines.runs import Run
 from pipelines.speech import data
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.data import DataConfiguration
+from pipelines.speech.decoder import load_decoder, save_decoder
+from pipelines.speech.language_models import arpa_model, language_models
 from pipelines.speech.texts import own_texts
 from pipelines.speech.train import prepare
 from pipelines.speech.tuning import fit_decoder
@@ -39,10 +45,15 @@ def test_sentences_are_written_as_the_recogniser_writes(tmp_path, speech):
 
 def test_texts_that_cannot_be_used_are_refused(tmp_path, speech):
     (tmp_path / "other.txt").write_text("Żółw", encoding="utf-8")
-    (tmp_path / "old.txt").write_bytes("Żółw".encode("cp1250"))
-    for name, message in (("other.txt", "hold nothing"), ("old.txt", "not UTF-8"), ("none.txt", "cannot be read")):
+    (tmp_path / "picture.txt").write_bytes(b"\x89PNG\r\n\x1a\n")
+    for name, message in (("other.txt", "hold nothing"), ("picture.txt", "picture.txt"), ("none.txt", "none.txt")):
         with pytest.raises(SpeechDataError, match=rf"(?s){message}.*Received: "):
             own_texts([str(tmp_path / name)], *speech)
+
+
+def test_texts_may_be_packed_and_of_another_encoding(tmp_path, speech):
+    (tmp_path / "own.txt.gz").write_bytes(gzip.compress("A cab. Größe!".encode("utf-16")))
+    assert own_texts([str(tmp_path / "own.txt.gz")], *speech).sentences == ["a cab"]
 
 
 def test_the_language_model_learns_from_them(tmp_path, speech, corpus, configure, trained_run, capsys, monkeypatch):
@@ -55,6 +66,92 @@ def test_the_language_model_learns_from_them(tmp_path, speech, corpus, configure
     of_texts = fit_decoder(configuration, loaded, recogniser).language_model
     without = fit_decoder(configure(corpus), loaded, recogniser).language_model
     assert of_texts.text_log_probability("ddcc") > without.text_log_probability("ddcc") + 1
+
+
+ARPA = """\\data\\
+ngram 1=7
+ngram 2=2
+
+\\1-grams:
+-2	<unk>
+0	<s>	-0.5
+-0.7	</s>
+-0.7	CAD	-0.5
+-0.7	DAB	-0.5
+-1	Żaba
+-1	no-one
+
+\\2-grams:
+-0.1	CAD DAB
+-0.1	DAB </s>
+
+\\end\\
+"""
+
+
+def arpa_file(folder, content=ARPA):
+    (folder / "model.arpa.gz").write_bytes(gzip.compress(content.encode()))
+    return str(folder / "model.arpa.gz")
+
+
+def test_an_arpa_file_takes_the_place_of_the_language_model(tmp_path, speech, corpus, configure, trained_run):
+    """Words in the writing of the recogniser; the other ones are spelled."""
+    configuration = configure(corpus, decoding={"arpa": arpa_file(tmp_path)})
+    model, summary = arpa_model(configuration, speech[1])
+    assert summary.startswith(
+        f"Language model of {tmp_path / 'model.arpa.gz'}: 2-grams of words, 2 of them. Left out: "
+    )
+    assert "1 with characters that no training transcript has (“Żaba”)" in summary
+    assert "1 that are not one word (“no-one”)" in summary
+    after = {text: model.text_log_probability(text) for text in ("cad dab", "dab cad", "cab dab", "bcbc")}
+    assert after["cad dab"] > after["dab cad"] > after["cab dab"] > after["bcbc"] > -60
+    assert [each.to_dict() for each in language_models(configuration, speech[1])] == [model.to_dict()]
+
+
+def test_the_language_model_of_a_run_is_used_by_all(tmp_path, speech, corpus, configure, trained_run):
+    run = Run.open(shutil.copytree(trained_run.folder, tmp_path / "speech" / "tiny" / "run"))
+    configuration = configure(corpus, decoding={"arpa": arpa_file(tmp_path)})
+    decoder = load_decoder(run)._replace(language_model=arpa_model(configuration, speech[1]).model)
+    save_decoder(run, decoder)
+    (tmp_path / "model.arpa.gz").unlink()  # the run needs it no more
+    logits = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
+    expected = decoder(logits, (" ", *"abcd"), 0.02)[0]
+    assert unrolled.load(run.folder).decode(logits).text == expected.text
+    assert expected.text != load_decoder(trained_run)(logits, (" ", *"abcd"), 0.02)[0].text
+
+
+def test_an_arpa_file_of_characters(tmp_path, speech, corpus, configure):
+    lines = ["-0.9\ta", "-0.9\tb", "-0.9\t<space>", "-0.7\t</s>", "-1\t<unk>"]
+    content = "\n".join(["\\data\\", "ngram 1=5", "\\1-grams:", *lines, "\\end\\"])
+    model, summary = arpa_model(configure(corpus, decoding={"arpa": arpa_file(tmp_path, content)}), speech[1])
+    assert "1-grams of characters." in summary and model.alphabet == (" ", *"abcd")
+    assert model.text_log_probability("a b") == pytest.approx(-3.4 * np.log(10))
+    assert model.text_log_probability("c") == pytest.approx(-1.7 * np.log(10) - np.log(2))  # it shares <unk> with d
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"mmap lm http://kheafield.com/code format version 5", "binary file of KenLM.*lmplz"),
+        ("Żółw".encode("cp1250"), "not UTF-8"),
+        (b"some text", "no line"),
+        (ARPA.replace("CAD", "ŻŻ").replace("DAB", "ŹŹ").encode(), "nothing that the recogniser can write"),
+        (ARPA[:-8].encode(), "not whole"),
+        (gzip.compress(ARPA.encode())[:-30], "end-of-stream"),
+        (None, "cannot be read"),
+    ],
+)
+def test_an_arpa_file_that_cannot_be_used_is_refused(tmp_path, speech, corpus, configure, content, message):
+    if content is not None:
+        (tmp_path / "model.arpa").write_bytes(content)
+    configuration = configure(corpus, decoding={"arpa": str(tmp_path / "model.arpa")})
+    with pytest.raises(SpeechDataError, match=rf"(?s)model.arpa.*{message}.*Received: "):
+        arpa_model(configuration, speech[1])
+
+
+def test_texts_beside_an_arpa_file_are_refused(corpus, configure):
+    with pytest.raises(ConfigurationError, match="learns from no texts"):
+        configure(corpus, decoding={"arpa": "a.arpa", "texts": ("a.txt",)})
 
 
 def test_hot_words_are_heard_where_they_are_likely(trained_run, say):

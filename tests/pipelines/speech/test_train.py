@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import jiwer
 import keras
@@ -14,7 +15,6 @@ import tensorflow as tf
 from scipy.special import softmax
 from scipy.stats import entropy
 
-from models.decoding import CharacterLanguageModel
 from pipelines import predictors
 from pipelines.configuration import ConfigurationError
 from pipelines.runs import Run, RunError
@@ -186,30 +186,32 @@ def test_tuning_is_bounded_and_finds_the_best(monkeypatch: pytest.MonkeyPatch) -
         decoded.append(len(keys))
         return [Transcribed(key, "ab ba", np.zeros(0), np.zeros((6, 4), np.float32), "") for key in sorted(keys)]
 
-    def best_at(weight: float, bonus: float) -> Callable[..., object]:
-        class FakeDecoder:
-            def __init__(self, model: CharacterLanguageModel, its_weight: float, its_bonus: float, width: int) -> None:
-                self.language_model_weight, self.insertion_bonus, self.beam_width = its_weight, its_bonus, width
+    def best_at(best_model: str, weight: float, bonus: float) -> type:
+        class FakeDecoder(NamedTuple):
+            language_model: str
+            language_model_weight: float
+            insertion_bonus: float
+            beam_width: int
 
             def __call__(self, logits: np.ndarray, alphabet: object, frame_seconds: float) -> list[Transcribed]:
-                calls.append((self.language_model_weight, self.insertion_bonus, self.beam_width))
+                calls.append(self)
                 distance = abs(self.language_model_weight - weight) * 10 + abs(self.insertion_bonus - bonus) * 4
+                distance += self.language_model != best_model
                 return [Transcribed("", "ab ba" + " c" * round(distance), np.zeros(0), np.zeros(0), "")]
 
         return FakeDecoder
 
-    calls: list[tuple[float, float, int]] = []
+    calls: list[Any] = []
     monkeypatch.setattr(tuning, "transcribe_split", transcribe)
-    monkeypatch.setattr(tuning.data, "language_model_texts", lambda speech, weight: (["ab ba"], [1.0]))
-    for weight, bonus in ((0.2, 1.5), (1.0, 0.0), (0.6, 0.5)):
-        monkeypatch.setattr(tuning, "Decoder", best_at(weight, bonus))
-        found = tuning.fit_decoder(SpeechConfiguration(), speech, None)
-        assert (found.language_model_weight, found.insertion_bonus, found.beam_width) == (weight, bonus, 32)
+    monkeypatch.setattr(tuning, "language_models", lambda *_: ["characters", "words"])
+    for best in (("words", 0.2, 1.5), ("characters", 1.0, 0.0), ("words", 0.6, 0.5)):
+        monkeypatch.setattr(tuning, "Decoder", best_at(*best))
+        assert tuning.fit_decoder(SpeechConfiguration(), speech, None) == (*best, 32)
     assert decoded[0] * 10 <= 1.5 * tuning.TUNING_SECONDS
-    points = {call[:2] for call in calls[: len(calls) // 3]}
-    assert len(calls) <= 3 * 20 * decoded[0], "no point of the grid is decoded twice"
-    assert len(points) < 20
-    assert max(width for *_, width in calls) <= tuning.TUNING_BEAM_WIDTH
+    points = set(calls[: len(calls) // 3])
+    assert len(calls) <= 3 * 2 * 30 * decoded[0], "no point of the grid is decoded twice"
+    assert len(points) < 2 * 30
+    assert max(call.beam_width for call in calls) <= tuning.TUNING_BEAM_WIDTH
 
 
 def test_json_of_the_decoder_is_plain(trained_run: Run) -> None:
