@@ -102,7 +102,8 @@ class Task(NamedTuple):
             steps = self.steps(index)
             truth = self.following(index, steps) - self.base(index, steps)[:, np.newaxis]
             parts.append((np.full(len(steps), index), steps, self.sets.series[index].times[steps], truth))
-        return Origins(*map(np.concatenate, zip(*parts, strict=True)), stride=self.stride)
+        series, step, time, truth = map(np.concatenate, zip(*parts, strict=True))
+        return Origins(series, step, time, truth, self.stride)
 
 
 def backtest(forecaster: Forecaster, task: Task, adapting: bool = True) -> Forecasts:
