@@ -28,7 +28,7 @@ from serving.watch import Watch, log_event, logger
 
 LOOPBACK = ["127.0.0.1", "localhost", "[::1]", "::1"]
 PAGE = Path(__file__).parent / "page"
-SCRIPTS = ("series.js", "video.js")
+SCRIPTS = sorted(path.name for path in PAGE.glob("*.js"))
 
 
 class _Name(StringConvertor):

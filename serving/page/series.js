@@ -1,11 +1,6 @@
 "use strict";
 // A table as people paste it, and the fan chart of what comes after it.
 
-async function descriptionOf(model) {
-  const files = await ask(`v1/models/${model.name}/run`);
-  return { ...JSON.parse(files["description.json"] || "{}"), configuration: JSON.parse(files["configuration.json"] || "{}") };
-}
-
 // Without a zone, times are those of the data, which the model counts as UTC.
 function secondsOf(text) {
   if (/^\d{9,}$/.test(text)) return Number(text);
