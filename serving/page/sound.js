@@ -26,7 +26,7 @@ function upload(model, output = element("output")) {
         { audio: [Array.from(audio)], lengths: [audio.length] });
       transcript(output, text[0], confidence?.[0]);
     }) });
-  return [file, output];
+  return [element("label", {}, "A recording ", file), output];
 }
 
 function transcript(output, text, confidence, words = []) {

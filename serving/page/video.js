@@ -72,5 +72,5 @@ function film(model) {
       output.append(element("b", {}, answer.label[0]), bars(answer.probabilities[0], classes));
     }
   }) });
-  return [file, output];
+  return [element("label", {}, "A film, MP4 or WebM ", file), output];
 }

@@ -73,7 +73,7 @@ def test_a_predictor_on_a_server_is_that_of_the_export(
         "speech": lambda each: each.transcribe(audio, RATE, n_best=3),
         "sentiment": lambda each: each.classify(["superb w1", ""]),
         "tagging": lambda each: each.tag(["Ada Berg sees w3 in Ulm .", ""]),
-        "translation": lambda each: each.alternatives(["Two, nine and ten."]),
+        "translation": lambda each: each.alternatives(["Two, nine and ten."], 2),
         "language-model": lambda each: each.generate("The", length=5, seed=2),
     }
     if task in asked:
@@ -142,12 +142,15 @@ def test_settings_reach_the_search(every_export: Path) -> None:
     model.disableExternalScorer()
     model.setScorerAlphaBeta(0, 0)
     assert model.sttWithMetadata(audio).transcripts[0].confidence == of_the_network
-    model.addHotWord("dc", 100.0)
-    assert model.stt(audio) == "dc", "whatever was said"
-    model.eraseHotWord("dc")
-    model.addHotWord("cc", 100.0)
+    model.addHotWord("ab", 3.0)
+    recogniser = predictors.load(every_export / "speech-tones")
+    recogniser.decoder = recogniser.decoder._replace(beam_width=64, language_model=None, insertion_bonus=0.0)
+    preferred = recogniser.transcribe(audio, RATE, hot_words={"ab": 3.0}).confidence
+    assert model.sttWithMetadata(audio).transcripts[0].confidence == preferred > of_the_network
+    model.eraseHotWord("ab")
+    model.addHotWord("cc", 3.0)
     model.clearHotWords()
-    assert model.stt(audio) == "ab"
+    assert model.sttWithMetadata(audio).transcripts[0].confidence == of_the_network
 
 
 def test_what_has_no_counterpart_is_refused_in_words(model: Model, every_export: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.framework import tensor_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 from serving.client import Connection, Remote
@@ -47,7 +48,7 @@ def write_requests(export: Path, folder: Path) -> None:
 
 def tensors(folder: Path) -> dict[str, np.ndarray]:
     return {
-        path.name: tf.make_ndarray(tf.compat.v1.TensorProto.FromString(path.read_bytes())) for path in folder.iterdir()
+        path.name: tf.make_ndarray(tensor_pb2.TensorProto.FromString(path.read_bytes())) for path in folder.iterdir()
     }
 
 
