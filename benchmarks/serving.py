@@ -57,10 +57,11 @@ class Load(NamedTuple):
 
 
 class Running(NamedTuple):
-    """A server: where it listens, and its process."""
+    """A server: where it listens, its process, and a connection to it."""
 
     port: int
     process: psutil.Process
+    connection: http.client.HTTPConnection
 
     @property
     def seconds(self) -> float:
@@ -75,10 +76,9 @@ class Running(NamedTuple):
 
     def ask(self, model: str, body: Any) -> Any:
         """Returns the answer to a request."""
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
-            connection.request("POST", f"/v1/models/{model}:predict", json.dumps(body))
-            answer = connection.getresponse()
-            content = json.loads(answer.read())
+        self.connection.request("POST", f"/v1/models/{model}:predict", json.dumps(body))
+        answer = self.connection.getresponse()
+        content = json.loads(answer.read())
         if answer.status != 200:
             raise RuntimeError(content)
         return content
@@ -96,7 +96,8 @@ def serving(folder: Path, *arguments: str) -> Iterator[Running]:
             if process.poll() is not None:
                 raise RuntimeError(f"The server has ended: {' '.join(command)}")
             time.sleep(0.1)
-        yield Running(port, psutil.Process(process.pid))
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
+            yield Running(port, psutil.Process(process.pid), connection)
     finally:
         process.terminate()
         process.wait()

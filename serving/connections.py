@@ -5,7 +5,7 @@ from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
+from uvicorn.protocols.http.h11_impl import H11Protocol  # unlike httptools, it limits the head of a request
 
 from serving.messages import to_json
 from serving.options import ServeOptions
@@ -34,7 +34,7 @@ def _connections(seconds: float) -> type[asyncio.Protocol]:
     late = b"HTTP/1.1 408 Request Timeout\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: "
     late += str(len(message)).encode() + b"\r\n\r\n" + message
 
-    class Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
+    class Connection(H11Protocol):
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
             self.loop.call_later(seconds, self._close_unless_asked, None)
