@@ -98,7 +98,8 @@ class Server:
         for model in self.exports.models.values():  # in each thread, where TensorFlow's first call takes longer
             for signature, inputs in itertools.islice(model.warmups(), 1):
                 ask = functools.partial(model.served, signature)
-                await asyncio.gather(*(self._batcher(ask, None, inputs) for _ in range(options.workers)))
+                asked = (self._batcher(ask, None, inputs) for _ in range(options.workers))
+                await asyncio.gather(*asked, return_exceptions=True)  # one that took too long is warm, too
         calls = None
         if options.grpc_port is not None:
             service = PredictionService(options, self.exports, self.guard, self.answer)
