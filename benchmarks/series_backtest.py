@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from pydantic import Field
 
-from pipelines import commands
+from pipelines import commands, errors
 from pipelines.configuration import parse_options
 from pipelines.series import data
 from pipelines.series.backtest import Task, backtest
@@ -80,4 +80,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    commands.main(main)
+    errors.main(main)

@@ -16,7 +16,7 @@ COMMANDS = {
     "translate": "translate texts",
     "predict-video": "forecast the next frames of a video, or classify its clips",
 }
-OF_RUNS = ("train", "evaluate", "export", "results")
+OF_RUNS = ("evaluate", "export", "results")
 HELP = ("-h", "--help", "help")
 VERSION = ("-V", "--version")
 
@@ -31,9 +31,9 @@ def main() -> None:
 
         print(f"unrolled {release()}")
     else:
-        from pipelines import commands  # after the help, which needs none of their libraries
+        from pipelines import errors  # after the help, which needs none of its libraries
 
-        commands.main(lambda _: run(arguments[0], arguments[1:]))
+        errors.main(lambda _: run(arguments[0], arguments[1:]))
 
 
 def run(command: str, arguments: list[str]) -> None:
@@ -54,6 +54,10 @@ def run(command: str, arguments: list[str]) -> None:
         from serving.main import serve
 
         serve(arguments)
+    elif command == "train":
+        from pipelines.train import train
+
+        train(arguments)
     elif command in OF_RUNS:
         getattr(commands, command)(arguments)
     else:

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import tyro
 from pydantic import Field
 
-from pipelines import commands, hints, predictors
+from pipelines import commands, errors, hints, predictors
 from pipelines.configuration import Configuration, ConfigurationError, parse_options
 from pipelines.json_lines import json_object
 from pipelines.run_files import RunError, plain, replace_atomically, write_text_atomically
@@ -259,7 +259,7 @@ def _answered(asked: Sequence[str]) -> list[Mapping[str, Any]]:
         return list(_answers(asked)) if asked else []
     except Exception as error:
         if len(asked) == 1:
-            return [{"error": commands.message_for_user(error) or f"{type(error).__name__}: {error}"}]
+            return [{"error": errors.message_for_user(error) or f"{type(error).__name__}: {error}"}]
         return [each for one in asked for each in _answered([one])]
 
 

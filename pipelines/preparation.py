@@ -96,6 +96,19 @@ def description_of(run: Run, file: str = "", key: str = "") -> dict[str, Any]:
     return {name: value for name, value in run.read_json(DESCRIPTION).items() if name != FINGERPRINT}
 
 
+def built(model: Model, *inputs: Any, **options: Any) -> Model:
+    """Returns a model with its weights, which its first call makes. Keras would trace the whole model before that call.
+
+    Args:
+        model: a new model, without a `build` of its own.
+        inputs: small ones, which `call` takes.
+        options: of `call`.
+    """
+    model.built = True
+    model(*inputs, **options)
+    return model
+
+
 def trained_model(run: Run, configuration: Any, build: Callable[..., Model], file: str = "", key: str = "") -> Model:
     """Returns the network of a finished run, with its trained weights.
 

@@ -12,7 +12,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 from pipelines import predictors
-from pipelines.commands import message_for_user
+from pipelines.errors import message_for_user
 from pipelines.served import Served
 from serving.messages import Arrays, RequestError, message_of
 

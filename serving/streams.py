@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from pipelines.commands import message_for_user
+from pipelines.errors import message_for_user
 from serving.exports import Model
 from serving.messages import RequestError, message_of, parsed
 

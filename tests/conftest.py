@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 REPOSITORY = Path(__file__).parent.parent
 OF_MAKE = {"MFLAGS", "PRESET", "ARGS", "RESUME", "RUN", "AUDIO", "SLOW", "PYTHON3"}
+gc.set_threshold(50_000, 20, 50)  # traced graphs are many objects that live long: looking through them takes a tenth
 BYTES_A_WORKER = 4e9  # TensorFlow, and what a test trains or a process that it starts
 
 

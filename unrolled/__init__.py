@@ -124,9 +124,9 @@ def train(
         ConfigurationError: there is no such task, preset or setting, or a value is out of range.
         RunError: the run cannot be written, or the run to start from does not fit.
     """
-    from pipelines import commands
+    from pipelines import train as training
 
-    return commands.train_run(task, preset, initialise, resume, evaluate, settings)
+    return training.train_run(task, preset, initialise, resume, evaluate, settings)
 
 
 def tasks() -> list[str]:

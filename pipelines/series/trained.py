@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from pipelines.preparation import description_of, trained_model
+from pipelines.preparation import built, description_of, trained_model
 from pipelines.runs import Run
 from pipelines.series.calendar import Calendar, Clock
 from pipelines.series.config import SeriesConfiguration
@@ -184,8 +184,8 @@ def build(
         seed=configuration.seed,
     )
     shape = (1, 1 + horizon, len(forecaster.columns.all))
-    forecaster(tf.zeros(shape), tf.ones(shape, tf.bool), tf.zeros(shape[:2], tf.int64), tf.zeros((1,), tf.int32))
-    return forecaster
+    times, series = tf.zeros(shape[:2], tf.int64), tf.zeros((1,), tf.int32)
+    return built(forecaster, tf.zeros(shape), tf.ones(shape, tf.bool), times, series)
 
 
 def _clock_of(

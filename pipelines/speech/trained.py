@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from pipelines.preparation import description_of, trained_model
+from pipelines.preparation import built, description_of, trained_model
 from pipelines.runs import Run
 from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.data import batches
@@ -42,8 +42,7 @@ def build(configuration: SpeechConfiguration, alphabet: Sequence[str]) -> Recogn
     recogniser = Recogniser(
         configuration.features, configuration.network, configuration.spec_augment, tuple(alphabet), configuration.seed
     )
-    recogniser(tf.zeros((1, recogniser.frame_samples)), tf.constant([recogniser.frame_samples]))
-    return recogniser
+    return built(recogniser, tf.zeros((1, recogniser.frame_samples)), tf.constant([recogniser.frame_samples]))
 
 
 def load_model(run: Run) -> Recogniser:

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.io import netcdf_file
 
 from pipelines.video.containers import refused
-from pipelines.video.frames import DecodingConfiguration
+from pipelines.video.frames import DecodingConfiguration, load_array
 
 ARRAY_ENDINGS = (".cdf", ".h5", ".hdf", ".hdf5", ".he5", ".nc", ".nc4", ".npy", ".npz")
 FEW = (1, 3, 4)
@@ -141,11 +141,9 @@ def _arrays(path: Path, stack: ExitStack) -> dict[str, tuple[Any, tuple[str, ...
     with path.open("rb") as file:
         head = file.read(8)
     if path.suffix.lower() == ".npy":
-        return {"the array": (np.load(path, mmap_mode="r"), (), plain)}
+        return {"the array": (load_array(path), (), plain)}
     if path.suffix.lower() == ".npz":
-        content = stack.enter_context(np.load(path))
-        arrays = {name: content[name] for name in content.files}
-        return {name: (array, (), plain) for name, array in arrays.items() if _may_be(array)}
+        return {name: (array, (), plain) for name, array in load_array(path).items() if _may_be(array)}
     if head.startswith(b"CDF"):
         classic = stack.enter_context(netcdf_file(path, "r", mmap=False))
         return {

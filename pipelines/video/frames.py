@@ -1,7 +1,10 @@
 """Frames: what videos are decoded to, when each is shown, and how pictures of any size and range become those."""
 
+import threading
 from collections.abc import Iterable, Iterator
-from typing import Literal, NamedTuple
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -16,6 +19,8 @@ DEPTHS = (8, 10, 12, 14, 16)
 """Bits of the cameras there are."""
 
 Size = tuple[int, int]
+
+_PARSING = threading.Lock()
 
 
 class VideoDataError(ValueError):
@@ -211,3 +216,25 @@ def _coloured(frame: np.ndarray, configuration: DecodingConfiguration) -> np.nda
         f"Frames have another number of channels; expected {wanted}. Set --data.array_channels {given} to keep all of "
         f"them (the frames of other files have 3), or convert the file. Received: {given} channels"
     )
+
+
+def load_array(path: Path) -> Any:
+    """Opens a file of NumPy from any thread: npy as an array that stays on the disk, npz as its arrays by name.
+
+    NumPy parses the headers as Python, and the parser of Python 3.11 raises `SystemError` now and then where two
+    threads enter it (https://github.com/python/cpython/issues/106905). So one thread opens files at a time, and tries
+    again if a thread of another library was in the parser.
+    """
+    with _PARSING:
+        for _ in range(9):
+            with suppress(SystemError):
+                return _load_array(path)
+        return _load_array(path)
+
+
+def _load_array(path: Path) -> Any:
+    loaded = np.load(path, mmap_mode="r")
+    if isinstance(loaded, np.ndarray):
+        return loaded
+    with loaded:
+        return dict(loaded)

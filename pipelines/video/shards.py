@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from data.packages import cache_directory
-from pipelines.video.frames import DecodingConfiguration
+from pipelines.video.frames import DecodingConfiguration, load_array
 from pipelines.video.image_files import images_of
 from pipelines.video.video_files import decode_timed, refuse_missing
 
@@ -38,7 +38,7 @@ class Shard(NamedTuple):
 
     def read(self, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Returns some frames, uint8 (frames, height, width, channels); the others stay on the disk."""
-        return np.array(np.load(self.path, mmap_mode="r")[start:stop])
+        return np.array(load_array(self.path)[start:stop])
 
 
 class Part(NamedTuple):
@@ -133,7 +133,7 @@ def opened(path: Path) -> Shard | None:
     """Returns a shard that was written before; None if there is none, or if it is damaged, which is said."""
     beside = path.with_suffix(".json")
     try:
-        shard = Shard(path, len(np.load(path, mmap_mode="r")))
+        shard = Shard(path, len(load_array(path)))
         if beside.exists():
             values = json.loads(beside.read_text(encoding="utf-8"))
             shard = shard._replace(seconds=values["seconds"], notices=tuple(values["notices"]))

@@ -10,16 +10,19 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 import pytest
 
-from pipelines import commands, devices, predictors, training
+from pipelines import commands, errors, predictors, train, training
 from pipelines.checkpoints import save_checkpoint
 from pipelines.runs import Run
 from pipelines.tasks import all_tasks, latest_run, task_of
+
+if TYPE_CHECKING:
+    from pipelines.devices import Written
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -153,9 +156,9 @@ def whole_and_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callab
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(training, "save_checkpoint", save_and_copy)
-            commands.train([task, preset, *changes.split(), "--training.checkpoint_seconds", "0"])
+            train.train([task, preset, *changes.split(), "--training.checkpoint_seconds", "0"])
         assert copies and not (copies[0] / "model.weights.h5").exists()
-        commands.train([task, preset, "--resume"])
+        train.train([task, preset, "--resume"])
 
         resumed = latest_run(task)
         assert resumed.folder == copies[0]
@@ -207,7 +210,7 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Callable[[Callable[[list[str]
 
     def message_of(command: Callable[[list[str]], None], arguments: list[str]) -> str:
         with pytest.raises(SystemExit) as stopped:
-            commands.main(lambda _: command(arguments))
+            errors.main(lambda _: command(arguments))
         message = re.sub(r"\AUsing \S+\n", "", capsys.readouterr().err)  # the run, which may still refuse
         assert stopped.value.code and "Traceback" not in message
         assert message.startswith("Error: ") and "Received: " in message, message
@@ -296,7 +299,7 @@ def same_on_two_devices(tmp_path: Path) -> Callable[[str, Any], None]:
 
 
 @pytest.fixture
-def judged_on_devices(tmp_path: Path) -> Callable[..., list[devices.Written]]:
+def judged_on_devices(tmp_path: Path) -> Callable[..., list["Written"]]:
     """A function that writes a run's files for devices, asks them the test split, and returns what was written.
 
     Each answer of the float32 files, state included, must be TensorFlow's.
@@ -304,7 +307,9 @@ def judged_on_devices(tmp_path: Path) -> Callable[..., list[devices.Written]]:
     interpreter = pytest.importorskip("ai_edge_litert.interpreter", reason="needs unrolled[litert]")
     pytest.importorskip("tf2onnx", reason="needs unrolled[onnx]")
 
-    def judge(run: Run) -> list[devices.Written]:
+    from pipelines import devices  # whose converters take seconds to import
+
+    def judge(run: Run) -> list["Written"]:
         (tmp_path / "model_card.md").write_text("# Card\n")
         model = devices.device_model(task_of(run), run)
         found = devices.write_devices(tmp_path, model, model.formats)

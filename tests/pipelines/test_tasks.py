@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pytest
 
-from pipelines import commands, tasks
+from pipelines import commands, tasks, train
 from pipelines.configuration import ConfigurationError
 from pipelines.evaluation import Evaluation, Metric, Row
 from pipelines.runs import Run, RunError
@@ -95,11 +95,11 @@ def test_a_task_is_found_by_its_name_and_by_its_pipeline(called: list[tuple[Any,
 def test_a_training_reaches_the_task_of_its_preset(
     called: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    commands.train(["letters", "write", "--seed", "3"])
+    train.train(["letters", "write", "--seed", "3"])
     assert called == [("writing_by_hand", "train", 3)]
     next_commands = "unrolled evaluate writing-by-hand, unrolled export writing-by-hand, unrolled spell word"
     assert f"Next: {next_commands}" in capsys.readouterr().out
-    commands.train(["reading", "--evaluate"])
+    train.train(["reading", "--evaluate"])
     assert called[1:] == [
         ("reading", "train", 0),
         ("reading", "evaluate", Run.latest("letters").folder.resolve(), "test"),
@@ -110,20 +110,20 @@ def test_under_make_messages_name_targets(
     called: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MAKELEVEL", "1")
-    commands.train(["reading"])
+    train.train(["reading"])
     assert "Next: make eval-letters, make export-letters, make spell WORD=word" in capsys.readouterr().out
 
 
 def test_a_training_is_resumed_whatever_its_task(called: list[tuple[Any, ...]]) -> None:
     Run.create("letters", "write", Writing(seed=5))
-    commands.train(["letters", "--resume"])
+    train.train(["letters", "--resume"])
     assert called == [("writing_by_hand", "train", 5)]
 
 
 def test_a_command_reaches_the_task_of_its_run(called: list[tuple[Any, ...]]) -> None:
-    commands.train(["reading"])
+    train.train(["reading"])
     first = Run.latest("letters").folder.resolve()
-    commands.train(["writing-by-hand"])
+    train.train(["writing-by-hand"])
     second = Run.latest("letters").folder.resolve()
     called.clear()
     commands.export(["letters"])
@@ -139,7 +139,7 @@ def test_a_command_reaches_the_task_of_its_run(called: list[tuple[Any, ...]]) ->
 
 
 def test_results_are_printed_as_a_table(called: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]) -> None:
-    commands.train(["reading"])
+    train.train(["reading"])
     run = Run.latest("letters")
     rows = [{"name": "model", "metrics": {"wer": {"value": 0.25, "low": 0.125, "high": 0.5}}}]
     run.write_json("evaluation-validation.json", {"split": "validation", "examples": 9, "rows": rows})
@@ -154,9 +154,9 @@ def test_results_are_printed_as_a_table(called: list[tuple[Any, ...]], capsys: p
 
 
 def test_a_question_reaches_the_task_of_its_run(called: list[tuple[Any, ...]]) -> None:
-    commands.train(["reading"])
+    train.train(["reading"])
     first = Run.latest("letters").folder
-    commands.train(["writing-by-hand"])
+    train.train(["writing-by-hand"])
     called.clear()
     commands.answer("spell", ["--page", "2"])
     commands.answer("spell", ["--run", str(first), "--format", "json"])
@@ -164,20 +164,20 @@ def test_a_question_reaches_the_task_of_its_run(called: list[tuple[Any, ...]]) -
 
 
 def test_the_latest_run_of_a_task_is_not_one_of_another(called: list[tuple[Any, ...]]) -> None:
-    commands.train(["reading"])
+    train.train(["reading"])
     read = Run.latest("letters").folder
     with pytest.raises(
         RunError, match=r"no finished run of the task writing-by-hand.*unrolled train writing-by-hand\."
     ):
         tasks.latest_run("writing-by-hand")
-    commands.train(["writing-by-hand"])
+    train.train(["writing-by-hand"])
     assert tasks.latest_run("reading").folder == read
 
 
 def test_whose_options_were_refused_is_printed_unless_the_run_was_named(
     called: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    commands.train(["reading"])
+    train.train(["reading"])
     folder = Run.latest("letters").folder
     for arguments in (["letters", "--frames", "3"], ["letters", "--run", str(folder), "--frames", "3"]):
         with pytest.raises(SystemExit):
@@ -193,7 +193,7 @@ def test_help_of_answers_is_of_every_task_and_not_asked_for_behind_two_dashes(
     assert not stopped.value.code
     printed = capsys.readouterr().out
     assert "of the task reading" in printed and "of the task writing-by-hand" in printed and not called
-    commands.train(["reading"])
+    train.train(["reading"])
     called.clear()
     with pytest.raises(SystemExit):
         commands.answer("spell", ["--", "--help"])  # which this command, without texts, refuses
@@ -202,7 +202,7 @@ def test_help_of_answers_is_of_every_task_and_not_asked_for_behind_two_dashes(
     assert "the options of the task reading" in printed.err
 
 
-@pytest.mark.parametrize("command", [commands.train, commands.evaluate, commands.export])
+@pytest.mark.parametrize("command", [train.train, commands.evaluate, commands.export])
 def test_help_needs_no_run(
     command: Callable[[list[str]], None], called: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -217,17 +217,17 @@ def test_help_needs_no_run(
 
 
 def test_training_from_python(called: list[tuple[Any, ...]]) -> None:
-    run = commands.train_run("letters", "read", None, None, False, {"seed": 7, "training": {"epochs": 2}})
+    run = train.train_run("letters", "read", None, None, False, {"seed": 7, "training": {"epochs": 2}})
     assert called == [("reading", "train", 7)]
     assert run.read_configuration(Reading) == Reading(seed=7, training=TrainingConfiguration(epochs=2))
     with pytest.raises(ConfigurationError, match=r"no preset 'reed'.*mean 'read'"):
-        commands.train_run("reading", "reed", None, None, False, {})
+        train.train_run("reading", "reed", None, None, False, {})
     with pytest.raises(ConfigurationError, match=r"no setting 'sead'.*mean 'seed'"):
-        commands.train_run("reading", None, None, None, False, {"sead": 7})
+        train.train_run("reading", None, None, None, False, {"sead": 7})
     unfinished = Run.create("letters", "read", Reading(seed=8))
     with pytest.raises(ConfigurationError, match="keeps the settings with which it started"):
-        commands.train_run("reading", None, None, unfinished, False, {"seed": 7})
-    commands.train_run("reading", None, None, unfinished.folder, False, {})
+        train.train_run("reading", None, None, unfinished, False, {"seed": 7})
+    train.train_run("reading", None, None, unfinished.folder, False, {})
     assert called[-1] == ("reading", "train", 8)
 
 

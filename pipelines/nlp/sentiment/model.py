@@ -16,6 +16,7 @@ from pipelines.nlp.sentiment.labels import is_labelled
 from pipelines.nlp.sentiment.network import Member, MemberOutput, NetworkConfiguration
 from pipelines.nlp.sentiment.splitting import Example
 from pipelines.nlp.sentiment.words import MOST_AT_ONCE, PADDING, RESERVED, UNKNOWN, Encoded, Words
+from pipelines.preparation import built
 
 HIGHEST_VALENCE = 4.0
 WINDOWS_AT_ONCE = 32  # that are read together, so that memory is bounded
@@ -204,8 +205,7 @@ class Classifier(keras.Model):
 
     def build_weights(self) -> "Classifier":
         """Makes the weights, and returns the classifier."""
-        self(*self.words(tf.constant(["a"]))[:3])
-        return self
+        return built(self, *self.words(tf.constant(["a"]))[:3])
 
 
 def word_means(words: Words, texts: Sequence[str], targets: np.ndarray) -> np.ndarray:

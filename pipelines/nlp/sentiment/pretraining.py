@@ -20,6 +20,7 @@ from pipelines.nlp.sentiment.model import Classifier
 from pipelines.nlp.sentiment.network import Member
 from pipelines.nlp.sentiment.splitting import Example
 from pipelines.nlp.sentiment.words import RESERVED
+from pipelines.preparation import built
 from pipelines.runs import Run
 from pipelines.training import TrainingConfiguration, fit
 from pipelines.workers import mean_of_batch
@@ -132,8 +133,7 @@ def pretrain(
         batch_size: texts in a batch.
         seed: of order and dropout.
     """
-    reader = NextWords(classifier)
-    reader(*classifier.words(tf.constant(["a b"]))[:3])
+    reader = built(NextWords(classifier), *classifier.words(tf.constant(["a b"]))[:3])
 
     def batches(examples: Sequence[Example], epoch: int) -> tf.data.Dataset:
         return training_batches(examples, (), classifier.words, batch_size, seed, epoch)

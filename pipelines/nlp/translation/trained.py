@@ -7,7 +7,7 @@ import tensorflow as tf
 from pipelines.nlp.subwords import Subwords
 from pipelines.nlp.translation.config import TranslationConfiguration
 from pipelines.nlp.translation.model import Translator
-from pipelines.preparation import trained_model
+from pipelines.preparation import built, trained_model
 from pipelines.runs import Run
 
 OLD_DESCRIPTION = "subwords.json"  # of 0.1
@@ -26,8 +26,8 @@ def build(
     sources = Subwords(source)
     targets = sources if target is None else Subwords(target)
     translator = Translator(configuration.network, sources, targets, configuration.seed)
-    decoded = translator(tf.ones((1, 2), tf.int32), tf.ones((1, 2), tf.int32))
-    translator.logits(decoded.hidden)
+    built(translator, tf.ones((1, 2), tf.int32), tf.ones((1, 2), tf.int32))
+    translator.logits(tf.zeros((1, 1, configuration.network.units)))
     return translator
 
 

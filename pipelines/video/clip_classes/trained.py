@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from pipelines.preparation import trained_model
+from pipelines.preparation import built, trained_model
 from pipelines.runs import Run
 from pipelines.video.clip_classes.config import ClipClassesConfiguration
 from pipelines.video.clip_classes.data import DataConfiguration, Examples, batches
@@ -31,8 +31,7 @@ def build(configuration: ClipClassesConfiguration, classes: Sequence[str]) -> Cl
     """Returns an untrained classifier, its weights made."""
     shape = configuration.data.frame_shape
     classifier = Classifier(configuration.network, shape, tuple(classes), configuration.seed)
-    classifier(tf.zeros((1, 1, *shape), tf.uint8))
-    return classifier
+    return built(classifier, tf.zeros((1, 1, *shape), tf.uint8))
 
 
 def load_model(run: Run) -> Classifier:

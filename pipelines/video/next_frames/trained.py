@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from pipelines.preparation import trained_model
+from pipelines.preparation import built, trained_model
 from pipelines.runs import Run
 from pipelines.video.next_frames.config import NextFramesConfiguration
 from pipelines.video.next_frames.model import FrameForecaster
@@ -12,8 +12,7 @@ def build(configuration: NextFramesConfiguration) -> FrameForecaster:
     """Returns an untrained forecaster, its weights made."""
     data = configuration.data
     forecaster = FrameForecaster(configuration.network, data.channels, configuration.seed)
-    forecaster(tf.zeros((1, 1, *data.frame_shape)), future=1)
-    return forecaster
+    return built(forecaster, tf.zeros((1, 1, *data.frame_shape)), future=1)
 
 
 def load_model(run: Run) -> FrameForecaster:

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from pipelines import commands
+from pipelines import train as train_command
 from pipelines.runs import Run
 from pipelines.series import train
 from pipelines.series.config import PRESETS, SeriesConfiguration
@@ -195,14 +196,14 @@ def test_training_of_a_table_says_what_it_learns_from(
         "--data.warm_up 4 --data.batch_size 4 --network.units 4 --network.members 1 --steps_per_epoch 2 "
         "--training.epochs 1"
     ).split()
-    commands.train(["series", *options])
+    train_command.train(["series", *options])
     printed = capsys.readouterr().out
     assert (
         "Learning from 2 series (north, south) of targets load; past heat, holiday; a step is 3600 seconds." in printed
     )
     assert f"Wrote {Run.latest('series').folder}" in printed
     assert "unrolled evaluate series" in printed
-    message = refused(commands.train, ["series", *options[:2], str(there / "missing.csv"), *options[3:]])
+    message = refused(train_command.train, ["series", *options[:2], str(there / "missing.csv"), *options[3:]])
     assert "missing.csv" in message
 
 

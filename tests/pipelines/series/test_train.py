@@ -225,7 +225,7 @@ def test_killed_and_resumed_equals_uninterrupted(
     changes = (
         f"--data.path {table} --data.targets load --data.series name --data.window 24 --data.horizon 4 "
         "--data.warm_up 4 --data.batch_size 4 --network.units 4 --network.members 2 --network.dropout 0.3 "
-        "--network.recurrent_dropout 0.2 --network.noise 0.1 --steps_per_epoch 60 --training.epochs 3 "
+        "--network.recurrent_dropout 0.2 --network.noise 0.1 --steps_per_epoch 8 --training.epochs 3 "
         "--training.weight_average_decay 0.9"
     )
     whole, resumed = whole_and_resumed("series", "own", changes)

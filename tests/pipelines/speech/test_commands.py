@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from pipelines import commands
+from pipelines import commands, train
 from pipelines.evaluation import Evaluation
 from pipelines.runs import Run
 from pipelines.speech import user_recordings
@@ -253,7 +253,7 @@ def test_training_refuses_bad_recordings_and_leaves_no_run(
     (there / "all.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     options = ["--data.source", "manifest", "--data.path", str(there / "all.jsonl"), "--data.pretraining", "none"]
     with pytest.warns(UserWarning, match="so the figures look better than they are"):
-        message = refused(commands.train, ["speech", *options])
+        message = refused(train.train, ["speech", *options])
     assert "a.wav: the transcript needs" in message
     assert not list((there / "runs").glob("*"))
 

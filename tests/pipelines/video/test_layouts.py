@@ -1,14 +1,18 @@
 """The layouts that people have: folders of splits, lists of all kinds, junk beside clips, groups, arrays of videos."""
 
 import shutil
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from pipelines.video.contents import splits_of
-from pipelines.video.frames import VideoDataError
+from pipelines.video.frames import VideoDataError, load_array
 from pipelines.video.shards import Part
 from pipelines.video.sources import VideoConfiguration, Videos, open_source
 from pipelines.video.video_folders import SPLITS, Entry
@@ -179,6 +183,26 @@ def test_an_array_of_videos_is_as_many(tmp_path: Path) -> None:
     assert {key: len(each) for key, each in one.items()} == {key: len(each) for key, each in split.items()}
     assert sum(len(each) for each in split.values()) == 10
     assert all(video.shard.frames == 6 for each in split.values() for video in each)
+
+
+def test_arrays_are_opened_by_several_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parser of Python 3.11, which reads their headers, fails where two threads enter it."""
+    np.save(tmp_path / "videos.npy", np.zeros((3, 4), np.uint8))
+    load, alone, others = np.load, threading.Lock(), [1]
+
+    def parse(*arguments: Any, **named: Any) -> Any:
+        if (others and others.pop()) or not alone.acquire(blocking=False):
+            raise SystemError("AST constructor recursion depth mismatch")
+        try:
+            time.sleep(0.01)
+            return load(*arguments, **named)
+        finally:
+            alone.release()
+
+    monkeypatch.setattr(np, "load", parse)
+    with ThreadPoolExecutor(4) as pool:
+        opened = list(pool.map(load_array, [tmp_path / "videos.npy"] * 40))
+    assert all(each.shape == (3, 4) for each in opened)
 
 
 def test_two_rates_in_a_set_are_noticed_and_recorded(

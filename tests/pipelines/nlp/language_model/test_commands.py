@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines import commands
-from pipelines.commands import message_for_user
+from pipelines import commands, train
+from pipelines.errors import message_for_user
 from pipelines.evaluation import Evaluation
 from pipelines.nlp.language_model import samples
 from pipelines.nlp.language_model.baselines import Costs
@@ -55,12 +55,12 @@ def test_training_says_what_it_learns_from_and_what_comes_next(
         f"--data.path {text_file} --data.batch_size 2 --data.window 8 --vocabulary.size 300 --network.units 4 "
         "--network.width 4 --training.epochs 1"
     ).split()
-    commands.train(["language-model", "own-language-model", *options])
+    train.train(["language-model", "own-language-model", *options])
     printed = capsys.readouterr().out
     assert "Learning from 1 document of " in printed and " subwords of 300: " in printed
     assert f"Wrote {Run.latest('nlp').folder}" in printed and 'unrolled generate "In the beginning"' in printed
     assert len(list(there.glob("runs/nlp/own-language-model/2*"))) == 2
-    message = refused(commands.train, ["language-model", "own-language-model"], capsys)
+    message = refused(train.train, ["language-model", "own-language-model"], capsys)
     assert "--data.path my.txt" in message
     assert len(list(there.glob("runs/nlp/own-language-model/2*"))) == 2
 
@@ -232,7 +232,7 @@ def test_old_settings_are_read_and_refused_with_their_new_names(capsys: pytest.C
     old = configuration.to_json().replace('"minimum_count"', '"fewest"')
     assert old != configuration.to_json()
     assert LanguageModelConfiguration.from_json(old) == configuration
-    message = refused(commands.train, ["language-model", "--vocabulary.fewest", "7"], capsys)
+    message = refused(train.train, ["language-model", "--vocabulary.fewest", "7"], capsys)
     assert "Write 'vocabulary.minimum_count' instead" in message
 
 

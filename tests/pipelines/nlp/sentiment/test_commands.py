@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines import commands, predictors
+from pipelines import commands, predictors, train
 from pipelines.configuration import ConfigurationError
 from pipelines.nlp.sentiment import evaluate
 from pipelines.nlp.sentiment.config import SentimentConfiguration
@@ -214,7 +214,7 @@ def test_commands_on_a_small_table(
     monkeypatch.setenv("UNROLLED_RUNS", str(there / "runs"))
     data = ["--data.path", str(table), "--data.text", "review", "--data.label", "stars"]
     small = ["--network.units", "8", "--network.embedding", "8", "--network.pieces", "50", "--training.epochs", "1"]
-    commands.train(["sentiment", "own-sentiment", *data, *small, "--evaluate"])
+    train.train(["sentiment", "own-sentiment", *data, *small, "--evaluate"])
     printed = capsys.readouterr().out
     assert "Learning one of the labels bad, fine, great from texts" in printed and "logistic regression" in printed
     for command, arguments, expected in (
@@ -226,7 +226,7 @@ def test_commands_on_a_small_table(
         assert expected in "".join(capsys.readouterr())
     for command, arguments, message in (
         (classify, [], "There is no text"),
-        (commands.train, ["sentiment", "own-sentiment"], "data.path: the source `own` reads texts of yours"),
-        (commands.train, ["sentiment", "own-sentiment", *data[:3], "revew", *data[4:]], "did you mean 'review'"),
+        (train.train, ["sentiment", "own-sentiment"], "data.path: the source `own` reads texts of yours"),
+        (train.train, ["sentiment", "own-sentiment", *data[:3], "revew", *data[4:]], "did you mean 'review'"),
     ):
         assert message in refused(command, arguments)

@@ -90,10 +90,10 @@ def test_killed_and_resumed_equals_uninterrupted(
     table: Path, whole_and_resumed: Callable[[str, str, str], tuple[Run, Run]]
 ) -> None:
     changes = (
-        f"--data.path {table} --data.text review --data.label stars --data.rating score --data.batch_size 2 "
+        f"--data.path {table} --data.text review --data.label stars --data.rating score --data.batch_size 8 "
         "--network.units 8 --network.embedding 8 --network.pieces 50 --network.minimum_count 1 "
         "--pretraining.texts training --pretraining.training.epochs 1 "
-        "--training.epochs 4 --training.weight_average_decay 0.9"
+        "--training.epochs 3 --training.weight_average_decay 0.9"
     )
     whole, resumed = whole_and_resumed("sentiment", "own-sentiment", changes)
     assert resumed.read_json("calibration.json") == whole.read_json("calibration.json")

@@ -192,8 +192,8 @@ def test_the_command_prints_spans(trained_run: Run, capsys: pytest.CaptureFixtur
 def test_killed_and_resumed_equals_uninterrupted(
     tagged_file: Path, whole_and_resumed: Callable[[str, str, str], tuple[Run, Run]]
 ) -> None:
-    changes = f"--data.path {tagged_file} --data.batch_size 2 --network.units 8 --network.embedding 8"
-    whole, _ = whole_and_resumed("tagging", "own-tagging", f"{changes} --training.epochs 4")
+    changes = f"--data.path {tagged_file} --data.batch_size 32 --network.units 8 --network.embedding 8"
+    whole, _ = whole_and_resumed("tagging", "own-tagging", f"{changes} --training.epochs 3")
     assert load_model(whole).tags == ("B-LOC", "B-PER", "I-PER", "O")
 
 

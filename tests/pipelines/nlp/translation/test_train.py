@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipelines import commands
+from pipelines import train as train_command
 from pipelines.nlp.subwords import PADDING, Subwords
 from pipelines.nlp.text_files import TextDataError
 from pipelines.nlp.translation import data, predictor, train
@@ -225,7 +225,7 @@ def test_settings_of_0_1_are_read_and_refused_with_their_new_names(
     read = TranslationConfiguration.from_json(json.dumps(values))
     assert read == PRESETS["translation"].replace(**{part: {new: value}})
     with pytest.raises(SystemExit):
-        commands.train(["translation", f"--{part}.{old}", str(value)])
+        train_command.train(["translation", f"--{part}.{old}", str(value)])
     assert f"The setting '{part}.{old}' has a new name. Expected '{part}.{new}'." in capsys.readouterr().err
 
 

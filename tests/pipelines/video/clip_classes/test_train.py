@@ -161,7 +161,7 @@ def test_killed_and_resumed_equals_uninterrupted(
         f"--data.source csv --data.path {make_corpus(tmp_path / 'corpus', videos=12)} "
         "--data.height 16 --data.width 16 --data.colour grey "
         "--data.clip_frames 6 --data.mirror --network.filters 3 --network.stages 2 --network.units 6 "
-        "--network.dropout 0.3 --steps_per_epoch 40 --training.epochs 3 --training.weight_average_decay 0.9"
+        "--network.dropout 0.3 --steps_per_epoch 6 --training.epochs 3 --training.weight_average_decay 0.9"
     )
     whole_and_resumed("clip-classes", "own-classes", changes)
 

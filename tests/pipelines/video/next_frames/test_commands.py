@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines import commands
+from pipelines import commands, train
 from pipelines.runs import Run
 from pipelines.video.next_frames import data, report
 from pipelines.video.next_frames import evaluate as future_evaluate
@@ -54,7 +54,7 @@ def test_training_says_what_it_wrote_and_what_comes_next(
         "--data.future_frames 2 --data.batch_size 2 --network.head pixels --network.filters 3 --network.matching "
         "--training.epochs 1 --training.no_mixed_precision --steps_per_epoch 2 --scheduled_sampling_epochs 1"
     )
-    commands.train(["next-frames", "next-frames", *options.split()])
+    train.train(["next-frames", "next-frames", *options.split()])
     printed, run = capsys.readouterr().out, Run.latest("video")
     assert "Videos: 8 train, 2 validation, 2 test." in printed
     assert f"Wrote {run.folder}" in printed

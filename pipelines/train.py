@@ -1,0 +1,150 @@
+"""Starts the training of any task, new or resumed, from the command line or from Python, on one worker or several."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipelines import hints
+from pipelines.advice import run_advice
+from pipelines.arguments import checked
+from pipelines.cluster import VARIABLE, StrategyName
+from pipelines.commands import asks_for_help, evaluate_run, option_of, task_first
+from pipelines.configuration import ConfigurationError, did_you_mean, parse_command_line
+from pipelines.launcher import launch, start_together, strategy_of
+from pipelines.runs import Run
+from pipelines.tasks import Task, open_run, presets_named, task_of, tasks_named
+
+OF_RESUME = ("--resume", "--evaluate", "--no_evaluate", "--workers", "--training.strategy")
+"""Options of a training that change nothing of what is learned, so that a resumed one may have others."""
+
+
+def train(arguments: Sequence[str]) -> None:
+    """Trains what a preset describes: `TASK [PRESET] [--training.epochs 3 …]`."""
+    name, rest = task_first("train", arguments)
+    count = option_of(rest, "--workers") or ""
+    if count.isdecimal() and int(count) > 1 and not asks_for_help(rest):
+        launch(["train", name, *rest, "--workers", "1", "--training.strategy", "multi_worker"], int(count))
+        return
+    task, run, configuration = training_run(name, rest)
+    task.part("train").train(run, configuration)
+    from pipelines import workers  # and TensorFlow, which --help does without
+
+    if not workers.present().is_chief:
+        return
+    print(f"Wrote {run.folder}")
+    if configuration.evaluate:
+        evaluate_run(task, run, {})
+        return
+    for line in run_advice(run):
+        print(line)
+    commands = [hints.command(verb, task.name) for verb in ("evaluate", "export")]
+    print(f"Next: {', '.join(commands)}, {hints.answer(*task.part('predictor').EXAMPLE)}")
+
+
+@checked
+def train_run(
+    task: str,
+    preset: str | None,
+    initialise: str | Path | Run | None,
+    resume: str | Path | Run | None,
+    evaluate: bool,
+    settings: Mapping[str, Any],
+) -> Run:
+    """Trains from Python: the work of `unrolled.train`, whose arguments these are."""
+    presets = presets_named(task)
+    if resume is not None:
+        if preset is not None or initialise is not None or settings:
+            raise ConfigurationError(
+                "A resumed run keeps the settings with which it started. Expected no preset and no setting. Leave them "
+                f"out. Received: preset {preset!r}, initialise {initialise!r}, {', '.join(settings) or 'no setting'}"
+            )
+        run = resume if isinstance(resume, Run) else Run.open(resume)
+        trained = task_of(open_run(task, run.folder))
+        configuration = run.read_configuration(type(next(iter(trained.presets.values()))))
+    else:
+        preset = next(iter(presets)) if preset is None else preset
+        if preset not in presets:
+            raise ConfigurationError(
+                f"There is no preset {preset!r} of {task}. Expected one of: {', '.join(presets)}."
+                f"{did_you_mean(preset, presets)} Received: {preset!r}"
+            )
+        trained = _task_with(tasks_named(task), preset)
+        folder = initialise.folder if isinstance(initialise, Run) else initialise and Path(initialise)
+        configuration = presets[preset].replace(
+            **settings, **({"initialise": Run.open(folder).folder} if folder else {})
+        )
+        if configuration.workers > 1:
+            raise ConfigurationError(
+                "Several workers are several processes, which the command line starts. Expected one here. Type: "
+                f"unrolled train {task} {preset} --workers {configuration.workers}. "
+                f"Received: workers={configuration.workers}"
+            )
+    named, resumed = preset or "", resume is not None
+    strategy = strategy_of(configuration)
+    if resumed and strategy == "multi_worker" and not os.environ.get(VARIABLE):
+        strategy = "none"  # one worker goes on alone
+    trained, run, configuration = start_together(
+        strategy,
+        None if resumed else configuration,
+        lambda: (trained, run if resumed else Run.create(trained.pipeline, named, configuration), configuration),
+    )
+    run.lock()
+    trained.part("train").train(run, configuration)
+    from pipelines import workers
+
+    if evaluate and workers.present().is_chief:
+        evaluate_run(trained, run, {})
+    return run
+
+
+def training_run(name: str, arguments: Sequence[str]) -> tuple[Task, Run, Any]:
+    """Reads the command line of a training, and returns its task, its run, new or to be resumed, and its configuration.
+
+    No other process trains the run until this one ends.
+
+    Args:
+        name: of a task, or of a pipeline, whose presets are those of all its tasks.
+        arguments: `[PRESET] [--option value …]`.
+
+    Raises:
+        ConfigurationError: settings are given for a run that is resumed, which has its own.
+        RunError: there is no run to resume, or the new one cannot be written.
+    """
+    tasks, presets = tasks_named(name), presets_named(name)
+    options = [argument.partition("=")[0] for argument in arguments if argument.startswith("--")]
+    others = [option for option in options if option not in OF_RESUME]
+    if "--resume" in options and others:  # which the preset may refuse, but the run would not have
+        raise ConfigurationError(
+            f"A resumed run keeps the settings with which it started. Expected nothing beside {hints.resume()} but the "
+            f"preset. Leave the other options out, or start a new run, without {hints.resume()}. "
+            f"Received: {', '.join(others)}"
+        )
+    description = f"Trains a network of the task {' or '.join(task.name for task in tasks)}."
+    preset, configuration = parse_command_line(presets, arguments, f"{hints.program()} train {name}", description)
+    if configuration.initialise is not None:
+        Run.open(configuration.initialise)  # a folder that is no run is refused before the data are prepared
+    strategy: StrategyName | None = strategy_of(configuration)
+
+    def new() -> tuple[Task, Run, Any]:
+        run = Run.create(tasks[0].pipeline, preset, configuration)
+        run.lock()
+        return _task_with(tasks, preset), run, configuration
+
+    def resumed() -> tuple[Task, Run, Any]:
+        named = not arguments[0].startswith("-")
+        run = Run.newest_unfinished(tasks[0].pipeline, preset if named else None)
+        print(f"Resuming {run.folder} with its own configuration.")
+        task = task_of(run)
+        started = run.read_configuration(type(next(iter(task.presets.values()))))
+        return task, run, started.replace(evaluate=True) if configuration.evaluate else started
+
+    if not configuration.resume:
+        return start_together(strategy, configuration, new)
+    if "--training.strategy" not in options:  # the workers beside the chief do not have the run
+        strategy = "multi_worker" if os.environ.get(VARIABLE) else None
+    return start_together(strategy, None, resumed)
+
+
+def _task_with(tasks: Sequence[Task], preset: str) -> Task:
+    return next(task for task in tasks if preset in task.presets)
