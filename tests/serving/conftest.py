@@ -1,7 +1,6 @@
 """A server with two small models, started once in a thread of the tests' process."""
 
 import json
-import os
 import threading
 import time
 import urllib.error
@@ -111,8 +110,6 @@ def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def every_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a small trained model of every task; no test may change it."""
-    if os.environ.get("EVERY"):
-        return Path(os.environ["EVERY"])
     return export_all(tmp_path_factory.mktemp("trained"))
 
 
