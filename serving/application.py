@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import functools
+import itertools
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import prometheus_client as prometheus
 from starlette.applications import Starlette
@@ -26,9 +28,11 @@ from serving.remote_calls import PredictionService, started
 from serving.sockets import Streams
 from serving.watch import Watch, log_event, logger
 
+Result = TypeVar("Result")
 LOOPBACK = ["127.0.0.1", "localhost", "[::1]", "::1"]
+SMALL = 16_384  # bytes that are read in less time than a thread takes to begin
 PAGE = Path(__file__).parent / "page"
-SCRIPTS = ("series.js", "video.js")
+SCRIPTS = sorted(path.name for path in PAGE.glob("*.js"))
 
 
 class _Name(StringConvertor):
@@ -91,6 +95,11 @@ class Server:
             self._executor, options.workers, options.batch, options.padded_bytes, options.seconds, report
         )
         await self._refresh()
+        for model in self.exports.models.values():  # in each thread, where TensorFlow's first call takes longer
+            for signature, inputs in itertools.islice(model.warmups(), 1):
+                ask = functools.partial(model.served, signature)
+                asked = (self._batcher(ask, None, inputs) for _ in range(options.workers))
+                await asyncio.gather(*asked, return_exceptions=True)  # one that took too long is warm, too
         calls = None
         if options.grpc_port is not None:
             service = PredictionService(options, self.exports, self.guard, self.answer)
@@ -172,10 +181,12 @@ class Server:
     async def predict(self, request: Request) -> Response:
         """The answer of a signature."""
         model = self._model(request)
-        signature, inputs, is_rows = await asyncio.to_thread(self._read, model, await self._body(request))
+        body = await self._body(request)
+        signature, inputs, is_rows = await _run(len(body), self._read, model, body)
         request.state.signature = signature
         answer = await self.answer(model, signature, inputs)
-        return await asyncio.to_thread(lambda: json_response(answer_of(answer, is_rows)))
+        size = sum(array.nbytes for array in answer.values())
+        return await _run(size, lambda: json_response(answer_of(answer, is_rows)))
 
     async def answer(self, model: Model, signature: str, inputs: Arrays) -> Arrays:
         """Returns what a signature answers, in a batch with other requests where it can be."""
@@ -212,6 +223,11 @@ class Server:
         except TimeoutError:
             raise RequestError(f"The body did not come in {self.options.seconds:g} seconds.", 408) from None
         return bytes(body)
+
+
+async def _run(size: int, task: Callable[..., Result], *arguments: Any) -> Result:
+    """Runs a task on so many bytes: a small one at once, a large one in a thread, for others wait meanwhile."""
+    return task(*arguments) if size <= SMALL else await asyncio.to_thread(task, *arguments)
 
 
 def _summary(model: Model) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The models of a server: the newest version of each export in a folder, and a newer one when it appears."""
 
 import threading
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 from pipelines import predictors
 from pipelines.errors import message_for_user
 from pipelines.served import Served
-from serving.messages import RequestError, message_of
+from serving.messages import Arrays, RequestError, message_of
 
 WARMUP = "assets.extra/tf_serving_warmup_requests"
 CARD = "model_card.md"
@@ -35,10 +36,15 @@ class Model:
         saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
         definitions = saved.meta_graphs[0].signature_def
         self.definitions = {name: definitions[name] for name in self.served.names}
-        for record in tf.data.TFRecordDataset(str(folder / WARMUP)) if (folder / WARMUP).exists() else ():
+        for signature, inputs in self.warmups():
+            self.served(signature, **inputs)
+
+    def warmups(self) -> Iterator[tuple[str, Arrays]]:
+        """Yields the warm-up requests of the export: a signature and its inputs."""
+        file = self.folder / WARMUP
+        for record in tf.data.TFRecordDataset(str(file)) if file.exists() else ():
             request = prediction_log_pb2.PredictionLog.FromString(record.numpy()).predict_log.request
-            values = {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
-            self.served(request.model_spec.signature_name, **values)
+            yield request.model_spec.signature_name, {k: tf.make_ndarray(v) for k, v in request.inputs.items()}
 
     @cached_property
     def predictor(self) -> Any:

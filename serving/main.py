@@ -1,5 +1,6 @@
 """Serves every export below a folder, on this machine alone unless told otherwise."""
 
+import contextlib
 import logging
 import sys
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ def serve(arguments: Sequence[str]) -> None:
     import uvicorn
 
     from serving.application import Server
+    from serving.connections import configuration
 
     if (options.certificate is None) != (options.key is None):
         raise ConfigurationError(
@@ -29,15 +31,8 @@ def serve(arguments: Sequence[str]) -> None:
             f"or name another: --folder. Received: {str(options.folder)!r}"
         )
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    uvicorn.run(
-        Server(options).application(),
-        host=options.host,
-        port=options.port,
-        ssl_certfile=options.certificate,
-        ssl_keyfile=options.key,
-        ws_max_size=options.body_bytes,
-        timeout_graceful_shutdown=options.shutdown_seconds,
-        access_log=False,
-        log_config=None,
-        server_header=False,
-    )
+    running = uvicorn.Server(configuration(Server(options).application(), options))
+    with contextlib.suppress(KeyboardInterrupt):
+        running.run()
+    if not running.started:
+        sys.exit(1)

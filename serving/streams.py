@@ -55,7 +55,7 @@ class Conversation:
             raise
         except Exception as error:
             if (text := message_for_user(error)) is None or isinstance(error, OSError):
-                if isinstance(error, TypeError | ValueError | AttributeError | KeyError):
+                if isinstance(error, TypeError | ValueError | AttributeError | LookupError):
                     raise RequestError("feed: the model takes another kind of value. See its page.") from error
                 raise
             raise RequestError(text) from error

@@ -39,10 +39,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def group(file: str) -> str:
-    """Returns the folder of a file whose `conftest.py` has the configuration of a run, otherwise the file itself."""
+    """Returns the folder of a file whose `conftest.py` trains models, otherwise the file itself."""
     folder = Path(file).parent
     conftest = REPOSITORY / folder / "conftest.py"
-    return str(folder) if conftest.exists() and "\ndef experiment(" in conftest.read_text(encoding="utf-8") else file
+    text = conftest.read_text(encoding="utf-8") if conftest.exists() else ""
+    return str(folder) if "\ndef experiment(" in text or "\ndef every_export(" in text else file
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -89,7 +89,7 @@ def forecast(
 ) -> Tensors:
     """Forecasts after the last step of each history (batch, time, columns), of which `lengths` (batch,) steps count."""
     history = _at_the_end(history, lengths)
-    times = _rising(_at_the_end(times, lengths), history)
+    times = _rising(_at_the_end(times, lengths, "times"), history)
     return _last(forecaster, history, times, start(forecaster, history, series), future)[0]
 
 
@@ -121,6 +121,7 @@ def sample(
 
 def start(forecaster: Forecaster, history: tf.Tensor, series: tf.Tensor) -> State:
     """The state before a history; a series of unknown name is scaled by what comes in it."""
+    history = _not_infinite(history)
     state = forecaster.initial_state(number_of(forecaster, series))
     unknown = (state["series"] == len(forecaster.names))[:, tf.newaxis] & ~forecaster.is_static
     mean, deviation = _statistics(history, state["mean"], state["deviation"], forecaster.targets)
@@ -152,12 +153,15 @@ def steps(
     return answer | flat(after)
 
 
-def _at_the_end(values: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+def _at_the_end(values: tf.Tensor, lengths: tf.Tensor, name: str = "history") -> tf.Tensor:
     """Returns values (batch, time, …) of which the first `lengths` (batch,) stand last, behind NaN or 0."""
     values = tf.convert_to_tensor(values)
     batch, time = tf.shape(values)[0], tf.shape(values)[1]
     fits = tf.equal(tf.size(lengths), batch) & tf.reduce_all((lengths > 0) & (lengths <= time))
-    message = "lengths: expected from 1 to the steps of the history, for each series. Give what came before. Received:"
+    message = (
+        f"lengths: expected from 1 to the steps of the {name}, for each series. Give what came before, as many times "
+        "as values. Received:"
+    )
     lengths = required(lengths, fits, message, lengths)
     places = tf.range(time) - (time - lengths)[:, tf.newaxis]  # (batch, time)
     moved = tf.gather(values, tf.maximum(places, 0), batch_dims=1)
@@ -174,6 +178,16 @@ def _rising(times: tf.Tensor, history: tf.Tensor) -> tf.Tensor:
         "counted from 0, that do not rise:"
     )
     return required(times, ~falls, message, tf.where(tf.reduce_any(falls, axis=1))[:, 0])
+
+
+def _not_infinite(values: tf.Tensor) -> tf.Tensor:
+    """Refuses infinite values (batch, time, columns) of a history, of observations, or of the future."""
+    is_infinite = tf.math.is_inf(values)
+    message = (
+        "history, observations, future: expected finite values, and NaN where one is missing. Correct them. Received "
+        "columns, counted from 0, with infinite values:"
+    )
+    return required(values, ~is_infinite, message, tf.where(tf.reduce_any(is_infinite, axis=[0, 1]))[:, 0])
 
 
 def _last(
@@ -197,7 +211,7 @@ def _forecast(
     batch, known = tf.shape(history)[0], len(forecaster.columns.known)
     unknown = tf.zeros((batch, forecaster.horizon, len(forecaster.columns.all) - known))
     rows = unknown if future is None else tf.concat([unknown, future], axis=-1)
-    values = tf.concat([history, rows], axis=1)
+    values = _not_infinite(tf.concat([history, rows], axis=1))
     inputs = finite(values), tf.math.is_finite(values), tf.concat([times, ahead], axis=1)
     quantiles, mean, after = forecasting.forecast(forecaster, *inputs, state, origins)
     if forecaster.targets == 1:

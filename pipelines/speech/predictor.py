@@ -37,6 +37,10 @@ class Predictor:
     Args:
         run: what the network was trained for.
         model: its signatures.
+
+    Attributes:
+        sample_rate: samples a second of what a stream takes.
+        decoder: the beam search; replace it for another width, or other weights.
     """
 
     def __init__(self, run: Run, model: Served) -> None:
@@ -46,7 +50,7 @@ class Predictor:
         self._clock = self.sample_rate, self.frame_samples
         self.alphabet = alphabet_of_run(run)
         self._data = configuration.data
-        self._decoder = load_decoder(run)
+        self.decoder = load_decoder(run)
         self._served = model
 
     @checked
@@ -144,7 +148,7 @@ class Predictor:
 
     def decode(self, logits: np.ndarray, n_best: int = 1, hot_words: Mapping[str, float] | None = None) -> Transcript:
         """Returns the transcript of the logits (frames, labels) of one recording."""
-        found = self._decoder(logits, self.alphabet, self.frame_seconds, n_best, hot_words)
+        found = self.decoder(logits, self.alphabet, self.frame_seconds, n_best, hot_words)
         best, *others = map(_transcript, found)
         return best._replace(alternatives=others)
 

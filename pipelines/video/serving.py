@@ -22,7 +22,7 @@ def fitted(frames: tf.Tensor, data: DecodingConfiguration) -> tf.Tensor:
     height, width, channels = data.frame_shape
     received = tf.shape(frames)
     message = (
-        f"Expected at least one frame of each clip, each of any size and {counted(channels, 'channel')}. "
+        f"frames: expected at least one frame of each clip, each of any size and {counted(channels, 'channel')}. "
         "Received (batch, time, height, width, channel):"
     )
     fits = tf.reduce_all(received[1:] > 0) & (received[4] == channels)

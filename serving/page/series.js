@@ -1,11 +1,6 @@
 "use strict";
 // A table as people paste it, and the fan chart of what comes after it.
 
-async function descriptionOf(model) {
-  const files = await ask(`v1/models/${model.name}/run`);
-  return { ...JSON.parse(files["description.json"] || "{}"), configuration: JSON.parse(files["configuration.json"] || "{}") };
-}
-
 // Without a zone, times are those of the data, which the model counts as UTC.
 function secondsOf(text) {
   if (/^\d{9,}$/.test(text)) return Number(text);
@@ -43,26 +38,28 @@ function readTable(text, columns, known, horizon) {
   return { history: values.slice(0, end), times: times.slice(0, end), future };
 }
 
-function chart(title, past, ahead, quantiles, mean) {
-  const width = 640, height = 240, edge = 44;
-  const shown = past.slice(-4 * mean.length);
+// The fan opens at the last value, `width` pixels wide.
+function chart(width, title, times, past, ahead, quantiles, mean) {
+  const height = 240, edge = 44, levels = quantiles[0].length;
+  const shown = past.slice(-Math.max(4 * mean.length, 24));
+  const last = shown.length - 1, now = shown[last];
   const all = [...shown, ...quantiles.flat()].filter(Number.isFinite);
   const [low, high] = [Math.min(...all), Math.max(...all)];
   const x = (place) => edge + (width - edge - 8) * place / (shown.length + mean.length - 1);
   const y = (value) => 10 + (height - 34) * (1 - (value - low) / (high - low || 1));
   const path = (values, from) => values.map((value, place) => [x(from + place), y(value), value])
     .filter((point) => Number.isFinite(point[2])).map(([across, down]) => `${across.toFixed(1)},${down.toFixed(1)}`).join(" ");
+  const fan = (level) => path([now, ...quantiles.map((row) => row[level])], last);
   const parts = [];
-  const levels = quantiles[0].length;
   for (let level = 0; level < levels / 2 - 0.5; level++) {
-    const upper = path(quantiles.map((row) => row[levels - 1 - level]), shown.length);
-    const lower = path(quantiles.map((row) => row[level]), shown.length).split(" ").reverse().join(" ");
+    const upper = fan(levels - 1 - level), lower = fan(level).split(" ").reverse().join(" ");
     parts.push(`<polygon points="${upper} ${lower}" fill="#3478c8" fill-opacity="${(0.6 / (levels / 2)).toFixed(3)}"/>`);
   }
   parts.push(`<polyline class="past" points="${path(shown, 0)}" fill="none" stroke="currentColor" stroke-width="1.5"/>`);
-  parts.push(`<polyline class="mean" points="${path(mean, shown.length)}" fill="none" stroke="#3478c8" stroke-width="2"/>`);
+  parts.push(`<polyline class="mean" points="${path([now, ...mean], last)}" fill="none" stroke="#3478c8" stroke-width="2"/>`);
   for (const value of [low, high]) parts.push(`<text x="2" y="${y(value) + 4}" font-size="11" fill="currentColor">${value.toPrecision(4)}</text>`);
-  parts.push(`<text x="${x(shown.length)}" y="${height - 6}" font-size="11" fill="currentColor">${timeOf(ahead[0])}</text>`);
+  const label = (at, anchor, seconds) => `<text x="${at}" y="${height - 6}" text-anchor="${anchor}" font-size="11" fill="currentColor">${timeOf(seconds)}</text>`;
+  parts.push(label(edge, "start", times.at(-shown.length)), label(width - 8, "end", ahead.at(-1)));
   const figure = element("figure", {}, element("figcaption", {}, title));
   figure.insertAdjacentHTML("beforeend", `<svg viewBox="0 0 ${width} ${height}" role="img">${parts.join("")}</svg>`);
   figure.querySelector("svg").setAttribute("aria-label", `Forecast of ${title}: ${mean.map((value) => value.toPrecision(4)).join(", ")}`);
@@ -99,7 +96,7 @@ function forecastTable(model) {
     output.textContent = "";
     kinds.targets.forEach((title, place) => {
       const of = (row) => (kinds.targets.length === 1 ? row : row[place]);
-      output.append(chart(title, given.history.map((row) => row[place]), answer.times[0],
+      output.append(chart(Math.min(output.clientWidth, 700), title, given.times, given.history.map((row) => row[place]), answer.times[0],
         answer.quantiles[0].map(of), answer.mean[0].map(of)));
     });
   });
@@ -116,7 +113,7 @@ function forecastTable(model) {
   let waiting = null;
   table.oninput = () => { clearTimeout(waiting); if (output.querySelector("svg")) waiting = setTimeout(forecast, 400); };
   file.onchange = async () => { table.value = await file.files[0].text(); await forecast(); };
-  return [element("label", {}, "Series ", name), table, file,
+  return [element("label", {}, "Series ", name), table, element("label", {}, "… or a file of such a table ", file),
     element("button", { onclick: forecast }, "Forecast"), " ",
     element("button", { onclick: () => shown(output, add) }, "Add a row"), output];
 }

@@ -69,8 +69,8 @@ function film(model) {
       output.append(element("div", { className: "films" }, playing("what was given", given), ...films));
     } else {
       output.append(playing("what was given", given));
-      show(output, { probabilities: answer.probabilities }, classes, false);
+      output.append(element("b", {}, answer.label[0]), bars(answer.probabilities[0], classes));
     }
   }) });
-  return [file, output];
+  return [element("label", {}, "A film, MP4 or WebM ", file), output];
 }

@@ -22,7 +22,9 @@ from pipelines.nlp.language_model.trained import build
 from pipelines.runs import Run
 from pipelines.served import Signature, required
 from serving.application import Server
+from serving.connections import configuration
 from serving.options import ServeOptions
+from tests.serving.trained import export_all
 
 
 class Answer(NamedTuple):
@@ -106,6 +108,12 @@ def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def every_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small trained model of every task; no test may change it."""
+    return export_all(tmp_path_factory.mktemp("trained"))
+
+
+@pytest.fixture(scope="session")
 def writer(exports: Path) -> Any:
     """The predictor of the language model, without a server."""
     return predictors.load(exports / "nlp-writer")
@@ -118,9 +126,7 @@ def start() -> Iterator[Callable[..., tuple[Client, Server]]]:
 
     def begin(folder: Path, **options: Any) -> tuple[Client, Server]:
         server = Server(ServeOptions(folder=folder, port=0, **options))
-        running = uvicorn.Server(
-            uvicorn.Config(server.application(), port=0, log_config=None, ws_max_size=server.options.body_bytes)
-        )
+        running = uvicorn.Server(configuration(server.application(), server.options))
         threading.Thread(target=running.run, daemon=True).start()
         started.append(running)
         while not running.started:
@@ -137,3 +143,9 @@ def client(exports: Path, start: Callable[..., tuple[Client, Server]]) -> Client
     """Asks a server of both models, which takes small requests alone."""
     limits = {"rows": 64, "body_megabytes": 0.1, "seconds": 2.0, "streams": 2, "idle_seconds": 3.0}
     return start(exports, reload_seconds=0.2, **limits)[0]
+
+
+@pytest.fixture(scope="session")
+def every_client(every_export: Path, start: Callable[..., tuple[Client, Server]]) -> Client:
+    """Asks a server of a model of every task."""
+    return start(every_export)[0]

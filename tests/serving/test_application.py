@@ -228,10 +228,24 @@ def test_a_page_of_another_name_is_refused(client: Client) -> None:
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def halved(path: Path) -> None:
+    """What a full disk leaves of a copy."""
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+DAMAGE: dict[str, Callable[[Path], None]] = {
+    "saved_model.pb": halved,
+    "variables/variables.index": halved,
+    "variables/variables.data-00000-of-00001": halved,
+    "assets.extra/tf_serving_warmup_requests": halved,
+    "variables": shutil.rmtree,
+}
 
 
 def test_a_new_version_is_served_and_a_damaged_one_is_not(
@@ -239,15 +253,17 @@ def test_a_new_version_is_served_and_a_damaged_one_is_not(
 ) -> None:
     export_tiny(tmp_path)
     client, _ = start(tmp_path, reload_seconds=0.1)
-    damaged = tmp_path / "tiny" / "2"
-    shutil.copytree(tmp_path / "tiny" / "1", damaged)
-    (damaged / "variables" / "variables.index").write_bytes(b"")
-    wait_for(lambda: len(client("/v1/models/tiny").body["model_version_status"]) == 2)
-    failed, served = client("/v1/models/tiny").body["model_version_status"]
-    assert (failed["version"], failed["state"]) == ("2", "END") and failed["status"]["error_message"]
+    for version, (name, damage) in enumerate(DAMAGE.items(), start=2):
+        copy = shutil.copytree(tmp_path / "tiny" / "1", tmp_path / f"{version}")
+        damage(copy / name)
+        copy.rename(tmp_path / "tiny" / f"{version}")  # at once, as a deployment should
+    wait_for(lambda: len(client("/v1/models/tiny").body["model_version_status"]) == 1 + len(DAMAGE))
+    *failed, served = client("/v1/models/tiny").body["model_version_status"]
+    for each in failed:
+        assert each["state"] == "END" and each["status"]["error_message"], each
     assert (served["version"], served["state"]) == ("1", "AVAILABLE")
     assert client.predict({"instances": [1]}).body == {"predictions": [2.0]}
-    assert 'unrolled_loads_total{result="failed"} 1.0' in client("/metrics").body, "tried once"
+    assert f'unrolled_loads_total{{result="failed"}} {len(DAMAGE):.1f}' in client("/metrics").body, "tried once"
 
     export_tiny(tmp_path, factor=3.0)
     wait_for(lambda: client.predict({"instances": [1]}).body == {"predictions": [3.0]})

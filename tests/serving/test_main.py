@@ -1,16 +1,21 @@
 """The command, as a process: it answers, stops gracefully, and names what is missing."""
 
+import contextlib
 import re
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+import unrolled
 from pipelines.configuration import ConfigurationError
+from pipelines.runs import RunError
 from serving.main import serve
 from tests.serving.conftest import Client
 
@@ -50,3 +55,28 @@ def test_open_requests_are_answered_before_the_server_stops(tmp_path: Path, expo
     assert process.wait(30) in (0, -signal.SIGTERM)
     assert '"event": "request"' in process.stderr.read()
     process.stderr.close()
+
+
+@pytest.mark.slow
+def test_a_killed_server_starts_again_though_the_disk_of_its_log_is_full(
+    tmp_path: Path, export_tiny: Callable[..., Path]
+) -> None:
+    export_tiny(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "pipelines", "serve", "--folder", str(tmp_path), "--port", str(port)]
+    client = Client(port)
+    for _ in range(2):
+        with open("/dev/full", "wb") as full:
+            process = subprocess.Popen(command, cwd=REPOSITORY, stderr=full)
+        end = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < end:
+            with contextlib.suppress(OSError):
+                if client("/readyz").status == 200:
+                    break
+            time.sleep(0.1)
+        assert client.predict({"instances": [1]}).body == {"predictions": [2.0]}
+        process.kill()
+        process.wait()
+        with pytest.raises(RunError, match=r"cannot be reached.*unrolled serve"):
+            unrolled.connect(client.url, "tiny")

@@ -45,7 +45,7 @@ def classify(
     if lengths is None:
         return cut(_answer(classifier, classifier(one_at_least(frames)).logits[:, -1]), batch)
     fits = tf.reduce_all((lengths > 0) & (lengths <= time)) & (tf.shape(lengths)[0] == batch)
-    message = "Expected at least one frame of each clip, and none behind the end of `frames`. Received `lengths`:"
+    message = "lengths: expected at least one frame of each clip, and none behind the end of `frames`. Received:"
     lengths = tf.maximum(one_at_least(required(lengths, fits, message, lengths)), 1)
     logits = classifier(one_at_least(frames), lengths).logits  # (batch, time, classes)
     return cut(_answer(classifier, tf.gather(logits, lengths - 1, batch_dims=1)), batch)

@@ -82,8 +82,8 @@ def test_exported_equals_in_memory(
         np.testing.assert_allclose(answer["probabilities"], expected[:, number], atol=1e-5)
         assert answer["label"] == [("left", "right")[place] for place in expected[:, number].argmax(axis=1)]
     for refused in (none, long, few):
-        assert "Expected at least one frame of each clip, and none behind the end" in refused["error"]
-    assert "Expected at least one frame of each clip, each of any size and 1 channel" in coloured["error"]
+        assert "lengths: expected at least one frame of each clip, and none behind the end" in refused["error"]
+    assert "frames: expected at least one frame of each clip, each of any size and 1 channel" in coloured["error"]
     assert "[2 9 16 16 3]" in coloured["error"]
     fitted = np.stack([[fit(frame, data) for frame in clip] for clip in frames[:, :, :15]])
     expected = tf.nn.softmax(classifier(fitted).logits).numpy()

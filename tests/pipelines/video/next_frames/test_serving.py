@@ -62,7 +62,7 @@ def test_exported_equals_in_memory(
     np.testing.assert_allclose(resized["future"], expected, atol=4)  # for a step of rounding of what is watched
     assert none["future"] == none_resized["future"] == []
     for refused, shape in ((nothing, "[2 0 16 16 1]"), (coloured, "[2 5 16 16 3]")):
-        assert "Expected at least one frame of each clip, each of any size and 1 channel" in refused["error"]
+        assert "frames: expected at least one frame of each clip, each of any size and 1 channel" in refused["error"]
         assert shape in refused["error"]
 
 

@@ -1,0 +1,52 @@
+"""How uvicorn runs the application: its limits, and connections on which no request comes."""
+
+import asyncio
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from uvicorn.protocols.http.h11_impl import H11Protocol  # unlike httptools, it limits the head of a request
+
+from serving.messages import to_json
+from serving.options import ServeOptions
+
+
+def configuration(application: Starlette, options: ServeOptions) -> uvicorn.Config:
+    """Returns how uvicorn runs the application."""
+    return uvicorn.Config(
+        application,
+        host=options.host,
+        port=options.port,
+        http=_connections(options.seconds),
+        ssl_certfile=options.certificate,
+        ssl_keyfile=options.key,
+        ws_max_size=options.body_bytes,
+        timeout_graceful_shutdown=options.shutdown_seconds,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+    )
+
+
+def _connections(seconds: float) -> type[asyncio.Protocol]:
+    """Returns uvicorn's connections, closed where no request begins in time: uvicorn would wait forever."""
+    message = to_json({"error": f"The head of a request did not come in {seconds:g} seconds."})
+    late = b"HTTP/1.1 408 Request Timeout\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: "
+    late += str(len(message)).encode() + b"\r\n\r\n" + message
+
+    class Connection(H11Protocol):
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self.loop.call_later(seconds, self._close_unless_asked, None)
+
+        def _close_unless_asked(self, before: Any) -> None:
+            """Closes a connection without a request since `before`, the last one, or looks again later."""
+            if self.transport.is_closing() or self.transport.get_protocol() is not self:  # it is a WebSocket
+                return
+            if self.cycle is before and (before is None or before.response_complete):
+                self.transport.write(late)
+                self.transport.close()
+            else:
+                self.loop.call_later(seconds, self._close_unless_asked, self.cycle)
+
+    return Connection

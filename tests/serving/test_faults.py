@@ -1,0 +1,280 @@
+"""Bad requests to the model of every task, bad frames, bad connections: each is refused in words, others are served."""
+
+import base64
+import json
+import os
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+from websockets.sync.client import connect
+
+from tests.serving.conftest import Client
+
+NAN, INFINITY = float("nan"), float("inf")
+OPTIONS = {"prompt": ["In"], "length": [5], "temperature": [1], "top_k": [0], "top_p": [1], "repetition_penalty": [1]}
+OPTIONS |= {"no_repeat_ngram": [0], "seed": [1]}
+WAVES = {"history": [[[1, 2, 0]] * 3], "times": [[0, 3600, 7200]], "lengths": [3], "series": ["north"]}
+WAVES |= {"future": [[[0]] * 4]}
+SOUND = {"audio": [[0.0] * 800], "lengths": [800]}
+LEAKS = ("Traceback", 'File "', "{{node", "[[", "tensorflow/", "[Op:", "site-packages")
+
+
+def wav(rate: int = 8000, bits: int = 16, channels: int = 1, samples: int = 800) -> bytes:
+    data = bytes(samples * bits // 8 * channels)
+    head = struct.pack(
+        "<4sI4s4sIHHIIHH", b"RIFF", 36 + len(data), b"WAVE", b"fmt ", 16, 1, channels, rate, rate * 2, 2, bits
+    )
+    return head + b"data" + struct.pack("<I", len(data)) + data
+
+
+def encoded(content: bytes) -> dict[str, Any]:
+    return {"wav": [{"b64": base64.b64encode(content).decode()}]}
+
+
+PREDICT: dict[str, tuple[str, str, dict[str, Any], str]] = {
+    "audio of NaN": ("speech-tones", "serving_default", SOUND | {"audio": [[NAN] * 800]}, "finite samples"),
+    "audio of infinity": ("speech-tones", "serving_default", SOUND | {"audio": [[INFINITY] * 800]}, "finite samples"),
+    "audio of 16-bit integers": ("speech-tones", "serving_default", SOUND | {"audio": [[9000] * 800]}, "from -1 to 1"),
+    "audio of texts": ("speech-tones", "serving_default", SOUND | {"audio": [["a"] * 800]}, "audio: holds"),
+    "audio without a batch": (
+        "speech-tones",
+        "serving_default",
+        SOUND | {"audio": [0.0] * 800},
+        "audio: has another shape",
+    ),
+    "more samples than there are": ("speech-tones", "serving_default", SOUND | {"lengths": [801]}, "lengths: expected"),
+    "fewer than no samples": ("speech-tones", "serving_default", SOUND | {"lengths": [-1]}, "lengths: expected"),
+    "no WAV file": ("speech-tones", "wav", encoded(b"no file of this kind"), "wav: expected"),
+    "an empty file": ("speech-tones", "wav", encoded(b""), "wav: expected"),
+    "a WAV file without samples": ("speech-tones", "wav", encoded(wav()[:30]), "wav: expected"),
+    "a WAV file of another rate": ("speech-tones", "wav", encoded(wav(16000)), "8000 samples a second"),
+    "a WAV file of 24 bits": ("speech-tones", "wav", encoded(wav(bits=24)), "16 bits"),
+    "a column missing": (
+        "series-waves",
+        "serving_default",
+        WAVES | {"history": [[[1, 2]] * 3]},
+        "history: has another shape",
+    ),
+    "infinite values": ("series-waves", "serving_default", WAVES | {"history": [[[INFINITY, 2, 0]] * 3]}, "history"),
+    "times that fall": ("series-waves", "serving_default", WAVES | {"times": [[7200, 3600, 0]]}, "times"),
+    "one time twice": ("series-waves", "serving_default", WAVES | {"times": [[0, 0, 3600]]}, "times"),
+    "fewer times than values": ("series-waves", "serving_default", WAVES | {"times": [[0, 3600]]}, "times"),
+    "times as texts": ("series-waves", "serving_default", WAVES | {"times": [["2024-01-01"] * 3]}, "times: holds"),
+    "more steps than there are": ("series-waves", "serving_default", WAVES | {"lengths": [4]}, "lengths"),
+    "no steps": ("series-waves", "serving_default", WAVES | {"lengths": [0]}, "lengths"),
+    "a shorter future": ("series-waves", "serving_default", WAVES | {"future": [[[0]]]}, "future: has another shape"),
+    "a future of infinity": ("series-waves", "serving_default", WAVES | {"future": [[[INFINITY]] * 4]}, "future"),
+    "a negative length": ("nlp-writer", "generate", OPTIONS | {"length": [-1]}, "length: expected"),
+    "a negative temperature": ("nlp-writer", "generate", OPTIONS | {"temperature": [-1]}, "temperature: expected"),
+    "a temperature of NaN": ("nlp-writer", "generate", OPTIONS | {"temperature": [NAN]}, "temperature: expected"),
+    "a share above 1": ("nlp-writer", "generate", OPTIONS | {"top_p": [2]}, "top_p: expected"),
+    "a negative rank": ("nlp-writer", "generate", OPTIONS | {"top_k": [-1]}, "top_k: expected"),
+    "no penalty": ("nlp-writer", "generate", OPTIONS | {"repetition_penalty": [0]}, "repetition_penalty: expected"),
+    "a fraction as seed": ("nlp-writer", "generate", OPTIONS | {"seed": [1.5]}, "seed: holds what is no int32"),
+    "an option missing": ("nlp-writer", "generate", {"prompt": ["In"]}, "lacks length"),
+    "options of another number": ("nlp-writer", "generate", OPTIONS | {"top_k": [0, 0]}, "different numbers of rows"),
+    "no beam": ("nlp-translation", "beam_search", {"text": ["One."], "beam_width": [0]}, "beam_width: expected"),
+    "a beam too wide": (
+        "nlp-translation",
+        "beam_search",
+        {"text": ["One."], "beam_width": [10**6]},
+        "beam_width: expected",
+    ),
+    "fewer translations than texts": (
+        "nlp-translation",
+        "attention",
+        {"text": ["One.", "Two."], "translation": ["Uno."]},
+        "different numbers of rows",
+    ),
+    "a number for a review": ("nlp-sentiment", "serving_default", {"text": [7]}, "text: expected strings"),
+    "a text alone": ("nlp-sentiment", "serving_default", {"text": "good"}, "text: has another shape"),
+    "words without sentences": ("nlp-tagging", "words", {"words": ["Ada"]}, "words: has another shape"),
+    "pixels above 255": (
+        "video-directions",
+        "serving_default",
+        {"frames": [[[[[300]] * 16] * 16] * 6]},
+        "frames: holds",
+    ),
+    "pixels as fractions": (
+        "video-directions",
+        "serving_default",
+        {"frames": [[[[[0.5]] * 16] * 16] * 6]},
+        "frames: holds",
+    ),
+    "five colours": ("video-directions", "serving_default", {"frames": [[[[[0] * 5] * 16] * 16] * 6]}, "frames"),
+    "a frame instead of a clip": (
+        "video-directions",
+        "serving_default",
+        {"frames": [[[[0]] * 16] * 16]},
+        "frames: has another",
+    ),
+    "frames without pixels": ("video-directions", "serving_default", {"frames": [[[]] * 6]}, "frames"),
+    "more frames than there are": (
+        "video-directions",
+        "padded",
+        {"frames": [[[[[0]] * 16] * 16] * 6], "lengths": [7]},
+        "lengths",
+    ),
+    "an endless film": (
+        "video-drifts",
+        "roll_out",
+        {"frames": [[[[[0]] * 16] * 16] * 5], "length": [10**9]},
+        "length: expected",
+    ),
+}
+
+
+def assert_in_words(error: str, message: str) -> None:
+    assert message in error, error
+    assert not [each for each in LEAKS if each in error] and len(error) < 1000, error
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", PREDICT)
+def test_bad_inputs_of_every_task_are_refused_in_words(every_client: Client, kind: str) -> None:
+    name, signature, inputs, message = PREDICT[kind]
+    answer = every_client.predict({"signature_name": signature, "inputs": inputs}, name)
+    assert answer.status in (400, 413), answer
+    assert_in_words(answer.body["error"], message)
+    assert every_client.predict({"instances": ["good"]}, "nlp-sentiment").status == 200, "others are served"
+
+
+NORTH = {"options": {"series": "north"}}
+ROW = {"time": "2024-01-01", "load": 1, "heat": 2, "holiday": 0}
+STREAMED: dict[str, tuple[str, list[Any], str]] = {
+    "samples of NaN": ("speech-tones", [{"array": {"dtype": "float32"}}, np.full(800, np.nan, "<f4").tobytes()], "NaN"),
+    "samples far beyond 1": (
+        "speech-tones",
+        [{"array": {"dtype": "float32"}}, np.full(800, 9000, "<f4").tobytes()],
+        "1",
+    ),
+    "half a sample": ("speech-tones", [{"array": {"dtype": "int16"}}, b"abc"], "Expected 2 bytes, or a multiple"),
+    "no samples": ("speech-tones", [{"array": {"dtype": "int16"}}, b""], "Expected 2 bytes, or a multiple"),
+    "a text for samples": ("speech-tones", [{"feed": "hello"}], "array of audio"),
+    "another option": ("speech-tones", [{"options": {"beam": 3}}], "unknown fields"),
+    "a list for a row": ("series-waves", [NORTH, {"feed": [1, 2]}], "row"),
+    "no time": ("series-waves", [NORTH, {"feed": {"load": 1, "heat": 2, "holiday": 0}}], "time"),
+    "no date": ("series-waves", [NORTH, {"feed": ROW | {"time": "yesterday"}}], "time"),
+    "a text for a value": ("series-waves", [NORTH, {"feed": ROW | {"load": "much"}}], "load"),
+    "a time that was": ("series-waves", [NORTH, {"feed": ROW}, {"feed": ROW | {"time": "2023-01-01"}}], "time"),
+    "a column missing": ("series-waves", [NORTH, {"feed": {"time": "2024-01-01", "load": 1}}], "h"),
+    "half a frame": (
+        "video-directions",
+        [{"array": {"dtype": "uint8", "shape": [16, 16, 1]}}, bytes(100)],
+        "Expected 256 bytes",
+    ),
+    "another form of a frame": (
+        "video-directions",
+        [{"array": {"dtype": "uint8"}}, bytes(100)],
+        "feed: the model takes another kind",
+    ),
+    "a text for a frame": ("video-directions", [{"feed": "a"}], "frame: expected"),
+    "a model that does not stream": ("nlp-sentiment", [{"feed": "a"}], "does not stream"),
+    "a method that does not stream": (
+        "nlp-sentiment",
+        [{"method": "classify", "arguments": {}}],
+        "method: expected one of",
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", STREAMED)
+def test_bad_messages_to_every_task_are_refused_in_words(every_client: Client, kind: str) -> None:
+    name, messages, expected = STREAMED[kind]
+    with connect(f"ws://127.0.0.1:{every_client.port}/v1/models/{name}:stream") as stream:
+        for message in messages:
+            stream.send(message if isinstance(message, bytes) else json.dumps(message))
+        answers = [json.loads(answer) for answer in _until_closed(stream)]
+    assert_in_words(answers[-1]["error"], expected)
+    assert stream.close_code == 1008
+
+
+def _until_closed(stream: Any) -> Iterator[str]:
+    from websockets.exceptions import ConnectionClosed
+
+    try:
+        while True:
+            yield stream.recv(20)
+    except ConnectionClosed:
+        return
+
+
+HEAD = "Host: 127.0.0.1\r\n"
+RAW: dict[str, tuple[str, bytes]] = {
+    "no host": ("GET /v1/models HTTP/1.1\r\n\r\n", b"400"),
+    "no HTTP": ("HELLO\r\n\r\n", b"400"),
+    "a head without a value": (f"GET /v1/models HTTP/1.1\r\n{HEAD}Nothing\r\n\r\n", b"400"),
+    "a huge head": (f"GET /v1/models HTTP/1.1\r\n{HEAD}X: {'x' * 200_000}\r\n\r\n", b"400"),
+    "a long address": (f"GET /{'x' * 200_000} HTTP/1.1\r\n{HEAD}\r\n", b"400"),
+    "zero bytes in an address": (f"GET /v1/models/%00 HTTP/1.1\r\n{HEAD}\r\n", b"404"),
+    "two lengths": (
+        f"POST /v1/models/tiny:predict HTTP/1.1\r\n{HEAD}Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"400",
+    ),
+    "bad chunks": (f"POST /v1/models/tiny:predict HTTP/1.1\r\n{HEAD}Transfer-Encoding: chunked\r\n\r\nzz\r\n", b"400"),
+    "an unknown encoding": (f"POST /v1/models/tiny:predict HTTP/1.1\r\n{HEAD}Transfer-Encoding: magic\r\n\r\n", b"400"),
+    "a stream without an upgrade": (f"GET /v1/models/tiny:stream HTTP/1.1\r\n{HEAD}\r\n", b"404"),
+    "an upgrade without a key": (
+        f"GET /v1/models/tiny:stream HTTP/1.1\r\n{HEAD}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        b"400",
+    ),
+    "nothing": ("", b"408"),
+    "half a head": (f"GET /v1/models HTTP/1.1\r\n{HEAD}", b"408"),
+}
+
+
+@pytest.mark.parametrize("kind", RAW)
+def test_bad_connections_are_refused(client: Client, kind: str) -> None:
+    sent, status = RAW[kind]
+    with socket.create_connection(("127.0.0.1", client.port), 10) as connection:
+        connection.sendall(sent.encode())
+        answer = connection.recv(65536)
+    assert status in answer.partition(b"\r\n")[0], answer
+    assert not [each for each in LEAKS if each.encode() in answer]
+    assert client.predict({"instances": [1]}).status == 200
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "GET", "BREW"])
+def test_other_methods_are_refused(client: Client, method: str) -> None:
+    answer = client("/v1/models/tiny:predict", None, method)
+    assert answer.status == 405 and "nothing for this method" in answer.body["error"]
+
+
+@contextmanager
+def handshake(client: Client) -> Iterator[socket.socket]:
+    """A WebSocket whose frames a test writes itself."""
+    with socket.create_connection(("127.0.0.1", client.port), 10) as connection:
+        key = base64.b64encode(os.urandom(16)).decode()
+        upgrade = (
+            f"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
+        )
+        connection.sendall(f"GET /v1/models/nlp-writer:stream HTTP/1.1\r\n{HEAD}{upgrade}\r\n".encode())
+        assert b"101" in connection.recv(4096).partition(b"\r\n")[0]
+        yield connection
+
+
+FRAMES: dict[str, tuple[bytes, int]] = {
+    "unmasked": (b"\x81\x02{}", 1002),
+    "of an unknown kind": (b"\x83\x80\x00\x00\x00\x00", 1002),
+    "with reserved bits": (b"\xf1\x80\x00\x00\x00\x00", 1002),
+    "of a text that is no UTF-8": (b"\x81\x82\x00\x00\x00\x00\xff\xfe", 1007),
+    "that continues nothing": (b"\x80\x80\x00\x00\x00\x00", 1002),
+    "too large": (b"\x82\xff" + struct.pack(">Q", 2**62) + bytes(4), 1009),
+    "a ping too large": (b"\x89\xfe\x01\x00" + bytes(4 + 256), 1002),
+}
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+def test_bad_frames_close_their_stream_alone(client: Client, kind: str) -> None:
+    frame, code = FRAMES[kind]
+    with handshake(client) as connection:
+        connection.sendall(frame)
+        answer = connection.recv(4096)
+    assert answer[0] == 0x88 and struct.unpack(">H", answer[2:4])[0] == code
+    assert client.predict({"instances": [1]}).status == 200

@@ -1,0 +1,27 @@
+"""The load on a server, shortened: every measurement is made, nothing fails, and memory stays."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+pytest.importorskip("psutil", reason="needs unrolled[test]")
+from benchmarks.serving import Options, measure
+from tests.pipelines.speech.conftest import RATE, speak
+
+# Not imported: it would change the sockets and threads of this process.
+pytestmark = pytest.mark.skipif(find_spec("locust") is None, reason="needs unrolled[test]")
+
+
+@pytest.mark.slow
+def test_a_server_bears_its_load(every_export: Path, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.round(speak("ab cad") * 32767).astype(np.int16), RATE)
+    found = dict(measure(Options(every_export, tmp_path / "a.wav", seconds=3, mixed_seconds=16, clients=8, streams=4)))
+    assert found["… failures"] == "0"
+    assert found["… seconds of work a second of audio; failures"].endswith("; 0")
+    signatures, failures = found["16 seconds on all models: signatures, failures"].split(", ")
+    assert int(signatures) > 20 and failures == "0"
+    early, late = map(float, found["… MiB after 8 seconds, and at the end"].split(", "))
+    assert late < 1.3 * early

@@ -1,0 +1,195 @@
+"""The page in a real browser: what a person does with each model, on a desktop and on a phone."""
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+import soxr
+
+from pipelines import predictors
+from tests.pipelines.series.conftest import series_frame
+from tests.pipelines.speech.conftest import RATE, speak
+from tests.pipelines.video.clip_classes.conftest import moving
+from tests.pipelines.video.conftest import save_video
+from tests.pipelines.video.next_frames.conftest import drifting
+from tests.serving.conftest import Client
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs unrolled[test]")
+CHROMIUM = Path("/usr/bin/chromium")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium: apt-get install chromium"),
+]
+SPOKEN = "ab cad"
+OBSERVE = """each => {
+    window.seen = [];
+    const observer = new MutationObserver(() => window.seen.push(each.textContent));
+    observer.observe(each, { childList: true, characterData: true, subtree: true });
+}"""
+SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A browser whose microphone hears `SPOKEN`."""
+    recording = tmp_path_factory.mktemp("microphone") / "spoken.wav"
+    audio = np.concatenate([np.zeros(RATE // 2, np.float32), speak(SPOKEN), np.zeros(4 * RATE, np.float32)])
+    soundfile.write(recording, soxr.resample(audio, RATE, 48000), 48000, subtype="PCM_16")
+    arguments = [
+        "--no-sandbox",  # tests in containers run as root
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-audio-capture={recording}%noloop",
+    ]
+    with playwright.sync_playwright() as started:
+        running = started.chromium.launch(executable_path=str(CHROMIUM), args=arguments)
+        yield running
+        running.close()
+
+
+@pytest.fixture(params=SIZES)
+def page(request: pytest.FixtureRequest, browser: Any, every_client: Client, tmp_path: Path) -> Iterator[Any]:
+    """The page, in two sizes: it asks no one but the server, logs no error, and is as wide as the window."""
+    context = browser.new_context(viewport=SIZES[request.param], permissions=["microphone"])
+    page = context.new_page()
+    asked: list[str] = []
+    errors: list[str] = []
+    page.on("request", lambda each: asked.append(each.url))
+    page.on("console", lambda each: errors.append(each.text) if each.type == "error" else None)
+    page.on("pageerror", lambda each: errors.append(str(each)))
+    page.goto(every_client.url)
+    page.wait_for_selector("section")
+    yield page
+    name = re.sub(r"\W+", "-", request.node.name)
+    page.screenshot(path=tmp_path / f"{name}.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[request.param]["width"]
+    assert not errors
+    assert all(url.startswith((every_client.url, "blob:", "data:")) for url in asked)
+    context.close()
+
+
+def section(page: Any, name: str) -> Any:
+    return page.locator(f"section[id='{name}']")
+
+
+def answered(part: Any) -> Any:
+    """The answer of a form, once it is there."""
+    output = part.locator("output")
+    playwright.expect(output).not_to_have_text(re.compile("^…?$"), timeout=20_000)
+    assert "error" not in (output.get_attribute("class") or ""), output.inner_text()
+    return output
+
+
+def test_a_decision_and_what_moved_it_are_shown(page: Any, every_export: Path) -> None:
+    part, text = section(page, "nlp-sentiment"), "w1 w2 superb w7"
+    part.get_by_label("Text").fill(text)
+    part.get_by_role("button", name="Classify").click()
+    output = answered(part)
+    expected = predictors.load(every_export / "nlp-sentiment").classify(text)
+    assert output.locator("b").first.inner_text() == expected.label == "great"
+    assert output.locator(".bar").first.inner_text() == f"great: {100 * expected.probabilities['great']:.1f} %"
+    moved = output.locator(".moved .word").evaluate_all("all => all.map(each => [each.textContent, each.title])")
+    assert max(moved, key=lambda each: float(each[1].replace("−", "-")))[0] == "superb"
+
+
+def test_words_are_tagged(page: Any, every_export: Path) -> None:
+    part, text = section(page, "nlp-tagging"), "Ada Berg sees w3 in Ulm ."
+    part.get_by_label("Text").fill(text)
+    part.get_by_role("button", name="Tag").click()
+    expected = predictors.load(every_export / "nlp-tagging").tag(text)
+    assert answered(part).locator("rt").all_inner_texts() == list(expected.tags)
+
+
+def test_a_translation_shows_where_it_looked(page: Any, every_export: Path) -> None:
+    part, text = section(page, "nlp-translation"), "Two, nine and ten."
+    part.get_by_label("Text").fill(text)
+    part.get_by_role("button", name="Translate").click()
+    translator = predictors.load(every_export / "nlp-translation")
+    expected = translator.translate(text).text
+    output = answered(part)
+    assert output.locator(".translation").inner_text() == expected
+    attention = translator.attention(text, expected)
+    titles = output.locator(".attention td").evaluate_all("all => all.map(each => each.title)")
+    shares = np.reshape([int(re.search(r"(\d+) %$", each)[1]) for each in titles], attention.weights.shape)  # type: ignore[index]
+    np.testing.assert_allclose(shares, 100 * attention.weights, atol=1)
+
+
+def test_a_text_is_written_as_it_comes(page: Any) -> None:
+    part = section(page, "nlp-writer")
+    part.get_by_label("Prompt").fill("The test")
+    part.get_by_label("Subwords at most").fill("30")
+    part.locator("output").evaluate(OBSERVE)
+    part.get_by_role("button", name="Write").click()
+    playwright.expect(part.get_by_role("button", name="Write")).to_be_enabled(timeout=30_000)
+    seen = page.evaluate("window.seen")
+    assert len(seen) > 5 and all(later.startswith(earlier) for earlier, later in pairwise(seen))
+    assert seen[-1].startswith("The test") and len(seen[-1]) > len("The test")
+
+
+def test_words_come_as_they_are_spoken(page: Any) -> None:
+    part = section(page, "speech-tones")
+    output = part.locator("output")
+    part.get_by_role("button", name="Speak").click()
+    playwright.expect(output).to_have_text(SPOKEN, timeout=20_000)  # while the microphone is open
+    part.get_by_role("button", name="Stop").click()
+    playwright.expect(output.locator(".text")).to_have_text(SPOKEN, timeout=20_000)
+    assert "cad 0." in output.inner_text(), "the words have times"
+    playwright.expect(part.get_by_role("button", name="Speak")).to_be_visible()
+
+
+def test_a_recording_is_transcribed(page: Any, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", soxr.resample(speak("dbc"), RATE, 44100), 44100)
+    part = section(page, "speech-tones")
+    part.get_by_label("Recording").set_input_files(tmp_path / "a.wav")
+    assert answered(part).locator(".text").inner_text() == "dbc"
+
+
+def test_a_pasted_table_becomes_a_fan_that_moves_with_a_row(page: Any, every_export: Path) -> None:
+    part = section(page, "series-waves")
+    frame = series_frame(names=("north",)).drop(columns="name")
+    table, future = frame.iloc[:96], frame.iloc[96:100]
+    part.get_by_label("Series").fill("north")
+    rows = [table.to_csv(index=False), *(f"{row.time},,,{row.holiday}\n" for row in future.itertuples())]
+    part.get_by_label("Table", exact=True).fill("".join(rows))
+    part.get_by_role("button", name="Forecast").click()
+    drawn = answered(part).locator("svg")
+    assert drawn.locator("polygon").count() >= 1
+    forecaster = predictors.load(every_export / "series-waves")
+    ahead = future.assign(load=np.nan, heat=np.nan)
+    expected = forecaster.forecast(pd.concat([table, ahead]).assign(name="north"))
+    before = drawn.get_attribute("aria-label")
+    means = [float(each) for each in before.partition(": ")[2].split(", ")]
+    np.testing.assert_allclose(means, expected["mean"], rtol=1e-3)
+    part.get_by_label("Table", exact=True).fill(table.to_csv(index=False))
+    part.get_by_role("button", name="Add a row").click()
+    playwright.expect(drawn).not_to_have_attribute("aria-label", before)
+    assert len(part.get_by_label("Table", exact=True).input_value().splitlines()) == 98
+
+
+def test_a_forecast_plays_beside_the_truth(page: Any, tmp_path: Path) -> None:
+    film = np.kron(np.repeat(drifting(1000)[..., np.newaxis], 3, axis=-1), np.ones((1, 10, 10, 1), np.uint8))
+    part = section(page, "video-drifts")
+    part.get_by_label("Film").set_input_files(save_video(tmp_path / "drift.webm", film, rate=10.0))
+    films = answered(part).locator("canvas")
+    assert films.count() == 3
+    playwright.expect(films.last).to_have_attribute("data-frame", "1")  # it plays
+
+
+def test_a_clip_is_classified(page: Any, tmp_path: Path) -> None:
+    film = np.kron(np.repeat(moving(True, 12, 1000)[..., np.newaxis], 3, axis=-1), np.ones((1, 10, 10, 1), np.uint8))
+    part = section(page, "video-directions")
+    part.get_by_label("Film").set_input_files(save_video(tmp_path / "right.webm", film, rate=10.0))
+    assert answered(part).locator("b").inner_text() == "right"
+
+
+def test_what_cannot_be_used_is_said_at_its_form(page: Any) -> None:
+    part = section(page, "series-waves")
+    part.get_by_label("Table", exact=True).fill("time,load\n2024-01-01,1\n")
+    part.get_by_role("button", name="Forecast").click()
+    playwright.expect(part.locator("output.error")).to_contain_text("Expected a head, time and load, heat, holiday")
