@@ -38,7 +38,7 @@ class Speaks(User):
     @task
     def speak(self) -> None:
         audio, size = _recording()
-        address = f"{self.host.replace('http', 'ws', 1)}/v1/models/{os.environ['SPEECH']}:stream"
+        address = f"{(self.host or '').replace('http', 'ws', 1)}/v1/models/{os.environ['SPEECH']}:stream"
         texts: list[tuple[float, str]] = []
         try:
             with connect(address) as stream:

@@ -5,12 +5,11 @@
 #include <fstream>
 
 #include "tensorflow/cc/saved_model/loader.h"
-#include "tensorflow/cc/saved_model/tag_constants.h"
 #include "tensorflow/core/framework/tensor.h"
 
 int main(int, char** arguments) {
   tensorflow::SavedModelBundle model;
-  TF_CHECK_OK(tensorflow::LoadSavedModel({}, {}, arguments[1], {tensorflow::kSavedModelTagServe}, &model));
+  TF_CHECK_OK(tensorflow::LoadSavedModel({}, {}, arguments[1], {"serve"}, &model));
   for (const auto& request : std::filesystem::directory_iterator(arguments[2])) {
     const std::string directory = request.path().filename();
     const auto& signature = model.GetSignatures().at(directory.substr(directory.find('-') + 1));

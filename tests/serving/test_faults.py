@@ -146,6 +146,7 @@ def test_bad_inputs_of_every_task_are_refused_in_words(every_client: Client, kin
 
 NORTH = {"options": {"series": "north"}}
 ROW = {"time": "2024-01-01", "load": 1, "heat": 2, "holiday": 0}
+AHEAD = {"future": {"holiday": [0, 0, 1, 1]}}
 STREAMED: dict[str, tuple[str, list[Any], str]] = {
     "samples of NaN": ("speech-tones", [{"array": {"dtype": "float32"}}, np.full(800, np.nan, "<f4").tobytes()], "NaN"),
     "samples far beyond 1": (
@@ -158,10 +159,14 @@ STREAMED: dict[str, tuple[str, list[Any], str]] = {
     "a text for samples": ("speech-tones", [{"feed": "hello"}], "array of audio"),
     "another option": ("speech-tones", [{"options": {"beam": 3}}], "unknown fields"),
     "a list for a row": ("series-waves", [NORTH, {"feed": [1, 2]}], "row"),
-    "no time": ("series-waves", [NORTH, {"feed": {"load": 1, "heat": 2, "holiday": 0}}], "time"),
+    "no time": ("series-waves", [NORTH, AHEAD | {"feed": {"load": 1, "heat": 2, "holiday": 0}}], "time"),
     "no date": ("series-waves", [NORTH, {"feed": ROW | {"time": "yesterday"}}], "time"),
     "a text for a value": ("series-waves", [NORTH, {"feed": ROW | {"load": "much"}}], "load"),
-    "a time that was": ("series-waves", [NORTH, {"feed": ROW}, {"feed": ROW | {"time": "2023-01-01"}}], "time"),
+    "a time that was": (
+        "series-waves",
+        [NORTH, AHEAD | {"feed": ROW}, AHEAD | {"feed": ROW | {"time": "2023-01-01"}}],
+        "time",
+    ),
     "a column missing": ("series-waves", [NORTH, {"feed": {"time": "2024-01-01", "load": 1}}], "h"),
     "half a frame": (
         "video-directions",
