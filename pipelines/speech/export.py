@@ -105,4 +105,4 @@ def _search_in_words(decoder: Decoder) -> str:
     if decoder.language_model is None or not decoder.language_model_weight:
         return f"{search}, without a language model"
     weight = f"{decoder.language_model_weight:g}"
-    return f"{search}, with the language model of characters that is in the graph (weight {weight})"
+    return f"{search}, with the language model that is in the graph (weight {weight})"
