@@ -190,7 +190,7 @@ def test_model_card_says_data_licence_metrics_and_limits(trained_run: Run, corpu
     recogniser = load_model(copy)
     card = model_card(copy, recogniser, DECODER)
     assert "` abcd`" in card
-    assert "a beam search that keeps 6 texts" in card and "language model of characters" in card
+    assert "a beam search that keeps 6 texts" in card and "with the language model" in card
     assert "without a language model" in model_card(copy, recogniser, DECODER._replace(language_model=None))
     assert "8000 samples a second" in card
     assert "the user's own recordings (manifest)" in card
