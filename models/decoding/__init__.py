@@ -3,7 +3,6 @@
 from models.decoding.back_off import BackOffModel, BackOffTable
 from models.decoding.beam import Hypothesis, LanguageModel, Word, beam_decode
 from models.decoding.greedy import GreedyTranscript, greedy_decode
-from models.decoding.hot_word_table import HotWordTable
 from models.decoding.hot_words import HotWords
 from models.decoding.language_model import CharacterLanguageModel
 from models.decoding.prefix_search import PrefixSearch
@@ -19,7 +18,6 @@ __all__ = [
     "Found",
     "GreedyTranscript",
     "Heard",
-    "HotWordTable",
     "HotWords",
     "Hypothesis",
     "LanguageModel",

@@ -5,7 +5,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from models.decoding import HotWordTable, PrefixSearch, SearchState, advance_search, initial_search, search_decode
+from models.decoding import PrefixSearch, SearchState, advance_search, initial_search, search_decode
+from models.decoding.hot_word_table import HotWordTable
 from models.decoding.prefix_search import Beams
 from models.decoding.transcription import single_spaces
 from pipelines.served import STREAMS, Signature, Tensors, cut, one_at_least, required

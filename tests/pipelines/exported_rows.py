@@ -29,6 +29,7 @@ from pipelines.series.backtest import Forecasts, stacked
 from pipelines.series.config import SeriesConfiguration
 from pipelines.series.trained import Description
 from pipelines.served import Served
+from pipelines.speech import batching as speech_batching
 from pipelines.speech import data as speech_data
 from pipelines.speech import scoring as speech_scoring
 from pipelines.speech.config import SpeechConfiguration
@@ -116,7 +117,7 @@ def speech(run: Run, ask: Served) -> Reached:
     frames = lambda samples: samples // configuration.frame_samples  # noqa: E731
     speech = speech_data.load(configuration.data, configuration.features.sample_rate, frames)
     keys = speech_data.keys_of(speech.utterances["test"])
-    batches = speech_data.batches(speech.source, "test", alphabet_of_run(run), keys).as_numpy_iterator()
+    batches = speech_batching.batches(speech.source, "test", alphabet_of_run(run), keys).as_numpy_iterator()
     references, texts = [], []
     for batch in batches:
         found = ask("serving_default", audio=batch["audio"], lengths=batch["audio_lengths"])["text"]

@@ -141,7 +141,7 @@ def start() -> Iterator[Callable[..., tuple[Client, Server]]]:
 @pytest.fixture(scope="session")
 def client(exports: Path, start: Callable[..., tuple[Client, Server]]) -> Client:
     """Asks a server of both models, which takes small requests alone."""
-    limits = {"rows": 64, "body_megabytes": 0.1, "seconds": 2.0, "streams": 2, "idle_seconds": 3.0}
+    limits = {"rows": 64, "body_megabytes": 0.1, "seconds": 5.0, "streams": 2, "idle_seconds": 3.0}
     return start(exports, reload_seconds=0.2, **limits)[0]
 
 

@@ -16,7 +16,7 @@ from pipelines.counting import counted
 from pipelines.run_files import plain
 from pipelines.video import arrays
 from pipelines.video.frames import to_rgb
-from pipelines.video.next_frames import films, pictures, report
+from pipelines.video.next_frames import films, pictures
 from pipelines.video.next_frames.baselines import copy_last
 from pipelines.video.video_files import refuse_missing
 
@@ -153,6 +153,8 @@ def beside(name: str, compared: "Compared") -> tuple[np.ndarray, Figure]:
         each.astype(np.float32) / 255 for each in (compared.watched.given, compared.watched.truth, compared.future)
     )
     forecasts = {"model": future, "copy last": copy_last(given[np.newaxis], len(future))[0]}
+    from pipelines.video.next_frames import report  # and TensorFlow, which --help does without
+
     film = report.example_film([report.Example(name, given, truth, forecasts)], "copy last")
     return film, pictures.strip(given, truth, forecasts)
 

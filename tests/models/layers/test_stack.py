@@ -111,8 +111,8 @@ def test_last_output_is_where_each_direction_ends(layer, inputs, bidirectional, 
         if not len(steps):
             np.testing.assert_array_equal(last[row], 0)
             continue
-        np.testing.assert_allclose(last[row, :UNITS], whole[row, steps[-1], :UNITS], rtol=1e-6)
-        np.testing.assert_allclose(last[row, UNITS:], whole[row, steps[0], UNITS:], rtol=1e-6)
+        np.testing.assert_allclose(last[row, :UNITS], whole[row, steps[-1], :UNITS], rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(last[row, UNITS:], whole[row, steps[0], UNITS:], rtol=1e-6, atol=1e-6)
 
 
 def test_layers_do_not_share_what_an_initializer_draws(inputs):
