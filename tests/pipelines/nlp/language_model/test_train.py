@@ -171,7 +171,7 @@ def test_killed_and_resumed_equals_uninterrupted(
 ) -> None:
     """With the carried state and everything random on: order, places, dropout of all kinds."""
     changes = (
-        f"--data.path {text_file} --data.batch_size 2 --data.window 8 --vocabulary.size 300 --network.units 8 "
+        f"--data.path {text_file} --data.batch_size 8 --data.window 32 --vocabulary.size 300 --network.units 8 "
         "--network.width 8 --network.contexts 32 --network.dropout 0.2 --network.embedding_dropout 0.1 "
         "--network.weight_dropout 0.2 --network.context_dropout 0.2 --training.epochs 3"
     )

@@ -91,8 +91,7 @@ def test_killed_and_resumed_equals_uninterrupted(
 ) -> None:
     changes = (
         f"--data.path {table} --data.text review --data.label stars --data.rating score --data.batch_size 8 "
-        "--network.units 8 --network.embedding 8 --network.pieces 50 --network.minimum_count 1 "
-        "--pretraining.texts training --pretraining.training.epochs 1 "
+        "--network.units 8 --network.embedding 8 --network.pieces 50 --network.minimum_count 1 --network.members 1 "
         "--training.epochs 3 --training.weight_average_decay 0.9"
     )
     whole, resumed = whole_and_resumed("sentiment", "own-sentiment", changes)

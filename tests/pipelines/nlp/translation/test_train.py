@@ -158,7 +158,7 @@ def test_killed_and_resumed_equals_uninterrupted(
 ) -> None:
     """With everything random on: order and dropout of both kinds."""
     changes = (
-        f"--data.source_path {pair_files[0]} --data.target_path {pair_files[1]} --data.batch_tokens 300 "
+        f"--data.source_path {pair_files[0]} --data.target_path {pair_files[1]} --data.batch_tokens 1200 "
         "--subwords.size 330 --network.units 8 --network.attention_units 4 --network.no_compiled "
         "--training.epochs 3 --training.weight_average_decay 0.9"
     )
