@@ -12,7 +12,7 @@ import pytest
 from tests.test_dependencies import declared, distributions
 from tests.test_import_rule import PIPELINES, REPOSITORY, modules
 
-TOP = ("unrolled/__init__.py", "unrolled_installation.py")
+TOP = ("unrolled_installation.py",)
 
 
 def python(*arguments: str, folder: Path, path: Path | str = "") -> str:
@@ -40,7 +40,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_holds_the_product_and_nothing_else(wheel: Path) -> None:
     expected = {str(path.relative_to(REPOSITORY)) for path in modules()} | {*TOP}
     expected |= {f"{package}/py.typed" for package in ("models", "data", "pipelines", "serving", "unrolled")}
-    expected |= {f"serving/page/{name}" for name in ("index.html", "series.js", "video.js")}
+    expected |= {str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / "serving" / "page").iterdir()}
     held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert held == expected
 

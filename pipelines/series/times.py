@@ -9,7 +9,7 @@ import pandas as pd
 
 from pipelines.configuration import ConfigurationError
 from pipelines.series.calendar import COUNTED, DAY, Clock
-from pipelines.series.regular import Repair
+from pipelines.series.regular import Repair, SeriesDataError
 from pipelines.series.time_columns import (
     CLOCK,
     equal_steps,
@@ -74,6 +74,11 @@ def parse_times(
     if timezone:
         _checked_zone(timezone)
     kept = np.ones(len(names), bool)
+    if not columns.shape[1] and clock is not None and clock.zone != COUNTED and clock.step_seconds > 1:
+        raise SeriesDataError(
+            f"{path.name}: no column holds the time, by which the run knows its seasons. Expected it as in training, "
+            f"such as a column time. Add it. Received: {len(names)} rows without a time"
+        )
     if not columns.shape[1]:
         what = "no column of times: the rows of each series are steps in their order"
         return Times(names.groupby(names).cumcount().to_numpy(np.int64), COUNTED, kept, [Repair("", "", what, 1)])

@@ -133,6 +133,10 @@ def test_a_stream_refuses_what_does_not_fit(both: Both, frame: pd.DataFrame) -> 
         stream.feed(frame.iloc[-1], future)
     with pytest.raises(SeriesDataError, match=r"not in the data: heat;"):
         stream.feed(row.drop("heat"), future)
+    with pytest.raises(SeriesDataError, match="no column holds the time"):
+        stream.feed(row.drop("time"), future)
+    with pytest.raises(SeriesDataError, match="no column holds the time"):
+        both[0].forecast(frame.drop(columns="time"))
     assert_same(stream.finish(), before)
     with pytest.raises(ConfigurationError, match=r"Expected one of north, south.*Received: 'east'"):
         both[0].stream("east")
