@@ -116,16 +116,7 @@ class BackOffModel:
 
     def back_off_table(self) -> "BackOffTable":
         """Returns the model as tensors."""
-        return BackOffTable(
-            self.keys,
-            self.log_probabilities,
-            self.following,
-            self.shorter,
-            self.back_off,
-            self.start,
-            self.symbols,
-            self.order,
-        )
+        return BackOffTable(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the model as plain data (numbers, strings, lists), ready for JSON; probabilities in float32."""
@@ -164,39 +155,24 @@ class BackOffTable(tf.Module):
         log P(c | h) = B(h) + (log p(c | g) − B(g)), where g is the longest context that lists c
 
     Args:
-        keys: as of `BackOffModel`, like those that follow.
-        log_probabilities: (n-grams,)
-        following: (n-grams,)
-        shorter: (states,)
-        back_off: (states,)
-        start: the state at the beginning of a text.
-        symbols: how many symbols there are.
-        order: the longest n-gram.
+        model: whose n-grams they are.
     """
 
-    def __init__(
-        self,
-        keys: np.ndarray,
-        log_probabilities: np.ndarray,
-        following: np.ndarray,
-        shorter: np.ndarray,
-        back_off: np.ndarray,
-        start: int,
-        symbols: int,
-        order: int,
-    ) -> None:
+    def __init__(self, model: BackOffModel) -> None:
         super().__init__(name="back_off_table")
+        shorter, back_off, symbols = model.shorter, model.back_off, model.symbols
         sums = np.where(np.arange(len(shorter)) == 0, 0.0, back_off)
         state, more = shorter, len(shorter) > 1
         while more:  # each state adds those of its shorter ones, level by level
             sums = sums + np.where(state == 0, 0.0, back_off[state])
             state = shorter[state]
             more = bool(state.any())
-        self.start, self.symbols, self.order = start, symbols, order
+        self.start, self.symbols, self.order = model.start, symbols, model.order
+        beyond = model.log_probabilities - sums[model.keys // symbols]  # (n-grams,)
         with tf.device("CPU"):
-            self.keys = tf.Variable(keys, trainable=False, dtype=tf.int64, name="keys")
-            self.beyond = tf.Variable(log_probabilities - sums[keys // symbols], False, dtype=tf.float32, name="beyond")
-            self.following = tf.Variable(following, trainable=False, dtype=tf.int32, name="following")
+            self.keys = tf.Variable(model.keys, trainable=False, dtype=tf.int64, name="keys")
+            self.beyond = tf.Variable(beyond, trainable=False, dtype=tf.float32, name="beyond")
+            self.following = tf.Variable(model.following, trainable=False, dtype=tf.int32, name="following")
             self.shorter = tf.Variable(shorter, trainable=False, dtype=tf.int32, name="shorter")
             self.sums = tf.Variable(sums, trainable=False, dtype=tf.float32, name="sums")
 
