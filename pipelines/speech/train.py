@@ -79,8 +79,8 @@ def prepare(configuration: SpeechConfiguration) -> Prepared[data.Speech, Recogni
         print(arpa_model(configuration, speech).summary)
     recogniser = build(configuration, speech.alphabet)
     keys = data.keys_of(speech.utterances["train"])
-    recordings = speech.source.recordings("train", keys).take(RECORDINGS_TO_ADAPT_TO)
-    recogniser.adapt(recording["audio"] for recording in recordings)
+    first = speech.source.recordings("train", keys).take(RECORDINGS_TO_ADAPT_TO)
+    recogniser.adapt(recording["audio"] for recording in first)
     files: dict[str, Any] = {SKIPPED: speech.skipped}
     if speech.transcripts is not None:
         files[TRANSCRIPTS] = speech.transcripts.report()

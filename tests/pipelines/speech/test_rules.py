@@ -82,6 +82,7 @@ def test_the_rate_is_that_of_most_recordings(
         printed = capsys.readouterr().out
         assert f"From the recordings: {wanted} samples a second; of the recordings, 2 of 3 have {usual}" in printed
         assert "2 layers of 160 units" in printed
+    assert train.prepare(prepared.configuration).configuration is None  # nothing is open, so the run's stands
 
 
 def test_a_number_out_of_range_is_refused() -> None:
