@@ -145,8 +145,8 @@ class Model:
         Raises:
             RunError: the network reads in both directions; the error names the preset that streams.
         """
-        separator = " " if " " in self._predictor.alphabet else ""
-        return Stream(self._predictor.stream(hot_words=self._hot_words), self._candidate, separator)
+        stream = self._predictor.stream(hot_words=self._hot_words)
+        return Stream(stream, self._candidate, self._predictor.separator)
 
     def _transcribe(self, audio: Audio, num_results: int) -> Any:
         return self._predictor.transcribe(samples(audio), self.sampleRate(), num_results, self._hot_words)

@@ -49,6 +49,7 @@ class Predictor:
         self.frame_samples, self.frame_seconds = configuration.frame_samples, configuration.frame_seconds
         self._clock = self.sample_rate, self.frame_samples
         self.alphabet = alphabet_of_run(run)
+        self.separator = " " if " " in self.alphabet else ""  # of words
         self._data = configuration.data
         self.decoder = load_decoder(run)
         self._served = model

@@ -16,6 +16,7 @@ class Decoding(Protocol):
     """What logits are decoded with: a `Predictor`."""
 
     alphabet: tuple[str, ...]
+    separator: str
     frame_seconds: float
     frame_samples: int
 
@@ -40,8 +41,7 @@ class Reading:
     def finish(self, notes: tuple[str, ...] = ()) -> Transcript:
         """Returns the transcript of all logits."""
         found = [*self._found, self._transcript(self._pieces.open)]
-        separator = " " if " " in self._predictor.alphabet else ""
-        whole = found[0] if len(found) == 1 else joined(found, separator, self._n_best)
+        whole = found[0] if len(found) == 1 else joined(found, self._predictor.separator, self._n_best)
         return whole._replace(notes=notes)
 
     def _transcript(self, piece: Piece) -> Transcript:
