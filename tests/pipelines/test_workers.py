@@ -16,10 +16,10 @@ import tensorflow as tf
 from pipelines import cluster, workers
 from pipelines.configuration import ConfigurationError
 from pipelines.launcher import launch
+from pipelines.rows import mean_of_batch
 from pipelines.run_files import RunError
 from pipelines.runs import Run
 from pipelines.training import TrainingConfiguration, fit
-from pipelines.workers import mean_of_batch
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIGURATION = TrainingConfiguration(
