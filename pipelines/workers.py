@@ -25,8 +25,6 @@ from pipelines.rows import Divided, Rows, computing, divided, replica, rows_of_r
 from pipelines.run_files import RunError
 from pipelines.versions import versions_here
 
-SECONDS_TO_START = 60
-"""So long a worker waits for the others to start."""
 SECONDS_BETWEEN_CHECKS, SECONDS_TO_ANSWER, ATTEMPTS = 5, 10, 2
 """Each worker asks the others every so often whether they live; one that is lost is found within 25 seconds."""
 SEED_STEP = 0x9E3779B1
@@ -254,7 +252,7 @@ def _joined(cluster: Cluster) -> Workers:
     clusters.refuse_port_in_use(cluster)
     # TensorFlow's own check of health instead of its coordination service, which is not told how long to wait and which
     # ends a process without a word.
-    CollectiveAllReduceExtended._check_health_initial_timeout = SECONDS_TO_START
+    CollectiveAllReduceExtended._check_health_initial_timeout = clusters.seconds_to_start()
     CollectiveAllReduceExtended._check_health_interval = SECONDS_BETWEEN_CHECKS
     CollectiveAllReduceExtended._check_health_timeout = SECONDS_TO_ANSWER
     CollectiveAllReduceExtended._check_health_retry_limit = ATTEMPTS
