@@ -30,8 +30,15 @@ Answers = Callable[[Sequence[str]], Sequence[Mapping[str, Any]]]
 Rows = Sequence[Input]
 
 
-def answer_parts(load: Callable[[], Answers], inputs: Iterator[Input], parts: Path, workers: int, part: int) -> None:
-    """Answers the parts of some inputs that have no file yet.
+def answer_parts(
+    load: Callable[[], Answers],
+    inputs: Iterator[Input],
+    parts: Path,
+    workers: int,
+    part: int,
+    share: tuple[int, int] = (1, 1),
+) -> int:
+    """Answers the parts of some inputs that have no file yet, and returns how many parts there are.
 
     Args:
         load: called once in each process; returns what answers a sequence of texts or paths.
@@ -39,13 +46,23 @@ def answer_parts(load: Callable[[], Answers], inputs: Iterator[Input], parts: Pa
         parts: folder of the files.
         workers: number of processes.
         part: inputs that are answered at once.
+        share: which parts: (1, 4) are the first of four, the fifth and so on.
 
     Raises:
         RunError: a process dies before it has its model, or a file cannot be written.
     """
     groups = iter(lambda: list(itertools.islice(inputs, part)), [])
-    numbered = ((parts / f"{number:09d}.jsonl", rows) for number, rows in enumerate(groups))
-    missing = (each for each in numbered if not each[0].exists())
+    total = 0
+
+    def unanswered() -> Iterator[tuple[Path, Rows]]:
+        nonlocal total
+        for number, rows in enumerate(groups):
+            total = number + 1
+            path = parts / f"{number:09d}.jsonl"
+            if number % share[1] == share[0] - 1 and not path.exists():
+                yield path, rows
+
+    missing = unanswered()
     progress = _Progress()
     while True:
         under_way: dict[Future[None], tuple[Path, Rows]] = {}
@@ -57,7 +74,7 @@ def answer_parts(load: Callable[[], Answers], inputs: Iterator[Input], parts: Pa
                         progress.show(_finish_some(under_way))
                 while under_way:
                     progress.show(_finish_some(under_way))
-            return
+            return total
         except BrokenProcessPool:
             for path, rows in under_way.values():
                 if not path.exists():

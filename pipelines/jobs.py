@@ -36,6 +36,11 @@ class JobOptions(Configuration):
     workers: int = Field(1, ge=1, description="processes")
     part: int = Field(32, ge=1, description="inputs that a process answers at once")
     run: Path | None = Field(None, description="folder of a run or an export; by default the run that finished last")
+    share: str = Field(
+        "1/1",
+        pattern=r"^[1-9]\d*/[1-9]\d*$",
+        description="what this command does of the work, such as 1/4, beside others with the same output",
+    )
 
 
 class Done(NamedTuple):
@@ -77,8 +82,16 @@ def answer(task: Task, verb: str, arguments: Sequence[str]) -> None:
     named = [Path(each.fields["file"]) for each in files_of(paths, own)] if kind == FILES else paths
     known = [_identity(path) for path in named]
     identity = {"inputs": known, "model": str(Path(run).resolve()), "part": options.part}
+    number, shares = map(int, options.share.split("/"))
+    if number > shares:
+        raise ConfigurationError(
+            f"share: there are {shares}. Expected 1/{shares} to {shares}/{shares}. Received: {options.share}"
+        )
     load = partial(_loaded, str(run), task.name)
-    done = run_job(load, inputs, identity, options.output, options.workers, options.part)
+    done = run_job(load, inputs, identity, options.output, options.workers, options.part, (number, shares))
+    if done is None:
+        commands.report_done(f"Answered share {options.share}; the last share to end writes {options.output}")
+        return
     commands.report_done(f"Answered {done.inputs} {kind}, of which {done.errors} could not be answered")
     if done.errors:
         commands.report_done(f"The first of these, see `error` in the file: {done.first}")
@@ -92,7 +105,8 @@ def run_job(
     output: Path,
     workers: int,
     part: int,
-) -> Done:
+    share: tuple[int, int] = (1, 1),
+) -> Done | None:
     """Answers inputs in several processes, and writes the answers as JSON lines in the order of the inputs.
 
     Args:
@@ -102,29 +116,34 @@ def run_job(
         output: must not be there.
         workers: number of processes.
         part: inputs that are answered at once.
+        share: as of `answer_parts`, where several processes, on one machine or several, do the same job.
+
+    Returns:
+        What was answered; None where other shares are still missing, of which the last joins them all.
 
     Raises:
         ConfigurationError: the output is there, or what is there of it belongs to another job.
         RunError: the processes cannot live, the disk is full, or the job runs already; the same call goes on.
     """
     parts = _parts_of(output)
-    if not _begin(parts, output, identity):
-        answer_parts(load, inputs, parts, workers, part)
-        files = sorted(parts.glob("*.jsonl"))
-        if not files:
-            release_lock(parts)
-            shutil.rmtree(parts)
+    locked = parts if share[1] == 1 else parts / f"share_{share[0]}"
+    if not _begin(parts, locked, output, {**identity, "shares": share[1]}):
+        total = answer_parts(load, inputs, parts, workers, part, share)
+        if not total:
+            _remove(parts, locked)
             raise ConfigurationError(
                 f"There is nothing to answer. Expected one input or more. Received: {output}, empty"
             )
+        files = sorted(parts.glob("*.jsonl"))
+        if len(files) < total or not _takes_lock(parts):
+            return None
         _join(files, parts / "joined", output)
     done = Done(0, 0, "")
     with output.open(encoding="utf-8") as lines:
         for line in lines:
             error_of = json.loads(line).get("error", "")
             done = Done(done.inputs + 1, done.errors + bool(error_of), done.first or error_of)
-    release_lock(parts)
-    shutil.rmtree(parts)
+    _remove(parts, locked)
     return done
 
 
@@ -132,7 +151,21 @@ def _parts_of(output: Path) -> Path:
     return output.with_name(output.name + ".parts")
 
 
-def _begin(parts: Path, output: Path, identity: Mapping[str, Any]) -> bool:
+def _remove(parts: Path, *locked: Path) -> None:
+    for folder in {parts, *locked}:
+        release_lock(folder)
+    shutil.rmtree(parts)
+
+
+def _takes_lock(parts: Path) -> bool:
+    """Whether this process may join the parts; another one may be at it, or may have removed them."""
+    try:
+        return take_lock(parts)
+    except FileNotFoundError:
+        return False
+
+
+def _begin(parts: Path, locked: Path, output: Path, identity: Mapping[str, Any]) -> bool:
     """Makes the folder of the parts, or finds that of the same job; returns whether they have been joined."""
     known = parts / "job.json"
     text = json.dumps(plain(identity), sort_keys=True)
@@ -153,13 +186,14 @@ def _begin(parts: Path, output: Path, identity: Mapping[str, Any]) -> bool:
             f"Expected the same. Delete {parts}, or name another --output. Received: {text:.200}"
         )
     try:
-        parts.mkdir(parents=True, exist_ok=True)
-        is_alone = take_lock(parts)
+        locked.mkdir(parents=True, exist_ok=True)
+        is_alone = take_lock(locked)
     except OSError as error:
         raise cannot_write(parts, error) from error
     if not is_alone:
         raise RunError(
-            f"Another process works on this job. Expected one. Wait for its end, or stop it. Received: {output}"
+            f"Another process does this job. Expected one for each share. Wait for its end, or stop it. "
+            f"Received: {output}"
         )
     write_text_atomically(known, text)
     return is_joined

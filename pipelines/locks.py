@@ -29,5 +29,6 @@ def take_lock(folder: Path) -> bool:
 
 
 def release_lock(folder: Path) -> None:
-    """Gives up the lock of a folder, which may then be removed."""
-    os.close(_HELD.pop(folder.resolve()))
+    """Gives up the lock of a folder, if this process has it; the folder may then be removed."""
+    if (file := _HELD.pop(folder.resolve(), None)) is not None:
+        os.close(file)

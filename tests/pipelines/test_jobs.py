@@ -43,9 +43,9 @@ def numbers() -> Iterator[Input]:
     return (Input({"number": number}, str(number)) for number in range(COUNT))
 
 
-def run(folder: Path, seconds: float = 0.0) -> Done:
+def run(folder: Path, seconds: float = 0.0, share: tuple[int, int] = (1, 1)) -> Done | None:
     log = folder / "log.txt"
-    return run_job(partial(load, log, seconds), numbers(), {"job": 1}, folder / "answers.jsonl", 2, PART)
+    return run_job(partial(load, log, seconds), numbers(), {"job": 1}, folder / "answers.jsonl", 2, PART, share)
 
 
 def test_a_killed_job_goes_on(tmp_path: Path) -> None:
@@ -78,6 +78,23 @@ def test_a_killed_job_goes_on(tmp_path: Path) -> None:
     assert not done & set(map(int, again)), "what was done was asked again"
     with pytest.raises(ConfigurationError, match="is there, and is not overwritten"):
         run(tmp_path)
+
+
+def test_the_last_share_joins_them(tmp_path: Path) -> None:
+    """Of a job that several processes divide; here one after the other, the first share's parts being there."""
+    parts = tmp_path / "answers.jsonl.parts"
+    parts.mkdir()
+    (parts / "job.json").write_text('{"job": 1, "shares": 2}')
+    lines = [f'{{"number": {number}, "double": {2 * number}}}\n' for number in range(COUNT)]
+    for first in range(0, COUNT, 2 * PART):
+        (parts / f"{first // PART:09d}.jsonl").write_text("".join(lines[first : first + PART]))
+    last = parts / f"{COUNT // PART - 1:09d}.jsonl"  # of the first share, too
+    last.rename(tmp_path / "kept")
+    assert run(tmp_path, share=(2, 2)) is None
+    assert not (tmp_path / "answers.jsonl").exists()
+    (tmp_path / "kept").rename(last)
+    assert run(tmp_path, share=(1, 2)) == Done(COUNT, 1, "ValueError: unlucky")
+    assert not parts.exists()
 
 
 def test_another_job_does_not_go_on(tmp_path: Path) -> None:
@@ -121,7 +138,7 @@ def test_what_is_no_file_of_texts_is_refused(tmp_path: Path, name: str, content:
 def test_a_job_that_was_joined_but_not_cleared_is_done(tmp_path: Path) -> None:
     parts = tmp_path / "answers.jsonl.parts"
     parts.mkdir()
-    (parts / "job.json").write_text('{"job": 1}')
+    (parts / "job.json").write_text('{"job": 1, "shares": 1}')
     for path in (parts / "000000000.jsonl", tmp_path / "answers.jsonl"):
         path.write_text('{"number": 0, "double": 0}\n')
     assert run(tmp_path) == Done(1, 0, "")
