@@ -29,7 +29,8 @@ def files_of(paths: Sequence[Path], but: Sequence[Path] = ()) -> Iterator[Input]
     for path in paths:
         for each in sorted(path.rglob("*")) if path.is_dir() else [path]:
             place = Path(os.path.abspath(each))
-            if each.is_dir() or any(part.startswith(".") for part in each.relative_to(path).parts):
+            is_one = each.is_file() or (each.is_symlink() and not each.exists())  # which is answered with an error
+            if not is_one or any(part.startswith(".") for part in each.relative_to(path).parts):
                 continue
             if seen.isdisjoint(map(str, (place, *place.parents))):
                 seen.add(str(place))
