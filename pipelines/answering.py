@@ -124,7 +124,8 @@ def _finish_some(under_way: dict[Future[None], tuple[Path, Rows]]) -> int:
 
 def _answer_apart(load: Callable[[], Answers], path: Path, rows: Rows) -> None:
     """Answers a part in a process of its own; an input at which it dies twice has an error."""
-    lines, tries = [], 0
+    lines: list[dict[str, Any]] = []
+    tries = 0
     while len(lines) < len(rows):
         with _pool(load, 1) as pool:
             try:

@@ -61,7 +61,9 @@ class Stream:
         samples = np.array([utterance.samples for utterance in self.utterances[kind]])
 
         def length(turn: np.int64, number: np.int64) -> np.int32:
-            found = augmented_length(samples[number], self.sample_rate, self.augmentation, self._random(kind, turn))
+            found = augmented_length(
+                samples[number], self.sample_rate, self.augmentation, self._random(kind, int(turn))
+            )
             return np.int32(found)
 
         def describe(turn: tf.Tensor, recording: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
