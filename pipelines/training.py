@@ -25,6 +25,7 @@ __all__ = ["FitResult", "TrainingConfiguration", "fit"]
 
 STEPS_BETWEEN_READINGS = 20
 """Every so many steps the host reads the running sums; more often would make an accelerator wait."""
+BATCHES_AHEAD = 4  # beside those that a task makes ahead
 
 BEST = ("best_value", "best_epoch", "epochs_without_improvement")
 STATE = ("epoch", "step_in_epoch", *BEST, "history", "timing")
@@ -201,9 +202,12 @@ class _Training:
         self._set_seeds(epoch)  # even a shuffle without a seed is then the same after a resume
         with self.workers.dividing():
             batches = self.training_batches(epoch)
-        batches = batches.take(self.steps_per_epoch).skip(seen).prefetch(tf.data.AUTOTUNE)
+        batches = batches.take(self.steps_per_epoch).skip(seen).prefetch(BATCHES_AHEAD)
         options = tf.data.Options()
         options.experimental_warm_start = True  # not only when the first batch is asked for
+        # An iterator that is warm before its first batch may, when it ends, wait up to a minute for its tuner's next
+        # turn.
+        options.autotune.enabled = False
         self.batches = iter(batches.with_options(options))
 
     def _set_seeds(self, epoch: int) -> None:
