@@ -300,7 +300,8 @@ class Trained(Exception):
 
 def fit(run, model, loss, batches, validate, configuration, **options):
     # What validates, and what follows on the training, the chief does as one device does.
-    training.fit(run, model, loss, batches, lambda: {options["minimise"]: 0.0}, configuration, **options)
+    value = {options.get("minimise") or options["maximise"]: 0.0}
+    training.fit(run, model, loss, batches, lambda: value, configuration, **options)
     with workers.present().dividing():
         divided = isinstance(next(iter(batches(0))), rows.Divided)
     assert divided == (workers.present().replicas == 2)
