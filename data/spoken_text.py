@@ -1,5 +1,6 @@
 """Written text as it is spoken: numbers and signs in words, one form of each character, every change recorded."""
 
+import html
 import re
 import unicodedata
 from functools import cache, lru_cache
@@ -29,7 +30,9 @@ _ADDRESS = re.compile(
 _ABBREVIATION = re.compile(
     r"\b(?:[^\W\d_]\.\s?){2,}|\b(?:Dr|Mr|Mrs|Ms|Prof|St|Jr|Sr)\.(?=\s)|\b[^\W\d_]{1,5}\.(?=,|\s+[a-z\u00df-\u00ff\d])"
 )
-_ROMAN = re.compile(r"\b(?=[IVXLC]{2,}\b)(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})\b")
+_ROMAN = re.compile(r"\b(?=[IVXLC]{2})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})(?:e|er|[èe]me|[ºª])?\b")
+_ASIDE = re.compile(r"\([^()]*\)|\{[^{}]*\}")  # a note perhaps, such as (laughs), and perhaps not
+_ENTITY = re.compile(r"&(?:#\d+|#x[\da-f]+|[a-z]+\d*);", re.IGNORECASE)  # of HTML
 _INVISIBLE = {"Cf", "Cc", "Cs", "Co", "Cn"}
 _JOINERS = "\u200c\u200d"
 # Compatibility characters that are letters of their own all the same: am of Thai and Lao, whose parts nobody types.
@@ -76,13 +79,21 @@ def spoken_text(text: str, language: str) -> SpokenText:
     if _PLAIN.fullmatch(text):
         return SpokenText(words_of(text, language), [], [])
     changes: list[Change] = []
-    text = _characters(text, changes)
+
+    def unescaped(match: re.Match[str]) -> str:
+        became = html.unescape(match[0])
+        if became != match[0]:
+            changes.append(Change(REPLACED, match[0], became))
+        return became
+
+    text = _characters(_ENTITY.sub(unescaped, text), changes)
 
     def dropped(match: re.Match[str]) -> str:
         changes.append(Change(REMOVED, match[0]))
         return " "
 
     text = _TAG.sub(dropped, text)
+    changes += [Change(KEPT, match[0]) for match in _ASIDE.finditer(text)]
     if not text.islower():  # whose full stops end sentences
         changes += [Change(KEPT, match[0].strip()) for match in _ABBREVIATION.finditer(text)]
     if not text.isupper():
@@ -156,7 +167,7 @@ def _characters(text: str, changes: list[Change]) -> str:
             became = ""  # a mark on no letter, such as that of a key cap
         elif kind == "No" and unicodedata.normalize("NFKC", character).isdecimal() and not _is_script(character):
             became = unicodedata.normalize("NFKC", character)  # a circled digit
-        elif kind != "No" and character not in _INTACT + NO_BREAK_SPACES + "\u00b5\u00b4\u00a8\u2122\u2120ªº℃℉…":
+        elif kind != "No" and character not in _INTACT + NO_BREAK_SPACES + "\u00b5\u00b4\u00a8\u2116\u2122\u2120ªº℃℉…":
             became = unicodedata.normalize("NFKC", character)
         if became != character and unicodedata.normalize("NFC", became) != character:
             name = unicodedata.name(character, "a control character").lower()
