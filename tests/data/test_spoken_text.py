@@ -95,6 +95,25 @@ def test_what_cannot_be_spoken_rightly_is_a_problem(written, language, problem):
     assert [found for found, _ in spoken_text(written, language).problems] == [problem]
 
 
+@pytest.mark.parametrize(
+    ("written", "language", "said"),
+    [
+        ("“Don’t !”, SAID I – the well-known man...", "en", "Don't! SAID I the well-known man…"),
+        ("Hello ,world. (yes), no?!", "en", "Hello, world. yes, no?"),
+        ("'Hello,' said e.g. Mr. Smith, of the U.S.", "en", "Hello, said e.g. Mr. Smith, of the U.S."),
+        ("20% [laughs] paid $5.  5 OK?", "en", "Twenty percent paid five dollars. Five OK?"),
+        ("¿ Qué ? ¡No!", "es", "¿Qué? ¡No!"),
+        ("« Oui », dit-il : non !", "fr", "Oui, dit-il: non!"),
+        ("ＡＢ\u00adＣ 。", "ja", "ABC。"),
+        ("… , !", "en", ""),
+    ],
+)
+def test_case_and_punctuation_may_stay(written, language, said):
+    spoken = spoken_text(written, language, punctuated=True)
+    assert (spoken.text, spoken.problems) == (said, [])
+    assert spoken_text(said, language, punctuated=True).text == said  # a second time changes nothing
+
+
 @pytest.mark.parametrize("character", ["\u00ad", "\u200e", "\u200f", "\u202a", "\u2066", "\u2060", "\ufeff", "\x07"])
 def test_invisible_characters_leave_a_word_whole(character):
     spoken = spoken_text(f"co{character}op", "en")
