@@ -13,8 +13,8 @@ from pipelines.subtitles import Cue, cues_of
 
 Read = tuple[list[Entry], list[str]]
 PAUSE_SECONDS = 0.5  # between two words, at which a CTM is cut
-_LABEL = re.compile(r"\s*(\d+[.,]\d+)\s+(\d+[.,]\d+)\s+(\S.*)")  # of Audacity: begin, end, what is said
-_SAMPLES = re.compile(r"0 \d{3,} (?=\S)")  # of TIMIT: the first and the last sample
+_LABEL = re.compile(r"\s*(\d+[.,]\d+)\t(\d+[.,]\d+)\t\s*(\S.*)")  # of Audacity: begin, end, what is said
+_SAMPLES = re.compile(r"^0 \d{4,} (?=\S)")  # of TIMIT: the first and the last sample
 _LABELS_OF_STM = re.compile(r"^<[^<>\s]*,[^<>\s]*>\s*")
 _UNSCORED = ("ignore_time_segment_in_scoring", "inter_segment_gap")
 _FILLERS = re.compile(r"</?s>|<sil>|\+\+\S+?\+\+|(?<=\w)\(\d+\)")  # of Sphinx, and its variants of pronunciation
@@ -140,7 +140,7 @@ def pieces_of(text: str, is_subtitles: bool) -> list[Cue] | str:
     if labels and all(labels):
         times = [([float(label[at].replace(",", ".")) for at in (1, 2)], label[3].strip()) for label in labels if label]
         return [Cue(begin, end, said) for (begin, end), said in times if end > begin]
-    return _SAMPLES.sub("", " ".join(text.split()), count=1)
+    return _SAMPLES.sub("", " ".join(text.split()))
 
 
 def read_kaldi(folder: Path) -> Read | None:

@@ -183,7 +183,7 @@ def timit(folder: Path) -> Path:
         speaker = folder / "DR1" / f"MCPM{n // 2}"
         speaker.mkdir(parents=True, exist_ok=True)
         (folder / "clips" / f"{n}.wav").rename(speaker / f"SX{n}.WAV")
-        (speaker / f"SX{n}.TXT").write_text(f"0 {800 * (n + 1)} {text} \n")
+        (speaker / f"SX{n}.TXT").write_text(f"0 {8000 * (n + 1)} {text} \n")
         (speaker / f"SX{n}.WRD").write_text("0 400 the\n")
     return folder
 
