@@ -1,5 +1,6 @@
 """Written text as it is spoken: numbers and signs in words, one form of each character, every change recorded."""
 
+import html
 import re
 import unicodedata
 from functools import cache, lru_cache
@@ -29,12 +30,18 @@ _ADDRESS = re.compile(
 _ABBREVIATION = re.compile(
     r"\b(?:[^\W\d_]\.\s?){2,}|\b(?:Dr|Mr|Mrs|Ms|Prof|St|Jr|Sr)\.(?=\s)|\b[^\W\d_]{1,5}\.(?=,|\s+[a-z\u00df-\u00ff\d])"
 )
-_ROMAN = re.compile(r"\b(?=[IVXLC]{2,}\b)(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})\b")
+_ROMAN = re.compile(r"\b(?=[IVXLC]{2})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})(?:e|er|[èe]me|[ºª])?\b")
+_ASIDE = re.compile(r"\([^()]*\)|\{[^{}]*\}")  # a note perhaps, such as (laughs), and perhaps not
+_ENTITY = re.compile(r"&(?:#\d+|#x[\da-f]+|[a-z]+\d*);", re.IGNORECASE)  # of HTML
 _INVISIBLE = {"Cf", "Cc", "Cs", "Co", "Cn"}
 _JOINERS = "\u200c\u200d"
 # Compatibility characters that are letters of their own all the same: am of Thai and Lao, whose parts nobody types.
 _INTACT = "\u0e33\u0eb3"
 _MIDDLE = "\u00b7\u05f4"  # inside a word these belong to it: Catalan l·l, Hebrew abbreviations
+_SENTENCE_SIGNS = ".,?!:;…。、，！？；：।؟،؛՞"  # noqa: RUF001  (full-width)
+_OPENING_SIGNS = "¿¡"
+_PUNCTUATION = re.compile(rf"(\.(?!\w)|[{_SENTENCE_SIGNS[1:]}{_OPENING_SIGNS}])")  # not the first one of "e.g."
+_HYPHENS = str.maketrans("\u2010\u2011", "--")
 _LOUD = "#%&*@/\\_\u00a7\u2020\u2021\u2030\u2031"  # punctuation that is not silent
 _WITHOUT_SPACES = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 _PLAIN = re.compile(r"[a-z ,?!']*[.]?")  # nothing to do but to drop the punctuation
@@ -57,7 +64,7 @@ class SpokenText(NamedTuple):
     problems: list[tuple[str, str]]
 
 
-def spoken_text(text: str, language: str) -> SpokenText:
+def spoken_text(text: str, language: str, punctuated: bool = False) -> SpokenText:
     """Returns a text as lower-case words with one space between them, as a recogniser learns to write them.
 
     Numbers, money, units and signs are spelled out by the conventions of the language. Punctuation vanishes; an
@@ -67,6 +74,7 @@ def spoken_text(text: str, language: str) -> SpokenText:
     Args:
         text: in any writing.
         language: any name of a language; see `data.languages`. "": unknown, so that numbers are problems.
+        punctuated: keeps the case and the punctuation that belongs to sentences; see `punctuated_words`.
 
     >>> spoken_text("It's 20 % of $1,000!", "en").text
     "it's twenty percent of one thousand dollars"
@@ -74,23 +82,32 @@ def spoken_text(text: str, language: str) -> SpokenText:
     [('10:30', 'a date, time, range, or a number with the separators of another language')]
     """
     if _PLAIN.fullmatch(text):
-        return SpokenText(words_of(text, language), [], [])
+        return SpokenText(punctuated_words(text) if punctuated else words_of(text, language), [], [])
     changes: list[Change] = []
-    text = _characters(text, changes)
+
+    def unescaped(match: re.Match[str]) -> str:
+        became = html.unescape(match[0])
+        if became != match[0]:
+            changes.append(Change(REPLACED, match[0], became))
+        return became
+
+    text = _characters(_ENTITY.sub(unescaped, text), changes)
 
     def dropped(match: re.Match[str]) -> str:
         changes.append(Change(REMOVED, match[0]))
         return " "
 
     text = _TAG.sub(dropped, text)
+    changes += [Change(KEPT, match[0]) for match in _ASIDE.finditer(text)]
     if not text.islower():  # whose full stops end sentences
         changes += [Change(KEPT, match[0].strip()) for match in _ABBREVIATION.finditer(text)]
     if not text.isupper():
         changes += [Change(KEPT, match[0]) for match in _ROMAN.finditer(text)]
     problems: list[tuple[str, str]] = []
     text = _addresses(text, language, changes, problems)
-    text = _numbers(text, language, changes, problems)
-    words = words_of(_signs(text, language, changes), language)
+    text = _numbers(text, language, changes, problems, punctuated)
+    text = _signs(text, language, changes)
+    words = punctuated_words(text) if punctuated else words_of(text, language)
     if not words.isascii():
         changes += [Change(MIXED, word) for word in words.split() if _mixes_scripts(word)]
     return SpokenText(words, changes, problems)
@@ -103,17 +120,39 @@ def words_of(text: str, language: str = "") -> str:
     >>> words_of("“Don’t!”, SAID I", "en")
     "don't said i"
     """
-    text = _APOSTROPHES.sub("'", unicodedata.normalize("NFC", text)).replace("\u2019", "'")
-    text = lowered(text, language)
+    return _words(lowered(_with_plain_apostrophes(text), language), _MIDDLE)
+
+
+def punctuated_words(text: str) -> str:
+    """Returns the words of such a text in their case, with the punctuation of sentences and hyphens inside words.
+
+    One sign stands where several do, behind the word; quotation marks, brackets and dashes vanish.
+
+    >>> punctuated_words("“Don’t !”, SAID I – the well-known man...")
+    "Don't! SAID I the well-known man…"
+    """
+    text = re.sub(r"\.{2,}", "…", _with_plain_apostrophes(text).translate(_HYPHENS))
+    text = _words(_PUNCTUATION.sub(r" \1 ", text), _MIDDLE + "-", _SENTENCE_SIGNS + _OPENING_SIGNS)
+    text = re.sub(f" ([{_SENTENCE_SIGNS}])(?: [{_SENTENCE_SIGNS}])*", r"\1", f" {text}")
+    return re.sub(f"([{_OPENING_SIGNS}]) ", r"\1", text).lstrip(f" {_SENTENCE_SIGNS}").rstrip(f" {_OPENING_SIGNS}")
+
+
+def _with_plain_apostrophes(text: str) -> str:
+    return _APOSTROPHES.sub("'", unicodedata.normalize("NFC", text)).replace("\u2019", "'")
+
+
+def _words(text: str, inside: str, signs: str = "") -> str:
+    """Returns letters, marks, what may stand `inside` a word, and `signs`, with one space for all else."""
     kept: list[str] = []
     for character in text:
         kind = unicodedata.category(character)[0]
         after_letter = kept and (kept[-1] not in " '")
-        if kind == "L" or character == "'" or (after_letter and (kind == "M" or character in _JOINERS + _MIDDLE)):
+        belongs = kind == "M" or character in _JOINERS + inside
+        if kind == "L" or character in "'" + signs or (after_letter and belongs):
             kept.append(character)
         elif kind != "M" and character not in _JOINERS:
             kept.append(" ")
-    words = (word.strip("'" + _JOINERS + _MIDDLE) for word in "".join(kept).split())
+    words = (word.strip("'" + _JOINERS + inside) for word in "".join(kept).split())
     return unicodedata.normalize("NFC", " ".join(word for word in words if word))
 
 
@@ -156,7 +195,7 @@ def _characters(text: str, changes: list[Change]) -> str:
             became = ""  # a mark on no letter, such as that of a key cap
         elif kind == "No" and unicodedata.normalize("NFKC", character).isdecimal() and not _is_script(character):
             became = unicodedata.normalize("NFKC", character)  # a circled digit
-        elif kind != "No" and character not in _INTACT + NO_BREAK_SPACES + "\u00b5\u00b4\u00a8\u2122\u2120ªº℃℉…":
+        elif kind != "No" and character not in _INTACT + NO_BREAK_SPACES + "\u00b5\u00b4\u00a8\u2116\u2122\u2120ªº℃℉…":
             became = unicodedata.normalize("NFKC", character)
         if became != character and unicodedata.normalize("NFC", became) != character:
             name = unicodedata.name(character, "a control character").lower()
@@ -182,7 +221,7 @@ def _is_script(character: str) -> bool:
     return unicodedata.decomposition(character).startswith(("<super>", "<sub>", "<fraction>"))
 
 
-def _numbers(text: str, language: str, changes: list[Change], problems: list[tuple[str, str]]) -> str:
+def _numbers(text: str, language: str, changes: list[Change], problems: list[tuple[str, str]], punctuated: bool) -> str:
     if not any(character.isnumeric() for character in text):
         return text
     forms = forms_of(language)
@@ -197,6 +236,9 @@ def _numbers(text: str, language: str, changes: list[Change], problems: list[tup
             return " "
         changes.append(Change(NUMBERED if note else SPELLED, written, words_of(words, language)))
         before, after = text[match.start() - 1 : match.start()], text[match.end() : match.end() + 1]
+        begins_sentence = text[: match.start()].rstrip()[-1:] in ("", *".?!…")
+        if punctuated and begins_sentence:
+            words = words[:1].upper() + words[1:]
         apart = ["" if _WITHOUT_SPACES.match(words) and not beside.isascii() else " " for beside in (before, after)]
         return f"{apart[0]}{words}{apart[1]}{'.' if match['dot'] else ''}"
 

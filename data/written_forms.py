@@ -17,6 +17,7 @@ from data.written_signs import (
     CROWNS,
     CURRENCIES,
     CURRENCIES_BEHIND,
+    DEGREES_OR_ORDINALS,
     DOTTED_ORDINALS,
     JOINTS,
     LETTER_UNITS,
@@ -144,6 +145,8 @@ class WrittenForms:
             if any(match[name] for name in ("unit", "letter", "suffix", "ordinal", "feminine", "decade")):
                 return Reading("", "an amount of money with letters behind it")
             return Reading(number_words.money(number, code, language, decimals, short))
+        if match["unit"] == "°" and self.base in DEGREES_OR_ORDINALS:
+            return Reading("", "degrees or an ordinal")
         if match["unit"] or match["letter"]:
             return Reading(
                 number_words.measure(number, self.units[match["unit"] or match["letter"]], language, decimals)

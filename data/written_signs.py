@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001  (letters of several scripts)
 """Tables of how languages write and say units, money, signs and ordinals, beyond what CLDR knows."""
 
 NO_BREAK_SPACES = "\u00a0\u2007\u2009\u202f"
@@ -25,10 +26,10 @@ UNITS = {
 LETTER_UNITS = ("m", "g", "l", "L", "h", "W")  # other letters alone are units only where they touch the number
 # Codes with the signs that stand for them; "kr" is in `CROWNS`.
 CURRENCIES = (
-    "EUR=€ USD=$,US$ GBP=£ JPY=¥ CHF= CZK=Kč PLN=zł SEK= NOK= DKK= HUF=Ft RUB=₽ UAH=₴ INR=₹ CNY= KRW=₩ TRY=₺ BRL=R$ "
-    "CAD=CA$ AUD=A$ NZD=NZ$ MXN=MX$ RON= BGN= ILS=₪ ZAR="
+    "EUR=€ USD=$,US$ GBP=£ JPY=¥ CHF= CZK=Kč PLN=zł SEK= NOK= DKK= HUF=Ft RUB=₽,руб.,руб UAH=₴,грн INR=₹ CNY= KRW=₩ "
+    "TRY=₺,TL BRL=R$ CAD=CA$ AUD=A$ NZD=NZ$ MXN=MX$ RON= BGN= ILS=₪ ZAR="
 )
-CURRENCIES_BEHIND = ("kr", "kr.", "Ft", "zł", "Kč")  # never before the amount
+CURRENCIES_BEHIND = ("kr", "kr.", "Ft", "zł", "Kč", "руб.", "руб", "грн", "TL")  # never before the amount
 CROWNS = {"sv": "SEK", "da": "DKK", "nb": "NOK", "nn": "NOK", "no": "NOK", "is": "ISK"}
 
 MAGNITUDES = {  # in English, behind an amount of money
@@ -55,9 +56,14 @@ SIGNS = {  # plus, minus, equals, times, at, the dot of an address
     "hu": "plusz,mínusz,egyenlő,szor,kukac,pont",
     "ru": "плюс,минус,равно,умножить на,собака,точка",
     "uk": "плюс,мінус,дорівнює,помножити на,собака,крапка",
-    "tr": "artı,eksi,eşittir,çarpı,et,nokta",  # noqa: RUF001
+    "tr": "artı,eksi,eşittir,çarpı,et,nokta",
 }
-MORE_SIGNS = {"en": {"#": "number", "<": "less than", ">": "greater than", "±": "plus or minus"}}
+MORE_SIGNS = {
+    "en": {"#": "number", "№": "number", "<": "less than", ">": "greater than", "±": "plus or minus"},
+    "ru": {"№": "номер"},
+    "uk": {"№": "номер"},
+}
+DEGREES_OR_ORDINALS = ("it", "es", "pt", "ca", "gl")  # languages in which 2° is the second as often as two degrees
 ORDINAL_SUFFIXES = {  # the second pattern is of feminine ones
     "en": ("st|nd|rd|th", ""),
     "fr": ("er|e|ème|eme|nd", "re|ère|ere|nde"),

@@ -98,7 +98,7 @@ class Model:
         """Refuses a file of DeepSpeech: a recogniser brings its language model along."""
         raise ConfigurationError(
             "A scorer of DeepSpeech fits no recogniser of ours, which has a language model of its own. Expected none. "
-            "Leave the call out; for texts of your own train with --decoding.texts texts.txt. "
+            "Leave the call out; for texts of your own: unrolled evaluate speech --decoding.texts texts.txt. "
             f"Received: {str(scorer_path)!r}"
         )
 

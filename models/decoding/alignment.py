@@ -1,12 +1,23 @@
 """The best alignment of a known labelling with the frames of a recording, in time linear in its length."""
 
+import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 MARGIN = 400.0
 """A state this far below the best of its frame, in nats, is given up: some 60 characters behind what is being said, or
 ahead. A text of the search has no character that costs more than some ten."""
+
+
+class Word(NamedTuple):
+    """A word, with its start and end in seconds and its confidence in [0, 1]."""
+
+    text: str
+    start: float
+    end: float
+    confidence: float
 
 
 def align(log_probabilities: np.ndarray, labels: Sequence[int], margin: float = MARGIN) -> np.ndarray:
@@ -52,3 +63,33 @@ def align(log_probabilities: np.ndarray, labels: Sequence[int], margin: float = 
     for at in range(time - 1, 0, -1):
         path[at - 1] = path[at] - steps[at][path[at] - firsts[at]]
     return path
+
+
+def aligned_words(
+    log_probabilities: np.ndarray, labelling: str, alphabet: Sequence[str], frame_seconds: float
+) -> list[Word]:
+    """Returns the words of a labelling at their times in its best alignment."""
+    if not labelling.strip(" "):
+        return []
+    label_of = {character: label for label, character in enumerate(alphabet, start=1)}
+    labels = [label_of[character] for character in labelling]
+    state_of_frame = align(log_probabilities, labels)  # (time,), never falling
+    own_states = np.arange(len(labels)) * 2 + 1
+    begins = np.searchsorted(state_of_frame, own_states, "left")  # first frame of each character
+    ends = np.searchsorted(state_of_frame, own_states, "right")
+    words = []
+    start = 0
+    for word in labelling.split(" "):
+        if word:
+            places = range(start, start + len(word))
+            certainty = [log_probabilities[begins[at] : ends[at], labels[at]].max() for at in places]
+            words.append(
+                Word(
+                    word,
+                    float(begins[places[0]] * frame_seconds),
+                    float(ends[places[-1]] * frame_seconds),
+                    math.exp(sum(certainty) / len(certainty)),
+                )
+            )
+        start += len(word) + 1
+    return words

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from models.decoding.alignment import align
+from models.decoding.alignment import Word, aligned_words
 from models.decoding.hot_words import HotWords
+from models.decoding.prefix_tree import Prefix, settle
 
 END = ""  # stands for the end of the text
 SETTLED_EVERY = 256  # frames between two looks at what has been settled
@@ -26,15 +27,6 @@ class LanguageModel(Protocol):
 
         Probabilities are in nats, and a state is whatever the model remembers of the text so far.
         """
-
-
-class Word(NamedTuple):
-    """A word, with its start and end in seconds and its confidence in [0, 1]."""
-
-    text: str
-    start: float
-    end: float
-    confidence: float
 
 
 class Hypothesis(NamedTuple):
@@ -146,41 +138,13 @@ def beam_decode(
             text,
             scores[text],
             math.exp(scores[text] - total),
-            _words(log_probabilities, labellings[text], alphabet, frame_seconds),
+            aligned_words(log_probabilities, labellings[text], alphabet, frame_seconds),
         )
         for text in ranked
     ]
 
 
-class _Prefix:
-    """A beginning of the text: a node of the tree of all that are still followed.
-
-    Attributes:
-        parent: without its last character. None: of the root, whose own beginning all others share.
-        character: its last one.
-        state: what the language model remembers of it.
-        context: its end, as long as the hot words look back.
-        factor: what its last character multiplies its probability with.
-        children: the longer ones, by character.
-    """
-
-    __slots__ = ("character", "children", "context", "factor", "parent", "state")
-
-    def __init__(self, parent: "_Prefix | None", character: str, state: Any, context: str, factor: float) -> None:
-        self.parent, self.character, self.state, self.context = parent, character, state, context
-        self.factor = factor
-        self.children: dict[str, _Prefix] = {}
-
-    def text(self) -> str:
-        """Returns the characters from the root on."""
-        characters, node = [], self
-        while node is not None:
-            characters.append(node.character)
-            node = node.parent  # type: ignore[assignment]
-        return "".join(reversed(characters))
-
-
-Beam = dict[_Prefix, tuple[float, float]]  # prefix: probability of what ends in a blank, and in its last character
+Beam = dict[Prefix, tuple[float, float]]  # prefix: probability of what ends in a blank, and in its last character
 
 
 def _search(
@@ -203,22 +167,22 @@ def _search(
     look_back = hot_words.context_length
     most_of_factor = math.exp(insertion_bonus + hot_words.maximum)  # a language model's probability is at most 1
 
-    def gain(prefix: _Prefix, character: str) -> tuple[float, Any]:
+    def gain(prefix: Prefix, character: str) -> tuple[float, Any]:
         """What a character adds to the score, beside its bonus, and the state after it."""
         known, state = language_model.step(prefix.state, character) if language_model else (0.0, None)
         hot = hot_words.gain(prefix.context, character) if hot_words.words else 0.0
         return language_model_weight * known + hot, state
 
-    def child_of(prefix: _Prefix, character: str) -> _Prefix:
+    def child_of(prefix: Prefix, character: str) -> Prefix:
         child = prefix.children.get(character)
         if child is None:
             context = (prefix.context + character)[-look_back:] if look_back else ""
             more, state = gain(prefix, character)
             factor = math.exp(insertion_bonus + more)
-            child = prefix.children[character] = _Prefix(prefix, character, state, context, factor)
+            child = prefix.children[character] = Prefix(prefix, character, state, context, factor)
         return child
 
-    root = _Prefix(None, "", language_model.start if language_model else None, "", 1.0)
+    root = Prefix(None, "", language_model.start if language_model else None, "", 1.0)
     beam: Beam = {root: (1.0, 0.0)}
     settled, scale = "", 0.0
     for number, (frame, best_labels) in enumerate(_frames(log_probabilities, prune)):
@@ -271,7 +235,7 @@ def _search(
         scale += math.log(most)
         beam = {prefix: (in_blank / most, in_character / most) for prefix, (in_blank, in_character) in grown.items()}
         if number % SETTLED_EVERY == SETTLED_EVERY - 1:
-            more, root = _settle(root, beam)
+            more, root = settle(root, beam)
             settled += more
 
     scores = []
@@ -282,31 +246,7 @@ def _search(
     return sorted(scores, key=lambda pair: -pair[1])
 
 
-def _settle(root: _Prefix, beam: Beam) -> tuple[str, _Prefix]:
-    """Forgets the prefixes that nothing in the beam grew from; returns what all begin with, and the new root after it.
-
-    So the tree is as large as what is still open, however long the recording.
-    """
-    alive: dict[_Prefix, dict[str, _Prefix]] = {}  # each with its children that are alive
-    for prefix in beam:
-        alive.setdefault(prefix, {})
-        while prefix.parent is not None:
-            siblings = alive.setdefault(prefix.parent, {})
-            if prefix.character in siblings:
-                break
-            siblings[prefix.character] = prefix
-            prefix = prefix.parent
-    for prefix, children in alive.items():
-        prefix.children = children
-    settled = []
-    while len(root.children) == 1 and root not in beam:
-        settled.append(root.character)
-        (root,) = root.children.values()
-        root.parent = None
-    return "".join(settled), root
-
-
-def _sum_of_item(item: tuple[_Prefix, tuple[float, float]]) -> float:
+def _sum_of_item(item: tuple[Prefix, tuple[float, float]]) -> float:
     return item[1][0] + item[1][1]
 
 
@@ -318,34 +258,6 @@ def _frames(log_probabilities: np.ndarray, prune: float) -> Iterator[tuple[list[
         counts = (part[:, 1:] >= prune).sum(axis=1)
         for frame, labels, count in zip(np.exp(part).tolist(), order.tolist(), counts.tolist(), strict=True):
             yield frame, labels[:count]
-
-
-def _words(log_probabilities: np.ndarray, labelling: str, alphabet: Sequence[str], frame_seconds: float) -> list[Word]:
-    """The words of a labelling at their times in its best alignment."""
-    if not labelling.strip(" "):
-        return []
-    label_of = {character: label for label, character in enumerate(alphabet, start=1)}
-    labels = [label_of[character] for character in labelling]
-    state_of_frame = align(log_probabilities, labels)  # (time,), never falling
-    own_states = np.arange(len(labels)) * 2 + 1
-    begins = np.searchsorted(state_of_frame, own_states, "left")  # first frame of each character
-    ends = np.searchsorted(state_of_frame, own_states, "right")
-    words = []
-    start = 0
-    for word in labelling.split(" "):
-        if word:
-            places = range(start, start + len(word))
-            certainty = [log_probabilities[begins[at] : ends[at], labels[at]].max() for at in places]
-            words.append(
-                Word(
-                    word,
-                    float(begins[places[0]] * frame_seconds),
-                    float(ends[places[-1]] * frame_seconds),
-                    math.exp(sum(certainty) / len(certainty)),
-                )
-            )
-        start += len(word) + 1
-    return words
 
 
 def _check(

@@ -1,42 +1,18 @@
 """Greedy decoding of connectionist temporal classification, in TensorFlow operations only."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import tensorflow as tf
 
-from models.decoding.words import words_of_characters
+from models.decoding.words import Transcript, words_of_characters
 
 
-class GreedyTranscript(NamedTuple):
-    """What `greedy_decode` returns: one row a sequence, words padded with "" and 0.
-
-    Attributes:
-        text: (batch,) UTF-8 string, the words joined by one space.
-        confidence: (batch,) float32 in [0, 1], the geometric mean of the confidences of the characters of the
-            words; the confidence of a character is the probability of its label at its best frame. Of a
-            text without a word: the geometric mean of the probabilities of the blank, 1 if there is no frame.
-        words: (batch, max_words) string.
-        word_starts: (batch, max_words) float32 seconds, where the first frame of the first character begins.
-        word_ends: (batch, max_words) float32 seconds, where the last frame of the last character ends.
-        word_confidences: (batch, max_words) float32, as `confidence`, over the characters of the word.
-    """
-
-    text: tf.Tensor
-    confidence: tf.Tensor
-    words: tf.Tensor
-    word_starts: tf.Tensor
-    word_ends: tf.Tensor
-    word_confidences: tf.Tensor
-
-
-def greedy_decode(
-    logits: tf.Tensor, lengths: tf.Tensor, alphabet: Sequence[str], frame_seconds: float
-) -> GreedyTranscript:
+def greedy_decode(logits: tf.Tensor, lengths: tf.Tensor, alphabet: Sequence[str], frame_seconds: float) -> Transcript:
     """Reads the best label of every frame: merges repeats, drops blanks, splits at spaces.
 
     This is the text of the single best alignment, not always the most probable text (see `beam_decode`).
-    Stock operations without XLA and without Keras, so that it runs inside an exported model.
+    The confidence of a text without a word is the geometric mean of the probabilities of the blank, 1 if there is no
+    frame. Stock operations without XLA and without Keras, so that it runs inside an exported model.
 
     Reference: Graves et al., "Connectionist temporal classification", ICML 2006, section 3.2 (best path).
 
@@ -91,7 +67,7 @@ def greedy_decode(
     character_mean = tf.math.unsorted_segment_mean(certainty, character_rows, batch)  # (batch,)
     blank = tf.reduce_sum(tf.where(valid, log_probabilities[..., 0], 0.0), axis=1)
     blank_mean = tf.math.divide_no_nan(blank, tf.reduce_sum(tf.cast(valid, tf.float32), axis=1))
-    return GreedyTranscript(
+    return Transcript(
         tf.strings.strip(tf.strings.reduce_join(words.words, axis=1, separator=" ")),
         tf.exp(tf.where(tf.reduce_any(words.words != "", axis=1), character_mean, blank_mean)),
         *words,

@@ -7,33 +7,20 @@ import tensorflow as tf
 from models.decoding.graph_alignment import align_batch
 from models.decoding.hot_word_table import HotWordTable
 from models.decoding.prefix_search import PrefixSearch, trace
-from models.decoding.words import words_of_characters
+from models.decoding.words import Transcript, words_of_characters
 
 NO_SCORE = tf.float32.min
 """The score that stands where a search has found fewer texts; minus infinity is no number of JSON."""
 
 
-class SearchTranscript(NamedTuple):
-    """What `search_decode` returns: one row a sequence, words padded with "" and 0.
+class NBest(NamedTuple):
+    """The most probable texts of a batch of sequences, best first.
 
     Attributes:
-        text: (batch,) UTF-8 string, the words joined by one space.
-        confidence: (batch,) float32, the share of this text in the probability of all texts in the final beam.
-        words: (batch, max_words) string.
-        word_starts: (batch, max_words) float32 seconds, where the first frame of the first character begins.
-        word_ends: (batch, max_words) float32 seconds, where the last frame of the last character ends.
-        word_confidences: (batch, max_words) float32, the geometric mean over the characters of the probability of each
-            at its best frame.
-        n_best: (batch, n_best) string, the most probable texts, best first, padded with "".
+        n_best: (batch, n_best) string, padded with "".
         n_best_scores: (batch, n_best) float32, their scores in nats, padded with `NO_SCORE`.
     """
 
-    text: tf.Tensor
-    confidence: tf.Tensor
-    words: tf.Tensor
-    word_starts: tf.Tensor
-    word_ends: tf.Tensor
-    word_confidences: tf.Tensor
     n_best: tf.Tensor
     n_best_scores: tf.Tensor
 
@@ -45,8 +32,8 @@ def search_decode(
     frame_seconds: float,
     n_best: int = 5,
     hot_words: HotWordTable | None = None,
-) -> SearchTranscript:
-    """Reads sequences as `beam_decode` reads each of them, inside an exported model.
+) -> tuple[Transcript, NBest]:
+    """Reads sequences as `beam_decode` reads each of them, inside an exported model; the confidence is a text's share.
 
     Args:
         search: knows the alphabet and the language model.
@@ -59,8 +46,8 @@ def search_decode(
     Example:
         >>> search = PrefixSearch(["a", " "], beam_width=4)
         >>> logits = tf.math.log([[[0.6, 0.4, 0.0], [0.6, 0.4, 0.0]]])
-        >>> found = search_decode(search, logits, tf.constant([2]), frame_seconds=0.04, n_best=2)
-        >>> found.n_best.numpy().tolist(), f"{found.confidence.numpy()[0]:.2f}"
+        >>> found, others = search_decode(search, logits, tf.constant([2]), frame_seconds=0.04, n_best=2)
+        >>> others.n_best.numpy().tolist(), f"{found.confidence.numpy()[0]:.2f}"
         ([[b'a', b'']], '0.64')
     """
     log_probabilities = tf.nn.log_softmax(tf.cast(logits, tf.float32))
@@ -80,13 +67,9 @@ def search_decode(
     begins, ends, certainty = (tf.boolean_mask(each, is_written) for each in aligned)
     rows, spoken = written.value_rowids(), written.flat_values
     words = words_of_characters(rows, spoken, begins, ends, certainty, batch, search.alphabet, frame_seconds)
-    return SearchTranscript(
-        texts[:, 0],
-        tf.cast(tf.exp(best[:, 0] - tf.reduce_logsumexp(scores, axis=1)), tf.float32),
-        *words,
-        tf.where(is_found, texts, ""),
-        tf.where(is_found, tf.cast(best, tf.float32), NO_SCORE),
-    )
+    share = tf.cast(tf.exp(best[:, 0] - tf.reduce_logsumexp(scores, axis=1)), tf.float32)
+    ranked = NBest(tf.where(is_found, texts, ""), tf.where(is_found, tf.cast(best, tf.float32), NO_SCORE))
+    return Transcript(texts[:, 0], share, *words), ranked
 
 
 def characters_of(search: PrefixSearch, labels: tf.Tensor) -> tf.Tensor:

@@ -6,6 +6,28 @@ from typing import NamedTuple
 import tensorflow as tf
 
 
+class Transcript(NamedTuple):
+    """What a batch of sequences says: one row a sequence, words padded with "" and 0.
+
+    Attributes:
+        text: (batch,) UTF-8 string, the words joined by one space.
+        confidence: (batch,) float32 in [0, 1]. Of `greedy_decode` the geometric mean of the confidences of the
+            characters of the words, each the probability of its label at its best frame; of `search_decode` the share
+            of the text in the probability of all texts in the final beam.
+        words: (batch, max_words) string.
+        word_starts: as of `Words`.
+        word_ends: as of `Words`.
+        word_confidences: as of `Words`.
+    """
+
+    text: tf.Tensor
+    confidence: tf.Tensor
+    words: tf.Tensor
+    word_starts: tf.Tensor
+    word_ends: tf.Tensor
+    word_confidences: tf.Tensor
+
+
 class Words(NamedTuple):
     """The words of a batch of texts, each tensor (batch, max_words), padded with "" and 0.
 

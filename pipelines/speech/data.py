@@ -50,7 +50,7 @@ class DataConfiguration(Configuration):
     normalisation: Normalisation = Field(
         "spoken",
         description="transcripts of your own data. spoken: numbers and signs in words, lower case, no punctuation; "
-        "off: as they are, with case and punctuation",
+        "punctuated: in words, with case and punctuation; off: as they are",
     )
     pretraining: Literal["none", "one_hour", "six_hours"] = Field(
         "none", description="synthetic speech mixed into training; never into validation or test"
@@ -82,7 +82,7 @@ class DataConfiguration(Configuration):
 
     @pydantic.model_validator(mode="after")
     def _refuse_unused(self) -> Self:
-        if self.normalisation == "off" and self.source not in OWN_SOURCES:
+        if self.normalisation != "spoken" and self.source not in OWN_SOURCES:
             raise ValueError(
                 f"normalisation is of your own recordings, and the embedded transcripts of {self.source} are as they "
                 "are learned. Leave it out"

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from pipelines import commands
 from pipelines.comparison import compared_rows
+from pipelines.configuration import Configuration
 from pipelines.evaluation import Evaluation
 from pipelines.preparation import report_changed_data
 from pipelines.runs import Run
@@ -15,26 +16,46 @@ from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.decoder import Decoder, load_decoder
 from pipelines.speech.readings import Reader, read_all
 from pipelines.speech.report import Details, write_speech_report
-from pipelines.speech.scoring import comparison, error_rates
+from pipelines.speech.scoring import comparison, rates_of_row
 from pipelines.speech.trained import load_model, transcribe_split
+from pipelines.speech.tuning import refit_decoder
 
 VARIANTS = ("beam", "greedy")
 """Rows that are the model in another form, and no baselines."""
+
+
+class OwnWordsOptions(Configuration):
+    """What a finished run gets a new language model from."""
+
+    texts: tuple[str, ...] = Field((), description="text files of your own, from which the run learns another one")
+    arpa: str = Field("", description="ARPA file of words or characters")
 
 
 class EvaluationOptions(commands.RunOptions):
     """Options of the evaluation."""
 
     split: Literal["train", "validation", "test"] = Field("test", description="split to evaluate")
+    decoding: OwnWordsOptions = Field(
+        OwnWordsOptions(), description="another language model, which the run keeps; the network stays"
+    )
 
 
-def evaluate(run: Run, split: str = "test") -> Evaluation:
-    """Transcribes a split with a run's recogniser and the baselines; writes table, plots and page into its folder."""
+def evaluate(run: Run, split: str = "test", decoding: OwnWordsOptions | None = None) -> Evaluation:
+    """Transcribes a split with a run's recogniser and the baselines; writes table, plots and page into its folder.
+
+    Args:
+        run: finished.
+        split: train, validation or test.
+        decoding: another language model for the run, fitted before.
+    """
     configuration = run.read_configuration(SpeechConfiguration)
-    recogniser, decoder = load_model(run), load_decoder(run)
+    recogniser = load_model(run)
     sample_rate = configuration.features.sample_rate
     speech = data.load(configuration.data, sample_rate, recogniser.label_frames)
     report_changed_data(run, speech)
+    if decoding and (decoding.texts or decoding.arpa):
+        refit_decoder(run, configuration.replace(decoding=dict(decoding)), speech, recogniser)
+    decoder = load_decoder(run)
     for key, reason in data.usable(speech.source, split, configuration.data)[1]:
         print(f"Left out: {key}: {reason}")
 
@@ -63,7 +84,7 @@ def evaluate(run: Run, split: str = "test") -> Evaluation:
     }
     rows = compared_rows(
         readings.texts,
-        lambda texts: error_rates(readings.references, texts),
+        lambda texts: rates_of_row(readings.references, texts),
         lambda model, other: comparison(readings.references, model, other),
         {name: f"{note}; {seconds[name]:.3f} s a second of audio" for name, (note, _) in (ours | others).items()},
     )

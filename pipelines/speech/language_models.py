@@ -3,6 +3,7 @@
 import gzip
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from models.decoding.arpa import END, START, UNKNOWN, back_off_model, read_arpa,
 from models.decoding.spelling import spelled, word_model
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.config import SpeechConfiguration
-from pipelines.speech.data import Speech, held_out_texts
+from pipelines.speech.data import DataConfiguration, Speech, held_out_texts
 from pipelines.speech.texts import EXAMPLES, own_texts, writer
 
 LanguageModel = CharacterLanguageModel | BackOffModel
@@ -43,6 +44,18 @@ def language_models(configuration: SpeechConfiguration, speech: Speech) -> list[
     return found
 
 
+def report_own_words(configuration: SpeechConfiguration, speech: Speech) -> None:
+    """Prints what becomes of the texts or the language model that the user gives.
+
+    Raises:
+        SpeechDataError: they cannot be used.
+    """
+    if configuration.decoding.texts:
+        print(own_texts(configuration.decoding.texts, configuration.data, speech).summary)
+    if configuration.decoding.arpa:
+        print(arpa_model(configuration, speech).summary)
+
+
 def learned_texts(configuration: SpeechConfiguration, speech: Speech) -> tuple[list[str], list[float]]:
     """Returns what a language model may learn from, with weights: transcripts, synthetic sentences, the user's texts.
 
@@ -67,6 +80,20 @@ def arpa_model(configuration: SpeechConfiguration, speech: Speech) -> ArpaModel:
         SpeechDataError: the file is none, is too large, or knows no word that the recogniser can write.
     """
     path = Path(configuration.decoding.arpa).expanduser()
+    changed = path.stat().st_mtime_ns if path.is_file() else 0
+    order = configuration.decoding.language_model_order
+    model, words, summary = _read_model(path, changed, configuration.data, tuple(speech.alphabet), order)
+    if words:
+        spoken = {word for utterance in speech.utterances["train"] for word in utterance.text.split()}
+        summary += f" It has {len(spoken & words)} of the {len(spoken)} words of the training transcripts."
+    return ArpaModel(model, summary)
+
+
+@lru_cache(maxsize=1)  # a training reads it when it begins, to refuse it in time, and when it ends
+def _read_model(
+    path: Path, changed: int, data: DataConfiguration, alphabet: tuple[str, ...], order: int
+) -> tuple[BackOffModel, frozenset[str], str]:
+    """Returns the model of an ARPA file that was `changed` then, its words, of one of words, and what was left out."""
     try:
         ngrams = read_arpa(_lines(path))
     except SpeechDataError:
@@ -75,7 +102,7 @@ def arpa_model(configuration: SpeechConfiguration, speech: Speech) -> ArpaModel:
         raise SpeechDataError(f"{path}: {error}") from error
     symbols = {each[0] for each in ngrams if len(each) == 1} - {START, END, UNKNOWN}
     of_characters = all(len(symbol) == 1 or symbol in SPACES for symbol in symbols)
-    write, known = writer(configuration.data), set(speech.alphabet)
+    write, known = writer(data), set(alphabet)
     left_out: Counter[str] = Counter()
     examples: dict[str, list[str]] = {}
 
@@ -97,20 +124,16 @@ def arpa_model(configuration: SpeechConfiguration, speech: Speech) -> ArpaModel:
     if not any(len(each) == 1 and each[0] not in (START, END, UNKNOWN) for each in ngrams):
         raise SpeechDataError(
             f"{path} knows nothing that the recogniser can write. Expected words, or characters, of its alphabet "
-            f"{''.join(speech.alphabet)!r}. Name a model of its language. Received: {sorted(symbols)[:EXAMPLES]}"
+            f"{''.join(alphabet)!r}. Name a model of its language. Received: {sorted(symbols)[:EXAMPLES]}"
         )
-    model = back_off_model(ngrams, speech.alphabet if of_characters else None)
+    model = back_off_model(ngrams, alphabet if of_characters else None)
     kind = "characters" if of_characters else f"words, {len(model.alphabet)} of them"
     summary = f"Language model of {path}: {model.order}-grams of {kind}."
     for reason, count in left_out.items():
         summary += f" Left out: {count} {reason} ({', '.join(f'“{each}”' for each in examples[reason][:EXAMPLES])})."
-    if not of_characters:
-        spoken = {word for utterance in speech.utterances["train"] for word in utterance.text.split()}
-        summary += (
-            f" It has {len(spoken & set(model.alphabet))} of the {len(spoken)} words of the training transcripts."
-        )
-        model = spelled(model, speech.alphabet, configuration.decoding.language_model_order)
-    return ArpaModel(model, summary)
+    if of_characters:
+        return model, frozenset(), summary
+    return spelled(model, alphabet, order), frozenset(model.alphabet), summary
 
 
 def _lines(path: Path) -> Iterator[str]:

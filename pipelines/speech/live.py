@@ -25,7 +25,7 @@ class LiveAudio(NamedTuple):
 
 
 def listen(
-    stream: Stream, audio: LiveAudio, sample_rate: int, shown: Callable[[Transcript], None] = lambda utterance: None
+    stream: Stream, audio: LiveAudio, sample_rate: int, shown: Callable[[str], None] = lambda text: None
 ) -> Iterator[Transcript]:
     """Yields each utterance, with times since the beginning, as soon as a pause has ended it.
 
@@ -33,15 +33,18 @@ def listen(
         stream: of a predictor.
         audio: what is heard; Ctrl-C ends it as its end does.
         sample_rate: of the predictor.
-        shown: is called with the utterance that is being said, after each block.
+        shown: is called with the text since the last utterance, after each block; its last words may still change.
     """
     resampler = Resampler(audio.rate, sample_rate)
+    known = 0  # characters of the utterances that have ended
     with suppress(KeyboardInterrupt):
         for block in audio.blocks:
             samples = block.reshape(len(block), -1).mean(axis=1) / 2**15
-            stream.feed(resampler(samples))
-            yield from stream.ended()
-            shown(stream.open())
+            text = stream.feed(resampler(samples))
+            for utterance in stream.ended():
+                known = len(text)
+                yield utterance
+            shown(text[known:])
     stream.feed(resampler(np.zeros(0, np.float32), is_last=True))
     yield from stream.ended()
     if (rest := stream.open()).text:

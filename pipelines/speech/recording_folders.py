@@ -1,19 +1,26 @@
-"""The user's own folders of recordings: Kaldi, LibriSpeech, LJSpeech, Common Voice, or texts beside the recordings."""
+"""The user's own folders of recordings: lists in them, splits, commands, or texts of the recordings in a tree."""
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 from data.files import plain_suffix
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.recording_entries import AUDIO_SUFFIXES, SPLIT_NAMES, Entry, entry_of
-from pipelines.speech.recording_lists import read_list, rows_of, text_of
-from pipelines.subtitles import cues_of
+from pipelines.speech.recording_lists import read_list, supervisions_of, text_of
+from pipelines.speech.recording_texts import LISTS as TEXT_LISTS
+from pipelines.speech.recording_texts import Read, Said, pieces_of, read_kaldi, said_in
 
 LISTS = (".csv", ".tsv", ".jsonl", ".json")
 TEXTS = (".normalized.txt", ".txt", ".lab")  # of recordings of the same name, beside them or in a folder of texts
 SUBTITLES = (".srt", ".vtt")  # likewise, for pieces of recordings
-Read = tuple[list[Entry], list[str]]
+ENDINGS = (*TEXTS, *SUBTITLES)  # the first counts
+PROMPTS = ("", ".txt", ".tsv", ".trans", ".text", ".data")  # which may list the texts of many recordings
+TRIED = 10  # lines of such a list that are looked at
+LARGEST = 1 << 26  # bytes of such a list
+_SPEAKER_OF_TIMIT = re.compile(r"[FM][A-Z]{2}[A-Z\d]\d")
+_SESSION_OF_VOXFORGE = re.compile(r"(.+)-\d{8}-\w+")
 
 
 def read_own(path: Path) -> Read:
@@ -25,122 +32,199 @@ def read_own(path: Path) -> Read:
     Raises:
         SpeechDataError: nothing is recognised, or a row cannot be used; it is named.
     """
-    if not path.is_dir():
-        return read_list(path)
-    if (path / "wav.scp").is_file():
-        return read_kaldi(path)
-    parts = {sub: split for sub in _folders(path) if (split := _split_of(sub))}
-    if "train" in parts.values():
-        return _joined(parts, read_own)
-    lists = [each for each in sorted(path.iterdir()) if each.is_file() and plain_suffix(each) in LISTS]
-    named = {each: SPLIT_NAMES[name] for each in lists if (name := each.name.lower().split(".")[0]) in SPLIT_NAMES}
-    if "train" in named.values():
-        others = [each.name for each in lists if each not in named]
-        entries, notes = _joined(named, read_list)
-        return entries, [*notes, *([f"Other lists in the folder are not used: {', '.join(others)}."] if others else [])]
-    preferred = [each for each in lists if each.stem in ("metadata", "validated")]
-    if len(preferred or lists) == 1:
-        return read_list((preferred or lists)[0])
-    if next(path.glob("*/*/*/*.trans.txt"), None):
-        return read_librispeech(path), []
-    return _texts_beside(path, lists)
+    if path.is_dir():
+        return next(found for read in FOLDERS if (found := read(path)))
+    return _texts_of_a_list(path) if plain_suffix(path) in TEXT_LISTS else read_list(path)
 
 
-def read_ljspeech(folder: Path) -> list[Entry]:
-    """Reads `metadata.csv` with rows `id|text` or `id|text|normalised text` beside `wavs/id.wav`."""
+def _folders_of_splits(path: Path) -> Read | None:
+    folders = [each for each in sorted(path.iterdir()) if each.is_dir()]
+    found = {
+        each: split for each in folders if (split := _split_of(each.name, whole_name=not (each / "wav.scp").is_file()))
+    }
+    return _joined(found, read_own) if "train" in found.values() else None
+
+
+def _lists_of_splits(path: Path) -> Read | None:
+    lists = _lists(path)
+    named: dict[Path, str] = {}
+    for whole_name in (True, False):  # train.csv, or my_train.csv
+        if "train" not in named.values():
+            named = {each: _split_of(each.name.split(".")[0], whole_name) for each in lists}
+    if "train" not in named.values():
+        return None
+    others = [each.name for each in lists if not named[each]]
+    entries, notes = _joined({each: split for each, split in named.items() if split}, read_list)
+    return entries, [*notes, *([f"Other lists in the folder are not used: {', '.join(others)}."] if others else [])]
+
+
+def _only_list(path: Path) -> Read | None:
+    lists = _lists(path)
+    chosen = [each for each in lists if each.stem in ("metadata", "validated")] or lists
+    return read_list(chosen[0]) if len(chosen) == 1 else None
+
+
+def _commands(path: Path) -> Read | None:
+    """The layout of Google's Speech Commands: a folder for each word, and lists of what is held out."""
+    held_out = {"validation": path / "validation_list.txt", "test": path / "testing_list.txt"}
+    if not all(each.is_file() for each in held_out.values()):
+        return None
+    splits = {name: split for split, each in held_out.items() for name in text_of(each).split()}
     entries = []
-    for row, line in rows_of(folder / "metadata.csv"):
-        key, *texts = line.split("|")
-        if not key or len(texts) not in (1, 2):
-            raise SpeechDataError(
-                f"{row}: expected id|text or id|text|normalised text. Correct it. Received: {line[:200]!r}"
-            )
-        entries.append(entry_of(folder, f"wavs/{key}.wav", texts[-1], row, key=key))
-    return entries
+    for audio in sorted(path.glob("[!_]*/*.wav")):
+        name, speaker = str(audio.relative_to(path)), audio.name.split("_nohash_")[0]
+        entries.append(entry_of(path, name, audio.parent.name, name, splits.get(name, "train"), speaker))
+    return entries, [f"The texts of {len(entries)} recordings are the names of their folders."]
 
 
-def read_librispeech(folder: Path) -> list[Entry]:
-    """Reads SUBSET/speaker/chapter/*.trans.txt with rows `id TEXT`, beside id.flac; SUBSET names a split."""
-    entries = []
-    for path in sorted(folder.glob("*/*/*/*.trans.txt")):
-        subset, speaker = path.parts[-4], path.parts[-3]
-        split = next((name for name in ("train", "dev", "test") if subset.startswith(name)), "")
-        if not split:
-            raise SpeechDataError(
-                f"{folder / subset} belongs to no split; expected names such as train-clean-100, dev-clean, "
-                f"test-clean. Rename or remove it. Received: {subset!r}"
-            )
-        for row, line in rows_of(path):
-            key, _, text = line.strip().partition(" ")
-            entries.append(entry_of(path.parent, f"{key}.flac", text, row, split, speaker, key=key))
+def _texts_in_a_tree(folder: Path) -> Read:
+    """Texts beside the recordings, in a folder of texts, or in lists anywhere below: LibriSpeech, VoxForge, TIMIT …"""
+    tree = _Tree(folder)
+    listed: dict[Path, list[Entry]] = {}  # by the recording
+    lists = []
+    for path in tree.others:
+        if said := tree.said_in(path):
+            lists.append(path.name)
+            latest: dict[Path, list[Entry]] = {}
+            for each in said:
+                entry = tree.entry(each, path)
+                latest.setdefault(entry.path, []).append(entry)
+            listed |= latest
+    entries, without = [], []
+    for audio in tree.recordings:
+        if found := tree.entries_beside(audio) or listed.get(audio, []):
+            entries += found
+        else:
+            without.append(str(audio.relative_to(folder)))
+    entries += [entry for audio, found in listed.items() if not audio.is_file() for entry in found]
     if not entries:
         raise SpeechDataError(
-            f"{folder} holds no transcripts; expected SUBSET/speaker/chapter/*.trans.txt. Give the folder "
-            "that holds train-clean-100 and the like. "
-            f"Received: {sorted(path.name for path in folder.glob('*'))[:10]}"
+            f"{folder} holds no recordings with texts that are recognised; expected one list (csv, tsv, jsonl), lists "
+            "train, dev and test, wav.scp and text (Kaldi), SUBSET/speaker/chapter/*.trans.txt (LibriSpeech), or a.txt "
+            "or a.srt beside a.wav. Give the list itself, or write one. Received: "
+            f"{sorted(path.name for path in folder.glob('*'))[:10]}"
         )
-    return entries
+    if not any(entry.split == "train" for entry in entries):
+        entries = [entry._replace(split="") for entry in entries]
+    origin = f"listed in {_shown(lists)}" if lists else "with a text of the same name beside them"
+    left = [f"Without a text, left out: {_shown(without)}."] if without else []
+    return _with_keys_of_their_own(entries, folder), [f"{len(entries)} texts of recordings {origin}.", *left]
 
 
-def read_kaldi(folder: Path) -> Read:
-    """Reads the files `wav.scp` and `text` of a Kaldi folder, and `segments` and `utt2spk` where there are any."""
-    recordings = _pairs(folder / "wav.scp")
-    for row, name in recordings.values():
-        if name.endswith("|") or name.startswith("|"):
-            raise SpeechDataError(
-                f"{row} is a command, and commands in lists are not run; expected a file. Run it once, and name the "
-                f"file that it writes. Received: {name!r}"
-            )
-    texts = _pairs(folder / "text", empty=True)
-    speakers = _pairs(folder / "utt2spk") if (folder / "utt2spk").is_file() else {}
-    segments = _pairs(folder / "segments") if (folder / "segments").is_file() else {}
-    entries = []
-    for key, (row, text) in texts.items():
-        recording, offset, duration = key, 0.0, None
-        if segments:
-            if key not in segments:
-                raise _unknown(row, key, folder / "segments")
-            recording, offset, duration = _segment(*segments[key])
-        if recording not in recordings:
-            raise _unknown(segments[key][0] if segments else row, recording, folder / "wav.scp")
-        name = recordings[recording][1]
-        entries.append(entry_of(folder, name, text, row, "", speakers.get(key, ("", ""))[1], offset, duration, key))
-    without = sorted((set(segments) or set(recordings)) - set(texts))
-    left = [f"Without a row in `text`, left out: {len(without)} ({', '.join(without[:3])} …)."] if without else []
-    return entries, [f"Kaldi folder {folder.name}: {len(recordings)} recordings, {len(entries)} utterances.", *left]
+FOLDERS: tuple[Callable[[Path], Read | None], ...] = (
+    read_kaldi,
+    _folders_of_splits,
+    _lists_of_splits,
+    _commands,
+    _only_list,
+    _texts_in_a_tree,
+)
+"""What reads a folder: the first that recognises it. The last one refuses what it does not."""
 
 
-def _pairs(path: Path, empty: bool = False) -> dict[str, tuple[str, str]]:
-    """Reads lines of a key and what belongs to it: the row and the rest, by key."""
-    found: dict[str, tuple[str, str]] = {}
-    for row, line in rows_of(path):
-        key, *rest = line.strip().split(maxsplit=1)
-        if key in found or not (rest or empty):
-            wrong = "the same key again" if key in found else "a key alone"
-            raise SpeechDataError(
-                f"{row}: expected a key of its own and what belongs to it. Correct it. Received: {wrong}, {key!r}"
-            )
-        found[key] = (row, rest[0] if rest else "")
-    return found
+def _texts_of_a_list(path: Path) -> Read:
+    """Reads a list of texts whose recordings lie below its folder, or below the one that holds that."""
+    for folder in (path.absolute().parent, path.absolute().parent.parent):
+        tree = _Tree(folder)
+        entries = [tree.entry(each, folder / path.name)._replace(split="") for each in said_in(path)]
+        if any(entry.path.is_file() for entry in entries):
+            break
+    recordings = len({entry.path for entry in entries})
+    return _with_keys_of_their_own(entries, folder), [f"{path.name}: {len(entries)} texts of {recordings} recordings."]
 
 
-def _segment(row: str, line: str) -> tuple[str, float, float | None]:
-    fields = line.split()
-    try:
-        recording, start, end = fields[0], float(fields[1]), float(fields[2])
-        if len(fields) > 4 or not start >= 0 or (end <= start and end != -1):  # -1: the end of the recording
-            raise ValueError
-    except (IndexError, ValueError) as error:
-        raise SpeechDataError(
-            f"{row}: expected the recording, and a start and an end after it in seconds. Correct it. Received: {line!r}"
-        ) from error
-    return recording, start, None if end == -1 else end - start
+class _Tree:
+    """The files of a folder and of those below: recordings, texts of the same names, and others."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.recordings: list[Path] = []
+        self.others: list[Path] = []
+        self._texts: dict[str, list[Path]] = {}  # by the name of the recording
+        self._below: dict[tuple[Path, str], list[Path]] = {}  # recordings by a folder above them, and their name
+        files = [each for each in sorted(folder.rglob("*")) if each.is_file() and not each.name.startswith(".")]
+        for path in files:
+            if path.suffix.lower() in AUDIO_SUFFIXES:
+                self.recordings.append(path)
+                for above in path.parents[: len(path.relative_to(folder).parts)]:
+                    self._below.setdefault((above, path.stem), []).append(path)
+        for path in files:
+            name = path.name[: -len(_ending(path))] if _ending(path) else ""
+            if (folder, name) in self._below:
+                self._texts.setdefault(name, []).append(path)
+            elif path.suffix.lower() not in AUDIO_SUFFIXES:
+                self.others.append(path)
+
+    def path_of(self, name: str, beside: Path) -> Path:
+        """Returns the recording that a list names: the nearest, and of those the one whose path ends like the name."""
+        plain = name.replace("\\", "/")
+        plain = str(Path(plain).with_suffix("")) if plain.lower().endswith(AUDIO_SUFFIXES) else plain
+        for place in beside.parents:
+            if found := self._below.get((place, plain.rsplit("/", 1)[-1])):
+                return max(found, key=lambda path: path.with_suffix("").as_posix().endswith(f"/{plain}"))
+        return beside.parent / name
+
+    def said_in(self, path: Path) -> list[Said]:
+        """Returns what a list of texts says; nothing of a file that is none: its first lines name no recordings."""
+        if plain_suffix(path) in TEXT_LISTS:
+            return [] if plain_suffix(path) == ".fileids" else said_in(path)
+        if plain_suffix(path) not in PROMPTS or path.stat().st_size > LARGEST:
+            return []
+        try:
+            said = said_in(path)
+        except SpeechDataError:
+            return []  # of another kind, or empty
+        first = said[:TRIED]
+        return said if 2 * sum(self.path_of(each.name, path).is_file() for each in first) > len(first) else []
+
+    def entry(self, said: Said, path: Path) -> Entry:
+        """Returns the entry of what a list says."""
+        audio = self.path_of(said.name, path)
+        name = str(audio.relative_to(self._folder) if audio.is_relative_to(self._folder) else audio)
+        split = self._split_above(audio) or self._split_above(path)
+        speaker, key = said.speaker or _speaker_of(audio), "" if said.duration else audio.stem
+        return entry_of(self._folder, name, said.text, said.row, split, speaker, said.offset, said.duration, key)
+
+    def entries_beside(self, audio: Path) -> list[Entry]:
+        """Returns the entries of the text that has the name of a recording, nearest first."""
+        found = self._texts.get(audio.stem, [])
+        near = [each for each in found if each.parent == audio.parent] or (found if len(found) == 1 else [])
+        if not near:
+            return []
+        text = min(near, key=lambda each: ENDINGS.index(_ending(each)))
+        said = pieces_of(text_of(text), _ending(text) in SUBTITLES)
+        name, row, split = str(audio.relative_to(self._folder)), str(text), self._split_above(audio)
+        if isinstance(said, str):
+            return [entry_of(self._folder, name, said, row, split, _speaker_of(audio))]
+        return [
+            entry_of(self._folder, name, each, row, split, _speaker_of(audio), start, end - start)
+            for start, end, each in said
+        ]
+
+    def _split_above(self, path: Path) -> str:
+        """Returns the split that a folder above a file tells, or the name of a list."""
+        *folders, name = path.relative_to(self._folder).parts if path.is_relative_to(self._folder) else [path.name]
+        parts = folders if Path(name).suffix.lower() in AUDIO_SUFFIXES else [*folders, Path(name).stem]
+        return next(filter(None, map(_split_of, parts)), "")
 
 
-def _unknown(row: str, key: str, path: Path) -> SpeechDataError:
-    return SpeechDataError(
-        f"{row}: {path} does not have it; expected all keys there. Add or remove it. Received: {key!r}"
-    )
+def _ending(path: Path) -> str:
+    """Returns the ending of a text that may belong to a recording; "" of other files."""
+    return next((each for each in ENDINGS if path.name.lower().endswith(each)), "")
+
+
+def _speaker_of(audio: Path) -> str:
+    """Returns the speaker whom the path of a recording tells, in layouts that many corpora have; "": none.
+
+    A folder with whose name that of the recording begins, such as 61/70968/61-70968-0000.flac; a session of VoxForge;
+    a speaker of TIMIT.
+    """
+    for folder in audio.parts[:-1]:
+        if audio.stem.startswith((f"{folder}-", f"{folder}_")):
+            return folder
+        if session := _SESSION_OF_VOXFORGE.fullmatch(folder):
+            return session[1]
+    return audio.parts[-2] if _SPEAKER_OF_TIMIT.fullmatch(audio.parts[-2]) else ""
 
 
 def _joined(parts: dict[Path, str], read: Callable[[Path], Read]) -> Read:
@@ -150,62 +234,34 @@ def _joined(parts: dict[Path, str], read: Callable[[Path], Read]) -> Read:
         found, said = read(path)
         entries += [entry._replace(split=split) for entry in found]
         notes += said
-    return _with_keys_of_their_own(entries), list(dict.fromkeys(notes))
+    if len({(entry.key, entry.split) for entry in entries}) != len({entry.key for entry in entries}):
+        entries = [entry._replace(key=f"{entry.split}/{entry.key}") for entry in entries]
+    return entries, list(dict.fromkeys(notes))
 
 
-def _with_keys_of_their_own(entries: list[Entry]) -> list[Entry]:
-    """Adds the split to the keys if the lists of two splits use the same names."""
-    if len({(entry.key, entry.split) for entry in entries}) == len({entry.key for entry in entries}):
-        return entries
-    return [entry._replace(key=f"{entry.split}/{entry.key}") for entry in entries]
+def _with_keys_of_their_own(entries: list[Entry], folder: Path) -> list[Entry]:
+    """Names recordings of one name by their place in a folder."""
+    counts = Counter(entry.key for entry in entries)
+    return [
+        entry._replace(key=str(entry.path.relative_to(folder).with_suffix("")))
+        if counts[entry.key] > 1 and entry.duration is None and entry.path.is_relative_to(folder)
+        else entry
+        for entry in entries
+    ]
 
 
-def _texts_beside(folder: Path, lists: list[Path]) -> Read:
-    entries, without = [], []
-    files = [each for each in sorted(folder.rglob("*")) if each.is_file()]
-    texts: dict[str, list[Path]] = {}  # by the name of their recording
-    for path in files:
-        if suffix := next((each for each in (*TEXTS, *SUBTITLES) if path.name.lower().endswith(each)), ""):
-            texts.setdefault(path.name[: -len(suffix)], []).append(path)
-    for path in files:
-        if path.suffix.lower() not in AUDIO_SUFFIXES:
-            continue
-        name = str(path.relative_to(folder))
-        found = texts.get(path.stem, [])
-        near = [each for each in found if each.parent == path.parent] or (found if len(found) == 1 else [])
-        beside = min(near, key=_rank, default=None)
-        if beside is None:
-            without.append(name)
-            continue
-        text = text_of(beside)
-        if beside.suffix.lower() not in SUBTITLES:
-            entries.append(entry_of(folder, name, " ".join(text.split()), str(beside)))
-            continue
-        cues = cues_of(text)
-        entries += [entry_of(folder, name, said, str(beside), "", "", start, end - start) for start, end, said in cues]
-    if not entries:
-        raise SpeechDataError(
-            f"{folder} holds no recordings with texts that are recognised; expected one list (csv, tsv, jsonl), lists "
-            "train, dev and test, wav.scp and text (Kaldi), SUBSET/speaker/chapter/*.trans.txt (LibriSpeech), or a.txt "
-            "or a.srt beside a.wav. Give the list itself, or write one. Received: "
-            f"{[path.name for path in lists] or sorted(path.name for path in folder.glob('*'))[:10]}"
-        )
-    left = [f"Without a text beside them, left out: {len(without)} ({', '.join(without[:3])} …)."] if without else []
-    return entries, [f"{len(entries)} recordings with a text of the same name beside them.", *left]
+def _lists(path: Path) -> list[Path]:
+    """Returns the lists in a folder, without Lhotse's recordings, which belong to its supervisions."""
+    found = [each for each in sorted(path.iterdir()) if each.is_file() and plain_suffix(each) in LISTS]
+    return [each for each in found if not ("recordings" in each.name and supervisions_of(each).is_file())]
 
 
-def _rank(text: Path) -> int:
-    """Returns how late the ending of a text is among `TEXTS` and `SUBTITLES`."""
-    return [text.name.lower().endswith(suffix) for suffix in (*TEXTS, *SUBTITLES)].index(True)
-
-
-def _split_of(folder: Path) -> str:
-    """Returns the split that a folder's name tells, for a Kaldi folder also of several words such as `train_clean`."""
-    name = folder.name.lower()
-    words = re.split(r"[_-]", name) if (folder / "wav.scp").is_file() else [name]
+def _split_of(name: str, whole_name: bool = False) -> str:
+    """Returns the split that a name tells; without `whole_name` also one of several words, such as `train_clean`."""
+    words = [name.lower()] if whole_name else re.split(r"[\W_]", name.lower())
     found = [SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES]
     return next((split for split in found if split != "train"), next(iter(found), ""))
 
 
-def _folders(path: Path) -> list[Path]:
-    return [each for each in sorted(path.iterdir()) if each.is_dir()]
+def _shown(names: list[str]) -> str:
+    return f"{', '.join(names[:3])}{f' … ({len(names)})' if len(names) > 3 else ''}"

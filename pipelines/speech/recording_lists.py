@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def read_list(path: Path) -> tuple[list[Entry], list[str]]:
     """
     lines = list(rows_of(path))
     if lines[0][1].lstrip().startswith(("{", "[")) or plain_suffix(path) in (".jsonl", ".json"):
-        objects = list(_objects(path, lines))
+        objects = _without_lhotse(path, list(_objects(path, lines)))
         if not objects:
             raise _empty(path)
         names = list(dict.fromkeys(name for _, values in objects for name in values))
@@ -63,6 +64,55 @@ def _objects(path: Path, lines: list[tuple[str, str]]) -> Iterator[tuple[str, di
                 f"Received: {SHORT.repr(each)}"
             )
         yield f"{path}, item {number}", each
+
+
+def supervisions_of(recordings: Path) -> Path:
+    """Returns where the texts lie of a list of recordings that Lhotse has written."""
+    return recordings.with_name(recordings.name.replace("recordings", "supervisions"))
+
+
+def _without_lhotse(path: Path, rows: list[tuple[str, dict[str, Any]]]) -> list[tuple[str, dict[str, Any]]]:
+    """Returns rows of Lhotse's recordings, supervisions or cuts as rows of an ordinary list, and others as they are."""
+    first = rows[0][1] if rows else {}
+    if "sources" in first:
+        path = supervisions_of(path)
+        rows = list(_objects(path, list(rows_of(path))))
+    elif "recording_id" not in first and "supervisions" not in first:
+        return rows
+    recordings: dict[str, Any] = {}
+    if "supervisions" not in first:
+        beside = path.with_name(path.name.replace("supervisions", "recordings"))
+        recordings = {each.get("id"): each for _, each in _objects(beside, list(rows_of(beside)))}
+    channels: dict[Any, Any] = {}
+    found = []
+    for row, values in rows:
+        for said in values.get("supervisions", [values]):
+            recording = values.get("recording") or recordings.get(said.get("recording_id")) or {}
+            sources = recording.get("sources", [])
+            channel = said.get("channel", 0)
+            if len(sources) != 1 or sources[0].get("type") != "file":
+                raise SpeechDataError(
+                    f"{row}: expected a recording of one file. Write the audio to files, and name each in `sources` "
+                    f"with the type file. Received: {SHORT.repr(sources or said.get('recording_id'))}"
+                )
+            if channels.setdefault(recording["id"], channel) != channel:
+                raise SpeechDataError(
+                    several_channels(row, str(recording.get("id")), channels[recording["id"]], channel)
+                )
+            begin = (values.get("start", 0) if "supervisions" in values else 0) + said.get("start", 0)
+            is_whole = begin == 0 and said.get("duration", 0) >= recording.get("duration", math.inf) - 1e-2
+            piece = {} if is_whole else {"offset": begin, "duration": said.get("duration")}
+            speaker = {"speaker": said["speaker"]} if said.get("speaker") else {}
+            found.append((row, {"audio": sources[0].get("source"), "text": said.get("text"), **piece, **speaker}))
+    return found
+
+
+def several_channels(row: str, name: str, *channels: Any) -> str:
+    """Returns why texts of each channel of a recording are refused: channels are averaged."""
+    return (
+        f"{row}: two channels of one recording have texts of their own; expected one. Write each channel to a file, "
+        f"`sox a.wav a-1.wav remix 1`, and name these. Received: {name!r}, channels {channels[0]} and {channels[1]}"
+    )
 
 
 def _whole(text: str, path: Path) -> list[Any] | None:
@@ -109,16 +159,39 @@ def _table(path: Path, lines: list[tuple[str, str]]) -> tuple[list[Entry], list[
             f"Name the columns of recordings ({', '.join(COLUMNS['audio'][:8])} …) and of texts "
             f"({', '.join(COLUMNS['text'][:4])} …). Received: {SHORT.repr(first)}"
         )
+    records = list(_records(lines, delimiter))
+    text_at, speaker_at = _columns_without_names([fields for _, fields in records])
     entries = []
-    for row, fields in _records(lines, delimiter):
+    for row, fields in records:
         name, *texts = fields
         if not name.strip() or len(texts) not in ((1, 2) if delimiter == "|" else (1,)):
             raise SpeechDataError(
                 f"{row}: expected a recording and its text. Put a text that holds {delimiter!r} in quotes, or name the "
                 f"columns in the first row. Received: {len(fields)} fields, {SHORT.repr(delimiter.join(fields))}"
             )
-        entries.append(entry_of(path.parent, name.strip(), texts[-1], row, key=name.strip()))
-    return entries, ["The list names no columns: the first is read as recordings, the last as texts."]
+        speaker = fields[speaker_at] if speaker_at and len(fields) == 3 else ""
+        text = fields[text_at if len(fields) == 3 else -1]
+        entries.append(entry_of(path.parent, name.strip(), text, row, speaker=speaker.strip(), key=name.strip()))
+    which = f"{('first', 'second', 'third')[text_at]} as texts" if speaker_at else "last as texts"
+    said = f", the {('', 'second', 'third')[speaker_at]} as speakers" if speaker_at else ""
+    return entries, [f"The list names no columns: the first is read as recordings, the {which}{said}."]
+
+
+def _columns_without_names(records: list[list[str]]) -> tuple[int, int]:
+    """Returns the place of the texts, and of the speakers (0: none), in rows of three fields as LJSpeech has them.
+
+    `id|text|normalised text` has none; synthesisers also write `id|speaker|text` and `id|text|speaker`, with one word
+    or number that comes again and again.
+    """
+    rows = [fields for fields in records if len(fields) == 3]
+    for speaker_at, text_at in ((2, 1), (1, 2)):
+        speakers = [fields[speaker_at].strip() for fields in rows]
+        are_numbers = all(each.isdecimal() for each in speakers)
+        come_again = 2 * len(set(speakers)) <= len(speakers) and not any(" " in each for each in speakers)
+        has_texts = any(" " in fields[text_at].strip() for fields in rows)
+        if rows and has_texts and (are_numbers or come_again):
+            return text_at, speaker_at
+    return -1, 0
 
 
 def _table_with_names(

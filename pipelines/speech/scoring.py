@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import jiwer
 import numpy as np
 
+from data.spoken_text import words_of
 from pipelines.comparison import comparison as compared
 from pipelines.evaluation import Metric, bootstrap_ratio, ratio
 
@@ -25,6 +26,21 @@ def error_rates(references: Sequence[str], texts: Sequence[str]) -> dict[str, Me
     for name, count in (("wer", word_errors), ("cer", character_errors)):
         errors, units = zip(*(count(reference, text) for reference, text in pairs), strict=True)
         rates[name] = bootstrap_ratio(errors, units)
+    return rates
+
+
+def rates_of_row(references: Sequence[str], texts: Sequence[str]) -> dict[str, Metric]:
+    """Returns the error rates of a row of the evaluation: of texts with case or punctuation also without both.
+
+    Example:
+        >>> {name: metric.value for name, metric in rates_of_row(["Oh, no."], ["oh no"]).items() if "wer" in name}
+        {'wer': 1.0, 'wer_of_words': 0.0}
+    """
+    rates = error_rates(references, texts)
+    words = [(words_of(reference), words_of(text)) for reference, text in zip(references, texts, strict=True)]
+    if [spoken for spoken, _ in words] != list(references):
+        pairs = zip(*(pair for pair in words if pair[0]), strict=True)
+        rates["wer_of_words"] = error_rates(*pairs)["wer"]
     return rates
 
 

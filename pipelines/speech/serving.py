@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from models.decoding import PrefixSearch, SearchState, advance_search, initial_search, search_decode
+from models.decoding import NBest, PrefixSearch, SearchState, Transcript, advance_search, initial_search, search_decode
 from models.decoding.hot_word_table import HotWordTable
 from models.decoding.prefix_search import Beams
 from models.decoding.transcription import single_spaces
@@ -49,9 +49,9 @@ def signatures(recogniser: Recogniser, decoder: Decoder) -> dict[str, Signature]
     read = tf.function(partial(logits, recogniser), input_signature=[audio, lengths])
     rows, words = tf.TensorSpec((None, None, len(recogniser.alphabet) + 1)), tf.TensorSpec((None, None, None), tf.int32)
     decode = tf.function(
-        lambda rows, frames, *hot_words: search_decode(
-            search(), rows, frames, recogniser.frame_seconds, N_BEST, HotWordTable(*hot_words)
-        )._asdict(),
+        lambda rows, frames, *hot_words: _texts(
+            *search_decode(search(), rows, frames, recogniser.frame_seconds, N_BEST, HotWordTable(*hot_words))
+        ),
         input_signature=[rows, lengths, words, tf.TensorSpec((None, None), tf.float64)],
     )
 
@@ -104,6 +104,10 @@ def logits(recogniser: Recogniser, audio: tf.Tensor, lengths: tf.Tensor) -> Tens
     audio = _checked(tf.where(counts, one_at_least(audio), 0.0))
     read = recogniser(audio, one_at_least(lengths))
     return cut({"logits": read.logits, "frames": read.lengths}, batch)
+
+
+def _texts(transcript: Transcript, others: NBest) -> Tensors:
+    return transcript._asdict() | others._asdict()
 
 
 def hot_word_table(

@@ -11,6 +11,8 @@ from pipelines.served import Served, initial_state
 from pipelines.speech.audio_files import audio_of
 from pipelines.speech.long_recordings import PAUSE_SECONDS, PIECE_SECONDS, Piece, Pieces, Transcript, joined
 
+PIECES_WAITING = 30  # of a stream, some ten minutes: who asks for its utterances may never ask for the whole
+
 
 class Decoding(Protocol):
     """What logits are decoded with: a `Predictor`."""
@@ -25,22 +27,32 @@ class Decoding(Protocol):
 
 
 class Reading:
-    """Transcribes the logits of one recording, as they come."""
+    """Transcribes the logits of one recording, as they come.
 
-    def __init__(self, predictor: Decoding, n_best: int, hot_words: Mapping[str, float]) -> None:
+    Args:
+        predictor: what they are decoded with.
+        n_best: texts to return.
+        hot_words: as of `Predictor.decode`.
+        waiting: pieces that are decoded only when they are asked for, as they may never be.
+    """
+
+    def __init__(self, predictor: Decoding, n_best: int, hot_words: Mapping[str, float], waiting: int = 0) -> None:
         self._predictor, self._n_best, self._hot_words = predictor, n_best, hot_words
         self._pieces = Pieces(predictor.alphabet, predictor.frame_seconds, PIECE_SECONDS)
+        self._most_waiting, self._waiting = waiting, list[Piece]()
         self._found: list[Transcript] = []
         self.seconds = 0.0  # that have been heard
 
     def feed(self, logits: np.ndarray) -> None:
         """Takes the next logits (frames, labels)."""
         self.seconds += len(logits) * self._predictor.frame_seconds
-        self._found += [self._transcript(piece) for piece in self._pieces.feed(logits)]
+        self._waiting += self._pieces.feed(logits)
+        while len(self._waiting) > self._most_waiting:
+            self._found.append(self._transcript(self._waiting.pop(0)))
 
     def finish(self, notes: tuple[str, ...] = ()) -> Transcript:
         """Returns the transcript of all logits."""
-        found = [*self._found, self._transcript(self._pieces.open)]
+        found = [*self._found, *map(self._transcript, [*self._waiting, self._pieces.open])]
         whole = found[0] if len(found) == 1 else joined(found, self._predictor.separator, self._n_best)
         return whole._replace(notes=notes)
 
@@ -73,7 +85,7 @@ class Stream:
             words, weights = [list(self._hot_words)], [list(self._hot_words.values())]
             self._state = model("initial_state_hot_words", streams=[0], hot_words=words, hot_word_weights=weights)
         self._rest = np.zeros(0, np.float32)  # samples that do not fill a frame yet
-        self._reading = Reading(predictor, 1, self._hot_words)
+        self._reading = Reading(predictor, 1, self._hot_words, PIECES_WAITING)
         self._utterances = Pieces(predictor.alphabet, predictor.frame_seconds, PAUSE_SECONDS)
         self._ended: list[Piece] = []
         self._text, self._still_open = "", ""

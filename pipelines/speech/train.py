@@ -12,12 +12,11 @@ from pipelines.runs import Run
 from pipelines.speech import checks, data
 from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.decoder import save_decoder
-from pipelines.speech.language_models import arpa_model
+from pipelines.speech.language_models import report_own_words
 from pipelines.speech.model import Recogniser
 from pipelines.speech.rules import settle
 from pipelines.speech.scoring import error_rates
 from pipelines.speech.sources import MAXIMUM_LISTED
-from pipelines.speech.texts import own_texts
 from pipelines.speech.trained import build, transcribe_split
 from pipelines.speech.transcripts import TRANSCRIPTS
 from pipelines.speech.tuning import fit_decoder
@@ -73,10 +72,7 @@ def prepare(configuration: SpeechConfiguration) -> Prepared[data.Speech, Recogni
         recordings,
     )
     report(speech)
-    if configuration.decoding.texts:
-        print(own_texts(configuration.decoding.texts, configuration.data, speech).summary)
-    if configuration.decoding.arpa:
-        print(arpa_model(configuration, speech).summary)
+    report_own_words(configuration, speech)
     recogniser = build(configuration, speech.alphabet)
     keys = data.keys_of(speech.utterances["train"])
     first = speech.source.recordings("train", keys).take(RECORDINGS_TO_ADAPT_TO)

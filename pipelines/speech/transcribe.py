@@ -174,10 +174,10 @@ class _Progress:
         number = f" ({place + 1} of {len(self._names)})" if len(self._names) > 1 else ""
         self._show(f"{self._names[place]}{number}: {seconds // 60:.0f}:{seconds % 60:02.0f} min transcribed")
 
-    def say(self, utterance: "Transcript") -> None:
+    def say(self, text: str) -> None:
         """Shows what is being said, on a terminal."""
         if self._is_terminal:
-            self._show(utterance.text[-shutil.get_terminal_size().columns + 2 :])
+            self._show(text[-shutil.get_terminal_size().columns + 2 :])
 
     def clear(self) -> None:
         """Makes room for an answer."""

@@ -12,7 +12,7 @@ TRANSCRIPTS = "transcripts.json"  # the report of a run
 EXAMPLES = 5  # of each kind of change on the screen, and of what cannot be spoken
 MAXIMUM_RECORDED = 1000  # different changes of each kind in the file
 
-Normalisation = Literal["spoken", "off"]
+Normalisation = Literal["spoken", "punctuated", "off"]
 
 
 class Problem(NamedTuple):
@@ -29,7 +29,8 @@ class Transcripts:
 
     Args:
         language: any name of a language; see `data.languages`. "": unknown, so that digits cannot be spoken.
-        normalisation: "spoken": as `data.spoken_text` does; "off": as they are, in Unicode NFC, with single spaces.
+        normalisation: "spoken": as `data.spoken_text` does; "punctuated": likewise, with case and punctuation; "off":
+            as they are, in Unicode NFC, with single spaces.
 
     >>> transcripts = Transcripts("en")
     >>> transcripts.normalise("It costs 5€!", "list.csv, line 1")
@@ -52,7 +53,7 @@ class Transcripts:
             text = " ".join(unicodedata.normalize("NFC", text).replace("\ufeff", "").split())
             self._record([Change(KEPT, character, context=text) for character in text if not _is_letter(character)])
             return text
-        spoken = spoken_text(text, self.language)
+        spoken = spoken_text(text, self.language, self.normalisation == "punctuated")
         self._record(spoken.changes)
         self.problems += [Problem(row, written, reason, text) for written, reason in spoken.problems]
         return "" if spoken.problems else spoken.text
@@ -100,7 +101,8 @@ class Transcripts:
 
     def lines(self) -> list[str]:
         """Returns the report for the screen: each kind of change with its count and a few examples."""
-        how = "normalised" if self.normalisation == "spoken" else "taken as they are"
+        how = "taken as they are" if self.normalisation == "off" else "normalised"
+        how += " with case and punctuation" if self.normalisation == "punctuated" else ""
         lines = [f"Transcripts ({self.language or 'of an unknown language'}): {self.rows} {how}."]
         for kind in (SPELLED, NUMBERED, REPLACED, REMOVED, KEPT, MIXED):
             found = [(change, count) for change, count in self._changes.most_common() if change.kind == kind]

@@ -2,18 +2,31 @@
 
 from functools import cache
 
+from pipelines.runs import Run
 from pipelines.speech import data
 from pipelines.speech.config import SpeechConfiguration
-from pipelines.speech.decoder import Decoder
-from pipelines.speech.language_models import language_models
+from pipelines.speech.decoder import DECODER, Decoder, save_decoder
+from pipelines.speech.language_models import language_models, report_own_words
 from pipelines.speech.model import Recogniser
 from pipelines.speech.scoring import error_rates
 from pipelines.speech.trained import transcribe_split
 
 LANGUAGE_MODEL_WEIGHTS = (0.2, 0.4, 0.6, 0.8, 1.0, 1.2)
 INSERTION_BONUSES = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5)
+DECODER_OF_TRAINING = "decoder-of-training.json"
 TUNING_BEAM_WIDTH = 12  # narrower than in use, and much faster: candidates are compared, not read
 TUNING_SECONDS = 300.0  # of validation audio, spread over the split: bounds the time however long it is
+
+
+def refit_decoder(run: Run, configuration: SpeechConfiguration, speech: data.Speech, recogniser: Recogniser) -> None:
+    """Gives a finished run another decoder; the one that its training chose stays beside it."""
+    report_own_words(configuration, speech)
+    found, kept = fit_decoder(configuration, speech, recogniser), run.folder / DECODER_OF_TRAINING
+    if not kept.exists():
+        run.write_json(DECODER_OF_TRAINING, run.read_json(DECODER))
+    save_decoder(run, found)
+    run.write_text("configuration.json", configuration.to_json())
+    print(f"The run has another language model. That of its training is in {kept}.")
 
 
 def fit_decoder(configuration: SpeechConfiguration, speech: data.Speech, recogniser: Recogniser) -> Decoder:

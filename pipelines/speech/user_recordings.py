@@ -9,8 +9,10 @@ import tensorflow as tf
 
 from pipelines.speech.audio_files import SpeechDataError, examine, load_audio
 from pipelines.speech.recording_entries import Entry
-from pipelines.speech.recording_folders import Read, read_librispeech, read_ljspeech, read_own
+from pipelines.speech.recording_folders import read_own
+from pipelines.speech.recording_lists import read_list
 from pipelines.speech.recording_splits import SplitBy, with_splits
+from pipelines.speech.recording_texts import Read
 from pipelines.speech.sources import MAXIMUM_LISTED, SPLITS, Source, Utterance, positions
 from pipelines.speech.transcripts import Transcripts, normalised
 
@@ -81,8 +83,8 @@ class FileSource(Source):
 
 READERS: dict[str, Callable[[Path], Read]] = {
     "manifest": read_own,
-    "ljspeech": lambda folder: (read_ljspeech(folder), []),
-    "librispeech": lambda folder: (read_librispeech(folder), []),
+    "ljspeech": lambda folder: read_list(folder / "metadata.csv"),
+    "librispeech": read_own,
 }
 """What reads a list or a folder, by the name of the source."""
 

@@ -28,6 +28,7 @@ SPOKEN = {
         "a 3-year-old": "a three year old",
         "info@example.com": "info at example dot com",
         "1 000 000": "one million",
+        "R&amp;D &#8364;5 &lt;noise&gt; № 5": "r and d five euros number five",
         "I owe 5. Then 6.": "i owe five then six",
     },
     "de": {
@@ -47,8 +48,8 @@ SPOKEN = {
     },
     "cs": {"20 %": "dvacet procent", "1 000 Kč": "tisíc korun", "-5": "minus pět"},
     "es": {"1.º, 2ª": "primero segunda", "1.000 €": "mil euros"},
-    "ru": {"5 км, 2,5": "пять километров две целых пять десятых"},
-    "tr": {"İSTANBUL %20": "istanbul yüzde yirmi"},
+    "ru": {"5 км, 2,5": "пять километров две целых пять десятых", "№ 5, 2 руб.": "номер пять два рубля"},
+    "tr": {"İSTANBUL %20, 5 TL": "istanbul yüzde yirmi beş türk lirası"},
     "de-CH": {"1'000.50": "eintausend komma fünf null"},
     "el": {"ΟΔΟΣ ΣΟΦΙΑΣ": "οδος σοφιας"},
     "fa": {"می\u200cخواهم ۵": "می\u200cخواهم پنج"},
@@ -76,6 +77,7 @@ PROBLEMS = [
     ("5", "", "5"),
     ("3,5", "tr", "3,5"),
     ("$5x", "en", "$5x"),
+    ("il 2° posto", "it", "2°"),
 ]
 CASES = [(written, language, said) for language, texts in SPOKEN.items() for written, said in texts.items()]
 
@@ -91,6 +93,25 @@ def test_what_is_spoken(written, language, said):
 def test_what_cannot_be_spoken_rightly_is_a_problem(written, language, problem):
     """Nothing is read in part: a clock time is not two numbers."""
     assert [found for found, _ in spoken_text(written, language).problems] == [problem]
+
+
+@pytest.mark.parametrize(
+    ("written", "language", "said"),
+    [
+        ("“Don’t !”, SAID I – the well-known man...", "en", "Don't! SAID I the well-known man…"),
+        ("Hello ,world. (yes), no?!", "en", "Hello, world. yes, no?"),
+        ("'Hello,' said e.g. Mr. Smith, of the U.S.", "en", "Hello, said e.g. Mr. Smith, of the U.S."),
+        ("20% [laughs] paid $5.  5 OK?", "en", "Twenty percent paid five dollars. Five OK?"),
+        ("¿ Qué ? ¡No!", "es", "¿Qué? ¡No!"),
+        ("« Oui », dit-il : non !", "fr", "Oui, dit-il: non!"),
+        ("ＡＢ\u00adＣ 。", "ja", "ABC。"),
+        ("… , !", "en", ""),
+    ],
+)
+def test_case_and_punctuation_may_stay(written, language, said):
+    spoken = spoken_text(written, language, punctuated=True)
+    assert (spoken.text, spoken.problems) == (said, [])
+    assert spoken_text(said, language, punctuated=True).text == said  # a second time changes nothing
 
 
 @pytest.mark.parametrize("character", ["\u00ad", "\u200e", "\u200f", "\u202a", "\u2066", "\u2060", "\ufeff", "\x07"])
@@ -145,6 +166,8 @@ def test_abbreviations_roman_numerals_and_mixed_scripts_are_recorded():
     assert [change.written for change in found if change.kind == KEPT] == ["Dr.", "e.g.", "XIV"]
     assert [change.written for change in found if change.kind == MIXED] == ["c\u0430t"]
     assert not spoken_text("I will mix it, said she.", "en").changes
+    found = spoken_text("au XIXe siècle (rires) {bruit}", "fr").changes
+    assert {change.written for change in found if change.kind == KEPT} == {"XIXe", "(rires)", "{bruit}"}
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])

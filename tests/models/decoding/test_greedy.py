@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.decoding.greedy import GreedyTranscript, greedy_decode
+from models.decoding.greedy import greedy_decode
+from models.decoding.words import Transcript
 
 ALPHABET = ("a", "č", " ", "ř")
 SECONDS = 0.04
@@ -98,7 +99,7 @@ def test_exported_graph_of_unknown_shapes_answers_the_same(tmp_path):
         logits = np.random.default_rng(7).normal(scale=2.0, size=shape).astype(np.float32)
         lengths = np.full(shape[0], shape[1], np.int32)
         answer = loaded(logits=tf.constant(logits), lengths=tf.constant(lengths))
-        check(GreedyTranscript(**answer), logits, lengths)
+        check(Transcript(**answer), logits, lengths)
 
 
 def test_an_alphabet_of_another_size_is_refused():

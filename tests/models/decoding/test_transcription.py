@@ -41,14 +41,14 @@ def test_a_batch_is_transcribed_as_each_sequence_alone(rows: tuple[dict[str, flo
     sequences = [random_log_probabilities(place, length) for place, length in enumerate(LENGTHS)]
     padded = np.stack([np.pad(each, ((0, FRAMES - len(each)), (0, 0)), constant_values=7.0) for each in sequences])
     read = tf.function(lambda *given: search_decode(search, *given, 0.04, 3, table_of(rows) if rows else None))
-    found = read(tf.constant(padded, tf.float32), tf.constant(LENGTHS))
+    found, others = read(tf.constant(padded, tf.float32), tf.constant(LENGTHS))
     for place, sequence in enumerate(sequences):
         hot_words = rows[place] if rows else None
         expected = beam_decode(sequence, ALPHABET, 0.04, 16, model, 0.6, 0.2, hypotheses=3, hot_words=hot_words)
-        n_best = [text.decode() for text in found.n_best[place].numpy()]
+        n_best = [text.decode() for text in others.n_best[place].numpy()]
         assert n_best == [each.text for each in expected] + [""] * (3 - len(expected))
         scores = [each.score for each in expected] + [NO_SCORE] * (3 - len(expected))
-        np.testing.assert_allclose(found.n_best_scores[place], scores, atol=1e-4)
+        np.testing.assert_allclose(others.n_best_scores[place], scores, atol=1e-4)
         assert found.text[place].numpy().decode() == expected[0].text
         assert float(found.confidence[place]) == pytest.approx(expected[0].confidence, abs=1e-5)
         words = expected[0].words
@@ -83,7 +83,7 @@ def test_a_stream_says_what_the_whole_says(sizes: list[int]) -> None:
     rows, frames = HOT_WORDS[:2], 60
     search = PrefixSearch(ALPHABET, model_of(3).back_off_table(), 0.6, 0.2, 8)
     logits = np.stack([random_log_probabilities(40 + place, frames, scale=4.0) for place in range(2)])
-    whole = search_decode(search, tf.constant(logits), tf.constant([frames] * 2), 0.04, 1, table_of(rows))
+    whole, _ = search_decode(search, tf.constant(logits), tf.constant([frames] * 2), 0.04, 1, table_of(rows))
     state, at, texts, settled = initial_search(search, table_of(rows)), 0, ["", ""], 0
     step = tf.function(lambda state, logits: advance_search(search, state, logits), reduce_retracing=True)
     while at < frames:

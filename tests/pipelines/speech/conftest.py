@@ -15,7 +15,7 @@ from pipelines.runs import Run
 from pipelines.speech.config import SpeechConfiguration
 
 RATE = 8000
-HERTZ = {"a": 500.0, "b": 900.0, "c": 1500.0, "d": 2400.0, "e": 3300.0}
+HERTZ = {"a": 500.0, "b": 900.0, "c": 1500.0, "d": 2400.0, "e": 3300.0, "A": 1150.0, ".": 2850.0}
 SECONDS = 0.1  # that a character takes; a space is silent
 
 

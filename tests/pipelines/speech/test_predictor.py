@@ -38,8 +38,18 @@ def both(trained_run: Run, loaded_both_ways: Callable[[Run], tuple[Any, Any]]) -
 
 @pytest.fixture(scope="module")
 def forwards(corpus: Path, configure: Callable[..., SpeechConfiguration], runs_folder: Path) -> Run:
-    """A run of a network of one direction."""
-    configuration = configure(corpus, network={"bidirectional": False}, training={"epochs": 1}, steps_per_epoch=40)
+    """A run of a network of one direction, whose language model is a lexicon."""
+    words = ["-1\tab\t-0.5", "-1\tcad", "-1.5\tdbc", "-0.7\t</s>", "-99\t<s>", "-1\t<unk>"]  # others are spelled
+    lines = ["\\data\\", "ngram 1=6", "ngram 2=1", "\\1-grams:", *words, "\\2-grams:", "-0.2\tab cad", "\\end\\"]
+    lexicon = runs_folder.parent / "words.arpa"
+    lexicon.write_text("\n".join(lines))
+    configuration = configure(
+        corpus,
+        network={"bidirectional": False},
+        training={"epochs": 1},
+        decoding={"arpa": str(lexicon)},
+        steps_per_epoch=40,
+    )
     run = Run.create("speech", "forwards", configuration, runs_folder.parent / "forwards")
     train(run, configuration)
     return run
@@ -92,14 +102,22 @@ def test_batches_are_bounded_and_of_similar_length(both: Both) -> None:
         assert max(lengths[place] for place in before) <= min(lengths[place] for place in after)
 
 
-def test_the_answer_is_that_of_the_row_model(trained_run: Run, both: Both, corpus: Path) -> None:
-    recogniser, decoder = load_model(trained_run), load_decoder(trained_run)
+@pytest.mark.parametrize(("run", "predictors"), [("trained_run", "both"), ("forwards", "streaming")])
+def test_the_answer_is_that_of_the_row_model(
+    run: str, predictors: str, request: pytest.FixtureRequest, corpus: Path
+) -> None:
+    """The answer of a predictor, and that of the search in the graph of an export."""
+    run, predictors = request.getfixturevalue(run), request.getfixturevalue(predictors)
+    recogniser, decoder = load_model(run), load_decoder(run)
     for one in transcribe_split(recogniser, manifest(corpus, 8000), "test"):
         expected = decoder(one.logits, recogniser.alphabet, recogniser.frame_seconds)[0]
-        for predictor in both:
+        for predictor in predictors:
             found = predictor.transcribe(one.audio, 8000)
             assert (found.text, len(found.words)) == (expected.text, len(expected.words))
             assert found.confidence == pytest.approx(expected.confidence, abs=1e-4)
+        answer = predictors[1]._served("serving_default", audio=one.audio[np.newaxis], lengths=[len(one.audio)])
+        assert answer["text"][0].decode() == expected.text
+        assert answer["confidence"][0] == pytest.approx(expected.confidence, abs=1e-4)
 
 
 def test_alternatives_are_less_probable_texts(both: Both, say: Say) -> None:

@@ -13,7 +13,7 @@ from models.decoding import Word
 from pipelines.configuration import ConfigurationError
 from pipelines.speech.audio_files import SpeechDataError, load_audio
 from pipelines.speech.data import DataConfiguration, open_source
-from pipelines.speech.recording_entries import Entry
+from pipelines.speech.recording_entries import SPLIT_NAMES, Entry
 from pipelines.speech.recording_folders import read_own
 from pipelines.speech.recording_splits import with_splits
 from pipelines.speech.subtitles import srt
@@ -93,10 +93,125 @@ def texts_beside(folder: Path) -> Path:
     return folder
 
 
+def lhotse(folder: Path) -> Path:
+    """As `lhotse prepare` writes it; the recordings are named from the folder of the list."""
+    recordings = [{"id": f"r{n}", "sources": [{"type": "file", "channels": [0], "source": f"clips/{n}.wav"}],
+                   "sampling_rate": 8000, "num_samples": 800 * (n + 1), "duration": 0.1 * (n + 1), "channel_ids": [0]}
+                  for n in range(4)]  # fmt: skip
+    supervisions = [{"id": f"u{n}", "recording_id": f"r{n}", "start": 0.0, "duration": 0.1 * (n + 1), "channel": 0,
+                     "text": text, "language": "English", "speaker": "s"}
+                    for n, text in enumerate(TEXTS)]  # fmt: skip
+    for name, rows in (("recordings", recordings), ("supervisions", supervisions)):
+        packed = gzip.compress(lines(*map(json.dumps, rows)).encode())
+        (folder / f"mini_{name}_all.jsonl.gz").write_bytes(packed)
+    return folder
+
+
+def lhotse_supervisions(folder: Path) -> Path:
+    return lhotse(folder) / "mini_supervisions_all.jsonl.gz"
+
+
+def lhotse_cuts(folder: Path) -> Path:
+    rows = [{"id": f"c{n}", "start": 0.0, "duration": 0.1 * (n + 1), "channel": 0, "type": "MonoCut",
+             "supervisions": [{"id": f"u{n}", "recording_id": f"r{n}", "start": 0.0, "duration": 0.1 * (n + 1),
+                               "channel": 0, "text": text}],
+             "recording": {"id": f"r{n}", "sources": [{"type": "file", "channels": [0], "source": f"clips/{n}.wav"}]}}
+            for n, text in enumerate(TEXTS)]  # fmt: skip
+    (folder / "cuts.jsonl").write_text(lines(*map(json.dumps, rows)))
+    return folder / "cuts.jsonl"
+
+
+def stm(folder: Path) -> Path:
+    rows = [f"{n} 1 speaker{n % 2} 0.00 {0.1 * (n + 1):.2f} <o,f0,male> {text}" for n, text in enumerate(TEXTS)]
+    gap = "3 1 inter_segment_gap 0 0.1 <o,,> ignore_time_segment_in_scoring"
+    (folder / "all.stm").write_text(lines(";; CATEGORY", *rows, gap))
+    return folder / "all.stm"
+
+
+def ctm(folder: Path) -> Path:
+    rows = []
+    for n, text in enumerate(TEXTS):
+        length = 0.1 * (n + 1) / len(text.split())
+        rows += [f"{n} A {length * place:.4f} {length:.4f} {word} 0.9" for place, word in enumerate(text.split())]
+    (folder / "all.ctm").write_text(lines(*rows))
+    return folder / "all.ctm"
+
+
+def sphinx(folder: Path) -> Path:
+    (folder / "etc").mkdir()
+    (folder / "etc" / "mini.fileids").write_text(lines(*(f"clips/{n}" for n in range(4))))
+    rows = [f"<s> {text} ++UM++ </s> ({n})" for n, text in enumerate(TEXTS)]
+    (folder / "etc" / "mini.transcription").write_text(lines(*rows))
+    return folder
+
+
+def sphinx_list(folder: Path) -> Path:
+    return sphinx(folder) / "etc" / "mini.fileids"
+
+
+def voxforge(folder: Path) -> Path:
+    """Sessions, whose recordings have the same names."""
+    for n, text in enumerate(TEXTS):
+        session = folder / f"{'ab'[n // 2]}-2008010{n}-xyz"
+        (session / "etc").mkdir(parents=True)
+        (session / "wav").mkdir()
+        (folder / "clips" / f"{n}.wav").rename(session / "wav" / "a0001.wav")
+        (session / "etc" / "PROMPTS").write_text(f"{session.name}/mfc/a0001 {text.upper()}\n")
+        (session / "etc" / "prompts-original").write_text(f"a0001 {text}\n")
+        (session / "etc" / "README").write_text("User Name: a\n")
+    return folder
+
+
+def one_subset_of_librispeech(folder: Path) -> Path:
+    for n, text in enumerate(TEXTS):
+        chapter = folder / "clips" / f"6{n // 2}" / f"{n}"
+        chapter.mkdir(parents=True)
+        (folder / "clips" / f"{n}.wav").rename(chapter / f"6{n // 2}-{n}-0000.wav")
+        (chapter / f"6{n // 2}-{n}.trans.txt").write_text(f"6{n // 2}-{n}-0000 {text}\n")
+    return folder
+
+
+def one_list_for_a_tree(folder: Path) -> Path:
+    """As of AISHELL and multilingual LibriSpeech."""
+    (folder / "transcript").mkdir()
+    (folder / "transcript" / "all_v0.8.txt").write_text(lines(*(f"{n}\t{text}" for n, text in enumerate(TEXTS))))
+    return folder
+
+
+def timit(folder: Path) -> Path:
+    for n, text in enumerate(TEXTS):
+        speaker = folder / "DR1" / f"MCPM{n // 2}"
+        speaker.mkdir(parents=True, exist_ok=True)
+        (folder / "clips" / f"{n}.wav").rename(speaker / f"SX{n}.WAV")
+        (speaker / f"SX{n}.TXT").write_text(f"0 {8000 * (n + 1)} {text} \n")
+        (speaker / f"SX{n}.WRD").write_text("0 400 the\n")
+    return folder
+
+
+def synthesis(folder: Path) -> Path:
+    rows = [f"clips/{n}.wav|{n % 2}|{text}" for n, text in enumerate(TEXTS)]
+    (folder / "filelist.txt").write_text(lines(*rows))
+    return folder / "filelist.txt"
+
+
+def synthesis_of_other_order(folder: Path) -> Path:
+    rows = [f"clips/{n}.wav|{text}|{n % 2}" for n, text in enumerate(TEXTS)]
+    (folder / "filelist.txt").write_text(lines(*rows))
+    return folder / "filelist.txt"
+
+
+def audacity(folder: Path) -> Path:
+    for n, text in enumerate(TEXTS):
+        (folder / "clips" / f"{n}.txt").write_text(f"0.000000\t{0.1 * (n + 1):.6f}\t{text}\n\\\t300.0\t2000.0\n")
+    return folder
+
+
 @pytest.mark.parametrize(
     "write",
-    [deepspeech, common_voice, nemo, spreadsheet, two_columns, two_columns_with_commas, ljspeech, kaldi, texts_beside],
-)
+    [deepspeech, common_voice, nemo, spreadsheet, two_columns, two_columns_with_commas, ljspeech, kaldi, texts_beside,
+     lhotse, lhotse_supervisions, lhotse_cuts, stm, ctm, sphinx, sphinx_list, voxforge, one_subset_of_librispeech,
+     one_list_for_a_tree, timit, synthesis, synthesis_of_other_order, audacity],
+)  # fmt: skip
 def test_each_list_is_read(folder: Path, write: Callable[[Path], Path]) -> None:
     entries, notes = read_own(write(folder))
     assert [entry.text for entry in entries] == TEXTS
@@ -105,7 +220,9 @@ def test_each_list_is_read(folder: Path, write: Callable[[Path], Path]) -> None:
     ]  # fmt: skip
     assert len({entry.key for entry in entries}) == 4
     assert {entry.split for entry in entries} == {""}
-    if write in (common_voice, kaldi):
+    assert not any(entry.key.startswith("/") for entry in entries)  # so that the keys are those of another machine
+    if write in (common_voice, kaldi, stm, voxforge, one_subset_of_librispeech, timit, synthesis,
+                 synthesis_of_other_order):  # fmt: skip
         assert len({entry.speaker for entry in entries}) == 2
     if write is deepspeech:
         assert notes == ["Columns: audio from `wav_filename`, text from `transcript`; not used: wav_filesize."]
@@ -166,6 +283,56 @@ def test_each_bad_row_of_kaldi_is_named(folder: Path, file: str, content: str, m
         read_own(folder)
 
 
+def test_each_bad_row_of_other_toolkits_is_named(folder: Path) -> None:
+    for name, content, message in (
+        ("a.stm", "3 1 s 0.2 0.1 text\n", r"a\.stm, line 1: expected a begin and an end after it"),
+        ("a.stm", "3 1 s 0.2\n", r"a\.stm, line 1: expected recording channel speaker begin end text"),
+        ("a.stm", "3 A s 0 0.1 one\n3 B t 0 0.1 two\n", r"line 2: two channels of one recording.*channels A and B"),
+        ("a.ctm", "3 A 0.1 -1 word\n", r"a\.ctm, line 1: expected a begin and a duration"),
+        ("a.transcription", "<s> one </s>\n", r"a\.transcription, line 1: expected <s> text </s> \(name\)"),
+    ):
+        (folder / name).write_text(content)
+        with pytest.raises(SpeechDataError, match=message):
+            read_own(folder / name)
+    path = lhotse_supervisions(folder)
+    recordings = folder / "mini_recordings_all.jsonl.gz"
+    recordings.write_bytes(gzip.compress(gzip.decompress(recordings.read_bytes()).replace(b'"file"', b'"command"')))
+    with pytest.raises(SpeechDataError, match=r"all\.jsonl\.gz, line 1: expected a recording of one file.*command"):
+        read_own(path)
+
+
+def test_words_of_a_ctm_are_cut_at_pauses(folder: Path) -> None:
+    (folder / "all.ctm").write_text("3 1 0.00 0.05 one\n3 1 0.06 0.04 two\n3 1 0.70 0.10 three\n2 1 0 0.1 four\n")
+    entries = read_own(folder / "all.ctm")[0]
+    assert [(entry.text, entry.offset, entry.duration) for entry in entries] == [
+        ("one two", 0.0, pytest.approx(0.1)), ("three", 0.7, pytest.approx(0.1)), ("four", 0.0, pytest.approx(0.1)),
+    ]  # fmt: skip
+
+
+def test_splits_of_trees(tmp_path: Path, write_tone: WriteTone) -> None:
+    for n, split in enumerate(("train", "dev", "test")):
+        write_tone(tmp_path / "aishell" / "wav" / split / f"S{n}" / f"{n}.wav", 0.1)
+        write_tone(tmp_path / "tedlium" / split / "sph" / f"talk{n}.wav", 0.5)
+        (tmp_path / "tedlium" / split / "stm").mkdir()
+        (tmp_path / "tedlium" / split / "stm" / f"talk{n}.stm").write_text(f"talk{n} 1 s{n} 0.1 0.4 <o,f0> {split}\n")
+        write_tone(tmp_path / "sphinx" / "wav" / f"{n}.wav", 0.1)
+        for kind, text in (("fileids", f"{n}"), ("transcription", f"<s> {split} </s> ({n})")):
+            (tmp_path / "sphinx" / "etc").mkdir(exist_ok=True)
+            (tmp_path / "sphinx" / "etc" / f"an4_{split}.{kind}").write_text(f"{text}\n")
+    (tmp_path / "aishell" / "all.txt").write_text("0 train\n1 dev\n2 test\n3 dev\n")
+    for name, missing in (("aishell", 1), ("tedlium", 0), ("sphinx", 0)):
+        entries = read_own(tmp_path / name)[0]
+        assert len(entries) == 3 + missing
+        assert all(entry.split == SPLIT_NAMES[entry.text] for entry in entries if entry.path.is_file())
+    write_tone(tmp_path / "words" / "yes" / "a_nohash_0.wav")
+    write_tone(tmp_path / "words" / "no" / "b_nohash_0.wav")
+    write_tone(tmp_path / "words" / "_background_noise_" / "c.wav")
+    (tmp_path / "words" / "validation_list.txt").write_text("")
+    (tmp_path / "words" / "testing_list.txt").write_text("no/b_nohash_0.wav\n")
+    found = [(entry.text, entry.split, entry.speaker) for entry in read_own(tmp_path / "words")[0]]
+    assert found == [("no", "test", "b"), ("yes", "train", "a")]
+
+
 def test_pieces_of_one_recording_have_keys_of_their_own(folder: Path) -> None:
     rows = [{"audio_filepath": "3.wav", "text": "abc"[n], "offset": 0.1 * n, "duration": 0.1} for n in range(3)]
     (folder / "all.jsonl").write_text(lines(*map(json.dumps, rows)))
@@ -195,7 +362,7 @@ def test_recordings_without_texts_and_unknown_folders_are_named(folder: Path) ->
     with pytest.raises(SpeechDataError, match=r"holds no recordings with texts.*Received: \['clips'\]"):
         read_own(folder)
     (folder / "clips" / "0.txt").write_text("one")
-    assert read_own(folder)[1][1].startswith("Without a text beside them, left out: 3 (clips/1.wav, ")
+    assert read_own(folder)[1][1].startswith("Without a text, left out: clips/1.wav, clips/2.wav, ")
 
 
 def entries_of(speakers: int, texts: int, number: int = 300, known: bool = True) -> list[Entry]:

@@ -14,11 +14,13 @@ from pipelines.configuration import ConfigurationError
 from pipelines.runs import Run
 from pipelines.speech import data
 from pipelines.speech.audio_files import SpeechDataError
+from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.data import DataConfiguration
-from pipelines.speech.decoder import load_decoder, save_decoder
+from pipelines.speech.decoder import load_decoder
+from pipelines.speech.evaluate import evaluate
 from pipelines.speech.language_models import arpa_model, language_models
 from pipelines.speech.texts import own_texts
-from pipelines.speech.train import prepare
+from pipelines.speech.train import prepare, train
 from pipelines.speech.tuning import fit_decoder
 
 RATE = 8000
@@ -105,15 +107,21 @@ def test_an_arpa_file_takes_the_place_of_the_language_model(tmp_path, speech, co
     assert "1 that are not one word (“no-one”)" in summary
     after = {text: model.text_log_probability(text) for text in ("cad dab", "dab cad", "cab dab", "bcbc")}
     assert after["cad dab"] > after["dab cad"] > after["cab dab"] > after["bcbc"] > -60
-    assert [each.to_dict() for each in language_models(configuration, speech[1])] == [model.to_dict()]
+    assert language_models(configuration, speech[1])[0] is model, "a file that has not changed is read once"
 
 
-def test_the_language_model_of_a_run_is_used_by_all(tmp_path, speech, corpus, configure, trained_run):
+def test_a_finished_run_gets_another_language_model(tmp_path, trained_run, capsys):
     run = Run.open(shutil.copytree(trained_run.folder, tmp_path / "speech" / "tiny" / "run"))
-    configuration = configure(corpus, decoding={"arpa": arpa_file(tmp_path)})
-    decoder = load_decoder(run)._replace(language_model=arpa_model(configuration, speech[1]).model)
-    save_decoder(run, decoder)
+    before = run.read_json("decoder.json")
+    file = arpa_file(tmp_path)
+    commands.evaluate(["speech", "--run", str(run.folder), "--decoding.arpa", file])
+    printed = capsys.readouterr().out
+    assert "2-grams of words, 2 of them" in printed
+    assert f"That of its training is in {run.folder}/decoder-of-training.json" in printed
+    assert run.read_json("decoder-of-training.json") == before != run.read_json("decoder.json")
+    assert run.read_configuration(SpeechConfiguration).decoding.arpa == file
     (tmp_path / "model.arpa.gz").unlink()  # the run needs it no more
+    decoder = load_decoder(run)
     logits = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
     expected = decoder(logits, (" ", *"abcd"), 0.02)[0]
     assert unrolled.load(run.folder).decode(logits).text == expected.text
@@ -147,6 +155,26 @@ def test_an_arpa_file_that_cannot_be_used_is_refused(tmp_path, speech, corpus, c
     configuration = configure(corpus, decoding={"arpa": str(tmp_path / "model.arpa")})
     with pytest.raises(SpeechDataError, match=rf"(?s)model.arpa.*{message}.*Received: "):
         arpa_model(configuration, speech[1])
+
+
+@pytest.mark.slow
+def test_case_and_punctuation_are_learned_where_the_transcripts_have_them(tmp_path, configure, say):
+    """In tones, of which A and the full stop have their own."""
+    random, rows = np.random.default_rng(0), []
+    for number in range(60):
+        words = ["".join(random.choice(list("bcd"), 2)) for _ in range(1 + number % 2)]
+        text = f"A{' '.join(words)}."
+        soundfile.write(tmp_path / f"{number}.wav", say(text, number), RATE)
+        split = ("train", "train", "train", "train", "validation", "test")[number % 6]
+        rows.append({"audio_filepath": f"{number}.wav", "text": f"“{text}”", "split": split})
+    (tmp_path / "all.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    configuration = configure(tmp_path / "all.jsonl").replace(data={"normalisation": "punctuated"})
+    run = Run.create("speech", "punctuated", configuration, tmp_path / "runs")
+    train(run, configuration)
+    model = evaluate(run).rows[0]
+    assert model.metrics["wer"].value < 0.5 and model.metrics["wer_of_words"].value <= model.metrics["wer"].value
+    predictor = unrolled.load(run.folder)
+    assert predictor.transcribe(say("Abd cc."), RATE, hot_words=["Abd"]).text == "Abd cc."
 
 
 def test_texts_beside_an_arpa_file_are_refused(corpus, configure):
