@@ -5,7 +5,6 @@ the end the parts become one file of JSON lines, in the order of the inputs. So 
 is missing, nothing twice.
 """
 
-import gzip
 import itertools
 import json
 import multiprocessing
@@ -23,6 +22,7 @@ from typing import Any, NamedTuple
 import tyro
 from pydantic import Field
 
+from data.files import open_unpacked, plain_suffix
 from pipelines import commands, errors, hints, predictors
 from pipelines.configuration import Configuration, ConfigurationError, parse_options
 from pipelines.json_lines import json_object
@@ -39,7 +39,7 @@ class JobOptions(Configuration):
     """Options of a command that works on many inputs."""
 
     inputs: tyro.conf.Positional[tuple[Path, ...]] = Field((), description="files, or folders of files")
-    file: Path | None = Field(None, description="texts, one a line, or JSON lines with a text; also gzipped")
+    file: Path | None = Field(None, description="texts, one a line, or JSON lines with a text; also packed")
     output: Path = Field(description="file of JSON lines for the answers")
     workers: int = Field(1, ge=1, description="processes")
     part: int = Field(32, ge=1, description="inputs that a process answers at once")
@@ -164,13 +164,12 @@ def files_of(paths: Sequence[Path]) -> Iterator[Input]:
 
 def texts_of(path: Path) -> Iterator[Input]:
     """Yields the lines of a file of texts, or of JSON objects with a `text`, whose other names the answer keeps."""
-    names = path.name.removesuffix(".gz")
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
+    with open_unpacked(path) as lines:
         for number, line in enumerate(lines, start=1):
             fields: dict[str, Any] = {"line": number}
             try:
                 text: Any = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
-                if names.endswith((".jsonl", ".ndjson")):
+                if plain_suffix(path) in (".jsonl", ".ndjson"):
                     fields |= json_object(text, f"{path}, line {number}", ValueError)
                     text = fields.get("text")
                 else:

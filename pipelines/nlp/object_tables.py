@@ -94,8 +94,8 @@ def json_items(path: Path, text: str) -> Iterator[Item]:
         ) from None
     if isinstance(value, dict) and len(value) > 1 and all(name.lower() in SPLIT_NAMES for name in value):
         raise TextDataError(
-            f"{path} holds several splits; expected the rows of one. Write each to a file, and give them as --data.path, "
-            f"--data.validation and --data.test. Received: {', '.join(value)}"
+            f"{path} holds several splits; expected the rows of one. Write each to a file, and give them as "
+            f"--data.path, --data.validation and --data.test. Received: {', '.join(value)}"
         )
     rows = _unwrapped(value)
     if rows and all(isinstance(each, list) for each in rows):

@@ -21,7 +21,9 @@ class FileConfiguration(Configuration):
     """How a user's files are written, for those whose form is not found."""
 
     encoding: str = Field("", description="of your files; detected by default")
-    delimiter: str = Field("", max_length=1, description=r"between the columns of a table, \t for tabs; detected by default")
+    delimiter: str = Field(
+        "", max_length=1, description=r"between the columns of a table, \t for tabs; detected by default"
+    )
     quote: str = Field('"', max_length=1, description="around cells of a table; '' for none")
     escape: str = Field("", max_length=1, description="before a quote within quotes, if not another quote")
 

@@ -103,7 +103,9 @@ def _report_kind(path: Path, kind: str, suffixes: Sequence[str]) -> None:
 
 def _refuse_markup(path: Path, text: str) -> None:
     begin = text[:200].lstrip().lower()
-    kind = "an HTML page" if begin.startswith(("<!doctype html", "<html")) else "XML" if begin.startswith("<?xml") else ""
+    kind = (
+        "an HTML page" if begin.startswith(("<!doctype html", "<html")) else "XML" if begin.startswith("<?xml") else ""
+    )
     if kind:
         raise TextDataError(
             f"{path} is {kind}; expected a table. Write its texts to a .csv or .jsonl. Received: {SHORT.repr(begin)}"

@@ -104,8 +104,8 @@ def _of_folder(folder: Path, documents: Sequence[Document]) -> dict[str, list[Ex
         if (divided and not split) or not labels:
             others.append(document.name)
             continue
-        label = "" if labels[-1].lower() in UNLABELLED else labels[-1]
-        splits.setdefault(split, []).append(Example(str(folder / document.name), document.text, normalize("NFC", label)))
+        label = "" if labels[-1].lower() in UNLABELLED else normalize("NFC", labels[-1])
+        splits.setdefault(split, []).append(Example(str(folder / document.name), document.text, label))
     if not splits:
         raise TextDataError(
             f"{folder} has no folders of labels; expected LABEL/name.txt, TRAIN/LABEL/name.txt, or tables. Put the "

@@ -220,9 +220,7 @@ def test_parquet_feather_and_streams_of_arrow_are_tables(kind: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;"])
-def test_the_separator_line_of_excel_is_no_data(
-    first: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_separator_line_of_excel_is_no_data(first: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "a.csv"
     path.write_text(first + '\nreview;stars\n"a; b";1\nc, d, e;0\n')
     rows = read_rows(path, ("review", "stars"))

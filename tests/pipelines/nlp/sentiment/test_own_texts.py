@@ -69,7 +69,12 @@ def test_a_folder_of_tables_has_its_splits_in_their_names(
 ) -> None:
     rows, folder = make_opinions(150), tmp_path / "reviews"
     folder.mkdir()
-    for name, some in {"train-0": rows[:50], "train-1": rows[50:100], "Test": rows[100:140], "sample": rows[140:]}.items():
+    for name, some in {
+        "train-0": rows[:50],
+        "train-1": rows[50:100],
+        "Test": rows[100:140],
+        "sample": rows[140:],
+    }.items():
         write_table(folder / f"{name}.csv", some)
     (folder / "README.txt").write_text("Of a fair.")
     path = folder
