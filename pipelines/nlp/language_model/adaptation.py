@@ -105,7 +105,7 @@ class DynamicEvaluation:
 
         Args:
             documents: numbers of subwords, in the order in which they are read.
-            rate: η; 0: nothing is learned.
+            rate: η.
             see: takes the numbers of each segment, and what was predicted of them, logits (steps, size).
         """
         with self._restored():
@@ -121,7 +121,7 @@ class DynamicEvaluation:
         state = self.model.initial_state(1)
         for start in range(0, row.shape[1] - 1, SEGMENT):
             part = row[:, start : start + SEGMENT + 1]
-            if rate and part.shape[1] == SEGMENT + 1:
+            if part.shape[1] == SEGMENT + 1:
                 nats, logits, state = self.adapt(tf.constant(part), state, tf.constant(rate))
             else:
                 nats, logits, state = self.read(tf.constant(part), state)

@@ -151,14 +151,11 @@ def _mixed(
     numbers: Sequence[np.ndarray],
 ) -> Costs:
     tree, documents = Tree(sets.subwords.pieces), [*validation, *numbers]
-    networks = []
-    for each in (0.0, rate):  # as it was trained, and as it learns
-        odds: list[np.ndarray] = []
-        dynamic.nats(documents, each, lambda read, logits, odds=odds: odds.append(tree.log_odds(read, logits)))
-        networks.append(np.concatenate(odds))
+    odds: list[np.ndarray] = []
+    dynamic.nats(documents, rate, lambda read, logits: odds.append(tree.log_odds(read, logits)))
     training, scored = (
         np.concatenate([np.append(one, data.BOUNDARY) for one in each]) for each in (sets.training, documents)
     )
-    nats = mixed_nats(tree, training, scored, np.stack(networks, axis=1))
+    nats = mixed_nats(tree, training, scored, np.concatenate(odds)[:, np.newaxis])
     ends = np.cumsum([len(each) + 1 for each in documents])
     return costs(sets.subwords, numbers, [Scored(each) for each in np.split(nats, ends[:-1])[len(validation) :]])

@@ -29,6 +29,8 @@ BLOCK = 24  # decisions after which the weights change
 RATE, FINAL_RATE, MAP_RATE, MATCH_RATE = 0.002, 0.002, 0.02, 0.005
 LEAST, BIAS = 0.02, 0.3
 LARGEST = 12.0  # log odds
+_COUNTS = np.append(0.0, LEVELS * 1.3) + 0.3  # of zeros or ones in a state, about
+_START = np.repeat((_COUNTS / (_COUNTS + _COUNTS[:, np.newaxis])).reshape(-1), 3)  # probability of 1 in each state
 _BASE, _NODE = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
 
 
@@ -151,7 +153,8 @@ class Text:
 def _grouped(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns an order that puts equal keys together, as they came, and whether each is equal to that before."""
     bits = np.uint64(max(1, int(len(keys) - 1).bit_length()))
-    packed = np.sort((keys * _BASE >> bits << bits) + np.arange(len(keys), dtype=np.uint64))  # faster than argsort
+    packed: np.ndarray = (keys * _BASE >> bits << bits) + np.arange(len(keys), dtype=np.uint64)
+    packed.sort()  # faster than argsort
     same = np.append(False, packed[1:] >> bits == packed[:-1] >> bits)
     return (packed & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int64), same
 
@@ -225,8 +228,7 @@ def _state(zeros: np.ndarray, ones: np.ndarray, last: np.ndarray) -> np.ndarray:
 def _matched(
     text: Text, content: np.ndarray, starts: np.ndarray, place: np.ndarray, node: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns what followed the last match says of each decision, 1, −1 or 0 for nothing, and which kind of match it is:
-    twice its level, and 1 more where it is asked whether a subword ends."""
+    """Returns what the last match says of each decision, 1, −1 or 0: nothing, and its kind, in twos by its length."""
     found, level = (each[place] for each in text.matches())
     ended = np.zeros(len(content) + 1, bool)
     ended[starts] = True
@@ -270,13 +272,9 @@ def _mix(evidence: _Evidence, networks: np.ndarray) -> np.ndarray:
         bit, state, kind = evidence.bits[block].astype(np.float64), evidence.states[block], evidence.kind[block]
         sign, chosen, node = evidence.match[block], sets[block], evidence.sets[block, 0]
         predicted, right = maps[parts, state], matches[kind]
-        inputs = [
-            networks[block],
-            logit(predicted),
-            evidence.odds[block],
-            (logit(right) * sign)[:, np.newaxis],
-        ]
-        stretched = np.clip(np.concatenate([*inputs, np.full((len(bit), 1), BIAS)], axis=1), -8, 8)  # (block, width)
+        inputs = [networks[block], logit(predicted), evidence.odds[block], np.full((len(bit), 2), BIAS)]
+        stretched = np.clip(np.concatenate(inputs, axis=1), -8, 8)  # (block, width)
+        stretched[:, -1] = logit(right) * sign
         each = np.clip(np.einsum("bsi,bi->bs", weights[chosen], stretched), -LARGEST, LARGEST)  # (block, 4)
         together = np.clip((final[node] * each).sum(axis=1), -LARGEST, LARGEST)
         nats[block] = np.logaddexp(0, np.where(bit, -together, together))
@@ -293,12 +291,3 @@ def _count(shares: np.ndarray, counts: np.ndarray, at: tuple[np.ndarray, ...], b
     counts[at] += 1
     moved = shares[at] + (bits - shares[at]) * np.maximum(1 / (counts[at] + 1.5), rate)
     shares[at] = np.clip(moved, 1e-4, 1 - 1e-4)
-
-
-def _started() -> np.ndarray:
-    """The probability of 1 in each state, before any was seen."""
-    counts = np.append(0.0, LEVELS * 1.3) + 0.3
-    return np.repeat((counts / (counts + counts[:, np.newaxis])).reshape(-1), 3)
-
-
-_START = _started()
