@@ -36,9 +36,11 @@ _OTHER_KINDS = {  # how it begins, what it is, and what to do
     b"\xff\xd8\xff": ("a picture", "Give the text as a file"),
     b"\x80\x04\x95": ("a pickle of Python", "Write its table as .csv or .parquet"),
     b"\x80\x05\x95": ("a pickle of Python", "Write its table as .csv or .parquet"),
+    b"\x93NUMPY": ("an array of NumPy", "Write its texts as .csv or .jsonl"),
+    b"\xff\xff\xff\xff": ("a stream of Arrow", "Give it where a table is expected, or write its texts to a file"),
+    b"\x04\x22\x4d\x18": ("packed with lz4", "Unpack it, or pack it with gzip"),
+    b"\x1f\x9d": ("packed with compress", "Unpack it, or pack it with gzip"),
 }
-
-
 _DOCUMENTS = {  # archives inside: a file that each holds, what it is
     "xl/workbook.xml": "an Excel workbook",
     "xl/workbook.bin": "an Excel workbook",

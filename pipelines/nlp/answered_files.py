@@ -14,7 +14,7 @@ from data.encodings import SAMPLE, find_encoding
 from data.files import UNPACKING_ERRORS, open_unpacked, plain_suffix, read_bytes
 from pipelines.configuration import ConfigurationError
 from pipelines.json_lines import json_object
-from pipelines.nlp.object_tables import FEATHER, PARQUET, arrow_items, json_items
+from pipelines.nlp.object_tables import BINARY_TABLES, arrow_items, json_items
 from pipelines.nlp.text_files import FileConfiguration, TextDataError, decoded
 from pipelines.nlp.text_tables import JSON_SUFFIXES, TAB_SUFFIXES, TABLE_SUFFIXES, places_of, records, table_form
 from pipelines.nlp.texts import SHORT
@@ -111,7 +111,7 @@ def rows_of_file(path: Path, columns: Sequence[str], files: FileConfiguration | 
     try:
         with open_unpacked(path) as file:
             sample = file.read(SAMPLE)
-        if sample.startswith((PARQUET, FEATHER)):
+        if sample.startswith(BINARY_TABLES):
             yield from _objects(arrow_items(path, read_bytes(path)))
         elif columns and suffix == ".json":
             yield from _objects(json_items(path, decoded(read_bytes(path), str(path), files.encoding)))

@@ -12,7 +12,7 @@ from data.files import plain_suffix
 from pipelines.commands import AnswerOptions, report_done
 from pipelines.configuration import ConfigurationError
 from pipelines.counting import counted
-from pipelines.nlp.answered_files import LINES, TEXT, Answered, answer_file, is_table, rows_of_file, text_of
+from pipelines.nlp.answered_files import LINES, TEXT, answer_file, is_table, rows_of_file, text_of
 from pipelines.nlp.text_files import decoded, lines_of, read_lines
 from pipelines.nlp.texts import listed, refuse_undecodable
 
@@ -39,9 +39,14 @@ class TextOptions(AnswerOptions):
         return given_texts(self.text, self.file, example, self.columns_of_file(columns))
 
     def answer_rows(
-        self, answer: Callable[[list[str]], Sequence[Mapping[str, Any]]], columns: Sequence[str] = (TEXT,)
-    ) -> Answered:
+        self,
+        answer: Callable[[list[str]], Sequence[Mapping[str, Any]]],
+        done: str,
+        columns: Sequence[str] = (TEXT,),
+    ) -> None:
         """Writes the rows of the file with what is answered to their texts into the output, as `answer_file` does.
+
+        Reports what was `done`, such as "Tagged".
 
         Raises:
             ConfigurationError: no file is given, or the output would replace one.
@@ -57,7 +62,11 @@ class TextOptions(AnswerOptions):
                 f"The name of the output says how it is written. Expected one that ends in {' or '.join(LINES)} for "
                 f"JSON. Rename it, or leave --format json out. Received: --output {self.output}"
             )
-        return answer_file(self.file, self.output, self.columns_of_file(columns), answer)
+        found = answer_file(self.file, self.output, self.columns_of_file(columns), answer)
+        if found.blank:
+            report_done(f"Note: {counted(found.blank, 'row')} without text: kept, without an answer")
+        report_done(f"{done} {counted(found.rows - found.blank, 'text')}")
+        report_done(f"Wrote {self.output}")
 
     def columns_of_file(self, columns: Sequence[str] = (TEXT,)) -> tuple[str, ...]:
         """Returns the columns of the file's texts, if it is a table, else none."""

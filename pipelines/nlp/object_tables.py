@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from data.splits import SPLIT_NAMES
 from pipelines.json_lines import json_object, parsed
 from pipelines.nlp.texts import SHORT, TextDataError
 from unrolled_installation import check_libraries
 
-PARQUET, FEATHER = b"PAR1", b"ARROW1"
+PARQUET, FEATHER, ARROW_STREAM = b"PAR1", b"ARROW1", b"\xff\xff\xff\xff"
+BINARY_TABLES = (PARQUET, FEATHER, ARROW_STREAM)
 ROWS_AT_ONCE = 10_000  # that are taken out of a file
 
 
@@ -69,6 +71,8 @@ def rows_of(
 def json_items(path: Path, text: str) -> Iterator[Item]:
     """Yields the objects of JSON lines, of a list, of the only list in an object, or of columns as pandas writes them.
 
+    The values of a list, in place of an object, have the numbers from 1 as names.
+
     Raises:
         TextDataError: it is no JSON, or of another form.
     """
@@ -76,7 +80,8 @@ def json_items(path: Path, text: str) -> Iterator[Item]:
     if len(lines) > 1 and _is_whole(lines[0][1]) and _is_whole(lines[1][1]):
         for number, line in lines:
             where = f"{path}, line {number}"
-            yield where, json_object(line, where, TextDataError)
+            is_list = line.lstrip().startswith("[") and _is_whole(line)
+            yield where, _numbered(json.loads(line)) if is_list else json_object(line, where, TextDataError)
         return
     only = f"{path}, line {lines[0][0]}" if len(lines) == 1 else str(path)
     try:
@@ -87,7 +92,15 @@ def json_items(path: Path, text: str) -> Iterator[Item]:
         raise TextDataError(
             f"{path}, line {number} is not JSON: {cause}. Correct the row, or remove it. Received: {SHORT.repr(line)}"
         ) from None
-    for number, each in enumerate(_unwrapped(value), start=1):
+    if isinstance(value, dict) and len(value) > 1 and all(name.lower() in SPLIT_NAMES for name in value):
+        raise TextDataError(
+            f"{path} holds several splits; expected the rows of one. Write each to a file, and give them as "
+            f"--data.path, --data.validation and --data.test. Received: {', '.join(value)}"
+        )
+    rows = _unwrapped(value)
+    if rows and all(isinstance(each, list) for each in rows):
+        rows = [_numbered(each) for each in rows]
+    for number, each in enumerate(rows, start=1):
         if not isinstance(each, dict):
             raise TextDataError(
                 f"{path}, row {number}: expected a JSON object in braces, with a name for each value. Correct it. "
@@ -97,7 +110,7 @@ def json_items(path: Path, text: str) -> Iterator[Item]:
 
 
 def arrow_items(path: Path, content: bytes) -> Iterator[Item]:
-    """Yields the rows of a Parquet or Feather file.
+    """Yields the rows of a Parquet or Feather file, or of a stream of Arrow, as Hugging Face stores data sets.
 
     Raises:
         TextDataError: the file is damaged.
@@ -111,6 +124,8 @@ def arrow_items(path: Path, content: bytes) -> Iterator[Item]:
         source, number = pyarrow.BufferReader(content), 0
         if content.startswith(PARQUET):
             batches = pyarrow.parquet.ParquetFile(source).iter_batches(ROWS_AT_ONCE)
+        elif content.startswith(ARROW_STREAM):
+            batches = pyarrow.ipc.open_stream(source).read_all().to_batches(ROWS_AT_ONCE)
         else:
             batches = pyarrow.feather.read_table(source).to_batches(ROWS_AT_ONCE)
         for batch in batches:
@@ -124,8 +139,17 @@ def arrow_items(path: Path, content: bytes) -> Iterator[Item]:
 
 
 def _is_whole(line: str) -> bool:
-    """Whether a line is an object by itself, or looks like a damaged one."""
-    return line.lstrip().startswith("{") and len(line.strip()) > 1
+    """Whether a line is an object by itself, or looks like a damaged one; or is a list."""
+    if line.lstrip().startswith("{"):
+        return len(line.strip()) > 1
+    try:
+        return isinstance(json.loads(line), list)
+    except json.JSONDecodeError:
+        return False
+
+
+def _numbered(values: Sequence[Any]) -> dict[str, Any]:
+    return {str(number): each for number, each in enumerate(values, start=1)}
 
 
 def _unwrapped(value: Any) -> Sequence[Any]:

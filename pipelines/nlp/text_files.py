@@ -1,12 +1,14 @@
 """The user's text files: the lines of a file, and the documents of a folder or an archive."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import pydantic
 from pydantic import Field
 
 from data.encodings import decoded
-from data.files import is_folder, members, plain_suffix, read_bytes, unpacked
+from data.files import Member, is_folder, members, plain_suffix, read_bytes, unpacked
 from pipelines.configuration import Configuration
 from pipelines.nlp.texts import TextDataError, listed
 
@@ -19,9 +21,16 @@ class FileConfiguration(Configuration):
     """How a user's files are written, for those whose form is not found."""
 
     encoding: str = Field("", description="of your files; detected by default")
-    delimiter: str = Field("", max_length=1, description="between the columns of a table; detected by default")
+    delimiter: str = Field(
+        "", max_length=1, description=r"between the columns of a table, \t for tabs; detected by default"
+    )
     quote: str = Field('"', max_length=1, description="around cells of a table; '' for none")
     escape: str = Field("", max_length=1, description="before a quote within quotes, if not another quote")
+
+    @pydantic.field_validator("delimiter", mode="before")
+    @classmethod
+    def _tab(cls, delimiter: str) -> str:
+        return "\t" if delimiter == r"\t" else delimiter
 
 
 class Document(NamedTuple):
@@ -72,7 +81,11 @@ def read_documents(path: Path | str, encoding: str = "") -> list[Document]:
     folder = Path(path).expanduser()
     if not is_folder(folder):
         return [Document(folder.name, read_text(folder, encoding))]
-    files = members(folder)
+    return documents_of(folder, members(folder), encoding)
+
+
+def documents_of(folder: Path, files: Sequence[Member], encoding: str = "") -> list[Document]:
+    """Returns the text files among those of a folder or an archive, as `read_documents` does."""
     texts = [each for each in files if plain_suffix(Path(each.name)) in TEXT_SUFFIXES]
     if others := [each.name for each in files if plain_suffix(Path(each.name)) not in TEXT_SUFFIXES]:
         print(f"Left out of {folder}: {listed(others)}, for they are not {', '.join(TEXT_SUFFIXES)}.")

@@ -9,9 +9,9 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from data.files import plain_suffix, read_bytes
+from data.files import only_file, plain_suffix, read_bytes
 from pipelines import hints
-from pipelines.nlp.object_tables import FEATHER, PARQUET, Item, Row, arrow_items, json_items, rows_of
+from pipelines.nlp.object_tables import BINARY_TABLES, Item, Row, arrow_items, json_items, rows_of
 from pipelines.nlp.text_files import FileConfiguration, TextDataError, decoded
 from pipelines.nlp.texts import SHORT
 
@@ -46,6 +46,7 @@ def read_rows(
     files: FileConfiguration | None = None,
     may_be_absent: Sequence[str] = (),
     lists: Sequence[str] = (),
+    content: bytes | None = None,
 ) -> list[Row]:
     """Returns some columns of a table, as text, in the order in which they are named.
 
@@ -62,18 +63,19 @@ def read_rows(
         files: how the file is written, where that is given; its encoding counts, too. Default: found.
         may_be_absent: columns that the table may not have at all: the value is "" in each row.
         lists: columns in which JSON may have lists; they are returned as JSON text.
+        content: of the file, where it is in an archive.
 
     Raises:
         TextDataError: the file cannot be read, has no rows or not these columns, or a row lacks one.
     """
     path, files = Path(path).expanduser(), files or FileConfiguration(encoding=encoding)
-    content = read_bytes(path)
+    content = read_bytes(path) if content is None else only_file(content, str(path)).content
     remedies = {column: _remedy_of_column(column, ["NAME"], files) for column in columns}
 
     def objects(items: Iterator[Item]) -> Iterator[Row]:
         return rows_of(items, path, columns, may_lack, remedies, may_be_absent, lists)
 
-    if content.startswith((PARQUET, FEATHER)):
+    if content.startswith(BINARY_TABLES):
         rows = list(objects(arrow_items(path, content)))
         text = ""
     else:
@@ -84,6 +86,7 @@ def read_rows(
             _report_kind(path, "JSON", JSON_SUFFIXES)
             rows = list(objects(json_items(path, text))) if text.strip() else []
         else:
+            _refuse_markup(path, text)
             rows = list(_table_rows(path, text, columns, suffix, files, may_be_absent))
     if not rows:
         raise TextDataError(
@@ -96,6 +99,17 @@ def read_rows(
 def _report_kind(path: Path, kind: str, suffixes: Sequence[str]) -> None:
     if plain_suffix(path) not in suffixes:
         print(f"{path} is read as {kind}, as it seems.", file=sys.stderr)
+
+
+def _refuse_markup(path: Path, text: str) -> None:
+    begin = text[:200].lstrip().lower()
+    kind = (
+        "an HTML page" if begin.startswith(("<!doctype html", "<html")) else "XML" if begin.startswith("<?xml") else ""
+    )
+    if kind:
+        raise TextDataError(
+            f"{path} is {kind}; expected a table. Write its texts to a .csv or .jsonl. Received: {SHORT.repr(begin)}"
+        )
 
 
 def _table_rows(
@@ -137,9 +151,9 @@ def table_form(path: Path, text: str, columns: Sequence[str], numbered: bool, fi
         numbered: whether they are given by numbers.
         files: how the file is written, where that is given.
     """
-    suffix, given = plain_suffix(path), files.delimiter.encode().decode("unicode_escape")
+    suffix, given = plain_suffix(path), files.delimiter
     if not given and _separator_line(text):
-        given = text[4]
+        given = text.lstrip('"')[4]
         print(f"{path} is read with {given!r} between columns, as its first line says.", file=sys.stderr)
     delimiter = given or ("\t" if suffix in TAB_SUFFIXES else "")
     plain_quotes = files.quote == '"' and not files.escape
@@ -188,8 +202,8 @@ def _lines(text: str, form: TableForm) -> io.StringIO:
 
 def _separator_line(text: str) -> bool:
     """Whether the first line is Excel's, which names the delimiter."""
-    first = text.partition("\n")[0]
-    return first.startswith("sep=") and len(first) == 5
+    first = text.partition("\n")[0].strip('\r"')
+    return first.lower().startswith("sep=") and len(first) == 5
 
 
 def records(path: Path, lines: Iterable[str], form: TableForm) -> Iterator[tuple[int, list[str]]]:

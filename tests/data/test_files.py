@@ -96,6 +96,9 @@ def test_an_archive_of_several_files_is_a_folder(pack: Callable[[dict[str, bytes
         (_zip({"[Content_Types].xml": b"", "xl/workbook.xml": b""}), r"is an Excel workbook.*as \.csv"),
         (_zip({"word/document.xml": b"", "a": b""}), "is a Word document"),
         (b"SQLite format 3\0", "is an SQLite data base"),
+        (b"\x93NUMPY\x01\0", "is an array of NumPy"),
+        (b"\xff\xff\xff\xff\xa0\0", "is a stream of Arrow"),
+        (b"\x1f\x9d\x90\0", "is packed with compress"),
     ],
 )
 def test_what_a_file_is_instead_of_text_is_named(content: bytes, message: str, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """A trained model that goes on learning from the text it reads: a neural cache, and dynamic evaluation."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -17,6 +17,8 @@ BLOCK = 512  # subwords whose probabilities are found at once
 FLATNESSES, SHARES = (0.1, 0.2, 0.4), (0.05, 0.1, 0.15, 0.2, 0.3)
 RATES, RETURN = (0.15, 0.3, 0.6), 2e-3
 SEGMENT = 64  # subwords after which the weights change
+
+See = Callable[[np.ndarray, np.ndarray], None]
 
 
 class Cache(NamedTuple):
@@ -98,47 +100,50 @@ class DynamicEvaluation:
         self.read = tf.function(self._read, reduce_retracing=True)
         self.adapt = tf.function(self._adapt, reduce_retracing=True)
 
-    def nats(self, documents: Sequence[np.ndarray], rate: float) -> list[np.ndarray]:
+    def nats(self, documents: Sequence[np.ndarray], rate: float, see: See | None = None) -> list[np.ndarray]:
         """Negative logarithms of the probabilities of each document's subwords and of its end.
 
         Args:
             documents: numbers of subwords, in the order in which they are read.
             rate: η.
+            see: takes the numbers of each segment, and what was predicted of them, logits (steps, size).
         """
         with self._restored():
-            return [np.concatenate(list(self._segments(numbers, rate))) for numbers in documents]
+            return [np.concatenate(list(self._segments(numbers, rate, see))) for numbers in documents]
 
     def fit(self, documents: Sequence[np.ndarray]) -> float:
         """Chooses the rate that is best for the validation documents."""
         costs = {rate: sum(float(nats.sum()) for nats in self.nats(documents, rate)) for rate in RATES}
         return min(costs, key=lambda rate: costs[rate] if math.isfinite(costs[rate]) else math.inf)
 
-    def _segments(self, numbers: np.ndarray, rate: float) -> Iterator[np.ndarray]:
+    def _segments(self, numbers: np.ndarray, rate: float, see: See | None) -> Iterator[np.ndarray]:
         row = np.concatenate([[BOUNDARY], numbers, [BOUNDARY]]).astype(np.int32)[np.newaxis]
         state = self.model.initial_state(1)
         for start in range(0, row.shape[1] - 1, SEGMENT):
             part = row[:, start : start + SEGMENT + 1]
             if part.shape[1] == SEGMENT + 1:
-                nats, state = self.adapt(tf.constant(part), state, tf.constant(rate))
+                nats, logits, state = self.adapt(tf.constant(part), state, tf.constant(rate))
             else:
-                nats, state = self.read(tf.constant(part), state)
+                nats, logits, state = self.read(tf.constant(part), state)
+            if see is not None:
+                see(part[0, 1:], logits.numpy()[0])
             yield nats.numpy()[0].astype(np.float64)
 
-    def _read(self, numbers: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
+    def _read(self, numbers: tf.Tensor, state: State) -> tuple[tf.Tensor, tf.Tensor, State]:
         logits, after = self.model(numbers[:, :-1], state)
-        return cross_entropy(logits, numbers[:, 1:]), after
+        return cross_entropy(logits, numbers[:, 1:]), logits, after
 
-    def _adapt(self, numbers: tf.Tensor, state: State, rate: tf.Tensor) -> tuple[tf.Tensor, State]:
+    def _adapt(self, numbers: tf.Tensor, state: State, rate: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, State]:
         weights = self.model.trainable_variables
         with tf.GradientTape() as tape:
-            nats, after = self._read(numbers, state)
+            nats, logits, after = self._read(numbers, state)
             loss = tf.reduce_mean(nats)
         gradients = tape.gradient(loss, [weight.value for weight in weights])
         gradients = [tf.convert_to_tensor(each) for each in gradients]  # of a table they come by row
         gradients, _ = tf.clip_by_global_norm(gradients, 1.0)
         for weight, gradient, trained in zip(weights, gradients, self.trained, strict=True):
             weight.assign(weight.value - rate * gradient + RETURN * (trained - weight.value))
-        return nats, after
+        return nats, logits, after
 
     @contextmanager
     def _restored(self) -> Iterator[None]:

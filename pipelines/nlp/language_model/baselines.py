@@ -2,7 +2,11 @@
 
 import lzma
 import math
+import shutil
+import subprocess
+import tempfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +15,7 @@ from models.decoding import CharacterLanguageModel
 from pipelines.nlp.text_files import Document
 
 PPMD_ORDER, PPMD_MEMORY = 12, 1 << 30  # bytes
+ZPAQ = "zpaq"
 NGRAM_ORDER = 6  # bytes, the best of 5 to 8 on validation text of the Bible
 FIRST_SIGN = 0x100  # stands for byte 0, and so on: each byte a character that is printable
 
@@ -39,6 +44,10 @@ def available(slow_baselines: bool = True) -> dict[str, Baseline]:
     else:
         note = f"prediction by partial matching, order {PPMD_ORDER}, which has read the training text"
         found["PPMd"] = Baseline(note, ppmd)
+    if slow_baselines and shutil.which(ZPAQ):
+        found[ZPAQ] = Baseline("context mixing, method 5, which has read the training text", zpaq)
+    elif slow_baselines:
+        print("zpaq is left out: it needs the program of that name, apt install zpaq.")
     if slow_baselines:
         note = f"interpolated {NGRAM_ORDER}-grams of bytes (Witten and Bell)"
         found["n-gram"] = Baseline(note, ngram)
@@ -57,6 +66,19 @@ def ppmd(training: Sequence[Document], documents: Sequence[Document]) -> Costs:
     return _added(
         lambda text: pyppmd.compress(text, max_order=PPMD_ORDER, mem_size=PPMD_MEMORY, variant="H"), training, documents
     )
+
+
+def zpaq(training: Sequence[Document], documents: Sequence[Document]) -> Costs:
+    """What zpaq adds to the compressed training text."""
+
+    def compress(text: bytes) -> bytes:
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, "text").write_bytes(text)
+            command = [ZPAQ, "add", "text.zpaq", "text", "-method", "5", "-threads", "1"]
+            subprocess.run(command, cwd=folder, check=True, capture_output=True)
+            return Path(folder, "text.zpaq").read_bytes()
+
+    return _added(compress, training, documents)
 
 
 def ngram(training: Sequence[Document], documents: Sequence[Document], order: int = NGRAM_ORDER) -> Costs:

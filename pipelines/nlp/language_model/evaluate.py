@@ -15,6 +15,7 @@ from pipelines.nlp.language_model import baselines, data
 from pipelines.nlp.language_model.adaptation import Cache, DynamicEvaluation
 from pipelines.nlp.language_model.baselines import Costs
 from pipelines.nlp.language_model.config import LanguageModelConfiguration
+from pipelines.nlp.language_model.mixing import Tree, mixed_nats
 from pipelines.nlp.language_model.model import LanguageModel
 from pipelines.nlp.language_model.predictor import Predictor
 from pipelines.nlp.language_model.report import Details, write_language_report
@@ -62,9 +63,15 @@ def evaluate(run: Run, split: str = "test", slow_baselines: bool = True) -> Eval
     )
     if slow_baselines:
         print(f"Some rows take minutes. To skip them, add {hints.option('--no_slow_baselines')}.")
+        dynamic, validation = DynamicEvaluation(model), data.encode(subwords, sets.corpus.validation)
+        rate = cache(lambda: _reported(dynamic.fit(validation)))
         methods["model, dynamic evaluation"] = (
             "learns from what it has been scored on; the rate chosen on the validation split",
-            lambda: _with_dynamic_evaluation(model, sets, numbers),
+            lambda: costs(subwords, numbers, [Scored(nats) for nats in dynamic.nats(numbers, rate())]),
+        )
+        methods["model, dynamic evaluation, mixed with n-grams"] = (
+            "of bytes and words, and what followed the last match; the weights learned from the validation split on",
+            lambda: _mixed(dynamic, rate(), sets, validation, numbers),
         )
     for name, baseline in baselines.available(slow_baselines).items():
         methods[name] = (baseline.note, partial(baseline.costs, sets.corpus.train, documents))
@@ -131,8 +138,24 @@ def _with_cache(
     return costs(sets.subwords, numbers, nats)
 
 
-def _with_dynamic_evaluation(model: LanguageModel, sets: data.Sets, numbers: Sequence[np.ndarray]) -> Costs:
-    dynamic = DynamicEvaluation(model)
-    rate = dynamic.fit(data.encode(sets.subwords, sets.corpus.validation))
+def _reported(rate: float) -> float:
     print(f"  rate {rate:g}")
-    return costs(sets.subwords, numbers, [Scored(nats) for nats in dynamic.nats(numbers, rate)])
+    return rate
+
+
+def _mixed(
+    dynamic: DynamicEvaluation,
+    rate: float,
+    sets: data.Sets,
+    validation: Sequence[np.ndarray],
+    numbers: Sequence[np.ndarray],
+) -> Costs:
+    tree, documents = Tree(sets.subwords.pieces), [*validation, *numbers]
+    odds: list[np.ndarray] = []
+    dynamic.nats(documents, rate, lambda read, logits: odds.append(tree.log_odds(read, logits)))
+    training, scored = (
+        np.concatenate([np.append(one, data.BOUNDARY) for one in each]) for each in (sets.training, documents)
+    )
+    nats = mixed_nats(tree, training, scored, np.concatenate(odds)[:, np.newaxis])
+    ends = np.cumsum([len(each) + 1 for each in documents])
+    return costs(sets.subwords, numbers, [Scored(each) for each in np.split(nats, ends[:-1])[len(validation) :]])

@@ -28,7 +28,10 @@ def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
     from pipelines.nlp.sentiment.predictor import EXAMPLE  # and TensorFlow, which --help does without
 
     if options.output is not None:
-        answer_rows(options, load())
+        model = load()
+        options.answer_rows(
+            lambda texts: [columns_of(each, model) for each in model.classify_all(texts)], "Classified", model.columns
+        )
         return
     predictor = load() if options.columns_of_file() else None  # which knows the columns of a table
     texts = options.texts(hints.answer(*EXAMPLE), predictor.columns if predictor else ())
@@ -42,17 +45,6 @@ def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
     if predictor.maximum_words is not None:
         report_long_texts(texts, predictor.maximum_words)
     commands.report_done(f"Classified {counted(len(texts), 'text')}")
-
-
-def answer_rows(options: Options, predictor: "Predictor") -> None:
-    """Writes the rows of the options' file with what the predictor answers."""
-    done = options.answer_rows(
-        lambda texts: [columns_of(each, predictor) for each in predictor.classify_all(texts)], predictor.columns
-    )
-    if done.blank:
-        commands.report_done(f"Note: {counted(done.blank, 'row')} without text: kept, without an answer")
-    commands.report_done(f"Classified {counted(done.rows - done.blank, 'text')}")
-    commands.report_done(f"Wrote {options.output}")
 
 
 def columns_of(found: "Classification", predictor: "Predictor") -> dict[str, object]:

@@ -2,19 +2,21 @@
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
+from unicodedata import normalize
 
 import numpy as np
 
-from data.files import is_folder, plain_suffix, read_bytes
+from data.files import Member, is_folder, members, only_file, plain_suffix, read_bytes
 from data.splits import SPLIT_NAMES
 from pipelines.configuration import ConfigurationError
 from pipelines.counting import counted
 from pipelines.nlp.sentiment.labels import of_columns
 from pipelines.nlp.sentiment.splitting import Example
 from pipelines.nlp.splits import SPLITS
-from pipelines.nlp.text_files import Document, FileConfiguration, TextDataError, decoded, lines_of, read_documents
+from pipelines.nlp.text_files import Document, FileConfiguration, TextDataError, decoded, documents_of, lines_of
 from pipelines.nlp.text_tables import TABLE_SUFFIXES, read_rows
 from pipelines.nlp.texts import listed
 
@@ -29,7 +31,8 @@ def read_own(
     """Returns the examples of a user's file or folder: by split if it has splits, else all under "".
 
     Args:
-        path: a table; lines of fastText; or a folder or an archive with LABEL/name.txt, or SPLIT/LABEL/name.txt.
+        path: a table; lines of fastText; or a folder or an archive of these, with names such as `train.csv` where they
+            are splits, or with LABEL/name.txt, or SPLIT/LABEL/name.txt.
         columns: of the texts; several are joined by a line break.
         label: column of the labels, or several columns that hold 1 or 0. Without any, a column `label` is read if
             there is one beside the rating.
@@ -39,24 +42,37 @@ def read_own(
     Raises:
         TextDataError: a file cannot be read, or a rating is no number.
     """
-    path = path.expanduser()
-    if is_folder(path):
-        return _of_folder(path, read_documents(path, files.encoding))
+    path, read = path.expanduser(), partial(_of_file, columns=columns, label=label, rating=rating, files=files)
+    if not is_folder(path):
+        return {"": read(path)}
+    found = members(path)
+    if tables := [each for each in found if plain_suffix(Path(each.name)) in TABLE_SUFFIXES]:
+        return _of_tables(path, tables, read)
+    texts = [each for each in found if "/" not in each.name and plain_suffix(Path(each.name)) == ".txt"]
+    if texts and all(_is_fasttext(_lines(Path(each.name), files, each.content)) for each in texts):
+        return _of_tables(path, texts, read)
+    return _of_folder(path, documents_of(path, found, files.encoding))
+
+
+def _of_file(
+    path: Path,
+    content: bytes | None = None,
+    *,
+    columns: Sequence[str],
+    label: Sequence[str],
+    rating: str,
+    files: FileConfiguration,
+) -> list[Example]:
+    """The examples of a table, or of lines of fastText; `content` is that of a file in an archive."""
     if plain_suffix(path) not in TABLE_SUFFIXES:
-        lines = lines_of(decoded(read_bytes(path), str(path), files.encoding)) if path.is_file() else []
+        lines = _lines(path, files, content) if content is not None or path.is_file() else []
         if _is_fasttext(lines):
             print(f"{path} is read as lines of fastText, as it seems.", file=sys.stderr)
-            return {"": [each for number, line in enumerate(lines, start=1) for each in _fasttext(path, number, line)]}
-    return {"": _of_table(path, columns, label, rating, files)}
-
-
-def _of_table(
-    path: Path, columns: Sequence[str], label: Sequence[str], rating: str, files: FileConfiguration
-) -> list[Example]:
+            return [each for number, line in enumerate(lines, start=1) for each in _fasttext(path, number, line)]
     labels = list(label) or [LABEL]
     wanted = [*columns, *labels, *[rating] * bool(rating)]
     absent = labels if rating and not label else ()  # a rating alone is enough
-    rows = read_rows(path, wanted, may_lack=wanted, files=files, may_be_absent=absent, lists=labels)
+    rows = read_rows(path, wanted, "", wanted, files, absent, labels, content)
     examples, nans = [], []
     for row in rows:
         texts, cells = row.values[: len(columns)], row.values[len(columns) : len(columns) + len(labels)]
@@ -65,7 +81,8 @@ def _of_table(
             nans.append(row.where)
         several = of_columns(cells, labels, row.where) if len(labels) > 1 else None
         name = cells[0].strip() if several is None else ""
-        examples.append(Example(row.where, "\n".join(text for text in texts if text.strip()), name, number, several))
+        text = "\n".join(text for text in texts if text.strip())
+        examples.append(Example(row.where, text, normalize("NFC", name), number, several))
     if nans:
         print(f"Note: {counted(len(nans), 'rating')} given as nan, taken as missing: {listed(nans, '; ')}")
     return examples
@@ -87,14 +104,40 @@ def _of_folder(folder: Path, documents: Sequence[Document]) -> dict[str, list[Ex
         if (divided and not split) or not labels:
             others.append(document.name)
             continue
-        label = "" if labels[-1].lower() in UNLABELLED else labels[-1]
+        label = "" if labels[-1].lower() in UNLABELLED else normalize("NFC", labels[-1])
         splits.setdefault(split, []).append(Example(str(folder / document.name), document.text, label))
+    if not splits:
+        raise TextDataError(
+            f"{folder} has no folders of labels; expected LABEL/name.txt, TRAIN/LABEL/name.txt, or tables. Put the "
+            f"texts of each label into a folder of its name. Received: {listed(others)}"
+        )
     if others:
         print(f"Note: {counted(len(others), 'file')} in no folder of a label, left out: {listed(others)}")
     if divided:
         sizes = ", ".join(f"{len(members)} for {split}" for split, members in sorted(splits.items()))
         print(f"{folder} has splits of its own: {sizes}.")
     return splits
+
+
+def _of_tables(folder: Path, files: Sequence[Member], read: Callable[..., list[Example]]) -> dict[str, list[Example]]:
+    """The examples of the tables of a folder; splits are in their names, as in `train-00000-of-00002.parquet`."""
+    words = [re.split(r"[^a-z]+", each.name.lower()) for each in files]
+    names = [next((SPLIT_NAMES[word] for word in each if word in SPLIT_NAMES), "") for each in words]
+    divided = "train" in names
+    splits: dict[str, list[Example]] = {}
+    for each, name in zip(files, names, strict=True):
+        if divided and not name:
+            print(f"Note: {each.name} of {folder} is left out, for its name has no split.", file=sys.stderr)
+            continue
+        print(f"{each.name} of {folder} is read{f' for {name}' if divided else ''}.", file=sys.stderr)
+        splits.setdefault(name if divided else "", []).extend(read(folder / each.name, each.content))
+    return splits
+
+
+def _lines(path: Path, files: FileConfiguration, content: bytes | None) -> list[str]:
+    """The lines of a file; `content` is that of a file in an archive."""
+    content = read_bytes(path) if content is None else only_file(content, str(path)).content
+    return lines_of(decoded(content, str(path), files.encoding))
 
 
 def _is_fasttext(lines: Sequence[str]) -> bool:
@@ -106,7 +149,7 @@ def _fasttext(path: Path, number: int, line: str) -> list[Example]:
     if not line.strip():
         return []
     words = line.split()
-    labels = tuple(word.removeprefix(FASTTEXT) for word in words if word.startswith(FASTTEXT))
+    labels = tuple(normalize("NFC", word.removeprefix(FASTTEXT)) for word in words if word.startswith(FASTTEXT))
     text = " ".join(word for word in words if not word.startswith(FASTTEXT))
     where = f"{path}, line {number}"
     return [Example(where, text, labels[0] if labels else "", labels=labels if len(labels) > 1 else None)]

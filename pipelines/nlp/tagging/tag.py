@@ -11,7 +11,7 @@ from pipelines.counting import counted
 from pipelines.nlp.given_texts import TextOptions
 
 if TYPE_CHECKING:
-    from pipelines.nlp.tagging.predictor import Predictor, Tagging
+    from pipelines.nlp.tagging.predictor import Predictor
 
 
 class Options(TextOptions):
@@ -23,22 +23,14 @@ def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
     from pipelines.nlp.tagging.predictor import EXAMPLE  # and TensorFlow, which --help does without
 
     if options.output is not None:
-        predictor = load()
-        done = options.answer_rows(lambda texts: [{"spans": spans_of(each)} for each in predictor.tag_all(texts)])
-        commands.report_done(f"Tagged {counted(done.rows - done.blank, 'text')}")
-        commands.report_done(f"Wrote {options.output}")
+        options.answer_rows(load().answers, "Tagged")
         return
     texts = options.texts(hints.answer(*EXAMPLE))
     predictor = load()
-    found = predictor.tag_all(texts)
     if options.format == "json":
-        pairs = zip(texts, found, strict=True)
-        commands.print_answers({"text": text, "spans": spans_of(each)} for text, each in pairs)
+        pairs = zip(texts, predictor.answers(texts), strict=True)
+        commands.print_answers({"text": text, **found} for text, found in pairs)
     else:
-        print("\n".join(" ".join(f"{span.text}/{span.label}" for span in each.spans) for each in found))
+        for found in predictor.tag_all(texts):
+            print(" ".join(f"{span.text}/{span.label}" for span in found.spans))
     commands.report_done(f"Tagged {counted(len(texts), 'text')}")
-
-
-def spans_of(found: "Tagging") -> list[dict[str, object]]:
-    """Returns the spans of a text as JSON has them."""
-    return [span._asdict() for span in found.spans]

@@ -10,7 +10,7 @@ import tensorflow as tf
 from data import parallel_text as near
 from pipelines.nlp.subwords import END, PADDING, START, SubwordConfiguration, Subwords
 from pipelines.nlp.text_files import TextDataError
-from pipelines.nlp.translation.misfits import misfits, refuse_shifted
+from pipelines.nlp.translation.misfits import misfits, refuse_shifted, refuse_unrelated
 from pipelines.nlp.translation.model import normalised
 from pipelines.nlp.translation.pairs import LeftOut, Pair, usable
 from pipelines.nlp.translation.sources import SPLITS, DataConfiguration, Split, read, split_key
@@ -72,6 +72,7 @@ def load(configuration: DataConfiguration) -> Corpus:
     splits = read(configuration)
     if configuration.source in ("files", "table") and configuration.misfits != "ignore":
         refuse_shifted(in_order(splits))
+        refuse_unrelated(in_order(splits))
     pairs: dict[Split, list[Pair]] = {}
     left_out = []
     for split in SPLITS:

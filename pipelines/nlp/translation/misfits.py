@@ -12,6 +12,9 @@ LONG = 20  # characters of the longer side, from which a length says something
 UNEVEN = 3.0  # by which the ratio of two lengths may differ from the usual one
 MINIMUM_LINES = 15  # of a block that is shifted
 SURE = 5.0  # standard errors by which it fits better elsewhere
+UNRELATED = 200  # pairs in a row whose lengths are compared
+RELATED = 0.85  # of the median deviation of a translation's length that others' have, at most (usual: 0.2 to 0.5)
+VARIED = 0.3  # interquartile range of logarithms of lengths that is enough to tell
 SHIFTS = 5  # that are looked at, those under which the lengths agree best
 ASKS = 0.8  # share of questions whose translations are questions, from which that is the custom
 _NUMBER = re.compile(r"\d+")
@@ -36,13 +39,50 @@ def misfits(pairs: Sequence[Pair]) -> list[LeftOut]:
             found.append(
                 LeftOut(pair.where, f"the lengths differ: {len(pair.source)} and {len(pair.target)} characters")
             )
-        elif pair.source.strip() == pair.target.strip() and size >= LONG and " " in pair.source.strip():
+        elif size >= LONG and " " in pair.source.strip() and _same_words(pair):
             found.append(LeftOut(pair.where, "the target is a copy of the source"))
         elif all(numbers) and not {int(each) for each in numbers[0]} & {int(each) for each in numbers[1]}:
             found.append(LeftOut(pair.where, f"the numbers differ: {numbers[0][0]} beside {numbers[1][0]}"))
         elif one != other and agreement > ASKS:
             found.append(LeftOut(pair.where, f"the {'source' if one else 'target'} alone is a question"))
     return found
+
+
+def _same_words(pair: Pair) -> bool:
+    one, other = (re.findall(r"\w+", text.casefold()) for text in pair[1:])
+    return bool(one) and one == other
+
+
+def refuse_unrelated(pairs: Sequence[Pair]) -> None:
+    """Refuses pairs of which many in a row are no translations of each other, in another order, say.
+
+    The lengths of sentences and their translations go together. Short ones are not looked at.
+
+    Raises:
+        TextDataError: there are such pairs.
+    """
+    long = [pair for pair in pairs if max(len(pair.source), len(pair.target)) >= LONG]
+    for first in range(0, len(long) - UNRELATED + 1, UNRELATED):
+        block = long[first : first + UNRELATED]
+        lengths = np.log([[len(pair.source) + 5, len(pair.target) + 5] for pair in block]).T
+        if np.subtract(*np.percentile(lengths, [75, 25], axis=1)).min() < VARIED:
+            continue
+        own, *others = [_deviation(lengths[0], np.roll(lengths[1], shift)) for shift in range(0, UNRELATED, 10)]
+        if own > RELATED * np.mean(others):
+            beside = block[0]
+            raise TextDataError(
+                f"The translations are hardly those of the sentences beside them: in {UNRELATED} pairs from "
+                f"{beside.where} on, long sentences have no longer translations than short ones. "
+                f"{beside.source[:SHOWN]!r} stands beside {beside.target[:SHOWN]!r}. Expected each sentence beside its "
+                "own translation. Put both sides in one order, or, if they are right, let them be learned from: "
+                f"--data.misfits ignore. Received: a deviation of {own:.2f}, and {np.mean(others):.2f} beside others"
+            )
+
+
+def _deviation(sources: np.ndarray, targets: np.ndarray) -> float:
+    """The median deviation of the logarithms of lengths from the usual ratio."""
+    ratios = targets - sources
+    return float(np.median(np.abs(ratios - np.median(ratios))))
 
 
 def refuse_shifted(pairs: Sequence[Pair]) -> None:

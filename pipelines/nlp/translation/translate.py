@@ -88,9 +88,7 @@ def answer_rows(options: Options, load: Callable[[], "Predictor"]) -> None:
         return [{"translation": each.text, "score": round(each.score, 4)} for each in found]
 
     predictor = load()
-    done = options.answer_rows(added)
-    commands.report_done(f"Translated {counted(done.rows - done.blank, 'text')}")
-    commands.report_done(f"Wrote {options.output}")
+    options.answer_rows(added, "Translated")
 
 
 def lines_of(texts: Sequence[str], found: "Sequence[Sequence[Translation]]", options: Options) -> list[str]:

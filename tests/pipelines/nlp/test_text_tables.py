@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -140,6 +141,9 @@ def test_columns_that_are_not_there(tmp_path: Path) -> None:
         ("a.json", '[{"review": "x", "stars": 1}, ["x", 1]]', r"row 2: expected a JSON object in braces"),
         ("a.jsonl", '{"review": "x", "review": "y"}', "line 1: expected each name once"),
         ("a.jsonl", '{"review": "\\ud83d", "stars": 1}', "line 1: half of a surrogate pair"),
+        ("a.json", '{"train": [{"review": "x"}], "test": [{"review": "y"}]}', "several splits.*Received: train, test"),
+        ("a.htm", "<!DOCTYPE html><html><body>x</body></html>", "is an HTML page; expected a table"),
+        ("a.xml", '<?xml version="1.0"?><reviews/>', "is XML; expected a table"),
     ],
 )
 def test_each_bad_row_is_named(name: str, content: str, message: str, tmp_path: Path) -> None:
@@ -174,6 +178,13 @@ def test_json_of_any_form_is_the_same_table(value: object, indent: int | None, t
     assert _texts(read_rows(path, ("review", "stars"))) == ROWS
 
 
+@pytest.mark.parametrize("lines", [True, False])
+def test_the_values_of_lists_in_json_have_numbers(lines: bool, tmp_path: Path) -> None:
+    path, values = tmp_path / "reviews.json", [list(row.values()) for row in _records()]
+    path.write_text("\n".join(map(json.dumps, values)) if lines else json.dumps(values, indent=1))
+    assert _texts(read_rows(path, ("1", "2"))) == ROWS
+
+
 def test_nested_keys_have_dots(tmp_path: Path) -> None:
     path = tmp_path / "pairs.jsonl"
     lines = [{"translation": {"en": "yes", "es": "sí"}}, {"translation": {"en": "no", "es": "no"}}]
@@ -183,12 +194,18 @@ def test_nested_keys_have_dots(tmp_path: Path) -> None:
         read_rows(path, ("translation.fr",))
 
 
-@pytest.mark.parametrize("kind", ["parquet", "feather"])
-def test_parquet_and_feather_are_tables(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["parquet", "feather", "stream"])
+def test_parquet_feather_and_streams_of_arrow_are_tables(kind: str, tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow")
+
+    def write_stream(table: Any, path: Path) -> None:
+        with pyarrow.ipc.new_stream(str(path), table.schema) as stream:
+            stream.write_table(table)
+
     write = {
         "parquet": pytest.importorskip("pyarrow.parquet").write_table,
         "feather": pytest.importorskip("pyarrow.feather").write_feather,
+        "stream": write_stream,
     }[kind]
     rows = [{**row, "more": {"deep": row["review"]}} for row in [*_records(), {"review": "x", "stars": None}]]
     table = pyarrow.Table.from_pylist(rows)
@@ -197,14 +214,15 @@ def test_parquet_and_feather_are_tables(kind: str, tmp_path: Path) -> None:
     found = read_rows(path, ("review", "stars", "more.deep"), may_lack=("stars",))
     assert _texts(found) == [(*row, row[0]) for row in ROWS] + [("x", "", "x")]
     assert found[1].where == f"{path}, row 2"
-    path.write_bytes(path.read_bytes()[:-8])
+    path.write_bytes(path.read_bytes()[: -8 if kind != "stream" else -100])
     with pytest.raises(TextDataError, match="cannot be read; expected a whole Parquet or Feather file"):
         read_rows(path, ("review",))
 
 
-def test_the_separator_line_of_excel_is_no_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;"])
+def test_the_separator_line_of_excel_is_no_data(first: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "a.csv"
-    path.write_text('sep=;\nreview;stars\n"a; b";1\nc, d, e;0\n')
+    path.write_text(first + '\nreview;stars\n"a; b";1\nc, d, e;0\n')
     rows = read_rows(path, ("review", "stars"))
     assert _texts(rows) == [("a; b", "1"), ("c, d, e", "0")]
     assert rows[0].where == f"{path}, line 3"
@@ -224,14 +242,15 @@ def test_backslashes_before_quotes_are_found(tmp_path: Path, capsys: pytest.Capt
         ("review#stars\n'a # b'#1\n'it''s'#0\n", {"delimiter": "#", "quote": "'"}),
         ('review,stars\n"a^" # b",1\n', {"escape": "^"}),
         ('review\tstars\n5" tall\t1\n', {"delimiter": "\t", "quote": ""}),
+        ('review\tstars\n5" tall\t1\n', {"delimiter": r"\t", "quote": ""}),
     ],
 )
 def test_how_a_table_is_written_can_be_given(content: str, settings: dict[str, str], tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text(content)
     rows = _texts(read_rows(path, ("review", "stars"), files=FileConfiguration(**settings)))
-    expected = {"#": [("a # b", "1"), ("it's", "0")], "\t": [('5" tall', "1")], "": [('a" # b', "1")]}
-    assert rows == expected[settings.get("delimiter", "")]
+    expected = {"#": [("a # b", "1"), ("it's", "0")], "": [('a" # b', "1")]}
+    assert rows == expected.get(settings.get("delimiter", ""), [('5" tall', "1")])
 
 
 def test_an_undecodable_row_is_named(tmp_path: Path) -> None:

@@ -75,7 +75,15 @@ def test_evaluation_writes_table_page_and_pictures(
     assert f"Wrote {run.folder}/evaluation.json and report.html" in printed and "unrolled generate" in printed
     assert f"Next: open {run.folder}/report.html in a browser" in printed
     evaluation = Evaluation.from_json(run.read_json("evaluation.json"))
-    names = ["model", "model with neural cache", "model, dynamic evaluation", "xz", "PPMd", "n-gram"]
+    names = [
+        "model",
+        "model with neural cache",
+        "model, dynamic evaluation",
+        "model, dynamic evaluation, mixed with n-grams",
+        "xz",
+        "PPMd",
+        "n-gram",
+    ]
     assert [row.name for row in evaluation.rows] == names
     for row in evaluation.rows:
         assert 0 < row.metrics["bits_per_character"].value < 20 and row.notes

@@ -10,6 +10,7 @@ from pipelines.configuration import ConfigurationError
 from pipelines.nlp.sentiment import data
 from pipelines.nlp.sentiment.sources import DataConfiguration, open_source
 from pipelines.nlp.splits import SPLITS
+from pipelines.nlp.text_files import TextDataError
 
 WriteTable = Callable[..., Path]
 MakeOpinions = Callable[..., list[tuple[str, str, float]]]
@@ -60,6 +61,44 @@ def test_lines_of_fasttext(tmp_path: Path, make_opinions: MakeOpinions, capsys: 
         (text, label) for text, label, _ in rows
     )
     assert "lines of fastText" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_folder_of_tables_has_its_splits_in_their_names(
+    packed: bool, tmp_path: Path, make_opinions: MakeOpinions, write_table: WriteTable
+) -> None:
+    rows, folder = make_opinions(150), tmp_path / "reviews"
+    folder.mkdir()
+    for name, some in {
+        "train-0": rows[:50],
+        "train-1": rows[50:100],
+        "Test": rows[100:140],
+        "sample": rows[140:],
+    }.items():
+        write_table(folder / f"{name}.csv", some)
+    (folder / "README.txt").write_text("Of a fair.")
+    path = folder
+    if packed:
+        path = tmp_path / "reviews.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            for file in sorted(folder.iterdir()):
+                archive.write(file, file.name)
+    settings = {"source": "own", "path": str(path), "text": "review", "label": "stars"}
+    splits = open_source(DataConfiguration(**settings), [])
+    assert {each.text for each in splits["test"]} == {text for text, *_ in rows[100:140]}
+    assert len(splits["train"]) + len(splits["validation"]) == 100
+
+
+def test_a_folder_without_labels_is_named(tmp_path: Path) -> None:
+    (tmp_path / "one.txt").write_text("fine")
+    with pytest.raises(TextDataError, match=r"has no folders of labels.*Received: one\.txt"):
+        data.load(DataConfiguration(source="own", path=str(tmp_path)))
+
+
+def test_the_unicode_form_of_a_label_makes_no_other(tmp_path: Path, write_table: WriteTable) -> None:
+    rows = [(f"text {number}", ("caf\u00e9", "cafe\u0301", "the")[number % 3]) for number in range(60)]
+    path = write_table(tmp_path / "a.csv", rows, ("text", "label"))
+    assert data.load(DataConfiguration(source="own", path=str(path))).labels == ("café", "the")
 
 
 def test_several_columns_are_one_text(tmp_path: Path, write_table: WriteTable) -> None:

@@ -1,5 +1,6 @@
 """The tagger: it learns, every weight moves, run and export answer alike, and neither padding nor order matters."""
 
+import csv
 import json
 from collections.abc import Callable
 from functools import partial
@@ -190,6 +191,24 @@ def test_the_command_prints_spans(trained_run: Run, capsys: pytest.CaptureFixtur
     answer = json.loads(capsys.readouterr().out)
     assert answer["text"] == "Ada Ulm sees w1."
     assert [(span["start"], span["end"], span["label"]) for span in answer["spans"]] == [(0, 7, "PER")]
+
+
+def test_rows_of_a_file_get_their_spans(trained_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    texts = ["Ada Ulm sees w1 in Kiel.", "", "Kiel"]
+    table, run = tmp_path / "in.csv", ["--run", str(trained_run.folder)]
+    table.write_text("id,text\n" + "".join(f"{number},{text}\n" for number, text in enumerate(texts)))
+    expected = [[span._asdict() for span in each.spans] for each in predictors.load(trained_run.folder).tag_all(texts)]
+    for name in ("out.jsonl", "out.csv"):
+        commands.answer("tag", ["--file", str(table), "--output", str(tmp_path / name), *run])
+    lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    with (tmp_path / "out.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for number, (line, row, spans) in enumerate(zip(lines, rows, expected, strict=True)):
+        assert line["id"] == row["id"] == str(number) and line["text"] == texts[number]
+        assert (line.get("spans") or [], json.loads(row["spans"] or "[]")) == (spans, spans)
+    assert "Tagged 2 texts" in capsys.readouterr().err
+    with pytest.raises(ConfigurationError, match="is not overwritten"):
+        commands.answer("tag", ["--file", str(table), "--output", str(tmp_path / "out.csv"), *run])
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipelines.nlp.texts import TextDataError
-from pipelines.nlp.translation.misfits import misfits, refuse_shifted
+from pipelines.nlp.translation.misfits import misfits, refuse_shifted, refuse_unrelated
 from pipelines.nlp.translation.pairs import Pair
 
 
@@ -36,6 +36,8 @@ def test_pairs_that_belong_together_pass(seed: int) -> None:
     refuse_shifted([Pair("", text, text.replace("one", "uno")) for text in spoken])
     of_another_kind = [Pair("", " ".join(["word"] * 20), f"key {number}") for number in range(60)]
     refuse_shifted(pairs + of_another_kind)
+    refuse_unrelated(pairs + of_another_kind * 10)
+    refuse_unrelated([Pair("", text, text[::-1]) for text in spoken])
 
 
 @pytest.mark.parametrize("shift", [1, -1, 3])
@@ -60,11 +62,22 @@ def test_rotated_files_are_refused() -> None:
         refuse_shifted(_with_targets(pairs, targets[-137:] + targets[:-137]))
 
 
+@pytest.mark.parametrize("first", [0, 400])
+def test_translations_in_another_order_are_refused(first: int) -> None:
+    pairs = _pairs(800)
+    targets = [pair.target for pair in pairs]
+    for others in (sorted(targets[first:]), np.random.default_rng(0).permutation(targets[first:]).tolist()):
+        with pytest.raises(TextDataError, match=r"pairs from line .*--data.misfits ignore.*Received: ") as caught:
+            refuse_unrelated(_with_targets(pairs, targets[:first] + others))
+        assert first < int(str(caught.value).split("from line ")[1].split(" ")[0]) < first + 100  # in steps
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
         ({"target": "short"}, "the lengths differ"),
         ({"source": "It is what it is, is it.", "target": "It is what it is, is it."}, "a copy of the source"),
+        ({"source": "It is what it is, is it.", "target": " It is what it is – is it"}, "a copy of the source"),
         ({"source": "In the year 1999 it was.", "target": "En el año 2005 lo fue."}, "the numbers differ: 1999"),
         ({"source": "Was it really like that?", "target": "Eso fue realmente así."}, "the source alone is a question"),
     ],
