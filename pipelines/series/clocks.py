@@ -126,10 +126,10 @@ def _parts_of_months(times: np.ndarray) -> tuple[int, ...]:
     rows = full[:, np.newaxis] + np.arange(parts)
     day = (days[rows] - months[rows].astype("datetime64[D]")).astype(int) + 1  # (months, parts)
     left = ((months[rows[:, -1]] + 1).astype("datetime64[D]") - days[rows[:, -1]]).astype(int)
-    ends = left.max() <= BESIDE
-    if (np.ptp(day[:, : -1 if ends else None], axis=0) > BESIDE).any():
+    if max(*np.ptp(day[:, :-1], axis=0), min(np.ptp(day[:, -1]), np.ptp(left))) > BESIDE:
         return ()
     slots = [int(np.bincount(each).argmax()) for each in day.T]
+    ends = (left == 1).mean() >= (day[:, -1] == slots[-1]).mean()
     return (*slots[:-1], 31 if ends else slots[-1])
 
 
