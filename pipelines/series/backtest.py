@@ -116,7 +116,8 @@ class Task(NamedTuple):
         steps = {index: self.steps(index) for index in self.chosen}
         for first in range(0, max(map(len, steps.values())), self.refit):
             some = {index: each[first : first + self.refit] for index, each in steps.items() if len(each) > first}
-            series, train_end, validation_end = (list(each) for each in (self.sets.series, *self.sets[3:5]))
+            series, train_end = list(self.sets.series), list(self.sets.train_end)
+            validation_end = list(self.sets.validation_end)
             for index, each in some.items():
                 begin, end = int(each[0]) + 1, int(each[-1]) + self.horizon + 1
                 if self.split == "test":
