@@ -1,6 +1,6 @@
 """The rolling-origin backtest: what every row of the table forecasts, and the model over a whole split in one pass."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -56,6 +56,7 @@ class Task(NamedTuple):
         season: steps that a pattern repeats itself after.
         log_returns: the targets are log returns.
         stride: every so many steps of the split are an origin.
+        refit: after every so many origins, what is fitted is fitted again; 0: never.
     """
 
     sets: Sets
@@ -67,6 +68,7 @@ class Task(NamedTuple):
     season: int
     log_returns: bool = False
     stride: int = 1
+    refit: int = 0
 
     def path(self, index: int) -> np.ndarray:
         """The target of a series over time, filled where it was missing; of prices their logarithm, (time,)."""
@@ -104,6 +106,41 @@ class Task(NamedTuple):
             parts.append((np.full(len(steps), index), steps, self.sets.series[index].times[steps], truth))
         series, step, time, truth = map(np.concatenate, zip(*parts, strict=True))
         return Origins(series, step, time, truth, self.stride)
+
+    def stretches(self) -> Iterator["Task"]:
+        """The task in stretches of `refit` origins of each series.
+
+        The split of each begins where the one before ended, with as long a validation period before it. Its series end
+        with the last step that it forecasts, so that what is fitted for it sees nothing that came later.
+        """
+        steps = {index: self.steps(index) for index in self.chosen}
+        for first in range(0, max(map(len, steps.values())), self.refit):
+            some = {index: each[first : first + self.refit] for index, each in steps.items() if len(each) > first}
+            series, train_end = list(self.sets.series), list(self.sets.train_end)
+            validation_end = list(self.sets.validation_end)
+            for index, each in some.items():
+                begin, end = int(each[0]) + 1, int(each[-1]) + self.horizon + 1
+                if self.split == "test":
+                    train_end[index] += begin - validation_end[index]
+                    validation_end[index] = begin
+                else:
+                    train_end[index], validation_end[index] = begin, end
+                series[index] = series[index].cut(0, end)
+            sets = self.sets._replace(series=series, train_end=train_end, validation_end=validation_end)
+            yield self._replace(sets=sets, chosen=list(some), refit=0)
+
+
+def refitted(task: Task, forecast: Callable[[Task], Forecasts]) -> Forecasts:
+    """Returns what is forecast if all that is fitted is fitted again for each of the task's stretches."""
+    if not task.refit:
+        return forecast(task)
+    parts, places = [], []
+    for stretch in task.stretches():
+        parts.append(forecast(stretch))
+        origins = stretch.origins()
+        places.append(np.stack([np.searchsorted(task.chosen, origins.series), origins.step]))
+    order = np.lexsort(np.concatenate(places, axis=1)[::-1])  # by series, then by step
+    return Forecasts(*(each[order] for each in stacked(parts)))
 
 
 def backtest(forecaster: Forecaster, task: Task, adapting: bool = True) -> Forecasts:

@@ -47,11 +47,12 @@ def available(task: Task, slow: bool = True) -> dict[str, tuple[str, Baseline]]:
         found["moving window"] = ("last price, with the volatility of the last days", moving_window)
     if not slow:
         return found
+    fitted = f"fitted every {task.refit} origins" if task.refit else "fitted once, before the split"
     if task.log_returns:
         try:
             import arch  # noqa: F401
 
-            found[GARCH] = ("with Student's t; fitted once, before the split", garch)
+            found[GARCH] = (f"with Student's t; {fitted}", garch)
         except ImportError:
             print("arch is not installed; GARCH is left out. Install the extra `peers` for it.")
     found["gradient boosting"] = ("on lags of all columns and the calendar, a model for each step ahead", boosting)
@@ -61,7 +62,7 @@ def available(task: Task, slow: bool = True) -> dict[str, tuple[str, Baseline]]:
         print("statsforecast is not installed; AutoETS and AutoARIMA are left out. Install the extra `peers` for them.")
         return found
     for name in STATISTICAL:
-        found[name] = ("fitted once, before the split; reads on from there", partial(statistical, name))
+        found[name] = (f"{fitted}; reads on from there", partial(statistical, name))
     return found
 
 

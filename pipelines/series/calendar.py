@@ -1,10 +1,11 @@
 """The calendar in stock TensorFlow operations: the same in training, streaming and the exported model."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -14,7 +15,9 @@ Calendar = Literal["clock", "business", "month"]
 Cycle = Literal["day", "week", "year", "year_mirrored"]
 DAY = 86_400  # seconds
 MONTH = 2_629_746  # a twelfth of a year: so long is a step of a month said to be
-MONTH_STARTS = np.arange("1700-01", "2401-01", dtype="datetime64[M]")
+MONTH_DAYS = np.arange("1700-01", "2401-01", dtype="datetime64[M]").astype("datetime64[D]").astype(np.int64)
+PARTS = {MONTH // parts: parts for parts in (2, 3)}
+"""Into how many parts steps that are shorter than a month divide it."""
 SATURDAY = 2 * DAY  # 3 January 1970, the first one after time 0
 WINTER_SOLSTICE = -10 * DAY  # 22 December 1969
 MONDAY = -3 * DAY  # 29 December 1969
@@ -32,7 +35,7 @@ class Clock(NamedTuple):
         calendar: as of `future_times`.
         zone: IANA name of the local time, `COUNTED` where steps are only counted, "" where the times have none.
         slots: of business steps, when in a week they are: seconds since Monday, local time; none for the days from
-            Monday to Friday.
+            Monday to Friday. Of parts of months, on which days they are, such as 15 and 31 for its last one.
     """
 
     step_seconds: int
@@ -80,10 +83,12 @@ def feature_count(cycles: Sequence[Cycle]) -> int:
 def step_text(step_seconds: int) -> str:
     """How long a step is, in words.
 
-    >>> step_text(3600), step_text(MONTH), step_text(3 * MONTH)
-    ('3600 seconds', '1 month', '3 months')
+    >>> step_text(3600), step_text(MONTH), step_text(3 * MONTH), step_text(MONTH // 2)
+    ('3600 seconds', '1 month', '3 months', '1/2 month')
     """
     months, rest = divmod(step_seconds, MONTH)
+    if step_seconds in PARTS:
+        return f"1/{PARTS[step_seconds]} month"
     return f"{step_seconds} seconds" if rest else f"{months} month{'s' * (months > 1)}"
 
 
@@ -97,8 +102,8 @@ def future_times(
         horizon: steps ahead.
         step_seconds: between two steps; of months so many times `MONTH`.
         calendar: `business`: steps of a day are weekdays, each at the time of day of the last one; shorter steps are at
-            the `slots` of each week; holidays are not known. `month`: steps are of the same day of the month, or of its
-            last one where it has fewer days, or where the last time is the end of its month.
+            the `slots` of each week; holidays are not known. `month`: steps are on the days `slots` of each month; or
+            on the same day, or on its last one where it has fewer days, or where the last time is the end of its month.
         zone: as of `Clock`.
         slots: as of `Clock`. None: shorter steps go on without a pause.
 
@@ -112,8 +117,16 @@ def future_times(
         >>> ahead = future_times(tf.constant([friday + 10 * 3600]), 3, 3600, "business", "", opening)
         >>> ((ahead - friday) // 3600).numpy().tolist()
         [[81, 82, 105]]
+        >>> ahead = future_times(tf.constant([friday + 14 * DAY]), 3, MONTH // 2, "month", "", (15, 31))  # of March
+        >>> ((ahead - friday) // DAY).numpy().tolist()
+        [[30, 45, 60]]
     """
     last, steps = tf.cast(last, tf.int64), tf.range(1, horizon + 1, dtype=tf.int64)
+    if calendar == "month" and slots:
+        number = month_parts(last, slots)[:, tf.newaxis] + steps
+        start, end = (tf.gather(MONTH_DAYS, number // len(slots) + after) for after in (0, 1))
+        day = tf.minimum(tf.gather(tf.constant(slots, tf.int64), number % len(slots)), end - start)
+        return (start + day - 1) * DAY + last[:, tf.newaxis] % DAY
     if calendar == "month":
         return _months_ahead(last[:, tf.newaxis], step_seconds // MONTH * steps)
     if calendar == "business" and slots:
@@ -126,6 +139,21 @@ def future_times(
     ahead = steps + 2 * (days_since_weekend // 5)
     weekend = tf.maximum((last[:, tf.newaxis] // DAY + 3) % 7 - 4, 0)
     return last[:, tf.newaxis] + DAY * (ahead - weekend)
+
+
+def month_parts(times: Any, slots: Sequence[int] = ()) -> tf.Tensor:
+    """Returns how many months, or parts of months whose days are the nearest of `slots`, times (…,) are after 1700.
+
+    Example:
+        >>> month_parts([0, 14 * DAY, 30 * DAY], (15, 31)).numpy() - 2 * 270 * 12
+        array([0, 0, 1])
+    """
+    days = tf.cast(times, tf.int64) // DAY
+    number = tf.searchsorted(MONTH_DAYS, tf.reshape(days, (-1,)), side="right", out_type=tf.int64) - 1
+    number = tf.reshape(number, tf.shape(days))
+    day = days - tf.gather(MONTH_DAYS, number) + 1
+    borders = [(first + second) // 2 for first, second in itertools.pairwise(slots)]
+    return number * max(len(slots), 1) + sum(tf.cast(day > border, tf.int64) for border in borders)
 
 
 def local_times(times: tf.Tensor, zone: str) -> tf.Tensor:
@@ -179,12 +207,9 @@ def _slots_ahead(last: tf.Tensor, steps: tf.Tensor, zone: str, slots: Sequence[i
 
 
 def _months_ahead(last: tf.Tensor, months: tf.Tensor) -> tf.Tensor:
-    starts = tf.constant(MONTH_STARTS.astype("datetime64[D]").astype(np.int64))
-    lengths = starts[1:] - starts[:-1]  # days
-    days = last // DAY
-    number = tf.searchsorted(starts, tf.reshape(days, (-1,)), side="right", out_type=tf.int64) - 1
-    number = tf.reshape(number, tf.shape(days))
-    day = days - tf.gather(starts, number)  # of the month, from 0
+    starts, lengths = tf.constant(MONTH_DAYS), tf.constant(np.diff(MONTH_DAYS))
+    number = month_parts(last)
+    day = last // DAY - tf.gather(starts, number)  # of the month, from 0
     length_ahead = tf.gather(lengths, number + months)
     day = tf.where(day + 1 == tf.gather(lengths, number), length_ahead - 1, tf.minimum(day, length_ahead - 1))
     return (tf.gather(starts, number + months) + day) * DAY + last % DAY

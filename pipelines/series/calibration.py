@@ -11,7 +11,9 @@ FEW = 20  # origins, of which a step ahead speaks as loudly for itself as all st
 FACTORS = 1e-3, 100.0  # within which intervals are stretched: one without a width cannot become right
 
 
-def fit_widening(quantiles: np.ndarray, truth: np.ndarray, levels: Sequence[float]) -> np.ndarray:
+def fit_widening(
+    quantiles: np.ndarray, truth: np.ndarray, levels: Sequence[float], stretches: float = np.inf
+) -> np.ndarray:
     """Returns by what to stretch the quantiles at each level, so that central intervals cover what they should.
 
     For an interval from level l to 1 − l around the median m, the score of a truth y is how far out it lies in units of
@@ -22,13 +24,16 @@ def fit_widening(quantiles: np.ndarray, truth: np.ndarray, levels: Sequence[floa
     Conformalised quantile regression (Romano et al. 2019, https://arxiv.org/abs/1905.03222), with scores in
     units of the width. Of n scores the one of rank (1 − 2 l) (n + 1) is taken, which a further score stays below with
     the probability 1 − 2 l. With few origins the scores of all steps ahead speak together: the logarithm of a step's
-    factor counts n / (n + 20) beside that of all of them. A level whose mirror image is not among the levels is not
-    stretched.
+    factor counts n / (n + 20) beside that of all of them. Neighbouring origins share their truths: if these fill the
+    horizon s times, there are about s independent scores. So the logarithm of each factor is multiplied by s / (s + 1),
+    as if there had been one more stretch where the quantiles were right. A level whose mirror image is not among the
+    levels is not stretched.
 
     Args:
         quantiles: (origins, …, levels).
         truth: (origins, …), NaN where it is not known.
         levels: of the quantiles, rising, the median among them.
+        stretches: how many times the known truths fill the horizon.
 
     Returns:
         Factors (…, levels).
@@ -53,7 +58,7 @@ def fit_widening(quantiles: np.ndarray, truth: np.ndarray, levels: Sequence[floa
             counts = np.isfinite(scores).sum(axis=0)
             share = counts / (counts + FEW) if steps > 1 else 1.0
             each = each**share * together ** (1 - share)
-        factors[..., low] = factors[..., high] = each
+        factors[..., low] = factors[..., high] = each ** (1 / (1 + 1 / stretches))
     return factors
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
-from pipelines.series.calendar import MONTH, Calendar, future_times, step_text
+from pipelines.series.calendar import MONTH, Calendar, future_times, month_parts, step_text
 from pipelines.series.regular import Columns, Repair, Series, SeriesDataError, Table, time_text
 
 SMALLEST = 1e-30  # largest number of a column
@@ -28,6 +28,7 @@ def regularise(
     step_seconds: int | None = None,
     duplicates: str = "auto",
     offsets: Mapping[str, Sequence[float]] | None = None,
+    slots: Sequence[int] = (),
 ) -> tuple[list[Series], int, list[Repair]]:
     """Puts rows on regular time steps, NaN where one is missing.
 
@@ -40,6 +41,7 @@ def regularise(
         duplicates: what different rows of one time become: their `mean` or `sum`, the `first` or the `last`; `auto`:
             their mean where they are at most 1 % of the rows.
         offsets: what is taken away from the targets of each series, by its name, "" for all others. Default: found.
+        slots: of parts of months, as of `Clock`.
 
     Returns:
         The series, the seconds between two steps, and what was repaired.
@@ -52,10 +54,10 @@ def regularise(
     for table in tables:
         _name_outliers(table, columns, repairs)
     unit = MONTH if calendar == "month" else 1
-    step_seconds = step_seconds or unit * commonest_step([_ticks(table, calendar) for table in tables])
+    step_seconds = step_seconds or unit * commonest_step([_ticks(table, calendar, slots) for table in tables])
     if calendar != "business":
         snapped = [_snapped(table, step_seconds, calendar, repairs) for table in tables]
-        tables = [_on_clock(table, step_seconds, calendar, repairs) for table in snapped]
+        tables = [_on_clock(table, step_seconds, calendar, slots, repairs) for table in snapped]
     series = []
     for table in tables:
         known = (offsets or {}).get(table.name, (offsets or {}).get(""))
@@ -231,25 +233,28 @@ def _snapped(table: Table, step_seconds: int, calendar: Calendar, repairs: list[
     return table._replace(times=times)
 
 
-def _ticks(table: Table, calendar: Calendar) -> np.ndarray:
-    """The times as the calendar counts them (rows,): in months since 1970, or in seconds."""
+def _ticks(table: Table, calendar: Calendar, slots: Sequence[int]) -> np.ndarray:
+    """The times as the calendar counts them (rows,): in months or parts of months, or in seconds."""
     if calendar != "month":
         return table.times
-    months = table.times.astype("datetime64[s]").astype("datetime64[M]").astype(np.int64)
+    months = month_parts(table.times, slots).numpy()
     if not np.diff(months).all():
         first = int(np.argmin(np.diff(months)))
         two = slice(first, first + 2)
         lines, times = " and ".join(map(str, table.lines[two])), " and ".join(map(time_text, table.times[two]))
         raise SeriesDataError(
-            f"{table.file}, lines {lines} are of one month; expected one row a month. Sum or average each month, or "
-            f"leave out --data.calendar month. Received: {times} in the series {table.name!r}"
+            f"{table.file}, lines {lines} are of one month, or of one part of it; expected one row for each. Sum or "
+            f"average them, or leave out --data.calendar month. Received: {times} in the series {table.name!r}"
         )
     return months
 
 
-def _on_clock(table: Table, step_seconds: int, calendar: Calendar, repairs: list[Repair]) -> Table:
+def _on_clock(
+    table: Table, step_seconds: int, calendar: Calendar, slots: Sequence[int], repairs: list[Repair]
+) -> Table:
     """The rows on the steps of a calendar, with rows of NaN for steps that have none."""
-    ticks, step = _ticks(table, calendar), step_seconds // (MONTH if calendar == "month" else 1)
+    ticks = _ticks(table, calendar, slots)
+    step = max(step_seconds // MONTH, 1) if calendar == "month" else step_seconds
     phases, counts = np.unique(ticks % step, return_counts=True)
     phase = phases[np.argmax(counts)]
     beside = np.flatnonzero(ticks % step != phase)
@@ -273,7 +278,7 @@ def _on_clock(table: Table, step_seconds: int, calendar: Calendar, repairs: list
         )
     if steps == len(positions):
         return table
-    times = np.append(first, future_times(tf.constant([first]), steps - 1, step_seconds, calendar)[0])
+    times = np.append(first, future_times(tf.constant([first]), steps - 1, step_seconds, calendar, "", slots)[0])
     times[positions] = table.times
     values = np.full((steps, table.values.shape[1]), np.nan)
     values[positions] = table.values

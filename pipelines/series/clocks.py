@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from pipelines.series.calendar import COUNTED, DAY, MONDAY, MONTH, Calendar, Clock, local_times, step_text
+from pipelines.series.calendar import COUNTED, DAY, MONDAY, MONTH, PARTS, Calendar, Clock, local_times, step_text
 from pipelines.series.cleaning import commonest_step
 from pipelines.series.regular import Repair, Table
 
@@ -15,14 +15,15 @@ WORKING_DAYS = [0, 1, 2, 3, 4]  # from Monday on
 FIRST_DAYS, LAST_DAYS = np.timedelta64(4, "D"), np.timedelta64(5, "D")  # of a month, among which a working one is
 ROUND = (*(1, 2, 5, 10, 15, 20, 30), *(60 * each for each in (1, 2, 5, 10, 15, 20, 30)), *(3600, 7200, 10_800))
 SHORTEST_MONTH, FEWEST_MONTHS = 28 * DAY, 3
+MOSTLY, BESIDE = 0.8, 4  # share of months or weeks that are alike, and days between those of one part of them
 SHARE_WITHOUT_PAUSE = 0.8  # of the times of the day; below it there are pauses
 
 
 def find_clock(tables: Sequence[Table], calendar: str, step_seconds: int | None = None) -> tuple[Clock, list[Repair]]:
     """Returns the clock of tables, and what was found.
 
-    Months have equal days of the month; business days have no weekends; business hours have pauses at the same times
-    of each day.
+    Months have equal days of the month, and halves and thirds of months about equal ones; business days leave out the
+    same days of each week, and business hours have pauses at the same times of each day.
 
     Args:
         tables: the rows of each series.
@@ -40,10 +41,13 @@ def find_clock(tables: Sequence[Table], calendar: str, step_seconds: int | None 
     times = [table.times if (np.diff(table.times) > 0).all() else np.unique(table.times) for table in tables]
     found: list[Repair] = []
     chosen: Calendar = "clock"
+    slots: tuple[int, ...] = ()
     if calendar == "auto":
         together = np.unique(np.concatenate(times)) if len(times) > 1 else times[0] if times else np.zeros(0, np.int64)
         if zone != COUNTED and _is_monthly(times):
             chosen = "month"
+        elif zone != COUNTED and (slots := _parts_of_months(together)):
+            chosen, step_seconds = "month", step_seconds or MONTH // len(slots)
         elif zone != COUNTED and _has_pauses(times, together, zone):
             chosen = "business"
             what = "steps on working days or hours only: pauses are not gaps; --data.calendar clock fills them"
@@ -53,9 +57,11 @@ def find_clock(tables: Sequence[Table], calendar: str, step_seconds: int | None 
     if step_seconds is None:
         months = [each.astype("datetime64[s]").astype("datetime64[M]").astype(np.int64) for each in times]
         step_seconds = MONTH * commonest_step(months) if chosen == "month" else _usual_step(times)
-    slots = _slots(times, zone) if chosen == "business" and step_seconds <= DAY else ()
+    if chosen == "business" and DAY < step_seconds < 7 * DAY:  # such as Monday, Wednesday and Friday
+        step_seconds = DAY
+    slots = _slots(times, zone) if chosen == "business" and step_seconds <= DAY else slots
     days = [slot // DAY for slot in slots]
-    if step_seconds == DAY and (days == WORKING_DAYS or len(set(days)) < len(days)):
+    if chosen == "business" and step_seconds == DAY and (days == WORKING_DAYS or len(set(days)) < len(days)):
         slots = ()
     return Clock(step_seconds, chosen, zone, slots), found
 
@@ -106,20 +112,42 @@ def _is_monthly(times: Sequence[np.ndarray]) -> bool:
     return seen >= FEWEST_MONTHS
 
 
+def _parts_of_months(times: np.ndarray) -> tuple[int, ...]:
+    """The days of the month of rows that divide it in two or three, a last one as 31; none for other rows."""
+    if len(times) < 2 or len(np.unique(np.diff(times))) < 2:
+        return ()
+    days = times.astype("datetime64[s]").astype("datetime64[D]")
+    months = days.astype("datetime64[M]")
+    _, first, counts = np.unique(months, return_index=True, return_counts=True)
+    parts = int(np.bincount(counts).argmax())
+    full = first[counts == parts]
+    if parts not in PARTS.values() or len(full) < FEWEST_MONTHS or (counts[1:-1] == parts).mean() < MOSTLY:
+        return ()
+    rows = full[:, np.newaxis] + np.arange(parts)
+    day = (days[rows] - months[rows].astype("datetime64[D]")).astype(int) + 1  # (months, parts)
+    left = ((months[rows[:, -1]] + 1).astype("datetime64[D]") - days[rows[:, -1]]).astype(int)
+    if max(*np.ptp(day[:, :-1], axis=0), min(np.ptp(day[:, -1]), np.ptp(left))) > BESIDE:
+        return ()
+    slots = [int(np.bincount(each).argmax()) for each in day.T]
+    ends = (left == 1).mean() >= (day[:, -1] == slots[-1]).mean()
+    return (*slots[:-1], 31 if ends else slots[-1])
+
+
 def _has_pauses(times: Sequence[np.ndarray], together: np.ndarray, zone: str) -> bool:
     if not any(len(each) > 1 for each in times):
         return False
     step = commonest_step(times)
-    if step > DAY or DAY % step:
+    if step > 6 * DAY or (DAY % step if step < DAY else step % DAY):
         return False
     local = local_times(tf.constant(together), zone).numpy()
     weekday = (local - MONDAY) // DAY % 7
     weeks = len(np.unique((local - MONDAY) // (7 * DAY)))
     counts = np.bincount(weekday, minlength=7)
-    if weeks > FEWEST_WEEKENDS and (counts < 0.02 * counts.max()).any():
-        return True
+    rare = counts < 0.02 * counts.max()
+    if weeks > FEWEST_WEEKENDS and rare.any():
+        return step <= DAY or bool(counts.sum() > MOSTLY * weeks * (~rare).sum())
     days = len(np.unique(local // DAY))
-    if step == DAY or days < FEWEST_WEEKENDS:
+    if step >= DAY or days < FEWEST_WEEKENDS:
         return False
     of_day, counts = np.unique(local % DAY, return_counts=True)
     usual = of_day[counts > RARE * counts.max()]

@@ -3,16 +3,15 @@
 import csv
 import io
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from data.encodings import UnclearEncodingError, find_encoding
+from pipelines.series.numbers import with_ascii_digits
 from pipelines.series.regular import Repair, SeriesDataError
 
 SAMPLE_LINES = 200  # that the layout is told from
@@ -20,8 +19,8 @@ LONGEST_PREAMBLE = 50  # lines before the names of the columns
 LAST_LINES = 5  # that may be sums and sources of the table
 NAMES = {"cp1252": "Windows-1252"}  # of encodings, better known than Python's
 DELIMITERS = ",;\t|"
+EMPTY = DELIMITERS + " "  # a line of these alone holds nothing
 COMMENT = re.compile(r"\s*[\"']?(#|//|%|sep=.\s*$)")
-_OTHER_DIGIT = re.compile(r"(?=[^\x00-\x7f])[\d\u066b\u066c]")
 _NUMBER = re.compile(r"[-+(]?\W{0,2}\d[\d.,' ]*(e[-+]?\d+)?\W{0,3}\)?", re.IGNORECASE)
 _TIME = re.compile(r"\d{1,4}[-/. ]\d{1,2}[-/. ]\d{1,4}.*|\d{1,2}:\d\d.*|\d{4}[-/ ]?[QMWqmw]\d{1,2}.*")
 
@@ -82,9 +81,7 @@ def parse(text: str, file: str) -> Delimited:
         >>> [repair.what for repair in table.repairs]
         ['lines of comments in loads.csv: left out', 'lines of units in loads.csv: left out']
     """
-    if _OTHER_DIGIT.search(text):
-        text = text.translate(_digits())
-    lines = text.splitlines()
+    lines = [line if line.strip(EMPTY) else "" for line in with_ascii_digits(text).splitlines()]
     if not any(line.strip() for line in lines):
         raise SeriesDataError(
             f"{file} is empty; expected a line with the names of the columns, and a row for each time. Fill it, or "
@@ -112,13 +109,6 @@ def parse(text: str, file: str) -> Delimited:
     frame, repair = _without_footer(frame, file)
     named = [not name.startswith("Unnamed:") or frame.iloc[:, at].notna().any() for at, name in enumerate(names)]
     return Delimited(frame.loc[:, named], pd.Series(names)[named], repairs + again + repair, delimiter)
-
-
-@lru_cache
-def _digits() -> dict[int, str]:
-    """Digits of other scripts, such as Arabic ones, as those of ASCII."""
-    digits = {code: str(unicodedata.decimal(chr(code))) for code in range(0x80, 0x20000) if chr(code).isdecimal()}
-    return digits | {0x66B: ".", 0x66C: "’"}  # decimal sign and thousands
 
 
 def _without_names(frame: pd.DataFrame, names: Sequence[str], file: str) -> tuple[pd.DataFrame, list[Repair]]:

@@ -16,7 +16,7 @@ from pipelines.evaluation import Evaluation
 from pipelines.preparation import report_changed_data
 from pipelines.runs import Run
 from pipelines.series import baselines, data
-from pipelines.series.backtest import Forecasts, Origins, Task, backtest, season_of
+from pipelines.series.backtest import Forecasts, Origins, Task, backtest, refitted, season_of
 from pipelines.series.baselines import Baseline
 from pipelines.series.config import SeriesConfiguration
 from pipelines.series.data import Split
@@ -25,12 +25,14 @@ from pipelines.series.model import Forecaster
 from pipelines.series.regular import SeriesDataError
 from pipelines.series.report import Details, best_middle_worst, write_series_report
 from pipelines.series.scoring import COMPARED, VARIANTS, Losses, compare, losses, metrics, verdict
+from pipelines.series.train import calibrate, steps_read
 from pipelines.series.trained import Description, learned_sets, load_model
 
 __all__ = ["VARIANTS", "EvaluationOptions", "evaluate"]
 
 ALL = "all"  # series
 NAMED = 8  # series, in messages
+MOST_REFITS = 50
 
 
 class EvaluationOptions(commands.RunOptions):
@@ -40,6 +42,11 @@ class EvaluationOptions(commands.RunOptions):
     series: str = Field("", description="series to report, or all; default: as configured")
     target: str = Field("", description="target to report; default: the first")
     stride: int = Field(1, ge=1, description="every so many steps of the split are the origin of a forecast")
+    refit: int = Field(
+        0,
+        ge=0,
+        description="after so many origins, fit the calibration and the baselines again, to what came before; 0: never",
+    )
     slow_baselines: bool = Field(True, description="include the baselines that may take minutes")
 
 
@@ -50,8 +57,13 @@ def evaluate(
     target: str = "",
     slow_baselines: bool = True,
     stride: int = 1,
+    refit: int = 0,
 ) -> Evaluation:
-    """Forecasts a split with a run's forecaster and the baselines; writes table, plots and page into its folder."""
+    """Forecasts a split with a run's forecaster and the baselines; writes table, plots and page into its folder.
+
+    With `refit`, calibration and baselines are fitted again after so many origins, to what came before. The weights of
+    the network stay as they are.
+    """
     configuration = run.read_configuration(SeriesConfiguration)
     if configuration.network.fold_days and split == "validation":
         raise ConfigurationError(
@@ -63,8 +75,10 @@ def evaluate(
     sets = data.load(configuration.data, forecaster.columns, offsets=Description.of_run(run).known_offsets)
     report_changed_data(run, learned_sets(configuration, sets))
     task = task_of(configuration, sets, split, series, target)._replace(stride=stride)
+    task = task._replace(refit=_bounded(refit, max(len(task.steps(index)) for index in task.chosen)))
     origins = task.origins()
-    rows: dict[str, tuple[str, Baseline]] = {"model": (described(task, origins), partial(backtest, forecaster))}
+    model = partial(recalibrated_backtest, forecaster, configuration) if task.refit else partial(backtest, forecaster)
+    rows: dict[str, tuple[str, Baseline]] = {"model": (described(task, origins), model)}
     if configuration.network.adaptation_rate:
         rows["without adaptation"] = ("the same network", partial(backtest, forecaster, adapting=False))
     if configuration.network.calibrate:
@@ -79,7 +93,7 @@ def evaluate(
     for name, (_, forecast) in rows.items():
         print(f"Forecasting {len(origins.step)} times: {name}", flush=True)
         started = time.perf_counter()
-        forecasts[name] = forecast(task)
+        forecasts[name] = refitted(task, forecast)
         seconds[name] = time.perf_counter() - started
     scales = {index: baselines.seasonal_error(task, index) for index in task.chosen}
     scale = np.array([scales[index] for index in origins.series])
@@ -160,7 +174,24 @@ def described(task: Task, origins: Origins) -> str:
     names = shortened([task.sets.series[index].name for index in task.chosen])
     missing = int(np.isnan(origins.truth).sum())
     unscored = f"; {missing} of {origins.truth.size} truths were not measured and are not scored" if missing else ""
-    return f"forecasts of {task.sets.columns.targets[task.target]}, {names}{unscored}"
+    again = f"; its calibration is fitted every {task.refit} origins, its weights are not" if task.refit else ""
+    return f"forecasts of {task.sets.columns.targets[task.target]}, {names}{unscored}{again}"
+
+
+def recalibrated_backtest(forecaster: Forecaster, configuration: SeriesConfiguration, task: Task) -> Forecasts:
+    """As `backtest`, calibrated on the validation period of the task."""
+    learned = learned_sets(configuration, task.sets)
+    with forecaster.uncalibrated():
+        calibrate(forecaster, learned, steps_read(forecaster, configuration))
+        return backtest(forecaster, task)
+
+
+def _bounded(refit: int, origins: int) -> int:
+    """After how many origins everything is fitted again: as asked for, but so that it ends."""
+    fewest = -(-origins // MOST_REFITS)
+    if 0 < refit < fewest:
+        print(f"Fitting again every {fewest} origins, {MOST_REFITS} times, and not every {refit}: that is the most.")
+    return max(refit, fewest) if refit else 0
 
 
 def uncalibrated_backtest(forecaster: Forecaster, task: Task) -> Forecasts:

@@ -21,6 +21,7 @@ from pipelines.series.scaling import bounds_of, column_statistics, spreads
 
 State = dict[str, Any]
 SMALLEST_SPREAD = 1e-2  # of errors around a blend, beside those around the last value
+MOST_SCALED = 2000  # series, evenly chosen, that the spreads and the blend are fitted on
 
 
 _constant = keras.initializers.Constant
@@ -278,10 +279,10 @@ class Forecaster(keras.Model):
             mean[:, number], deviation[:, number] = middle, spread or 1.0
         self.mean.assign(np.concatenate([mean, mean.mean(0, keepdims=True)]))
         self.deviation.assign(np.concatenate([deviation, deviation.mean(0, keepdims=True)]))
-        chosen = slice(self.targets)
+        chosen, every = slice(self.targets), -(-len(histories) // MOST_SCALED)
         scaled = [
             (((values - center) / scale)[:, chosen], observed[:, chosen])
-            for (values, observed), center, scale in zip(histories, mean, deviation, strict=True)
+            for (values, observed), center, scale in [*zip(histories, mean, deviation, strict=True)][::every]
         ]
         found = spreads(scaled, self.steps, self.network.relative, self.cumulative)
         if self.network.center:

@@ -204,9 +204,9 @@ class Member(keras.layers.Layer):
             origins: int32 (origins,), steps after which to decode.
             training: dropout is on.
         """
-        known = tf.one_hot(series, self.series)
-        weights = tf.where(series[:, tf.newaxis] < self.series, known, tf.ones_like(known) / self.series)
-        embedded = tf.matmul(weights, self.embedding.value)[:, tf.newaxis]  # (batch, 1, embedding)
+        known = tf.gather(self.embedding.value, tf.minimum(series, self.series - 1))
+        average = tf.reduce_mean(self.embedding.value, axis=0)
+        embedded = tf.where(series[:, tf.newaxis] < self.series, known, average)[:, tf.newaxis]  # (batch, 1, embedding)
         hidden = tf.concat([inputs, tf.repeat(embedded, tf.shape(inputs)[1], axis=1)], axis=-1)
         hidden = self.projection(hidden)
         hidden, new_state = self.encoder(hidden, initial_state=state, mask=mask, training=training)

@@ -1,6 +1,8 @@
 """Numbers as people write them: with a decimal comma, thousands, units and signs; and yes and no."""
 
 import re
+import unicodedata
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -62,6 +64,9 @@ _GROUPS = {
 }
 
 
+_OTHER_DIGIT = re.compile(r"(?=[^\x00-\x7f])[\d\u066b\u066c]")
+
+
 class Numbers(NamedTuple):
     """A column as numbers.
 
@@ -74,6 +79,22 @@ class Numbers(NamedTuple):
     values: np.ndarray
     wrong: np.ndarray
     notes: list[str]
+
+
+def with_ascii_digits(text: str) -> str:
+    """Returns a text with the digits and decimal signs of other scripts as those of ASCII.
+
+    Example:
+        >>> with_ascii_digits("३.५")  # Devanagari
+        '3.5'
+    """
+    return text.translate(_digits()) if _OTHER_DIGIT.search(text) else text
+
+
+@lru_cache
+def _digits() -> dict[int, str]:
+    digits = {code: str(unicodedata.decimal(chr(code))) for code in range(0x80, 0x20000) if chr(code).isdecimal()}
+    return digits | {0x66B: ".", 0x66C: "’"}  # decimal sign and thousands
 
 
 def numbers_of(column: pd.Series, comma: bool | None = None) -> Numbers:

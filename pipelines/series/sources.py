@@ -122,7 +122,7 @@ def open_measured(
         repairs = repairs + found
     step, duplicates = clock.step_seconds, configuration.duplicates
     offsets = {"": [0.0]} if configuration.log_returns else offsets  # prices themselves are kept in double precision
-    series, _, more = regularise(tables, columns, clock.calendar, step, duplicates, offsets)
+    series, _, more = regularise(tables, columns, clock.calendar, step, duplicates, offsets, clock.slots)
     # What a table has is how its times are shown; what the training had is how the network reads them.
     return Source(series, columns, clock._replace(zone=tables[0].zone), repairs + more)
 

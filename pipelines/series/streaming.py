@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from pipelines.arguments import checked
 from pipelines.configuration import ConfigurationError
-from pipelines.series.calendar import Clock, future_times
+from pipelines.series.calendar import Clock, future_times, month_parts
 from pipelines.series.regular import Columns, Series, SeriesDataError, time_text
 from pipelines.series.sources import Source
 from pipelines.series.table_files import FRAME
@@ -226,8 +226,7 @@ def missing_steps(last: int, time: int, clock: Clock, name: str) -> np.ndarray:
         count = (time - last) // clock.step_seconds + 1
         ahead = future_times(tf.constant([last]), count, *clock)[0].numpy()
         if clock.calendar == "month":
-            months = [each.astype("datetime64[s]").astype("datetime64[M]") for each in (ahead, np.array(time))]
-            ahead = ahead[months[0] < months[1]]
+            ahead = ahead[month_parts(ahead, clock.slots) < month_parts(time, clock.slots)]
         elif (time - last) % clock.step_seconds:
             problem = f"is beside the clock, which has a step every {clock.step_seconds} seconds"
         else:

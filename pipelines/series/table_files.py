@@ -3,26 +3,44 @@
 import io
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from data.files import FileError, Member, only_file, plain_suffix, read_file
 from pipelines.series.delimited import SurplusError, decoded, parse
+from pipelines.series.numbers import with_ascii_digits
 from pipelines.series.options import FORMATS
 from pipelines.series.regular import Repair, SeriesDataError
 from pipelines.series.time_numbers import number_reader
 
 UserTable: TypeAlias = pd.DataFrame | str | Path | BinaryIO
-"""What can be read as a table: a frame of pandas, Polars or Arrow; a path; or an open binary file with CSV."""
+"""What can be read as a table: a frame of pandas, Polars or Arrow; an array; a path; or an open binary file."""
 
 FRAME = Path("the data frame")  # in messages
-PARQUET, FEATHER = (".parquet", ".pq"), (".feather", ".arrow", ".ipc")
+STREAM = b"\xff\xff\xff\xff"  # how one of Arrow begins
 EXCEL = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 JSON = (".json", ".jsonl", ".ndjson")
+
+
+def _read_arrow(file: BinaryIO) -> pd.DataFrame:
+    """Reads a Feather file, or a stream of Arrow."""
+    start = file.read(len(STREAM))
+    file.seek(0)
+    return pa.ipc.open_stream(file).read_pandas() if start == STREAM else pd.read_feather(file)
+
+
+BINARY: Mapping[str, Callable[[BinaryIO], pd.DataFrame]] = {
+    **dict.fromkeys((".parquet", ".pq"), pd.read_parquet),
+    **dict.fromkeys((".feather", ".arrow", ".arrows", ".ipc"), _read_arrow),
+    ".orc": pd.read_orc,
+    ".dta": pd.read_stata,
+}
+"""Readers of tables that are neither text nor books, by the ending of a file's name."""
 
 
 class ReadTable(NamedTuple):
@@ -61,7 +79,7 @@ def read_table(table: UserTable, time: Sequence[str] = (), sheet: str = "") -> R
     path = Path(table).expanduser() if isinstance(table, str | Path) else FRAME
     try:
         if (frame := _in_memory(table)) is not None:
-            frame = _with_index(frame, time)
+            frame = _plain_cells(_with_index(frame, time))
             names = pd.Series([str(name).strip() for name in frame.columns], dtype=str)
         else:
             path, file = _file(table)
@@ -93,15 +111,20 @@ def read_table(table: UserTable, time: Sequence[str] = (), sheet: str = "") -> R
 
 
 def _in_memory(table: Any) -> pd.DataFrame | None:
-    """Returns a frame of pandas, Polars, Arrow or xarray, a series, or a dictionary as a frame; None for a file."""
+    """Returns a frame of pandas, Polars, Arrow or xarray, an array, or a dictionary as a frame; None for a file."""
     if hasattr(table, "collect") and not hasattr(table, "to_pandas"):  # a lazy frame of Polars
         table = table.collect()
     for convert in ("to_pandas", "to_dataframe"):
         if hasattr(table, convert):
             table = getattr(table, convert)()
             break
-    if isinstance(table, np.ndarray) and table.ndim == 1:
-        return pd.DataFrame({"value": table})
+    if hasattr(table, "__arrow_c_stream__") and not isinstance(table, pd.DataFrame | pd.Series):
+        table = pa.table(table).to_pandas()
+    if isinstance(table, np.ndarray) and table.ndim <= 2:
+        table = pd.DataFrame(table)
+        if isinstance(table.columns, pd.RangeIndex):  # the array has no names
+            width = table.shape[1]
+            table.columns = ["value"] if width == 1 else [f"column_{number + 1}" for number in range(width)]
     if isinstance(table, pd.Series):
         return table.to_frame("value" if table.name is None else table.name)
     if isinstance(table, Mapping) or (isinstance(table, list) and table and isinstance(table[0], Mapping)):
@@ -118,8 +141,8 @@ def _file(table: Any) -> tuple[Path, Member]:
     if not isinstance(table, str | Path):
         if not hasattr(table, "read"):
             raise SeriesDataError(
-                "This is not a table; expected a data frame of pandas or Polars, a path, or an open binary file. Give "
-                f"one of them. Received: {type(table).__name__}"
+                "This is not a table; expected a data frame of pandas or Polars, an array of one or two dimensions, a "
+                f"path, or an open binary file. Give one of them. Received: {type(table).__name__}"
             )
         content = table.read()
         content = content.encode() if isinstance(content, str) else content
@@ -143,15 +166,14 @@ def _from_file(
         raise SeriesDataError(
             f"{path} has no sheets; expected an Excel file. Leave --data.sheet out. Received: {sheet!r}"
         )
-    if kind in PARQUET + FEATHER:
-        read = pd.read_parquet if kind in PARQUET else pd.read_feather
-        frame = _with_index(read(file), time)
+    if kind in BINARY:
+        frame = _with_index(BINARY[kind](file), time)
     elif kind in JSON:
         text = decoded(content, path.name)[0]
         whole = (
             [json.loads(line) for line in text.splitlines() if line.strip()] if kind != ".json" else json.loads(text)
         )
-        frame = _with_index(_from_json(whole), time)
+        frame = _plain_cells(_with_index(_from_json(whole), time))
     else:
         text, repairs = decoded(content, path.name)
         table = parse(text, path.name)
@@ -162,7 +184,8 @@ def _from_file(
 def _kind(content: bytes) -> str:
     """Returns the ending that a file without one would have, told from how it begins; "" for text."""
     start = content[:4096].lstrip()
-    for magic, kind in ((b"PAR1", ".parquet"), (b"ARROW1", ".feather"), (b"\xd0\xcf\x11\xe0", ".xls")):
+    begins = {b"PAR1": ".parquet", b"ARROW1": ".feather", STREAM: ".arrows", b"ORC": ".orc"}
+    for magic, kind in (begins | {b"<stata_dta>": ".dta", b"\xd0\xcf\x11\xe0": ".xls"}).items():
         if start.startswith(magic):
             return kind
     if start.startswith(b"PK"):
@@ -220,6 +243,20 @@ def missing_file(path: Path) -> SeriesDataError:
     """Returns what to raise where no file is."""
     kind = "is a folder" if path.is_dir() else "does not exist"
     return SeriesDataError(f"{path} {kind}; expected a table, {FORMATS}. Correct the path. Received: {str(path)!r}")
+
+
+def _plain_cells(frame: pd.DataFrame) -> pd.DataFrame:
+    """Returns a frame without lists in its cells, a row for each of their items, and with digits of ASCII."""
+    text = [name for name in frame.columns if frame[name].dtype == object and frame[name].notna().any()]
+    first = {name: frame[name].loc[frame[name].first_valid_index()] for name in text}
+    if lists := [name for name, cell in first.items() if isinstance(cell, list | np.ndarray)]:
+        frame = frame.explode(lists, ignore_index=True)
+        frame[lists] = frame[lists].infer_objects()
+        frame.index += 1
+    for name, cell in first.items():
+        if isinstance(cell, str) and with_ascii_digits(cell) != cell:
+            frame[name] = frame[name].map(with_ascii_digits, na_action="ignore")
+    return frame
 
 
 def _with_index(frame: pd.DataFrame, time: Sequence[str]) -> pd.DataFrame:

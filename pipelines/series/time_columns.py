@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pipelines.series.regular import SeriesDataError
-from pipelines.series.time_formats import is_like_time
-from pipelines.series.time_notations import DURATION
+from pipelines.series.time_notations import DURATION, is_like_time
 from pipelines.series.time_numbers import number_reader
 
 NAMES = (

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pipelines.series.calendar import DAY
 from pipelines.series.regular import Repair, SeriesDataError
-from pipelines.series.time_notations import DURATION, LETTERS, MONTHS, YEARS_AHEAD, full_years, month_number, plain
+from pipelines.series.time_notations import DURATION, LETTERS, YEARS_AHEAD, full_years, month_number, plain
 from pipelines.series.time_numbers import YEARS, number_reader
 
 DATES = (
@@ -40,9 +40,11 @@ ZONES = {
 MOSTLY_DISTINCT = 0.5  # share of distinct texts, above which each row is read
 _ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?")
 _QUARTERS = {"1": 1, "2": 2, "3": 3, "4": 4, "i": 1, "ii": 2, "iii": 3, "iv": 4}
+_YEAR_MONTH = r"((?:1[5-9]|20|21)\d\d):(0[1-9]|1[0-2])"  # of Gretl and EViews, which looks like a duration
 _PERIODS: tuple[tuple[str, str], ...] = (  # a pattern, and what its groups are
     (r"(?:FY ?)?(\d{4})(?:\.0+)?", "y"),
     (r"(\d{4})[- /]?Q([1-4])", "yq"),
+    (r"(\d{4}):([1-4])", "yq"),
     (r"Q([1-4])[- /']*(\d{4})", "qy"),
     (r"([1-4])\.?Q[- /']*(\d{4})", "qy"),
     (r"(I{1,3}|IV)[- /.]+(\d{4})", "qy"),
@@ -54,17 +56,12 @@ _PERIODS: tuple[tuple[str, str], ...] = (  # a pattern, and what its groups are
     (r"(\d{4})[- /]?M(\d\d?)", "ym"),
     (r"(?:FY ?)?(\d{4})[-/–](\d\d|\d{4})", "yf"),
     (r"(\d{4})[-/. ](\d\d?)", "ym"),
+    (_YEAR_MONTH, "ym"),
     (r"(\d\d?)[-/. ](\d{4})", "my"),
     (LETTERS + r"\.?[-/ ,'’]+(\d{4}|\d\d)", "ny"),
     (r"(\d{4})[-/ ]+" + LETTERS + r"\.?", "yn"),
 )
 _OFFSET = re.compile(r"\d:\d\d.*?\s*(Z|[+-]\d\d:?\d\d)$")
-_LIKE_TIME = re.compile(
-    r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}\.?([ T_:,-].*)?|\d{4}[-/ ]?[QWMHS]\d{1,2}(-\d)?|[QHS][1-4][- /']*\d{4}"
-    r"|[1-4]Q[- /]*\d{4}|(I{1,3}|IV)[- /.]+\d{4}|\d{4}[-/]\d{1,4}( [\d:]+)?|\d{1,2}/\d{4}"
-    r"|\d{8}[T _:-]\d{2,6}Z?|(?:FY ?)\d{4}|(W|KW|week) ?\d\d?[- /]+\d{4}|\d{4}\. ?\d\d?\. ?\d\d?\..*|\d{4}\s*[年년].*",
-    re.IGNORECASE,
-)
 
 
 class Moments(NamedTuple):
@@ -77,21 +74,6 @@ class Moments(NamedTuple):
 
     moments: pd.Series
     repairs: list[Repair]
-
-
-def is_like_time(text: str) -> bool:
-    """Whether a text is a time and no number or name.
-
-    Example:
-        >>> [is_like_time(text) for text in ("2024-01-31 15:00", "2010Q1", "Jan-50", "May", "12.5")]
-        [True, True, True, False, False]
-    """
-    if _LIKE_TIME.fullmatch(text):
-        return True
-    words = re.findall(r"[^\W\d_]{3,}", text)
-    english = {names[0][:3] for names in MONTHS}
-    dated = re.search(r"\d{4}|\d\D+\d|[^\W\d_][-/']\d\d$", text) or {word.lower()[:3] for word in words} & english
-    return bool(len(text) < 60 and re.search(r"\d", text) and dated and any(map(month_number, words)))
 
 
 def read_times(written: pd.Series, time_format: str, path: Path, named: bool = True) -> Moments:
@@ -118,7 +100,8 @@ def read_times(written: pd.Series, time_format: str, path: Path, named: bool = T
     numbers = pd.to_numeric(written, errors="coerce").astype(np.float64)
     if numbers.notna().all():
         return _from_numbers(written, numbers, path, named)
-    if DURATION.fullmatch(text.iloc[0]) and text.str.fullmatch(DURATION).all():
+    durations = DURATION.fullmatch(text.iloc[0]) and not text.str.fullmatch(_YEAR_MONTH).all()
+    if durations and text.str.fullmatch(DURATION).all():
         parts = text.str.extract(DURATION).fillna("0").astype(np.float64)
         return _from_durations(written, pd.to_timedelta(parts @ [DAY, 3600.0, 60.0, 1.0], unit="s"))
     return _from_distinct(text, path)

@@ -68,8 +68,30 @@ NOTATIONS = tuple(
     )
 )
 """What stands in a time, and what takes its place, in this order."""
+_LIKE_TIME = re.compile(
+    r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}\.?([ T_:,-].*)?|\d{4}[-/ ]?[QWMHS]\d{1,2}(-\d)?|[QHS][1-4][- /']*\d{4}"
+    r"|[1-4]Q[- /]*\d{4}|(I{1,3}|IV)[- /.]+\d{4}|\d{4}[-/]\d{1,4}( [\d:]+)?|\d{1,2}/\d{4}"
+    r"|(1[5-9]|20|21)\d\d:\d\d?"
+    r"|\d{8}[T _:-]\d{2,6}Z?|(?:FY ?)\d{4}|(W|KW|week) ?\d\d?[- /]+\d{4}|\d{4}\. ?\d\d?\. ?\d\d?\..*|\d{4}\s*[年년].*",
+    re.IGNORECASE,
+)
 _SHORT_RANGE = r"\d:\d\d\s*[-–](\d\d:\d\d)$"  # 13:00-14:00, which looks like an offset
 MOST_OFFSETS = 4  # of one place
+
+
+def is_like_time(text: str) -> bool:
+    """Whether a text is a time and no number or name.
+
+    Example:
+        >>> [is_like_time(text) for text in ("2024-01-31 15:00", "2010Q1", "Jan-50", "May", "12.5")]
+        [True, True, True, False, False]
+    """
+    if _LIKE_TIME.fullmatch(text):
+        return True
+    words = re.findall(r"[^\W\d_]{3,}", text)
+    english = {names[0][:3] for names in MONTHS}
+    dated = re.search(r"\d{4}|\d\D+\d|[^\W\d_][-/']\d\d$", text) or {word.lower()[:3] for word in words} & english
+    return bool(len(text) < 60 and re.search(r"\d", text) and dated and any(map(month_number, words)))
 
 
 def plain(text: pd.Series) -> pd.Series:

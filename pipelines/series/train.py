@@ -42,9 +42,8 @@ def train(run: Run, configuration: SeriesConfiguration) -> None:
     """Trains the forecaster of a run, or resumes where it stopped, and writes everything into the run's folder."""
     sets, forecaster = prepared(run, configuration, prepare)
     configuration = run.read_configuration(SeriesConfiguration)  # in which no setting is left open
-    # A season may be longer than a window: then what came before the window tells it.
-    before = forecaster.preprocessing.remembered if configuration.network.center else 0
-    window = configuration.data.window + before
+    window = steps_read(forecaster, configuration)
+    before = window - configuration.data.window
 
     def training_batches(epoch: int) -> tf.data.Dataset:
         return data.training_batches(sets, configuration.data, configuration.seed, epoch, before)
@@ -63,6 +62,11 @@ def train(run: Run, configuration: SeriesConfiguration) -> None:
     calibrate(forecaster, sets, window)
     save_calibration(run, forecaster)
     run.finish()
+
+
+def steps_read(forecaster: Forecaster, configuration: SeriesConfiguration) -> int:
+    """Returns how many steps are read before the first forecast of a split: a window, and a season that is longer."""
+    return configuration.data.window + (forecaster.preprocessing.remembered if configuration.network.center else 0)
 
 
 def batch_loss(forecaster: Forecaster, warm_up: int, batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
@@ -117,7 +121,8 @@ def calibrate(forecaster: Forecaster, sets: data.Sets, window: int) -> None:
     truth = np.concatenate([spread_out(forecaster, one) for one in said])
     levels = forecaster.levels
     if forecaster.network.calibrate:
-        widening = fit_widening(quantiles, truth, levels)
+        known = [(np.ptp(one.origins) + forecaster.horizon) * np.isfinite(one.truth).mean() for one in said]  # steps
+        widening = fit_widening(quantiles, truth, levels, max(sum(known) / forecaster.horizon, 1.0))
         forecaster.widening.assign(widening)
         quantiles = widened(tf.constant(quantiles, tf.float32), widening.astype(np.float32), levels.index(0.5)).numpy()
     forecaster.correlation = fit_correlation(quantiles, truth, levels)

@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 
 from pipelines.series.regular import Repair
-from pipelines.series.time_formats import is_like_time
-from pipelines.series.time_notations import month_number
+from pipelines.series.time_notations import is_like_time, month_number
 from pipelines.series.time_numbers import number_reader
 
 VALUE = "value"  # the column that the cells become

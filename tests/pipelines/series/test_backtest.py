@@ -1,13 +1,18 @@
 """What is forecast: origins, truths and prices; the model in one pass, step by step, and blind for the future."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from pipelines.series import forecasting
-from pipelines.series.backtest import Task, backtest
+from pipelines.series.backtest import Forecasts, Task, backtest, refitted
+from pipelines.series.baselines import last_value
 from pipelines.series.calendar import Clock
-from pipelines.series.data import Sets
+from pipelines.series.config import SeriesConfiguration
+from pipelines.series.data import Sets, Split
+from pipelines.series.evaluate import recalibrated_backtest
 from pipelines.series.model import Forecaster, NetworkConfiguration
 from pipelines.series.regular import Columns, Series
 
@@ -76,6 +81,38 @@ def test_a_stride_takes_every_so_many_origins(forecaster: Forecaster, series: li
     chosen = np.concatenate([np.flatnonzero(every.origins().series == index)[::5] for index in every.chosen])
     np.testing.assert_array_equal(some.origins().step, every.origins().step[chosen])
     np.testing.assert_allclose(backtest(forecaster, some).mean, backtest(forecaster, every).mean[chosen], rtol=1e-5)
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_what_is_fitted_again_sees_nothing_that_came_later(series: list[Series], split: Split) -> None:
+    """All origins once, in their order; what comes after a stretch is not there; the fit comes right before it."""
+    task = task_of(series)._replace(split=split, refit=4)
+    seen = []
+
+    def forecast(stretch: Task) -> Forecasts:
+        for index in stretch.chosen:
+            steps, end = stretch.steps(index), stretch.sets.train_end[index]
+            assert len(stretch.sets.series[index].times) == steps[-1] + HORIZON + 1
+            before = end if split == "validation" else stretch.sets.validation_end[index]
+            assert steps[0] == before - 1 and end - before == (TRAIN_END - TEST_START) * (split == "test")
+        seen.append(stretch)
+        return last_value(stretch)
+
+    again, once = refitted(task, forecast), last_value(task)
+    assert len(seen) == max(-(-len(task.steps(index)) // 4) for index in task.chosen)
+    np.testing.assert_array_equal(again.mean, once.mean)  # which is not fitted; its ranges are
+    first = task.origins().step < task.steps(0)[4]
+    np.testing.assert_array_equal(again.quantiles[first], once.quantiles[first])
+    assert split == "validation" or not np.allclose(again.quantiles, once.quantiles)
+
+
+def test_calibration_fitted_again_moves_ranges_alone(forecaster: Forecaster, series: list[Series]) -> None:
+    task = task_of(series)._replace(refit=5)
+    model = partial(recalibrated_backtest, forecaster, SeriesConfiguration())
+    again, once = refitted(task, model), backtest(forecaster, task)
+    np.testing.assert_allclose(again.quantiles[..., 1], once.quantiles[..., 1], rtol=1e-4, atol=1e-4)
+    assert not np.allclose(again.quantiles[..., 0], once.quantiles[..., 0])
+    assert (forecaster.widening.numpy() == 1).all()
 
 
 def test_one_pass_equals_a_forecast_from_each_origin(forecaster: Forecaster, series: list[Series]) -> None:

@@ -87,6 +87,23 @@ def test_few_origins_calibrate_on_average(origins: int, noise: float) -> None:
     assert 0.76 <= np.mean(held) <= 0.84
 
 
+def test_few_stretches_move_ranges_that_are_about_right_less() -> None:
+    """What comes later is covered better on average than by factors of what few neighbouring origins hold."""
+    errors = []
+    for seed in range(60):
+        noise = np.exp(np.random.default_rng(seed).normal(0, 0.2))
+        quantiles, truth = forecasts(10 + HORIZON + 200, seed, noise)
+        later, held = slice(10 + HORIZON, None), []
+        for stretches in ((10 + HORIZON) / HORIZON, np.inf):
+            factors = fit_widening(quantiles[:10], truth[:10], LEVELS, stretches)
+            middle = quantiles[later, ..., 3]
+            low, high = (middle + (quantiles[later, ..., place] - middle) * factors[..., place] for place in (1, 5))
+            held.append(((low <= truth[later]) & (truth[later] <= high)).mean())
+        errors.append(np.abs(np.array(held) - 0.8))
+    fewer, more = np.mean(errors, axis=0)
+    assert fewer < 0.9 * more
+
+
 @pytest.mark.parametrize("kind", ["negative_binomial", "zero_inflated"])
 def test_ranges_that_are_right_are_not_stretched_though_many_truths_are_equal(kind: str) -> None:
     random, scale = np.random.default_rng(0), 2.0

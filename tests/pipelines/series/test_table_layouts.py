@@ -4,23 +4,29 @@ import io
 import re
 from collections.abc import Callable, Iterable
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from pipelines.series.calendar import COUNTED, DAY, MONTH, future_times
+from pipelines.series.cleaning import regularise
 from pipelines.series.clocks import find_clock
-from pipelines.series.regular import Repair, SeriesDataError, Table
-from pipelines.series.time_formats import is_like_time
+from pipelines.series.regular import Columns, Repair, SeriesDataError, Table
+from pipelines.series.time_notations import is_like_time
 from pipelines.series.user_tables import TableConfiguration, read_tables
 
 N = 48
 HOURS = pd.date_range("2024-01-30", periods=N, freq="h")  # over the end of a month
 DAYS = pd.date_range("2023-12-20", periods=N, freq="D")
 MONTHS = pd.date_range("1962-01-01", periods=N, freq="MS")
+
+
+ARABIC = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
 
 
 def written(times: Iterable[Any], head: str = "time,x", delimiter: str = ",") -> str:
@@ -49,6 +55,11 @@ TIMES: dict[str, tuple[pd.DatetimeIndex, Callable[[], Iterable[Any]]]] = {
     "weeks": (pd.date_range("2005-01-03", periods=N, freq="7D"), lambda: [f"2005-W{n:02d}" for n in range(1, N + 1)]),
     "months and years of two digits": (MONTHS, lambda: MONTHS.strftime("%b-%y")),
     "names of months": (MONTHS, lambda: MONTHS.strftime("%B %Y")),
+    "quarters of Gretl": (
+        pd.date_range("2001", periods=N, freq="QS"),
+        lambda: [f"{each.year}:{each.quarter}" for each in pd.period_range("2001Q1", periods=N, freq="Q")],
+    ),
+    "months of Gretl": (MONTHS, lambda: MONTHS.strftime("%Y:%m")),
     "months of statistics": (MONTHS, lambda: MONTHS.strftime("%YM%m")),
     "digits of a month": (MONTHS, lambda: MONTHS.strftime("%Y%m")),
     "years with a fraction": (MONTHS, lambda: np.round(MONTHS.year + (MONTHS.month - 0.5) / 12, 3)),
@@ -285,16 +296,23 @@ def test_each_column_may_be_a_series() -> None:
     assert {each.name: each.values[0].tolist() for each in tables}["s7"] == [7, 0]
 
 
-@pytest.mark.parametrize("kind", ["xlsx", "feather", "jsonl", "csv.zip", "csv.xz", "csv.tar.gz", "tsv"])
+@pytest.mark.parametrize(
+    "kind", ["xlsx", "feather", "orc", "dta", "arrows", "jsonl", "csv.zip", "csv.xz", "csv.tar.gz", "tsv"]
+)
 def test_formats_hold_the_same(tmp_path: Path, kind: str) -> None:
     frame, path = pd.DataFrame({"time": HOURS, "x": np.arange(N) / 3}), tmp_path / f"loads.{kind}"
-    write = {"xlsx": frame.to_excel, "feather": frame.to_feather}
+    write = {"xlsx": partial(frame.to_excel, index=False), "feather": frame.to_feather, "orc": frame.to_orc}
+    write["dta"] = partial(frame.to_stata, write_index=False)
     if kind == "jsonl":
         frame.to_json(path, orient="records", lines=True, double_precision=15)
+    elif kind == "arrows":
+        arrow = pa.Table.from_pandas(frame)
+        with pa.ipc.new_stream(str(path), arrow.schema) as stream:
+            stream.write_table(arrow)
     elif kind == "tsv":
         path.write_bytes(frame.to_csv(index=False, sep="\t").encode("utf-16"))
     else:
-        write.get(kind, frame.to_csv)(path, **({} if kind == "feather" else {"index": False}))
+        write.get(kind, partial(frame.to_csv, index=False))(path)
     (table,), _, _ = read_tables(TableConfiguration(path=str(path)))
     np.testing.assert_array_equal(table.times, HOURS.as_unit("s").astype(np.int64))
     np.testing.assert_allclose(table.values[:, 0], np.arange(N) / 3, rtol=1e-14)
@@ -307,6 +325,9 @@ def test_formats_hold_the_same(tmp_path: Path, kind: str) -> None:
         pd.DataFrame({"x": np.arange(N) + 0.25}, MONTHS.to_period()),
         {"month": [date(1962 + n // 12, 1 + n % 12, 1) for n in range(N)], "x": np.arange(N) + 0.25},
         [{"when": str(time), "x": number + 0.25} for number, time in enumerate(MONTHS)],
+        pd.DataFrame({"time": [list(MONTHS)], "x": [np.arange(N) + 0.25]}),
+        pd.DataFrame({"time": [f"{time:%Y-%m-%d}".translate(ARABIC) for time in MONTHS], "x": np.arange(N) + 0.25}),
+        pa.table({"time": MONTHS, "x": np.arange(N) + 0.25}).to_reader(),
     ],
 )
 def test_frames_in_memory(frame: Any) -> None:
@@ -397,8 +418,23 @@ def test_an_open_file_without_a_name_is_told_by_its_content(kind: str) -> None:
     np.testing.assert_array_equal(read(io.BytesIO(file.getvalue()))[0].values[:, -1], np.arange(N) + 0.25)
 
 
+def test_frames_of_polars() -> None:
+    polars = pytest.importorskip("polars")
+    frame = polars.DataFrame({"time": DAYS.to_pydatetime().tolist(), "x": (np.arange(N) + 0.25).tolist()})
+    for form in (frame, frame.lazy()):
+        table, _ = read(form)
+        np.testing.assert_array_equal(table.times, DAYS.as_unit("s").astype(np.int64))
+        np.testing.assert_array_equal(table.values[:, 0], np.arange(N) + 0.25)
+    assert read(frame["x"])[0].zone == COUNTED
+
+
 def test_an_array_is_rows_in_their_order() -> None:
-    assert read(np.arange(N) + 0.25)[0].zone == COUNTED
+    values = np.arange(N) + 0.25
+    assert read(values)[0].zone == COUNTED
+    _, names, _ = read_tables(TableConfiguration(), np.stack([values**2, values**2], axis=1))
+    assert names == ("column_1", "column_2")
+    table, _ = read(np.array(list(zip(np.arange(N), values, strict=True)), dtype=[("time", int), ("x", float)]))
+    np.testing.assert_array_equal(table.values[:, 0], values)
 
 
 def test_several_columns_name_series_together() -> None:
@@ -434,3 +470,27 @@ def test_working_days_of_any_week_are_no_gaps(days: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("frequency", ["BME", "BMS", "BQE"])
 def test_the_last_or_first_working_days_are_months(frequency: str) -> None:
     assert clock_of(pd.date_range("2010-01-01", periods=60, freq=frequency)).calendar == "month"
+
+
+def parts_of_months(days: tuple[int, ...]) -> list[pd.Timestamp]:
+    months = pd.date_range("2023-03-01", periods=30, freq="MS")
+    return [month + pd.Timedelta(days=min(day, month.days_in_month) - 1) for month in months for day in days]
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        *map(parts_of_months, [(1, 15), (1, 16), (15, 31), (15, 30), (1, 11, 21), (10, 20, 31)]),
+        [time for time in pd.date_range("2023-01-02", periods=200) if time.weekday() in (0, 2, 4)],
+    ],
+)
+def test_parts_of_months_and_days_of_weeks_are_steps(times: list[pd.Timestamp]) -> None:
+    """Without a gap, and going on as they came; a row that lacks is added."""
+    clock = clock_of(times[:36])
+    seconds = pd.DatetimeIndex(times).as_unit("s").astype(np.int64).to_numpy()
+    np.testing.assert_array_equal(future_times(seconds[35:36], 24, *clock)[0], seconds[36:60])
+    if clock.calendar == "month":
+        rows = Table("a", np.delete(seconds, 20), np.ones((len(seconds) - 1, 1)), np.arange(1, len(seconds)), "a.csv")
+        (series,), _, _ = regularise([rows], Columns(("x",)), *clock[1::-1], slots=clock.slots)
+        np.testing.assert_array_equal(series.times, seconds)
+        assert np.flatnonzero(~series.observed).tolist() == [20]
