@@ -20,7 +20,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from serving.batching import Batcher
 from serving.description import description
-from serving.exports import Exports, Model
+from serving.exports import WEB, Exports, Model
 from serving.guard import BUSY, Guard, error_response, json_response
 from serving.messages import Arrays, RequestError, answer_of, inputs_of, parsed
 from serving.options import ServeOptions
@@ -78,6 +78,7 @@ class Server:
                 Route(f"{place}/metadata", self.guard(self.metadata)),
                 Route(f"{place}/card", self.guard(self.card)),
                 Route(f"{place}/run", self.guard(self.run_files)),
+                Route(f"{place}/web", self.guard(self.web)),
                 WebSocketRoute(f"{place}:stream", self._streams.__call__),
                 Route(place, self.guard(self.status)),
             ]
@@ -177,6 +178,17 @@ class Server:
     async def run_files(self, request: Request) -> Response:
         """The files from which `unrolled.connect` makes a predictor."""
         return json_response(await asyncio.to_thread(self._model(request).run_files))
+
+    async def web(self, request: Request) -> Response:
+        """The network that the page runs in the browser."""
+        file = (model := self._model(request)).folder / WEB
+        if not file.is_file():
+            raise RequestError(
+                f"{model.name} has no file for browsers. Expected one of its export. Write it: unrolled export TASK "
+                f"--devices web. Received: no {WEB}",
+                404,
+            )
+        return FileResponse(file, media_type="application/json")
 
     async def predict(self, request: Request) -> Response:
         """The answer of a signature."""

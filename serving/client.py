@@ -77,7 +77,7 @@ class Remote(Served):
         self._inputs = {name: _specifications(each["inputs"]) for name, each in signatures.items()}
         self._outputs = {name: _specifications(each["outputs"]) for name, each in signatures.items()}
 
-    def __call__(self, name: str, **inputs: Any) -> dict[str, np.ndarray]:
+    def _ask(self, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         asked = {key: as_tensor(value, self._inputs[name][key]) for key, value in inputs.items()}
         columns = _named(answer_of({key: each.numpy() for key, each in asked.items()}, is_rows=False)["outputs"], asked)
         answer = self._connection.ask(":predict", {"signature_name": name, "inputs": columns})["outputs"]

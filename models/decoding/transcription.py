@@ -7,7 +7,7 @@ import tensorflow as tf
 from models.decoding.graph_alignment import align_batch
 from models.decoding.hot_word_table import HotWordTable
 from models.decoding.prefix_search import PrefixSearch, trace
-from models.decoding.words import words_of_characters
+from models.decoding.words import Words, words_of_characters
 
 NO_SCORE = tf.float32.min
 """The score that stands where a search has found fewer texts; minus infinity is no number of JSON."""
@@ -36,6 +36,13 @@ class SearchTranscript(NamedTuple):
     word_confidences: tf.Tensor
     n_best: tf.Tensor
     n_best_scores: tf.Tensor
+
+    @classmethod
+    def of(cls, scores: tf.Tensor, confidence: tf.Tensor, words: Words, texts: tf.Tensor) -> "SearchTranscript":
+        """Returns the transcript of texts (batch, n_best), best first, with the words of the first."""
+        is_found = tf.math.is_finite(scores)
+        scores = tf.where(is_found, tf.cast(scores, tf.float32), NO_SCORE)
+        return cls(texts[:, 0], confidence, *words, tf.where(is_found, texts, ""), scores)
 
 
 def search_decode(
@@ -67,10 +74,9 @@ def search_decode(
     batch = tf.shape(logits)[0]
     beams, history = search.advance(search.initial_beams(batch, hot_words), log_probabilities, lengths, hot_words)
     _, scores = search.scores(beams, hot_words)
-    best, places = tf.math.top_k(scores, min(n_best, search.beam_width))
+    best, places, confidence = ranked(scores, n_best)
     labels = trace(history, places)[1]  # (batch, n_best, time)
     texts = single_spaces(tf.strings.reduce_join(characters_of(search, labels), axis=2))
-    is_found = tf.math.is_finite(best)
 
     written = tf.RaggedTensor.from_tensor(labels[:, 0])
     written = tf.ragged.boolean_mask(written, written != 0)  # the characters of the best text
@@ -80,13 +86,13 @@ def search_decode(
     begins, ends, certainty = (tf.boolean_mask(each, is_written) for each in aligned)
     rows, spoken = written.value_rowids(), written.flat_values
     words = words_of_characters(rows, spoken, begins, ends, certainty, batch, search.alphabet, frame_seconds)
-    return SearchTranscript(
-        texts[:, 0],
-        tf.cast(tf.exp(best[:, 0] - tf.reduce_logsumexp(scores, axis=1)), tf.float32),
-        *words,
-        tf.where(is_found, texts, ""),
-        tf.where(is_found, tf.cast(best, tf.float32), NO_SCORE),
-    )
+    return SearchTranscript.of(best, confidence, words, texts)
+
+
+def ranked(scores: tf.Tensor, n_best: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Returns the best of the scores (batch, beams), the beams that have them, and the share of the first (batch,)."""
+    best, places = tf.math.top_k(scores, min(n_best, scores.shape[1]))
+    return best, places, tf.cast(tf.exp(best[:, 0] - tf.reduce_logsumexp(scores, axis=1)), tf.float32)
 
 
 def characters_of(search: PrefixSearch, labels: tf.Tensor) -> tf.Tensor:
