@@ -55,8 +55,10 @@ function speak(model) {
   const listen = async () => {
     const rate = await rateOf(model), sound = await microphone();
     const context = new AudioContext({ sampleRate: rate });
-    const node = context.createScriptProcessor(1024, 1, 1);
+    await context.audioWorklet.addModule("page/microphone.js");
+    const node = new AudioWorkletNode(context, "microphone", { numberOfOutputs: 0 });
     const release = () => {
+      node.port.onmessage = null;
       node.disconnect();
       sound.getTracks().forEach((track) => track.stop());
       if (context.state !== "closed") context.close();
@@ -68,9 +70,8 @@ function speak(model) {
       else output.textContent = answer || "Listening …";
     }, (message) => { release(); fail(output, message); }, release);
     stream.send({ array: { dtype: "float32", shape: [-1] } });
-    node.onaudioprocess = ({ inputBuffer }) => stream.send(inputBuffer.getChannelData(0).slice().buffer);
+    node.port.onmessage = ({ data }) => stream.send(data);
     context.createMediaStreamSource(sound).connect(node);
-    node.connect(context.destination);
     stop = () => { release(); stream.send({ finish: true }); };
     button.textContent = "Stop";
     output.textContent = "Listening …";

@@ -145,6 +145,6 @@ def test_a_cycle_ends():
 
 def test_large_arrays_are_quick():
     array = np.zeros(10**8, np.uint8)
-    start = time.perf_counter()
+    start = time.process_time()  # other work of the machine does not count
     fingerprint(array)
-    assert time.perf_counter() - start < 2  # well under a second where no other work is under way
+    assert time.process_time() - start < 2

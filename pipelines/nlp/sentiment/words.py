@@ -98,11 +98,12 @@ class Words(tf.Module):
         if start is None:
             return self._encoded(divided[:, : self.maximum_words], whole_lengths)
         more = tf.maximum(whole_lengths - self.maximum_words + 1, 1)  # places to begin at
-        first = tf.minimum(tf.cast(start * tf.cast(more, tf.float32), tf.int32), more - 1)[:, tf.newaxis]
-        places = tf.ragged.range(whole_lengths)
-        return self._encoded(
-            tf.ragged.boolean_mask(divided, (places >= first) & (places < first + self.maximum_words)), whole_lengths
-        )
+        first = tf.minimum(tf.cast(start * tf.cast(more, tf.float32), tf.int32), more - 1)  # (batch,)
+        lengths = tf.minimum(whole_lengths, self.maximum_words)
+        places = tf.ragged.range(lengths).flat_values  # of the words that are read, each in its text
+        begins = tf.cast(divided.row_starts(), tf.int32) + first
+        read = tf.gather(divided.flat_values, tf.repeat(begins, lengths) + places)
+        return self._encoded(tf.RaggedTensor.from_row_lengths(read, lengths), whole_lengths)
 
     def windows(self, texts: tf.Tensor) -> tuple[Encoded, tf.Tensor]:
         """Returns the windows of strings (batch,), one at least of each, and the string of each, int32 (windows,)."""

@@ -269,9 +269,9 @@ def test_fast_enough_to_follow_speech():
     model = CharacterLanguageModel(order=8).fit([" ".join(generator.choice(words, 6)) for _ in range(300)])
     log_probabilities = random_log_probabilities(0, frames=250, labels=len(model.alphabet) + 1, scale=2.0)
     model.text_log_probability(words[0])
-    start = time.perf_counter()
+    start = time.process_time()
     beam_decode(log_probabilities, model.alphabet, SECONDS, language_model=model)
-    assert time.perf_counter() - start < 10.0 * 0.05 * 3  # three times the target: the machine may be busy
+    assert time.process_time() - start < 10.0 * 0.05 * 3  # three times the target: the machine may be busy
 
 
 @pytest.mark.parametrize("hot_words", [{"žo": 2.0}, {"ž": 1.0, "ž o": 3.0, "o": 0.5}, {"oo": 4.0, "o": 2.0}])

@@ -246,10 +246,10 @@ def test_a_thousand_series_take_bounded_memory_and_no_time() -> None:
     tracemalloc.start()
     batches = iter(training_batches(sets, configuration, 0, 0))
     next(batches)
-    start = time.perf_counter()
+    start = time.process_time()  # other work of the machine does not count
     for _ in range(100):
         next(batches)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     held = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     stored = sum(each.values.nbytes + each.observed.nbytes + each.times.nbytes for each in series)
