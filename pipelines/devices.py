@@ -1,4 +1,4 @@
-"""Files for devices: a model's step of fixed shapes as LiteRT and ONNX, with what eight bits cost; weights for browsers.
+"""Files for devices: a step of fixed shapes as LiteRT and ONNX, with what eight bits cost, and weights for browsers.
 
 A task that has them has a module `devices` with `device_model(run)`. Text and files stay outside.
 """

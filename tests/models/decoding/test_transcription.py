@@ -115,7 +115,10 @@ def test_a_stream_says_what_the_whole_says(sizes: list[int]) -> None:
 def words_of(found: tuple) -> list[list[tuple]]:
     """The words of each row with their times and confidence."""
     columns = [each.numpy() for each in (found.words, found.word_starts, found.word_ends, found.word_confidences)]
-    return [[(word.decode(), *map(float, rest)) for word, *rest in zip(*row, strict=True) if word] for row in zip(*columns, strict=True)]
+    return [
+        [(word.decode(), *map(float, rest)) for word, *rest in zip(*row, strict=True) if word]
+        for row in zip(*columns, strict=True)
+    ]
 
 
 def test_what_never_settles_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
