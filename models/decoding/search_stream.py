@@ -159,6 +159,7 @@ def finish_search(search: PrefixSearch, state: SearchState, frame_seconds: float
     return SearchTranscript.of(best, confidence, words, _spelled(before, characters)[0])
 
 
+@tf.function(reduce_retracing=True)  # which the graphs of a step and of the end hold once
 def _aligned(
     search: PrefixSearch,
     window: tf.Tensor,
@@ -195,6 +196,7 @@ def _silent(search: PrefixSearch, log_probabilities: tf.Tensor, before: tf.Tenso
     return tf.where(last == tf.shape(label)[1], before + last, last)
 
 
+@tf.function(reduce_retracing=True)
 def _together(labels: tf.Tensor) -> tf.Tensor:
     """Returns labels (batch, beams, n) without the 0 between them, padded with 0 to a common size."""
     is_written = labels != 0

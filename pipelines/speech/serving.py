@@ -179,8 +179,8 @@ def _nested_search(tensors: Tensors) -> SearchState:
     """The search's state from its named tensors; inverse of `_flat_search`."""
     beams = Beams(*(tensors[f"beam_{name}"] for name in Beams._fields))
     hot_words = HotWordTable(tensors["hot_word_labels"], tensors["hot_word_weights"])
-    names = ("beam_labels", "log_probabilities", "counts", "text_before")
-    return SearchState(beams, *(tensors[name] for name in names), hot_words)
+    labels, window, counts = (tensors[name] for name in ("beam_labels", "log_probabilities", "counts"))
+    return SearchState(beams, labels, window, counts, tensors["text_before"], hot_words)
 
 
 def _search(recogniser: Recogniser, decoder: Decoder) -> PrefixSearch:
