@@ -1,10 +1,12 @@
 """Which processes train one model together, by TF_CONFIG, which Kubernetes, Slurm, Ray and our launcher write."""
 
 import json
+import math
 import os
 import reprlib
 import socket
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, NamedTuple
 
 from pipelines.configuration import ConfigurationError
@@ -12,6 +14,9 @@ from pipelines.run_files import RunError
 
 StrategyName = Literal["none", "mirrored", "multi_worker"]
 VARIABLE = "TF_CONFIG"
+START_VARIABLE = "UNROLLED_START_SECONDS"
+SECONDS_TO_START = 50.0
+"""So long a worker waits for the others to start, unless UNROLLED_START_SECONDS says otherwise."""
 JOBS = ("chief", "worker")
 _EXAMPLE = '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
 
@@ -77,6 +82,25 @@ def read_cluster(text: str | None = None) -> Cluster:
     return Cluster(addresses, names, names.index(own))
 
 
+def seconds_to_start() -> float:
+    """Returns how long a worker waits for the others to start.
+
+    Raises:
+        ConfigurationError: UNROLLED_START_SECONDS is no number of seconds.
+    """
+    text = os.environ.get(START_VARIABLE, "")
+    try:
+        seconds = float(text) if text.strip() else SECONDS_TO_START
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise ConfigurationError(
+            f"{START_VARIABLE} is how long a worker waits for the others to start. Expected seconds, such as 300. "
+            f"Correct it, or leave it out. Received: {text!r}"
+        )
+    return seconds
+
+
 def free_ports(count: int) -> list[int]:
     """Returns so many ports of this machine that nothing listens at."""
     listeners = [socket.create_server(("localhost", 0)) for _ in range(count)]
@@ -110,10 +134,11 @@ def refuse_port_in_use(cluster: Cluster) -> None:
 
 
 def unreachable(cluster: Cluster, seconds: float = 3.0) -> list[int]:
-    """Returns the ranks of the other workers at whose address nobody answers."""
-    return [
-        rank for rank in range(len(cluster.addresses)) if rank != cluster.rank and not _answers(cluster, rank, seconds)
-    ]
+    """Returns the ranks of the other workers at whose address nobody answers; all are asked at once."""
+    others = [rank for rank in range(len(cluster.addresses)) if rank != cluster.rank]
+    with ThreadPoolExecutor(len(others) or 1) as threads:
+        answers = threads.map(lambda rank: _answers(cluster, rank, seconds), others)
+    return [rank for rank, answer in zip(others, answers, strict=True) if not answer]
 
 
 def lost(cluster: Cluster, error: Exception, started: bool = True) -> RunError:
@@ -124,11 +149,16 @@ def lost(cluster: Cluster, error: Exception, started: bool = True) -> RunError:
             silent.append(rank)
     who = ", ".join(map(cluster.named, silent)) or "another worker"
     what = "is gone" if started else "did not start"
-    again = "Start all workers again"
-    remedy = f"{again}, with --resume to go on from the last checkpoint" if started else again
+    limit = "a minute" if started else f"{seconds_to_start():g} s"
+    remedy = (
+        "Start all workers again, with --resume to go on from the last checkpoint"
+        if started
+        else f"Start all workers at once, with one {VARIABLE} for all but its task; where they start slowly, raise "
+        f"{START_VARIABLE}"
+    )
     return RunError(
         f"{_first_upper(who)} {what}, and the others cannot go on alone. Expected all {len(cluster.addresses)} workers "
-        f"to answer within a minute. Its own output says why it ended; without any, look at its address and at "
+        f"to answer within {limit}. Its own output says why it ended; without any, look at its address and at "
         f"firewalls. {remedy}. Received: {_first_line(error)}"
     )
 

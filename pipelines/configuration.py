@@ -16,6 +16,7 @@ import re
 import reprlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, get_args, get_origin, get_type_hints
 
 import pydantic
@@ -44,6 +45,9 @@ OUR_WORDS = (
     ("string should have ", "expected a string of "),
 )
 """Phrases of pydantic's messages, and those of ours."""
+
+
+_BUCKET = re.compile(r"(gs|s3|s3a|hdfs|abfss?)://?\S+$")  # a Path has one stroke only
 
 
 class ConfigurationError(ValueError):
@@ -81,6 +85,16 @@ class Configuration(pydantic.BaseModel):
 
     # Without this mark pydantic calls __init__ for nested configurations too, and the path is lost.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    @pydantic.model_validator(mode="after")
+    def _files_are_mounted(self) -> Self:
+        for name, value in self:
+            if isinstance(value, str | Path) and (bucket := _BUCKET.match(str(value))):
+                raise ValueError(
+                    f"{name}: {bucket[1]}:// is no folder here. Expected a path of this machine. Mount the bucket (gs: "
+                    f"gcsfuse; s3: mountpoint-s3), or copy the files. Received: {str(value)!r}"
+                )
+        return self
 
     def replace(self, **changes: Any) -> Self:
         """Returns a copy with some values changed; a dictionary changes only the named keys of a nested part.

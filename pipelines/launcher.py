@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pipelines.cluster import VARIABLE, StrategyName, configuration_of, free_ports
+from pipelines.cluster import START_VARIABLE, VARIABLE, StrategyName, configuration_of, free_ports
 from pipelines.run_files import RunError, cannot_write
 from pipelines.runs import Run, runs_folder
 from pipelines.tasks import Task, tasks_named
@@ -95,7 +95,9 @@ def _environment(count: int) -> dict[str, str]:
     threads = str(max(1, cores // count))
     home = str(Path(__file__).parents[1])
     path = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH"))))
-    return {"TF_NUM_INTRAOP_THREADS": threads, "OMP_NUM_THREADS": threads, **os.environ, "PYTHONPATH": path}
+    # A worker that ends is seen here, so that the others may wait longer for one that starts slowly on a busy machine.
+    defaults = {"TF_NUM_INTRAOP_THREADS": threads, "OMP_NUM_THREADS": threads, START_VARIABLE: "600"}
+    return {**defaults, **os.environ, "PYTHONPATH": path}
 
 
 def _end(workers: Sequence[subprocess.Popen]) -> None:

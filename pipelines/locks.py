@@ -26,3 +26,9 @@ def take_lock(folder: Path) -> bool:
         pass  # a disk that knows no locks, such as some on a network: better unguarded than not at all
     _HELD[folder] = file
     return True
+
+
+def release_lock(folder: Path) -> None:
+    """Gives up the lock of a folder, if this process has it; the folder may then be removed."""
+    if (file := _HELD.pop(folder.resolve(), None)) is not None:
+        os.close(file)

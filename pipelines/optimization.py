@@ -12,7 +12,8 @@ from pydantic import Field
 from pipelines.checkpoints import WeightAverage
 from pipelines.cluster import StrategyName
 from pipelines.configuration import Configuration
-from pipelines.workers import Workers, examples
+from pipelines.rows import examples
+from pipelines.workers import Workers
 
 LONGEST_SKIP = 20
 """So many steps in a row without a finite loss end the training."""

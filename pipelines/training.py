@@ -25,6 +25,7 @@ __all__ = ["FitResult", "TrainingConfiguration", "fit"]
 
 STEPS_BETWEEN_READINGS = 20
 """Every so many steps the host reads the running sums; more often would make an accelerator wait."""
+BATCHES_AHEAD = 4  # beside those that a task makes ahead
 
 BEST = ("best_value", "best_epoch", "epochs_without_improvement")
 STATE = ("epoch", "step_in_epoch", *BEST, "history", "timing")
@@ -70,8 +71,9 @@ def fit(
     Written to the run folder: `history.csv` (a row an epoch), `timing.json`, `tensorboard/`, `checkpoints/`
     (latest.npz, best.npz) and, at the end, `model.weights.h5` for `model.load_weights`.
 
-    Where several workers train, each calls this with the same arguments and makes the same batches, of which it
-    computes its rows. The first of them, the chief, validates and writes; all return the same.
+    Where several workers train, each calls this with the same arguments, makes its rows of the same batches (see
+    `pipelines.rows.make_batches`), and computes on these. The first of them, the chief, validates and writes; all
+    return the same.
 
     Args:
         run: Where everything is written.
@@ -104,7 +106,8 @@ def fit(
             f"Received: {model!r}"
         )
     run.lock()
-    first_epoch = training_batches(0)
+    with workers.dividing():
+        first_epoch = training_batches(0)
     if steps_per_epoch is None:
         steps_per_epoch = int(first_epoch.cardinality())
         if steps_per_epoch <= 0:
@@ -197,9 +200,14 @@ class _Training:
         """Starts to make the batches of an epoch, but those already seen, in the background."""
         self.batches = iter(())  # the buffers of the epoch before are freed first
         self._set_seeds(epoch)  # even a shuffle without a seed is then the same after a resume
-        batches = self.training_batches(epoch).take(self.steps_per_epoch).skip(seen).prefetch(tf.data.AUTOTUNE)
+        with self.workers.dividing():
+            batches = self.training_batches(epoch)
+        batches = batches.take(self.steps_per_epoch).skip(seen).prefetch(BATCHES_AHEAD)
         options = tf.data.Options()
         options.experimental_warm_start = True  # not only when the first batch is asked for
+        # An iterator that is warm before its first batch may, when it ends, wait up to a minute for its tuner's next
+        # turn.
+        options.autotune.enabled = False
         self.batches = iter(batches.with_options(options))
 
     def _set_seeds(self, epoch: int) -> None:

@@ -1,8 +1,7 @@
 """Several workers, or several devices, that train one model: each computes on its rows of a batch, and all add up.
 
-What a task needs of this are three words: `mean_of_batch`, `own_rows` and `all_rows`, which do nothing special where
-one worker trains. TensorFlow's strategies do the sums; the model's variables are plain ones, of which each worker
-has all.
+No task knows of them; what a task says about its batches is in `rows.py`. TensorFlow's strategies do the sums; the
+model's variables are plain ones, of which each worker has all.
 """
 
 import atexit
@@ -11,10 +10,9 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -23,76 +21,14 @@ from pipelines import cluster as clusters
 from pipelines.cluster import Cluster, StrategyName
 from pipelines.configuration import ConfigurationError
 from pipelines.fingerprint import fingerprint
+from pipelines.rows import Divided, Rows, computing, divided, replica, rows_of_replica, share_of
 from pipelines.run_files import RunError
 from pipelines.versions import versions_here
 
-SECONDS_TO_START = 60
-"""So long a worker waits for the others to start."""
 SECONDS_BETWEEN_CHECKS, SECONDS_TO_ANSWER, ATTEMPTS = 5, 10, 2
 """Each worker asks the others every so often whether they live; one that is lost is found within 25 seconds."""
 SEED_STEP = 0x9E3779B1
 """Difference between the seeds of neighbours, which must not drop the same units."""
-
-
-class Rows(NamedTuple):
-    """The rows of a batch that one replica computes on: from `start` to before `stop`, of `total`.
-
-    Where a batch has fewer rows than there are replicas, one without rows reads another's, which do not count: none may
-    wait for sums that others have part in.
-    """
-
-    start: Any
-    stop: Any
-    total: Any
-
-    @property
-    def share(self) -> tf.Tensor:
-        """Share of the rows that count here, between 0 and 1."""
-        return tf.cast(self.stop - self.start, tf.float32) / tf.cast(self.total, tf.float32)
-
-    def of(self, tensor: Any) -> Any:
-        """Returns these rows of a tensor; one at least."""
-        start = tf.minimum(self.start, self.total - 1)
-        return tensor[start : tf.maximum(self.stop, start + 1)]
-
-
-_rows: ContextVar[Rows | None] = ContextVar("rows", default=None)
-
-
-def mean_of_batch(values: tf.Tensor, counts: tf.Tensor | None = None) -> tf.Tensor:
-    """Returns the mean over the whole batch of those values that count; 0 if none does.
-
-    A loss that is a mean over something else than examples, such as words, takes it by this. With several workers it
-    returns this worker's part, so that the parts, weighted by examples, add up to the mean over all of them.
-
-    Args:
-        values: of any shape.
-        counts: how much each counts, in the same shape. Default: each counts 1.
-
-    Example:
-        >>> float(mean_of_batch(tf.constant([1.0, 2.0, 6.0]), tf.constant([1.0, 1.0, 0.0])))
-        1.5
-    """
-    weights = tf.ones_like(values) if counts is None else tf.cast(counts, values.dtype)
-    total, weight = tf.reduce_sum(values * weights), tf.reduce_sum(weights)
-    rows = _rows.get()
-    if rows is None:
-        return total / tf.maximum(weight, 1.0)
-    counted = tf.where(rows.share > 0, tf.cast(weight, tf.float32), 0.0)
-    weight = tf.maximum(_replica().all_reduce(tf.distribute.ReduceOp.SUM, counted), 1.0)
-    return tf.math.divide_no_nan(total, tf.cast(weight * rows.share, total.dtype))
-
-
-def own_rows(tensor: tf.Tensor) -> tf.Tensor:
-    """Returns the rows of a tensor of the whole batch that this worker computes on; all where it trains alone."""
-    rows = _rows.get()
-    return tensor if rows is None else rows.of(tensor)
-
-
-def all_rows(tensor: tf.Tensor) -> tf.Tensor:
-    """Returns the rows of all workers, in the order of the batch; inverse of `own_rows`."""
-    rows = _rows.get()
-    return tensor if rows is None else _replica().all_gather(tensor[: rows.stop - rows.start], axis=0)
 
 
 class Workers:
@@ -119,57 +55,56 @@ class Workers:
     def sums(self, means: Callable[[Any], list[Any]], batch: Any) -> list[Any]:
         """Returns `means(batch)`, each the mean over a batch's examples, computed by all replicas on their rows.
 
-        It is called in a graph. Every worker has the whole batch and gets the same numbers, bit for bit. Gradients of
-        tables are the rows that were looked up, in the order of the batch: an optimizer treats them unlike their sums.
+        It is called in a graph. Every worker gets the same numbers, bit for bit. Gradients of tables are the rows that
+        were looked up, in the order of the batch: an optimizer treats them unlike their sums.
+
+        Args:
+            means: in a graph.
+            batch: the whole batch, or `Divided`.
         """
         strategy = self.strategy
         if strategy is None or self.replicas == 1:
             return means(batch)
 
-        def replica() -> list[Any]:
+        def of_replica() -> list[Any]:
             rows, part = self._part(batch)
-            token = _rows.set(rows)
-            try:
+            with computing(rows):
                 parts = means(part)
-            finally:
-                _rows.reset(token)
-            context = _replica()
             tables = [isinstance(each, tf.IndexedSlices) for each in parts]
             shares = [
                 (each.values if is_table else each) * tf.cast(rows.share, each.dtype)
                 for each, is_table in zip(parts, tables, strict=True)
             ]
             dense = [each for each, is_table in zip(shares, tables, strict=True) if not is_table]
-            added = iter(context.all_reduce(tf.distribute.ReduceOp.SUM, dense))
+            added = iter(replica().all_reduce(tf.distribute.ReduceOp.SUM, dense))
             return [
-                (context.all_gather(share, axis=0), context.all_gather(each.indices, axis=0), each.dense_shape)
+                (replica().all_gather(share, axis=0), replica().all_gather(each.indices, axis=0), each.dense_shape)
                 if is_table
                 else next(added)
                 for each, share, is_table in zip(parts, shares, tables, strict=True)
             ]
 
-        found = strategy.run(replica)
+        found = strategy.run(of_replica)
         own = tf.nest.map_structure(lambda each: strategy.experimental_local_results(each)[0], found)
         return [tf.IndexedSlices(*each) if isinstance(each, tuple) else each for each in own]
 
     def _part(self, batch: Any) -> tuple[Rows, Any]:
-        """Returns this replica's rows of a batch."""
-        static = tf.nest.flatten(batch)[0].shape[0]
-        if static is not None and static < self.replicas:
-            raise ConfigurationError(
-                f"A batch has fewer examples than there are workers: worker {self.replicas - 1} would never have one. "
-                f"Expected {self.replicas} or more. Enlarge the batch, or train with fewer workers. Received: {static}"
-            )
-        size = examples(batch) if static is None else static
-        number = tf.get_static_value(tf.convert_to_tensor(_replica().replica_id_in_sync_group))
-        rows = Rows(int(number) * size // self.replicas, (int(number) + 1) * size // self.replicas, size)
+        """Returns this replica's rows of a batch, which this worker has made alone or which are cut out of all."""
+        number = int(tf.get_static_value(tf.convert_to_tensor(replica().replica_id_in_sync_group)))
+        if isinstance(batch, Divided):
+            return share_of(number, self.replicas, batch.total), batch.parts[number - self._own.start]
+        rows = rows_of_replica(number, self.replicas, batch)
+        return rows, tf.nest.map_structure(rows.of, batch)
 
-        def part(tensor: Any) -> Any:
-            if not tensor.shape.rank:
-                return tensor
-            return rows.of(tensor) if static is None else tensor[rows.start : rows.stop]  # of known shape
+    @property
+    def _own(self) -> range:
+        """The numbers of this worker's replicas."""
+        local = self.replicas // self.count
+        return range(self.rank * local, (self.rank + 1) * local)
 
-        return rows, tf.nest.map_structure(part, batch)
+    def dividing(self) -> AbstractContextManager[None]:
+        """Lets each worker make its own rows of the batches that a task describes."""
+        return divided(self._own, self.replicas)
 
     def shared(self, value: Any) -> Any:
         """Returns what the chief has, anything that JSON holds; every worker calls it at the same place."""
@@ -241,7 +176,7 @@ class Workers:
         assert strategy is not None
         with self.explained():
             tensors = [tf.constant(array) for array in arrays]
-            sums = strategy.run(lambda: _replica().all_reduce(tf.distribute.ReduceOp.SUM, tensors))
+            sums = strategy.run(lambda: replica().all_reduce(tf.distribute.ReduceOp.SUM, tensors))
             return [np.asarray(strategy.experimental_local_results(each)[0]) for each in sums]
 
 
@@ -307,12 +242,6 @@ def settings(configuration: Any) -> Mapping[str, Any]:
     }
 
 
-def examples(batch: Any) -> tf.Tensor:
-    """Returns how many examples a batch has: the length of its first tensor."""
-    first = tf.nest.flatten(batch)[0]
-    return first.nrows(tf.int32) if isinstance(first, tf.RaggedTensor) else tf.shape(first)[0]
-
-
 @functools.cache  # TensorFlow joins a cluster once in a process
 def _joined(cluster: Cluster) -> Workers:
     from tensorflow.python.distribute.collective_all_reduce_strategy import CollectiveAllReduceExtended
@@ -323,7 +252,7 @@ def _joined(cluster: Cluster) -> Workers:
     clusters.refuse_port_in_use(cluster)
     # TensorFlow's own check of health instead of its coordination service, which is not told how long to wait and which
     # ends a process without a word.
-    CollectiveAllReduceExtended._check_health_initial_timeout = SECONDS_TO_START
+    CollectiveAllReduceExtended._check_health_initial_timeout = clusters.seconds_to_start()
     CollectiveAllReduceExtended._check_health_interval = SECONDS_BETWEEN_CHECKS
     CollectiveAllReduceExtended._check_health_timeout = SECONDS_TO_ANSWER
     CollectiveAllReduceExtended._check_health_retry_limit = ATTEMPTS
@@ -342,7 +271,3 @@ def _joined(cluster: Cluster) -> Workers:
     except tf.errors.OpError as error:
         raise clusters.lost(cluster, error, started=False) from error
     return Workers(strategy, cluster)
-
-
-def _replica() -> tf.distribute.ReplicaContext:
-    return tf.distribute.get_replica_context()

@@ -22,6 +22,7 @@ EXTRAS = {"models": "", "pipelines": "common", "serving": "serve", "data": "all"
 EXTRAS |= {f"pipelines.{name}": name for name in PIPELINES}
 # Of `models`, the drawing of a figure needs more than the layers do; of speech, a microphone; files of zstd.
 OPTIONAL = {
+    "pipelines": {"pyarrow"},
     "models": {"matplotlib"},
     "pipelines.speech": {"pyarrow", "sounddevice"},
     "pipelines.video": {"pyarrow"},

@@ -4,6 +4,7 @@ import json
 import os
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,51 @@ def test_the_slurm_script_describes_each_worker(tmp_path: Path) -> None:
     for rank, text in enumerate(second):
         cluster = read_cluster(text)
         assert (cluster.addresses, cluster.rank) == (("node1:20007", "node2:20007"), rank)
+
+
+RAY = """
+from types import SimpleNamespace
+
+util = SimpleNamespace(get_node_ip_address=lambda: "127.0.0.1")
+init = lambda: None
+get = lambda found: [each.value for each in found] if isinstance(found, list) else found.value
+wait = lambda references: (references[-1:], references[:-1])
+
+class Actor:
+    def __init__(self, worker):
+        self.worker = worker
+
+    def __getattr__(self, name):
+        return SimpleNamespace(remote=lambda *given: Reference(getattr(self.worker, name)(*given)))
+
+class Reference:
+    def __init__(self, value):
+        self.value = value
+
+def remote(**needs):
+    assert needs == {"scheduling_strategy": "SPREAD", "num_cpus": 2.0, "num_gpus": 0.0}
+    return lambda kind: SimpleNamespace(remote=lambda: Actor(kind()))
+"""
+
+
+def test_the_ray_job_describes_each_worker(tmp_path: Path) -> None:
+    """With stand-ins for Ray and for our command line."""
+    (tmp_path / "ray.py").write_text(RAY)
+    (tmp_path / "pipelines.py").write_text("import os, sys\nprint(sys.argv[1:])\nprint(os.environ.get('TF_CONFIG'))")
+    environment = os.environ | {"PYTHONPATH": str(tmp_path), "RAY_CPUS": "2"}
+
+    def lines(*arguments: str) -> list[str]:
+        command = [sys.executable, str(FOLDER / "ray_job.py"), "2", *arguments]
+        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
+        return done.stdout.splitlines()
+
+    trained = lines("train", "speech")
+    assert trained[::2] == [str(["train", "speech", "--training.strategy", "multi_worker"])] * 2
+    clusters = [read_cluster(text) for text in trained[1::2]]
+    assert [each.rank for each in clusters] == [0, 1] and len(set(clusters[0].addresses)) == 2
+    assert clusters[0].addresses == clusters[1].addresses
+    shares = [["tag", "--workers", "1", "--share", f"{number}/2"] for number in (1, 2)]
+    assert lines("tag")[::2] == list(map(str, shares))
 
 
 def test_the_kubernetes_job_is_one_of_the_training_operator() -> None:

@@ -1,7 +1,8 @@
 """How a layer runs its loop over time: what XLA compiles, what is divided into parts, what can be derived twice."""
 
+import logging
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any, Literal
 
 import tensorflow as tf
@@ -22,8 +23,9 @@ class Compilation:
     each power of two from 64 on, and a server may have no XLA. `"auto"` therefore compiles where a training step is
     being traced (`training=True` inside a `tf.function`) and nowhere else. `True` compiles at inference as well, in
     eager calls too; only a graph whose own inputs have no known shape, as an exported one, stays plain. `False` never
-    compiles. `Model.compile(jit_compile=True)` compiles what `fit`, `evaluate` and `predict` run as a whole, whatever
-    the layer is told. A loop that is differentiable twice is never compiled on its own.
+    compiles. A log message tells once that the compiler runs. `Model.compile(jit_compile=True)` compiles what `fit`,
+    `evaluate` and `predict` run as a whole, whatever the layer is told. A loop that is differentiable twice is never
+    compiled on its own.
     """
 
     def __init__(
@@ -56,8 +58,12 @@ class Compilation:
         if self.differentiable_twice:
             return False
         if self.jit_compile == "auto":
-            return bool(training) and not tf.executing_eagerly()
-        return bool(self.jit_compile) and (bool(training) or _reads_known_shapes())
+            compiled = bool(training) and not (tf.executing_eagerly() or self.unroll)  # type: ignore[attr-defined]
+        else:
+            compiled = bool(self.jit_compile) and (bool(training) or _reads_known_shapes())
+        if compiled and not is_within_xla():
+            _announce_compiler()
+        return compiled
 
     def lays_gates_apart(self, compiled: bool, units: int) -> bool:
         """Whether each gate has a product of its own in the loop; XLA runs that fastest, and vectorises it."""
@@ -75,6 +81,15 @@ class Compilation:
         if training or tf.executing_eagerly() or is_within_xla() or not _reads_known_shapes():
             return lambda function, *arguments: function(*arguments)
         return partial(in_parts, least_rows=LEAST_ROWS_OF_PLAIN_LOOPS)
+
+
+@cache
+def _announce_compiler() -> None:
+    """Tells the user, once in a process, what the first steps of a training wait for."""
+    logging.getLogger("models").warning(
+        "XLA compiles the loops over time of recurrent layers. The first step takes some seconds longer for it, and so "
+        "does the first step of each new shape; later steps are faster. Layers with jit_compile=False do not wait."
+    )
 
 
 def is_within_xla() -> bool:

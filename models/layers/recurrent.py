@@ -104,7 +104,7 @@ class _Scanned(Compilation):
             mask = None if mask is None else tf.reverse(mask, axis=[1])
         dropouts = self._dropout_masks(sequences, state) if training else (None, None)
         unroll = self.unroll  # type: ignore[attr-defined]
-        compiled = self.compiles(training) and not (unroll and self.jit_compile == "auto")
+        compiled = self.compiles(training)
         divided = self.divided(compiled, training)
         zoneout = self.zoneout_shares(sequences, state, training)  # type: ignore[attr-defined]
         run = partial(self._run, recurrence, compiled, unroll, bool(training), self.recurrent_kernel(training))  # type: ignore[attr-defined]

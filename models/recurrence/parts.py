@@ -52,5 +52,8 @@ def _sizes(tensor: tf.Tensor, least_rows: int) -> list[Any]:
 
 
 def most_parts() -> int:
-    """One for each core; a single one where a GPU runs the loop."""
-    return 1 if tf.config.list_physical_devices("GPU") else min(os.cpu_count() or 1, MOST_PARTS)
+    """One for each core that this process may use, and no more than operations run side by side; one on a GPU."""
+    if tf.config.list_physical_devices("GPU"):
+        return 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, tf.config.threading.get_inter_op_parallelism_threads() or cores, MOST_PARTS)

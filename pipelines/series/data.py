@@ -8,6 +8,7 @@ import pandas as pd
 import tensorflow as tf
 
 from pipelines.configuration import ConfigurationError
+from pipelines.rows import make_batches, row_numbers
 from pipelines.series.calendar import Clock
 from pipelines.series.cleaning import fill
 from pipelines.series.regular import Columns, Repair, Series, SeriesDataError, time_text
@@ -206,9 +207,9 @@ def training_batches(
     columns = len(sets.columns.all)
     windows = np.cumsum([train_end - length + 1 for train_end in sets.train_end])  # of each series and those before
 
-    def draw(number: np.int64) -> tuple[np.ndarray, ...]:
-        random = np.random.default_rng((seed, epoch, int(number)))
-        drawn = random.integers(windows[-1], size=configuration.batch_size)
+    def draw(rows: np.ndarray) -> tuple[np.ndarray, ...]:
+        random = np.random.default_rng((seed, epoch, int(rows[0, 0])))
+        drawn = random.integers(windows[-1], size=configuration.batch_size)[rows[:, 1]]
         numbers = np.searchsorted(windows, drawn, side="right")  # (batch,)
         starts = drawn - np.concatenate([[0], windows])[numbers]
         recent = np.full((len(drawn), before, columns), np.nan, np.float32)
@@ -220,15 +221,15 @@ def training_batches(
         parts = ([each.values for each in cuts], [each.observed for each in cuts], [each.times for each in cuts])
         return *map(np.stack, parts), numbers.astype(np.int32), recent
 
-    def batch(number: tf.Tensor) -> dict[str, tf.Tensor]:
-        parts = tf.numpy_function(draw, [number], (tf.float32, tf.bool, tf.int64, tf.int32, tf.float32))
-        size = configuration.batch_size
+    def batch(rows: tf.Tensor) -> dict[str, tf.Tensor]:
+        parts = tf.numpy_function(draw, [rows], (tf.float32, tf.bool, tf.int64, tf.int32, tf.float32))
+        size = rows.shape[0]
         shapes = ((size, length, columns), (size, length, columns), (size, length), (size,), (size, before, columns))
         names = ("values", "observed", "times", "series", "recent")
         shaped = {name: tf.ensure_shape(part, shape) for name, part, shape in zip(names, parts, shapes, strict=True)}
         return shaped if before else {name: part for name, part in shaped.items() if name != "recent"}
 
-    return tf.data.Dataset.counter().map(batch, num_parallel_calls=2, deterministic=True).prefetch(4)
+    return make_batches(row_numbers(configuration.batch_size), batch)
 
 
 def _measured(series: Series, columns: Columns, repairs: list[Repair]) -> Series:

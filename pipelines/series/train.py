@@ -10,6 +10,7 @@ import tensorflow as tf
 from pipelines import hints
 from pipelines.configuration import ConfigurationError
 from pipelines.preparation import Prepared, prepared
+from pipelines.rows import mean_of_batch
 from pipelines.runs import Run
 from pipelines.series import data
 from pipelines.series.calibration import fit_widening, widened
@@ -30,7 +31,6 @@ from pipelines.series.trained import (
 )
 from pipelines.series.updates import as_before, refuse_learned
 from pipelines.training import fit
-from pipelines.workers import mean_of_batch
 
 REPAIRS = "repairs.json"  # what was found in the data and what was done about it
 NAMED = 8  # series, and kinds of repairs, that are printed

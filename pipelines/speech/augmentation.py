@@ -39,8 +39,8 @@ def augment_audio(
     Speed perturbation as by Ko et al. 2015, https://doi.org/10.21437/Interspeech.2015-711.
     """
     if configuration.speed:
-        speed = 1 + random.uniform(-configuration.speed, configuration.speed)
-        audio = librosa.resample(audio, orig_sr=sample_rate * speed, target_sr=sample_rate, res_type="soxr_mq")
+        rate = sample_rate * _speed(configuration, random)
+        audio = librosa.resample(audio, orig_sr=rate, target_sr=sample_rate, res_type="soxr_mq")
     audio = audio * 10 ** (random.uniform(-1, 1) * configuration.gain_decibels / 20)
     if configuration.noise_decibels and random.random() < configuration.noise_share:
         colour = random.uniform(0, 0.95)  # from white noise to a rumble
@@ -49,6 +49,25 @@ def augment_audio(
         level = 10 ** (-random.uniform(10, max(10.0, configuration.noise_decibels)) / 20)
         audio = audio + level * noise * (_root_mean_square(audio) / (_root_mean_square(noise) + 1e-9))
     return np.clip(audio, -1, 1).astype(np.float32)
+
+
+def augmented_length(
+    samples: int, sample_rate: int, configuration: AudioAugmentationConfiguration, random: np.random.Generator
+) -> int:
+    """Returns how long `augment_audio` makes a recording of so many samples, with the same `random`.
+
+    >>> one = AudioAugmentationConfiguration(), np.random.default_rng(1)
+    >>> other = AudioAugmentationConfiguration(), np.random.default_rng(1)
+    >>> augmented_length(9000, 8000, *one) == len(augment_audio(np.zeros(9000, np.float32), 8000, *other))
+    True
+    """
+    if not configuration.speed:
+        return samples
+    return int(np.ceil(samples * (float(sample_rate) / (sample_rate * _speed(configuration, random)))))  # as librosa
+
+
+def _speed(configuration: AudioAugmentationConfiguration, random: np.random.Generator) -> float:
+    return 1 + random.uniform(-configuration.speed, configuration.speed)
 
 
 def _root_mean_square(audio: np.ndarray) -> float:

@@ -1,14 +1,15 @@
 """From recordings to batches: augmentation, labels, buckets of similar length."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from pipelines.speech.augmentation import AudioAugmentationConfiguration, augment_audio
+from pipelines.rows import make_batches
+from pipelines.speech.augmentation import AudioAugmentationConfiguration, augment_audio, augmented_length
 from pipelines.speech.sources import Source
 
-SHUFFLE_BUFFER = 512  # recordings held in memory while they are shuffled; bounds memory however long the data
+SHUFFLE_BUFFER = 512  # stored recordings held in memory while they are shuffled, however many there are
 BUCKET_GROWTH = 1.3  # each bucket's longest recording over the one's before
 SHORTEST_BUCKET_SECONDS = 0.8
 
@@ -22,29 +23,77 @@ def batches(
         Dictionaries of `audio` (batch, samples), `audio_lengths` (batch,), `labels` (batch, characters),
         `label_lengths` (batch,), `text` and `key` (batch,).
     """
-    encoded = source.recordings(split, keys).map(encoder(alphabet))
-    return encoded.padded_batch(8).prefetch(2)
+    encode = encoder(alphabet)
+    recordings = source.recordings(split, keys).map(lambda each: each | {"audio_lengths": tf.size(each["audio"])})
+    return recordings.padded_batch(8).map(lambda batch: batch | encode(batch["text"])).prefetch(2)
 
 
-def augmented(
-    source: Source,
-    keys: frozenset[str],
-    augmentation: AudioAugmentationConfiguration,
-    sample_rate: int,
-    seed: tuple[int, int, int],
-) -> tf.data.Dataset:
-    """Recordings without end, each pass in its own order, each differently augmented; a function of `seed`."""
+class Stream:
+    """The training recordings of several sources without end, which are read and augmented batch by batch.
 
-    def augment(number: tf.Tensor, recording: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        def change(number: np.int64, audio: np.ndarray) -> np.ndarray:
-            return augment_audio(audio, sample_rate, augmentation, np.random.default_rng((*seed, int(number))))
+    Args:
+        sources: where they come from.
+        keys: of those of each source that are learned from.
+        augmentation: how each is changed.
+        sample_rate: samples a second.
+        seed: of the order and the changes, beside the number of the source.
+    """
 
-        audio = tf.ensure_shape(tf.numpy_function(change, [number, recording["audio"]], tf.float32), (None,))
-        return recording | {"audio": audio}
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        keys: Sequence[frozenset[str]],
+        augmentation: AudioAugmentationConfiguration,
+        sample_rate: int,
+        seed: tuple[int, int],
+    ) -> None:
+        self.sources, self.keys, self.seed = sources, keys, seed
+        self.augmentation, self.sample_rate = augmentation, sample_rate
+        self.utterances = [source.utterances("train") for source in sources]
 
-    # Each pass is shuffled anew, in an order that follows from the seed: the data set is made anew for each epoch.
-    passes = source.recordings("train", keys).shuffle(SHUFFLE_BUFFER, seed=hash_of(seed)).repeat()
-    return passes.enumerate().map(augment, num_parallel_calls=2, deterministic=True)
+    def drawn(self, kind: int) -> tf.data.Dataset:
+        """Returns the recordings of a source, each pass in its own order, before they are read.
+
+        Returns:
+            Dictionaries of `kind`, the number of the source; `turn`, which tells its recordings apart; `number` and
+            `stored` as of `Source.stored`, `stored_length`; and `length`, that of the audio once it is augmented.
+        """
+        samples = np.array([utterance.samples for utterance in self.utterances[kind]])
+
+        def length(turn: np.int64, number: np.int64) -> np.int32:
+            found = augmented_length(
+                samples[number], self.sample_rate, self.augmentation, self._random(kind, int(turn))
+            )
+            return np.int32(found)
+
+        def describe(turn: tf.Tensor, recording: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            after = tf.numpy_function(length, [turn, recording["number"]], tf.int32)
+            sizes = {"stored_length": tf.size(recording["stored"]), "length": tf.ensure_shape(after, ())}
+            return recording | {"kind": tf.constant(kind), "turn": turn} | sizes
+
+        # Each pass is shuffled anew, in an order that follows from the seed: the data set is made anew for each epoch.
+        order = hash_of((*self.seed, kind))
+        stored = self.sources[kind].stored("train", self.keys[kind])
+        nothing_held = stored.element_spec["stored"].shape == (0,)
+        window = len(samples) if nothing_held else SHUFFLE_BUFFER
+        passes = stored.shuffle(window, seed=order).repeat()
+        return passes.enumerate().map(describe, num_parallel_calls=2, deterministic=True)
+
+    def read(
+        self, kinds: np.ndarray, turns: np.ndarray, numbers: np.ndarray, stored: np.ndarray, lengths: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Returns the audio (recordings, samples) of what was drawn, padded, its lengths, and the texts."""
+        audio, texts = [], []
+        for kind, turn, number, samples, length in zip(kinds, turns, numbers, stored, lengths, strict=True):
+            read = self.sources[kind].read("train", number, samples[:length])
+            audio.append(augment_audio(read, self.sample_rate, self.augmentation, self._random(kind, turn)))
+            texts.append(self.utterances[kind][number].text.encode())
+        sizes = np.array([len(each) for each in audio], np.int32)
+        padded = np.stack([np.pad(each, (0, sizes.max() - len(each))) for each in audio])
+        return padded, sizes, np.array(texts, object)
+
+    def _random(self, kind: int, turn: int) -> np.random.Generator:
+        return np.random.default_rng((*self.seed, int(kind), int(turn)))
 
 
 def hash_of(seed: tuple[int, ...]) -> int:
@@ -52,49 +101,59 @@ def hash_of(seed: tuple[int, ...]) -> int:
     return int(np.random.SeedSequence(seed).generate_state(1)[0])
 
 
-def encoder(alphabet: tuple[str, ...]) -> Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]]:
-    """Adds `labels` to a recording: the numbers of its characters, from 1; those outside the alphabet have none."""
+def encoder(alphabet: tuple[str, ...]) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+    """Returns what makes `labels` (texts, characters) and `label_lengths` (texts,) of texts.
+
+    A label is the number of a character, from 1; characters outside the alphabet have none.
+
+    >>> {name: values.numpy().tolist() for name, values in encoder(("a", "b"))(tf.constant(["ba", "b!"])).items()}
+    {'labels': [[2, 1], [2, 0]], 'label_lengths': [2, 1]}
+    """
     numbers = tf.lookup.StaticHashTable(
         tf.lookup.KeyValueTensorInitializer(tf.constant(alphabet), tf.range(1, len(alphabet) + 1)), default_value=0
     )
 
-    def encode(recording: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        labels = numbers.lookup(tf.strings.unicode_split(recording["text"], "UTF-8"))
-        labels = tf.boolean_mask(labels, labels > 0)
-        lengths = {"audio_lengths": tf.size(recording["audio"]), "label_lengths": tf.size(labels)}
-        return recording | {"labels": labels} | lengths
+    def encode(texts: tf.Tensor) -> dict[str, tf.Tensor]:
+        characters = tf.strings.unicode_split(texts, "UTF-8")
+        labels = characters.with_flat_values(numbers.lookup(characters.flat_values))
+        labels = tf.ragged.boolean_mask(labels, labels > 0)
+        return {"labels": labels.to_tensor(), "label_lengths": tf.cast(labels.row_lengths(), tf.int32)}
 
     return encode
 
 
 def bucketed(
-    recordings: tf.data.Dataset, batch_seconds: float, maximum_seconds: float, sample_rate: int
+    drawn: tf.data.Dataset, stream: Stream, alphabet: tuple[str, ...], batch_seconds: float, maximum_seconds: float
 ) -> tf.data.Dataset:
-    """Batches of similar length, padded to few fixed shapes, so that few programs are compiled and little is padded."""
+    """Batches of similar length, padded to few fixed shapes, so that few programs are compiled and little is padded.
+
+    Args:
+        drawn: of the stream.
+        stream: which reads and augments what was drawn.
+        alphabet: characters that have labels.
+        batch_seconds: audio in a batch, padding included.
+        maximum_seconds: of the longest recording.
+    """
     seconds = [SHORTEST_BUCKET_SECONDS]
     while seconds[-1] < maximum_seconds * 1.2:  # slower speech is longer
         seconds.append(seconds[-1] * BUCKET_GROWTH)
-    boundaries = [round(second * sample_rate) + 1 for second in seconds]
+    boundaries = [round(second * stream.sample_rate) + 1 for second in seconds]
     sizes = [max(1, round(batch_seconds / second)) for second in seconds] + [1]
-    recordings = recordings.filter(lambda recording: recording["audio_lengths"] < boundaries[-1])
-    keep = ("audio", "audio_lengths", "labels", "label_lengths")
-    return (
-        recordings.map(lambda recording: {name: recording[name] for name in keep})
-        .bucket_by_sequence_length(
-            lambda recording: recording["audio_lengths"],
-            boundaries,
-            sizes,
-            padded_shapes={"audio": [None], "audio_lengths": [], "labels": [None], "label_lengths": []},
-            drop_remainder=True,
-        )
-        .map(lambda batch: _pad_to_bucket(batch, boundaries))
-        .prefetch(16)
+    limits, encode = tf.constant(boundaries, tf.int32) - 1, encoder(alphabet)
+
+    def read(rows: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        values = [rows[name] for name in ("kind", "turn", "number", "stored", "stored_length")]
+        audio, lengths, texts = tf.numpy_function(stream.read, values, (tf.float32, tf.int32, tf.string))
+        target = limits[tf.searchsorted(limits, tf.reduce_max(rows["length"], keepdims=True))[0]]  # a bucket's longest
+        more = tf.maximum(0, target - tf.shape(audio)[1])
+        return {
+            "audio": tf.ensure_shape(tf.pad(tf.ensure_shape(audio, (None, None)), [[0, 0], [0, more]]), (None, None)),
+            "audio_lengths": tf.ensure_shape(lengths, (None,)),
+            **encode(tf.ensure_shape(texts, (None,))),
+        }
+
+    shapes = {name: [None] if name == "stored" else [] for name in drawn.element_spec}
+    buckets = drawn.filter(lambda each: each["length"] < boundaries[-1]).bucket_by_sequence_length(
+        lambda each: each["length"], boundaries, sizes, padded_shapes=shapes, drop_remainder=True
     )
-
-
-def _pad_to_bucket(batch: dict[str, tf.Tensor], boundaries: list[int]) -> dict[str, tf.Tensor]:
-    """Pads the audio to its bucket's longest, so that a bucket has one shape."""
-    audio = batch["audio"]
-    limits = tf.constant(boundaries, tf.int32) - 1
-    target = limits[tf.searchsorted(limits, tf.shape(audio)[1:])[0]]
-    return batch | {"audio": tf.pad(audio, [[0, 0], [0, target - tf.shape(audio)[1]]])}
+    return make_batches(buckets, read, ahead=16)

@@ -17,7 +17,7 @@ from pipelines.configuration import Configuration, ConfigurationError
 from pipelines.speech import checks, sources, user_recordings
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.augmentation import AudioAugmentationConfiguration
-from pipelines.speech.batching import augmented, bucketed, encoder
+from pipelines.speech.batching import Stream, bucketed
 from pipelines.speech.features import FROM_DATA, or_from_data
 from pipelines.speech.recording_splits import SplitBy
 from pipelines.speech.transcripts import Normalisation, Transcripts
@@ -240,23 +240,21 @@ def training_batches(
 ) -> tf.data.Dataset:
     """Endless batches of an epoch, the same each time they are asked for; see `batching.batches` for their parts."""
     utterances = speech.utterances["train"]
-    streams = [augmented(speech.source, keys_of(utterances), augmentation, sample_rate, (seed, epoch, 0))]
-    shares = [1.0]
+    sources, keys, shares = [speech.source], [keys_of(utterances)], [1.0]
     if speech.pretraining is not None:
         share = pretraining_share(configuration, epoch, epochs)
-        streams.append(
-            augmented(speech.pretraining, speech.pretraining_keys, augmentation, sample_rate, (seed, epoch, 1))
-        )
+        sources, keys = [*sources, speech.pretraining], [*keys, speech.pretraining_keys]
         shares = [1 - share, share]
-    mixed = tf.data.Dataset.sample_from_datasets(streams, shares, seed=seed * 1000 + epoch)
+    stream = Stream(sources, keys, augmentation, sample_rate, (seed, epoch))
+    mixed = tf.data.Dataset.sample_from_datasets(
+        [stream.drawn(kind) for kind in range(len(sources))], shares, seed=seed * 1000 + epoch
+    )
     if epoch == 0:
         limit = round(configuration.first_epoch_seconds * sample_rate)
         # A quarter at least, or the search for a short recording would take long, or for ever.
         limit = max(limit, sorted(utterance.samples for utterance in utterances)[len(utterances) // 4])
-        mixed = mixed.filter(lambda recording: tf.size(recording["audio"]) <= limit)
-    return bucketed(
-        mixed.map(encoder(speech.alphabet)), configuration.batch_seconds, configuration.maximum_seconds, sample_rate
-    )
+        mixed = mixed.filter(lambda recording: recording["length"] <= limit)
+    return bucketed(mixed, stream, speech.alphabet, configuration.batch_seconds, configuration.maximum_seconds)
 
 
 def pretraining_share(configuration: DataConfiguration, epoch: int, epochs: int) -> float:

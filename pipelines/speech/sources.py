@@ -1,6 +1,7 @@
 """Where recordings come from: what every source offers, and the sources that are TFDS data sets."""
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -44,6 +45,17 @@ class Source(Protocol):
     def notes(self) -> list[str]:
         """Returns what is worth knowing of how the recordings that were looked at are read, a line each."""
 
+    def stored(self, split: str, keys: Collection[str] | None = None) -> tf.data.Dataset:
+        """Returns the recordings of a split as they are found, before the work of reading them; see `recordings`.
+
+        Returns:
+            Dictionaries of `number` int64, the place in `utterances`, and `stored` float32 (samples,), the audio where
+            it can only be had one after another, or nothing.
+        """
+
+    def read(self, split: str, number: int, stored: np.ndarray) -> np.ndarray:
+        """Returns the audio of what `stored` gave, float32 (samples,), at the wanted sample rate."""
+
     def recordings(self, split: str, keys: Collection[str] | None = None) -> tf.data.Dataset:
         """Returns the recordings of a split, read as they are consumed.
 
@@ -54,9 +66,22 @@ class Source(Protocol):
         Returns:
             Dictionaries of `audio` float32 (samples,), `text` and `key`, in the order of `utterances`.
         """
+        utterances = self.utterances(split)
+        texts, names = (tf.constant([getattr(each, name) for each in utterances]) for name in ("text", "key"))
+
+        def recording(each: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            number = each["number"]
+            audio = tf.numpy_function(partial(self.read, split), [number, each["stored"]], tf.float32)
+            return {
+                "audio": tf.ensure_shape(audio, (None,)),
+                "text": tf.gather(texts, number),
+                "key": tf.gather(names, number),
+            }
+
+        return self.stored(split, keys).map(recording, num_parallel_calls=LOADERS, deterministic=True)
 
 
-class DatasetSource:
+class DatasetSource(Source):
     """The recordings of a prepared TFDS builder.
 
     Args:
@@ -109,29 +134,19 @@ class DatasetSource:
         """See `Source`."""
         return []
 
-    def recordings(self, split: str, keys: Collection[str] | None = None) -> tf.data.Dataset:
+    def stored(self, split: str, keys: Collection[str] | None = None) -> tf.data.Dataset:
         """See `Source`."""
-        examples = self._examples(split)
+        examples = self._examples(split).enumerate()
         if keys is not None:
             names = [utterance.key for utterance in self.utterances(split)]
             wanted = np.zeros(len(names), bool)
             wanted[positions(names, keys)] = True
-            examples = examples.enumerate().filter(lambda number, _: tf.gather(wanted, number))
-            examples = examples.map(lambda _, example: example)
+            examples = examples.filter(lambda number, _: tf.gather(wanted, number))
+        return examples.map(lambda number, example: {"number": number, "stored": example["audio"]})
 
-        def convert(audio: np.ndarray, text: bytes, key: bytes) -> tuple[np.ndarray, bytes]:
-            return resample(audio, self.original_rate, self.sample_rate), self._text(text, key).encode()
-
-        def recording(example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-            values = [example["audio"], example["text"], example["key"]]
-            audio, text = tf.numpy_function(convert, values, (tf.float32, tf.string))
-            return {
-                "audio": tf.ensure_shape(audio, (None,)),
-                "text": tf.ensure_shape(text, ()),
-                "key": values[2],
-            }
-
-        return examples.map(recording, num_parallel_calls=LOADERS, deterministic=True)
+    def read(self, split: str, number: int, stored: np.ndarray) -> np.ndarray:
+        """See `Source`."""
+        return resample(stored, self.original_rate, self.sample_rate)
 
     def _examples(self, split: str) -> tf.data.Dataset:
         """Dictionaries of `audio` at the builder's rate, float32 mono, `text` as published, and `key`."""

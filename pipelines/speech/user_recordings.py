@@ -1,7 +1,6 @@
 """The user's own recordings as a source, in the formats that people have."""
 
 import warnings
-from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
@@ -12,11 +11,11 @@ from pipelines.speech.audio_files import SpeechDataError, examine, load_audio
 from pipelines.speech.recording_entries import Entry
 from pipelines.speech.recording_folders import Read, read_librispeech, read_ljspeech, read_own
 from pipelines.speech.recording_splits import SplitBy, with_splits
-from pipelines.speech.sources import LOADERS, MAXIMUM_LISTED, SPLITS, Utterance, positions
+from pipelines.speech.sources import MAXIMUM_LISTED, SPLITS, Source, Utterance, positions
 from pipelines.speech.transcripts import Transcripts, normalised
 
 
-class FileSource:
+class FileSource(Source):
     """The user's own recordings.
 
     Args:
@@ -27,6 +26,9 @@ class FileSource:
 
     def __init__(self, entries: Sequence[Entry], sample_rate: int, notes: Sequence[str] = ()) -> None:
         self.entries, self.sample_rate = tuple(entries), sample_rate
+        self._by_split: dict[str, list[Entry]] = {}
+        for entry in entries:
+            self._by_split.setdefault(entry.split, []).append(entry)
         self._utterances: dict[str, list[Utterance]] = {}
         self._notes = list(notes)
         self._peculiar: dict[str, list[str]] = {}  # what is worth knowing of files, and the keys of those
@@ -45,37 +47,27 @@ class FileSource:
         ]
         return [*self._notes, *files]
 
-    def recordings(self, split: str, keys: Collection[str] | None = None) -> tf.data.Dataset:
-        """See `Source`."""
+    def stored(self, split: str, keys: Collection[str] | None = None) -> tf.data.Dataset:
+        """See `Source`; nothing is stored, for each file is found by its number."""
         entries = self._entries(split)
-        if keys is not None:
-            entries = [entries[number] for number in positions([entry.key for entry in entries], keys)]
+        names = [entry.key for entry in entries]
+        numbers = list(range(len(entries))) if keys is None else positions(names, keys)
+        places = tf.data.Dataset.from_tensor_slices(np.array(numbers, np.int64))
+        return places.map(lambda number: {"number": number, "stored": tf.zeros([0])})
 
-        def load(number: np.int64) -> tuple[np.ndarray, bytes, bytes]:
-            entry = entries[number]
-            audio = load_audio(entry.path, self.sample_rate, entry.offset, entry.duration)
-            return audio, entry.text.encode(), entry.key.encode()
-
-        def recording(number: tf.Tensor) -> dict[str, tf.Tensor]:
-            audio, text, key = tf.numpy_function(load, [number], (tf.float32, tf.string, tf.string))
-            return {
-                "audio": tf.ensure_shape(audio, (None,)),
-                "text": tf.ensure_shape(text, ()),
-                "key": tf.ensure_shape(key, ()),
-            }
-
-        numbers = tf.data.Dataset.range(len(entries))
-        return numbers.map(recording, num_parallel_calls=LOADERS, deterministic=True)
+    def read(self, split: str, number: int, stored: np.ndarray) -> np.ndarray:
+        """See `Source`."""
+        entry = self._entries(split)[number]
+        return load_audio(entry.path, self.sample_rate, entry.offset, entry.duration)
 
     def _entries(self, split: str) -> list[Entry]:
-        entries = [entry for entry in self.entries if entry.split == split]
-        if not entries:
-            counts = dict(Counter(entry.split for entry in self.entries))
+        if split not in self._by_split:
+            counts = {name: len(entries) for name, entries in self._by_split.items()}
             raise SpeechDataError(
                 f"There are no recordings in the split {split!r}; expected some in {', '.join(SPLITS)}. "
                 f"Add recordings, or say which belong there. Received: {counts}"
             )
-        return entries
+        return self._by_split[split]
 
     def _utterance(self, entry: Entry) -> Utterance:
         try:

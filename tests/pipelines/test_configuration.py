@@ -82,6 +82,16 @@ def test_wrong_values_are_refused_with_their_path_and_the_remedy(change: dict, f
         assert fragment in str(error.value)
 
 
+@pytest.mark.parametrize("value", ["gs://bucket/a.csv", Path("s3://bucket/a.csv")])
+def test_a_bucket_is_no_folder(value: str | Path) -> None:
+    class Data(Configuration):
+        path: str | Path
+
+    with pytest.raises(ConfigurationError, match=r"path: (gs|s3):// is no folder.* Mount .* Received: "):
+        Data(path=value)
+    assert Data(path="gs:9").path == "gs:9"
+
+
 def test_all_errors_are_told_at_once() -> None:
     with pytest.raises(ConfigurationError) as error:
         Speech(model={"units": 0, "dropout": 2.0}, sed=1)

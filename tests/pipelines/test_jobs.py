@@ -14,16 +14,20 @@ from typing import Any
 
 import pytest
 
+from data.files import FileError
 from pipelines.configuration import ConfigurationError
-from pipelines.jobs import Done, Input, files_of, run_job, texts_of
+from pipelines.inputs import Input, files_of, texts_of
+from pipelines.jobs import Done, run_job
 
 REPOSITORY = Path(__file__).parents[2]
 COUNT, PART = 60, 4
 
 
 def doubled(log: Path, seconds: float, asked: Sequence[str]) -> list[Mapping[str, Any]]:
-    """Answers slowly, notes what it was asked, and cannot answer some."""
+    """Answers slowly, notes what it was asked, cannot answer some, and dies of others."""
     time.sleep(seconds)
+    if "41" in asked:
+        os._exit(1)
     if "13" in asked:
         raise ValueError("unlucky")
     with log.open("a") as file:
@@ -39,9 +43,9 @@ def numbers() -> Iterator[Input]:
     return (Input({"number": number}, str(number)) for number in range(COUNT))
 
 
-def run(folder: Path, seconds: float = 0.0) -> Done:
+def run(folder: Path, seconds: float = 0.0, share: tuple[int, int] = (1, 1)) -> Done | None:
     log = folder / "log.txt"
-    return run_job(partial(load, log, seconds), numbers(), {"job": 1}, folder / "answers.jsonl", 2, PART)
+    return run_job(partial(load, log, seconds), numbers(), {"job": 1}, folder / "answers.jsonl", 2, PART, share)
 
 
 def test_a_killed_job_goes_on(tmp_path: Path) -> None:
@@ -61,11 +65,12 @@ def test_a_killed_job_goes_on(tmp_path: Path) -> None:
     assert (tmp_path / "log.txt").read_text() == log, "a process of the killed job still works"
     assert len(before) < COUNT // PART
 
-    assert run(tmp_path) == Done(COUNT, 1, "ValueError: unlucky")
+    assert run(tmp_path) == Done(COUNT, 2, "ValueError: unlucky")
 
     rows = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text().splitlines()]
     expected = [{"number": number, "double": 2 * number} for number in range(COUNT)]
     expected[13] = {"number": 13, "error": "ValueError: unlucky"}
+    expected[41] = {"number": 41, "error": "the process that was to answer it ended, twice"}
     assert rows == expected
     assert not parts.exists()
     again = (tmp_path / "log.txt").read_text()[len(log) :].split()
@@ -73,6 +78,23 @@ def test_a_killed_job_goes_on(tmp_path: Path) -> None:
     assert not done & set(map(int, again)), "what was done was asked again"
     with pytest.raises(ConfigurationError, match="is there, and is not overwritten"):
         run(tmp_path)
+
+
+def test_the_last_share_joins_them(tmp_path: Path) -> None:
+    """Of a job that several processes divide; here one after the other, the first share's parts being there."""
+    parts = tmp_path / "answers.jsonl.parts"
+    parts.mkdir()
+    (parts / "job.json").write_text('{"job": 1, "shares": 2}')
+    lines = [f'{{"number": {number}, "double": {2 * number}}}\n' for number in range(COUNT)]
+    for first in range(0, COUNT, 2 * PART):
+        (parts / f"{first // PART:09d}.jsonl").write_text("".join(lines[first : first + PART]))
+    last = parts / f"{COUNT // PART - 1:09d}.jsonl"  # of the first share, too
+    last.rename(tmp_path / "kept")
+    assert run(tmp_path, share=(2, 2)) is None
+    assert not (tmp_path / "answers.jsonl").exists()
+    (tmp_path / "kept").rename(last)
+    assert run(tmp_path, share=(1, 2)) == Done(COUNT, 1, "ValueError: unlucky")
+    assert not parts.exists()
 
 
 def test_another_job_does_not_go_on(tmp_path: Path) -> None:
@@ -95,12 +117,41 @@ def test_texts_keep_their_names_and_their_faults(tmp_path: Path) -> None:
     assert [each.asked for each in texts_of(plain)] == ["one", None, None, "two"]
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "what"),
+    [
+        ("a.csv", b"text\none\n", "A table is answered"),
+        ("a.txt", "one".encode("utf-16"), "not in UTF-8"),
+        ("a.txt", b"%PDF-1.7", "a PDF document"),
+        ("a.txt.gz", gzip.compress(b"one\n" * 9000)[:-20], "after line .* whole file"),
+    ],
+    ids=["table", "UTF-16", "PDF", "damaged"],
+)
+def test_what_is_no_file_of_texts_is_refused(tmp_path: Path, name: str, content: bytes, what: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises((ConfigurationError, FileError), match=rf"(?s){what}.* Received: ") as caught:
+        list(texts_of(path))
+    assert str(path) in str(caught.value)
+
+
+def test_a_job_that_was_joined_but_not_cleared_is_done(tmp_path: Path) -> None:
+    parts = tmp_path / "answers.jsonl.parts"
+    parts.mkdir()
+    (parts / "job.json").write_text('{"job": 1, "shares": 1}')
+    for path in (parts / "000000000.jsonl", tmp_path / "answers.jsonl"):
+        path.write_text('{"number": 0, "double": 0}\n')
+    assert run(tmp_path) == Done(1, 0, "")
+    assert not parts.exists()
+
+
 def test_files_of_a_folder(tmp_path: Path) -> None:
-    for name in ("b.wav", "a/c.wav", ".hidden", "a/.git/d"):
+    for name in ("b.wav", "a/c.wav", ".hidden", "a/.git/d", "a/b.wav", "out.jsonl", "out.jsonl.parts/job.json"):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"")
-    assert [each.asked for each in files_of([tmp_path])] == [str(tmp_path / name) for name in ("a/c.wav", "b.wav")]
+    found = files_of([tmp_path, tmp_path / "a" / "c.wav"], [tmp_path / "out.jsonl", tmp_path / "out.jsonl.parts"])
+    assert [each.asked for each in found] == [str(tmp_path / name) for name in ("a/b.wav", "a/c.wav", "b.wav")]
 
 
 if __name__ == "__main__":

@@ -182,6 +182,18 @@ def test_batches_are_made_while_the_epoch_before_is_validated(run):
     assert [row["steps"] for row in result.history] == [8, 8, 8]
 
 
+def test_no_epoch_waits_for_a_tuner(run, monkeypatch):
+    """What makes batches ahead and is tuned as well may make the end of an epoch wait, for seconds to a minute."""
+    given = []
+    with_options = tf.data.Dataset.with_options
+    monkeypatch.setattr(
+        tf.data.Dataset, "with_options", lambda self, options: (given.append(options), with_options(self, options))[1]
+    )
+    train(run, QUICK)
+    assert len(given) == QUICK.epochs and all(options.experimental_warm_start for options in given)
+    assert not any(options.autotune.enabled for options in given)
+
+
 def test_draws_without_a_seed_are_the_same_after_a_resume(run, tmp_path):
     """What is drawn for an epoch's order and in its validation depends on the epoch, not on what came before."""
     inputs, targets = sequences()

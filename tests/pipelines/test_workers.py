@@ -16,10 +16,10 @@ import tensorflow as tf
 from pipelines import cluster, workers
 from pipelines.configuration import ConfigurationError
 from pipelines.launcher import launch
+from pipelines.rows import make_batches, mean_of_batch
 from pipelines.run_files import RunError
 from pipelines.runs import Run
 from pipelines.training import TrainingConfiguration, fit
-from pipelines.workers import mean_of_batch
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIGURATION = TrainingConfiguration(
@@ -42,6 +42,7 @@ def train(run: Run, lost_at: int | None = None) -> list[dict[str, float]]:
     counts = random.uniform(size=(19, 1)).astype(np.float32)
     targets[BAD] = np.nan
     steps = 0
+    prepared: list[int] = []
 
     def loss(batch: Any, training: bool) -> tf.Tensor:
         return mean_of_batch((model(batch[0], training=training) - batch[1]) ** 2, batch[2])
@@ -56,9 +57,17 @@ def train(run: Run, lost_at: int | None = None) -> list[dict[str, float]]:
     def batches(epoch: int) -> tf.data.Dataset:
         each = tf.data.Dataset.from_tensor_slices((numbers, targets, counts)).batch(6)
         if lost_at is None:
-            return each
+            return make_batches(tf.data.Dataset.range(19).batch(6), example)
         stopping = each.map(lambda *batch: (tf.py_function(count, batch, tf.int32), *batch[1:]))
         return stopping.map(lambda first, *rest: (tf.ensure_shape(first, (None, 5)), *rest))
+
+    def read(rows: np.ndarray) -> tuple[np.ndarray, ...]:
+        prepared.extend(rows.tolist())
+        return numbers[rows], targets[rows], counts[rows]
+
+    def example(rows: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        found = tf.numpy_function(read, [rows], (tf.int32, tf.float32, tf.float32))
+        return tuple(tf.ensure_shape(each, (None, width)) for each, width in zip(found, (5, 1, 1), strict=True))
 
     def validate() -> dict[str, float]:
         good = np.delete(np.arange(19), BAD)
@@ -66,6 +75,7 @@ def train(run: Run, lost_at: int | None = None) -> list[dict[str, float]]:
 
     history = fit(run, model, loss, batches, validate, CONFIGURATION, minimise="mse").history
     np.savez(run.folder / "weights.npz", *(np.asarray(weight) for weight in model.weights))
+    run.write_json("prepared.json", prepared)
     return history
 
 
@@ -104,9 +114,14 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
     processes = []
     for rank in range(2):
         variables = {"TF_CONFIG": cluster.configuration_of(addresses, rank), "PYTHONPATH": str(REPOSITORY)}
+        variables[cluster.START_VARIABLE] = "500"  # however busy the machine
         command = [sys.executable, __file__, str(tmp_path)]
         processes.append(subprocess.Popen(command, env=os.environ | variables, stderr=subprocess.PIPE, text=True))
-    said = [process.communicate(timeout=120)[1] for process in processes]
+    try:
+        said = [process.communicate(timeout=600)[1] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
     assert [process.returncode for process in processes] == [0, 9], said
     alone = Run.create("test", "alone", CONFIGURATION, tmp_path)
     expected = train(alone)
@@ -120,6 +135,9 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
             np.testing.assert_allclose(mine, theirs, atol=1e-5)
         assert "worker 1 (localhost:" in report["code"] and "other code than the chief" in report["code"]
         assert "same" not in report
+        # Of six rows three each, and the one row of the last batch, which the first worker reads too.
+        own = {row for row in range(18) if row // 3 % 2 == rank} | {18}
+        assert set(run_in(tmp_path, "whole", rank).read_json("prepared.json")) == own
     assert not (run_in(tmp_path, "whole", 1).folder / "checkpoints").exists()
 
     assert reports[0]["lost"].startswith("Worker 1 (localhost:") and "--resume" in reports[0]["lost"]
@@ -129,6 +147,24 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
     train(stopped)
     for mine, theirs in zip(weights(stopped), weights(alone), strict=True):
         np.testing.assert_allclose(mine, theirs, atol=1e-5)
+
+
+def test_a_worker_that_does_not_start_is_named(tmp_path: Path) -> None:
+    addresses = [f"localhost:{port}" for port in cluster.free_ports(2)]
+    variables = {"TF_CONFIG": cluster.configuration_of(addresses, 1), cluster.START_VARIABLE: "1"}
+    command = [sys.executable, "-c", "from pipelines import workers; workers.join('multi_worker')"]
+    environment = os.environ | variables | {"PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+    said = done.stderr.strip().splitlines()[-1]
+    assert f"Worker 0 (the chief, {addresses[0]}) did not start" in said and "within 1 s" in said, done.stderr
+    assert cluster.START_VARIABLE in said and "Received: " in said
+
+
+@pytest.mark.parametrize("text", ["soon", "-1", "nan", "0"])
+def test_a_wrong_time_to_start_is_explained(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(cluster.START_VARIABLE, text)
+    with pytest.raises(ConfigurationError, match=rf"^{cluster.START_VARIABLE} .* Received: '{text}'"):
+        cluster.seconds_to_start()
 
 
 TWO = '"cluster": {"worker": ["a:1", "b:1"]}'

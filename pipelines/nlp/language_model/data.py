@@ -10,6 +10,7 @@ from pipelines.nlp.language_model.sources import Corpus, DataConfiguration, open
 from pipelines.nlp.subwords import MOST_AT_ONCE, START, SubwordConfiguration, Subwords
 from pipelines.nlp.text_files import Document, TextDataError
 from pipelines.nlp.unicode_forms import canonical
+from pipelines.rows import make_batches
 
 BOUNDARY = START  # stands before a document, and after the last one
 
@@ -88,7 +89,12 @@ def training_batches(
     steps = (len(stream) - 1) // (rows * window)
     # What does not fill a window is left out; the places drawn make it another part of the text in every epoch.
     starts = np.arange(rows)[:, np.newaxis] * (steps * window) + np.arange(steps) * window  # (rows, steps)
-    places = starts.T[..., np.newaxis] + np.arange(window + 1)  # (steps, rows, window + 1)
     begins = np.zeros((steps, rows), bool)
     begins[0] = True
-    return tf.data.Dataset.from_tensor_slices({"begins": begins, "numbers": stream[places]})
+    text = tf.constant(stream)
+
+    def batch(drawn: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        numbers = tf.gather(text, drawn["starts"][:, tf.newaxis] + tf.range(window + 1, dtype=tf.int64))
+        return {"begins": drawn["begins"], "numbers": numbers}
+
+    return make_batches(tf.data.Dataset.from_tensor_slices({"begins": begins, "starts": starts.T}), batch)

@@ -9,7 +9,7 @@ import models
 from pipelines.nlp.language_model.data import BOUNDARY
 from pipelines.nlp.language_model.network import NetworkConfiguration
 from pipelines.nlp.subwords import RESERVED, Subwords
-from pipelines.workers import all_rows, own_rows
+from pipelines.rows import all_rows, own_rows
 
 ORDERS = (2, 3)  # so many last subwords are a context that is learned
 IMPOSSIBLE = -1e9  # logit of the reserved numbers that stand in no text

@@ -16,6 +16,7 @@ from pipelines.nlp.sentiment.words import Words, count_words
 from pipelines.nlp.splits import SPLITS
 from pipelines.nlp.text_files import TextDataError
 from pipelines.nlp.texts import listed
+from pipelines.rows import make_batches
 
 FEW = 30  # labelled texts of a split, below which its figures are rough
 
@@ -160,8 +161,7 @@ def training_batches(
             **found,
         }
 
-    dataset = tf.data.Dataset.from_tensor_slices(chosen)
-    return dataset.map(batch, num_parallel_calls=2, deterministic=True).prefetch(8)
+    return make_batches(tf.data.Dataset.from_tensor_slices(chosen), batch, ahead=8)
 
 
 def label_weights(labels: np.ndarray) -> np.ndarray:

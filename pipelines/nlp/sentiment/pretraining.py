@@ -21,9 +21,9 @@ from pipelines.nlp.sentiment.network import Member
 from pipelines.nlp.sentiment.splitting import Example
 from pipelines.nlp.sentiment.words import RESERVED
 from pipelines.preparation import built
+from pipelines.rows import mean_of_batch
 from pipelines.runs import Run
 from pipelines.training import TrainingConfiguration, fit
-from pipelines.workers import mean_of_batch
 
 FOLDER = "pretraining"  # within the run's
 _SENTENCE_END = re.compile(r"(?<=[.!?;])\s+|\n+")

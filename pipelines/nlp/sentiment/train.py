@@ -17,9 +17,9 @@ from pipelines.nlp.sentiment.trained import CALIBRATION, build, read_texts
 from pipelines.nlp.sentiment.words import learn_vocabulary
 from pipelines.nlp.texts import listed
 from pipelines.preparation import Prepared, prepared
+from pipelines.rows import mean_of_batch
 from pipelines.runs import Run
 from pipelines.training import fit
-from pipelines.workers import mean_of_batch
 
 
 def train(run: Run, configuration: SentimentConfiguration) -> None:

@@ -15,6 +15,7 @@ from pipelines.nlp.tagged_files import Sentence, read_sentences
 from pipelines.nlp.text_files import TextDataError
 from pipelines.nlp.texts import listed
 from pipelines.nlp.words import Words
+from pipelines.rows import make_batches
 
 
 class DataConfiguration(OwnFiles):
@@ -99,5 +100,4 @@ def training_batches(learned: Learned, batch_size: int, seed: int, epoch: int) -
             "tags": tags.to_tensor(-1, shape=shape),
         }
 
-    dataset = tf.data.Dataset.from_tensor_slices(chosen)
-    return dataset.map(batch, num_parallel_calls=2, deterministic=True).prefetch(8)
+    return make_batches(tf.data.Dataset.from_tensor_slices(chosen), batch, ahead=8)

@@ -14,10 +14,10 @@ from pipelines.nlp.tagging.trained import build
 from pipelines.nlp.texts import listed
 from pipelines.nlp.words import learn_vocabulary
 from pipelines.preparation import Prepared, prepared
+from pipelines.rows import mean_of_batch
 from pipelines.runs import Run
 from pipelines.served import Served
 from pipelines.training import fit
-from pipelines.workers import mean_of_batch
 
 
 def train(run: Run, configuration: TaggingConfiguration) -> None:

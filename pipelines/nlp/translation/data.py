@@ -14,6 +14,7 @@ from pipelines.nlp.translation.misfits import misfits, refuse_shifted
 from pipelines.nlp.translation.model import normalised
 from pipelines.nlp.translation.pairs import LeftOut, Pair, usable
 from pipelines.nlp.translation.sources import SPLITS, DataConfiguration, Split, read, split_key
+from pipelines.rows import make_batches
 
 MINIMUM_BUCKET = 8  # subwords
 BUCKET_GROWTH = 1.25  # each bucket's longest pair over the one's before: few shapes are compiled, little is padded
@@ -190,26 +191,32 @@ def training_batches(
         Dictionaries of `source` (batch, source) and `target` (batch, target), int32, padded.
     """
     random = np.random.default_rng((seed, epoch))
-    batches = []
+    planned = []
     for bucket in plans:
         order = np.resize(random.permutation(bucket.pairs), (bucket.batches, bucket.size))
-        batches += [(bucket.length, members) for members in order]
-    order = random.permutation(len(batches))
+        planned += [(bucket.length, members) for members in order]
+    order = random.permutation(len(planned))
+    sizes = tf.constant([len(planned[number][1]) for number in order], tf.int64)
 
-    def make(number: np.int64) -> tuple[np.ndarray, np.ndarray]:
-        length, members = batches[order[number]]
-        source, target = ([side[member] for member in members] for side in encoded)
+    def draw(number: tf.Tensor) -> tf.Tensor:
+        places = tf.range(sizes[number])
+        return tf.stack([tf.fill(tf.shape(places), number), places], axis=1)
+
+    def make(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        length, members = planned[order[rows[0, 0]]]
+        source, target = ([side[member] for member in members[rows[:, 1]]] for side in encoded)
         if regularisation:
-            own, share = np.random.default_rng((seed, epoch, int(number))), regularisation.share
-            source = [resegmented(each, regularisation.source, share, length, own) for each in source]
-            target = [resegmented(each, regularisation.target, share, length + 1, own) for each in target]
+            for place, row in enumerate(rows):
+                own, share = np.random.default_rng((seed, epoch, *row)), regularisation.share
+                source[place] = resegmented(source[place], regularisation.source, share, length, own)
+                target[place] = resegmented(target[place], regularisation.target, share, length + 1, own)
         return padded(source, length), padded(target, length + 1)
 
-    def batch(number: tf.Tensor) -> dict[str, tf.Tensor]:
-        source, target = tf.numpy_function(make, [number], (tf.int32, tf.int32))
+    def batch(rows: tf.Tensor) -> dict[str, tf.Tensor]:
+        source, target = tf.numpy_function(make, [rows], (tf.int32, tf.int32))
         return {"source": tf.ensure_shape(source, (None, None)), "target": tf.ensure_shape(target, (None, None))}
 
-    return tf.data.Dataset.range(len(batches)).map(batch, num_parallel_calls=2, deterministic=True).prefetch(4)
+    return make_batches(tf.data.Dataset.range(len(planned)).map(draw), batch)
 
 
 def resegmented(

@@ -15,9 +15,9 @@ from pipelines.nlp.translation.pairs import LeftOut, Pair
 from pipelines.nlp.translation.sources import DataConfiguration
 from pipelines.nlp.translation.trained import build
 from pipelines.preparation import Prepared, prepared
+from pipelines.rows import mean_of_batch
 from pipelines.runs import Run
 from pipelines.training import fit
-from pipelines.workers import mean_of_batch
 
 LEFT_OUT = "left_out.json"  # pairs that are not learned from, and why
 LISTED = 3  # of them, printed

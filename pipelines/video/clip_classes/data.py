@@ -13,6 +13,7 @@ from data.fashion_images import fashion_images
 from data.motion_clips import MOTIONS, SIZE, MotionClips, draw_clip
 from pipelines.configuration import ConfigurationError
 from pipelines.counting import counted
+from pipelines.rows import make_batches, row_numbers
 from pipelines.video.frames import VideoDataError
 from pipelines.video.messages import NAMED
 from pipelines.video.recordings import Recordings
@@ -101,18 +102,16 @@ def training_batches(sets: Sets, configuration: DataConfiguration, seed: int, ep
         Pairs of uint8 (batch, time, height, width, channels) and int32 (batch,), the labels.
     """
 
-    def draw(number: np.int64) -> tuple[np.ndarray, np.ndarray]:
-        random = np.random.default_rng((seed, epoch, int(number)))
-        clips, labels = zip(*(sets.draw(random) for _ in range(sets.batch_clips)), strict=True)
+    def draw(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        clips, labels = zip(*(sets.draw(np.random.default_rng((seed, epoch, *row))) for row in rows), strict=True)
         return np.stack(clips), np.array(labels, np.int32)
 
-    def batch(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        clips, labels = tf.numpy_function(draw, [number], (tf.uint8, tf.int32))
-        size = sets.batch_clips
-        shape = (size, configuration.clip_frames, *configuration.frame_shape)
-        return tf.ensure_shape(clips, shape), tf.ensure_shape(labels, (size,))
+    def batch(rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        clips, labels = tf.numpy_function(draw, [rows], (tf.uint8, tf.int32))
+        shape = (rows.shape[0], configuration.clip_frames, *configuration.frame_shape)
+        return tf.ensure_shape(clips, shape), tf.ensure_shape(labels, shape[:1])
 
-    return tf.data.Dataset.counter().map(batch, num_parallel_calls=2, deterministic=True).prefetch(4)
+    return make_batches(row_numbers(sets.batch_clips), batch)
 
 
 def batches(examples: Examples, configuration: DataConfiguration) -> tf.data.Dataset:

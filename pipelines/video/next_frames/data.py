@@ -14,6 +14,7 @@ from data import moving_fashion
 from data.fashion_images import fashion_images
 from data.moving_fashion import MovingFashion
 from pipelines.configuration import ConfigurationError
+from pipelines.rows import make_batches, row_numbers
 from pipelines.video import sources
 from pipelines.video.next_frames import moving_mnist
 from pipelines.video.recordings import Recordings
@@ -124,19 +125,23 @@ def training_batches(
         Dictionaries of `frames` uint8 (batch, clip_frames, height, width, channels), and `truth_mask` bool
         (batch, future_frames): where the network sees the truth instead of its forecast.
     """
-    size = sets.batch_clips
-    shapes = (size, configuration.clip_frames, *configuration.training_shape), (size, configuration.future_frames)
 
-    def draw(number: np.int64) -> tuple[np.ndarray, np.ndarray]:
-        random = np.random.default_rng((seed, epoch, int(number)))
-        clips = [augmented(sets.draw(random), configuration, random) for _ in range(size)]
-        return np.stack(clips), random.uniform(size=shapes[1]) < truth_share
+    def draw(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        clips, masks = [], []
+        for random in (np.random.default_rng((seed, epoch, *row)) for row in rows):
+            clips.append(augmented(sets.draw(random), configuration, random))
+            masks.append(random.uniform(size=configuration.future_frames) < truth_share)
+        return np.stack(clips), np.stack(masks)
 
-    def batch(number: tf.Tensor) -> dict[str, tf.Tensor]:
-        frames, truth_mask = tf.numpy_function(draw, [number], (tf.uint8, tf.bool))
-        return {"frames": tf.ensure_shape(frames, shapes[0]), "truth_mask": tf.ensure_shape(truth_mask, shapes[1])}
+    def batch(rows: tf.Tensor) -> dict[str, tf.Tensor]:
+        frames, truth_mask = tf.numpy_function(draw, [rows], (tf.uint8, tf.bool))
+        shape = (rows.shape[0], configuration.clip_frames, *configuration.training_shape)
+        return {
+            "frames": tf.ensure_shape(frames, shape),
+            "truth_mask": tf.ensure_shape(truth_mask, (rows.shape[0], configuration.future_frames)),
+        }
 
-    return tf.data.Dataset.counter().map(batch, num_parallel_calls=2, deterministic=True).prefetch(4)
+    return make_batches(row_numbers(sets.batch_clips), batch)
 
 
 def augmented(clip: np.ndarray, configuration: DataConfiguration, random: np.random.Generator) -> np.ndarray:

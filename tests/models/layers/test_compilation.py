@@ -7,8 +7,9 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 import models
-from models.layers import recurrent
+from models.layers import compilation, recurrent
 from models.recurrence import loop
+from models.recurrence.parts import MOST_PARTS, most_parts
 
 BATCH, TIME, FEATURES, UNITS = 4, 5, 3, 6
 LAYERS = {"SimpleRNN": models.SimpleRNN, "LSTM": models.LSTM, "GRU": models.GRU}
@@ -64,6 +65,22 @@ def test_rule(compiled, jit_compile, training, eager, expected):
     call = layer if eager else tf.function(layer, autograph=False)
     call(tf.constant(INPUTS), training=training)
     assert compiled == [expected]
+
+
+def test_who_waits_for_the_compiler_is_told_so_once(caplog):
+    compilation._announce_compiler.cache_clear()
+    layer = models.SimpleRNN(UNITS)
+
+    def trace(training, jit_compile=False):
+        function = tf.function(lambda inputs: layer(inputs, training=training), jit_compile=jit_compile)
+        function.get_concrete_function(tf.TensorSpec(INPUTS.shape))
+        return [record.getMessage() for record in caplog.records if record.name == "models"]
+
+    assert trace(training=False) == []
+    assert trace(training=True, jit_compile=True) == []  # who compiles the whole knows
+    (told,) = trace(training=True)
+    assert "XLA" in told and "jit_compile=False" in told
+    assert trace(training=True) == [told]
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -169,6 +186,14 @@ def test_plain_inference_is_divided_where_it_is_traced_to_be_run(monkeypatch, ba
     outputs = tf.function(lambda inputs: layer(inputs), input_signature=signature)(inputs)
     assert rows == parts
     np.testing.assert_allclose(outputs, layer(inputs), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("cores", "threads", "parts"), [(4, 0, 4), (4, 1, 1), (1, 0, 1), (99, 0, MOST_PARTS)])
+def test_a_part_for_each_core_that_may_be_used(monkeypatch, cores, threads, parts):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(cores), raising=False)
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: [])
+    monkeypatch.setattr(tf.config.threading, "get_inter_op_parallelism_threads", lambda: threads)
+    assert most_parts() == parts
 
 
 @pytest.mark.parametrize(
