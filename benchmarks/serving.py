@@ -138,10 +138,10 @@ def _counted(row: dict[str, str]) -> Load:
     return Load(row["Name"], rate, int(failures), median, p95)
 
 
-def batching(options: Options, name: str) -> Iterator[tuple[str, str]]:
+def batching(options: Options, batched: Running, name: str) -> Iterator[tuple[str, str]]:
     """Yields requests a second of many clients, batched and one by one, in turn."""
     found: dict[str, list[Load]] = {"32": [], "1": []}
-    with serving(options.folder) as batched, serving(options.folder, "--batch", "1") as alone:
+    with serving(options.folder, "--batch", "1") as alone:
         for _ in range(2):
             for batch, server in (("32", batched), ("1", alone)):
                 found[batch] += load(server, "Classifies", options.clients, options.seconds, SENTIMENT=name)
@@ -153,7 +153,7 @@ def batching(options: Options, name: str) -> Iterator[tuple[str, str]]:
     yield "… failures", str(sum(each.failures for loads in found.values() for each in loads))
 
 
-def cost(options: Options, name: str) -> Iterator[tuple[str, str]]:
+def cost(options: Options, server: Running, name: str) -> Iterator[tuple[str, str]]:
     """Yields what the server adds to its model at the same batch size, and the first request beside the hundredth."""
     from pipelines.predictors import opened
     from pipelines.served import Served
@@ -163,12 +163,11 @@ def cost(options: Options, name: str) -> Iterator[tuple[str, str]]:
     assert export is not None
     model = Served.exported(export)
     times: dict[str, list[float]] = {"loop": [], "server": []}
-    with serving(options.folder) as server:
-        first = [_seconds(lambda: server.ask(name, {"instances": texts[:1]})) for _ in range(110)]
-        end = time.monotonic() + options.seconds
-        while time.monotonic() < end:
-            times["loop"].append(_seconds(lambda: model("serving_default", text=texts)))
-            times["server"].append(_seconds(lambda: server.ask(name, {"instances": texts})))
+    first = [_seconds(lambda: server.ask(name, {"instances": texts[:1]})) for _ in range(110)]
+    end = time.monotonic() + options.seconds
+    while time.monotonic() < end:
+        times["loop"].append(_seconds(lambda: model("serving_default", text=texts)))
+        times["server"].append(_seconds(lambda: server.ask(name, {"instances": texts})))
     loop, served = (statistics.median(each) for each in times.values())
     yield (
         f"{ROWS} texts: milliseconds in a loop over the SavedModel, and of the server",
@@ -182,14 +181,11 @@ def cost(options: Options, name: str) -> Iterator[tuple[str, str]]:
     )
 
 
-def speech(options: Options, name: str) -> Iterator[tuple[str, str]]:
+def speech(options: Options, server: Running, name: str) -> Iterator[tuple[str, str]]:
     """Yields how fast live streams are answered, and what they cost."""
-    with serving(options.folder) as server:
-        before = server.seconds
-        chunks = load(
-            server, "Speaks", options.streams, options.seconds, SPEECH=name, SPOKEN=str(options.spoken.resolve())
-        )
-        work = server.seconds - before
+    before = server.seconds
+    chunks = load(server, "Speaks", options.streams, options.seconds, SPEECH=name, SPOKEN=str(options.spoken.resolve()))
+    work = server.seconds - before
     by_name = {each.name: each for each in chunks}
     chunk, word = by_name["speech, a chunk"], by_name.get("speech, first word after it was spoken")
     yield (
@@ -202,9 +198,9 @@ def speech(options: Options, name: str) -> Iterator[tuple[str, str]]:
     yield "… seconds of work a second of audio; failures", f"{work / heard:.3f}; {chunk.failures}"
 
 
-def mixed(options: Options) -> Iterator[tuple[str, str]]:
+def mixed(options: Options, server: Running) -> Iterator[tuple[str, str]]:
     """Yields failures and memory under load on every signature of every model."""
-    with tempfile.TemporaryDirectory() as folder, serving(options.folder) as server:
+    with tempfile.TemporaryDirectory() as folder:
         requests = Path(folder) / "requests.json"
         requests.write_text(json.dumps(list(_warmups(options.folder))))
         first = min(60.0, options.mixed_seconds / 2)
@@ -221,21 +217,14 @@ def mixed(options: Options) -> Iterator[tuple[str, str]]:
 
 def _warmups(folder: Path) -> Iterator[dict[str, Any]]:
     """Yields the warm-up requests of all exports as a client sends them."""
-    import tensorflow as tf
-    from tensorflow_serving.apis import prediction_log_pb2
-
-    from serving.exports import WARMUP, Exports
-    from serving.messages import answer_of
+    from serving.exports import Exports
+    from serving.messages import request_of
 
     exports = Exports(folder)
     exports.refresh()
     for model in exports.models.values():
-        for record in tf.data.TFRecordDataset(str(model.folder / WARMUP)):
-            asked = prediction_log_pb2.PredictionLog.FromString(record.numpy()).predict_log.request
-            inputs = {name: tf.make_ndarray(value) for name, value in asked.inputs.items()}
-            columns = answer_of(inputs, is_rows=False)["outputs"] if inputs else {}
-            named = columns if len(inputs) != 1 else {next(iter(inputs)): columns}
-            yield {"model": model.name, "body": {"signature_name": asked.model_spec.signature_name, "inputs": named}}
+        for signature, inputs in model.warmups():
+            yield {"model": model.name, "body": json.loads(request_of(signature, inputs))}
 
 
 def _seconds(ask: Any) -> float:
@@ -260,11 +249,12 @@ def _named(folder: Path, task: str) -> str:
 
 def measure(options: Options) -> Iterator[tuple[str, str]]:
     """Yields what was measured, and the figure."""
-    sentiment = _named(options.folder, "sentiment")
-    yield from batching(options, sentiment)
-    yield from cost(options, sentiment)
-    yield from speech(options, _named(options.folder, "speech"))
-    yield from mixed(options)
+    sentiment, speaker = (_named(options.folder, task) for task in ("sentiment", "speech"))
+    with serving(options.folder) as server:
+        yield from cost(options, server, sentiment)  # first: it times the first request
+        yield from batching(options, server, sentiment)
+        yield from speech(options, server, speaker)
+        yield from mixed(options, server)
 
 
 def main() -> None:

@@ -53,7 +53,9 @@ class ExportOptions(RunOptions):
     """Options of the export."""
 
     folder: Path = Field(Path("exports"), description="folder of all exports")
-    devices: tuple[Literal["lite", "onnx"], ...] = Field((), description="also files for devices: LiteRT, ONNX")
+    devices: tuple[Literal["lite", "onnx", "web"], ...] = Field(
+        (), description="also files for devices: LiteRT, ONNX, and for the page of the server, which runs them itself"
+    )
 
 
 class ResultsOptions(RunOptions):

@@ -1,8 +1,10 @@
-"""Files for devices: a model's step of fixed shapes as LiteRT and ONNX, with what eight bits cost.
+"""Files for devices: a step of fixed shapes as LiteRT and ONNX, with what eight bits cost, and weights for browsers.
 
 A task that has them has a module `devices` with `device_model(run)`. Text and files stay outside.
 """
 
+import base64
+import json
 import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,9 +24,10 @@ from pipelines.served import Signature, Tensors
 from pipelines.tasks import Task, all_tasks
 from unrolled_installation import check_libraries
 
-Format = Literal["lite", "onnx"]
+Format = Literal["lite", "onnx", "web"]
 Ask = Callable[..., dict[str, np.ndarray]]
 LIBRARIES = {"lite": (("ai_edge_litert",), "litert"), "onnx": (("onnx", "onnxruntime", "tf2onnx"), "onnx")}
+WEB = "web"
 AFTER = "next_"
 """Begins the name of an output that is an input of the next step: ONNX has each name once."""
 MOST_STEPS = 20_000
@@ -41,6 +44,7 @@ class DeviceModel(NamedTuple):
         score: of a function that answers as the signature does, on the test split.
         about: for the model card, what the inputs and outputs are, and what stays outside.
         formats: that can hold the network.
+        web: what the page of the server needs to run the network itself, as JSON holds it, if it can.
     """
 
     signature: Signature
@@ -49,6 +53,7 @@ class DeviceModel(NamedTuple):
     score: Callable[[Ask], float]
     about: str
     formats: Sequence[Format] = ("lite", "onnx")
+    web: Callable[[], Mapping[str, Any]] | None = None
 
 
 class Written(NamedTuple):
@@ -92,7 +97,7 @@ def followed(
 
 
 def write_devices(export: Path, model: DeviceModel, formats: Sequence[Format]) -> list[Written]:
-    """Writes `lite/` and `onnx/` into an export, whole or not at all, and adds them to its model card.
+    """Writes `lite/`, `onnx/` and `web/` into an export, each whole or not at all, and adds what it scores to its card.
 
     Raises:
         ConfigurationError: a format is not one of the model's.
@@ -104,6 +109,14 @@ def write_devices(export: Path, model: DeviceModel, formats: Sequence[Format]) -
             f"Files of the format {wrong[0]} do not answer as this network does. Expected one of: "
             f"{', '.join(model.formats)}. Leave out --devices {wrong[0]}. Received: {wrong[0]}"
         )
+    if WEB in formats:
+        assert model.web is not None
+        (export / WEB).mkdir(exist_ok=True)
+        (export / WEB / ".partial").write_text(json.dumps(model.web(), ensure_ascii=False), encoding="utf-8")
+        (export / WEB / ".partial").rename(export / WEB / "step.json")
+    formats = [each for each in formats if each != WEB]
+    if not formats:
+        return []
     for each in formats:
         check_libraries(*LIBRARIES[each])
     signature = model.signature
@@ -148,6 +161,20 @@ def write_devices(export: Path, model: DeviceModel, formats: Sequence[Format]) -
         encoding="utf-8",
     )
     return written
+
+
+def as_json(weights: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Returns arrays or variables as JSON holds them: their shapes, and float32 in little-endian bytes as base64.
+
+    Example:
+        >>> as_json({"bias": np.array([1.0])})
+        {'bias': {'shape': [1], 'data': 'AACAPw=='}}
+    """
+    arrays = {name: np.asarray(each, "<f4") for name, each in weights.items()}
+    return {
+        name: {"shape": list(each.shape), "data": base64.b64encode(each.tobytes()).decode()}
+        for name, each in arrays.items()
+    }
 
 
 def in_tensorflow(signature: Signature) -> Ask:

@@ -74,10 +74,23 @@ class Served:
 
     def __call__(self, name: str, **inputs: Any) -> dict[str, np.ndarray]:
         """Returns what a signature answers, strings as bytes."""
+        return _arrays(self._ask(name, inputs))
+
+    def step(self, name: str, state: Mapping[str, Any], **inputs: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Returns what a signature answers to a stream's next inputs, and the state after them.
+
+        The state stays what the signature takes: making arrays of it is a quarter of a small step.
+        """
+        answer = self._ask(name, {**inputs, **state})
+        after = {key: answer.pop(key) for key in state}
+        return _arrays(answer), after
+
+    def _ask(self, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the answer as tensors, or as arrays."""
         if name not in self._graphs:
             self._graphs[name] = self._signatures[name].concrete()
         tensors = {key: as_tensor(value, self._inputs[name][key]) for key, value in inputs.items()}
-        return {key: value.numpy() for key, value in self._graphs[name](**tensors).items()}
+        return dict(self._graphs[name](**tensors))
 
 
 class Stream:
@@ -89,12 +102,11 @@ class Stream:
 
     def __init__(self, served: Served) -> None:
         self._served = served
-        self._state = initial_state(served)
+        self._state: dict[str, Any] = initial_state(served)
 
     def step(self, **inputs: Any) -> dict[str, np.ndarray]:
         """Takes what comes next and returns the answer, without the state."""
-        answer = self._served("step", **inputs, **self._state)
-        self._state = {name: answer.pop(name) for name in self._state}
+        answer, self._state = self._served.step("step", self._state, **inputs)
         return answer
 
 
@@ -133,6 +145,10 @@ def one_at_least(tensor: tf.Tensor) -> tf.Tensor:
 def cut(answer: Tensors, batch: tf.Tensor) -> Tensors:
     """Returns the first rows of each tensor, as many as there are in the batch."""
     return {name: tensor[:batch] for name, tensor in answer.items()}
+
+
+def _arrays(answer: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    return {name: value.numpy() if tf.is_tensor(value) else value for name, value in answer.items()}
 
 
 def as_tensor(value: Any, kind: tf.TensorSpec) -> tf.Tensor:

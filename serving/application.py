@@ -2,14 +2,14 @@
 
 import asyncio
 import contextlib
-import functools
-import itertools
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import prometheus_client as prometheus
+import tensorflow as tf
 from starlette.applications import Starlette
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.middleware import Middleware
@@ -20,9 +20,9 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from serving.batching import Batcher
 from serving.description import description
-from serving.exports import Exports, Model
+from serving.exports import WEB, Exports, Model
 from serving.guard import BUSY, Guard, error_response, json_response
-from serving.messages import Arrays, RequestError, answer_of, inputs_of, parsed
+from serving.messages import Arrays, RequestError, answer_of, inputs_of, parsed, request_of
 from serving.options import ServeOptions
 from serving.remote_calls import PredictionService, started
 from serving.sockets import Streams
@@ -78,6 +78,7 @@ class Server:
                 Route(f"{place}/metadata", self.guard(self.metadata)),
                 Route(f"{place}/card", self.guard(self.card)),
                 Route(f"{place}/run", self.guard(self.run_files)),
+                Route(f"{place}/web", self.guard(self.web)),
                 WebSocketRoute(f"{place}:stream", self._streams.__call__),
                 Route(place, self.guard(self.status)),
             ]
@@ -95,11 +96,8 @@ class Server:
             self._executor, options.workers, options.batch, options.padded_bytes, options.seconds, report
         )
         await self._refresh()
-        for model in self.exports.models.values():  # in each thread, where TensorFlow's first call takes longer
-            for signature, inputs in itertools.islice(model.warmups(), 1):
-                ask = functools.partial(model.served, signature)
-                asked = (self._batcher(ask, None, inputs) for _ in range(options.workers))
-                await asyncio.gather(*asked, return_exceptions=True)  # one that took too long is warm, too
+        for model in self.exports.models.values():
+            await self._warm_up(model)
         calls = None
         if options.grpc_port is not None:
             service = PredictionService(options, self.exports, self.guard, self.answer)
@@ -112,6 +110,19 @@ class Server:
             if calls is not None:
                 await calls.stop(options.shutdown_seconds)
             self._executor.shutdown(wait=False, cancel_futures=True)
+
+    async def _warm_up(self, model: Model) -> None:
+        """Asks every signature what a client asks: from JSON to JSON, in each thread, alone and in a whole batch."""
+        for name, inputs in model.warmups():
+            rows = self.options.batch if model.is_batched(name) and name == "serving_default" else 1
+            for times in {1, rows}:
+                many = {key: np.repeat(array, times, axis=0) if times > 1 else array for key, array in inputs.items()}
+                with contextlib.suppress(RequestError, tf.errors.OpError):  # one that took too long is warm, too
+                    body = await asyncio.to_thread(request_of, name, many)
+                    _, read, is_rows = self._read(model, body)
+                    asked = (self.answer(model, name, read, is_alone=True) for _ in range(self.options.workers))
+                    for answer in await asyncio.gather(*asked):
+                        json_response(answer_of(answer, is_rows))
 
     async def _look_for_versions(self) -> None:
         while True:
@@ -178,6 +189,17 @@ class Server:
         """The files from which `unrolled.connect` makes a predictor."""
         return json_response(await asyncio.to_thread(self._model(request).run_files))
 
+    async def web(self, request: Request) -> Response:
+        """The network that the page runs in the browser."""
+        file = (model := self._model(request)).folder / WEB
+        if not file.is_file():
+            raise RequestError(
+                f"{model.name} has no file for browsers. Expected one of its export. Write it: unrolled export TASK "
+                f"--devices web. Received: no {WEB}",
+                404,
+            )
+        return FileResponse(file, media_type="application/json")
+
     async def predict(self, request: Request) -> Response:
         """The answer of a signature."""
         model = self._model(request)
@@ -188,9 +210,10 @@ class Server:
         size = sum(array.nbytes for array in answer.values())
         return await _run(size, lambda: json_response(answer_of(answer, is_rows)))
 
-    async def answer(self, model: Model, signature: str, inputs: Arrays) -> Arrays:
-        """Returns what a signature answers, in a batch with other requests where it can be."""
-        key = (model.name, model.version, signature) if model.is_batched(signature) else None
+    async def answer(self, model: Model, signature: str, inputs: Arrays, is_alone: bool = False) -> Arrays:
+        """Returns what a signature answers, in a batch with other requests where it can be, unless it is alone."""
+        is_batched = model.is_batched(signature) and not is_alone
+        key = (model.name, model.version, signature) if is_batched else None
         try:
             async with asyncio.timeout(2 * self.options.seconds):  # of waiting, and of computing
                 return await self._batcher(lambda **inputs: model.served(signature, **inputs), key, inputs)

@@ -18,7 +18,7 @@ from pipelines import predictors
 from pipelines.arguments import checked
 from pipelines.runs import Run, RunError
 from pipelines.served import Served, as_tensor
-from serving.messages import answer_of, to_json
+from serving.messages import request_of
 
 
 class Connection:
@@ -34,14 +34,14 @@ class Connection:
         self._url, self._seconds = urlsplit(url), seconds
         self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
 
-    def ask(self, path: str, request: Any = None) -> Any:
+    def ask(self, path: str, request: bytes | None = None) -> Any:
         """Returns the answer to a request, which is sent by POST if there is one.
 
         Raises:
             RunError: the server cannot be reached, or refuses the request.
         """
         try:
-            status, content = self._exchange(path, None if request is None else to_json(request))
+            status, content = self._exchange(path, request)
             answer = json.loads(content)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise RunError(
@@ -77,10 +77,10 @@ class Remote(Served):
         self._inputs = {name: _specifications(each["inputs"]) for name, each in signatures.items()}
         self._outputs = {name: _specifications(each["outputs"]) for name, each in signatures.items()}
 
-    def __call__(self, name: str, **inputs: Any) -> dict[str, np.ndarray]:
+    def _ask(self, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         asked = {key: as_tensor(value, self._inputs[name][key]) for key, value in inputs.items()}
-        columns = _named(answer_of({key: each.numpy() for key, each in asked.items()}, is_rows=False)["outputs"], asked)
-        answer = self._connection.ask(":predict", {"signature_name": name, "inputs": columns})["outputs"]
+        body = request_of(name, {key: each.numpy() for key, each in asked.items()})
+        answer = self._connection.ask(":predict", body)["outputs"]
         outputs = self._outputs[name]
         return {key: _array(value, outputs[key]) for key, value in _named(answer, outputs).items()}
 

@@ -18,6 +18,7 @@ from serving.messages import Arrays, RequestError, message_of
 
 WARMUP = "assets.extra/tf_serving_warmup_requests"
 CARD = "model_card.md"
+WEB = "web/step.json"
 
 
 class Model:

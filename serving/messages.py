@@ -136,6 +136,17 @@ def answer_of(arrays: Mapping[str, np.ndarray], is_rows: bool) -> dict[str, Any]
     return {"predictions": [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]}
 
 
+def request_of(signature: str, inputs: Mapping[str, np.ndarray]) -> bytes:
+    """Returns what a client sends who asks a signature.
+
+    Example:
+        >>> request_of("step", {"value": np.array([1.5])})
+        b'{"signature_name":"step","inputs":{"value":[1.5]}}'
+    """
+    columns = {name: _plain(array) for name, array in inputs.items()}
+    return to_json({"signature_name": signature, "inputs": columns})
+
+
 def message_of(error: tf.errors.OpError) -> str:
     """Returns what a graph refused, in its author's words.
 

@@ -6,7 +6,7 @@ from models.decoding.greedy import greedy_decode
 from models.decoding.hot_words import HotWords
 from models.decoding.language_model import CharacterLanguageModel
 from models.decoding.prefix_search import PrefixSearch
-from models.decoding.search_stream import Heard, SearchState, advance_search, initial_search
+from models.decoding.search_stream import Heard, SearchState, advance_search, finish_search, initial_search
 from models.decoding.sequences import Found, search_sequences
 from models.decoding.spelling import spelled, word_model
 from models.decoding.transcription import NBest, search_decode
@@ -28,6 +28,7 @@ __all__ = [
     "Word",
     "advance_search",
     "beam_decode",
+    "finish_search",
     "greedy_decode",
     "initial_search",
     "search_decode",

@@ -88,7 +88,7 @@ class PrefixSearch(tf.Module):
         self.alphabet, self.beam_width = tuple(alphabet), beam_width
         self.language_model = language_model if weight else None
         self._weight, self._bonus, self._prune = weight, bonus, prune
-        self._space = self.alphabet.index(" ") + 1 if " " in self.alphabet else -1
+        self.space = self.alphabet.index(" ") + 1 if " " in self.alphabet else -1
 
     def initial_beams(self, batch: tf.Tensor, hot_words: HotWordTable | None = None) -> Beams:
         """Returns the beams of sequences (batch,) before their first frame: the empty text, and nothing."""
@@ -171,8 +171,8 @@ class PrefixSearch(tf.Module):
         following, factor = self._weigh(beams.state, labels)
         goes_on = beams.matches
         if hot_words is not None:
-            goes_on = hot_words.goes_on(beams.matches, (beams.last == self._space) | (beams.last == 0))
-            factor *= tf.exp(hot_words.gains(beams.matches, goes_on, labels, self._space))
+            goes_on = hot_words.goes_on(beams.matches, (beams.last == self.space) | (beams.last == 0))
+            factor *= tf.exp(hot_words.gains(beams.matches, goes_on, labels, self.space))
         new = tf.where(is_last, in_blank, both) * tf.gather(frame, labels, batch_dims=1)[:, tf.newaxis] * factor
         # What is a beam already has had its share from its parent.
         is_there = tf.matmul(tf.cast(is_child, tf.float32), tf.cast(is_last, tf.float32), transpose_a=True) > 0
@@ -197,8 +197,8 @@ class PrefixSearch(tf.Module):
             longer = hot_words.next(tf.gather(goes_on, origin, batch_dims=1), label)
             matches = tf.where(is_new[..., tf.newaxis, tf.newaxis], longer, matches)
         added = tf.cast(label, tf.int64)
-        is_space = label == self._space
-        begins_word = (old.last == self._space) & (old.reading != 0)
+        is_space = label == self.space
+        begins_word = (old.last == self.space) & (old.reading != 0)
         spelled = added + tf.where(begins_word, tf.constant(len(self.alphabet) + 1, tf.int64), 0)
         return (
             Beams(

@@ -24,6 +24,12 @@ class NBest(NamedTuple):
     n_best: tf.Tensor
     n_best_scores: tf.Tensor
 
+    @classmethod
+    def of(cls, scores: tf.Tensor, texts: tf.Tensor) -> "NBest":
+        """Returns texts and their scores (batch, n_best), best first, without those that were not found."""
+        is_found = tf.math.is_finite(scores)
+        return cls(tf.where(is_found, texts, ""), tf.where(is_found, tf.cast(scores, tf.float32), NO_SCORE))
+
 
 def search_decode(
     search: PrefixSearch,
@@ -54,10 +60,9 @@ def search_decode(
     batch = tf.shape(logits)[0]
     beams, history = search.advance(search.initial_beams(batch, hot_words), log_probabilities, lengths, hot_words)
     _, scores = search.scores(beams, hot_words)
-    best, places = tf.math.top_k(scores, min(n_best, search.beam_width))
+    best, places, confidence = ranked(scores, n_best)
     labels = trace(history, places)[1]  # (batch, n_best, time)
     texts = single_spaces(tf.strings.reduce_join(characters_of(search, labels), axis=2))
-    is_found = tf.math.is_finite(best)
 
     written = tf.RaggedTensor.from_tensor(labels[:, 0])
     written = tf.ragged.boolean_mask(written, written != 0)  # the characters of the best text
@@ -67,9 +72,13 @@ def search_decode(
     begins, ends, certainty = (tf.boolean_mask(each, is_written) for each in aligned)
     rows, spoken = written.value_rowids(), written.flat_values
     words = words_of_characters(rows, spoken, begins, ends, certainty, batch, search.alphabet, frame_seconds)
-    share = tf.cast(tf.exp(best[:, 0] - tf.reduce_logsumexp(scores, axis=1)), tf.float32)
-    ranked = NBest(tf.where(is_found, texts, ""), tf.where(is_found, tf.cast(best, tf.float32), NO_SCORE))
-    return Transcript(texts[:, 0], share, *words), ranked
+    return Transcript(texts[:, 0], confidence, *words), NBest.of(best, texts)
+
+
+def ranked(scores: tf.Tensor, n_best: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Returns the best of the scores (batch, beams), the beams that have them, and the share of the first (batch,)."""
+    best, places = tf.math.top_k(scores, min(n_best, scores.shape[1]))
+    return best, places, tf.cast(tf.exp(best[:, 0] - tf.reduce_logsumexp(scores, axis=1)), tf.float32)
 
 
 def characters_of(search: PrefixSearch, labels: tf.Tensor) -> tf.Tensor:

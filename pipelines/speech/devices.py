@@ -1,16 +1,20 @@
 """A recogniser on devices: a frame of audio in, the logits of its labels out."""
 
+from functools import partial
 from itertools import groupby
+from typing import Any
 
+import keras
 import tensorflow as tf
 
 from pipelines.configuration import ConfigurationError
-from pipelines.devices import MOST_STEPS, Ask, DeviceModel, followed, stepped
+from pipelines.devices import MOST_STEPS, Ask, DeviceModel, as_json, followed, stepped
 from pipelines.runs import Run
 from pipelines.served import Signature, Tensors
 from pipelines.speech import data
 from pipelines.speech.batching import batches
 from pipelines.speech.config import SpeechConfiguration
+from pipelines.speech.model import Recogniser
 from pipelines.speech.scoring import error_rates
 from pipelines.speech.serving import flat, nested
 from pipelines.speech.trained import load_model
@@ -63,4 +67,32 @@ def device_model(run: Run) -> DeviceModel:
         "blank, then the characters above. The best label of each frame gives the text: repeated ones count once."
     )
     metric = "character error rate of the best labels"
-    return DeviceModel(Signature(step, inputs), before, metric, score, about, ("lite",))
+    return DeviceModel(
+        Signature(step, inputs), before, metric, score, about, ("lite", "web"), partial(for_browsers, recogniser)
+    )
+
+
+def for_browsers(recogniser: Recogniser) -> dict[str, Any]:
+    """Returns the sizes and the weights of a recogniser of one direction, which `serving/page/recogniser.js` reads."""
+    features, network = recogniser.features, recogniser.network
+    weights = {
+        "window": recogniser.log_mel.window,
+        "filters": recogniser.log_mel.filters,
+        "mean": recogniser.mean,
+        "deviation": recogniser.deviation,
+    }
+    for layer in recogniser.layers:
+        for weight in layer.weights:
+            weights[f"{layer.name}.{weight.name}"] = weight
+    return {
+        "alphabet": recogniser.alphabet,
+        "sampleRate": features.sample_rate,
+        "frameSamples": recogniser.frame_samples,
+        "hop": features.hop,
+        "fftSize": features.fft_size,
+        "convolutions": len(recogniser.convolutions),
+        "recurrent": network.recurrent,
+        "units": network.units,
+        "layers": network.layers,
+        "weights": as_json({name: keras.ops.convert_to_numpy(each) for name, each in weights.items()}),
+    }

@@ -42,6 +42,7 @@ def export_run(run: Run, folder: Path | str = "exports") -> Path:
         warmup += [WarmupRequest("initial_state_hot_words", {"streams": [0]} | hot_words)]
         warmup += [WarmupRequest("initial_state", {"streams": [0]})]
         warmup += [WarmupRequest(name, chunk) for name in ("step", "step_logits")]
+        warmup += [WarmupRequest("finish", {})]
     return export_signatures(
         run,
         recogniser,
@@ -67,8 +68,10 @@ def model_card(run: Run, recogniser: Recogniser, decoder: Decoder) -> str:
         "It reads a recording in both directions, so it needs the whole of it."
         if recogniser.network.bidirectional
         else f"It streams: signatures `initial_state` and `step`, chunks of a multiple of {frame} samples. Each "
-        "returns the `text` that has settled since the last one, how it goes on (`open`), which may still change, and "
-        "the `confidence` of both; at the end `open` counts. `initial_state_hot_words` begins streams that prefer "
+        "returns the `text` that has settled since the last one, how it goes on (`open`), which may still change, the "
+        "`confidence` of both, and the `words` that have ended, with times since the stream began. `finish` takes the "
+        "last state and returns the rest: the open text, its words, and `n_best`. What was said settles when all texts "
+        "of the search agree on it, or at a pause of 0.8 seconds. `initial_state_hot_words` begins streams that prefer "
         "`hot_words`; `step_logits` also returns the logits of the chunk."
     )
     about = f"""

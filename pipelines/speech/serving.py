@@ -5,7 +5,16 @@ from typing import Any
 
 import tensorflow as tf
 
-from models.decoding import NBest, PrefixSearch, SearchState, Transcript, advance_search, initial_search, search_decode
+from models.decoding import (
+    NBest,
+    PrefixSearch,
+    SearchState,
+    Transcript,
+    advance_search,
+    finish_search,
+    initial_search,
+    search_decode,
+)
 from models.decoding.hot_word_table import HotWordTable
 from models.decoding.prefix_search import Beams
 from models.decoding.transcription import single_spaces
@@ -22,8 +31,9 @@ HOT_WORDS = {
     "hot_word_weights": tf.TensorSpec((None, None), tf.float32),
 }
 
-OF_HOT_WORDS = {"hot_word_labels": 1, "hot_word_weights": 1, "beam_matches": 2}
-"""The tensors of a stream's state that have dimensions for hot words, and the first of these."""
+FREE = {"hot_word_labels": (1, 2), "hot_word_weights": (1,), "beam_matches": (2, 3)}
+FREE |= {"beam_labels": (2,), "log_probabilities": (1,)}
+"""The dimensions of a stream's state, beside the batch, that depend on the hot words, and on what is open."""
 
 
 def signatures(recogniser: Recogniser, decoder: Decoder) -> dict[str, Signature]:
@@ -38,9 +48,10 @@ def signatures(recogniser: Recogniser, decoder: Decoder) -> dict[str, Signature]
 
     A network of one direction also has `initial_state`, from any number for each of the `streams` (batch,), and
     `step`, from a chunk of `audio` and the state to the new state, the `text` that has settled since the last chunk,
-    how it goes on, `open`, and the `confidence`; a chunk is a multiple of a frame (`frame_samples`). Joined, the texts
-    and the last `open` are that of the whole. `step_logits` also returns the `logits` of the chunk.
-    `initial_state_hot_words` begins streams that prefer words.
+    how it goes on, `open`, the `confidence`, and the `words` that have ended, with the times and confidences that
+    `serving_default` returns; a chunk is a multiple of a frame (`frame_samples`). `finish` takes the state and returns
+    the rest, `text`, `confidence`, words, `n_best` and `n_best_scores`. Joined, the texts are that of the whole.
+    `step_logits` also returns the `logits` of the chunk. `initial_state_hot_words` begins streams that prefer words.
     """
     audio, lengths = tf.TensorSpec((None, None), tf.float32), tf.TensorSpec((None,), tf.int32)
     recordings = {"audio": audio, "lengths": lengths}
@@ -75,9 +86,9 @@ def signatures(recogniser: Recogniser, decoder: Decoder) -> dict[str, Signature]
     like = PrefixSearch(recogniser.alphabet, beam_width=decoder.beam_width)
     state = {}
     for name, tensor in initial_state(recogniser, like, tf.constant([0])).items():
-        known = tensor.shape[1 : OF_HOT_WORDS.get(name)]
-        free = [None] * (tensor.shape.rank - 1 - len(known))
-        state[name] = tf.TensorSpec((None, *known, *free), tensor.dtype)
+        free = (0, *FREE.get(name, ()))
+        shape = [None if place in free else size for place, size in enumerate(tensor.shape)]
+        state[name] = tf.TensorSpec(shape, tensor.dtype)
     chunk = {"audio": audio, **state}
     hear = tf.function(lambda audio, state: stream(recogniser, search(), audio, state))
 
@@ -91,6 +102,7 @@ def signatures(recogniser: Recogniser, decoder: Decoder) -> dict[str, Signature]
         ),
         "step": Signature(lambda **inputs: {k: v for k, v in step(**inputs).items() if k != "logits"}, chunk),
         "step_logits": Signature(step, chunk),
+        "finish": Signature(lambda **state: finish(recogniser, search(), state), state),
     }
 
 
@@ -157,22 +169,31 @@ def stream(recogniser: Recogniser, search: PrefixSearch, audio: tf.Tensor, state
     audio, state = one_at_least(audio), {name: one_at_least(tensor) for name, tensor in state.items()}
     lengths = tf.fill((tf.shape(audio)[0],), samples)
     logits, _, new_state, _ = recogniser(audio, lengths, state=nested(state, recogniser))
-    searched, heard = advance_search(search, _nested_search(state), logits)
+    searched, heard = advance_search(search, _nested_search(state), logits, recogniser.frame_seconds)
     return cut(flat(new_state) | _flat_search(searched) | heard._asdict() | {"logits": logits}, batch)
+
+
+def finish(recogniser: Recogniser, search: PrefixSearch, state: Tensors) -> Tensors:
+    """Returns the rest of streams, of which this is the last state; the network has nothing to add."""
+    batch = tf.shape(state["counts"])[0]
+    searched = _nested_search({name: one_at_least(tensor) for name, tensor in state.items()})
+    return cut(_texts(*finish_search(search, searched, recogniser.frame_seconds, N_BEST)), batch)
 
 
 def _flat_search(state: SearchState) -> Tensors:
     """The search's state as named tensors."""
     beams = {f"beam_{name}": tensor for name, tensor in state.beams._asdict().items()}
     hot_words = {"hot_word_labels": state.hot_words.labels, "hot_word_weights": state.hot_words.weights}
-    return beams | hot_words | {"beam_text": state.texts, "text_before": state.before}
+    frames = {"log_probabilities": state.window, "counts": state.counts}
+    return beams | hot_words | frames | {"beam_labels": state.labels, "text_before": state.before}
 
 
 def _nested_search(tensors: Tensors) -> SearchState:
     """The search's state from its named tensors; inverse of `_flat_search`."""
     beams = Beams(*(tensors[f"beam_{name}"] for name in Beams._fields))
     hot_words = HotWordTable(tensors["hot_word_labels"], tensors["hot_word_weights"])
-    return SearchState(beams, tensors["beam_text"], tensors["text_before"], hot_words)
+    labels, window, counts = (tensors[name] for name in ("beam_labels", "log_probabilities", "counts"))
+    return SearchState(beams, labels, window, counts, tensors["text_before"], hot_words)
 
 
 def _search(recogniser: Recogniser, decoder: Decoder) -> PrefixSearch:

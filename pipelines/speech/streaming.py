@@ -1,7 +1,7 @@
 """Logits that come: of a recording that is read in parts, and of audio as it is said."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -80,7 +80,7 @@ class Stream:
                 "Received: network.bidirectional = True"
             )
         self._predictor, self._served, self._hot_words = predictor, model, hot_words or {}
-        self._state = initial_state(model)
+        self._state: dict[str, Any] = initial_state(model)
         if self._hot_words and "initial_state_hot_words" in model:
             words, weights = [list(self._hot_words)], [list(self._hot_words.values())]
             self._state = model("initial_state_hot_words", streams=[0], hot_words=words, hot_word_weights=weights)
@@ -106,12 +106,11 @@ class Stream:
         whole = len(samples) - len(samples) % self._predictor.frame_samples
         self._rest = samples[whole:]
         if whole:
-            answer = self._served("step_logits", audio=samples[np.newaxis, :whole], **self._state)
+            answer, self._state = self._served.step("step_logits", self._state, audio=samples[np.newaxis, :whole])
             self._reading.feed(answer["logits"][0])
             self._ended += self._utterances.feed(answer["logits"][0])
             self._text += answer["text"][0].decode()
             self._still_open = answer["open"][0].decode() if "open" in answer else ""
-            self._state = {name: answer[name] for name in self._state}
         return self._text + self._still_open
 
     def ended(self) -> list[Transcript]:

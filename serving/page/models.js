@@ -2,7 +2,7 @@
 // The models of the server, each with a form by what it takes: the names of its inputs say more than its own.
 
 const FORMS = [
-  { when: has("step_logits"), make: speak },
+  { when: has("step_logits"), make: (model) => [...speak(model), hereToo(model)] },
   { when: has("wav"), make: upload },
   { when: has("history_state"), make: forecastTable },
   { when: has("roll_out"), make: film },

@@ -57,7 +57,7 @@ def test_earlier_exports_that_take_scalars_are_asked_alike() -> None:
         ),
     }
     stream = Stream(Served(signatures))
-    assert stream.step(factor=[3]) == {} and stream._state["total"].tolist() == [3.0]
+    assert stream.step(factor=[3]) == {} and np.asarray(stream._state["total"]).tolist() == [3.0]
 
 
 def test_a_graph_refuses_in_our_words() -> None:

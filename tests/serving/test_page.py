@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,13 @@ import pandas as pd
 import pytest
 import soundfile
 import soxr
+import tensorflow as tf
 
 from pipelines import predictors
+from pipelines.speech.config import SpeechConfiguration
+from pipelines.speech.devices import for_browsers
+from pipelines.speech.trained import build
+from serving.application import PAGE
 from tests.pipelines.series.conftest import series_frame
 from tests.pipelines.speech.conftest import RATE, speak
 from tests.pipelines.video.clip_classes.conftest import moving
@@ -157,6 +162,51 @@ def test_a_recording_is_transcribed(page: Any, tmp_path: Path) -> None:
     part = section(page, "speech-tones")
     part.get_by_label("Recording").set_input_files(tmp_path / "a.wav")
     assert answered(part).locator(".text").inner_text() == "dbc"
+
+
+def test_a_recording_is_transcribed_without_the_server(page: Any, every_export: Path, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", speak("ab cad"), RATE)
+    part = section(page, "speech-tones")
+    part.get_by_text("On this machine, without the server").click()
+    part.get_by_role("button", name="Fetch the network").click()
+    playwright.expect(part.get_by_label("File for this machine")).to_be_enabled(timeout=20_000)
+    page.context.set_offline(True)
+    part.get_by_label("File for this machine").set_input_files(tmp_path / "a.wav")
+    text = part.locator("details .text")
+    playwright.expect(text).to_be_visible(timeout=20_000)
+    audio, served = speak("ab cad")[np.newaxis], predictors.load(every_export / "speech-tones")._served
+    best = served("logits", audio=audio, lengths=[audio.shape[1]])["logits"][0].argmax(axis=1)
+    written = "".join(" abcd"[label - 1] for label, _ in groupby(best) if label)
+    assert text.inner_text() == " ".join(written.split())
+
+
+@pytest.mark.parametrize(("kind", "conditioned"), [("simple_rnn", False), ("lstm", True), ("gru", True)])
+def test_a_network_in_the_browser_has_the_logits_of_tensorflow(browser: Any, kind: str, conditioned: bool) -> None:
+    """Of any sizes, frame by frame; all weights differ from those that a new network has."""
+    network = {"recurrent": kind, "bidirectional": False, "units": 6, "layers": 2, "filters": 3}
+    features, conditioning = {"mel_bands": 17}, {"self_conditioning": conditioned}
+    recogniser = build(
+        SpeechConfiguration().replace(features=features, network=network | conditioning), (" ", "a", "b")
+    )
+    random = np.random.default_rng(0)
+    for weight in (*recogniser.trainable_variables, recogniser.mean):
+        weight.assign(random.normal(0, 0.5, weight.shape))
+    samples = 5 * recogniser.frame_samples
+    audio = random.normal(0, 0.1, (1, samples)).astype(np.float32)
+    expected = recogniser(tf.constant(audio), tf.constant([samples])).logits[0]
+    page = browser.new_page()
+    page.add_script_tag(path=PAGE / "recogniser.js")
+    found = page.evaluate(
+        """([network, audio]) => {
+            const recogniser = new Recogniser(network), found = [];
+            for (let start = 0; start < audio.length; start += network.frameSamples)
+                found.push(Array.from(recogniser.step(audio.slice(start, start + network.frameSamples))));
+            return found;
+        }""",
+        [for_browsers(recogniser), audio[0].tolist()],
+    )
+    page.close()
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_a_pasted_table_becomes_a_fan_that_moves_with_a_row(page: Any, every_export: Path) -> None:

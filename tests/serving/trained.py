@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pipelines.configuration import Configuration
+from pipelines.devices import device_model, write_devices
 from pipelines.nlp.language_model.config import PRESETS as WRITERS
 from pipelines.nlp.sentiment.config import SentimentConfiguration
 from pipelines.nlp.tagging.config import TaggingConfiguration
@@ -41,7 +42,9 @@ def export_all(folder: Path) -> Path:
             task = next(each for each in all_tasks() if type(configuration) is type(next(iter(each.presets.values()))))
             run = Run.create(task.pipeline, preset, configuration, folder / "runs")
             task.part("train").train(run, configuration)
-            task.part("export").export_run(run, folder / "exports")
+            export = task.part("export").export_run(run, folder / "exports")
+            if preset == "tones":
+                write_devices(export, device_model(task, run), ("web",))
     return folder / "exports"
 
 

@@ -12,7 +12,7 @@ from models.decoding.beam import beam_decode
 from models.decoding.graph_alignment import align_batch
 from models.decoding.hot_word_table import HotWordTable
 from models.decoding.prefix_search import PrefixSearch
-from models.decoding.search_stream import SearchState, advance_search, initial_search
+from models.decoding.search_stream import SearchState, advance_search, finish_search, initial_search
 from models.decoding.transcription import NO_SCORE, search_decode
 from tests.models.decoding.test_prefix_search import ALPHABET, LENGTHS, model_of, random_log_probabilities
 
@@ -79,16 +79,19 @@ def test_labels_stand_where_the_alignment_of_one_recording_has_them(window: int)
 
 @pytest.mark.parametrize("sizes", [[1], [7, 4, 19], [60]])
 def test_a_stream_says_what_the_whole_says(sizes: list[int]) -> None:
-    """In chunks of any size, with hot words and without; what is open is bounded."""
+    """In chunks of any size, with hot words and without, words with their times included; what is open is bounded."""
     rows, frames = HOT_WORDS[:2], 60
     search = PrefixSearch(ALPHABET, model_of(3).back_off_table(), 0.6, 0.2, 8)
     logits = np.stack([random_log_probabilities(40 + place, frames, scale=4.0) for place in range(2)])
-    whole, _ = search_decode(search, tf.constant(logits), tf.constant([frames] * 2), 0.04, 1, table_of(rows))
+    whole, others = search_decode(search, tf.constant(logits), tf.constant([frames] * 2), 0.04, 3, table_of(rows))
     state, at, texts, settled = initial_search(search, table_of(rows)), 0, ["", ""], 0
-    step = tf.function(lambda state, logits: advance_search(search, state, logits), reduce_retracing=True)
+    step = tf.function(lambda state, logits: advance_search(search, state, logits, 0.04), reduce_retracing=True)
+    words: list[list] = [[], []]
     while at < frames:
         size = sizes[at % len(sizes)]
         state, heard = step(state, tf.constant(logits[:, at : at + size]))
+        for row, found in zip(words, words_of(heard), strict=True):
+            row += found
         texts = [before + new.decode() for before, new in zip(texts, heard.text.numpy(), strict=True)]
         settled += sum(map(len, heard.text.numpy())) if at + size < frames else 0
         at += size
@@ -97,6 +100,25 @@ def test_a_stream_says_what_the_whole_says(sizes: list[int]) -> None:
     ]
     np.testing.assert_allclose(heard.confidence, whole.confidence, atol=1e-5)
     assert settled or sizes == [60], "something settles on the way"
+    assert all(words) or sizes == [60], "and words with it"
+    rest, rest_others = finish_search(search, state, 0.04, 3)
+    for row, text, end, found, expected in zip(
+        words, texts, rest_others.n_best.numpy(), words_of(rest), words_of(whole), strict=True
+    ):
+        assert [name for name, *_ in row + found] == [name for name, *_ in expected]
+        np.testing.assert_allclose([each[1:] for each in row + found], [each[1:] for each in expected], atol=1e-5)
+        assert text + end[0].decode() == " ".join(name for name, *_ in expected)
+    np.testing.assert_allclose(rest_others.n_best_scores, others.n_best_scores, atol=1e-3)
+    np.testing.assert_allclose(rest.confidence, whole.confidence, atol=1e-5)
+
+
+def words_of(found: tuple) -> list[list[tuple]]:
+    """The words of each row with their times and confidence."""
+    columns = [each.numpy() for each in (found.words, found.word_starts, found.word_ends, found.word_confidences)]
+    return [
+        [(word.decode(), *map(float, rest)) for word, *rest in zip(*row, strict=True) if word]
+        for row in zip(*columns, strict=True)
+    ]
 
 
 def test_what_never_settles_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +131,26 @@ def test_what_never_settles_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     state: SearchState = initial_search(search, HotWordTable.empty(1))
     text = ""
     for at in range(0, 60, 2):
-        state, heard = advance_search(search, state, tf.constant(spoken[:, at : at + 2]))
-        assert max(map(len, state.texts.numpy().flat)) <= 5
+        state, heard = advance_search(search, state, tf.constant(spoken[:, at : at + 2]), 0.04)
+        assert state.labels.shape[2] <= 16 and state.window.shape[1] <= 32
         text += heard.text[0].numpy().decode()
     assert text + heard.open[0].numpy().decode() == "a" * 30
+
+
+def test_a_pause_settles_what_was_said() -> None:
+    """Though another reading is possible; and however long the pause, the state keeps its size."""
+    search = PrefixSearch(("a", "b"), beam_width=2)
+    spoken = np.full((1, 100, 3), -9.0, np.float32)
+    spoken[0, :, 0] = 0.0
+    spoken[0, 4] = spoken[0, 92] = -9.0, 0.0, -0.1  # "a" or "b"
+    state = initial_search(search, HotWordTable.empty(1))
+    found = []
+    for at in range(100):
+        state, heard = advance_search(search, state, tf.constant(spoken[:, at : at + 1]), 0.04)
+        assert state.window.shape[1] <= 32
+        if heard.words.shape[1]:
+            found.append((at, heard.text.numpy()[0], words_of(heard)[0][0][:3]))
+    assert found == [(24, b"a", ("a", pytest.approx(0.16), pytest.approx(0.2)))]
+    rest, others = finish_search(search, state, 0.04, 2)
+    assert others.n_best.numpy().tolist() == [[b"a", b"b"]]
+    assert words_of(rest)[0][0][:3] == ("a", pytest.approx(3.68), pytest.approx(3.72))

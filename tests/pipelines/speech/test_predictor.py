@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -213,8 +213,8 @@ class Before(Served):
         super().__init__({})
         self._now, self._inputs = now, {name: kinds for name, kinds in now._inputs.items() if "hot" not in name}
 
-    def __call__(self, name: str, **inputs: Any) -> dict[str, np.ndarray]:
-        answer = self._now(name, **inputs)
+    def _ask(self, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        answer = self._now._ask(name, inputs)
         return {key: value for key, value in answer.items() if key not in ("open", "confidence")}
 
 

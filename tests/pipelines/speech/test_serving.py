@@ -31,12 +31,22 @@ for name, inputs in request:
     try:
         if name == "stream":
             state, texts, so_far = ask("initial_state", {"streams": [7] * len(inputs[0])}), [], [""] * len(inputs[0])
+            columns, words = list(state), [[] for _ in so_far]
+
+            def hear(answer):
+                new = plain({name: answer[name] for name in set(answer) - set(columns)})
+                found = zip(*(new[name] for name in ("words", "word_starts", "word_ends", "word_confidences")))
+                for place, row in enumerate(found):
+                    words[place] += [each for each in zip(*row) if each[0]]
+                return new
+
             for chunk in inputs:
-                state = dict(ask("step", {"audio": chunk, **state}))
-                new = plain({name: state.pop(name) for name in ("text", "open", "confidence")})
+                answer = dict(ask("step", {"audio": chunk, **state}))
+                new, state = hear(answer), {name: answer[name] for name in columns}
                 so_far = [before + more for before, more in zip(so_far, new["text"])]
                 texts.append([settled + more for settled, more in zip(so_far, new["open"])])
-            answers.append({"texts": texts, "confidence": new["confidence"]})
+            rest = hear(ask("finish", state))
+            answers.append({"texts": texts, "confidence": new["confidence"], "words": words, "rest": rest})
         else:
             if "wav" in inputs:
                 inputs = {"wav": [base64.b64decode(wav) for wav in inputs["wav"]]}
@@ -151,6 +161,7 @@ def test_exported_stream_equals_the_whole(tmp_path: Path, answer_elsewhere: Call
     warmup += [WarmupRequest("initial_state_hot_words", {"streams": [0]} | hot)]
     warmup += [WarmupRequest("initial_state", {"streams": [0]})]
     warmup += [WarmupRequest(name, chunk) for name in ("step", "step_logits")]
+    warmup += [WarmupRequest("finish", {})]
     model = export(recogniser, signatures, "stream", "# Card", warmup, tmp_path / "exports")
     frame = recogniser.frame_samples
     assert frame == 320
@@ -169,11 +180,16 @@ def test_exported_stream_equals_the_whole(tmp_path: Path, answer_elsewhere: Call
     requests += [("stream", [audio[:, :samples].tolist()]) for samples in (0, 100, 500)]
     requests.append(("serving_default", {"audio": audio.tolist(), "lengths": [audio.shape[1]] * 2}))
     names, answers = answer_elsewhere(model, requests, SERVER)
-    streaming = ["initial_state", "initial_state_hot_words", "step", "step_logits"]
+    streaming = ["finish", "initial_state", "initial_state_hot_words", "step", "step_logits"]
     assert names == sorted(["hot_words", "logits", "serving_default", "wav", *streaming])
     for answer, ends in zip(answers[:3], (by_one, by_many, at_once), strict=True):
         assert answer["texts"][-1] == texts
         np.testing.assert_allclose(answer["confidence"], whole["confidence"], atol=1e-5)
+        for place, row in enumerate(answer["words"]):
+            assert [word for word, *_ in row] == [word.decode() for word in whole["words"][place] if word]
+            for column, name in enumerate(("word_starts", "word_ends", "word_confidences"), start=1):
+                np.testing.assert_allclose([word[column] for word in row], whole[name][place][: len(row)], atol=1e-4)
+        np.testing.assert_allclose(answer["rest"]["n_best_scores"], whole["n_best_scores"], rtol=1e-4)
         for end, text in zip(ends, answer["texts"], strict=True):
             so_far = served("serving_default", audio=audio[:, : end * frame], lengths=[end * frame] * 2)
             assert text == [line.decode() for line in so_far["text"]]
@@ -223,6 +239,7 @@ def test_no_recordings_are_answered_and_what_is_no_audio_is_refused() -> None:
             assert np.array(tensor.tolist(), tensor.dtype).shape == tensor.shape, name
     state = served("initial_state", streams=[])
     assert served("step", audio=np.zeros((0, 320)), **state)["text"].shape == (0,)
+    assert served("finish", **state)["n_best"].shape == (0, 5)
     audio = np.random.default_rng(0).normal(0, 0.1, (1, 800)).astype(np.float32)
     for wrong, message in ((np.nan, "finite samples"), (np.inf, "finite samples"), (9000.0, "from -1 to 1. Scale")):
         bad = audio.copy()
