@@ -1,7 +1,8 @@
 """From the outputs of a network to text: greedy, or a beam search with a language model; of sequences in a graph."""
 
+from models.decoding.alignment import Word
 from models.decoding.back_off import BackOffModel, BackOffTable
-from models.decoding.beam import Hypothesis, LanguageModel, Word, beam_decode
+from models.decoding.beam import Hypothesis, LanguageModel, beam_decode
 from models.decoding.greedy import greedy_decode
 from models.decoding.hot_words import HotWords
 from models.decoding.language_model import CharacterLanguageModel

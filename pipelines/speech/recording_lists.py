@@ -79,7 +79,7 @@ def _without_lhotse(path: Path, rows: list[tuple[str, dict[str, Any]]]) -> list[
         rows = list(_objects(path, list(rows_of(path))))
     elif "recording_id" not in first and "supervisions" not in first:
         return rows
-    recordings: dict[str, Any] = {}
+    recordings: dict[Any, Any] = {}
     if "supervisions" not in first:
         beside = path.with_name(path.name.replace("supervisions", "recordings"))
         recordings = {each.get("id"): each for _, each in _objects(beside, list(rows_of(beside)))}

@@ -48,7 +48,7 @@ def _stm(path: Path) -> Iterator[Said]:
     spoken = []
     for row, fields in _nist(path, 5, "recording channel speaker begin end text"):
         name, channel, speaker, _, _, *rest = fields
-        begin, end = _times(row, *fields[3:5])
+        begin, end = _times(row, fields[3], fields[4])
         text = _LABELS_OF_STM.sub("", " ".join(rest))
         if not set(_UNSCORED) & {text.lower(), speaker.lower()}:
             spoken.append((channel, Said(name, text, row, speaker, begin, end - begin)))
