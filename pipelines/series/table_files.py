@@ -247,6 +247,8 @@ def missing_file(path: Path) -> SeriesDataError:
 
 def _plain_cells(frame: pd.DataFrame) -> pd.DataFrame:
     """Returns a frame without lists in its cells, a row for each of their items, and with digits of ASCII."""
+    if frame.columns.has_duplicates:  # which the caller refuses
+        return frame
     text = [name for name in frame.columns if frame[name].dtype == object and frame[name].notna().any()]
     first = {name: frame[name].loc[frame[name].first_valid_index()] for name in text}
     if lists := [name for name, cell in first.items() if isinstance(cell, list | np.ndarray)]:
