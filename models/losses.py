@@ -58,7 +58,7 @@ def ctc_loss(logits: tf.Tensor, logit_lengths: tf.Tensor, labels: tf.Tensor, lab
     Args:
         logits: (batch, time, labels), any float type; label 0 is the blank.
         logit_lengths: (batch,) integers, the true number of frames of each row.
-        labels: (batch, max_labels) integers in 1 … labels - 1, padded with anything.
+        labels: (batch, max_labels) integers in 1 … labels - 1, padded with anything, or a `tf.RaggedTensor`.
         label_lengths: (batch,) integers, the true number of labels of each row.
 
     Returns:
@@ -78,8 +78,9 @@ def ctc_loss(logits: tf.Tensor, logit_lengths: tf.Tensor, labels: tf.Tensor, lab
         >>> print(f"{float(tf.exp(-loss[0])):.2f}")
         0.75
     """
-    logits = tf.cast(tf.convert_to_tensor(logits), tf.float64)  # (batch, time, labels)
-    labels = tf.cast(labels, tf.int32)  # (batch, max_labels)
+    logits = tf.cast(_padded(logits), tf.float64)  # (batch, time, labels)
+    given = _padded(labels)
+    labels = tf.cast(given, tf.int32)  # (batch, max_labels)
     logit_lengths = tf.cast(logit_lengths, tf.int32)
     label_lengths = tf.cast(label_lengths, tf.int32)
     _check_shapes(logits=logits, logit_lengths=logit_lengths, labels=labels, label_lengths=label_lengths)
@@ -103,10 +104,10 @@ def ctc_loss(logits: tf.Tensor, logit_lengths: tf.Tensor, labels: tf.Tensor, lab
             label_lengths, tf.shape(labels)[1], "ctc_loss got a row of labels longer than `labels`."
         ),
         tf.debugging.Assert(
-            tf.reduce_all(~present | ((labels > 0) & (labels < label_count))),
+            tf.reduce_all(~present | ((labels > 0) & (labels < label_count) & (tf.cast(labels, given.dtype) == given))),
             [
-                "ctc_loss expected labels from 1 (0 is the blank) to", label_count - 1,
-                "within `label_lengths`; check the alphabet. Received:", labels,
+                "ctc_loss expected whole labels from 1 (0 is the blank) to", label_count - 1,
+                "within `label_lengths`; check the alphabet. Received:", given,
             ],
         ),
     ]  # fmt: skip
@@ -143,6 +144,10 @@ def ctc_loss(logits: tf.Tensor, logit_lengths: tf.Tensor, labels: tf.Tensor, lab
     )
     loss = tf.where(empty, blank_only, tf.where(regular, kernel_loss[:-1], 0.0))
     return tf.cast(loss, tf.float32)
+
+
+def _padded(tensor: Any) -> tf.Tensor:
+    return tensor.to_tensor() if isinstance(tensor, tf.RaggedTensor) else tf.convert_to_tensor(tensor)
 
 
 def _check_shapes(**tensors: tf.Tensor) -> None:

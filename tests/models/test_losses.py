@@ -153,10 +153,18 @@ def test_nothing_at_all(shape):
     assert gradient.shape == (batch, time, labels)
 
 
-@pytest.mark.parametrize("label", [-1, 0, 4])
+@pytest.mark.parametrize("label", [-1, 0, 4, 1.5, np.nan])
 def test_a_label_that_is_none_is_refused(label):
-    with pytest.raises(tf.errors.InvalidArgumentError, match="expected labels from 1"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="expected whole labels from 1"):
         ctc_loss(tf.zeros([1, 3, 4]), [3], [[1, label]], [2])
+
+
+def test_labels_in_rows_of_their_own_length_and_as_whole_floats_are_what_padded_ones_are():
+    logits, lengths, rows = tf.random.stateless_normal([2, 6, 4], (0, 0)), [6, 5], [[1, 2, 3], [2]]
+    expected = ctc_loss(logits, lengths, [[1, 2, 3], [2, 0, 0]], [3, 1])
+    np.testing.assert_array_equal(ctc_loss(logits, lengths, tf.ragged.constant(rows), [3, 1]), expected)
+    as_floats = [[1.0, 2.0, 3.0], [2.0, np.nan, 0.5]]  # Keras passes targets as floats; padding may hold anything
+    np.testing.assert_array_equal(ctc_loss(logits, lengths, as_floats, [3, 1]), expected)
 
 
 def test_lengths_beyond_the_tensor_are_refused():
