@@ -30,7 +30,7 @@ def test_a_baseline_learns_what_a_picture_shows_and_not_what_it_hides(
     name: str, corpus: Path, configure: Configure
 ) -> None:
     """Whether the square moves right or left is in no picture; how bright the clip is, is in each."""
-    configuration = configure(corpus, baseline_steps=60)
+    configuration = configure(corpus, baseline_steps=120)
     sets = data.load(configuration.data)
 
     def draw(random: np.random.Generator) -> tuple[np.ndarray, int]:
