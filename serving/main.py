@@ -1,9 +1,11 @@
 """Serves every export below a folder, on this machine alone unless told otherwise."""
 
 import contextlib
+import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pipelines.configuration import ConfigurationError, parse_options
 from serving.options import ServeOptions
@@ -36,3 +38,22 @@ def serve(arguments: Sequence[str]) -> None:
         running.run()
     if not running.started:
         sys.exit(1)
+
+
+def on_cluster(arguments: Mapping[str, Any]) -> Any:
+    """Returns the server as an application of Ray Serve, which `serve run deploy/ray-serve.yaml` replicates.
+
+    Args:
+        arguments: options of the server by name; Ray's proxy listens, so `port`, `certificate` and `key` mean nothing.
+    """
+    check_libraries((*LIBRARIES, "ray"), "cluster")
+    from ray import serve as ray_serve
+
+    options = ServeOptions.from_json(json.dumps(dict(arguments)))
+
+    def application() -> Any:  # made where a replica starts
+        from serving.application import Server
+
+        return Server(options).application()
+
+    return ray_serve.deployment(name="unrolled")(ray_serve.ingress(application)()).bind()

@@ -1,5 +1,11 @@
 """The files for containers and clusters: valid by the schemas of Compose and Kubernetes, and true to the server."""
 
+import os
+import socket
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -7,6 +13,7 @@ import yaml
 
 from serving.application import Server
 from serving.options import ServeOptions
+from tests.serving.conftest import Client
 
 REPOSITORY = Path(__file__).parents[2]
 DEPLOY = REPOSITORY / "deploy"
@@ -61,3 +68,37 @@ def test_the_image_starts_the_server() -> None:
     options = dict(zip(entry[2::2], entry[3::2], strict=True))
     assert {name.removeprefix("--") for name in options} <= ServeOptions.model_fields.keys()
     assert "USER server" in lines, "not as root"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("ray") is None, reason="needs unrolled[cluster]")
+def test_a_cluster_answers_as_the_server(exports: Path, tmp_path: Path) -> None:
+    """A cluster of one machine, which `serve run` starts with the file that we ship."""
+    configuration = yaml.safe_load((DEPLOY / "ray-serve.yaml").read_text(encoding="utf-8"))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    configuration["http_options"]["port"] = port
+    configuration["applications"][0]["args"]["folder"] = str(exports)
+    (tmp_path / "serve.yaml").write_text(yaml.safe_dump(configuration), encoding="utf-8")
+    command = [sys.executable, "-m", "ray.serve.scripts", "run", str(tmp_path / "serve.yaml")]
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "RAY_USAGE_STATS_ENABLED": "0", "RAY_ADDRESS": "local"}
+    with (tmp_path / "log").open("w+") as log:
+        running = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=log, stderr=log)
+        try:
+            client, last = Client(port), time.monotonic() + 240
+            while not _is_ready(client):
+                assert running.poll() is None and time.monotonic() < last, (tmp_path / "log").read_text()
+                time.sleep(0.2)
+            assert client.predict({"instances": [1.5]}) == (200, {"predictions": [3.0]})
+            refused = client.predict({"instances": ["a"]})
+            assert refused.status == 400 and "value: holds what is no float32" in refused.body["error"]
+        finally:
+            running.terminate()
+            running.wait(60)
+
+
+def _is_ready(client: Client) -> bool:
+    try:
+        return client("/readyz").status == 200
+    except OSError:
+        return False
