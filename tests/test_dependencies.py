@@ -26,6 +26,7 @@ OPTIONAL = {
     "models": {"matplotlib"},
     "pipelines.speech": {"pyarrow", "sounddevice"},
     "pipelines.video": {"pyarrow"},
+    "serving": {"ray"},
 }
 # Declared for a library of ours that imports them, or for what reads our files.
 INDIRECT = {"importlib-resources", "pyarrow", "tensorboard", "websockets"}
