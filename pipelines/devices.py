@@ -19,6 +19,7 @@ from models.conversion.litert import litert_of
 from models.conversion.onnx import onnx_of
 from pipelines.configuration import ConfigurationError
 from pipelines.exporting import CARD
+from pipelines.run_files import write_text_atomically
 from pipelines.runs import Run
 from pipelines.served import Signature, Tensors
 from pipelines.tasks import Task, all_tasks
@@ -112,8 +113,7 @@ def write_devices(export: Path, model: DeviceModel, formats: Sequence[Format]) -
     if WEB in formats:
         assert model.web is not None
         (export / WEB).mkdir(exist_ok=True)
-        (export / WEB / ".partial").write_text(json.dumps(model.web(), ensure_ascii=False), encoding="utf-8")
-        (export / WEB / ".partial").rename(export / WEB / "step.json")
+        write_text_atomically(export / WEB / "step.json", json.dumps(model.web(), ensure_ascii=False))
     formats = [each for each in formats if each != WEB]
     if not formats:
         return []

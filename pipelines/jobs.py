@@ -78,10 +78,12 @@ def answer(task: Task, verb: str, arguments: Sequence[str]) -> None:
         if not path.exists() or (kind == TEXTS and path.is_dir()):
             raise ConfigurationError(f"There is no such file. Expected {kind}. Correct the path. Received: {path}")
     own = options.output, _parts_of(options.output)  # which may lie in a folder of inputs
-    inputs = files_of(paths, own) if kind == FILES else texts_of(paths[0])
-    named = [Path(each.fields["file"]) for each in files_of(paths, own)] if kind == FILES else paths
-    known = [_identity(path) for path in named]
-    identity = {"inputs": known, "model": str(Path(run).resolve()), "part": options.part}
+    if kind == FILES:
+        files = list(files_of(paths, own))
+        inputs, named = iter(files), [Path(each.fields["file"]) for each in files]
+    else:
+        inputs, named = texts_of(paths[0]), list(paths)
+    identity = {"inputs": [_identity(path) for path in named], "model": str(Path(run).resolve()), "part": options.part}
     number, shares = map(int, options.share.split("/"))
     if number > shares:
         raise ConfigurationError(

@@ -16,7 +16,7 @@ MOST_OPEN = 200
 MOST_FRAMES = 1000
 """Frames that the open words may take. Beyond them the text of the best beam settles."""
 PAUSE_SECONDS = 0.8
-"""Without a character: the text of the best beam settles, and its last word ends. As long as in `Pieces`."""
+"""Without a character: the text of the best beam settles, and its last word ends."""
 BEGUN = "\x01"  # stands in `before` for all text before
 IMPOSSIBLE = -1e4  # of a label in a frame before the window, as a logarithm; JSON has no infinity
 FRAME_STEP, LABEL_STEP = 16, 8  # to which the sizes of the state are rounded up, so that streams share batches
@@ -97,7 +97,7 @@ def advance_search(
     window = tf.concat([state.window, log_probabilities], axis=1)
     settled_before, frames, seen, silent = tf.unstack(state.counts, axis=1)
     frames, seen, silent = frames + time, seen + time, _silent(search, log_probabilities, silent)
-    is_over = (silent >= max(2, math.ceil(PAUSE_SECONDS / frame_seconds))) | (frames >= MOST_FRAMES)
+    is_over = (silent >= pause_frames(frame_seconds)) | (frames >= MOST_FRAMES)
 
     # The first characters that all beams share have settled.
     places = tf.range(tf.shape(labels)[2])
@@ -184,6 +184,15 @@ def _aligned(
     words = words_of_characters(rows, spoken, begins, ends, certainty, batch, search.alphabet, frame_seconds)
     last = tf.gather(found.ends, tf.maximum(ended - 1, 0), batch_dims=1)
     return words, width - last
+
+
+def pause_frames(frame_seconds: float) -> int:
+    """Returns how many frames without a character are a pause.
+
+    >>> pause_frames(0.04)
+    20
+    """
+    return max(2, math.ceil(PAUSE_SECONDS / frame_seconds))
 
 
 def _no_words(batch: tf.Tensor) -> Words:

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from models.decoding import Word
+from models.decoding.search_stream import pause_frames
 
 WINDOW_SECONDS = 30.0  # of a window, beside its context; a recording of twice as much is one window
 CONTEXT_SECONDS = 4.0  # heard before and behind a window: with them the preset `small` has the whole's logits to 3e-4
-PAUSE_SECONDS = 0.8  # without a character, which ends an utterance; as long as the one that ends a subtitle
 PIECE_SECONDS = 20.0  # least of a piece that is searched by itself
 
 
@@ -72,7 +72,7 @@ def windows(parts: Iterable[np.ndarray], sample_rate: int, frame_samples: int) -
 class Pieces:
     """Cuts the logits of a recording at pauses, as they come; where there is no pause, there is no cut.
 
-    A pause is `PAUSE_SECONDS` in each frame of which the blank or a space is the most probable label. The cut is where
+    A pause is `pause_frames`, in each frame of which the blank or a space is the most probable label. The cut is where
     half of it has passed, so it does not depend on what comes later.
 
     Args:
@@ -83,7 +83,7 @@ class Pieces:
 
     def __init__(self, alphabet: Sequence[str], frame_seconds: float, minimum_seconds: float) -> None:
         self._silent = [0, *(label for label, character in enumerate(alphabet, start=1) if character == " ")]
-        self._pause = max(2, math.ceil(PAUSE_SECONDS / frame_seconds))
+        self._pause = pause_frames(frame_seconds)
         self._run_after_cut = self._pause - self._pause // 2
         self._minimum = max(self._pause, round(minimum_seconds / frame_seconds))
         self._start = self._seen = self._run = 0  # of the piece, frames of it, and how many of the last are silent

@@ -5,11 +5,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from models.decoding.search_stream import PAUSE_SECONDS
 from pipelines import hints
 from pipelines.runs import RunError
 from pipelines.served import Served, initial_state
 from pipelines.speech.audio_files import audio_of
-from pipelines.speech.long_recordings import PAUSE_SECONDS, PIECE_SECONDS, Piece, Pieces, Transcript, joined
+from pipelines.speech.long_recordings import PIECE_SECONDS, Piece, Pieces, Transcript, joined
 
 PIECES_WAITING = 30  # of a stream, some ten minutes: who asks for its utterances may never ask for the whole
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from models.decoding.search_stream import PAUSE_SECONDS
 from pipelines.configuration import ConfigurationError
 from pipelines.run_files import plain
 from pipelines.runs import Run, RunError
@@ -19,7 +20,7 @@ from pipelines.speech.audio_files import SpeechDataError, audio_of, resample
 from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.decoder import load_decoder
 from pipelines.speech.live import LiveAudio, listen
-from pipelines.speech.long_recordings import PAUSE_SECONDS, Pieces
+from pipelines.speech.long_recordings import Pieces
 from pipelines.speech.predictor import Predictor, Transcript
 from pipelines.speech.train import train
 from pipelines.speech.trained import load_model, transcribe_split
