@@ -18,7 +18,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 ENVIRONMENT := $(VENV)/.complete
 # Tests run in parallel; tests/conftest.py decides how many workers there are and what stays together.
-PYTEST := $(PYTHON) -m pytest --numprocesses auto --dist loadfile
+PYTEST := $(PYTHON) -m pytest --numprocesses auto --dist loadfile --max-worker-restart 2
 
 on = $(filter-out 0 no false,$(1))
 run_option = $(if $(RUN),--run "$(RUN)")

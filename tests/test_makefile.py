@@ -11,7 +11,7 @@ import pytest
 REPOSITORY = Path(__file__).parent.parent
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 pytestmark = needs_make
-PYTEST = "pytest --numprocesses auto --dist loadfile"
+PYTEST = "pytest --numprocesses auto --dist loadfile --max-worker-restart 2"
 
 
 def make(*arguments: str, folder: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
