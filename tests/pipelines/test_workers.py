@@ -20,6 +20,7 @@ from pipelines.launcher import launch
 from pipelines.rows import make_batches, mean_of_batch
 from pipelines.run_files import RunError
 from pipelines.runs import Run
+from pipelines.speech.config import SpeechConfiguration
 from pipelines.training import TrainingConfiguration, fit
 
 REPOSITORY = Path(__file__).parents[2]
@@ -267,6 +268,12 @@ def test_the_first_failure_ends_all(
     with pytest.raises(RunError, match=r"(?s)^Worker 1 failed, .*exit status 1.*no room left"):
         launch(["train", "fail"], 2, program)
     assert time.monotonic() - started < 30
+
+
+def test_settings_are_named_as_options() -> None:
+    found = workers.settings(SpeechConfiguration().replace(seed=3))
+    assert (found["--seed"], found["--training.strategy"]) == (3, "none")
+    assert "--initialise" not in workers.settings(SpeechConfiguration().replace(initialise=REPOSITORY))
 
 
 @pytest.mark.parametrize("strategy", ["mirrored", "multi_worker"])
