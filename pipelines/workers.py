@@ -237,7 +237,7 @@ def code() -> str:
 
 
 def settings(configuration: Any) -> dict[str, Any]:
-    """Returns what a configuration sets, by option such as `--training.epochs`, but the run that the chief begins with."""
+    """Returns what a configuration sets, by option such as `--training.epochs`, but the run that is begun with."""
     found = {}
     for name, value in configuration:
         if hasattr(value, "model_fields_set"):
