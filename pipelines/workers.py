@@ -238,7 +238,7 @@ def code() -> str:
 
 def settings(configuration: Any) -> dict[str, Any]:
     """Returns what a configuration sets, by option such as `--training.epochs`, but the run that is begun with."""
-    found = {}
+    found: dict[str, Any] = {}
     for name, value in configuration:
         if hasattr(value, "model_fields_set"):
             found |= {f"--{name}.{option.removeprefix('--')}": each for option, each in settings(value).items()}

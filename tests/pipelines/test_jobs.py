@@ -69,7 +69,7 @@ def test_a_killed_job_goes_on(tmp_path: Path) -> None:
     assert run(tmp_path) == Done(COUNT, 2, "ValueError: unlucky")
 
     rows = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text().splitlines()]
-    expected = [{"number": number, "double": 2 * number} for number in range(COUNT)]
+    expected: list[dict[str, Any]] = [{"number": number, "double": 2 * number} for number in range(COUNT)]
     expected[13] = {"number": 13, "error": "ValueError: unlucky"}
     expected[41] = {"number": 41, "error": "the process that was to answer it ended, twice"}
     assert rows == expected
