@@ -4,7 +4,8 @@
     ray job submit --working-dir . -- python deploy/ray_job.py 4 transcribe /shared/talks --output /shared/texts.jsonl
 
 The first argument is the number of workers, which Ray places on as many nodes as it can; RAY_CPUS and RAY_GPUS are what
-each has, by default one processor. All need Unrolled, the same data, and for a job of inputs the output's folder.
+each has, by default one processor, and UNROLLED_START_SECONDS how long they may wait for it, by default 50. All need
+Unrolled, the same data, and for a job of inputs the output's folder.
 Ray Data is not used: it would move the inputs through its object store, and took twice the time of a loop.
 """
 
@@ -45,15 +46,29 @@ def main(count: int, arguments: list[str]) -> None:
     needs = {"num_cpus": float(os.environ.get("RAY_CPUS", "1")), "num_gpus": float(os.environ.get("RAY_GPUS", "0"))}
     actor = ray.remote(scheduling_strategy="SPREAD", **needs)(Worker)
     workers = [actor.remote() for _ in range(count)]
-    addresses = ray.get([worker.get_address.remote() for worker in workers])
+    seconds = float(os.environ.get("UNROLLED_START_SECONDS", "50"))
+    try:
+        addresses = ray.get([worker.get_address.remote() for worker in workers], timeout=seconds)
+    except ray.exceptions.GetTimeoutError:
+        sys.exit(
+            f"Error: Ray has started fewer than {count} workers in {seconds:g} s. Expected room for all at once. Start "
+            "fewer, lower RAY_CPUS or RAY_GPUS, or raise UNROLLED_START_SECONDS where nodes come slowly. Received: "
+            f"{needs} for each, {ray.cluster_resources()} in all"
+        )
     running = {worker.run.remote(rank, addresses, arguments): rank for rank, worker in enumerate(workers)}
     while running:
         (ended,), _ = ray.wait(list(running))
-        if status := ray.get(ended):
+        rank = running.pop(ended)
+        try:
+            status = ray.get(ended)
+        except ray.exceptions.RayError as error:  # its node or its process is gone
+            status = error
+        if status:
             sys.exit(
-                f"Worker {running[ended]} ({addresses[running[ended]]}) failed: its output is above. Status {status}"
+                f"Error: worker {rank} ({addresses[rank]}) failed, and the others were ended. Expected all to reach "
+                "the end. Its output is above. Remove the cause, then submit the command again, with --resume if a "
+                f"training had begun. Received: {status}"
             )
-        del running[ended]
 
 
 if __name__ == "__main__":

@@ -184,8 +184,21 @@ def _lines_of(rows: Rows) -> list[dict[str, Any]]:
     return [{**row.fields, **each} for row, each in zip(rows, found, strict=True)]
 
 
+def cannot_write_answers(path: Path, error: Exception) -> RunError:
+    """Returns what to raise when the answers cannot be written."""
+    return RunError(
+        "The answers could not be written; what was complete before is kept. Expected free space and permission. Make "
+        "room (see `df`) and type the same command again, or name another --output. "
+        f"Received: {str(path)!r} ({error})"
+    )
+
+
 def _write_part(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
-    write_text_atomically(path, "".join(f"{json.dumps(plain(line), ensure_ascii=False)}\n" for line in lines))
+    text = "".join(f"{json.dumps(plain(line), ensure_ascii=False, default=str)}\n" for line in lines)
+    try:
+        write_text_atomically(path, text)
+    except RunError as error:
+        raise cannot_write_answers(path, error.__cause__ if isinstance(error.__cause__, Exception) else error) from None
 
 
 def _answered(asked: Sequence[str]) -> list[Mapping[str, Any]]:

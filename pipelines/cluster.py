@@ -3,7 +3,7 @@
 import json
 import math
 import os
-import reprlib
+import re
 import socket
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +18,8 @@ START_VARIABLE = "UNROLLED_START_SECONDS"
 SECONDS_TO_START = 50.0
 """So long a worker waits for the others to start, unless UNROLLED_START_SECONDS says otherwise."""
 JOBS = ("chief", "worker")
+LONGEST_SHOWN = 500  # characters of the variable in a message
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+(?:%\w+)?\]|[^\s/:@\[\]]+):([0-9]{1,5})")  # IPv6 in brackets
 _EXAMPLE = '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
 
 
@@ -61,23 +63,33 @@ def read_cluster(text: str | None = None) -> Cluster:
         raise _wrong("it is not set. Start all workers at once on this machine by --workers N, or set it for each")
     try:
         values = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise _wrong(f"it is no JSON ({error}). Correct it", text) from None
-    jobs, task = (values.get(name) if isinstance(values, dict) else None for name in ("cluster", "task"))
-    if not isinstance(jobs, dict) or not jobs or not isinstance(task, dict):
-        raise _wrong("it has no cluster or no task. Give both", text)
+    if not isinstance(values, dict):
+        raise _wrong("it is JSON, but no object. Give one that has a cluster and a task", text)
+    for name in ("cluster", "task"):
+        if name not in values:
+            raise _wrong(f"it has no {name}. Add it", text)
+        if not isinstance(values[name], dict):
+            raise _wrong(f"its {name} is no JSON object. Give one", text)
+    jobs, task = values["cluster"], values["task"]
     if others := sorted(set(jobs) - set(JOBS)):
         raise _wrong(f"it has tasks of the type {others[0]!r}, but each worker trains. Leave these out", text)
     tasks = _tasks(jobs, text)
+    if not tasks:
+        raise _wrong("its cluster has no addresses. List those of all workers", text)
     addresses = tuple(address for _, _, address in tasks)
-    if twice := {each for each in addresses if addresses.count(each) > 1}:
-        raise _wrong(f"{sorted(twice)[0]} is the address of more than one worker. Give each its own port", text)
+    places = [_place(address) for address in addresses]
+    if twice := [address for address, place in zip(addresses, places, strict=True) if places.count(place) > 1]:
+        raise _wrong(f"{twice[0]} is the address of more than one worker. Give each its own port", text)
     names = tuple((job, index) for job, index, _ in tasks)
     own = task.get("type"), _whole(task.get("index"))
     if own not in names:
         expected = ", ".join(f"{job} {index}" for job, index in names)
         raise _wrong(
-            f"the cluster has no {own[0]} {task.get('index')}. Expected the task to be one of: {expected}", text
+            f"the cluster has no task of type {task.get('type')!r} and index {task.get('index')!r:.20}. Give one "
+            f"of: {expected}",
+            text,
         )
     return Cluster(addresses, names, names.index(own))
 
@@ -122,7 +134,7 @@ def configuration_of(addresses: Sequence[str], rank: int) -> str:
 
 def refuse_port_in_use(cluster: Cluster) -> None:
     """Raises `RunError` if this worker cannot listen at its port."""
-    port = int(cluster.addresses[cluster.rank].rpartition(":")[2])
+    _, port = _place(cluster.addresses[cluster.rank])
     try:
         socket.create_server(("", port)).close()
     except OSError as error:
@@ -170,9 +182,12 @@ def _tasks(jobs: Mapping[str, Any], text: str) -> list[tuple[str, int, str]]:
         if not isinstance(addresses, list):
             raise _wrong(f"the addresses of {job} are no list. Give a list", text)
         for index, address in enumerate(addresses):
-            port = _whole(address.rpartition(":")[2]) if isinstance(address, str) else None
-            if port is None or not 0 < port < 65536 or not address.rpartition(":")[0]:
-                raise _wrong(f"the address of {job} {index} is not host:port, but {address!r}. Correct it", text)
+            if not isinstance(address, str) or not _ADDRESS.fullmatch(address) or not 0 < _place(address)[1] < 65536:
+                raise _wrong(
+                    f"the address of {job} {index} is not host:port, but {address!r}. Correct it; an IPv6 address "
+                    "stands in brackets",
+                    text,
+                )
             tasks.append((job, index, address))
     if len(jobs.get("chief", [])) > 1:
         raise _wrong("it has more than one chief. Make the others workers", text)
@@ -180,20 +195,25 @@ def _tasks(jobs: Mapping[str, Any], text: str) -> list[tuple[str, int, str]]:
 
 
 def _whole(value: Any) -> int | None:
-    return int(value) if isinstance(value, int | str) and str(value).isdecimal() else None
+    is_one = type(value) is int or (isinstance(value, str) and value.isdecimal() and len(value) < 10)
+    return int(value) if is_one else None
+
+
+def _place(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return host.strip("[]").lower(), int(port)
 
 
 def _answers(cluster: Cluster, rank: int, seconds: float) -> bool:
-    host, _, port = cluster.addresses[rank].rpartition(":")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=seconds).close()
+        socket.create_connection(_place(cluster.addresses[rank]), timeout=seconds).close()
     except OSError:
         return False
     return True
 
 
 def _wrong(what: str, text: str = "") -> ConfigurationError:
-    received = reprlib.repr(text) if text else "nothing"
+    received = repr(text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…") if text else "nothing"
     return ConfigurationError(
         f"{VARIABLE} does not name the workers of this training: {what}. Expected such as {_EXAMPLE}. "
         f"Received: {received}"

@@ -15,6 +15,12 @@ _OUR_ERROR_IN_A_GRAPH = re.compile(
     rf"^(?:{'|'.join(OURS)})\.[\w.]+: (?P<message>.+?)(?=\n\s*\n|\n\s*\[\[|\Z)",
     re.MULTILINE | re.DOTALL,
 )
+# AutoGraph does so where a graph is made: the lines of code, the last of which raised, then the error.
+_OUR_ERROR_IN_USER_CODE = re.compile(
+    rf'^in user code:\n.*File "[^"\n]*\b(?:{"|".join(OURS)})\b[^"\n]*", (?:(?!File ").)*\n    \w+: '
+    r"(?P<message>.+Received: .*)$",
+    re.DOTALL,
+)
 
 
 def main(command: Callable[[list[str]], None]) -> None:
@@ -68,6 +74,8 @@ def message_for_user(error: Exception) -> str | None:
         True
     """
     message = str(error)
+    if found := _OUR_ERROR_IN_USER_CODE.search(message):
+        return found["message"].strip()
     if type(error).__module__.partition(".")[0] in OURS:
         return message
     if isinstance(error, OSError):

@@ -17,11 +17,11 @@ import tyro
 from pydantic import Field
 
 from pipelines import commands, hints, predictors
-from pipelines.answering import Answers, answer_parts
+from pipelines.answering import Answers, answer_parts, cannot_write_answers
 from pipelines.configuration import Configuration, ConfigurationError, parse_options
-from pipelines.inputs import Input, files_of, texts_of
+from pipelines.inputs import LINES, PARQUET, Input, files_of, texts_of, write_parquet
 from pipelines.locks import release_lock, take_lock
-from pipelines.run_files import RunError, cannot_write, plain, write_text_atomically
+from pipelines.run_files import RunError, plain, write_text_atomically
 from pipelines.tasks import Task, latest_run
 
 TEXTS, FILES = "texts", "files"
@@ -31,8 +31,9 @@ class JobOptions(Configuration):
     """Options of a command that works on many inputs."""
 
     inputs: tyro.conf.Positional[tuple[Path, ...]] = Field((), description="files, or folders of files")
-    file: Path | None = Field(None, description="texts, one a line, or JSON lines with a text; also packed")
-    output: Path = Field(description="file of JSON lines for the answers")
+    file: Path | None = Field(None, description="texts, one a line, JSON lines, also packed, or Parquet")
+    column: str = Field("text", description="name of the texts in JSON lines and Parquet")
+    output: Path = Field(description="file for the answers: JSON lines, or Parquet if it ends in .parquet")
     workers: int = Field(1, ge=1, description="processes")
     part: int = Field(32, ge=1, description="inputs that a process answers at once")
     run: Path | None = Field(None, description="folder of a run or an export; by default the run that finished last")
@@ -74,6 +75,11 @@ def answer(task: Task, verb: str, arguments: Sequence[str]) -> None:
         wanted = "files or a folder of them" if kind == FILES else "a file of texts, --file texts.jsonl"
         received = ", ".join(map(str, others)) or "nothing"
         raise ConfigurationError(f"A job of {task.name} needs {kind}. Expected {wanted}. Name it. Received: {received}")
+    if options.output.suffix not in (*LINES, PARQUET):
+        raise ConfigurationError(
+            f"--output: the answers of a job are JSON lines or Parquet. Expected a name that ends in "
+            f"{', '.join((*LINES, PARQUET))}. Rename it. Received: {options.output}"
+        )
     for path in paths:
         if not path.exists() or (kind == TEXTS and path.is_dir()):
             raise ConfigurationError(f"There is no such file. Expected {kind}. Correct the path. Received: {path}")
@@ -82,8 +88,9 @@ def answer(task: Task, verb: str, arguments: Sequence[str]) -> None:
         files = list(files_of(paths, own))
         inputs, named = iter(files), [Path(each.fields["file"]) for each in files]
     else:
-        inputs, named = texts_of(paths[0]), list(paths)
+        inputs, named = texts_of(paths[0], options.column), list(paths)
     identity = {"inputs": [_identity(path) for path in named], "model": str(Path(run).resolve()), "part": options.part}
+    identity |= {"column": options.column} if options.column != "text" else {}
     number, shares = map(int, options.share.split("/"))
     if number > shares:
         raise ConfigurationError(
@@ -109,7 +116,7 @@ def run_job(
     part: int,
     share: tuple[int, int] = (1, 1),
 ) -> Done | None:
-    """Answers inputs in several processes, and writes the answers as JSON lines in the order of the inputs.
+    """Answers inputs in several processes, and writes the answers as JSON lines or Parquet in the order of the inputs.
 
     Args:
         load: called once in each process; returns what answers a sequence of texts or paths.
@@ -129,7 +136,8 @@ def run_job(
     """
     parts = _parts_of(output)
     locked = parts if share[1] == 1 else parts / f"share_{share[0]}"
-    if not _begin(parts, locked, output, {**identity, "shares": share[1]}):
+    done = _begin(parts, locked, output, {**identity, "shares": share[1]})
+    if done is None:
         total = answer_parts(load, inputs, parts, workers, part, share)
         if not total:
             _remove(parts, locked)
@@ -139,12 +147,7 @@ def run_job(
         files = sorted(parts.glob("*.jsonl"))
         if len(files) < total or not _takes_lock(parts):
             return None
-        _join(files, parts / "joined", output)
-    done = Done(0, 0, "")
-    with output.open(encoding="utf-8") as lines:
-        for line in lines:
-            error_of = json.loads(line).get("error", "")
-            done = Done(done.inputs + 1, done.errors + bool(error_of), done.first or error_of)
+        done = _join(files, parts, output)
     _remove(parts, locked)
     return done
 
@@ -167,19 +170,18 @@ def _takes_lock(parts: Path) -> bool:
         return False
 
 
-def _begin(parts: Path, locked: Path, output: Path, identity: Mapping[str, Any]) -> bool:
-    """Makes the folder of the parts, or finds that of the same job; returns whether they have been joined."""
-    known = parts / "job.json"
+def _begin(parts: Path, locked: Path, output: Path, identity: Mapping[str, Any]) -> Done | None:
+    """Makes the folder of the parts, or finds that of the same job; returns what was done if they have been joined."""
+    known, joined = parts / "job.json", parts / "joined.json"
     text = json.dumps(plain(identity), sort_keys=True)
     is_same = known.exists() and known.read_text(encoding="utf-8") == text
-    is_joined = (
-        output.exists()
-        and is_same
-        and output.stat().st_size == sum(path.stat().st_size for path in parts.glob("*.jsonl"))
-    )
-    if output.exists() and not is_joined:
+    done = None
+    if is_same and output.exists() and joined.exists():
+        found, counts = json.loads(joined.read_text(encoding="utf-8"))
+        done = Done(*counts) if found == _identity(output) else None
+    if output.exists() and not done:
         raise ConfigurationError(
-            "The file is there, and is not overwritten. Expected a new one. Move it, or name another. "
+            "The output is there, and is not overwritten. Expected a new file. Move it, or name another. "
             f"Received: {output}"
         )
     if known.exists() and not is_same:
@@ -191,28 +193,41 @@ def _begin(parts: Path, locked: Path, output: Path, identity: Mapping[str, Any])
         locked.mkdir(parents=True, exist_ok=True)
         is_alone = take_lock(locked)
     except OSError as error:
-        raise cannot_write(parts, error) from error
+        raise cannot_write_answers(parts, error) from error
     if not is_alone:
         raise RunError(
             f"Another process does this job. Expected one for each share. Wait for its end, or stop it. "
             f"Received: {output}"
         )
     write_text_atomically(known, text)
-    return is_joined
+    return done
 
 
-def _join(files: Sequence[Path], joined: Path, output: Path) -> None:
+def _join(files: Sequence[Path], parts: Path, output: Path) -> Done:
+    """Writes the output, which appears whole or not at all, and returns what was done."""
+    joined, done = parts / "joined", Done(0, 0, "")
+    for path in files:
+        for line in path.read_bytes().splitlines():
+            error_of = json.loads(line).get("error", "")
+            done = Done(done.inputs + 1, done.errors + bool(error_of), done.first or error_of)
     try:
-        with joined.open("wb") as whole:
-            for path in files:
-                with path.open("rb") as part:
-                    shutil.copyfileobj(part, whole)
-            whole.flush()
+        if output.suffix == PARQUET:
+            write_parquet(files, joined)
+        else:
+            with joined.open("wb") as whole:
+                for path in files:
+                    with path.open("rb") as part:
+                        shutil.copyfileobj(part, whole)
+        with joined.open("rb+") as whole:
             os.fsync(whole.fileno())
+        _, state = _identity(joined)  # which the move keeps
+        write_text_atomically(parts / "joined.json", json.dumps([[str(output.resolve()), state], done]))
         joined.replace(output)
     except OSError as error:
+        raise cannot_write_answers(output, error) from error
+    finally:
         joined.unlink(missing_ok=True)
-        raise cannot_write(output, error) from error
+    return done
 
 
 def _loaded(run: str, task: str) -> Answers:

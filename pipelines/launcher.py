@@ -76,7 +76,9 @@ def start_together(
     from pipelines import workers as of_training  # and TensorFlow, which --help does without
 
     present = of_training.join(strategy or "none")
-    present.agree(code=of_training.code(), settings=own and of_training.settings(own))
+    settings = of_training.settings(own) if own else {}
+    present.agree(code=of_training.code(), command=sorted(settings))  # so that all have the settings that are compared
+    present.agree(**settings)
     if present.is_chief:
         task, run, configuration = start()
         if strategy is None and strategy_of(configuration) == "mirrored":

@@ -68,6 +68,7 @@ def make_batches(drawn: tf.data.Dataset, prepare: Callable[[Any], Any], ahead: i
         [0, 10, 20]
     """
     own, replicas = _own.get()
+    _refuse_few(drawn.element_spec, replicas)
 
     def make(rows: Any) -> Any:
         if replicas == 1:
@@ -147,12 +148,7 @@ def computing(rows: Rows) -> Iterator[None]:
 
 def rows_of_replica(number: int, replicas: int, batch: Any) -> Rows:
     """Returns which rows of a whole batch, or of what is drawn for one, belong to a replica."""
-    static = tf.nest.flatten(batch)[0].shape[0]
-    if static is not None and static < replicas:
-        raise ConfigurationError(
-            f"A batch has fewer examples than there are workers: worker {replicas - 1} would never have one. "
-            f"Expected {replicas} or more. Enlarge the batch, or train with fewer workers. Received: {static}"
-        )
+    static = _refuse_few(batch, replicas)
     return share_of(number, replicas, examples(batch) if static is None else static)
 
 
@@ -167,6 +163,17 @@ def examples(batch: Any) -> tf.Tensor:
         return batch.total
     first = tf.nest.flatten(batch)[0]
     return first.nrows(tf.int32) if isinstance(first, tf.RaggedTensor) else tf.shape(first)[0]
+
+
+def _refuse_few(batch: Any, replicas: int) -> int | None:
+    """Returns how many examples a batch, or one of this specification, has, if that is known; refuses too few."""
+    count: int | None = tf.nest.flatten(batch)[0].shape[0]
+    if count is not None and count < replicas:
+        raise ConfigurationError(
+            f"A batch has fewer examples than there are workers: worker {replicas - 1} would never have one. "
+            f"Expected {replicas} or more. Enlarge the batch, or train with fewer workers. Received: {count}"
+        )
+    return count
 
 
 def replica() -> tf.distribute.ReplicaContext:

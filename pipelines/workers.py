@@ -9,7 +9,7 @@ import functools
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -134,8 +134,11 @@ class Workers:
         return self._added([table])[0] if self.count > 1 else table
 
     def agree(self, **parts: Any) -> None:
-        """Raises `RunError` at every worker if one has another fingerprint of a part than the chief."""
-        if self.count == 1:
+        """Raises `RunError` at every worker if one has another fingerprint of a part than the chief.
+
+        All workers name the same parts.
+        """
+        if self.count == 1 or not parts:
             return
         digests = [int(fingerprint(part)[:12], 16) for part in parts.values()]  # 48 bits: exact in float64
         table = self.gathered([float(each) for each in digests])
@@ -233,13 +236,15 @@ def code() -> str:
     return fingerprint([files, versions])
 
 
-def settings(configuration: Any) -> Mapping[str, Any]:
-    """Returns a configuration without its paths, which may differ from machine to machine: their data are compared."""
-    return {
-        name: settings(value) if hasattr(value, "model_fields_set") else value
-        for name, value in configuration
-        if not isinstance(value, Path)
-    }
+def settings(configuration: Any) -> dict[str, Any]:
+    """Returns what a configuration sets, by option such as `--training.epochs`, but the run that is begun with."""
+    found: dict[str, Any] = {}
+    for name, value in configuration:
+        if hasattr(value, "model_fields_set"):
+            found |= {f"--{name}.{option.removeprefix('--')}": each for option, each in settings(value).items()}
+        elif not isinstance(value, Path):
+            found[f"--{name}"] = value
+    return found
 
 
 @functools.cache  # TensorFlow joins a cluster once in a process

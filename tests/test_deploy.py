@@ -44,7 +44,7 @@ from types import SimpleNamespace
 
 util = SimpleNamespace(get_node_ip_address=lambda: "127.0.0.1")
 init = lambda: None
-get = lambda found: [each.value for each in found] if isinstance(found, list) else found.value
+get = lambda found, timeout=None: [each.value for each in found] if isinstance(found, list) else found.value
 wait = lambda references: (references[-1:], references[:-1])
 
 class Actor:

@@ -9,7 +9,6 @@ from pipelines.rows import make_batches
 from pipelines.speech.augmentation import AudioAugmentationConfiguration, augment_audio, augmented_length
 from pipelines.speech.sources import Source
 
-SHUFFLE_BUFFER = 512  # stored recordings held in memory while they are shuffled, however many there are
 BUCKET_GROWTH = 1.3  # each bucket's longest recording over the one's before
 SHORTEST_BUCKET_SECONDS = 0.8
 
@@ -55,8 +54,8 @@ class Stream:
         """Returns the recordings of a source, each pass in its own order, before they are read.
 
         Returns:
-            Dictionaries of `kind`, the number of the source; `turn`, which tells its recordings apart; `number` and
-            `stored` as of `Source.stored`, `stored_length`; and `length`, that of the audio once it is augmented.
+            Dictionaries of `kind`, the number of the source; `turn`, which tells its recordings apart; `number`, the
+            place in `utterances`; and `length`, that of the audio once it is augmented.
         """
         samples = np.array([utterance.samples for utterance in self.utterances[kind]])
 
@@ -66,26 +65,23 @@ class Stream:
             )
             return np.int32(found)
 
-        def describe(turn: tf.Tensor, recording: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-            after = tf.numpy_function(length, [turn, recording["number"]], tf.int32)
-            sizes = {"stored_length": tf.size(recording["stored"]), "length": tf.ensure_shape(after, ())}
-            return recording | {"kind": tf.constant(kind), "turn": turn} | sizes
+        def describe(turn: tf.Tensor, number: tf.Tensor) -> dict[str, tf.Tensor]:
+            after = tf.ensure_shape(tf.numpy_function(length, [turn, number], tf.int32), ())
+            return {"kind": tf.constant(kind), "turn": turn, "number": number, "length": after}
 
         # Each pass is shuffled anew, in an order that follows from the seed: the data set is made anew for each epoch.
         order = hash_of((*self.seed, kind))
-        stored = self.sources[kind].stored("train", self.keys[kind])
-        nothing_held = stored.element_spec["stored"].shape == (0,)
-        window = len(samples) if nothing_held else SHUFFLE_BUFFER
-        passes = stored.shuffle(window, seed=order).repeat()
+        numbers = self.sources[kind].numbers("train", self.keys[kind])
+        passes = numbers.shuffle(self.sources[kind].window or len(samples), seed=order).repeat()
         return passes.enumerate().map(describe, num_parallel_calls=2, deterministic=True)
 
     def read(
-        self, kinds: np.ndarray, turns: np.ndarray, numbers: np.ndarray, stored: np.ndarray, lengths: np.ndarray
+        self, kinds: np.ndarray, turns: np.ndarray, numbers: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Returns the audio (recordings, samples) of what was drawn, padded, its lengths, and the texts."""
         audio, texts = [], []
-        for kind, turn, number, samples, length in zip(kinds, turns, numbers, stored, lengths, strict=True):
-            read = self.sources[kind].read("train", number, samples[:length])
+        for kind, turn, number in zip(kinds, turns, numbers, strict=True):
+            read = self.sources[kind].read("train", number)
             audio.append(augment_audio(read, self.sample_rate, self.augmentation, self._random(kind, turn)))
             texts.append(self.utterances[kind][number].text.encode())
         sizes = np.array([len(each) for each in audio], np.int32)
@@ -142,7 +138,7 @@ def bucketed(
     limits, encode = tf.constant(boundaries, tf.int32) - 1, encoder(alphabet)
 
     def read(rows: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        values = [rows[name] for name in ("kind", "turn", "number", "stored", "stored_length")]
+        values = [rows[name] for name in ("kind", "turn", "number")]
         audio, lengths, texts = tf.numpy_function(stream.read, values, (tf.float32, tf.int32, tf.string))
         target = limits[tf.searchsorted(limits, tf.reduce_max(rows["length"], keepdims=True))[0]]  # a bucket's longest
         more = tf.maximum(0, target - tf.shape(audio)[1])
@@ -152,8 +148,7 @@ def bucketed(
             **encode(tf.ensure_shape(texts, (None,))),
         }
 
-    shapes = {name: [None] if name == "stored" else [] for name in drawn.element_spec}
     buckets = drawn.filter(lambda each: each["length"] < boundaries[-1]).bucket_by_sequence_length(
-        lambda each: each["length"], boundaries, sizes, padded_shapes=shapes, drop_remainder=True
+        lambda each: each["length"], boundaries, sizes, drop_remainder=True
     )
     return make_batches(buckets, read, ahead=16)

@@ -1,5 +1,6 @@
 """Where recordings come from: what every source offers, and the sources that are TFDS data sets."""
 
+import struct
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,8 @@ from pipelines.speech.transcripts import normalised
 SPLITS = ("train", "validation", "test")
 LOADERS = 2  # recordings decoded at the same time, ahead of what is consumed
 MAXIMUM_LISTED = 10  # recordings that a message names; it counts the others
+WINDOW = 512  # recordings of a TFDS data set that are shuffled together, so that its files are read nearly in order
+_HEADER = struct.Struct("<QI")  # of a record of TFRecord: its length, and a checksum; another one follows the record
 TEXT_FEATURES = ("text", "transcript", "transcription", "sentence")
 KEY_FEATURES = ("key", "id")
 
@@ -37,7 +40,13 @@ class Utterance(NamedTuple):
 
 
 class Source(Protocol):
-    """Recordings in the splits train, validation and test, in an order that never changes."""
+    """Recordings in the splits train, validation and test, in an order that never changes.
+
+    Attributes:
+        window: recordings among which they are shuffled. None: all.
+    """
+
+    window: int | None = None
 
     def utterances(self, split: str) -> list[Utterance]:
         """Returns what a split holds, without its audio."""
@@ -45,16 +54,14 @@ class Source(Protocol):
     def notes(self) -> list[str]:
         """Returns what is worth knowing of how the recordings that were looked at are read, a line each."""
 
-    def stored(self, split: str, keys: Collection[str] | None = None) -> tf.data.Dataset:
-        """Returns the recordings of a split as they are found, before the work of reading them; see `recordings`.
+    def read(self, split: str, number: int) -> np.ndarray:
+        """Returns the audio of the recording at a place in `utterances`, float32 (samples,), at the wanted rate."""
 
-        Returns:
-            Dictionaries of `number` int64, the place in `utterances`, and `stored` float32 (samples,), the audio where
-            it can only be had one after another, or nothing.
-        """
-
-    def read(self, split: str, number: int, stored: np.ndarray) -> np.ndarray:
-        """Returns the audio of what `stored` gave, float32 (samples,), at the wanted sample rate."""
+    def numbers(self, split: str, keys: Collection[str] | None = None) -> tf.data.Dataset:
+        """Returns the places in `utterances` of all recordings, or of those of some keys, int64, in order."""
+        names = [utterance.key for utterance in self.utterances(split)]
+        found = range(len(names)) if keys is None else positions(names, keys)
+        return tf.data.Dataset.from_tensor_slices(np.array(found, np.int64))
 
     def recordings(self, split: str, keys: Collection[str] | None = None) -> tf.data.Dataset:
         """Returns the recordings of a split, read as they are consumed.
@@ -69,20 +76,19 @@ class Source(Protocol):
         utterances = self.utterances(split)
         texts, names = (tf.constant([getattr(each, name) for each in utterances]) for name in ("text", "key"))
 
-        def recording(each: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-            number = each["number"]
-            audio = tf.numpy_function(partial(self.read, split), [number, each["stored"]], tf.float32)
+        def recording(number: tf.Tensor) -> dict[str, tf.Tensor]:
+            audio = tf.numpy_function(partial(self.read, split), [number], tf.float32)
             return {
                 "audio": tf.ensure_shape(audio, (None,)),
                 "text": tf.gather(texts, number),
                 "key": tf.gather(names, number),
             }
 
-        return self.stored(split, keys).map(recording, num_parallel_calls=LOADERS, deterministic=True)
+        return self.numbers(split, keys).map(recording, num_parallel_calls=LOADERS, deterministic=True)
 
 
 class DatasetSource(Source):
-    """The recordings of a prepared TFDS builder.
+    """The recordings of a prepared TFDS builder, each read by its place in a file, whichever was read before.
 
     Args:
         builder: with a feature `tfds.features.Audio` and a transcript.
@@ -93,6 +99,8 @@ class DatasetSource(Source):
     Raises:
         SpeechDataError: the builder has no audio, no transcript, or does not say its sample rate.
     """
+
+    window = WINDOW
 
     def __init__(
         self,
@@ -111,10 +119,20 @@ class DatasetSource(Source):
                 f"The data set {builder.name} is not transcribed speech; expected an audio feature with a "
                 f"sample rate, and one of {', '.join(TEXT_FEATURES)}. Choose another. Received: {features}"
             )
+        if builder.info.file_format is not tfds.core.FileFormat.TFRECORD:
+            raise SpeechDataError(
+                f"The data set {builder.name} is stored as {builder.info.file_format.value}; expected tfrecord. "
+                f"Prepare it as that: tfds build --file_format=tfrecord. Received: {builder.data_dir}"
+            )
         self.audio_feature, self.text_feature = audio[0], texts[0]
         self.key_feature = next((name for name in KEY_FEATURES if name in features), None)
         self.original_rate: int = features[audio[0]].sample_rate
         self._utterances: dict[str, list[Utterance]] = {}
+        self._places: dict[str, list[tuple[str, int]]] = {}
+        self._parse = tf.function(
+            lambda record: self._audio(features.deserialize_example(record)),
+            input_signature=[tf.TensorSpec((), tf.string)],
+        )
 
     def utterances(self, split: str) -> list[Utterance]:
         """See `Source`; reads the split once."""
@@ -124,54 +142,66 @@ class DatasetSource(Source):
                 audio = example["audio"]
                 span, peak = tf.reduce_max(audio) - tf.reduce_min(audio), tf.reduce_max(tf.abs(audio))
                 span = tf.where(tf.reduce_all(tf.math.is_finite(audio)), span, np.nan)  # maxima may pass over NaN
-                return example["key"], example["text"], tf.size(audio), span, peak
+                return example["id"], example["key"], example["text"], tf.size(audio), span, peak
 
-            examples = self._examples(split).map(summary).as_numpy_iterator()
-            self._utterances[split] = [self._utterance(*example) for example in examples]
+            examples = list(self._examples(split).map(summary).as_numpy_iterator())
+            self._places[split] = self._places_of(split, [place for place, *_ in examples])
+            self._utterances[split] = [self._utterance(*example) for _, *example in examples]
         return list(self._utterances[split])
 
     def notes(self) -> list[str]:
         """See `Source`."""
         return []
 
-    def stored(self, split: str, keys: Collection[str] | None = None) -> tf.data.Dataset:
+    def read(self, split: str, number: int) -> np.ndarray:
         """See `Source`."""
-        examples = self._examples(split).enumerate()
-        if keys is not None:
-            names = [utterance.key for utterance in self.utterances(split)]
-            wanted = np.zeros(len(names), bool)
-            wanted[positions(names, keys)] = True
-            examples = examples.filter(lambda number, _: tf.gather(wanted, number))
-        return examples.map(lambda number, example: {"number": number, "stored": example["audio"]})
-
-    def read(self, split: str, number: int, stored: np.ndarray) -> np.ndarray:
-        """See `Source`."""
-        return resample(stored, self.original_rate, self.sample_rate)
+        path, start = self._places[split][number]
+        with open(path, "rb") as file:
+            file.seek(start)
+            length, _ = _HEADER.unpack(file.read(_HEADER.size))
+            record = file.read(length)
+        return resample(self._parse(record).numpy(), self.original_rate, self.sample_rate)
 
     def _examples(self, split: str) -> tf.data.Dataset:
-        """Dictionaries of `audio` at the builder's rate, float32 mono, `text` as published, and `key`."""
-        name, known = self.splits.get(split), set(self.builder.info.splits)
-        if name is None or (known and name.partition("[")[0] not in known):
-            raise SpeechDataError(
-                f"The data set {self.builder.name} has no split {name or split}; expected one of "
-                f"{', '.join(sorted(known) or self.splits)}. Correct `splits`. Received: {split!r}"
-            )
-        reading = tfds.ReadConfig(try_autocache=False)  # memory stays bounded
-        dataset = self.builder.as_dataset(split=name, shuffle_files=False, read_config=reading)
+        """Dictionaries of `audio` at the builder's rate, float32 mono, `text` as published, `key`, and TFDS's id."""
+        reading = tfds.ReadConfig(try_autocache=False, add_tfds_id=True)  # memory stays bounded
+        dataset = self.builder.as_dataset(split=self._name(split), shuffle_files=False, read_config=reading)
 
         def example(number: tf.Tensor, features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-            audio = features[self.audio_feature]
-            # TFDS keeps 16-bit samples, whatever the type of the integer.
-            audio = tf.cast(audio, tf.float32) / (2.0**15 if audio.dtype.is_integer else 1.0)
-            audio = tf.reduce_mean(audio, axis=1) if audio.shape.rank == 2 else audio  # of (samples, channels)
             key = (
                 features[self.key_feature]
                 if self.key_feature
                 else tf.strings.join([split, tf.strings.as_string(number)], "/")
             )
-            return {"audio": audio, "text": features[self.text_feature], "key": key}
+            text, place = features[self.text_feature], features["tfds_id"]
+            return {"audio": self._audio(features), "text": text, "key": key, "id": place}
 
         return dataset.enumerate().map(example)
+
+    def _audio(self, features: dict[str, tf.Tensor]) -> tf.Tensor:
+        with tf.device("CPU"):
+            audio = features[self.audio_feature]
+            # TFDS keeps 16-bit samples, whatever the type of the integer.
+            audio = tf.cast(audio, tf.float32) / (2.0**15 if audio.dtype.is_integer else 1.0)
+            return tf.reduce_mean(audio, axis=1) if audio.shape.rank == 2 else audio  # of (samples, channels)
+
+    def _name(self, split: str) -> str:
+        """Returns what the builder calls a split."""
+        name, known = self.splits.get(split), set(self.builder.info.splits)
+        parts = {part.partition("[")[0] for part in (name or split).split("+")}
+        if name is None or (known and not parts <= known):
+            raise SpeechDataError(
+                f"The data set {self.builder.name} has no split {name or split}; expected one of "
+                f"{', '.join(sorted(known) or self.splits)}. Correct `splits`. Received: {split!r}"
+            )
+        return name
+
+    def _places_of(self, split: str, ids: Sequence[bytes]) -> list[tuple[str, int]]:
+        """Returns file and first byte of records by TFDS's ids, such as `speech-train.tfrecord-00000-of-00002__17`."""
+        paths = [str(each.filename) for each in self.builder.info.splits[self._name(split)].file_instructions]
+        starts = {Path(path).name: [(path, start) for start in record_starts(path)] for path in paths}
+        parted = (each.decode().rpartition("__") for each in ids)
+        return [starts[Path(name).name][int(number)] for name, _, number in parted]
 
     def _utterance(self, key: bytes, text: bytes, samples: int, span: float, peak: float) -> Utterance:
         problem = "the recording is empty" if not samples else ""
@@ -201,6 +231,17 @@ def librispeech_dataset(
     builder = data.prepare(tfds.builder("librispeech", data_dir=data_dir))
     splits = {"train": train, "validation": "dev_clean", "test": "test_clean"}
     return DatasetSource(builder, sample_rate, splits, language="en")
+
+
+def record_starts(path: str | Path) -> list[int]:
+    """Returns at which byte each record of a TFRecord file begins; only the lengths of the records are read."""
+    starts, end = [], 0
+    with open(path, "rb") as file:
+        while header := file.read(_HEADER.size):
+            starts.append(end)
+            end += _HEADER.size + _HEADER.unpack(header)[0] + 4
+            file.seek(end)
+    return starts
 
 
 def positions(names: Sequence[str], keys: Collection[str]) -> list[int]:

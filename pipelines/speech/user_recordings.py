@@ -1,11 +1,10 @@
 """The user's own recordings as a source, in the formats that people have."""
 
 import warnings
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
 from pipelines.speech.audio_files import SpeechDataError, examine, load_audio
 from pipelines.speech.recording_entries import Entry
@@ -13,7 +12,7 @@ from pipelines.speech.recording_folders import read_own
 from pipelines.speech.recording_lists import read_list
 from pipelines.speech.recording_splits import SplitBy, with_splits
 from pipelines.speech.recording_texts import Read
-from pipelines.speech.sources import MAXIMUM_LISTED, SPLITS, Source, Utterance, positions
+from pipelines.speech.sources import MAXIMUM_LISTED, SPLITS, Source, Utterance
 from pipelines.speech.transcripts import Transcripts, normalised
 
 
@@ -49,15 +48,7 @@ class FileSource(Source):
         ]
         return [*self._notes, *files]
 
-    def stored(self, split: str, keys: Collection[str] | None = None) -> tf.data.Dataset:
-        """See `Source`; nothing is stored, for each file is found by its number."""
-        entries = self._entries(split)
-        names = [entry.key for entry in entries]
-        numbers = list(range(len(entries))) if keys is None else positions(names, keys)
-        places = tf.data.Dataset.from_tensor_slices(np.array(numbers, np.int64))
-        return places.map(lambda number: {"number": number, "stored": tf.zeros([0])})
-
-    def read(self, split: str, number: int, stored: np.ndarray) -> np.ndarray:
+    def read(self, split: str, number: int) -> np.ndarray:
         """See `Source`."""
         entry = self._entries(split)[number]
         return load_audio(entry.path, self.sample_rate, entry.offset, entry.duration)

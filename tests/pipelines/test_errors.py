@@ -15,6 +15,7 @@ from data.packages import PackageError
 from pipelines import errors
 from pipelines.configuration import Configuration, ConfigurationError
 from pipelines.evaluation import bootstrap_ratio
+from pipelines.rows import rows_of_replica
 from pipelines.runs import RunError
 from pipelines.speech.audio_files import SpeechDataError, load_audio
 
@@ -100,6 +101,13 @@ def test_an_error_within_a_graph_is_the_message_of_its_cause(
     assert message.startswith(f"Error: {tmp_path / 'a.wav'} cannot be decoded")
     assert message.endswith("Received: text\n")
     assert message.count("\n") == 1
+
+
+def test_an_error_while_a_graph_is_made_is_its_message(capsys: pytest.CaptureFixture[str]) -> None:
+    def command(arguments: list[str]) -> None:
+        tf.data.Dataset.range(3).batch(1, drop_remainder=True).map(lambda rows: rows_of_replica(0, 2, rows))
+
+    assert shown(command, capsys).startswith("Error: A batch has fewer examples than there are workers")
 
 
 @pytest.mark.parametrize(

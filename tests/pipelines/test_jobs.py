@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from data.files import FileError
+from pipelines import jobs
 from pipelines.configuration import ConfigurationError
 from pipelines.inputs import Input, files_of, texts_of
 from pipelines.jobs import Done, run_job
@@ -68,7 +69,7 @@ def test_a_killed_job_goes_on(tmp_path: Path) -> None:
     assert run(tmp_path) == Done(COUNT, 2, "ValueError: unlucky")
 
     rows = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text().splitlines()]
-    expected = [{"number": number, "double": 2 * number} for number in range(COUNT)]
+    expected: list[dict[str, Any]] = [{"number": number, "double": 2 * number} for number in range(COUNT)]
     expected[13] = {"number": 13, "error": "ValueError: unlucky"}
     expected[41] = {"number": 41, "error": "the process that was to answer it ended, twice"}
     assert rows == expected
@@ -135,14 +136,48 @@ def test_what_is_no_file_of_texts_is_refused(tmp_path: Path, name: str, content:
     assert str(path) in str(caught.value)
 
 
-def test_a_job_that_was_joined_but_not_cleared_is_done(tmp_path: Path) -> None:
-    parts = tmp_path / "answers.jsonl.parts"
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_a_job_that_was_joined_but_not_cleared_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    """It was killed between; and of Parquet, values of several kinds, and such as one part alone has."""
+    output, parts = tmp_path / f"answers.{suffix}", tmp_path / f"answers.{suffix}.parts"
     parts.mkdir()
     (parts / "job.json").write_text('{"job": 1, "shares": 1}')
-    for path in (parts / "000000000.jsonl", tmp_path / "answers.jsonl"):
-        path.write_text('{"number": 0, "double": 0}\n')
-    assert run(tmp_path) == Done(1, 0, "")
+    rows = [{"number": 0, "double": 0, "tags": ["Ä"]}, {"number": 1, "double": 2.5}, {"number": 2, "error": "unlucky"}]
+    for number, row in enumerate(rows):
+        (parts / f"{number:09d}.jsonl").write_text(json.dumps(row) + "\n")
+
+    def one(load: Any, inputs: Any, *_: Any) -> int:
+        return len(rows)
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs, "answer_parts", one)
+        patched.setattr(jobs, "_remove", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_job(partial(load, tmp_path, 0.0), numbers(), {"job": 1}, output, 1, PART)
+    if suffix == "parquet":
+        written = pytest.importorskip("pyarrow.parquet").read_table(output).to_pylist()
+        assert [{name: value for name, value in row.items() if value is not None} for row in written] == rows
+    assert run_job(partial(load, tmp_path, 0.0), numbers(), {"job": 1}, output, 1, PART) == Done(3, 1, "unlucky")
     assert not parts.exists()
+
+
+def test_parquet_keeps_its_columns(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = pytest.importorskip("pyarrow").Table.from_pylist([{"id": 7, "body": "Ä"}, {"id": 8, "body": None}])
+    parquet.write_table(table, tmp_path / "texts.parquet")
+    found = list(texts_of(tmp_path / "texts.parquet", "body"))
+    assert found[0] == Input({"row": 1, "id": 7, "body": "Ä"}, "Ä")
+    assert found[1].asked is None and found[1].error
+    with pytest.raises(ConfigurationError, match=r"no column 'text'.*--column.*Received: id, body"):
+        list(texts_of(tmp_path / "texts.parquet"))
+    (tmp_path / "texts.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(FileError, match="whole Parquet file"):
+        list(texts_of(tmp_path / "texts.parquet", "body"))
 
 
 def test_files_of_a_folder(tmp_path: Path) -> None:

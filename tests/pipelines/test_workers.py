@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from pipelines.launcher import launch
 from pipelines.rows import make_batches, mean_of_batch
 from pipelines.run_files import RunError
 from pipelines.runs import Run
+from pipelines.speech.config import SpeechConfiguration
 from pipelines.training import TrainingConfiguration, fit
 
 REPOSITORY = Path(__file__).parents[2]
@@ -51,7 +53,7 @@ def train(run: Run, lost_at: int | None = None) -> list[dict[str, float]]:
         nonlocal steps
         steps += 1
         if steps == lost_at:
-            os._exit(9)
+            os.kill(os.getpid(), signal.SIGKILL)
         return batch[0]
 
     def batches(epoch: int) -> tf.data.Dataset:
@@ -79,20 +81,22 @@ def train(run: Run, lost_at: int | None = None) -> list[dict[str, float]]:
     return history
 
 
-def work(folder: Path) -> None:
-    """What each of the two processes does."""
+def work(folder: Path, lost: int) -> None:
+    """What each of the two processes does; one of them is lost at the end, the second after a whole training."""
     together = workers.join("multi_worker")
     root = folder / str(together.rank)
-    report: dict[str, Any] = {"history": train(Run.create("test", "whole", CONFIGURATION, root))}
-    for name, parts in (("code", {"code": together.rank, "data": 1}), ("same", {"code": 1, "data": 1})):
-        try:
-            together.agree(**parts)
-        except RunError as error:
-            report[name] = str(error)
+    report: dict[str, Any] = {}
+    if lost == 1:
+        report["history"] = train(Run.create("test", "whole", CONFIGURATION, root))
+        for name, parts in (("code", {"code": together.rank, "data": 1}), ("same", {"code": 1, "data": 1})):
+            try:
+                together.agree(**parts)
+            except RunError as error:
+                report[name] = str(error)
     (folder / f"{together.rank}.json").write_text(json.dumps(report))
     started = time.monotonic()
     try:
-        train(Run.create("test", "lost", CONFIGURATION, root), lost_at=5 if together.rank else 10**9)
+        train(Run.create("test", "lost", CONFIGURATION, root), lost_at=5 if together.rank == lost else 10**9)
     except RunError as error:
         report |= {"lost": str(error), "seconds": time.monotonic() - started}
     (folder / f"{together.rank}.json").write_text(json.dumps(report))
@@ -108,24 +112,48 @@ def weights(run: Run) -> list[np.ndarray]:
         return [file[name] for name in file.files]
 
 
-def test_two_processes_train_as_one(tmp_path: Path) -> None:
-    """Uneven batches, weighted sums, a table, an average, a bad step; then one is lost and one process goes on."""
+def two_processes(folder: Path, lost: int) -> list[dict[str, Any]]:
+    """Returns the reports of two processes, of which one is killed, and goes on with its training alone."""
     addresses = [f"localhost:{port}" for port in cluster.free_ports(2)]
     processes = []
     for rank in range(2):
         variables = {"TF_CONFIG": cluster.configuration_of(addresses, rank), "PYTHONPATH": str(REPOSITORY)}
         variables[cluster.START_VARIABLE] = "500"  # however busy the machine
-        command = [sys.executable, __file__, str(tmp_path)]
+        command = [sys.executable, __file__, str(folder), str(lost)]
         processes.append(subprocess.Popen(command, env=os.environ | variables, stderr=subprocess.PIPE, text=True))
     try:
         said = [process.communicate(timeout=600)[1] for process in processes]
     finally:
         for process in processes:
             process.kill()
-    assert [process.returncode for process in processes] == [0, 9], said
+    assert [process.returncode for process in processes] == [-signal.SIGKILL * (rank == lost) for rank in range(2)], (
+        said
+    )
+    reports: list[dict[str, Any]] = [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)]
+    role = "the chief, " if lost == 0 else ""
+    assert reports[1 - lost]["lost"].startswith(f"Worker {lost} ({role}{addresses[lost]}) is gone")
+    assert "--resume" in reports[1 - lost]["lost"] and reports[1 - lost]["seconds"] < 60
+    stopped = run_in(folder, "lost")
+    assert stopped.checkpoint("latest").exists()
+    train(stopped)
+    return reports
+
+
+@pytest.mark.slow
+def test_a_chief_that_is_killed_is_named(tmp_path: Path) -> None:
+    """Its training goes on from its last checkpoint."""
+    two_processes(tmp_path, lost=0)
+    alone = Run.create("test", "alone", CONFIGURATION, tmp_path)
+    train(alone)
+    for mine, theirs in zip(weights(run_in(tmp_path, "lost")), weights(alone), strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-5)
+
+
+def test_two_processes_train_as_one(tmp_path: Path) -> None:
+    """Uneven batches, weighted sums, a table, an average, a bad step; then one is lost and one process goes on."""
+    reports = two_processes(tmp_path, lost=1)
     alone = Run.create("test", "alone", CONFIGURATION, tmp_path)
     expected = train(alone)
-    reports = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2)]
 
     for rank, report in enumerate(reports):
         assert [row["skipped_steps"] for row in report["history"]] == [1.0, 1.0, 1.0]
@@ -140,12 +168,7 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
         assert set(run_in(tmp_path, "whole", rank).read_json("prepared.json")) == own
     assert not (run_in(tmp_path, "whole", 1).folder / "checkpoints").exists()
 
-    assert reports[0]["lost"].startswith("Worker 1 (localhost:") and "--resume" in reports[0]["lost"]
-    assert reports[0]["seconds"] < 60
-    stopped = run_in(tmp_path, "lost")
-    assert stopped.checkpoint("latest").exists()
-    train(stopped)
-    for mine, theirs in zip(weights(stopped), weights(alone), strict=True):
+    for mine, theirs in zip(weights(run_in(tmp_path, "lost")), weights(alone), strict=True):
         np.testing.assert_allclose(mine, theirs, atol=1e-5)
 
 
@@ -175,12 +198,21 @@ TWO = '"cluster": {"worker": ["a:1", "b:1"]}'
     [
         ("", "is not set"),
         ("{", "no JSON"),
-        ("[]", "no cluster"),
+        ("[" * 100_000, "no JSON"),
+        ("[]", "no object"),
+        ('{"task": {"type": "worker", "index": 0}}', "no cluster"),
         ('{"cluster": {"worker": ["a:1"]}}', "no task"),
-        (f'{{{TWO}, "task": {{"type": "worker", "index": 2}}}}', "no worker 2"),
-        (f'{{{TWO}, "task": {{"type": "chief", "index": 0}}}}', "no chief 0"),
+        ('{"cluster": ["a:1"], "task": {"type": "worker", "index": 0}}', "its cluster is no JSON object"),
+        ('{"cluster": {"worker": []}, "task": {"type": "worker", "index": 0}}', "no addresses"),
+        (f'{{{TWO}, "task": {{"type": "worker", "index": 2}}}}', "no task of type 'worker' and index 2"),
+        (f'{{{TWO}, "task": {{"type": "worker", "index": -1}}}}', "index -1"),
+        (f'{{{TWO}, "task": {{"type": "chief", "index": 0}}}}', "no task of type 'chief'"),
+        (f'{{{TWO}, "task": {{"index": 0}}}}', "no task of type None"),
         ('{"cluster": {"worker": ["a:1", "a:1"]}, "task": {"type": "worker", "index": 0}}', "a:1 is the address"),
         ('{"cluster": {"worker": ["a"]}, "task": {"type": "worker", "index": 0}}', "not host:port, but 'a'"),
+        ('{"cluster": {"worker": ["A:1", "a:01"]}, "task": {"type": "worker", "index": 0}}', "more than one worker"),
+        ('{"cluster": {"worker": ["http://a:1"]}, "task": {"type": "worker", "index": 0}}', "not host:port"),
+        ('{"cluster": {"worker": ["fe80::1"]}, "task": {"type": "worker", "index": 0}}', "in brackets"),
         ('{"cluster": {"worker": ["a:x"]}, "task": {"type": "worker", "index": 0}}', "not host:port"),
         ('{"cluster": {"worker": ["a:70000"]}, "task": {"type": "worker", "index": 0}}', "not host:port"),
         ('{"cluster": {"worker": "a:1"}, "task": {"type": "worker", "index": 0}}', "no list"),
@@ -238,6 +270,12 @@ def test_the_first_failure_ends_all(
     assert time.monotonic() - started < 30
 
 
+def test_settings_are_named_as_options() -> None:
+    found = workers.settings(SpeechConfiguration().replace(seed=3))
+    assert (found["--seed"], found["--training.strategy"]) == (3, "none")
+    assert "--initialise" not in workers.settings(SpeechConfiguration().replace(initialise=REPOSITORY))
+
+
 @pytest.mark.parametrize("strategy", ["mirrored", "multi_worker"])
 def test_a_compiled_step_is_for_one_device(strategy: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"jit_compile: .* Received: --training\.strategy"):
@@ -245,4 +283,4 @@ def test_a_compiled_step_is_for_one_device(strategy: Any) -> None:
 
 
 if __name__ == "__main__":
-    work(Path(sys.argv[1]))
+    work(Path(sys.argv[1]), int(sys.argv[2]))

@@ -1,13 +1,12 @@
 """Batches: few shapes, the same for the same seed, right labels, nothing of validation or test, read when needed."""
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from pipelines.configuration import ConfigurationError
 from pipelines.speech import batching, data, train
@@ -204,12 +203,7 @@ class FakeSource(Source):
     def utterances(self, split: str) -> list[Utterance]:
         return list(self.splits[split])
 
-    def stored(self, split: str, keys: Collection[str] | None = None) -> tf.data.Dataset:
-        numbers = [number for number, each in enumerate(self.splits[split]) if keys is None or each.key in keys]
-        places = tf.data.Dataset.from_tensor_slices(np.array(numbers, np.int64))
-        return places.map(lambda number: {"number": number, "stored": tf.zeros([0])})
-
-    def read(self, split: str, number: int, stored: np.ndarray) -> np.ndarray:
+    def read(self, split: str, number: int) -> np.ndarray:
         self.times_read += 1
         return np.full(self.splits[split][number].samples, 0.1, np.float32)
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
+from benchmarks.speech_scale import write_librispeech
 from pipelines.speech import sources
-from pipelines.speech.audio_files import SpeechDataError
+from pipelines.speech.audio_files import SpeechDataError, resample
 
 ReadRecordings = Callable[..., list[tuple[str, str, np.ndarray]]]
 
@@ -102,11 +103,20 @@ def test_builder_without_speech_is_refused() -> None:
 
 
 def test_public_librispeech_on_mock_data(tmp_path: Path, read_recordings: ReadRecordings) -> None:
-    with tfds.testing.mock_data(num_examples=5, policy=tfds.testing.MockPolicy.USE_CODE):
-        source = sources.librispeech_dataset(8000, data_dir=tmp_path)
-        assert source.original_rate == 16000
-        for split in sources.SPLITS:
-            utterances, recordings = source.utterances(split), read_recordings(source.recordings(split))
-            assert len(recordings) == 5
-            assert [(key, text, len(audio)) for key, text, audio in recordings] == [u[:3] for u in utterances]
-            assert all(audio.dtype == np.float32 and np.abs(audio).max() <= 1 for _, _, audio in recordings)
+    """In several files, as the published set is, and with splits that are joined."""
+    splits = {"train_clean100": 5, "train_clean360": 5, "dev_clean": 5, "test_clean": 5}
+
+    def made(number: int) -> np.ndarray:
+        return (np.arange(400 + 9 * number) % 99).astype(np.int16)
+
+    write_librispeech(tmp_path, splits, made, shards=3)
+    source = sources.librispeech_dataset(8000, "train_clean100+train_clean360", tmp_path)
+    assert source.original_rate == 16000
+    for split, count in zip(sources.SPLITS, (10, 5, 5), strict=True):
+        utterances, recordings = source.utterances(split), read_recordings(source.recordings(split))
+        assert [(key, text, len(audio)) for key, text, audio in recordings] == [u[:3] for u in utterances]
+        assert len({u.key for u in utterances}) == count
+        for number, (key, _, audio) in enumerate(recordings):
+            samples = made(int(key.rpartition("-")[2])) / np.float32(2**15)
+            np.testing.assert_array_equal(audio, resample(samples, 16000, 8000))
+            np.testing.assert_array_equal(source.read(split, number), audio)
