@@ -78,7 +78,9 @@ def _only_list(path: Path) -> Read | None:
 
 def _only_folder(path: Path) -> Read | None:
     inside = [each for each in path.iterdir() if not each.name.startswith(".")]
-    return read_own(inside[0]) if len(inside) == 1 and inside[0].is_dir() else None
+    if len(inside) != 1 or not inside[0].is_dir():
+        return None
+    return next((found for read in FOLDERS[:-1] if (found := read(inside[0]))), None)  # in trees it makes no difference
 
 
 def _commands(path: Path) -> Read | None:

@@ -132,7 +132,8 @@ def _whole(text: str, path: Path) -> list[Any] | None:
         return None
     if isinstance(value, list):
         return value
-    if not isinstance(value, dict) or "audio" in columns_of(list(value)):
+    is_lhotse = isinstance(value, dict) and {"sources", "supervisions", "recording_id"} & value.keys()
+    if not isinstance(value, dict) or is_lhotse or "audio" in columns_of(list(value)):
         return None  # the only line
     lists = [each for each in value.values() if isinstance(each, list) and each and isinstance(each[0], dict)]
     if len(lists) == 1:

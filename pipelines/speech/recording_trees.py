@@ -115,7 +115,8 @@ class _Tree:
     def said_in(self, path: Path) -> list[Said]:
         """Returns what a list of texts says; nothing of a file that is none: its first lines name no recordings."""
         if plain_suffix(path) in LISTS:
-            return [] if plain_suffix(path) == ".fileids" else said_in(path)
+            of_another = path.suffix.lower() == ".wrd" and not path.with_suffix(".tsv").is_file()  # words of TIMIT
+            return [] if of_another or plain_suffix(path) == ".fileids" else said_in(path)
         if plain_suffix(path) not in PROMPTS or path.stat().st_size > LARGEST:
             return []
         try:
