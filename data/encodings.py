@@ -31,8 +31,8 @@ _BYTE_ORDER_MARKS = {  # the longer ones first: that of UTF-32 begins with that 
 _SINGLE = (
     *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "iso8859_2", "iso8859_15"),
     *("iso8859_4", "iso8859_13", "iso8859_16", "iso8859_5", "koi8_r", "koi8_u", "iso8859_7", "iso8859_9", "iso8859_8"),
-    *("iso8859_6", "tis_620", "cp850", "cp437", "cp852", "cp775", "cp866", "cp855", "cp737", "cp857", "cp862"),
-    *("cp1125", "kz1048"),
+    *("iso8859_6", "cp874", "cp850", "cp437", "cp852", "cp775", "cp866", "cp855", "cp737", "cp857", "cp862"),
+    *("cp1125", "kz1048", "cp1258"),
     *("mac_roman", "mac_latin2", "mac_cyrillic", "mac_greek", "mac_turkish"),
 )
 _RARE = _SINGLE[-4:]
@@ -42,6 +42,7 @@ _ALPHABETS = (
     *("äüöß", "éèàêçôîûâùïëœæ", "óíáéñúü", "ãçéáóíêõâúôà", "èàùòìé", "éëïèö", "äöåé", "øåæéö", "áðíéóþöæúý"),
     *("àéèóíòúçïü", "õäüöšž", "łęążśćóńź", "íáěéřčžýšůúťňďó", "áíéčžýľšťúôňóäďĺŕ", "áéőöüóíűú", "ăîșțâ", "ăîşţâ"),
     *("čšžćđ", "ëç", "ėšžųįąūčę", "āīēšūņļžčķģ", "ıüşğçöiâîû", "əıüşöğç"),
+    "đ\u0301\u0300\u0323ôươêăâ\u0309\u0303áàéèíóòúùý",  # of Vietnamese, whose tones are characters of their own
     "αοιετσνρκπμυλςήάίγόέδύθχώωηβφξζψϊϋΐ",
     "оеаинтсрвлкмдпуяыьгзбчйхжшюцщэфъё",
     "оанитвреісклдумпязьйбгчїхцжющєшфґ",
@@ -55,13 +56,10 @@ _ALPHABETS = (
     "านรอกเ่้งวมยลตทสัดิปแี์หพบคจไะขื็ุูใซศถญธชผภษณโฟึำๆฉฮฐฎฏฌฆฬฯ",
 )
 _SIGNS = frozenset("“”„‘’‚–—…«»‹›•·€§°©®£¿¡½¼¾²³µ×±№\u00a0،؟؛ªº¹¥¢™")
-_CURRENCIES = frozenset("€£¥¢")
 _LANGUAGES = Counter(letter for alphabet in _ALPHABETS for letter in alphabet)  # that have a letter
 _OPENS, _CLOSES = frozenset("“„‘‚«‹¿¡"), frozenset("”“’‘»›…،؟؛")
-_DASHES = frozenset("–—·•")
 _ROMANIAN = str.maketrans("ȘșȚț", "ŞşŢţ")  # letters that look alike, and are written in either way
 _CONTROLS = {*range(1, 9), *range(14, 32)}  # which no text holds
-_WITHIN_WORDS = frozenset("’\u00ad\u200c")
 CANDIDATES = 4  # alphabets whose letters are looked at in their places
 _GOOD = -7.5  # the score of a character that fits
 _FIT = 0.8  # share of characters that fit in a text that is understood
@@ -104,19 +102,25 @@ def decoded(content: bytes, name: str, encoding: str = "") -> str:
             print(f"{name} is read as {encoding}, as it seems; if that is wrong, name its encoding.", file=sys.stderr)
     try:
         text = content.decode(encoding)
-    except LookupError:  # Python has none of that name, or it is none of text, such as rot13
+    except LookupError:  # no name that Python knows, or none of text, such as rot13
         raise FileError(
             f"There is no such encoding. Expected a name that Python knows, such as utf-8, latin-1, cp1251 or "
             f"shift_jis, or none, and it is found. Received: {encoding!r}"
         ) from None
     except UnicodeError as error:
-        raise _undecodable(name, content, encoding, error) from None
+        start = error.start if isinstance(error, UnicodeDecodeError) else 0
+        line = content[:start].decode(encoding, "replace").count("\n") + 1
+        raise FileError(
+            f"{name}, line {line}, is not {encoding.replace('_', '-').upper()}. Correct the line, or name the encoding "
+            f"of the file, such as latin-1. Received: {content[max(0, start - 10) : start + 20]!r}"
+        ) from None
     if "\0" in text:
         raise FileError(
             f"{name}, line {text.count(chr(10), 0, text.index(chr(0))) + 1}, holds a zero byte; expected text, no "
             f"binary file. Remove it, or name the file's encoding. Received: {_SHORT.repr(text)}"
         )
-    text = text.removeprefix("\ufeff")  # the mark of UTF-16 whose byte order was given
+    # The mark of UTF-16 whose byte order was given, those of files that were joined, and the end of a file of DOS.
+    text = text.removeprefix("\ufeff").replace("\n\ufeff", "\n").removesuffix("\x1a")
     return text.replace("\r\n", "\n") if "\n" in text else text.replace("\r", "\n")
 
 
@@ -139,7 +143,7 @@ def find_encoding(content: bytes, name: str) -> str:
     for mark, encoding in _BYTE_ORDER_MARKS.items():
         if content.startswith(mark):
             return encoding
-    if found := _utf16(content[:SAMPLE]):
+    if found := _wide(content[:SAMPLE]):
         return found
     if _is_written_in("utf_8", content):
         return "iso2022_jp" if b"\x1b$B" in content or b"\x1b$@" in content else "utf_8"
@@ -149,8 +153,11 @@ def find_encoding(content: bytes, name: str) -> str:
     return _legacy_encoding(b"\n".join(beyond_ascii)[:SAMPLE], name)
 
 
-def _utf16(sample: bytes) -> str:
-    """UTF-16 without a mark: the halves of letters that are empty, or the same all over."""
+def _wide(sample: bytes) -> str:
+    """UTF-32 or UTF-16 without a mark: parts of letters that are empty, or the same all over."""
+    for encoding in ("utf_32_le", "utf_32_be"):  # other bytes are beyond the last character
+        if sample and len(sample) % 4 == 0 and _is_written_in(encoding, sample):
+            return encoding
     size, zeros = len(sample), [sample[start::2].count(0) for start in (0, 1)]
     if max(zeros) > 0.15 * size > 2 * min(zeros):
         return "utf_16_be" if zeros[0] > zeros[1] else "utf_16_le"
@@ -233,14 +240,9 @@ def _readings(sample: bytes) -> Iterator[_Reading]:
 def _ranks() -> list[dict[str, float]]:
     """The score of each letter of each alphabet, about the logarithm of its share."""
     return [
-        {letter.upper(): -_rarity(rank) for rank, letter in enumerate(alphabet) if len(letter.upper()) == 1}
-        | {letter: -_rarity(rank) for rank, letter in enumerate(alphabet)}
+        {form: -0.5 - rank / 6 for rank, letter in enumerate(alphabet) for form in {letter.upper(), letter}}
         for alphabet in _ALPHABETS
     ]
-
-
-def _rarity(rank: int) -> float:
-    return 0.5 + rank / 6
 
 
 def _scores(text: str, ranks: dict[str, float]) -> list[float]:
@@ -276,27 +278,15 @@ def _is_placed(sign: str, before: str, after: str) -> bool:
     """Whether a sign stands where it may: quotes around words, dashes between them, units and currencies at numbers."""
     inside = before.isalpha() and after.isalpha()
     return (
-        (sign in _WITHIN_WORDS and inside)
+        (sign in "’\u00ad\u200c" and inside)
         or (sign in _OPENS and not before.isalnum() and not after.isspace())
         or (sign in _CLOSES and not before.isspace() and not after.isalnum())
-        or (sign in _DASHES and before.isspace() and after.isspace())
+        or (sign in "–—·•" and before.isspace() and after.isspace())
         or (sign == "·" and before in "lL" and after in "lL")
         or (sign == "°" and not before.isalpha() and (after in "CFK" or not after.isalpha()))
         or (sign in "²³" and before.isalpha() and not after.isalpha())
         or (sign == "µ" and after.isalpha() and not before.isalpha())
-        or (sign in _CURRENCIES and not before.isalpha() and not after.isalpha())
-    )
-
-
-def _undecodable(name: str, content: bytes, encoding: str, error: UnicodeError) -> FileError:
-    """Says which line is not in an encoding."""
-    line, around = "", content[:20]
-    if isinstance(error, UnicodeDecodeError):
-        before = content[: error.start].decode(encoding, "replace")
-        line, around = f", line {before.count(chr(10)) + 1},", content[max(0, error.start - 10) : error.end + 10]
-    return FileError(
-        f"{name}{line} is not {encoding.replace('_', '-').upper()}. Correct the line, or name the encoding of the "
-        f"file, such as latin-1. Received: {around!r}"
+        or (sign in "€£¥¢" and not before.isalpha() and not after.isalpha())
     )
 
 

@@ -20,7 +20,12 @@ SPELLED, NUMBERED, REPLACED, REMOVED, KEPT, MIXED = (
 )
 """Kinds of changes, in the order in which a report names them."""
 
-_TAG = re.compile(r"<[^\W\d_][^<>\s]*>|</?\w+/?>|\[[^\[\]]*\]")  # such as <unk> and [laughter], not "a < b"
+# Notes such as <unk>, <|en|>, %HESITATION and [laughter], not "a < b".
+_TAG = re.compile(r"<[^\W\d_][^<>\s]*>|</?\w+/?>|<\|[^<>|]*\|>|(?<!\S)%[A-Z_]{2,}(?!\S)|\[[^\[\]]*\]")
+_READING = re.compile(
+    r"<(rt|rp)\b[^<>]*>[^<>]*(</\1>)?", re.IGNORECASE
+)  # of a word in HTML, which is written before it
+_FORMAT = re.compile(r"</?(?:ruby|rb|b|i|u|em|strong|span|font|mark|small)\b[^<>]*>", re.IGNORECASE)
 _APOSTROPHES = re.compile("(?<=[^\\W\\d_])['\u2018\u2019\u02bc\u2032\u00b4`\uff07\u02b9\u05f3](?=[^\\W\\d_])")
 _ADDRESS = re.compile(
     r"(?:https?://)?\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+|(?:https?://|\bwww\.)[\w-]+(?:\.[\w-]+)*[^\s,;]*"
@@ -95,9 +100,10 @@ def spoken_text(text: str, language: str, punctuated: bool = False) -> SpokenTex
 
     def dropped(match: re.Match[str]) -> str:
         changes.append(Change(REMOVED, match[0]))
-        return " "
+        return "" if _FORMAT.fullmatch(match[0]) or _READING.fullmatch(match[0]) else " "
 
-    text = _TAG.sub(dropped, text)
+    for pattern in (_READING, _FORMAT, _TAG):
+        text = pattern.sub(dropped, text)
     changes += [Change(KEPT, match[0]) for match in _ASIDE.finditer(text)]
     if not text.islower():  # whose full stops end sentences
         changes += [Change(KEPT, match[0].strip()) for match in _ABBREVIATION.finditer(text)]
@@ -276,7 +282,7 @@ def _signs(text: str, language: str, changes: list[Change]) -> str:
         if not _is_sign(character):
             words.append(character)
             continue
-        said = forms.signs.get(character, "")
+        said = "" if character == "#" and text[place + 1 : place + 2].isalpha() else forms.signs.get(character, "")
         if not said and character in forms.currencies:
             said = forms.name_of_currency(character)
         around = " ".join(text[max(0, place - 12) : place + 13].split())
@@ -289,4 +295,4 @@ def _signs(text: str, language: str, changes: list[Change]) -> str:
 def _is_sign(character: str) -> bool:
     """Whether a character is read aloud, or pictures something: signs and emoji, not punctuation, letters and marks."""
     kind = unicodedata.category(character)
-    return character in _LOUD or (kind[0] == "S" and character not in "`\u00b4\u00a8^")
+    return character in _LOUD or (kind[0] == "S" and character not in "`\u00b4\u00a8")

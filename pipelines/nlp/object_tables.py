@@ -52,7 +52,7 @@ def rows_of(
     """
     lacked = dict.fromkeys(may_lack, True)
     values: Mapping[str, Any] = {}
-    for where, values in items:
+    for where, values in accepted(items):
         found = {column: _value(values, column) for column in columns}
         found |= {column: json.dumps(found[column], ensure_ascii=False) for column in lists if _is_list(found[column])}
         lacked = {column: lacks and not _has(values, column) for column, lacks in lacked.items()}
@@ -68,10 +68,27 @@ def rows_of(
             _text(None, values, column, f"{path}, in every line", False, remedies[column])
 
 
-def json_items(path: Path, text: str) -> Iterator[Item]:
+def accepted(items: Iterator[Item]) -> Iterator[Item]:
+    """Yields items without those that an annotator rejected or ignored in Prodigy, and reports how many that were."""
+    left_out = 0
+    for where, values in items:
+        if "_input_hash" in values and values.get("answer") in ("reject", "ignore"):
+            left_out += 1
+        else:
+            yield where, values
+    if left_out:
+        print(f"Note: left out what was rejected or ignored in Prodigy: {left_out}")
+
+
+def json_items(path: Path, text: str, may_be_table: bool = True) -> Iterator[Item]:
     """Yields the objects of JSON lines, of a list, of the only list in an object, or of columns as pandas writes them.
 
     The values of a list, in place of an object, have the numbers from 1 as names.
+
+    Args:
+        path: the file, for messages.
+        text: what it holds.
+        may_be_table: whether a single object may hold rows or columns, or is a row itself.
 
     Raises:
         TextDataError: it is no JSON, or of another form.
@@ -97,7 +114,7 @@ def json_items(path: Path, text: str) -> Iterator[Item]:
             f"{path} holds several splits; expected the rows of one. Write each to a file, and give them as "
             f"--data.path, --data.validation and --data.test. Received: {', '.join(value)}"
         )
-    rows = _unwrapped(value)
+    rows = _unwrapped(value) if may_be_table or isinstance(value, list) else [value]
     if rows and all(isinstance(each, list) for each in rows):
         rows = [_numbered(each) for each in rows]
     for number, each in enumerate(rows, start=1):
@@ -163,8 +180,7 @@ def _unwrapped(value: Any) -> Sequence[Any]:
     if {"columns", "data"} <= value.keys():  # pandas, orient="split"
         return [dict(zip(value["columns"], row, strict=False)) for row in value["data"]]
     columns = [
-        list(each.values()) if isinstance(each, dict) else each if isinstance(each, list) else []
-        for each in value.values()
+        list(each.values()) if _is_column(each) else each if isinstance(each, list) else [] for each in value.values()
     ]
     if (
         columns
@@ -174,6 +190,11 @@ def _unwrapped(value: Any) -> Sequence[Any]:
     ):
         return [dict(zip(value, row, strict=True)) for row in zip(*columns, strict=True)]
     return [value]
+
+
+def _is_column(value: Any) -> bool:
+    """Whether an object has the values of a column by the numbers of their rows."""
+    return isinstance(value, dict) and all(name.isdecimal() for name in value)
 
 
 def _is_list(value: Any) -> bool:

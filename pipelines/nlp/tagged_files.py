@@ -2,11 +2,11 @@
 
 import re
 import reprlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipelines.json_lines import json_object
+from pipelines.nlp.object_tables import accepted, json_items
 from pipelines.nlp.text_files import TextDataError, lines_of, plain_suffix, read_text
 from pipelines.nlp.texts import listed
 from pipelines.nlp.words import Words
@@ -15,6 +15,7 @@ WORDS = ("words", "tokens", "text")  # JSON's usual keys
 TAGS = ("tags", "ner_tags", "pos_tags", "upos", "labels", "spans", "entities", "label")
 UNTAGGED = ""  # the tag of a word that has none: it is read, and neither learned nor judged
 OUTSIDE = "O"
+SAMPLE = 100  # lines by which the form of a file is told
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 120
 
@@ -41,7 +42,7 @@ def read_sentences(words: str, tags: str, encoding: str, notes: list[str], path:
         TextDataError: the file cannot be read, or a row has not what it needs.
     """
     content = read_text(path, encoding)
-    is_json = plain_suffix(path).startswith((".json", ".ndjson")) or content.lstrip().startswith("{")
+    is_json = plain_suffix(path).startswith((".json", ".ndjson")) or content.lstrip().startswith(("{", "[{"))
     found = [*(_json_sentences if is_json else _column_sentences)(path, content, words, tags, notes)]
     if not found:
         raise _error(str(path), "words with their tags", "Fill it, or give another file", content)
@@ -49,13 +50,26 @@ def read_sentences(words: str, tags: str, encoding: str, notes: list[str], path:
 
 
 def _column_sentences(path: Path, content: str, words: str, tags: str, notes: list[str]) -> Iterator[Sentence]:
+    if sign := _sign_of(content):
+        yield from _joined_sentences(path, content, sign)
+        return
     separator = "\t" if "\t" in content else None
     rows = [line.split(separator) if line.strip() else [] for line in lines_of(content)]
-    is_universal = plain_suffix(path) == ".conllu" or any(len(row) == 10 and row[0] == "1" for row in rows)
-    columns = (
-        words or ("2" if is_universal else "1"),
-        tags or ("4" if is_universal else str(max(map(len, rows), default=2))),
-    )
+    named = re.match(r"# global\.columns\s*=\s*(.+)", content)  # CoNLL-U Plus
+    names = named[1].split() if named else []
+    is_universal = plain_suffix(path) == ".conllu" or bool(names) or any(len(r) == 10 and r[0] == "1" for r in rows)
+    plain = [row for row in rows if row and not row[0].startswith("#")]
+    is_numbered = bool(plain) and all(len(row) > 2 and row[0].isdecimal() for row in plain)
+    usual = ("2" if is_numbered else "1"), str(max(map(len, rows), default=2))
+    if {"FORM", "UPOS"} <= set(names):
+        usual = str(names.index("FORM") + 1), str(names.index("UPOS") + 1)
+    elif content.startswith("#begin document"):  # CoNLL-2012: file, part, number, word, part of speech
+        usual = "4", "5"
+    elif is_universal:
+        usual = "2", "4"
+    columns = words or usual[0], tags or usual[1]
+    if columns[0] == columns[1]:
+        raise _error(str(path), "a column of words and one of tags", "Name them: --data.words, --data.tags", content)
     if not all(column.isdecimal() and int(column) for column in columns):
         raise _error(str(path), "numbers of columns, from 1", "Correct --data.words or --data.tags", columns)
     word, tag = (int(column) - 1 for column in columns)
@@ -82,13 +96,31 @@ def _column_sentences(path: Path, content: str, words: str, tags: str, notes: li
         notes.append(f"Lines that begin with # were taken for comments: {listed(comments, '; ')}")
 
 
+def _sign_of(content: str) -> str:
+    """Returns the sign between the words and tags of running text, such as The/DT dog/NN; "": it is of another form."""
+    lines = [line.split() for line in lines_of(content)[:SAMPLE] if line.strip()]
+    tokens = [token for line in lines for token in line]
+    if "\t" in content or len(tokens) == len(lines) or (len(lines) > 1 and {len(line) for line in lines} == {2}):
+        return ""  # columns
+    return next((sign for sign in "/_|" if all(len(token) > 2 and sign in token[1:-1] for token in tokens)), "")
+
+
+def _joined_sentences(path: Path, content: str, sign: str) -> Iterator[Sentence]:
+    for number, line in enumerate(lines_of(content), start=1):
+        pairs = [token.rpartition(sign)[::2] for token in line.split()]
+        where = f"{path}, line {number}"
+        if not all(word and tag for word, tag in pairs):
+            raise _error(where, f"a tag behind each word and {sign!r}", "Correct the line", line)
+        if pairs:
+            yield Sentence(where, *zip(*pairs, strict=True))
+
+
 def _json_sentences(path: Path, content: str, words: str, tags: str, notes: list[str]) -> Iterator[Sentence]:
     rows: list[tuple[str, Any, Any]] = []
-    for number, line in enumerate(lines_of(content), start=1):
-        if line.strip():
-            where = f"{path}, line {number}"
-            values = json_object(line, where, TextDataError)
-            rows.append((where, _value(values, words, WORDS, where), _value(values, tags, TAGS, where)))
+    for where, values in accepted(json_items(path, content, may_be_table=False)):
+        if not (words or tags) and set(values) == {"1", "2"}:  # a text and its entities, as spaCy has them
+            values = {"text": values["1"]} | (values["2"] if isinstance(values["2"], dict) else {"spans": values["2"]})
+        rows.append((where, _value(values, words, WORDS, where), _value(values, tags, TAGS, where)))
     texts = [text for _, text, _ in rows if isinstance(text, str)]
     divided = zip(*(part.to_list() for part in Words([], 1).divide(texts)), strict=True) if texts else iter(())
     changed: list[str] = []
@@ -106,8 +138,14 @@ def _json_sentences(path: Path, content: str, words: str, tags: str, notes: list
         notes.append(f"Spans that overlap another or cut a word were taken for the whole word: {listed(changed, '; ')}")
 
 
-def _value(values: dict[str, Any], key: str, usual: Sequence[str], where: str) -> Any:
-    found = next((values[name] for name in ([key] if key else usual) if name in values), None)
+def _is_of_objects(value: Any, usual: Sequence[str]) -> bool:
+    """Whether words are objects, as Prodigy has them beside the text."""
+    return usual is WORDS and isinstance(value, list) and any(isinstance(each, dict) for each in value)
+
+
+def _value(values: Mapping[str, Any], key: str, usual: Sequence[str], where: str) -> Any:
+    names = [key] if key else [name for name in usual if not _is_of_objects(values.get(name), usual)]
+    found = next((values[name] for name in names if name in values), None)
     if not isinstance(found, list | str):
         wanted = f"a text or a list under {key or ' or '.join(usual)}"
         raise _error(where, wanted, "Name the keys: --data.words, --data.tags", ", ".join(values))
@@ -120,7 +158,7 @@ def _tags(where: str, text: str, spans: Any, starts: list[int], ends: list[int],
     """Returns the tags of words that begin and end at these characters of a text: B- and I- in a span, O outside."""
     tags = [OUTSIDE] * len(starts)
     for span in spans:
-        parts = [span.get(key) for key in ("start", "end", "label")] if isinstance(span, dict) else span
+        parts = _parts(span) if isinstance(span, dict) else span
         start, end, label = parts if isinstance(parts, list) and len(parts) == 3 else (0, 0, "")
         if not (isinstance(start, int) and isinstance(end, int) and 0 <= start < end <= len(text) and label):
             raise _error(where, "spans [start, end, label] in the text, in characters", "Correct the span", span)
@@ -130,6 +168,12 @@ def _tags(where: str, text: str, spans: Any, starts: list[int], ends: list[int],
         for place in inside:
             tags[place] = f"{'B' if place == inside[0] else 'I'}-{label}"
     return tuple(tags)
+
+
+def _parts(span: dict[str, Any]) -> list[Any]:
+    """Returns begin, end and label of a span, by the names that annotation tools give them."""
+    label = span.get("label", next(iter(span.get("labels") or ()), None))
+    return [span.get("start", span.get("start_offset")), span.get("end", span.get("end_offset")), label]
 
 
 def spans_of(tags: Sequence[str], known: Sequence[str]) -> list[tuple[int, int, str]]:

@@ -76,14 +76,14 @@ def read_rows(
         return rows_of(items, path, columns, may_lack, remedies, may_be_absent, lists)
 
     if content.startswith(BINARY_TABLES):
-        rows = list(objects(arrow_items(path, content)))
-        text = ""
+        rows, text = list(objects(arrow_items(path, content))), ""
     else:
         text = decoded(content, str(path), files.encoding)
         suffix = plain_suffix(path)
         is_json = text.lstrip()[:1] in ("{", "[") and suffix not in (".csv", *TAB_SUFFIXES)
         if suffix in JSON_SUFFIXES or is_json:
-            _report_kind(path, "JSON", JSON_SUFFIXES)
+            if suffix not in JSON_SUFFIXES:
+                print(f"{path} is read as JSON, as it seems.", file=sys.stderr)
             rows = list(objects(json_items(path, text))) if text.strip() else []
         else:
             _refuse_markup(path, text)
@@ -94,11 +94,6 @@ def read_rows(
             f"Received: {len(text)} characters"
         )
     return rows
-
-
-def _report_kind(path: Path, kind: str, suffixes: Sequence[str]) -> None:
-    if plain_suffix(path) not in suffixes:
-        print(f"{path} is read as {kind}, as it seems.", file=sys.stderr)
 
 
 def _refuse_markup(path: Path, text: str) -> None:
@@ -123,7 +118,7 @@ def _table_rows(
     numbered = all(column.isdecimal() and int(column) for column in columns)
     form = table_form(path, text, columns, numbered, files)
     names: list[str] = []
-    for line, cells in records(path, _lines(text, form), form):
+    for line, cells in records(path, text, form):
         if not names:
             names = [str(number + 1) for number in range(len(cells))] if numbered else [cell.strip() for cell in cells]
             places = places_of(path, names, columns, form, files, may_be_absent)
@@ -135,8 +130,7 @@ def _table_rows(
         if len(cells) != len(names):
             raise TextDataError(
                 f"{where}: expected {len(names)} columns, as in the first row: {', '.join(names)}. "
-                f"{_remedy(form)} or correct the row. "
-                f"Received: {len(cells)} columns, {SHORT.repr(cells)}"
+                f"{_remedy(form)} or correct the row. Received: {len(cells)} columns, {SHORT.repr(cells)}"
             )
         yield Row(where, tuple("" if place is None else cells[place] for place in places))
 
@@ -186,7 +180,7 @@ def _fitness(
     widths: list[int] = []
     named, damaged = 0, False
     try:
-        for _, cells in islice(records(path, _lines(text, form), form), SAMPLE if not form.escape else None):
+        for _, cells in islice(records(path, text, form), SAMPLE if not form.escape else None):
             named = named if widths else len({cell.strip() for cell in cells} & set(columns))
             widths.append(len(cells))
     except TextDataError:  # quotes that do not end before such a delimiter, say
@@ -196,8 +190,8 @@ def _fitness(
     return 0 if numbered else named, width >= wanted, width > 1, alike, width == wanted
 
 
-def _lines(text: str, form: TableForm) -> io.StringIO:
-    return io.StringIO(text, newline="\n" if form.plain else "")
+def _named(form: TableForm) -> str:
+    return DELIMITERS.get(form.delimiter, repr(form.delimiter))
 
 
 def _separator_line(text: str) -> bool:
@@ -206,11 +200,12 @@ def _separator_line(text: str) -> bool:
     return first.lower().startswith("sep=") and len(first) == 5
 
 
-def records(path: Path, lines: Iterable[str], form: TableForm) -> Iterator[tuple[int, list[str]]]:
-    """Yields the rows of a table that are not blank, with the numbers of their lines."""
+def records(path: Path, lines: Iterable[str] | str, form: TableForm) -> Iterator[tuple[int, list[str]]]:
+    """Yields the rows of a table, a text or its lines, that are not blank, with the numbers of their lines."""
 
     def without_separator_line() -> Iterator[str]:
-        for number, line in enumerate(lines):
+        whole = io.StringIO(lines, newline="\n" if form.plain else "") if isinstance(lines, str) else lines
+        for number, line in enumerate(whole):
             yield "\n" if number == 0 and _separator_line(line) else line
 
     return _tab_records(without_separator_line()) if form.plain else _csv_records(path, without_separator_line(), form)
@@ -221,11 +216,7 @@ def _remedy(form: TableForm) -> str:
     if form.plain:
         return "A row of TSV is one line, and no quotes hide a tab: write the table as .csv,"
     seems = "" if form.given else " as it seems,"
-    return f"Put a text that holds the delimiter, a {_named(form.delimiter)},{seems} in quotes,"
-
-
-def _named(delimiter: str) -> str:
-    return DELIMITERS.get(delimiter, repr(delimiter))
+    return f"Put a text that holds the delimiter, a {_named(form)},{seems} in quotes,"
 
 
 def _csv_records(path: Path, lines: Iterable[str], form: TableForm) -> Iterator[tuple[int, list[str]]]:
@@ -301,7 +292,7 @@ def places_of(
             near = difflib.get_close_matches(column, names, n=1)
             raise TextDataError(
                 f"{path} has no column {column!r}{f'; did you mean {near[0]!r}?' if near else '.'} Expected it in the "
-                f"first row, where a {_named(form.delimiter)} seems to separate the columns. "
+                f"first row, where a {_named(form)} seems to separate the columns. "
                 f"{_remedy_of_column(column, near or names, files)}, or give numbers, from 1, if the first row is "
                 f"data. Received: the columns {SHORT.repr(', '.join(names))}"
             )

@@ -3,7 +3,7 @@
 import re
 import reprlib
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
@@ -23,6 +23,8 @@ SHORT = reprlib.Repr()
 SHORT.maxstring = SHORT.maxother = 120
 
 
+Text = TypeVar("Text", bound=Sized)
+Answer = TypeVar("Answer")
 TextDataError: TypeAlias = FileError
 """Text of the user that cannot be used; the message names the file, the line and the remedy."""
 
@@ -91,6 +93,23 @@ def batches_by_length(texts: Sequence[Sized]) -> Iterator[list[int]]:
         batch.append(place)
     if batch:
         yield batch
+
+
+def by_length(texts: Sequence[Text], answer: Callable[[list[Text]], Iterable[Answer]]) -> list[Answer]:
+    """Returns the answer to each of some texts, in their order; texts of similar lengths are read together.
+
+    Args:
+        texts: texts, or lists of words.
+        answer: returns those to a batch of texts.
+
+    Example:
+        >>> by_length(["abc", "a", "ab"], lambda batch: [len(text) for text in batch])
+        [3, 1, 2]
+    """
+    found: dict[int, Answer] = {}
+    for places in batches_by_length(texts):
+        found |= zip(places, answer([texts[place] for place in places]), strict=True)
+    return [found[place] for place in range(len(texts))]
 
 
 def in_batches(read: Callable[[Sequence[str]], Sequence[np.ndarray]], texts: Sequence[str]) -> list[np.ndarray]:

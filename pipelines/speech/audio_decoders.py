@@ -34,7 +34,7 @@ _INEXACT = (
 )  # subtypes that libsndfile cannot seek or count
 _ONLY_LIBSNDFILE = (".htk", ".mat", ".xi", ".sds")  # kinds that FFmpeg does not read
 _LENGTHS = re.compile(r"(?:Data Size|riff|Riff size) *: (\d+) \(should be (\d+)\)")  # in libsndfile's log
-_RAW = (".raw", ".pcm", ".sln", ".s16", ".dat", ".bin")
+_RAW = (".raw", ".pcm", ".sln", ".s16", ".dat", ".bin", ".vox", ".ulaw", ".alaw", ".ul", ".al", ".gsm", ".g729")
 _WITHOUT_HEADER = "Samples alone do not tell their rate and type; give them a header: `ffmpeg -f s16le -ar 16000 -i …`."
 _REMEDY = "Restore or convert the file (to wav or flac), or leave it out."
 
@@ -212,6 +212,8 @@ class _MediaFile:
                 if not has_audio:
                     kinds = ", ".join(stream.type for stream in container.streams) or "nothing"
                     raise audio_error(self._path, "holds no audio", f"tracks of {kinds}", "Name a recording.")
+                if container.streams.best("audio") is None:
+                    raise RuntimeError("a track of audio without channels")
                 yield container, container.streams.best("audio")
         except av.error.FFmpegError as error:
             raise RuntimeError(error.strerror) from error

@@ -4,12 +4,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import librosa
 import numpy as np
-import soxr
 
 from pipelines.speech.audio_decoders import AudioFile, open_audio, refuse_if
 from pipelines.speech.audio_decoders import SpeechDataError as SpeechDataError
+from pipelines.speech.resampling import Resampler, resample, resampled_length
 
 SILENCE = 2e-4  # a recording that never spans more than this is silent; 16-bit audio has steps of 3e-5
 MAXIMUM_AMPLITUDE = 2.0  # a little over 1 happens in float files; much over it are samples that were never scaled
@@ -26,7 +25,13 @@ class Examined(NamedTuple):
     notes: list[str]
 
 
-def load_audio(path: str | Path, sample_rate: int, offset: float = 0.0, duration: float | None = None) -> np.ndarray:
+def load_audio(
+    path: str | Path,
+    sample_rate: int,
+    offset: float = 0.0,
+    duration: float | None = None,
+    channel: int | None = None,
+) -> np.ndarray:
     """Returns a recording or a piece of it (samples,), float32 in −1 … 1, mono, at `sample_rate`.
 
     Channels are averaged. Where they cancel each other out, the loudest one is taken.
@@ -37,10 +42,11 @@ def load_audio(path: str | Path, sample_rate: int, offset: float = 0.0, duration
         sample_rate: wanted samples a second.
         offset: seconds before the piece.
         duration: seconds of the piece. None: to the end.
+        channel: the place of the only channel to read, from 0. None: all.
 
     Raises:
         SpeechDataError: the file is missing, unreadable, truncated, empty, silent, far beyond −1 … 1, or holds NaN or
-            infinity; or the piece lies beyond its end.
+            infinity; or the piece has no length, or lies beyond its end; or the channel is not there.
 
     Example:
         >>> import tempfile, numpy as np, soundfile
@@ -51,8 +57,8 @@ def load_audio(path: str | Path, sample_rate: int, offset: float = 0.0, duration
     """
     path = Path(path)
     with open_audio(path) as file:
-        start, stop = _piece(file, offset, duration)
-        audio, mixer = _mixed(path, file.blocks(start, stop))
+        start, stop = _piece(path, file, offset, duration)
+        audio, mixer = _mixed(path, _of_channel(path, file.blocks(start, stop), channel))
         _refuse_short(path, file, start, stop, len(audio))
         mixer.refuse_silent()
     return resample(audio, file.rate, sample_rate)
@@ -88,7 +94,13 @@ def read_audio(path: str | Path, sample_rate: int, notes: list[str]) -> Iterator
             notes.append(CANCELS)
 
 
-def examine(path: str | Path, sample_rate: int, offset: float = 0.0, duration: float | None = None) -> Examined:
+def examine(
+    path: str | Path,
+    sample_rate: int,
+    offset: float = 0.0,
+    duration: float | None = None,
+    channel: int | None = None,
+) -> Examined:
     """Returns how many samples `load_audio` will give, and what is peculiar about the file.
 
     Of files whose header tells their length exactly, the header, the first sound and the end are read; others are
@@ -100,15 +112,16 @@ def examine(path: str | Path, sample_rate: int, offset: float = 0.0, duration: f
         sample_rate: wanted samples a second.
         offset: as for `load_audio`.
         duration: as for `load_audio`.
+        channel: as for `load_audio`.
 
     Raises:
         SpeechDataError: as for `load_audio`.
     """
     path = Path(path)
     with open_audio(path) as file:
-        start, stop = _piece(file, offset, duration)
+        start, stop = _piece(path, file, offset, duration)
         mixer = _Mixer(path)
-        for block in file.blocks(start, stop):
+        for block in _of_channel(path, file.blocks(start, stop), channel):
             mixer(block)
             if file.frames is not None and not file.may_hold_nan and mixer.hears:
                 break
@@ -160,42 +173,20 @@ def audio_of(samples: np.ndarray) -> np.ndarray:
     return audio
 
 
-def resample(audio: np.ndarray, rate: int, wanted: int) -> np.ndarray:
-    """Returns audio (samples,) of `rate` samples a second with `wanted` samples a second, float32."""
-    if rate == wanted or not audio.size:
-        return audio.astype(np.float32, copy=False)
-    return librosa.resample(audio.astype(np.float32), orig_sr=rate, target_sr=wanted, res_type="soxr_hq")
+def _of_channel(path: Path, blocks: Iterable[np.ndarray], channel: int | None) -> Iterator[np.ndarray]:
+    """Yields blocks with one channel of several; what has one alone is the same for all."""
+    for block in blocks:
+        channels = block.shape[1]
+        if channel is not None and channels > 1:
+            remedy = "Correct the channel in the list."
+            refuse_if(channel >= channels, path, f"has no channel {channel + 1}", f"{channels} channels", remedy)
+            block = block[:, [channel]]
+        yield block
 
 
-class Resampler:
-    """Resamples audio that comes in parts as `resample` does the whole.
-
-    Example:
-        >>> resampler, audio = Resampler(16000, 8000), np.sin(np.arange(16000) / 9).astype(np.float32)
-        >>> joined = np.concatenate([resampler(audio[:5000]), resampler(audio[5000:], is_last=True)])
-        >>> bool(np.abs(joined - resample(audio, 16000, 8000)).max() < 1e-5)
-        True
-    """
-
-    def __init__(self, rate: int, wanted: int) -> None:
-        self._stream = None if rate == wanted else soxr.ResampleStream(rate, wanted, 1, dtype="float32")
-
-    def __call__(self, audio: np.ndarray, is_last: bool = False) -> np.ndarray:
-        """Returns what can be known (samples,) after the next part (samples,)."""
-        audio = audio.astype(np.float32, copy=False)
-        return audio if self._stream is None else self._stream.resample_chunk(audio, last=is_last)
-
-
-def resampled_length(samples: int, rate: int, wanted: int) -> int:
-    """Returns the length of what `resample` makes of so many samples.
-
-    >>> resampled_length(16001, 16000, 8000)
-    8001
-    """
-    return int(np.ceil(samples * (wanted / rate)))  # librosa rounds this very product up
-
-
-def _piece(file: AudioFile, offset: float, duration: float | None) -> tuple[int, int | None]:
+def _piece(path: Path, file: AudioFile, offset: float, duration: float | None) -> tuple[int, int | None]:
+    no_length = duration is not None and duration <= 0
+    refuse_if(no_length, path, f"has a piece at {offset:g} s without length", f"{duration} s", "Correct its times.")
     start = round(offset * file.rate)
     return start, None if duration is None else start + max(1, round(duration * file.rate))
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 
 from data.spoken_text import spoken_text
-from pipelines.speech.audio_files import resample
 from pipelines.speech.config import SpeechConfiguration
+from pipelines.speech.resampling import resample
 
 Transcriber = Callable[[np.ndarray], str]
 ENGLISH = ("telephone_prompts", "librispeech_dataset")  # of the user's own recordings, `language` says it

@@ -37,6 +37,7 @@ class DataConfiguration(Configuration):
         description="embedded data set, public TFDS set, or your own data, whose format manifest recognises",
     )
     path: str = Field("", description="list or folder of your own data")
+    root: str = Field("", description="folder of the recordings that your lists name, if they lie elsewhere")
     validation: str = Field("", description="list or folder of your own to validate on; by default a part of path")
     test: str = Field("", description="list or folder of your own to test on; by default a part of path")
     split_by: SplitBy = Field(
@@ -114,7 +115,7 @@ def open_source(
     """
     path, transcripts = configuration.path, transcripts or transcripts_of(configuration)
     is_own = configuration.source in OWN_SOURCES
-    own = [name for name in ("path", "validation", "test") if getattr(configuration, name)]
+    own = [name for name in ("path", "root", "validation", "test") if getattr(configuration, name)]
     if own and not is_own:
         raise ConfigurationError(
             f"data.{own[0]}: the source {configuration.source} has recordings of its own. Expected none of yours. "
@@ -141,6 +142,7 @@ def open_source(
         transcripts,
         configuration.split_by,
         user_recordings.READERS[configuration.source],
+        configuration.root,
     )
 
 

@@ -8,8 +8,9 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from pipelines.speech.audio_files import Resampler, SpeechDataError
+from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.long_recordings import Transcript
+from pipelines.speech.resampling import Resampler
 from pipelines.speech.streaming import Stream
 from unrolled_installation import check_libraries
 

@@ -13,11 +13,12 @@ from pipelines.arguments import checked, in_range
 from pipelines.runs import Run
 from pipelines.served import Served
 from pipelines.speech import HOT_WORD_WEIGHT
-from pipelines.speech.audio_files import SpeechDataError, audio_of, read_audio, resample
+from pipelines.speech.audio_files import SpeechDataError, audio_of, read_audio
 from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.decoder import load_decoder
 from pipelines.speech.long_recordings import Piece, Window, shifted, windows
 from pipelines.speech.long_recordings import Transcript as Transcript
+from pipelines.speech.resampling import resample
 from pipelines.speech.serving import signatures
 from pipelines.speech.streaming import Reading, Stream
 from pipelines.speech.texts import normalise_text

@@ -1,31 +1,38 @@
 """A recording of the user's, or a piece of one, as a row of a list names it."""
 
 import math
+import os
 import re
 import reprlib
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
 
 from data import splits
 from pipelines.speech.audio_files import SpeechDataError
 
 SPLIT_NAMES = splits.SPLIT_NAMES | {"development": "validation"}
-COLUMNS = {  # the names that people give them, the most telling first; the case does not count
+COLUMNS = {  # the names that people give them, the most telling first; case and spaces do not count
     "audio": ("audio_filepath", "wav_filename", "audio_file", "audio_path", "audio_filename", "audio_file_path",
               "file_name", "filename", "filepath", "file_path", "path", "file", "wav", "wav_path", "wav_file", "audio",
               "recording", "clip"),
     "text": ("text", "transcript", "sentence", "transcription", "normalized_text", "normalised_text", "text_normalized",
-             "raw_text", "utterance", "phrase", "reference", "ground_truth", "label"),
+             "raw_text", "transcription_text", "utterance", "phrase", "reference", "ground_truth", "label"),
     "split": ("split", "subset", "partition"),
     "speaker": ("speaker", "speaker_id", "client_id", "speaker_name", "spk", "spk_id", "user_id", "user"),
-    "offset": ("offset", "start", "start_time", "begin"),
-    "duration": ("duration",),
-    "end": ("end", "end_time", "stop"),
+    "offset": ("offset", "start", "start_time", "begin", "begin_time", "start_sec", "start_seconds", "offset_ms",
+               "start_ms", "begin_ms"),
+    "duration": ("duration", "duration_ms"),
+    "end": ("end", "end_time", "stop", "end_sec", "end_seconds", "end_ms"),
+    "channel": ("channel", "channel_id"),
 }  # fmt: skip
 AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".webm", ".mp4", ".mkv", ".mov",
                   ".avi", ".wma", ".amr", ".3gp", ".aif", ".aiff", ".au", ".caf", ".sph", ".w64", ".rf64")  # fmt: skip
 FOLDERS = ("wavs", "clips", "audio", "wav")  # beside a list, where its recordings may lie
+CHANNELS = {"left": 0, "l": 0, "right": 1, "r": 1} | {letter: place for place, letter in enumerate("abcdefgh")}
 SHORT = reprlib.Repr()
 SHORT.maxstring = 200
 
@@ -42,6 +49,7 @@ class Entry(NamedTuple):
         speaker: "": unknown.
         offset: seconds before the piece.
         duration: seconds of the piece. None: to the end of the file.
+        channel: the place of the only channel to read, from 0. None: the mean of all.
     """
 
     key: str
@@ -52,6 +60,7 @@ class Entry(NamedTuple):
     speaker: str = ""
     offset: float = 0.0
     duration: float | None = None
+    channel: int | None = None
 
 
 def entry_of(
@@ -64,12 +73,18 @@ def entry_of(
     offset: float = 0.0,
     duration: float | None = None,
     key: str = "",
+    channel: int | None = None,
 ) -> Entry:
     """Returns what a row says; a piece of a recording has its place in its key.
 
     Raises:
-        SpeechDataError: the split has another name.
+        SpeechDataError: the split has another name, or the recording is on the network.
     """
+    if re.match(r"(?!file:)[a-z][a-z\d+.-]+://", name, re.IGNORECASE):
+        raise SpeechDataError(
+            f"{row}: expected a file, and the recording is an address on the network. Download it, and name the file. "
+            f"Received: {name!r}"
+        )
     if split and split.lower() not in SPLIT_NAMES:
         raise SpeechDataError(
             f"{row}: expected a `split` of train, validation, test in every row, or in none. Correct it. "
@@ -77,50 +92,95 @@ def entry_of(
         )
     is_piece = offset > 0 or duration is not None
     end = "" if duration is None else f"{offset + duration:g}"
-    key = key or (f"{name}@{offset:g}-{end}" if is_piece and offset > 0 else name)
-    return Entry(
-        key, find_audio(folder, name), text, SPLIT_NAMES.get(split.lower(), ""), row, speaker, offset, duration
-    )
+    side = "" if channel is None else f"#{channel + 1}"
+    key = key or (f"{name}@{offset:g}-{end}" if is_piece and offset > 0 else name) + side
+    split = SPLIT_NAMES.get(split.lower(), "")
+    return Entry(key, find_audio(folder, name), text, split, row, speaker, offset, duration, channel)
 
 
 def find_audio(folder: Path, name: str) -> Path:
-    """Returns where a recording lies that a list in a folder names, or where it should if it is nowhere."""
+    """Returns where a recording lies that a list in a folder names, or where it should if it is nowhere.
+
+    The name may be a `file:` address or percent-encoded, have variables of the environment or Windows's separators,
+    and lack its ending; letters of the name may be composed otherwise, or differ in case, as may its ending. Of a path
+    of another machine the end is looked for.
+    """
+    plain = unquote(urlsplit(name).path) if name.lower().startswith("file:") else os.path.expandvars(name)
+    slashed = plain.replace("\\", "/")
     places = [folder, *(folder / sub for sub in FOLDERS), Path()]
-    endings = [""] if name.lower().endswith(AUDIO_SUFFIXES) else ["", *AUDIO_SUFFIXES]
-    for each in dict.fromkeys((name, name.replace("\\", "/"))):
-        for place in places:
-            for ending in endings:
-                found = place / Path(each + ending).expanduser()
-                if found.is_file():
+    for each in dict.fromkeys((plain, slashed, unquote(slashed))):
+        for tail in _tails(each):
+            for place in places:
+                if found := _file_at(place / tail.expanduser()):
                     return found
-    return folder / Path(name).expanduser()
+    return folder / Path(plain).expanduser()
+
+
+def _tails(name: str) -> Iterator[Path]:
+    """Yields a path and, of one from the root of a machine, its ends, the longest first."""
+    yield Path(name)
+    if name.startswith("/") or re.match("[A-Za-z]:", name):
+        parts = PurePosixPath(name).parts
+        yield from (Path(*parts[start:]) for start in range(1, len(parts)))
+
+
+def _file_at(path: Path) -> Path | None:
+    """Returns the file of this name, or of one that differs in case, composition or the ending of an audio file."""
+    if path.is_file():
+        return path
+    try:
+        names = _names_in(path.parent, path.parent.stat().st_mtime_ns)
+    except OSError:
+        return None
+    name = _folded(path.name)
+    return names.get(name) or names.get(name.rpartition(".")[0] if name.endswith(AUDIO_SUFFIXES) else name)
+
+
+@lru_cache(256)
+def _names_in(folder: Path, modified: int) -> dict[str, Path]:
+    """Returns the files of a folder, which was modified then, by their names; recordings also without their endings."""
+    files = [each for each in sorted(folder.iterdir()) if each.is_file()]
+    names = {_folded(each.stem): each for each in reversed(files) if each.suffix.lower() in AUDIO_SUFFIXES}
+    return names | {_folded(each.name): each for each in files}
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def channels_of(names: Sequence[str]) -> list[int | None]:
+    """Returns the places from 0 of channels named by numbers, from 0 or 1, or by letters; None where one has no place.
+
+    >>> channels_of(["1", "2"]), channels_of(["0", "1"]), channels_of(["A", "right"]), channels_of(["phone"])
+    ([0, 1], [0, 1], [0, 1], [None])
+    """
+    plain = [name.strip().lower() for name in names]
+    first = 0 if "0" in plain else 1
+    found = [int(each) - first if each.isdecimal() else CHANNELS.get(each) for each in plain]
+    return [None] * len(found) if None in found else found
 
 
 def piece_of(values: Mapping[str, Any], columns: Mapping[str, str], row: str) -> tuple[float, float | None]:
     """Returns the offset and duration that a row says, in seconds; None: to the end of the recording.
 
     Raises:
-        SpeechDataError: they are no numbers, negative, or the end comes before the start.
+        SpeechDataError: they are no numbers, or negative.
     """
     numbers: dict[str, float] = {}
     for part in ("offset", "duration", "end"):
-        value = values.get(columns.get(part, ""))
+        value = values.get(columns[part]) if part in columns else None
         if value is None or value == "":
             continue
-        number = _seconds(value)
-        if not math.isfinite(number) or number < 0 or (part != "offset" and number == 0):
+        number = _seconds(value) / (1000 if columns[part].lower().rstrip(")]").endswith("ms") else 1)
+        if not math.isfinite(number) or number < 0:
             raise SpeechDataError(
-                f"{row}: expected seconds, or hh:mm:ss, as `{columns[part]}`: 0 or more, and more than 0 for a "
-                f"duration or end. Correct them, or leave them out for the whole recording. Received: {value!r}"
+                f"{row}: expected seconds, or hh:mm:ss, as `{columns[part]}`, 0 or more. Correct them, or leave them "
+                f"out for the whole recording. Received: {value!r}"
             )
         numbers[part] = number
     offset, duration = numbers.get("offset", 0.0), numbers.get("duration")
     if duration is None and "end" in numbers:
-        duration = numbers["end"] - offset
-        if duration <= 0:
-            raise SpeechDataError(
-                f"{row}: expected an end after the start. Correct the row. Received: {offset:g} to {numbers['end']:g} s"
-            )
+        duration = numbers["end"] - offset  # one of 0 or less is refused with the recording, or left out
     return offset, duration
 
 
@@ -132,14 +192,14 @@ def _seconds(value: Any) -> float:
     if clock:
         return 3600 * int(clock[1] or 0) + 60 * int(clock[2]) + float(clock[3].replace(",", "."))
     try:
-        return math.nan if isinstance(value, bool) else float(value)
+        return math.nan if isinstance(value, bool) else float(str(value).replace(",", "."))
     except (TypeError, ValueError):
         return math.nan
 
 
 def columns_of(names: Sequence[str]) -> dict[str, str]:
     """Returns which of the names stands for what; of several the one that tells most."""
-    known = {name.strip().lower(): name for name in reversed(names)}
+    known = {re.sub(r"[\W_]+", "_", name.lower()).strip("_"): name for name in reversed(names)}
     return {part: known[name] for part, each in COLUMNS.items() for name in reversed(each) if name in known}
 
 
@@ -150,23 +210,31 @@ def notes_of(names: Sequence[str], columns: Mapping[str, str]) -> list[str]:
     return [f"Columns: {used}" + (f"; not used: {', '.join(others)}." if others else ".")]
 
 
-def entry_of_row(folder: Path, values: Mapping[str, Any], columns: Mapping[str, str], row: str, line: str) -> Entry:
+def value_of(values: Mapping[str, Any], columns: Mapping[str, str], part: str) -> str:
+    """Returns what a row has in the column that stands for a part; "" if there is none."""
+    value = values.get(columns[part]) if part in columns else None
+    return "" if value is None else str(value)
+
+
+def entry_of_row(
+    folder: Path,
+    values: Mapping[str, Any],
+    columns: Mapping[str, str],
+    row: str,
+    line: str,
+    channel: int | None = None,
+) -> Entry:
     """Returns what the values of a row say, by the names of their columns."""
-    for part, usual in (("audio", "audio_filepath"), ("text", "text")):
-        name = columns.get(part, usual)
-        if not isinstance(values.get(name), str) or (part == "audio" and not values[name].strip()):
+    audio, text = (values.get(columns.get(part, usual)) for part, usual in (("audio", "path"), ("text", "text")))
+    audio = audio.get("path") if isinstance(audio, Mapping) else audio  # as Hugging Face writes it
+    text = str(text) if isinstance(text, int) and not isinstance(text, bool) else text
+    for part, value in (("audio", audio), ("text", text)):
+        if not isinstance(value, str) or (part == "audio" and not value.strip()):
+            usual = {"audio": "audio_filepath", "text": "text"}[part]
             raise SpeechDataError(
-                f"{row}: expected a string `{name}`. Add it, or remove the row. Received: {SHORT.repr(line)}"
+                f"{row}: expected a string `{columns.get(part, usual)}`. Add it, or remove the row. "
+                f"Received: {SHORT.repr(line)}"
             )
-    speaker, split = (values.get(columns.get(part, "")) for part in ("speaker", "split"))
+    speaker, split = (value_of(values, columns, part) for part in ("speaker", "split"))
     offset, duration = piece_of(values, columns, row)
-    return entry_of(
-        folder,
-        values[columns["audio"]],
-        values[columns["text"]],
-        row,
-        "" if split is None else str(split),
-        "" if speaker is None else str(speaker),
-        offset,
-        duration,
-    )
+    return entry_of(folder, str(audio), str(text), row, split, speaker, offset, duration, channel=channel)

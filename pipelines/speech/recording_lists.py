@@ -4,7 +4,8 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,15 @@ from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.recording_entries import (
     COLUMNS,
     SHORT,
+    SPLIT_NAMES,
     Entry,
+    channels_of,
     columns_of,
     entry_of,
     entry_of_row,
     find_audio,
     notes_of,
+    value_of,
 )
 
 
@@ -46,9 +50,22 @@ def read_list(path: Path) -> tuple[list[Entry], list[str]]:
             raise _empty(path)
         names = list(dict.fromkeys(name for _, values in objects for name in values))
         columns = columns_of(names)
-        found = [entry_of_row(path.parent, values, columns, row, json.dumps(values)) for row, values in objects]
-        return found, notes_of(names, columns)
+        return _entries(path, [(row, values, json.dumps(values)) for row, values in objects], names, columns)
     return _table(path, lines)
+
+
+def _entries(
+    path: Path, rows: Sequence[tuple[str, Mapping[str, Any], str]], names: Sequence[str], columns: Mapping[str, str]
+) -> tuple[list[Entry], list[str]]:
+    """Returns what rows say: where each stands, its values by column, and how it is written."""
+    channels = channels_of([value_of(values, columns, "channel") for _, values, _ in rows])
+    if channels[0] is None:
+        columns = {part: name for part, name in columns.items() if part != "channel"}
+    found = [
+        entry_of_row(path.parent, values, columns, row, line, channel)
+        for (row, values, line), channel in zip(rows, channels, strict=True)
+    ]
+    return found, notes_of(names, columns)
 
 
 def _objects(path: Path, lines: list[tuple[str, str]]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -58,6 +75,8 @@ def _objects(path: Path, lines: list[tuple[str, str]]) -> Iterator[tuple[str, di
         yield from ((row, json_object(line, row, SpeechDataError)) for row, line in lines)
         return
     for number, each in enumerate(whole, start=1):
+        if isinstance(each, list) and len(each) == 2 and all(isinstance(part, str) for part in each):
+            each = dict(zip(("audio", "text"), each, strict=True))
         if not isinstance(each, dict):
             raise SpeechDataError(
                 f"{path}, item {number}: expected an object for each recording. Correct it. "
@@ -83,36 +102,26 @@ def _without_lhotse(path: Path, rows: list[tuple[str, dict[str, Any]]]) -> list[
     if "supervisions" not in first:
         beside = path.with_name(path.name.replace("supervisions", "recordings"))
         recordings = {each.get("id"): each for _, each in _objects(beside, list(rows_of(beside)))}
-    channels: dict[Any, Any] = {}
     found = []
     for row, values in rows:
         for said in values.get("supervisions", [values]):
             recording = values.get("recording") or recordings.get(said.get("recording_id")) or {}
             sources = recording.get("sources", [])
-            channel = said.get("channel", 0)
             if len(sources) != 1 or sources[0].get("type") != "file":
                 raise SpeechDataError(
                     f"{row}: expected a recording of one file. Write the audio to files, and name each in `sources` "
                     f"with the type file. Received: {SHORT.repr(sources or said.get('recording_id'))}"
                 )
-            if channels.setdefault(recording["id"], channel) != channel:
-                raise SpeechDataError(
-                    several_channels(row, str(recording.get("id")), channels[recording["id"]], channel)
-                )
+            channel = said.get("channel", 0)
+            side = {"channel": "abcdefgh"[channel]} if isinstance(channel, int) and channel < 8 else {}
             begin = (values.get("start", 0) if "supervisions" in values else 0) + said.get("start", 0)
             is_whole = begin == 0 and said.get("duration", 0) >= recording.get("duration", math.inf) - 1e-2
             piece = {} if is_whole else {"offset": begin, "duration": said.get("duration")}
             speaker = {"speaker": said["speaker"]} if said.get("speaker") else {}
-            found.append((row, {"audio": sources[0].get("source"), "text": said.get("text"), **piece, **speaker}))
+            found.append(
+                (row, {"audio": sources[0].get("source"), "text": said.get("text"), **piece, **speaker, **side})
+            )
     return found
-
-
-def several_channels(row: str, name: str, *channels: Any) -> str:
-    """Returns why texts of each channel of a recording are refused: channels are averaged."""
-    return (
-        f"{row}: two channels of one recording have texts of their own; expected one. Write each channel to a file, "
-        f"`sox a.wav a-1.wav remix 1`, and name these. Received: {name!r}, channels {channels[0]} and {channels[1]}"
-    )
 
 
 def _whole(text: str, path: Path) -> list[Any] | None:
@@ -123,11 +132,14 @@ def _whole(text: str, path: Path) -> list[Any] | None:
         return None
     if isinstance(value, list):
         return value
-    if not isinstance(value, dict) or "audio" in columns_of(list(value)):
+    is_lhotse = isinstance(value, dict) and {"sources", "supervisions", "recording_id"} & value.keys()
+    if not isinstance(value, dict) or is_lhotse or "audio" in columns_of(list(value)):
         return None  # the only line
     lists = [each for each in value.values() if isinstance(each, list) and each and isinstance(each[0], dict)]
     if len(lists) == 1:
         return lists[0]
+    if lists and len(lists) == len(value) and all(name.lower() in SPLIT_NAMES for name in value):
+        return [{"split": name, **each} for name, rows in value.items() for each in rows]
     if not value or columns_of(list(value)):
         return None
     if all(isinstance(each, str) for each in value.values()):
@@ -141,6 +153,8 @@ def _table(path: Path, lines: list[tuple[str, str]]) -> tuple[list[Entry], list[
     delimiters = "\t|;,"
     if lines[0][1].lower().startswith("sep=") and len(lines) > 1:  # as spreadsheets write it
         delimiters, lines = lines[0][1][4:5] or ",", lines[1:]
+    while lines[0][1].startswith("#") and len(lines) > 1 and not columns_of(re.split(f"[{delimiters}]", lines[0][1])):
+        lines = lines[1:]  # a remark
     first = lines[0][1]
     for delimiter in delimiters:
         names = [name.strip() for name in _fields(first, delimiter)]
@@ -199,21 +213,19 @@ def _table_with_names(
 ) -> tuple[list[Entry], list[str]]:
     if repeated := sorted({name for name in columns.values() if names.count(name) > 1}):
         raise SpeechDataError(f"{path}: expected each column once. Remove one. Received: {', '.join(repeated)} twice")
-    entries = []
+    rows = []
     for row, fields in _records(lines, delimiter):
         if len(fields) != len(names):
             raise SpeechDataError(
                 f"{row}: expected {len(names)} fields, as in the first row. Put a text that holds {delimiter!r} in "
                 f"quotes, or correct the row. Received: {len(fields)} fields, {SHORT.repr(delimiter.join(fields))}"
             )
-        entries.append(
-            entry_of_row(path.parent, dict(zip(names, fields, strict=True)), columns, row, delimiter.join(fields))
-        )
-    if not entries:
+        rows.append((row, dict(zip(names, fields, strict=True)), delimiter.join(fields)))
+    if not rows:
         raise SpeechDataError(
             f"{path} is empty; expected one recording a row. Fill it. Received: names of columns alone"
         )
-    return entries, notes_of(names, columns)
+    return _entries(path, rows, names, columns)
 
 
 def _records(lines: list[tuple[str, str]], delimiter: str) -> Iterator[tuple[str, list[str]]]:
@@ -221,7 +233,7 @@ def _records(lines: list[tuple[str, str]], delimiter: str) -> Iterator[tuple[str
     if delimiter in "\t|":  # in which quotes are text, as Common Voice and LJSpeech have it
         yield from ((row, _fields(line, delimiter)) for row, line in lines)
         return
-    reader = csv.reader(io.StringIO("\n".join(line for _, line in lines)), delimiter=delimiter)
+    reader = csv.reader(io.StringIO("\n".join(line for _, line in lines)), delimiter=delimiter, skipinitialspace=True)
     start = 0
     try:
         for fields in reader:
@@ -235,7 +247,7 @@ def _records(lines: list[tuple[str, str]], delimiter: str) -> Iterator[tuple[str
 
 def _fields(line: str, delimiter: str) -> list[str]:
     if delimiter in ",;":
-        return next(csv.reader([line], delimiter=delimiter))
+        return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True))
     fields = line.split(delimiter)
     return [field[1:-1].replace('""', '"') if _is_quoted(field) and delimiter == "\t" else field for field in fields]
 

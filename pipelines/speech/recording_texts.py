@@ -1,15 +1,16 @@
-"""What is said in which recording, as other toolkits list it: Kaldi, NIST (STM, CTM), Sphinx, prompts, labels."""
+"""What is said in which recording, as other toolkits list it: Kaldi, NIST (STM, CTM), Sphinx, fairseq, labels."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from data.files import plain_suffix
+from pipelines.speech.annotation_tiers import READERS, Tier, tiers_of
 from pipelines.speech.audio_files import SpeechDataError
-from pipelines.speech.recording_entries import Entry, entry_of
-from pipelines.speech.recording_lists import rows_of, several_channels
-from pipelines.subtitles import Cue, cues_of
+from pipelines.speech.recording_entries import Entry, channels_of, entry_of
+from pipelines.speech.recording_lists import rows_of
+from pipelines.subtitles import cues_of
 
 Read = tuple[list[Entry], list[str]]
 PAUSE_SECONDS = 0.5  # between two words, at which a CTM is cut
@@ -17,7 +18,10 @@ _LABEL = re.compile(r"\s*(\d+[.,]\d+)\t(\d+[.,]\d+)\t\s*(\S.*)")  # of Audacity:
 _SAMPLES = re.compile(r"^0 \d{4,} (?=\S)")  # of TIMIT: the first and the last sample
 _LABELS_OF_STM = re.compile(r"^<[^<>\s]*,[^<>\s]*>\s*")
 _UNSCORED = ("ignore_time_segment_in_scoring", "inter_segment_gap")
-_FILLERS = re.compile(r"</?s>|<sil>|\+\+\S+?\+\+|(?<=\w)\(\d+\)")  # of Sphinx, and its variants of pronunciation
+_FILLERS = re.compile(  # of Sphinx and TED-LIUM, and their variants of pronunciation
+    r"</?s>|<sil>|\+\+\S+?\+\+|\{[A-Z_]+\}|(?<=\w)\(\d+\)"
+)
+_APART = re.compile(r" '(?=(?:s|t|re|ve|ll|d|m)\b)")  # an ending apart from its word, as TED-LIUM writes it
 _SPHINX = re.compile(r"(.*)\(([^\s()]+)\)\s*")
 
 
@@ -30,6 +34,7 @@ class Said(NamedTuple):
     speaker: str = ""
     offset: float = 0.0
     duration: float | None = None
+    channel: int | None = None
 
 
 def said_in(path: Path) -> list[Said]:
@@ -45,32 +50,36 @@ def _prompts(path: Path) -> Iterator[Said]:
 
 
 def _stm(path: Path) -> Iterator[Said]:
-    spoken = []
     for row, fields in _nist(path, 5, "recording channel speaker begin end text"):
         name, channel, speaker, _, _, *rest = fields
         begin, end = _times(row, fields[3], fields[4])
         text = _LABELS_OF_STM.sub("", " ".join(rest))
         if not set(_UNSCORED) & {text.lower(), speaker.lower()}:
-            spoken.append((channel, Said(name, text, row, speaker, begin, end - begin)))
-    return _of_one_channel(spoken)
+            text = " ".join(_FILLERS.sub(" ", _APART.sub("'", text)).split())
+            yield Said(name, text, row, speaker, begin, end - begin, *channels_of([channel]))
 
 
 def _ctm(path: Path) -> Iterator[Said]:
     words = []
     for row, fields in _nist(path, 5, "recording channel begin duration word"):
         begin, end = _times(row, fields[2], fields[3], is_duration=True)
-        words.append((fields[1], Said(fields[0], fields[4], row, "", begin, end - begin)))
+        words.append(Said(fields[0], fields[4], row, "", begin, end - begin, *channels_of([fields[1]])))
+    yield from _joined_words(words)
+
+
+def _joined_words(words: Iterable[Said]) -> list[Said]:
+    """Returns what single words say, cut at pauses and where another recording, channel or speaker begins."""
     pieces: list[Said] = []
-    for word in _of_one_channel(words):
-        if pieces and pieces[-1].name == word.name:
-            last = pieces[-1]
-            end = last.offset + (last.duration or 0.0)
-            if 0 <= word.offset - end + 1e-3 < PAUSE_SECONDS:
-                duration = word.offset + (word.duration or 0.0) - last.offset
-                pieces[-1] = last._replace(text=f"{last.text} {word.text}", duration=duration)
-                continue
-        pieces.append(word)
-    yield from pieces
+    for word in words:
+        last = pieces[-1] if pieces else word._replace(name="")
+        pause = word.offset - last.offset - (last.duration or 0.0)
+        is_next = (last.name, last.channel, last.speaker) == (word.name, word.channel, word.speaker)
+        if is_next and 0 <= pause + 1e-3 < PAUSE_SECONDS:
+            end = word.offset + (word.duration or 0.0)
+            pieces[-1] = last._replace(text=f"{last.text} {word.text}", duration=end - last.offset)
+        else:
+            pieces.append(word)
+    return pieces
 
 
 def _nist(path: Path, least: int, expected: str) -> Iterator[tuple[str, list[str]]]:
@@ -82,15 +91,6 @@ def _nist(path: Path, least: int, expected: str) -> Iterator[tuple[str, list[str
         if len(fields) < least:
             raise SpeechDataError(f"{row}: expected {expected}. Correct it. Received: {line[:200]!r}")
         yield row, fields
-
-
-def _of_one_channel(spoken: Sequence[tuple[str, Said]]) -> Iterator[Said]:
-    """Yields what is said, and refuses recordings whose channels say different things, as channels are averaged."""
-    channels: dict[str, str] = {}
-    for channel, said in spoken:
-        if channels.setdefault(said.name, channel) != channel:
-            raise SpeechDataError(several_channels(said.row, said.name, channels[said.name], channel))
-        yield said
 
 
 def _times(row: str, begin: str, end: str, is_duration: bool = False) -> tuple[float, float]:
@@ -123,24 +123,54 @@ def _transcription(path: Path) -> Iterator[Said]:
         yield Said(names[number] if names else found[2], " ".join(_FILLERS.sub(" ", found[1]).split()), row)
 
 
+def _wrd(path: Path) -> Iterator[Said]:
+    """Fairseq: a text a line; the file of the same name that ends in .tsv has the folder, then a recording a line."""
+    rows, (root, *recordings) = list(rows_of(path)), list(rows_of(path.with_suffix(".tsv")))
+    if len(rows) != len(recordings):
+        raise SpeechDataError(
+            f"{path} and {path.with_suffix('.tsv').name} do not fit together; expected a text for each recording. "
+            f"Correct them. Received: {len(rows)} texts, {len(recordings)} recordings"
+        )
+    for (row, text), (_, recording) in zip(rows, recordings, strict=True):
+        yield Said(f"{root[1].strip()}/{recording.split(chr(9))[0]}", text.strip(), row)
+
+
 LISTS: dict[str, Callable[[Path], Iterator[Said]]] = {
     ".stm": _stm,
     ".ctm": _ctm,
     ".transcription": _transcription,
     ".fileids": lambda path: _transcription(path.with_suffix(".transcription")),
+    ".wrd": _wrd,
 }
 """What reads a list of texts, by the ending of its name."""
+SUBTITLES = (".srt", ".vtt")
 
 
-def pieces_of(text: str, is_subtitles: bool) -> list[Cue] | str:
-    """Returns what the text beside a recording says: of pieces, if it has times, or of the whole."""
-    if is_subtitles:
-        return cues_of(text)
+def pieces_of(text: str, ending: str, name: str, row: str) -> list[Said]:
+    """Returns what the text beside a recording says: of pieces, if it has times, or of the whole.
+
+    Args:
+        text: of the file.
+        ending: of its name, in small letters.
+        name: of the recording.
+        row: the file, for messages.
+    """
+    if ending in READERS:
+        tiers = tiers_of(text, ending, row)
+        return [said for tier in tiers for said in _said_in_tier(tier, name, row, tier.name * (len(tiers) > 1))]
+    if ending in SUBTITLES:
+        return [Said(name, cue.text, row, "", cue.start, cue.end - cue.start) for cue in cues_of(text)]
     labels = [_LABEL.fullmatch(line) for line in text.splitlines() if line.strip() and not line.startswith("\\")]
     if labels and all(labels):
         times = [([float(label[at].replace(",", ".")) for at in (1, 2)], label[3].strip()) for label in labels if label]
-        return [Cue(begin, end, said) for (begin, end), said in times if end > begin]
-    return _SAMPLES.sub("", " ".join(text.split()))
+        return [Said(name, said, row, "", begin, end - begin) for (begin, end), said in times if end > begin]
+    return [Said(name, _SAMPLES.sub("", " ".join(text.split())), row)]
+
+
+def _said_in_tier(tier: Tier, name: str, row: str, speaker: str) -> list[Said]:
+    speaker = re.sub(r"\s*-\s*words?$", "", speaker)  # as the Montreal Forced Aligner names tiers
+    said = [Said(name, cue.text, row, speaker, cue.start, cue.end - cue.start) for cue in tier.cues]
+    return _joined_words(said) if tier.of_words else said
 
 
 def read_kaldi(folder: Path) -> Read | None:
@@ -157,6 +187,8 @@ def read_kaldi(folder: Path) -> Read | None:
     texts = _pairs(folder / "text", empty=True)
     speakers = _pairs(folder / "utt2spk") if (folder / "utt2spk").is_file() else {}
     segments = _pairs(folder / "segments") if (folder / "segments").is_file() else {}
+    sides = folder / "reco2file_and_channel"  # of the recordings in `segments`, where wav.scp has the files
+    channels = _pairs(sides) if segments and sides.is_file() else {}
     entries = []
     for key, (row, text) in texts.items():
         recording, offset, duration = key, 0.0, None
@@ -164,10 +196,14 @@ def read_kaldi(folder: Path) -> Read | None:
             if key not in segments:
                 raise _unknown(row, key, folder / "segments")
             recording, offset, duration = _segment(*segments[key])
+        channel = ""
+        if recording in channels and recording not in recordings:
+            recording, _, channel = channels[recording][1].partition(" ")
         if recording not in recordings:
             raise _unknown(segments[key][0] if segments else row, recording, folder / "wav.scp")
         name = recordings[recording][1]
-        entries.append(entry_of(folder, name, text, row, "", speakers.get(key, ("", ""))[1], offset, duration, key))
+        speaker, side = speakers.get(key, ("", ""))[1], channels_of([channel])[0]
+        entries.append(entry_of(folder, name, text, row, "", speaker, offset, duration, key, side))
     without = sorted((set(segments) or set(recordings)) - set(texts))
     left = [f"Without a row in `text`, left out: {len(without)} ({', '.join(without[:3])} …)."] if without else []
     return entries, [f"Kaldi folder {folder.name}: {len(recordings)} recordings, {len(entries)} utterances.", *left]

@@ -11,7 +11,8 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 import data
-from pipelines.speech.audio_files import SILENCE, SpeechDataError, resample, resampled_length
+from pipelines.speech.audio_files import SILENCE, SpeechDataError
+from pipelines.speech.resampling import resample, resampled_length
 from pipelines.speech.transcripts import normalised
 
 SPLITS = ("train", "validation", "test")

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,12 +41,25 @@ def own_texts(paths: Sequence[str], configuration: DataConfiguration, speech: Sp
     """
     if not paths:
         return OwnTexts([], "")
-    rules, held_out, known = _rules(configuration), held_out_texts(speech.utterances), set(speech.alphabet)
+    files = [Path(path).expanduser() for path in paths]
+    changed = tuple((path, path.stat().st_mtime_ns if path.is_file() else 0) for path in files)
+    return _read_texts(changed, configuration, tuple(speech.alphabet), frozenset(held_out_texts(speech.utterances)))
+
+
+@lru_cache(maxsize=1)  # a training reports them when it begins, and learns from them when it ends
+def _read_texts(
+    files: tuple[tuple[Path, int], ...],
+    configuration: DataConfiguration,
+    alphabet: tuple[str, ...],
+    held_out: frozenset[str],
+) -> OwnTexts:
+    """Returns the sentences of files that were changed then; see `own_texts`."""
+    rules, known = _rules(configuration), set(alphabet)
     sentences: list[str] = []
     unknown: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
-    for path in paths:
-        for row, sentence in _sentences(Path(path).expanduser(), whole_lines=configuration.normalisation == "off"):
+    for path, _ in files:
+        for row, sentence in _sentences(path, whole_lines=configuration.normalisation == "off"):
             problems = len(rules.problems)
             text = _normalise(rules, configuration, sentence, row)
             if len(rules.problems) > problems:
@@ -71,7 +85,7 @@ def own_texts(paths: Sequence[str], configuration: DataConfiguration, speech: Sp
     if not sentences:
         raise SpeechDataError(
             "The texts hold nothing that the language model can learn from. Expected sentences in the language of the "
-            f"recordings. Correct --decoding.texts. {summary} Received: {', '.join(paths)}"
+            f"recordings. Correct --decoding.texts. {summary} Received: {', '.join(str(path) for path, _ in files)}"
         )
     return OwnTexts(sentences, summary)
 

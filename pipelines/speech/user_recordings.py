@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.speech.audio_files import SpeechDataError, examine, load_audio
-from pipelines.speech.recording_entries import Entry
+from pipelines.speech.recording_entries import Entry, find_audio
 from pipelines.speech.recording_folders import read_own
 from pipelines.speech.recording_lists import read_list
 from pipelines.speech.recording_splits import SplitBy, with_splits
@@ -51,7 +51,7 @@ class FileSource(Source):
     def read(self, split: str, number: int) -> np.ndarray:
         """See `Source`."""
         entry = self._entries(split)[number]
-        return load_audio(entry.path, self.sample_rate, entry.offset, entry.duration)
+        return load_audio(entry.path, self.sample_rate, entry.offset, entry.duration, entry.channel)
 
     def _entries(self, split: str) -> list[Entry]:
         if split not in self._by_split:
@@ -64,7 +64,7 @@ class FileSource(Source):
 
     def _utterance(self, entry: Entry) -> Utterance:
         try:
-            found = examine(entry.path, self.sample_rate, entry.offset, entry.duration)
+            found = examine(entry.path, self.sample_rate, entry.offset, entry.duration, entry.channel)
         except SpeechDataError as error:
             return Utterance(entry.key, entry.text, 0, f"{entry.row}: {error}" if entry.row else str(error))
         for note in found.notes:
@@ -88,6 +88,7 @@ def manifest(
     language: str | Transcripts = "",
     split_by: SplitBy = "auto",
     read: Callable[[Path], Read] = read_own,
+    root: str | Path = "",
 ) -> FileSource:
     """Returns the recordings of lists or folders of any kind that `read_own` recognises.
 
@@ -99,6 +100,7 @@ def manifest(
         language: any name of a language, or what normalises the transcripts; see `transcripts.normalised`.
         split_by: what stays on one side where the lists have no splits; see `with_splits`.
         read: reads a list or folder.
+        root: the folder of the recordings that do not lie where the lists name them. "": none.
 
     Raises:
         SpeechDataError: a row cannot be used; it is named.
@@ -112,13 +114,35 @@ def manifest(
         found, said = read(Path(each).expanduser())
         entries += [entry._replace(split=split) for entry in found]
         notes += said
+    if root:
+        there = Path(root).expanduser()
+        lost = {
+            entry.path: find_audio(there, str(entry.path.absolute())) for entry in entries if not entry.path.is_file()
+        }
+        entries = [entry._replace(path=lost.get(entry.path, entry.path)) for entry in entries]
     entries = [entry._replace(text=normalised(entry.text, language, entry.row)) for entry in entries]
     entries, done = with_splits(entries, split_by)
     if not done:
         _warn_of_shared_sentences(entries)
     if pieces := sum(entry.duration is not None or entry.offset > 0 for entry in entries):
         notes.append(f"{pieces} of {len(entries)} rows name a piece of a recording.")
+    notes += _shared_recordings(entries)
     return FileSource(entries, sample_rate, [*dict.fromkeys(notes), *done])
+
+
+def _shared_recordings(entries: Sequence[Entry]) -> list[str]:
+    """Returns a note on recordings that are read to their ends for several different texts, if there are any."""
+    texts: dict[tuple[Path, int | None], set[str]] = {}
+    for entry in entries:
+        if entry.duration is None:
+            texts.setdefault((entry.path, entry.channel), set()).add(entry.text)
+    several = [path.name for (path, _), found in texts.items() if len(found) > 1]
+    advice = "name the pieces by `start` and `end`, if they are such"
+    return (
+        [f"{len(several)} recordings have several texts each ({', '.join(several[:3])} …); {advice}."]
+        if several
+        else []
+    )
 
 
 def _warn_of_shared_sentences(entries: Sequence[Entry]) -> None:

@@ -46,8 +46,11 @@ LEGACY = {
     "Πολύ καλή ταινία, τη συνιστώ σε όλους. Οι ηθοποιοί παίζουν υπέροχα.": ("cp1253", "cp737"),
     "سيناريو جيد جدا، أنصح به الجميع. الممثلون رائعون والنهاية مفاجئة.": ("cp1256", "iso8859_6"),
     "סרט טוב מאוד, מומלץ לכולם. השחקנים מצוינים.": ("cp1255", "cp862"),
-    "หนังดีมาก แนะนำให้ทุกคนดู นักแสดงเล่นดีมาก": ("tis_620",),
-    "とても良い映画です。本当に面白かった。": ("euc_jp", "iso2022_jp", "utf_16_le", "utf_16_be"),
+    "หนังดีมาก แนะนำให้ทุกคนดู นักแสดงเล่นดีมาก": ("tis_620", "cp874"),
+    "Phim râ\u0301t hay, tôi đa\u0303 xem hai lâ\u0300n. Diê\u0303n viên gio\u0309i, cu\u0323c.": ("cp1258",),
+    "とても良い映画です。本当に面白かった。": (
+        *("euc_jp", "iso2022_jp", "utf_16_le", "utf_16_be", "utf_32_le", "utf_32_be"),
+    ),
     "這部電影非常好看。我很喜歡，推薦給大家。": ("big5",),
     "年月日,平均気温(℃),最高気温(℃),メモ": ("cp932",),
     "日期,温度,湿度": ("gb18030",),
@@ -80,6 +83,11 @@ def test_encodings_are_told_and_reported(encoding: str, capsys: pytest.CaptureFi
     else:
         told = warned.split("is read as ")[1].split(",")[0]
         assert codecs.lookup(told) == codecs.lookup(encoding) and "text.txt" in warned
+
+
+def test_marks_of_joined_files_and_of_dos_are_no_text() -> None:
+    content = b"one\n".join([codecs.BOM_UTF8] * 3) + b"two\n\x1a"
+    assert decoded(content, "text.txt") == "one\none\ntwo\n"
 
 
 def test_a_given_encoding_is_used(capsys: pytest.CaptureFixture[str]) -> None:

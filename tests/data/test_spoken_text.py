@@ -20,6 +20,7 @@ SPOKEN = {
         "20%, 5€": "twenty percent five euros",
         "5 million €": "five million euros",
         "AT&T": "at and t",
+        "<|en|> <b>b</b>old %HESITATION #tag #1": "bold tag number one",
         "-5 °C + 3.14": "minus five degrees celsius plus three point one four",
         "100 km/h": "one hundred kilometers per hour",
         "a < b and b > c": "a less than b and b greater than c",
@@ -53,7 +54,7 @@ SPOKEN = {
     "de-CH": {"1'000.50": "eintausend komma fünf null"},
     "el": {"ΟΔΟΣ ΣΟΦΙΑΣ": "οδος σοφιας"},
     "fa": {"می\u200cخواهم ۵": "می\u200cخواهم پنج"},
-    "ja": {"3月": "三月"},
+    "ja": {"3月": "三月", "<ruby>漢字<rp>(</rp><rt>かんじ</rt></ruby>を読む": "漢字を読む"},
     "uk": {"м’ята, мʼята, м'ята": "м'ята м'ята м'ята"},
     "ca": {"col·legi": "col·legi"},
 }

@@ -82,7 +82,7 @@ def _of_file(
         several = of_columns(cells, labels, row.where) if len(labels) > 1 else None
         name = cells[0].strip() if several is None else ""
         text = "\n".join(text for text in texts if text.strip())
-        examples.append(Example(row.where, text, normalize("NFC", name), number, several))
+        examples.append(Example(row.where, text, _label(name), number, several))
     if nans:
         print(f"Note: {counted(len(nans), 'rating')} given as nan, taken as missing: {listed(nans, '; ')}")
     return examples
@@ -142,21 +142,29 @@ def _lines(path: Path, files: FileConfiguration, content: bytes | None) -> list[
 
 def _is_fasttext(lines: Sequence[str]) -> bool:
     some = [line for line in lines if line.strip()][:100]
-    return 2 * sum(line.lstrip().startswith(FASTTEXT) for line in some) > len(some)
+    return 2 * sum(any(word.startswith(FASTTEXT) for word in line.split()) for line in some) > len(some)
 
 
 def _fasttext(path: Path, number: int, line: str) -> list[Example]:
     if not line.strip():
         return []
     words = line.split()
-    labels = tuple(normalize("NFC", word.removeprefix(FASTTEXT)) for word in words if word.startswith(FASTTEXT))
-    text = " ".join(word for word in words if not word.startswith(FASTTEXT))
+    labels = tuple(_label(word.removeprefix(FASTTEXT)) for word in words if word.startswith(FASTTEXT))
+    text = " ".join(word for word in words if not word.startswith(FASTTEXT)).removeprefix(
+        ", "
+    )  # as fastText's own sets
     where = f"{path}, line {number}"
     return [Example(where, text, labels[0] if labels else "", labels=labels if len(labels) > 1 else None)]
 
 
+def _label(name: str) -> str:
+    """Returns a label without the spaces and invisible marks around it."""
+    return normalize("NFC", name).strip(" \t\r\n\u00a0\u200b\u200e\u200f\ufeff")
+
+
 def _number(text: str, where: str) -> float:
     try:
+        text = re.sub(r"(?<=\d)\s*(?:stars?|[*★])\s*$", "", text, flags=re.IGNORECASE)
         is_decimal = re.fullmatch(r"\s*[-+]?\d+,\d+\s*", text)  # as many languages write it
         number = float(text.replace(",", ".") if is_decimal else text) if text.strip() else np.nan
     except ValueError:

@@ -1,5 +1,6 @@
 """Exports a tagger as a SavedModel."""
 
+from inspect import cleandoc
 from pathlib import Path
 
 from pipelines.exporting import WarmupRequest, card, export_signatures
@@ -33,11 +34,7 @@ def model_card(run: Run, tagger: Tagger) -> str:
     about = f"""
 ## Signatures
 
-`serving_default` takes `text`, strings (batch,), UTF-8 of any length and script. It divides them at spaces and signs.
-`words` takes `words`, strings (batch, words), which you have divided yourself, "" behind the last. Both return
-(batch, words), padded behind the last: `words`; `starts` and `ends`, their places in the text, or in the words joined
-by spaces, in characters; `tags`; and `probabilities`, of these tags. Where a tag is B- or I- and a label, a span is a
-word with B- and those with I- and the same label that follow.
+{cleandoc(signatures.__doc__ or "").partition(chr(10))[2].strip()}
 
     answer = tf.saved_model.load(folder).signatures["serving_default"](text=tf.constant(["The jury praised the city."]))
     answer["words"], answer["tags"]

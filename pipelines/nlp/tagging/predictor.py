@@ -1,6 +1,6 @@
 """Tags the words of texts: a trained tagger, from its run or its export."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from pipelines.arguments import checked
@@ -8,7 +8,7 @@ from pipelines.configuration import ConfigurationError
 from pipelines.nlp.tagged_files import Sentence, spans_of
 from pipelines.nlp.tagging.serving import padded, signatures
 from pipelines.nlp.tagging.trained import load_model
-from pipelines.nlp.texts import batches_by_length, checked_texts
+from pipelines.nlp.texts import by_length, checked_texts
 from pipelines.preparation import description_of
 from pipelines.runs import Run
 from pipelines.served import Served
@@ -77,14 +77,13 @@ class Predictor:
                 f"Received: an empty word in text {empty[0]}"
             )
         name, key = ("words", "words") if is_divided else ("serving_default", "text")
-        answers: dict[int, Tagging] = {}
-        for places in batches_by_length(texts):
-            given = [texts[place] for place in places]
-            answer = self._served(name, **{key: padded(given) if is_divided else given})
-            for place, *parts in zip(places, *(answer[part].tolist() for part in PARTS), strict=True):
-                text = " ".join(texts[place]) if is_divided else texts[place]
-                answers[place] = self._tagging(text, *parts)
-        return [answers[place] for place in range(len(texts))]
+
+        def answers(batch: list[str | Sequence[str]]) -> Iterator[Tagging]:
+            found = self._served(name, **{key: padded(batch) if is_divided else batch})
+            for text, *parts in zip(batch, *(found[part].tolist() for part in PARTS), strict=True):
+                yield self._tagging(" ".join(text) if is_divided else str(text), *parts)
+
+        return by_length(texts, answers)
 
     def answers(self, texts: Sequence[str]) -> list[dict[str, Any]]:
         """Returns the answers as JSON holds them."""

@@ -11,11 +11,13 @@ from pipelines.served import Signature, Tensors
 
 
 def signatures(tagger: Tagger) -> dict[str, Signature]:
-    """Returns the functions to serve by name.
+    """Returns the functions to serve by name; the model card has this text.
 
-    `serving_default` takes `text`, strings (batch,); `words` takes `words`, strings (batch, words), "" behind the last.
-    Both return (batch, words), padded behind the last: `words`; `starts` and `ends`, their places in the text, or in
-    the words joined by spaces, in characters; `tags`; and `probabilities`, of these tags.
+    `serving_default` takes `text`, strings (batch,), UTF-8 of any length and script. It divides them at spaces and
+    signs. `words` takes `words`, strings (batch, words), which you have divided yourself, "" behind the last. Both
+    return (batch, words), padded behind the last: `words`; `starts` and `ends`, their places in the text, or in the
+    words joined by spaces, in characters; `tags`; and `probabilities`, of these tags. Where a tag is B- or I- and a
+    label, a span is a word with B- and those with I- and the same label that follow.
     """
     return {
         "serving_default": Signature(partial(tag_texts, tagger), {"text": tf.TensorSpec((None,), tf.string)}),

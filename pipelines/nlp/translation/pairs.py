@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data.files import read_bytes
-from pipelines.nlp.text_files import FileConfiguration, TextDataError, read_lines
+from data.files import plain_suffix
+from pipelines.nlp.text_files import FileConfiguration, TextDataError, read_lines, read_text
 from pipelines.nlp.text_tables import read_rows
-from pipelines.nlp.translation.tmx import is_tmx, read_tmx
+from pipelines.nlp.translation.memories import read_memory
+from pipelines.subtitles import cues_of
 
 SHOWN = 60  # characters of a line in a message
 _SIGNS = re.compile(r"\d+|[?!]")  # that a translation mostly keeps
@@ -32,17 +33,24 @@ class LeftOut(NamedTuple):
 
 
 def read_files(source: Path, target: Path, encoding: str = "") -> list[Pair]:
-    """Returns the pairs of two files, of which each line is the translation of the other's.
+    """Returns the pairs of two files, of which each line, or each subtitle, is the translation of the other's.
 
     Raises:
         TextDataError: a file cannot be read, or they have different numbers of lines; the message names the first line
             from which they seem to be shifted.
     """
-    sources, targets = read_lines(source, encoding), read_lines(target, encoding)
+    sources, targets = (_parts(path, encoding) for path in (source, target))
     if len(sources) != len(targets):
         raise _misaligned(source, target, sources, targets)
     lines = enumerate(zip(sources, targets, strict=True), start=1)
     return [Pair(f"{source.name} and {target.name}, line {line}", *texts) for line, texts in lines]
+
+
+def _parts(path: Path, encoding: str) -> list[str]:
+    """The lines of a file, or the texts of subtitles."""
+    if plain_suffix(path) in (".srt", ".vtt"):
+        return [cue.text for cue in cues_of(read_text(path, encoding))]
+    return read_lines(path, encoding)
 
 
 def read_table(
@@ -53,7 +61,7 @@ def read_table(
     languages: tuple[str, str] = ("en", "es"),
     files: FileConfiguration | None = None,
 ) -> list[Pair]:
-    """Returns the pairs of two columns of a table, or of a translation memory, TMX.
+    """Returns the pairs of two columns of a table, or of a translator's file: TMX, XLIFF, PO, TS.
 
     Args:
         path: the file.
@@ -63,8 +71,8 @@ def read_table(
         languages: of source and target, in a translation memory.
         files: how the file is written; its encoding counts, too. Default: found.
     """
-    if path.is_file() and is_tmx(read_bytes(path)):
-        return [Pair(*each) for each in read_tmx(path, languages)]
+    if (found := read_memory(path, languages)) is not None:
+        return [Pair(*each) for each in found]
     return [
         Pair(row.where, *row.values) for row in read_rows(path, (source_column, target_column), encoding, (), files)
     ]

@@ -1,14 +1,14 @@
 """Translates texts: a trained translator, from its run or its export."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from pipelines.arguments import checked, in_range
 from pipelines.configuration import ConfigurationError
-from pipelines.nlp.texts import SPACELESS, batches_by_length, checked_texts, count_words
+from pipelines.nlp.texts import SPACELESS, batches_by_length, by_length, checked_texts, count_words
 from pipelines.nlp.translation.config import TranslationConfiguration
 from pipelines.nlp.translation.kept import missing, restored, to_keep
 from pipelines.nlp.translation.serving import signatures
@@ -218,13 +218,14 @@ class Predictor:
         if beam_width is not None:
             in_range("beam_width", beam_width, 1)
         name = "serving_default" if beam_width in (None, self.beam_width) else "beam_search"
-        translations = [Translation("", 0.0)] * len(texts)
-        for places in batches_by_length(texts):
-            width = {} if name == "serving_default" else {"beam_width": [beam_width] * len(places)}
-            answer = self._served(name, text=[texts[place] for place in places], **width)
-            for place, text, score in zip(places, answer["translation"], answer["score"], strict=True):
-                translations[place] = Translation(text.decode(), float(score))
-        return translations
+
+        def translations(batch: list[str]) -> Iterator[Translation]:
+            width = {} if name == "serving_default" else {"beam_width": [beam_width] * len(batch)}
+            answer = self._served(name, text=batch, **width)
+            for text, score in zip(answer["translation"], answer["score"], strict=True):
+                yield Translation(text.decode(), float(score))
+
+        return by_length(texts, translations)
 
     def answers(self, texts: Sequence[str]) -> list[dict[str, Any]]:
         """Returns the answers as JSON holds them."""

@@ -38,7 +38,9 @@ class DataConfiguration(FileConfiguration):
     dataset: str = Field("", description="name of a public TFDS set, such as ted_hrlr_translate/pt_to_en")
     source_path: str = Field("", description="your file of sentences, one a line, also gzipped")
     target_path: str = Field("", description="your file of their translations, as many lines")
-    path: str = Field("", description="your table of pairs or translation memory: .csv, .jsonl, .parquet, .tmx, …")
+    path: str = Field(
+        "", description="your table of pairs or translator's file: .csv, .jsonl, .parquet, .tmx, .xlf, .po, …"
+    )
     validation: tuple[str, ...] = Field(
         (), description="your pairs for validation: a table, or two files; default: a part of all"
     )

@@ -73,9 +73,48 @@ def test_texts_with_spans(tmp_path: Path) -> None:
     assert len(notes) == 1 and "line 3 ('ut')" in notes[0]
 
 
+EU = [{"text": "EU rejects", "spans": [{"start": 0, "end": 2, "label": "ORG"}]}]
+PRODIGY = EU[0] | {"tokens": [{"text": "EU", "id": 0}, {"text": "rejects", "id": 1}], "_input_hash": 1}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        json.dumps([{"tokens": ["EU", "rejects"], "ner_tags": ["B-ORG", "O"]}]),
+        json.dumps({"tokens": ["EU", "rejects"], "ner_tags": ["B-ORG", "O"]}, indent=1),
+        json.dumps(
+            {"text": "EU rejects", "entities": [{"label": "ORG", "start_offset": 0, "end_offset": 2}]}
+        ),  # doccano
+        json.dumps([{"text": "EU rejects", "label": [{"start": 0, "end": 2, "labels": ["ORG"]}]}]),  # Label Studio
+        json.dumps([["EU rejects", {"entities": [[0, 2, "ORG"]]}]]),  # spaCy
+        json.dumps(PRODIGY | {"answer": "accept"}) + "\n" + json.dumps(PRODIGY | {"answer": "reject"}),
+    ],
+)
+def test_what_annotation_tools_write(tmp_path: Path, content: str) -> None:
+    (found,), _ = read(tmp_path / "a.json", content)
+    assert found[1:] == (("EU", "rejects"), ("B-ORG", "O"))
+
+
+@pytest.mark.parametrize(
+    "name, content, words, tags",
+    [
+        ("a.conllup", "# global.columns = ID FORM UPOS NOTE\n1\tEU\tX\t_\n", ("EU",), ("X",)),
+        ("a.conll", "#begin document (a)\nbc/a 0 0 EU NNP (NP*) -\n\n#end document\n", ("EU",), ("NNP",)),
+        ("a.tsv", "# a page\n1\tEU\tO\n2\trejects\tX\n", ("EU", "rejects"), ("O", "X")),
+        ("a.txt", "EU/NNP 1/2/CD ./.\n", ("EU", "1/2", "."), ("NNP", "CD", ".")),
+        ("a.txt", "EU_NNP rejects_VBZ\n", ("EU", "rejects"), ("NNP", "VBZ")),
+    ],
+)
+def test_other_columns_and_running_text(
+    tmp_path: Path, name: str, content: str, words: tuple[str, ...], tags: tuple[str, ...]
+) -> None:
+    assert [each[1:] for each in read(tmp_path / name, content)[0]] == [(words, tags)]
+
+
 @pytest.mark.parametrize(
     "name, content, message",
     [
+        ("a.conll", "a\nb\n", "expected a column of words and one of tags.*--data.words"),
         ("a.conll", "a X\nb\n", "line 2: expected a word in column 1 and its tag in column 2.*Received: .*'b'"),
         ("a.conll", "", "expected words with their tags.*Received: ''"),
         ("a.jsonl", '{"words": ["a"], "tags": []}', "line 1: expected a tag for each word.*1 words, 0 tags"),

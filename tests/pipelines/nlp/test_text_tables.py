@@ -178,6 +178,23 @@ def test_json_of_any_form_is_the_same_table(value: object, indent: int | None, t
     assert _texts(read_rows(path, ("review", "stars"))) == ROWS
 
 
+@pytest.mark.parametrize("form", ["{}", "[{}]", "{}\n{}"])
+def test_nested_objects_of_a_single_row_are_no_columns(form: str, tmp_path: Path) -> None:
+    row = '{"data": {"text": "x"}, "meta": {"label": "good"}}'
+    (tmp_path / "a.jsonl").write_text(form.replace("{}", row))
+    found = _texts(read_rows(tmp_path / "a.jsonl", ("data.text", "meta.label")))
+    assert found == [("x", "good")] * form.count("{}")
+
+
+def test_what_prodigy_rejected_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [
+        {"text": each, "label": "good", "answer": each, "_input_hash": 1} for each in ("accept", "reject", "ignore")
+    ]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert _texts(read_rows(tmp_path / "a.jsonl", ("text",))) == [("accept",)]
+    assert "rejected or ignored in Prodigy: 2" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("lines", [True, False])
 def test_the_values_of_lists_in_json_have_numbers(lines: bool, tmp_path: Path) -> None:
     path, values = tmp_path / "reviews.json", [list(row.values()) for row in _records()]

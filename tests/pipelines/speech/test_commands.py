@@ -21,9 +21,10 @@ from pipelines import commands, train
 from pipelines.evaluation import Evaluation
 from pipelines.runs import Run
 from pipelines.speech import user_recordings
-from pipelines.speech.audio_files import Examined, resample
+from pipelines.speech.audio_files import Examined
 from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.evaluate import evaluate
+from pipelines.speech.resampling import resample
 
 pytestmark = pytest.mark.usefixtures("there")
 

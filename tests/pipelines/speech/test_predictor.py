@@ -16,12 +16,13 @@ from pipelines.run_files import plain
 from pipelines.runs import Run, RunError
 from pipelines.served import Served
 from pipelines.speech import predictor as predictor_module
-from pipelines.speech.audio_files import SpeechDataError, audio_of, resample
+from pipelines.speech.audio_files import SpeechDataError, audio_of
 from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.decoder import load_decoder
 from pipelines.speech.live import LiveAudio, listen
 from pipelines.speech.long_recordings import Pieces
 from pipelines.speech.predictor import Predictor, Transcript
+from pipelines.speech.resampling import resample
 from pipelines.speech.train import train
 from pipelines.speech.trained import load_model, transcribe_split
 from pipelines.speech.user_recordings import manifest

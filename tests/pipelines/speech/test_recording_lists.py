@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from models.decoding import Word
 from pipelines.configuration import ConfigurationError
@@ -247,7 +248,8 @@ def test_a_quoted_text_may_go_over_lines_and_the_rows_after_it_keep_their_number
         ("path,text\n,one\n", r"line 2: expected a string `path`"),
         ("path,text,text\na.wav,one,two\n", r"expected each column once.*Received: text"),
         ("path,text\n", r"all\.csv is empty"),
-        ("path,start,end,text\nclips/3.wav,0.2,0.1,one\n", r"line 2: expected an end after the start"),
+        ("path,start,end,text\nclips/3.wav,-1,0.1,one\n", r"line 2: expected seconds.*`start`, 0 or more"),
+        ("path,text\nhttps://a.org/a.wav,one\n", r"line 2: expected a file.*an address.*Download it"),
     ],
 )
 def test_each_bad_table_names_its_row(folder: Path, content: str, message: str) -> None:
@@ -287,7 +289,6 @@ def test_each_bad_row_of_other_toolkits_is_named(folder: Path) -> None:
     for name, content, message in (
         ("a.stm", "3 1 s 0.2 0.1 text\n", r"a\.stm, line 1: expected a begin and an end after it"),
         ("a.stm", "3 1 s 0.2\n", r"a\.stm, line 1: expected recording channel speaker begin end text"),
-        ("a.stm", "3 A s 0 0.1 one\n3 B t 0 0.1 two\n", r"line 2: two channels of one recording.*channels A and B"),
         ("a.ctm", "3 A 0.1 -1 word\n", r"a\.ctm, line 1: expected a begin and a duration"),
         ("a.transcription", "<s> one </s>\n", r"a\.transcription, line 1: expected <s> text </s> \(name\)"),
     ):
@@ -460,7 +461,11 @@ TWO = [{"audio": "a.wav", "text": "one"}, {"audio": "b.wav", "text": "two"}]
         ("all.json", json.dumps({"version": 1, "data": TWO}, indent=2)),
         ("all.json", json.dumps({"a.wav": "one", "b.wav": "two"}, indent=2)),
         ("all.json", json.dumps({"a.wav": {"text": "one"}, "b.wav": {"text": "two"}}, indent=2)),
+        ("all.json", json.dumps([["a.wav", "one"], ["b.wav", "two"]])),
+        ("all.jsonl", '{"audio": {"path": "a.wav"}, "text": "one"}\n{"audio": {"path": "b.wav"}, "text": "two"}\n'),
         ("all.csv", "sep=;\npath;text\na.wav;one\nb.wav;two\n"),
+        ("all.csv", ',Audio File,Transcription Text\n0,a.wav, "one"\n1,b.wav,two\n'),
+        ("all.tsv", "# made by hand\npath\ttext\na.wav\tone\nb.wav\ttwo\n"),
         ("PROMPTS", "a.wav one\nb.wav two\n"),
         ("all.tsv.gz", "path\ttext\na.wav\tone\nb.wav\ttwo\n"),
     ],
@@ -475,9 +480,194 @@ def test_other_forms_of_lists(tmp_path: Path, write_tone: Callable[..., Path], n
     ]  # fmt: skip
 
 
-def test_times_of_a_clock(tmp_path: Path) -> None:
-    (tmp_path / "all.csv").write_text('path,start,end,text\na.wav,00:01:00.5,1:02,one\nb.wav,0,"0:00,5",two\n')
-    assert [(each.offset, each.duration) for each in read_own(tmp_path / "all.csv")[0]] == [(60.5, 1.5), (0.0, 0.5)]
+def test_times_of_a_clock_in_milliseconds_and_with_commas(tmp_path: Path) -> None:
+    for content in (
+        'path,start,end,text\na.wav,00:01:00.5,1:02,one\nb.wav,0,"0:00,5",two\n',
+        "path,Start (ms),end_ms,text\na.wav,60500,62000,one\nb.wav,0,500,two\n",
+        "path;start;end;text\na.wav;60,5;62,0;one\nb.wav;0;0,5;two\n",
+    ):
+        (tmp_path / "all.csv").write_text(content)
+        assert [(each.offset, each.duration) for each in read_own(tmp_path / "all.csv")[0]] == [(60.5, 1.5), (0.0, 0.5)]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "C:\\data\\clips\\Übung 1.wav",
+        "/home/other/clips/Übung 1.wav",
+        "{uri}",
+        "clips/%C3%9Cbung%201.wav",
+        "clips/U\u0308bung 1.WAV",
+        "clips/Übung 1.mp3",
+        "$CORPUS_OF_TEST/clips/Übung 1.wav",
+    ],
+)
+def test_a_recording_is_found_under_every_spelling_of_its_name(
+    tmp_path: Path, write_tone: WriteTone, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    path = tmp_path / "clips" / "Übung 1.wav"
+    write_tone(path, 0.1)
+    monkeypatch.setenv("CORPUS_OF_TEST", str(tmp_path))
+    (tmp_path / "all.tsv").write_text(f"path\ttext\n{name.replace('{uri}', path.as_uri())}\tone\n", encoding="utf-8")
+    assert [entry.path for entry in read_own(tmp_path / "all.tsv")[0]] == [path]
+
+
+def test_recordings_may_lie_in_a_folder_of_their_own(folder: Path) -> None:
+    (folder / "lists").mkdir()
+    common_voice(folder).rename(folder / "lists" / "validated.tsv")
+    for root, found in (("", 0), (folder / "clips", 4)):
+        assert sum(each.path.is_file() for each in manifest(folder / "lists", 8000, root=root).entries) == found
+
+
+CHANNELS = {
+    "a.csv": "file,channel,start,end,text\ncall.wav,{0},0,1,one\ncall.wav,{1},0.5,1.5,two\n",
+    "a.stm": "call {0} s 0 1 one\ncall {1} t 0.5 1.5 two\n",
+    "a.ctm": "call {0} 0 1 one\ncall {1} 0.5 1 two\n",
+    "a_supervisions.jsonl": '{{"recording_id": "r", "start": 0, "duration": 1, "channel": 0, "text": "one"}}\n'
+    '{{"recording_id": "r", "start": 0.5, "duration": 1, "channel": 1, "text": "two"}}\n',
+}
+
+
+@pytest.mark.parametrize("name", [*CHANNELS, "segments"])
+@pytest.mark.parametrize("sides", ["12", "AB"])
+def test_each_channel_of_a_call_has_its_own_texts(tmp_path: Path, name: str, sides: str) -> None:
+    tones = 0.4 * np.sin(np.arange(16000)[:, np.newaxis] * [0.1, 0.3])
+    soundfile.write(tmp_path / "call.wav", tones, 8000)
+    if name == "segments":
+        (tmp_path / "wav.scp").write_text("call call.wav\n")
+        (tmp_path / "reco2file_and_channel").write_text("c-A call {}\nc-B call {}\n".format(*sides))
+        (tmp_path / name).write_text("u c-A 0 1\nv c-B 0.5 1.5\n")
+        (tmp_path / "text").write_text("u one\nv two\n")
+    else:
+        (tmp_path / name).write_text(CHANNELS[name].format(*sides))
+        source = {"type": "file", "channels": [0, 1], "source": "call.wav"}
+        (tmp_path / "a_recordings.jsonl").write_text(json.dumps({"id": "r", "duration": 2.0, "sources": [source]}))
+    entries = read_own(tmp_path if name == "segments" else tmp_path / name)[0]
+    assert [entry.text for entry in entries] == ["one", "two"] and entries[0].key != entries[1].key
+    for place, (entry, start) in enumerate(zip(entries, (0, 4000), strict=True)):
+        heard = load_audio(entry.path, 8000, entry.offset, entry.duration, entry.channel)
+        np.testing.assert_allclose(heard, tones[start : start + 8000, place], atol=1e-4)
+
+
+TEXT_GRID = """File type = "ooTextFile"
+Object class = "TextGrid"
+
+xmin = 0
+xmax = 2
+tiers? <exists>
+size = 3
+item []:
+    item [1]:
+        class = "IntervalTier"
+        name = "s - words"
+        xmin = 0
+        xmax = 2
+        intervals: size = 3
+        intervals [1]:
+            xmin = 0
+            xmax = 0.5
+            text = "one"
+        intervals [2]:
+            xmin = 0.5
+            xmax = 1
+            text = "two ""2"" "
+        intervals [3]:
+            xmin = 1
+            xmax = 2
+            text = ""
+    item [2]:
+        class = "IntervalTier"
+        name = "s - phones"
+        xmin = 0
+        xmax = 2
+        intervals: size = 1
+        intervals [1]:
+            xmin = 0
+            xmax = 2
+            text = "w"
+    item [3]:
+        class = "TextTier"
+        name = "clicks"
+        xmin = 0
+        xmax = 2
+        points: size = 1
+        points [1]:
+            number = 1
+            mark = "!"
+"""
+SHORT_TEXT_GRID = (
+    'File type = "ooTextFile short"\n"TextGrid"\n0\n2\n<exists>\n1\n"IntervalTier"\n"said"\n0\n2\n2\n'
+    '0\n1\n"one two ""2"""\n1\n2\n" "\n'
+)
+EAF = """<?xml version="1.0" encoding="UTF-8"?><ANNOTATION_DOCUMENT><TIME_ORDER>
+<TIME_SLOT TIME_SLOT_ID="a" TIME_VALUE="0"/><TIME_SLOT TIME_SLOT_ID="b" TIME_VALUE="1000"/></TIME_ORDER>
+<TIER TIER_ID="s"><ANNOTATION><ALIGNABLE_ANNOTATION ANNOTATION_ID="1" TIME_SLOT_REF1="a" TIME_SLOT_REF2="b">
+<ANNOTATION_VALUE>one two "2"</ANNOTATION_VALUE></ALIGNABLE_ANNOTATION></ANNOTATION></TIER>
+<TIER TIER_ID="translation" PARENT_REF="s"><ANNOTATION><REF_ANNOTATION ANNOTATION_ID="2" ANNOTATION_REF="1">
+<ANNOTATION_VALUE>eins</ANNOTATION_VALUE></REF_ANNOTATION></ANNOTATION></TIER></ANNOTATION_DOCUMENT>"""
+SUBRIP = '1\n00:00:00,000 --> 00:00:01,000\none two "2"\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.TextGrid", TEXT_GRID), ("a.TextGrid", SHORT_TEXT_GRID), ("a.eaf", EAF), ("a.wav.srt", SUBRIP),
+        ("a.en.srt", SUBRIP),
+    ],
+)  # fmt: skip
+def test_annotations_beside_a_recording_are_pieces_of_it(
+    tmp_path: Path, write_tone: WriteTone, name: str, content: str
+) -> None:
+    write_tone(tmp_path / "a.wav", 2.0)
+    (tmp_path / name).write_text(content)
+    for path in (tmp_path, tmp_path / name):
+        found = [(each.path.name, each.text, each.offset, each.duration) for each in read_own(path)[0]]
+        assert found == [("a.wav", 'one two "2"', 0.0, pytest.approx(1.0))]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.TextGrid", TEXT_GRID[:400], r"a\.TextGrid cannot be read. Expected a whole file of Praat"),
+        ("a.eaf", EAF[:400], r"a\.eaf cannot be read"),
+        ("a.trs", "<Trans/>", "import them in ELAN"),
+        ("shard-0.tar", "", "archives"),
+    ],
+)
+def test_what_is_not_read_is_named(
+    tmp_path: Path, write_tone: WriteTone, name: str, content: str, message: str
+) -> None:
+    write_tone(tmp_path / "a.wav", 2.0)
+    (tmp_path / name).write_text(content)
+    with pytest.raises(SpeechDataError, match=message):
+        read_own(tmp_path)
+    with pytest.raises(SpeechDataError, match=r"a\.wav is a recording; expected a list"):
+        read_own(tmp_path / "a.wav")
+
+
+def test_folders_of_hugging_face_and_fairseq(folder: Path) -> None:
+    (folder / "clips" / "train").mkdir()
+    for number in range(3):
+        (folder / "clips" / f"{number}.wav").rename(folder / "clips" / "train" / f"{number}.wav")
+    (folder / "clips" / "test").mkdir()
+    (folder / "clips" / "3.wav").rename(folder / "clips" / "test" / "3.wav")
+    places = [f"{'test' if number == 3 else 'train'}/{number}.wav" for number in range(4)]
+    rows = [json.dumps({"file_name": place, "text": text}) for place, text in zip(places, TEXTS, strict=True)]
+    (folder / "clips" / "metadata.jsonl").write_text(lines(*rows))
+    entries = read_own(folder)[0]  # the only folder in which is read
+    assert [entry.split for entry in entries] == ["train", "train", "train", "test"]
+    (folder / "train.tsv").write_text(lines(str(folder / "clips"), *(f"{place}\t800" for place in places)))
+    (folder / "train.wrd").write_text(lines(*TEXTS))
+    entries = read_own(folder / "train.tsv")[0]
+    assert [entry.text for entry in entries] == TEXTS and all(entry.path.is_file() for entry in entries)
+    (folder / "train.wrd").write_text("one\n")
+    with pytest.raises(SpeechDataError, match=r"expected a text for each recording.*Received: 1 texts, 4 recordings"):
+        read_own(folder / "train.tsv")
+
+
+def test_a_recording_with_several_texts_is_noted(folder: Path) -> None:
+    (folder / "all.csv").write_text("path,text\nclips/0.wav,one\nclips/0.wav,two\n")
+    assert any("1 recordings have several texts each (0.wav" in note for note in manifest(folder, 8000).notes())
 
 
 def test_kaldi_folders_of_splits_with_longer_names(tmp_path: Path) -> None:

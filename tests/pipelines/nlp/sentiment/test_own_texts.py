@@ -8,9 +8,10 @@ import pytest
 
 from pipelines.configuration import ConfigurationError
 from pipelines.nlp.sentiment import data
+from pipelines.nlp.sentiment.own_texts import read_own
 from pipelines.nlp.sentiment.sources import DataConfiguration, open_source
 from pipelines.nlp.splits import SPLITS
-from pipelines.nlp.text_files import TextDataError
+from pipelines.nlp.text_files import FileConfiguration, TextDataError
 
 WriteTable = Callable[..., Path]
 MakeOpinions = Callable[..., list[tuple[str, str, float]]]
@@ -99,6 +100,20 @@ def test_the_unicode_form_of_a_label_makes_no_other(tmp_path: Path, write_table:
     rows = [(f"text {number}", ("caf\u00e9", "cafe\u0301", "the")[number % 3]) for number in range(60)]
     path = write_table(tmp_path / "a.csv", rows, ("text", "label"))
     assert data.load(DataConfiguration(source="own", path=str(path))).labels == ("café", "the")
+
+
+@pytest.mark.parametrize("form", ["__label__{label} , {text}", "{text} __label__{label}", "  {text} __label__{label}"])
+def test_labels_of_fasttext_stand_on_either_side(tmp_path: Path, form: str) -> None:
+    lines = [form.format(label=label, text=text) for label, text in (("a", "good one"), ("b\u200b", "bad one"))]
+    (tmp_path / "a.txt").write_text("\n".join(lines), encoding="utf-8")
+    found = read_own(tmp_path / "a.txt", ("text",), (), "", FileConfiguration())[""]
+    assert [(each.text, each.label) for each in found] == [("good one", "a"), ("bad one", "b")]
+
+
+def test_invisible_marks_make_no_other_label_and_stars_are_numbers(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('text,label,stars\nx,good\u200b,5 stars\ny,\ufeffgood ,"3,5"\nz,bad,1 ★\n')
+    found = read_own(tmp_path / "a.csv", ("text",), ("label",), "stars", FileConfiguration())[""]
+    assert [(each.label, each.rating) for each in found] == [("good", 5.0), ("good", 3.5), ("bad", 1.0)]
 
 
 def test_several_columns_are_one_text(tmp_path: Path, write_table: WriteTable) -> None:

@@ -115,7 +115,7 @@ def test_numbers_are_aligned(pair_files: tuple[Path, Path], numbers: Numbers) ->
 
 
 TMX = """<?xml version="1.0" encoding="{encoding}"?>
-<tmx version="1.4"><header srclang="en"/><body>
+<tmx{space} version="1.4"><header srclang="en"/><body>
 <tu><tuv xml:lang="en-GB"><seg>A <bpt i="1">&lt;b&gt;</bpt>fine<ept i="1">&lt;/b&gt;</ept> film &amp; more</seg></tuv>
 <tuv xml:lang="es"><seg>Una película <hi>buena</hi> y más</seg></tuv></tu>
 <tu><tuv xml:lang="en-GB"><seg>Alone</seg></tuv></tu>
@@ -123,10 +123,13 @@ TMX = """<?xml version="1.0" encoding="{encoding}"?>
 </body></tmx>"""
 
 
+@pytest.mark.parametrize("space", ["", ' xmlns="http://www.lisa.org/tmx14"'])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "iso-8859-1"])
-def test_a_translation_memory_is_read(encoding: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_translation_memory_is_read(
+    space: str, encoding: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "memory.tmx"
-    path.write_bytes(TMX.format(encoding=encoding).encode(encoding))
+    path.write_bytes(TMX.format(encoding=encoding, space=space).encode(encoding))
     pairs = read_table(path, "1", "2", languages=("en", "es"))
     assert pairs == [
         Pair("memory.tmx, unit 1", "A fine film & more", "Una película buena y más"),
@@ -135,6 +138,49 @@ def test_a_translation_memory_is_read(encoding: str, tmp_path: Path, capsys: pyt
     assert "1 of 3 units" in capsys.readouterr().out
     with pytest.raises(TextDataError, match=r"no unit in both en and de.*--data.languages.*Received: en-GB \(2\)"):
         read_table(path, "1", "2", languages=("en", "de"))
-    path.write_bytes(TMX.format(encoding=encoding).encode(encoding)[:-20])
-    with pytest.raises(TextDataError, match="expected a whole TMX file"):
+    path.write_bytes(TMX.format(encoding=encoding, space=space).encode(encoding)[:-20])
+    with pytest.raises(TextDataError, match="expected a whole file of XML"):
         read_table(path, "1", "2")
+
+
+XLIFF = """<?xml version="1.0"?><xliff version="1.2" xmlns="urn:oasis:names:tc:xliff:document:1.2"><file><body>
+<trans-unit id="1"><source>Hello <g id="1">you</g></source><target>Hallo <g id="1">du</g></target>
+<alt-trans><source>Hello</source><target>Servus</target></alt-trans></trans-unit>
+<trans-unit id="2"><source>Open</source></trans-unit></body></file></xliff>"""
+XLIFF_2 = """<?xml version="1.0"?><xliff version="2.0" xmlns="urn:oasis:names:tc:xliff:document:2.0"><file><unit>
+<segment><source>Hello you</source><target>Hallo du</target></segment><segment><source>Open</source></segment>
+</unit></file></xliff>"""
+QT = """<?xml version="1.0"?><!DOCTYPE TS><TS version="2.1"><context><message><source>Hello you</source>
+<translation>Hallo du</translation></message><message><source>Open</source>
+<translation type="unfinished">Auf</translation></message></context></TS>"""
+PO = """msgid ""
+msgstr "Content-Type: text/plain; charset=UTF-8\\n"
+
+msgid "Hello "
+"you"
+msgstr "Hallo du"
+
+#, fuzzy
+msgid "Open"
+msgstr "Auf"
+"""
+
+
+@pytest.mark.parametrize(("name", "content"), [("a.xlf", XLIFF), ("a.xliff", XLIFF_2), ("a.ts", QT), ("a.po", PO)])
+def test_files_of_translators_tools(
+    name: str, content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / name).write_text(content)
+    assert [pair[1:] for pair in read_table(tmp_path / name, "1", "2")] == [("Hello you", "Hallo du")]
+    assert "1 of 2 texts of" in capsys.readouterr().out
+    (tmp_path / name).write_text(content.replace("Hallo du", "").replace('<g id="1">', "").replace("Servus", ""))
+    with pytest.raises(TextDataError, match=rf"{name}.*(has no translated text|cannot be read)"):
+        read_table(tmp_path / name, "1", "2")
+
+
+def test_subtitles_are_pairs_by_their_numbers(tmp_path: Path) -> None:
+    cue = "{0}\n00:00:0{0},000 --> 00:00:0{0},900\n{1}\n\n"
+    for name, texts in (("a.srt", ("one\ntwo", "three")), ("b.srt", ("eins zwei", "drei"))):
+        (tmp_path / name).write_text("".join(cue.format(number, text) for number, text in enumerate(texts, start=1)))
+    pairs = read_files(tmp_path / "a.srt", tmp_path / "b.srt")
+    assert [pair[1:] for pair in pairs] == [("one two", "eins zwei"), ("three", "drei")]

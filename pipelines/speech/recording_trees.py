@@ -1,0 +1,215 @@
+"""Recordings and their texts anywhere in a tree of folders: LibriSpeech, VoxForge, TIMIT, VCTK, texts side by side."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from unicodedata import normalize
+
+from data.files import plain_suffix
+from pipelines.speech.annotation_tiers import READERS as TIERS
+from pipelines.speech.audio_files import SpeechDataError
+from pipelines.speech.recording_entries import AUDIO_SUFFIXES, SPLIT_NAMES, Entry, entry_of
+from pipelines.speech.recording_lists import text_of
+from pipelines.speech.recording_texts import LISTS, SUBTITLES, Read, Said, pieces_of, said_in
+
+TEXTS = (".normalized.txt", ".txt", ".lab")  # of recordings of the same name, beside them or in a folder of texts
+ENDINGS = (*TEXTS, *SUBTITLES, *TIERS)  # also of pieces of recordings; the first counts
+OTHER_TEXTS = {  # of which nothing is read, and what to do
+    ".trs": "Transcriber's files: import them in ELAN, and save them as .eaf",
+    ".cha": "CHAT: convert it to .eaf with chat2elan of CLAN",
+    ".ass": "Advanced SubStation: convert it, `ffmpeg -i a.ass a.srt`",
+    ".yaml": "YAML: write a list as .csv or .jsonl",
+    ".tar": "archives (WebDataset): unpack them, `tar -xf`, into this folder",
+    ".zip": "archives: unpack them into this folder",
+    ".parquet": "Parquet: write a list as .csv, and recordings inside to files",
+    ".xlsx": "Excel: save the table as .csv",
+}
+PROMPTS = ("", ".txt", ".tsv", ".trans", ".text", ".data")  # which may list the texts of many recordings
+TRIED = 10  # lines of such a list that are looked at
+LARGEST = 1 << 26  # bytes of such a list
+_SPEAKER_OF_TIMIT = re.compile(r"[FM][A-Z]{2}[A-Z\d]\d")
+_SESSION_OF_VOXFORGE = re.compile(r"(.+)-\d{8}-\w+")
+
+
+def texts_in_a_tree(folder: Path, only: Path | None = None) -> Read:
+    """Texts beside the recordings, in a folder of texts, or in lists anywhere below: LibriSpeech, VoxForge, TIMIT …"""
+    tree = _Tree(folder)
+    listed: dict[Path, list[Entry]] = {}  # by the recording
+    lists = []
+    for path in tree.others if only is None else ():
+        if said := tree.said_in(path):
+            lists.append(path.name)
+            latest: dict[Path, list[Entry]] = {}
+            for each in said:
+                entry = tree.entry(each, path)
+                latest.setdefault(entry.path, []).append(entry)
+            listed |= latest
+    entries, without = [], []
+    for audio in tree.recordings:
+        if found := tree.entries_beside(audio, only) or listed.get(audio, []):
+            entries += found
+        else:
+            without.append(str(audio.relative_to(folder)))
+    entries += [entry for audio, found in listed.items() if not audio.is_file() for entry in found]
+    if not entries:
+        others = sorted(
+            {OTHER_TEXTS[each.suffix.lower()] for each in tree.others if each.suffix.lower() in OTHER_TEXTS}
+        )
+        raise SpeechDataError(
+            f"{folder} holds no recordings with texts that are recognised; expected one list (csv, tsv, jsonl), lists "
+            "train, dev and test, wav.scp and text (Kaldi), SUBSET/speaker/chapter/*.trans.txt (LibriSpeech), or "
+            "a.txt, a.srt, a.TextGrid or a.eaf beside a.wav. Give the list itself, or write one. "
+            f"{''.join(f'It has {each}. ' for each in others)}Received: "
+            f"{sorted(path.name for path in folder.glob('*'))[:10]}"
+        )
+    if not any(entry.split == "train" for entry in entries):
+        entries = [entry._replace(split="") for entry in entries]
+    origin = f"listed in {_shown(lists)}" if lists else "with a text of the same name beside them"
+    left = [f"Without a text, left out: {_shown(without)}."] if without and only is None else []
+    return _with_keys_of_their_own(entries, folder), [f"{len(entries)} texts of recordings {origin}.", *left]
+
+
+def texts_of_a_list(path: Path) -> Read:
+    """Reads a list of texts whose recordings lie below its folder, or below the one that holds that."""
+    for folder in (path.absolute().parent, path.absolute().parent.parent):
+        tree = _Tree(folder)
+        entries = [tree.entry(each, folder / path.name)._replace(split="") for each in said_in(path)]
+        if any(entry.path.is_file() for entry in entries):
+            break
+    recordings = len({entry.path for entry in entries})
+    return _with_keys_of_their_own(entries, folder), [f"{path.name}: {len(entries)} texts of {recordings} recordings."]
+
+
+class _Tree:
+    """The files of a folder and of those below: recordings, texts of the same names, and others."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.recordings: list[Path] = []
+        self.others: list[Path] = []
+        self._texts: dict[str, list[Path]] = {}  # by the name of the recording
+        self._below: dict[tuple[Path, str], list[Path]] = {}  # recordings by a folder above them, and their name
+        files = [each for each in sorted(folder.rglob("*")) if each.is_file() and not each.name.startswith(".")]
+        for path in files:
+            if path.suffix.lower() in AUDIO_SUFFIXES:
+                self.recordings.append(path)
+                for above in path.parents[: len(path.relative_to(folder).parts)]:
+                    self._below.setdefault((above, _name_of(path)), []).append(path)
+        for path in files:
+            names = _recordings_of(path)
+            if name := next((each for each in names if (folder, each) in self._below), ""):
+                self._texts.setdefault(name, []).append(path)
+            elif path.suffix.lower() not in AUDIO_SUFFIXES:
+                self.others.append(path)
+
+    def path_of(self, name: str, beside: Path) -> Path:
+        """Returns the recording that a list names: the nearest, and of those the one whose path ends like the name."""
+        plain = normalize("NFC", name.replace("\\", "/"))
+        plain = str(Path(plain).with_suffix("")) if plain.lower().endswith(AUDIO_SUFFIXES) else plain
+        for place in beside.parents:
+            if found := self._below.get((place, plain.rsplit("/", 1)[-1])):
+                return max(found, key=lambda path: path.with_suffix("").as_posix().endswith(f"/{plain}"))
+        return beside.parent / name
+
+    def said_in(self, path: Path) -> list[Said]:
+        """Returns what a list of texts says; nothing of a file that is none: its first lines name no recordings."""
+        if plain_suffix(path) in LISTS:
+            of_another = path.suffix.lower() == ".wrd" and not path.with_suffix(".tsv").is_file()  # words of TIMIT
+            return [] if of_another or plain_suffix(path) == ".fileids" else said_in(path)
+        if plain_suffix(path) not in PROMPTS or path.stat().st_size > LARGEST:
+            return []
+        try:
+            said = said_in(path)
+        except SpeechDataError:
+            return []  # of another kind, or empty
+        first = said[:TRIED]
+        if not any(re.search(r"[^\W\d_]", each.text) for each in first):
+            return []  # numbers, such as lengths
+        return said if 2 * sum(self.path_of(each.name, path).is_file() for each in first) > len(first) else []
+
+    def entry(self, said: Said, path: Path) -> Entry:
+        """Returns the entry of what a list says."""
+        audio = self.path_of(said.name, path)
+        name = str(audio.relative_to(self._folder) if audio.is_relative_to(self._folder) else audio)
+        split = self._split_above(audio) or self._split_above(path)
+        speaker, key = said.speaker or _speaker_of(audio), "" if said.duration else audio.stem
+        place = said.offset, said.duration
+        return entry_of(self._folder, name, said.text, said.row, split, speaker, *place, key, said.channel)
+
+    def entries_beside(self, audio: Path, only: Path | None = None) -> list[Entry]:
+        """Returns the entries of the nearest text that has the name of a recording, or of the only one to read."""
+        found = self._texts.get(_name_of(audio), [])
+        near = [each for each in found if each.parent == audio.parent] or (found if len(found) == 1 else [])
+        near = near if only is None else [each for each in near if each == only]
+        if not near:
+            return []
+        text = min(near, key=lambda each: ENDINGS.index(_ending(each)))
+        name, split = str(audio.relative_to(self._folder)), self._split_above(audio)
+        entries = []
+        for each in pieces_of(text_of(text), _ending(text), name, str(text)):
+            key = f"{name}@{each.offset:g}#{each.speaker}" if each.speaker else ""  # who may begin with another
+            speaker, place = each.speaker or _speaker_of(audio), (each.offset, each.duration)
+            entries.append(entry_of(self._folder, name, each.text, each.row, split, speaker, *place, key))
+        return entries
+
+    def _split_above(self, path: Path) -> str:
+        """Returns the split that a folder above a file tells, or the name of a list."""
+        *folders, name = path.relative_to(self._folder).parts if path.is_relative_to(self._folder) else [path.name]
+        parts = folders if Path(name).suffix.lower() in AUDIO_SUFFIXES else [*folders, Path(name).stem]
+        return next(filter(None, map(split_of, parts)), "")
+
+
+def _ending(path: Path) -> str:
+    """Returns the ending of a text that may belong to a recording; "" of other files."""
+    return next((each for each in ENDINGS if path.name.lower().endswith(each)), "")
+
+
+def _name_of(audio: Path) -> str:
+    """Returns the name of a recording under which its text is kept; VCTK has one for two microphones."""
+    return normalize("NFC", re.sub(r"_mic\d$", "", audio.stem))
+
+
+def _recordings_of(text: Path) -> Iterator[str]:
+    """Yields the names that the recording of a text may have: a of a.txt, of a.wav.txt and of a.en.srt."""
+    if ending := _ending(text):
+        name = normalize("NFC", text.name[: -len(ending)])
+        yield name
+        if name.lower().endswith(AUDIO_SUFFIXES) or re.search(r"\.[a-z]{2,3}(-\w+)?$", name):
+            yield name.rpartition(".")[0]
+
+
+def _speaker_of(audio: Path) -> str:
+    """Returns the speaker whom the path of a recording tells, in layouts that many corpora have; "": none.
+
+    A folder with whose name that of the recording begins, such as 61/70968/61-70968-0000.flac; a session of VoxForge;
+    a speaker of TIMIT.
+    """
+    for folder in audio.parts[:-1]:
+        if audio.stem.startswith((f"{folder}-", f"{folder}_")):
+            return folder
+        if session := _SESSION_OF_VOXFORGE.fullmatch(folder):
+            return session[1]
+    return audio.parts[-2] if _SPEAKER_OF_TIMIT.fullmatch(audio.parts[-2]) else ""
+
+
+def _with_keys_of_their_own(entries: list[Entry], folder: Path) -> list[Entry]:
+    """Names recordings of one name by their place in a folder."""
+    counts = Counter(entry.key for entry in entries)
+    return [
+        entry._replace(key=str(entry.path.relative_to(folder).with_suffix("")))
+        if counts[entry.key] > 1 and entry.duration is None and entry.path.is_relative_to(folder)
+        else entry
+        for entry in entries
+    ]
+
+
+def split_of(name: str, whole_name: bool = False) -> str:
+    """Returns the split that a name tells; without `whole_name` also one of several words, such as `train_clean`."""
+    words = [name.lower()] if whole_name else re.split(r"[\W_]", name.lower())
+    found = [SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES]
+    return next((split for split in found if split != "train"), next(iter(found), ""))
+
+
+def _shown(names: list[str]) -> str:
+    return f"{', '.join(names[:3])}{f' … ({len(names)})' if len(names) > 3 else ''}"
