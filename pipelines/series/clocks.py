@@ -102,8 +102,10 @@ def _is_monthly(times: Sequence[np.ndarray]) -> bool:
         of_month = days - months.astype("datetime64[s]")
         left = (months + 1).astype("datetime64[s]") - days
         one_day = bool((of_month == of_month[:1]).all() or (left == left[:1]).all())
-        if not one_day and len(np.unique(np.diff(each))) > 1:  # the first or last working day
+        if not one_day and len(np.unique(np.diff(each))) > 1:  # the first or last working day, or the third Friday
             one_day = bool((of_month < FIRST_DAYS).all() or (left <= LAST_DAYS).all())
+            of_one_weekday = len(np.unique(each // DAY % 7)) == 1
+            one_day |= of_one_weekday and min(np.ptp(of_month), np.ptp(left)) < np.timedelta64(7, "D")
         if not one_day or len(np.unique(months)) < len(each):
             return False
         seen = max(seen, len(each))

@@ -14,6 +14,7 @@ from pipelines.series.time_columns import (
     CLOCK,
     equal_steps,
     first_text,
+    hours_of,
     is_numeric,
     named_as_time,
     part_of_time,
@@ -166,10 +167,11 @@ def _joined(columns: pd.DataFrame, path: Path) -> tuple[pd.Series, pd.Series, li
         if parts["year"].astype(str).str.fullmatch(r"\s*\d{4}(\.0+)?\s*").all():
             return *_added(parts), []
     first, second = columns.iloc[:, 0], columns.iloc[:, 1]
-    if columns.shape[1] == 2 and is_numeric(second) and not CLOCK.fullmatch(first_text(second)):
-        added, repairs = _added_slots(first, pd.to_numeric(second), path)
+    if columns.shape[1] == 2 and hours_of(second).notna().all() and not CLOCK.fullmatch(first_text(second)):
+        added, repairs = _added_slots(first, hours_of(second), path)
         return first, added, repairs
-    return columns.astype(str).agg(" ".join, axis=1).where(columns.notna().all(axis=1)), nothing, []
+    together = columns.astype(str).agg(" ".join, axis=1).where(columns.notna().all(axis=1))
+    return together.rename(" ".join(map(str, columns.columns))), nothing, []
 
 
 def _added(parts: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
