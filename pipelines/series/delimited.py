@@ -13,6 +13,7 @@ import pandas as pd
 from data.encodings import UnclearEncodingError, find_encoding
 from pipelines.series.numbers import with_ascii_digits
 from pipelines.series.regular import Repair, SeriesDataError
+from pipelines.series.time_notations import is_like_time
 
 SAMPLE_LINES = 200  # that the layout is told from
 LONGEST_PREAMBLE = 50  # lines before the names of the columns
@@ -195,6 +196,9 @@ def _names(rows: Sequence[tuple[int, list[str]]]) -> tuple[list[str], int]:
         more += 1
     if more > 1 and not any(any(map(_is_value, cells)) for _, cells in rows[more : more + 2]):
         more = 1  # a table of text: every line is a row
+    times = [bool(cells) and is_like_time(cells[0]) for _, cells in rows]
+    if True in times[more:] and not any(times[:more]) and np.mean(times[times.index(True) :]) > 0.9:
+        more = times.index(True)  # what statistical offices say of each column stands between
     levels = [cells for _, cells in rows[:more]]
     lacks = any(not name and below for name, below in zip(names[2:], levels[-1][2:], strict=False))
     if more > 1 and (lacks or len(set(filter(None, names))) < len([name for name in names if name])):

@@ -68,6 +68,8 @@ def find_time_columns(frame: pd.DataFrame, others: Sequence[str], path: Path) ->
     by_name = sorted((name for name in candidates if _rank(name) < len(NAMES)), key=_rank)
     by_content = [name for name in candidates if is_like_time(first_text(frame[name])) or _is_time(frame[name])]
     found = [name for name in by_name if name in by_content] + by_content
+    if found and part_of_time(found[0]) == "month" and (parts := _parts_of(frame, candidates)):  # 01-January
+        return parts
     if found:
         within = _within_day(frame, found[0], [name for name in candidates if name != found[0]])
         return (found[0], within) if within else (found[0],)

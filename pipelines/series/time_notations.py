@@ -13,31 +13,31 @@ SAMPLED = 200  # rows that tell which of the notations a column uses
 MONTHS = tuple(
     names.split()
     for names in (
-        "january januar januari janvier janeiro enero gennaio styczeń stycznia leden ledna ocak tammikuuta январь "  # noqa: RUF001
-        "января jänner január ianuarie gener ιανουάριος ιανουαρίου січень січня януари janvāris",  # noqa: RUF001
-        "february februar februari février fevrier fevereiro febrero febbraio luty lutego únor února şubat "  # noqa: RUF001
-        "helmikuuta февраль февраля február febrer φεβρουάριος φεβρουαρίου лютий лютого февруари februāris",  # noqa: RUF001
-        "march märz maerz mars maart marts marzo mrz março marco marzec marca březen března mart maaliskuuta март "  # noqa: RUF001
-        "марта március martie maret marec μάρτιος μαρτίου березень березня",  # noqa: RUF001
-        "april avril abril aprile kwiecień kwietnia duben dubna nisan huhtikuuta апрель апреля április aprilie "  # noqa: RUF001
-        "απρίλιος απριλίου квітень квітня aprīlis",  # noqa: RUF001
+        "january januar januari janvier janeiro enero gennaio styczeń stycznia leden ledna ocak tammikuuta январь "
+        "января jänner január ianuarie gener ιανουάριος ιανουαρίου січень січня януари janvāris",
+        "february februar februari février fevrier fevereiro febrero febbraio luty lutego únor února şubat "
+        "helmikuuta февраль февраля február febrer februarie φεβρουάριος φεβρουαρίου лютий лютого февруари februāris",
+        "march märz maerz mars maart marts marzo mrz março marco marzec marca březen března mart maaliskuuta март "
+        "марта március martie maret marec μάρτιος μαρτίου березень березня",
+        "april avril abril aprile kwiecień kwietnia duben dubna nisan huhtikuuta апрель апреля április aprilie "
+        "април απρίλιος απριλίου квітень квітня aprīlis",
         "may mai maj mei mayo maio maggio maja květen května mayıs toukokuuta май мая május maig μάιος μαΐου "  # noqa: RUF001
-        "травень травня maijs",  # noqa: RUF001
-        "june juni juin junio junho giugno czerwiec czerwca červen června haziran kesäkuuta июнь июня június "  # noqa: RUF001
-        "iunie juny junij ιούνιος ιουνίου червень червня юни jūnijs",  # noqa: RUF001
-        "july juli juillet julio julho luglio lipiec lipca červenec července temmuz heinäkuuta июль июля július "  # noqa: RUF001
-        "iulie juliol julij ιούλιος ιουλίου липень липня юли jūlijs",  # noqa: RUF001
-        "august augusti augustus août aout agosto sierpień sierpnia srpen srpna ağustos elokuuta август августа "  # noqa: RUF001
-        "augusztus agustus agost avgust αύγουστος αυγούστου серпень серпня",  # noqa: RUF001
-        "september septembre septiembre setembro settembre sept wrzesień września září eylül syyskuuta сентябрь "  # noqa: RUF001
-        "сентября szeptember setembre septembrie σεπτέμβριος σεπτεμβρίου вересень вересня септември septembris",  # noqa: RUF001
-        "october oktober octobre octubre outubro ottobre październik października říjen října ekim lokakuuta "  # noqa: RUF001
-        "октябрь октября október octombrie οκτώβριος οκτωβρίου жовтень жовтня октомври oktobris",  # noqa: RUF001
+        "травень травня maijs",
+        "june juni juin junio junho giugno czerwiec czerwca červen června haziran kesäkuuta июнь июня június "
+        "iunie juny junij ιούνιος ιουνίου червень червня юни jūnijs",
+        "july juli juillet julio julho luglio lipiec lipca červenec července temmuz heinäkuuta июль июля július "
+        "iulie juliol julij ιούλιος ιουλίου липень липня юли jūlijs",
+        "august augusti augustus août aout agosto sierpień sierpnia srpen srpna ağustos elokuuta август августа "
+        "augusztus agustus agost avgust αύγουστος αυγούστου серпень серпня",
+        "september septembre septiembre setembro settembre sept wrzesień września září eylül syyskuuta сентябрь "
+        "сентября szeptember setembre septembrie σεπτέμβριος σεπτεμβρίου вересень вересня септември septembris",
+        "october oktober octobre octubre outubro ottobre październik października říjen října ekim lokakuuta "
+        "октябрь октября október octombrie οκτώβριος οκτωβρίου жовтень жовтня октомври oktobris",
         "november novembre noviembre novembro listopad listopadu listopada kasım marraskuuta ноябрь ноября "  # noqa: RUF001
-        "noiembrie νοέμβριος νοεμβρίου листопад листопада ноември novembris",  # noqa: RUF001
-        "december dezember décembre decembre diciembre dezembro dicembre grudzień grudnia prosinec prosince "  # noqa: RUF001
+        "noiembrie νοέμβριος νοεμβρίου листопад листопада ноември novembris",
+        "december dezember décembre decembre diciembre dezembro dicembre grudzień grudnia prosinec prosince "
         "aralık joulukuuta декабрь декабря desember desembre decembrie δεκέμβριος δεκεμβρίου грудень грудня "  # noqa: RUF001
-        "декември decembris",  # noqa: RUF001
+        "декември decembris",
     )
 )
 """Names of each month; the first three letters or more of one stand for it, and the shortest name wins."""

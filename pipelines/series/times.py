@@ -177,7 +177,11 @@ def _joined(columns: pd.DataFrame, path: Path) -> tuple[pd.Series, pd.Series, li
 def _added(parts: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     """The date that year, quarter, month, week and day give, and the time within it."""
     filled = parts.notna().all(axis=1)
+    if "quarter" in parts:  # such as Q1
+        parts = parts.assign(quarter=parts["quarter"].astype(str).str.extract(r"([1-4])", expand=False))
     named_months = "month" in parts and not is_numeric(parts["month"])
+    if named_months:  # such as 01-January
+        parts = parts.assign(month=parts["month"].astype(str).str.replace(r"^\d+\W+(?=\w)", "", regex=True))
     numbers = parts.drop(columns="month") if named_months else parts
     numbers = numbers.apply(pd.to_numeric, errors="coerce").fillna(1).astype(np.int64)
     text = numbers["year"].astype(str)

@@ -17,6 +17,7 @@ from pipelines.series.calendar import COUNTED, DAY, MONTH, future_times
 from pipelines.series.cleaning import regularise
 from pipelines.series.clocks import find_clock
 from pipelines.series.regular import Columns, Repair, SeriesDataError, Table
+from pipelines.series.sources import DataConfiguration, open_source
 from pipelines.series.time_notations import is_like_time
 from pipelines.series.user_tables import TableConfiguration, read_tables
 
@@ -148,7 +149,7 @@ TIMES: dict[str, tuple[pd.DatetimeIndex, Callable[[], Iterable[Any]]]] = {
             "Polish": "sty lut mar kwi maj cze lip sie wrz paź lis gru",
             "Russian": "января февраля марта апреля мая июня июля августа сентября октября ноября декабря",
             "Norwegian": "jan feb mar apr mai jun jul aug sep okt nov des",
-            "Hungarian": "január február március április május június július augusztus szeptember október november december",
+            "Hungarian": "január február március április május június július augusztus szeptember október november dec",
             "Ukrainian": "січня лютого березня квітня травня червня липня серпня вересня жовтня листопада грудня",
             "Turkish": "Ocak Şubat Mart Nisan Mayıs Haziran Temmuz Ağustos Eylül Ekim Kasım Aralık",  # noqa: RUF001
         }.items()
@@ -219,6 +220,8 @@ def test_digits_of_years_and_weeks_are_mondays() -> None:
 
 PARTS = {
     "year and quarter": (pd.date_range("2001", periods=N, freq="QS"), "year,quarter", "{0.year}.0,{0.quarter}.0"),
+    "year and Q": (pd.date_range("2001", periods=N, freq="QS"), "year,quarter", "{0.year},Q{0.quarter}"),
+    "year, number and name of the month": (MONTHS, "year,month", "{0.year},{0:%m}-{0:%B}"),
     "year and month": (MONTHS, "Year,Month", "{0.year},{0.month}"),
     "year and name of the month": (MONTHS, "Year,Month", "{0.year},{0:%B}"),
     "year and day": (pd.date_range("2023-02-03", periods=N), "year,doy", "{0.year},{0.dayofyear}"),
@@ -255,6 +258,10 @@ AROUND = {
     "a title": ("Station 7, of the town\n\n" + PLAIN, "lines of a title"),
     "units": ("time,x\n,kW\n" + BODY, "lines of units"),
     "several lines of names": ("Price,Close\nTicker,AAPL\nDate,\n" + BODY, "lines of units"),
+    "facts of a statistical office": (
+        "Title,x\nUnit,£ million\nSeries Start,2023-12-20\nRelease date,12-08-2024\nNo. Obs,48\nNotes,\n" + BODY,
+        "lines of units",
+    ),
     "sums and sources": (PLAIN + "Total,48\nSource: the town\n", "lines below the table"),
     "no names": (BODY, ""),
     "tabs": (PLAIN.replace(",", "\t"), ""),
@@ -411,9 +418,14 @@ def test_files_that_declare_their_columns(tmp_path: Path) -> None:
         np.testing.assert_array_equal(tables[1].values[:, 0], [np.nan, *range(1, N - 1)])
 
 
-def test_columns_that_count_the_rows_are_left_out() -> None:
-    frame = pd.DataFrame({"No": range(1, N + 1), "time": DAYS, "x": np.arange(N) ** 2})
-    assert read(frame)[0].values.shape[1] == 1
+def test_columns_that_count_the_rows_or_never_change_are_left_out() -> None:
+    frame = pd.DataFrame({"No": range(1, N + 1), "station": 44, "time": DAYS, "x": np.arange(N) ** 2})
+    source = open_source(DataConfiguration(source="table"), table=frame)
+    assert source.columns.targets == ("x",)
+    assert [(repair.column, repair.what.split(":")[0]) for repair in source.repairs] == [
+        ("No", "column that counts the rows"),
+        ("station", "column that never changes"),
+    ]
 
 
 def test_dates_of_two_readings_are_those_in_order() -> None:
@@ -630,3 +642,15 @@ def test_parts_of_months_and_days_of_weeks_are_steps(times: list[pd.Timestamp]) 
         (series,), _, _ = regularise([rows], Columns(("x",)), *clock[1::-1], slots=clock.slots)
         np.testing.assert_array_equal(series.times, seconds)
         assert np.flatnonzero(~series.observed).tolist() == [20]
+
+
+@pytest.mark.parametrize(("first", "weeks"), [("2015-02-28", (4, 5, 4)), ("2015-02-01", (4, 4, 5))])
+def test_the_periods_of_retailers_are_months(first: str, weeks: tuple[int, ...]) -> None:
+    days = np.cumsum([0, *(7 * weeks[n % 3] for n in range(N - 1))])
+    frame = pd.DataFrame({"time": pd.Timestamp(first) + pd.to_timedelta(days, unit="D"), "x": np.arange(N) + 0.25})
+    source = open_source(DataConfiguration(source="table", calendar="auto"), table=frame)
+    assert source.clock[:2] == (MONTH, "month")
+    expected = pd.date_range("2015-02-01", periods=N, freq="MS").as_unit("s").astype(np.int64)
+    np.testing.assert_array_equal(source.series[0].times, expected)
+    np.testing.assert_array_equal(source.series[0].values[:, 0], np.arange(N) + 0.25)
+    assert any("four and five weeks" in repair.what for repair in source.repairs)
