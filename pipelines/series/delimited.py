@@ -290,11 +290,15 @@ def _without_footer(frame: pd.DataFrame, file: str) -> tuple[pd.DataFrame, list[
     """Leaves out sums and sources below the table: last rows whose first cell is a word while all others' is not."""
     if len(frame) <= LAST_LINES or not frame.shape[1]:
         return frame, []
-    filled = frame[frame.notna().any(axis=1)]
+    filled = frame.iloc[-LONGEST_PREAMBLE:]
+    filled = filled[filled.notna().any(axis=1)]
     first = filled.iloc[:, 0].astype(str)
     is_word = ~first.str.contains(r"\d", regex=True).to_numpy() & filled.iloc[:, 0].notna().to_numpy()
     alone = (filled.notna().sum(axis=1) == 1).to_numpy() & (frame.shape[1] > 1)
-    body = is_word[: max(len(filled) - LAST_LINES, 1)].any()
+    if not len(filled) or not (is_word | alone)[-1]:
+        return frame, []
+    above = frame.iloc[: max(len(frame) - LAST_LINES, 1), 0].dropna().astype(str)
+    body = bool((~above.str.contains(r"\d", regex=True)).any())
     ends = alone if body else is_word | (alone & ~first.map(_is_value).to_numpy())
     number = 0
     while number < len(filled) - 1 and ends[len(ends) - 1 - number] and (number < LAST_LINES or alone[-1 - number]):

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pipelines.series.calendar import DAY
 from pipelines.series.regular import Repair, SeriesDataError
-from pipelines.series.time_notations import DURATION, LETTERS, YEARS_AHEAD, full_years, month_number, plain
+from pipelines.series.time_notations import DURATION, LETTERS, SAMPLED, YEARS_AHEAD, full_years, month_number, plain
 from pipelines.series.time_numbers import YEARS, number_reader
 
 DATES = (
@@ -106,9 +106,10 @@ def read_times(written: pd.Series, time_format: str, path: Path, named: bool = T
     text = written.astype(str).str.strip()
     if time_format:
         return Moments(_parsed(text, time_format, path), [])
-    numbers = pd.to_numeric(written, errors="coerce").astype(np.float64)
-    if numbers.notna().all():
-        return _from_numbers(written, numbers, path, named)
+    if pd.to_numeric(written.head(SAMPLED), errors="coerce").notna().all():
+        numbers = pd.to_numeric(written, errors="coerce").astype(np.float64)
+        if numbers.notna().all():
+            return _from_numbers(written, numbers, path, named)
     durations = DURATION.fullmatch(text.iloc[0]) and not text.str.fullmatch(_YEAR_MONTH).all()
     if durations and text.str.fullmatch(DURATION).all():
         parts = text.str.extract(DURATION).fillna("0").astype(np.float64)

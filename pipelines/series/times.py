@@ -231,6 +231,8 @@ def _only_counts(written: pd.Series, time_format: str) -> bool:
         return False
     if pd.api.types.is_timedelta64_dtype(written):
         return False
+    if not is_numeric(written):
+        return False
     values = pd.to_numeric(written, errors="coerce").to_numpy(np.float64, na_value=np.nan)
     name = str(written.name)
     if np.isnan(values).any() or number_reader(values, name.lower() != "index" and named_as_time(name)) is not None:

@@ -41,7 +41,9 @@ def lengthened(
     if set(named) & set(columns) or not columns:
         return frame, series, tuple(time), []
     for what, form, parts in _parts_of_years(columns):
-        if year := next((name for name in columns if name not in parts and _holds_years(frame[name])), ""):
+        year = next((name for name in columns if name not in parts and _holds_years(frame[name])), "")
+        is_other = what == "quarters" and year and not series and frame[year].duplicated().any()  # Q1 may be a sensor
+        if year and not is_other:
             return _within_years(frame, series, year, what, form, parts)
     if (days := _days(columns)) and (date := _date_column(frame, columns, time)):
         return _within_months(frame, series, date, days)
@@ -79,7 +81,7 @@ def _parts_of_years(columns: Sequence[str]) -> list[tuple[str, str, dict[str, in
     months = {name: number for name in columns if (number := month_number(name.strip(". ")))}
     found = [("months", "-{}", months)] if sorted(months.values()) == list(range(1, 13)) else []
     for what, form, pattern, counts in (
-        ("quarters", "Q{}", r"(?:Q|quarter|T) ?([1-4])", (4,)),
+        ("quarters", "Q{}", r"(?:Q|quarter) ?([1-4])", (4,)),
         ("weeks", "-W{}", r"(?:W|KW|week) ?(\d\d?)", (52, 53)),
     ):
         parts = {name: int(match[1]) for name in columns if (match := re.fullmatch(pattern, name, re.IGNORECASE))}
