@@ -96,7 +96,7 @@ class Served:
             if key not in tensors or not kind.shape.is_compatible_with(received):
                 raise TypeError(f"{key}: expected a tensor of the shape {kind.shape} for {name}. Received: {received}")
         # As `graph(**tensors)`, whose own checks take the time of a small step.
-        ordered = [tensors[key] for key in graph.function_type.parameters]
+        ordered = [tensors[key] for key in graph.function_type.parameters if key in kinds]  # others have a default
         return dict(graph.inference_fn.call_preflattened([*ordered, *graph.captured_inputs]))
 
 

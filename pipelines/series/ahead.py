@@ -20,6 +20,7 @@ from pipelines.served import Served
 
 NUMBERS_DRAWN = 2**24  # quantiles of all paths of a batch
 NO_PATHS = np.zeros((0, 1, 1), np.float32)  # (samples, horizon, targets)
+NAMED = 8  # series that were not in the training
 STEPS_IN_BATCH = 16_384  # of all series of a batch, padded to the longest
 
 
@@ -81,6 +82,7 @@ class Ahead:
                 histories.append(history)
                 futures.append(future)
                 zones.append(source.clock.zone)
+        self._report_unknown(histories)
         found: dict[int, Forecast] = {}
         numbers = samples * self.horizon * len(self.targets) * len(self.levels)
         largest = max(1, NUMBERS_DRAWN // numbers) if numbers else len(histories)
@@ -101,6 +103,7 @@ class Ahead:
         for series in source.series:
             history, future = data.divide(series, columns, self.horizon)
             self._report(series, history)
+            self._report_unknown([history])
             history = history.cut(max(0, len(history.times) - steps), len(history.times))
 
             def ask(values: np.ndarray, ahead: np.ndarray, history: Series = history) -> np.ndarray:
@@ -179,6 +182,21 @@ class Ahead:
             for row, history in enumerate(histories)
         ]
 
+    def _report_unknown(self, histories: Sequence[Series]) -> None:
+        """Reports series that the training did not have, in one line."""
+        unknown = [history for history in histories if history.name not in self._learned]
+        if len(unknown) == 1:
+            commands.report_done(
+                f"The series {unknown[0].name!r} was not in the training; it is forecast as their average, on the "
+                f"scale of its own {counted(len(unknown[0].times), 'step')}."
+            )
+        elif unknown:
+            names = ", ".join(repr(each.name) for each in unknown[:NAMED]) + " …" * (len(unknown) > NAMED)
+            commands.report_done(
+                f"{len(unknown)} series were not in the training, {names}; each is forecast as their average, on the "
+                "scale of its own steps."
+            )
+
     def _report(self, series: Series, history: Series) -> None:
         """Reports what a user may not expect of a forecast; refuses a series of which nothing is known."""
         targets = ", ".join(self.description.columns.targets)
@@ -186,11 +204,6 @@ class Ahead:
             raise SeriesDataError(
                 f"The series {series.name!r} has no value, so there is nothing to forecast from; expected some of "
                 f"{targets}. Give the rows that were measured. Received: {len(series.times)} rows without any"
-            )
-        if series.name not in self._learned:
-            commands.report_done(
-                f"The series {series.name!r} was not in the training; it is forecast as their average, on the scale of "
-                f"its own {counted(len(history.times), 'step')}."
             )
         targets_seen = np.any(history.observed[:, : len(self.description.columns.targets)], axis=1)
         without = int(np.argmax(targets_seen[::-1])) if targets_seen.any() else 0

@@ -1,13 +1,14 @@
 """From where forecasts count: a blend of the last value and of the seasons before, fitted in closed form."""
 
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 
 ORIGINS = 20_000  # that it is fitted on at most
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)  # of the ridge regression, a value of one deviation
 FITTED = 0.7  # share of the training period whose fit the rest judges
-WORTH = 0.98  # of the squared error: a smaller gain is none
+SMALLEST_LOSS = 1e-3  # beside the last value's, of a blend that errs nowhere
 
 
 def blend_size(seasons: int) -> int:
@@ -19,7 +20,8 @@ def differences(history: np.ndarray, steps: np.ndarray, ahead: int, seasons: Seq
     """Returns what is blended for the forecast `ahead` of some steps, (steps, blended), 0 where it is not known.
 
     It is 1, a drift; −y_t, towards the mean; y_t − y_{t−1}, the last change; and for each season S, with k S the fewest
-    seasons that reach back before t, y_{t+h−kS} − y_t and y_{t+h−kS} − y_{t−S}.
+    seasons that reach back before t, y_{t+h−kS} − y_t and y_{t+h−kS} − y_{t−S}. Beyond the levels of the training, the
+    pull towards their mean is that at the nearest of them: nothing showed that it grows further.
 
     Args:
         history: scaled values of one target (time,).
@@ -40,8 +42,11 @@ def fit_blend(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the weights of what is blended (horizon, targets, blended), and the spread that is left.
 
-    Ridge regression of the change from the last value, by the normal equations. The last part of each training period
-    decides how strong the penalty is and whether there is a blend at all; where it does not help, the weights are 0.
+    Ridge regressions of the change from the last value, by the normal equations: with and without the drift, with and
+    without the pull towards the mean. None of them is right for each level that is still to come, so they are combined,
+    and the last value with them. The last part of each training period decides on their penalties and on their shares,
+    which are inverse to the squares of their squared errors there (Bates and Granger 1969,
+    https://doi.org/10.1057/jors.1969.103).
 
     Args:
         histories: scaled, filled targets and observed (time, targets) of each series: their training period.
@@ -55,25 +60,27 @@ def fit_blend(
     weights, left = np.zeros((horizon, targets, size)), np.zeros((horizon, targets))
     for target in range(targets):
         grams = np.stack([_grams(histories, target, ahead, seasons) for ahead in range(1, horizon + 1)])
-        fitted, judged = grams[:, 0], grams[:, 1]
-        plain = np.maximum(judged[:, -1, -1], 1e-12)
-
-        relative, chosen = 1.0, (PENALTIES[0], False)
-        for drift in (False, True):  # which must be worth it too
-            losses = [
-                [_error(one, _solved(other, penalty, drift)) for one, other in zip(judged, fitted, strict=True)]
-                for penalty in PENALTIES
-            ]
-            found = np.mean(np.array(losses) / plain, axis=1)  # (penalties,)
-            if found.min() < WORTH * relative:
-                relative, chosen = float(found.min()), (PENALTIES[int(np.argmin(found))], drift)
-        together = fitted + judged
-        if relative < 1:
-            weights[:, target] = [_solved(gram, *chosen) for gram in together]
+        together = grams.sum(axis=1)
+        known = grams[:, 1, 0, 0] > 0  # steps ahead that can be judged
+        blends, losses = [np.zeros((horizon, size))], [1.0]  # the last value
+        for drift, pull in product((False, True), repeat=2) if known.any() else ():
+            used = np.array([drift, pull, *[True] * (size - 2)])
+            relative = [_relative_error(grams[known], penalty, used) for penalty in PENALTIES]
+            penalty = PENALTIES[int(np.argmin(relative))]
+            blends.append(np.stack([_solved(gram, penalty, used) for gram in together]))
+            losses.append(max(min(relative), SMALLEST_LOSS))
+        shares = 1 / np.square(losses)
+        weights[:, target] = np.tensordot(shares / shares.sum(), blends, 1)
         counts = np.maximum(together[:, 0, 0], 1)
         left[:, target] = np.sqrt([_error(gram, each) for gram, each in zip(together, weights[:, target], strict=True)])
         left[:, target] /= np.sqrt(counts)
     return weights.astype(np.float32), left.astype(np.float32)
+
+
+def _relative_error(grams: np.ndarray, penalty: float, used: np.ndarray) -> float:
+    """The squared error on the last part of what was fitted on the first, beside that of the last value."""
+    errors = [_error(judged, _solved(fitted, penalty, used)) for fitted, judged in grams]
+    return float(np.mean(errors / np.maximum(grams[:, 1, -1, -1], 1e-12)))
 
 
 def _grams(
@@ -96,12 +103,13 @@ def _grams(
     return sums
 
 
-def _solved(gram: np.ndarray, penalty: float, drift: bool) -> np.ndarray:
-    """The weights; without a drift the first is 0."""
-    size, first = len(gram) - 1, 0 if drift else 1
-    ridge = 1e-2 * penalty * max(gram[0, 0], 1) * np.eye(size - first)
-    found = np.linalg.solve(gram[first:size, first:size] + ridge, gram[first:size, -1])
-    return np.concatenate([np.zeros(first), found])
+def _solved(gram: np.ndarray, penalty: float, used: np.ndarray) -> np.ndarray:
+    """The weights, 0 of what is not used."""
+    place = np.flatnonzero(used)
+    found, inner = np.zeros(len(used)), gram[np.ix_(place, place)]
+    ridge = 1e-2 * penalty * max(gram[0, 0], 1) * np.eye(len(place))
+    found[place] = np.linalg.solve(inner + ridge, gram[place, -1])
+    return found
 
 
 def _error(gram: np.ndarray, weights: np.ndarray) -> float:

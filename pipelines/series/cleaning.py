@@ -14,6 +14,7 @@ from pipelines.series.calendar import MONTH, Calendar, future_times, month_parts
 from pipelines.series.regular import Columns, Repair, Series, SeriesDataError, Table, time_text
 
 SMALLEST = 1e-30  # largest number of a column
+LARGEST = float(np.finfo(np.float32).max)
 FAR = 100  # so many interquartile ranges from the median a value is named as a probable mistake
 RARE_DUPLICATES = 0.01  # of the rows: so many different rows of one time are averaged without being asked to
 EPSILON = float(np.finfo(np.float32).eps)
@@ -56,8 +57,7 @@ def regularise(
     unit = MONTH if calendar == "month" else 1
     step_seconds = step_seconds or unit * commonest_step([_ticks(table, calendar, slots) for table in tables])
     if calendar != "business":
-        snapped = [_snapped(table, step_seconds, calendar, repairs) for table in tables]
-        tables = [_on_clock(table, step_seconds, calendar, slots, repairs) for table in snapped]
+        tables = [_in_steps(table, step_seconds, calendar, slots, repairs) for table in tables]
     series = []
     for table in tables:
         known = (offsets or {}).get(table.name, (offsets or {}).get(""))
@@ -101,6 +101,8 @@ def fill(series: Series, columns: Columns, train_end: int) -> tuple[Series, list
         >>> fill(series, Columns(("x",)), train_end=4)[0].values.ravel()
         array([2., 1., 3., 3., 9.], dtype=float32)
     """
+    if series.observed.all() and series.levels is None:
+        return series, []
     latest = _latest(series.observed)
     known = np.where(series.observed, series.values, 0)[:train_end].sum(axis=0, dtype=np.float64)
     mean = known / np.maximum(series.observed[:train_end].sum(axis=0), 1)  # (columns,), 0 where there is no value
@@ -123,8 +125,20 @@ def _latest(observed: np.ndarray) -> np.ndarray:
     return np.maximum.accumulate(np.where(observed, steps, -1), axis=0)
 
 
+def _in_steps(
+    table: Table, step_seconds: int, calendar: Calendar, slots: Sequence[int], repairs: list[Repair]
+) -> Table:
+    """The rows on the steps of a calendar; nearly all tables have them there."""
+    if calendar == "clock" and (np.diff(table.times) == step_seconds).all():
+        return table
+    return _on_clock(_snapped(table, step_seconds, calendar, repairs), step_seconds, calendar, slots, repairs)
+
+
 def _finite(table: Table, columns: Columns, repairs: list[Repair]) -> Table:
-    infinite = np.abs(table.values) > np.finfo(np.float32).max
+    sizes = np.abs(table.values)
+    infinite = sizes > LARGEST
+    if not infinite.any() and not ((sizes > 0) & (sizes < SMALLEST)).any():
+        return table
     for number in np.flatnonzero(infinite.any(axis=0)):
         rows = np.flatnonzero(infinite[:, number])
         first = f"line {table.lines[rows[0]]}"
@@ -143,7 +157,8 @@ def _name_outliers(table: Table, columns: Columns, repairs: list[Repair]) -> Non
     """Names what lies so far from everything else that it is rather a mistake, such as −9999 for a missing value."""
     for number, column in enumerate(columns.all):
         values = table.values[:, number]
-        if np.isnan(values).all():
+        ordered = np.sort(values)  # NaN last
+        if not len(ordered) or np.isnan(ordered[0]) or ordered[-1] - ordered[0] <= FAR * _inner_range(ordered):
             continue
         lower, middle, upper = np.nanquantile(values, (0.25, 0.5, 0.75))
         far = np.flatnonzero((np.abs(values - middle) > FAR * (upper - lower)) & (upper > lower))
@@ -153,19 +168,29 @@ def _name_outliers(table: Table, columns: Columns, repairs: list[Repair]) -> Non
             repairs.append(Repair(table.name, column, what, len(far), first))
 
 
+def _inner_range(ordered: np.ndarray) -> float:
+    """At most the interquartile range, by the values within it; NaN if one is missing."""
+    last = len(ordered) - 1
+    return float(ordered[3 * last // 4] - ordered[-(-last // 4)])
+
+
 def _offsets(table: Table, columns: Columns) -> np.ndarray:
     """A level (targets,) of each target whose changes are so small beside it that single precision would lose some."""
     found = np.zeros(len(columns.targets))
     for number in range(len(found)):
         values = table.values[np.isfinite(table.values[:, number]), number]
         steps = np.abs(np.diff(values))
-        if (steps > 0).any() and np.abs(values).max() * EPSILON > LOST * np.median(steps[steps > 0]):
+        steps = steps[steps > 0]
+        lost = np.abs(values).max(initial=0) * EPSILON / LOST
+        if len(steps) and lost > steps.min() and lost > np.median(steps):
             found[number] = np.round(np.median(values))
     return found
 
 
 def _sorted(table: Table, repairs: list[Repair], duplicates: str) -> Table:
     """The rows in the order of time, those of one time once."""
+    if (np.diff(table.times) > 0).all():
+        return table
     unsorted = np.flatnonzero(table.times < np.maximum.accumulate(table.times))
     if len(unsorted):
         first = f"line {table.lines[unsorted[0]]}"

@@ -66,6 +66,33 @@ def find_clock(tables: Sequence[Table], calendar: str, step_seconds: int | None 
     return Clock(step_seconds, chosen, zone, slots), found
 
 
+def retail_months(tables: Sequence[Table]) -> tuple[list[Table], list[Repair]]:
+    """Turns periods of four and five weeks, as retailers count them, into the months in which most of them lie.
+
+    Their times are the last days of the periods, or the first ones where these are Sundays or Mondays.
+
+    Example:
+        >>> days = np.cumsum([0, 28, 28, 35, 28, 28, 35])  # from Sunday, 1 February 2015 on
+        >>> times = 1_422_748_800 + DAY * days
+        >>> (table,), _ = retail_months([Table("a", times, np.zeros((7, 1)), days, "a.csv")])
+        >>> table.times.astype("datetime64[s]").astype("datetime64[M]")[[0, 3, 6]].astype(str).tolist()
+        ['2015-02', '2015-05', '2015-08']
+    """
+    moved = []
+    for table in tables:
+        gaps = set(np.diff(np.unique(table.times)).tolist())
+        if table.zone == COUNTED or not {28 * DAY, 35 * DAY} <= gaps <= {28 * DAY, 35 * DAY, 42 * DAY}:
+            return list(tables), []
+        begins = (table.times[0] - MONDAY) // DAY % 7 in (6, 0)
+        months = (table.times + (14 if begins else -14) * DAY).astype("datetime64[s]").astype("datetime64[M]")
+        plain = table.times.astype("datetime64[s]").astype("datetime64[M]")
+        if len(np.unique(plain)) == len(np.unique(table.times)) or (np.diff(np.unique(months)).astype(int) != 1).any():
+            return list(tables), []
+        moved.append(table._replace(times=months.astype("datetime64[s]").astype(np.int64)))
+    what = "times of periods of four and five weeks: taken as the months in which most of them lie"
+    return moved, [Repair("", "", what, sum(len(table.times) for table in tables))] if moved else []
+
+
 def clock_text(clock: Clock) -> str:
     """Returns in words what a step is.
 
@@ -102,8 +129,10 @@ def _is_monthly(times: Sequence[np.ndarray]) -> bool:
         of_month = days - months.astype("datetime64[s]")
         left = (months + 1).astype("datetime64[s]") - days
         one_day = bool((of_month == of_month[:1]).all() or (left == left[:1]).all())
-        if not one_day and len(np.unique(np.diff(each))) > 1:  # the first or last working day
+        if not one_day and len(np.unique(np.diff(each))) > 1:  # the first or last working day, or the third Friday
             one_day = bool((of_month < FIRST_DAYS).all() or (left <= LAST_DAYS).all())
+            of_one_weekday = len(np.unique(each // DAY % 7)) == 1
+            one_day |= of_one_weekday and min(np.ptp(of_month), np.ptp(left)) < np.timedelta64(7, "D")
         if not one_day or len(np.unique(months)) < len(each):
             return False
         seen = max(seen, len(each))

@@ -13,12 +13,13 @@ import pandas as pd
 from data.encodings import UnclearEncodingError, find_encoding
 from pipelines.series.numbers import with_ascii_digits
 from pipelines.series.regular import Repair, SeriesDataError
+from pipelines.series.time_notations import is_like_time
 
 SAMPLE_LINES = 200  # that the layout is told from
 LONGEST_PREAMBLE = 50  # lines before the names of the columns
 LAST_LINES = 5  # that may be sums and sources of the table
 NAMES = {"cp1252": "Windows-1252"}  # of encodings, better known than Python's
-DELIMITERS = ",;\t|"
+DELIMITERS = ",;\t|^~\x01"
 EMPTY = DELIMITERS + " "  # a line of these alone holds nothing
 COMMENT = re.compile(r"\s*[\"']?(#|//|%|sep=.\s*$)")
 _NUMBER = re.compile(r"[-+(]?\W{0,2}\d[\d.,' ]*(e[-+]?\d+)?\W{0,3}\)?", re.IGNORECASE)
@@ -195,8 +196,14 @@ def _names(rows: Sequence[tuple[int, list[str]]]) -> tuple[list[str], int]:
         more += 1
     if more > 1 and not any(any(map(_is_value, cells)) for _, cells in rows[more : more + 2]):
         more = 1  # a table of text: every line is a row
+    times = [bool(cells) and is_like_time(cells[0]) for _, cells in rows]
+    if True in times[more:] and not any(times[:more]) and np.mean(times[times.index(True) :]) > 0.9:
+        more = times.index(True)  # what statistical offices say of each column stands between
     levels = [cells for _, cells in rows[:more]]
-    if len(set(filter(None, names))) < len([name for name in names if name]) and more > 1:
+    lacks = any(not name and below for name, below in zip(names[2:], levels[-1][2:], strict=False))
+    if more > 1 and (lacks or len(set(filter(None, names))) < len([name for name in names if name])):
+        for place in range(2, len(names)):  # a name above several columns, whose cells were merged
+            names[place] = names[place] or names[place - 1] * bool(levels[-1][place : place + 1] > [""])
         names = [" ".join(filter(None, dict.fromkeys(parts))) for parts in zip(*levels, strict=False)]
     if len(names) == width - 1:  # the names of an index were left out
         ends = all(len(cells) <= len(names) or not cells[-1] for _, cells in rows[more:SAMPLE_LINES])
@@ -283,14 +290,18 @@ def _without_footer(frame: pd.DataFrame, file: str) -> tuple[pd.DataFrame, list[
     """Leaves out sums and sources below the table: last rows whose first cell is a word while all others' is not."""
     if len(frame) <= LAST_LINES or not frame.shape[1]:
         return frame, []
-    filled = frame[frame.notna().any(axis=1)]
+    filled = frame.iloc[-LONGEST_PREAMBLE:]
+    filled = filled[filled.notna().any(axis=1)]
     first = filled.iloc[:, 0].astype(str)
     is_word = ~first.str.contains(r"\d", regex=True).to_numpy() & filled.iloc[:, 0].notna().to_numpy()
     alone = (filled.notna().sum(axis=1) == 1).to_numpy() & (frame.shape[1] > 1)
-    body = is_word[: max(len(filled) - LAST_LINES, 1)].any()
-    ends = alone if body else is_word | (alone & ~first.str.match(r"\d").to_numpy())
+    if not len(filled) or not (is_word | alone)[-1]:
+        return frame, []
+    above = frame.iloc[: max(len(frame) - LAST_LINES, 1), 0].dropna().astype(str)
+    body = bool((~above.str.contains(r"\d", regex=True)).any())
+    ends = alone if body else is_word | (alone & ~first.map(_is_value).to_numpy())
     number = 0
-    while number < min(LAST_LINES, len(filled) - 1) and ends[len(ends) - 1 - number]:
+    while number < len(filled) - 1 and ends[len(ends) - 1 - number] and (number < LAST_LINES or alone[-1 - number]):
         number += 1
     if not number:
         return frame, []

@@ -49,6 +49,7 @@ class Inputs:
         self.remembered = max(1, *network.season, *network.lags)  # steps
         self.cycles: list[Cycle] = [cycle for cycle in network.cycles if cycle != "auto"]
         self.blend: Any = None  # weights (steps, targets, blended), see `centers`
+        self.seen: Any = None  # the lowest and the highest value of each column in training (2, columns)
 
     def __call__(
         self, values: tf.Tensor, observed: tf.Tensor, times: tf.Tensor, state: dict[str, Any], origins: tf.Tensor | None
@@ -71,7 +72,7 @@ class Inputs:
             finite(filled - history[:, self.remembered - lag : self.remembered - lag + time])
             for lag in self.network.lags
         ]
-        past = [filled, tf.cast(observed[:, :time], filled.dtype), *differences, calendar[:, :time]]
+        past = [self._as_seen(filled), tf.cast(observed[:, :time], filled.dtype), *differences, calendar[:, :time]]
         if self.network.volatility_decay:
             past.append(tf.math.log(volatile))
 
@@ -87,6 +88,16 @@ class Inputs:
             center = tf.zeros_like(center)
         recent = history[:, -self.remembered :]
         return Features(tf.concat(past, axis=-1), ahead, center, volatile, started, recent, variance)
+
+    def _as_seen(self, values: tf.Tensor) -> tf.Tensor:
+        """Returns values (…, columns), or those of the targets alone, no further out than the training showed them.
+
+        What lies beyond means nothing to the network, and a level that keeps rising goes there.
+        """
+        if self.seen is None:
+            return values
+        low, high = tf.unstack(tf.convert_to_tensor(self.seen)[:, : values.shape[-1]])
+        return tf.clip_by_value(values, low, high)
 
     def _kinds(self) -> np.ndarray:
         """Returns of each column what it is, as `Columns` names it."""
@@ -110,7 +121,7 @@ class Inputs:
         def before(steps: int) -> tf.Tensor:
             return tf.gather(history[..., : self.targets], origins + self.remembered - steps, axis=1)[:, :, tf.newaxis]
 
-        parts = [tf.ones_like(last), -last, last - before(1)]
+        parts = [tf.ones_like(last), -self._as_seen(last), last - before(1)]
         for season, there in zip(self.network.season, seasons, strict=True):
             parts += [there - last, there - before(season)]
         weights = tf.unstack(tf.convert_to_tensor(self.blend), axis=-1)  # (steps, targets) each

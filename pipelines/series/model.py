@@ -101,7 +101,8 @@ class Forecaster(keras.Model):
         if network.center:
             shape = (self.steps, self.targets, blend_size(len(network.season)))
             self.blend = self.add_weight(shape=shape, initializer="zeros", trainable=False, name="blend")
-            self.preprocessing.blend = self.blend
+            self.seen = self.add_weight(shape=(2, width), initializer="zeros", trainable=False, name="seen")
+            self.preprocessing.blend, self.preprocessing.seen = self.blend, self.seen
         if network.has_bounds:
             self.floor = self.add_weight(
                 shape=(self.targets,), initializer=_constant(-np.inf), trainable=False, name="floor"
@@ -279,11 +280,14 @@ class Forecaster(keras.Model):
             mean[:, number], deviation[:, number] = middle, spread or 1.0
         self.mean.assign(np.concatenate([mean, mean.mean(0, keepdims=True)]))
         self.deviation.assign(np.concatenate([deviation, deviation.mean(0, keepdims=True)]))
-        chosen, every = slice(self.targets), -(-len(histories) // MOST_SCALED)
         scaled = [
-            (((values - center) / scale)[:, chosen], observed[:, chosen])
-            for (values, observed), center, scale in [*zip(histories, mean, deviation, strict=True)][::every]
+            ((values - center) / scale, observed)
+            for (values, observed), center, scale in zip(histories, mean, deviation, strict=True)
         ]
+        if self.network.center:
+            self.seen.assign([f([f(values, axis=0) for values, _ in scaled], axis=0) for f in (np.min, np.max)])
+        every = -(-len(histories) // MOST_SCALED)
+        scaled = [(values[:, : self.targets], observed[:, : self.targets]) for values, observed in scaled[::every]]
         found = spreads(scaled, self.steps, self.network.relative, self.cumulative)
         if self.network.center:
             blend, left = fit_blend(scaled, self.steps, self.network.season)

@@ -56,7 +56,13 @@ WORDS = {
 _SIGNS = r"[$€£¥₹₽₩₺¢%‰°]|\b(?:USD|EUR|GBP|CHF|JPY)\b"
 EXACT = 2.0**53  # whole numbers up to here are doubles of their own
 _ROUNDED = "whole numbers above 2^53: rounded to what double precision holds"
-_MULTIPLES = {"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
+_MULTIPLES = {
+    **{"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12},
+    **dict.fromkeys(("thousand", "thousands", "tsd"), 1e3),
+    **dict.fromkeys(("million", "millions", "mn", "mio", "mln"), 1e6),
+    **dict.fromkeys(("billion", "billions", "bn", "mrd", "mld"), 1e9),
+    **dict.fromkeys(("trillion", "trillions", "tn"), 1e12),
+}
 _PLAIN = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 _GROUPS = {
     ",": re.compile(r"[-+]?[1-9]\d{0,2}(,\d{2,3})*,\d{3}(\.\d*)?"),  # 12,34,567 in India
@@ -138,6 +144,9 @@ def numbers_of(column: pd.Series, comma: bool | None = None) -> Numbers:
         return Numbers(values, wrong, ["words such as yes and no: read as 1 and 0"])
     text, multiple = _multiplied(text)
     notes += ["multiples such as 1.2M: written out"] * bool((multiple != 1).any())
+    if (limits := text.str.match(r"[<>≤≥]\s?\d")).any():
+        text = text.str.lstrip("<>≤≥ ")
+        notes.append(f"limits such as <0.5 ({int(limits.sum())} of them): read as the limit")
     cleaned, signs = _without_signs(text)
     plain, more = _pointed(cleaned, comma)
     found = multiple * pd.to_numeric(plain.where(plain.str.fullmatch(_PLAIN)), errors="coerce").to_numpy(np.float64)
@@ -169,9 +178,11 @@ def uses_comma(frame: pd.DataFrame) -> bool | None:
 def _multiplied(text: pd.Series) -> tuple[pd.Series, np.ndarray]:
     """Returns cells such as 1.2M and 850K without their letter, and what it multiplies them by.
 
-    One letter alone may be a unit, such as K, but for the millions and billions that stand at their number.
+    One of them alone may be a unit, such as K, but for the millions and billions that stand at their number.
     """
-    parts = text.str.extract(r"^(.*\d)([kKMBT])$")
+    words = "|".join(name for name in _MULTIPLES if len(name) > 1)
+    parts = text.str.extract(rf"^(.*\d)([kKMBT]|\s?(?:{words})\.?)$")
+    parts[1] = parts[1].str.strip(" .")
     kinds = set(parts[1].dropna())
     if len(kinds) < 2 and not kinds & {"M", "B"}:
         return text, np.ones(len(text))
@@ -181,14 +192,17 @@ def _multiplied(text: pd.Series) -> tuple[pd.Series, np.ndarray]:
 def _without_signs(text: pd.Series) -> tuple[pd.Series, list[str]]:
     """Returns cells without currencies, percent signs, units, flags, and spaces within numbers."""
     notes = []
-    text = text.str.replace("\u2212", "-").str.replace(r"^\((.*\d.*)\)$", r"-\1", regex=True)
-    text = text.str.replace(r"^([\d.,\s'’]+)-$", r"-\1", regex=True)  # as accountants write a minus
-    without = text.str.replace(_SIGNS, "", regex=True).str.strip().str.replace(r"^([-+])\s+", r"\1", regex=True)
+    text = text.str.replace("\u2212", "-")
+    text = text.str.replace(r"(?<=\d)[dD](?=[-+]?\d+$)|\s?[×x*]\s?10\^(?=[-+]?\d+$)", "e", regex=True)  # of Fortran
+    without = text.str.replace(_SIGNS, "", regex=True).str.strip()
+    without = without.str.replace(r"^\((.*\d.*)\)$", r"-\1", regex=True)
+    without = without.str.replace(r"^([\d.,\s'’]+)-$", r"-\1", regex=True)  # as accountants write a minus
+    without = without.str.replace(r"^([-+])\s+", r"\1", regex=True)
     without = without.str.replace(r"(?<=\d)[\s'’\u00a0\u202f](?=\d{3}(\D|$))", "", regex=True)
     signs = sorted({sign for cell in text[without != text].head(1000) for sign in re.findall(_SIGNS, cell)})
     units = without.str.extract(r"^[-+]?[\d.,]*\d[\d.,]*(?:[eE][-+]?\d+)?\s*([^\d\s.,][^\d]*)$", expand=False)
     kinds = units.dropna().unique()
-    is_flag = all(re.fullmatch(r"[a-z*†]{1,2}|\([a-z]\)", kind.strip()) for kind in kinds)
+    is_flag = all(re.fullmatch(r"[a-z*†]{1,2}|\([a-z]\)", kind.strip()) for kind in kinds) and units.isna().any()
     if len(kinds) and (len(kinds) == 1 or is_flag):  # kW beside MW would not be the same number
         number = without.str.extract(r"^([-+]?[\d.,]*\d[\d.,]*(?:[eE][-+]?\d+)?)\s*[^\d\s.,][^\d]*$", expand=False)
         without = number.where(units.notna(), without)

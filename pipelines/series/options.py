@@ -7,7 +7,7 @@ from pydantic import Field
 
 from pipelines.configuration import Configuration
 
-FORMATS = ".csv, .tsv, .parquet, .feather, .orc, .dta, .xlsx, .xls, .ods or .json"
+FORMATS = ".csv, .tsv, .parquet, .feather, .orc, .dta, .arff, .tsf, .xlsx, .xls, .ods or .json"
 
 
 class TableOptions(Configuration):

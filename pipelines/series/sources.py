@@ -13,7 +13,7 @@ from data.hourly_weather import HourlyWeather
 from pipelines.configuration import ConfigurationError
 from pipelines.series.calendar import Calendar, Clock
 from pipelines.series.cleaning import regularise
-from pipelines.series.clocks import find_clock
+from pipelines.series.clocks import find_clock, retail_months
 from pipelines.series.network import FromOne, FromTwo, FromZero
 from pipelines.series.prices import RETURNS, returns_of
 from pipelines.series.regular import Columns, Repair, Series, SeriesDataError, Table
@@ -113,10 +113,16 @@ def open_measured(
     if trained is not None and (lacking := [name for name in trained.static if name not in names]):
         columns, names, tables, more = _without_static(columns, names, tables, lacking)
         repairs = repairs + more
+    if not configuration.targets + default:
+        columns, found = _without_constant(columns, names, tables)
+        repairs = repairs + found
     numbers = [names.index(column) for column in columns.all]
     tables = [each._replace(values=each.values[:, numbers]) for each in tables]
     if trained is None:
         columns = columns._replace(static=static_columns(tables, columns))
+    if configuration.calendar in ("auto", "month"):
+        tables, found = retail_months(tables)
+        repairs = repairs + found
     if clock is None:
         clock, found = find_clock(tables, configuration.calendar)
         repairs = repairs + found
@@ -138,6 +144,22 @@ def static_columns(tables: Sequence[Table], columns: Columns) -> tuple[str, ...]
         ):
             found.append(name)
     return tuple(found)
+
+
+def _without_constant(
+    columns: Columns, names: tuple[str, ...], tables: Sequence[Table]
+) -> tuple[Columns, list[Repair]]:
+    """Targets that nobody named without those that never change, such as the number of a station."""
+    changing = []
+    for name in columns.targets:
+        values = np.concatenate([table.values[:, names.index(name)] for table in tables])
+        if not (values == values[:1]).all():
+            changing.append(name)
+    left = [name for name in columns.targets if name not in changing]
+    if not changing or not left:
+        return columns, []
+    repairs = [Repair("", name, "column that never changes: left out", 1) for name in left]
+    return columns._replace(targets=tuple(changing)), repairs
 
 
 def _without_static(

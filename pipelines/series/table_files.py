@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from data.files import FileError, Member, only_file, plain_suffix, read_file
+from pipelines.series.attribute_files import arff_to_delimited, frame_of_tsf
 from pipelines.series.delimited import SurplusError, decoded, parse
 from pipelines.series.numbers import with_ascii_digits
 from pipelines.series.options import FORMATS
@@ -174,9 +175,11 @@ def _from_file(
             [json.loads(line) for line in text.splitlines() if line.strip()] if kind != ".json" else json.loads(text)
         )
         frame = _plain_cells(_with_index(_from_json(whole), time))
+    elif kind == ".tsf":
+        frame = _with_index(frame_of_tsf(decoded(content, path.name)[0]), time)
     else:
         text, repairs = decoded(content, path.name)
-        table = parse(text, path.name)
+        table = parse(arff_to_delimited(text) if kind == ".arff" else text, path.name)
         return table.frame, table.names, repairs + table.repairs
     return frame, pd.Series([str(each).strip() for each in frame.columns], dtype=str), []
 

@@ -14,7 +14,22 @@ from pipelines.series.time_numbers import number_reader
 NAMES = (
     *("time", "date", "datetime", "timestamp", "date time", "ds", "period", "day", "hour", "month", "quarter", "week"),
     *("yearmonth", "yearweek", "year month", "year week", "yyyymm", "yyyyww"),
-    *("year", "utc", "datum", "zeit", "zeitpunkt", "zeitstempel", "fecha", "epoch", "index", "step", "t", "jahr"),
+    *(
+        "wk",
+        "yw",
+        "year",
+        "utc",
+        "datum",
+        "zeit",
+        "zeitpunkt",
+        "zeitstempel",
+        "fecha",
+        "epoch",
+        "index",
+        "step",
+        "t",
+        "jahr",
+    ),
 )
 PARTS = {
     "year": ("year", "yr", "yyyy", "jahr", "año", "année"),
@@ -28,9 +43,14 @@ PARTS = {
     "second": ("second", "sec"),
 }
 """What a column of numbers that is a part of the time may be called."""
-WITHIN_DAY = re.compile(r"(hour|hr|he|stunde|settlement period|period|interval|slot|sp|hour ending|heure|hora)s?\b.*")
+WITHIN_DAY = re.compile(
+    r"(time|hhmm|uhrzeit|hour|hr|he|stunde|settlement period|period|interval|slot|sp|hour ending|heure|hora)s?\b.*"
+)
 FEWEST_COUNTED = 10  # rows that show that a column only counts
-CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?( ?[AaPp][Mm])?")
+CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?( ?[AaPp][Mm])?|\d{1,2} ?[AaPp][Mm]")
+HOUR = re.compile(r"(?:HE|H)?[ _]?(\d{1,4})(?: ?h)?(?: ?[-–] ?\d{1,2}(?: ?h)?)?", re.IGNORECASE)
+"""Hours such as 7, HE07, 7h, or 07-08."""
+WORDS = {"time", "date", "datetime", "timestamp", "datum", "fecha", "zeitpunkt", "zeitstempel"}
 
 
 def find_time_columns(frame: pd.DataFrame, others: Sequence[str], path: Path) -> tuple[str, ...]:
@@ -48,14 +68,18 @@ def find_time_columns(frame: pd.DataFrame, others: Sequence[str], path: Path) ->
     by_name = sorted((name for name in candidates if _rank(name) < len(NAMES)), key=_rank)
     by_content = [name for name in candidates if is_like_time(first_text(frame[name])) or _is_time(frame[name])]
     found = [name for name in by_name if name in by_content] + by_content
+    if found and part_of_time(found[0]) == "month" and (parts := _parts_of(frame, candidates)):  # 01-January
+        return parts
     if found:
         within = _within_day(frame, found[0], [name for name in candidates if name != found[0]])
         return (found[0], within) if within else (found[0],)
     if parts := _parts_of(frame, candidates):
         return parts
-    for name in by_name:
-        if _holds_times(frame[name], exactly=True):
-            return (name,)
+    for exactly in (False, True):
+        for name in by_name:
+            if _holds_times(frame[name], exactly):
+                within = _within_day(frame, name, [each for each in candidates if each != name])
+                return (name, within) if within else (name,)
     for name in candidates[:1]:  # a first column of years, dates in digits, or seconds since 1970
         numbers = pd.to_numeric(frame[name], errors="coerce").astype(np.float64).to_numpy()
         if len(numbers) > 1 and (np.diff(numbers) > 0).all() and number_reader(numbers, named=False):
@@ -121,11 +145,19 @@ def _within_day(frame: pd.DataFrame, date: str, candidates: Sequence[str]) -> st
         if CLOCK.fullmatch(first_text(frame[name])):
             return name
     for name in candidates:
-        if WITHIN_DAY.fullmatch(_plain(name)) and is_numeric(frame[name]):
-            numbers = pd.to_numeric(frame[name], errors="coerce")
+        if WITHIN_DAY.fullmatch(_plain(name)):
+            numbers = hours_of(frame[name])
             if numbers.notna().all() and (numbers % 1 == 0).all() and numbers.between(0, 2400).all():
                 return name
     return ""
+
+
+def hours_of(column: pd.Series) -> pd.Series:
+    """Returns the numbers of a column that counts within the day, NaN where it does not."""
+    if is_numeric(column):
+        return pd.to_numeric(column, errors="coerce")
+    text = column.astype(str).str.strip()
+    return pd.to_numeric(text.where(text.str.fullmatch(HOUR)).str.extract(r"(\d+)", expand=False))
 
 
 def _parts_of(frame: pd.DataFrame, candidates: Sequence[str]) -> tuple[str, ...]:
@@ -145,7 +177,7 @@ def _rank(name: str) -> int:
     plain = _plain(name)
     if plain in NAMES:
         return NAMES.index(plain)
-    words = [word for word in re.split(r"[^\w]+", plain) if word in NAMES[:4]]
+    words = [word for word in re.split(r"[^\w]+", plain) if word in WORDS]
     return len(NAMES) - 1 if words else len(NAMES)
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pipelines.series.calendar import DAY
 from pipelines.series.regular import Repair, SeriesDataError
-from pipelines.series.time_notations import DURATION, LETTERS, YEARS_AHEAD, full_years, month_number, plain
+from pipelines.series.time_notations import DURATION, LETTERS, SAMPLED, YEARS_AHEAD, full_years, month_number, plain
 from pipelines.series.time_numbers import YEARS, number_reader
 
 DATES = (
@@ -41,12 +41,19 @@ MOSTLY_DISTINCT = 0.5  # share of distinct texts, above which each row is read
 _ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?")
 _QUARTERS = {"1": 1, "2": 2, "3": 3, "4": 4, "i": 1, "ii": 2, "iii": 3, "iv": 4}
 _YEAR_MONTH = r"((?:1[5-9]|20|21)\d\d):(0[1-9]|1[0-2])"  # of Gretl and EViews, which looks like a duration
+_YEAR = r"(\d{4}|\d\d)"
 _PERIODS: tuple[tuple[str, str], ...] = (  # a pattern, and what its groups are
     (r"(?:FY ?)?(\d{4})(?:\.0+)?", "y"),
-    (r"(\d{4})[- /]?Q([1-4])", "yq"),
+    (r"FY ?'?(\d\d)", "y"),
+    (r"FY ?'?(\d\d)[-/–](\d\d)", "yf"),
+    (rf"(?:FY ?'?)?{_YEAR}[- /']*Q([1-4])", "yq"),
+    (r"(\d{4})[- /]?T([1-4])", "yq"),
     (r"(\d{4}):([1-4])", "yq"),
-    (r"Q([1-4])[- /']*(\d{4})", "qy"),
-    (r"([1-4])\.?Q[- /']*(\d{4})", "qy"),
+    (rf"Q([1-4])[- /']*(?:FY ?'?)?{_YEAR}", "qy"),
+    (r"T([1-4])[- /']*(\d{4})", "qy"),
+    (rf"([1-4])\.?Q[- /']*{_YEAR}", "qy"),
+    (r"([1-4])(?:st|nd|rd|th|\.)? ?(?:quarter|quartal|trimestre)[ ,/-]*(\d{4})", "qy"),
+    (r"(?:quarter|quartal|qtr) ?([1-4])[ ,/-]+(\d{4})", "qy"),
     (r"(I{1,3}|IV)[- /.]+(\d{4})", "qy"),
     (r"(\d{4})[- /]?[HS]([12])", "yh"),
     (r"[HS]([12])[- /']*(\d{4})", "hy"),
@@ -55,10 +62,12 @@ _PERIODS: tuple[tuple[str, str], ...] = (  # a pattern, and what its groups are
     (r"(?:W|KW|week) ?(\d\d?)[- /]+(\d{4})", "wy"),
     (r"(\d{4})[- /]?M(\d\d?)", "ym"),
     (r"(?:FY ?)?(\d{4})[-/–](\d\d|\d{4})", "yf"),
+    (r"(\d{4})\s*[年년]\s*(\d\d?)\s*[月월]", "ym"),
     (r"(\d{4})[-/. ](\d\d?)", "ym"),
     (_YEAR_MONTH, "ym"),
     (r"(\d\d?)[-/. ](\d{4})", "my"),
-    (LETTERS + r"\.?[-/ ,'’]+(\d{4}|\d\d)", "ny"),
+    (LETTERS + rf"\.?[-/ ,'’]+{_YEAR}", "ny"),
+    (LETTERS + r"\.? ?[-–] ?[^\W\d_]{3,12}\.? +(\d{4})", "ny"),
     (r"(\d{4})[-/ ]+" + LETTERS + r"\.?", "yn"),
 )
 _OFFSET = re.compile(r"\d:\d\d.*?\s*(Z|[+-]\d\d:?\d\d)$")
@@ -97,9 +106,10 @@ def read_times(written: pd.Series, time_format: str, path: Path, named: bool = T
     text = written.astype(str).str.strip()
     if time_format:
         return Moments(_parsed(text, time_format, path), [])
-    numbers = pd.to_numeric(written, errors="coerce").astype(np.float64)
-    if numbers.notna().all():
-        return _from_numbers(written, numbers, path, named)
+    if pd.to_numeric(written.head(SAMPLED), errors="coerce").notna().all():
+        numbers = pd.to_numeric(written, errors="coerce").astype(np.float64)
+        if numbers.notna().all():
+            return _from_numbers(written, numbers, path, named)
     durations = DURATION.fullmatch(text.iloc[0]) and not text.str.fullmatch(_YEAR_MONTH).all()
     if durations and text.str.fullmatch(DURATION).all():
         parts = text.str.extract(DURATION).fillna("0").astype(np.float64)
@@ -247,6 +257,8 @@ def _from_dates(text: pd.Series, written: pd.Series, path: Path) -> tuple[pd.Ser
     read = {each: _filled(text, each) for each in possible}
     fewest = min(moments.isna().sum() for moments in read.values())
     best = {each: moments for each, moments in read.items() if moments.isna().sum() == fewest}
+    as_written = {each: moments for each, moments in best.items() if moments.iloc[0].strftime(each) == text.iloc[0]}
+    best = as_written or best  # 0010 is no hour, minute and second
     chosen, moments = next(iter(best.items()))
     if fewest:
         refuse(written, moments.isna(), path, f"the time cannot be read as {chosen}")
@@ -254,9 +266,11 @@ def _from_dates(text: pd.Series, written: pd.Series, path: Path) -> tuple[pd.Ser
         return _of_this_century(moments, chosen), []
     regular = {each: _regularity(other) for each, other in best.items()}
     steady = [each for each, share in regular.items() if share == 1]
+    steady = steady or [each for each, other in best.items() if other.is_monotonic_increasing]
     if len(steady) == 1 and len(text) > 2:
         others = " and ".join(each for each in best if each != steady[0])
-        what = f"times that could be read as {others} too: read as {steady[0]}, with which all steps are equal"
+        reason = "all steps are equal" if regular[steady[0]] == 1 else "the rows are in order"
+        what = f"times that could be read as {others} too: read as {steady[0]}, with which {reason}"
         return _of_this_century(best[steady[0]], steady[0]), [Repair("", name, what, len(text))]
     raise SeriesDataError(
         f"{path}, column {written.name!r}: the times can be read in several ways, {' and '.join(best)}; expected "

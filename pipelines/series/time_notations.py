@@ -13,32 +13,45 @@ SAMPLED = 200  # rows that tell which of the notations a column uses
 MONTHS = tuple(
     names.split()
     for names in (
-        "january januar januari janvier janeiro enero gennaio styczeń stycznia leden ledna ocak tammikuuta "
-        "январь января",
-        "february februar februari février fevrier fevereiro febrero febbraio luty lutego únor února şubat helmikuuta "
-        "февраль февраля",
-        "march märz maerz mars maart marts marzo mrz março marco marzec marca březen března mart maaliskuuta "
-        "март марта",
-        "april avril abril aprile kwiecień kwietnia duben dubna nisan huhtikuuta апрель апреля",
-        "may mai maj mei mayo maio maggio maja květen května mayıs toukokuuta май мая",  # noqa: RUF001
-        "june juni juin junio junho giugno czerwiec czerwca červen června haziran kesäkuuta июнь июня",
-        "july juli juillet julio julho luglio lipiec lipca červenec července temmuz heinäkuuta июль июля",
-        "august augusti augustus août aout agosto sierpień sierpnia srpen srpna ağustos elokuuta август августа",
-        "september septembre septiembre setembro settembre sept wrzesień września září eylül syyskuuta "
-        "сентябрь сентября",
+        "january januar januari janvier janeiro enero gennaio styczeń stycznia leden ledna ocak tammikuuta январь "
+        "января jänner január ianuarie gener ιανουάριος ιανουαρίου січень січня януари janvāris",
+        "february februar februari février fevrier fevereiro febrero febbraio luty lutego únor února şubat "
+        "helmikuuta февраль февраля február febrer februarie φεβρουάριος φεβρουαρίου лютий лютого февруари februāris",
+        "march märz maerz mars maart marts marzo mrz março marco marzec marca březen března mart maaliskuuta март "
+        "марта március martie maret marec μάρτιος μαρτίου березень березня",
+        "april avril abril aprile kwiecień kwietnia duben dubna nisan huhtikuuta апрель апреля április aprilie "
+        "април απρίλιος απριλίου квітень квітня aprīlis",
+        "may mai maj mei mayo maio maggio maja květen května mayıs toukokuuta май мая május maig μάιος μαΐου "  # noqa: RUF001
+        "травень травня maijs",
+        "june juni juin junio junho giugno czerwiec czerwca červen června haziran kesäkuuta июнь июня június "
+        "iunie juny junij ιούνιος ιουνίου червень червня юни jūnijs",
+        "july juli juillet julio julho luglio lipiec lipca červenec července temmuz heinäkuuta июль июля július "
+        "iulie juliol julij ιούλιος ιουλίου липень липня юли jūlijs",
+        "august augusti augustus août aout agosto sierpień sierpnia srpen srpna ağustos elokuuta август августа "
+        "augusztus agustus agost avgust αύγουστος αυγούστου серпень серпня",
+        "september septembre septiembre setembro settembre sept wrzesień września září eylül syyskuuta сентябрь "
+        "сентября szeptember setembre septembrie σεπτέμβριος σεπτεμβρίου вересень вересня септември septembris",
         "october oktober octobre octubre outubro ottobre październik października říjen října ekim lokakuuta "
-        "октябрь октября",
-        "november novembre noviembre novembro listopad listopadu listopada kasım marraskuuta ноябрь ноября",  # noqa: RUF001
-        "december dezember décembre decembre diciembre dezembro dicembre grudzień grudnia prosinec prosince aralık "  # noqa: RUF001
-        "joulukuuta декабрь декабря",
+        "октябрь октября október octombrie οκτώβριος οκτωβρίου жовтень жовтня октомври oktobris",
+        "november novembre noviembre novembro listopad listopadu listopada kasım marraskuuta ноябрь ноября "  # noqa: RUF001
+        "noiembrie νοέμβριος νοεμβρίου листопад листопада ноември novembris",
+        "december dezember décembre decembre diciembre dezembro dicembre grudzień grudnia prosinec prosince "
+        "aralık joulukuuta декабрь декабря desember desembre decembrie δεκέμβριος δεκεμβρίου грудень грудня "  # noqa: RUF001
+        "декември decembris",
     )
 )
 """Names of each month; the first three letters or more of one stand for it, and the shortest name wins."""
 
+_BEFORE = r"^(?:week|month|quarter|year|period) (?:ending|ended|commencing|beginning|of):? |^(?:w/[ce]|w\.[ce]\.?) ?"
 _WEEKDAYS = "mon|tues?|wed|wednes|thu|thurs?|fri|sat|satur|sun"
 NOTATIONS = tuple(
     (re.compile(pattern, re.IGNORECASE), replacement)
     for pattern, replacement in (
+        (_BEFORE, ""),
+        (r"^(\d\d?)(?:st|nd|rd|th)\s+(?:of\s+)?", r"\1 "),
+        (r"^(\d\d?)([a-z]{3})(\d{4}|\d\d)(?::(?=\d\d:)|$)", r"\1-\2-\3 "),  # of SAS
+        (r"(?<=\d) (\d\d?)\.(\d\d)\.(\d\d)(\.\d+)? ([ap]m)$", r" \1:\2:\3\4 \5"),  # of Oracle
+        (r"^(\d{4}-\d\d-\d\d)-(\d\d)\.(\d\d)\.(\d\d)(?=\.\d|$)", r"\1 \2:\3:\4"),  # of DB2
         (rf"^(?:(?:{_WEEKDAYS})(?:day)?|mo|di|mi|do|fr|sa|so)\.?,?\s+", ""),
         (r"\[[\w/+-]+\]$", ""),  # the zone's name behind its offset
         # From … to …: when a step begins.
@@ -69,10 +82,12 @@ NOTATIONS = tuple(
 )
 """What stands in a time, and what takes its place, in this order."""
 _LIKE_TIME = re.compile(
-    r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}\.?([ T_:,-].*)?|\d{4}[-/ ]?[QWMHS]\d{1,2}(-\d)?|[QHS][1-4][- /']*\d{4}"
-    r"|[1-4]Q[- /]*\d{4}|(I{1,3}|IV)[- /.]+\d{4}|\d{4}[-/]\d{1,4}( [\d:]+)?|\d{1,2}/\d{4}"
-    r"|(1[5-9]|20|21)\d\d:\d\d?"
-    r"|\d{8}[T _:-]\d{2,6}Z?|(?:FY ?)\d{4}|(W|KW|week) ?\d\d?[- /]+\d{4}|\d{4}\. ?\d\d?\. ?\d\d?\..*|\d{4}\s*[年년].*",
+    r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}\.?([ T_:,-].*)?|(FY ?)?\d{4}[-/ ]?[QWMHST]\d{1,2}(-\d)?"
+    r"|[QH][1-4][- /']*(FY ?'?)?(\d{4}|\d\d)|T[1-4][- /']*\d{4}|[1-4]Q[- /']*(\d{4}|\d\d)|(I{1,3}|IV)[- /.]+\d{4}"
+    r"|[1-4](st|nd|rd|th|\.)? ?(quarter|quartal|trimestre)[ ,/-]*\d{4}|(quarter|quartal|qtr) ?[1-4][ ,/-]+\d{4}"
+    r"|\d{4}[-/]\d{1,4}( [\d:]+)?|\d{1,2}/\d{4}|(1[5-9]|20|21)\d\d:\d\d?"
+    r"|\d{8}[T _:-]\d{2,6}Z?|FY ?'?(\d{4}|\d\d)([-/–]\d\d(\d\d)?)?|(W|KW|week) ?\d\d?[- /]+\d{4}"
+    r"|\d{4}\. ?\d\d?\. ?\d\d?\..*|\d{4}\s*[年년].*",
     re.IGNORECASE,
 )
 _SHORT_RANGE = r"\d:\d\d\s*[-–](\d\d:\d\d)$"  # 13:00-14:00, which looks like an offset
@@ -86,6 +101,7 @@ def is_like_time(text: str) -> bool:
         >>> [is_like_time(text) for text in ("2024-01-31 15:00", "2010Q1", "Jan-50", "May", "12.5")]
         [True, True, True, False, False]
     """
+    text = re.sub(_BEFORE, "", text, flags=re.IGNORECASE)
     if _LIKE_TIME.fullmatch(text):
         return True
     words = re.findall(r"[^\W\d_]{3,}", text)

@@ -14,6 +14,7 @@ from pipelines.series.time_columns import (
     CLOCK,
     equal_steps,
     first_text,
+    hours_of,
     is_numeric,
     named_as_time,
     part_of_time,
@@ -166,16 +167,21 @@ def _joined(columns: pd.DataFrame, path: Path) -> tuple[pd.Series, pd.Series, li
         if parts["year"].astype(str).str.fullmatch(r"\s*\d{4}(\.0+)?\s*").all():
             return *_added(parts), []
     first, second = columns.iloc[:, 0], columns.iloc[:, 1]
-    if columns.shape[1] == 2 and is_numeric(second) and not CLOCK.fullmatch(first_text(second)):
-        added, repairs = _added_slots(first, pd.to_numeric(second), path)
+    if columns.shape[1] == 2 and hours_of(second).notna().all() and not CLOCK.fullmatch(first_text(second)):
+        added, repairs = _added_slots(first, hours_of(second), path)
         return first, added, repairs
-    return columns.astype(str).agg(" ".join, axis=1).where(columns.notna().all(axis=1)), nothing, []
+    together = columns.astype(str).agg(" ".join, axis=1).where(columns.notna().all(axis=1))
+    return together.rename(" ".join(map(str, columns.columns))), nothing, []
 
 
 def _added(parts: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     """The date that year, quarter, month, week and day give, and the time within it."""
     filled = parts.notna().all(axis=1)
+    if "quarter" in parts:  # such as Q1
+        parts = parts.assign(quarter=parts["quarter"].astype(str).str.extract(r"([1-4])", expand=False))
     named_months = "month" in parts and not is_numeric(parts["month"])
+    if named_months:  # such as 01-January
+        parts = parts.assign(month=parts["month"].astype(str).str.replace(r"^\d+\W+(?=\w)", "", regex=True))
     numbers = parts.drop(columns="month") if named_months else parts
     numbers = numbers.apply(pd.to_numeric, errors="coerce").fillna(1).astype(np.int64)
     text = numbers["year"].astype(str)
@@ -224,6 +230,8 @@ def _only_counts(written: pd.Series, time_format: str) -> bool:
     if time_format or pd.api.types.is_datetime64_any_dtype(written) or isinstance(written.dtype, pd.PeriodDtype):
         return False
     if pd.api.types.is_timedelta64_dtype(written):
+        return False
+    if not is_numeric(written):
         return False
     values = pd.to_numeric(written, errors="coerce").to_numpy(np.float64, na_value=np.nan)
     name = str(written.name)

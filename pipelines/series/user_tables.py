@@ -21,8 +21,9 @@ from pipelines.series.regular import Columns, Repair, SeriesDataError, Table
 from pipelines.series.table_files import UserTable, read_table
 from pipelines.series.time_columns import find_time_columns
 from pipelines.series.times import parse_times
-from pipelines.series.wide import VALUE, lengthened
+from pipelines.series.wide import VALUE, lengthened, unmerged
 
+COUNTERS = {"no", "nr", "id", "row", "index", "obs", "#", "rownames"}  # columns that count the rows are called
 MOST_NAMING = 8  # columns, any two of which are tried as the names of series
 MAXIMUM_UNNAMED_TARGETS = 8
 """Columns that are forecast where none is named; of more, somebody must choose."""
@@ -86,14 +87,17 @@ def read_tables(
     frame, path, repairs = read_table(
         configuration.path if table is None else table, configuration.time, configuration.sheet
     )
+    if not configuration.series and (series := frame.attrs.get("series")):
+        configuration = configuration.replace(series=(series,))
     frame, left_out = _without_empty_rows(frame, path.name)
     named = configuration.targets + configuration.known + configuration.past
     _refuse_unknown(configuration.series, tuple(frame.columns), str(path))
+    frame, merged = unmerged(frame, configuration.series)
     frame, joined = _with_joined_series(frame, configuration.series, path)
     frame, series, given, widened = lengthened(frame, joined, configuration.time, named)
     if widened and named == ():
         named = (VALUE,)
-    repairs += left_out + widened
+    repairs += left_out + merged + widened
     series_column = (series,) * bool(series)
     asked = configuration.time * (not widened) + series_column + named + configuration.unused
     _refuse_unknown(asked, tuple(frame.columns), str(path))
@@ -253,7 +257,8 @@ def _numbers(
             repairs.append(Repair("", name, "column without a value: left out", 1))
             continue
         found = numbers_of(column, comma)
-        if name not in named and name.startswith("Unnamed:") and _counts(found.values):
+        counts_rows = name.startswith("Unnamed:") or (not all_columns and name.lower().strip(".") in COUNTERS)
+        if name not in named and counts_rows and _counts(found.values):
             repairs.append(Repair("", name, "column that counts the rows: left out", 1))
         elif _is_text(column, found, name in named, path):
             repairs.append(Repair("", name, "column of text: left out", 1))

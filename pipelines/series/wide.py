@@ -1,17 +1,19 @@
-"""Wide tables, whose times stand in the names of columns: months beside a year, hours beside a date, or all times."""
+"""Layouts other than a row a time: times in the names of columns, such as months beside a year, and merged cells."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from pipelines.series.regular import Repair
+from pipelines.series.time_columns import first_text, is_numeric, named_as_time
 from pipelines.series.time_notations import is_like_time, month_number
 from pipelines.series.time_numbers import number_reader
 
 VALUE = "value"  # the column that the cells become
 FEWEST_TIMES = 3  # names of columns that make a table wide
+FEWEST_COUNTED = 12  # the same, of names that only count
 _HOUR = re.compile(r"(?:h|hour|he|hr|stunde|t)?[ _]?(\d{1,4})(?::(\d\d))?(?::00)?", re.IGNORECASE)
 
 
@@ -38,28 +40,79 @@ def lengthened(
     columns = [str(name) for name in frame.columns]
     if set(named) & set(columns) or not columns:
         return frame, series, tuple(time), []
-    months = {name: number for name in columns if (number := month_number(name.strip(". ")))}
-    if sorted(months.values()) == list(range(1, 13)):
-        return _months(frame, series, months)
+    for what, form, parts in _parts_of_years(columns):
+        year = next((name for name in columns if name not in parts and _holds_years(frame[name])), "")
+        is_other = what == "quarters" and year and not series and frame[year].duplicated().any()  # Q1 may be a sensor
+        if year and not is_other:
+            return _within_years(frame, series, year, what, form, parts)
+    if (days := _days(columns)) and (date := _date_column(frame, columns, time)):
+        return _within_months(frame, series, date, days)
     if (hours := _hours(columns)) and (date := _date_column(frame, columns, time)):
         return _within_days(frame, series, date, hours)
     times = [name for name in columns if is_like_time(name)] or _numbers_of_times(columns)
     if len(times) >= FEWEST_TIMES and len(times) > len(columns) / 2:
         return _times(frame, series, times)
+    if (steps := _counted([name for name in columns if is_numeric(frame[name])])) and (
+        name := series or _identifier(frame, steps)
+    ):
+        return _times(frame.rename(columns=steps), name, list(steps.values()))
     return frame, series, tuple(time), []
 
 
-def _months(
-    frame: pd.DataFrame, series: str, months: dict[str, int]
+def unmerged(frame: pd.DataFrame, series: Sequence[str]) -> tuple[pd.DataFrame, list[Repair]]:
+    """Fills the cells that were merged with the one above them: below the name of a series, a year or a date.
+
+    Example:
+        >>> unmerged(pd.DataFrame({"year": ["2023", None, None], "month": [1, 2, 3]}), ())[0]["year"].tolist()
+        ['2023', '2023', '2023']
+    """
+    repairs = []
+    for name in frame.columns:
+        empty = frame[name].isna()
+        if (name in series or named_as_time(name)) and empty.mean() > 0.5 and not empty.iloc[0]:
+            frame = frame.assign(**{name: frame[name].ffill()})
+            what = "empty cells below a name or a time: merged with it"
+            repairs.append(Repair("", str(name), what, int(empty.sum()), f"line {frame.index[np.argmax(empty)]}"))
+    return frame, repairs
+
+
+def _parts_of_years(columns: Sequence[str]) -> list[tuple[str, str, dict[str, int]]]:
+    """What divides years, how its number is written behind one, and the numbers by the names of columns."""
+    months = {name: number for name in columns if (number := month_number(name.strip(". ")))}
+    found = [("months", "-{}", months)] if sorted(months.values()) == list(range(1, 13)) else []
+    for what, form, pattern, counts in (
+        ("quarters", "Q{}", r"(?:Q|quarter) ?([1-4])", (4,)),
+        ("weeks", "-W{}", r"(?:W|KW|week) ?(\d\d?)", (52, 53)),
+    ):
+        parts = {name: int(match[1]) for name in columns if (match := re.fullmatch(pattern, name, re.IGNORECASE))}
+        if len(parts) in counts and sorted(parts.values()) == list(range(1, len(parts) + 1)):
+            found.append((what, form, parts))
+    return found
+
+
+def _within_years(
+    frame: pd.DataFrame, series: str, year: str, what: str, form: str, parts: dict[str, int]
 ) -> tuple[pd.DataFrame, str, tuple[str, ...], list[Repair]]:
-    year = next((str(name) for name in frame.columns if name not in months and _holds_years(frame[name])), "")
-    if not year:
-        return frame, series, (), []
-    kept = [name for name in (year, series) if name]
-    long = _melted(frame, kept, list(months), "month")
-    long["month"] = long["month"].map(months)
-    long["time"] = long[year].astype(str).str.replace(r"\.0+$", "", regex=True) + "-" + long["month"].astype(str)
-    return long[[*([series] if series else []), "time", VALUE]], series, ("time",), _told(frame, len(months), "months")
+    told = _told(frame, len(parts), what)
+    if left := [str(name) for name in frame.columns if name not in (year, series, *parts)]:
+        told.append(Repair("", "", f"columns beside the {what}: left out", len(left), ", ".join(left)))
+    long = _melted(frame, [name for name in (year, series) if name], list(parts), "part")
+    if what == "weeks":  # few years have 53
+        long = long[long[VALUE].notna()]
+    long["time"] = long[year].astype(str).str.replace(r"\.0+$", "", regex=True) + long["part"].map(parts).map(
+        form.format
+    )
+    return long[[*([series] if series else []), "time", VALUE]], series, ("time",), told
+
+
+def _within_months(
+    frame: pd.DataFrame, series: str, month: str, days: dict[str, int]
+) -> tuple[pd.DataFrame, str, tuple[str, ...], list[Repair]]:
+    long = _melted(frame, [name for name in (month, series) if name], list(days), "day")
+    long = long[long[VALUE].notna()]  # no month has them all
+    long["time"] = long[month].astype(str).str[:7] + "-" + long["day"].map(days).map("{:02d}".format)
+    told = _told(frame, len(days), "days of the month")
+    return long[[*([series] if series else []), "time", VALUE]], series, ("time",), told
 
 
 def _within_days(
@@ -76,6 +129,12 @@ def _times(
     frame: pd.DataFrame, series: str, times: Sequence[str]
 ) -> tuple[pd.DataFrame, str, tuple[str, ...], list[Repair]]:
     others = [str(name) for name in frame.columns if name not in times]
+    if len(others) == 1 and all(re.fullmatch(r"\d{4}", each) for each in times):
+        months = frame[others[0]].astype(str).map(lambda name: month_number(name.strip(". ")))
+        if sorted(months) == list(range(1, 13)):  # a row a month, a column a year
+            long = _melted(frame.assign(month=months), ["month"], times, "year").sort_values(["year", "month"])
+            long["time"] = long["year"] + "-" + long["month"].astype(str)
+            return long[["time", VALUE]], series, ("time",), _told(frame, len(times), "years")
     unique = [name for name in others if frame[name].notna().all() and not frame[name].duplicated().any()]
     series = series or (unique[0] if unique else "")
     if not series and len(frame) > 1:
@@ -116,6 +175,31 @@ def _hours(columns: Sequence[str]) -> dict[str, int]:
     first = min(numbers)
     regular = first in (0, 1) and sorted(numbers) == list(range(first, first + len(found)))
     return dict(zip(found, ((number - first) * minutes for number in numbers), strict=True)) if regular else {}
+
+
+def _days(columns: Sequence[str]) -> dict[str, int]:
+    """Days of the month by the names of columns, where these are all of 1 to 31."""
+    found = {name: int(match[1]) for name in columns if (match := re.fullmatch(r"(?:d|day)?[ _]?(\d\d?)", name, re.I))}
+    return found if sorted(found.values()) == list(range(1, 32)) else {}
+
+
+def _counted(columns: Sequence[str]) -> dict[str, str]:
+    """The numbers in the names of most columns, such as d_1, d_2, d_3, where these count without a gap."""
+    found = {name: match for name in columns if (match := re.fullmatch(r"([^\W\d]+)(\d+)", name))}
+    numbers = [int(match[2]) for match in found.values()]
+    counts = len(found) >= FEWEST_COUNTED and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    of_one_name = len({match[1] for match in found.values()}) == 1
+    return {name: match[2] for name, match in found.items()} if counts and of_one_name else {}
+
+
+def _identifier(frame: pd.DataFrame, steps: Mapping[str, str]) -> str:
+    """The column of words that names each row, "" if there is none or another one holds times."""
+    others = [str(name) for name in frame.columns if name not in steps]
+    if len(others) > len(steps) / 2 or any(
+        named_as_time(name) or is_like_time(first_text(frame[name])) for name in others
+    ):
+        return ""
+    return next((name for name in others if not is_numeric(frame[name]) and frame[name].is_unique), "")
 
 
 def _date_column(frame: pd.DataFrame, columns: Sequence[str], time: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from pipelines.series.calendar import COUNTED, DAY, MONTH, Clock
-from pipelines.series.centers import fit_blend
+from pipelines.series.centers import differences, fit_blend
 from pipelines.series.config import PRESETS
 from pipelines.series.inputs import Inputs
 from pipelines.series.network import NetworkConfiguration
@@ -79,16 +79,45 @@ def test_short_tables_get_settings_that_fit(tmp_path: Path, write_table: WriteTa
     assert found.data.horizon <= 0.1 * length or found.data.horizon == 1
 
 
-def test_the_blend_continues_a_season_and_is_nothing_for_a_random_walk() -> None:
-    time = np.arange(600)
+def test_the_blend_continues_a_season_and_costs_little_for_a_random_walk() -> None:
+    time = np.arange(1200)
     season = np.sin(2 * np.pi * time / 12) + np.cos(2 * np.pi * time / 6)
-    values = np.stack([season, np.cumsum(np.random.default_rng(0).normal(size=600))], axis=1)
-    values = (values - values.mean(0)) / values.std(0)
-    weights, left = fit_blend([(values, np.ones(values.shape, bool))], 15, (12,))
+    values = np.stack([season, np.cumsum(np.random.default_rng(0).normal(size=1200))], axis=1)
+    values = (values - values[:600].mean(0)) / values[:600].std(0)
+    weights, left = fit_blend([(values[:600], np.ones((600, 2), bool))], 15, (12,))
     assert left[:, 0].max() < 0.02  # a season that never changes leaves nothing
-    assert not weights[:, 1].any()
-    steps = np.sqrt(np.mean((values[15:, 1] - values[:-15, 1]) ** 2))
-    np.testing.assert_allclose(left[14, 1], steps, rtol=0.1)
+    steps = np.arange(600, 1185)
+    change = values[steps + 15, 1] - values[steps, 1]
+    error = change - differences(values[:, 1], steps, 15, (12,)) @ weights[14, 1]
+    assert np.mean(error**2) < 1.1 * np.mean(change**2)
+
+
+def test_a_level_that_keeps_rising_is_not_pulled_back() -> None:
+    """A training period that falls and recovers, as employment after 2008, seems to return to its mean."""
+    end, ahead, errors, changes = 84, 9, [], []
+    for seed in range(6):
+        slopes = np.repeat([1.0, -2.5, 1.0], [24, 24, 72])
+        values = np.cumsum(slopes + np.random.default_rng(seed).normal(0, 0.3, 120))[:, np.newaxis]
+        values = (values - values[:end].mean()) / values[:end].std()
+        inputs = Inputs(NetworkConfiguration(center=True, season=(), lags=(1,), cycles=()), Columns(("x",)), ahead)
+        inputs.blend = fit_blend([(values[:end], np.ones((end, 1), bool))], ahead, ())[0]
+        inputs.seen = np.stack([values[:end].min(0), values[:end].max(0)]).astype(np.float32)
+        errors.append(values[end + ahead :] - centers_of(inputs, values)[end:, ahead - 1])
+        changes.append(values[end + ahead :] - values[end:-ahead])
+    assert np.mean(np.square(errors)) < np.mean(np.square(changes))  # those of the last value
+
+
+def centers_of(inputs: Inputs, values: np.ndarray) -> np.ndarray:
+    """From where forecasts of one series (time, 1) count (origins, steps, 1)."""
+    state = {
+        "mean": tf.zeros((1, 1)),
+        "deviation": tf.ones((1, 1)),
+        "recent": tf.fill((1, inputs.remembered, 1), np.float32(np.nan)),
+        "variance": tf.ones((1, 1)),
+    }
+    given = tf.constant(values[np.newaxis], tf.float32)
+    times = tf.zeros(given.shape[:2], tf.int64)
+    return inputs(given, tf.ones(given.shape, tf.bool), times, state, None).center[0].numpy()
 
 
 def test_the_network_counts_from_what_the_blend_says() -> None:
@@ -97,15 +126,9 @@ def test_the_network_counts_from_what_the_blend_says() -> None:
     inputs = Inputs(network, Columns(("x",)), 7)
     weights = np.zeros((7, 1, 5), np.float32)
     weights[:, :, 3] = 1.0
-    inputs.blend = tf.constant(weights)
-    values = np.random.default_rng(0).normal(size=(1, 27, 1)).astype(np.float32)
-    state = {
-        "mean": tf.zeros((1, 1)),
-        "deviation": tf.ones((1, 1)),
-        "recent": tf.fill((1, 5, 1), np.float32(np.nan)),
-        "variance": tf.ones((1, 1)),
-    }
-    found = inputs(tf.constant(values), tf.ones(values.shape, tf.bool), tf.zeros((1, 27), tf.int64), state, None).center
+    inputs.blend, inputs.seen = tf.constant(weights), tf.constant([[-np.inf], [np.inf]], tf.float32)
+    values = np.random.default_rng(0).normal(size=(27, 1)).astype(np.float32)
+    found = centers_of(inputs, values)
     for origin in range(5, 20):
-        expected = [values[0, origin + ahead - 5 * -(-ahead // 5), 0] for ahead in range(1, 8)]
-        np.testing.assert_allclose(found[0, origin, :, 0], expected, rtol=1e-5, atol=1e-6)
+        expected = [values[origin + ahead - 5 * -(-ahead // 5), 0] for ahead in range(1, 8)]
+        np.testing.assert_allclose(found[origin, :, 0], expected, rtol=1e-5, atol=1e-6)

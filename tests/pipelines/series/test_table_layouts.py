@@ -17,6 +17,7 @@ from pipelines.series.calendar import COUNTED, DAY, MONTH, future_times
 from pipelines.series.cleaning import regularise
 from pipelines.series.clocks import find_clock
 from pipelines.series.regular import Columns, Repair, SeriesDataError, Table
+from pipelines.series.sources import DataConfiguration, open_source
 from pipelines.series.time_notations import is_like_time
 from pipelines.series.user_tables import TableConfiguration, read_tables
 
@@ -26,6 +27,7 @@ DAYS = pd.date_range("2023-12-20", periods=N, freq="D")
 MONTHS = pd.date_range("1962-01-01", periods=N, freq="MS")
 
 
+_ORDINALS = {1: "st", 2: "nd", 3: "rd"}
 ARABIC = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
 
 
@@ -88,6 +90,37 @@ TIMES: dict[str, tuple[pd.DatetimeIndex, Callable[[], Iterable[Any]]]] = {
     "from and to of a day": (HOURS, lambda: [f"{t:%Y-%m-%d %H:%M}-{t + pd.Timedelta('1h'):%H:%M}" for t in HOURS]),
     "an offset with its zone's name": (HOURS, lambda: HOURS.strftime("%Y-%m-%dT%H:%M+00:00[Europe/London]")),
     "an offset behind UTC": (HOURS, lambda: (HOURS - pd.Timedelta("3h")).strftime("%Y-%m-%d %H:%M UTC-3")),
+    **{
+        form: (pd.date_range("1998", periods=N, freq="QS"), lambda form=form: _quarters(form))
+        for form in (
+            *(
+                "{q}Q{y:%y}",
+                "Q{q}-{y:%y}",
+                "Q{q}'{y:%y}",
+                "FY{y:%Y} Q{q}",
+                "Q{q} FY{y:%y}",
+                "T{q} {y:%Y}",
+                "{y:%Y}-T{q}",
+            ),
+            *("{q}. Quartal {y:%Y}", "Quarter {q} {y:%Y}", "{y:%b}-{e:%b} {y:%Y}"),
+        )
+    },
+    "financial years of two digits": (
+        pd.date_range("1970", periods=N, freq="YS"),
+        lambda: [f"FY{n % 100:02d}" for n in range(70, 70 + N)],
+    ),
+    "financial years of two digits, both": (
+        pd.date_range("1970", periods=N, freq="YS"),
+        lambda: [f"FY{n % 100:02d}/{(n + 1) % 100:02d}" for n in range(70, 70 + N)],
+    ),
+    "ends of weeks": (DAYS, lambda: DAYS.strftime("Week ending %d %b %Y")),
+    "beginnings of weeks": (DAYS, lambda: DAYS.strftime("w/c %d/%m/%Y")),
+    "days of SAS": (DAYS, lambda: DAYS.strftime("%d%b%Y").str.upper()),
+    "hours of SAS": (HOURS, lambda: HOURS.strftime("%d%b%Y:%H:%M:%S").str.upper()),
+    "hours of Oracle": (HOURS, lambda: HOURS.strftime("%d-%b-%y %I.%M.%S.000000 %p").str.upper()),
+    "hours of DB2": (HOURS, lambda: HOURS.strftime("%Y-%m-%d-%H.%M.%S.000000")),
+    "ordinal days": (DAYS, lambda: [f"{t.day}{_ORDINALS.get(t.day % 30 % 20, 'th')} {t:%B %Y}" for t in DAYS]),
+    "months in Chinese": (MONTHS, lambda: MONTHS.strftime("%Y年%-m月")),
     "half-years": (
         pd.date_range("1950", periods=N, freq="6MS"),
         lambda: [f"{1950 + n // 2}H{1 + n % 2}" for n in range(N)],
@@ -115,6 +148,9 @@ TIMES: dict[str, tuple[pd.DatetimeIndex, Callable[[], Iterable[Any]]]] = {
             "Italian": "gen feb mar apr mag giu lug ago set ott nov dic",
             "Polish": "sty lut mar kwi maj cze lip sie wrz paź lis gru",
             "Russian": "января февраля марта апреля мая июня июля августа сентября октября ноября декабря",
+            "Norwegian": "jan feb mar apr mai jun jul aug sep okt nov des",
+            "Hungarian": "január február március április május június július augusztus szeptember október november dec",
+            "Ukrainian": "січня лютого березня квітня травня червня липня серпня вересня жовтня листопада грудня",
             "Turkish": "Ocak Şubat Mart Nisan Mayıs Haziran Temmuz Ağustos Eylül Ekim Kasım Aralık",  # noqa: RUF001
         }.items()
     },
@@ -124,6 +160,11 @@ TIMES: dict[str, tuple[pd.DatetimeIndex, Callable[[], Iterable[Any]]]] = {
 @pytest.mark.parametrize("words", ["set 12", "out 3", "LED 2", "lot 5", "12.5"])
 def test_names_that_begin_as_a_month_are_no_times(words: str) -> None:
     assert not is_like_time(words)
+
+
+def _quarters(form: str) -> list[str]:
+    starts = pd.date_range("1998", periods=N, freq="QS")
+    return [form.format(q=start.quarter, y=start, e=start + pd.DateOffset(months=2)) for start in starts]
 
 
 def _with_24(time: pd.Timestamp) -> str:
@@ -179,6 +220,8 @@ def test_digits_of_years_and_weeks_are_mondays() -> None:
 
 PARTS = {
     "year and quarter": (pd.date_range("2001", periods=N, freq="QS"), "year,quarter", "{0.year}.0,{0.quarter}.0"),
+    "year and Q": (pd.date_range("2001", periods=N, freq="QS"), "year,quarter", "{0.year},Q{0.quarter}"),
+    "year, number and name of the month": (MONTHS, "year,month", "{0.year},{0:%m}-{0:%B}"),
     "year and month": (MONTHS, "Year,Month", "{0.year},{0.month}"),
     "year and name of the month": (MONTHS, "Year,Month", "{0.year},{0:%B}"),
     "year and day": (pd.date_range("2023-02-03", periods=N), "year,doy", "{0.year},{0.dayofyear}"),
@@ -190,6 +233,11 @@ PARTS = {
         "{0:%d-%b-%Y},{2}",
     ),
     "date and clock": (HOURS, "day,clock", "{0:%d.%m.%Y},{0:%H:%M}"),
+    "digits of both": (HOURS, "date,time", "{0:%Y%m%d},{0:%H%M}"),
+    "date and name of the hour": (HOURS, "date,hour", "{0:%Y-%m-%d},HE{1:02d}"),
+    "date and hour from to": (HOURS, "date,hour", "{0:%Y-%m-%d},{0:%H}-{1:02d}"),
+    "date and h": (HOURS, "date,hour", "{0:%Y-%m-%d},{0.hour}h"),
+    "date and hour of a.m. and p.m.": (HOURS, "date,hour", "{0:%Y-%m-%d},{0:%I %p}"),
 }
 
 
@@ -210,6 +258,10 @@ AROUND = {
     "a title": ("Station 7, of the town\n\n" + PLAIN, "lines of a title"),
     "units": ("time,x\n,kW\n" + BODY, "lines of units"),
     "several lines of names": ("Price,Close\nTicker,AAPL\nDate,\n" + BODY, "lines of units"),
+    "facts of a statistical office": (
+        "Title,x\nUnit,£ million\nSeries Start,2023-12-20\nRelease date,12-08-2024\nNo. Obs,48\nNotes,\n" + BODY,
+        "lines of units",
+    ),
     "sums and sources": (PLAIN + "Total,48\nSource: the town\n", "lines below the table"),
     "no names": (BODY, ""),
     "tabs": (PLAIN.replace(",", "\t"), ""),
@@ -226,6 +278,8 @@ AROUND = {
         "lines of units",
     ),
     "digits of another script": (re.sub(r",.*", lambda cell: cell[0].translate(ARABIC), PLAIN), ""),
+    **{f"delimiter {sign!r}": (PLAIN.replace(",", sign), "") for sign in "^~\x01"},
+    "many notes": (PLAIN + "Notes\n" + "a word\n" * 8 + "Downloaded 2024-05-02 10:11\n", "lines below the table"),
     "a delimiter at the end": (PLAIN.replace("\n", ",\n"), ""),
 }
 
@@ -252,6 +306,11 @@ NUMBERS = {
     "\u22125;5;1e3": [-5, 5, 1000],
     "1.2M;850K;-3M": [1.2e6, 8.5e5, -3e6],
     "1,23,456;12,34,567;1,000": [123_456, 1_234_567, 1000],
+    "2.5 mn;0.5 bn;1 mn": [2.5e6, 5e8, 1e6],
+    "$(1,250.50);($2.25);$3.00": [-1250.5, -2.25, 3],
+    "<0.5;2.5;<1": [0.5, 2.5, 1],
+    "1.5D+02;2.5D-01;3D0": [150, 0.25, 3],
+    "1.5×10^2;2.5 x 10^-1;3×10^0": [150, 0.25, 3],
 }
 
 
@@ -285,6 +344,95 @@ def test_wide_tables_become_rows() -> None:
     tables, names, _ = read_tables(TableConfiguration(), io.BytesIO(years.encode()))
     assert names == ("value",) and [each.name for each in tables] == ["Aruba", "Chad"]
     np.testing.assert_array_equal(tables[1].values[:, 0], [4, np.nan, 6])
+
+
+def parts_of_years(head: str, form: str, counts: int) -> str:
+    years = range(2015, 2021)
+    rows = [",".join([f"{year}", *(f"{year}.{n:02d}" for n in range(1, counts + 1))]) for year in years]
+    return "\n".join([",".join([head, *(form.format(n) for n in range(1, counts + 1))]), *rows]) + "\n"
+
+
+def test_quarters_weeks_and_years_may_be_columns() -> None:
+    for form, counts, times in (
+        ("Q{}", 4, pd.date_range("2015", "2020-12-31", freq="QS")),
+        ("W{:02d}", 52, None),
+    ):
+        table, _ = read(parts_of_years("year", form, counts))
+        expected = [float(f"{year}.{n:02d}") for year in range(2015, 2021) for n in range(1, counts + 1)]
+        np.testing.assert_array_equal(table.values[:, 0], expected)
+        if times is not None:
+            np.testing.assert_array_equal(table.times, times.as_unit("s").astype(np.int64))
+        else:
+            assert (table.times % (7 * DAY) == 4 * DAY).all()  # Mondays
+    head = ",".join(["month", *map(str, range(1962, 1966))])
+    rows = [f"{t:%B}," + ",".join(str(12 * year + t.month - 1) for year in range(4)) for t in MONTHS[:12]]
+    table, _ = read("\n".join([head, *rows]) + "\n")
+    np.testing.assert_array_equal(table.times, MONTHS.as_unit("s").astype(np.int64))
+    np.testing.assert_array_equal(table.values[:, 0], np.arange(N))
+    days = [[f"{t:%Y-%m}", *(n if n <= t.days_in_month else "" for n in range(1, 32))] for t in MONTHS]
+    table, _ = read(wide(dict(zip(["month", *map(str, range(1, 32))], zip(*days, strict=True), strict=True))))
+    np.testing.assert_array_equal(np.unique(np.diff(table.times)), [DAY])
+    assert table.values[:, 0].tolist() == [time.day for time in pd.to_datetime(table.times, unit="s")]
+
+
+@pytest.mark.parametrize("head", ["id,item,d_{}", "V1,V{}"])
+def test_columns_that_only_count_are_steps(head: str) -> None:
+    first, *others = head.split(",")
+    names = [first, *others[:-1], *(others[-1].format(n) for n in range(2, N + 2))]
+    rows = "".join(f"{name}," * (len(others)) + ",".join(map(str, range(N))) + "\n" for name in "ab")
+    tables, names, _ = read_tables(TableConfiguration(), io.BytesIO((",".join(names) + "\n" + rows).encode()))
+    assert [table.name for table in tables] == ["a", "b"] and names == ("value",)
+    for table in tables:
+        assert table.zone == COUNTED
+        np.testing.assert_array_equal(table.values[:, 0], np.arange(N))
+
+
+def test_cells_that_were_merged_are_those_above() -> None:
+    months = [f"{t.year if t.month == 1 else ''},{t:%b}" for t in MONTHS]
+    table, repairs = read(written(months, "year,month,x"))
+    np.testing.assert_array_equal(table.times, MONTHS.as_unit("s").astype(np.int64))
+    assert repairs[0].what.startswith("empty cells below") and repairs[0].number == N - N // 12
+    rows = [f"{'' if n % 24 else 'ab'[n // 24]},{DAYS[n % 24]:%Y-%m-%d}" for n in range(N)]
+    tables, _, _ = read_tables(TableConfiguration(series="region"), io.BytesIO(written(rows, "region,t,x").encode()))
+    assert [(table.name, len(table.times)) for table in tables] == [("a", 24), ("b", 24)]
+    _, names, _ = read_tables(
+        TableConfiguration(), io.BytesIO((",N,,S,\nday,a,b,a,b\n" + BODY.replace(",", ",1,2,3,")).encode())
+    )
+    assert names == ("N a", "N b", "S a", "S b")
+
+
+def test_files_that_declare_their_columns(tmp_path: Path) -> None:
+    head = "% made by Weka\n@RELATION loads\n\n@ATTRIBUTE time DATE 'yyyy-MM-dd'\n@ATTRIBUTE x NUMERIC\n@DATA\n"
+    (tmp_path / "loads.arff").write_text(head + BODY)
+    (table,), _, _ = read_tables(TableConfiguration(path=str(tmp_path / "loads.arff")))
+    np.testing.assert_array_equal(table.times, DAYS.as_unit("s").astype(np.int64))
+    assert table.lines[0] == head.count("\n") + 1
+    head = "# Monash\n@attribute series_name string\n@attribute start_timestamp date\n@frequency {}\n@data\n"
+    for frequency, times in {"daily": DAYS, "hourly": HOURS, "monthly": MONTHS}.items():
+        start = times[0].strftime("%Y-%m-%d %H-%M-%S")
+        rows = [f"T{n}:{start}:?,{','.join(map(str, range(1, N - n)))}\n" for n in range(2)]
+        (tmp_path / "loads.tsf").write_text(head.format(frequency) + "".join(rows))
+        tables, names, _ = read_tables(TableConfiguration(path=str(tmp_path / "loads.tsf")))
+        assert [each.name for each in tables] == ["T0", "T1"] and names == ("value",)
+        np.testing.assert_array_equal(tables[0].times, times.as_unit("s").astype(np.int64))
+        np.testing.assert_array_equal(tables[1].values[:, 0], [np.nan, *range(1, N - 1)])
+
+
+def test_columns_that_count_the_rows_or_never_change_are_left_out() -> None:
+    frame = pd.DataFrame({"No": range(1, N + 1), "station": 44, "time": DAYS, "x": np.arange(N) ** 2})
+    source = open_source(DataConfiguration(source="table"), table=frame)
+    assert source.columns.targets == ("x",)
+    assert [(repair.column, repair.what.split(":")[0]) for repair in source.repairs] == [
+        ("No", "column that counts the rows"),
+        ("station", "column that never changes"),
+    ]
+
+
+def test_dates_of_two_readings_are_those_in_order() -> None:
+    mondays = pd.date_range("2015-01-01", periods=12, freq="WOM-1MON")
+    table, repairs = read(written(mondays.strftime("%m/%d/%Y")))
+    np.testing.assert_array_equal(table.times, mondays.as_unit("s").astype(np.int64))
+    assert any("in order" in repair.what for repair in repairs)
 
 
 def test_each_column_may_be_a_series() -> None:
@@ -467,8 +615,8 @@ def test_working_days_of_any_week_are_no_gaps(days: tuple[int, ...]) -> None:
     np.testing.assert_array_equal(ahead, worked[100:120].as_unit("s").astype(np.int64))
 
 
-@pytest.mark.parametrize("frequency", ["BME", "BMS", "BQE"])
-def test_the_last_or_first_working_days_are_months(frequency: str) -> None:
+@pytest.mark.parametrize("frequency", ["BME", "BMS", "BQE", "WOM-3FRI", pd.offsets.LastWeekOfMonth(weekday=4)])
+def test_the_last_or_first_working_days_are_months(frequency: Any) -> None:
     assert clock_of(pd.date_range("2010-01-01", periods=60, freq=frequency)).calendar == "month"
 
 
@@ -494,3 +642,15 @@ def test_parts_of_months_and_days_of_weeks_are_steps(times: list[pd.Timestamp]) 
         (series,), _, _ = regularise([rows], Columns(("x",)), *clock[1::-1], slots=clock.slots)
         np.testing.assert_array_equal(series.times, seconds)
         assert np.flatnonzero(~series.observed).tolist() == [20]
+
+
+@pytest.mark.parametrize(("first", "weeks"), [("2015-02-28", (4, 5, 4)), ("2015-02-01", (4, 4, 5))])
+def test_the_periods_of_retailers_are_months(first: str, weeks: tuple[int, ...]) -> None:
+    days = np.cumsum([0, *(7 * weeks[n % 3] for n in range(N - 1))])
+    frame = pd.DataFrame({"time": pd.Timestamp(first) + pd.to_timedelta(days, unit="D"), "x": np.arange(N) + 0.25})
+    source = open_source(DataConfiguration(source="table", calendar="auto"), table=frame)
+    assert source.clock[:2] == (MONTH, "month")
+    expected = pd.date_range("2015-02-01", periods=N, freq="MS").as_unit("s").astype(np.int64)
+    np.testing.assert_array_equal(source.series[0].times, expected)
+    np.testing.assert_array_equal(source.series[0].values[:, 0], np.arange(N) + 0.25)
+    assert any("four and five weeks" in repair.what for repair in source.repairs)
