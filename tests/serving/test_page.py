@@ -158,7 +158,9 @@ def test_words_come_as_they_are_spoken(page: Any, every_export: Path) -> None:
 
 
 def test_the_microphone_is_closed_where_its_module_does_not_load(page: Any) -> None:
-    page.route("**/page/microphone.js", lambda route: route.fulfill(content_type="text/javascript", body="not a module"))
+    page.route(
+        "**/page/microphone.js", lambda route: route.fulfill(content_type="text/javascript", body="not a module")
+    )
     page.evaluate(
         """() => {
           const devices = navigator.mediaDevices, lend = devices.getUserMedia.bind(devices);

@@ -83,7 +83,7 @@ _NEXT_FRAMES = NextFramesConfiguration(
     network=NetworkConfiguration(inertia=True),
     similarity_weight=0.1,
     absolute_weight=0.1,
-    steps_per_epoch=165,
+    steps_per_epoch=205,
     training=TrainingConfiguration(
         epochs=4, learning_rate=4e-3, gradient_clip_norm=1.0, weight_average_decay=0.99, mixed_precision=True
     ),
