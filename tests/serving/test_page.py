@@ -157,23 +157,6 @@ def test_words_come_as_they_are_spoken(page: Any, every_export: Path) -> None:
     playwright.expect(part.get_by_role("button", name="Speak")).to_be_visible()
 
 
-def test_the_microphone_is_closed_where_its_module_does_not_load(page: Any) -> None:
-    page.route(
-        "**/page/microphone.js", lambda route: route.fulfill(content_type="text/javascript", body="not a module")
-    )
-    page.evaluate(
-        """() => {
-          const devices = navigator.mediaDevices, lend = devices.getUserMedia.bind(devices);
-          devices.getUserMedia = async (wanted) => (window.sound = await lend(wanted));
-        }"""
-    )
-    part = section(page, "speech-tones")
-    part.get_by_role("button", name="Speak").click()
-    playwright.expect(part.locator("output")).to_have_text(re.compile("microphone.*Reload the page"), timeout=20_000)
-    assert page.evaluate("window.sound.getTracks().map((track) => track.readyState)") == ["ended"]
-    playwright.expect(part.get_by_role("button", name="Speak")).to_be_visible()
-
-
 def test_a_recording_is_transcribed(page: Any, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", soxr.resample(speak("dbc"), RATE, 44100), 44100)
     part = section(page, "speech-tones")
