@@ -58,7 +58,7 @@ def training_step(
     data = configuration.data
     shape = (data.batch_size, data.clip_frames, *data.frame_shape)
     frames = np.random.default_rng(0).integers(256, size=shape, dtype=np.uint8)
-    batch = {"frames": tf.constant(frames), "shown": tf.zeros((data.batch_size, data.future_frames), tf.bool)}
+    batch = {"frames": tf.constant(frames), "truth_mask": tf.zeros((data.batch_size, data.future_frames), tf.bool)}
     specification = tf.nest.map_structure(tf.TensorSpec.from_tensor, batch)
     loss = partial(batch_loss, forecaster, configuration)
     return TrainingStep(forecaster, loss, TrainingConfiguration(), 1000, specification), batch

@@ -54,24 +54,32 @@ function speak(model) {
   let stop = null;
   const listen = async () => {
     const rate = await rateOf(model), sound = await microphone();
-    const context = new AudioContext({ sampleRate: rate });
-    await context.audioWorklet.addModule("page/microphone.js");
-    const node = new AudioWorkletNode(context, "microphone", { numberOfOutputs: 0 });
+    let context = null, node = null;
     const release = () => {
-      node.port.onmessage = null;
-      node.disconnect();
+      if (node) {
+        node.port.onmessage = null;
+        node.disconnect();
+      }
       sound.getTracks().forEach((track) => track.stop());
-      if (context.state !== "closed") context.close();
+      if (context && context.state !== "closed") context.close();
       button.textContent = "Speak";
       stop = null;
     };
+    try {
+      context = new AudioContext({ sampleRate: rate });
+      await context.audioWorklet.addModule("page/microphone.js");
+      node = new AudioWorkletNode(context, "microphone", { numberOfOutputs: 0 });
+      context.createMediaStreamSource(sound).connect(node);
+    } catch (error) {
+      release();
+      throw new Error(`The browser cannot listen to the microphone: ${error.message} Reload the page, or take a recording.`);
+    }
     const stream = streamOf(model, ({ answer, finish }) => {
       if (finish) transcript(output, finish.text, finish.confidence, finish.words);
       else output.textContent = answer || "Listening …";
     }, (message) => { release(); fail(output, message); }, release);
     stream.send({ array: { dtype: "float32", shape: [-1] } });
     node.port.onmessage = ({ data }) => stream.send(data);
-    context.createMediaStreamSource(sound).connect(node);
     stop = () => { release(); stream.send({ finish: true }); };
     button.textContent = "Stop";
     output.textContent = "Listening …";

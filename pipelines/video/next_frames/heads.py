@@ -95,8 +95,10 @@ class MotionHead(PixelHead):
             rows, columns = rows + usual[..., :span], columns + usual[..., span:]
         moved = displaced(frames, tf.nn.softmax(rows), tf.nn.softmax(columns), patch)
         new = tf.nn.depth_to_space(tf.sigmoid(new), patch)
-        weights = tf.nn.softmax(tf.nn.depth_to_space(weights, patch))  # (batch, rows, columns, movements + 1)
-        sources = tf.stack(
-            [*tf.unstack(moved, axis=1), new], axis=-1
-        )  # (batch, rows, columns, channels, movements + 1)
-        return tf.reduce_sum(sources * weights[..., tf.newaxis, :], axis=-1)
+        # A softmax over so few numbers is several times faster as sums over pictures.
+        weights = tf.unstack(tf.nn.depth_to_space(weights, patch), axis=-1)  # of each source (batch, rows, columns)
+        highest = tf.stop_gradient(tf.reduce_max(tf.stack(weights), axis=0))
+        weights = [tf.exp(weight - highest)[..., tf.newaxis] for weight in weights]
+        sources = [*tf.unstack(moved, axis=1), new]  # each (batch, rows, columns, channels)
+        mixed = tf.add_n([source * weight for source, weight in zip(sources, weights, strict=True)])
+        return mixed / tf.add_n(weights)
