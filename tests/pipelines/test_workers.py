@@ -108,6 +108,7 @@ def weights(run: Run) -> list[np.ndarray]:
         return [file[name] for name in file.files]
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one(tmp_path: Path) -> None:
     """Uneven batches, weighted sums, a table, an average, a bad step; then one is lost and one process goes on."""
     addresses = [f"localhost:{port}" for port in cluster.free_ports(2)]
@@ -149,6 +150,7 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
         np.testing.assert_allclose(mine, theirs, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_worker_that_does_not_start_is_named(tmp_path: Path) -> None:
     addresses = [f"localhost:{port}" for port in cluster.free_ports(2)]
     variables = {"TF_CONFIG": cluster.configuration_of(addresses, 1), cluster.START_VARIABLE: "1"}
