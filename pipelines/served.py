@@ -89,8 +89,15 @@ class Served:
         """Returns the answer as tensors, or as arrays."""
         if name not in self._graphs:
             self._graphs[name] = self._signatures[name].concrete()
-        tensors = {key: as_tensor(value, self._inputs[name][key]) for key, value in inputs.items()}
-        return dict(self._graphs[name](**tensors))
+        graph, kinds = self._graphs[name], self._inputs[name]
+        tensors = {key: as_tensor(value, kinds[key]) for key, value in inputs.items()}
+        for key, kind in kinds.items():
+            received = tensors[key].shape if key in tensors else "nothing"
+            if key not in tensors or not kind.shape.is_compatible_with(received):
+                raise TypeError(f"{key}: expected a tensor of the shape {kind.shape} for {name}. Received: {received}")
+        # As `graph(**tensors)`, whose own checks take the time of a small step.
+        ordered = [tensors[key] for key in graph.function_type.parameters]
+        return dict(graph.inference_fn.call_preflattened([*ordered, *graph.captured_inputs]))
 
 
 class Stream:

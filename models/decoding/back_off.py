@@ -169,12 +169,15 @@ class BackOffTable(tf.Module):
             more = bool(state.any())
         self.start, self.symbols, self.order = model.start, symbols, model.order
         beyond = model.log_probabilities - sums[model.keys // symbols]  # (n-grams,)
+        states = np.arange(len(shorter))
+        _, end = model.find(states, np.full(len(states), len(model.alphabet)))
         with tf.device("CPU"):
             self.keys = tf.Variable(model.keys, trainable=False, dtype=tf.int64, name="keys")
             self.beyond = tf.Variable(beyond, trainable=False, dtype=tf.float32, name="beyond")
             self.following = tf.Variable(model.following, trainable=False, dtype=tf.int32, name="following")
             self.shorter = tf.Variable(shorter, trainable=False, dtype=tf.int32, name="shorter")
             self.sums = tf.Variable(sums, trainable=False, dtype=tf.float32, name="sums")
+            self.end = tf.Variable(end, trainable=False, dtype=tf.float32, name="end")
 
     def look_up(self, state: tf.Tensor, symbols: tf.Tensor) -> tf.Tensor:
         """Returns the places (…, n) of the longest n-grams of states (…,) and symbols (…, n)."""
@@ -183,14 +186,19 @@ class BackOffTable(tf.Module):
             contexts.append(tf.gather(self.shorter, contexts[-1]))
         context = tf.cast(tf.stack(contexts, axis=-1), tf.int64)[..., tf.newaxis]  # (…, order, 1)
         wanted = context * self.symbols + tf.cast(symbols, tf.int64)[..., tf.newaxis, :]  # (…, order, n)
-        places = tf.searchsorted(self.keys, tf.reshape(wanted, (-1,)))
-        places = tf.reshape(tf.minimum(places, tf.size(self.keys) - 1), tf.shape(wanted))
-        found = tf.gather(self.keys, places) == wanted
+        keys = self.keys.read_value()  # once: of a variable that is gathered from, each later reading is a copy
+        places = tf.searchsorted(keys, tf.reshape(wanted, (-1,)))
+        places = tf.reshape(tf.minimum(places, tf.size(keys) - 1), tf.shape(wanted))
+        found = tf.gather(keys, places) == wanted
         return tf.reduce_max(tf.where(found, places, 0), axis=-2)  # the longest context has the highest state
 
     def log_probability(self, state: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
         """Returns log P (…, n) of the n-grams that `look_up` found after states (…,), float32 in nats."""
         return tf.gather(self.sums, state)[..., tf.newaxis] + tf.gather(self.beyond, places)
+
+    def end_log_probability(self, state: tf.Tensor) -> tf.Tensor:
+        """Returns log P (…,) that a text ends after states (…,), float32 in nats."""
+        return tf.gather(self.end, state)
 
 
 def pack(array: np.ndarray, kind: str) -> str:

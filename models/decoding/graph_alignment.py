@@ -117,6 +117,7 @@ def _paths(
         lambda at, *_: at >= 0,
         back,
         (time - 1, state, tf.TensorArray(tf.int32, time, element_shape=(None,))),
+        shape_invariants=(tf.TensorShape([]), tf.TensorShape([None]), None),
         maximum_iterations=time,
     )
     return tf.transpose(path.stack()), tf.reduce_any(tf.math.is_finite(ending), axis=1)

@@ -175,7 +175,7 @@ class PrefixSearch(tf.Module):
             factor *= tf.exp(hot_words.gains(beams.matches, goes_on, labels, self.space))
         new = tf.where(is_last, in_blank, both) * tf.gather(frame, labels, batch_dims=1)[:, tf.newaxis] * factor
         # What is a beam already has had its share from its parent.
-        is_there = tf.matmul(tf.cast(is_child, tf.float32), tf.cast(is_last, tf.float32), transpose_a=True) > 0
+        is_there = tf.reduce_any(is_child[..., tf.newaxis] & is_last[:, :, tf.newaxis], axis=1)  # (batch, beams, n)
         new = tf.where(likely[:, tf.newaxis] & ~is_there, new, -1.0)
 
         flat = (tf.shape(labels)[0], width * count)
@@ -234,11 +234,7 @@ class PrefixSearch(tf.Module):
         """
         score = beams.scale[:, tf.newaxis] + tf.math.log(beams.in_blank + beams.in_character)
         if self.language_model is not None:
-            end = tf.fill((*tf.unstack(tf.shape(beams.state)), 1), len(self.alphabet))
-            places = self.language_model.look_up(beams.state, end)
-            score += self._weight * tf.cast(
-                self.language_model.log_probability(beams.state, places)[..., 0], tf.float64
-            )
+            score += self._weight * tf.cast(self.language_model.end_log_probability(beams.state), tf.float64)
         if hot_words is not None:
             score += hot_words.kept(beams.matches) - hot_words.begun(beams.matches)
         is_same = beams.reading[:, :, tf.newaxis] == beams.reading[:, tf.newaxis]  # (batch, beams, beams)

@@ -371,7 +371,10 @@ def judged_on_devices(tmp_path: Path) -> Callable[..., list["Written"]]:
                 answer, ours = expected(**inputs), ask(**inputs)
                 assert answer.keys() == ours.keys()
                 for name, array in answer.items():
-                    assert_close = {"atol": 1e-5, "rtol": 1e-4, "err_msg": f"{path.name} {name}"}
+                    # In ONNX a Fourier transform is a product: a silent band's logarithm, in the state, shows the
+                    # rounding.
+                    is_spectrum = path.suffix == ".onnx" and name == "next_convolution_0"
+                    assert_close = {"atol": 1e-4 if is_spectrum else 1e-5, "rtol": 1e-4, "err_msg": f"{path} {name}"}
                     np.testing.assert_allclose(ours[name].reshape(array.shape), array, **assert_close)
                 return answer
 

@@ -47,6 +47,23 @@ def test_a_stream_keeps_its_state_and_hides_it(both: tuple[Served, Served]) -> N
         assert all(answer.keys() == {"sum"} for answer in answers)
 
 
+def test_inputs_go_by_their_names_and_what_does_not_fit_is_refused() -> None:
+    number = tf.TensorSpec([None], tf.float32)
+
+    def less(second: tf.Tensor, first: tf.Tensor, **rest: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"second": second, "less": first - second, "first": first, "last": rest["last"], "again": rest["again"]}
+
+    inputs = {name: number for name in ("second", "first", "last", "again")}
+    served = Served({"serving_default": Signature(less, inputs)})
+    values = {"again": [5.0], "first": [3.0], "second": [1.0], "last": [4.0]}
+    expected = {**values, "less": [2.0]}
+    assert {name: value.tolist() for name, value in served("serving_default", **values).items()} == expected
+    with pytest.raises(TypeError, match="last"):
+        served("serving_default", **{name: value for name, value in values.items() if name != "last"})
+    with pytest.raises(TypeError, match="first"):
+        served("serving_default", **{**values, "first": [[3.0]]})
+
+
 def test_earlier_exports_that_take_scalars_are_asked_alike() -> None:
     """Before 0.2 was finished, `initial_state` took the size of a batch, and options were scalars."""
     number, scalar = tf.TensorSpec([None], tf.float32), tf.TensorSpec([], tf.int32)

@@ -32,6 +32,7 @@ def test_a_table_knows_what_its_language_model_knows(order: int) -> None:
             places = table.look_up(state, tf.range(4)[tf.newaxis])
             expected = [model.log_probability(text[:at], symbol) for symbol in symbols]
             np.testing.assert_allclose(table.log_probability(state, places)[0], expected, atol=1e-5)
+            np.testing.assert_allclose(table.end_log_probability(state), expected[-1:], atol=1e-5)
             state = tf.gather(table.following, places)[:, symbols.index(character)]
 
 

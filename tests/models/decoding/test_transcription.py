@@ -78,6 +78,22 @@ def test_labels_stand_where_the_alignment_of_one_recording_has_them(window: int)
         np.testing.assert_array_equal(found.ends[place][: len(spoken)], np.searchsorted(states, own, "right"))
 
 
+def test_a_graph_may_know_the_batch_and_not_the_length() -> None:
+    """As the graphs of one stream, whose windows have many lengths."""
+    rows, labels = random_log_probabilities(1, 20)[np.newaxis], np.array([[1, 2, 1]])
+    of_any_length = tf.function(
+        lambda rows, lengths, labels: align_batch(rows, lengths, labels, tf.constant([3])),
+        input_signature=[
+            tf.TensorSpec((1, None, 4), tf.float64),
+            tf.TensorSpec((1,), tf.int32),
+            tf.TensorSpec((None, None), tf.int32),
+        ],
+    )
+    found = of_any_length(rows, [20], labels)
+    states = align(rows[0], labels[0])
+    np.testing.assert_array_equal(found.begins[0], np.searchsorted(states, [1, 3, 5], "left"))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("sizes", [[1], [7, 4, 19], [60]])
 def test_a_stream_says_what_the_whole_says(sizes: list[int]) -> None:
