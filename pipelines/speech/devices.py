@@ -68,7 +68,13 @@ def device_model(run: Run) -> DeviceModel:
     )
     metric = "character error rate of the best labels"
     return DeviceModel(
-        Signature(step, inputs), before, metric, score, about, ("lite", "onnx", "web"), partial(for_browsers, recogniser)
+        Signature(step, inputs),
+        before,
+        metric,
+        score,
+        about,
+        ("lite", "onnx", "web"),
+        partial(for_browsers, recogniser),
     )
 
 
