@@ -2,6 +2,8 @@
 
 import sys
 
+from unrolled_installation import lighten_keras
+
 COMMANDS = {
     "train": "train a network on embedded data or on your own",
     "evaluate": "evaluate a run beside the baselines",
@@ -31,6 +33,7 @@ def main() -> None:
 
         print(f"unrolled {release()}")
     else:
+        lighten_keras()
         from pipelines import errors  # after the help, which needs none of its libraries
 
         errors.main(lambda _: run(arguments[0], arguments[1:]))

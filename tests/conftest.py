@@ -12,6 +12,17 @@ REPOSITORY = Path(__file__).parent.parent
 OF_MAKE = {"MFLAGS", "PRESET", "ARGS", "RESUME", "RUN", "AUDIO", "SLOW", "PYTHON3"}
 gc.set_threshold(50_000, 20, 50)  # traced graphs are many objects that live long: looking through them takes a tenth
 BYTES_A_WORKER = 4e9  # TensorFlow, and what a test trains or a process that it starts
+TRAINED = {"trained_run", "train_tiny", "every_export", "whole_and_resumed", "same_on_two_devices"}  # fixtures
+SMALLEST_TASK = "tests/pipelines/video/clip_classes/"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks as slow what waits for a training, but the smallest task's: there `make test` goes the whole way."""
+    for item in items:
+        is_smallest = item.nodeid.startswith(SMALLEST_TASK)
+        if TRAINED & set(getattr(item, "fixturenames", ())) and not is_smallest:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -48,6 +48,7 @@ def test_another_one_that_is_imported_already_is_named(tmp_path: Path) -> None:
     assert f"Received: {tmp_path / 'models.py'}" in done.stderr.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_missed_hides_nothing(tmp_path: Path) -> None:
     """A user's `data/` of tables, and `models/` of weights, are no packages."""
     for file in ("data/measurements.csv", "models/best.keras", "pipelines/notes.txt"):
@@ -111,3 +112,11 @@ def test_without_a_terminal_it_starts_as_well(tmp_path: Path) -> None:
     )
     command += " 2>&-"
     assert subprocess.run(command, shell=True, timeout=60, check=False).returncode == 0
+
+
+def test_a_command_loads_keras_without_what_its_wrappers_alone_use(tmp_path: Path) -> None:
+    (tmp_path / "keras.py").write_text("try:\n    import sklearn\nexcept ImportError:\n    sklearn = None\n")
+    (tmp_path / "sklearn.py").touch()
+    program = "from unrolled_installation import lighten_keras; lighten_keras(); import keras, sklearn, matplotlib"
+    done = python(f"{program}; print(keras.sklearn, sklearn.__name__, matplotlib.__name__)", tmp_path)
+    assert done.stdout == "None sklearn matplotlib\n", done.stderr

@@ -15,6 +15,7 @@ from benchmarks.workload import FORWARD, GATES, KINDS, MIN_GRU, PRECISIONS, TRAI
 TINY = Case(2, 3, 4, 5)
 
 
+@pytest.mark.slow
 def test_every_side_does_every_kind_of_work() -> None:
     options = speed.Options(cases=(str(TINY),), layers=("LSTM",), rounds=1, milliseconds=1.0, memory=False, long=False)
     measurements = speed.run(options)
@@ -27,6 +28,7 @@ def test_every_side_does_every_kind_of_work() -> None:
     assert all(one.calls >= 1 and one.first_call_seconds > 0 for one in measurements.timings)
 
 
+@pytest.mark.slow
 def test_long_sequences_are_for_min_gru_beside_the_peers_gru(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speed, "LONG_GRID", (TINY,))
     options = speed.Options(cases=(str(TINY),), layers=(), precision=("float32",), rounds=1, memory=False)

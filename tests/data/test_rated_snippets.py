@@ -48,6 +48,7 @@ def test_what_belongs_together_is_in_one_split() -> None:
             assert where[one] == where[other]
 
 
+@pytest.mark.slow
 def test_the_published_set() -> None:
     published = {
         snippet.key: snippet for snippet in read_snippets(locate(fetch(PACKAGE), PACKAGE, ARCHIVE), FILES["movies"])

@@ -286,6 +286,9 @@ ON_TWO_DEVICES = """
 import sys
 from pathlib import Path
 
+from unrolled_installation import lighten_keras
+
+lighten_keras()
 import tensorflow as tf
 
 (processor,) = tf.config.list_physical_devices("CPU")

@@ -59,6 +59,7 @@ def exported(tagger, tmp_path_factory):
     return export(tagger, tagger.signatures(), "tagger", "# Card\nč", REQUESTS, tmp_path_factory.mktemp("exports"))
 
 
+@pytest.mark.slow
 def test_answers_where_neither_keras_nor_our_code_is(exported, tagger, answer_elsewhere):
     answer = answer_elsewhere(exported, ("serving_default", {"audio": AUDIO.tolist()}))
     expected = tagger.tag(AUDIO)

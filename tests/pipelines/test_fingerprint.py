@@ -56,6 +56,7 @@ def everything():
     }
 
 
+@pytest.mark.slow
 def test_another_process_finds_the_same():
     environment = os.environ | {"PYTHONHASHSEED": "7", "PYTHONPATH": str(REPOSITORY)}
     module = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); from test_fingerprint import *; "

@@ -49,6 +49,7 @@ def run(folder: Path, seconds: float = 0.0, share: tuple[int, int] = (1, 1)) -> 
     return run_job(partial(load, log, seconds), numbers(), {"job": 1}, folder / "answers.jsonl", 2, PART, share)
 
 
+@pytest.mark.slow
 def test_a_killed_job_goes_on(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, __file__, str(tmp_path)], env=os.environ | {"PYTHONPATH": str(REPOSITORY)}

@@ -149,6 +149,7 @@ def test_a_chief_that_is_killed_is_named(tmp_path: Path) -> None:
         np.testing.assert_allclose(mine, theirs, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one(tmp_path: Path) -> None:
     """Uneven batches, weighted sums, a table, an average, a bad step; then one is lost and one process goes on."""
     reports = two_processes(tmp_path, lost=1)
@@ -172,6 +173,7 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
         np.testing.assert_allclose(mine, theirs, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_worker_that_does_not_start_is_named(tmp_path: Path) -> None:
     addresses = [f"localhost:{port}" for port in cluster.free_ports(2)]
     variables = {"TF_CONFIG": cluster.configuration_of(addresses, 1), cluster.START_VARIABLE: "1"}

@@ -109,7 +109,7 @@ def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def every_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a small trained model of every task; no test may change it."""
+    """A folder with a small model of every task; no test may change it."""
     return export_all(tmp_path_factory.mktemp("trained"))
 
 

@@ -160,6 +160,7 @@ def test_one_step_streams(name, tmp_path):
         np.testing.assert_allclose(received, other, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_keras_quantises_what_it_can_and_leaves_our_layers(tmp_path):
     model = keras.Sequential([keras.Input((TIME, FEATURES)), models.LSTM(32), keras.layers.Dense(4)])
     batch = np.random.default_rng(1).normal(size=(2, TIME, FEATURES)).astype("float32")

@@ -36,6 +36,7 @@ def test_a_table_knows_what_its_language_model_knows(order: int) -> None:
             state = tf.gather(table.following, places)[:, symbols.index(character)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1, 2, 5, 16, 32])
 @pytest.mark.parametrize("order", [0, 3])
 def test_a_batch_reads_as_each_sequence_alone(width: int, order: int) -> None:

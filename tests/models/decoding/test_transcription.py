@@ -33,6 +33,7 @@ def table_of(rows: Sequence[dict[str, float]]) -> HotWordTable:
     return HotWordTable.of(tf.constant(words), tf.constant(weights), ALPHABET)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [HOT_WORDS, None], ids=["hot words", "none"])
 def test_a_batch_is_transcribed_as_each_sequence_alone(rows: tuple[dict[str, float], ...] | None) -> None:
     """Texts, scores, confidence and words, whatever stands behind a sequence."""
@@ -93,6 +94,7 @@ def test_a_graph_may_know_the_batch_and_not_the_length() -> None:
     np.testing.assert_array_equal(found.begins[0], np.searchsorted(states, [1, 3, 5], "left"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [[1], [7, 4, 19], [60]])
 def test_a_stream_says_what_the_whole_says(sizes: list[int]) -> None:
     """In chunks of any size, with hot words and without, words with their times included; what is open is bounded."""
@@ -153,6 +155,7 @@ def test_what_never_settles_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert text + heard.open[0].numpy().decode() == "a" * 30
 
 
+@pytest.mark.slow
 def test_a_pause_settles_what_was_said() -> None:
     """Though another reading is possible; and however long the pause, the state keeps its size."""
     search = PrefixSearch(("a", "b"), beam_width=2)

@@ -145,6 +145,7 @@ def test_scan_equals_the_loop_of_keras_over_the_step(layer_class, inputs, state,
     assert_all_close(gradients(layer, inputs, mask=mask), gradients(loop, inputs, mask=mask), 1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["shapes unknown", "XLA"])
 def test_graph_equals_eager(layer_class, inputs, mode):
     layer = built(layer_class, **EVERYTHING)
@@ -354,6 +355,7 @@ def test_files_bring_back_the_model(layer_class, inputs, tmp_path):
     assert_all_close([rebuilt(inputs)], [expected])
 
 
+@pytest.mark.slow
 def test_fit_moves_every_weight_and_the_exported_model_needs_no_xla(layer_class, inputs, tmp_path):
     model = make_model(layer_class)
     before = [weight.numpy() for weight in model.trainable_weights]

@@ -119,6 +119,7 @@ def test_a_layer_equals_the_equations(oracle, name, options, in_graph):
         np.testing.assert_allclose(gradient, slopes, rtol=1e-6, atol=1e-6, err_msg=key)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_training_compiled_in_parts_equals_eager(monkeypatch, name):
     """All that is drawn at random is drawn outside the loop: the same seed gives the same in both."""

@@ -303,6 +303,7 @@ def test_files_in_a_fresh_process(inputs, tmp_path):
         np.testing.assert_allclose(np.load(tmp_path / f"{name}.npy"), model(inputs), rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_what_is_made_while_a_file_is_loaded_is_not_forgotten():
     # Keras keeps addresses in a table then; a layer at the address of a forgotten one would be taken for it.
     with ObjectSharingScope():
@@ -313,6 +314,7 @@ def test_what_is_made_while_a_file_is_loaded_is_not_forgotten():
         assert not addresses - {id(each) for each in gc.get_objects()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", ["lstm", "min_gru"])
 def test_exported_equals_in_memory_and_needs_no_xla(layer, inputs, tmp_path):
     model = make_model(layer, bidirectional=layer == "lstm")

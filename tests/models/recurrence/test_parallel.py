@@ -136,6 +136,7 @@ def test_gradients_equal_finite_differences(oracle, monkeypatch, block, masked, 
         np.testing.assert_allclose(gradient, oracle.slopes(loss, array), rtol=1e-7, atol=1e-7, err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_second_derivatives_equal_finite_differences(oracle, monkeypatch, mode):
     """Of the first derivative of a loss that is not linear, itself tested above."""

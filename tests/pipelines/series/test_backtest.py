@@ -75,6 +75,7 @@ def test_origins_and_their_truth(series: list[Series]) -> None:
     assert np.isnan(origins.truth).any()
 
 
+@pytest.mark.slow
 def test_a_stride_takes_every_so_many_origins(forecaster: Forecaster, series: list[Series]) -> None:
     every = task_of(series)
     some = every._replace(stride=5)

@@ -75,6 +75,7 @@ def test_all_baselines_are_there(wave: Task, prices: Task) -> None:
     assert list(available(prices)) == [*naive, "moving window", "GARCH(1, 1)", *slow]
 
 
+@pytest.mark.slow
 def test_every_baseline_forecasts_each_origin_with_quantiles_in_order(wave: Task, prices: Task) -> None:
     for task in (wave, prices):
         origins = task.origins()

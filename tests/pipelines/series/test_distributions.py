@@ -58,6 +58,7 @@ def test_training_starts_at_about_the_standard_normal(name: str) -> None:
     np.testing.assert_allclose(distribution.quantiles(start), scipy.stats.norm.ppf(LEVELS), atol=tolerance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["quantiles", "student_t"])
 def test_the_loss_is_least_at_the_true_quantiles(name: str) -> None:
     """Fitted to a sample by gradient descent, quantiles are those of the sample: the loss is proper."""

@@ -65,6 +65,7 @@ def evaluated(run: Run) -> Evaluation:
     return evaluate.evaluate(run, slow_baselines=False)
 
 
+@pytest.mark.slow
 def test_evaluation_writes_table_and_page(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     commands.evaluate(["series", "--run", str(run.folder), "--no-slow_baselines"])
     printed = capsys.readouterr().out
@@ -93,6 +94,7 @@ def test_evaluation_writes_table_and_page(run: Run, capsys: pytest.CaptureFixtur
     assert (run.folder / "forecasts.png").exists()
 
 
+@pytest.mark.slow
 def test_the_models_row_is_its_backtest(run: Run, evaluated: Evaluation) -> None:
     forecaster = load_model(run)
     configuration = run.read_configuration(type(PRESETS["own"]))
@@ -104,6 +106,7 @@ def test_the_models_row_is_its_backtest(run: Run, evaluated: Evaluation) -> None
     assert evaluated.rows[0].metrics["skill"].value == pytest.approx(1 - np.nanmean(error) / np.nanmean(still))
 
 
+@pytest.mark.slow
 def test_another_series_target_or_split_replaces_nothing(run: Run, evaluated: Evaluation) -> None:
     for arguments, name, examples in (
         (["--series", "all"], "test-all", 114),

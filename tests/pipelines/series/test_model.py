@@ -63,6 +63,7 @@ def read(network: Forecaster, *arguments: Any, **options: Any) -> np.ndarray:
     return network.quantiles(network(*arguments, **options))[0].numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_after_an_origin_reaches_its_forecast(kind: dict[str, Any]) -> None:
     network, (values, observed, times, series) = forecaster(**kind), inputs()
@@ -88,6 +89,7 @@ def test_a_known_column_is_read_ahead_and_others_are_not() -> None:
     np.testing.assert_array_equal(changed, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_values_that_were_not_observed_change_nothing(kind: dict[str, Any]) -> None:
     network, (values, observed, times, series) = forecaster(**kind), inputs()
@@ -107,6 +109,7 @@ def test_rows_before_the_first_value_change_nothing(kind: dict[str, Any]) -> Non
     np.testing.assert_allclose(found[:, 9:], expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("sizes", [[1] * TIME, [1, 9, 2, 18], [TIME]])
 def test_a_stream_equals_the_whole(kind: dict[str, Any], sizes: list[int]) -> None:

@@ -174,6 +174,7 @@ def test_anomalies_out_of_range_are_refused(both: Both, frame: pd.DataFrame, opt
         both[0].anomalies(frame, **options)
 
 
+@pytest.mark.slow
 def test_prices_and_neighbours_stream_as_the_whole_table(
     experiment: Callable[..., SeriesConfiguration],
     loaded_both_ways: Callable[[Run], tuple[Any, Any]],

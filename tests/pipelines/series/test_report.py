@@ -136,6 +136,7 @@ def test_histogram_is_flat_for_the_true_distribution_and_high_outside_for_a_narr
         assert (heights[[0, -1]].max() < 2) == flat
 
 
+@pytest.mark.slow
 def test_the_page_holds_everything(tmp_path_factory: pytest.TempPathFactory) -> None:
     for log_returns in (True, False):
         run = Run.create("series", "stock", Configuration(), tmp_path_factory.mktemp("runs"))

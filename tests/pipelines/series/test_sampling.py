@@ -52,6 +52,7 @@ def inputs() -> tuple[np.ndarray, ...]:
     return values, observed, times, np.array([0, 1], np.int32)
 
 
+@pytest.mark.slow
 def test_a_network_that_knows_nothing_walks_at_random() -> None:
     """With no weights but the start of training, each step adds a standard normal to the last value."""
     network, (values, _, times, series) = forecaster(lively=False, paths=2000, quantile_levels=MANY_LEVELS), inputs()
@@ -66,6 +67,7 @@ def test_a_network_that_knows_nothing_walks_at_random() -> None:
     np.testing.assert_allclose(quantiles, expected, atol=0.2)
 
 
+@pytest.mark.slow
 def test_sums_of_independent_returns() -> None:
     network = forecaster(
         lively=False, cumulative=True, relative=False, season=0, paths=2000, quantile_levels=MANY_LEVELS
@@ -80,6 +82,7 @@ def test_sums_of_independent_returns() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [{}, {"recurrent": "lstm", "distribution": "student_t", "volatility_decay": 0.9}])
 def test_nothing_after_an_origin_and_no_past_column_reaches_a_forecast(kind: dict[str, Any]) -> None:
     network, (values, observed, times, series) = forecaster(**kind), inputs()
@@ -100,6 +103,7 @@ def test_nothing_after_an_origin_and_no_past_column_reaches_a_forecast(kind: dic
     assert np.abs(after[:, 5, 2:] - before[:, 5, 2:]).max() > 1e-2
 
 
+@pytest.mark.slow
 def test_a_stream_equals_the_whole() -> None:
     network, (values, observed, times, series) = forecaster(), inputs()
     whole = forecasting.read(network, values, observed, times, series)[0].numpy()

@@ -98,6 +98,7 @@ def test_exported_equals_in_memory(
     np.testing.assert_allclose(both["mean"][0], wave, atol=0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "network",
     [

@@ -48,6 +48,7 @@ def test_run_folder_holds_what_a_training_must_leave(trained_run: Run) -> None:
     assert isinstance(trained_run.read_json("repairs.json"), list)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "network",
     [
@@ -75,6 +76,7 @@ def test_one_step_moves_every_trainable_weight(experiment: Experiment, network: 
         np.testing.assert_array_equal(weight, old)
 
 
+@pytest.mark.slow
 def test_a_batch_can_be_overfitted(experiment: Experiment) -> None:
     configuration = experiment(network={"units": 32, "decoder_units": 16})
     sets, forecaster, *_ = train.prepare(configuration)
@@ -103,6 +105,7 @@ def test_a_member_learns_nothing_of_its_own_stretches(experiment: Experiment) ->
     assert np.any(gradients[1])
 
 
+@pytest.mark.slow
 def test_intervals_are_calibrated_on_what_no_speaking_member_learned(experiment: Experiment) -> None:
     configuration = experiment(network={"members": 2, "fold_days": 2})
     sets, forecaster, *_ = train.prepare(configuration)

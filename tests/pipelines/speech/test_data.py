@@ -57,6 +57,7 @@ def texts_of(batch: dict[str, np.ndarray], alphabet: Sequence[str]) -> list[str]
     return ["".join(alphabet[label - 1] for label in row[:length]) for row, length in rows]
 
 
+@pytest.mark.slow
 def test_batches_have_few_shapes_and_little_padding(varied_corpus: Path) -> None:
     configuration, speech = of_manifest(varied_corpus)
     batches = take(speech, configuration, 60)
@@ -121,6 +122,7 @@ def test_evaluated_batches_keep_order_and_length(varied_corpus: Path) -> None:
     assert batch["key"].tolist() == [chosen.encode()]
 
 
+@pytest.mark.slow
 def test_the_first_epoch_has_the_shorter_recordings(varied_corpus: Path) -> None:
     configuration, speech = of_manifest(varied_corpus, first_epoch_seconds=1.5)
     first, second = (take(speech, configuration, 20, EXACT, epoch=epoch) for epoch in (0, 1))
@@ -167,6 +169,7 @@ def test_unusable_recordings_are_named_or_left_out(make_corpus: MakeCorpus, tmp_
     assert [len(speech.utterances[split]) for split in ("train", "validation", "test")] == [16, 3, 3]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Never seen in training")
 def test_validation_and_test_never_influence_training(
     make_corpus: MakeCorpus, configure: Configure, tmp_path: Path

@@ -104,6 +104,7 @@ def test_batches_are_bounded_and_of_similar_length(both: Both) -> None:
         assert max(lengths[place] for place in before) <= min(lengths[place] for place in after)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("run", "predictors"), [("trained_run", "both"), ("forwards", "streaming")])
 def test_the_answer_is_that_of_the_row_model(
     run: str, predictors: str, request: pytest.FixtureRequest, corpus: Path
@@ -169,6 +170,7 @@ def test_what_cannot_be_transcribed_is_refused(both: Both, say: Say, tmp_path: P
     assert audio_of(np.zeros(0, np.float32)).shape == (0,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [[1], [37, 400, 3], [160], [100000]])
 def test_a_stream_ends_with_the_answer_of_the_whole(streaming: Both, say: Say, sizes: list[int]) -> None:
     audio = np.concatenate([say("ab cad dbc"), say("a")[:77]])

@@ -148,6 +148,7 @@ def lively(recurrent: str, layers: int) -> Recogniser:
     return recogniser
 
 
+@pytest.mark.slow
 def test_exported_stream_equals_the_whole(tmp_path: Path, answer_elsewhere: Callable[..., Any]) -> None:
     recogniser = lively("lstm", 2)
     known = serving.signatures(recogniser, DECODER)
@@ -228,6 +229,7 @@ def test_model_card_says_data_licence_metrics_and_limits(trained_run: Run, corpu
     assert "flite" in card
 
 
+@pytest.mark.slow
 def test_no_recordings_are_answered_and_what_is_no_audio_is_refused() -> None:
     served = Served(serving.signatures(lively("gru", 1), DECODER))
     assert served("serving_default", audio=np.zeros((0, 800)), lengths=[])["text"].shape == (0,)

@@ -91,6 +91,7 @@ def test_disagreement_is_the_divergence_over_the_frames_that_count() -> None:
     np.testing.assert_allclose(gradient[2, 0], (q - p) / 4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_readings_disagree_only_where_something_is_random(corpus: Path, configure: Configure) -> None:
     configuration = configure(corpus, network={"dropout": 0.5}, spec_augment={"frequency_masks": 0})
     configuration = configuration.replace(spec_augment={"time_masks_a_second": 0.0})

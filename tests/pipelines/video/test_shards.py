@@ -106,6 +106,7 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow(tmp_path: Path, square: Square, write_video: Write) -> None:
     """Five hundred clips are decoded and read; each one's frames would take a megabyte."""
     path = write_video(tmp_path / "a.avi", square(40))

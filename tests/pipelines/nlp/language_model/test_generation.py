@@ -108,6 +108,7 @@ def test_a_text_ends_before_what_it_stops_at():
             assert "".join(until(pieces, stop)) == expected
 
 
+@pytest.mark.slow
 def test_draws_are_as_frequent_as_they_are_probable():
     """Over many steps of many seeds."""
 
@@ -160,6 +161,7 @@ def test_ended_texts_stay_ended(language_model: Trained, monkeypatch: pytest.Mon
     assert drawn.tolist() == [[20, PADDING, PADDING, PADDING], [30, 31, 32, 33]]
 
 
+@pytest.mark.slow
 def test_wide_beam_finds_the_most_probable_text(experiment: Callable[..., LanguageModelConfiguration]) -> None:
     """Against all texts of three bytes of a tiny alphabet."""
     model = build(experiment(), [chr(byte) for byte in range(256)])

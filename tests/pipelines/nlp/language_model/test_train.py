@@ -40,6 +40,7 @@ def test_text_is_learned(trained_run: Run) -> None:
     assert trained_run.finished and trained_run.read_json("timing.json")["seconds"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "network",
     [
@@ -61,6 +62,7 @@ def test_one_step_moves_every_trainable_weight(
         assert np.any(old != weight.numpy()), weight.path
 
 
+@pytest.mark.slow
 def test_a_batch_can_be_overfitted(experiment: Experiment) -> None:
     configuration = experiment(network={"units": 64, "width": 32, "contexts": 0}, data={"batch_size": 2})
     sets, model, *_ = train.prepare(configuration)
@@ -110,6 +112,7 @@ def test_state_goes_on_from_window_to_window(experiment: Experiment) -> None:
         np.testing.assert_allclose(weight.numpy(), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_seed_decides_every_weight_and_what_is_dropped(experiment: Experiment) -> None:
     configuration = experiment(network={"weight_dropout": 0.2, "dropout": 0.2, "context_dropout": 0.2})
     losses = []

@@ -246,6 +246,7 @@ def test_batches_hold_every_text_and_are_the_same_again(experiment: Experiment) 
     assert (labels == -1).any() and set(labels) == {-1, 0, 1, 2}
 
 
+@pytest.mark.slow
 def test_the_test_split_changes_nothing_that_is_learned(
     experiment: Experiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,6 +25,7 @@ def classifier(rated: bool = True, labels: tuple[str, ...] = ("a", "b", "c"), **
     return Classifier(NetworkConfiguration(**settings), words, labels, rated, seed=1).build_weights()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{}, {"recurrent": "lstm", "layers": 2}, {"bidirectional": False, "pieces": 0}])
 def test_padding_and_company_never_change_an_answer(changes: dict[str, Any]) -> None:
     model = classifier(**changes)
@@ -45,6 +46,7 @@ def test_padding_and_company_never_change_an_answer(changes: dict[str, Any]) -> 
     np.testing.assert_allclose(ratings, np.tile(together[1], 30), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_what_stands_at_padding_counts_for_nothing() -> None:
     model = classifier()
     encoded = model.words(tf.constant(TEXTS))
@@ -57,6 +59,7 @@ def test_what_stands_at_padding_counts_for_nothing() -> None:
     )
 
 
+@pytest.mark.slow
 def test_words_beyond_the_maximum_do_not_count() -> None:
     model = classifier()
     one, other = model.read(tf.constant(["a b c d e f g h", "a b c d e f good bad"]))[0]
@@ -116,6 +119,7 @@ def test_the_loss_is_the_mean_over_what_is_known() -> None:
     np.testing.assert_allclose(batch_loss(model, batch, training=False), entropy + 0.5 * error, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_words_start_with_what_is_true_of_their_texts() -> None:
     model = classifier(labels=("a", "b"), embedding=32)
     chance = [member.embedding.embeddings.numpy() for member in model.members]
@@ -137,6 +141,7 @@ def test_words_start_with_what_is_true_of_their_texts() -> None:
         np.testing.assert_array_equal(embeddings[:, 16:], before[:, 16:])
 
 
+@pytest.mark.slow
 def test_members_are_averaged_and_cooled() -> None:
     model = classifier()
     encoded = model.words(tf.constant(TEXTS))
@@ -164,6 +169,7 @@ def test_the_temperature_is_better_than_others() -> None:
     assert loss(temperature) <= min(loss(temperature * 1.01), loss(temperature / 1.01))
 
 
+@pytest.mark.slow
 def test_explanations_are_differences_of_log_odds() -> None:
     model = classifier(labels=("a", "b"))
     explanation = explain(model, "Not a good one", 1)
@@ -188,6 +194,7 @@ def test_the_strongest_words() -> None:
     assert found == ([("a", 2.0, 2)], [("b", -1.5, 2)])
 
 
+@pytest.mark.slow
 def test_words_are_read_by_their_vectors() -> None:
     random = np.random.default_rng(0)
     dull, fine = random.normal(size=(2, DIMENSIONS)).astype(np.float32)

@@ -78,6 +78,7 @@ def test_what_is_no_text_is_refused(both: tuple[Predictor, Predictor]) -> None:
             predictor.classify("caf\udce9")
 
 
+@pytest.mark.slow
 def test_without_ratings_there_is_none(
     experiment: Callable[..., SentimentConfiguration],
     tmp_path: Path,

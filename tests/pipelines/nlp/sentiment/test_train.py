@@ -60,6 +60,7 @@ def test_run_folder_holds_what_a_training_must_leave(trained_run: Run) -> None:
     assert float(load_model(trained_run).temperature) == pytest.approx(temperature)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "network",
     [
@@ -75,6 +76,7 @@ def test_one_step_moves_every_trainable_weight(experiment: Experiment, network: 
         assert np.any(old != weight.numpy()), weight.path
 
 
+@pytest.mark.slow
 def test_one_batch_can_be_overfitted(experiment: Experiment) -> None:
     classifier, batch = first_batch(
         experiment(network={"word_dropout": 0.0, "embedding_dropout": 0.0, "recurrent_dropout": 0.0, "dropout": 0.0})
@@ -139,6 +141,7 @@ def test_resumed_pretraining_equals_uninterrupted(
     ]
 
 
+@pytest.mark.slow
 def test_resuming_with_other_texts_is_refused(
     experiment: Experiment, tmp_path: Path, make_opinions: Callable[..., list], write_table: Callable[..., Path]
 ) -> None:
@@ -159,6 +162,7 @@ def test_a_refused_training_leaves_no_run(experiment: Experiment, tmp_path: Path
     assert not run.folder.exists()
 
 
+@pytest.mark.slow
 def test_pretraining_moves_what_reads_and_nothing_else(experiment: Experiment) -> None:
     classifier, batch = first_batch(experiment())
     reader = NextWords(classifier)
@@ -174,6 +178,7 @@ def test_pretraining_moves_what_reads_and_nothing_else(experiment: Experiment) -
         assert np.array_equal(before[weight.path], weight.numpy()) == is_head, weight.path
 
 
+@pytest.mark.slow
 def test_the_loss_of_pretraining_is_that_of_the_next_word(experiment: Experiment) -> None:
     classifier, batch = first_batch(experiment(network={"pieces": 0}))
     reader = NextWords(classifier)
@@ -193,6 +198,7 @@ def test_the_loss_of_pretraining_is_that_of_the_next_word(experiment: Experiment
     assert found == pytest.approx(np.mean(losses), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_the_seed_decides_the_weights(experiment: Experiment) -> None:
     first, _ = first_batch(experiment())
     again, _ = first_batch(experiment())

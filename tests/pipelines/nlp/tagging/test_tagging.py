@@ -111,6 +111,7 @@ def test_the_export_needs_nothing_of_ours(
     assert "B-PER" in (folder / "model_card.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_one_step_moves_every_weight_and_one_batch_is_learned(experiment: Experiment) -> None:
     configuration = experiment(network={"layers": 2, "dropout": 0.0, "word_dropout": 0.0})
     sets, tagger, *_ = train.prepare(configuration)

@@ -86,6 +86,7 @@ def test_the_future_of_a_target_is_not_seen(subwords: Subwords) -> None:
     assert np.any(np.asarray(after[:, 5:]) != np.asarray(before[:, 5:]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", VARIANTS)
 def test_neither_batch_nor_order_changes_a_translation(subwords: Subwords, network: dict[str, Any]) -> None:
     translator = lively(subwords, **network)

@@ -66,6 +66,7 @@ def test_run_folder_holds_what_a_training_must_leave(trained_run: Run) -> None:
     assert trained_run.read_json("left_out.json") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "network",
     [
@@ -83,6 +84,7 @@ def test_one_step_moves_every_trainable_weight(experiment: Experiment, network: 
         assert np.any(old != weight.numpy()), weight.path
 
 
+@pytest.mark.slow
 def test_a_batch_can_be_overfitted(experiment: Experiment) -> None:
     translator, encoded = prepared(experiment())
     plans = [plan._replace(batches=1, size=4) for plan in data.plan(encoded, 300)[1:2]]
@@ -121,6 +123,7 @@ def test_smoothed_loss_is_that_of_smoothed_labels(experiment: Experiment) -> Non
     assert float(train.batch_loss(translator, 0.2, batch, False)) == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_validation_is_the_mean_over_subwords(experiment: Experiment) -> None:
     translator, encoded = prepared(experiment())
     some = data.Encoded(encoded.source[:9], encoded.target[:9])
@@ -159,7 +162,8 @@ def test_killed_and_resumed_equals_uninterrupted(
     """With everything random on: order and dropout of both kinds."""
     changes = (
         f"--data.source_path {pair_files[0]} --data.target_path {pair_files[1]} --data.batch_tokens 1200 "
-        "--subwords.size 330 --network.units 8 --network.attention_units 4 --network.no_compiled "
+        "--subwords.size 330 --network.units 8 --network.attention_units 4 --network.encoder_layers 1 "
+        "--network.decoder_layers 1 --network.no_compiled "
         "--training.epochs 3 --training.weight_average_decay 0.9"
     )
     whole_and_resumed("translation", "own-translation", changes)

@@ -110,10 +110,12 @@ def test_the_majority_of_the_plot_is_that_of_the_table(trained_run: Run, monkeyp
     assert drawn == [0.375]
 
 
+@pytest.mark.slow
 def test_the_export_reaches_the_row_model(trained_run: Run, reaches_the_row_model: Callable[[Run], None]) -> None:
     reaches_the_row_model(trained_run)
 
 
+@pytest.mark.slow
 def test_evaluation_of_another_split_leaves_that_of_test(trained_run: Run) -> None:
     evaluate_run(trained_run)
     files = ("evaluation.json", "report.html", "evidence.png", "confusions.png", "answers-test.json")
@@ -162,6 +164,7 @@ def test_what_happens_when_is_written_as_json_subtitles_and_a_picture(
     assert capsys.readouterr().out == (there / "said" / "right.srt").read_text()
 
 
+@pytest.mark.slow
 def test_a_stream_is_followed_as_it_comes(
     trained_run: Run, there: Path, move: Callable, save_clip: Callable, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch, refused: Callable[..., str],

@@ -97,6 +97,7 @@ def test_a_clip_whose_frames_stand_still_shows_no_differences() -> None:
     assert not np.any(seen[0][..., 1])
 
 
+@pytest.mark.slow
 def test_mobilenet_as_the_encoder(tmp_path: Path) -> None:
     network = classifier(channels=3, side=32, encoder="mobilenet_v2", differences=False, layers=1)
     frames = clips(channels=3, side=32, time=3)

@@ -93,6 +93,7 @@ def test_exported_equals_in_memory(
         assert answers == [{"label": [], "probabilities": []}] * 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recurrent", ["lstm", "min_gru"])
 def test_exported_stream_equals_the_whole(recurrent: str, tmp_path: Path, answer_elsewhere: Callable[..., Any]) -> None:
     configuration = ClipClassesConfiguration().replace(

@@ -113,6 +113,7 @@ def test_the_loss_is_the_weighted_mean_over_the_frames(corpus: Path, configure: 
     assert float(train.batch_loss(classifier, (frames, labels), False)) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_starting_from_a_run_with_other_classes_helps(
     trained_run: Run, make_corpus: Callable[..., Path], configure: Configure, tmp_path: Path, capsys: Any
 ) -> None:
@@ -131,6 +132,7 @@ def test_starting_from_a_run_with_other_classes_helps(
     assert found[trained_run.folder] < 0.8 * found[None]
 
 
+@pytest.mark.slow
 def test_nothing_is_learned_of_the_test_split(
     make_corpus: Callable[..., Path], configure: Configure, weights: Callable[..., Any], tmp_path: Path
 ) -> None:

@@ -96,6 +96,7 @@ def test_where_the_truth_is_shown_it_is_watched() -> None:
     np.testing.assert_allclose(alone, forecaster(given, future=3), atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", NETWORKS)
 def test_one_step_moves_every_weight(network: dict[str, Any]) -> None:
     chosen, batch = configuration(**network), some_batch()
@@ -106,6 +107,7 @@ def test_one_step_moves_every_weight(network: dict[str, Any]) -> None:
         assert np.any(old != weight.numpy()), weight.path
 
 
+@pytest.mark.slow
 def test_a_batch_can_be_overfitted() -> None:
     chosen = configuration(decoder_filters=24, filters=(12,))
     forecaster, batch = build(chosen), some_batch()

@@ -66,6 +66,7 @@ def test_exported_equals_in_memory(
         assert shape in refused["error"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "network", [{"recurrent": "spatiotemporal_lstm", "filters": (4,)}, {"head": "pixels", "matching": ()}]
 )

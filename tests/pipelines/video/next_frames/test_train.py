@@ -25,6 +25,7 @@ def test_drift_is_learned(trained_run: Run) -> None:
     assert trained_run.finished and trained_run.read_json("timing.json")["seconds"] > 0
 
 
+@pytest.mark.slow
 def test_no_held_out_frame_is_learned_from(make_corpus: Callable, configure: Configure, tmp_path: Path) -> None:
     weights = []
     for seed in (0, 1):  # of the videos of validation and test
@@ -37,6 +38,7 @@ def test_no_held_out_frame_is_learned_from(make_corpus: Callable, configure: Con
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_resumed_equals_uninterrupted(
     corpus: Path, configure: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -65,6 +67,7 @@ def test_scheduled_sampling_ends() -> None:
     assert train.truth_share(0, 0) == 0
 
 
+@pytest.mark.slow
 def test_squares_of_frames_can_be_learned_from(corpus: Path, configure: Configure, tmp_path: Path) -> None:
     configuration = configure(corpus, network={"coordinates": False}).replace(
         data={"crop": 8, "mirror": True}, steps_per_epoch=2, training={"epochs": 1}
