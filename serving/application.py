@@ -112,7 +112,12 @@ class Server:
             self._executor.shutdown(wait=False, cancel_futures=True)
 
     async def _warm_up(self, model: Model) -> None:
-        """Asks every signature what a client asks: from JSON to JSON, in each thread, alone and in a whole batch."""
+        """Makes what answers streams, and asks every signature what a client asks.
+
+        That is from JSON to JSON, in each thread, alone and in a whole batch.
+        """
+        with contextlib.suppress(RequestError):  # an export that does not describe its model has no streams
+            await asyncio.to_thread(getattr, model, "predictor")
         for name, inputs in model.warmups():
             rows = self.options.batch if model.is_batched(name) and name == "serving_default" else 1
             for times in {1, rows}:
