@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+import unrolled
+from pipelines.runs import RunError
 from tests.serving.conftest import Client
 
 ECHO = {"text": ["é", "b"], "counts": [[1, 2], [3, 4]], "good": [True, False]}
@@ -284,6 +286,10 @@ def test_a_token_is_asked_for(tmp_path: Path, start: Callable[..., Any], monkeyp
     assert client("/v1/models").status == 401 and client("/v1/models", Authorization="Bearer wrong").status == 401
     assert client("/v1/models", Authorization="Bearer secret").status == 200
     assert client("/healthz").status == 200, "for those who watch the process"
+    with pytest.raises(RunError, match="has no model"):  # it has let the client in
+        unrolled.connect(client.url)
+    with pytest.raises(RunError, match="Expected the server's token"):
+        unrolled.connect(client.url, token="wrong")
     server.guard.open = 1
     answer = client("/v1/models", Authorization="Bearer secret")
     assert answer.status == 503 and "Try again" in json.dumps(answer.body)
