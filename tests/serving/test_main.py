@@ -27,14 +27,26 @@ REPOSITORY = Path(__file__).parents[2]
     [
         (["--folder", "nothing"], "There is no folder of exports. Expected nothing/NAME/VERSION"),
         (["--folder", ".", "--key", "key.pem"], "TLS needs a certificate and its key"),
+        (["--folder", ".", "--key", "key.pem", "--certificate", "no.pem"], "files in PEM.*Received: 'no.pem'"),
+        (["--folder", "model"], "The folder is a single export. Expected the folder of all"),
+        (["--folder", ".", "--host", "300.1.1.1"], r"cannot listen there.*--host, --port. Received: 300.1.1.1"),
     ],
 )
 def test_what_cannot_be_served_is_refused(
     arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (tmp_path / "model" / "1").mkdir(parents=True)
+    (tmp_path / "model" / "1" / "saved_model.pb").touch()
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigurationError, match=message):
         serve(arguments)
+
+
+def test_a_port_in_use_is_named_before_models_are_loaded(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigurationError, match=rf"a port that is free.*Received: 127.0.0.1, port {port} \("):
+            serve(["--folder", str(tmp_path), "--port", str(port)])
 
 
 @pytest.mark.slow
