@@ -23,6 +23,7 @@ def serve(arguments: Sequence[str]) -> None:
 
     from serving.application import Server
     from serving.connections import configuration
+    from serving.watch import JsonLines
 
     if (options.certificate is None) != (options.key is None):
         raise ConfigurationError(
@@ -49,7 +50,9 @@ def serve(arguments: Sequence[str]) -> None:
     for port in (options.port, options.grpc_port):
         if port:
             _refuse_address_in_use(options.host, port)
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    lines = logging.StreamHandler(sys.stderr)
+    lines.setFormatter(JsonLines())
+    logging.basicConfig(level=logging.INFO, handlers=[lines])
     running = uvicorn.Server(configuration(Server(options).application(), options))
     with contextlib.suppress(KeyboardInterrupt):
         running.run()

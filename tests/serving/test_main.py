@@ -1,6 +1,7 @@
 """The command, as a process: it answers, stops gracefully, and names what is missing."""
 
 import contextlib
+import json
 import re
 import signal
 import socket
@@ -65,7 +66,8 @@ def test_open_requests_are_answered_before_the_server_stops(tmp_path: Path, expo
         process.send_signal(signal.SIGTERM)
         assert answer.result(30).status == 504, "it had its time"
     assert process.wait(30) in (0, -signal.SIGTERM)
-    assert '"event": "request"' in process.stderr.read()
+    (*_, line) = (line for line in process.stderr.read().splitlines() if '"event": "request"' in line)
+    assert json.loads(line)["status"] == 504 and json.loads(line)["level"] == "INFO"
     process.stderr.close()
 
 
