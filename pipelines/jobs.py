@@ -122,7 +122,7 @@ def answer(task: Task, verb: str, arguments: Sequence[str]) -> None:
         )
     commands.report_done(f"Answered {done.inputs - done.errors} of {count}")
     if done.errors:
-        commands.report_done(f"The first of these, see `error` in the file: {done.first}")
+        commands.report_done(f"The first that could not be answered, see `error` in the file: {done.first}")
     commands.report_done(f"Wrote {options.output}")
 
 
@@ -242,7 +242,8 @@ def _join(files: Sequence[Path], parts: Path, output: Path) -> Done:
     joined, done = parts / "joined", Done(0, 0, "")
     for path in files:
         for line in path.read_bytes().splitlines():
-            error_of = json.loads(line).get("error", "")
+            name, value = list(json.loads(line).items())[-1]  # of the answer, which stands behind the input's own
+            error_of = value if name == "error" else ""
             done = Done(done.inputs + 1, done.errors + bool(error_of), done.first or error_of)
     try:
         if output.suffix == PARQUET:

@@ -44,7 +44,9 @@ def load(log: Path, seconds: float) -> Any:
 
 
 def numbers() -> Iterator[Input]:
-    return (Input({"number": number}, str(number)) for number in range(COUNT))
+    """Yields the inputs, of which two have an `error` of the user's own."""
+    for number in range(COUNT):
+        yield Input({"number": number} | ({"error": "noted"} if number in (20, 41) else {}), str(number))
 
 
 def run(folder: Path, seconds: float = 0.0, share: tuple[int, int] = (1, 1)) -> Done | None:
@@ -74,6 +76,7 @@ def test_a_killed_job_goes_on(tmp_path: Path) -> None:
 
     rows = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text().splitlines()]
     expected: list[dict[str, Any]] = [{"number": number, "double": 2 * number} for number in range(COUNT)]
+    expected[20]["error"] = "noted"
     expected[13] = {"number": 13, "error": "ValueError: unlucky"}
     expected[41] = {"number": 41, "error": "the process that was to answer it ended, twice"}
     assert rows == expected
