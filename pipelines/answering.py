@@ -143,7 +143,7 @@ def _answer_apart(load: Callable[[], Answers], path: Path, rows: Rows) -> None:
             except BrokenProcessPool:
                 tries += 1
                 if tries == 2:
-                    lines.append({**rows[len(lines)].fields, "error": "the process that was to answer it ended, twice"})
+                    lines.append(_line(rows[len(lines)], {"error": "the process that was to answer it ended, twice"}))
                     tries = 0
     _write_part(path, lines)
 
@@ -181,7 +181,12 @@ def _lines_of(rows: Rows) -> list[dict[str, Any]]:
     asked = [row.asked for row in rows if row.asked is not None]
     answers = iter(_answered(asked))
     found = [{"error": row.error} if row.asked is None else next(answers) for row in rows]
-    return [{**row.fields, **each} for row, each in zip(rows, found, strict=True)]
+    return [_line(row, each) for row, each in zip(rows, found, strict=True)]
+
+
+def _line(row: Input, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the input's own values, then what was found, so that an `error` of each can be told apart."""
+    return {name: value for name, value in row.fields.items() if name not in found} | dict(found)
 
 
 def cannot_write_answers(path: Path, error: Exception) -> RunError:

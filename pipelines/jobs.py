@@ -16,10 +16,12 @@ from typing import Any, NamedTuple
 import tyro
 from pydantic import Field
 
+from data.files import plain_suffix
 from pipelines import commands, hints, predictors
 from pipelines.answering import Answers, answer_parts, cannot_write_answers
 from pipelines.configuration import Configuration, ConfigurationError, parse_options
-from pipelines.inputs import LINES, PARQUET, Input, files_of, texts_of, write_parquet
+from pipelines.counting import counted
+from pipelines.inputs import LINES, PARQUET, TEXT, Input, files_of, texts_of, write_parquet
 from pipelines.locks import release_lock, take_lock
 from pipelines.run_files import RunError, plain, write_text_atomically
 from pipelines.tasks import Task, latest_run
@@ -32,7 +34,9 @@ class JobOptions(Configuration):
 
     inputs: tyro.conf.Positional[tuple[Path, ...]] = Field((), description="files, or folders of files")
     file: Path | None = Field(None, description="texts, one a line, JSON lines, also packed, or Parquet")
-    column: str = Field("text", description="name of the texts in JSON lines and Parquet")
+    column: tuple[str, ...] = Field(
+        (), description="columns of the texts in JSON lines and Parquet; by default those of the training"
+    )
     output: Path = Field(description="file for the answers: JSON lines, or Parquet if it ends in .parquet")
     workers: int = Field(1, ge=1, description="processes")
     part: int = Field(32, ge=1, description="inputs that a process answers at once")
@@ -57,6 +61,7 @@ def answer(task: Task, verb: str, arguments: Sequence[str]) -> None:
 
     Raises:
         ConfigurationError: the task has no such job, or the inputs are none.
+        RunError: none of the inputs could be answered; the output tells why.
     """
     part = task.part("predictor")
     kind = TEXTS if part.EXAMPLE[1] == "TEXT" else FILES
@@ -83,14 +88,21 @@ def answer(task: Task, verb: str, arguments: Sequence[str]) -> None:
     for path in paths:
         if not path.exists() or (kind == TEXTS and path.is_dir()):
             raise ConfigurationError(f"There is no such file. Expected {kind}. Correct the path. Received: {path}")
+    columns: Sequence[str] = (TEXT,)
     own = options.output, _parts_of(options.output)  # which may lie in a folder of inputs
     if kind == FILES:
         files = list(files_of(paths, own))
         inputs, named = iter(files), [Path(each.fields["file"]) for each in files]
     else:
-        inputs, named = texts_of(paths[0], options.column), list(paths)
+        columns = options.column or _columns_of(task, Path(run))
+        inputs, named = texts_of(paths[0], columns), list(paths)
+    if options.column and (kind == FILES or plain_suffix(paths[0]) not in (*LINES, PARQUET)):
+        raise ConfigurationError(
+            "--column names columns of texts. Expected JSON lines or Parquet of texts. Leave it out, or convert the "
+            f"file. Received: --column {' '.join(options.column)}, and {paths[0]}"
+        )
     identity = {"inputs": [_identity(path) for path in named], "model": str(Path(run).resolve()), "part": options.part}
-    identity |= {"column": options.column} if options.column != "text" else {}
+    identity |= {"column": list(columns)} if tuple(columns) != (TEXT,) else {}
     number, shares = map(int, options.share.split("/"))
     if number > shares:
         raise ConfigurationError(
@@ -101,9 +113,16 @@ def answer(task: Task, verb: str, arguments: Sequence[str]) -> None:
     if done is None:
         commands.report_done(f"Answered share {options.share}; the last share to end writes {options.output}")
         return
-    commands.report_done(f"Answered {done.inputs} {kind}, of which {done.errors} could not be answered")
+    count = counted(done.inputs, kind.removesuffix("s"))
+    if done.errors == done.inputs:
+        commands.report_done(f"Wrote {options.output}")
+        raise RunError(
+            f"None of {count} could be answered, see `error` in {options.output}. Expected one or more that can. "
+            f"Correct what the first says, remove the output, and type the command again. Received: {done.first}"
+        )
+    commands.report_done(f"Answered {done.inputs - done.errors} of {count}")
     if done.errors:
-        commands.report_done(f"The first of these, see `error` in the file: {done.first}")
+        commands.report_done(f"The first that could not be answered, see `error` in the file: {done.first}")
     commands.report_done(f"Wrote {options.output}")
 
 
@@ -138,6 +157,7 @@ def run_job(
     locked = parts if share[1] == 1 else parts / f"share_{share[0]}"
     done = _begin(parts, locked, output, {**identity, "shares": share[1]})
     if done is None:
+        _report_kept(parts, share)
         total = answer_parts(load, inputs, parts, workers, part, share)
         if not total:
             _remove(parts, locked)
@@ -154,6 +174,20 @@ def run_job(
 
 def _parts_of(output: Path) -> Path:
     return output.with_name(output.name + ".parts")
+
+
+def _report_kept(parts: Path, share: tuple[int, int]) -> None:
+    """Reports what a share that was stopped before has answered."""
+    kept = [path for path in sorted(parts.glob("*.jsonl")) if int(path.stem) % share[1] == share[0] - 1]
+    if kept:
+        inputs = 0
+        for path in kept:
+            with path.open("rb") as lines:
+                inputs += sum(1 for _ in lines)
+        are = "is" if len(kept) == 1 else "are"
+        commands.report_done(
+            f"The job goes on: {counted(len(kept), 'part')}, of {counted(inputs, 'input')}, {are} kept"
+        )
 
 
 def _remove(parts: Path, *locked: Path) -> None:
@@ -208,7 +242,8 @@ def _join(files: Sequence[Path], parts: Path, output: Path) -> Done:
     joined, done = parts / "joined", Done(0, 0, "")
     for path in files:
         for line in path.read_bytes().splitlines():
-            error_of = json.loads(line).get("error", "")
+            name, value = list(json.loads(line).items())[-1]  # of the answer, which stands behind the input's own
+            error_of = value if name == "error" else ""
             done = Done(done.inputs + 1, done.errors + bool(error_of), done.first or error_of)
     try:
         if output.suffix == PARQUET:
@@ -233,6 +268,12 @@ def _join(files: Sequence[Path], parts: Path, output: Path) -> Done:
 def _loaded(run: str, task: str) -> Answers:
     answers: Answers = predictors.find(Path(run), task).predictor().answers
     return answers
+
+
+def _columns_of(task: Task, run: Path) -> Sequence[str]:
+    """Returns the columns of the texts that a run was trained on, where its task knows such."""
+    of_run = getattr(task.part("predictor").Predictor, "columns_of", None)
+    return of_run(predictors.find(run, task.name).run) if of_run else (TEXT,)
 
 
 def _identity(path: Path) -> list[Any]:

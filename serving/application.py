@@ -221,9 +221,17 @@ class Server:
         key = (model.name, model.version, signature) if is_batched else None
         try:
             async with asyncio.timeout(2 * self.options.seconds):  # of waiting, and of computing
-                return await self._batcher(lambda **inputs: model.served(signature, **inputs), key, inputs)
+                answer = await self._batcher(lambda **inputs: model.served(signature, **inputs), key, inputs)
         except TimeoutError:
             raise RequestError(BUSY, 503) from None
+        size, most = sum(array.nbytes for array in answer.values()), self.options.answer_megabytes
+        if size > most * 1e6:  # as text it takes many times the memory
+            raise RequestError(
+                f"The answer is too large. Expected {most:g} MB at most. Ask for less at once, or raise "
+                f"--answer_megabytes of the server. Received: {size / 1e6:.0f} MB",
+                413,
+            )
+        return answer
 
     def _read(self, model: Model, body: bytes) -> tuple[str, Arrays, bool]:
         """Returns the signature that a request asks, its inputs, and whether they came by rows."""

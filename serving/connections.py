@@ -1,6 +1,7 @@
 """How uvicorn runs the application: its limits, and connections on which no request comes."""
 
 import asyncio
+import logging
 from typing import Any
 
 import uvicorn
@@ -13,6 +14,8 @@ from serving.options import ServeOptions
 
 def configuration(application: Starlette, options: ServeOptions) -> uvicorn.Config:
     """Returns how uvicorn runs the application."""
+    # Its line for a stream holds the address whole, with the token of a browser; the server logs each stream itself.
+    logging.getLogger("uvicorn.error").addFilter(_is_no_stream)
     return uvicorn.Config(
         application,
         host=options.host,
@@ -26,6 +29,10 @@ def configuration(application: Starlette, options: ServeOptions) -> uvicorn.Conf
         log_config=None,
         server_header=False,
     )
+
+
+def _is_no_stream(record: logging.LogRecord) -> bool:
+    return "WebSocket %s" not in str(record.msg)
 
 
 def _connections(seconds: float) -> type[asyncio.Protocol]:

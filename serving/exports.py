@@ -150,7 +150,7 @@ class Exports:
         """Returns the states of the versions of a model, as TensorFlow Serving does."""
         failed = {number: each for (of, number), each in self.failures.items() if of == name}
         states = {number: _state(number, "END", "UNKNOWN", each.message) for number, each in failed.items()}
-        if name in self.models and (version is None or not version.isdecimal() or int(version) not in states):
+        if name in self.models and (version is None or version not in map(str, states)):
             states[int(self.model(name, version).version)] = _state(self.models[name].version, "AVAILABLE", "OK", "")
         if version is not None:
             states = {number: state for number, state in states.items() if str(number) == version}

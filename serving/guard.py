@@ -6,8 +6,10 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Container
 from typing import Any
+from urllib.parse import urlsplit
 
 import tensorflow as tf
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -36,9 +38,16 @@ class Guard:
 
     def check_token(self, header: str, query: str = "") -> None:
         """Raises if the server asks for a token and was given another one."""
-        given = header.removeprefix("Bearer ").strip() or query
+        scheme, _, token = header.partition(" ")
+        given = token.strip() if scheme.lower() == "bearer" else query
         if self._token and not hmac.compare_digest(given.encode(), self._token.encode()):
             raise RequestError("Expected the server's token. Send the header `Authorization: Bearer TOKEN`.", 401)
+
+    def check_origin(self, headers: Headers) -> None:
+        """Raises if a browser asks for a page of another site, which must not use what answers on loopback alone."""
+        origin = headers.get("origin")
+        if origin and urlsplit(origin).netloc != headers.get("host"):
+            raise RequestError(f"A page of another site may not ask this server. Received: {origin!r}", 403)
 
     def __call__(self, handler: Handler, is_open: bool = False) -> Handler:
         """Returns a handler that is guarded; if it is open, it needs no token: a browser sends none for a page."""
@@ -48,6 +57,7 @@ class Guard:
             self.open += 1
             self._watch.open_requests.inc()
             try:
+                self.check_origin(request.headers)
                 if not is_open:
                     self.check_token(request.headers.get("authorization", ""))
                 if self.open > self._options.concurrency:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import logging
+import socket
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,22 +23,53 @@ def serve(arguments: Sequence[str]) -> None:
 
     from serving.application import Server
     from serving.connections import configuration
+    from serving.watch import JsonLines
 
     if (options.certificate is None) != (options.key is None):
         raise ConfigurationError(
             "TLS needs a certificate and its key. Expected both. Give --certificate and --key. Received: one of them"
         )
+    for path in (options.certificate, options.key):
+        if path is not None and not path.is_file():
+            raise ConfigurationError(
+                f"TLS needs a certificate and its key, files in PEM. Expected such a file. Correct the path. "
+                f"Received: {str(path)!r}"
+            )
     if not options.folder.is_dir():
         raise ConfigurationError(
             f"There is no folder of exports. Expected {options.folder}/NAME/VERSION. Write one: unrolled export TASK; "
             f"or name another: --folder. Received: {str(options.folder)!r}"
         )
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    if [*options.folder.glob("*/saved_model.pb")]:
+        raise ConfigurationError(
+            f"The folder is a single export. Expected the folder of all, {options.folder}/NAME/VERSION. Name the one "
+            f"above: --folder {options.folder.resolve().parent}. Received: {str(options.folder)!r}"
+        )
+    if not [*options.folder.glob("*/*/saved_model.pb")]:
+        print(f"There is no export below {options.folder} yet. The server waits for the first one.", file=sys.stderr)
+    for port in (options.port, options.grpc_port):
+        if port:
+            _refuse_address_in_use(options.host, port)
+    lines = logging.StreamHandler(sys.stderr)
+    lines.setFormatter(JsonLines())
+    logging.basicConfig(level=logging.INFO, handlers=[lines])
     running = uvicorn.Server(configuration(Server(options).application(), options))
     with contextlib.suppress(KeyboardInterrupt):
         running.run()
     if not running.started:
         sys.exit(1)
+
+
+def _refuse_address_in_use(host: str, port: int) -> None:
+    """Finds out before the models are loaded whether the server can listen."""
+    try:
+        family, *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        raise ConfigurationError(
+            "The server cannot listen there. Expected an address of this machine, and a port that is free. Name "
+            f"others: --host, --port. Received: {host}, port {port} ({error.strerror or error})"
+        ) from error
 
 
 def on_cluster(arguments: Mapping[str, Any]) -> Any:

@@ -24,6 +24,7 @@ class ServeOptions(Configuration):
     batch: int = Field(32, ge=1, description="maximum rows of requests computed in one batch")
     rows: int = Field(256, ge=1, description="maximum rows of one request")
     body_megabytes: float = Field(32.0, gt=0, description="maximum size of a request, or of a message of a stream")
+    answer_megabytes: float = Field(32.0, gt=0, description="maximum size of an answer, before it is text")
     concurrency: int = Field(
         128, ge=1, description="maximum number of requests at once; further ones are refused with status 503"
     )

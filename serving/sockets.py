@@ -5,7 +5,6 @@ import contextlib
 import logging
 import time
 from concurrent.futures import Executor
-from urllib.parse import urlsplit
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -37,9 +36,7 @@ class Streams:
         """Answers a stream; see `serving.streams`."""
         try:
             self._guard.check_token(socket.headers.get("authorization", ""), socket.query_params.get("token", ""))
-            origin = socket.headers.get("origin")
-            if origin and urlsplit(origin).netloc != socket.headers.get("host"):
-                raise RequestError(f"A page of another site may not open a stream. Received: {origin!r}", 403)
+            self._guard.check_origin(socket.headers)
             model = self._exports.model(**socket.path_params)
             most = self._options.streams
             if self._open >= most:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from datetime import UTC, datetime
 from typing import Any
 
 import prometheus_client as prometheus
@@ -32,4 +33,20 @@ class Watch:
 
 def log_event(event: str, level: int = logging.INFO, exc_info: BaseException | None = None, **fields: Any) -> None:
     """Writes an event to the log."""
-    logger.log(level, json.dumps({"event": event, **fields}, ensure_ascii=False), exc_info=exc_info)
+    fields = {"event": event, **fields}
+    logger.log(level, json.dumps(fields, ensure_ascii=False), exc_info=exc_info, extra={"fields": fields})
+
+
+class JsonLines(logging.Formatter):
+    """A line of JSON for each record: its time, its level, and the fields of the event, or the message of a library.
+
+    >>> JsonLines().format(logging.makeLogRecord({"msg": "started", "levelname": "INFO", "created": 0.0}))
+    '{"time": "1970-01-01T00:00:00+00:00", "level": "INFO", "event": "message", "message": "started"}'
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        time = datetime.fromtimestamp(record.created, UTC).isoformat()
+        fields = getattr(record, "fields", {"event": "message", "message": record.getMessage()})
+        if record.exc_info:
+            fields = {**fields, "traceback": self.formatException(record.exc_info)}
+        return json.dumps({"time": time, "level": record.levelname, **fields}, ensure_ascii=False)

@@ -15,6 +15,7 @@ from pipelines.served import Signature, Tensors, required
 HASHES = 2**62  # of names
 
 SMALLEST_DEVIATION = 1e-3  # of a history, beside that of training
+MOST_DRAWN = 2**26  # numbers of the paths of a batch
 
 
 def signatures(forecaster: Forecaster) -> dict[str, Signature]:
@@ -111,7 +112,10 @@ def sample(
     bounded, mean = forecaster.within_bounds(quantiles, tf.reshape(answer["mean"], (-1, horizon, targets)))
     answer["quantiles"] = tf.reshape(bounded, tf.shape(answer["quantiles"]))
     answer["mean"] = tf.reshape(mean, tf.shape(answer["mean"]))
-    samples = required(samples, samples >= 1, "samples: expected at least 1. Received:", samples)
+    most = MOST_DRAWN // (horizon * targets) // tf.maximum(tf.shape(quantiles)[0], 1)
+    message = "samples: expected at least 1, and no more in all than memory takes. Received, and the most:"
+    fits = (samples >= 1) & (samples <= most)
+    samples = required(samples, fits, message, tf.stack([tf.reduce_max(samples), most]))
     shape = tf.stack([tf.shape(quantiles)[0], samples[0], horizon * targets])
     normal = tf.random.stateless_normal(shape, tf.stack([seed[0], 0]))
     paths = draw_paths(quantiles, forecaster.levels, forecaster.correlation, normal)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ from pipelines import jobs
 from pipelines.configuration import ConfigurationError
 from pipelines.inputs import Input, files_of, texts_of
 from pipelines.jobs import Done, run_job
+from pipelines.run_files import RunError
+from pipelines.tasks import tasks_named
 
 REPOSITORY = Path(__file__).parents[2]
 COUNT, PART = 60, 4
@@ -41,7 +44,9 @@ def load(log: Path, seconds: float) -> Any:
 
 
 def numbers() -> Iterator[Input]:
-    return (Input({"number": number}, str(number)) for number in range(COUNT))
+    """Yields the inputs, of which two have an `error` of the user's own."""
+    for number in range(COUNT):
+        yield Input({"number": number} | ({"error": "noted"} if number in (20, 41) else {}), str(number))
 
 
 def run(folder: Path, seconds: float = 0.0, share: tuple[int, int] = (1, 1)) -> Done | None:
@@ -71,6 +76,7 @@ def test_a_killed_job_goes_on(tmp_path: Path) -> None:
 
     rows = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text().splitlines()]
     expected: list[dict[str, Any]] = [{"number": number, "double": 2 * number} for number in range(COUNT)]
+    expected[20]["error"] = "noted"
     expected[13] = {"number": 13, "error": "ValueError: unlucky"}
     expected[41] = {"number": 41, "error": "the process that was to answer it ended, twice"}
     assert rows == expected
@@ -82,7 +88,7 @@ def test_a_killed_job_goes_on(tmp_path: Path) -> None:
         run(tmp_path)
 
 
-def test_the_last_share_joins_them(tmp_path: Path) -> None:
+def test_the_last_share_joins_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Of a job that several processes divide; here one after the other, the first share's parts being there."""
     parts = tmp_path / "answers.jsonl.parts"
     parts.mkdir()
@@ -93,9 +99,11 @@ def test_the_last_share_joins_them(tmp_path: Path) -> None:
     last = parts / f"{COUNT // PART - 1:09d}.jsonl"  # of the first share, too
     last.rename(tmp_path / "kept")
     assert run(tmp_path, share=(2, 2)) is None
+    assert "kept" not in capsys.readouterr().err, "the parts of another share are not its own"
     assert not (tmp_path / "answers.jsonl").exists()
     (tmp_path / "kept").rename(last)
     assert run(tmp_path, share=(1, 2)) == Done(COUNT, 1, "ValueError: unlucky")
+    assert "goes on: 8 parts, of 32 inputs, are kept" in capsys.readouterr().err
     assert not parts.exists()
 
 
@@ -109,14 +117,87 @@ def test_another_job_does_not_go_on(tmp_path: Path) -> None:
 
 def test_texts_keep_their_names_and_their_faults(tmp_path: Path) -> None:
     path = tmp_path / "texts.jsonl.gz"
-    path.write_bytes(gzip.compress('{"id": 7, "text": "Ä"}\n\n{"id": 8}\n{"text": 3}\n[1]'.encode()))
+    rows = ['{"id": 7, "text": "Ä"}', "", '{"id": 8}', '{"text": 3}', "[1]", '{"text": ""}']
+    path.write_bytes(gzip.compress("\n".join(rows).encode()))
     found = list(texts_of(path))
     assert found[0] == Input({"line": 1, "id": 7, "text": "Ä"}, "Ä")
+    assert found.pop() == Input({"line": 6, "text": ""}, ""), "a blank text is answered"
     assert [each.asked for each in found[1:]] == [None] * 4
-    assert all(each.error for each in found[1:])
+    assert all("xpected" in each.error or "is not JSON" in each.error for each in found[1:])
+    assert all("Received: " in each.error for each in found[1:])
+    assert "Received: id" in found[2].error and "--column" in found[2].error
     plain = tmp_path / "texts.txt"
     plain.write_bytes(b"\xef\xbb\xbfone\r\n\xff\n\ntwo")
-    assert [each.asked for each in texts_of(plain)] == ["one", None, None, "two"]
+    assert [each.asked for each in texts_of(plain)] == ["one", None, "", "two"]
+
+
+def test_several_columns_are_one_text(tmp_path: Path) -> None:
+    path = tmp_path / "texts.jsonl"
+    path.write_text('{"title": "A", "body": "B"}\n{"title": null, "body": "C"}\n{"title": null}')
+    assert [each.asked for each in texts_of(path, ("title", "body"))] == ["A\nB", "C", None]
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_a_job_reads_the_columns_of_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
+    """As the command without --workers does; other columns only where --column names them."""
+    row = {"id": 7, "review": "one", "title": "two"}
+    given = tmp_path / f"reviews.{suffix}"
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow.parquet").write_table(
+            pytest.importorskip("pyarrow").Table.from_pylist([row]), given
+        )
+    else:
+        given.write_text(json.dumps(row))
+    asked = asked_by_a_job(monkeypatch, tmp_path, Done(1, 0, ""))
+    for columns, options, expected in (
+        (("review",), [], ["one"]),
+        (("review", "title"), [], ["one\ntwo"]),
+        (("review",), ["--column", "title"], ["two"]),
+    ):
+        assert asked(columns, ["--file", str(given), *options]) == expected
+    for columns, options in (((), []), (("review",), ["--column", "text"])):
+        with pytest.raises(ConfigurationError, match=r"no column text.*--column.*Received: id, review, title"):
+            asked(columns, ["--file", str(given), *options])
+
+
+def test_lines_have_no_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "texts.txt").write_text("one")
+    asked = asked_by_a_job(monkeypatch, tmp_path, Done(1, 0, ""))
+    assert asked(("review",), ["--file", str(tmp_path / "texts.txt")]) == ["one"]
+    with pytest.raises(ConfigurationError, match=r"--column names .*Received: --column review"):
+        asked((), ["--file", str(tmp_path / "texts.txt"), "--column", "review"])
+
+
+def test_a_job_without_any_answer_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "texts.txt").write_text("one")
+    asked_by_a_job(monkeypatch, tmp_path, Done(404, 401, "unlucky"))((), ["--file", str(tmp_path / "texts.txt")])
+    assert "Answered 3 of 404 texts" in capsys.readouterr().err
+    with pytest.raises(RunError, match=r"(?s)None of 404 texts.*Received: unlucky"):
+        asked_by_a_job(monkeypatch, tmp_path, Done(404, 404, "unlucky"))((), ["--file", str(tmp_path / "texts.txt")])
+    assert "Wrote" in capsys.readouterr().err
+
+
+def asked_by_a_job(monkeypatch: pytest.MonkeyPatch, folder: Path, done: Done) -> Any:
+    """Returns what runs a job of `classify`, without a model, on a run of some columns, and returns what is asked."""
+
+    def asked(columns: Sequence[str], options: Sequence[str]) -> list[str | None]:
+        found: list[str | None] = []
+
+        def run_job(load: Any, inputs: Iterator[Input], *_: Any) -> Done:
+            found.extend(each.asked for each in inputs)
+            return done
+
+        configuration = SimpleNamespace(data=SimpleNamespace(text=tuple(columns)))
+        trained = SimpleNamespace(read_configuration=lambda _: configuration)
+        monkeypatch.setattr(jobs, "run_job", run_job)
+        monkeypatch.setattr(jobs.predictors, "find", lambda *_: SimpleNamespace(run=trained))
+        output = ["--run", str(folder), "--output", str(folder / "answers.jsonl")]
+        jobs.answer(tasks_named("sentiment")[0], "classify", [*options, *output])
+        return found
+
+    return asked
 
 
 @pytest.mark.parametrize(
@@ -171,14 +252,14 @@ def test_parquet_keeps_its_columns(tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     table = pytest.importorskip("pyarrow").Table.from_pylist([{"id": 7, "body": "Ä"}, {"id": 8, "body": None}])
     parquet.write_table(table, tmp_path / "texts.parquet")
-    found = list(texts_of(tmp_path / "texts.parquet", "body"))
+    found = list(texts_of(tmp_path / "texts.parquet", ("body",)))
     assert found[0] == Input({"row": 1, "id": 7, "body": "Ä"}, "Ä")
     assert found[1].asked is None and found[1].error
-    with pytest.raises(ConfigurationError, match=r"no column 'text'.*--column.*Received: id, body"):
-        list(texts_of(tmp_path / "texts.parquet"))
+    with pytest.raises(ConfigurationError, match=r"no column text.*--column.*Received: id, body"):
+        texts_of(tmp_path / "texts.parquet")
     (tmp_path / "texts.parquet").write_bytes(b"PAR1 and no more")
     with pytest.raises(FileError, match="whole Parquet file"):
-        list(texts_of(tmp_path / "texts.parquet", "body"))
+        list(texts_of(tmp_path / "texts.parquet", ("body",)))
 
 
 def test_files_of_a_folder(tmp_path: Path) -> None:

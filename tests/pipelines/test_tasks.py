@@ -241,9 +241,9 @@ def test_help_of_answers_is_of_every_task_and_not_asked_for_behind_two_dashes(
     called.clear()
     with pytest.raises(SystemExit):
         commands.answer("spell", ["--", "--help"])  # which this command, without texts, refuses
-    printed = capsys.readouterr()
-    assert "usage" not in printed.out and "Received: '--help'" in printed.err
-    assert "the options of the task reading" in printed.err
+    refused = capsys.readouterr()
+    assert "usage" not in refused.out and "Received: '--help'" in refused.err
+    assert "the options of the task reading" in refused.err
 
 
 @pytest.mark.parametrize("command", [train.train, commands.evaluate, commands.export])

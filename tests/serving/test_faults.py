@@ -5,8 +5,9 @@ import json
 import os
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -249,6 +250,23 @@ def test_bad_connections_are_refused(client: Client, kind: str) -> None:
 def test_other_methods_are_refused(client: Client, method: str) -> None:
     answer = client("/v1/models/tiny:predict", None, method)
     assert answer.status == 405 and "nothing for this method" in answer.body["error"]
+
+
+def test_pages_of_other_sites_ask_nothing(client: Client) -> None:
+    body = b'{"instances": [1]}'
+    assert client("/v1/models/tiny:predict", body, Origin="http://evil.example").status == 403
+    assert client("/v1/models/tiny:predict", body, Origin=client.url).status == 200
+
+
+def test_a_version_of_any_length_is_none(client: Client) -> None:
+    assert client(f"/v1/models/tiny/versions/{'9' * 5000}").status == 404
+
+
+def test_an_answer_that_is_too_large_is_refused(exports: Path, start: Callable[..., Any]) -> None:
+    client, _ = start(exports, answer_megabytes=1e-4)
+    assert client.predict({"instances": [1] * 25}).status == 200
+    answer = client.predict({"instances": [1] * 26})
+    assert answer.status == 413 and "Expected 0.0001 MB at most" in answer.body["error"]
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The command, as a process: it answers, stops gracefully, and names what is missing."""
 
 import contextlib
+import json
 import re
 import signal
 import socket
@@ -27,14 +28,26 @@ REPOSITORY = Path(__file__).parents[2]
     [
         (["--folder", "nothing"], "There is no folder of exports. Expected nothing/NAME/VERSION"),
         (["--folder", ".", "--key", "key.pem"], "TLS needs a certificate and its key"),
+        (["--folder", ".", "--key", "key.pem", "--certificate", "no.pem"], "files in PEM.*Received: 'no.pem'"),
+        (["--folder", "model"], "The folder is a single export. Expected the folder of all"),
+        (["--folder", ".", "--host", "300.1.1.1"], r"cannot listen there.*--host, --port. Received: 300.1.1.1"),
     ],
 )
 def test_what_cannot_be_served_is_refused(
     arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (tmp_path / "model" / "1").mkdir(parents=True)
+    (tmp_path / "model" / "1" / "saved_model.pb").touch()
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigurationError, match=message):
         serve(arguments)
+
+
+def test_a_port_in_use_is_named_before_models_are_loaded(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigurationError, match=rf"a port that is free.*Received: 127.0.0.1, port {port} \("):
+            serve(["--folder", str(tmp_path), "--port", str(port)])
 
 
 @pytest.mark.slow
@@ -53,7 +66,8 @@ def test_open_requests_are_answered_before_the_server_stops(tmp_path: Path, expo
         process.send_signal(signal.SIGTERM)
         assert answer.result(30).status == 504, "it had its time"
     assert process.wait(30) in (0, -signal.SIGTERM)
-    assert '"event": "request"' in process.stderr.read()
+    (*_, line) = (line for line in process.stderr.read().splitlines() if '"event": "request"' in line)
+    assert json.loads(line)["status"] == 504 and json.loads(line)["level"] == "INFO"
     process.stderr.close()
 
 

@@ -75,6 +75,14 @@ def test_bad_messages_are_refused_in_words(client: Client, message: Any, expecte
             socket.recv(5)
 
 
+def test_a_token_of_a_browser_is_not_logged(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="uvicorn.error")
+    with connect(f"{client.url.replace('http', 'ws', 1)}/v1/models/nlp-writer:stream?token=secret") as socket:
+        socket.send(json.dumps({"finish": True}))
+        socket.recv(10)
+    assert "secret" not in caplog.text
+
+
 def test_streams_are_limited(client: Client) -> None:
     for model, options, status in (
         ("none", {}, 404),

@@ -57,12 +57,17 @@ class Predictor:
             run.read_configuration(SentimentConfiguration),
         )
         data = configuration.data
-        self.columns = data.text or ("text",)
+        self.columns = self.columns_of(run)
         self.labels: tuple[str, ...] = tuple(description["labels"])
         self.multiple = bool(description.get("multiple"))
         self.rated = bool(description["rated"]) and configuration.network.rating_weight > 0
         self.maximum_words = None if data.too_long == "windows" else data.maximum_words
         self._served = model
+
+    @staticmethod
+    def columns_of(run: Run) -> tuple[str, ...]:
+        """Returns the columns of a table that hold the texts, without the model."""
+        return run.read_configuration(SentimentConfiguration).data.text or ("text",)
 
     @checked
     def classify(self, texts: str | Iterable[str]) -> Classification | list[Classification]:
