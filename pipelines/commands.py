@@ -99,12 +99,13 @@ def export(arguments: Sequence[str]) -> None:
     assert run is not None  # --help has ended the process
     from pipelines.devices import device_model, write_devices  # converters, which other commands do without
 
-    device = device_model(task, run) if options.devices else None
+    device = device_model(task, run, options.devices) if options.devices else None
     folder: Path = task.part("export").export_run(run, options.folder)
     print(f"Wrote {folder} (SavedModel, model_card.md, warm-up requests)")
     if device:
         for path, size, share, score in write_devices(folder, device, options.devices):
-            print(f"Wrote {path}: {size:,} bytes, {share:.2f} of the weights; {device.metric} {score:.4g}")
+            scored = "" if score is None else f"; {device.metric} {score:.4g}"
+            print(f"Wrote {path}: {size:,} bytes, {share:.2f} of the weights{scored}")
     elsewhere = options.folder != ExportOptions().folder
     print(f"Next: {hints.serve(options.folder if elsewhere else None)}, where its name is {folder.parent.name}")
     print(f'In Python: unrolled.load("{folder}")')

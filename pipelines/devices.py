@@ -58,19 +58,20 @@ class DeviceModel(NamedTuple):
 
 
 class Written(NamedTuple):
-    """A file: its `path`, its size in bytes, that over the weights', and its score."""
+    """A file: its `path`, its size in bytes, that over the weights', and its score, None for what browsers run."""
 
     path: Path
     size: int
     of_weights: float
-    score: float
+    score: float | None
 
 
-def device_model(task: Task, run: Run) -> DeviceModel:
-    """Returns what a run's model is on devices.
+def device_model(task: Task, run: Run, formats: Sequence[Format] = ()) -> DeviceModel:
+    """Returns what a run's model is on devices, in these formats.
 
     Raises:
-        ConfigurationError: the task has no such files.
+        ConfigurationError: the task has no such files, or a format does not fit the network.
+        ModuleNotFoundError: a format's libraries are missing.
     """
     if not task.has("devices"):
         known = ", ".join(each.name for each in all_tasks() if each.has("devices"))
@@ -79,6 +80,13 @@ def device_model(task: Task, run: Run) -> DeviceModel:
             f"--devices. Received: {task.name}"
         )
     found: DeviceModel = task.part("devices").device_model(run)
+    if wrong := [each for each in formats if each not in found.formats]:
+        raise ConfigurationError(
+            f"Files of the format {wrong[0]} do not answer as this network does. Expected one of: "
+            f"{', '.join(found.formats)}. Leave out --devices {wrong[0]}. Received: {wrong[0]}"
+        )
+    for each in formats:
+        check_libraries(*LIBRARIES.get(each, ((),)))
     return found
 
 
@@ -100,25 +108,14 @@ def followed(
 def write_devices(export: Path, model: DeviceModel, formats: Sequence[Format]) -> list[Written]:
     """Writes `lite/`, `onnx/` and `web/` into an export, each whole or not at all, and adds what it scores to its card.
 
+    Args:
+        export: the version's folder.
+        model: what runs on the device.
+        formats: of those that `device_model` has checked.
+
     Raises:
-        ConfigurationError: a format is not one of the model's.
         ValueError: a format cannot hold the network.
-        ModuleNotFoundError: a format's libraries are missing.
     """
-    if wrong := [each for each in formats if each not in model.formats]:
-        raise ConfigurationError(
-            f"Files of the format {wrong[0]} do not answer as this network does. Expected one of: "
-            f"{', '.join(model.formats)}. Leave out --devices {wrong[0]}. Received: {wrong[0]}"
-        )
-    if WEB in formats:
-        assert model.web is not None
-        (export / WEB).mkdir(exist_ok=True)
-        write_text_atomically(export / WEB / "step.json", json.dumps(model.web(), ensure_ascii=False))
-    formats = [each for each in formats if each != WEB]
-    if not formats:
-        return []
-    for each in formats:
-        check_libraries(*LIBRARIES[each])
     signature = model.signature
     specifications = [tf.TensorSpec(each.shape, each.dtype, name) for name, each in signature.inputs.items()]
 
@@ -131,9 +128,25 @@ def write_devices(export: Path, model: DeviceModel, formats: Sequence[Format]) -
         "lite": {".tflite": (litert_of, litert), "-int8.tflite": (partial(litert_of, int8=True), litert)},
         "onnx": {".onnx": (onnx_of, onnx)},
     }
-    rows = [("the SavedModel", "", "", f"{model.score(in_tensorflow(signature)):.4g}")]
-    written = []
-    for form in formats:
+    written: list[Written] = []
+    rows: list[tuple[str, ...]] = []
+    about: list[str] = []
+    if WEB in formats:
+        assert model.web is not None
+        path = export / WEB / "step.json"
+        path.parent.mkdir(exist_ok=True)
+        write_text_atomically(path, json.dumps(model.web(), ensure_ascii=False))
+        size = path.stat().st_size
+        written.append(Written(path, size, size / weights, None))
+        about.append("The page of the server runs `web/step.json` itself; its score is not measured.")
+    if converted := [each for each in dict.fromkeys(formats) if each != WEB]:
+        rows.append(("the SavedModel", "", "", f"{model.score(in_tensorflow(signature)):.4g}"))
+        names = ", ".join(f"`{name}`" for name in model.states)
+        about.append(
+            f"{model.about}\nThe state is {names}: before the first step as in `initial_state.npz`, then what the step "
+            f"before returned as `{AFTER}…`."
+        )
+    for form in converted:
         partial_folder = export / f".partial-{form}"
         shutil.rmtree(partial_folder, ignore_errors=True)
         partial_folder.mkdir()
@@ -142,21 +155,18 @@ def write_devices(export: Path, model: DeviceModel, formats: Sequence[Format]) -
             for ending, (make, runner) in makers[form].items():
                 path = partial_folder / f"step{ending}"
                 path.write_bytes(_made(make, function, specifications, form))
-                size, score = path.stat().st_size, model.score(runner(path))
-                written.append(Written(export / form / path.name, size, size / weights, score))
-                rows.append((f"`{form}/{path.name}`", f"{size:,}", f"{size / weights:.2f}", f"{score:.4g}"))
+                size = path.stat().st_size
+                written.append(Written(export / form / path.name, size, size / weights, model.score(runner(path))))
             partial_folder.rename(export / form)
         finally:
             shutil.rmtree(partial_folder, ignore_errors=True)
+    for path, size, share, score in written:
+        name = f"`{path.parent.name}/{path.name}`"
+        rows.append((name, f"{size:,}", f"{share:.2f}", "" if score is None else f"{score:.4g}"))
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    names = ", ".join(f"`{name}`" for name in model.states)
-    state = (
-        f"The state is {names}: before the first step as in `initial_state.npz`, then what the step before returned as "
-        f"`{AFTER}…`."
-    )
-    card = export / CARD
+    paragraphs, card = "\n\n".join(about), export / CARD
     card.write_text(
-        f"{card.read_text(encoding='utf-8')}\n## On devices\n\n{model.about}\n{state}\n\n"
+        f"{card.read_text(encoding='utf-8')}\n## On devices\n\n{paragraphs}\n\n"
         f"| file | bytes | over the weights | {model.metric}, test split |\n|---|---|---|---|\n{table}\n",
         encoding="utf-8",
     )

@@ -236,7 +236,7 @@ class Server:
     def _read(self, model: Model, body: bytes) -> tuple[str, Arrays, bool]:
         """Returns the signature that a request asks, its inputs, and whether they came by rows."""
         asked = parsed(body)
-        signature = model.signature(asked.get("signature_name", "serving_default"))
+        signature = model.signature(asked.get("signature_name"))
         return signature, *inputs_of(
             asked, model.served.inputs(signature), self.options.rows, self.options.padded_bytes
         )

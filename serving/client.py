@@ -3,6 +3,7 @@
 import base64
 import http.client
 import json
+import os
 import tempfile
 from collections.abc import Mapping
 from contextlib import closing
@@ -14,11 +15,12 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import types_pb2
 
-from pipelines import predictors
+from pipelines import hints, predictors
 from pipelines.arguments import checked
 from pipelines.runs import Run, RunError
 from pipelines.served import Served, as_tensor
 from serving.messages import request_of
+from serving.options import TOKEN
 
 
 class Connection:
@@ -86,19 +88,30 @@ class Remote(Served):
 
 
 @checked
-def connect(url: str, model: str = "", token: str = "") -> Any:
-    """Returns the predictor of a model on a server; see `unrolled.connect`."""
+def connect(url: str, model: str = "", token: str = "", task: str = "") -> Any:
+    """Returns the predictor of a model on a server; see `unrolled.connect`.
+
+    Where no model is named, it is the only one of the task, or of all.
+    """
+    token = token or os.environ.get(TOKEN, "")
     address = urlsplit(url if "//" in url else f"http://{url}")
     base = f"{address.scheme}://{address.netloc}/v1/models"
     name = model or address.path.removeprefix("/v1/models").strip("/")
     if not name:
-        names = [each["name"] for each in Connection(base, token).ask("")["models"]]
-        if len(names) != 1:
+        models = Connection(base, token).ask("")["models"]
+        names = [each["name"] for each in models if task in ("", each["task"])]
+        of_task = f" of the task {task}" if task else ""
+        if not names:
             raise RunError(
-                f"The server has {len(names)} models. Expected the name of one: {', '.join(names)}. Name it: "
-                f"connect(url, NAME). Received: {url!r}"
+                f"The server has no model{of_task}. Expected one. Export it: "
+                f"{hints.command('export', task or 'TASK')}. Received: {url!r}"
             )
-        name = names[0]
+        if len(names) > 1:
+            raise RunError(
+                f"The server has {len(names)} models{of_task}. Expected one of: {', '.join(names)}. Name it in the "
+                f"URL: {address.scheme}://{address.netloc}/NAME. Received: {url!r}"
+            )
+        (name,) = names
     connection = Connection(f"{base}/{quote(name)}", token)
     files: Mapping[str, str] = connection.ask("/run")
     with tempfile.TemporaryDirectory() as folder:

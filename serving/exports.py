@@ -62,12 +62,13 @@ class Model:
                 raise
             raise RequestError(message, 404) from error
 
-    def signature(self, name: str) -> str:
-        """Returns the name of a signature.
+    def signature(self, name: str | None) -> str:
+        """Returns the name of a signature: `serving_default` where none is asked for.
 
         Raises:
             RequestError: the model has none of that name.
         """
+        name = "serving_default" if name is None or name == "" else name
         if not isinstance(name, str) or name not in self.served:
             raise RequestError(
                 f"signature_name: expected one of {', '.join(sorted(self.served.names))}. Received: {name!r}"

@@ -14,10 +14,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.messages import RequestError, message_of, to_json
-from serving.options import ServeOptions
+from serving.options import TOKEN, ServeOptions
 from serving.watch import Watch, log_event
 
-TOKEN = "UNROLLED_TOKEN"
 FAILED = "The server has failed; its log says why."
 BUSY = "The server is overloaded. Try again in a second."
 Handler = Callable[[Request], Awaitable[Response]]

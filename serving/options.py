@@ -6,6 +6,9 @@ from pydantic import Field
 
 from pipelines.configuration import Configuration
 
+TOKEN = "UNROLLED_TOKEN"
+"""The environment variable from which the server and its clients take the token."""
+
 
 class ServeOptions(Configuration):
     """Options of `unrolled serve`. The environment variable `UNROLLED_TOKEN` holds the token, if there is one."""

@@ -49,13 +49,19 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
     async def _predict(self, request: Any) -> Any:
         model = self._model(request.model_spec)
-        signature = model.signature(request.model_spec.signature_name or "serving_default")
+        signature = model.signature(request.model_spec.signature_name)
+        known = model.definitions[signature].outputs.keys()
+        wanted = set(request.output_filter) or known
+        if unknown := sorted(wanted - known):
+            raise RequestError(
+                f"output_filter: expected some of {', '.join(sorted(known))}. Received: {', '.join(unknown)}"
+            )
         inputs = await asyncio.to_thread(self._inputs, request, model.served.inputs(signature))
         answer = await self._answer(model, signature, inputs)
         response = predict_pb2.PredictResponse()
         _name(response.model_spec, model, signature)
-        for name, array in answer.items():
-            response.outputs[name].CopyFrom(tf.make_tensor_proto(array))
+        for name in wanted:
+            response.outputs[name].CopyFrom(tf.make_tensor_proto(answer[name]))
         return response
 
     async def _metadata(self, request: Any) -> Any:

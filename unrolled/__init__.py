@@ -84,9 +84,9 @@ def connect(url: str, model: str = "", token: str = "") -> Any:
     """Returns the predictor of a model that `unrolled serve` serves: the same methods as `load` returns, streams too.
 
     Args:
-        url: of the server, `http://127.0.0.1:8501`; or of a model on it, `…/v1/models/NAME`.
+        url: of the server, `http://127.0.0.1:8501`; or of a model on it, `http://127.0.0.1:8501/NAME`.
         model: its name. Default: the only one.
-        token: that the server asks for, if it does.
+        token: that the server asks for, if it does. Default: the environment variable `UNROLLED_TOKEN`.
 
     Raises:
         RunError: the server cannot be reached, refuses the token, or has no such model.

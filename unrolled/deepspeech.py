@@ -21,6 +21,7 @@ import unrolled
 from pipelines.arguments import checked, in_range
 from pipelines.configuration import ConfigurationError
 from pipelines.speech.long_recordings import joined
+from serving import client
 
 Audio = np.ndarray | bytes
 
@@ -50,10 +51,12 @@ class Model:
     """A recogniser with the methods of `deepspeech.Model`.
 
     Args:
-        aModelPath: an export, `exports/NAME`; a run's folder; "speech", the latest run; or the URL of a server.
+        aModelPath: an export, `exports/NAME`; a run's folder; "speech", the latest run; or the URL of a server, or of
+            a model on it, `http://HOST:PORT/NAME`. Default of the name: its only recogniser.
 
     Raises:
         ConfigurationError: it is a file of DeepSpeech, whose weights fit no network of ours, or there is none.
+        RunError: the server cannot be reached, refuses the token, or has no recogniser or several.
     """
 
     @checked
@@ -64,7 +67,7 @@ class Model:
                 "A file of DeepSpeech is no model of ours. Expected the folder of an export. Train on the CSV files "
                 f"that DeepSpeech was trained on: unrolled train speech own --data.path train.csv. Received: {path!r}"
             )
-        self._predictor = unrolled.connect(path) if "://" in path else unrolled.load(path)
+        self._predictor = client.connect(path, task="speech") if "://" in path else unrolled.load(path)
         if not hasattr(self._predictor, "transcribe"):
             raise ConfigurationError(
                 "The model does not transcribe. Expected one of the task speech. Name such an export. "

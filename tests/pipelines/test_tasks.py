@@ -8,11 +8,13 @@ from types import ModuleType
 from typing import Any, Literal
 
 import pytest
+import tensorflow as tf
 
 from pipelines import commands, tasks, train
 from pipelines.configuration import ConfigurationError
 from pipelines.evaluation import Evaluation, Metric, Row
 from pipelines.runs import Run, RunError
+from pipelines.served import Signature
 from pipelines.tasks import Task
 from pipelines.training import TrainingConfiguration
 
@@ -138,6 +140,48 @@ def test_a_command_reaches_the_task_of_its_run(called: list[tuple[Any, ...]]) ->
         commands.export(["reading", "--run", str(second)])
 
 
+@pytest.mark.parametrize("formats", [["lite", "onnx"], ["lite"], ["lite", "web"], ["web", "web"]])
+def test_files_for_devices_are_possible_or_nothing_is_exported(
+    formats: list[str],
+    called: list[tuple[Any, ...]],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    from pipelines import devices  # whose converters take seconds to import
+
+    owner = tf.Module()
+    owner.weight = tf.Variable([2.0])
+    step = Signature(lambda value: {"twice": owner.weight * value}, {"value": tf.TensorSpec([1])})
+    model = devices.DeviceModel(step, {}, "error", lambda _: 0.5, "A step.", ("lite", "web"), lambda: {"weight": 2.0})
+    module = ModuleType("pipelines.letters.reading.devices")
+    module.device_model = lambda _: model  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(Task, "has", lambda task, name: name == "devices")
+    monkeypatch.setitem(devices.LIBRARIES, "lite", (("a_missing_library",), "litert"))
+    train.train(["reading"])
+    called.clear()
+    folder = tmp_path / "exports"
+    card = folder / "letters" / "1" / "model_card.md"
+    card.parent.mkdir(parents=True)
+    card.write_text("# Card\n")
+    command = ["reading", "--folder", str(folder), "--devices", *formats]
+    if "lite" in formats:
+        wrong = (
+            (ConfigurationError, "format onnx do not") if "onnx" in formats else (ModuleNotFoundError, "no a_missing")
+        )
+        with pytest.raises(wrong[0], match=wrong[1]):
+            commands.export(command)
+        assert called == []
+        return
+    commands.export(command)
+    size = (card.parent / "web" / "step.json").stat().st_size
+    assert (
+        f"Wrote {card.parent}/web/step.json: {size:,} bytes, {size / 4:.2f} of the weights\n" in capsys.readouterr().out
+    )
+    assert f"| `web/step.json` | {size:,} | {size / 4:.2f} |  |\n" in card.read_text()
+
+
 def test_results_are_printed_as_a_table(called: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]) -> None:
     train.train(["reading"])
     run = Run.latest("letters")
@@ -197,9 +241,9 @@ def test_help_of_answers_is_of_every_task_and_not_asked_for_behind_two_dashes(
     called.clear()
     with pytest.raises(SystemExit):
         commands.answer("spell", ["--", "--help"])  # which this command, without texts, refuses
-    printed = capsys.readouterr()
-    assert "usage" not in printed.out and "Received: '--help'" in printed.err
-    assert "the options of the task reading" in printed.err
+    refused = capsys.readouterr()
+    assert "usage" not in refused.out and "Received: '--help'" in refused.err
+    assert "the options of the task reading" in refused.err
 
 
 @pytest.mark.parametrize("command", [train.train, commands.evaluate, commands.export])

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+import unrolled
+from pipelines.runs import RunError
 from tests.serving.conftest import Client
 
 ECHO = {"text": ["é", "b"], "counts": [[1, 2], [3, 4]], "good": [True, False]}
@@ -24,7 +26,8 @@ def test_rows_and_columns_are_answered_as_tensorflow_serving_does(client: Client
     assert client.predict({"instances": [1, 2.5]}) == (200, {"predictions": [2.0, 5.0]})
     assert client.predict({"inputs": [1, 2.5]}) == (200, {"outputs": [2.0, 5.0]})
     assert client.predict({"instances": [{"value": 1}]}) == (200, {"predictions": [2.0]})
-    assert client.predict({"inputs": {"value": [1]}, "signature_name": "serving_default"}) == (200, {"outputs": [2.0]})
+    for default in ("serving_default", "", None):
+        assert client.predict({"inputs": {"value": [1]}, "signature_name": default}) == (200, {"outputs": [2.0]})
     raw = [{"b64": "w6k="}, {"b64": "Yg=="}]
     columns = {"text": ["é", "b"], "raw_bytes": raw, "sum": [3, 7], "good": [True, False]}
     assert client.predict(echo()) == (200, {"outputs": columns})
@@ -152,7 +155,7 @@ BAD: dict[str, tuple[Any, int, str]] = {
     "two objects": (b'{"instances": [1]}{"instances": [1]}', 400, "not JSON"),
     "compressed": (b"\x1f\x8b\x08\x00", 400, "not JSON"),
     "a form": (b"instances=1", 400, "not JSON"),
-    "null for a signature": ({"signature_name": None, "instances": [1]}, 400, "signature_name: expected one of"),
+    "zero for a signature": ({"signature_name": 0, "instances": [1]}, 400, "signature_name: expected one of"),
     "inputs null": ({"inputs": None}, 400, "value: holds what is no float32"),
     "no columns": ({"inputs": {}}, 400, "lacks value"),
     "a complex number": ({"instances": ["1+2j"]}, 400, "value: holds what is no float32"),
@@ -283,6 +286,10 @@ def test_a_token_is_asked_for(tmp_path: Path, start: Callable[..., Any], monkeyp
     assert client("/v1/models").status == 401 and client("/v1/models", Authorization="Bearer wrong").status == 401
     assert client("/v1/models", Authorization="Bearer secret").status == 200
     assert client("/healthz").status == 200, "for those who watch the process"
+    with pytest.raises(RunError, match="has no model"):  # it has let the client in
+        unrolled.connect(client.url)
+    with pytest.raises(RunError, match="Expected the server's token"):
+        unrolled.connect(client.url, token="wrong")
     server.guard.open = 1
     answer = client("/v1/models", Authorization="Bearer secret")
     assert answer.status == 503 and "Try again" in json.dumps(answer.body)

@@ -182,5 +182,5 @@ def test_the_page_for_users_of_deepspeech_runs(
         exec(compile(block, "deepspeech.md", "exec"), {})
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == SPOKEN and lines.count(SPOKEN) >= 3
-    served = Model(f"{every_client.url}/v1/models/speech-tones")
-    assert served.stt(pcm(SPOKEN)) == SPOKEN
+    for path in ("", "/speech-tones", "/v1/models/speech-tones"):
+        assert Model(every_client.url + path).stt(pcm(SPOKEN)) == SPOKEN

@@ -1,6 +1,6 @@
 """TensorFlow Serving's gRPC client asks the server as it would ask TensorFlow Serving."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,10 @@ def stub(exports: Path, start: Callable[..., Any]) -> Iterator[Any]:
         yield prediction_service_pb2_grpc.PredictionServiceStub(channel)
 
 
-def request(name: str = "tiny", signature: str = "", version: int | None = None, **inputs: Any) -> Any:
-    asked = predict_pb2.PredictRequest()
+def request(
+    name: str = "tiny", signature: str = "", version: int | None = None, outputs: Sequence[str] = (), **inputs: Any
+) -> Any:
+    asked = predict_pb2.PredictRequest(output_filter=outputs)
     asked.model_spec.name, asked.model_spec.signature_name = name, signature
     if version is not None:
         asked.model_spec.version.value = version
@@ -40,6 +42,8 @@ def test_calls_are_answered(stub: Any, writer: Any) -> None:
     answer = stub.Predict(request(signature="echo", version=1, **texts))
     assert tf.make_ndarray(answer.outputs["text"]).tolist() == ["é".encode(), b"b"]
     assert tf.make_ndarray(answer.outputs["sum"]).tolist() == [3, 7]
+    answer = stub.Predict(request(signature="echo", outputs=["sum"], **texts))
+    assert {name: tf.make_ndarray(each).tolist() for name, each in answer.outputs.items()} == {"sum": [3, 7]}
     answer = stub.Predict(request("nlp-writer", text=["In the"]))
     expected = writer.score("In the").log_probability
     assert tf.make_ndarray(answer.outputs["log_probability"])[0] == pytest.approx(expected, rel=1e-5)
@@ -60,6 +64,11 @@ def test_metadata_are_those_of_the_export(stub: Any) -> None:
         (request(version=7, value=FLOATS), "NOT_FOUND", "Expected 1. Received: '7'"),
         (request(signature="nothing", value=FLOATS), "INVALID_ARGUMENT", "signature_name: expected one of"),
         (request(other=FLOATS), "INVALID_ARGUMENT", "inputs: expected each of value. Received: other"),
+        (
+            request(outputs=["twice", "sum"], value=FLOATS),
+            "INVALID_ARGUMENT",
+            "output_filter: expected some of twice. Received: sum",
+        ),
         (request(value=[1, 2]), "INVALID_ARGUMENT", "value: has another type or shape. Expected float32"),
         (request(value=FLOATS[:, np.newaxis]), "INVALID_ARGUMENT", "Received: float32 of shape (2, 1)"),
         (request(value=1e6 * FLOATS), "INVALID_ARGUMENT", "value: expected below 1000"),

@@ -14,6 +14,7 @@ from pipelines.runs import RunError
 from serving.messages import RequestError
 from serving.streams import Conversation
 from tests.serving.conftest import Client
+from unrolled.deepspeech import Model
 
 
 def opened(client: Client, model: str = "nlp-writer", **options: Any) -> ClientConnection:
@@ -164,8 +165,11 @@ def test_a_predictor_on_a_server_answers_as_one_here(client: Client, writer: Any
 
 
 def test_what_a_client_cannot_reach_is_said(client: Client) -> None:
-    with pytest.raises(RunError, match=r"has 2 models. Expected the name of one: nlp-writer, tiny"):
+    with pytest.raises(RunError, match=rf"has 2 models. Expected one of: nlp-writer, tiny.*{client.url}/NAME"):
         unrolled.connect(client.url)
+    assert unrolled.connect(f"{client.url}/nlp-writer").score("a")
+    with pytest.raises(RunError, match=r"has no model of the task speech.*unrolled export speech"):
+        Model(client.url)
     with pytest.raises(RunError, match=r"refuses the request: There is no model of this name"):
         unrolled.connect(client.url, "none")
     with pytest.raises(RunError, match=r"cannot be reached.*unrolled serve"):

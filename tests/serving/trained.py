@@ -49,7 +49,7 @@ def export_all(folder: Path) -> Path:
                 task.part("train").train(run, configuration)
             export = task.part("export").export_run(run, folder / "exports")
             if preset == "tones":
-                write_devices(export, device_model(task, run), ("web",))
+                write_devices(export, device_model(task, run, ("web",)), ("web",))
     return folder / "exports"
 
 
