@@ -115,6 +115,8 @@ class Failure(NamedTuple):
 class Exports:
     """The newest version of each export in a folder; the one before stays until a newer one is loaded and warm.
 
+    An export whose folder is gone is served no more.
+
     Args:
         folder: of all exports.
     """
@@ -126,9 +128,14 @@ class Exports:
         self._lock = threading.Lock()
 
     def refresh(self) -> list[str]:
-        """Looks for new versions, loads them, and returns what was done, a line for each."""
+        """Loads new versions, lets go of exports that are gone, and returns what was done, a line for each."""
         with self._lock:
-            return [line for name, versions in sorted(self._found().items()) for line in self._renew(name, versions)]
+            found = self._found()
+            lines = [line for name, versions in sorted(found.items()) for line in self._renew(name, versions)]
+            for name in sorted(self.models.keys() - found.keys()):
+                del self.models[name]
+                lines.append(f"unloaded: {name}: its export is gone")
+            return lines
 
     def model(self, name: str, version: str | None = None) -> Model:
         """Returns a model that is loaded.

@@ -273,6 +273,10 @@ def test_a_new_version_is_served_and_a_damaged_one_is_not(
     export_tiny(tmp_path, name="other")
     wait_for(lambda: client.predict({"instances": [1]}, "other").status == 200)
 
+    shutil.rmtree(tmp_path / "other")
+    wait_for(lambda: client.predict({"instances": [1]}, "other").status == 404)
+    assert client.predict({"instances": [1]}).status == 200
+
 
 def test_a_server_without_models_is_alive_and_not_ready(tmp_path: Path, start: Callable[..., Any]) -> None:
     client, _ = start(tmp_path)
