@@ -3,7 +3,6 @@
 Each side trains in a process of its own, which is asked for its peak memory at the end.
 """
 
-import resource
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -15,6 +14,8 @@ import numpy as np
 import tyro
 from rich.console import Console
 from rich.table import Table
+
+from benchmarks.worker import largest_size
 
 SIDES = ("models", "keras.layers")
 
@@ -62,16 +63,12 @@ def measure(side: str, options: Options) -> Measured:
 
     specification = tf.TensorSpec((None, None, features)), tf.TensorSpec((None, 1))
     dataset = tf.data.Dataset.from_generator(batches, output_signature=specification)
-    before, epochs = _peak_mebibytes(), []
+    before, epochs = largest_size(), []
     for _ in range(options.epochs):
         started = time.perf_counter()
         model.fit(dataset, verbose=0)
         epochs.append(time.perf_counter() - started)
-    return Measured(epochs, _peak_mebibytes() - before)
-
-
-def _peak_mebibytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return Measured(epochs, largest_size() - before)
 
 
 def run(options: Options) -> dict[str, Measured]:

@@ -5,7 +5,6 @@ Each number of them is a process of its own: what one more costs is the differen
 """
 
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.worker import largest_size
 from pipelines.optimization import TrainingConfiguration, TrainingStep
 from pipelines.speech import data
 from pipelines.speech.config import PRESETS
@@ -71,10 +71,10 @@ def noise(number: int) -> np.ndarray:
 def measure(folder: Path, batch_seconds: float) -> dict[str, float]:
     """Returns seconds and megabytes of opening the recordings, of their batches, and of steps of training."""
     configuration = PRESETS["librispeech"].replace(data={"batch_seconds": batch_seconds})
-    source, before = librispeech_dataset(RATE, data_dir=folder), _peak_megabytes()
+    source, before = librispeech_dataset(RATE, data_dir=folder), largest_size()
     started = time.perf_counter()
     utterances = source.utterances("train")
-    found = {"opening": time.perf_counter() - started, "opening_megabytes": _peak_megabytes() - before}
+    found = {"opening": time.perf_counter() - started, "opening_megabytes": largest_size() - before}
     found["hours"] = sum(each.samples for each in utterances) / RATE / 3600
     alphabet = tuple(sorted({letter for each in utterances for letter in each.text}))
     speech = data.Speech(source, None, {"train": utterances}, frozenset(), alphabet, [])
@@ -99,11 +99,7 @@ def measure(folder: Path, batch_seconds: float) -> dict[str, float]:
         step.means()
     seconds = float(tf.reduce_sum(longest["audio_lengths"])) / RATE
     found["learning"] = (time.perf_counter() - started) / STEPS / seconds
-    return found | {"peak_megabytes": _peak_megabytes()}
-
-
-def _peak_megabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts kilobytes
+    return found | {"peak_megabytes": largest_size()}
 
 
 def main(sizes: tuple[int, int] = (300, 1200), batch_seconds: float = 40.0) -> None:

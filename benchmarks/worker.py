@@ -140,11 +140,11 @@ class _Work:
 
     def memory(self, workload: list[Any], variant: str) -> float:
         build = self._side.variants(_workload(workload))[variant]
-        before = _largest_size()
+        before = largest_size()
         call = build()
         for _ in range(MEMORY_STEPS):
             call()
-        return _largest_size() - before
+        return largest_size() - before
 
 
 def _workload(fields: list[Any]) -> Workload:
@@ -152,8 +152,11 @@ def _workload(fields: list[Any]) -> Workload:
     return Workload(layer, precision, kind, Case(*case))
 
 
-def _largest_size() -> float:
-    """In mebibytes; `ru_maxrss`, in bytes on a Mac and kibibytes elsewhere, may hold the size of the parent."""
+def largest_size() -> float:
+    """Returns the most memory that this process has held, in mebibytes.
+
+    `ru_maxrss`, in bytes on a Mac and kibibytes elsewhere, may hold the size of the parent.
+    """
     status = Path("/proc/self/status")
     if status.exists():
         return int(status.read_text().split("VmHWM:")[1].split()[0]) / 1024

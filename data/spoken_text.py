@@ -22,9 +22,8 @@ SPELLED, NUMBERED, REPLACED, REMOVED, KEPT, MIXED = (
 
 # Notes such as <unk>, <|en|>, %HESITATION and [laughter], not "a < b".
 _TAG = re.compile(r"<[^\W\d_][^<>\s]*>|</?\w+/?>|<\|[^<>|]*\|>|(?<!\S)%[A-Z_]{2,}(?!\S)|\[[^\[\]]*\]")
-_READING = re.compile(
-    r"<(rt|rp)\b[^<>]*>[^<>]*(</\1>)?", re.IGNORECASE
-)  # of a word in HTML, which is written before it
+# How a word of HTML is read, which is written before it.
+_READING = re.compile(r"<(rt|rp)\b[^<>]*>[^<>]*(</\1>)?", re.IGNORECASE)
 _FORMAT = re.compile(r"</?(?:ruby|rb|b|i|u|em|strong|span|font|mark|small)\b[^<>]*>", re.IGNORECASE)
 _APOSTROPHES = re.compile("(?<=[^\\W\\d_])['\u2018\u2019\u02bc\u2032\u00b4`\uff07\u02b9\u05f3](?=[^\\W\\d_])")
 _ADDRESS = re.compile(

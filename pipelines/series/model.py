@@ -280,14 +280,15 @@ class Forecaster(keras.Model):
             mean[:, number], deviation[:, number] = middle, spread or 1.0
         self.mean.assign(np.concatenate([mean, mean.mean(0, keepdims=True)]))
         self.deviation.assign(np.concatenate([deviation, deviation.mean(0, keepdims=True)]))
-        scaled = [
-            ((values - center) / scale, observed)
-            for (values, observed), center, scale in zip(histories, mean, deviation, strict=True)
-        ]
         if self.network.center:
-            self.seen.assign([f([f(values, axis=0) for values, _ in scaled], axis=0) for f in (np.min, np.max)])
-        every = -(-len(histories) // MOST_SCALED)
-        scaled = [(values[:, : self.targets], observed[:, : self.targets]) for values, observed in scaled[::every]]
+            extremes = np.stack([[values.min(axis=0), values.max(axis=0)] for values, _ in histories], axis=1)
+            low, high = (extremes - mean) / deviation  # (series, columns) each
+            self.seen.assign([low.min(axis=0), high.max(axis=0)])
+        chosen, every = slice(self.targets), -(-len(histories) // MOST_SCALED)
+        scaled = [
+            (((values - center) / scale)[:, chosen], observed[:, chosen])
+            for (values, observed), center, scale in [*zip(histories, mean, deviation, strict=True)][::every]
+        ]
         found = spreads(scaled, self.steps, self.network.relative, self.cumulative)
         if self.network.center:
             blend, left = fit_blend(scaled, self.steps, self.network.season)

@@ -14,22 +14,8 @@ from pipelines.series.time_numbers import number_reader
 NAMES = (
     *("time", "date", "datetime", "timestamp", "date time", "ds", "period", "day", "hour", "month", "quarter", "week"),
     *("yearmonth", "yearweek", "year month", "year week", "yyyymm", "yyyyww"),
-    *(
-        "wk",
-        "yw",
-        "year",
-        "utc",
-        "datum",
-        "zeit",
-        "zeitpunkt",
-        "zeitstempel",
-        "fecha",
-        "epoch",
-        "index",
-        "step",
-        "t",
-        "jahr",
-    ),
+    *("wk", "yw", "year", "utc", "datum", "zeit", "zeitpunkt", "zeitstempel", "fecha", "epoch", "index", "step"),
+    *("t", "jahr"),
 )
 PARTS = {
     "year": ("year", "yr", "yyyy", "jahr", "año", "année"),

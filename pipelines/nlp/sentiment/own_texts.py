@@ -150,9 +150,8 @@ def _fasttext(path: Path, number: int, line: str) -> list[Example]:
         return []
     words = line.split()
     labels = tuple(_label(word.removeprefix(FASTTEXT)) for word in words if word.startswith(FASTTEXT))
-    text = " ".join(word for word in words if not word.startswith(FASTTEXT)).removeprefix(
-        ", "
-    )  # as fastText's own sets
+    text = " ".join(word for word in words if not word.startswith(FASTTEXT))
+    text = text.removeprefix(", ")  # which fastText's own sets have behind a label
     where = f"{path}, line {number}"
     return [Example(where, text, labels[0] if labels else "", labels=labels if len(labels) > 1 else None)]
 
