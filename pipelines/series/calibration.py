@@ -1,13 +1,14 @@
-"""Calibration: intervals are stretched to the coverage that they had where nothing was learned."""
+"""Calibration: intervals get the coverage that they had where nothing was learned, and follow later errors."""
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 FEW = 20  # origins, of which a step ahead speaks as loudly for itself as all steps together do
+PRIOR = 3  # stretches as long as the horizon for which the quantiles as they are speak
 FACTORS = 1e-3, 100.0  # within which intervals are stretched: one without a width cannot become right
 
 
@@ -25,9 +26,9 @@ def fit_widening(
     units of the width. Of n scores the one of rank (1 − 2 l) (n + 1) is taken, which a further score stays below with
     the probability 1 − 2 l. With few origins the scores of all steps ahead speak together: the logarithm of a step's
     factor counts n / (n + 20) beside that of all of them. Neighbouring origins share their truths: if these fill the
-    horizon s times, there are about s independent scores. So the logarithm of each factor is multiplied by s / (s + 1),
-    as if there had been one more stretch where the quantiles were right. A level whose mirror image is not among the
-    levels is not stretched.
+    horizon s times, there are about s independent scores. So the logarithm of each factor is multiplied by s / (s + 3),
+    as if there had been three more stretches where the quantiles were right. A level whose mirror image is not among
+    the levels is not stretched.
 
     Args:
         quantiles: (origins, …, levels).
@@ -58,7 +59,7 @@ def fit_widening(
             counts = np.isfinite(scores).sum(axis=0)
             share = counts / (counts + FEW) if steps > 1 else 1.0
             each = each**share * together ** (1 - share)
-        factors[..., low] = factors[..., high] = each ** (1 / (1 + 1 / stretches))
+        factors[..., low] = factors[..., high] = each ** (1 / (1 + PRIOR / stretches))
     return factors
 
 
@@ -115,3 +116,88 @@ def widened(quantiles: tf.Tensor, widening: Any, median: int) -> tf.Tensor:
     for index in reversed(range(median)):
         distances[index] = tf.minimum(distances[index], distances[index + 1])
     return middle + tf.stack(distances, axis=-1)
+
+
+class Adaptation(NamedTuple):
+    """What is remembered from one step to the next.
+
+    Attributes:
+        due: (batch, horizon, horizon, targets, levels), the forecasts of the last `horizon` steps, the newest last;
+            NaN before the first.
+        stretch: (batch, targets, intervals), the logarithm of what each central interval is stretched by.
+    """
+
+    due: tf.Tensor
+    stretch: tf.Tensor
+
+
+def no_adaptation(batch: tf.Tensor, horizon: int, targets: int, levels: Sequence[float]) -> Adaptation:
+    """Nothing is remembered: before the first step."""
+    due = tf.fill((batch, horizon, horizon, targets, len(levels)), np.float32(np.nan))
+    return Adaptation(due, tf.zeros((batch, targets, len(mirrored(levels)))))
+
+
+def adapt(
+    quantiles: tf.Tensor,
+    truth: tf.Tensor,
+    counts: tf.Tensor,
+    started: tf.Tensor,
+    before: Adaptation,
+    levels: Sequence[float],
+    rate: float,
+) -> tuple[tf.Tensor, Adaptation]:
+    """Stretches the intervals of each step's forecast by what the values up to that step taught.
+
+    When a value comes, the forecasts of it that were made 1, 2, … steps before are due. The central intervals of
+    coverage c were missed by a share e of them, and their factor f moves, so that in the long run they cover c:
+
+        log f ← log f + rate · (e − (1 − c))
+
+    Adaptive conformal inference (Gibbs and Candès 2021, https://arxiv.org/abs/2106.00170), as tracking of a quantile of
+    scores (Angelopoulos et al. 2023, https://arxiv.org/abs/2307.16895). All steps ahead share a factor: what makes
+    them err more, such as a livelier time, is common to them, and each alone says little.
+
+    Args:
+        quantiles: (batch, time, horizon, targets, levels), said after each step, not adapted.
+        truth: (batch, time, targets), what came at each step.
+        counts: bool (batch, time, targets); where it is False the value teaches nothing.
+        started: bool (batch, time); where it is False the series has not started, and forecasts of it do not count.
+        before: what was remembered before these steps.
+        levels: of the quantiles, rising, the median among them.
+        rate: how fast factors move.
+
+    Returns:
+        The quantiles, stretched, and what is remembered after these steps.
+    """
+    horizon, targets = quantiles.shape[2:4]
+    time, median = tf.shape(quantiles)[1], levels.index(0.5)
+    truth, counts = (tf.ensure_shape(tensor, (None, None, targets)) for tensor in (truth, counts))
+    intervals = mirrored(levels)
+    lows, highs = (list(each) for each in zip(*intervals, strict=True))
+    judged = tf.where(started[:, :, tf.newaxis, tf.newaxis, tf.newaxis], quantiles, np.float32(np.nan))
+    said = tf.concat([before.due, judged], axis=1)  # (batch, horizon + time, horizon, targets, levels)
+    due = tf.stack(
+        [said[:, horizon - ahead : horizon - ahead + time, ahead - 1] for ahead in range(1, horizon + 1)], axis=2
+    )
+    middle = due[..., median : median + 1]
+    error = truth[:, :, tf.newaxis, :, tf.newaxis] - middle  # (batch, time, horizon, targets, 1)
+    # How far out the value lies, in units of its side of the interval.
+    above = error / tf.maximum(tf.gather(due, highs, axis=-1) - middle, 1e-9)
+    below = -error / tf.maximum(middle - tf.gather(due, lows, axis=-1), 1e-9)
+    score = tf.maximum(above, below)  # (batch, time, horizon, targets, intervals)
+    counts = counts[:, :, tf.newaxis, :, tf.newaxis] & tf.math.is_finite(score)
+    allowed = tf.constant([2 * levels[low] for low in lows])  # share of misses
+
+    def learn(stretch: tf.Tensor, step: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        far, valid = step
+        known = tf.cast(valid, tf.float32)
+        missed = known * (tf.cast(far > tf.exp(stretch)[:, tf.newaxis], tf.float32) - allowed)
+        return stretch + rate * tf.math.divide_no_nan(tf.reduce_sum(missed, axis=1), tf.reduce_sum(known, axis=1))
+
+    steps = tuple(tf.transpose(tensor, (1, 0, 2, 3, 4)) for tensor in (score, counts))
+    stretches = tf.transpose(tf.scan(learn, steps, before.stretch), (1, 0, 2, 3))  # after each step
+    factors = tf.concat([tf.exp(stretches), tf.ones_like(stretches[..., :1])], axis=-1)
+    of_level = np.full(len(levels), len(intervals))  # the last factor, 1, is that of the others
+    of_level[lows] = of_level[highs] = np.arange(len(intervals))
+    adapted = widened(quantiles, tf.gather(factors, of_level, axis=-1)[:, :, tf.newaxis], median)
+    return adapted, Adaptation(said[:, -horizon:], stretches[:, -1])

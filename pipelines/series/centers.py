@@ -7,7 +7,7 @@ import numpy as np
 
 ORIGINS = 20_000  # that it is fitted on at most
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)  # of the ridge regression, a value of one deviation
-FITTED = 0.7  # share of the training period whose fit the rest judges
+BORDERS = (0.4, 0.55, 0.7, 0.85)  # shares of the training period that what comes next judges the fit of
 SMALLEST_LOSS = 1e-3  # beside the last value's, of a blend that errs nowhere
 
 
@@ -44,9 +44,9 @@ def fit_blend(
 
     Ridge regressions of the change from the last value, by the normal equations: with and without the drift, with and
     without the pull towards the mean. None of them is right for each level that is still to come, so they are combined,
-    and the last value with them. The last part of each training period decides on their penalties and on their shares,
-    which are inverse to the squares of their squared errors there (Bates and Granger 1969,
-    https://doi.org/10.1057/jors.1969.103).
+    and the last value with them. Each part of the training period is forecast from what came before it; these errors
+    decide on their penalties and on their shares, which are inverse to the squares of their squared errors (Bates and
+    Granger 1969, https://doi.org/10.1057/jors.1969.103).
 
     Args:
         histories: scaled, filled targets and observed (time, targets) of each series: their training period.
@@ -61,14 +61,16 @@ def fit_blend(
     for target in range(targets):
         grams = np.stack([_grams(histories, target, ahead, seasons) for ahead in range(1, horizon + 1)])
         together = grams.sum(axis=1)
-        known = grams[:, 1, 0, 0] > 0  # steps ahead that can be judged
+        known = grams[:, 1:, 0, 0].sum(axis=1) > 0  # steps ahead that can be judged
         blends, losses = [np.zeros((horizon, size))], [1.0]  # the last value
-        for drift, pull in product((False, True), repeat=2) if known.any() else ():
+        for pull, drift in product((False, True), repeat=2) if known.any() else ():
             used = np.array([drift, pull, *[True] * (size - 2)])
             relative = [_relative_error(grams[known], penalty, used) for penalty in PENALTIES]
             penalty = PENALTIES[int(np.argmin(relative))]
             blends.append(np.stack([_solved(gram, penalty, used) for gram in together]))
             losses.append(max(min(relative), SMALLEST_LOSS))
+        if min(losses[:3]) <= min(losses[3:], default=np.inf):  # where the level is says nothing of what comes
+            blends, losses = blends[:3], losses[:3]
         shares = 1 / np.square(losses)
         weights[:, target] = np.tensordot(shares / shares.sum(), blends, 1)
         counts = np.maximum(together[:, 0, 0], 1)
@@ -78,25 +80,29 @@ def fit_blend(
 
 
 def _relative_error(grams: np.ndarray, penalty: float, used: np.ndarray) -> float:
-    """The squared error on the last part of what was fitted on the first, beside that of the last value."""
-    errors = [_error(judged, _solved(fitted, penalty, used)) for fitted, judged in grams]
-    return float(np.mean(errors / np.maximum(grams[:, 1, -1, -1], 1e-12)))
+    """The squared error on each part of what was fitted on those before, beside that of the last value."""
+    before, judged = np.cumsum(grams, axis=1)[:, :-1], grams[:, 1:]
+    errors = [
+        sum(_error(gram, _solved(fitted, penalty, used)) for fitted, gram in zip(*each, strict=True))
+        for each in zip(before, judged, strict=True)
+    ]
+    return float(np.mean(errors / np.maximum(judged[..., -1, -1].sum(axis=1), 1e-12)))
 
 
 def _grams(
     histories: Sequence[tuple[np.ndarray, np.ndarray]], target: int, ahead: int, seasons: Sequence[int]
 ) -> np.ndarray:
-    """Products of what is blended and of the change, summed over the first and the last part (2, …, …)."""
+    """Products of what is blended and of the change, summed over each part of the training period (parts, …, …)."""
     size = blend_size(len(seasons)) + 1
-    sums = np.zeros((2, size, size))
+    sums = np.zeros((len(BORDERS) + 1, size, size))
     stride = max(1, sum(len(values) for values, _ in histories) // ORIGINS)
     for values, observed in histories:
         history, known = values[:, target].astype(np.float64), observed[:, target]
         first, end = max((1, *seasons)), len(history) - ahead
         steps = np.arange(first, max(first, end), stride)
         steps = steps[known[steps + ahead]]
-        border = FITTED * len(history)
-        for number, part in enumerate((steps[steps + ahead < border], steps[steps >= border])):
+        borders = np.searchsorted(steps + ahead, np.array(BORDERS) * len(history))
+        for number, part in enumerate(np.split(steps, borders)):
             change = history[part + ahead] - history[part]
             rows = np.concatenate([differences(history, part, ahead, seasons), change[:, np.newaxis]], axis=1)
             sums[number] += rows.T @ rows

@@ -9,7 +9,7 @@ from pipelines.devices import MOST_STEPS, Ask, DeviceModel, followed, stepped
 from pipelines.runs import Run
 from pipelines.series import data, forecasting
 from pipelines.series.config import SeriesConfiguration
-from pipelines.series.observations import finite
+from pipelines.series.inputs import finite
 from pipelines.series.serving import flat, nested
 from pipelines.series.trained import load_model
 from pipelines.served import Signature, Tensors

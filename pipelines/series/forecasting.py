@@ -5,11 +5,12 @@ from typing import Any
 
 import tensorflow as tf
 
-from pipelines.series.adaptation import Adaptation, adapt
-from pipelines.series.calibration import widened
+from pipelines.series.calibration import Adaptation, adapt, widened
+from pipelines.series.inputs import has_started
 from pipelines.series.model import Forecaster, State
-from pipelines.series.observations import has_started
 from pipelines.series.sampling import forecast_paths
+
+STEPS_AT_ONCE = 4096  # of a long history
 
 
 def forecast(
@@ -41,15 +42,39 @@ def forecast(
         prediction = forecaster(values, observed, times, state=state, origins=origins)
         return *forecaster.within_bounds(*forecaster.quantiles(prediction)), prediction.state
     time = tf.shape(values)[1] - forecaster.horizon
-    prediction = forecaster(values, observed, times, state=state, origins=tf.range(time))
-    quantiles, mean = forecaster.quantiles(prediction)
     is_new = times[:, :time] > state["learned_until"][:, tf.newaxis]
     counts = observed[:, :time, : forecaster.targets] & is_new[..., tf.newaxis]
-    started = has_started(observed[:, :time], state["recent"])
-    before, truth = Adaptation(state["due"], state["stretch"]), values[:, :time, : forecaster.targets]
-    quantiles, after = adapt(quantiles, truth, counts, started, before, levels, network.adaptation_rate)
-    quantiles, mean = (tf.gather(tensor, origins, axis=1) for tensor in (quantiles, mean))
+    # Where no error teaches anything, the forecasts that are not due yet are enough.
+    not_due = tf.minimum(tf.reduce_min(origins), tf.maximum(time - forecaster.horizon, 0))
+    first = tf.where(tf.reduce_any(counts), 0, not_due)
+    prediction = forecaster(values, observed, times, state=state, origins=tf.range(first, time))
+    quantiles, mean = forecaster.quantiles(prediction)
+    started = has_started(observed[:, :time], state["recent"])[:, first:]
+    before, truth = Adaptation(state["due"], state["stretch"]), values[:, first:time, : forecaster.targets]
+    quantiles, after = adapt(quantiles, truth, counts[:, first:], started, before, levels, network.adaptation_rate)
+    quantiles, mean = (tf.gather(tensor, origins - first, axis=1) for tensor in (quantiles, mean))
     return *forecaster.within_bounds(quantiles, mean), prediction.state | after._asdict()
+
+
+def forecast_last(
+    forecaster: Forecaster, values: tf.Tensor, observed: tf.Tensor, times: tf.Tensor, state: State
+) -> tuple[tf.Tensor, tf.Tensor, State]:
+    """As `forecast`, after the last step alone; a long history is read some steps at a time, so memory is bounded."""
+    time = tf.shape(values)[1] - forecaster.horizon
+
+    def read_part(first: tf.Tensor, before: tuple[tf.Tensor, tf.Tensor, State]) -> tuple[tf.Tensor, Any]:
+        end = tf.minimum(first + STEPS_AT_ONCE, time)
+        part = slice(first, end + forecaster.horizon)
+        last = (end - 1 - first)[tf.newaxis]
+        after = forecast(forecaster, values[:, part], observed[:, part], times[:, part], before[-1], last)
+        pairs = zip(tf.nest.flatten(after), tf.nest.flatten(before), strict=True)
+        shaped = [tf.ensure_shape(new, (None, *old.shape[1:])) for new, old in pairs]
+        return end, tf.nest.pack_sequence_as(before, shaped)
+
+    mean = tf.zeros((tf.shape(values)[0], 1, forecaster.horizon, forecaster.targets))
+    start = tf.repeat(mean[..., tf.newaxis], len(forecaster.levels), axis=-1), mean, state
+    shapes = tf.nest.map_structure(lambda one: tf.TensorShape((None, *one.shape[1:])), start)
+    return tf.while_loop(lambda first, _: first < time, read_part, (0, start), (tf.TensorShape(()), shapes))[1]
 
 
 def read(forecaster: Forecaster, *inputs: Any) -> tuple[tf.Tensor, tf.Tensor]:

@@ -9,9 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.configuration import ConfigurationError
-from pipelines.series.adaptation import no_adaptation
 from pipelines.series.calendar import Clock
-from pipelines.series.calibration import held_out_by, widened
+from pipelines.series.calibration import held_out_by, no_adaptation, widened
 from pipelines.series.centers import blend_size, fit_blend
 from pipelines.series.distributions import DISTRIBUTIONS, POSITIVE, ROUNDING
 from pipelines.series.inputs import Inputs
@@ -280,10 +279,6 @@ class Forecaster(keras.Model):
             mean[:, number], deviation[:, number] = middle, spread or 1.0
         self.mean.assign(np.concatenate([mean, mean.mean(0, keepdims=True)]))
         self.deviation.assign(np.concatenate([deviation, deviation.mean(0, keepdims=True)]))
-        if self.network.center:
-            extremes = np.stack([[values.min(axis=0), values.max(axis=0)] for values, _ in histories], axis=1)
-            low, high = (extremes - mean) / deviation  # (series, columns) each
-            self.seen.assign([low.min(axis=0), high.max(axis=0)])
         chosen, every = slice(self.targets), -(-len(histories) // MOST_SCALED)
         scaled = [
             (((values - center) / scale)[:, chosen], observed[:, chosen])
@@ -293,6 +288,11 @@ class Forecaster(keras.Model):
         if self.network.center:
             blend, left = fit_blend(scaled, self.steps, self.network.season)
             self.blend.assign(blend)
+            extremes = np.stack([[values.min(axis=0), values.max(axis=0)] for values, _ in histories], axis=1)
+            low, high = (extremes - mean) / deviation  # (series, columns) each
+            seen = np.stack([low.min(axis=0), high.max(axis=0)])
+            seen[:, chosen] *= blend[..., 1].any(axis=0)  # a level that says nothing is hidden
+            self.seen.assign(seen)
             found = np.where(left > SMALLEST_SPREAD * found, left, SMALLEST_SPREAD * found)
         self.spread.assign(found)
 

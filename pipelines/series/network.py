@@ -20,7 +20,7 @@ FROM_TABLE = -1
 def _or_from_table(smallest: int) -> pydantic.AfterValidator:
     """A check of a number, which may be `FROM_TABLE`."""
 
-    def check(value: int) -> int:
+    def check(value: float) -> float:
         if value != FROM_TABLE and value < smallest:
             raise ValueError(f"expected at least {smallest}, or {FROM_TABLE} to follow from the table")
         return value
@@ -90,11 +90,10 @@ class NetworkConfiguration(Configuration):
         "calibrated on them, so that the validation period is learned from too; 0: use the validation period",
     )
 
-    adaptation_rate: float = Field(
+    adaptation_rate: Annotated[float, _or_from_table(0)] = Field(
         0.0,
-        ge=0,
         le=1,
-        description="rate at which intervals adapt to the errors since training; 0: not at all",
+        description="rate at which intervals adapt to the errors since training; 0: not at all; -1: from the table",
     )
 
     @pydantic.field_validator("season", mode="before")
@@ -110,13 +109,13 @@ class NetworkConfiguration(Configuration):
 
     @pydantic.model_validator(mode="after")
     def _adaptation_needs_steps_and_intervals(self) -> Self:
-        if self.adaptation_rate and self.decoder == "autoregressive":
+        if self.adaptation_rate > 0 and self.decoder == "autoregressive":
             raise ValueError(
                 "adaptation_rate needs the decoder `direct`: paths would have to be drawn after each step. Set "
                 f"adaptation_rate to 0. Received: decoder {self.decoder!r}, adaptation_rate {self.adaptation_rate:g}"
             )
         # Levels without the median are refused by the distribution.
-        if self.adaptation_rate and 0.5 in self.quantile_levels and not mirrored(self.quantile_levels):
+        if self.adaptation_rate > 0 and 0.5 in self.quantile_levels and not mirrored(self.quantile_levels):
             raise ValueError(
                 "adaptation_rate needs a central interval, two levels as far from 0.5, such as 0.1 and 0.9. Add one, "
                 f"or set adaptation_rate to 0. Received: quantile_levels {self.quantile_levels}"

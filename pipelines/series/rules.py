@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pipelines.series.calendar import COUNTED, DAY, MONTH, Clock
+from pipelines.series.calibration import mirrored
 from pipelines.series.config import SeriesConfiguration
 from pipelines.series.data import split_ends
 from pipelines.series.network import FROM_TABLE
@@ -16,6 +17,7 @@ LONGEST_SEASON = 1100  # steps: an hour's year would cost more than it says
 CYCLES_SEEN = 2.2  # so many times the training period must show a season
 SIMILARITY = 0.25  # autocorrelation from which on a season is one
 EXAMINED = 20  # series whose seasons are looked for
+RATES = 0.01, 0.3  # of the adaptation
 YEAR = 365.2425 * DAY
 KINDS = {
     "negative_binomial": "small counts",
@@ -59,7 +61,7 @@ def is_open(configuration: SeriesConfiguration) -> bool:
     """Whether a setting waits for the table."""
     data, network = configuration.data, configuration.network
     numbers = (data.horizon, data.window, data.warm_up, data.batch_size, network.units, configuration.steps_per_epoch)
-    many = (*network.lags, *network.season, *numbers)
+    many = (*network.lags, *network.season, *numbers, network.adaptation_rate)
     return FROM_TABLE in many or "auto" in (*network.cycles, *network.whole, network.distribution, data.calendar)
 
 
@@ -72,7 +74,8 @@ def rules(configuration: SeriesConfiguration, source: Source) -> Rules:
     - horizon: the shortest season, 24 steps without one; three quarters of the validation period at most;
     - window: two horizons and at least 64 steps, as far as the training period holds them;
     - batch, units, batches in an epoch: by the number of steps to learn from;
-    - distribution and whole quantiles: by what numbers the targets are.
+    - distribution and whole quantiles: by what numbers the targets are;
+    - adaptation rate: 2 / √n for n steps to learn from, at least 0.01 and at most 0.3.
     """
     data, network = configuration.data, configuration.network
     clock, lines = source.clock, []
@@ -133,6 +136,11 @@ def rules(configuration: SeriesConfiguration, source: Source) -> Rules:
     if "auto" in network.whole:
         whole = tuple(name for name, values in zip(source.columns.targets, seen, strict=True) if is_count(values))
         say("network.whole", () if data.log_returns else whole, "targets that are counts")
+    if network.adaptation_rate == FROM_TABLE:
+        adapts = network.decoder == "direct" and not data.log_returns
+        adapts &= 0.5 in network.quantile_levels and bool(mirrored(network.quantile_levels))
+        rate = float(np.clip(round(2 / np.sqrt(max(length, 1)), 3), *RATES)) if adapts else 0.0
+        say("network.adaptation_rate", rate, f"{length} steps to learn from")
     if configuration.steps_per_epoch == FROM_TABLE:
         say("steps_per_epoch", 30 if total < 1000 else 50, f"{total} steps to learn from")
     return Rules(configuration.replace(**changes), lines)

@@ -8,8 +8,8 @@ import tensorflow as tf
 from pipelines.series import forecasting
 from pipelines.series.calendar import future_times
 from pipelines.series.dependence import draw_paths
+from pipelines.series.inputs import finite
 from pipelines.series.model import Forecaster, State
-from pipelines.series.observations import finite
 from pipelines.served import Signature, Tensors, required
 
 HASHES = 2**62  # of names
@@ -139,7 +139,7 @@ def step(
 ) -> Tensors:
     """Takes one observation (batch, columns) and the state before it; returns the forecast and the state after it."""
     inputs = observation[:, tf.newaxis], time[:, tf.newaxis]
-    answer, after = _last(forecaster, *inputs, nested(state, forecaster), future)
+    answer, after = _last(forecaster, *inputs, nested(state, forecaster), future, tf.constant([0]))
     return answer | flat(after)
 
 
@@ -195,10 +195,15 @@ def _not_infinite(values: tf.Tensor) -> tf.Tensor:
 
 
 def _last(
-    forecaster: Forecaster, history: tf.Tensor, times: tf.Tensor, state: State, future: tf.Tensor | None
+    forecaster: Forecaster,
+    history: tf.Tensor,
+    times: tf.Tensor,
+    state: State,
+    future: tf.Tensor | None,
+    origins: tf.Tensor | None = None,
 ) -> tuple[Tensors, State]:
     """Returns the forecast after the last step of each history, and the state after it."""
-    answer, after = _forecast(forecaster, history, times, state, future, tf.shape(history)[1:2] - 1)
+    answer, after = _forecast(forecaster, history, times, state, future, origins)
     return answer | {name: answer[name][:, 0] for name in ("quantiles", "mean")}, after
 
 
@@ -208,16 +213,22 @@ def _forecast(
     times: tf.Tensor,
     state: State,
     future: tf.Tensor | None,
-    origins: tf.Tensor,
+    origins: tf.Tensor | None,
 ) -> tuple[Tensors, State]:
-    """Returns quantiles and means (batch, origins, …), the `times` after the last step, and the state after it."""
+    """Returns quantiles and means (batch, origins, …), the `times` after the last step, and the state after it.
+
+    Without `origins`, the last step is the only one.
+    """
     ahead = future_times(times[:, -1], forecaster.horizon, *forecaster.clock)
     batch, known = tf.shape(history)[0], len(forecaster.columns.known)
     unknown = tf.zeros((batch, forecaster.horizon, len(forecaster.columns.all) - known))
     rows = unknown if future is None else tf.concat([unknown, future], axis=-1)
     values = _not_infinite(tf.concat([history, rows], axis=1))
     inputs = finite(values), tf.math.is_finite(values), tf.concat([times, ahead], axis=1)
-    quantiles, mean, after = forecasting.forecast(forecaster, *inputs, state, origins)
+    if origins is None:
+        quantiles, mean, after = forecasting.forecast_last(forecaster, *inputs, state)
+    else:
+        quantiles, mean, after = forecasting.forecast(forecaster, *inputs, state, origins)
     if forecaster.targets == 1:
         quantiles, mean = quantiles[:, :, :, 0], mean[:, :, :, 0]
     return {"quantiles": quantiles, "mean": mean, "times": ahead}, after

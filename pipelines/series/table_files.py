@@ -17,7 +17,7 @@ from pipelines.series.delimited import SurplusError, decoded, parse
 from pipelines.series.numbers import with_ascii_digits
 from pipelines.series.options import FORMATS
 from pipelines.series.regular import Repair, SeriesDataError
-from pipelines.series.time_numbers import number_reader
+from pipelines.series.time_notations import number_reader
 
 UserTable: TypeAlias = pd.DataFrame | str | Path | BinaryIO
 """What can be read as a table: a frame of pandas, Polars or Arrow; an array; a path; or an open binary file."""

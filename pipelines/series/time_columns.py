@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pipelines.series.regular import SeriesDataError
-from pipelines.series.time_notations import DURATION, is_like_time
-from pipelines.series.time_numbers import number_reader
+from pipelines.series.time_notations import DURATION, is_like_time, number_reader
 
 NAMES = (
     *("time", "date", "datetime", "timestamp", "date time", "ds", "period", "day", "hour", "month", "quarter", "week"),

@@ -10,8 +10,17 @@ import pandas as pd
 
 from pipelines.series.calendar import DAY
 from pipelines.series.regular import Repair, SeriesDataError
-from pipelines.series.time_notations import DURATION, LETTERS, SAMPLED, YEARS_AHEAD, full_years, month_number, plain
-from pipelines.series.time_numbers import YEARS, number_reader
+from pipelines.series.time_notations import (
+    DURATION,
+    LETTERS,
+    SAMPLED,
+    YEARS,
+    YEARS_AHEAD,
+    full_years,
+    month_number,
+    number_reader,
+    plain,
+)
 
 DATES = (
     *(

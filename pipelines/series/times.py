@@ -21,7 +21,7 @@ from pipelines.series.time_columns import (
     rises,
 )
 from pipelines.series.time_formats import read_times, refuse
-from pipelines.series.time_numbers import number_reader
+from pipelines.series.time_notations import number_reader
 
 SLOTS = (24, 48, 96, 144, 288, 1440)  # in a day, that a column may count
 

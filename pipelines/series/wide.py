@@ -8,8 +8,7 @@ import pandas as pd
 
 from pipelines.series.regular import Repair
 from pipelines.series.time_columns import first_text, is_numeric, named_as_time
-from pipelines.series.time_notations import is_like_time, month_number
-from pipelines.series.time_numbers import number_reader
+from pipelines.series.time_notations import is_like_time, month_number, number_reader
 
 VALUE = "value"  # the column that the cells become
 FEWEST_TIMES = 3  # names of columns that make a table wide

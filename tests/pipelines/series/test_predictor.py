@@ -99,6 +99,14 @@ def test_a_batch_is_forecast_as_one_by_one(both: Both, frame: pd.DataFrame) -> N
     assert len(both[0].anomalies(tables)) == 2
 
 
+def test_a_long_series_read_in_parts_is_forecast_as_at_once(
+    both: Both, trained_run: Run, frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = both[0].forecast(frame)
+    monkeypatch.setattr("pipelines.series.forecasting.STEPS_AT_ONCE", 50)
+    assert_same(load(trained_run).forecast(frame), whole)
+
+
 def test_a_stream_forecasts_as_the_whole_table(both: Both, frame: pd.DataFrame) -> None:
     series = frame[(frame["name"] == "south")].set_index("time")
     series = series.drop(series.index[150:153])  # hours that are left out

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.signal
 import tensorflow as tf
 
 from pipelines.series.calendar import COUNTED, DAY, MONTH, Clock
@@ -77,6 +78,7 @@ def test_short_tables_get_settings_that_fit(tmp_path: Path, write_table: WriteTa
     assert found.data.calendar == "month"
     assert found.data.window + found.data.horizon < train and found.data.warm_up < found.data.window
     assert found.data.horizon <= 0.1 * length or found.data.horizon == 1
+    assert 0.01 < found.network.adaptation_rate <= 0.3
 
 
 def test_the_blend_continues_a_season_and_costs_little_for_a_random_walk() -> None:
@@ -105,6 +107,19 @@ def test_a_level_that_keeps_rising_is_not_pulled_back() -> None:
         errors.append(values[end + ahead :] - centers_of(inputs, values)[end:, ahead - 1])
         changes.append(values[end + ahead :] - values[end:-ahead])
     assert np.mean(np.square(errors)) < np.mean(np.square(changes))  # those of the last value
+
+
+def test_a_level_is_used_where_it_tells_what_comes() -> None:
+    """Random walks go on from wherever they are; autoregressions return to their mean."""
+    walks, returns = 0, 0
+    for seed in range(10):
+        noise = np.random.default_rng(seed).normal(size=300)
+        returning = scipy.signal.lfilter([1], [1, -0.7], noise)
+        for number, values in enumerate((np.cumsum(noise + 0.5), returning)):
+            scaled = ((values - values.mean()) / values.std())[:, np.newaxis]
+            used = fit_blend([(scaled, np.ones(scaled.shape, bool))], 10, ())[0][..., 1].any()
+            walks, returns = walks + (used and number == 0), returns + (used and number == 1)
+    assert walks < 5 and returns == 10
 
 
 def centers_of(inputs: Inputs, values: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipelines.series.adaptation import Adaptation, adapt, no_adaptation
+from pipelines.series.calibration import Adaptation, adapt, no_adaptation
 
 LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
 RATE, HORIZON = 0.3, 3
@@ -46,19 +46,18 @@ def draw(steps: int, batch: int = 2, targets: int = 2) -> tuple[np.ndarray, np.n
 def one_step_after_another(quantiles: np.ndarray, truth: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """What `adapt` should return, for one series and one target, written as the rule reads."""
     adapted = quantiles.astype(np.float64)
-    logarithms = np.zeros((HORIZON, 2))
+    logarithms = np.zeros(2)
     for now in range(len(quantiles)):
-        for ahead in range(1, HORIZON + 1):
-            if now - ahead < 0 or not counts[now]:
-                continue
+        surprises = []
+        for ahead in range(1, min(HORIZON, now) + 1) if counts[now] else ():
             due = quantiles[now - ahead, ahead - 1].astype(np.float64)
-            for number, (low, high) in enumerate(((0, 4), (1, 3))):
-                factor = np.exp(logarithms[ahead - 1, number])
+            for factor, (low, high) in zip(np.exp(logarithms), ((0, 4), (1, 3)), strict=True):
                 bottom, top = due[2] + factor * (due[low] - due[2]), due[2] + factor * (due[high] - due[2])
-                missed = not bottom <= truth[now] <= top
-                logarithms[ahead - 1, number] += RATE * (missed - 2 * LEVELS[low])
+                surprises.append(float(not bottom <= truth[now] <= top) - 2 * LEVELS[low])
+        if surprises:
+            logarithms += RATE * np.reshape(surprises, (-1, 2)).mean(axis=0)
         for ahead in range(HORIZON):
-            outer, inner = np.exp(logarithms[ahead])
+            outer, inner = np.exp(logarithms)
             middle = adapted[now, ahead, 2]
             distances = (adapted[now, ahead] - middle) * [outer, inner, 1, inner, outer]
             distances[4] = max(distances[4], distances[3])  # they do not cross
