@@ -11,12 +11,6 @@ def draw_batches(lengths: np.ndarray, batch_size: int, seed: int, epoch: int) ->
     """Returns the batches of an epoch, the same each time, of sequences of similar length: int32 (batches, batch).
 
     Each sequence is in one of them. The last batch is filled up with others, so that all are of one size.
-
-    Args:
-        lengths: of the sequences, in any unit.
-        batch_size: sequences in a batch.
-        seed: of the order.
-        epoch: number of the epoch.
     """
     random = np.random.default_rng((seed, epoch))
     order = np.argsort(lengths * random.uniform(1 - SPREAD, 1 + SPREAD, len(lengths)))

@@ -2,14 +2,16 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import tyro
 from pydantic import Field
 
 from data.files import plain_suffix
-from pipelines.commands import AnswerOptions, report_done
+from pipelines import hints
+from pipelines.commands import AnswerOptions, print_answers, report_done
 from pipelines.configuration import ConfigurationError
 from pipelines.counting import counted
 from pipelines.nlp.answered_files import LINES, TEXT, answer_file, is_table, rows_of_file, text_of
@@ -17,6 +19,16 @@ from pipelines.nlp.text_files import decoded, lines_of, read_lines
 from pipelines.nlp.texts import listed, refuse_undecodable
 
 STANDARD_INPUT = "-"
+
+
+class TextPredictor(Protocol):
+    """A predictor that answers texts; one whose run knows the columns of a table has them as its `columns`."""
+
+    def answers(self, texts: Sequence[str]) -> Sequence[Mapping[str, Any]]:
+        """Returns the answers as JSON holds them."""
+
+
+Predictor = TypeVar("Predictor", bound=TextPredictor)
 
 
 class TextOptions(AnswerOptions):
@@ -29,13 +41,43 @@ class TextOptions(AnswerOptions):
     column: tuple[str, ...] = Field((), description="columns of the texts in a table; by default those of the training")
     output: Path | None = Field(None, description="file for the answers; printed by default")
 
-    def texts(self, example: str, columns: Sequence[str] = (TEXT,)) -> list[str]:
-        """Returns the texts, as `given_texts` does.
+    def answer(
+        self,
+        load: Callable[[], Predictor],
+        example: tuple[str, str, str],
+        done: str,
+        show: Callable[[list[str], Predictor], None],
+        added: Callable[[Predictor, list[str]], Sequence[Mapping[str, Any]]] | None = None,
+    ) -> tuple[list[str], Predictor]:
+        """Prints what a predictor answers to the texts, or writes it into the output beside the rows of the file.
+
+        Returns the texts, none of which are those of written rows, and the predictor.
 
         Args:
-            example: a command with a text, for messages.
-            columns: of the texts in a table, unless others are named.
+            load: returns the predictor.
+            example: the predictor's `EXAMPLE`, for messages.
+            done: what is done with a text, such as "Tagged", for the last line.
+            show: prints the answers to texts, where the format is text.
+            added: returns the columns that each text of a file gets. Default: the answers.
         """
+        if self.output is not None:
+            predictor = load()
+            rows = partial(added, predictor) if added else predictor.answers
+            self.answer_rows(rows, done, getattr(predictor, "columns", (TEXT,)))
+            return [], predictor
+        known = load() if self.columns_of_file() else None  # which knows the columns of a table
+        texts = self.texts(hints.answer(*example), getattr(known, "columns", (TEXT,)))
+        predictor = known or load()
+        if self.format == "json":
+            pairs = zip(texts, predictor.answers(texts), strict=True)
+            print_answers({"text": text, **found} for text, found in pairs)
+        else:
+            show(texts, predictor)
+        report_done(f"{done} {counted(len(texts), 'text')}")
+        return texts, predictor
+
+    def texts(self, example: str, columns: Sequence[str] = (TEXT,)) -> list[str]:
+        """Returns the texts, as `given_texts` does."""
         return given_texts(self.text, self.file, example, self.columns_of_file(columns))
 
     def answer_rows(
@@ -85,12 +127,6 @@ def given_texts(arguments: Sequence[str], file: Path | None, example: str, colum
 
     Blank ones are kept and answered like any other, so that the number of a text is that of its line.
 
-    Args:
-        arguments: texts, or none if there is a file.
-        file: a text a line, or a table; also packed.
-        example: a command with a text, for messages.
-        columns: of the texts in the file, if it is a table.
-
     Raises:
         ConfigurationError: there is no text, there are both arguments and a file, or a text is not UTF-8.
         TextDataError: the file cannot be read.
@@ -126,10 +162,6 @@ def texts_of_table(file: Path, columns: Sequence[str]) -> list[str]:
 
 def refuse_outputs(given: Path | None, outputs: Mapping[str, Path | None]) -> None:
     """Refuses, before any work, files to write that are something else, or whose folder is not there.
-
-    Args:
-        given: the file of the texts.
-        outputs: by the options that name them.
 
     Raises:
         ConfigurationError: there is such a file.

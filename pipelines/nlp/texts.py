@@ -5,8 +5,6 @@ import reprlib
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from typing import TypeAlias, TypeVar
 
-import numpy as np
-
 from data.files import FileError
 from pipelines.configuration import ConfigurationError
 
@@ -98,10 +96,6 @@ def batches_by_length(texts: Sequence[Sized]) -> Iterator[list[int]]:
 def by_length(texts: Sequence[Text], answer: Callable[[list[Text]], Iterable[Answer]]) -> list[Answer]:
     """Returns the answer to each of some texts, in their order; texts of similar lengths are read together.
 
-    Args:
-        texts: texts, or lists of words.
-        answer: returns those to a batch of texts.
-
     Example:
         >>> by_length(["abc", "a", "ab"], lambda batch: [len(text) for text in batch])
         [3, 1, 2]
@@ -110,19 +104,6 @@ def by_length(texts: Sequence[Text], answer: Callable[[list[Text]], Iterable[Ans
     for places in batches_by_length(texts):
         found |= zip(places, answer([texts[place] for place in places]), strict=True)
     return [found[place] for place in range(len(texts))]
-
-
-def in_batches(read: Callable[[Sequence[str]], Sequence[np.ndarray]], texts: Sequence[str]) -> list[np.ndarray]:
-    """Returns the answers to any number of texts, in their order; texts of similar lengths are read together.
-
-    Args:
-        read: returns arrays (batch, …) of a batch of texts.
-        texts: one or more.
-    """
-    parts = list(batches_by_length(texts))
-    answers = zip(*(read([texts[place] for place in part]) for part in parts), strict=True)
-    back = np.argsort(np.concatenate(parts))
-    return [np.concatenate(each)[back] for each in answers]
 
 
 def count_words(text: str) -> int:

@@ -18,12 +18,12 @@ from data.splits import assign_split
 from pipelines import hints
 from pipelines.configuration import ConfigurationError
 from pipelines.counting import counted
+from pipelines.progress import shown
 from pipelines.video import arrays, shards
 from pipelines.video.arrays import ARRAY_ENDINGS
 from pipelines.video.contents import SHARES, alike_names, contradictions, grouped, splits_of
 from pipelines.video.decoding import decode_all, with_range
-from pipelines.video.frames import DecodingConfiguration, Timed, VideoDataError, fit, resample
-from pipelines.video.messages import listed, shown
+from pipelines.video.frames import DecodingConfiguration, Timed, VideoDataError, fit, listed, resample
 from pipelines.video.recordings import Recordings, recordings_of
 from pipelines.video.shards import Part, Shard
 from pipelines.video.video_files import is_video
@@ -50,17 +50,11 @@ class VideoConfiguration(DecodingConfiguration):
 
 
 class Video(NamedTuple):
-    """A decoded video.
+    """A decoded video."""
 
-    Attributes:
-        key: its unique name.
-        label: its class; "" without one.
-        shard: its frames.
-    """
-
-    key: str
-    label: str
-    shard: Shard
+    key: str  # its unique name
+    label: str  # its class; "" without one
+    shard: Shard  # its frames
 
 
 class Videos(NamedTuple):
@@ -82,7 +76,6 @@ def open_source(configuration: VideoConfiguration, labelled: bool = True) -> Vid
     """Returns the configured videos, downloaded, prepared and decoded if that has not been done.
 
     Args:
-        configuration: where they are, and what they are decoded to.
         labelled: whether they have classes; else the user's own may lie in any folder, and a CSV needs no labels.
 
     Raises:
@@ -127,7 +120,6 @@ def refuse_settings_of_files(configuration: VideoConfiguration, but: Collection[
     """Refuses settings that a data set has no use for, so that none is dropped.
 
     Args:
-        configuration: all settings.
         but: what it has a use for.
 
     Raises:
@@ -173,10 +165,6 @@ def own_videos(found: Found, configuration: VideoConfiguration) -> Videos:
     """Decodes the user's videos that have not been decoded, and splits those that nobody has split.
 
     The split is by a hash of the video's content, or of its group: all parts and copies of one are on one side.
-
-    Args:
-        found: the videos, name and reason of what was already found to be none, and what was passed over.
-        configuration: what they are decoded to.
     """
     problems = list(found.unusable)
     if passed := passed_over(found.passed):
@@ -245,7 +233,6 @@ def dataset_videos(
     Args:
         builder: with a feature `tfds.features.Video`, and maybe a `ClassLabel` and a `name`.
         splits: which of ours the videos of each of its splits go to, by a hash of their number; "": to any.
-        configuration: what they are decoded to.
     """
     features = builder.info.features
     video = _only(features, tfds.features.Video)

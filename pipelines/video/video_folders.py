@@ -23,23 +23,14 @@ JUNK = ("__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "syste
 
 
 class Entry(NamedTuple):
-    """A video, or a part of one.
+    """A video, or a part of one."""
 
-    Attributes:
-        key: its unique name.
-        part: the file or folder of images, and which part of it.
-        label: its class; "" without one.
-        split: train, validation or test; "": by a hash of the video.
-        group: what it has in common with videos that must be in the same split; "": nothing but its content.
-        row: where it is named, for messages; "" in a folder.
-    """
-
-    key: str
-    part: Part
-    label: str
-    split: str = ""
-    group: str = ""
-    row: str = ""
+    key: str  # its unique name
+    part: Part  # the file or folder of images, and which part of it
+    label: str  # its class; "" without one
+    split: str = ""  # train, validation or test; "": by a hash of the video
+    group: str = ""  # what it has in common with videos that must be in the same split; "": nothing but its content
+    row: str = ""  # where it is named, for messages; "" in a folder
 
     @property
     def path(self) -> Path:

@@ -57,7 +57,6 @@ def list_entries(
     path and a label without one. A path is absolute, or relative to the root.
 
     Args:
-        path: of the list.
         labelled: whether it needs labels; else they do not count.
         columns: names of columns that are called otherwise, such as `path=video_name`.
         root: the folder of the videos. Default: that of the list.

@@ -18,7 +18,7 @@ from pipelines.nlp.language_model.config import LanguageModelConfiguration
 from pipelines.nlp.language_model.mixing import Tree, mixed_nats
 from pipelines.nlp.language_model.model import LanguageModel
 from pipelines.nlp.language_model.predictor import Predictor
-from pipelines.nlp.language_model.report import Details, write_language_report
+from pipelines.nlp.language_model.report import write_language_report
 from pipelines.nlp.language_model.samples import make_samples
 from pipelines.nlp.language_model.scoring import Scored, score
 from pipelines.nlp.language_model.serving import signatures
@@ -92,7 +92,7 @@ def evaluate(run: Run, split: str = "test", slow_baselines: bool = True) -> Eval
     predictor = Predictor(run, Served(signatures(model)))
     samples = make_samples(predictor, subwords, documents, sets.corpus.train)
     run.write_json(evaluation.file_name("samples.json"), samples.to_json())
-    write_language_report(run, evaluation, Details(documents, scored(), samples))
+    write_language_report(run, evaluation, documents, scored(), samples)
     return evaluation
 
 

@@ -106,11 +106,7 @@ def _path(strings: Sequence[bytes], piece: bytes) -> Iterator[tuple[int, ...]]:
 
 
 class Text:
-    """Bytes, with hashes of any stretch of them.
-
-    Args:
-        content: uint8 (bytes,).
-    """
+    """Bytes, uint8 (bytes,), with hashes of any stretch of them."""
 
     def __init__(self, content: np.ndarray) -> None:
         self.places = np.arange(len(content) + 1)

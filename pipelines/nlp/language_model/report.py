@@ -1,15 +1,13 @@
 """The page that an evaluation of a language model writes: table, documents, samples, learning curves."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from pipelines import plots
 from pipelines.evaluation import Evaluation
-from pipelines.nlp.language_model.samples import LENGTH, TEXTS, Sample, Samples
+from pipelines.nlp.language_model.samples import COPIED_WORDS, LENGTH, TEXTS, Sample, Samples
 from pipelines.nlp.language_model.scoring import Scored
-from pipelines.nlp.language_model.text_statistics import COPIED_WORDS
 from pipelines.nlp.text_files import Document
 from pipelines.report import Code, Section, Table, write_evaluation
 from pipelines.runs import Run
@@ -17,15 +15,9 @@ from pipelines.runs import Run
 SHOWN = 40  # documents
 
 
-class Details(NamedTuple):
-    """What the page shows beside the table: the documents, the scores of each, and generated texts."""
-
-    documents: Sequence[Document]
-    scored: Sequence[Scored]
-    samples: Samples
-
-
-def write_language_report(run: Run, evaluation: Evaluation, details: Details) -> None:
+def write_language_report(
+    run: Run, evaluation: Evaluation, documents: Sequence[Document], scored: Sequence[Scored], samples: Samples
+) -> None:
     """Writes `report.html` and its plots into the run's folder, for another split than test under names of its own."""
     plots.save(plots.bars(evaluation, "bits_per_character"), run.folder / evaluation.file_name("bits.png"))
     plots.save(plots.learning_curves(run.history()), run.folder / "learning_curves.png")
@@ -38,8 +30,8 @@ def write_language_report(run: Run, evaluation: Evaluation, details: Details) ->
         "better. All rows are scored on the same characters. The compressors and the n-gram model have read the "
         "training text and go on learning (compressors) or not (n-gram).",
         [
-            Section("Generated texts", [sample_table(details.samples.kinds), *sample_texts(details.samples)]),
-            Section("Documents", [document_table(details)]),
+            Section("Generated texts", [sample_table(samples.kinds), *sample_texts(samples)]),
+            Section("Documents", [document_table(documents, scored)]),
         ],
     )
 
@@ -64,15 +56,11 @@ def sample_texts(samples: Samples) -> list[str | Code]:
     return [block for kind, text in texts.items() for block in (f"{kind[:1].upper()}{kind[1:]}:", Code(text))]
 
 
-def document_table(details: Details) -> Table:
+def document_table(documents: Sequence[Document], scored: Sequence[Scored]) -> Table:
     """Returns the documents that take most bits by character."""
-    found = sorted(
-        (
-            (float(scored.nats.sum() / np.log(2) / max(len(document.text), 1)), document)
-            for document, scored in zip(details.documents, details.scored, strict=True)
-        ),
-        key=lambda pair: -pair[0],
-    )
+    costs = [float(each.nats.sum() / np.log(2)) for each in scored]
+    pairs = [(bits / max(len(each.text), 1), each) for bits, each in zip(costs, documents, strict=True)]
+    found = sorted(pairs, key=lambda pair: -pair[0])
     rows = [[document.name, str(len(document.text)), f"{bits:.3f}"] for bits, document in found[:SHOWN]]
     caption = "The hardest first." if len(found) <= SHOWN else f"The hardest {SHOWN} of {len(found)}."
     return Table(["document", "characters", "bits a character"], rows, caption)

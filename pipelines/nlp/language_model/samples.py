@@ -1,18 +1,18 @@
-"""Texts that a model generates for its report, beside real ones, and how much they repeat."""
+"""Texts that a model generates for its report, beside real ones, and how much they repeat themselves and training."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from pipelines.nlp.language_model.options import SamplingConfiguration
+from pipelines.nlp.language_model.network import SamplingConfiguration
 from pipelines.nlp.language_model.predictor import Predictor
-from pipelines.nlp.language_model.text_statistics import Copies, distinct
 from pipelines.nlp.subwords import Subwords
 from pipelines.nlp.text_files import Document
 
 LENGTH, TEXTS = 150, 20  # subwords, and texts of each kind
+COPIED_WORDS = 6  # in a row, that are found in the training text
 BEAM_LENGTH = 40  # what a beam finds soon goes round in a circle
 KINDS = {
     "temperature 1": SamplingConfiguration(length=LENGTH, temperature=1.0, top_p=1.0),
@@ -79,3 +79,38 @@ def _stretches(subwords: Subwords, documents: Sequence[Document], prompt: int = 
         [subwords.decode(part[np.newaxis]).numpy()[0].decode() for part in each] for each in zip(*parts, strict=True)
     )
     return prompts, real
+
+
+def distinct(texts: Sequence[str], words: int) -> float:
+    """Returns the share of different ones among all stretches of so many words of each text (distinct-n).
+
+    Li et al. 2016, https://arxiv.org/abs/1510.03055.
+
+    >>> distinct(["the cat and the dog"], 1)
+    0.8
+    """
+    found = [stretch for text in texts for stretch in stretches(text, words)]
+    return len(set(found)) / len(found) if found else 1.0
+
+
+class Copies:
+    """Finds what is copied: stretches of six words that stand in the training text, too.
+
+    >>> Copies(["one two three four five six seven"]).share(["two three four five six seven eight"])
+    0.5
+    """
+
+    def __init__(self, training: Iterable[str], words: int = COPIED_WORDS) -> None:
+        self.words = words
+        self.known = {hash(stretch) for text in training for stretch in stretches(text, words)}
+
+    def share(self, texts: Sequence[str]) -> float:
+        """Returns the share of all stretches of texts that are copied."""
+        found = [hash(stretch) in self.known for text in texts for stretch in stretches(text, self.words)]
+        return sum(found) / len(found) if found else 0.0
+
+
+def stretches(text: str, words: int) -> Iterable[tuple[str, ...]]:
+    """Yields so many words in a row, at every place of a text."""
+    parts = text.split()
+    return zip(*(parts[start:] for start in range(words)), strict=False)

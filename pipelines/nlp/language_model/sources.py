@@ -13,13 +13,11 @@ from data.files import is_folder, plain_suffix
 from data.splits import assign_split
 from data.state_of_the_union import StateOfTheUnion
 from pipelines.configuration import ConfigurationError
-from pipelines.nlp.public_data import public_builder
+from pipelines.nlp.splits import SPLITS, Split, public_builder
 from pipelines.nlp.text_files import Document, FileConfiguration, TextDataError, read_documents
 from pipelines.nlp.text_tables import TABLE_SUFFIXES, read_rows
 from pipelines.nlp.unicode_forms import canonical_strings
 
-Split = Literal["train", "validation", "test"]
-SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 EMBEDDED = {"bible_text": BibleText, "state_of_the_union": StateOfTheUnion}
 MINIMUM_DOCUMENTS = 30  # that are split whole, by a hash of what they say; fewer are divided
 

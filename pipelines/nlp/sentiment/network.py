@@ -79,11 +79,7 @@ class Member(keras.layers.Layer):
     whole words are dropped (Iyyer et al. 2015, https://aclanthology.org/P15-1162).
 
     Args:
-        network: sizes and parts of the network.
-        words: the vocabulary.
         labels: number of labels; 0: there is a rating alone.
-        rated: whether there is a rating.
-        seed: of dropout.
         vectors: V, shared by the members.
     """
 

@@ -10,6 +10,7 @@ from pydantic import Field
 from pipelines import commands
 from pipelines.comparison import compared_rows
 from pipelines.evaluation import Evaluation
+from pipelines.nlp.splits import Split
 from pipelines.nlp.texts import TextDataError
 from pipelines.nlp.translation import baselines, predictor
 from pipelines.nlp.translation.baselines import Translate
@@ -19,7 +20,7 @@ from pipelines.nlp.translation.pairs import Pair, usable
 from pipelines.nlp.translation.predictor import Predictor
 from pipelines.nlp.translation.report import Details, write_translation_report
 from pipelines.nlp.translation.scoring import comparison, metrics, sacrebleu_signatures
-from pipelines.nlp.translation.sources import DataConfiguration, Embedded, Split, read_own
+from pipelines.nlp.translation.sources import DataConfiguration, Embedded, read_own
 from pipelines.preparation import report_changed_data
 from pipelines.runs import Run
 
@@ -37,8 +38,6 @@ def evaluate(run: Run, split: Split = "test", data: str = "") -> Evaluation:
     """Translates a split with a run's translator and the baselines; writes table, plots and page into its folder.
 
     Args:
-        run: a finished run.
-        split: of its data set, or of `data`.
         data: another embedded data set; or all pairs of a table, or of two files, with a comma between their names.
     """
     configuration = run.read_configuration(TranslationConfiguration).data

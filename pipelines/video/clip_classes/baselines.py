@@ -27,13 +27,7 @@ def majority(sets: data.Sets, split: str) -> np.ndarray:
 
 
 def fitted(name: str, configuration: ClipClassesConfiguration, sets: data.Sets) -> PictureClassifier:
-    """Returns a baseline, trained on the same clips as the classifier, by as many steps as `baseline_steps` says.
-
-    Args:
-        name: one of `PICTURES`.
-        configuration: of the classifier's training.
-        sets: the clips.
-    """
+    """Returns a baseline, trained on the same clips as the classifier, by as many steps as `baseline_steps` says."""
     shape = configuration.data.frame_shape
     classifier = PictureClassifier(configuration.network, shape, sets.classes, configuration.seed)
     classifier(tf.zeros((1, *shape), tf.uint8))

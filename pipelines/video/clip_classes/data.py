@@ -14,8 +14,7 @@ from data.motion_clips import MOTIONS, SIZE, MotionClips, draw_clip
 from pipelines.configuration import ConfigurationError
 from pipelines.counting import counted
 from pipelines.rows import make_batches, row_numbers
-from pipelines.video.frames import VideoDataError
-from pipelines.video.messages import NAMED
+from pipelines.video.frames import NAMED, VideoDataError
 from pipelines.video.recordings import Recordings
 from pipelines.video.sources import (
     Video,
@@ -48,39 +47,23 @@ class DataConfiguration(VideoConfiguration):
 
 
 class Examples(NamedTuple):
-    """The clips of a split, in an order that never changes.
+    """The clips of a split, in an order that never changes."""
 
-    Attributes:
-        labels: int32 (clips,), places in the classes.
-        videos: int32 (clips,), which video each clip is of, a place in `keys`.
-        keys: names of the videos.
-        read: the frames of a clip by its number, uint8 (time, height, width, channels).
-    """
-
-    labels: np.ndarray
-    videos: np.ndarray
-    keys: list[str]
-    read: Callable[[int], np.ndarray]
+    labels: np.ndarray  # int32 (clips,), places in the classes
+    videos: np.ndarray  # int32 (clips,), which video each clip is of, a place in `keys`
+    keys: list[str]  # names of the videos
+    read: Callable[[int], np.ndarray]  # the frames of a clip by its number, uint8 (time, height, width, channels)
 
 
 class Sets(NamedTuple):
-    """All clips of a configuration.
+    """All clips of a configuration."""
 
-    Attributes:
-        classes: their names.
-        splits: the clips of train, validation and test.
-        draw: draws a clip of training and its label.
-        batch_clips: clips in a batch of training.
-        skipped: key and reason of each video that is left out.
-        recordings: how the videos were recorded.
-    """
-
-    classes: tuple[str, ...]
-    splits: dict[str, Examples]
-    draw: Callable[[np.random.Generator], tuple[np.ndarray, int]]
-    batch_clips: int
-    skipped: list[tuple[str, str]]
-    recordings: Recordings = Recordings()
+    classes: tuple[str, ...]  # their names
+    splits: dict[str, Examples]  # the clips of train, validation and test
+    draw: Callable[[np.random.Generator], tuple[np.ndarray, int]]  # draws a clip of training and its label
+    batch_clips: int  # clips in a batch of training
+    skipped: list[tuple[str, str]]  # key and reason of each video that is left out
+    recordings: Recordings = Recordings()  # how the videos were recorded
 
 
 def load(configuration: DataConfiguration) -> Sets:

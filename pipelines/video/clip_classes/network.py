@@ -37,10 +37,7 @@ def frame_encoder(
     MobileNetV2: Sandler et al. 2018, https://arxiv.org/abs/1801.04381.
 
     Args:
-        network: which one, and its sizes.
-        frame_shape: of a frame, (height, width, channels).
         differences: as many channels more hold the difference from the frame before.
-        name: of the model.
 
     Raises:
         ConfigurationError: the weights are not there, or belong to another network.

@@ -76,23 +76,14 @@ class DataConfiguration(VideoConfiguration):
 
 
 class Sets(NamedTuple):
-    """Clips, uint8 (clip_frames, height, width, channels).
+    """Clips, uint8 (clip_frames, height, width, channels)."""
 
-    Attributes:
-        draw: draws a clip to learn from.
-        batch_clips: clips in a batch of training.
-        read: reads the fixed clips of a split, in their order.
-        videos: of each split the name of the video that each fixed clip is from.
-        skipped: name and reason of each video that was left out.
-        recordings: how the videos were recorded.
-    """
-
-    draw: Callable[[np.random.Generator], np.ndarray]
-    batch_clips: int
-    read: Callable[[Split], tf.data.Dataset]
-    videos: dict[Split, list[str]]
-    skipped: Sequence[tuple[str, str]] = ()
-    recordings: Recordings = Recordings()
+    draw: Callable[[np.random.Generator], np.ndarray]  # draws a clip to learn from
+    batch_clips: int  # clips in a batch of training
+    read: Callable[[Split], tf.data.Dataset]  # reads the fixed clips of a split, in their order
+    videos: dict[Split, list[str]]  # of each split the name of the video that each fixed clip is from
+    skipped: Sequence[tuple[str, str]] = ()  # name and reason of each video that was left out
+    recordings: Recordings = Recordings()  # how the videos were recorded
 
 
 def load(configuration: DataConfiguration) -> Sets:
@@ -115,10 +106,6 @@ def training_batches(
     """Endless batches of an epoch, the same each time they are asked for.
 
     Args:
-        sets: the clips.
-        configuration: what a batch is.
-        seed: of the training.
-        epoch: from 0.
         truth_share: probability with which the network sees a true frame of the future.
 
     Returns:
@@ -156,8 +143,6 @@ def fixed_batches(sets: Sets, split: Split, clips: int | None = None) -> Iterato
     """Yields the fixed clips of a split, uint8 (batch, clip_frames, height, width, channels).
 
     Args:
-        sets: the clips.
-        split: which.
         clips: at most so many, evenly spread over them all. Default: all.
     """
     total = len(sets.videos[split])

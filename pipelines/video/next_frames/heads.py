@@ -13,13 +13,7 @@ SMALLEST_CHANCE = 1e-2  # of a displacement, so that the network can say otherwi
 
 
 class PixelHead(keras.layers.Layer):
-    """Forecasts each pixel: recurrent maps and the last frame in, the next frame out.
-
-    Args:
-        network: sizes and parts of the network.
-        channels: of a frame.
-        **kwargs: what every Keras layer takes.
-    """
+    """Forecasts each pixel: recurrent maps and the last frame in, the next frame out."""
 
     def __init__(self, network: NetworkConfiguration, channels: int, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)  # pixels, and how alike they are, need all their digits

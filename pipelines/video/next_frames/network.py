@@ -48,10 +48,6 @@ class Core(keras.layers.Layer):
 
     The coarser a level, the farther a kernel reaches: on the second level of patches of 4 pixels, 3 places are 24
     pixels.
-
-    Args:
-        network: sizes and parts of the network.
-        **kwargs: what every Keras layer takes.
     """
 
     def __init__(self, network: NetworkConfiguration, **kwargs: Any) -> None:
@@ -80,8 +76,6 @@ class Core(keras.layers.Layer):
 
         Args:
             maps: (batch, time, rows, columns, channels).
-            state: as an earlier call returned it.
-            training: whether this is part of a training step.
 
         Returns:
             The maps of all levels after each frame (batch, time, rows, columns, all filters), and the new state.

@@ -15,7 +15,7 @@ from pipelines.video import sources
 from pipelines.video.contents import SHARES, splits_of
 from pipelines.video.frames import VideoDataError
 from pipelines.video.sources import SPLITS, VideoConfiguration, Videos, clips_of, open_source, read_clips
-from pipelines.video.video_files import decode
+from pipelines.video.video_files import decode_timed
 from pipelines.video.video_folders import Entry
 
 Square = Callable[..., np.ndarray]
@@ -308,7 +308,9 @@ def test_real_clips_are_split_by_time(
         write_video(tmp_path / "package" / name, frames, rate=29.97)
     monkeypatch.setattr(real_clips, "fetch", lambda package: tmp_path / "package")
     configuration = VideoConfiguration(source="real_clips", height=24, width=32, clip_frames=10)
-    whole = np.stack(list(decode(tmp_path / "package" / "bikes.mp4", configuration)))
+    whole = np.stack(
+        [each.frame for each in decode_timed(tmp_path / "package" / "bikes.mp4", 0.0, float("inf"), 0, configuration)]
+    )
     videos = open_source(configuration).splits
     for split, start, stop in (("train", 0, 30), ("validation", 30, 40), ("test", 40, 50)):
         assert [video.key for video in videos[split]] == sorted(real_clips.CLIPS)
