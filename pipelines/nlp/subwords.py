@@ -37,7 +37,7 @@ class Subwords(tf.Module):
     A text is divided into words: letters, digits, or other signs that stand together, each with the space before it;
     every other white space is a word of its own. A word is read from the left, each time the longest subword that fits
     ("WordPiece"; Schuster and Nakajima, "Japanese and Korean voice search", 2012). Subwords are strings of bytes, and
-    each single byte is one, so that nothing is unknown: what the training has never seen, an emoji, say, is spelled
+    each single byte is one, so that nothing is unknown: what the training has never seen, such as an emoji, is spelled
     byte by byte. Joined together the subwords are the text again, exactly; only bytes that are no UTF-8 become U+FFFD.
 
     Args:

@@ -106,12 +106,7 @@ def _refuse_markup(path: Path, text: str) -> None:
 
 
 def _table_rows(
-    path: Path,
-    text: str,
-    columns: Sequence[str],
-    suffix: str,
-    files: FileConfiguration,
-    may_be_absent: Sequence[str],
+    path: Path, text: str, columns: Sequence[str], suffix: str, files: FileConfiguration, may_be_absent: Sequence[str]
 ) -> Iterator[Row]:
     numbered = all(column.isdecimal() and int(column) for column in columns)
     form = table_form(path, text, columns, numbered, files)
@@ -134,11 +129,11 @@ def _table_rows(
 
 
 def table_form(path: Path, text: str, columns: Sequence[str], numbered: bool, files: FileConfiguration) -> TableForm:
-    """Returns how a table is written, as it was given, as its first line or its ending says, or as it seems."""
+    """Returns how a table is written, as given, as its first line or its ending states, or as it seems."""
     suffix, given = plain_suffix(path), files.delimiter
     if not given and _separator_line(text):
         given = text.lstrip('"')[4]
-        print(f"{path} is read with {given!r} between columns, as its first line says.", file=sys.stderr)
+        print(f"{path} is read with {given!r} between columns, as its first line states.", file=sys.stderr)
     delimiter = given or ("\t" if suffix in TAB_SUFFIXES else "")
     plain_quotes = files.quote == '"' and not files.escape
     escapes = [files.escape]
@@ -173,7 +168,7 @@ def _fitness(
         for _, cells in islice(records(path, text, form), SAMPLE if not form.escape else None):
             named = named if widths else len({cell.strip() for cell in cells} & set(columns))
             widths.append(len(cells))
-    except TextDataError:  # quotes that do not end before such a delimiter, say
+    except TextDataError:  # such as quotes that do not end before such a delimiter
         damaged = True
     width = widths[0] if widths else 0
     alike = widths.count(width) / (len(widths) + damaged) if widths else 0.0

@@ -199,7 +199,7 @@ def _packets(container: Any, stream: Any) -> Iterator[Any]:
 
 
 def _refuse_truncated(path: Path, container: Any, stream: Any, frames: int, reached: float) -> None:
-    """Refuses a file that is shorter than it says, unless all of its video has been read."""
+    """Refuses a file that is shorter than it states, unless all of its video has been read."""
     if not truncated(path) or (stream.frames and frames >= stream.frames):
         return
     stated = (container.duration or 0) / av.time_base

@@ -26,7 +26,7 @@ _PARSING = threading.Lock()
 
 
 class VideoDataError(ValueError):
-    """Videos or labels that cannot be used; the message names file and row, and says what to do."""
+    """Videos or labels that cannot be used; the message names file, row and remedy."""
 
 
 def listed(problems: Sequence[tuple[str, str]]) -> str:

@@ -114,7 +114,7 @@ def written(target: Path) -> Iterator[BinaryIO]:
 
 
 def opened(path: Path) -> Shard | None:
-    """Returns a shard that was written before; None if there is none, or if it is damaged, which is said."""
+    """Returns a shard that was written before; None if there is none, or if it is damaged, which is reported."""
     beside = path.with_suffix(".json")
     try:
         shard = Shard(path, len(load_array(path)))
@@ -124,7 +124,7 @@ def opened(path: Path) -> Shard | None:
         return shard
     except FileNotFoundError:
         return None
-    except (ValueError, EOFError) as error:  # what NumPy says of a file that is cut short, or empty
+    except (ValueError, EOFError) as error:  # what NumPy raises for a file that is cut short, or empty
         print(f"{path} is damaged ({error}): decoding its video again.", flush=True)
         return None
 

@@ -140,7 +140,7 @@ def _classes(folder: Path, split: str, base: Path, found: Found) -> None:
 
 
 def _look_into(folder: Path, told: Callable[[Path], tuple[str, str]], base: Path, found: Found) -> None:
-    """Takes all videos below a folder; `told` says class and split of each."""
+    """Takes all videos below a folder; `told` returns class and split of each."""
     images = [path for path in images_of(folder) if not is_video(path)]
     if images and any(is_video(path) for path in _visible(folder, [])):  # thumbnails of the videos
         found.passed.extend(path.relative_to(base).as_posix() for path in images)

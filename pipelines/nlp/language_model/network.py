@@ -59,9 +59,7 @@ class SamplingConfiguration(Configuration):
         0.95, gt=0, le=1, description="choose among the most probable subwords that together have this probability"
     )
     repetition_penalty: float = Field(
-        1.0,
-        ge=1,
-        description="makes subwords written lately less probable: multiplies their log probability; 1: off",
+        1.0, ge=1, description="makes subwords written lately less probable: multiplies their log probability; 1: off"
     )
     no_repeat_ngram: int = Field(
         0,

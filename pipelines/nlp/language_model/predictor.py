@@ -1,4 +1,4 @@
-"""Continues texts, and says how probable they are: a trained language model, from its run or its export."""
+"""Continues texts, and tells how probable they are: a trained language model, from its run or its export."""
 
 import codecs
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,12 +9,13 @@ import numpy as np
 from pipelines import served
 from pipelines.arguments import checked, in_range
 from pipelines.configuration import ConfigurationError
+from pipelines.nlp.batches import by_length
 from pipelines.nlp.language_model.data import BOUNDARY
 from pipelines.nlp.language_model.generation import Candidate, beam_search
 from pipelines.nlp.language_model.network import SamplingConfiguration
 from pipelines.nlp.language_model.serving import signatures
 from pipelines.nlp.language_model.trained import load_model
-from pipelines.nlp.texts import by_length, checked_texts
+from pipelines.nlp.texts import checked_texts
 from pipelines.runs import Run
 from pipelines.served import Served
 

@@ -128,10 +128,7 @@ def classify(classifier: Classifier, texts: Sequence[str]) -> Answers:
 def rows_of(answers: Mapping[str, Answers], truth: Truth, labels: int, notes: Mapping[str, str]) -> list[Row]:
     """Returns a row for each method's answers to the same texts, the model's first."""
     return compared_rows(
-        answers,
-        lambda each: metrics(each, truth, labels),
-        lambda model, other: comparison(model, other, truth),
-        notes,
+        answers, lambda each: metrics(each, truth, labels), lambda model, other: comparison(model, other, truth), notes
     )
 
 

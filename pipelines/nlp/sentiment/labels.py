@@ -55,7 +55,7 @@ def of_columns(cells: Sequence[str], columns: Sequence[str], where: str) -> tupl
 def with_several(splits: Splits, separator: str, notes: list[str]) -> Splits:
     """Returns examples each of which has `labels`, where texts have several; others as they are.
 
-    They have several where columns, lists or lines of fastText say so, or where a sign separates labels. `label` is
+    They have several where columns, lists or lines of fastText state it, or where a sign separates labels. `label` is
     then the rarest one of a text, by which texts are divided.
 
     Args:

@@ -25,9 +25,7 @@ class NetworkConfiguration(Configuration):
     pieces: int = Field(10_000, ge=0, description="numbers that pieces of words are hashed into; 0: words alone")
     embedding: int = Field(64, ge=1, description="size of the embedding of a word")
     informed: float = Field(
-        1.0,
-        ge=0,
-        description="scale of the word statistics that embeddings start with; 0: random embeddings",
+        1.0, ge=0, description="scale of the word statistics that embeddings start with; 0: random embeddings"
     )
     lexicon: bool = Field(
         False,

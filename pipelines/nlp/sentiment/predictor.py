@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pipelines.arguments import checked
+from pipelines.nlp.batches import by_length
 from pipelines.nlp.sentiment.config import SentimentConfiguration
 from pipelines.nlp.sentiment.serving import signatures
 from pipelines.nlp.sentiment.trained import OLD_DESCRIPTION, load_model
-from pipelines.nlp.texts import by_length, checked_texts
+from pipelines.nlp.texts import checked_texts
 from pipelines.preparation import description_of
 from pipelines.runs import Run
 from pipelines.served import Served

@@ -10,7 +10,7 @@ from pipelines.evaluation import Metric, bootstrap
 from pipelines.nlp.sentiment.labels import is_labelled
 
 BINS = 10  # of confidence
-UNEVEN = 0.8  # share of the commonest label, from which accuracy alone says little
+UNEVEN = 0.8  # share of the commonest label, from which accuracy alone tells little
 
 
 class Answers(NamedTuple):

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from pipelines.nlp.batches import by_length
 from pipelines.nlp.sentiment.config import SentimentConfiguration
 from pipelines.nlp.sentiment.model import Classifier
 from pipelines.nlp.sentiment.words import Words
-from pipelines.nlp.texts import by_length
 from pipelines.preparation import trained_model
 from pipelines.runs import Run
 

@@ -179,11 +179,7 @@ def plan(encoded: Encoded, tokens: int) -> list[Plan]:
 
 
 def training_batches(
-    encoded: Encoded,
-    plans: Sequence[Plan],
-    seed: int,
-    epoch: int,
-    regularisation: SubwordRegularisation | None = None,
+    encoded: Encoded, plans: Sequence[Plan], seed: int, epoch: int, regularisation: SubwordRegularisation | None = None
 ) -> tf.data.Dataset:
     """Returns the batches of an epoch, the same on every call: every pair once, a few twice to fill a batch.
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from pipelines.arguments import checked, in_range
 from pipelines.configuration import ConfigurationError
-from pipelines.nlp.texts import SPACELESS, by_length, checked_texts, count_words
+from pipelines.nlp.batches import by_length
+from pipelines.nlp.texts import SPACELESS, checked_texts, count_words
 from pipelines.nlp.translation.config import TranslationConfiguration
 from pipelines.nlp.translation.kept import missing, restored, to_keep
 from pipelines.nlp.translation.serving import signatures
@@ -128,11 +129,7 @@ class Predictor:
         return found[0] if isinstance(texts, str) else found
 
     def translate_all(
-        self,
-        texts: Sequence[str],
-        beam_width: int | None = None,
-        keep: Sequence[str] = (),
-        placeholders: bool = True,
+        self, texts: Sequence[str], beam_width: int | None = None, keep: Sequence[str] = (), placeholders: bool = True
     ) -> list[Translation]:
         """Returns the translation of each of several texts, as `translate` does."""
         parts = [divided(text, self.maximum_words) for text in checked_texts(texts)]

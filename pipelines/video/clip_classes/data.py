@@ -23,6 +23,7 @@ from pipelines.video.sources import (
     batch_clips,
     clips_of,
     open_source,
+    read_clips,
     refuse_settings_of_files,
 )
 from pipelines.video.video_folders import SPLITS
@@ -99,13 +100,8 @@ def training_batches(sets: Sets, configuration: DataConfiguration, seed: int, ep
 
 def batches(examples: Examples, configuration: DataConfiguration) -> tf.data.Dataset:
     """The clips of a split, in order, in batches uint8 (batch, time, height, width, channels)."""
-
-    def clip(number: tf.Tensor) -> tf.Tensor:
-        frames = tf.numpy_function(examples.read, [number], tf.uint8)
-        return tf.ensure_shape(frames, (configuration.clip_frames, *configuration.frame_shape))
-
-    numbers = tf.data.Dataset.range(len(examples.labels))
-    return numbers.map(clip, num_parallel_calls=2, deterministic=True).batch(JUDGED_AT_ONCE).prefetch(2)
+    shape = configuration.clip_frames, *configuration.frame_shape
+    return read_clips(examples.read, len(examples.labels), shape).batch(JUDGED_AT_ONCE).prefetch(2)
 
 
 def _motions(configuration: DataConfiguration) -> Sets:
@@ -165,8 +161,7 @@ def _examples(videos: Sequence[Video], classes: tuple[str, ...], configuration: 
     numbers = {video.key: number for number, video in enumerate(videos)}
 
     def read(number: int) -> np.ndarray:
-        video, start = clips[number]
-        return video.shard.read(start, start + configuration.clip_frames)
+        return clips[number].read(configuration.clip_frames)
 
     labels = np.array([classes.index(clip.video.label) for clip in clips], np.int32)
     return Examples(labels, np.array([numbers[clip.video.key] for clip in clips], np.int32), list(numbers), read)
@@ -189,7 +184,7 @@ def _classes(videos: Videos) -> tuple[str, ...]:
     if unknown := [f"{video.key} ({split}, {video.label})" for split, video in every if video.label not in classes]:
         raise VideoDataError(
             f"{counted(len(unknown), 'video')} of classes without any video for training; expected some of each. Add "
-            "videos of the class (a hash of each one decides its split), or say which train: a CSV file with a column "
-            f"split. Received: {', '.join(unknown[:NAMED])}"
+            "videos of the class (a hash of each one decides its split), or name those for training: a CSV file with a "
+            f"column split. Received: {', '.join(unknown[:NAMED])}"
         )
     return classes

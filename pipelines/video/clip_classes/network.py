@@ -66,7 +66,7 @@ def frame_encoder(
 def _mobilenet(network: NetworkConfiguration, shape: tuple[int, int, int]) -> keras.Model:
     if shape[2] != 3 or min(shape[:2]) < 32:
         raise ConfigurationError(
-            "network.encoder: MobileNetV2 takes frames of three channels and at least 32×32 pixels. Say --data.colour "
+            "network.encoder: MobileNetV2 takes frames of three channels and at least 32×32 pixels. Set --data.colour "
             "rgb, --network.no_differences, and --data.height and --data.width of 32 or more. "
             f"Received: {shape[0]}×{shape[1]} pixels of {shape[2]} channels"
         )

@@ -120,6 +120,6 @@ def confusion_picture(counts: np.ndarray, classes: Sequence[str]) -> Figure:
             axes.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=8, color=colour)
         axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
         axes.set_yticks(range(len(classes)), classes)
-    axes.set_xlabel("said")
+    axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     return figure

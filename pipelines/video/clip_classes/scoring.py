@@ -82,7 +82,7 @@ def losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 
 
 def comparison(labels: np.ndarray, model: np.ndarray, others: np.ndarray) -> str:
-    """Says how sure it is that others' classes of the same videos are right less, or more, often than the model's.
+    """Returns in words how surely others' classes of the same videos are right less, or more, often than the model's.
 
     Example:
         >>> comparison(np.zeros(30), np.zeros(30), np.ones(30))

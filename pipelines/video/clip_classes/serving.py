@@ -25,7 +25,7 @@ def signatures(classifier: Classifier, data: DecodingConfiguration) -> dict[str,
         model = tf.saved_model.load(folder)
         model.signatures["serving_default"](frames=tf.constant(frames))["label"]
     """
-    # Of any size, so that the graph says what it expects.
+    # Of any size, so that the graph itself states what it expects.
     frames = tf.TensorSpec((None, None, None, None, None), tf.uint8)
     frame = tf.TensorSpec((None, None, None, None), tf.uint8)
     state = specifications(flat(classifier.initial_state(1)))

@@ -180,9 +180,7 @@ def _moving_mnist(configuration: DataConfiguration) -> Sets:
 
     def read(split: Split) -> tf.data.Dataset:
         total, clip = fixed[split]
-        numbers = tf.data.Dataset.range(total)
-        read = numbers.map(lambda number: tf.numpy_function(clip, [number], tf.uint8), num_parallel_calls=2)
-        return read.map(lambda clip: tf.ensure_shape(clip, (frames, *shape)))
+        return sources.read_clips(clip, total, (frames, *shape))
 
     videos = {split: [f"clip {number}" for number in range(total)] for split, (total, _) in fixed.items()}
     return Sets(draw, configuration.batch_size, read, videos)  # type: ignore[arg-type]
@@ -195,11 +193,11 @@ def _videos(configuration: DataConfiguration) -> Sets:
     starts = sources.clips_of(found.splits["train"], configuration.replace(clip_stride=1))
 
     def draw(random: np.random.Generator) -> np.ndarray:
-        clip = starts[random.integers(len(starts))]
-        return clip.video.shard.read(clip.start, clip.start + configuration.clip_frames)
+        return starts[random.integers(len(starts))].read(configuration.clip_frames)
 
     def read(split: Split) -> tf.data.Dataset:
-        return sources.read_clips(fixed[split], configuration.clip_frames, configuration.frame_shape)
+        clips, shape = fixed[split], (configuration.clip_frames, *configuration.frame_shape)
+        return sources.read_clips(lambda number: clips[number].read(shape[0]), len(clips), shape)
 
     size = sources.batch_clips(configuration.batch_size, len(fixed["train"]))
     videos = {split: [clip.video.key for clip in clips] for split, clips in fixed.items()}

@@ -31,11 +31,7 @@ class NetworkConfiguration(Configuration):
     )
     coordinates: bool = Field(True, description="input the position of each patch in the frame; not with data.crop")
     movements: int = Field(2, ge=1, description="movements that one patch can mix, as where one thing passes another")
-    stillness: float = Field(
-        0.0,
-        ge=0,
-        description="initial preference for the pixels of the last frame; 0: none",
-    )
+    stillness: float = Field(0.0, ge=0, description="initial preference for the pixels of the last frame; 0: none")
     inertia: bool = Field(
         False, description="an untrained network continues the motion between the last two frames, as matched"
     )

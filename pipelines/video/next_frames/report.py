@@ -14,7 +14,7 @@ from pipelines.video.next_frames.data import DataConfiguration
 from pipelines.video.next_frames.scoring import METRICS, SKILLS, Scores
 
 STRIPS = 3  # clips that are drawn as strips; all examples are in the film
-MOVING = "optical flow"  # the baseline beside the model: it sees motion, and numbers say little about how frames look
+MOVING = "optical flow"  # the baseline beside the model: it sees motion, and numbers tell little about how frames look
 FILM_WIDTH = 220  # pixels of a picture in the films, about
 
 
@@ -77,7 +77,7 @@ def write_next_frames_report(run: Run, evaluation: Evaluation, details: Details)
 
 
 def explanation(details: Details) -> str:
-    """Says what the columns of the table are."""
+    """Returns what the columns of the table are."""
     configuration = details.configuration
     return (
         f"{configuration.watched_frames} frames of {configuration.height} × {configuration.width} pixels are given, "

@@ -14,7 +14,7 @@ from pipelines.nlp.language_model.generation import Options, advance, beam_searc
 from pipelines.nlp.language_model.model import LanguageModel
 from pipelines.nlp.language_model.network import SamplingConfiguration
 from pipelines.nlp.language_model.predictor import until
-from pipelines.nlp.language_model.samples import Copies, distinct
+from pipelines.nlp.language_model.report import Copies, distinct
 from pipelines.nlp.language_model.scoring import score
 from pipelines.nlp.language_model.serving import signatures
 from pipelines.nlp.language_model.trained import build
