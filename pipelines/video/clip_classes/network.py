@@ -30,7 +30,7 @@ class NetworkConfiguration(Configuration):
 
 
 def frame_encoder(
-    network: NetworkConfiguration, frame_shape: tuple[int, int, int], differences: bool, name: str = "encoder"
+    network: NetworkConfiguration, frame_shape: tuple[int, int, int], differences: bool
 ) -> keras.Sequential:
     """Returns the encoder of frames (batch, height, width, channels), in −1 … 1, to (batch, features).
 
@@ -60,7 +60,7 @@ def frame_encoder(
         ]
         body.append(keras.layers.Flatten())
     head = [keras.layers.Dense(network.features), keras.layers.LayerNormalization(), keras.layers.ReLU()]
-    return keras.Sequential([keras.Input(shape), *body, *head], name=name)
+    return keras.Sequential([keras.Input(shape), *body, *head], name="encoder")
 
 
 def _mobilenet(network: NetworkConfiguration, shape: tuple[int, int, int]) -> keras.Model:
