@@ -90,7 +90,7 @@ def forward(
     size = steps if keep else _at_least(1, steps)
     at_once = 1 if keep or in_python or counted is not None or is_within_xla() else _steps_at_once(steps)
     if at_once > 1:
-        size, body = -(-size // at_once), body_of_several
+        size = -(-size // at_once)
     iterations = size if counted is None else counted
     first = (*initial_state, *before_saving) if keep else initial_state[:1]
     histories = _arrays(first, size + 1 if keep else size, in_python, at_once)
@@ -103,7 +103,7 @@ def forward(
     else:
         _, last, histories = tf.while_loop(
             lambda time, *_: time < iterations,
-            body,
+            body if at_once == 1 else body_of_several,
             (0, last, histories),
             maximum_iterations=_unless_without_rows(iterations, initial_state[0], 0 if keep else 1),
         )
