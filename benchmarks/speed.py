@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, get_args
 
 import tyro
 from rich.console import Console
@@ -25,10 +25,11 @@ from benchmarks.report import WIDTH, Measurements, to_json, write_tables
 from benchmarks.sides import available
 from benchmarks.timing import Failure, Memory, Timing, take_memory, take_times
 from benchmarks.worker import Worker
-from benchmarks.workload import FORWARD, GRID, KINDS, LONG_GRID, MIN_GRU, TRAINING, Case, Workload
+from benchmarks.workload import FORWARD, GRID, KINDS, LONG_GRID, MIN_GRU, PRESET_GRID, TRAINING, Case, Workload
 
 LayerName = Literal["SimpleRNN", "LSTM", "GRU"]
 Precision = Literal["float32", "bfloat16"]
+Kind = Literal["training step", "forward pass", "streaming step", "predict, 8 batches", "exported model", "ONNX file"]
 SMALL_CASES = 2
 LARGE_CASES = 2
 SECONDS_BETWEEN_LINES = 30
@@ -41,6 +42,10 @@ class Options:
 
     cases: tuple[str, ...] = tuple(map(str, GRID))
     """Sizes, each batch,time,inputs,units."""
+    presets: bool = False
+    """Time the sizes of the pipelines' presets in place of these."""
+    kinds: tuple[Kind, ...] = get_args(Kind)
+    """What to time."""
     layers: tuple[LayerName, ...] = ("SimpleRNN", "LSTM", "GRU")
     """Layers to time."""
     long: bool = True
@@ -65,7 +70,7 @@ def run(options: Options) -> Measurements:
     Raises:
         ValueError: if a case cannot be read or there are no rounds.
     """
-    cases = [Case.parse(text) for text in options.cases]
+    cases = list(PRESET_GRID) if options.presets else [Case.parse(text) for text in options.cases]
     if options.rounds < 1 or not cases:
         raise ValueError(f"At least one case and one round are needed. Received: {len(cases)}, {options.rounds}")
     by_size = sorted(cases, key=lambda case: case.batch * case.time * (case.inputs + case.units))
@@ -75,15 +80,15 @@ def run(options: Options) -> Measurements:
         by_size = cases
     work = [
         Workload(layer, precision, kind, case)
-        for kind in KINDS
-        for precision in precisions
+        for kind in options.kinds
+        for precision in (precisions if kind in KINDS else ("float32",))
         for layer in options.layers
         for case in cases
     ]
     if options.long:
         work += [
             Workload(MIN_GRU, precision, kind, case)
-            for kind in (TRAINING, FORWARD)
+            for kind in {TRAINING, FORWARD}.intersection(options.kinds)
             for precision in precisions
             for case in LONG_GRID[: 1 if options.quick else None]
         ]

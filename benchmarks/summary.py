@@ -5,7 +5,7 @@ from statistics import geometric_mean
 from typing import Any, NamedTuple
 
 from benchmarks.timing import Memory, Timing
-from benchmarks.workload import FORWARD, GATES, KINDS, MIN_GRU, TRAINING, Workload
+from benchmarks.workload import FORWARD, GATES, KINDS, MIN_GRU, TRAINING, USES, Workload
 
 MEMORY = "peak memory"
 DATA_MEMORY = "peak memory above the smallest size's"
@@ -33,7 +33,7 @@ COMPARISONS = (
     Comparison(FORWARD, BEST, "torch", BEST, 1.3),
     Comparison(FORWARD, BEST, "torch", BEST, 0.7, layers=("LSTM",)),
     *(Comparison(kind, BEST, peer, BEST, layers=(MIN_GRU,)) for kind in KINDS for peer in ("keras", "torch")),
-    *(Comparison(kind, AS_USERS_GET_IT, "keras", AS_USERS_GET_IT) for kind in KINDS),
+    *(Comparison(kind, AS_USERS_GET_IT, "keras", AS_USERS_GET_IT) for kind in (*KINDS, *USES)),
     *(Comparison(kind, AS_USERS_GET_IT, "torch", BEST) for kind in KINDS),
     *(Comparison(kind, BEST, "products", BEST, further_goal=1.0) for kind in KINDS),
     Comparison(MEMORY, AS_USERS_GET_IT, "keras", BEST, 1.0),

@@ -6,6 +6,9 @@ GATES = {"SimpleRNN": 1, "LSTM": 4, "GRU": 3}
 MIN_GRU = "MinGRU"
 PRECISIONS = ("float32", "bfloat16")
 TRAINING, FORWARD, STREAMING = KINDS = ("training step", "forward pass", "streaming step")
+# How a model of one layer is used once it is trained, in float32.
+PREDICT, EXPORTED, ONNX = USES = ("predict, 8 batches", "exported model", "ONNX file")
+PREDICTED_BATCHES = 8
 LEARNING_RATE = 1e-3
 
 
@@ -48,6 +51,18 @@ GRID = (
     Case(1, 200, 64, 128),
     Case(128, 24, 8, 128),
 )
+# What the pipelines' presets give to their layers, about a batch each.
+PRESET_GRID = (
+    Case(5, 100, 320, 160),  # speech, small
+    Case(5, 100, 512, 256),  # speech, base, an upper layer
+    Case(32, 120, 16, 16),  # stocks
+    Case(64, 168, 48, 48),  # weather
+    Case(64, 120, 48, 48),  # sentiment
+    Case(64, 25, 128, 128),  # tagging
+    Case(64, 25, 256, 256),  # translation
+    Case(32, 64, 384, 384),  # language model
+    Case(16, 16, 96, 96),  # classes of clips
+)
 SMALLEST_CASE = Case(2, 2, 2, 2)  # its data take next to no memory
 # For the layer that trains in parallel over time.
 LONG_GRID = tuple(Case(16, time, 64, 128) for time in (256, 1024, 4096))
@@ -62,6 +77,10 @@ class Workload(NamedTuple):
       float32; gradients with respect to all weights and to the inputs; one step of stochastic gradient descent.
     - forward pass: the output of every step and the last state, at inference.
     - streaming step: one time step for the whole batch, at inference; the state is handed in and out.
+    - predict: `Model.predict` of a compiled model of the layer, on eight batches in memory.
+    - exported model: the SavedModel that `Model.export` writes, called from Python on a batch.
+    - ONNX file: the same model as ONNX, in onnxruntime; ours is converted by `models.conversion.to_onnx`, Keras's by
+      `Model.export`.
 
     In bfloat16 weights are kept in float32 and products are taken in bfloat16: "mixed_bfloat16" in Keras,
     `torch.autocast` in PyTorch.

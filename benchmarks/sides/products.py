@@ -10,7 +10,7 @@ from functools import partial
 import tensorflow as tf
 
 from benchmarks.sides import Call
-from benchmarks.workload import GATES, TRAINING, Workload
+from benchmarks.workload import GATES, TRAINING, USES, Workload
 
 
 def open_side(name: str) -> "Products":
@@ -28,7 +28,7 @@ class Products:
         return {"tensorflow": tf.__version__}
 
     def variants(self, workload: Workload) -> Mapping[str, Callable[[], Call]]:
-        if workload.layer not in GATES:
+        if workload.layer not in GATES or workload.kind in USES:
             return {}
         parts = 1 if workload.case.batch % 2 or workload.steps == 1 else 2
         return {

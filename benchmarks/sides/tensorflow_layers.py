@@ -2,15 +2,30 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
 import keras
+import numpy as np
+import onnxruntime
 import tensorflow as tf
 
 import models
 from benchmarks.sides import Call
-from benchmarks.workload import FORWARD, GATES, LEARNING_RATE, TRAINING, Workload
+from benchmarks.workload import (
+    EXPORTED,
+    FORWARD,
+    GATES,
+    LEARNING_RATE,
+    PREDICT,
+    PREDICTED_BATCHES,
+    TRAINING,
+    USES,
+    Workload,
+)
+from models.conversion import to_onnx
 
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
@@ -38,6 +53,8 @@ class TensorFlowLayers:
         }
 
     def variants(self, workload: Workload) -> Mapping[str, Callable[[], Call]]:
+        if workload.kind in USES:
+            return {"model": partial(self._build_use, workload)}
         variants = {"graph": partial(self._build, workload), "XLA": partial(self._build, workload, jit_compile=True)}
         if self.layers is models and workload.kind == FORWARD and workload.layer in GATES:
             variants["compiled loop"] = partial(self._build, workload, compiled_loop=True)
@@ -56,6 +73,30 @@ class TensorFlowLayers:
         model = keras.Model(sequences, self._layer(workload)(sequences))
         model.compile(loss=None)
         return bool(model.jit_compile)
+
+    def _build_use(self, workload: Workload) -> Call:
+        case = workload.case
+        create = getattr(self.layers, workload.layer)
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((None, case.inputs)), create(case.units, return_sequences=True)])
+        sequences = np.random.default_rng(0).normal(size=(case.batch, case.time, case.inputs)).astype(np.float32)
+        if workload.kind == PREDICT:
+            model.compile(loss=None)
+            every = np.tile(sequences, (PREDICTED_BATCHES, 1, 1))
+            return partial(model.predict, every, batch_size=case.batch, verbose=0)
+        with TemporaryDirectory() as folder:
+            if workload.kind == EXPORTED:
+                model.export(folder, verbose=False)
+                exported = tf.saved_model.load(folder)
+                return lambda: exported.serve(tf.constant(sequences))  # it owns the variables
+            file = Path(folder) / "model.onnx"
+            model(sequences)  # Keras converts what has been called
+            if self.layers is models:
+                to_onnx(model, file)
+            else:
+                model.export(file, format="onnx", verbose=False)
+            session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+        return partial(session.run, None, {session.get_inputs()[0].name: sequences})
 
     def _build(self, workload: Workload, jit_compile: bool = False, compiled_loop: bool = False) -> Call:
         layer, case = self._layer(workload, compiled_loop), workload.case

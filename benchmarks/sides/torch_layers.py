@@ -7,7 +7,7 @@ from functools import partial
 import torch
 
 from benchmarks.sides import Call
-from benchmarks.workload import FORWARD, LEARNING_RATE, MIN_GRU, TRAINING, Workload
+from benchmarks.workload import FORWARD, LEARNING_RATE, MIN_GRU, TRAINING, USES, Workload
 
 CLASSES = {"SimpleRNN": torch.nn.RNN, "LSTM": torch.nn.LSTM, "GRU": torch.nn.GRU, MIN_GRU: torch.nn.GRU}
 
@@ -24,7 +24,7 @@ class TorchLayers:
         return {"torch": torch.__version__, "threads": str(torch.get_num_threads())}
 
     def variants(self, workload: Workload) -> Mapping[str, Callable[[], Call]]:
-        return {"eager": partial(self._build, workload)}
+        return {} if workload.kind in USES else {"eager": partial(self._build, workload)}
 
     def _build(self, workload: Workload) -> Call:
         torch.manual_seed(0)

@@ -6,14 +6,16 @@ from functools import cache, partial
 from typing import Any, Literal
 
 import tensorflow as tf
-from tensorflow.python.ops import control_flow_util
 
+from models.recurrence.loop import is_within_xla
 from models.recurrence.parts import in_parts
 
 # Plain loops over fewer rows than these cost as much as one over all of them.
 LEAST_ROWS_OF_PLAIN_LOOPS = 16
 # From here on the products of the gates, side by side on the cores, are faster than a single one in a plain graph.
 LEAST_UNITS_APART = 128
+# Up to here (batch · units · units) a product is so small that more operations cost more than its cores can save.
+MOST_WORK_TOGETHER = 1 << 16
 
 
 class Compilation:
@@ -65,11 +67,12 @@ class Compilation:
             _announce_compiler()
         return compiled
 
-    def lays_gates_apart(self, compiled: bool, units: int) -> bool:
+    def lays_gates_apart(self, compiled: bool, batch: int | None, units: int) -> bool:
         """Whether each gate has a product of its own in the loop; XLA runs that fastest, and vectorises it."""
-        if tf.executing_eagerly():
+        if compiled or tf.executing_eagerly():
             return compiled
-        return compiled or units >= LEAST_UNITS_APART or is_within_xla()
+        is_small = batch is not None and batch * units * units <= MOST_WORK_TOGETHER
+        return is_within_xla() or (units >= LEAST_UNITS_APART and not is_small)
 
     def divided(self, compiled: bool, training: bool) -> Callable[..., Any]:
         """Returns what calls the loop, `function, *arguments`, once for each part of the batch, or for all of it.
@@ -90,11 +93,6 @@ def _announce_compiler() -> None:
         "XLA compiles the loops over time of recurrent layers. The first step takes some seconds longer for it, and so "
         "does the first step of each new shape; later steps are faster. Layers with jit_compile=False do not wait."
     )
-
-
-def is_within_xla() -> bool:
-    """Whether the graph that is being traced is one that the user compiles as a whole."""
-    return control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
 
 
 def _reads_known_shapes() -> bool:

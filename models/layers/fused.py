@@ -4,9 +4,9 @@ from typing import Any, Literal
 
 import tensorflow as tf
 
-from models.layers.compilation import is_within_xla
 from models.recurrence import Recurrence
 from models.recurrence.fused_lstm import RECURRENCE, fused_lstm
+from models.recurrence.loop import is_within_xla
 
 # With more units in all rows together, the products of gates that run side by side are faster.
 MOST_UNITS = 1024

@@ -162,7 +162,7 @@ class _Scanned(Compilation):
         if zoneout is not None:
             zoneout = [tf.transpose(share, (1, 0, 2)) for share in zoneout]
 
-        apart = recurrence.gates if self.lays_gates_apart(compiled, state[-1].shape[1]) else 1
+        apart = recurrence.gates if self.lays_gates_apart(compiled, *state[-1].shape) else 1
 
         def blocks(weight: Any) -> list[tf.Tensor]:
             """The weight's gates, apart or side by side in a single tensor."""

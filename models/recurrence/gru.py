@@ -64,7 +64,7 @@ class GRURecurrence:
             update, reset = (gate(projected[k] + tf.matmul(hidden, kernels[k])) for k in (0, 1))
             inner = reset * hidden
             candidate = activate(projected[2] + tf.matmul(inner, kernels[2]))
-        new_hidden = update * state.hidden + (1 - update) * candidate
+        new_hidden = candidate + update * (state.hidden - candidate)
         return GRUState(new_hidden), (update, reset, candidate, inner, *kept)
 
     def step_gradient(

@@ -3,8 +3,9 @@
 The gates stay apart, an array each: XLA on CPU does not vectorise what reads columns of a wider array, and runs one
 small product a gate on the thread that asks, where one large product would wake the others, at tens of µs a step.
 
-TensorFlow runs a loop in a graph; Python runs it in eager mode, where `tf.while_loop` would do the same at twice the
-time, for a single step, as in streaming, and where a layer is told to `unroll`.
+TensorFlow runs a loop in a graph, at inference several steps in one iteration. Python runs it in eager mode, where
+`tf.while_loop` would do the same at twice the time, for a single step, as in streaming, and where a layer is told to
+`unroll`.
 """
 
 import inspect
@@ -12,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.ops import control_flow_util
 
 from models.recurrence.recurrence import ExtendedRecurrence, Recurrence, Weights
 
@@ -60,22 +62,38 @@ def forward(
         before_saving += tuple(map(tf.zeros_like, initial_state))
     projected, mask, zoneout = (_elements(tensors, in_python) for tensors in (projected, mask, zoneout))
 
-    def body(time: Any, state: Tensors, histories: Histories) -> Any:
+    def advance(time: Any, state: Tensors) -> tuple[Tensors, Tensors]:
         new_state, saved = recurrence.step(_at(projected, time), state_type(*state), weights, dropout)
         if zoneout is not None:
             new_state, saved = _mixed(_at(zoneout, time), new_state, state), (*saved, *new_state)
         if mask is not None:  # What a masked step computed may be anything: it must not meet a zero gradient as NaN.
             new_state = _where(mask[time], new_state, state)
             saved = _where(mask[time], saved, before_saving) if keep else saved
+        return tuple(new_state), tuple(saved)
+
+    def body(time: Any, state: Tensors, histories: Histories) -> Any:
+        new_state, saved = advance(time, state)
         if not keep:  # Written in the loop alone, which is what converters to other formats know.
-            return time + 1, tuple(new_state), _write(histories, time, new_state[:1])
-        return time + 1, tuple(new_state), _write(histories, time + 1, (*new_state, *saved))
+            return time + 1, new_state, _write(histories, time, new_state[:1])
+        return time + 1, new_state, _write(histories, time + 1, (*new_state, *saved))
+
+    def body_of_several(iteration: Any, state: Tensors, histories: Histories) -> Any:
+        start, states = iteration * at_once, []
+        for offset in range(at_once):  # Steps beyond the last repeat it, and do not count.
+            state, _ = advance(tf.minimum(start + offset, steps - 1), state)
+            states.append(state)
+        fields = [tf.stack(field) for field in zip(*states, strict=True)]  # (at_once, batch, units) each
+        last = tf.minimum(at_once, steps - start) - 1
+        return iteration + 1, _at(fields, last), _write(histories, iteration, fields[:1])
 
     # No array may be without elements: where nothing but the loop writes, one step is run, and does not count.
     size = steps if keep else _at_least(1, steps)
+    at_once = 1 if keep or in_python or counted is not None or is_within_xla() else _steps_at_once(steps)
+    if at_once > 1:
+        size = -(-size // at_once)
     iterations = size if counted is None else counted
     first = (*initial_state, *before_saving) if keep else initial_state[:1]
-    histories = _arrays(first, size + 1 if keep else size, in_python)
+    histories = _arrays(first, size + 1 if keep else size, in_python, at_once)
     if keep:
         histories = _write(histories, 0, first)
     last = initial_state
@@ -85,11 +103,13 @@ def forward(
     else:
         _, last, histories = tf.while_loop(
             lambda time, *_: time < iterations,
-            body,
+            body if at_once == 1 else body_of_several,
             (0, last, histories),
             maximum_iterations=_unless_without_rows(iterations, initial_state[0], 0 if keep else 1),
         )
     kept = tuple(history.stack() for history in histories)
+    if at_once > 1:
+        kept = tuple(_as_steps(history)[:steps] for history in kept)
     if not keep and counted is None and not (isinstance(steps, int) and steps):
         kept = tuple(history[:steps] for history in kept)
         last = tuple(tf.where(steps > 0, *pair) for pair in zip(last, initial_state, strict=True))
@@ -159,6 +179,8 @@ def backward(
 
 
 PLAIN = forward, backward
+# How many steps an iteration of a plain loop takes at most: TensorFlow's own work for it costs some small operations.
+MOST_STEPS_AT_ONCE = 8
 # One trace for each shape that is known when the graph is made: relaxed shapes would lose the number of units.
 _COMPILED = tuple(tf.function(function, jit_compile=True, autograph=False) for function in PLAIN)
 # The lengths that are compiled where the number of steps is unknown until the graph runs.
@@ -218,6 +240,24 @@ def _shortened(tensors: Tensors, padding: tf.Tensor | None) -> Tensors:
     return tensors if padding is None else tuple(tensor[: tf.shape(tensor)[0] - padding] for tensor in tensors)
 
 
+def is_within_xla() -> bool:
+    """Whether XLA compiles the graph that is being traced, or one that it is a part of."""
+    return control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
+
+
+def _steps_at_once(steps: Any) -> int:
+    """How many steps an iteration of a plain loop takes: where their number is known, so many that few are too many."""
+    if tf.is_tensor(steps):
+        return MOST_STEPS_AT_ONCE
+    numbers = range(min(max(steps, 1), MOST_STEPS_AT_ONCE // 2), MOST_STEPS_AT_ONCE + 1)
+    return min(numbers, key=lambda number: (-steps % number, -number))
+
+
+def _as_steps(history: tf.Tensor) -> tf.Tensor:
+    """(iterations, at_once, batch, units) as (time, batch, units)."""
+    return tf.reshape(history, tf.concat([[-1], tf.shape(history)[2:]], axis=0))
+
+
 def _in_python(steps: tf.Tensor, unroll: bool) -> bool:
     """Whether Python runs the loop over steps (time, …)."""
     return unroll or steps.shape[0] == 1 or tf.executing_eagerly()
@@ -271,10 +311,13 @@ def _mixed(shares: Sequence[tf.Tensor], tensors: Sequence[tf.Tensor], others: Se
     )
 
 
-def _arrays(elements: Sequence[tf.Tensor], size: Any, in_python: bool) -> Histories:
+def _arrays(elements: Sequence[tf.Tensor], size: Any, in_python: bool, at_once: int = 1) -> Histories:
     if in_python:
         return tuple(_List(size) for _ in elements)
-    return tuple(tf.TensorArray(element.dtype, size=size, element_shape=element.shape) for element in elements)
+    several = [at_once] if at_once > 1 else []
+    return tuple(
+        tf.TensorArray(element.dtype, size=size, element_shape=[*several, *element.shape]) for element in elements
+    )
 
 
 def _write(arrays: Histories, index: Any, elements: Sequence[tf.Tensor]) -> Histories:

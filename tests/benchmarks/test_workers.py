@@ -10,7 +10,7 @@ from benchmarks import speed, timing
 from benchmarks.disturbance import busy_seconds, is_disturbed
 from benchmarks.sides import available, open_side
 from benchmarks.worker import Worker, WorkerError
-from benchmarks.workload import FORWARD, GATES, KINDS, MIN_GRU, PRECISIONS, TRAINING, Case, Workload
+from benchmarks.workload import FORWARD, GATES, KINDS, MIN_GRU, PRECISIONS, TRAINING, USES, Case, Workload
 
 TINY = Case(2, 3, 4, 5)
 
@@ -23,7 +23,7 @@ def test_every_side_does_every_kind_of_work() -> None:
     done = {(one.side, one.work.kind, one.work.precision) for one in measurements.timings}
     assert done == {
         (side, kind, precision) for side in available() for kind in KINDS for precision in options.precision
-    }
+    } | {(side, kind, "float32") for side in ("models", "keras") for kind in USES}
     assert all(0 < one.least_milliseconds <= one.median_milliseconds for one in measurements.timings)
     assert all(one.calls >= 1 and one.first_call_seconds > 0 for one in measurements.timings)
 
@@ -39,6 +39,10 @@ def test_long_sequences_are_for_min_gru_beside_the_peers_gru(monkeypatch: pytest
     assert done == {(side, MIN_GRU, kind) for side in sides for kind in (TRAINING, FORWARD)}
     keras_layer, ours = (open_side(name)._layer(measurements.timings[0].work) for name in ("keras", "models"))
     assert (type(keras_layer).__name__, type(ours).__name__) == ("GRU", MIN_GRU)
+
+
+def test_every_kind_of_work_can_be_chosen() -> None:
+    assert speed.Options().kinds == KINDS + USES
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

@@ -146,10 +146,18 @@ def test_unknown_choice_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("where", "units", "expected"),
-    [("compiled as a whole", 6, 3), ("plain", 127, 1), ("plain", 128, 3), ("eager", 128, 1)],
+    ("where", "units", "batch", "expected"),
+    [
+        ("compiled as a whole", 6, 1, 3),
+        ("plain", 127, 5, 1),
+        ("plain", 128, 4, 1),
+        ("plain", 128, 5, 3),
+        ("plain", 128, None, 3),
+        ("eager", 128, 5, 1),
+    ],
 )
-def test_where_gates_lie_apart(monkeypatch, where, units, expected):
+def test_where_gates_lie_apart(monkeypatch, where, units, batch, expected):
+    inputs = np.repeat(INPUTS[:1], batch or 2, axis=0)
     blocks, scan = [], recurrent.scan
 
     def spy(recurrence, projected, *arguments, **options):
@@ -158,13 +166,14 @@ def test_where_gates_lie_apart(monkeypatch, where, units, expected):
 
     monkeypatch.setattr(recurrent, "scan", spy)
     layer = models.GRU(units)
-    layer.build(INPUTS.shape)
+    layer.build(inputs.shape)
     call = layer
     if where != "eager":
-        call = tf.function(layer, jit_compile=where != "plain", autograph=False)
-    outputs = call(tf.constant(INPUTS))
+        signature = [tf.TensorSpec((batch, *inputs.shape[1:]))]
+        call = tf.function(layer, jit_compile=where != "plain", autograph=False, input_signature=signature)
+    outputs = call(tf.constant(inputs))
     assert blocks[-1] == expected
-    np.testing.assert_allclose(outputs, layer(INPUTS), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(outputs, layer(inputs), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from models.recurrence import (
     LSTMRecurrence,
     SimpleRNNRecurrence,
     Weights,
+    loop,
     scan,
 )
 from models.recurrence.activations import ACTIVATIONS
@@ -300,6 +301,32 @@ def test_slope_of_activation_equals_finite_differences(oracle, name):
 def test_what_keeps_nothing_gives_the_same(oracle, name, compiled):
     case = Case(oracle, name, MASK, FACTORS)
     case.check(*case.run_with_gradients(case.tensors(), keep=False, compiled=compiled, apart=compiled))
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["time known", "time unknown"])
+@pytest.mark.parametrize("steps", [1, 2, 7, 8, 9, 17, 24])
+def test_several_steps_in_an_iteration_give_what_one_by_one_gives(steps, known):
+    random = np.random.default_rng(steps)
+    projected, kernel = (
+        random.normal(size=(steps, BATCH, 4 * UNITS)),
+        tf.constant(random.normal(size=(UNITS, 4 * UNITS))),
+    )
+    state = LSTMRecurrence.state_type(*tf.unstack(tf.constant(random.normal(size=(2, BATCH, UNITS)))))
+    mask = random.random((steps, BATCH)) < 0.7
+
+    def run(projected, mask):
+        return scan(LSTMRecurrence(), [projected], state, Weights([kernel]), mask, keep=False)
+
+    time = steps if known else None
+    signature = [tf.TensorSpec((time, None, 4 * UNITS), tf.float64), tf.TensorSpec((time, None), tf.bool)]
+    found = tf.function(run, autograph=False, input_signature=signature)(projected, mask)
+    expected = run(tf.constant(projected), tf.constant(mask))  # Python's loop, a step at a time
+    tf.nest.map_structure(partial(np.testing.assert_allclose, rtol=1e-12), found, expected)
+
+
+@pytest.mark.parametrize(("steps", "at_once"), [(1, 1), (3, 3), (8, 8), (9, 5), (35, 7), (50, 5), (100, 5), (11, 6)])
+def test_few_steps_are_run_in_vain(steps, at_once):
+    assert loop._steps_at_once(steps) == at_once
 
 
 @pytest.mark.parametrize("wrong", ["projected", "state"])
