@@ -204,7 +204,7 @@ def join(name: StrategyName) -> Workers:
         devices = [device.name for device in tf.config.list_logical_devices(kind)]
         if len(devices) == 1:
             print(f"Note: there is one device, {devices[0]}; training.strategy mirrored trains on it alone.")
-        _present = Workers(tf.distribute.MirroredStrategy(devices))
+        _present = _mirrored(tuple(devices))
     elif name == "multi_worker":
         _present = _joined(clusters.read_cluster())
     else:
@@ -245,6 +245,11 @@ def settings(configuration: Any) -> dict[str, Any]:
         elif not isinstance(value, Path):
             found[f"--{name}"] = value
     return found
+
+
+@functools.cache  # two strategies would number their sums alike, and TensorFlow would mix these up
+def _mirrored(devices: tuple[str, ...]) -> Workers:
+    return Workers(tf.distribute.MirroredStrategy(devices))
 
 
 @functools.cache  # TensorFlow joins a cluster once in a process

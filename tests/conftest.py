@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import functools
 import gc
 import os
 from collections.abc import Iterator
@@ -46,6 +47,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         def _split_scope(self, nodeid: str) -> str:
             return group(nodeid.partition("::")[0])
 
+        def _assign_work_unit(self, node: Any) -> None:
+            # Of the queue, which is in the order of numbers of tests: a long one that starts last would end alone.
+            self.workqueue.move_to_end(max(self.workqueue, key=slowness), last=False)
+            super()._assign_work_unit(node)
+
     return LoadTaskScheduling(config, log)
 
 
@@ -55,6 +61,13 @@ def group(file: str) -> str:
     conftest = REPOSITORY / folder / "conftest.py"
     text = conftest.read_text(encoding="utf-8") if conftest.exists() else ""
     return str(folder) if "\ndef experiment(" in text or "\ndef every_export(" in text else file
+
+
+@functools.cache
+def slowness(group: str) -> int:
+    """Returns 2 for a folder that trains, 1 for a file with slow tests, and 0 for others."""
+    path = REPOSITORY / group
+    return 2 if path.is_dir() else int("mark.slow" in path.read_text(encoding="utf-8"))
 
 
 @pytest.fixture(autouse=True, scope="session")

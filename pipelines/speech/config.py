@@ -10,7 +10,7 @@ from pipelines.configuration import Configuration
 from pipelines.speech.augmentation import AudioAugmentationConfiguration, SpecAugmentConfiguration
 from pipelines.speech.data import DataConfiguration
 from pipelines.speech.features import FROM_DATA, FeatureConfiguration, or_from_data
-from pipelines.speech.network import NetworkConfiguration, samples_of_frame
+from pipelines.speech.network import FrameLength, NetworkConfiguration
 from pipelines.training import TrainingConfiguration
 
 
@@ -36,7 +36,7 @@ class DecodingConfiguration(Configuration):
         return self
 
 
-class SpeechConfiguration(TrainingCommand):
+class SpeechConfiguration(FrameLength, TrainingCommand):
     """Everything that a training of a recogniser depends on."""
 
     task: Literal["speech"] = Field("speech", description="what is trained")
@@ -55,16 +55,6 @@ class SpeechConfiguration(TrainingCommand):
     steps_per_epoch: Annotated[int, or_from_data(1)] = Field(
         100, description=f"batches between two validations; {FROM_DATA}: from the recordings"
     )
-
-    @property
-    def frame_samples(self) -> int:
-        """Samples of audio that one frame of labels stands for."""
-        return samples_of_frame(self.features, self.network)
-
-    @property
-    def frame_seconds(self) -> float:
-        """Seconds of audio that one frame of labels stands for."""
-        return self.frame_samples / self.features.sample_rate
 
 
 _SMALL = SpeechConfiguration(

@@ -10,7 +10,7 @@ import models
 from models.decoding import greedy_decode
 from pipelines.speech.augmentation import SpecAugment, SpecAugmentConfiguration
 from pipelines.speech.features import FeatureConfiguration, LogMel
-from pipelines.speech.network import NetworkConfiguration, samples_of_frame
+from pipelines.speech.network import FrameLength, NetworkConfiguration
 
 LAYERS = {"simple_rnn": models.SimpleRNN, "lstm": models.LSTM, "gru": models.GRU}
 KERNEL, STRIDE = 3, 2  # of each subsampling convolution, in time and in frequency
@@ -28,7 +28,7 @@ class Transcription(NamedTuple):
     drafts: tuple[tf.Tensor, ...] = ()
 
 
-class Recogniser(keras.Model):
+class Recogniser(FrameLength, keras.Model):
     """Audio in, CTC logits out.
 
     Every convolution sees past frames only, so padding behind a recording cannot reach it, and recurrent layers get the
@@ -95,16 +95,6 @@ class Recogniser(keras.Model):
             name=f"recurrent_{index}",
         )
         return keras.layers.Bidirectional(layer, name=f"recurrent_{index}") if self.network.bidirectional else layer
-
-    @property
-    def frame_samples(self) -> int:
-        """Samples of audio that one frame of labels stands for; a chunk must hold a multiple of it."""
-        return samples_of_frame(self.features, self.network)
-
-    @property
-    def frame_seconds(self) -> float:
-        """Seconds of audio that one frame of labels stands for."""
-        return self.frame_samples / self.features.sample_rate
 
     def label_frames(self, samples: Any) -> Any:
         """Frames of labels that `samples` of audio give."""

@@ -1,6 +1,6 @@
 """Sizes of the network, and how much audio one frame of its labels stands for."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
@@ -31,11 +31,19 @@ class NetworkConfiguration(Configuration):
     )
 
 
-def samples_of_frame(features: FeatureConfiguration, network: NetworkConfiguration) -> int:
-    """Returns the samples of audio that one frame of labels stands for.
+class FrameLength:
+    """How much audio a frame of labels stands for, for what has `features` and `network`."""
 
-    Example:
-        >>> samples_of_frame(FeatureConfiguration(sample_rate=8000), NetworkConfiguration(subsampling=4))
-        320
-    """
-    return features.hop * network.subsampling
+    if TYPE_CHECKING:  # pydantic would take them for fields
+        features: FeatureConfiguration
+        network: NetworkConfiguration
+
+    @property
+    def frame_samples(self) -> int:
+        """Samples of audio that one frame of labels stands for; a chunk must hold a multiple of it."""
+        return self.features.hop * self.network.subsampling
+
+    @property
+    def frame_seconds(self) -> float:
+        """Seconds of audio that one frame of labels stands for."""
+        return self.frame_samples / self.features.sample_rate

@@ -8,8 +8,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +88,33 @@ for line in sys.stdin:
 """
 
 
+@contextmanager
+def conversation(program: str, folder: Path, environment: Mapping[str, str]) -> Iterator[Callable[..., Any]]:
+    """A function that sends a request to a Python program, and returns its answer.
+
+    Both are JSON on a line; that of the answer begins with ANSWER, and holds `answer` or `error`.
+    """
+    errors = folder / "errors.txt"
+    command = [sys.executable, "-c", program]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with (
+        errors.open("w") as stderr,
+        subprocess.Popen(command, cwd=folder, env=environment, stderr=stderr, **pipes) as process,
+    ):
+        assert process.stdin and process.stdout
+
+        def ask(*request: Any) -> Any:
+            print(json.dumps(request), file=process.stdin, flush=True)
+            line = next((line for line in process.stdout if line.startswith("ANSWER")), None)
+            assert line, errors.read_text()
+            found = json.loads(line.removeprefix("ANSWER"))
+            assert "error" not in found, found["error"]
+            return found["answer"]
+
+        yield ask
+        process.stdin.close()
+
+
 @pytest.fixture(scope="session")
 def answer_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any]]:
     """A function that asks an exported model in a process that has neither Keras nor this repository.
@@ -96,32 +123,8 @@ def answer_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Calla
     `signatures`, `ask` and `plain`.
     """
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    folder = tmp_path_factory.mktemp("elsewhere")
-    errors = folder / "errors.txt"
-    with (
-        errors.open("w") as stderr,
-        subprocess.Popen(
-            [sys.executable, "-c", ELSEWHERE],
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            text=True,
-        ) as process,
-    ):
-        assert process.stdin and process.stdout
-
-        def answer(model: Path, request: Any, program: str = "answer = plain(ask(*request))") -> Any:
-            print(json.dumps([str(model), request, program]), file=process.stdin, flush=True)
-            line = next((line for line in process.stdout if line.startswith("ANSWER")), None)
-            assert line, errors.read_text()
-            found = json.loads(line.removeprefix("ANSWER"))
-            assert "error" not in found, found["error"]
-            return found["answer"]
-
-        yield answer
-        process.stdin.close()
+    with conversation(ELSEWHERE, tmp_path_factory.mktemp("elsewhere"), environment) as ask:
+        yield lambda model, request, program="answer = plain(ask(*request))": ask(str(model), request, program)
 
 
 def weights_of(run: Run) -> dict[str, np.ndarray]:
@@ -139,41 +142,45 @@ def weights() -> Callable[[Run], dict[str, np.ndarray]]:
 
 
 @pytest.fixture
-def whole_and_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, str], tuple[Run, Run]]:
+def whole_and_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, str], Run]:
     """A function that trains to the end, and resumes what a kill in the second epoch would have left of the run.
 
     It takes a task, a preset and changes of it, of three epochs or more, and fails unless both runs end with the
-    same history and the same weights, bit for bit. `test_training.py` kills a process for `fit` itself.
+    same history, the same files and the same weights, bit for bit. Of a training with a pre-training, each is killed.
+    `test_training.py` kills a process for `fit` itself.
     """
     monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path / "runs"))
 
-    def train_twice(task: str, preset: str, changes: str) -> tuple[Run, Run]:
-        copies: list[Path] = []
+    def train_and_resume(task: str, preset: str, changes: str) -> Run:
+        copies: dict[Path, Path] = {}  # by the checkpoint that the kill leaves
 
         def save_and_copy(path: Path, variables: Any, state: Any) -> None:
             save_checkpoint(path, variables, state)
-            if not copies and path.name == "latest.npz" and state["epoch"] == 1 and state["step_in_epoch"] > 1:
-                run = path.parent.parent
-                copies.append(run.with_name(f"{run.name}-killed"))
-                shutil.copytree(run, copies[0])
+            if path not in copies and path.name == "latest.npz" and state["epoch"] == 1 and state["step_in_epoch"] > 1:
+                run = next(folder for folder in path.parents if (folder / "versions.json").exists())
+                copies[path] = run.with_name(f"{run.name}-killed-{len(copies)}")
+                shutil.copytree(run, copies[path])
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(training, "save_checkpoint", save_and_copy)
-            train.train([task, preset, *changes.split(), "--training.checkpoint_seconds", "0"])
-        assert copies and not (copies[0] / "model.weights.h5").exists()
-        train.train([task, preset, "--resume"])
+            patch.setattr(training._Training, "_checkpoint_is_due", lambda _: True)
+            train.train([task, preset, *changes.split()])
+        whole, killed = latest_run(task), set(copies.values())
+        assert killed and not any((copy / "model.weights.h5").exists() for copy in killed)
+        left = {path.name for path in whole.folder.glob("*.json")} - {"timing.json", "finished.json"} | {"history.csv"}
+        for _ in copies:
+            train.train([task, preset, "--resume"])
+            resumed = latest_run(task)
+            killed.remove(resumed.folder)
+            for name in left:
+                assert (resumed.folder / name).read_text() == (whole.folder / name).read_text(), name
+            expected, found = weights_of(whole), weights_of(resumed)
+            assert found.keys() == expected.keys()
+            for name, weight in expected.items():
+                np.testing.assert_array_equal(found[name], weight, err_msg=name)
+        return whole
 
-        resumed = latest_run(task)
-        assert resumed.folder == copies[0]
-        whole = Run.open(resumed.folder.with_name(resumed.folder.name.removesuffix("-killed")))
-        assert (resumed.folder / "history.csv").read_text() == (whole.folder / "history.csv").read_text()
-        expected, found = weights_of(whole), weights_of(resumed)
-        assert found.keys() == expected.keys()
-        for name, weight in expected.items():
-            np.testing.assert_array_equal(found[name], weight, err_msg=name)
-        return whole, resumed
-
-    return train_twice
+    return train_and_resume
 
 
 @pytest.fixture(scope="session")
@@ -283,12 +290,12 @@ def reaches_the_row_model(
 
 
 ON_TWO_DEVICES = """
-import sys
-from pathlib import Path
+import json, os, sys, traceback
 
 from unrolled_installation import lighten_keras
 
 lighten_keras()
+import keras
 import tensorflow as tf
 
 (processor,) = tf.config.list_physical_devices("CPU")
@@ -310,22 +317,39 @@ def fit(run, model, loss, batches, validate, configuration, **options):
     assert divided == (workers.present().replicas == 2)
     raise Trained
 
-name, root, text = sys.argv[1:]
-(task,) = tasks_named(name)
-task.part("train").fit = fit
-configuration = type(next(iter(task.presets.values()))).from_json(text)
-for strategy in ("none", "mirrored"):
-    assert workers.join(strategy).replicas == (1 if strategy == "none" else 2)
+def train_twice(name, root, text, settings):
+    os.environ.update(settings)
+    (task,) = tasks_named(name)
+    task.part("train").fit = fit
+    configuration = type(next(iter(task.presets.values()))).from_json(text)
+    for strategy in ("none", "mirrored"):
+        assert workers.join(strategy).replicas == (1 if strategy == "none" else 2)
+        try:
+            task.part("train").train(Run.create(task.pipeline, strategy, configuration, root), configuration)
+        except Trained:
+            continue
+        raise AssertionError("the task does not call fit")
+
+for line in sys.stdin:
     try:
-        task.part("train").train(Run.create(task.pipeline, strategy, configuration, root), configuration)
-    except Trained:
-        continue
-    raise AssertionError("the task does not call fit")
+        found = {"answer": train_twice(*json.loads(line))}
+    except Exception:
+        found = {"error": traceback.format_exc()}
+    keras.utils.clear_session()
+    print("\\nANSWER" + json.dumps(found), flush=True)
 """
 
 
+@pytest.fixture(scope="session")
+def train_on_two_devices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., None]]:
+    """A function that trains on one device and on two, in one process, which has two devices, for all tasks."""
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    with conversation(ON_TWO_DEVICES, tmp_path_factory.mktemp("devices"), environment) as ask:
+        yield ask
+
+
 @pytest.fixture
-def same_on_two_devices(tmp_path: Path) -> Callable[[str, Any], None]:
+def same_on_two_devices(train_on_two_devices: Callable[..., None], tmp_path: Path) -> Callable[[str, Any], None]:
     """A function that trains a task on one device and on two, and fails unless the weights are the same.
 
     Each device's rows are prepared apart, as by several workers.
@@ -334,10 +358,8 @@ def same_on_two_devices(tmp_path: Path) -> Callable[[str, Any], None]:
     """
 
     def train_twice(name: str, configuration: Any) -> None:
-        command = [sys.executable, "-c", ON_TWO_DEVICES, name, str(tmp_path), configuration.to_json()]
-        environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+        settings = {name: value for name, value in os.environ.items() if name.startswith("UNROLLED_")}
+        train_on_two_devices(name, str(tmp_path), configuration.to_json(), settings)
         pairs = (weights_of(Run.open(*tmp_path.glob(f"*/{preset}/*"))) for preset in ("none", "mirrored"))
         expected, found = pairs
         assert found.keys() == expected.keys()

@@ -1,4 +1,4 @@
-// Answers requests of a SavedModel with TensorFlow's C++ library alone: ask_exports EXPORT REQUESTS.
+// Answers requests of SavedModels with TensorFlow's C++ library alone: ask_exports [EXPORT REQUESTS]…
 // REQUESTS/NUMBER-SIGNATURE/in/NAME and …/out/NAME are TensorProtos.
 
 #include <filesystem>
@@ -7,10 +7,10 @@
 #include "tensorflow/cc/saved_model/loader.h"
 #include "tensorflow/core/framework/tensor.h"
 
-int main(int, char** arguments) {
+bool Answer(const std::string& directory_of_export, const std::string& requests) {
   tensorflow::SavedModelBundle model;
-  TF_CHECK_OK(tensorflow::LoadSavedModel({}, {}, arguments[1], {"serve"}, &model));
-  for (const auto& request : std::filesystem::directory_iterator(arguments[2])) {
+  TF_CHECK_OK(tensorflow::LoadSavedModel({}, {}, directory_of_export, {"serve"}, &model));
+  for (const auto& request : std::filesystem::directory_iterator(requests)) {
     const std::string directory = request.path().filename();
     const auto& signature = model.GetSignatures().at(directory.substr(directory.find('-') + 1));
     std::vector<std::pair<std::string, tensorflow::Tensor>> inputs;
@@ -18,7 +18,7 @@ int main(int, char** arguments) {
       std::ifstream file(request.path() / "in" / name, std::ios::binary);
       tensorflow::TensorProto proto;
       tensorflow::Tensor tensor;
-      if (!proto.ParseFromIstream(&file) || !tensor.FromProto(proto)) return 1;
+      if (!proto.ParseFromIstream(&file) || !tensor.FromProto(proto)) return false;
       inputs.emplace_back(input.name(), tensor);
     }
     std::vector<std::string> names, fetched;
@@ -32,7 +32,13 @@ int main(int, char** arguments) {
       tensorflow::TensorProto proto;
       outputs[number].AsProtoField(&proto);
       std::ofstream file(request.path() / "out" / names[number], std::ios::binary);
-      if (!proto.SerializeToOstream(&file)) return 1;
+      if (!proto.SerializeToOstream(&file)) return false;
     }
   }
+  return true;
+}
+
+int main(int count, char** arguments) {
+  for (int place = 1; place + 1 < count; place += 2)
+    if (!Answer(arguments[place], arguments[place + 1])) return 1;
 }

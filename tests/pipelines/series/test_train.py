@@ -222,7 +222,7 @@ def test_series_of_different_lengths_are_forecast_as_each_alone(experiment: Expe
 
 @pytest.mark.slow
 def test_killed_and_resumed_equals_uninterrupted(
-    table: Path, whole_and_resumed: Callable[[str, str, str], tuple[Run, Run]]
+    table: Path, whole_and_resumed: Callable[[str, str, str], Run]
 ) -> None:
     """With everything random on: windows, noise, dropout of two kinds."""
     changes = (
@@ -231,8 +231,7 @@ def test_killed_and_resumed_equals_uninterrupted(
         "--network.recurrent_dropout 0.2 --network.noise 0.1 --steps_per_epoch 8 --training.epochs 3 "
         "--training.weight_average_decay 0.9"
     )
-    whole, resumed = whole_and_resumed("series", "own", changes)
-    assert resumed.read_json("calibration.json") == whole.read_json("calibration.json")
+    whole_and_resumed("series", "own", changes)
 
 
 def test_resuming_with_other_series_is_refused(experiment: Experiment, tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_readings_disagree_only_where_something_is_random(corpus: Path, configur
 
 @pytest.mark.slow
 def test_killed_and_resumed_equals_uninterrupted(
-    make_corpus: Callable[..., Path], tmp_path: Path, whole_and_resumed: Callable[[str, str, str], tuple[Run, Run]]
+    make_corpus: Callable[..., Path], tmp_path: Path, whole_and_resumed: Callable[[str, str, str], Run]
 ) -> None:
     """With everything random on: order, speed, noise, masks, dropout."""
     changes = (
@@ -119,8 +119,7 @@ def test_killed_and_resumed_equals_uninterrupted(
         "--augmentation.speed 0.1 --augmentation.noise_share 0.5 --steps_per_epoch 6 --training.epochs 3 "
         "--training.weight_average_decay 0.9 --decoding.beam_width 2 --consistency 0.2"
     )
-    whole, resumed = whole_and_resumed("speech", "small", changes)
-    assert resumed.read_json("decoder.json") == whole.read_json("decoder.json")
+    whole_and_resumed("speech", "small", changes)
 
 
 def test_resuming_with_other_recordings_is_refused(

@@ -170,7 +170,7 @@ def test_what_is_refused_leaves_no_run_behind(experiment: Experiment, tmp_path: 
 
 @pytest.mark.slow
 def test_killed_and_resumed_equals_uninterrupted(
-    text_file: Path, whole_and_resumed: Callable[[str, str, str], tuple[Run, Run]]
+    text_file: Path, whole_and_resumed: Callable[[str, str, str], Run]
 ) -> None:
     """With the carried state and everything random on: order, places, dropout of all kinds."""
     changes = (

@@ -214,10 +214,10 @@ def test_rows_of_a_file_get_their_spans(trained_run: Run, tmp_path: Path, capsys
 
 @pytest.mark.slow
 def test_killed_and_resumed_equals_uninterrupted(
-    tagged_file: Path, whole_and_resumed: Callable[[str, str, str], tuple[Run, Run]]
+    tagged_file: Path, whole_and_resumed: Callable[[str, str, str], Run]
 ) -> None:
     changes = f"--data.path {tagged_file} --data.batch_size 32 --network.units 8 --network.embedding 8"
-    whole, _ = whole_and_resumed("tagging", "own-tagging", f"{changes} --training.epochs 3")
+    whole = whole_and_resumed("tagging", "own-tagging", f"{changes} --training.epochs 3")
     assert load_model(whole).tags == ("B-LOC", "B-PER", "I-PER", "O")
 
 

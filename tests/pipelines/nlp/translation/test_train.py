@@ -157,7 +157,7 @@ def test_nothing_learned_depends_on_the_test_split(experiment: Experiment, tmp_p
 
 @pytest.mark.slow
 def test_killed_and_resumed_equals_uninterrupted(
-    pair_files: tuple[Path, Path], whole_and_resumed: Callable[[str, str, str], tuple[Run, Run]]
+    pair_files: tuple[Path, Path], whole_and_resumed: Callable[[str, str, str], Run]
 ) -> None:
     """With everything random on: order and dropout of both kinds."""
     changes = (

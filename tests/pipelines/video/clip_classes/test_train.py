@@ -157,7 +157,7 @@ def test_nothing_is_learned_of_the_test_split(
 
 @pytest.mark.slow
 def test_killed_and_resumed_equals_uninterrupted(
-    make_corpus: Callable[..., Path], tmp_path: Path, whole_and_resumed: Callable[[str, str, str], tuple[Run, Run]]
+    make_corpus: Callable[..., Path], tmp_path: Path, whole_and_resumed: Callable[[str, str, str], Run]
 ) -> None:
     changes = (
         f"--data.source csv --data.path {make_corpus(tmp_path / 'corpus', videos=12)} "
