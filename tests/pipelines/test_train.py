@@ -75,6 +75,18 @@ def test_a_resumed_training_takes_no_settings(preset: list[str]) -> None:
             training_run(*preset, "--resume", *settings)
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [(["--units", "many"], "units"), (["--unit", "3"], "unit"), (["--training.strategy", "none"], "strategy")],
+)
+def test_settings_of_several_workers_are_refused_before_any_starts(
+    settings: list[str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "launch", lambda *_: pytest.fail("a worker starts"))
+    with pytest.raises(ConfigurationError, match=message):  # the last one: a task that trains in a way of its own
+        train.train(["test", "small", *settings, "--workers", "2"])
+
+
 def test_a_run_is_the_latest_or_the_one_named(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no finished test run"):
         tasks.open_run("test", None)

@@ -159,10 +159,12 @@ STREAMED: dict[str, tuple[str, list[Any], str]] = {
     "no samples": ("speech-tones", [{"array": {"dtype": "int16"}}, b""], "Expected 2 bytes, or a multiple"),
     "a text for samples": ("speech-tones", [{"feed": "hello"}], "array of audio"),
     "another option": ("speech-tones", [{"options": {"beam": 3}}], "unknown fields"),
+    "another way to read": ("series-waves", [{"options": {"series": "north", "reading": {"zone": "UTC"}}}], "zone"),
+    "no way to read": ("series-waves", [{"options": {"series": "north", "reading": 3}}], "reading"),
     "a list for a row": ("series-waves", [NORTH, {"feed": [1, 2]}], "row"),
     "no time": ("series-waves", [NORTH, AHEAD | {"feed": {"load": 1, "heat": 2, "holiday": 0}}], "time"),
-    "no date": ("series-waves", [NORTH, {"feed": ROW | {"time": "yesterday"}}], "time"),
-    "a text for a value": ("series-waves", [NORTH, {"feed": ROW | {"load": "much"}}], "load"),
+    "no date": ("series-waves", [NORTH, {"feed": ROW | {"time": "yesterday"}}], "written, options.reading.time_format"),
+    "a text for a value": ("series-waves", [NORTH, {"feed": ROW | {"load": "much"}}], "Correct them. Received: 'much'"),
     "a time that was": (
         "series-waves",
         [NORTH, AHEAD | {"feed": ROW}, AHEAD | {"feed": ROW | {"time": "2023-01-01"}}],
@@ -198,6 +200,7 @@ def test_bad_messages_to_every_task_are_refused_in_words(every_client: Client, k
             stream.send(message if isinstance(message, bytes) else json.dumps(message))
         answers = [json.loads(answer) for answer in _until_closed(stream)]
     assert_in_words(answers[-1]["error"], expected)
+    assert "--" not in answers[-1]["error"], "a client has no command line"
     assert stream.close_code == 1008
 
 

@@ -43,7 +43,8 @@ It translates sentences from {source} to {target}.
 
 ## Signatures
 
-`serving_default` takes `text`, string (batch,), UTF-8, one sentence or verse each, of any length. It returns
+`serving_default` takes `text`, string (batch,), UTF-8, one sentence or verse each, of any length; divide longer texts
+into sentences, as `unrolled.connect` does, for the time of a search grows faster than its text. It returns
 `translation`, string (batch,), and `score`, float32 (batch,): log P / ((5 + n) / 6)^{search.length_exponent:g}, with n
 the subwords of the translation and its end; the higher, the surer. Neither the other texts of a batch nor their order
 change an answer. Any script is read: what the training has never seen is spelled byte by byte. White space becomes one
