@@ -272,7 +272,9 @@ def _numbers(value: Any, kind: tf.TensorSpec) -> np.ndarray:
     """Returns numbers as an array; null, of a float, is a number that is missing."""
     array = np.array(value)
     is_missing = array.dtype == object and {type(each) for each in array.flat} <= {type(None), int, float}
-    return array.astype(np.float64) if is_missing and kind.dtype.is_floating else array
+    with contextlib.suppress(OverflowError):  # an integer beyond all floats stays what it is
+        return array.astype(np.float64) if is_missing and kind.dtype.is_floating else array
+    return array
 
 
 def _bytes(name: str, value: Any) -> Any:

@@ -217,6 +217,7 @@ def _until_closed(stream: Any) -> Iterator[str]:
 HEAD = "Host: 127.0.0.1\r\n"
 RAW: dict[str, tuple[str, bytes]] = {
     "no host": ("GET /v1/models HTTP/1.1\r\n\r\n", b"400"),
+    "no method": (f"BREW /v1/models/tiny:predict HTTP/1.1\r\n{HEAD}\r\n", b"400"),
     "no HTTP": ("HELLO\r\n\r\n", b"400"),
     "a head without a value": (f"GET /v1/models HTTP/1.1\r\n{HEAD}Nothing\r\n\r\n", b"400"),
     "a huge head": (f"GET /v1/models HTTP/1.1\r\n{HEAD}X: {'x' * 200_000}\r\n\r\n", b"400"),
@@ -249,7 +250,7 @@ def test_bad_connections_are_refused(client: Client, kind: str) -> None:
     assert client.predict({"instances": [1]}).status == 200
 
 
-@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "GET", "BREW"])
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "GET"])
 def test_other_methods_are_refused(client: Client, method: str) -> None:
     answer = client("/v1/models/tiny:predict", None, method)
     assert answer.status == 405 and "nothing for this method" in answer.body["error"]
