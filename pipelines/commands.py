@@ -112,7 +112,7 @@ def export(arguments: Sequence[str]) -> None:
     print(f"Wrote {folder} (SavedModel, model_card.md, warm-up requests)")
     for path, size, share, score in written:
         scored = f"; {device.metric} {score:.4g}" if device and score is not None else ""
-        print(f"Wrote {folder / path}: {size:,} bytes, {share:.2f} of the weights{scored}")
+        print(f"Wrote {folder / path.parent.name / path.name}: {size:,} bytes, {share:.2f} of the weights{scored}")
     elsewhere = options.folder != ExportOptions().folder
     print(f"Next: {hints.serve(options.folder if elsewhere else None)}, where its name is {folder.parent.name}")
     print(f'In Python: unrolled.load("{folder}")')

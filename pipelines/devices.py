@@ -58,7 +58,7 @@ class DeviceModel(NamedTuple):
 
 
 class Written(NamedTuple):
-    """A file: its `path` in the export, bytes, these over the weights', and score, None for what browsers run."""
+    """A file: its `path`, its size in bytes, that over the weights', and its score, None for what browsers run."""
 
     path: Path
     size: int
@@ -137,7 +137,7 @@ def write_devices(export: Path, model: DeviceModel, formats: Sequence[Format]) -
         path.parent.mkdir(exist_ok=True)
         write_text_atomically(path, json.dumps(model.web(), ensure_ascii=False))
         size = path.stat().st_size
-        written.append(Written(path.relative_to(export), size, size / weights, None))
+        written.append(Written(path, size, size / weights, None))
         about.append("The page of the server runs `web/step.json` itself; its score is not measured.")
     if converted := [each for each in dict.fromkeys(formats) if each != WEB]:
         rows.append(("the SavedModel", "", "", f"{model.score(in_tensorflow(signature)):.4g}"))
@@ -156,12 +156,12 @@ def write_devices(export: Path, model: DeviceModel, formats: Sequence[Format]) -
                 path = partial_folder / f"step{ending}"
                 path.write_bytes(_made(make, function, specifications, form))
                 size = path.stat().st_size
-                written.append(Written(Path(form) / path.name, size, size / weights, model.score(runner(path))))
+                written.append(Written(export / form / path.name, size, size / weights, model.score(runner(path))))
             partial_folder.rename(export / form)
         finally:
             shutil.rmtree(partial_folder, ignore_errors=True)
     for path, size, share, score in written:
-        name = f"`{path.as_posix()}`"
+        name = f"`{path.parent.name}/{path.name}`"
         rows.append((name, f"{size:,}", f"{share:.2f}", "" if score is None else f"{score:.4g}"))
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     paragraphs, card = "\n\n".join(about), export / CARD
