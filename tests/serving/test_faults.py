@@ -163,7 +163,7 @@ STREAMED: dict[str, tuple[str, list[Any], str]] = {
     "no way to read": ("series-waves", [{"options": {"series": "north", "reading": 3}}], "reading"),
     "a list for a row": ("series-waves", [NORTH, {"feed": [1, 2]}], "row"),
     "no time": ("series-waves", [NORTH, AHEAD | {"feed": {"load": 1, "heat": 2, "holiday": 0}}], "time"),
-    "no date": ("series-waves", [NORTH, {"feed": ROW | {"time": "yesterday"}}], "written, options.reading.time_format"),
+    "no date": ("series-waves", [NORTH, {"feed": ROW | {"time": "yesterday"}}], "Name it: options.reading.time."),
     "a text for a value": ("series-waves", [NORTH, {"feed": ROW | {"load": "much"}}], "Correct them. Received: 'much'"),
     "a time that was": (
         "series-waves",
