@@ -1,5 +1,6 @@
 """Whether a row of a table differs from the model's beyond chance, in words."""
 
+import time
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -48,11 +49,23 @@ def comparison(
     return f"{verdict} the model: {metric} difference {difference}, p {sign} {p:.3f}"
 
 
+def timed(methods: Mapping[str, Callable[[], Answers]], doing: str) -> tuple[dict[str, Answers], dict[str, float]]:
+    """Returns what the method of each row answers, and the minutes that it took; prints what it is `doing`."""
+    answers, minutes = {}, {}
+    for name, method in methods.items():
+        print(f"{doing}: {name}", flush=True)
+        started = time.perf_counter()
+        answers[name] = method()
+        minutes[name] = (time.perf_counter() - started) / 60
+    return answers, minutes
+
+
 def compared_rows(
     answers: Mapping[str, Answers],
     metrics: Callable[[Answers], Mapping[str, Metric]],
     compare: Callable[[Answers, Answers], str],
     notes: Mapping[str, str],
+    minutes: Mapping[str, float] = {},
 ) -> list[Row]:
     """Returns a row for the model and for each baseline; a baseline's notes state whether it differs beyond chance.
 
@@ -61,6 +74,7 @@ def compared_rows(
         metrics: returns the metrics of a row's answers.
         compare: `compare(model, other)` states in words how another row's answers differ from the model's.
         notes: what each row is; a row may have none.
+        minutes: what each row took, as `timed` returns it.
 
     Example:
         >>> answers = {"model": [0.0] * 90, "zero": [0.5] * 90}
@@ -77,5 +91,6 @@ def compared_rows(
     rows = []
     for name, each in answers.items():
         parts = [notes.get(name, ""), "" if name == model else compare(answers[model], each)]
-        rows.append(Row(name, dict(metrics(each)), notes="; ".join(part for part in parts if part)))
+        notes_of_row = "; ".join(part for part in parts if part)
+        rows.append(Row(name, dict(metrics(each)), minutes.get(name), notes_of_row))
     return rows

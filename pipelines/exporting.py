@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -194,6 +195,11 @@ def card(run: Run, title: str, about: str, data: str, examples: str, limits: str
         f"## Limits\n\n{limits}",
     ]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def documented(signatures: Callable[..., Mapping[str, Signature]]) -> str:
+    """Returns the section of a model card on the signatures: what stands below the first line of their docstring."""
+    return f"## Signatures\n\n{cleandoc(signatures.__doc__ or '').partition(chr(10))[2].strip()}"
 
 
 def _metrics(run: Run, examples: str) -> str:

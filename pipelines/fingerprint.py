@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, FunctionType, MethodType, MethodWrapperType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,8 @@ def _parts(value: Any, inside: frozenset[int]) -> Iterable[bytes | memoryview]:
         return [_digest(each, inside) for each in (value.func, value.args, value.keywords)]
     if isinstance(value, MethodType):
         return [_digest(each, inside) for each in (value.__func__, value.__self__)]
+    if isinstance(value, MethodWrapperType):  # such as an array's `__getitem__`, whose text names a place in memory
+        return [value.__name__.encode(), _digest(value.__self__, inside)]
     if isinstance(value, FunctionType):
         cells = [cell.cell_contents for cell in value.__closure__ or ()]
         return [value.__qualname__.encode(), _digest([cells, value.__defaults__], inside)]

@@ -133,6 +133,19 @@ def report_changed_data(run: Run, sets: Any) -> None:
         print("Note: the data have changed since the training. The figures are those of the data as they are now.")
 
 
+def refuse_other(what: str, learned: Sequence[str], now: Sequence[str]) -> None:
+    """Refuses data with other names, such as labels, than those that a network has learned.
+
+    Raises:
+        RunError: they differ.
+    """
+    if tuple(now) != tuple(learned):
+        raise RunError(
+            f"The data have changed since the training. Expected the {what} {', '.join(learned)}. Restore them, or "
+            f"train again. Received: {', '.join(now)}"
+        )
+
+
 def _initialised(
     model: keras.Model, run: Run, configuration: Any, description: Mapping[str, Any], last: Sequence[str]
 ) -> str:

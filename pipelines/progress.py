@@ -1,10 +1,13 @@
-"""What is shown of a long training while it runs."""
+"""What is shown of a long training, or of other long work, while it runs."""
 
 import time
-from collections.abc import Mapping
-from typing import Self
+from collections.abc import Iterable, Mapping
+from typing import Self, TypeVar
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn, track
+
+Item = TypeVar("Item")
 
 SECONDS_BETWEEN_LINES = 30.0
 """How often progress is written within an epoch where the output is no terminal."""
@@ -73,3 +76,8 @@ class Display:
     def print(self, text: str) -> None:
         """Writes a line that stays."""
         print(text, flush=True)  # rich puts it above the bar
+
+
+def shown(items: Iterable[Item], description: str, total: int | None) -> Iterable[Item]:
+    """Returns the items, with a bar on a terminal that shows how many have been taken."""
+    return track(items, description, total, transient=True, disable=not Console().is_terminal)

@@ -4,7 +4,7 @@ A predictor asks signatures and does not know whether they belong to a network i
 SavedModel. So both give the same answers.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -115,6 +115,23 @@ class Stream:
         """Takes what comes next and returns the answer, without the state."""
         answer, self._state = self._served.step("step", self._state, **inputs)
         return answer
+
+
+def flat(recurrent: Sequence[Sequence[tf.Tensor]], prefix: str) -> Tensors:
+    """Returns the states of recurrent layers as named tensors, as a signature wants them."""
+    return {
+        f"{prefix}_{layer}_{part}": tensor for layer, parts in enumerate(recurrent) for part, tensor in enumerate(parts)
+    }
+
+
+def nested(tensors: Tensors, prefix: str, like: Sequence[Sequence[tf.Tensor]]) -> list[list[tf.Tensor]]:
+    """Returns the states of recurrent layers from named tensors; the inverse of `flat`, for states like others."""
+    return [[tensors[f"{prefix}_{layer}_{part}"] for part in range(len(parts))] for layer, parts in enumerate(like)]
+
+
+def specifications(state: Tensors) -> dict[str, tf.TensorSpec]:
+    """Returns the specification of any number of rows like those of each tensor (1, …)."""
+    return {name: tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype) for name, tensor in state.items()}
 
 
 def initial_state(served: Served) -> dict[str, np.ndarray]:

@@ -94,7 +94,7 @@ def answer_file(
     return Answered(count, blank)
 
 
-def rows_of_file(path: Path, columns: Sequence[str], files: FileConfiguration | None = None) -> Iterator[Row]:
+def rows_of_file(path: Path, columns: Sequence[str]) -> Iterator[Row]:
     """Yields the rows of a file with all of their columns; few are in memory at a time.
 
     A list of JSON and a file of Feather are read at once.
@@ -102,25 +102,23 @@ def rows_of_file(path: Path, columns: Sequence[str], files: FileConfiguration | 
     Args:
         path: as of `answer_file`.
         columns: that the table must have; none: each line of the file is a text, in the column `text`.
-        files: how the file is written. Default: found.
 
     Raises:
         TextDataError: the file cannot be read, or has no such column.
     """
-    files, suffix = files or FileConfiguration(), plain_suffix(path)
     try:
         with open_unpacked(path) as file:
             sample = file.read(SAMPLE)
         if sample.startswith(BINARY_TABLES):
             yield from _objects(arrow_items(path, read_bytes(path)))
-        elif columns and suffix == ".json":
-            yield from _objects(json_items(path, decoded(read_bytes(path), str(path), files.encoding)))
+        elif columns and plain_suffix(path) == ".json":
+            yield from _objects(json_items(path, decoded(read_bytes(path), str(path))))
         else:
             whole = sample if len(sample) < SAMPLE else sample[: sample.rfind(b"\n") + 1] or sample
-            beginning = decoded(whole, str(path), files.encoding)  # which reports what is found
-            encoding = files.encoding or find_encoding(whole, str(path))
+            beginning = decoded(whole, str(path))  # which reports what is found
+            encoding = find_encoding(whole, str(path))
             with io.TextIOWrapper(cast(Any, open_unpacked(path)), encoding=encoding) as lines:
-                yield from _of_lines(path, beginning, lines, columns, files)
+                yield from _of_lines(path, beginning, lines, columns)
     except UnicodeError as error:
         raise TextDataError(
             f"{path} changes its encoding. Expected one to its end. Convert it to UTF-8. Received: {error}"
@@ -131,9 +129,7 @@ def rows_of_file(path: Path, columns: Sequence[str], files: FileConfiguration | 
         ) from None
 
 
-def _of_lines(
-    path: Path, beginning: str, lines: Iterable[str], columns: Sequence[str], files: FileConfiguration
-) -> Iterator[Row]:
+def _of_lines(path: Path, beginning: str, lines: Iterable[str], columns: Sequence[str]) -> Iterator[Row]:
     """The rows of a file that is read line by line, of which the beginning shows how it is written."""
     if not columns:
         yield from ((f"{path}, line {number}", {TEXT: line.rstrip("\n")}) for number, line in enumerate(lines, start=1))
@@ -143,6 +139,7 @@ def _of_lines(
                 where = f"{path}, line {number}"
                 yield where, json_object(line, where, TextDataError)
     else:
+        files = FileConfiguration()
         form = table_form(path, beginning, columns, False, files)
         names: list[str] = []
         for number, cells in records(path, lines, form):

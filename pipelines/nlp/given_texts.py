@@ -2,14 +2,16 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import tyro
 from pydantic import Field
 
 from data.files import plain_suffix
-from pipelines.commands import AnswerOptions, report_done
+from pipelines import hints
+from pipelines.commands import AnswerOptions, print_answers, report_done
 from pipelines.configuration import ConfigurationError
 from pipelines.counting import counted
 from pipelines.nlp.answered_files import LINES, TEXT, answer_file, is_table, rows_of_file, text_of
@@ -17,6 +19,16 @@ from pipelines.nlp.text_files import decoded, lines_of, read_lines
 from pipelines.nlp.texts import listed, refuse_undecodable
 
 STANDARD_INPUT = "-"
+
+
+class TextPredictor(Protocol):
+    """A predictor that answers texts; one whose run knows the columns of a table has them as its `columns`."""
+
+    def answers(self, texts: Sequence[str]) -> Sequence[Mapping[str, Any]]:
+        """Returns the answers as JSON holds them."""
+
+
+Predictor = TypeVar("Predictor", bound=TextPredictor)
 
 
 class TextOptions(AnswerOptions):
@@ -29,20 +41,83 @@ class TextOptions(AnswerOptions):
     column: tuple[str, ...] = Field((), description="columns of the texts in a table; by default those of the training")
     output: Path | None = Field(None, description="file for the answers; printed by default")
 
+    def answer(
+        self,
+        load: Callable[[], Predictor],
+        example: tuple[str, str, str],
+        done: str,
+        show: Callable[[list[str], Predictor], None],
+        added: Callable[[Predictor, list[str]], Sequence[Mapping[str, Any]]] | None = None,
+    ) -> tuple[list[str], Predictor]:
+        """Prints what a predictor answers to the texts, or writes it into the output beside the rows of the file.
+
+        Args:
+            load: returns the predictor.
+            example: the predictor's `EXAMPLE`, for messages.
+            done: what is done with a text, such as "Tagged", for the last line.
+            show: prints the answers to texts, where the format is text.
+            added: returns the columns that each text of a file gets. Default: the answers.
+
+        Returns:
+            The texts whose answers were printed, and the predictor.
+        """
+        if self.output is not None:
+            predictor = load()
+            rows = partial(added, predictor) if added else predictor.answers
+            self.answer_rows(rows, done, getattr(predictor, "columns", (TEXT,)))
+            return [], predictor
+        known = load() if self.columns_of_file() else None  # which knows the columns of a table
+        texts = self.texts(hints.answer(*example), getattr(known, "columns", (TEXT,)))
+        predictor = known or load()
+        if self.format == "json":
+            pairs = zip(texts, predictor.answers(texts), strict=True)
+            print_answers({"text": text, **found} for text, found in pairs)
+        else:
+            show(texts, predictor)
+        report_done(f"{done} {counted(len(texts), 'text')}")
+        return texts, predictor
+
     def texts(self, example: str, columns: Sequence[str] = (TEXT,)) -> list[str]:
-        """Returns the texts, as `given_texts` does.
+        """Returns the arguments, of which `-` stands for the lines of standard input, or the texts of the file.
+
+        Blank ones are kept and answered like any other, so that the number of a text is that of its line.
 
         Args:
             example: a command with a text, for messages.
             columns: of the texts in a table, unless others are named.
+
+        Raises:
+            ConfigurationError: there is no text, there are both arguments and a file, or a text is not UTF-8.
+            TextDataError: the file cannot be read.
         """
-        return given_texts(self.text, self.file, example, self.columns_of_file(columns))
+        columns, file = self.columns_of_file(columns), self.file
+        if file is not None and self.text:
+            raise ConfigurationError(
+                "Both texts and a file of texts are given. Expected one of them. Leave the other out. "
+                f"Received: {len(self.text)} texts and {file}"
+            )
+        texts: list[str] = []
+        if file is not None:
+            texts = (
+                [text_of(row, columns, where) for where, row in rows_of_file(file, columns)]
+                if columns
+                else read_lines(file)
+            )
+        for text in self.text:
+            texts += lines_of(decoded(sys.stdin.buffer.read(), "the input")) if text == STANDARD_INPUT else [text]
+        if not texts:
+            received = f"{file}, which is empty" if file else "empty standard input" if self.text else "no text"
+            raise ConfigurationError(
+                f"There is no text. Expected a text, {example}, a file, --file sentences.txt, or - for standard input. "
+                f"Give one of them. Received: {received}"
+            )
+        refuse_undecodable(texts)
+        if blank := [str(number) for number, text in enumerate(texts, start=1) if not text.strip()]:
+            report_done(f"Note: {counted(len(blank), 'blank text')} of {len(texts)}, answered as well: {listed(blank)}")
+        return texts
 
     def answer_rows(
-        self,
-        answer: Callable[[list[str]], Sequence[Mapping[str, Any]]],
-        done: str,
-        columns: Sequence[str] = (TEXT,),
+        self, answer: Callable[[list[str]], Sequence[Mapping[str, Any]]], done: str, columns: Sequence[str] = (TEXT,)
     ) -> None:
         """Writes the rows of the file with what is answered to their texts into the output, as `answer_file` does.
 
@@ -59,7 +134,7 @@ class TextOptions(AnswerOptions):
         refuse_outputs(self.file, {"--output": self.output})
         if self.format == "json" and plain_suffix(self.output) not in LINES:
             raise ConfigurationError(
-                f"The name of the output says how it is written. Expected one that ends in {' or '.join(LINES)} for "
+                f"The name of the output states its format. Expected one that ends in {' or '.join(LINES)} for "
                 f"JSON. Rename it, or leave --format json out. Received: --output {self.output}"
             )
         found = answer_file(self.file, self.output, self.columns_of_file(columns), answer)
@@ -80,56 +155,8 @@ class TextOptions(AnswerOptions):
         return self.column or tuple(columns)
 
 
-def given_texts(arguments: Sequence[str], file: Path | None, example: str, columns: Sequence[str] = ()) -> list[str]:
-    """Returns the arguments, of which `-` stands for the lines of standard input, or the lines of a file.
-
-    Blank ones are kept and answered like any other, so that the number of a text is that of its line.
-
-    Args:
-        arguments: texts, or none if there is a file.
-        file: a text a line, or a table; also packed.
-        example: a command with a text, for messages.
-        columns: of the texts in the file, if it is a table.
-
-    Raises:
-        ConfigurationError: there is no text, there are both arguments and a file, or a text is not UTF-8.
-        TextDataError: the file cannot be read.
-
-    Example:
-        >>> given_texts(["One.", "Two."], None, 'unrolled classify "A good one!"')
-        ['One.', 'Two.']
-    """
-    if file is not None and arguments:
-        raise ConfigurationError(
-            "Both texts and a file of texts are given. Expected one of them. Leave the other out. "
-            f"Received: {len(arguments)} texts and {file}"
-        )
-    texts = [] if file is None else read_lines(file) if not columns else texts_of_table(file, columns)
-    for text in arguments:
-        texts += lines_of(decoded(sys.stdin.buffer.read(), "the input")) if text == STANDARD_INPUT else [text]
-    if not texts:
-        received = f"{file}, which is empty" if file else "empty standard input" if arguments else "no text"
-        raise ConfigurationError(
-            f"There is no text. Expected a text, {example}, a file, --file sentences.txt, or - for standard input. "
-            f"Give one of them. Received: {received}"
-        )
-    refuse_undecodable(texts)
-    if blank := [str(number) for number, text in enumerate(texts, start=1) if not text.strip()]:
-        report_done(f"Note: {counted(len(blank), 'blank text')} of {len(texts)}, answered as well: {listed(blank)}")
-    return texts
-
-
-def texts_of_table(file: Path, columns: Sequence[str]) -> list[str]:
-    """Returns the text of each row of a table, "" where it has none."""
-    return [text_of(row, columns, where) for where, row in rows_of_file(file, columns)]
-
-
 def refuse_outputs(given: Path | None, outputs: Mapping[str, Path | None]) -> None:
     """Refuses, before any work, files to write that are something else, or whose folder is not there.
-
-    Args:
-        given: the file of the texts.
-        outputs: by the options that name them.
 
     Raises:
         ConfigurationError: there is such a file.

@@ -86,8 +86,6 @@ def json_items(path: Path, text: str, may_be_table: bool = True) -> Iterator[Ite
     The values of a list, in place of an object, have the numbers from 1 as names.
 
     Args:
-        path: the file, for messages.
-        text: what it holds.
         may_be_table: whether a single object may hold rows or columns, or is a row itself.
 
     Raises:
@@ -201,20 +199,16 @@ def _is_list(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(each, str | int | float) for each in value)
 
 
-def _value(values: Any, column: str) -> Any:
+def _value(values: Any, column: str, absent: Any = None) -> Any:
     if isinstance(values, Mapping) and column in values:
         return values[column]
     first, _, rest = column.partition(".")
-    if rest and isinstance(values, Mapping) and first in values:
-        return _value(values[first], rest)
-    return None
+    is_inside = rest and isinstance(values, Mapping) and first in values
+    return _value(values[first], rest, absent) if is_inside else absent
 
 
 def _has(values: Any, column: str) -> bool:
-    if isinstance(values, Mapping) and column in values:
-        return True
-    first, _, rest = column.partition(".")
-    return bool(rest) and isinstance(values, Mapping) and first in values and _has(values[first], rest)
+    return _value(values, column, absent=_has) is not _has
 
 
 def _text(value: Any, values: Mapping[str, Any], column: str, where: str, may_lack: bool, remedy: str) -> str:

@@ -1,9 +1,10 @@
-"""Splits of a user's texts: files of their own, or by a stable hash, what is alike together."""
+"""Data sets of texts by name, and splits of a user's texts: files of their own, or by a stable hash."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
+import tensorflow_datasets as tfds
 from pydantic import Field
 
 from data.splits import assign_split, group_alike
@@ -11,7 +12,8 @@ from pipelines.configuration import Configuration, ConfigurationError
 
 Example = TypeVar("Example")
 
-SPLITS = ("train", "validation", "test")
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 COMPARED = 12_000  # texts that are compared with each other; of more, only equal ones are kept together
 
 
@@ -29,11 +31,6 @@ class OwnFiles(Configuration):
         self, read: Callable[[Path], list[Example]], text_of: Callable[[Example], str], is_wanted: bool = True
     ) -> dict[str, list[Example]]:
         """Returns the examples of each split; none where own files are not wanted.
-
-        Args:
-            read: returns the examples of a file.
-            text_of: returns the text of an example; equal ones stay together.
-            is_wanted: whether the source is the user's own files.
 
         Raises:
             ConfigurationError: there is no path where own files are wanted, or one where they are not.
@@ -54,11 +51,32 @@ class OwnFiles(Configuration):
         return parts | {split: read(Path(path).expanduser()) for split, path in given.items() if path}
 
 
+def public_builder(name: str, setting: str, expected: str) -> tfds.core.DatasetBuilder:
+    """Returns the builder of a public data set, not prepared yet.
+
+    Raises:
+        ConfigurationError: TensorFlow Datasets has none of that name.
+    """
+    try:
+        return tfds.builder(name)
+    except (tfds.core.DatasetNotFoundError, ValueError) as error:
+        raise ConfigurationError(
+            f"{setting}: TensorFlow Datasets has no such data set. Expected {expected}. "
+            f"Received: {name!r} ({str(error).splitlines()[0]})"
+        ) from None
+
+
+def report_splits(learned: str, splits: Mapping[str, Sequence[object]], notes: Sequence[str]) -> None:
+    """Prints what is learned, such as "Learning 3 tags", from how many examples of each split, and the notes."""
+    print(f"{learned}: {', '.join(f'{len(members)} for {split}' for split, members in splits.items())}.")
+    for note in notes:
+        print(f"Note: {note}")
+
+
 def split_texts(texts: Sequence[str], held_out: Mapping[str, float], alike: bool = True) -> list[str]:
     """Returns the name of the split of each text; near duplicates, of very many texts equal ones, stay together.
 
     Args:
-        texts: in any order.
         held_out: the share of each split but `train`, which gets the rest.
         alike: whether near duplicates stay together, or equal ones alone. Texts of one pattern, such as commands that
             differ by a name, are all near duplicates of each other.
@@ -76,7 +94,6 @@ def groups_of(texts: Sequence[str], similarity: float = 0.8) -> list[str]:
     """Returns one key per text; texts that stay together have the same.
 
     Args:
-        texts: in any order.
         similarity: of letters, from which two are together; 1: equal ones alone.
     """
     if len(texts) <= COMPARED and similarity < 1:

@@ -37,7 +37,7 @@ class Subwords(tf.Module):
     A text is divided into words: letters, digits, or other signs that stand together, each with the space before it;
     every other white space is a word of its own. A word is read from the left, each time the longest subword that fits
     ("WordPiece"; Schuster and Nakajima, "Japanese and Korean voice search", 2012). Subwords are strings of bytes, and
-    each single byte is one, so that nothing is unknown: what the training has never seen, an emoji, say, is spelled
+    each single byte is one, so that nothing is unknown: what the training has never seen, such as an emoji, is spelled
     byte by byte. Joined together the subwords are the text again, exactly; only bytes that are no UTF-8 become U+FFFD.
 
     Args:
@@ -73,10 +73,6 @@ class Subwords(tf.Module):
     def learn(cls, texts: Iterable[str], configuration: SubwordConfiguration) -> "Subwords":
         """Learns the subwords of texts by merging pairs that are frequent, within words (Sennrich et al. 2016,
         https://arxiv.org/abs/1508.07909). The same texts give the same subwords.
-
-        Args:
-            texts: of the training split alone.
-            configuration: how many.
         """
         tokenizer = Tokenizer(
             models.WordPiece(unk_token="", continuing_subword_prefix="", max_input_chars_per_word=2**31)
@@ -115,10 +111,6 @@ class Subwords(tf.Module):
     def pieces_of(self, numbers: tf.Tensor | tf.RaggedTensor) -> tf.Tensor | tf.RaggedTensor:
         """Returns the subwords of numbers of any shape, as bytes, the reserved ones empty."""
         return tf.gather(tf.constant(self.pieces), numbers)
-
-    def byte_lengths(self) -> np.ndarray:
-        """Returns how many bytes of text each number stands for, int32 (size,)."""
-        return np.array([len(piece) for piece in self.pieces], np.int32)
 
     def halves(self) -> list[np.ndarray]:
         """Returns for each number the pairs of numbers that spell the same, int32 (pairs, 2), cut between characters.

@@ -1,14 +1,13 @@
 """The user's files of tagged words: columns (CoNLL), CoNLL-U, and JSON lines of words with tags or texts with spans."""
 
 import re
-import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipelines.nlp.object_tables import accepted, json_items
 from pipelines.nlp.text_files import TextDataError, lines_of, plain_suffix, read_text
-from pipelines.nlp.texts import listed
+from pipelines.nlp.texts import SHORT, listed
 from pipelines.nlp.words import Words
 
 WORDS = ("words", "tokens", "text")  # JSON's usual keys
@@ -16,8 +15,6 @@ TAGS = ("tags", "ner_tags", "pos_tags", "upos", "labels", "spans", "entities", "
 UNTAGGED = ""  # the tag of a word that has none: it is read, and neither learned nor judged
 OUTSIDE = "O"
 SAMPLE = 100  # lines by which the form of a file is told
-_SHORT = reprlib.Repr()
-_SHORT.maxstring = _SHORT.maxother = 120
 
 
 class Sentence(NamedTuple):
@@ -207,4 +204,4 @@ def has_spans(tags: Sequence[str]) -> bool:
 
 
 def _error(where: str, expected: str, remedy: str, received: Any) -> TextDataError:
-    return TextDataError(f"{where}: expected {expected}. {remedy}. Received: {_SHORT.repr(received)}")
+    return TextDataError(f"{where}: expected {expected}. {remedy}. Received: {SHORT.repr(received)}")

@@ -41,7 +41,6 @@ class TableForm(NamedTuple):
 def read_rows(
     path: Path | str,
     columns: Sequence[str],
-    encoding: str = "",
     may_lack: Sequence[str] = (),
     files: FileConfiguration | None = None,
     may_be_absent: Sequence[str] = (),
@@ -58,9 +57,8 @@ def read_rows(
         path: .csv, .tsv, .jsonl, .json, .parquet or .feather, also packed; the kind of a file with another ending is
             found.
         columns: the names of columns, or of JSON's keys, `translation.en` for a nested one; or their numbers, "1", "2".
-        encoding: as of `decoded`.
         may_lack: columns without which an object is a row, too: the value is "", as that of an empty cell is.
-        files: how the file is written, where that is given; its encoding counts, too. Default: found.
+        files: how the file is written, where that is given. Default: found.
         may_be_absent: columns that the table may not have at all: the value is "" in each row.
         lists: columns in which JSON may have lists; they are returned as JSON text.
         content: of the file, where it is in an archive.
@@ -68,7 +66,7 @@ def read_rows(
     Raises:
         TextDataError: the file cannot be read, has no rows or not these columns, or a row lacks one.
     """
-    path, files = Path(path).expanduser(), files or FileConfiguration(encoding=encoding)
+    path, files = Path(path).expanduser(), files or FileConfiguration()
     content = read_bytes(path) if content is None else only_file(content, str(path)).content
     remedies = {column: _remedy_of_column(column, ["NAME"], files) for column in columns}
 
@@ -108,12 +106,7 @@ def _refuse_markup(path: Path, text: str) -> None:
 
 
 def _table_rows(
-    path: Path,
-    text: str,
-    columns: Sequence[str],
-    suffix: str,
-    files: FileConfiguration,
-    may_be_absent: Sequence[str],
+    path: Path, text: str, columns: Sequence[str], suffix: str, files: FileConfiguration, may_be_absent: Sequence[str]
 ) -> Iterator[Row]:
     numbered = all(column.isdecimal() and int(column) for column in columns)
     form = table_form(path, text, columns, numbered, files)
@@ -136,19 +129,11 @@ def _table_rows(
 
 
 def table_form(path: Path, text: str, columns: Sequence[str], numbered: bool, files: FileConfiguration) -> TableForm:
-    """Returns how a table is written, as it was given, as its first line or its ending says, or as it seems.
-
-    Args:
-        path: the file.
-        text: its beginning, or all of it.
-        columns: those that it should have.
-        numbered: whether they are given by numbers.
-        files: how the file is written, where that is given.
-    """
+    """Returns how a table is written, as given, as its first line or its ending states, or as it seems."""
     suffix, given = plain_suffix(path), files.delimiter
     if not given and _separator_line(text):
         given = text.lstrip('"')[4]
-        print(f"{path} is read with {given!r} between columns, as its first line says.", file=sys.stderr)
+        print(f"{path} is read with {given!r} between columns, as its first line states.", file=sys.stderr)
     delimiter = given or ("\t" if suffix in TAB_SUFFIXES else "")
     plain_quotes = files.quote == '"' and not files.escape
     escapes = [files.escape]
@@ -183,7 +168,7 @@ def _fitness(
         for _, cells in islice(records(path, text, form), SAMPLE if not form.escape else None):
             named = named if widths else len({cell.strip() for cell in cells} & set(columns))
             widths.append(len(cells))
-    except TextDataError:  # quotes that do not end before such a delimiter, say
+    except TextDataError:  # such as quotes that do not end before such a delimiter
         damaged = True
     width = widths[0] if widths else 0
     alike = widths.count(width) / (len(widths) + damaged) if widths else 0.0

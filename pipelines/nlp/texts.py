@@ -2,17 +2,13 @@
 
 import re
 import reprlib
-from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
-from typing import TypeAlias, TypeVar
-
-import numpy as np
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 from data.files import FileError
 from pipelines.configuration import ConfigurationError
 
 CHARACTERS = 300  # of a text that are shown
-TEXTS_AT_ONCE = 32  # that are read side by side
-STRETCH, SLACK = 2, 40  # by how much, and how many characters beyond, a text may be longer than the shortest beside it
 # Characters of scripts that are written without spaces between words: each counts as one.
 SPACELESS = (
     "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u1950-\u19df\u1a20-\u1aaf\u1b00-\u1b7f\u3040-\u312f\u3400-\u4dbf"
@@ -23,8 +19,6 @@ SHORT = reprlib.Repr()
 SHORT.maxstring = SHORT.maxother = 120
 
 
-Text = TypeVar("Text", bound=Sized)
-Answer = TypeVar("Answer")
 TextDataError: TypeAlias = FileError
 """Text of the user that cannot be used; the message names the file, the line and the remedy."""
 
@@ -74,55 +68,6 @@ def checked_texts(texts: Iterable[str]) -> list[str]:
             )
     refuse_undecodable(every)
     return every
-
-
-def batches_by_length(texts: Sequence[Sized]) -> Iterator[list[int]]:
-    """Yields the places of texts, or of lists of words, those of similar length together, so that little is padded.
-
-    A text never waits for one that is much longer.
-
-    Example:
-        >>> list(batches_by_length(["abc", "a", "ab", 99 * "a"]))
-        [[1, 2, 0], [3]]
-    """
-    batch: list[int] = []
-    for place in sorted(range(len(texts)), key=lambda place: len(texts[place])):
-        if batch and (len(batch) == TEXTS_AT_ONCE or len(texts[place]) > STRETCH * len(texts[batch[0]]) + SLACK):
-            yield batch
-            batch = []
-        batch.append(place)
-    if batch:
-        yield batch
-
-
-def by_length(texts: Sequence[Text], answer: Callable[[list[Text]], Iterable[Answer]]) -> list[Answer]:
-    """Returns the answer to each of some texts, in their order; texts of similar lengths are read together.
-
-    Args:
-        texts: texts, or lists of words.
-        answer: returns those to a batch of texts.
-
-    Example:
-        >>> by_length(["abc", "a", "ab"], lambda batch: [len(text) for text in batch])
-        [3, 1, 2]
-    """
-    found: dict[int, Answer] = {}
-    for places in batches_by_length(texts):
-        found |= zip(places, answer([texts[place] for place in places]), strict=True)
-    return [found[place] for place in range(len(texts))]
-
-
-def in_batches(read: Callable[[Sequence[str]], Sequence[np.ndarray]], texts: Sequence[str]) -> list[np.ndarray]:
-    """Returns the answers to any number of texts, in their order; texts of similar lengths are read together.
-
-    Args:
-        read: returns arrays (batch, …) of a batch of texts.
-        texts: one or more.
-    """
-    parts = list(batches_by_length(texts))
-    answers = zip(*(read([texts[place] for place in part]) for part in parts), strict=True)
-    back = np.argsort(np.concatenate(parts))
-    return [np.concatenate(each)[back] for each in answers]
 
 
 def count_words(text: str) -> int:

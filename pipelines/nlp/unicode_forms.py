@@ -45,7 +45,6 @@ def canonical(texts: tf.Tensor, joiners: bool = True) -> tf.Tensor:
     What is no UTF-8 becomes U+FFFD.
 
     Args:
-        texts: strings (batch,).
         joiners: whether joiners and variation selectors stay, which some scripts and emoji are written with.
 
     Example:

@@ -39,17 +39,11 @@ Scale = tuple[float, float, tuple[float, ...]]
 
 
 class Stored(NamedTuple):
-    """An open array of videos.
+    """An open array of videos."""
 
-    Attributes:
-        array: what is read by slices, so that memory stays bounded.
-        layout: a letter for each of its axes.
-        scale: factor and offset of its values, and the values that stand for none.
-    """
-
-    array: Any
-    layout: str
-    scale: Scale = (1.0, 0.0, ())
+    array: Any  # what is read by slices, so that memory stays bounded
+    layout: str  # a letter for each of its axes
+    scale: Scale = (1.0, 0.0, ())  # factor and offset of its values, and the values that stand for none
 
     def size(self, axis: str) -> int:
         """Returns how long an axis is; 1 without it."""
@@ -107,13 +101,7 @@ def videos_in(path: Path, configuration: DecodingConfiguration) -> int | None:
 
 
 def array_values(path: Path, configuration: DecodingConfiguration, item: int) -> Iterator[np.ndarray]:
-    """Yields the frames of a video of a file, (height, width, channels), of the type that they are stored in.
-
-    Args:
-        path: of the file.
-        configuration: names the array and its layout where they cannot be told.
-        item: which of its videos.
-    """
+    """Yields the frames of a video of a file, (height, width, channels), of the type that they are stored in."""
     with opened(path, configuration) as stored:
         if not 0 <= item < stored.size("N"):
             raise refused(path, f"has no video number {item}", f"{stored.size('N')} videos, from 0", _REMEDY)

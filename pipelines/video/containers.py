@@ -43,17 +43,11 @@ Notice = Callable[[str], None]
 
 
 class Properties(NamedTuple):
-    """What a file states about its video.
+    """What a file states about its video."""
 
-    Attributes:
-        rate: frames a second, the mean; 0: not stated.
-        seconds: its length; 0: not stated.
-        size: height and width as shown; (0, 0): not stated.
-    """
-
-    rate: float
-    seconds: float
-    size: tuple[int, int] = (0, 0)
+    rate: float  # frames a second, the mean; 0: not stated
+    seconds: float  # its length; 0: not stated
+    size: tuple[int, int] = (0, 0)  # height and width as shown; (0, 0): not stated
 
 
 def properties(path: Path) -> Properties:
@@ -75,10 +69,7 @@ def container_frames(path: Path, start: float = 0.0, threads: int = 0, notice: N
     sought, so the first frame is one at or before it.
 
     Args:
-        path: of the file.
-        start: seconds; what is shown before is not needed.
         threads: that decode; 0: as many as there are processors.
-        notice: is told what was passed over.
 
     Raises:
         VideoDataError: the file has no video, is truncated or damaged, or its codec is unknown.
@@ -208,7 +199,7 @@ def _packets(container: Any, stream: Any) -> Iterator[Any]:
 
 
 def _refuse_truncated(path: Path, container: Any, stream: Any, frames: int, reached: float) -> None:
-    """Refuses a file that is shorter than it says, unless all of its video has been read."""
+    """Refuses a file that is shorter than it states, unless all of its video has been read."""
     if not truncated(path) or (stream.frames and frames >= stream.frames):
         return
     stated = (container.duration or 0) / av.time_base

@@ -17,7 +17,6 @@ def contradictions(entries: Sequence[Entry], contents: Sequence[str]) -> list[st
     """Returns for each entry why it cannot be learned: the same part of the same video has another class; else "".
 
     Args:
-        entries: videos, or parts of them.
         contents: of each what is the same for copies of its video.
     """
     parts = defaultdict(list)
@@ -35,7 +34,6 @@ def grouped(entries: Sequence[Entry], pattern: str) -> list[Entry]:
     """Returns entries whose groups are what a pattern finds in their names, where they have none yet.
 
     Args:
-        entries: videos, or parts of them.
         pattern: a regular expression; of one with parentheses, what these find.
 
     Raises:
@@ -69,7 +67,6 @@ def splits_of(entries: Sequence[Entry], contents: Sequence[str]) -> list[str]:
     as it must. If entries are split, but none for validation or none for test, that is cut out of training alike.
 
     Args:
-        entries: videos, or parts of them.
         contents: of each what is the same for copies of its video.
 
     Raises:
@@ -117,9 +114,6 @@ def splits_of(entries: Sequence[Entry], contents: Sequence[str]) -> list[str]:
 
 def alike_names(keys: dict[str, list[str]]) -> str:
     """Returns a notice if names on both sides of a split differ in their last number only, as parts of a recording do.
-
-    Args:
-        keys: names of the videos by split.
 
     >>> alike_names({"train": ["g01_c01.avi", "g02_c01.avi"], "test": ["g01_c02.avi", "g02_c02.avi"]})
     '2 names differ in their last number only from one in another split, such as g01_c01.avi and g01_c02.avi. ...'

@@ -91,7 +91,7 @@ def _extremes(part: Part, configuration: DecodingConfiguration) -> Extremes | No
 
 
 def _attempt(get: Callable[[], Got]) -> Got | VideoDataError:
-    """What is got, or the error that says why it cannot be."""
+    """What is got, or the error that states why it cannot be."""
     try:
         return get()
     except VideoDataError as error:

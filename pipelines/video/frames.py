@@ -1,7 +1,7 @@
 """Frames: what videos are decoded to, when each is shown, and how pictures of any size and range become those."""
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -18,13 +18,31 @@ TOLERANCE = 1e-3
 DEPTHS = (8, 10, 12, 14, 16)
 """Bits of the cameras there are."""
 
+NAMED = 10  # videos that a message names; it counts the others
+
 Size = tuple[int, int]
 
 _PARSING = threading.Lock()
 
 
 class VideoDataError(ValueError):
-    """Videos or labels that cannot be used; the message names file and row, and says what to do."""
+    """Videos or labels that cannot be used; the message names file, row and remedy."""
+
+
+def listed(problems: Sequence[tuple[str, str]]) -> str:
+    """Returns the first videos and what is wrong with them, a line each, below the message.
+
+    >>> print("Left out:" + listed([("a.mp4", "is empty")] * 11))
+    ... # doctest: +ELLIPSIS
+    Left out:
+      a.mp4: is empty
+    ...
+      and 1 more
+    """
+    lines = [f"{key}: {reason}" for key, reason in problems[:NAMED]]
+    if len(problems) > NAMED:
+        lines.append(f"and {len(problems) - NAMED} more")
+    return "".join(f"\n  {line}" for line in lines)
 
 
 class DecodingConfiguration(Configuration):
@@ -133,11 +151,6 @@ def fit(frame: np.ndarray, configuration: DecodingConfiguration) -> np.ndarray:
 
 def fitting(given: Size, wanted: Size, how: str) -> tuple[Size, Size, Size, Size]:
     """Returns which part of a picture is resized to what, and where in the result that lies.
-
-    Args:
-        given: height and width of the picture.
-        wanted: those of the result.
-        how: crop, pad or stretch.
 
     Returns:
         Top and left of the part, its height and width, top and left in the result, height and width there.

@@ -22,19 +22,12 @@ SAMPLED_BYTES = 1 << 20  # of a file's beginning and end, which tell it from oth
 
 
 class Shard(NamedTuple):
-    """The decoded frames of one video.
+    """The decoded frames of one video."""
 
-    Attributes:
-        path: a file of NumPy, uint8 (frames, height, width, channels).
-        frames: how many there are.
-        seconds: of the video that they show; 0: unknown.
-        notices: what was passed over or changed.
-    """
-
-    path: Path
-    frames: int
-    seconds: float = 0.0
-    notices: tuple[str, ...] = ()
+    path: Path  # a file of NumPy, uint8 (frames, height, width, channels)
+    frames: int  # how many there are
+    seconds: float = 0.0  # of the video that they show; 0: unknown
+    notices: tuple[str, ...] = ()  # what was passed over or changed
 
     def read(self, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Returns some frames, uint8 (frames, height, width, channels); the others stay on the disk."""
@@ -42,19 +35,12 @@ class Shard(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A video, or a part of one.
+    """A video, or a part of one."""
 
-    Attributes:
-        path: a file or a folder of images.
-        start: seconds.
-        end: seconds; infinite: to the end.
-        item: which video of an array that holds several.
-    """
-
-    path: Path
-    start: float = 0.0
-    end: float = math.inf
-    item: int = 0
+    path: Path  # a file or a folder of images
+    start: float = 0.0  # seconds
+    end: float = math.inf  # seconds; infinite: to the end
+    item: int = 0  # which video of an array that holds several
 
 
 def known(part: Part, configuration: DecodingConfiguration) -> Shard | None:
@@ -72,13 +58,11 @@ def decoded(
     """Returns the shard of a video, which appears at once and whole, however often this is interrupted.
 
     Args:
-        part: the video.
-        configuration: what it is decoded to.
         threads: that decode it; 0: as many as there are processors.
         reached: is told the seconds of the part that are done, frame by frame.
 
     Raises:
-        VideoDataError: as of `decode`.
+        VideoDataError: as of `decode_timed`.
     """
     if there := known(part, configuration):
         return there
@@ -130,7 +114,7 @@ def written(target: Path) -> Iterator[BinaryIO]:
 
 
 def opened(path: Path) -> Shard | None:
-    """Returns a shard that was written before; None if there is none, or if it is damaged, which is said."""
+    """Returns a shard that was written before; None if there is none, or if it is damaged, which is reported."""
     beside = path.with_suffix(".json")
     try:
         shard = Shard(path, len(load_array(path)))
@@ -140,7 +124,7 @@ def opened(path: Path) -> Shard | None:
         return shard
     except FileNotFoundError:
         return None
-    except (ValueError, EOFError) as error:  # what NumPy says of a file that is cut short, or empty
+    except (ValueError, EOFError) as error:  # what NumPy raises for a file that is cut short, or empty
         print(f"{path} is damaged ({error}): decoding its video again.", flush=True)
         return None
 

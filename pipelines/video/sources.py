@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,12 +18,12 @@ from data.splits import assign_split
 from pipelines import hints
 from pipelines.configuration import ConfigurationError
 from pipelines.counting import counted
+from pipelines.progress import shown
 from pipelines.video import arrays, shards
 from pipelines.video.arrays import ARRAY_ENDINGS
 from pipelines.video.contents import SHARES, alike_names, contradictions, grouped, splits_of
 from pipelines.video.decoding import decode_all, with_range
-from pipelines.video.frames import DecodingConfiguration, Timed, VideoDataError, fit, resample
-from pipelines.video.messages import listed, shown
+from pipelines.video.frames import DecodingConfiguration, Timed, VideoDataError, fit, listed, resample
 from pipelines.video.recordings import Recordings, recordings_of
 from pipelines.video.shards import Part, Shard
 from pipelines.video.video_files import is_video
@@ -50,17 +50,11 @@ class VideoConfiguration(DecodingConfiguration):
 
 
 class Video(NamedTuple):
-    """A decoded video.
+    """A decoded video."""
 
-    Attributes:
-        key: its unique name.
-        label: its class; "" without one.
-        shard: its frames.
-    """
-
-    key: str
-    label: str
-    shard: Shard
+    key: str  # its unique name
+    label: str  # its class; "" without one
+    shard: Shard  # its frames
 
 
 class Videos(NamedTuple):
@@ -77,12 +71,15 @@ class Clip(NamedTuple):
     video: Video
     start: int
 
+    def read(self, frames: int) -> np.ndarray:
+        """Returns the frames, uint8 (frames, height, width, channels)."""
+        return self.video.shard.read(self.start, self.start + frames)
+
 
 def open_source(configuration: VideoConfiguration, labelled: bool = True) -> Videos:
     """Returns the configured videos, downloaded, prepared and decoded if that has not been done.
 
     Args:
-        configuration: where they are, and what they are decoded to.
         labelled: whether they have classes; else the user's own may lie in any folder, and a CSV needs no labels.
 
     Raises:
@@ -127,7 +124,6 @@ def refuse_settings_of_files(configuration: VideoConfiguration, but: Collection[
     """Refuses settings that a data set has no use for, so that none is dropped.
 
     Args:
-        configuration: all settings.
         but: what it has a use for.
 
     Raises:
@@ -144,7 +140,7 @@ def refuse_settings_of_files(configuration: VideoConfiguration, but: Collection[
 
 
 def batch_clips(wanted: int, clips: int) -> int:
-    """Returns how many clips a batch has: as many as are wanted, but never more than there are, which is said."""
+    """Returns how many clips a batch has: as many as are wanted, but never more than there are, which is reported."""
     if wanted > clips:
         print(f"data.batch_size {wanted} is more than there is to learn from: {counted(clips, 'clip')} in a batch.")
     return min(wanted, clips)
@@ -156,27 +152,19 @@ def clips_of(videos: Iterable[Video], configuration: VideoConfiguration) -> list
     return [Clip(video, start) for video in videos for start in range(0, video.shard.frames - length + 1, stride)]
 
 
-def read_clips(clips: list[Clip], frames: int, shape: tuple[int, int, int]) -> tf.data.Dataset:
-    """Returns the frames of clips, uint8 (frames, height, width, channels), read from the disk as they are consumed."""
-
-    def read(number: np.int64) -> np.ndarray:
-        clip = clips[number]
-        return clip.video.shard.read(clip.start, clip.start + frames)
+def read_clips(read: Callable[[int], np.ndarray], clips: int, shape: tuple[int, ...]) -> tf.data.Dataset:
+    """Returns so many clips, uint8, of a shape (frames, height, width, channels), read as they are consumed."""
 
     def clip(number: tf.Tensor) -> tf.Tensor:
-        return tf.ensure_shape(tf.numpy_function(read, [number], tf.uint8), (frames, *shape))
+        return tf.ensure_shape(tf.numpy_function(read, [number], tf.uint8), shape)
 
-    return tf.data.Dataset.range(len(clips)).map(clip, num_parallel_calls=2, deterministic=True)
+    return tf.data.Dataset.range(clips).map(clip, num_parallel_calls=2, deterministic=True)
 
 
 def own_videos(found: Found, configuration: VideoConfiguration) -> Videos:
     """Decodes the user's videos that have not been decoded, and splits those that nobody has split.
 
     The split is by a hash of the video's content, or of its group: all parts and copies of one are on one side.
-
-    Args:
-        found: the videos, name and reason of what was already found to be none, and what was passed over.
-        configuration: what they are decoded to.
     """
     problems = list(found.unusable)
     if passed := passed_over(found.passed):
@@ -189,7 +177,7 @@ def own_videos(found: Found, configuration: VideoConfiguration) -> Videos:
     whole: list[tuple[Entry, Shard]] = []
     for entry, shard in zip(entries, decode_all(parts, decoding), strict=True):
         if isinstance(shard, VideoDataError):
-            reason = str(shard).removeprefix(str(entry.path)).lstrip(" /")  # the key says the path
+            reason = str(shard).removeprefix(str(entry.path)).lstrip(" /")  # the key names the path
             problems.append((entry.key, f"{entry.row}: {reason}" if entry.row else reason))
         elif reason := _too_short(shard, configuration):
             problems.append((entry.key, reason))
@@ -245,7 +233,6 @@ def dataset_videos(
     Args:
         builder: with a feature `tfds.features.Video`, and maybe a `ClassLabel` and a `name`.
         splits: which of ours the videos of each of its splits go to, by a hash of their number; "": to any.
-        configuration: what they are decoded to.
     """
     features = builder.info.features
     video = _only(features, tfds.features.Video)
@@ -301,7 +288,7 @@ def checked(
         counts = ", ".join(f"{len(videos)} {split}" for split, videos in splits.items())
         raise VideoDataError(
             f"No video is in the split {' and '.join(empty)}; expected some in each. Add videos (three are enough, if "
-            "they are different), or say which belong there: a CSV file with a column split. "
+            "they are different), or name those that belong there: a CSV file with a column split. "
             f"Received: {counts}, {len(problems)} that cannot be used"
         )
     return Videos(splits, problems)

@@ -33,17 +33,26 @@ class Extremes(NamedTuple):
     whole: bool
 
 
-def decode(
-    path: str | Path, configuration: DecodingConfiguration, start: float = 0.0, end: float = float("inf")
-) -> Iterator[np.ndarray]:
+def decode_timed(
+    path: str | Path,
+    start: float,
+    end: float,
+    item: int,
+    configuration: DecodingConfiguration,
+    threads: int = 0,
+    notice: Notice | None = None,
+) -> Iterator[Timed]:
     """Yields the frames of a video, each uint8 (height, width, channels); one at a time is held in memory.
 
     Args:
         path: a file of any format that FFmpeg reads, a folder of frame images, in the order of the numbers in their
             names, a TIFF stack, an animated image, or an array (npy, npz, HDF5, NetCDF).
-        configuration: what the frames are to be.
         start: seconds from the beginning, by the frames' own time stamps.
         end: seconds from the beginning; what lies after the video's end is not missed.
+        item: which video of an array that holds several.
+        configuration: what the frames are to be.
+        threads: that decode one file; 0: as many as there are processors.
+        notice: is told what was passed over or changed. Default: it is printed.
 
     Raises:
         VideoDataError: the video is missing, empty, truncated, of an unknown codec, or damaged; its frames change
@@ -54,35 +63,10 @@ def decode(
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     for number in range(3):
         ...         _ = cv2.imwrite(f"{folder}/{number}.png", np.full((48, 96, 3), number, np.uint8))
-        ...     frames = list(decode(folder, DecodingConfiguration(height=8, width=8, colour="grey")))
-        >>> len(frames), frames[2].shape, int(frames[2].max())
+        ...     grey = DecodingConfiguration(height=8, width=8, colour="grey")
+        ...     frames = list(decode_timed(folder, 0.0, float("inf"), 0, grey))
+        >>> len(frames), frames[2].frame.shape, int(frames[2].frame.max())
         (3, (8, 8, 1), 2)
-    """
-    return (each.frame for each in decode_timed(path, start, end, 0, configuration))
-
-
-def decode_timed(
-    path: str | Path,
-    start: float,
-    end: float,
-    item: int,
-    configuration: DecodingConfiguration,
-    threads: int = 0,
-    notice: Notice | None = None,
-) -> Iterator[Timed]:
-    """Yields the frames of `decode`, each with its time and duration in seconds.
-
-    Args:
-        path: as of `decode`.
-        start: as of `decode`.
-        end: as of `decode`.
-        item: which video of an array that holds several.
-        configuration: as of `decode`.
-        threads: that decode one file; 0: as many as there are processors.
-        notice: is told what was passed over or changed. Default: it is printed.
-
-    Raises:
-        VideoDataError: as of `decode`.
     """
     path = Path(path)
     refuse_missing(path)

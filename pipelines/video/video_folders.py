@@ -23,23 +23,14 @@ JUNK = ("__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "syste
 
 
 class Entry(NamedTuple):
-    """A video, or a part of one.
+    """A video, or a part of one."""
 
-    Attributes:
-        key: its unique name.
-        part: the file or folder of images, and which part of it.
-        label: its class; "" without one.
-        split: train, validation or test; "": by a hash of the video.
-        group: what it has in common with videos that must be in the same split; "": nothing but its content.
-        row: where it is named, for messages; "" in a folder.
-    """
-
-    key: str
-    part: Part
-    label: str
-    split: str = ""
-    group: str = ""
-    row: str = ""
+    key: str  # its unique name
+    part: Part  # the file or folder of images, and which part of it
+    label: str  # its class; "" without one
+    split: str = ""  # train, validation or test; "": by a hash of the video
+    group: str = ""  # what it has in common with videos that must be in the same split; "": nothing but its content
+    row: str = ""  # where it is named, for messages; "" in a folder
 
     @property
     def path(self) -> Path:
@@ -149,7 +140,7 @@ def _classes(folder: Path, split: str, base: Path, found: Found) -> None:
 
 
 def _look_into(folder: Path, told: Callable[[Path], tuple[str, str]], base: Path, found: Found) -> None:
-    """Takes all videos below a folder; `told` says class and split of each."""
+    """Takes all videos below a folder; `told` returns class and split of each."""
     images = [path for path in images_of(folder) if not is_video(path)]
     if images and any(is_video(path) for path in _visible(folder, [])):  # thumbnails of the videos
         found.passed.extend(path.relative_to(base).as_posix() for path in images)

@@ -57,7 +57,6 @@ def list_entries(
     path and a label without one. A path is absolute, or relative to the root.
 
     Args:
-        path: of the list.
         labelled: whether it needs labels; else they do not count.
         columns: names of columns that are called otherwise, such as `path=video_name`.
         root: the folder of the videos. Default: that of the list.
@@ -138,7 +137,7 @@ def _located(name: str, path: Path, split: str, root: Path | None) -> Path:
 
 
 def _table(path: Path, meanings: Mapping[str, str], needed: Sequence[str]) -> Table:
-    """The rows of a list that say something."""
+    """The rows of a list that are not empty."""
     if not path.is_file():
         kind = "is a folder" if path.is_dir() else "does not exist"
         raise VideoDataError(f"{path} {kind}; expected a list of videos, CSV. Correct it. Received: {str(path)!r}")
@@ -231,7 +230,7 @@ def _meanings(columns: Sequence[str]) -> dict[str, str]:
 
 
 def _renamed(path: Path, names: Sequence[str], meanings: Mapping[str, str]) -> list[str]:
-    """Names of columns as we call them: as the user says, else as people call them."""
+    """Names of columns as we call them: as the user names them, else as people do."""
     if missing := [name for name in meanings if name not in names]:
         received = ", ".join(names)
         raise VideoDataError(
@@ -250,7 +249,7 @@ def _renamed(path: Path, names: Sequence[str], meanings: Mapping[str, str]) -> l
 
 
 def _check_columns(path: Path, names: Sequence[str], needed: Sequence[str], written: Sequence[str]) -> None:
-    """Refuses a table that lacks a column, or has one that seems to be misspelt; says which others do not count."""
+    """Refuses a table that lacks a column, or has one that seems to be misspelt; reports which others do not count."""
     received = f"Received: {', '.join(written) or 'an empty first line'}"
     if missing := [name for name in needed if name not in names]:
         raise VideoDataError(

@@ -16,7 +16,6 @@ from pipelines.nlp.sentiment.config import SentimentConfiguration
 from pipelines.nlp.tagging import data as tagging_data
 from pipelines.nlp.tagging import scoring as tagging_scoring
 from pipelines.nlp.tagging.config import TaggingConfiguration
-from pipelines.nlp.tagging.serving import padded
 from pipelines.nlp.translation import data as translation_data
 from pipelines.nlp.translation import scoring as translation_scoring
 from pipelines.nlp.translation.config import TranslationConfiguration
@@ -130,7 +129,7 @@ def tagging(run: Run, ask: Served) -> Reached:
     """Words come divided, as they are labelled."""
     sets = tagging_data.load(run.read_configuration(TaggingConfiguration).data)
     sentences = sets.splits["test"]
-    found = ask("words", words=padded([each.words for each in sentences]))["tags"]
+    found = ask("words", words=tf.ragged.constant([each.words for each in sentences]).to_tensor())["tags"]
     tags = [[tag.decode() for tag in row[: len(each.words)]] for row, each in zip(found, sentences, strict=True)]
     learned = {word.lower() for each in sets.splits["train"] for word in each.words}
     return tagging_scoring.metrics(tagging_scoring.tallies(sentences, tags, learned, sets.tags))

@@ -52,6 +52,7 @@ def everything():
         "table": pd.DataFrame({"x": [1, 2], "y": ["a", "b"]}),
         "read": partial(enclosing, np.arange(3)),
         "object": Reader([1, 2]),
+        "method": np.arange(3).__getitem__,
         "nothing": None,
     }
 
@@ -95,11 +96,17 @@ def test_another_process_finds_the_same():
         (enclosing(np.zeros(2)), enclosing(np.ones(2))),
         (Reader([1]), Reader([2])),
         (Reader([1]).__call__, Reader([2]).__call__),
+        (np.zeros(2).__getitem__, np.ones(2).__getitem__),
     ],
 )
 def test_any_change_is_another(one, other):
     assert fingerprint(one) != fingerprint(other)
     assert fingerprint(one) == fingerprint(one)
+
+
+def test_a_method_of_an_array_is_that_of_its_copy():
+    one = np.arange(3)
+    assert fingerprint(one.__getitem__) == fingerprint(one.copy().__getitem__)
 
 
 def test_what_was_computed_meanwhile_does_not_count():

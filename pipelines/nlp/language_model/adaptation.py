@@ -38,12 +38,7 @@ class Cache(NamedTuple):
     share: float
 
     def nats(self, numbers: np.ndarray, scored: Scored) -> np.ndarray:
-        """Negative logarithms of the probabilities of a document's subwords and of its end, (subwords + 1,).
-
-        Args:
-            numbers: of the document's subwords.
-            scored: the scores of the model, with outputs.
-        """
+        """Negative logarithms of the probabilities of a document's subwords and of its end, (subwords + 1,)."""
         return mixed(scored.nats, cached(np.append(numbers, BOUNDARY), scored, self.flatness), self.share)
 
     @classmethod

@@ -26,11 +26,6 @@ class Sets(NamedTuple):
 def load(configuration: DataConfiguration, vocabulary: SubwordConfiguration, known: Subwords | None = None) -> Sets:
     """Opens the documents and writes them in subwords.
 
-    Args:
-        configuration: which documents.
-        vocabulary: how many subwords to learn from the training split.
-        known: the vocabulary of a training, if there was one.
-
     Raises:
         TextDataError: there is too little text to train, to validate or to test.
     """
@@ -72,11 +67,6 @@ def training_batches(
 
     The documents, in an order drawn anew, and a boundary before each make one long text, which begins at a place drawn
     anew and is divided into as many equal parts as a batch has rows. A batch has the next window of each part.
-
-    Args:
-        documents: numbers of subwords, as `encode` returns them.
-        configuration: how long windows are, and how many a batch has.
-        seed, epoch: of the order and the place.
 
     Returns:
         Dictionaries of `numbers` int32 (batch, window + 1), and `begins` bool (batch,), whether a part begins here.

@@ -1,6 +1,5 @@
 """Evaluates a trained language model beside the baselines, and the texts that it generates."""
 
-import time
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from typing import ClassVar, Literal
@@ -9,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from pipelines import commands, hints
-from pipelines.comparison import compared_rows, comparison
+from pipelines.comparison import compared_rows, comparison, timed
 from pipelines.evaluation import Evaluation, Metric, bootstrap, ratio
 from pipelines.nlp.language_model import baselines, data
 from pipelines.nlp.language_model.adaptation import Cache, DynamicEvaluation
@@ -18,8 +17,7 @@ from pipelines.nlp.language_model.config import LanguageModelConfiguration
 from pipelines.nlp.language_model.mixing import Tree, mixed_nats
 from pipelines.nlp.language_model.model import LanguageModel
 from pipelines.nlp.language_model.predictor import Predictor
-from pipelines.nlp.language_model.report import Details, write_language_report
-from pipelines.nlp.language_model.samples import make_samples
+from pipelines.nlp.language_model.report import make_samples, write_language_report
 from pipelines.nlp.language_model.scoring import Scored, score
 from pipelines.nlp.language_model.serving import signatures
 from pipelines.nlp.language_model.trained import load_model
@@ -76,23 +74,16 @@ def evaluate(run: Run, split: str = "test", slow_baselines: bool = True) -> Eval
     for name, baseline in baselines.available(slow_baselines).items():
         methods[name] = (baseline.note, partial(baseline.costs, sets.corpus.train, documents))
 
-    answers, minutes = {}, {}
-    for name, (_, cost) in methods.items():
-        print(f"Scoring: {name}", flush=True)
-        started = time.perf_counter()
-        answers[name] = cost()
-        minutes[name] = (time.perf_counter() - started) / 60
+    answers, minutes = timed({name: cost for name, (_, cost) in methods.items()}, "Scoring")
+    notes = {name: note for name, (note, _) in methods.items()}
     rows = compared_rows(
-        answers,
-        lambda found: {"bits_per_character": bits_per_character(found)},
-        compared,
-        {name: note for name, (note, _) in methods.items()},
+        answers, lambda found: {"bits_per_character": bits_per_character(found)}, compared, notes, minutes
     )
-    evaluation = Evaluation(split, len(documents), [row._replace(minutes=minutes[row.name]) for row in rows])
+    evaluation = Evaluation(split, len(documents), rows)
     predictor = Predictor(run, Served(signatures(model)))
     samples = make_samples(predictor, subwords, documents, sets.corpus.train)
     run.write_json(evaluation.file_name("samples.json"), samples.to_json())
-    write_language_report(run, evaluation, Details(documents, scored(), samples))
+    write_language_report(run, evaluation, documents, scored(), samples)
     return evaluation
 
 

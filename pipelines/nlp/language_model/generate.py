@@ -12,7 +12,7 @@ from pydantic import Field
 
 from pipelines import commands
 from pipelines.configuration import ConfigurationError
-from pipelines.nlp.language_model.options import SamplingConfiguration
+from pipelines.nlp.language_model.network import SamplingConfiguration
 from pipelines.nlp.text_files import decoded
 from pipelines.nlp.texts import refuse_undecodable
 

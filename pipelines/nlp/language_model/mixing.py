@@ -106,11 +106,7 @@ def _path(strings: Sequence[bytes], piece: bytes) -> Iterator[tuple[int, ...]]:
 
 
 class Text:
-    """Bytes, with hashes of any stretch of them.
-
-    Args:
-        content: uint8 (bytes,).
-    """
+    """Bytes, uint8 (bytes,), with hashes of any stretch of them."""
 
     def __init__(self, content: np.ndarray) -> None:
         self.places = np.arange(len(content) + 1)
@@ -179,8 +175,8 @@ class _Evidence(NamedTuple):
     """What is known before each decision, apart from the network.
 
     `states` (decisions, parts) are places in maps, which begin as `maps` (parts, states); `odds` (decisions, contexts)
-    are log odds of the counts; `match` is 1 or −1 for what the last match says, 0: nothing, and `kind` of which kind
-    it is; `sets` (decisions, 4) choose the weights, among as many as `sizes`.
+    are log odds of the counts; `match` is 1 or −1, as the last match predicts, 0: nothing, and `kind` of which kind it
+    is; `sets` (decisions, 4) choose the weights, among as many as `sizes`.
     """
 
     bits: np.ndarray
@@ -228,7 +224,7 @@ def _state(zeros: np.ndarray, ones: np.ndarray, last: np.ndarray) -> np.ndarray:
 def _matched(
     text: Text, content: np.ndarray, starts: np.ndarray, place: np.ndarray, node: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns what the last match says of each decision, 1, −1 or 0: nothing, and its kind, in twos by its length."""
+    """Returns what the last match predicts of decisions, 1, −1 or 0: nothing, and its kind, in twos by its length."""
     found, level = (each[place] for each in text.matches())
     ended = np.zeros(len(content) + 1, bool)
     ended[starts] = True

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 import models
+from pipelines import served
 from pipelines.nlp.language_model.data import BOUNDARY
 from pipelines.nlp.language_model.network import NetworkConfiguration
 from pipelines.nlp.subwords import RESERVED, Subwords
@@ -35,10 +36,7 @@ class LanguageModel(keras.Model):
     language models"), here of low rank. A look-up costs next to nothing.
 
     Args:
-        network: its sizes and parts.
-        subwords: the vocabulary.
         rows: of a training batch, whose state is kept from one window to the next.
-        seed: of weights and dropout.
 
     Call arguments:
         numbers: of subwords, int32 (batch, time).
@@ -165,21 +163,12 @@ class LanguageModel(keras.Model):
 
     def nested(self, tensors: dict[str, tf.Tensor]) -> State:
         """The state of named tensors; inverse of `flat`."""
-        like = self.stack.initial_state(1)
-        recurrent = [
-            [tensors[f"state_{layer}_{part}"] for part in range(len(parts))] for layer, parts in enumerate(like)
-        ]
-        return State(recurrent, tensors["state_recent"])
+        return State(served.nested(tensors, "state", self.stack.initial_state(1)), tensors["state_recent"])
 
 
 def flat(state: State) -> dict[str, tf.Tensor]:
     """A state as named tensors, as a signature wants it."""
-    recurrent = {
-        f"state_{layer}_{part}": tensor
-        for layer, parts in enumerate(state.recurrent)
-        for part, tensor in enumerate(parts)
-    }
-    return {**recurrent, "state_recent": state.recent}
+    return {**served.flat(state.recurrent, "state"), "state_recent": state.recent}
 
 
 def cross_entropy(logits: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:

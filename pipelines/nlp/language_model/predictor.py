@@ -1,4 +1,4 @@
-"""Continues texts, and says how probable they are: a trained language model, from its run or its export."""
+"""Continues texts, and tells how probable they are: a trained language model, from its run or its export."""
 
 import codecs
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,12 +9,13 @@ import numpy as np
 from pipelines import served
 from pipelines.arguments import checked, in_range
 from pipelines.configuration import ConfigurationError
-from pipelines.nlp.language_model.beam_search import Candidate, beam_search
+from pipelines.nlp.batches import by_length
 from pipelines.nlp.language_model.data import BOUNDARY
-from pipelines.nlp.language_model.options import SamplingConfiguration
+from pipelines.nlp.language_model.generation import Candidate, beam_search
+from pipelines.nlp.language_model.network import SamplingConfiguration
 from pipelines.nlp.language_model.serving import signatures
 from pipelines.nlp.language_model.trained import load_model
-from pipelines.nlp.texts import batches_by_length, checked_texts
+from pipelines.nlp.texts import checked_texts
 from pipelines.runs import Run
 from pipelines.served import Served
 
@@ -34,12 +35,7 @@ class Score(NamedTuple):
 
 
 class Predictor:
-    """Continues and scores texts; stays ready for more.
-
-    Args:
-        run: what the network was trained for.
-        model: its signatures.
-    """
+    """Continues and scores texts; stays ready for more."""
 
     def __init__(self, run: Run, model: Served) -> None:
         self.run = run
@@ -125,11 +121,12 @@ class Predictor:
             ConfigurationError: a text is not a string of UTF-8.
         """
         several = checked_texts([texts] if isinstance(texts, str) else texts)
-        scores: list[Score] = [Score(0.0, 0.0)] * len(several)
-        for places in batches_by_length(several):
-            answer = self._served("serving_default", text=[several[place] for place in places])
-            for place, *values in zip(places, answer["log_probability"], answer["bits_per_character"], strict=True):
-                scores[place] = Score(*map(float, values))
+
+        def scored(batch: list[str]) -> Iterator[Score]:
+            answer = self._served("serving_default", text=batch)
+            return map(Score, answer["log_probability"].tolist(), answer["bits_per_character"].tolist())
+
+        scores = by_length(several, scored)
         return scores[0] if isinstance(texts, str) else scores
 
     def stream(self) -> "Stream":
@@ -159,13 +156,12 @@ class Predictor:
         prompts = checked_texts(prompts)
         if stop:  # as soon as it is there, nothing more is drawn
             return ["".join(self.pieces(prompt, sampling, stop)) for prompt in prompts]
-        texts = [""] * len(prompts)
-        for places in batches_by_length(prompts):
-            options = self._options("generate", sampling, len(places))
-            answer = self._served("generate", prompt=[prompts[place] for place in places], **options)
-            for place, text in zip(places, answer["text"], strict=True):
-                texts[place] = text.decode()
-        return texts
+
+        def continued(batch: list[str]) -> list[str]:
+            answer = self._served("generate", prompt=batch, **self._options("generate", sampling, len(batch)))
+            return [text.decode() for text in answer["text"]]
+
+        return by_length(prompts, continued)
 
     def pieces(self, prompt: str, sampling: SamplingConfiguration, stop: Sequence[str] = ()) -> Iterator[str]:
         """Returns an iterator of what follows a prompt, whole characters as soon as they are drawn."""
@@ -234,11 +230,7 @@ def _checked_stops(stop: Iterable[str]) -> list[str]:
 
 
 class Stream:
-    """Scores a text piece by piece.
-
-    Args:
-        model: the signatures.
-    """
+    """Scores a text piece by piece."""
 
     def __init__(self, model: Served) -> None:
         self._stream = served.Stream(model)

@@ -31,12 +31,6 @@ def score(
     """Returns what each subword of documents, and the end of each, costs after all that came before in it.
 
     Documents are read side by side, the shorter ones padded behind their end; no score depends on that.
-
-    Args:
-        model: the network.
-        documents: numbers of subwords, int32 (subwords,) each.
-        window: so many subwords are read at once.
-        with_outputs: also return the network's outputs.
     """
     found: list[Scored] = [Scored(np.zeros(0))] * len(documents)
     order = sorted(range(len(documents)), key=lambda place: len(documents[place]))

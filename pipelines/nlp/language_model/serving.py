@@ -6,19 +6,24 @@ from functools import partial
 import tensorflow as tf
 
 from pipelines.nlp.language_model.data import BOUNDARY
-from pipelines.nlp.language_model.generation import REMEMBERED, Continuation, advance, generate, prefill
+from pipelines.nlp.language_model.generation import (
+    REMEMBERED,
+    Continuation,
+    Options,
+    advance,
+    generate,
+    prefill,
+    sample,
+)
 from pipelines.nlp.language_model.model import LanguageModel, State, cross_entropy, flat
-from pipelines.nlp.language_model.options import LONGEST_NGRAM
-from pipelines.nlp.language_model.sampling import Options, sample
+from pipelines.nlp.language_model.network import LONGEST_NGRAM
 from pipelines.nlp.subwords import PADDING
 from pipelines.nlp.unicode_forms import canonical
-from pipelines.served import STREAMS, Signature, Tensors, required
+from pipelines.served import STREAMS, Signature, Tensors, required, specifications
 
 WINDOW = 256  # subwords that are scored at once, so that memory is bounded
 # What comes before the last white space has its subwords whatever follows: none has white space but at its start.
 SETTLED = r"(?s)^(\C*)[ \n\t\r]\C*$|^\C*$"
-
-
 SETTLED_BYTES = 1024  # of text without white space, of which no more waits for its end
 NEIGHBOURS = 16  # bytes behind a subword that may still join its word
 JOINED = [b"'", b"\xe2", *(bytes([byte]) for byte in range(0x80, 0xC0))]  # first bytes of what is not cut off
@@ -28,30 +33,35 @@ SAMPLING |= {"no_repeat_ngram": NUMBERS, "seed": NUMBERS}
 
 
 def signatures(model: LanguageModel) -> dict[str, Signature]:
-    """Returns the functions to serve by name. Composed and decomposed characters are one; invisible ones do not count.
+    """Returns the functions to serve by name.
 
-    `serving_default` takes `text` (batch,) and returns `log_probability` (batch,), in nats, of a document that begins
-    like that, and `bits_per_character` (batch,).
+    `serving_default` takes `text`, string (batch,), UTF-8. It returns `log_probability` (batch,), the natural logarithm
+    of the probability of a document that begins like that, and `bits_per_character` (batch,). Composed and decomposed
+    characters are one; invisible ones do not count.
 
-    `generate` takes a `prompt` (batch,), and for each of them, (batch,), the most subwords that are drawn, `length`,
-    the `temperature`, `top_k`, `top_p`, `repetition_penalty`, `no_repeat_ngram` and `seed`, and returns the `text`
-    (batch,) that follows. An option that is out of range is refused by its name. A text does not depend on the others
-    of its batch.
+    `generate` takes `prompt`, string (batch,), and for each, (batch,): `length` (subwords, at most), `temperature` (0:
+    the most probable), `top_k` (0: off), `top_p` (1: off), `repetition_penalty` (1: off), `no_repeat_ngram` (0: off),
+    `seed`. It returns the `text` (batch,) that follows each prompt. It refuses an option that is out of range by its
+    name. A prompt and a seed give the same text in any batch.
 
-    `initial_state` makes the state before texts, from any number for each of the `streams` (batch,). `step` takes the
-    next piece of each `text` (batch,), whether it ends with this, `final` (batch,), and the state; it returns the
-    `log_probability` of what it has read more, and the state. A piece may be cut anywhere: what follows the last white
-    space, or the end of a long text without any, waits in the state for what comes next.
+    `prefill`, `sample` and `advance` generate one subword after the other, as a stream does. `prefill` takes a `prompt`
+    (batch,) and returns the `logits` (batch, size) of the next subword, the subwords `written` last (batch, 256) and
+    the state `state_…`. `sample` takes `logits`, `written`, `step` (batch,) (0 for the first subword, then 1, …) and
+    the options of `generate` but `length`, and returns the `number` (batch,) of the subword; 1 is the end of the text.
+    `advance` takes `number`, `written` and the state, and returns the `piece` (batch,), bytes that may be a part of a
+    character, and what `prefill` returns. The same options give the same text as `generate`.
 
-    `prefill`, `sample` and `advance` generate one subword after the other. `prefill` takes a `prompt` (batch,) and
-    returns the `logits` (batch, size) of the next subword, those `written` last (batch, 256), and the state. `sample`
-    takes `logits`, `written`, how to choose, as of `generate`, and which subword it is, `step` (batch,), and returns
-    its `number` (batch,); 1 is the end. `advance` takes a `number`, `written` and the state, and returns the `piece`
-    (batch,), bytes, that the number stands for, and what `prefill` returns.
+    `initial_state` takes any number for each of the `streams`, int32 (batch,); `step` takes the next piece of each
+    `text` (batch,), cut anywhere, `final` (batch,), whether the text ends with it, and the state before it, and returns
+    the `log_probability` (batch,) of what it has read more and the state after it. What follows the last white space,
+    or the end of a long text without any, waits in the state. The sum is that of the whole text.
+
+        answer = tf.saved_model.load(folder).signatures["serving_default"]
+        answer(text=tf.constant(["In the beginning"]))["bits_per_character"]
     """
     texts = tf.TensorSpec((None,), tf.string)
-    network = {name: _rows(tensor) for name, tensor in flat(model.initial_state(1)).items()}
-    state = {name: _rows(tensor) for name, tensor in initial_state(model, tf.constant([0])).items()}
+    network = specifications(flat(model.initial_state(1)))
+    state = specifications(initial_state(model, tf.constant([0])))
     logits, written = tf.TensorSpec((None, model.size), tf.float32), tf.TensorSpec((None, REMEMBERED), tf.int32)
     return {
         "serving_default": Signature(partial(probability, model), {"text": texts}),
@@ -149,8 +159,6 @@ def read(
     """Returns the log probability (batch,) of subwords (batch, subwords) after those before, and what is kept of them.
 
     Args:
-        model: the network.
-        numbers: what is read.
         state: before the `last` subword, which the network has not read yet, int32 (batch,).
     """
     lengths = tf.cast(numbers.row_lengths(), tf.int32)
@@ -200,8 +208,3 @@ def _read_prompts(model: LanguageModel, prompt: tf.Tensor) -> Continuation:
 def _tensors(begun: Continuation) -> Tensors:
     """A continuation as named tensors, as a signature wants it."""
     return {"logits": begun.logits, "written": begun.written, **flat(begun.state)}
-
-
-def _rows(tensor: tf.Tensor) -> tf.TensorSpec:
-    """The specification of any number of rows like that of a tensor (1, …)."""
-    return tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype)

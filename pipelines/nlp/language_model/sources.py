@@ -13,15 +13,13 @@ from data.files import is_folder, plain_suffix
 from data.splits import assign_split
 from data.state_of_the_union import StateOfTheUnion
 from pipelines.configuration import ConfigurationError
-from pipelines.nlp.public_data import public_builder
+from pipelines.nlp.splits import SPLITS, Split, public_builder
 from pipelines.nlp.text_files import Document, FileConfiguration, TextDataError, read_documents
 from pipelines.nlp.text_tables import TABLE_SUFFIXES, read_rows
 from pipelines.nlp.unicode_forms import canonical_strings
 
-Split = Literal["train", "validation", "test"]
-SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 EMBEDDED = {"bible_text": BibleText, "state_of_the_union": StateOfTheUnion}
-MINIMUM_DOCUMENTS = 30  # that are split whole, by a hash of what they say; fewer are divided
+MINIMUM_DOCUMENTS = 30  # that are split whole, by a hash of their text; fewer are divided
 
 
 class DataConfiguration(FileConfiguration):
@@ -50,7 +48,7 @@ class Corpus(NamedTuple):
 def open_corpus(configuration: DataConfiguration) -> Corpus:
     """Returns the configured documents, downloaded and prepared if that has not been done.
 
-    A user's documents, if there are at least 30, are split by a hash of what they say, so that equal ones stay
+    A user's documents, if there are at least 30, are split by a hash of their text, so that equal ones stay
     together; fewer are each divided at the end of a line: the last tenth is for testing.
 
     Raises:
@@ -66,7 +64,7 @@ def open_corpus(configuration: DataConfiguration) -> Corpus:
 
 
 def read_own(configuration: DataConfiguration) -> list[Document]:
-    """Returns the user's documents that have text; says how many have none."""
+    """Returns the user's documents that have text; reports how many have none."""
     if not configuration.path:
         raise ConfigurationError(
             "There is no text to learn from. Name a file or a folder: --data.path my.txt. Received: --data.path ''"
@@ -90,7 +88,7 @@ def read_own(configuration: DataConfiguration) -> list[Document]:
 
 
 def split_own(documents: Sequence[Document], configuration: DataConfiguration) -> Corpus:
-    """Splits the user's documents: many of them whole, by a hash of what they say; few are each divided.
+    """Splits the user's documents: many of them whole, by a hash of their text; few are each divided.
 
     >>> few = [Document("a.txt", "".join(f"line {number}\\n" for number in range(100)))]
     >>> [split[0].text.count("\\n") for split in split_own(few, DataConfiguration(source="own"))]

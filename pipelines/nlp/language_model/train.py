@@ -18,20 +18,9 @@ from pipelines.training import fit
 def train(run: Run, configuration: LanguageModelConfiguration) -> None:
     """Trains the language model of a run, or resumes where it stopped, and writes everything into the run's folder."""
     sets, model = prepared(run, configuration, prepare)
-
-    def training_batches(epoch: int) -> tf.data.Dataset:
-        return data.training_batches(sets.training, configuration.data, configuration.seed, epoch)
-
-    fit(
-        run,
-        model,
-        partial(batch_loss, model),
-        training_batches,
-        partial(validate, model, sets),
-        configuration.training,
-        minimise="bits_per_character",
-        seed=configuration.seed,
-    )
+    batches = partial(data.training_batches, sets.training, configuration.data, configuration.seed)
+    functions = partial(batch_loss, model), batches, partial(validate, model, sets)
+    fit(run, model, *functions, configuration.training, minimise="bits_per_character", seed=configuration.seed)
     run.finish()
 
 

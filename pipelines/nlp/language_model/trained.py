@@ -14,12 +14,7 @@ OLD_VOCABULARY = "vocabulary.json"  # where 0.1.0 wrote the subwords
 
 
 def build(configuration: LanguageModelConfiguration, vocabulary: Sequence[str]) -> LanguageModel:
-    """Returns an untrained language model, its weights made.
-
-    Args:
-        configuration: of the run.
-        vocabulary: the subwords, as `Subwords.to_json` returns them.
-    """
+    """Returns an untrained language model, its weights made."""
     subwords, rows = Subwords(vocabulary), configuration.data.batch_size
     model = LanguageModel(configuration.network, subwords, rows, configuration.seed)
     model.build()
@@ -28,9 +23,5 @@ def build(configuration: LanguageModelConfiguration, vocabulary: Sequence[str]) 
 
 
 def load_model(run: Run) -> LanguageModel:
-    """Returns the language model of a finished run, with its trained weights.
-
-    Raises:
-        RunError: the run was not trained to its end, or its weights do not fit the network.
-    """
+    """Returns the language model of a finished run, with its trained weights."""
     return trained_model(run, run.read_configuration(LanguageModelConfiguration), build, OLD_VOCABULARY, "vocabulary")

@@ -1,1 +1,1 @@
-"""Sentiment: what a text says, as one of some labels and as a rating."""
+"""Sentiment: the label or labels of a text, and its rating."""

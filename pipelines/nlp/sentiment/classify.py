@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipelines import commands, hints
+from pipelines import commands
 from pipelines.counting import counted
 from pipelines.nlp.given_texts import TextOptions
 from pipelines.nlp.texts import listed, shortened
@@ -27,31 +27,24 @@ def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
     """Prints the labels of each text, or writes them beside the columns of a file into another."""
     from pipelines.nlp.sentiment.predictor import EXAMPLE  # and TensorFlow, which --help does without
 
-    if options.output is not None:
-        model = load()
-        options.answer_rows(
-            lambda texts: [columns_of(each, model) for each in model.classify_all(texts)], "Classified", model.columns
-        )
-        return
-    predictor = load() if options.columns_of_file() else None  # which knows the columns of a table
-    texts = options.texts(hints.answer(*EXAMPLE), predictor.columns if predictor else ())
-    predictor = predictor or load()
-    found = predictor.classify_all(texts)
-    if options.format == "json":
-        pairs = zip(texts, found, strict=True)
-        commands.print_answers({"text": text, **each._asdict()} for text, each in pairs)
-    else:
-        Console().print(table_of(texts, found))
+    texts, predictor = options.answer(load, EXAMPLE, "Classified", show, added_columns)
     if predictor.maximum_words is not None:
         report_long_texts(texts, predictor.maximum_words)
-    commands.report_done(f"Classified {counted(len(texts), 'text')}")
 
 
-def columns_of(found: "Classification", predictor: "Predictor") -> dict[str, object]:
-    """Returns what is added to a row: the labels, the probability of each, and the rating."""
-    labels: dict[str, object] = {"predicted_label": found.label} if predictor.labels else {}
-    shares = {f"probability_{label}": round(value, 6) for label, value in found.probabilities.items()}
-    return labels | shares | ({} if found.rating is None else {"predicted_rating": round(found.rating, 4)})
+def show(texts: list[str], predictor: "Predictor") -> None:
+    """Prints a table of the answers."""
+    Console().print(table_of(texts, predictor.classify_all(texts)))
+
+
+def added_columns(predictor: "Predictor", texts: list[str]) -> list[dict[str, object]]:
+    """Returns what is added to the row of each text: the labels, the probability of each, and the rating."""
+    rows: list[dict[str, object]] = []
+    for found in predictor.classify_all(texts):
+        row: dict[str, object] = {"predicted_label": found.label} if predictor.labels else {}
+        row |= {f"probability_{label}": round(value, 6) for label, value in found.probabilities.items()}
+        rows.append(row if found.rating is None else row | {"predicted_rating": round(found.rating, 4)})
+    return rows
 
 
 def table_of(texts: list[str], found: "list[Classification]") -> Table:

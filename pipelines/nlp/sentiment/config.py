@@ -24,9 +24,7 @@ class SentimentConfiguration(TrainingCommand):
 
 
 _SENTIMENT = SentimentConfiguration(network=NetworkConfiguration(members=4, units=48, embedding=48))
-_LARGE = _SENTIMENT.replace(
-    network={"members": 8, "units": 64, "embedding": 64, "lexicon": True, "vectors": 20_000},
-)
+_LARGE = _SENTIMENT.replace(network={"members": 8, "units": 64, "embedding": 64, "lexicon": True, "vectors": 20_000})
 _OWN = _SENTIMENT.replace(data={"source": "own"}, network={"members": 1, "units": 64, "embedding": 64})
 
 PRESETS = {"sentiment": _SENTIMENT, "sentiment-large": _LARGE, "own-sentiment": _OWN}

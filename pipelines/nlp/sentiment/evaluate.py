@@ -29,7 +29,7 @@ from pipelines.nlp.sentiment.trained import load_model, read_texts
 from pipelines.nlp.splits import SPLITS
 from pipelines.nlp.text_files import TextDataError
 from pipelines.nlp.texts import listed
-from pipelines.preparation import report_changed_data
+from pipelines.preparation import refuse_other, report_changed_data
 from pipelines.runs import Run
 
 DOMAINS = ("movies", "tweets", "products", "editorials")
@@ -47,14 +47,12 @@ def evaluate(run: Run, split: str = "test", data: str = "") -> Evaluation:
     """Classifies a split with a run's classifier and the baselines; writes table, plots and page into its folder.
 
     Args:
-        run: a finished run.
-        split: of its data, unless there is a file.
         data: a file or folder of labelled texts, with the columns that the run learned from.
     """
     configuration = run.read_configuration(SentimentConfiguration)
     classifier = load_model(run)
     sets = load(configuration.data)
-    refuse_other_labels(classifier, sets)
+    refuse_other("labels", classifier.labels, sets.labels)
     report_changed_data(run, sets)
     examples = labelled_texts(data, configuration.data, sets) if data else sets.splits[split]
     texts = [example.text for example in examples]
@@ -116,19 +114,6 @@ def labelled_texts(path: str, configuration: DataConfiguration, sets: Sets) -> l
     return examples
 
 
-def refuse_other_labels(classifier: Classifier, sets: Sets) -> None:
-    """Refuses texts with other labels than those that a classifier knows.
-
-    Raises:
-        TextDataError: the labels have changed.
-    """
-    if sets.labels != classifier.labels:
-        raise TextDataError(
-            f"The texts have changed since the training. Expected the labels {listed(classifier.labels)}. Restore "
-            f"them, or train again. Received: {listed(sets.labels)}"
-        )
-
-
 def classify(classifier: Classifier, texts: Sequence[str]) -> Answers:
     """Returns a classifier's answers in the form of a baseline's."""
     probabilities, ratings = read_texts(classifier, texts)
@@ -141,32 +126,16 @@ def classify(classifier: Classifier, texts: Sequence[str]) -> Answers:
 
 
 def rows_of(answers: Mapping[str, Answers], truth: Truth, labels: int, notes: Mapping[str, str]) -> list[Row]:
-    """Returns a row for each method's answers to the same texts, the model's first.
-
-    Args:
-        answers: by the name of the row.
-        truth: of the texts.
-        labels: how many there are.
-        notes: what each row is.
-    """
+    """Returns a row for each method's answers to the same texts, the model's first."""
     return compared_rows(
-        answers,
-        lambda each: metrics(each, truth, labels),
-        lambda model, other: comparison(model, other, truth),
-        notes,
+        answers, lambda each: metrics(each, truth, labels), lambda model, other: comparison(model, other, truth), notes
     )
 
 
 def out_of_domain_rows(
     methods: Mapping[str, tuple[str, Classify]], names: Sequence[str], labels: tuple[str, ...]
 ) -> list[Row]:
-    """Returns rows of all texts of the other rated sets, none of which were in the training.
-
-    Args:
-        methods: a note and a function from texts to answers, by the name of the row.
-        names: of the sets.
-        labels: of the classifier.
-    """
+    """Returns rows of all texts of the other rated sets, none of which were in the training."""
     rows = []
     for name in names:
         splits = rated_snippets(name)

@@ -30,8 +30,6 @@ def explain(classifier: Classifier, text: str, label: int | None) -> Explanation
     (occlusion; Li, Monroe and Jurafsky 2016, https://arxiv.org/abs/1612.08220).
 
     Args:
-        classifier: a trained one.
-        text: as written.
         label: number of the label; None: by how much the rating falls.
     """
     encoded = classifier.words(tf.constant([text]))
@@ -58,11 +56,6 @@ def strongest(
     explanations: Sequence[Explanation], minimum_count: int, number: int
 ) -> tuple[list[tuple[str, float, int]], ...]:
     """Returns the words that raised a label most on average, and those that lowered it most.
-
-    Args:
-        explanations: of many texts, of one label.
-        minimum_count: times that a word must occur.
-        number: how many words of each kind.
 
     Returns:
         Two lists of words with their mean effect and how often they occur.

@@ -55,13 +55,11 @@ def of_columns(cells: Sequence[str], columns: Sequence[str], where: str) -> tupl
 def with_several(splits: Splits, separator: str, notes: list[str]) -> Splits:
     """Returns examples each of which has `labels`, where texts have several; others as they are.
 
-    They have several where columns, lists or lines of fastText say so, or where a sign separates labels. `label` is
+    They have several where columns, lists or lines of fastText state it, or where a sign separates labels. `label` is
     then the rarest one of a text, by which texts are divided.
 
     Args:
-        splits: the examples, as they were read.
         separator: the sign; `auto`: found, and noted; `none`: a label is all that a cell holds.
-        notes: for the user.
     """
     cells = Counter(each.label for each in itertools.chain(*splits.values()) if each.label and each.labels is None)
     several = any(each.labels is not None for each in itertools.chain(*splits.values()))
@@ -203,13 +201,7 @@ def number_first(label: str) -> tuple[int, float, str]:
 
 
 def odd_labels(splits: Splits, labels: Sequence[str], weighted: bool) -> list[str]:
-    """Returns notes on labels that are alike, that few texts have, or that are rather numbers to predict.
-
-    Args:
-        splits: the usable examples.
-        labels: their labels.
-        weighted: whether rare labels have larger weights in training.
-    """
+    """Returns notes on labels that are alike, that few texts have, or that are rather numbers to predict."""
     counts = Counter(itertools.chain.from_iterable(map(labels_in, itertools.chain(*splits.values()))))
     notes = _alike(counts)
     learned = Counter(itertools.chain.from_iterable(map(labels_in, splits["train"])))

@@ -235,7 +235,6 @@ def fit_temperature(probabilities: Any, labels: np.ndarray) -> float:
     """Returns the temperature that minimises the cross-entropy of probabilities (examples, labels).
 
     Args:
-        probabilities: at temperature 1.
         labels: as of `truth`; −1, which does not count, for none.
 
     >>> sure = np.tile([[0.99, 0.01]], (10, 1))
@@ -254,10 +253,6 @@ def fit_temperature(probabilities: Any, labels: np.ndarray) -> float:
 
 def labelled_logits(probabilities: Any, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns the logarithms of probabilities, or the log odds where texts may have several labels, of labelled texts.
-
-    Args:
-        probabilities: (examples, labels).
-        labels: as of `truth`.
 
     Returns:
         Logits (labelled, labels), and the labels of these examples.

@@ -25,9 +25,7 @@ class NetworkConfiguration(Configuration):
     pieces: int = Field(10_000, ge=0, description="numbers that pieces of words are hashed into; 0: words alone")
     embedding: int = Field(64, ge=1, description="size of the embedding of a word")
     informed: float = Field(
-        1.0,
-        ge=0,
-        description="scale of the word statistics that embeddings start with; 0: random embeddings",
+        1.0, ge=0, description="scale of the word statistics that embeddings start with; 0: random embeddings"
     )
     lexicon: bool = Field(
         False,
@@ -79,11 +77,7 @@ class Member(keras.layers.Layer):
     whole words are dropped (Iyyer et al. 2015, https://aclanthology.org/P15-1162).
 
     Args:
-        network: sizes and parts of the network.
-        words: the vocabulary.
         labels: number of labels; 0: there is a rating alone.
-        rated: whether there is a rating.
-        seed: of dropout.
         vectors: V, shared by the members.
     """
 

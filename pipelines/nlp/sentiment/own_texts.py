@@ -72,7 +72,7 @@ def _of_file(
     labels = list(label) or [LABEL]
     wanted = [*columns, *labels, *[rating] * bool(rating)]
     absent = labels if rating and not label else ()  # a rating alone is enough
-    rows = read_rows(path, wanted, "", wanted, files, absent, labels, content)
+    rows = read_rows(path, wanted, wanted, files, absent, labels, content)
     examples, nans = [], []
     for row in rows:
         texts, cells = row.values[: len(columns)], row.values[len(columns) : len(columns) + len(labels)]

@@ -1,16 +1,16 @@
 """Classifies texts: a trained model of sentiment, from its run or its export."""
 
-from collections.abc import Iterable, Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from pipelines.arguments import checked
+from pipelines.nlp.batches import by_length
 from pipelines.nlp.sentiment.config import SentimentConfiguration
 from pipelines.nlp.sentiment.serving import signatures
 from pipelines.nlp.sentiment.trained import OLD_DESCRIPTION, load_model
-from pipelines.nlp.texts import checked_texts, in_batches
+from pipelines.nlp.texts import checked_texts
 from pipelines.preparation import description_of
 from pipelines.runs import Run
 from pipelines.served import Served
@@ -38,10 +38,6 @@ class Classification(NamedTuple):
 class Predictor:
     """Classifies texts; stays ready for more.
 
-    Args:
-        run: what the network was trained for.
-        model: its signatures.
-
     Attributes:
         labels: their names, in the order of the probabilities.
         multiple: whether a text may have several of them, or none.
@@ -51,11 +47,8 @@ class Predictor:
     """
 
     def __init__(self, run: Run, model: Served) -> None:
-        self.run = run
-        description, configuration = (
-            description_of(run, OLD_DESCRIPTION),
-            run.read_configuration(SentimentConfiguration),
-        )
+        self.run, description = run, description_of(run, OLD_DESCRIPTION)
+        configuration = run.read_configuration(SentimentConfiguration)
         data = configuration.data
         self.columns = self.columns_of(run)
         self.labels: tuple[str, ...] = tuple(description["labels"])
@@ -73,8 +66,7 @@ class Predictor:
     def classify(self, texts: str | Iterable[str]) -> Classification | list[Classification]:
         """Returns the labels, the probabilities and the rating of a text, or those of each of several.
 
-        A text without words gets an answer too, the same
-        for all such texts.
+        A text without words gets an answer too, the same for all such texts.
 
         Args:
             texts: one; or any number of them, such as a list or a pandas column, which are read some at a time.
@@ -86,15 +78,14 @@ class Predictor:
 
     def classify_all(self, texts: Sequence[str]) -> list[Classification]:
         """Returns the answer to each of several texts, as `classify` does."""
-        texts = checked_texts(texts)
-        if not texts:
-            return []
         names = ["probabilities"] * bool(self.labels) + ["chosen"] * self.multiple + ["rating"] * self.rated
-        columns = dict(zip(names, in_batches(partial(self._read, names), texts), strict=True))
-        return [
-            self._classification({name: column[number] for name, column in columns.items()})
-            for number in range(len(texts))
-        ]
+
+        def classified(batch: list[str]) -> Iterator[Classification]:
+            answer = self._served("serving_default", text=batch)
+            for row in zip(*(answer[name] for name in names), strict=True):
+                yield self._classification(dict(zip(names, row, strict=True)))
+
+        return by_length(checked_texts(texts), classified)
 
     def answers(self, texts: Sequence[str]) -> list[dict[str, Any]]:
         """Returns the answers as JSON holds them."""
@@ -111,10 +102,6 @@ class Predictor:
             float(row["rating"]) if "rating" in row else None,
             tuple(labels),
         )
-
-    def _read(self, names: Sequence[str], texts: Sequence[str]) -> list[np.ndarray]:
-        answer = self._served("serving_default", text=texts)
-        return [answer[name] for name in names]
 
 
 def load(run: Run) -> Predictor:

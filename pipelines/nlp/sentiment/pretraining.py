@@ -49,9 +49,6 @@ class NextWords(keras.Model):
 
     with the classifier's own embedding E (Press and Wolf 2017, https://arxiv.org/abs/1608.05859). What is learned stays
     in the classifier; W and b are left behind (Dai and Le 2015, https://arxiv.org/abs/1511.01432, section 3.1).
-
-    Args:
-        classifier: whose weights are made.
     """
 
     def __init__(self, classifier: Classifier) -> None:
@@ -122,17 +119,7 @@ def pretrain(
     batch_size: int,
     seed: int,
 ) -> None:
-    """Trains a classifier's members as language models, or resumes where that stopped, in a folder of the run.
-
-    Args:
-        run: of the classifier.
-        classifier: keeps what is learned.
-        configuration: how.
-        texts: as `texts_of` returns them.
-        validation: texts that choose the best epoch.
-        batch_size: texts in a batch.
-        seed: of order and dropout.
-    """
+    """Trains a classifier's members as language models, or resumes where that stopped, in a folder of the run."""
     reader = built(NextWords(classifier), *classifier.words(tf.constant(["a b"]))[:3])
 
     def batches(examples: Sequence[Example], epoch: int) -> tf.data.Dataset:
@@ -145,13 +132,6 @@ def pretrain(
 
     folder = run.folder / FOLDER
     folder.mkdir(exist_ok=True)
-    fit(
-        Run(folder, run.pipeline, run.preset),
-        reader,
-        partial(batch_loss, reader),
-        partial(batches, texts),
-        validate,
-        configuration.training,
-        minimise="cross_entropy",
-        seed=seed,
-    )
+    functions = partial(batch_loss, reader), partial(batches, texts), validate
+    inner = Run(folder, run.pipeline, run.preset)
+    fit(inner, reader, *functions, configuration.training, minimise="cross_entropy", seed=seed)

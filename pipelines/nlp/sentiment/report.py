@@ -4,20 +4,22 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from pipelines.evaluation import Evaluation
 from pipelines.nlp.sentiment.config import SentimentConfiguration
-from pipelines.nlp.sentiment.explanation import explain, strongest
+from pipelines.nlp.sentiment.explanation import Explanation, explain, strongest
 from pipelines.nlp.sentiment.model import Classifier
-from pipelines.nlp.sentiment.pictures import calibration_picture, rating_picture, words_picture
-from pipelines.nlp.sentiment.scoring import Answers, Truth
+from pipelines.nlp.sentiment.scoring import BINS, Answers, Truth
 from pipelines.nlp.sentiment.sources import EMBEDDED
 from pipelines.nlp.sentiment.splitting import Example
 from pipelines.nlp.texts import shortened
+from pipelines.plots import COLOURS
 from pipelines.report import Code, Picture, Section, Table, write_evaluation
 from pipelines.runs import Run
 
 WORST, DRAWN, EXPLAINED = 20, 4, 200  # errors in the table, errors whose words are drawn, texts whose words are counted
+SHOWN_WORDS = 30  # of a text in a picture
 CONFUSED = 20  # labels in the table of confusions
 MINIMUM_COUNT, STRONGEST = 3, 15  # times that a word must occur; words in a table
 
@@ -62,12 +64,7 @@ def write_sentiment_report(run: Run, evaluation: Evaluation, details: Details) -
 
 
 def explanation(details: Details, embedded: bool) -> str:
-    """Returns how to read the table.
-
-    Args:
-        details: of the evaluation.
-        embedded: whether the texts are an embedded set, which has texts rated 0 and rows of other sets.
-    """
+    """Returns how to read the table."""
     classifier = details.classifier
     words = (
         "Accuracy and F1 (the mean over the labels): higher is better. Cross-entropy, in nats, and calibration error, "
@@ -215,3 +212,56 @@ def _deciding_words(details: Details) -> list[str | Table | Picture | Code]:
         Table(heads, [[word, f"{effect:+.2f}", count] for word, effect, count in raising], f"Words for {name}."),
         Table(heads, [[word, f"{effect:+.2f}", count] for word, effect, count in lowering], f"Words against {name}."),
     ]
+
+
+def calibration_picture(answers: Sequence[tuple[str, Answers]], truth: Truth) -> Figure:
+    """Draws the accuracy over the confidence, in ten bins, of the rows with probabilities; below, how many texts."""
+    figure = Figure(figsize=(7, 5.5), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    above.plot([0, 1], [0, 1], color="0.7", linestyle="--", label="perfect")
+    known = truth.labelled
+    with_probabilities = [(name, each) for name, each in answers if each.probabilities is not None]
+    for (name, each), colour in zip(with_probabilities, COLOURS, strict=False):
+        assert each.probabilities is not None and each.labels is not None
+        confidence, right = each.probabilities[known].max(axis=1), (each.labels == truth.labels)[known]
+        bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+        counts = np.bincount(bins, minlength=BINS)
+        filled = counts > 0
+        mean = [np.bincount(bins, value, BINS)[filled] / counts[filled] for value in (confidence, right)]
+        above.plot(*mean, marker="o", color=colour, label=name.replace("$", r"\$"))
+        below.step(np.arange(BINS + 1) / BINS, [*counts, counts[-1]], where="post", color=colour)
+    above.set_ylabel("accuracy")
+    above.legend()
+    above.grid(alpha=0.3)
+    below.set_xlabel("confidence: probability of the predicted label")
+    below.set_ylabel("texts")
+    below.grid(alpha=0.3)
+    return figure
+
+
+def rating_picture(answers: Answers, truth: Truth) -> Figure:
+    """Draws each text's predicted rating over the true one."""
+    figure = Figure(figsize=(6, 5), layout="constrained")
+    axes = figure.subplots()
+    assert answers.ratings is not None
+    rated = truth.rated
+    axes.scatter(truth.ratings[rated], answers.ratings[rated], s=6, alpha=0.4, color=COLOURS[0], linewidths=0)
+    ends = [float(np.min(truth.ratings[rated])), float(np.max(truth.ratings[rated]))]
+    axes.plot(ends, ends, color="0.7", linestyle="--")
+    axes.set_xlabel("true rating")
+    axes.set_ylabel("predicted rating")
+    axes.grid(alpha=0.3)
+    return figure
+
+
+def words_picture(explanation: Explanation) -> Figure:
+    """Draws by how much each word of a text raised or lowered the log odds of a label, the first words if many."""
+    words, effects = explanation.words[:SHOWN_WORDS], explanation.effects[:SHOWN_WORDS]
+    figure = Figure(figsize=(max(3.0, 0.42 * len(words) + 1), 2.6), layout="constrained")
+    axes = figure.subplots()
+    colours = [COLOURS[0] if effect > 0 else COLOURS[1] for effect in effects]
+    axes.bar(range(len(words)), effects, color=colours)
+    axes.set_xticks(range(len(words)), [word.replace("$", r"\$") for word in words], rotation=60, ha="right")
+    axes.axhline(0, color="0.5", linewidth=0.8)
+    axes.set_ylabel("log odds")
+    return figure

@@ -10,7 +10,7 @@ from pipelines.evaluation import Metric, bootstrap
 from pipelines.nlp.sentiment.labels import is_labelled
 
 BINS = 10  # of confidence
-UNEVEN = 0.8  # share of the commonest label, from which accuracy alone says little
+UNEVEN = 0.8  # share of the commonest label, from which accuracy alone tells little
 
 
 class Answers(NamedTuple):
@@ -43,13 +43,7 @@ class Truth(NamedTuple):
 
 
 def metrics(answers: Answers, truth: Truth, labels: int) -> dict[str, Metric]:
-    """Returns each metric that the answers allow, with its 95 % interval, by resampling texts.
-
-    Args:
-        answers: to the texts.
-        truth: of the same texts.
-        labels: how many there are; 0: ratings alone.
-    """
+    """Returns each metric that the answers allow, with its 95 % interval, by resampling texts."""
     found: dict[str, Metric] = {}
     if labels and answers.labels is not None:
         known = truth.labelled
@@ -110,7 +104,6 @@ def macro_f1(truth: np.ndarray, predicted: np.ndarray, axis: int) -> np.ndarray:
     Args:
         truth: 1 at each text's label or labels, (samples, texts, labels).
         predicted: 1 at each text's predicted ones, likewise.
-        axis: of the texts.
     """
     right = 2 * (truth * predicted).sum(axis=axis)
     return (right / np.maximum(truth.sum(axis=axis) + predicted.sum(axis=axis), 1)).mean(axis=-1)

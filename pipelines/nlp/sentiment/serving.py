@@ -13,7 +13,7 @@ def signatures(classifier: Classifier) -> dict[str, Signature]:
 
     `serving_default` takes `text`, strings (batch,), and returns `label` (batch,), `probabilities` (batch, labels), in
     the order of the model card, and, where ratings were learned, `rating` (batch,). Where texts have several labels,
-    `label` names all of them, with commas between, and `chosen`, bool (batch, labels), says which they are. Words and
+    `label` names all of them, with commas between, and `chosen`, bool (batch, labels), marks them. Words and
     vocabulary are in the graph.
     """
     return {"serving_default": Signature(partial(classify, classifier), {"text": tf.TensorSpec((None,), tf.string)})}

@@ -11,11 +11,10 @@ import data
 from data.rated_snippets import FILES, RatedSnippets
 from pipelines import hints
 from pipelines.configuration import ConfigurationError
-from pipelines.nlp.public_data import public_builder
 from pipelines.nlp.sentiment.labels import with_several
 from pipelines.nlp.sentiment.own_texts import own_splits, read_own
 from pipelines.nlp.sentiment.splitting import Example, balanced_splits
-from pipelines.nlp.splits import SPLITS, split_texts
+from pipelines.nlp.splits import SPLITS, public_builder, split_texts
 from pipelines.nlp.text_files import FileConfiguration, TextDataError
 
 EMBEDDED = "rated_snippets"
@@ -119,14 +118,7 @@ def rated_snippets(name: str) -> dict[str, list[Example]]:
 def divided(
     examples: list[Example], configuration: DataConfiguration, notes: list[str], wanted: Sequence[str] = SPLITS
 ) -> dict[str, list[Example]]:
-    """Divides examples into some splits; what is found is added to the notes.
-
-    Args:
-        examples: in any order.
-        configuration: the shares of validation and test, and how to divide.
-        notes: for the user.
-        wanted: the splits to make.
-    """
+    """Divides examples into some splits; what is found is added to the notes."""
     held_out = {"validation": configuration.validation_fraction, "test": configuration.test_fraction}
     held_out = {split: share for split, share in held_out.items() if split in wanted}
     if configuration.splits == "hash":
@@ -199,7 +191,7 @@ def _public(configuration: DataConfiguration, notes: list[str]) -> dict[str, lis
             for number, example in enumerate(read)
         ]
 
-    splits = {split: examples(split) for split in SPLITS if split in builder.info.splits}
+    splits: dict[str, list[Example]] = {split: examples(split) for split in SPLITS if split in builder.info.splits}
     splits = {split: members for split, members in splits.items() if any(each.label for each in members)}
     if "validation" in splits and "test" not in splits:
         splits["test"] = splits.pop("validation")

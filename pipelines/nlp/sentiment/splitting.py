@@ -17,21 +17,13 @@ _SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+")
 
 
 class Example(NamedTuple):
-    """A text.
+    """A text."""
 
-    Attributes:
-        where: it is, such as a file and a line.
-        text: as written.
-        label: "" without one; where a text may have several, the rarest of its own.
-        rating: NaN without one.
-        labels: where a text may have several, all of them, or none; None where it has one.
-    """
-
-    where: str
-    text: str
-    label: str
-    rating: float = float("nan")
-    labels: tuple[str, ...] | None = None
+    where: str  # it is, such as a file and a line
+    text: str  # as written
+    label: str  # "" without one; where a text may have several, the rarest of its own
+    rating: float = float("nan")  # NaN without one
+    labels: tuple[str, ...] | None = None  # where a text may have several, all of them, or none; None where it has one
 
     @property
     def is_labelled(self) -> bool:
@@ -49,10 +41,8 @@ def balanced_splits(
     split.
 
     Args:
-        examples: in any order.
         shares: of the splits, training first; they sum to 1.
         similarity: of letters, from which texts are near duplicates.
-        notes: for the user, to which what is found is added.
     """
     groups = defaultdict(list)
     for example, key in zip(
@@ -95,12 +85,10 @@ def near_duplicates(texts: Sequence[str], similarity: float, notes: list[str]) -
     """Returns a key for each text; near duplicates have the same.
 
     Sentences that many texts have, such as a notice at the end of mails, do not count. Where a group is larger than a
-    tenth of the texts, texts must be more alike to be together, at last equal.
+    tenth of the texts, texts must be more alike to be together, at last equal; among more than 12,000, equal at once.
 
     Args:
-        texts: any number; of more than 12,000 only equal ones are together.
         similarity: of letters, from which texts are near duplicates; 1: equal ones alone.
-        notes: for the user, to which what is found is added.
     """
     counts = Counter(sentence for text in texts for sentence in set(_sentences(text)))
     common = {sentence for sentence, count in counts.items() if count > max(5, BOILERPLATE * len(texts))}

@@ -15,6 +15,7 @@ from pipelines.nlp.sentiment.model import Classifier, cross_entropy, fit_tempera
 from pipelines.nlp.sentiment.pretraining import pretrain, texts_of
 from pipelines.nlp.sentiment.trained import CALIBRATION, build, read_texts
 from pipelines.nlp.sentiment.words import learn_vocabulary
+from pipelines.nlp.splits import report_splits
 from pipelines.nlp.texts import listed
 from pipelines.preparation import Prepared, prepared
 from pipelines.rows import mean_of_batch
@@ -30,21 +31,11 @@ def train(run: Run, configuration: SentimentConfiguration) -> None:
     if unlabelled := texts_of(configuration.pretraining, training):
         print(f"Pre-training as language models on {len(unlabelled)} sentences")
         pretrain(run, classifier, configuration.pretraining, unlabelled, validation, batch_size, seed)
-
-    def training_batches(epoch: int) -> tf.data.Dataset:
-        weighted = configuration.data.label_weights == "balanced"
-        return data.training_batches(training, sets.labels, classifier.words, batch_size, seed, epoch, weighted)
-
-    fit(
-        run,
-        classifier,
-        partial(batch_loss, classifier),
-        training_batches,
-        partial(validate, classifier, sets),
-        configuration.training,
-        minimise="loss",
-        seed=seed,
-    )
+    weighted = configuration.data.label_weights == "balanced"
+    learned = training, sets.labels, classifier.words, batch_size, seed
+    batches = partial(data.training_batches, *learned, weighted=weighted)
+    functions = partial(batch_loss, classifier), batches, partial(validate, classifier, sets)
+    fit(run, classifier, *functions, configuration.training, minimise="loss", seed=seed)
     probabilities, _ = read_texts(classifier, [example.text for example in validation])
     labels, _ = data.truth(validation, sets.labels)
     calibration: dict[str, Any] = {"temperature": fit_temperature(probabilities, labels)}
@@ -129,9 +120,6 @@ def validate(classifier: Classifier, sets: data.Sets) -> dict[str, float]:
 
 def report(sets: data.Sets) -> None:
     """Prints what is learned from, what is predicted, and what is left out."""
-    counts = ", ".join(f"{len(members)} for {split}" for split, members in sets.splits.items())
     kind = "any of several labels" if sets.multiple else "one of the labels"
     learned = [f"{kind} {listed(sets.labels)}"] * bool(sets.labels) + ["a rating, which is a number,"] * sets.rated
-    print(f"Learning {' and '.join(learned)} from texts: {counts}.")
-    for note in sets.notes:
-        print(f"Note: {note}")
+    report_splits(f"Learning {' and '.join(learned)} from texts", sets.splits, sets.notes)

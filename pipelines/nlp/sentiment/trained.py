@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from pipelines.nlp.batches import by_length
 from pipelines.nlp.sentiment.config import SentimentConfiguration
 from pipelines.nlp.sentiment.model import Classifier
 from pipelines.nlp.sentiment.words import Words
-from pipelines.nlp.texts import in_batches
 from pipelines.preparation import trained_model
 from pipelines.runs import Run
 
@@ -23,26 +23,14 @@ def build(
     rated: bool,
     multiple: bool = False,
 ) -> Classifier:
-    """Returns an untrained classifier, its weights made.
-
-    Args:
-        configuration: of the run.
-        vocabulary: the known words.
-        labels: their names; none: ratings alone are predicted.
-        rated: whether there are ratings.
-        multiple: whether a text may have several labels.
-    """
+    """Returns an untrained classifier, its weights made."""
     network, data = configuration.network, configuration.data
     words = Words(vocabulary, data.maximum_words, network.pieces, data.too_long == "windows")
     return Classifier(network, words, tuple(labels), rated, configuration.seed, multiple).build_weights()
 
 
 def load_model(run: Run) -> Classifier:
-    """Returns the classifier of a finished run, with its trained weights and its calibration.
-
-    Raises:
-        RunError: the run was not trained to its end, or its weights do not fit the classifier.
-    """
+    """Returns the classifier of a finished run, with its trained weights and its calibration."""
     classifier = trained_model(run, run.read_configuration(SentimentConfiguration), build, OLD_DESCRIPTION)
     calibration = run.read_json(CALIBRATION)
     classifier.temperature.assign(calibration["temperature"])
@@ -53,7 +41,8 @@ def load_model(run: Run) -> Classifier:
 
 def read_texts(classifier: Classifier, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Returns probabilities (texts, labels) and ratings (texts,), NaN without any, of any number of texts."""
-    probabilities, ratings = in_batches(
-        lambda part: [each.numpy() for each in classifier.read(tf.constant(part))], texts
+    found = by_length(
+        texts, lambda part: zip(*(each.numpy() for each in classifier.read(tf.constant(part))), strict=True)
     )
+    probabilities, ratings = (np.stack(each) for each in zip(*found, strict=True))
     return probabilities, ratings

@@ -90,7 +90,6 @@ class Words(tf.Module):
         """Returns strings (batch,) as numbers.
 
         Args:
-            texts: the strings.
             start: where in a longer text to begin, from 0 to 1, float32 (batch,). Default: at its first word.
         """
         divided = divide(texts)
@@ -154,13 +153,7 @@ def count_words(texts: Sequence[str]) -> np.ndarray:
 
 
 def learn_vocabulary(texts: Iterable[str], maximum_size: int, minimum_count: int) -> list[str]:
-    """Returns the commonest words of texts, of equal ones the alphabetically first.
-
-    Args:
-        texts: those of the training split.
-        maximum_size: words at most.
-        minimum_count: times that a word must occur.
-    """
+    """Returns the commonest words of texts, of equal ones the alphabetically first."""
     texts, counts = list(texts), Counter[bytes]()
     for start in range(0, len(texts), MOST_AT_ONCE):
         counts.update(divide(tf.constant(texts[start : start + MOST_AT_ONCE])).flat_values.numpy().tolist())

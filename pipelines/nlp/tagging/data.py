@@ -36,11 +36,13 @@ class Sets(NamedTuple):
 
 
 class Learned(NamedTuple):
-    """Training sentences by the places of their words in `numbers`, int32 (words, 10), whose first row is zeros."""
+    """Training `sentences`, int32 (sentences, words, 2): of each word its row in `numbers`, and its tag from 1, or 0.
+
+    The first row of `numbers`, int32 (words, 10), is zeros: padding.
+    """
 
     numbers: np.ndarray
-    words: tf.RaggedTensor
-    tags: tf.RaggedTensor
+    sentences: tf.RaggedTensor
 
 
 def load(configuration: DataConfiguration) -> Sets:
@@ -70,13 +72,12 @@ def load(configuration: DataConfiguration) -> Sets:
 
 def numbered(sets: Sets, words: Words) -> Learned:
     """Returns the training sentences as numbers; each distinct word is looked up once."""
-    sentences, places = sets.splits["train"], {tag: place for place, tag in enumerate(sets.tags)}
+    sentences, places = sets.splits["train"], {tag: place for place, tag in enumerate(sets.tags, start=1)}
     distinct, inverse = np.unique([word for each in sentences for word in each.words], return_inverse=True)
     numbers = words.encode(tf.constant(distinct)).numpy()
-    tags = [places.get(tag, -1) for each in sentences for tag in each.tags]
-    lengths = [len(each.words) for each in sentences]
-    ragged = (tf.RaggedTensor.from_row_lengths(tf.constant(v, tf.int32), lengths) for v in (1 + inverse, tags))
-    return Learned(np.pad(numbers, ((1, 0), (0, 0))), *ragged)
+    pairs = np.stack([1 + inverse, [places.get(tag, 0) for each in sentences for tag in each.tags]], axis=1)
+    ragged = tf.RaggedTensor.from_row_lengths(pairs.astype(np.int32), [len(each.words) for each in sentences])
+    return Learned(np.pad(numbers, ((1, 0), (0, 0))), ragged)
 
 
 def training_batches(learned: Learned, batch_size: int, seed: int, epoch: int) -> tf.data.Dataset:
@@ -86,18 +87,14 @@ def training_batches(learned: Learned, batch_size: int, seed: int, epoch: int) -
         Dictionaries of `numbers`, int32 (batch, time, 10), `lengths` (batch,), and `tags`, int32 (batch, time), −1
         where there is none.
     """
-    sizes = learned.words.row_lengths().numpy()
+    sizes = learned.sentences.row_lengths().numpy()
     chosen, longest = draw_batches(sizes, batch_size, seed, epoch), int(sizes.max())
     numbers = tf.constant(learned.numbers)
 
     def batch(rows: tf.Tensor) -> dict[str, tf.Tensor]:
-        words, tags = tf.gather(learned.words, rows), tf.gather(learned.tags, rows)
-        shape = tf.stack([-1, padded_length(tf.cast(words.bounding_shape(axis=1), tf.int32), longest)])
-        padded = tf.gather(numbers, words.to_tensor(0, shape=shape))
-        return {
-            "numbers": padded,
-            "lengths": tf.cast(words.row_lengths(), tf.int32),
-            "tags": tags.to_tensor(-1, shape=shape),
-        }
+        sentences = tf.gather(learned.sentences, rows)
+        lengths = tf.cast(sentences.row_lengths(), tf.int32)
+        padded = sentences.to_tensor(shape=tf.stack([-1, padded_length(tf.reduce_max(lengths), longest), 2]))
+        return {"numbers": tf.gather(numbers, padded[..., 0]), "lengths": lengths, "tags": padded[..., 1] - 1}
 
     return make_batches(tf.data.Dataset.from_tensor_slices(chosen), batch, ahead=8)

@@ -1,9 +1,8 @@
 """Exports a tagger as a SavedModel."""
 
-from inspect import cleandoc
 from pathlib import Path
 
-from pipelines.exporting import WarmupRequest, card, export_signatures
+from pipelines.exporting import WarmupRequest, card, documented, export_signatures
 from pipelines.nlp.tagging.config import TaggingConfiguration
 from pipelines.nlp.tagging.model import Tagger
 from pipelines.nlp.tagging.serving import signatures
@@ -20,27 +19,16 @@ LICENCES = {
 def export_run(run: Run, folder: Path | str = "exports") -> Path:
     """Writes `exports/nlp-<preset>/<version>/` and returns it."""
     tagger = load_model(run)
-    warmup = [
-        WarmupRequest("serving_default", {"text": ["The jury praised the city.", ""]}),
-        WarmupRequest("words", {"words": [["The", "jury"]]}),
-    ]
-    card = model_card(run, tagger)
-    return export_signatures(run, tagger.words, signatures(tagger), card, warmup, folder)  # words own the table
+    text, words = {"text": ["The jury praised the city.", ""]}, {"words": [["The", "jury"]]}
+    warmup = [WarmupRequest("serving_default", text), WarmupRequest("words", words)]
+    # The words own the table of the vocabulary.
+    return export_signatures(run, tagger.words, signatures(tagger), model_card(run, tagger), warmup, folder)
 
 
 def model_card(run: Run, tagger: Tagger) -> str:
     """What a user of the exported model must know: input, data, licence, metrics, limits."""
     configuration = run.read_configuration(TaggingConfiguration)
-    about = f"""
-## Signatures
-
-{cleandoc(signatures.__doc__ or "").partition(chr(10))[2].strip()}
-
-    answer = tf.saved_model.load(folder).signatures["serving_default"](text=tf.constant(["The jury praised the city."]))
-    answer["words"], answer["tags"]
-
-The tags: {", ".join(tagger.tags)}.
-"""
+    about = f"The tags: {', '.join(tagger.tags)}.\n\n{documented(signatures)}"
     limits = """
 It knows the language and the kind of texts that it was trained on, and is less accurate on others, and on words that
 its training sentences do not have. The probabilities are not calibrated.

@@ -19,26 +19,18 @@ class Tagger(keras.Model):
         logits_t = A h_t + a
 
     In training, some words lose their own number, so that the pieces are learned for unknown words, too.
-
-    Args:
-        network: sizes of the network.
-        vocabulary: the known words.
-        tags: their names.
-        seed: of weights and dropout.
     """
 
     def __init__(
-        self, network: NetworkConfiguration, vocabulary: Sequence[str], tags: Sequence[str], seed: int = 0
+        self, network: NetworkConfiguration, vocabulary: Sequence[str], tags: Sequence[str], seed: int
     ) -> None:
         super().__init__(name="tagger")
         keras.utils.set_random_seed(seed)
         self.network, self.words, self.tags = network, Words(vocabulary, network.pieces), tuple(tags)
         start = keras.initializers.RandomNormal(stddev=0.1)
         self.embedding = keras.layers.Embedding(self.words.size, network.embedding, start, name="embedding")
-        options: dict[str, Any] = {"dropout": network.dropout, "seed": seed, "return_sequences": True}
-        self.stack = models.Stack(
-            network.recurrent, network.units, network.layers, bidirectional=True, name="stack", **options
-        )
+        options: dict[str, Any] = {"bidirectional": True, "dropout": network.dropout, "seed": seed, "name": "stack"}
+        self.stack = models.Stack(network.recurrent, network.units, network.layers, return_sequences=True, **options)
         self.dropout = keras.layers.Dropout(network.dropout, seed=seed)
         self.output_layer = keras.layers.Dense(len(tags), dtype="float32", name="tags")
         self.word_seed = keras.random.SeedGenerator(seed)

@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import tensorflow as tf
+
 from pipelines.arguments import checked
 from pipelines.configuration import ConfigurationError
+from pipelines.nlp.batches import by_length
 from pipelines.nlp.tagged_files import Sentence, spans_of
-from pipelines.nlp.tagging.serving import padded, signatures
+from pipelines.nlp.tagging.serving import signatures
 from pipelines.nlp.tagging.trained import load_model
-from pipelines.nlp.texts import by_length, checked_texts
+from pipelines.nlp.texts import checked_texts
 from pipelines.preparation import description_of
 from pipelines.runs import Run
 from pipelines.served import Served
@@ -42,12 +45,7 @@ class Tagging(NamedTuple):
 
 
 class Predictor:
-    """Tags texts; stays ready for more.
-
-    Args:
-        run: what the network was trained for.
-        model: its signatures.
-    """
+    """Tags texts; stays ready for more."""
 
     def __init__(self, run: Run, model: Served) -> None:
         self.run, self._served = run, model
@@ -76,10 +74,10 @@ class Predictor:
                 "A word needs a character. Expected none that is empty. Leave it out, and its tag, too. "
                 f"Received: an empty word in text {empty[0]}"
             )
-        name, key = ("words", "words") if is_divided else ("serving_default", "text")
 
         def answers(batch: list[str | Sequence[str]]) -> Iterator[Tagging]:
-            found = self._served(name, **{key: padded(batch) if is_divided else batch})
+            given = {"words": tf.ragged.constant(batch, tf.string).to_tensor()} if is_divided else {"text": batch}
+            found = self._served("words" if is_divided else "serving_default", **given)
             for text, *parts in zip(batch, *(found[part].tolist() for part in PARTS), strict=True):
                 yield self._tagging(" ".join(text) if is_divided else str(text), *parts)
 
@@ -93,9 +91,8 @@ class Predictor:
         """Returns the tags of the words of sentences, for an evaluation."""
         return [each.tags for each in self.tag_all([each.words for each in sentences])]
 
-    def _tagging(
-        self, text: str, words: list[bytes], tags: list[bytes], starts: list[int], ends: list[int], sure: list[float]
-    ) -> Tagging:
+    def _tagging(self, text: str, *parts: list[Any]) -> Tagging:
+        words, tags, starts, ends, sure = parts  # as of `PARTS`
         names = [tag.decode() for tag, word in zip(tags, words, strict=True) if word]
         spans = [
             Span(starts[first], ends[last], text[starts[first] : ends[last]], label, min(sure[first : last + 1]))

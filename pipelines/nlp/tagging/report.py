@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from nervaluate import Evaluator
 
 from pipelines.evaluation import Evaluation
-from pipelines.nlp.tagged_files import UNTAGGED, has_spans, spans_of
+from pipelines.nlp.tagged_files import UNTAGGED, Sentence, has_spans, spans_of
 from pipelines.nlp.tagging.data import Sets
 from pipelines.nlp.tagging.scoring import Tags
 from pipelines.report import Section, Table, write_evaluation
@@ -25,20 +25,12 @@ def write_tagging_report(run: Run, evaluation: Evaluation, sets: Sets, answers: 
         if tag not in (UNTAGGED, said)
     )
     confusions = Table(["true", "predicted", "word", "times"], [[*key, n] for key, n in errors.most_common(SHOWN)])
-    truth = [each.tags for each in sentences]
-    write_evaluation(
-        run,
-        evaluation,
-        "A tag for each word",
-        "accuracy",
-        "Accuracy is the share of words whose tag is right. F1 is that of whole spans, with the right label.",
-        [
-            *([Section("Spans", [span_table(truth, answers, sets.tags)])] if has_spans(sets.tags) else []),
-            Section("Tags taken for others", [confusions]),
-        ],
-        {"where": [each.where for each in sentences], "words": [each.words for each in sentences]}
-        | {"tags": truth, "predicted": answers},
-    )
+    columns = {name: [getattr(each, name) for each in sentences] for name in Sentence._fields}
+    spans = [Section("Spans", [span_table(columns["tags"], answers, sets.tags)])] if has_spans(sets.tags) else []
+    sections = [*spans, Section("Tags taken for others", [confusions])]
+    explained = "Accuracy is the share of words whose tag is right. F1 is that of whole spans, with the right label."
+    columns["predicted"] = list(answers)
+    write_evaluation(run, evaluation, "A tag for each word", "accuracy", explained, sections, columns)
 
 
 def span_table(truth: Tags, answers: Tags, tags: Sequence[str]) -> Table:
@@ -47,8 +39,8 @@ def span_table(truth: Tags, answers: Tags, tags: Sequence[str]) -> Table:
         [[dict(zip(("start", "end", "label"), span, strict=True)) for span in spans_of(each, tags)] for each in part]
         for part in (truth, answers)
     ]
-    labels = {tag[2:] for tag in tags if tag[2:]}
-    found = Evaluator(*spans, tags=sorted(labels), loader="dict").evaluate()["entities"]
+    labels = sorted({tag[2:] for tag in tags if tag[2:]})
+    found = Evaluator(*spans, tags=labels, loader="dict").evaluate()["entities"]
     rows = []
     for label in sorted(found):
         strict, partial = found[label]["strict"], found[label]["partial"]

@@ -20,10 +20,7 @@ def tallies(
     all true and all predicted ones.
 
     Args:
-        sentences: with their true tags.
-        answers: the tags of their words.
         learned: words of the training split, in small letters; others are unseen.
-        known: every tag.
     """
     rows: dict[str, list[tuple[int, int]]] = {"accuracy": [], "unseen_accuracy": [], "f1": []}
     for (_, words, truth), answer in zip(sentences, answers, strict=True):
@@ -33,9 +30,7 @@ def tallies(
         rows["accuracy"].append((sum(right for _, right in judged), len(judged)))
         rows["unseen_accuracy"].append((sum(unseen), len(unseen)))
         rows["f1"].append((2 * len(true & found), len(true) + len(found)))
-    if not has_spans(known):
-        del rows["f1"]
-    return {name: np.array(each) for name, each in rows.items() if np.any(each)}
+    return {name: np.array(each) for name, each in rows.items() if np.any(each) and (name != "f1" or has_spans(known))}
 
 
 def metrics(tally: dict[str, np.ndarray]) -> dict[str, Metric]:

@@ -6,8 +6,6 @@ Everything after `--` is text, even what begins with a dash: `unrolled tag --run
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pipelines import commands, hints
-from pipelines.counting import counted
 from pipelines.nlp.given_texts import TextOptions
 
 if TYPE_CHECKING:
@@ -22,15 +20,8 @@ def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
     """Prints a line for each text: its spans, each as text/label; or writes them beside the rows of a file."""
     from pipelines.nlp.tagging.predictor import EXAMPLE  # and TensorFlow, which --help does without
 
-    if options.output is not None:
-        options.answer_rows(load().answers, "Tagged")
-        return
-    texts = options.texts(hints.answer(*EXAMPLE))
-    predictor = load()
-    if options.format == "json":
-        pairs = zip(texts, predictor.answers(texts), strict=True)
-        commands.print_answers({"text": text, **found} for text, found in pairs)
-    else:
+    def show(texts: list[str], predictor: "Predictor") -> None:
         for found in predictor.tag_all(texts):
             print(" ".join(f"{span.text}/{span.label}" for span in found.spans))
-    commands.report_done(f"Tagged {counted(len(texts), 'text')}")
+
+    options.answer(load, EXAMPLE, "Tagged", show)

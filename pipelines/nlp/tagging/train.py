@@ -4,6 +4,7 @@ from functools import partial
 
 import tensorflow as tf
 
+from pipelines.nlp.splits import report_splits
 from pipelines.nlp.tagging import data
 from pipelines.nlp.tagging.config import TaggingConfiguration
 from pipelines.nlp.tagging.model import Tagger
@@ -33,10 +34,7 @@ def train(run: Run, configuration: TaggingConfiguration) -> None:
 def prepare(configuration: TaggingConfiguration) -> Prepared[data.Sets, Tagger]:
     """Returns the sentences and an untrained tagger that knows their words, and prints what it learns from."""
     sets, network = data.load(configuration.data), configuration.network
-    counts = ", ".join(f"{len(members)} for {split}" for split, members in sets.splits.items())
-    print(f"Learning {len(sets.tags)} tags, {listed(sets.tags)}, from sentences: {counts}.")
-    for note in sets.notes:
-        print(f"Note: {note}")
+    report_splits(f"Learning {len(sets.tags)} tags, {listed(sets.tags)}, from sentences", sets.splits, sets.notes)
     words = [word for sentence in sets.splits["train"] for word in sentence.words]
     vocabulary = learn_vocabulary(words, network.vocabulary, network.minimum_count)
     description = {"vocabulary": vocabulary, "tags": sets.tags}
@@ -47,8 +45,7 @@ def batch_loss(tagger: Tagger, batch: dict[str, tf.Tensor], training: bool) -> t
     """Returns the mean cross-entropy of the words that have a tag, in nats."""
     logits = tagger(batch["numbers"], batch["lengths"], training=training)
     each = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(batch["tags"], 0), logits)  # (batch, time)
-    tagged = tf.cast(batch["tags"] >= 0, each.dtype)
-    return mean_of_batch(each, tagged)
+    return mean_of_batch(each, tf.cast(batch["tags"] >= 0, each.dtype))
 
 
 def validate(predictor: Predictor, sets: data.Sets) -> dict[str, float]:

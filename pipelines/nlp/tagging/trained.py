@@ -18,9 +18,5 @@ def build(configuration: TaggingConfiguration, vocabulary: Sequence[str], tags: 
 
 
 def load_model(run: Run) -> Tagger:
-    """Returns the tagger of a finished run, with its trained weights.
-
-    Raises:
-        RunError: the run was not trained to its end, or its weights do not fit the tagger.
-    """
+    """Returns the tagger of a finished run, with its trained weights."""
     return trained_model(run, run.read_configuration(TaggingConfiguration), build)

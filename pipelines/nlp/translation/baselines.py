@@ -18,11 +18,7 @@ _CLOSES, _OPENS = ",.;:!?)]}”’»…%", "([{“‘«¿¡"
 
 
 def available(pairs: Sequence[Pair]) -> dict[str, tuple[str, Translate]]:
-    """Returns a note on each baseline, and its function from texts to translations, by the name of its row.
-
-    Args:
-        pairs: of the training split, from which they learn.
-    """
+    """Returns a note on each baseline, and its function from texts to translations, by the name of its row."""
 
     def word_by_word(texts: list[str]) -> list[str]:
         dictionary = Dictionary([pair.source for pair in pairs], [pair.target for pair in pairs])
@@ -40,10 +36,6 @@ class Dictionary:
     The probability t(f|e) of a target word f given a source word e comes from expectation maximisation over all
     alignments of all pairs, with one empty source word for targets that translate nothing (Brown et al. 1993, "The
     mathematics of statistical machine translation").
-
-    Args:
-        sources: sentences of the training split.
-        targets: their translations.
 
     Example:
         >>> sources = ["the house", "the book", "a book", "a house"]

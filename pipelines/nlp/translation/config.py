@@ -24,7 +24,7 @@ class TranslationConfiguration(TrainingCommand):
 
 
 _TRANSLATION = TranslationConfiguration(
-    training=TrainingConfiguration(epochs=6, learning_rate=3e-3, weight_average_decay=0.995),
+    training=TrainingConfiguration(epochs=6, learning_rate=3e-3, weight_average_decay=0.995)
 )
 _LARGE = _TRANSLATION.replace(
     data={"more": ("king_james_verses", "modern_pairs"), "maximum_subwords": 80, "subword_regularisation": 0.1},

@@ -8,12 +8,13 @@ import numpy as np
 import tensorflow as tf
 
 from data import parallel_text as near
+from pipelines.nlp.splits import SPLITS, Split
 from pipelines.nlp.subwords import END, PADDING, START, SubwordConfiguration, Subwords
 from pipelines.nlp.text_files import TextDataError
 from pipelines.nlp.translation.misfits import misfits, refuse_shifted, refuse_unrelated
 from pipelines.nlp.translation.model import normalised
 from pipelines.nlp.translation.pairs import LeftOut, Pair, usable
-from pipelines.nlp.translation.sources import SPLITS, DataConfiguration, Split, read, split_key
+from pipelines.nlp.translation.sources import DataConfiguration, read, split_key
 from pipelines.rows import make_batches
 
 MINIMUM_BUCKET = 8  # subwords
@@ -178,11 +179,7 @@ def plan(encoded: Encoded, tokens: int) -> list[Plan]:
 
 
 def training_batches(
-    encoded: Encoded,
-    plans: Sequence[Plan],
-    seed: int,
-    epoch: int,
-    regularisation: SubwordRegularisation | None = None,
+    encoded: Encoded, plans: Sequence[Plan], seed: int, epoch: int, regularisation: SubwordRegularisation | None = None
 ) -> tf.data.Dataset:
     """Returns the batches of an epoch, the same on every call: every pair once, a few twice to fill a batch.
 

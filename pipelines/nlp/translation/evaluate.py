@@ -1,6 +1,5 @@
 """Evaluates a translator beside the baselines."""
 
-import time
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
@@ -8,8 +7,9 @@ from typing import Any, get_args
 from pydantic import Field
 
 from pipelines import commands
-from pipelines.comparison import compared_rows
+from pipelines.comparison import compared_rows, timed
 from pipelines.evaluation import Evaluation
+from pipelines.nlp.splits import Split
 from pipelines.nlp.texts import TextDataError
 from pipelines.nlp.translation import baselines, predictor
 from pipelines.nlp.translation.baselines import Translate
@@ -19,7 +19,7 @@ from pipelines.nlp.translation.pairs import Pair, usable
 from pipelines.nlp.translation.predictor import Predictor
 from pipelines.nlp.translation.report import Details, write_translation_report
 from pipelines.nlp.translation.scoring import comparison, metrics, sacrebleu_signatures
-from pipelines.nlp.translation.sources import DataConfiguration, Embedded, Split, read_own
+from pipelines.nlp.translation.sources import DataConfiguration, Embedded, read_own
 from pipelines.preparation import report_changed_data
 from pipelines.runs import Run
 
@@ -37,8 +37,6 @@ def evaluate(run: Run, split: Split = "test", data: str = "") -> Evaluation:
     """Translates a split with a run's translator and the baselines; writes table, plots and page into its folder.
 
     Args:
-        run: a finished run.
-        split: of its data set, or of `data`.
         data: another embedded data set; or all pairs of a table, or of two files, with a comma between their names.
     """
     configuration = run.read_configuration(TranslationConfiguration).data
@@ -47,12 +45,8 @@ def evaluate(run: Run, split: Split = "test", data: str = "") -> Evaluation:
     pairs = other_pairs(data, split, configuration) if data else corpus.pairs[split]
     sources, references = [pair.source for pair in pairs], [pair.target for pair in pairs]
     methods = model_rows(translator) | baselines.available(corpus.pairs["train"])
-    translations, minutes = {}, {}
-    for name, (_, translate) in methods.items():
-        print(f"Translating {len(sources)} sentences: {name}", flush=True)
-        started = time.perf_counter()
-        translations[name] = translate(sources)
-        minutes[name] = (time.perf_counter() - started) / 60
+    calls = {name: partial(translate, sources) for name, (_, translate) in methods.items()}
+    translations, minutes = timed(calls, f"Translating {len(sources)} sentences")
     notes = {name: note for name, (note, _) in methods.items()}
     notes["model"] += f"; {sacrebleu_signatures(references, translations['model'])}"
     rows = compared_rows(
@@ -60,10 +54,10 @@ def evaluate(run: Run, split: Split = "test", data: str = "") -> Evaluation:
         lambda texts: metrics(references, texts),
         lambda model, other: comparison(references, model, other),
         notes,
+        minutes,
     )
-    table = [row._replace(minutes=minutes[row.name]) for row in rows]
     name = f"{split}-{Path(data.partition(',')[0]).name.partition('.')[0]}" if data else split
-    evaluation = Evaluation(name, len(pairs), table)
+    evaluation = Evaluation(name, len(pairs), rows)
     write_translation_report(run, evaluation, Details(translator, pairs, translations["model"]))
     return evaluation
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipelines.exporting import WarmupRequest, card, export_signatures
+from pipelines.exporting import WarmupRequest, card, documented, export_signatures
 from pipelines.nlp.translation.config import TranslationConfiguration
 from pipelines.nlp.translation.serving import signatures
 from pipelines.nlp.translation.sources import DataConfiguration
@@ -39,25 +39,10 @@ def model_card(run: Run) -> str:
     source, target = configuration.data.languages
     search = configuration.search
     about = f"""
-It translates sentences from {source} to {target}.
+It translates sentences from {source} to {target}. The search keeps {search.beam_width} hypotheses at each step. A
+score is log P / ((5 + n) / 6)^{search.length_exponent:g}, with n the subwords of the translation and its end.
 
-## Signatures
-
-`serving_default` takes `text`, string (batch,), UTF-8, one sentence or verse each, of any length; divide longer texts
-into sentences, as `unrolled.connect` does, for the time of a search grows faster than its text. It returns
-`translation`, string (batch,), and `score`, float32 (batch,): log P / ((5 + n) / 6)^{search.length_exponent:g}, with n
-the subwords of the translation and its end; the higher, the surer. Neither the other texts of a batch nor their order
-change an answer. Any script is read: what the training has never seen is spelled byte by byte. White space becomes one
-space between words. The search keeps {search.beam_width} hypotheses at each step.
-
-`beam_search` also takes `beam_width`, int32 (batch,), another number of hypotheses, at least 1; it returns the same,
-and all that it has found, `translations` and `scores` (batch, beams), the best first; a score of −inf is none.
-`attention` takes `text` and `translation`, strings (batch,), and returns `weights`, float32 (batch, target, source): of
-each source subword when a target subword is written; and the subwords, `source` and `target`, strings; the end of a
-text is empty.
-
-    answer = tf.saved_model.load(folder).signatures["serving_default"]
-    answer(text=tf.constant(["{WARMUP}"]))["translation"]
+{documented(signatures)}
 """
     limits = """
 It knows the language of its training texts: it translates other subjects and styles badly, and

@@ -45,7 +45,6 @@ def to_keep(source: str, terms: Sequence[str] = (), placeholders: bool = True) -
     """Returns what a translation of a text must hold, in the order of the text; nothing overlaps.
 
     Args:
-        source: the text.
         terms: words or phrases that stay as they are, where they stand as whole words.
         placeholders: whether placeholders, tags, addresses, paths, options and numbers of two digits or more count.
 
@@ -86,9 +85,6 @@ def restored(
     """Returns a translation with what it lacks: in place of the word that looked at it most, or where it would stand.
 
     Args:
-        source: the text.
-        translation: of it.
-        lacking: as `missing` returns it.
         weights: of the attention, (target subwords, source subwords).
         pieces: the subwords of source and target, as text, whose spaces are those between words.
     """

@@ -8,7 +8,7 @@ import numpy as np
 from pipelines.nlp.texts import TextDataError
 from pipelines.nlp.translation.pairs import SHOWN, LeftOut, Pair, differing_signs
 
-LONG = 20  # characters of the longer side, from which a length says something
+LONG = 20  # characters of the longer side, from which lengths are compared
 UNEVEN = 3.0  # by which the ratio of two lengths may differ from the usual one
 MINIMUM_LINES = 15  # of a block that is shifted
 SURE = 5.0  # standard errors by which it fits better elsewhere
@@ -54,7 +54,7 @@ def _same_words(pair: Pair) -> bool:
 
 
 def refuse_unrelated(pairs: Sequence[Pair]) -> None:
-    """Refuses pairs of which many in a row are no translations of each other, in another order, say.
+    """Refuses pairs of which many in a row are no translations of each other, such as pairs in another order.
 
     The lengths of sentences and their translations go together. Short ones are not looked at.
 

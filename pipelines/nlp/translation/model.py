@@ -53,10 +53,7 @@ class Translator(keras.Model):
     layer over the whole target at once. Attention: Bahdanau et al. 2015, https://arxiv.org/abs/1409.0473.
 
     Args:
-        network: sizes of the network.
-        source: subwords of the source.
         target: subwords of the target; the same object shares the embeddings, too.
-        seed: of weights and dropout.
     """
 
     def __init__(self, network: NetworkConfiguration, source: Subwords, target: Subwords, seed: int = 0) -> None:
@@ -145,8 +142,6 @@ class Translator(keras.Model):
         """Translates texts (batch,); a text without words has an empty translation.
 
         Args:
-            text: strings (batch,), UTF-8.
-            search: how the most probable translation is searched.
             beam_width: instead of the search's, for each text, int32 (batch,).
             several: return as many translations of each text as the widest search has beams, the best first: both parts
                 are (batch, beams); the score of one that is not there is −inf.
@@ -190,7 +185,6 @@ def normalised(text: tf.Tensor, joiners: bool = True) -> tf.Tensor:
     Composed and decomposed characters are one; invisible ones are left out.
 
     Args:
-        text: strings (batch,).
         joiners: whether those that a script is written with stay: where text is written, not where it is read.
 
     Example:

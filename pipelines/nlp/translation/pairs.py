@@ -57,25 +57,13 @@ def read_table(
     path: Path,
     source_column: str,
     target_column: str,
-    encoding: str = "",
     languages: tuple[str, str] = ("en", "es"),
     files: FileConfiguration | None = None,
 ) -> list[Pair]:
-    """Returns the pairs of two columns of a table, or of a translator's file: TMX, XLIFF, PO, TS.
-
-    Args:
-        path: the file.
-        source_column: of a table.
-        target_column: of a table.
-        encoding: as of `read_text`.
-        languages: of source and target, in a translation memory.
-        files: how the file is written; its encoding counts, too. Default: found.
-    """
+    """Returns the pairs of two columns of a table, or of a translator's file: TMX, XLIFF, PO, TS."""
     if (found := read_memory(path, languages)) is not None:
         return [Pair(*each) for each in found]
-    return [
-        Pair(row.where, *row.values) for row in read_rows(path, (source_column, target_column), encoding, (), files)
-    ]
+    return [Pair(row.where, *row.values) for row in read_rows(path, (source_column, target_column), files=files)]
 
 
 def usable(pairs: Iterable[Pair]) -> tuple[list[Pair], list[LeftOut]]:

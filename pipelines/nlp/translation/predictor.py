@@ -8,7 +8,8 @@ import numpy as np
 
 from pipelines.arguments import checked, in_range
 from pipelines.configuration import ConfigurationError
-from pipelines.nlp.texts import SPACELESS, batches_by_length, by_length, checked_texts, count_words
+from pipelines.nlp.batches import by_length
+from pipelines.nlp.texts import SPACELESS, checked_texts, count_words
 from pipelines.nlp.translation.config import TranslationConfiguration
 from pipelines.nlp.translation.kept import missing, restored, to_keep
 from pipelines.nlp.translation.serving import signatures
@@ -86,10 +87,6 @@ def joined(parts: Sequence[tuple[Translation, str]]) -> Translation:
 class Predictor:
     """Translates texts; stays ready for more.
 
-    Args:
-        run: what the network was trained for.
-        model: its signatures.
-
     Attributes:
         run: the run.
         languages: codes of the languages, the one that is translated first.
@@ -132,11 +129,7 @@ class Predictor:
         return found[0] if isinstance(texts, str) else found
 
     def translate_all(
-        self,
-        texts: Sequence[str],
-        beam_width: int | None = None,
-        keep: Sequence[str] = (),
-        placeholders: bool = True,
+        self, texts: Sequence[str], beam_width: int | None = None, keep: Sequence[str] = (), placeholders: bool = True
     ) -> list[Translation]:
         """Returns the translation of each of several texts, as `translate` does."""
         parts = [divided(text, self.maximum_words) for text in checked_texts(texts)]
@@ -188,22 +181,22 @@ class Predictor:
                 "A search finds as many translations as it keeps hypotheses. Expected 1 <= n_best <= beam_width. "
                 f"Correct one. Received: n_best {n_best} and beam_width {beam_width}"
             )
-        found: list[list[Translation]] = [[]] * len(several)
-        for places in batches_by_length(several):
-            given = {"text": [several[place] for place in places], "beam_width": [beam_width] * len(places)}
-            answer = self._served("beam_search", **given)
+
+        def translations(batch: list[str]) -> Iterator[list[Translation]]:
+            answer = self._served("beam_search", text=batch, beam_width=[beam_width] * len(batch))
             if "translations" not in answer:
                 raise ConfigurationError(
                     "The export is older than n_best. Expected one that has it. Export the run again. Received: "
                     f"{', '.join(answer)}"
                 )
-            for place, lines, scores in zip(places, answer["translations"], answer["scores"], strict=True):
+            for text, lines, scores in zip(batch, answer["translations"], answer["scores"], strict=True):
                 pairs = zip(lines, map(float, scores), strict=True)
                 each = [Translation(line.decode(), score) for line, score in pairs if np.isfinite(score)]
-                each = self._kept([several[place]] * len(each), each, keep, placeholders)
+                each = self._kept([text] * len(each), each, keep, placeholders)
                 distinct = {one.text: one for one in reversed(each)}  # other subwords may spell the same
-                found[place] = sorted(distinct.values(), key=lambda one: -one.score)[:n_best]
-        return found
+                yield sorted(distinct.values(), key=lambda one: -one.score)[:n_best]
+
+        return by_length(several, translations)
 
     def _kept(
         self, texts: Sequence[str], found: list[Translation], terms: Sequence[str], placeholders: bool
@@ -234,10 +227,6 @@ class Predictor:
     @checked
     def attention(self, text: str, translation: str) -> Attention:
         """Returns what the network attends to in a text while it writes a translation.
-
-        Args:
-            text: what is translated.
-            translation: any; usually the network's own.
 
         Raises:
             ConfigurationError: one of them is not a string of UTF-8.

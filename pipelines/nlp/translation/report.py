@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from pipelines import plots
 from pipelines.evaluation import Evaluation
 from pipelines.nlp.texts import count_words
-from pipelines.nlp.translation import pictures
 from pipelines.nlp.translation.pairs import Pair
-from pipelines.nlp.translation.predictor import Predictor
+from pipelines.nlp.translation.predictor import Attention, Predictor
 from pipelines.nlp.translation.scoring import metrics, sentence_chrf, tokenizer_of
 from pipelines.report import Code, Picture, Section, Table, write_evaluation
 from pipelines.runs import Run
@@ -18,6 +18,7 @@ from pipelines.runs import Run
 EXAMPLES = 4  # of each kind
 DRAWN = 3  # attentions
 DRAWN_WORDS = range(6, 26)  # of a source whose attention is drawn
+PIXELS = 0.17  # inches a subword of a picture
 LENGTHS = (0, 10, 20, 30, 40)  # words, where groups of sentences begin
 
 
@@ -39,27 +40,22 @@ def write_translation_report(run: Run, evaluation: Evaluation, details: Details)
     ]
     for number, place in enumerate(representative(details.pairs, scores)):
         found = details.translator.attention(details.pairs[place].source, details.translations[place])
-        figure = pictures.attention(found)
+        figure = attention_picture(found)
         plots.save(figure, run.folder / evaluation.file_name(f"attention-{number + 1}.png"))
         drawn.append(Picture(figure, f"{details.pairs[place].where}: {details.translations[place]}"))
     columns = {name: [getattr(pair, name) for pair in details.pairs] for name in Pair._fields}
-    write_evaluation(
-        run,
-        evaluation,
-        "Translation",
-        "bleu",
+    length = length_picture(*score_by_length(details))
+    explained = (
         f"BLEU counts the {units(references)} and phrases that the reference has too, chrF the characters; both are "
-        "from 0 to 100, higher is better. A reference is one translation of many that are right.",
-        [
-            Section("Examples", examples(details, scores)),
-            Section("Attention", drawn),
-            Section(
-                "By length",
-                [Picture(pictures.by_length(*score_by_length(details), "BLEU"), "BLEU by the length of the source.")],
-            ),
-        ],
-        {**columns, "translation": details.translations},
+        "from 0 to 100, higher is better. A reference is one translation of many that are right."
     )
+    sections = [
+        Section("Examples", examples(details, scores)),
+        Section("Attention", drawn),
+        Section("By length", [Picture(length, "BLEU by the length of the source.")]),
+    ]
+    columns["translation"] = details.translations
+    write_evaluation(run, evaluation, "Translation", "bleu", explained, sections, columns)
 
 
 def units(references: Sequence[str]) -> str:
@@ -109,3 +105,33 @@ def score_by_length(details: Details) -> tuple[list[str], list[float], list[int]
             scores.append(metrics(*texts)["bleu"].value)
             counts.append(len(chosen))
     return names, scores, counts
+
+
+def attention_picture(found: Attention) -> Figure:
+    """Draws the weights of an attention: a row for each subword written, a column for each one read."""
+    rows, columns = found.weights.shape
+    figure = Figure(figsize=(1.6 + PIXELS * columns, 1.3 + PIXELS * rows), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(found.weights, cmap="Blues", vmin=0, vmax=1, aspect="equal")
+    axes.set_xticks(range(columns), _labels(found.source), rotation=90, fontsize=8)
+    axes.set_yticks(range(rows), _labels(found.target), fontsize=8)
+    axes.xaxis.tick_top()
+    return figure
+
+
+def length_picture(lengths: Sequence[str], scores: Sequence[float], counts: Sequence[int]) -> Figure:
+    """Draws the BLEU of groups of sentences, as `score_by_length` returns them."""
+    figure = Figure(figsize=(7, 3), layout="constrained")
+    axes = figure.subplots()
+    axes.bar(np.arange(len(scores)), scores, color=plots.COLOURS[0])
+    labels = [f"{length}\n{count} sentences" for length, count in zip(lengths, counts, strict=True)]
+    axes.set_xticks(range(len(scores)), labels)
+    axes.set_xlabel("words in the source")
+    axes.set_ylabel("BLEU")
+    axes.grid(alpha=0.3, axis="y")
+    return figure
+
+
+def _labels(pieces: Sequence[str]) -> list[str]:
+    """Returns subwords as they can be read, with the space before a word shown, and the end of the text last."""
+    return [piece.replace(" ", "·").replace("$", r"\$") for piece in pieces[:-1]] + ["end"]

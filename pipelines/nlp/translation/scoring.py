@@ -57,10 +57,6 @@ def metrics(references: Sequence[str], translations: Sequence[str]) -> dict[str,
     Both are scores of the corpus, from 0 to 100: what a sentence adds to their counts is resampled, never a score of
     its own.
 
-    Args:
-        references: what the translations should be, as people write it.
-        translations: equally many.
-
     Example:
         >>> scores = metrics(["the cat sat on the mat"], ["the cat sat on the mat"])
         >>> scores["bleu"].value, scores["chrf"].value

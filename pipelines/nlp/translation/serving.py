@@ -15,11 +15,21 @@ MOST_HYPOTHESES = 2**14
 def signatures(translator: Translator, search: SearchConfiguration) -> dict[str, Signature]:
     """Returns the functions to serve by name.
 
-    `serving_default` takes `text`, string (batch,), and returns `translation`, string (batch,), and `score`, float32
-    (batch,): the logarithm of the translation's probability, divided by a function of its length. `beam_search` also
-    takes `beam_width`, int32 (batch,), instead of the configured one, and also returns `translations` and `scores`
-    (batch, beams), as many of each text as the widest search has beams, the best first; −inf is the score of none.
-    `attention` takes `text` and its `translation`; see `attention`.
+    `serving_default` takes `text`, string (batch,), UTF-8, one sentence or verse each, of any length; divide longer texts
+    into sentences, as `unrolled.connect` does, for the time of a search grows faster than its text. It returns
+    `translation`, string (batch,), and `score`, float32 (batch,): the logarithm of the translation's probability,
+    divided by a function of its length; the higher, the surer. Neither the other texts of a batch nor their order
+    change an answer. Any script is read: what the training has never seen is spelled byte by byte. White space becomes
+    one space between words.
+
+    `beam_search` also takes `beam_width`, int32 (batch,), another number of hypotheses, at least 1; it returns the
+    same, and all that it has found, `translations` and `scores` (batch, beams), as many of each text as the widest
+    search has beams, the best first; a score of −inf is none. `attention` takes `text` and `translation`, strings
+    (batch,), and returns `weights`, float32 (batch, target, source): of each source subword when a target subword is
+    written; and the subwords, `source` and `target`, strings; the end of a text and padding are empty.
+
+        answer = tf.saved_model.load(folder).signatures["serving_default"]
+        answer(text=tf.constant(["This is a sentence."]))["translation"]
     """
     text = {"text": tf.TensorSpec((None,), tf.string)}
     return {
@@ -55,12 +65,7 @@ def translate(
 
 
 def attention(translator: Translator, text: tf.Tensor, translation: tf.Tensor) -> Tensors:
-    """Reads texts (batch,) and their translations (batch,), and returns the weights of the attention.
-
-    Returns:
-        `weights`, float32 (batch, target, source), of each source subword when a target subword is written; and the
-        subwords of both, `source` (batch, source) and `target` (batch, target), where the end and padding are empty.
-    """
+    """Reads texts (batch,) and their translations (batch,), and returns the weights of the attention."""
     source, target = source_numbers(translator.source, text), target_numbers(translator.target, translation)
     weights = translator(source, target[:, :-1]).weights
     return {

@@ -14,13 +14,11 @@ from data.king_james_verses import KingJamesVerses
 from data.modern_pairs import ModernPairs
 from data.splits import assign_split
 from pipelines.configuration import ConfigurationError
-from pipelines.nlp.public_data import public_builder
+from pipelines.nlp.splits import SPLITS, Split, public_builder
 from pipelines.nlp.text_files import FileConfiguration
 from pipelines.nlp.translation.pairs import Pair, read_files, read_table
 from pipelines.nlp.unicode_forms import canonical_strings
 
-Split = Literal["train", "validation", "test"]
-SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 Embedded = Literal["bible_verses", "king_james_verses", "modern_pairs"]
 
 

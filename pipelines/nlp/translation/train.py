@@ -34,24 +34,13 @@ def train(run: Run, configuration: TranslationConfiguration) -> None:
     plans = data.plan(encoded, configuration.data.batch_tokens)
     hint_at_few_steps(sum(plan.batches for plan in plans), configuration)
     held_out = data.encode(corpus.pairs["validation"], translator.source, translator.target)
-
     regularisation = None
     if share := configuration.data.subword_regularisation:
         regularisation = data.SubwordRegularisation(translator.source.halves(), translator.target.halves(), share)
-
-    def training_batches(epoch: int) -> tf.data.Dataset:
-        return data.training_batches(encoded, plans, configuration.seed, epoch, regularisation)
-
-    fit(
-        run,
-        translator,
-        partial(batch_loss, translator, configuration.network.label_smoothing),
-        training_batches,
-        partial(validate, cross_entropy(translator), held_out),
-        configuration.training,
-        minimise="nats",
-        seed=configuration.seed,
-    )
+    loss = partial(batch_loss, translator, configuration.network.label_smoothing)
+    batches = partial(data.training_batches, encoded, plans, configuration.seed, regularisation=regularisation)
+    functions = loss, batches, partial(validate, cross_entropy(translator), held_out)
+    fit(run, translator, *functions, configuration.training, minimise="nats", seed=configuration.seed)
     run.finish()
 
 

@@ -19,8 +19,6 @@ def build(
     """Returns an untrained translator, its weights made.
 
     Args:
-        configuration: the network's sizes and the seed.
-        source: the subwords of the source, as `Subwords.to_json` returns them.
         target: those of the target. Default: the source's, and one embedding for both.
     """
     sources = Subwords(source)
@@ -32,9 +30,5 @@ def build(
 
 
 def load_model(run: Run) -> Translator:
-    """Returns the translator of a finished run, with its trained weights.
-
-    Raises:
-        RunError: the run was not trained to its end, or its weights do not fit the translator.
-    """
+    """Returns the translator of a finished run, with its trained weights."""
     return trained_model(run, run.read_configuration(TranslationConfiguration), build, OLD_DESCRIPTION)

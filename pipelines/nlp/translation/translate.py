@@ -36,8 +36,6 @@ class Options(TextOptions):
 
 def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
     """Prints the translation of each text, or writes them into a file."""
-    from pipelines import plots
-    from pipelines.nlp.translation import pictures
     from pipelines.nlp.translation.predictor import EXAMPLE  # and TensorFlow, which --help does without
 
     if options.output is not None and options.columns_of_file():
@@ -59,7 +57,10 @@ def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
     else:
         print("\n".join(lines))
     if options.attention is not None:
-        plots.save(pictures.attention(predictor.attention(texts[0], found[0][0].text)), options.attention)
+        from pipelines import plots
+        from pipelines.nlp.translation.report import attention_picture
+
+        plots.save(attention_picture(predictor.attention(texts[0], found[0][0].text)), options.attention)
         written.append(str(options.attention))
     commands.report_done(f"Translated {counted(len(texts), 'text')}")
     if written:

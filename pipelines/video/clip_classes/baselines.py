@@ -27,13 +27,7 @@ def majority(sets: data.Sets, split: str) -> np.ndarray:
 
 
 def fitted(name: str, configuration: ClipClassesConfiguration, sets: data.Sets) -> PictureClassifier:
-    """Returns a baseline, trained on the same clips as the classifier, by as many steps as `baseline_steps` says.
-
-    Args:
-        name: one of `PICTURES`.
-        configuration: of the classifier's training.
-        sets: the clips.
-    """
+    """Returns a baseline, trained on the same clips as the classifier, by `baseline_steps` steps."""
     shape = configuration.data.frame_shape
     classifier = PictureClassifier(configuration.network, shape, sets.classes, configuration.seed)
     classifier(tf.zeros((1, *shape), tf.uint8))
@@ -57,7 +51,7 @@ def fitted(name: str, configuration: ClipClassesConfiguration, sets: data.Sets) 
 def probabilities(
     name: str, classifier: PictureClassifier, examples: data.Examples, configuration: data.DataConfiguration
 ) -> np.ndarray:
-    """Returns what a fitted baseline says of the videos of a split, (videos, classes)."""
+    """Returns the probabilities that a fitted baseline gives the videos of a split, (videos, classes)."""
     read = tf.function(lambda frames: tf.nn.softmax(classifier(PICTURES[name](frames))))
     said = np.concatenate([read(frames).numpy() for frames in data.batches(examples, configuration)])
     return by_video(examples, said)[1]

@@ -14,8 +14,7 @@ from data.motion_clips import MOTIONS, SIZE, MotionClips, draw_clip
 from pipelines.configuration import ConfigurationError
 from pipelines.counting import counted
 from pipelines.rows import make_batches, row_numbers
-from pipelines.video.frames import VideoDataError
-from pipelines.video.messages import NAMED
+from pipelines.video.frames import NAMED, VideoDataError
 from pipelines.video.recordings import Recordings
 from pipelines.video.sources import (
     Video,
@@ -24,6 +23,7 @@ from pipelines.video.sources import (
     batch_clips,
     clips_of,
     open_source,
+    read_clips,
     refuse_settings_of_files,
 )
 from pipelines.video.video_folders import SPLITS
@@ -48,39 +48,23 @@ class DataConfiguration(VideoConfiguration):
 
 
 class Examples(NamedTuple):
-    """The clips of a split, in an order that never changes.
+    """The clips of a split, in an order that never changes."""
 
-    Attributes:
-        labels: int32 (clips,), places in the classes.
-        videos: int32 (clips,), which video each clip is of, a place in `keys`.
-        keys: names of the videos.
-        read: the frames of a clip by its number, uint8 (time, height, width, channels).
-    """
-
-    labels: np.ndarray
-    videos: np.ndarray
-    keys: list[str]
-    read: Callable[[int], np.ndarray]
+    labels: np.ndarray  # int32 (clips,), places in the classes
+    videos: np.ndarray  # int32 (clips,), which video each clip is of, a place in `keys`
+    keys: list[str]  # names of the videos
+    read: Callable[[int], np.ndarray]  # the frames of a clip by its number, uint8 (time, height, width, channels)
 
 
 class Sets(NamedTuple):
-    """All clips of a configuration.
+    """All clips of a configuration."""
 
-    Attributes:
-        classes: their names.
-        splits: the clips of train, validation and test.
-        draw: draws a clip of training and its label.
-        batch_clips: clips in a batch of training.
-        skipped: key and reason of each video that is left out.
-        recordings: how the videos were recorded.
-    """
-
-    classes: tuple[str, ...]
-    splits: dict[str, Examples]
-    draw: Callable[[np.random.Generator], tuple[np.ndarray, int]]
-    batch_clips: int
-    skipped: list[tuple[str, str]]
-    recordings: Recordings = Recordings()
+    classes: tuple[str, ...]  # their names
+    splits: dict[str, Examples]  # the clips of train, validation and test
+    draw: Callable[[np.random.Generator], tuple[np.ndarray, int]]  # draws a clip of training and its label
+    batch_clips: int  # clips in a batch of training
+    skipped: list[tuple[str, str]]  # key and reason of each video that is left out
+    recordings: Recordings = Recordings()  # how the videos were recorded
 
 
 def load(configuration: DataConfiguration) -> Sets:
@@ -116,13 +100,8 @@ def training_batches(sets: Sets, configuration: DataConfiguration, seed: int, ep
 
 def batches(examples: Examples, configuration: DataConfiguration) -> tf.data.Dataset:
     """The clips of a split, in order, in batches uint8 (batch, time, height, width, channels)."""
-
-    def clip(number: tf.Tensor) -> tf.Tensor:
-        frames = tf.numpy_function(examples.read, [number], tf.uint8)
-        return tf.ensure_shape(frames, (configuration.clip_frames, *configuration.frame_shape))
-
-    numbers = tf.data.Dataset.range(len(examples.labels))
-    return numbers.map(clip, num_parallel_calls=2, deterministic=True).batch(JUDGED_AT_ONCE).prefetch(2)
+    shape = configuration.clip_frames, *configuration.frame_shape
+    return read_clips(examples.read, len(examples.labels), shape).batch(JUDGED_AT_ONCE).prefetch(2)
 
 
 def _motions(configuration: DataConfiguration) -> Sets:
@@ -182,8 +161,7 @@ def _examples(videos: Sequence[Video], classes: tuple[str, ...], configuration: 
     numbers = {video.key: number for number, video in enumerate(videos)}
 
     def read(number: int) -> np.ndarray:
-        video, start = clips[number]
-        return video.shard.read(start, start + configuration.clip_frames)
+        return clips[number].read(configuration.clip_frames)
 
     labels = np.array([classes.index(clip.video.label) for clip in clips], np.int32)
     return Examples(labels, np.array([numbers[clip.video.key] for clip in clips], np.int32), list(numbers), read)
@@ -206,7 +184,7 @@ def _classes(videos: Videos) -> tuple[str, ...]:
     if unknown := [f"{video.key} ({split}, {video.label})" for split, video in every if video.label not in classes]:
         raise VideoDataError(
             f"{counted(len(unknown), 'video')} of classes without any video for training; expected some of each. Add "
-            "videos of the class (a hash of each one decides its split), or say which train: a CSV file with a column "
-            f"split. Received: {', '.join(unknown[:NAMED])}"
+            "videos of the class (a hash of each one decides its split), or name those for training: a CSV file with a "
+            f"column split. Received: {', '.join(unknown[:NAMED])}"
         )
     return classes

@@ -3,15 +3,13 @@
 from pipelines.commands import EvaluationOptions
 from pipelines.comparison import compared_rows
 from pipelines.evaluation import Evaluation
-from pipelines.preparation import report_changed_data
+from pipelines.preparation import refuse_other, report_changed_data
 from pipelines.runs import Run
 from pipelines.video.clip_classes import baselines, data
 from pipelines.video.clip_classes.config import ClipClassesConfiguration
-from pipelines.video.clip_classes.model import Classifier
 from pipelines.video.clip_classes.report import write_classification_report
 from pipelines.video.clip_classes.scoring import comparison, metrics
 from pipelines.video.clip_classes.trained import classify_split, load_model
-from pipelines.video.frames import VideoDataError
 
 __all__ = ["EvaluationOptions", "evaluate"]
 
@@ -27,7 +25,7 @@ def evaluate(run: Run, split: str = "test") -> Evaluation:
     configuration = run.read_configuration(ClipClassesConfiguration)
     classifier = load_model(run)
     sets = data.load(configuration.data)
-    refuse_other_classes(classifier, sets)
+    refuse_other("classes", classifier.classes, sets.classes)
     report_changed_data(run, sets)
     examples = sets.splits[split]
     classified = classify_split(classifier, examples, configuration.data)
@@ -45,16 +43,3 @@ def evaluate(run: Run, split: str = "test") -> Evaluation:
     evaluation = Evaluation(split, len(examples.keys), rows)
     write_classification_report(run, evaluation, sets, classified)
     return evaluation
-
-
-def refuse_other_classes(classifier: Classifier, sets: data.Sets) -> None:
-    """Refuses clips of other classes than those that a classifier knows.
-
-    Raises:
-        VideoDataError: the classes have changed.
-    """
-    if sets.classes != classifier.classes:
-        raise VideoDataError(
-            f"The videos have other classes than those of the training. Expected {', '.join(classifier.classes)}. "
-            f"Restore them, or train again. Received: {', '.join(sets.classes)}"
-        )

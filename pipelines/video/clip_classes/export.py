@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.exporting import WarmupRequest, card, export_signatures
+from pipelines.exporting import WarmupRequest, card, documented, export_signatures
 from pipelines.runs import Run
 from pipelines.video.clip_classes.config import ClipClassesConfiguration
 from pipelines.video.clip_classes.model import Classifier
@@ -42,34 +42,18 @@ def model_card(run: Run, classifier: Classifier) -> str:
     """What a user of the exported model must know: input, data, licence, metrics, limits."""
     configuration = run.read_configuration(ClipClassesConfiguration)
     data, (height, width, channels) = configuration.data, classifier.frame_shape
-    frame, clips = (f"({sizes}{height}, {width}, {channels})" for sizes in ("batch, ", "batch, time, "))
     rate = stated_rate(data.frame_rate, recorded(run))
     limits = LIMITS.get(
         data.source, "It knows the classes, cameras and scenes of its training videos; others give more errors."
     )
     about = f"""
 Frames of {height}×{width} pixels, {"grey" if channels == 1 else "RGB"}, to one of the classes
-{", ".join(classifier.classes)}. Learned from clips of {data.clip_frames} frames, {rate}; give it as many. Pictures of
-other sizes are fitted by `{data.fit}`, as in training. It reads in one direction, so it can follow a stream.
+{", ".join(classifier.classes)}, which is their order in the probabilities. Learned from clips of {data.clip_frames}
+frames, {rate}; give it as many. Pictures of other sizes are fitted by `{data.fit}`, as in training. It reads in one
+direction, so it can follow a stream.
 
-## Signatures
-
-`serving_default` takes `frames`, uint8 {clips} or of any size; `padded` also takes `lengths`, int32
-(batch,), how many frames of each clip count. Both return `label`, a string (batch,), and `probabilities`
-(batch, {len(classifier.classes)}), in the order of the classes above.
-`initial_state` takes any number for each of the `streams`, int32 (batch,), and returns the state before the first
-frame; `step` takes `frame`, uint8 {frame}, and the state, and returns `label`, `probabilities` and the
-new state.
-
-    model = tf.saved_model.load(folder)
-    model.signatures["serving_default"](frames=tf.constant(frames))["label"]
+{documented(signatures)}
 """
     limits = f"{limits} The probabilities order the classes by how sure the network is; they are not calibrated."
-    return card(
-        run,
-        "What a clip shows",
-        about,
-        f"""{SOURCES.get(data.source, f"The user's own videos ({data.source})")}.""",
-        "videos",
-        limits,
-    )
+    source = SOURCES.get(data.source, f"The user's own videos ({data.source})")
+    return card(run, "What a clip shows", about, f"{source}.", "videos", limits)

@@ -10,17 +10,11 @@ from pipelines.video.clip_classes.network import NetworkConfiguration, frame_enc
 
 
 class State(NamedTuple):
-    """What a stream remembers between frames.
+    """What a stream remembers between frames."""
 
-    Attributes:
-        frame: the last frame, (batch, height, width, channels), in −1 … 1.
-        seen: whether there was one, bool (batch,).
-        recurrent: of each layer, tensors (batch, units).
-    """
-
-    frame: tf.Tensor
-    seen: tf.Tensor
-    recurrent: Any
+    frame: tf.Tensor  # the last frame, (batch, height, width, channels), in −1 … 1
+    seen: tf.Tensor  # whether there was one, bool (batch,)
+    recurrent: Any  # of each layer, tensors (batch, units)
 
 
 class Judgement(NamedTuple):
@@ -36,12 +30,6 @@ class Classifier(keras.Model):
     The network reads in one direction, so frames may come one at a time, with the state passed on; the logits are the
     same as for the whole clip, and frames behind the length of a clip cannot reach them. With `differences` a frame is
     seen together with its difference from the one before, of which the first has none; the state keeps the last frame.
-
-    Args:
-        network: sizes of the network.
-        frame_shape: of a frame, (height, width, channels).
-        classes: their names.
-        seed: of weights and dropout.
     """
 
     def __init__(
@@ -93,12 +81,9 @@ class Classifier(keras.Model):
 
     @tf.function(reduce_retracing=True)
     def evidence(self, frames: tf.Tensor) -> tf.Tensor:
-        """Returns the probability of each class after each frame, (batch, time, classes).
+        """Returns the probability of each class after each frame, (batch, time, classes); `frames` as of `call`.
 
         It is traced for the classifier, not for each validation.
-
-        Args:
-            frames: uint8 (batch, time, height, width, channels).
         """
         return tf.nn.softmax(self(frames).logits)
 
@@ -109,14 +94,7 @@ class Classifier(keras.Model):
 
 
 class PictureClassifier(keras.Model):
-    """A baseline: the same encoder of one picture of a clip, which knows nothing of time.
-
-    Args:
-        network: sizes of the encoder.
-        frame_shape: of a picture, (height, width, channels).
-        classes: their names.
-        seed: of the weights.
-    """
+    """A baseline: the same encoder of one picture of a clip, which knows nothing of time."""
 
     def __init__(
         self, network: NetworkConfiguration, frame_shape: tuple[int, int, int], classes: tuple[str, ...], seed: int = 0

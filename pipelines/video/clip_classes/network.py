@@ -30,17 +30,14 @@ class NetworkConfiguration(Configuration):
 
 
 def frame_encoder(
-    network: NetworkConfiguration, frame_shape: tuple[int, int, int], differences: bool, name: str = "encoder"
+    network: NetworkConfiguration, frame_shape: tuple[int, int, int], differences: bool
 ) -> keras.Sequential:
     """Returns the encoder of frames (batch, height, width, channels), in −1 … 1, to (batch, features).
 
     MobileNetV2: Sandler et al. 2018, https://arxiv.org/abs/1801.04381.
 
     Args:
-        network: which one, and its sizes.
-        frame_shape: of a frame, (height, width, channels).
         differences: as many channels more hold the difference from the frame before.
-        name: of the model.
 
     Raises:
         ConfigurationError: the weights are not there, or belong to another network.
@@ -63,13 +60,13 @@ def frame_encoder(
         ]
         body.append(keras.layers.Flatten())
     head = [keras.layers.Dense(network.features), keras.layers.LayerNormalization(), keras.layers.ReLU()]
-    return keras.Sequential([keras.Input(shape), *body, *head], name=name)
+    return keras.Sequential([keras.Input(shape), *body, *head], name="encoder")
 
 
 def _mobilenet(network: NetworkConfiguration, shape: tuple[int, int, int]) -> keras.Model:
     if shape[2] != 3 or min(shape[:2]) < 32:
         raise ConfigurationError(
-            "network.encoder: MobileNetV2 takes frames of three channels and at least 32×32 pixels. Say --data.colour "
+            "network.encoder: MobileNetV2 takes frames of three channels and at least 32×32 pixels. Set --data.colour "
             "rgb, --network.no_differences, and --data.height and --data.width of 32 or more. "
             f"Received: {shape[0]}×{shape[1]} pixels of {shape[2]} channels"
         )

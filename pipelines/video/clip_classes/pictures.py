@@ -29,9 +29,6 @@ def film_strip(frames: np.ndarray, evidence: np.ndarray, label: int, classes: Se
     Args:
         frames: uint8 (time, height, width, channels).
         evidence: (time, classes), probabilities.
-        label: the true class.
-        classes: their names.
-        title: of the figure.
     """
     time = len(frames)
     places = (np.arange(min(time, STRIP)) + 0.5) * max(1, time / STRIP)  # the middles of equal parts
@@ -71,9 +68,7 @@ def timeline(stretches: "Sequence[Stretch]", classes: Sequence[str], title: str)
     """Draws what a video shows when: a row for each class, the darker the more probable it is.
 
     Args:
-        stretches: in the order of time.
         classes: their names; of many, those that lead somewhere are drawn.
-        title: of the figure.
     """
     leading = {each.label for each in stretches}
     rows = [name for name in classes if name in leading or len(classes) <= MOST_ROWS]
@@ -96,7 +91,6 @@ def accuracy_over_time(evidence: np.ndarray, labels: np.ndarray, majority: float
 
     Args:
         evidence: (clips, time, classes), probabilities.
-        labels: of the clips.
         majority: accuracy of the class that is the most frequent one in training.
     """
     figure = Figure(figsize=(7, 3), layout="constrained")
@@ -114,12 +108,7 @@ def accuracy_over_time(evidence: np.ndarray, labels: np.ndarray, majority: float
 
 
 def confusion_picture(counts: np.ndarray, classes: Sequence[str]) -> Figure:
-    """Draws how often each true class (rows) was taken for each class (columns), in shares of the row.
-
-    Args:
-        counts: (classes, classes).
-        classes: their names.
-    """
+    """Draws how often each true class (rows) was taken for each class (columns), in shares of the row."""
     size = min(4 + 0.35 * len(classes), 14)
     figure = Figure(figsize=(size + 1, size), layout="constrained")
     axes = figure.subplots()
@@ -131,6 +120,6 @@ def confusion_picture(counts: np.ndarray, classes: Sequence[str]) -> Figure:
             axes.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=8, color=colour)
         axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
         axes.set_yticks(range(len(classes)), classes)
-    axes.set_xlabel("said")
+    axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     return figure

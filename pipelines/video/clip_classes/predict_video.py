@@ -15,10 +15,10 @@ from rich.text import Text
 from pipelines import commands, hints, plots
 from pipelines.configuration import ConfigurationError
 from pipelines.counting import counted
+from pipelines.progress import shown
 from pipelines.subtitles import Cue, subrip
 from pipelines.video.clip_classes import pictures
 from pipelines.video.live import is_live
-from pipelines.video.messages import shown
 from pipelines.video.video_files import properties_of, refuse_missing
 
 if TYPE_CHECKING:

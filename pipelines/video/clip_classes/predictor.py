@@ -90,12 +90,7 @@ class Classification(NamedTuple):
 
 
 class Predictor:
-    """Classifies videos; stays ready for more.
-
-    Args:
-        run: what the network was trained for.
-        model: its signatures.
-    """
+    """Classifies videos; stays ready for more."""
 
     def __init__(self, run: Run, model: Served) -> None:
         self.decoding = decoding_of(run, run.read_configuration(ClipClassesConfiguration).data)
@@ -229,12 +224,7 @@ class Predictor:
 
 
 class Stream:
-    """Follows a video one frame at a time.
-
-    Args:
-        predictor: whose stream it is.
-        model: the signatures.
-    """
+    """Follows a video one frame at a time."""
 
     def __init__(self, predictor: Predictor, model: Served) -> None:
         self._predictor = predictor

@@ -1,5 +1,7 @@
 """The page that an evaluation of a classifier writes: table, confusions, evidence over time, curves."""
 
+from typing import Any
+
 import numpy as np
 
 from pipelines.evaluation import FEWEST, Evaluation
@@ -29,67 +31,40 @@ def write_classification_report(run: Run, evaluation: Evaluation, sets: Sets, cl
     counts_picture.savefig(run.folder / evaluation.file_name("confusions.png"), dpi=120)
     strips = []
     for title, clip in telling(classified, examples.labels).items():
-        text = f"{title}: {examples.keys[examples.videos[clip]]}"
-        strips.append(
-            pictures.film_strip(
-                examples.read(clip), classified.evidence[clip], int(examples.labels[clip]), classes, text
-            )
-        )
+        label, text = int(examples.labels[clip]), f"{title}: {examples.keys[examples.videos[clip]]}"
+        strips.append(pictures.film_strip(examples.read(clip), classified.evidence[clip], label, classes, text))
     strips[0].savefig(run.folder / evaluation.file_name("evidence.png"), dpi=120)
     order = np.argsort(-losses(classified.labels, classified.probabilities), kind="stable")
-    said = classified.probabilities.argmax(axis=1)
+    answers: dict[str, list[Any]] = {"key": examples.keys, "label": [classes[label] for label in classified.labels]}
+    answers["said"] = [classes[label] for label in classified.probabilities.argmax(axis=1)]
+    answers["probability"] = np.round(classified.probabilities.max(axis=1), 4).tolist()
     worst = [
-        [
-            examples.keys[number],
-            classes[classified.labels[number]],
-            classes[said[number]],
-            f"{classified.probabilities[number].max():.2f}",
-        ]
-        for number in order[:WORST]
-        if said[number] != classified.labels[number]
+        [key, label, said, f"{probability:.2f}"]
+        for key, label, said, probability in ([each[place] for each in answers.values()] for place in order[:WORST])
+        if said != label
     ]
     majority = next(row.metrics["accuracy"].value for row in evaluation.rows if row.name == MAJORITY)
-    synthetic = [SYNTHETIC] if configuration["data"]["source"] == "motion_clips" else []
-    answers = {"key": examples.keys, "label": [classes[label] for label in classified.labels]}
-    answers["said"] = [classes[label] for label in said]
-    answers["probability"] = np.round(classified.probabilities.max(axis=1), 4).tolist()
-    write_evaluation(
-        run,
-        evaluation,
-        "What a clip shows",
-        "accuracy",
-        [
-            *synthetic,
-            "Accuracy is the share of videos whose class is right; macro F1 gives each class the same weight; "
-            "cross-entropy, in nats, also asks how sure the answers were, lower is better. The interval of a share is "
-            f"Wilson's; the others have none with fewer than {FEWEST} videos, for it would claim too much.",
-        ],
-        [
-            Section(
-                "Evidence over time",
-                [
-                    *(
-                        Picture(strip, "The frames of a clip, and the probability of each class after each of them.")
-                        for strip in strips
-                    ),
-                    Picture(
-                        pictures.accuracy_over_time(classified.evidence, examples.labels, majority),
-                        "How many frames it takes to be right, and the accuracy of the row majority.",
-                    ),
-                ],
-            ),
-            Section("Classes", [Table(["class", "videos", "precision", "recall", "F1"], by_class(counts, classes))]),
-            Section(
-                "Classes taken for others",
-                [Picture(counts_picture, "True classes in rows, predicted classes in columns; numbers of videos.")],
-            ),
-            Section(
-                "Worst errors", [Table(["video", "true", "predicted", "probability"], worst) if worst else "None."]
-            ),
-            Section("Left out", [Table(["video", "why"], sets.skipped) if sets.skipped else "Nothing."]),
-        ],
-        answers | {"confusions": counts},
+    over_time = pictures.accuracy_over_time(classified.evidence, examples.labels, majority)
+    shown = [
+        Picture(each, "The frames of a clip, and the probability of each class after each of them.") for each in strips
+    ]
+    shown.append(Picture(over_time, "How many frames it takes to be right, and the accuracy of the row majority."))
+    by_number = "True classes in rows, predicted classes in columns; numbers of videos."
+    sections = [
+        Section("Evidence over time", shown),
+        Section("Classes", [Table(["class", "videos", "precision", "recall", "F1"], by_class(counts, classes))]),
+        Section("Classes taken for others", [Picture(counts_picture, by_number)]),
+        Section("Worst errors", [Table(["video", "true", "predicted", "probability"], worst) if worst else "None."]),
+        Section("Left out", [Table(["video", "why"], sets.skipped) if sets.skipped else "Nothing."]),
+    ]
+    explained = [SYNTHETIC] if configuration["data"]["source"] == "motion_clips" else []
+    explained.append(
+        "Accuracy is the share of videos whose class is right; macro F1 gives each class the same weight; "
+        "cross-entropy, in nats, also asks how sure the answers were, lower is better. The interval of a share is "
+        f"Wilson's; the others have none with fewer than {FEWEST} videos, for it would claim too much."
     )
+    columns = {**answers, "confusions": counts}
+    write_evaluation(run, evaluation, "What a clip shows", "accuracy", explained, sections, columns)
 
 
 def telling(classified: Classified, labels: np.ndarray) -> dict[str, int]:

@@ -22,10 +22,6 @@ def metrics(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, Metric]:
     intervals of shares are Wilson's, which stay honest for few videos and where all answers are right; the others come
     from resampling videos, and are left out where there are fewer than `pipelines.evaluation.FEWEST`.
 
-    Args:
-        labels: the true classes, (videos,).
-        probabilities: (videos, classes).
-
     Example:
         >>> found = metrics(np.array([0, 1, 1, 0]), np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.5, 0.5]]))
         >>> found["accuracy"].value, round(found["macro_f1"].value, 4)
@@ -86,12 +82,7 @@ def losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 
 
 def comparison(labels: np.ndarray, model: np.ndarray, others: np.ndarray) -> str:
-    """Says how sure it is that others' classes of the same videos are right less, or more, often than the model's.
-
-    Args:
-        labels: the true classes, (videos,).
-        model: the model's, (videos,).
-        others: those of a baseline, (videos,).
+    """Returns in words how surely others' classes of the same videos are right less, or more, often than the model's.
 
     Example:
         >>> comparison(np.zeros(30), np.zeros(30), np.ones(30))

@@ -4,7 +4,8 @@ from functools import partial
 
 import tensorflow as tf
 
-from pipelines.served import STREAMS, Signature, Tensors, cut, one_at_least, required
+from pipelines import served
+from pipelines.served import STREAMS, Signature, Tensors, cut, one_at_least, required, specifications
 from pipelines.video.clip_classes.model import Classifier, State
 from pipelines.video.frames import DecodingConfiguration
 from pipelines.video.serving import fitted
@@ -14,18 +15,20 @@ def signatures(classifier: Classifier, data: DecodingConfiguration) -> dict[str,
     """Returns the functions to serve by name.
 
     `serving_default` takes `frames`, uint8 (batch, time, height, width, channel) of any size; `padded` also takes
-    `lengths` (batch,), how many frames of each clip count. Both return `label` (batch,) and `probabilities`
-    (batch, classes).
-    `initial_state`, from any number for each of the `streams` (batch,), and `step`, from one `frame` (batch, height,
-    width, channel) and the state to the same answers and the new state, follow a stream.
+    `lengths`, int32 (batch,), how many frames of each clip count. Both return `label`, a string (batch,), and
+    `probabilities` (batch, classes).
+
+    `initial_state` takes any number for each of the `streams`, int32 (batch,), and returns the state before the first
+    frame; `step` takes `frame`, uint8 (batch, height, width, channel), and the state, and returns `label`,
+    `probabilities` and the new state.
+
+        model = tf.saved_model.load(folder)
+        model.signatures["serving_default"](frames=tf.constant(frames))["label"]
     """
-    # Of any size, so that the graph says what it expects.
+    # Of any size, so that the graph itself states what it expects.
     frames = tf.TensorSpec((None, None, None, None, None), tf.uint8)
     frame = tf.TensorSpec((None, None, None, None), tf.uint8)
-    state = {
-        name: tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype)
-        for name, tensor in flat(classifier.initial_state(1)).items()
-    }
+    state = specifications(flat(classifier.initial_state(1)))
     return {
         "serving_default": Signature(partial(classify, classifier, data), {"frames": frames}),
         "padded": Signature(
@@ -66,16 +69,10 @@ def _answer(classifier: Classifier, logits: tf.Tensor) -> Tensors:
 
 def flat(state: State) -> Tensors:
     """The network's state as named tensors, as a signature wants it."""
-    recurrent = {
-        f"recurrent_{layer}_{part}": tensor
-        for layer, parts in enumerate(state.recurrent)
-        for part, tensor in enumerate(parts)
-    }
-    return {"last_frame": state.frame, "seen": state.seen} | recurrent
+    return {"last_frame": state.frame, "seen": state.seen} | served.flat(state.recurrent, "recurrent")
 
 
 def nested(classifier: Classifier, tensors: Tensors) -> State:
     """The network's state from its named tensors; inverse of `flat`."""
-    parts = [len(each) for each in classifier.stack.initial_state(1)]
-    recurrent = [[tensors[f"recurrent_{layer}_{part}"] for part in range(number)] for layer, number in enumerate(parts)]
+    recurrent = served.nested(tensors, "recurrent", classifier.stack.initial_state(1))
     return State(tensors["last_frame"], tensors["seen"], recurrent)

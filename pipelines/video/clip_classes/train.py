@@ -13,7 +13,7 @@ from pipelines.video.clip_classes.config import ClipClassesConfiguration
 from pipelines.video.clip_classes.model import Classifier
 from pipelines.video.clip_classes.scoring import losses
 from pipelines.video.clip_classes.trained import build, classify_split
-from pipelines.video.messages import NAMED, listed
+from pipelines.video.frames import NAMED, listed
 from pipelines.video.recordings import RECORDINGS
 
 SKIPPED = "skipped.json"  # keys and reasons of the videos that are left out
@@ -22,21 +22,10 @@ SKIPPED = "skipped.json"  # keys and reasons of the videos that are left out
 def train(run: Run, configuration: ClipClassesConfiguration) -> None:
     """Trains the classifier of a run, or resumes where it stopped, and writes everything into the run's folder."""
     sets, classifier = prepared(run, configuration, prepare)
-
-    def training_batches(epoch: int) -> tf.data.Dataset:
-        return data.training_batches(sets, configuration.data, configuration.seed, epoch)
-
-    fit(
-        run,
-        classifier,
-        partial(batch_loss, classifier),
-        training_batches,
-        partial(validate, classifier, sets, configuration),
-        configuration.training,
-        minimise="cross_entropy",
-        steps_per_epoch=configuration.steps_per_epoch,
-        seed=configuration.seed,
-    )
+    seed, steps = configuration.seed, configuration.steps_per_epoch
+    batches = partial(data.training_batches, sets, configuration.data, seed)
+    functions = partial(batch_loss, classifier), batches, partial(validate, classifier, sets, configuration)
+    fit(run, classifier, *functions, configuration.training, minimise="cross_entropy", steps_per_epoch=steps, seed=seed)
     run.finish()
 
 

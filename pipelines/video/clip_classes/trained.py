@@ -14,17 +14,11 @@ from pipelines.video.clip_classes.model import Classifier
 
 
 class Classified(NamedTuple):
-    """A classifier's answers on the videos of a split.
+    """A classifier's answers on the videos of a split."""
 
-    Attributes:
-        labels: int32 (videos,).
-        probabilities: (videos, classes), the mean over each video's clips.
-        evidence: (clips, time, classes), probabilities after each frame.
-    """
-
-    labels: np.ndarray
-    probabilities: np.ndarray
-    evidence: np.ndarray
+    labels: np.ndarray  # int32 (videos,)
+    probabilities: np.ndarray  # (videos, classes), the mean over each video's clips
+    evidence: np.ndarray  # (clips, time, classes), probabilities after each frame
 
 
 def build(configuration: ClipClassesConfiguration, classes: Sequence[str]) -> Classifier:
@@ -35,11 +29,7 @@ def build(configuration: ClipClassesConfiguration, classes: Sequence[str]) -> Cl
 
 
 def load_model(run: Run) -> Classifier:
-    """Returns the classifier of a finished run, with its trained weights.
-
-    Raises:
-        RunError: the run was not trained to its end, or its weights do not fit the classifier.
-    """
+    """Returns the classifier of a finished run, with its trained weights."""
     return trained_model(run, run.read_configuration(ClipClassesConfiguration), build, "classes.json", "classes")
 
 

@@ -10,11 +10,7 @@ Baseline = Callable[[np.ndarray, int], np.ndarray]  # frames from 0 to 1 and how
 
 
 def available(training_frames: Iterable[np.ndarray]) -> dict[str, tuple[str, Baseline]]:
-    """Returns the baselines by name, with a note.
-
-    Args:
-        training_frames: batches of clips of the training split, uint8 (batch, time, height, width, channels).
-    """
+    """Returns the baselines by name, with a note."""
     return {
         "copy last": ("the last frame stays", copy_last),
         "mean frame": ("of the training split, whatever is seen", partial(constant, mean_frame(training_frames))),

@@ -29,11 +29,7 @@ class NextFramesConfiguration(TrainingCommand):
     similarity_weight: float = Field(
         0.08, ge=0, description="weight of the structural similarity in the loss, beside the squared error"
     )
-    watched_weight: float = Field(
-        1.0,
-        ge=0,
-        description="weight of the next-frame loss on the watched frames",
-    )
+    watched_weight: float = Field(1.0, ge=0, description="weight of the next-frame loss on the watched frames")
     scheduled_sampling_epochs: int = Field(
         0,
         ge=0,

@@ -76,23 +76,14 @@ class DataConfiguration(VideoConfiguration):
 
 
 class Sets(NamedTuple):
-    """Clips, uint8 (clip_frames, height, width, channels).
+    """Clips, uint8 (clip_frames, height, width, channels)."""
 
-    Attributes:
-        draw: draws a clip to learn from.
-        batch_clips: clips in a batch of training.
-        read: reads the fixed clips of a split, in their order.
-        videos: of each split the name of the video that each fixed clip is from.
-        skipped: name and reason of each video that was left out.
-        recordings: how the videos were recorded.
-    """
-
-    draw: Callable[[np.random.Generator], np.ndarray]
-    batch_clips: int
-    read: Callable[[Split], tf.data.Dataset]
-    videos: dict[Split, list[str]]
-    skipped: Sequence[tuple[str, str]] = ()
-    recordings: Recordings = Recordings()
+    draw: Callable[[np.random.Generator], np.ndarray]  # draws a clip to learn from
+    batch_clips: int  # clips in a batch of training
+    read: Callable[[Split], tf.data.Dataset]  # reads the fixed clips of a split, in their order
+    videos: dict[Split, list[str]]  # of each split the name of the video that each fixed clip is from
+    skipped: Sequence[tuple[str, str]] = ()  # name and reason of each video that was left out
+    recordings: Recordings = Recordings()  # how the videos were recorded
 
 
 def load(configuration: DataConfiguration) -> Sets:
@@ -115,10 +106,6 @@ def training_batches(
     """Endless batches of an epoch, the same each time they are asked for.
 
     Args:
-        sets: the clips.
-        configuration: what a batch is.
-        seed: of the training.
-        epoch: from 0.
         truth_share: probability with which the network sees a true frame of the future.
 
     Returns:
@@ -156,8 +143,6 @@ def fixed_batches(sets: Sets, split: Split, clips: int | None = None) -> Iterato
     """Yields the fixed clips of a split, uint8 (batch, clip_frames, height, width, channels).
 
     Args:
-        sets: the clips.
-        split: which.
         clips: at most so many, evenly spread over them all. Default: all.
     """
     total = len(sets.videos[split])
@@ -195,9 +180,7 @@ def _moving_mnist(configuration: DataConfiguration) -> Sets:
 
     def read(split: Split) -> tf.data.Dataset:
         total, clip = fixed[split]
-        numbers = tf.data.Dataset.range(total)
-        read = numbers.map(lambda number: tf.numpy_function(clip, [number], tf.uint8), num_parallel_calls=2)
-        return read.map(lambda clip: tf.ensure_shape(clip, (frames, *shape)))
+        return sources.read_clips(clip, total, (frames, *shape))
 
     videos = {split: [f"clip {number}" for number in range(total)] for split, (total, _) in fixed.items()}
     return Sets(draw, configuration.batch_size, read, videos)  # type: ignore[arg-type]
@@ -210,11 +193,11 @@ def _videos(configuration: DataConfiguration) -> Sets:
     starts = sources.clips_of(found.splits["train"], configuration.replace(clip_stride=1))
 
     def draw(random: np.random.Generator) -> np.ndarray:
-        clip = starts[random.integers(len(starts))]
-        return clip.video.shard.read(clip.start, clip.start + configuration.clip_frames)
+        return starts[random.integers(len(starts))].read(configuration.clip_frames)
 
     def read(split: Split) -> tf.data.Dataset:
-        return sources.read_clips(fixed[split], configuration.clip_frames, configuration.frame_shape)
+        clips, shape = fixed[split], (configuration.clip_frames, *configuration.frame_shape)
+        return sources.read_clips(lambda number: clips[number].read(shape[0]), len(clips), shape)
 
     size = sources.batch_clips(configuration.batch_size, len(fixed["train"]))
     videos = {split: [clip.video.key for clip in clips] for split, clips in fixed.items()}

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -13,12 +14,12 @@ from pipelines.comparison import compared_rows, comparison
 from pipelines.evaluation import Evaluation
 from pipelines.preparation import report_changed_data
 from pipelines.runs import Run
-from pipelines.video.next_frames import baselines, data, verification
+from pipelines.video.next_frames import baselines, data
 from pipelines.video.next_frames.baselines import Baseline
 from pipelines.video.next_frames.config import NextFramesConfiguration, odd
 from pipelines.video.next_frames.data import DataConfiguration, Split
 from pipelines.video.next_frames.report import Details, Example, write_next_frames_report
-from pipelines.video.next_frames.scoring import HIGHER_IS_BETTER, METRICS, Scores, metrics, score
+from pipelines.video.next_frames.scoring import HIGHER_IS_BETTER, Scores, by_horizon, levels_of, metrics, score
 from pipelines.video.next_frames.trained import load_model
 
 MEAN_OF = 200  # training clips whose mean frame is a baseline
@@ -48,23 +49,19 @@ def evaluate(run: Run, split: Split = "test", thresholds: Sequence[float] = (), 
     configuration = run.read_configuration(NextFramesConfiguration)
     forecaster, sets = load_model(run), data.load(configuration.data)
     report_changed_data(run, sets)
-    levels = verification.levels_of(thresholds or configuration.thresholds, sets.recordings.value_range)
+    levels = levels_of(thresholds or configuration.thresholds, sets.recordings.value_range)
     window = fss_window or configuration.fss_window
     rows: dict[str, tuple[str, Baseline]] = {
         "model": ("", lambda frames, future: forecaster.forecast(np.rint(255 * frames).astype(np.uint8), future))
     }
     rows |= baselines.available(data.fixed_batches(sets, "train", MEAN_OF))
 
-    def judge(forecasts: np.ndarray, truth: np.ndarray) -> Scores:
-        return score(forecasts, truth) | verification.exceedances(forecasts, truth, levels, window)
-
-    details = _scored(rows, sets, split, configuration.data, judge)
+    details = _scored(rows, sets, split, configuration.data, partial(score, levels=levels, window=window))
     scores, block = details.scores, overlap(configuration.data)
-    details = details._replace(horizon=by_horizon(scores, levels), levels=levels, window=window)
+    horizon = {name: by_horizon(found, levels) for name, found in scores.items()}
+    details = details._replace(horizon=horizon, levels=levels, window=window)
     notes = {name: note for name, (note, _) in rows.items()}
-    table = compared_rows(
-        scores, lambda found: metrics(found, block) | verification.skills(found, levels, block), _comparisons, notes
-    )
+    table = compared_rows(scores, lambda found: metrics(found, levels, block), _comparisons, notes)
     evaluation = Evaluation(split, len(sets.videos[split]), table)
     run.write_json(evaluation.file_name("horizon.json"), details.horizon)
     write_next_frames_report(run, evaluation, details)
@@ -75,14 +72,6 @@ def overlap(configuration: DataConfiguration) -> int:
     """How many neighbouring clips share frames; the bootstrap draws so many together."""
     stride = configuration.clip_stride or configuration.clip_frames
     return -(-configuration.clip_frames // stride)
-
-
-def by_horizon(scores: Mapping[str, Scores], levels: Mapping[str, int]) -> dict[str, Scores]:
-    """Means over the clips of each row and metric, (future,), one for each frame of the future."""
-    return {
-        name: {metric: found[metric].mean(axis=0) for metric in METRICS} | verification.by_horizon(found, levels)
-        for name, found in scores.items()
-    }
 
 
 def _scored(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.exporting import WarmupRequest, card, export_signatures
+from pipelines.exporting import WarmupRequest, card, documented, export_signatures
 from pipelines.runs import Run
 from pipelines.video.next_frames.config import NextFramesConfiguration
 from pipelines.video.next_frames.serving import signatures
@@ -40,17 +40,11 @@ def model_card(run: Run) -> str:
     shape = f"{data.height}, {data.width}, {data.channels}"
     rate = stated_rate(data.frame_rate, recorded(run))
     about = f"""
-It watches some frames and forecasts the next {data.future_frames}.
-
-## Signatures
-
-`serving_default` takes `frames`, uint8 (batch, time, height, width, {data.channels}), at least one frame; it was
+It watches some frames and forecasts the next {data.future_frames}, (batch, {data.future_frames}, {shape}). It was
 trained with {data.watched_frames} of {data.height} × {data.width} pixels, {rate}. Frames of another size are fitted to
-that by `{data.fit}`, as in training. It returns `future`, uint8 (batch, {data.future_frames}, {shape}).
-`roll_out` also takes `length`, int32 (batch,): how many frames to forecast; behind a shorter future there is black.
+that by `{data.fit}`, as in training.
 
-    answer = tf.saved_model.load(folder).signatures["serving_default"]
-    answer(frames=tf.constant(frames))["future"]
+{documented(signatures)}
 """
     limits = """
 It knows the things and motions that it was trained on. The farther ahead, the more it blurs what is uncertain. What has

@@ -8,18 +8,12 @@ import tensorflow as tf
 from pipelines.video.next_frames.motion import displaced, matched
 from pipelines.video.next_frames.network import NetworkConfiguration
 
-INERTIA_WIDTH, INERTIA_SHARPNESS = 3, 20.0  # of the matching that says how things go on moving
-SMALLEST_CHANCE = 1e-2  # of a displacement, so that the network can say otherwise, as where things bounce
+INERTIA_WIDTH, INERTIA_SHARPNESS = 3, 20.0  # of the matching that finds how things go on moving
+SMALLEST_CHANCE = 1e-2  # of a displacement, so that the network can decide otherwise, as where things bounce
 
 
 class PixelHead(keras.layers.Layer):
-    """Forecasts each pixel: recurrent maps and the last frame in, the next frame out.
-
-    Args:
-        network: sizes and parts of the network.
-        channels: of a frame.
-        **kwargs: what every Keras layer takes.
-    """
+    """Forecasts each pixel: recurrent maps and the last frame in, the next frame out."""
 
     def __init__(self, network: NetworkConfiguration, channels: int, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)  # pixels, and how alike they are, need all their digits
@@ -57,7 +51,7 @@ class MotionHead(PixelHead):
 
         next[p] = w_0[p] new[p] + sum over movements m of w_m[p] sum over i, j of r_m[i] c_m[j] last[p + (i, j)]
 
-    With inertia the network says how the distributions differ from those of what just moved there, as matched: it
+    With inertia the network forecasts how the distributions differ from those of what just moved there, as matched: it
     begins as one that lets everything go on.
 
     After the dynamic neural advection of Finn, Goodfellow and Levine 2016, https://arxiv.org/abs/1605.07157, with
@@ -72,7 +66,7 @@ class MotionHead(PixelHead):
 
     def first_biases(self, shape: Any, dtype: Any = None) -> tf.Tensor:
         network = self.network
-        unmoved = 0.0 if network.inertia else network.stillness  # with inertia what is matched says where things go
+        unmoved = 0.0 if network.inertia else network.stillness  # with inertia the matching finds where things go
         still = unmoved * tf.one_hot(network.reach, 2 * network.reach + 1)
         moved = [network.stillness / 2] * network.movements + [0.0]  # rather than new
         others = tf.zeros((network.patch**2 * self.channels,))

@@ -15,27 +15,17 @@ HEADS = {"motion": MotionHead, "pixels": PixelHead}
 
 
 class Rollout(NamedTuple):
-    """Where a forecast stands.
+    """Where a forecast stands."""
 
-    Attributes:
-        last: the frame that was forecast last, (batch, rows, columns, channels).
-        before: the frame before it.
-        state: the core's, which has seen all frames but the last.
-    """
-
-    last: tf.Tensor
-    before: tf.Tensor
-    state: State
+    last: tf.Tensor  # the frame that was forecast last, (batch, rows, columns, channels)
+    before: tf.Tensor  # the frame before it
+    state: State  # the core's, which has seen all frames but the last
 
 
 class FrameForecaster(keras.Model):
     """An encoder–forecaster: recurrent layers watch a clip, and then what they forecast themselves.
 
     While it watches it forecasts the next frame, too, after each one: so it learns from them all.
-
-    Args:
-        network: sizes and parts of the network.
-        seed: of the weights.
     """
 
     def __init__(self, network: NetworkConfiguration, channels: int, seed: int = 0) -> None:
@@ -129,12 +119,7 @@ class FrameForecaster(keras.Model):
         return tf.transpose(forecasts.stack(), (1, 0, 2, 3, 4))
 
     def forecast(self, frames: np.ndarray, future: int) -> np.ndarray:
-        """Returns the frames after those of clips, float32 from 0 to 1.
-
-        Args:
-            frames: uint8 (batch, time, rows, columns, channels).
-            future: how many.
-        """
+        """Returns the frames after clips, uint8 (batch, time, rows, columns, channels), as float32 from 0 to 1."""
         return np.stack(list(self.frames_after(frames, future)), axis=1)
 
     def frames_after(self, frames: np.ndarray, future: int) -> Iterator[np.ndarray]:

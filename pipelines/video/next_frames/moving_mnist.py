@@ -89,8 +89,6 @@ def draw_clip(pixels: np.ndarray, random: np.random.Generator, frames: int) -> n
 
     Args:
         pixels: images to draw from, uint8 (images, side, side).
-        random: decides everything.
-        frames: length of the clip.
     """
     side = pixels.shape[1]
     places, angles = random.uniform(size=(OBJECTS, 2)), random.uniform(0, 2 * np.pi, OBJECTS)

@@ -31,11 +31,7 @@ class NetworkConfiguration(Configuration):
     )
     coordinates: bool = Field(True, description="input the position of each patch in the frame; not with data.crop")
     movements: int = Field(2, ge=1, description="movements that one patch can mix, as where one thing passes another")
-    stillness: float = Field(
-        0.0,
-        ge=0,
-        description="initial preference for the pixels of the last frame; 0: none",
-    )
+    stillness: float = Field(0.0, ge=0, description="initial preference for the pixels of the last frame; 0: none")
     inertia: bool = Field(
         False, description="an untrained network continues the motion between the last two frames, as matched"
     )
@@ -48,10 +44,6 @@ class Core(keras.layers.Layer):
 
     The coarser a level, the farther a kernel reaches: on the second level of patches of 4 pixels, 3 places are 24
     pixels.
-
-    Args:
-        network: sizes and parts of the network.
-        **kwargs: what every Keras layer takes.
     """
 
     def __init__(self, network: NetworkConfiguration, **kwargs: Any) -> None:
@@ -80,8 +72,6 @@ class Core(keras.layers.Layer):
 
         Args:
             maps: (batch, time, rows, columns, channels).
-            state: as an earlier call returned it.
-            training: whether this is part of a training step.
 
         Returns:
             The maps of all levels after each frame (batch, time, rows, columns, all filters), and the new state.

@@ -1,4 +1,4 @@
-"""Writes the frames that come after a video, or after a time within it beside those that came, as films."""
+"""Writes the frames that come after a video, or after a time within it beside those that came, as pictures."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +16,7 @@ from pipelines.counting import counted
 from pipelines.run_files import plain
 from pipelines.video import arrays
 from pipelines.video.frames import to_rgb
-from pipelines.video.next_frames import films, pictures
+from pipelines.video.next_frames import pictures
 from pipelines.video.next_frames.baselines import copy_last
 from pipelines.video.video_files import refuse_missing
 
@@ -74,11 +74,11 @@ def film_of(given: np.ndarray, future: np.ndarray) -> np.ndarray:
     """Returns given frames, with a bar below, and then those that were forecast, enlarged, uint8 (…, 3)."""
     frames = to_rgb(np.concatenate([given, future]))
     scale = max(1, round(SHOWN_HEIGHT / frames.shape[1]))
-    return films.marked(frames.repeat(scale, axis=1).repeat(scale, axis=2), len(given))
+    return pictures.marked(frames.repeat(scale, axis=1).repeat(scale, axis=2), len(given))
 
 
 def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
-    """Forecasts the frames after each video, or after a time within it, and writes the films."""
+    """Forecasts the frames after each video, or after a time within it, and writes the pictures."""
     _refuse(options)
     predictor = load()
     stated = {name: value for name in ("layout", "variable") if (value := getattr(options, name))}
@@ -100,15 +100,15 @@ def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
             commands.report_done(f"Forecasting {counted(length, 'frame')} after {path}")
             future = predictor.after(watched.given, length)
             film = film_of(watched.given, future)
-            Image.fromarray(films.stills(film, STILLS)).save(paths["png"])
+            Image.fromarray(pictures.stills(film, STILLS)).save(paths["png"])
         else:
             future = compared[place].future
             film, strip = beside(path.name, compared[place])
             plots.save(strip, paths["png"])
             answered |= {"at": options.at, "scores": plain(compared[place].scores)}
         rate = speed(len(film), watched.rate)
-        films.write_mp4(paths["mp4"], film, rate)
-        paths["gif"].write_bytes(films.gif(film, rate))
+        pictures.write_mp4(paths["mp4"], film, rate)
+        paths["gif"].write_bytes(pictures.gif(film, rate))
         if "npy" in paths:
             np.save(paths["npy"], predictor.in_units(future))
         if options.format == "json":
@@ -141,7 +141,7 @@ def _refuse(options: Options) -> None:
     if there := [str(path) for path in written if path.exists()]:
         raise ConfigurationError(
             "A film of this name is there, and is not overwritten; expected none. Move it, or name another folder: "
-            f"--output films. Received: {', '.join(there)}"
+            f"--output pictures. Received: {', '.join(there)}"
         )
     for path in options.video:
         refuse_missing(path)

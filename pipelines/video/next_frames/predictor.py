@@ -14,10 +14,10 @@ from pipelines.counting import counted
 from pipelines.runs import Run
 from pipelines.served import Served
 from pipelines.video.frames import TOLERANCE, Timed, VideoDataError, fitted
-from pipelines.video.next_frames import moving_mnist, verification
+from pipelines.video.next_frames import moving_mnist
 from pipelines.video.next_frames.baselines import copy_last
 from pipelines.video.next_frames.config import NextFramesConfiguration
-from pipelines.video.next_frames.scoring import metrics, score
+from pipelines.video.next_frames.scoring import levels_of, metrics, score
 from pipelines.video.next_frames.serving import signatures
 from pipelines.video.next_frames.trained import load_model
 from pipelines.video.recordings import decoding_of, other_rate, recorded
@@ -54,19 +54,14 @@ class Compared(NamedTuple):
 
 
 class Predictor:
-    """Forecasts frames; stays ready for more.
-
-    Args:
-        run: what the network was trained for.
-        model: its signatures.
-    """
+    """Forecasts frames; stays ready for more."""
 
     def __init__(self, run: Run, model: Served) -> None:
         configuration = run.read_configuration(NextFramesConfiguration)
         self.decoding = decoding_of(run, configuration.data)
         if self.decoding.source == "moving_mnist":
             self.decoding = self.decoding.replace(layout=self.decoding.layout or moving_mnist.LAYOUT)
-        self._levels = verification.levels_of(configuration.thresholds, self.decoding.value_range)
+        self._levels = levels_of(configuration.thresholds, self.decoding.value_range)
         self._window = configuration.fss_window
         self._recordings = recorded(run)
         self._served = model
@@ -114,10 +109,7 @@ class Predictor:
         rows = {"model": future[np.newaxis].astype(np.float32) / 255, "copy last": copy_last(given, len(future))}
         scores = {}
         for name, forecast in rows.items():
-            found = metrics(score(forecast, came))
-            found |= verification.skills(
-                verification.exceedances(forecast, came, self._levels, self._window), self._levels
-            )
+            found = metrics(score(forecast, came, self._levels, self._window), self._levels)
             scores[name] = {metric: each.value for metric, each in found.items()}
         return Compared(watched, future, scores)
 

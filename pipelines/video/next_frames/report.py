@@ -1,21 +1,20 @@
-"""The page that an evaluation of forecast frames writes: table, error by horizon, film strips, films."""
+"""The page that an evaluation of forecast frames writes: table, error by horizon, film strips, pictures."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
-from pipelines.evaluation import Evaluation, Metric
+from pipelines.evaluation import Evaluation
 from pipelines.report import Picture, Section, Table, write_evaluation
 from pipelines.runs import Run
 from pipelines.video.frames import to_rgb
-from pipelines.video.next_frames import films, pictures
+from pipelines.video.next_frames import pictures
 from pipelines.video.next_frames.data import DataConfiguration
-from pipelines.video.next_frames.scoring import METRICS, Scores, best_baseline
-from pipelines.video.next_frames.verification import SKILLS
+from pipelines.video.next_frames.scoring import METRICS, SKILLS, Scores
 
 STRIPS = 3  # clips that are drawn as strips; all examples are in the film
-MOVING = "optical flow"  # the baseline that sees motion
+MOVING = "optical flow"  # the baseline beside the model: it sees motion, and numbers tell little about how frames look
 FILM_WIDTH = 220  # pixels of a picture in the films, about
 
 
@@ -29,102 +28,56 @@ class Example(NamedTuple):
 
 
 class Details(NamedTuple):
-    """What the page shows beside the table.
+    """What the page shows beside the table."""
 
-    Attributes:
-        configuration: of the clips.
-        scores: by row and metric, (clips, future).
-        videos: name of the video that each clip is from.
-        examples: some clips.
-        seconds: that the model took for a clip.
-        horizon: the means by row and metric, (future,).
-        levels: the pixel from which on each threshold is reached.
-        window: side of the squares of FSS.
-    """
-
-    configuration: DataConfiguration
-    scores: dict[str, Scores]
-    videos: list[str]
-    examples: list[Example]
-    seconds: float
-    horizon: Mapping[str, Scores] = {}
-    levels: Mapping[str, int] = {}
-    window: int = 1
+    configuration: DataConfiguration  # of the clips
+    scores: dict[str, Scores]  # by row and metric, (clips, future)
+    videos: list[str]  # name of the video that each clip is from
+    examples: list[Example]  # some clips
+    seconds: float  # that the model took for a clip
+    horizon: Mapping[str, Scores] = {}  # the means by row and metric, (future,)
+    levels: Mapping[str, int] = {}  # the pixel from which on each threshold is reached
+    window: int = 1  # side of the squares of FSS
 
 
 def write_next_frames_report(run: Run, evaluation: Evaluation, details: Details) -> None:
     """Writes `report.html`, its plots and films into the run's folder, for another split under names of its own."""
-    rows = {row.name: row.metrics for row in evaluation.rows}
-    baseline = baseline_of(rows)
-    film = example_film(details.examples, baseline)
-    moving = films.gif(film)
+    film = example_film(details.examples, MOVING)
+    moving = pictures.gif(film)
     (run.folder / evaluation.file_name("forecasts.gif")).write_bytes(moving)
-    films.write_mp4(run.folder / evaluation.file_name("forecasts.mp4"), film)
-    ssim = {example.name: example for example in details.examples[:STRIPS]}
-    strips = [
-        Picture(
-            pictures.strip(
-                each.given, each.truth, {"model": each.forecasts["model"], baseline: each.forecasts[baseline]}
-            ),
-            f"{name}: the last frames that were given, what came, and what was forecast. In the error, what is too "
-            "bright is red, what is too dark is blue.",
+    pictures.write_mp4(run.folder / evaluation.file_name("forecasts.mp4"), film)
+    strips = []
+    for name, each in {example.name: example for example in details.examples[:STRIPS]}.items():
+        figure = pictures.strip(each.given, each.truth, {row: each.forecasts[row] for row in ("model", MOVING)})
+        what = "the last frames that were given, what came, and what was forecast"
+        strips.append(
+            Picture(figure, f"{name}: {what}. In the error, what is too bright is red, what is too dark is blue.")
         )
-        for name, each in ssim.items()
-    ]
     horizon = pictures.by_horizon(details.horizon, ("squared_error", "ssim"))
     horizon.savefig(run.folder / evaluation.file_name("horizon.png"), dpi=120)
-    write_evaluation(
-        run,
-        evaluation,
-        "Next frames",
-        "squared_error",
-        [explanation(details), *of_videos(details)],
-        [
-            Section(
-                "Films",
-                [
-                    Picture(
-                        moving,
-                        f"What came, what was forecast, the baseline {baseline}, and the error of the "
-                        "forecast; the first frames, with a bar below, were given. The same as forecasts.mp4.",
-                    )
-                ],
-            ),
-            Section(
-                "Error by horizon",
-                [
-                    Picture(horizon, "Mean over the clips, frame by frame."),
-                    Picture(pictures.by_horizon(details.horizon, ("mae", "psnr")), "The other two metrics."),
-                    *(
-                        Picture(
-                            pictures.by_horizon(details.horizon, [f"{skill}_{name}" for skill in SKILLS]),
-                            f"Where {name} is reached, in the data's own unit; a gap is where nothing reaches it.",
-                        )
-                        for name in details.levels
-                    ),
-                ],
-            ),
-            Section("Frame by frame", strips),
-        ],
+    ahead = [
+        Picture(horizon, "Mean over the clips, frame by frame."),
+        Picture(pictures.by_horizon(details.horizon, ("mae", "psnr")), "The other two metrics."),
+    ]
+    for level in details.levels:
+        figure = pictures.by_horizon(details.horizon, [f"{skill}_{level}" for skill in SKILLS])
+        text = f"Where {level} is reached, in the data's own unit; a gap is where nothing reaches it."
+        ahead.append(Picture(figure, text))
+    shown = (
+        f"What came, what was forecast, the baseline {MOVING}, and the error of the forecast; the first frames, with a "
+        "bar below, were given. The same as forecasts.mp4."
     )
-
-
-def baseline_of(rows: Mapping[str, Mapping[str, Metric]]) -> str:
-    """Name of the baseline that is shown beside the model: the one that moves; else that of the least squared error.
-
-    The numbers say little about how good a picture looks: in darkness nothing at all has a good SSIM.
-
-    >>> black, copy = ({"squared_error": Metric(value)} for value in (1.0, 2.0))
-    >>> baseline_of({"model": black, "black": black, "optical flow": copy})
-    'optical flow'
-    >>> baseline_of({"model": black, "copy last": copy, "black": black})
-    'black'
-    """
-    return MOVING if MOVING in rows else best_baseline(rows, "squared_error")
+    sections = [
+        Section("Films", [Picture(moving, shown)]),
+        Section("Error by horizon", ahead),
+        Section("Frame by frame", strips),
+    ]
+    above = explanation(details)
+    write_evaluation(run, evaluation, "Next frames", "squared_error", [above, *of_videos(details)], sections)
 
 
 def explanation(details: Details) -> str:
-    """Says what the columns of the table are."""
+    """Returns what the columns of the table are."""
     configuration = details.configuration
     return (
         f"{configuration.watched_frames} frames of {configuration.height} × {configuration.width} pixels are given, "
@@ -170,9 +123,9 @@ def example_film(examples: list[Example], baseline: str) -> np.ndarray:
         scale = max(1, round(FILM_WIDTH / each.given.shape[2]))
 
         def whole(future: np.ndarray, each: Example = each) -> np.ndarray:
-            return films.marked(to_rgb(np.concatenate([each.given, future])), len(each.given))
+            return pictures.marked(to_rgb(np.concatenate([each.given, future])), len(each.given))
 
-        error = films.error_rgb(each.forecasts["model"], each.truth)
+        error = pictures.error_rgb(each.forecasts["model"], each.truth)
         blank = np.full((len(each.given), *error.shape[1:]), 255, np.uint8)
         parts = {
             "truth": whole(each.truth),
@@ -180,5 +133,5 @@ def example_film(examples: list[Example], baseline: str) -> np.ndarray:
             baseline: whole(each.forecasts[baseline]),
             "error": np.concatenate([blank, error]),
         }
-        shown.append(films.side_by_side(parts, scale))
-    return films.stacked(shown)
+        shown.append(pictures.side_by_side(parts, scale))
+    return np.concatenate(shown, axis=1)

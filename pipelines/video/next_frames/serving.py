@@ -16,9 +16,12 @@ MOST_PIXELS = 2**28
 def signatures(forecaster: FrameForecaster, data: DataConfiguration) -> dict[str, Signature]:
     """Returns the functions to serve by name.
 
-    `serving_default` takes `frames`, uint8 (batch, time, height, width, channel) of any size, and returns as many
-    frames after them as in training, `future`, uint8 (batch, future, height, width, channel). `roll_out` also takes
-    how many, `length` (batch,); behind the end of a shorter future there is black.
+    `serving_default` takes `frames`, uint8 (batch, time, height, width, channel) of any size, at least one of each
+    clip, and returns as many frames after them as in training, `future`, uint8 (batch, future, height, width, channel).
+    `roll_out` also takes `length`, int32 (batch,): how many frames to forecast; behind a shorter future there is black.
+
+        answer = tf.saved_model.load(folder).signatures["serving_default"]
+        answer(frames=tf.constant(frames))["future"]
     """
     frames = tf.TensorSpec((None, None, None, None, None), tf.uint8)
 

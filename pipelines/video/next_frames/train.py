@@ -8,40 +8,33 @@ import tensorflow as tf
 from pipelines.preparation import Prepared, prepared
 from pipelines.runs import Run
 from pipelines.training import fit
-from pipelines.video.messages import listed
+from pipelines.video.frames import listed
 from pipelines.video.next_frames import data
 from pipelines.video.next_frames.config import NextFramesConfiguration
-from pipelines.video.next_frames.losses import structural_similarity
 from pipelines.video.next_frames.model import FrameForecaster
 from pipelines.video.next_frames.network import each_frame
-from pipelines.video.next_frames.scoring import METRICS, score
+from pipelines.video.next_frames.scoring import METRICS, levels_of, score
 from pipelines.video.next_frames.trained import build
-from pipelines.video.next_frames.verification import levels_of
 from pipelines.video.recordings import RECORDINGS
 
 SKIPPED = "skipped.json"  # names and reasons of the videos that are left out
+WINDOW = 7  # pixels, of the structural similarity
+C1, C2 = 0.01**2, 0.03**2  # of Wang et al., for pixels from 0 to 1
 LOSS_SCALE = 100.0  # mean squared errors of pixels from 0 to 1 are small numbers
 
 
 def train(run: Run, configuration: NextFramesConfiguration) -> None:
     """Trains the forecaster of a run, or resumes where it stopped, and writes everything into the run's folder."""
     sets, forecaster = prepared(run, configuration, prepare)
+    seed, steps = configuration.seed, configuration.steps_per_epoch
 
-    def training_batches(epoch: int) -> tf.data.Dataset:
+    def batches(epoch: int) -> tf.data.Dataset:
         share = truth_share(configuration.scheduled_sampling_epochs, epoch)
-        return data.training_batches(sets, configuration.data, configuration.seed, epoch, share)
+        return data.training_batches(sets, configuration.data, seed, epoch, share)
 
-    fit(
-        run,
-        forecaster,
-        partial(batch_loss, forecaster, configuration),
-        training_batches,
-        partial(validate, forecaster, sets, configuration.data),
-        configuration.training,
-        minimise="squared_error",
-        steps_per_epoch=configuration.steps_per_epoch,
-        seed=configuration.seed,
-    )
+    loss = partial(batch_loss, forecaster, configuration)
+    functions = loss, batches, partial(validate, forecaster, sets, configuration.data)
+    fit(run, forecaster, *functions, configuration.training, minimise="squared_error", steps_per_epoch=steps, seed=seed)
     run.finish()
 
 
@@ -56,14 +49,7 @@ def prepare(configuration: NextFramesConfiguration) -> Prepared[data.Sets, Frame
 def batch_loss(
     forecaster: FrameForecaster, configuration: NextFramesConfiguration, batch: dict[str, tf.Tensor], training: bool
 ) -> tf.Tensor:
-    """Returns the mean error of the future, squared and absolute, plus that of the next frames while watching.
-
-    Args:
-        forecaster: the network.
-        configuration: weights of the parts.
-        batch: as `data.training_batches` makes them.
-        training: whether this is part of a training step.
-    """
+    """Returns the mean error of the future, squared and absolute, plus that of the next frames while watching."""
     watched = configuration.data.watched_frames
     frames = tf.cast(batch["frames"], tf.float32) / 255
     given, truth = frames[:, :watched], frames[:, watched:]
@@ -78,6 +64,28 @@ def batch_loss(
     if watched > 1:
         loss += configuration.watched_weight * tf.reduce_mean(errors[: watched - 1])
     return LOSS_SCALE * loss
+
+
+def structural_similarity(forecasts: tf.Tensor, truth: tf.Tensor) -> tf.Tensor:
+    """Returns the mean structural similarity (batch,) of frames (batch, height, width, channels), from 0 to 1, as
+    scikit-image has it.
+
+    In uniform windows of 7 × 7 pixels, with means μ, variances σ² and the covariance σ_xy:
+
+        (2 μ_x μ_y + C1) (2 σ_xy + C2) / ((μ_x² + μ_y² + C1) (σ_x² + σ_y² + C2))
+
+    Wang et al. 2004, https://doi.org/10.1109/TIP.2003.819861.
+
+    Returns:
+        (batch,).
+    """
+    maps = tf.concat([forecasts, truth, forecasts**2, truth**2, forecasts * truth], axis=-1)
+    maps = tf.nn.avg_pool2d(tf.nn.avg_pool2d(maps, (WINDOW, 1), 1, "VALID"), (1, WINDOW), 1, "VALID")
+    x, y, xx, yy, xy = tf.split(maps, 5, axis=-1)
+    unbiased = WINDOW**2 / (WINDOW**2 - 1)
+    variances, covariance = unbiased * (xx - x * x + yy - y * y), unbiased * (xy - x * y)
+    similarity = (2 * x * y + C1) * (2 * covariance + C2) / ((x * x + y * y + C1) * (variances + C2))
+    return tf.reduce_mean(similarity, axis=(1, 2, 3))
 
 
 def truth_share(epochs: int, epoch: int) -> float:

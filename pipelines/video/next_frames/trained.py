@@ -16,9 +16,5 @@ def build(configuration: NextFramesConfiguration) -> FrameForecaster:
 
 
 def load_model(run: Run) -> FrameForecaster:
-    """Returns the forecaster of a finished run, with its trained weights.
-
-    Raises:
-        RunError: the run was not trained to its end, or its weights do not fit the forecaster.
-    """
+    """Returns the forecaster of a finished run, with its trained weights."""
     return trained_model(run, run.read_configuration(NextFramesConfiguration), build)

@@ -243,7 +243,7 @@ def test_the_separator_line_of_excel_is_no_data(first: str, tmp_path: Path, caps
     rows = read_rows(path, ("review", "stars"))
     assert _texts(rows) == [("a; b", "1"), ("c, d, e", "0")]
     assert rows[0].where == f"{path}, line 3"
-    assert "';' between columns, as its first line says" in capsys.readouterr().err
+    assert "';' between columns, as its first line states" in capsys.readouterr().err
 
 
 def test_backslashes_before_quotes_are_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

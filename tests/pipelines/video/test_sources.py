@@ -15,7 +15,7 @@ from pipelines.video import sources
 from pipelines.video.contents import SHARES, splits_of
 from pipelines.video.frames import VideoDataError
 from pipelines.video.sources import SPLITS, VideoConfiguration, Videos, clips_of, open_source, read_clips
-from pipelines.video.video_files import decode
+from pipelines.video.video_files import decode_timed
 from pipelines.video.video_folders import Entry
 
 Square = Callable[..., np.ndarray]
@@ -98,7 +98,8 @@ def test_clips_are_what_was_configured(folder: Path) -> None:
         videos = open_source(configuration).splits["train"]
         clips = clips_of(videos, configuration)
         assert [clip.start for clip in clips] == starts * len(videos)
-        read = list(read_clips(clips, length, configuration.frame_shape).as_numpy_iterator())
+        frames, shape = [clip.read(length) for clip in clips], (length, *configuration.frame_shape)
+        read = list(read_clips(frames.__getitem__, len(clips), shape).as_numpy_iterator())
         for clip, frames in zip(clips, read, strict=True):
             np.testing.assert_array_equal(frames, clip.video.shard.read()[clip.start : clip.start + length])
 
@@ -308,7 +309,9 @@ def test_real_clips_are_split_by_time(
         write_video(tmp_path / "package" / name, frames, rate=29.97)
     monkeypatch.setattr(real_clips, "fetch", lambda package: tmp_path / "package")
     configuration = VideoConfiguration(source="real_clips", height=24, width=32, clip_frames=10)
-    whole = np.stack(list(decode(tmp_path / "package" / "bikes.mp4", configuration)))
+    whole = np.stack(
+        [each.frame for each in decode_timed(tmp_path / "package" / "bikes.mp4", 0.0, float("inf"), 0, configuration)]
+    )
     videos = open_source(configuration).splits
     for split, start, stop in (("train", 0, 30), ("validation", 30, 40), ("test", 40, 50)):
         assert [video.key for video in videos[split]] == sorted(real_clips.CLIPS)

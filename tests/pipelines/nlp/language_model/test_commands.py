@@ -13,7 +13,7 @@ import pytest
 from pipelines import commands, train
 from pipelines.errors import message_for_user
 from pipelines.evaluation import Evaluation
-from pipelines.nlp.language_model import samples
+from pipelines.nlp.language_model import report
 from pipelines.nlp.language_model.baselines import Costs
 from pipelines.nlp.language_model.config import PRESETS, LanguageModelConfiguration
 from pipelines.nlp.language_model.evaluate import bits_per_character, by_stretch, compared, costs
@@ -68,7 +68,7 @@ def test_training_says_what_it_learns_from_and_what_comes_next(
 def test_evaluation_writes_table_page_and_pictures(
     there: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(samples, "TEXTS", 3)
+    monkeypatch.setattr(report, "TEXTS", 3)
     commands.evaluate(["language-model"])
     printed = capsys.readouterr().out
     run = Run.latest("nlp")
@@ -98,7 +98,7 @@ def test_evaluation_writes_table_page_and_pictures(
         assert part in page
     assert {path.name for path in run.folder.glob("*.png")} == {"bits.png", "learning_curves.png"}
     found = run.read_json("samples.json")
-    assert found["kinds"][0]["kind"] == samples.REAL and len(found["kinds"]) == 1 + len(samples.KINDS)
+    assert found["kinds"][0]["kind"] == report.REAL and len(found["kinds"]) == 1 + len(report.KINDS)
     commands.evaluate(["language-model", "--split", "validation", "--no_slow_baselines"])
     rows = run.read_json("evaluation-validation.json")["rows"]
     assert [row["name"] for row in rows] == ["model", "model with neural cache", "xz", "PPMd"]
@@ -107,7 +107,7 @@ def test_evaluation_writes_table_page_and_pictures(
 def test_the_export_reaches_the_row_model(
     trained_run: Run, reaches_the_row_model: Callable[[Run], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(samples, "TEXTS", 3)
+    monkeypatch.setattr(report, "TEXTS", 3)
     reaches_the_row_model(trained_run)
 
 

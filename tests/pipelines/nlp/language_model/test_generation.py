@@ -8,17 +8,15 @@ import pytest
 import tensorflow as tf
 
 from pipelines.nlp.language_model import generation
-from pipelines.nlp.language_model.beam_search import beam_search
 from pipelines.nlp.language_model.config import LanguageModelConfiguration
 from pipelines.nlp.language_model.data import BOUNDARY
-from pipelines.nlp.language_model.generation import advance, generate, prefill
+from pipelines.nlp.language_model.generation import Options, advance, beam_search, generate, narrowed, prefill, sample
 from pipelines.nlp.language_model.model import LanguageModel
-from pipelines.nlp.language_model.options import SamplingConfiguration
+from pipelines.nlp.language_model.network import SamplingConfiguration
 from pipelines.nlp.language_model.predictor import until
-from pipelines.nlp.language_model.sampling import Options, narrowed, sample
+from pipelines.nlp.language_model.report import Copies, distinct
 from pipelines.nlp.language_model.scoring import score
 from pipelines.nlp.language_model.serving import signatures
-from pipelines.nlp.language_model.text_statistics import Copies, distinct
 from pipelines.nlp.language_model.trained import build
 from pipelines.nlp.subwords import PADDING, RESERVED, Subwords
 from pipelines.served import Served
@@ -28,7 +26,8 @@ NOTHING = tf.zeros((1, 0), tf.int32)
 
 
 def options(**changes: object) -> Options:
-    return Options.of(SamplingConfiguration(**({"temperature": 1.0, "top_p": 1.0} | changes)))
+    sampling = SamplingConfiguration(**({"temperature": 1.0, "top_p": 1.0} | changes))
+    return Options(**{name: tf.constant(getattr(sampling, name)) for name in Options._fields})
 
 
 def shares(logits: list[float], recent: tf.Tensor = NOTHING, **changes: object) -> np.ndarray:

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from pipelines.nlp.language_model import serving
 from pipelines.nlp.language_model.model import LanguageModel
-from pipelines.nlp.language_model.options import SamplingConfiguration
+from pipelines.nlp.language_model.network import SamplingConfiguration
 from pipelines.nlp.language_model.predictor import load
 from pipelines.nlp.language_model.scoring import score
 from pipelines.nlp.subwords import Subwords

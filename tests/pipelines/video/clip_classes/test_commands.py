@@ -225,6 +225,6 @@ def test_evaluation_of_changed_classes_is_refused(trained_run: Run, corpus: Path
     text = corpus.read_text()
     try:
         corpus.write_text(text.replace(",left,", ",up,"))
-        assert "Expected left, right" in refused(commands.evaluate, ["clip-classes"])
+        assert "Expected the classes left, right" in refused(commands.evaluate, ["clip-classes"])
     finally:
         corpus.write_text(text)
