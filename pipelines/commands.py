@@ -98,14 +98,21 @@ def export(arguments: Sequence[str]) -> None:
     options = _options_of_run(task, run, ExportOptions, "export", rest)
     assert run is not None  # --help has ended the process
     from pipelines.devices import device_model, write_devices  # converters, which other commands do without
+    from pipelines.exporting import staged
 
-    device = device_model(task, run, options.devices) if options.devices else None
-    folder: Path = task.part("export").export_run(run, options.folder)
+    device, written = device_model(task, run, options.devices) if options.devices else None, []
+    export_run = task.part("export").export_run
+    if device is None:
+        folder: Path = export_run(run, options.folder)
+    else:
+        with staged(options.folder) as (staging, publish):  # a converter may still fail
+            hidden = export_run(run, staging)
+            written = write_devices(hidden, device, options.devices)
+            folder = publish(hidden)
     print(f"Wrote {folder} (SavedModel, model_card.md, warm-up requests)")
-    if device:
-        for path, size, share, score in write_devices(folder, device, options.devices):
-            scored = "" if score is None else f"; {device.metric} {score:.4g}"
-            print(f"Wrote {path}: {size:,} bytes, {share:.2f} of the weights{scored}")
+    for path, size, share, score in written:
+        scored = f"; {device.metric} {score:.4g}" if device and score is not None else ""
+        print(f"Wrote {folder / path.parent.name / path.name}: {size:,} bytes, {share:.2f} of the weights{scored}")
     elsewhere = options.folder != ExportOptions().folder
     print(f"Next: {hints.serve(options.folder if elsewhere else None)}, where its name is {folder.parent.name}")
     print(f'In Python: unrolled.load("{folder}")')

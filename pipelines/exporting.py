@@ -3,7 +3,9 @@
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from inspect import cleandoc
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -123,6 +125,25 @@ def export(
         if isinstance(error, tf.errors.OpError):  # a full disk, or a folder that cannot be written, in its words
             raise OSError(f"The export could not be written to {models}: {error.message}") from error
         raise
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[tuple[Path, Callable[[Path], Path]]]:
+    """Yields a hidden folder to export to, and a function that moves a version from there into `folder`.
+
+    It is called once the version is whole; if it is not, nothing is left.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def publish(export: Path) -> Path:
+        models = folder / export.parent.name
+        models.mkdir(exist_ok=True)
+        for beside in export.parent.glob("*.config"):
+            beside.replace(models / beside.name)
+        return _move_to_next_version(export, models)
+
+    with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as staging:
+        yield Path(staging), publish
 
 
 def export_signatures(

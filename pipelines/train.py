@@ -24,7 +24,9 @@ def train(arguments: Sequence[str]) -> None:
     name, rest = task_first("train", arguments)
     count = option_of(rest, "--workers") or ""
     if count.isdecimal() and int(count) > 1 and not asks_for_help(rest):
-        launch(["train", name, *rest, "--workers", "1", "--training.strategy", "multi_worker"], int(count))
+        of_each = [*rest, "--workers", "1", "--training.strategy", "multi_worker"]
+        _configured(name, of_each)  # what is wrong with the settings is found before processes start
+        launch(["train", name, *of_each], int(count))
         return
     task, run, configuration = training_run(name, rest)
     task.part("train").train(run, configuration)
@@ -111,19 +113,8 @@ def training_run(name: str, arguments: Sequence[str]) -> tuple[Task, Run, Any]:
         ConfigurationError: settings are given for a run that is resumed, which has its own.
         RunError: there is no run to resume, or the new one cannot be written.
     """
-    tasks, presets = tasks_named(name), presets_named(name)
-    options = [argument.partition("=")[0] for argument in arguments if argument.startswith("--")]
-    others = [option for option in options if option not in OF_RESUME]
-    if "--resume" in options and others:  # which the preset may refuse, but the run would not have
-        raise ConfigurationError(
-            f"A resumed run keeps the settings with which it started. Expected nothing beside {hints.resume()} but the "
-            f"preset. Leave the other options out, or start a new run, without {hints.resume()}. "
-            f"Received: {', '.join(others)}"
-        )
-    description = f"Trains a network of the task {' or '.join(task.name for task in tasks)}."
-    preset, configuration = parse_command_line(presets, arguments, f"{hints.program()} train {name}", description)
-    if configuration.initialise is not None:
-        Run.open(configuration.initialise)  # a folder that is no run is refused before the data are prepared
+    preset, configuration = _configured(name, arguments)
+    tasks, options = tasks_named(name), _names(arguments)
     strategy: StrategyName | None = strategy_of(configuration)
 
     def new() -> tuple[Task, Run, Any]:
@@ -148,3 +139,25 @@ def training_run(name: str, arguments: Sequence[str]) -> tuple[Task, Run, Any]:
 
 def _task_with(tasks: Sequence[Task], preset: str) -> Task:
     return next(task for task in tasks if preset in task.presets)
+
+
+def _configured(name: str, arguments: Sequence[str]) -> tuple[str, Any]:
+    """Returns the preset and the configuration of a command line; arguments and errors as of `training_run`."""
+    presets, options = presets_named(name), _names(arguments)
+    others = [option for option in options if option not in OF_RESUME]
+    if "--resume" in options and others:  # which the preset may refuse, but the run would not have
+        raise ConfigurationError(
+            f"A resumed run keeps the settings with which it started. Expected nothing beside {hints.resume()} but the "
+            f"preset. Leave the other options out, or start a new run, without {hints.resume()}. "
+            f"Received: {', '.join(others)}"
+        )
+    description = f"Trains a network of the task {' or '.join(task.name for task in tasks_named(name))}."
+    preset, configuration = parse_command_line(presets, arguments, f"{hints.program()} train {name}", description)
+    if configuration.initialise is not None:
+        Run.open(configuration.initialise)  # a folder that is no run is refused before the data are prepared
+    return preset, configuration
+
+
+def _names(arguments: Sequence[str]) -> list[str]:
+    """Returns the options of a command line."""
+    return [argument.partition("=")[0] for argument in arguments if argument.startswith("--")]

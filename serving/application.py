@@ -22,7 +22,7 @@ from serving.batching import Batcher
 from serving.description import description
 from serving.exports import WEB, Exports, Model
 from serving.guard import BUSY, Guard, error_response, json_response
-from serving.messages import Arrays, RequestError, answer_of, inputs_of, parsed, request_of
+from serving.messages import Arrays, RequestError, answer_of, inputs_of, parsed, request_of, too_large, unpacked
 from serving.options import ServeOptions
 from serving.remote_calls import PredictionService, started
 from serving.sockets import Streams
@@ -247,18 +247,18 @@ class Server:
     async def _body(self, request: Request) -> bytes:
         most, body = self.options.body_bytes, bytearray()
         promised = request.headers.get("content-length", "0")
-        too_large = RequestError(f"The body is too large. Expected {most} bytes at most. Send less at once.", 413)
         if promised.isdecimal() and int(promised) > most:
-            raise too_large
+            raise too_large(most)
         try:
             async with asyncio.timeout(self.options.seconds):
                 async for chunk in request.stream():
                     body += chunk
                     if len(body) > most:
-                        raise too_large
+                        raise too_large(most)
         except TimeoutError:
             raise RequestError(f"The body did not come in {self.options.seconds:g} seconds.", 408) from None
-        return bytes(body)
+        encoding = request.headers.get("content-encoding")
+        return await asyncio.to_thread(unpacked, bytes(body), encoding, most) if encoding else bytes(body)
 
 
 async def _run(size: int, task: Callable[..., Result], *arguments: Any) -> Result:

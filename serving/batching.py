@@ -1,6 +1,7 @@
 """Batches of concurrent requests: while one is computed, those that come wait for the next."""
 
 import asyncio
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Executor
@@ -8,11 +9,15 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.eager.cancellation import CancellationManager, CancellationManagerContext
+from tensorflow.python.eager import cancellation
 
 from serving.messages import Arrays, RequestError, longest
 
 Ask = Callable[..., Arrays]
+
+_thread = threading.local()
+# TensorFlow's own is one for the whole process: a call that fails or is late would cancel those of other threads.
+cancellation.context = lambda: getattr(_thread, "manager", None)
 
 
 class Waiting(NamedTuple):
@@ -118,14 +123,17 @@ class Batcher:
             start += each.rows
 
     async def _ask(self, ask: Ask, inputs: Arrays) -> Arrays:
-        cancellation = CancellationManager()
+        manager = cancellation.CancellationManager()
 
         def compute() -> Arrays:
-            with CancellationManagerContext(cancellation):
+            _thread.manager = manager
+            try:
                 return ask(**inputs)
+            finally:
+                _thread.manager = None
 
         loop = asyncio.get_running_loop()
-        late = loop.call_later(self._seconds, cancellation.start_cancel)
+        late = loop.call_later(self._seconds, manager.start_cancel)
         try:
             return await loop.run_in_executor(self._executor, compute)
         except tf.errors.CancelledError:

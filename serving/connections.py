@@ -6,10 +6,12 @@ from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
-from uvicorn.protocols.http.h11_impl import H11Protocol  # unlike httptools, it limits the head of a request
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from serving.messages import to_json
 from serving.options import ServeOptions
+
+HEAD = 65_536  # bytes of the head of a request, about: httptools itself would hold any number
 
 
 def configuration(application: Starlette, options: ServeOptions) -> uvicorn.Config:
@@ -41,10 +43,28 @@ def _connections(seconds: float) -> type[asyncio.Protocol]:
     late = b"HTTP/1.1 408 Request Timeout\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: "
     late += str(len(message)).encode() + b"\r\n\r\n" + message
 
-    class Connection(H11Protocol):
+    class Connection(HttpToolsProtocol):
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
+            self._is_in_head, self._head = False, 0
             self.loop.call_later(seconds, self._close_unless_asked, None)
+
+        def data_received(self, data: bytes) -> None:
+            for start in range(0, len(data), HEAD):
+                if self.transport.is_closing() or self.transport.get_protocol() is not self:
+                    return
+                super().data_received(piece := data[start : start + HEAD])
+                self._head = self._head + len(piece) if self._is_in_head else 0
+                if self._head > HEAD:
+                    self.send_400_response("The head of the request is too large.")
+
+        def on_message_begin(self) -> None:
+            self._is_in_head = True
+            super().on_message_begin()
+
+        def on_headers_complete(self) -> None:
+            self._is_in_head = False
+            super().on_headers_complete()
 
         def _close_unless_asked(self, before: Any) -> None:
             """Closes a connection without a request since `before`, the last one, or looks again later."""

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import tensorflow as tf
+from starlette.background import BackgroundTask
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
@@ -68,21 +69,24 @@ class Guard:
             finally:
                 self.open -= 1
                 self._watch.open_requests.dec()
-            seconds = time.monotonic() - started
-            name = str(request.path_params.get("name", ""))
-            labels = name if name in self._models else "", getattr(request.state, "signature", "")
-            self._watch.requests.labels(*labels, str(response.status_code)).inc()
-            self._watch.seconds.labels(*labels).observe(seconds)
-            log_event(
-                "request",
-                method=request.method,
-                path=request.url.path[:200],
-                status=response.status_code,
-                seconds=round(seconds, 4),
-            )
+            # Afterwards: the client does not wait for the log.
+            response.background = BackgroundTask(self._report, request, response, time.monotonic() - started)
             return response
 
         return guarded
+
+    async def _report(self, request: Request, response: Response, seconds: float) -> None:
+        name = str(request.path_params.get("name", ""))
+        labels = name if name in self._models else "", getattr(request.state, "signature", "")
+        self._watch.requests.labels(*labels, str(response.status_code)).inc()
+        self._watch.seconds.labels(*labels).observe(seconds)
+        log_event(
+            "request",
+            method=request.method,
+            path=request.url.path[:200],
+            status=response.status_code,
+            seconds=round(seconds, 4),
+        )
 
 
 def in_words(error: Exception, **place: str) -> RequestError:

@@ -12,7 +12,7 @@ from pipelines.configuration import ConfigurationError, parse_options
 from serving.options import ServeOptions
 from unrolled_installation import check_libraries
 
-LIBRARIES = ("starlette", "uvicorn", "websockets", "prometheus_client", "pandas")
+LIBRARIES = ("starlette", "uvicorn", "httptools", "orjson", "websockets", "prometheus_client", "pandas")
 
 
 def serve(arguments: Sequence[str]) -> None:

@@ -2,13 +2,18 @@
 
 import base64
 import binascii
+import contextlib
+import gzip
+import io
 import json
 import math
 import re
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import orjson
 import tensorflow as tf
 
 Arrays = dict[str, np.ndarray]
@@ -43,6 +48,35 @@ def parsed(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise RequestError(f"The body is not a JSON object. Expected {{…}}. Received: {_short(value)}")
     return value
+
+
+def unpacked(body: bytes, encoding: str, most: int) -> bytes:
+    """Returns a body without HTTP's `Content-Encoding`.
+
+    Raises:
+        RequestError: it is another encoding than gzip, or the body has more than so many bytes, or is not whole.
+
+    Example:
+        >>> unpacked(gzip.compress(b"{}"), "gzip", 1000)
+        b'{}'
+    """
+    kinds = {part.strip().lower() for part in encoding.split(",")} - {"", "identity"}
+    if not kinds:
+        return body
+    if kinds != {"gzip"}:
+        raise RequestError(f"Content-Encoding: expected gzip, or none. Received: {encoding[:80]!r}", 415)
+    try:
+        content = gzip.GzipFile(fileobj=io.BytesIO(body)).read(most + 1)
+    except (EOFError, OSError, zlib.error) as error:
+        raise RequestError(f"The body is not gzip, as its Content-Encoding reports. Received: {error}") from None
+    if len(content) > most:
+        raise too_large(most)
+    return content
+
+
+def too_large(most: int) -> RequestError:
+    """Returns what to raise for a body of more bytes."""
+    return RequestError(f"The body is too large. Expected {most} bytes at most. Send less at once.", 413)
 
 
 def inputs_of(
@@ -163,7 +197,15 @@ def message_of(error: tf.errors.OpError) -> str:
 
 
 def to_json(value: Any) -> bytes:
-    """Returns JSON; numbers that are none as `NaN`, as TensorFlow Serving writes them."""
+    """Returns JSON; numbers that are none as `NaN`, as TensorFlow Serving writes them.
+
+    Example:
+        >>> to_json({"mean": [0.1, 2]}), to_json([float("nan"), None])
+        (b'{"mean":[0.1,2]}', b'[NaN,null]')
+    """
+    with contextlib.suppress(TypeError):  # halves of surrogates, huge integers, keys that are numbers
+        if b"null" not in (content := orjson.dumps(value)):  # so does orjson write NaN
+            return content
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="backslashreplace")
 
 
@@ -199,7 +241,7 @@ def _array(name: str, value: Any, kind: tf.TensorSpec) -> np.ndarray:
     """Returns a value as an array of the type and shape of an input."""
     expected = f"Expected {kind.dtype.name} of shape {tuple(kind.shape)}, None: any size"
     try:
-        array = np.array(_bytes(name, value), object) if kind.dtype == tf.string else np.array(value)
+        array = np.array(_bytes(name, value), object) if kind.dtype == tf.string else _numbers(value, kind)
     except (ValueError, OverflowError, RecursionError) as error:
         if isinstance(error, RequestError):
             raise
@@ -223,6 +265,15 @@ def _array(name: str, value: Any, kind: tf.TensorSpec) -> np.ndarray:
         raise RequestError(f"{name}: its lists differ in length or depth. {expected}. Received: {_short(value)}")
     if not kind.shape.is_compatible_with(array.shape):
         raise RequestError(f"{name}: has another shape. {expected}. Received: shape {array.shape}")
+    return array
+
+
+def _numbers(value: Any, kind: tf.TensorSpec) -> np.ndarray:
+    """Returns numbers as an array; null, of a float, is a number that is missing."""
+    array = np.array(value)
+    is_missing = array.dtype == object and {type(each) for each in array.flat} <= {type(None), int, float}
+    with contextlib.suppress(OverflowError):  # an integer beyond all floats stays what it is
+        return array.astype(np.float64) if is_missing and kind.dtype.is_floating else array
     return array
 
 

@@ -12,6 +12,7 @@ An error is `{"error": "…"}`, and the stream is closed.
 
 import inspect
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -25,7 +26,8 @@ from serving.messages import RequestError, message_of, parsed
 
 DTYPES = ("uint8", "int16", "int32", "float32")
 SCALARS = (str, int, float, bool)
-HOT_WORDS = "hot_words"  # a list of words, or an object with the weight of each
+CHECKED_BY_MODEL = ("hot_words", "reading")  # words, or the weight of each; how times are written
+_REMEDY = re.compile(r",? or [^,;.]*, --data\.(?!(?:time|time_format|timezone|series)\b)\w+( '[^']*')?(?=[.;])")
 
 
 class Conversation:
@@ -58,7 +60,7 @@ class Conversation:
                 if isinstance(error, TypeError | ValueError | AttributeError | LookupError):
                     raise RequestError("feed: the model takes another kind of value. See its page.") from error
                 raise
-            raise RequestError(text) from error
+            raise RequestError(_of_fields(text)) from error
 
     def _answers(self, message: str | bytes) -> Iterator[dict[str, Any]]:
         if isinstance(message, bytes):
@@ -153,6 +155,16 @@ def jsonable(value: Any) -> Any:
     return value
 
 
+def _of_fields(message: str) -> str:
+    """Returns a message with the fields that a client sends in place of the options of a command line.
+
+    Example:
+        >>> _of_fields("Name the zone, --data.timezone, or leave it out, --data.unused 'load'. Received: 1")
+        'Name the zone, options.reading.timezone. Received: 1'
+    """
+    return _REMEDY.sub("", message).replace("--data.", "options.reading.")
+
+
 def _checked_array(array: Any) -> tuple[str, tuple[int, ...]]:
     shape = array.get("shape", [-1]) if isinstance(array, dict) else None
     fits = (
@@ -172,14 +184,15 @@ def _checked_array(array: Any) -> tuple[str, tuple[int, ...]]:
 
 
 def _checked_arguments(field: str, function: Callable[..., Any], arguments: Any) -> dict[str, Any]:
-    """Returns arguments that are texts or numbers, or hot words; a path of a file would be one on the server."""
+    """Returns arguments that are texts or numbers, or the model checks; a path of a file would be one on the server."""
     parameters = inspect.signature(function).parameters
     kinds = {name: each.annotation for name, each in parameters.items()}
-    allowed = {name for name, kind in kinds.items() if kind in SCALARS or name in ("prompt", HOT_WORDS)} - {"stream"}
+    allowed = {name for name, kind in kinds.items() if kind in SCALARS or name in ("prompt", *CHECKED_BY_MODEL)}
+    allowed -= {"stream"}
     if not isinstance(arguments, dict):
         raise RequestError(f"{field}: expected an object. Received: {type(arguments).__name__}")
     _refuse_unknown(arguments, allowed)
-    plain = {name: value for name, value in arguments.items() if name != HOT_WORDS}  # the predictor checks those
+    plain = {name: value for name, value in arguments.items() if name not in CHECKED_BY_MODEL}
     if wrong := [name for name, value in plain.items() if not isinstance(value, SCALARS)]:
         raise RequestError(
             f"{field}.{wrong[0]}: expected a text or a number. Received: {type(arguments[wrong[0]]).__name__}"

@@ -104,13 +104,16 @@ def onnx_of(function: Callable[..., Any], signature: Sequence[tf.TensorSpec], op
         axis = context.make_const(f"{name}_axis", np.array([1], np.int64)).output[0]
         context.make_node("Squeeze", [apart, axis], outputs=[hidden])
 
+    def chosen(_context: Any, node: Any, _name: str, _arguments: Any) -> None:
+        node.type = "Where"  # tf2onnx multiplies by 0 what is not chosen, and NaN stays NaN
+
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     with whole_layers(operator):
         proto, _ = convert.from_function(
             tf.function(function, autograph=False, input_signature=signature),
             list(signature),
             opset=opset,
-            custom_op_handlers={_PLACEHOLDER: (written, [])},
+            custom_op_handlers={_PLACEHOLDER: (written, []), "SelectV2": (chosen, [])},
         )
     onnx.checker.check_model(proto)
     content: bytes = proto.SerializeToString()

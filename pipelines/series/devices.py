@@ -68,4 +68,4 @@ def device_model(run: Run) -> DeviceModel:
         f"{forecaster.targets}). The rows of the initial state are those of the known series, in the order above; the "
         "last one is of any other."
     )
-    return DeviceModel(Signature(step, inputs_of_step), states, "mean quantile loss", score, about, ("lite",))
+    return DeviceModel(Signature(step, inputs_of_step), states, "mean quantile loss", score, about)

@@ -156,10 +156,11 @@ class Predictor(Ahead):
             ConfigurationError: the series is not known, and there is no history.
         """
         names, columns = self.description.names, self.description.columns
+        configuration = self.table_configuration(reading)
         name = series or (names[0] if len(names) == 1 else "")
 
         def derive(source: Source) -> Source:
-            return derived(source, self.table_configuration(reading), columns)
+            return derived(source, configuration, columns)
 
         def selected(source: Source) -> Source:
             """Leaves out columns that the training did not have, unless columns are derived from them."""
@@ -176,9 +177,8 @@ class Predictor(Ahead):
             )
 
         def measured(frame: pd.DataFrame) -> Source:
-            configured = self.table_configuration(reading).series
-            unnamed = not set(configured) <= set(frame.columns) and not self.configuration.data.neighbours
-            return selected(self.measured(frame, reading, series=() if unnamed else configured))
+            unnamed = not set(configuration.series) <= set(frame.columns) and not self.configuration.data.neighbours
+            return selected(self.measured(frame, reading, series=() if unnamed else configuration.series))
 
         def to_frame(history: Series, times: np.ndarray, quantiles: np.ndarray, mean: np.ndarray, zone: str) -> Any:
             return self.to_frame([self.in_units(history, times, quantiles, mean)._replace(zone=zone)])

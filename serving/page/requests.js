@@ -10,14 +10,8 @@ function element(name, properties = {}, ...children) {
   return made;
 }
 
-// The server, as TensorFlow Serving, takes NaN where a number is missing, for which a browser writes null.
-function written(body) {
-  const text = JSON.stringify(body, (_, value) => (Number.isNaN(value) ? "\0NaN" : value));
-  return text.replaceAll('"\\u0000NaN"', "NaN");
-}
-
 async function ask(path, body) {
-  const options = { headers: headers(), ...(body && { method: "POST", body: written(body) }) };
+  const options = { headers: headers(), ...(body && { method: "POST", body: JSON.stringify(body) }) };
   const answer = await fetch(path, options).catch(() => { throw new Error("The server does not answer. Is it running?"); });
   const value = parse(await answer.text());
   if (!answer.ok) throw Object.assign(new Error(value.error), { status: answer.status });

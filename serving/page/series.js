@@ -12,11 +12,20 @@ function secondsOf(text) {
 
 function timeOf(seconds) { return new Date(1000 * seconds).toISOString().slice(0, 16).replace("T", " "); }
 
-// Rows behind the last target hold what is known of the future.
-function readTable(text, columns, known, horizon) {
+// Rows behind the last target hold what is known of the future. Of a table of several series, those of one are read:
+// `named` holds the columns that name the series of a row.
+function readTable(text, columns, known, horizon, named, series) {
   const lines = text.trim().split(/\r?\n/).filter((line) => line.trim());
   const separator = [";", "\t", ","].find((mark) => (lines[0] || "").includes(mark)) || ",";
-  const [head, ...rows] = lines.map((line) => line.split(separator).map((cell) => cell.trim().replace(/^"(.*)"$/, "$1")));
+  const [head, ...all] = lines.map((line) => line.split(separator).map((cell) => cell.trim().replace(/^"(.*)"$/, "$1")));
+  const naming = named.map((name) => (head || []).indexOf(name));
+  const isNamed = naming.length && naming.every((place) => place >= 0);
+  const seriesOf = (row) => naming.map((place) => row[place]).join(" ");
+  const rows = isNamed ? all.filter((row) => seriesOf(row) === series) : all;
+  if (isNamed && all.length && !rows.length) {
+    throw new Error(`Series: expected one of the table, ${[...new Set(all.map(seriesOf))].slice(0, 20).join(", ")}. Received: ${series}`);
+  }
+  const time = Math.max((head || []).findIndex((name, place) => !(isNamed && naming.includes(place)) && !columns.includes(name)), 0);
   const places = columns.map((name) => (head || []).indexOf(name));
   const missing = columns.filter((_, place) => places[place] < 0);
   if (!rows.length || missing.length) {
@@ -29,13 +38,13 @@ function readTable(text, columns, known, horizon) {
     }
     return value;
   }));
-  const times = rows.map((row) => secondsOf(row[0]));
+  const times = rows.map((row) => secondsOf(row[time]));
   const count = columns.length - known;
   let end = rows.length;
   if (known) while (end && values[end - 1].slice(0, count).every(Number.isNaN)) end--;
   const future = values.slice(end, end + horizon).map((row) => row.slice(count));
   while (future.length < horizon) future.push(Array(known).fill(NaN));
-  return { history: values.slice(0, end), times: times.slice(0, end), future };
+  return { history: values.slice(0, end), times: times.slice(0, end), future, separator, time, last: rows.at(-1) };
 }
 
 // The fan opens at the last value, `width` pixels wide.
@@ -78,6 +87,7 @@ function forecastTable(model) {
     const { targets, past = [], known = [] } = description.columns;
     description.names_of = [...targets, ...past, ...known];
     description.known = known.length;
+    description.named = [description.configuration.data?.series ?? []].flat().filter(Boolean);
     return description;
   };
   const fill = () => ready().then(({ names, names_of: columns, step_seconds: step }) => {
@@ -86,10 +96,12 @@ function forecastTable(model) {
     if (!name.value && names.length) name.value = names[0];
   }).catch(() => {});
   fill();
+  const read = async () => {
+    const { names_of: columns, known, named } = await ready();
+    return readTable(table.value, columns, known, model.inputs.serving_default.future?.shape[1] ?? 0, named, name.value);
+  };
   const forecast = () => shown(output, async () => {
-    const { names_of: columns, known, columns: kinds } = await ready();
-    const horizon = model.inputs.serving_default.future?.shape[1] ?? 0;
-    const given = readTable(table.value, columns, known, horizon);
+    const given = await read(), { known, columns: kinds } = description;
     const inputs = { history: [given.history], times: [given.times], lengths: [given.history.length], series: [name.value] };
     if (known) inputs.future = [given.future];
     const answer = await predict(model, "serving_default", inputs);
@@ -100,13 +112,11 @@ function forecastTable(model) {
         answer.quantiles[0].map(of), answer.mean[0].map(of)));
     });
   });
-  // A copy of the last row, a step later, to be changed; the chart moves as soon as it is.
+  // A copy of the last row of the series, a step later, to be changed; the chart moves as soon as it is.
   const add = async () => {
-    const { step_seconds: step } = await ready();
-    const lines = table.value.trimEnd().split("\n");
-    const separator = [";", "\t", ","].find((mark) => lines[0].includes(mark)) || ",";
-    const [time, ...cells] = lines.at(-1).split(separator);
-    table.value = [...lines, [timeOf(secondsOf(time.trim()) + step), ...cells].join(separator)].join("\n");
+    const { separator, time, last } = await read();
+    const next = last.with(time, timeOf(secondsOf(last[time]) + description.step_seconds));
+    table.value = [table.value.trimEnd(), next.join(separator)].join("\n");
     table.scrollTop = table.scrollHeight;
     await forecast();
   };

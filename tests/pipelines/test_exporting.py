@@ -8,7 +8,7 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from pipelines.configuration import Configuration
 from pipelines.evaluation import Evaluation, Metric, Row
-from pipelines.exporting import WarmupRequest, card, export
+from pipelines.exporting import WarmupRequest, card, export, staged
 from pipelines.runs import Run
 
 
@@ -149,6 +149,22 @@ def test_versions_count_up_past_gaps_and_other_files(tagger, tmp_path):
     request = WarmupRequest("serving_default", {})
     path = export(tagger, signatures, "tagger", "", [request], tmp_path)
     assert path == tmp_path / "tagger" / "11"
+
+
+def test_a_version_appears_when_all_that_belongs_to_it_is_written(tagger, tmp_path):
+    signatures = {"serving_default": tagger.signatures()["initial_state"]}
+    request = WarmupRequest("serving_default", {})
+    with pytest.raises(RuntimeError, match="a converter"), staged(tmp_path) as (staging, _):
+        export(tagger, signatures, "tagger", "", [request], staging)
+        raise RuntimeError("a converter fails")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "tagger" / "1").mkdir(parents=True)
+    with staged(tmp_path) as (staging, publish):
+        export(tagger, signatures, "tagger", "", [request], staging)
+        path = publish(staging / "tagger" / "1")
+    assert path == tmp_path / "tagger" / "2" and (path / "saved_model.pb").exists()
+    assert {each.name for each in path.parent.iterdir()} == {"1", "2", "models.config", "batching.config"}
+    assert [each.name for each in tmp_path.iterdir()] == ["tagger"]
 
 
 def test_a_version_taken_in_the_meantime_is_passed_over(tagger, tmp_path, monkeypatch):

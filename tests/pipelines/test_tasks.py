@@ -48,6 +48,7 @@ class Options(commands.AnswerOptions):
 def called(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Any, ...]]:
     """What was called, in a pipeline `letters` of two tasks whose modules only write that down."""
     calls: list[tuple[Any, ...]] = []
+    monkeypatch.chdir(tmp_path)  # where exports are written
 
     def place(task: str, name: str, **content: Any) -> None:
         module = ModuleType(f"pipelines.letters.{task}.{name}")
@@ -66,7 +67,10 @@ def called(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Any, .
 
         def export_run(run: Run, folder: Path, task: str = task) -> Path:
             calls.append((task, "export", run.folder.resolve(), folder))
-            return folder / "letters" / "1"
+            path = folder / "letters" / "1"
+            path.mkdir(parents=True)
+            (path / "model_card.md").write_text("# Card\n")
+            return path
 
         def answer(options: Options, load: Callable[[], Any], task: str = task) -> None:
             calls.append((task, "spell", options.page, options.format))
@@ -163,8 +167,6 @@ def test_files_for_devices_are_possible_or_nothing_is_exported(
     called.clear()
     folder = tmp_path / "exports"
     card = folder / "letters" / "1" / "model_card.md"
-    card.parent.mkdir(parents=True)
-    card.write_text("# Card\n")
     command = ["reading", "--folder", str(folder), "--devices", *formats]
     if "lite" in formats:
         wrong = (
@@ -172,8 +174,13 @@ def test_files_for_devices_are_possible_or_nothing_is_exported(
         )
         with pytest.raises(wrong[0], match=wrong[1]):
             commands.export(command)
-        assert called == []
+        assert called == [] and not folder.exists()
         return
+    with monkeypatch.context() as patched:  # a converter fails when the SavedModel is there
+        patched.setattr(devices, "write_text_atomically", lambda *_: (_ for _ in ()).throw(OSError("full")))
+        with pytest.raises(OSError, match="full"):
+            commands.export(command)
+    assert not list(folder.iterdir())
     commands.export(command)
     size = (card.parent / "web" / "step.json").stat().st_size
     assert (

@@ -8,7 +8,7 @@ import pytest
 
 from pipelines import commands, tasks, train
 from pipelines.commands import TrainingCommand
-from pipelines.configuration import ConfigurationError
+from pipelines.configuration import Configuration, ConfigurationError
 from pipelines.preparation import removed_if_refused
 from pipelines.runs import Run, RunError
 
@@ -73,6 +73,30 @@ def test_a_resumed_training_takes_no_settings(preset: list[str]) -> None:
     for settings in (["--seed", "0"], ["--seed=3"]):
         with pytest.raises(ConfigurationError, match=r"keeps the settings.*Received: --seed$"):
             training_run(*preset, "--resume", *settings)
+
+
+class Together(Tiny):
+    class Training(Configuration):
+        strategy: str = "none"
+
+    training: Training = Training()
+
+
+def test_settings_of_several_workers_are_refused_before_any_starts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(PRESETS, "together", Together())
+    started: list[int] = []
+    monkeypatch.setattr(train, "launch", lambda _, count: started.append(count))
+    train.train(["test", "together", "--workers", "2"])
+    assert started == [2]
+    for settings in (["--units", "many"], ["--unit", "3"]):
+        with pytest.raises(SystemExit):
+            train.train(["test", "together", *settings, "--workers", "2"])
+        assert settings[0].strip("-") in capsys.readouterr().err
+    with pytest.raises(SystemExit):  # a task that trains in a way of its own
+        train.train(["test", "small", "--workers", "2"])
+    assert started == [2]
 
 
 def test_a_run_is_the_latest_or_the_one_named(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The server: TensorFlow Serving's REST format, versions, health, metrics, and every kind of bad request."""
 
+import gzip
 import json
 import shutil
 import socket
@@ -9,10 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
 import unrolled
 from pipelines.runs import RunError
+from serving.messages import RequestError, inputs_of
 from tests.serving.conftest import Client
 
 ECHO = {"text": ["é", "b"], "counts": [[1, 2], [3, 4]], "good": [True, False]}
@@ -109,7 +113,7 @@ BAD: dict[str, tuple[Any, int, str]] = {
     "no name of columns": ({"signature_name": "echo", "inputs": [1]}, 400, "by name"),
     "input missing": ({"signature_name": "echo", "inputs": {"text": ["a"]}}, 400, "lacks counts, good"),
     "a text for a number": ({"instances": ["1"]}, 400, "value: holds what is no float32"),
-    "null for a number": ({"instances": [None]}, 400, "value: holds what is no float32"),
+    "null for a number": ({"instances": [None]}, 400, "value: expected below 1000"),
     "a bool for a number": ({"instances": [True]}, 400, "value: holds what is no float32"),
     "an object for a number": ({"inputs": {"value": [{"a": 1}]}}, 400, "value: holds what is no float32"),
     "bytes for a number": ({"instances": [{"b64": "Yg=="}]}, 400, "value: holds what is no float32"),
@@ -156,7 +160,7 @@ BAD: dict[str, tuple[Any, int, str]] = {
     "compressed": (b"\x1f\x8b\x08\x00", 400, "not JSON"),
     "a form": (b"instances=1", 400, "not JSON"),
     "zero for a signature": ({"signature_name": 0, "instances": [1]}, 400, "signature_name: expected one of"),
-    "inputs null": ({"inputs": None}, 400, "value: holds what is no float32"),
+    "inputs null": ({"inputs": None}, 400, "value: has another shape"),
     "no columns": ({"inputs": {}}, 400, "lacks value"),
     "a complex number": ({"instances": ["1+2j"]}, 400, "value: holds what is no float32"),
     "a date": ({"instances": ["2024-01-01"]}, 400, "value: holds what is no float32"),
@@ -172,6 +176,34 @@ def test_bad_requests_are_refused_in_words(client: Client, kind: str) -> None:
     assert "Traceback" not in answer.body["error"] and "node" not in answer.body["error"]
     assert len(answer.body["error"]) < 1000
     assert client.predict({"instances": [1]}).status == 200, "others are served"
+
+
+PACKED = gzip.compress(b'{"instances": [1]}')
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "status", "message"),
+    [
+        (PACKED, "gzip", 200, ""),
+        (b'{"instances": [1]}', "identity", 200, ""),
+        (PACKED[:-12], "gzip", 400, "is not gzip"),
+        (b'{"instances": [1]}', "gzip", 400, "is not gzip"),
+        (gzip.compress(b" " * 10**7), "gzip", 413, "Expected 100000 bytes at most"),
+        (PACKED, "br", 415, "Content-Encoding: expected gzip, or none. Received: 'br'"),
+    ],
+)
+def test_packed_bodies_are_read(client: Client, body: bytes, encoding: str, status: int, message: str) -> None:
+    answer = client("/v1/models/tiny:predict", body, **{"Content-Encoding": encoding})
+    assert answer.status == status and message in answer.body.get("error", "")
+
+
+def test_null_is_a_number_that_is_missing() -> None:
+    kinds = {"rows": tf.TensorSpec([None, None])}
+    arrays, _ = inputs_of({"inputs": {"rows": [[None, 1], [2.5, None]]}}, kinds, 32)
+    np.testing.assert_array_equal(arrays["rows"], np.array([[np.nan, 1], [2.5, np.nan]], np.float32))
+    for rows in ([[None, "a"]], [[None, True]], [[None], [1, 2]]):
+        with pytest.raises(RequestError, match="rows: "):
+            inputs_of({"inputs": {"rows": rows}}, kinds, 32)
 
 
 @pytest.mark.parametrize(

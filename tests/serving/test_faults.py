@@ -159,10 +159,12 @@ STREAMED: dict[str, tuple[str, list[Any], str]] = {
     "no samples": ("speech-tones", [{"array": {"dtype": "int16"}}, b""], "Expected 2 bytes, or a multiple"),
     "a text for samples": ("speech-tones", [{"feed": "hello"}], "array of audio"),
     "another option": ("speech-tones", [{"options": {"beam": 3}}], "unknown fields"),
+    "another way to read": ("series-waves", [{"options": {"series": "north", "reading": {"zone": "UTC"}}}], "zone"),
+    "no way to read": ("series-waves", [{"options": {"series": "north", "reading": 3}}], "reading"),
     "a list for a row": ("series-waves", [NORTH, {"feed": [1, 2]}], "row"),
     "no time": ("series-waves", [NORTH, AHEAD | {"feed": {"load": 1, "heat": 2, "holiday": 0}}], "time"),
-    "no date": ("series-waves", [NORTH, {"feed": ROW | {"time": "yesterday"}}], "time"),
-    "a text for a value": ("series-waves", [NORTH, {"feed": ROW | {"load": "much"}}], "load"),
+    "no date": ("series-waves", [NORTH, {"feed": ROW | {"time": "yesterday"}}], "Name it: options.reading.time."),
+    "a text for a value": ("series-waves", [NORTH, {"feed": ROW | {"load": "much"}}], "Correct them. Received: 'much'"),
     "a time that was": (
         "series-waves",
         [NORTH, AHEAD | {"feed": ROW}, AHEAD | {"feed": ROW | {"time": "2023-01-01"}}],
@@ -198,6 +200,7 @@ def test_bad_messages_to_every_task_are_refused_in_words(every_client: Client, k
             stream.send(message if isinstance(message, bytes) else json.dumps(message))
         answers = [json.loads(answer) for answer in _until_closed(stream)]
     assert_in_words(answers[-1]["error"], expected)
+    assert "--" not in answers[-1]["error"], "a client has no command line"
     assert stream.close_code == 1008
 
 
@@ -214,6 +217,7 @@ def _until_closed(stream: Any) -> Iterator[str]:
 HEAD = "Host: 127.0.0.1\r\n"
 RAW: dict[str, tuple[str, bytes]] = {
     "no host": ("GET /v1/models HTTP/1.1\r\n\r\n", b"400"),
+    "no method": (f"BREW /v1/models/tiny:predict HTTP/1.1\r\n{HEAD}\r\n", b"400"),
     "no HTTP": ("HELLO\r\n\r\n", b"400"),
     "a head without a value": (f"GET /v1/models HTTP/1.1\r\n{HEAD}Nothing\r\n\r\n", b"400"),
     "a huge head": (f"GET /v1/models HTTP/1.1\r\n{HEAD}X: {'x' * 200_000}\r\n\r\n", b"400"),
@@ -246,7 +250,7 @@ def test_bad_connections_are_refused(client: Client, kind: str) -> None:
     assert client.predict({"instances": [1]}).status == 200
 
 
-@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "GET", "BREW"])
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "GET"])
 def test_other_methods_are_refused(client: Client, method: str) -> None:
     answer = client("/v1/models/tiny:predict", None, method)
     assert answer.status == 405 and "nothing for this method" in answer.body["error"]

@@ -214,7 +214,8 @@ def test_a_pasted_table_becomes_a_fan_that_moves_with_a_row(page: Any, every_exp
     frame = series_frame(names=("north",)).drop(columns="name")
     table, future = frame.iloc[:96], frame.iloc[96:100]
     part.get_by_label("Series").fill("north")
-    rows = [table.to_csv(index=False), *(f"{row.time},,,{row.holiday}\n" for row in future.itertuples())]
+    both = pd.concat([table.assign(load=0.0, name="south"), table.assign(name="north")])
+    rows = [both.to_csv(index=False), *(f"{row.time},,,{row.holiday},north\n" for row in future.itertuples())]
     part.get_by_label("Table", exact=True).fill("".join(rows))
     part.get_by_role("button", name="Forecast").click()
     drawn = answered(part).locator("svg")

@@ -15,7 +15,8 @@ MOST_HYPOTHESES = 2**14
 def signatures(translator: Translator, search: SearchConfiguration) -> dict[str, Signature]:
     """Returns the functions to serve by name.
 
-    `serving_default` takes `text`, string (batch,), UTF-8, one sentence or verse each, of any length. It returns
+    `serving_default` takes `text`, string (batch,), UTF-8, one sentence or verse each, of any length; divide longer
+    texts into sentences, as `unrolled.connect` does, for the time of a search grows faster than its text. It returns
     `translation`, string (batch,), and `score`, float32 (batch,): the logarithm of the translation's probability,
     divided by a function of its length; the higher, the surer. Neither the other texts of a batch nor their order
     change an answer. Any script is read: what the training has never seen is spelled byte by byte. White space becomes

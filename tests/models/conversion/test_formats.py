@@ -10,6 +10,7 @@ import tensorflow as tf
 
 import models
 from models.conversion import to_litert, to_onnx
+from models.conversion.onnx import onnx_of
 
 onnx = pytest.importorskip("onnx", reason="needs unrolled[onnx]")
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs unrolled[onnx]")
@@ -131,6 +132,13 @@ def test_int8_is_smaller_and_loses_a_little(kind, tmp_path):
         np.testing.assert_allclose(output, expected, atol=0.05 if options else 1e-5)
         sizes.append((tmp_path / "model.tflite").stat().st_size)
     assert sizes[1] < 0.6 * sizes[0]
+
+
+def test_onnx_leaves_out_what_is_not_chosen(tmp_path):
+    values = np.array([1.0, np.nan, np.inf], "float32")
+    function = lambda values: {"known": tf.where(tf.math.is_finite(values), values, 0.0)}  # noqa: E731
+    (tmp_path / "model.onnx").write_bytes(onnx_of(function, [tf.TensorSpec([3], name="values")]))
+    np.testing.assert_array_equal(run_onnx(tmp_path / "model.onnx", values)[0], [1, 0, 0])
 
 
 @pytest.mark.parametrize("name", ["LSTM", "Stack"])
