@@ -56,7 +56,7 @@ def forward(
     (time, batch, units). The steps that are `counted` are run, by default all.
     """
     in_python, state_type = _in_python(projected[0], unroll), recurrence.state_type
-    steps = _steps(projected[0], in_python)
+    steps, units = _steps(projected[0], in_python), initial_state[-1].shape[-1]
     before_saving = (tf.zeros_like(initial_state[-1]),) * (recurrence.saved + weights.kept)
     if zoneout is not None:
         before_saving += tuple(map(tf.zeros_like, initial_state))
@@ -88,7 +88,7 @@ def forward(
 
     # No array may be without elements: where nothing but the loop writes, one step is run, and does not count.
     size = steps if keep else _at_least(1, steps)
-    at_once = 1 if keep or in_python or counted is not None or is_within_xla() else _steps_at_once(steps)
+    at_once = 1 if keep or in_python or counted is not None or is_within_xla() else _steps_at_once(steps, units)
     if at_once > 1:
         size = -(-size // at_once)
     iterations = size if counted is None else counted
@@ -181,6 +181,8 @@ def backward(
 PLAIN = forward, backward
 # How many steps an iteration of a plain loop takes at most: TensorFlow's own work for it costs some small operations.
 MOST_STEPS_AT_ONCE = 8
+# From here on a step is so much work that, where their number is unknown, those run in vain cost more than is saved.
+LEAST_UNITS_ONE_BY_ONE = 512
 # One trace for each shape that is known when the graph is made: relaxed shapes would lose the number of units.
 _COMPILED = tuple(tf.function(function, jit_compile=True, autograph=False) for function in PLAIN)
 # The lengths that are compiled where the number of steps is unknown until the graph runs.
@@ -245,10 +247,10 @@ def is_within_xla() -> bool:
     return control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
 
 
-def _steps_at_once(steps: Any) -> int:
+def _steps_at_once(steps: Any, units: int) -> int:
     """How many steps an iteration of a plain loop takes: where their number is known, so many that few are too many."""
     if tf.is_tensor(steps):
-        return MOST_STEPS_AT_ONCE
+        return MOST_STEPS_AT_ONCE if units < LEAST_UNITS_ONE_BY_ONE else 1
     numbers = range(min(max(steps, 1), MOST_STEPS_AT_ONCE // 2), MOST_STEPS_AT_ONCE + 1)
     return min(numbers, key=lambda number: (-steps % number, -number))
 

@@ -326,7 +326,12 @@ def test_several_steps_in_an_iteration_give_what_one_by_one_gives(steps, known):
 
 @pytest.mark.parametrize(("steps", "at_once"), [(1, 1), (3, 3), (8, 8), (9, 5), (35, 7), (50, 5), (100, 5), (11, 6)])
 def test_few_steps_are_run_in_vain(steps, at_once):
-    assert loop._steps_at_once(steps) == at_once
+    assert loop._steps_at_once(steps, UNITS) == at_once
+
+
+@pytest.mark.parametrize(("units", "at_once"), [(511, 8), (512, 1)])
+def test_wide_layers_run_no_step_in_vain(units, at_once):
+    assert loop._steps_at_once(tf.constant(9), units) == at_once
 
 
 @pytest.mark.parametrize("wrong", ["projected", "state"])
