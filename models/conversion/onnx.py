@@ -14,7 +14,7 @@ from models.layers.recurrent import whole_layers
 from models.recurrence import GRURecurrence, LSTMRecurrence, Recurrence
 
 # For each block of ONNX's weights, Keras's block of the same gate.
-_BLOCKS = {"LSTM": (0, 3, 1, 2), "GRU": (0, 1, 2), "RNN": (0,)}  # LSTM: input, output, forget, candidate
+_BLOCKS = {"LSTM": (0, 3, 1, 2), "GRU": (0, 1, 2)}  # LSTM: input, output, forget, candidate
 # Names, and alpha and beta where the operator has them; where it has not, runtimes expect none.
 _ACTIVATIONS: dict[str, tuple[str, float | None, float | None]] = {
     "tanh": ("Tanh", None, None),
@@ -30,8 +30,9 @@ _PLACEHOLDER = "CudnnRNNV3"
 def to_onnx(model: keras.Layer, path: str | Path, opset: int = 17, **shapes: Sequence[int | None]) -> None:
     """Writes a model, or layer, as an ONNX file that reads any number of rows and steps.
 
-    `LSTM`, `GRU` and `SimpleRNN` without a mask become ONNX's operators `LSTM`, `GRU` and `RNN`; with a mask or with
-    options, and every other layer, loops of plain operators. Dropout is left out.
+    `LSTM` and `GRU` without a mask become ONNX's operators of these names; with a mask or with options, and every other
+    layer, loops of plain operators. So does `SimpleRNN`: onnxruntime runs the operator `RNN` at half the speed of such
+    a loop, but for single rows. Dropout is left out.
 
     Args:
         model: a model, or a layer that is built. To stream, make the state an input and an output of the model.
@@ -129,8 +130,6 @@ def _attributes(recurrence: Recurrence) -> tuple[str, dict[str, Any]] | None:
     elif isinstance(recurrence, GRURecurrence):
         kind, names = "GRU", [recurrence.recurrent_activation, *names]
         attributes["linear_before_reset"] = int(recurrence.reset_after)
-    elif recurrence.gates == 1:
-        kind = "RNN"
     else:
         return None
     if not set(names) <= _ACTIVATIONS.keys():

@@ -16,6 +16,8 @@ LEAST_ROWS_OF_PLAIN_LOOPS = 16
 LEAST_UNITS_APART = 128
 # Up to here (batch · units · units) a product is so small that more operations cost more than its cores can save.
 MOST_WORK_TOGETHER = 1 << 16
+# Up to here Keras's loop, whose inputs are multiplied step by step, is the fastest that XLA compiles for inference.
+MOST_WORK_STEP_BY_STEP = 1 << 18
 
 
 class Compilation:
@@ -67,21 +69,30 @@ class Compilation:
             _announce_compiler()
         return compiled
 
-    def lays_gates_apart(self, compiled: bool, batch: int | None, units: int) -> bool:
-        """Whether each gate has a product of its own in the loop; XLA runs that fastest, and vectorises it."""
+    def lays_gates_apart(self, compiled: bool, steps: int | None, batch: int | None, units: int) -> bool:
+        """Whether each gate has a product of its own in the loop; XLA runs that fastest, and vectorises it.
+
+        A single step would take longer to take the weights apart.
+        """
         if compiled or tf.executing_eagerly():
             return compiled
         is_small = batch is not None and batch * units * units <= MOST_WORK_TOGETHER
-        return is_within_xla() or (units >= LEAST_UNITS_APART and not is_small)
+        return is_within_xla() or (units >= LEAST_UNITS_APART and steps != 1 and not is_small)
 
-    def divided(self, compiled: bool, training: bool) -> Callable[..., Any]:
+    def multiplies_step_by_step(self, training: bool, batch: int | None, units: int) -> bool:
+        """Whether Keras's loop runs in place of ours: inference that the user compiles as a whole, where it is small."""
+        return (
+            is_within_xla() and not training and batch is not None and batch * units * units <= MOST_WORK_STEP_BY_STEP
+        )
+
+    def divided(self, compiled: bool, training: bool, steps: int | None) -> Callable[..., Any]:
         """Returns what calls the loop, `function, *arguments`, once for each part of the batch, or for all of it.
 
         Inference in a plain graph is divided where it is run by the machine that traces it, not in an export.
         """
         if compiled:
             return in_parts
-        if training or tf.executing_eagerly() or is_within_xla() or not _reads_known_shapes():
+        if training or steps == 1 or tf.executing_eagerly() or is_within_xla() or not _reads_known_shapes():
             return lambda function, *arguments: function(*arguments)
         return partial(in_parts, least_rows=LEAST_ROWS_OF_PLAIN_LOOPS)
 

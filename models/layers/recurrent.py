@@ -92,7 +92,8 @@ class _Scanned(Compilation):
         return super().compute_mask(*without_ragged(sequences, mask))  # type: ignore[misc]
 
     def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:
-        if not is_scannable(self.cell):
+        small = mask is None and self.multiplies_step_by_step(training, sequences.shape[0], self.units)  # type: ignore[attr-defined]
+        if not is_scannable(self.cell) or (small and not self._has_other_steps):
             return super().inner_loop(sequences, initial_state, mask, training=training)  # type: ignore[misc]
 
         recurrence, dtype = self._recurrence(), self.compute_dtype  # type: ignore[attr-defined]
@@ -105,7 +106,7 @@ class _Scanned(Compilation):
         dropouts = self._dropout_masks(sequences, state) if training else (None, None)
         unroll = self.unroll  # type: ignore[attr-defined]
         compiled = self.compiles(training)
-        divided = self.divided(compiled, training)
+        divided = self.divided(compiled, training, sequences.shape[1])
         zoneout = self.zoneout_shares(sequences, state, training)  # type: ignore[attr-defined]
         run = partial(self._run, recurrence, compiled, unroll, bool(training), self.recurrent_kernel(training))  # type: ignore[attr-defined]
         arguments = (sequences, state, mask, *dropouts, zoneout)
@@ -162,7 +163,7 @@ class _Scanned(Compilation):
         if zoneout is not None:
             zoneout = [tf.transpose(share, (1, 0, 2)) for share in zoneout]
 
-        apart = recurrence.gates if self.lays_gates_apart(compiled, *state[-1].shape) else 1
+        apart = recurrence.gates if self.lays_gates_apart(compiled, inputs.shape[0], *state[-1].shape) else 1
 
         def blocks(weight: Any) -> list[tf.Tensor]:
             """The weight's gates, apart or side by side in a single tensor."""

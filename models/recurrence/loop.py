@@ -90,7 +90,7 @@ def forward(
     size = steps if keep else _at_least(1, steps)
     at_once = 1 if keep or in_python or counted is not None or is_within_xla() else _steps_at_once(steps, units)
     if at_once > 1:
-        size = -(-size // at_once)
+        size = (size + at_once - 1) // at_once  # of no negative numbers, which ONNX divides otherwise
     iterations = size if counted is None else counted
     first = (*initial_state, *before_saving) if keep else initial_state[:1]
     histories = _arrays(first, size + 1 if keep else size, in_python, at_once)

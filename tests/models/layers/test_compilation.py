@@ -146,18 +146,20 @@ def test_unknown_choice_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("where", "units", "batch", "expected"),
+    ("where", "units", "batch", "steps", "expected"),
     [
-        ("compiled as a whole", 6, 1, 3),
-        ("plain", 127, 5, 1),
-        ("plain", 128, 4, 1),
-        ("plain", 128, 5, 3),
-        ("plain", 128, None, 3),
-        ("eager", 128, 5, 1),
+        ("compiled as a whole", 128, 17, TIME, 3),
+        ("compiled as a whole", 128, 16, TIME, None),  # Keras's loop
+        ("plain", 127, 5, TIME, 1),
+        ("plain", 128, 4, TIME, 1),
+        ("plain", 128, 5, TIME, 3),
+        ("plain", 128, 5, 1, 1),
+        ("plain", 128, None, TIME, 3),
+        ("eager", 128, 5, TIME, 1),
     ],
 )
-def test_where_gates_lie_apart(monkeypatch, where, units, batch, expected):
-    inputs = np.repeat(INPUTS[:1], batch or 2, axis=0)
+def test_where_gates_lie_apart(monkeypatch, where, units, batch, steps, expected):
+    inputs = np.repeat(INPUTS[:1, :steps], batch or 2, axis=0)
     blocks, scan = [], recurrent.scan
 
     def spy(recurrence, projected, *arguments, **options):
@@ -172,12 +174,13 @@ def test_where_gates_lie_apart(monkeypatch, where, units, batch, expected):
         signature = [tf.TensorSpec((batch, *inputs.shape[1:]))]
         call = tf.function(layer, jit_compile=where != "plain", autograph=False, input_signature=signature)
     outputs = call(tf.constant(inputs))
-    assert blocks[-1] == expected
+    assert (blocks or [None])[-1] == expected
     np.testing.assert_allclose(outputs, layer(inputs), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(
-    ("batch", "known", "parts"), [(31, True, [31]), (32, True, [16, 16]), (33, True, [17, 16]), (32, False, [None])]
+    ("batch", "known", "parts"),
+    [(31, True, [31]), (32, True, [16, 16]), (33, True, [17, 16]), (32, False, [None])],
 )
 def test_plain_inference_is_divided_where_it_is_traced_to_be_run(monkeypatch, batch, known, parts):
     rows, scan = [], recurrent.scan
