@@ -80,7 +80,7 @@ class Compilation:
         return is_within_xla() or (units >= LEAST_UNITS_APART and steps != 1 and not is_small)
 
     def multiplies_step_by_step(self, training: bool, batch: int | None, units: int) -> bool:
-        """Whether Keras's loop runs in place of ours: inference that the user compiles as a whole, where it is small."""
+        """Whether Keras's loop runs in place of ours: in small inference that the user compiles as a whole."""
         return (
             is_within_xla() and not training and batch is not None and batch * units * units <= MOST_WORK_STEP_BY_STEP
         )
