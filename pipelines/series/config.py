@@ -15,7 +15,7 @@ class SeriesConfiguration(TrainingCommand):
     network: NetworkConfiguration = NetworkConfiguration()
     training: TrainingConfiguration = TrainingConfiguration()
     steps_per_epoch: FromOne = Field(50, description="batches between two validations; -1: from the table")
-    reported: str = Field("", description="series that the evaluation reports; all of them if not given")
+    reported: str = Field("", description="series that the evaluation reports; default: all")
 
 
 _WEATHER = SeriesConfiguration(

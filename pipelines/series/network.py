@@ -42,19 +42,19 @@ class NetworkConfiguration(Configuration):
     members: int = Field(1, ge=1, le=20, description="networks in the ensemble; their quantiles are averaged")
     distribution: Literal["auto", "quantiles", "student_t", "negative_binomial", "zero_inflated"] = Field(
         "quantiles",
-        description="what the network predicts of a value; of counts, and of amounts that are often zero, the last "
-        "two; auto: from the training period",
+        description="predicted distribution of a value; the last two suit counts and amounts that are often zero; "
+        "auto: from the training period",
     )
     whole: tuple[str, ...] = Field((), description="targets whose quantiles are whole numbers; auto: from the table")
     quantile_levels: tuple[float, ...] = Field(
         (0.025, 0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95, 0.975),
-        description="levels of the quantiles, the median 0.5 among them",
+        description="quantile levels, including the median 0.5",
     )
     decoder: Literal["direct", "autoregressive"] = Field(
         "direct",
-        description="all steps ahead at once, or one after another from drawn paths; the latter reads no past columns",
+        description="predict all steps at once, or one by one from sampled paths; the latter reads no past columns",
     )
-    paths: int = Field(100, ge=2, description="paths that the autoregressive decoder draws")
+    paths: int = Field(100, ge=2, description="paths that the autoregressive decoder samples")
     relative: bool = Field(True, description="predict differences from the last value")
     center: bool = Field(
         False,
@@ -86,8 +86,8 @@ class NetworkConfiguration(Configuration):
     fold_days: int = Field(
         0,
         ge=0,
-        description="cross-validation: each member leaves out its own stretches of this many days and is validated and "
-        "calibrated on them, so that the validation period is learned from too; 0: use the validation period",
+        description="cross-validation: each member is validated and calibrated on stretches of this many days that it "
+        "leaves out of training, and the validation period is learned from, too; 0: use the validation period",
     )
 
     adaptation_rate: Annotated[float, _or_from_table(0)] = Field(

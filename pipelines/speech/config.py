@@ -22,9 +22,9 @@ class DecodingConfiguration(Configuration):
     transcript_weight: float = Field(
         4.0, gt=0, description="weight of a training transcript, relative to a sentence of other texts"
     )
-    word_order: int = Field(3, ge=0, le=6, description="longest n-gram of words; 0: characters alone")
-    texts: tuple[str, ...] = Field((), description="text files of your own from which the language model also learns")
-    arpa: str = Field("", description="ARPA file of words or characters, which takes the place of the language model")
+    word_order: int = Field(3, ge=0, le=6, description="longest n-gram of words; 0: characters only")
+    texts: tuple[str, ...] = Field((), description="your own text files, from which the language model also learns")
+    arpa: str = Field("", description="ARPA file of words or characters that replaces the language model")
 
     @pydantic.model_validator(mode="after")
     def _refuse_two_models(self) -> Self:

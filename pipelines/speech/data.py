@@ -34,15 +34,15 @@ class DataConfiguration(Configuration):
         "telephone_prompts", "game_dialogue", "librispeech_dataset", "ljspeech", "librispeech", "manifest"
     ] = Field(
         "telephone_prompts",
-        description="embedded data set, public TFDS set, or your own data, whose format manifest recognises",
+        description="embedded data set, public TFDS set, or manifest: your own data, in any format that it recognises",
     )
     path: str = Field("", description="list or folder of your own data")
-    root: str = Field("", description="folder of the recordings that your lists name, if they lie elsewhere")
-    validation: str = Field("", description="list or folder of your own to validate on; by default a part of path")
-    test: str = Field("", description="list or folder of your own to test on; by default a part of path")
+    root: str = Field("", description="folder of the recordings in your lists, if they are elsewhere")
+    validation: str = Field("", description="your list or folder for validation; default: a part of path")
+    test: str = Field("", description="your list or folder for the test; default: a part of path")
     split_by: SplitBy = Field(
         "auto",
-        description="what never spans two splits, where your lists have none. auto: speakers if there are many, "
+        description="what stays within one split, if your lists define no splits. auto: speakers if there are many, "
         "otherwise texts",
     )
     language: str = Field(

@@ -50,7 +50,7 @@ class NetworkConfiguration(Configuration):
 class SamplingConfiguration(Configuration):
     """How texts are generated."""
 
-    length: int = Field(200, ge=1, le=MOST, description="subwords at most, of about four characters each")
+    length: int = Field(200, ge=1, le=MOST, description="maximum number of subwords, of about four characters each")
     temperature: float = Field(
         0.8, ge=0, description="below 1: more predictable, above 1: more varied; 0: always the most probable subword"
     )
@@ -59,7 +59,7 @@ class SamplingConfiguration(Configuration):
         0.95, gt=0, le=1, description="choose among the most probable subwords that together have this probability"
     )
     repetition_penalty: float = Field(
-        1.0, ge=1, description="makes subwords written lately less probable: multiplies their log probability; 1: off"
+        1.0, ge=1, description="makes recent subwords less probable by multiplying their log probability; 1: off"
     )
     no_repeat_ngram: int = Field(
         0,
@@ -67,7 +67,7 @@ class SamplingConfiguration(Configuration):
         le=LONGEST_NGRAM,
         description="no sequence of this many subwords occurs twice within 256 subwords; 0: off",
     )
-    seed: int = Field(0, ge=0, le=MOST, description="the same seed makes the same text")
+    seed: int = Field(0, ge=0, le=MOST, description="the same seed gives the same text")
 
     def seeded(self, samples: int) -> "list[SamplingConfiguration]":
         """Returns the same for several samples, with consecutive seeds."""

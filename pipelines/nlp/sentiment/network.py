@@ -22,19 +22,19 @@ class NetworkConfiguration(Configuration):
         20_000, ge=1, description="maximum number of known words, the commonest of the training split"
     )
     minimum_count: int = Field(2, ge=1, description="times that a word must occur in the training split to be known")
-    pieces: int = Field(10_000, ge=0, description="numbers that pieces of words are hashed into; 0: words alone")
+    pieces: int = Field(10_000, ge=0, description="size of the hash table for pieces of words; 0: words only")
     embedding: int = Field(64, ge=1, description="size of the embedding of a word")
     informed: float = Field(
         1.0, ge=0, description="scale of the word statistics that embeddings start with; 0: random embeddings"
     )
     lexicon: bool = Field(
         False,
-        description="know the words of VADER's lexicon, whose embeddings start with their valence too; for English",
+        description="add the words of VADER's lexicon; their embeddings also start with their valence; for English",
     )
     vectors: int = Field(
         0,
         ge=0,
-        description="common words that are added to the vocabulary; these and all other known words get GloVe vectors; "
+        description="common words to add to the vocabulary; these and all other known words get GloVe vectors; "
         "for English; 0: none",
     )
     recurrent: Literal["simple_rnn", "lstm", "gru", "min_gru", "min_lstm"] = Field("gru", description="recurrent layer")
@@ -44,7 +44,7 @@ class NetworkConfiguration(Configuration):
     pooling: tuple[Pooling, ...] = Field(
         ("attention", "max"),
         min_length=1,
-        description="of the states: their attention-weighted mean, their maximum, their mean",
+        description="how states are pooled: attention-weighted mean, maximum, mean",
     )
     members: int = Field(1, ge=1, le=20, description="networks of the ensemble; their outputs are averaged")
     rating_weight: float = Field(1.0, ge=0, description="weight of the rating's loss beside the label's; 0: no rating")

@@ -22,8 +22,8 @@ class DataConfiguration(OwnFiles):
     """Which sentences to learn from, and how they are divided."""
 
     source: Literal["brown_corpus", "own"] = Field("brown_corpus", description="embedded data set, or your own files")
-    words: str = Field("", description="number of the column of the words, or JSON's key; by default the usual one")
-    tags: str = Field("", description="number of the column of the tags, or JSON's key; by default the usual one")
+    words: str = Field("", description="column number or JSON key of the words; default: the usual one")
+    tags: str = Field("", description="column number or JSON key of the tags; default: the usual one")
     batch_size: int = Field(32, ge=1, description="sentences in a batch")
 
 

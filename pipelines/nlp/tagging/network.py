@@ -17,5 +17,5 @@ class NetworkConfiguration(Configuration):
     recurrent: Literal["simple_rnn", "lstm", "gru", "min_gru", "min_lstm"] = Field("gru", description="recurrent layer")
     units: int = Field(128, ge=1, description="units of a recurrent layer, in each direction")
     layers: int = Field(1, ge=1, le=8, description="recurrent layers, each of which reads in both directions")
-    word_dropout: float = Field(0.1, ge=0, lt=1, description="share of training words that keep their pieces alone")
+    word_dropout: float = Field(0.1, ge=0, lt=1, description="share of training words reduced to their pieces")
     dropout: float = Field(0.3, ge=0, lt=1, description="dropout before and after the recurrent layers")

@@ -41,7 +41,7 @@ class DataConfiguration(VideoConfiguration):
     width: int = Field(SIZE, ge=1, le=4096, description="size of a frame in pixels")
     colour: Literal["grey", "rgb"] = Field("grey", description="one channel or three")
     mirror: bool = Field(
-        False, description="mirror half of the training clips; not for classes that left and right tell apart"
+        False, description="mirror half of the training clips; not if left and right distinguish classes"
     )
     balanced: bool = Field(False, description="draw all classes equally often in training")
     batch_size: int = Field(32, ge=1, description="clips in a batch")

@@ -17,7 +17,7 @@ class NetworkConfiguration(Configuration):
         description="encoder of single frames: a small one trained from scratch, or MobileNetV2 of Keras",
     )
     weights: str = Field(
-        "", description="file of MobileNetV2's weights without its top; without one it starts from random weights"
+        "", description="file of MobileNetV2's weights, without the top; default: start from random weights"
     )
     filters: int = Field(16, ge=1, description="channels of the first convolution; each further one doubles them")
     stages: int = Field(3, ge=1, le=6, description="convolutions, each of which halves height and width")

@@ -37,7 +37,7 @@ class NextFramesConfiguration(TrainingCommand):
     )
     thresholds: tuple[float, ...] = Field(
         (),
-        description="values in the data's own unit; the evaluation verifies where they are reached, by CSI and others",
+        description="values in the data's own unit; the evaluation scores where they are reached, by CSI and others",
     )
     fss_window: int = Field(9, ge=1, description="side of the squares of the fractions skill score, in pixels, odd")
 

@@ -29,11 +29,11 @@ class DataConfiguration(VideoConfiguration):
     """Which clips, and how much of each is watched before the rest is forecast."""
 
     source: Literal["moving_fashion", "folder", "csv", "real_clips", "moving_mnist", "ucf101"] = Field(
-        "moving_fashion", description="clothes that drift and bounce, videos of your own, or a data set of videos"
+        "moving_fashion", description="clothes that drift and bounce, your own videos, or a video data set"
     )
     path: str = Field(
         "",
-        description="folder of videos, or list of path and, if wanted, start, end, split; or Moving MNIST's own file",
+        description="folder of videos, list of path and optionally start, end, split, or Moving MNIST's own file",
     )
     colour: Literal["grey", "rgb"] = Field("grey", description="one channel or three")
     clip_frames: int = Field(20, ge=2, description="frames of a clip")

@@ -30,10 +30,10 @@ class NetworkConfiguration(Configuration):
         description="sizes, in patches, of the squares that are matched with the previous frame as further input",
     )
     coordinates: bool = Field(True, description="input the position of each patch in the frame; not with data.crop")
-    movements: int = Field(2, ge=1, description="movements that one patch can mix, as where one thing passes another")
+    movements: int = Field(2, ge=1, description="movements that one patch can mix, as where one object passes another")
     stillness: float = Field(0.0, ge=0, description="initial preference for the pixels of the last frame; 0: none")
     inertia: bool = Field(
-        False, description="an untrained network continues the motion between the last two frames, as matched"
+        False, description="before training, the network continues the matched motion of the last two frames"
     )
     reach: int = Field(5, ge=1, description="largest movement in each direction, in pixels")
     decoder_filters: int = Field(64, ge=1, description="channels between the recurrent maps and the forecast")
