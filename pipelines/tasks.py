@@ -1,7 +1,7 @@
 """The tasks: each is a package below `pipelines` with a `predictor.py`, and is found by its name.
 
 `pipelines/speech` is the task `speech`; `pipelines/nlp/language_model` is the task `language-model` of the pipeline
-`nlp`. What stands in which file of a task is written in CONTRIBUTING.md, and `tests/test_contract.py` asserts it.
+`nlp`. `docs/own_pipeline.md` lists the files of a task, and `tests/test_contract.py` asserts them.
 """
 
 from collections.abc import Mapping
