@@ -60,27 +60,33 @@ def forward(
     before_saving = (tf.zeros_like(initial_state[-1]),) * (recurrence.saved + weights.kept)
     if zoneout is not None:
         before_saving += tuple(map(tf.zeros_like, initial_state))
+    mask = None if mask is None else mask[..., tf.newaxis]
     projected, mask, zoneout = (_elements(tensors, in_python) for tensors in (projected, mask, zoneout))
 
-    def advance(time: Any, state: Tensors) -> tuple[Tensors, Tensors]:
-        new_state, saved = recurrence.step(_at(projected, time), state_type(*state), weights, dropout)
+    stepwise = (projected, mask, zoneout)
+
+    def advance(inputs: Any, state: Tensors) -> tuple[Tensors, Tensors]:
+        projected, mask, zoneout = inputs  # of one step
+        new_state, saved = recurrence.step(projected, state_type(*state), weights, dropout)
         if zoneout is not None:
-            new_state, saved = _mixed(_at(zoneout, time), new_state, state), (*saved, *new_state)
+            new_state, saved = _mixed(zoneout, new_state, state), (*saved, *new_state)
         if mask is not None:  # What a masked step computed may be anything: it must not meet a zero gradient as NaN.
-            new_state = _where(mask[time], new_state, state)
-            saved = _where(mask[time], saved, before_saving) if keep else saved
+            new_state = _where(mask, new_state, state)
+            saved = _where(mask, saved, before_saving) if keep else saved
         return tuple(new_state), tuple(saved)
 
     def body(time: Any, state: Tensors, histories: Histories) -> Any:
-        new_state, saved = advance(time, state)
+        new_state, saved = advance(_each(stepwise, lambda tensor: tensor[time]), state)
         if not keep:  # Written in the loop alone, which is what converters to other formats know.
             return time + 1, new_state, _write(histories, time, new_state[:1])
         return time + 1, new_state, _write(histories, time + 1, (*new_state, *saved))
 
     def body_of_several(iteration: Any, state: Tensors, histories: Histories) -> Any:
         start, states = iteration * at_once, []
-        for offset in range(at_once):  # Steps beyond the last repeat it, and do not count.
-            state, _ = advance(tf.minimum(start + offset, steps - 1), state)
+        times = tf.minimum(start + tf.range(at_once), steps - 1)  # Those after the last repeat it, and do not count.
+        inputs = _each(stepwise, lambda tensor: tf.unstack(tf.gather(tensor, times), at_once))
+        for offset in range(at_once):
+            state, _ = advance(_each(inputs, lambda steps, at=offset: steps[at]), state)
             states.append(state)
         fields = [tf.stack(field) for field in zip(*states, strict=True)]  # (at_once, batch, units) each
         last = tf.minimum(at_once, steps - start) - 1
@@ -139,6 +145,7 @@ def backward(
     no_gradient = (tf.zeros_like(last_gradient[-1]),) * recurrence.gates
     if isinstance(recurrence, ExtendedRecurrence):
         no_gradient += (tf.zeros_like(last_gradient[0]),)
+    mask = None if mask is None else mask[..., tf.newaxis]
     hidden_gradient, mask, zoneout, states, saved = (
         _elements(tensors, in_python) for tensors in (hidden_gradient, mask, zoneout, states, saved)
     )
@@ -180,7 +187,9 @@ def backward(
 
 PLAIN = forward, backward
 # How many steps an iteration of a plain loop takes at most: TensorFlow's own work for it costs some small operations.
+# Where the number of steps is unknown, as in exports, fewer: each of them makes the graphs of all signatures larger.
 MOST_STEPS_AT_ONCE = 8
+STEPS_AT_ONCE = 3
 # From here on a step is so much work that, where their number is unknown, those run in vain cost more than is saved.
 LEAST_UNITS_ONE_BY_ONE = 512
 # One trace for each shape that is known when the graph is made: relaxed shapes would lose the number of units.
@@ -250,7 +259,7 @@ def is_within_xla() -> bool:
 def _steps_at_once(steps: Any, units: int) -> int:
     """How many steps an iteration of a plain loop takes: where their number is known, so many that few are too many."""
     if tf.is_tensor(steps):
-        return MOST_STEPS_AT_ONCE if units < LEAST_UNITS_ONE_BY_ONE else 1
+        return STEPS_AT_ONCE if units < LEAST_UNITS_ONE_BY_ONE else 1
     numbers = range(min(max(steps, 1), MOST_STEPS_AT_ONCE // 2), MOST_STEPS_AT_ONCE + 1)
     return min(numbers, key=lambda number: (-steps % number, -number))
 
@@ -296,13 +305,23 @@ def _unless_without_rows(iterations: Any, rows: tf.Tensor, least: int) -> tf.Ten
     return least + (iterations - least) * tf.minimum(tf.shape(rows)[0], 1)
 
 
+def _each(stepwise: Any, function: Callable[[Any], Any]) -> Any:
+    """The projected input, mask and zoneout, or those that there are, each through a function."""
+    projected, mask, zoneout = stepwise
+    return (
+        tuple(map(function, projected)),
+        None if mask is None else function(mask),
+        None if zoneout is None else tuple(map(function, zoneout)),
+    )
+
+
 def _at(tensors: Sequence[tf.Tensor], time: tf.Tensor) -> Tensors:
     return tuple(tensor[time] for tensor in tensors)
 
 
 def _where(mask: tf.Tensor, tensors: Sequence[tf.Tensor], others: Sequence[tf.Tensor]) -> Tensors:
-    """Rows of the tensors where the mask (batch) is True, of the others elsewhere."""
-    return tuple(tf.where(mask[:, tf.newaxis], *pair) for pair in zip(tensors, others, strict=True))
+    """Rows of the tensors where the mask (batch, 1) is True, of the others elsewhere."""
+    return tuple(tf.where(mask, *pair) for pair in zip(tensors, others, strict=True))
 
 
 def _mixed(shares: Sequence[tf.Tensor], tensors: Sequence[tf.Tensor], others: Sequence[tf.Tensor]) -> Tensors:

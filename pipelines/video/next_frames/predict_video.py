@@ -141,7 +141,7 @@ def _refuse(options: Options) -> None:
     if there := [str(path) for path in written if path.exists()]:
         raise ConfigurationError(
             "A film of this name is there, and is not overwritten; expected none. Move it, or name another folder: "
-            f"--output pictures. Received: {', '.join(there)}"
+            f"--output films. Received: {', '.join(there)}"
         )
     for path in options.video:
         refuse_missing(path)

@@ -12,7 +12,7 @@ import pytest
 
 from pipelines import predictors
 from pipelines.configuration import ConfigurationError
-from pipelines.nlp import texts
+from pipelines.nlp import batches
 from pipelines.nlp.language_model.model import LanguageModel
 from pipelines.nlp.language_model.predictor import Predictor, Score
 from pipelines.nlp.language_model.scoring import score
@@ -54,7 +54,7 @@ def test_many_prompts_are_generated_batch_by_batch(
     both: tuple[Predictor, Predictor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = both[0].generate(PROMPTS, length=8)
-    monkeypatch.setattr(texts, "TEXTS_AT_ONCE", 2)
+    monkeypatch.setattr(batches, "TEXTS_AT_ONCE", 2)
     assert both[0].generate(pd.Series(PROMPTS), length=8) == expected
     assert both[0].generate([], length=8) == []
 
@@ -64,7 +64,7 @@ def test_run_and_export_score_alike(
 ) -> None:
     model, subwords = language_model
     scored = score(model, [subwords.encode([text]).values.numpy() for text in TEXTS])
-    monkeypatch.setattr(texts, "TEXTS_AT_ONCE", 2)
+    monkeypatch.setattr(batches, "TEXTS_AT_ONCE", 2)
     from_run, from_export = (predictor.score(TEXTS) for predictor in both)
     for text, mine, theirs, oracle in zip(TEXTS, from_run, from_export, scored, strict=True):
         assert mine == pytest.approx(theirs, rel=1e-5, abs=1e-5)

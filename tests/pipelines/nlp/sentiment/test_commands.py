@@ -21,6 +21,7 @@ from pipelines.nlp.sentiment.config import SentimentConfiguration
 from pipelines.nlp.sentiment.export import model_card
 from pipelines.nlp.sentiment.trained import load_model, read_texts
 from pipelines.nlp.text_files import TextDataError
+from pipelines.run_files import RunError
 from pipelines.runs import Run
 
 TEXTS = ["so lovely a w1", "Awful w3 !", "", "😀 שלום فيلم", "w1 " * 500, "solid"]
@@ -98,7 +99,7 @@ def test_other_labels_are_not_evaluated(
         return configuration.replace(data={"path": str(path)}) if kind is SentimentConfiguration else configuration
 
     monkeypatch.setattr(Run, "read_configuration", other)
-    with pytest.raises(TextDataError, match=r"Expected the labels bad, fine, great.*Received: x, y"):
+    with pytest.raises(RunError, match=r"Expected the labels bad, fine, great.*Received: x, y"):
         evaluate.evaluate(trained_run)
 
 
