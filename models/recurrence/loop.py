@@ -10,6 +10,7 @@ TensorFlow runs a loop in a graph, at inference several steps in one iteration. 
 
 import inspect
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any
 
 import tensorflow as tf
@@ -83,10 +84,11 @@ def forward(
 
     def body_of_several(iteration: Any, state: Tensors, histories: Histories) -> Any:
         start, states = iteration * at_once, []
-        times = tf.minimum(start + tf.range(at_once), steps - 1)  # Those after the last repeat it, and do not count.
+        # Those after the last repeat it, and do not count.
+        times = tf.maximum(tf.minimum(start + tf.range(at_once), steps - 1), 0)
         inputs = _each(stepwise, lambda tensor: tf.unstack(tf.gather(tensor, times), at_once))
         for offset in range(at_once):
-            state, _ = advance(_each(inputs, lambda steps, at=offset: steps[at]), state)
+            state, _ = advance(_each(inputs, itemgetter(offset)), state)
             states.append(state)
         fields = [tf.stack(field) for field in zip(*states, strict=True)]  # (at_once, batch, units) each
         last = tf.minimum(at_once, steps - start) - 1
