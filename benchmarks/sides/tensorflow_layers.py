@@ -9,7 +9,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import onnxruntime
 import tensorflow as tf
 
 import models
@@ -89,6 +88,8 @@ class TensorFlowLayers:
                 model.export(folder, verbose=False)
                 exported = tf.saved_model.load(folder)
                 return lambda: exported.serve(tf.constant(sequences))  # it owns the variables
+            import onnxruntime  # an extra, which the other kinds of work do without
+
             file = Path(folder) / "model.onnx"
             model(sequences)  # Keras converts what has been called
             if self.layers is models:

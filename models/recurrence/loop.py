@@ -116,10 +116,12 @@ def forward(
             maximum_iterations=_unless_without_rows(iterations, initial_state[0], 0 if keep else 1),
         )
     kept = tuple(history.stack() for history in histories)
+    may_be_none = not keep and counted is None and not (isinstance(steps, int) and steps)
     if at_once > 1:
-        kept = tuple(_as_steps(history)[:steps] for history in kept)
-    if not keep and counted is None and not (isinstance(steps, int) and steps):
+        kept = tuple(map(_as_steps, kept))
+    if at_once > 1 or may_be_none:
         kept = tuple(history[:steps] for history in kept)
+    if may_be_none:
         last = tuple(tf.where(steps > 0, *pair) for pair in zip(last, initial_state, strict=True))
     return kept, last
 
