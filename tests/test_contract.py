@@ -67,9 +67,10 @@ def test_configuration(task: Task) -> None:
 
 @every_task
 def test_data_and_training(task: Task) -> None:
-    data, train = task.part("data"), task.part("train")
+    data, model, train = task.part("data"), task.part("model"), task.part("train")
     assert parameters(data.load)[0] == "configuration"
     assert "epoch" in inspect.signature(data.training_batches).parameters
+    assert parameters(model.build)[0] == "configuration" and parameters(model.load_model) == ["run"]
     assert parameters(train.prepare) == ["configuration"]
     assert parameters(train.train) == ["run", "configuration"]
     assert {"batch", "training"} <= inspect.signature(train.batch_loss).parameters.keys()

@@ -10,8 +10,8 @@ from pipelines.runs import Run
 from pipelines.series import data, forecasting
 from pipelines.series.config import SeriesConfiguration
 from pipelines.series.inputs import finite
+from pipelines.series.model import load_model
 from pipelines.series.serving import flat, nested
-from pipelines.series.trained import load_model
 from pipelines.served import Signature, Tensors
 
 

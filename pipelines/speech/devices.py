@@ -14,10 +14,9 @@ from pipelines.served import Signature, Tensors
 from pipelines.speech import data
 from pipelines.speech.batching import batches
 from pipelines.speech.config import SpeechConfiguration
-from pipelines.speech.model import Recogniser
+from pipelines.speech.model import Recogniser, load_model
 from pipelines.speech.scoring import error_rates
 from pipelines.speech.serving import flat, nested
-from pipelines.speech.trained import load_model
 
 
 def device_model(run: Run) -> DeviceModel:

@@ -8,8 +8,8 @@ from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.decoder import DECODER, Decoder, save_decoder
 from pipelines.speech.language_models import language_models, report_own_words
 from pipelines.speech.model import Recogniser
+from pipelines.speech.readings import transcribe_split
 from pipelines.speech.scoring import error_rates
-from pipelines.speech.trained import transcribe_split
 
 LANGUAGE_MODEL_WEIGHTS = (0.2, 0.4, 0.6, 0.8, 1.0, 1.2)
 INSERTION_BONUSES = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5)

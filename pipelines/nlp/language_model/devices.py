@@ -8,8 +8,7 @@ from pipelines.devices import MOST_STEPS, Ask, DeviceModel, followed, stepped
 from pipelines.nlp.language_model import data
 from pipelines.nlp.language_model.config import LanguageModelConfiguration
 from pipelines.nlp.language_model.data import BOUNDARY
-from pipelines.nlp.language_model.model import flat
-from pipelines.nlp.language_model.trained import load_model
+from pipelines.nlp.language_model.model import flat, load_model
 from pipelines.runs import Run
 from pipelines.served import Signature, Tensors
 

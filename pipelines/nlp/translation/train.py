@@ -10,10 +10,9 @@ from pipelines.counting import counted
 from pipelines.nlp.subwords import PADDING
 from pipelines.nlp.translation import data
 from pipelines.nlp.translation.config import TranslationConfiguration
-from pipelines.nlp.translation.model import Translator
+from pipelines.nlp.translation.model import Translator, build
 from pipelines.nlp.translation.pairs import LeftOut, Pair
 from pipelines.nlp.translation.sources import DataConfiguration
-from pipelines.nlp.translation.trained import build
 from pipelines.preparation import Prepared, prepared
 from pipelines.rows import mean_of_batch
 from pipelines.runs import Run

@@ -10,7 +10,7 @@ from pipelines.progress import Display
 from pipelines.video.clip_classes import data
 from pipelines.video.clip_classes.config import ClipClassesConfiguration
 from pipelines.video.clip_classes.model import PictureClassifier
-from pipelines.video.clip_classes.trained import by_video
+from pipelines.video.clip_classes.scoring import by_video
 
 MAJORITY = "majority"
 PICTURES: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {

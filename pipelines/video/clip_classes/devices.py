@@ -8,8 +8,9 @@ from pipelines.runs import Run
 from pipelines.served import Signature, Tensors
 from pipelines.video.clip_classes import data
 from pipelines.video.clip_classes.config import ClipClassesConfiguration
+from pipelines.video.clip_classes.model import load_model
+from pipelines.video.clip_classes.scoring import by_video
 from pipelines.video.clip_classes.serving import flat, nested
-from pipelines.video.clip_classes.trained import by_video, load_model
 
 
 def device_model(run: Run) -> DeviceModel:

@@ -9,9 +9,8 @@ import tensorflow as tf
 
 from pipelines.series import forecasting
 from pipelines.series.config import SeriesConfiguration
-from pipelines.series.model import Forecaster
+from pipelines.series.model import Forecaster, build
 from pipelines.series.regular import Columns
-from pipelines.series.trained import build
 
 COLUMNS = Columns(("load", "heat"), ("wind",), ("holiday",))
 HORIZON, TIME = 4, 12

@@ -14,9 +14,8 @@ from pipelines.runs import Run
 from pipelines.series import data, serving
 from pipelines.series.config import SeriesConfiguration
 from pipelines.series.export import model_card
-from pipelines.series.model import Forecaster
+from pipelines.series.model import Forecaster, build, load_model
 from pipelines.series.regular import Columns
-from pipelines.series.trained import build, load_model
 from pipelines.served import Served
 
 # Answers requests, one after the other.

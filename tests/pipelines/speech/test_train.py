@@ -22,8 +22,9 @@ from pipelines.speech import data, train, tuning
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.decoder import load_decoder
+from pipelines.speech.model import build, load_model
+from pipelines.speech.readings import Transcribed, transcribe_split
 from pipelines.speech.sources import Utterance
-from pipelines.speech.trained import Transcribed, build, load_model, transcribe_split
 from pipelines.speech.user_recordings import manifest
 
 Configure = Callable[..., SpeechConfiguration]
