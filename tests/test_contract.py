@@ -121,6 +121,14 @@ def test_commands_are_not_written_again(task: Task) -> None:
         assert not re.search(r"set_dtype_policy|removed_if_refused", text), path
 
 
+def test_graphs_are_traced_as_they_are_written() -> None:
+    """AutoGraph would convert Keras and all of our code first, which takes as long as the tracing."""
+    for path in [*(REPOSITORY / "pipelines").rglob("*.py"), *(REPOSITORY / "models").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "tf.function":
+                assert "autograph" in {each.arg for each in node.keywords}, f"{path}:{node.lineno}"
+
+
 def modules() -> dict[str, Path]:
     """Every module of `pipelines` by its dotted name."""
     paths = sorted((REPOSITORY / "pipelines").rglob("*.py"))

@@ -8,7 +8,7 @@ import pandas as pd
 
 from pipelines import commands
 from pipelines.configuration import ConfigurationError
-from pipelines.counting import counted
+from pipelines.hints import counted
 from pipelines.series import data
 from pipelines.series.config import Description
 from pipelines.series.explanation import Influence, influences

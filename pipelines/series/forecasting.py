@@ -114,7 +114,7 @@ def read_on(
             tf.TensorSpec((None,), tf.int32),
         ]
         function = partial(forecast, forecaster, adapting=adapting)
-        forecaster.traced[kind] = tf.function(function, specification)
+        forecaster.traced[kind] = tf.function(function, specification, autograph=False)
     return forecaster.traced[kind](values, observed, times, state, origins)
 
 

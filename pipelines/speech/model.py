@@ -142,7 +142,9 @@ class Recogniser(FrameLength, keras.Model):
         new_state = {"audio": remembered, "convolutions": convolution_states, "recurrent": recurrent_states}
         return Transcription(logits, frame_lengths, new_state, tuple(drafts))
 
-    @tf.function(input_signature=(tf.TensorSpec((None, None), tf.float32), tf.TensorSpec((None,), tf.int32)))
+    @tf.function(
+        input_signature=(tf.TensorSpec((None, None), tf.float32), tf.TensorSpec((None,), tf.int32)), autograph=False
+    )
     def read(self, audio: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Returns logits, lengths and greedy text (batch,) of whole recordings; traced once, then fast."""
         logits, frames, *_ = self(audio, lengths)

@@ -141,7 +141,7 @@ class LanguageModel(keras.Model):
         logits = tf.matmul(rows, self.embedding.value, transpose_b=True) + bias
         return tf.reshape(logits, tf.concat([tf.shape(outputs)[:-1], [self.size]], axis=0))
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def read(self, numbers: tf.Tensor, state: State) -> tuple[tf.Tensor, tf.Tensor, State]:
         """Returns what numbers (batch, time + 1) cost after the first, in nats (batch, time); outputs; the state."""
         outputs, state = self.outputs(numbers[:, :-1], state)

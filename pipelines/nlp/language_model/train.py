@@ -4,7 +4,7 @@ from functools import partial
 
 import tensorflow as tf
 
-from pipelines.counting import counted
+from pipelines.hints import counted
 from pipelines.nlp.language_model import data
 from pipelines.nlp.language_model.config import LanguageModelConfiguration
 from pipelines.nlp.language_model.model import LanguageModel, build, cross_entropy

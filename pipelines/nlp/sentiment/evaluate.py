@@ -12,8 +12,8 @@ from pydantic import Field
 from pipelines import commands
 from pipelines.comparison import compared_rows
 from pipelines.configuration import did_you_mean
-from pipelines.counting import counted
 from pipelines.evaluation import Evaluation, Row
+from pipelines.hints import counted
 from pipelines.nlp.sentiment import baselines
 from pipelines.nlp.sentiment.baselines import Classify
 from pipelines.nlp.sentiment.config import SentimentConfiguration

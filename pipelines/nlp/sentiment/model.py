@@ -134,7 +134,7 @@ class Classifier(keras.Model):
             probabilities = tf.nn.softmax(logits / self.temperature)
         return Prediction(probabilities, rating * self.rating_deviation + self.rating_mean)
 
-    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)])
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)], autograph=False)
     def read(self, texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns probabilities (batch, labels) and ratings (batch,), NaN without ratings, of texts."""
         prediction = self.classify(texts)
@@ -145,7 +145,8 @@ class Classifier(keras.Model):
             tf.TensorSpec((None, None), tf.int32),
             tf.TensorSpec((None, None, None), tf.int32),
             tf.TensorSpec((None,), tf.int32),
-        ]
+        ],
+        autograph=False,
     )
     def predict_encoded(self, words: tf.Tensor, pieces: tf.Tensor, lengths: tf.Tensor) -> Prediction:
         """Returns the prediction for texts of one window, given as the parts of `Encoded`."""

@@ -111,7 +111,7 @@ def pretrain(
     def batches(examples: Sequence[Example], epoch: int) -> tf.data.Dataset:
         return training_batches(examples, (), classifier.words, batch_size, seed, epoch)
 
-    evaluate = tf.function(partial(batch_loss, reader, training=False), reduce_retracing=True)
+    evaluate = tf.function(partial(batch_loss, reader, training=False), reduce_retracing=True, autograph=False)
 
     def validate() -> dict[str, float]:
         return {"cross_entropy": float(np.mean([evaluate(batch) for batch in batches(validation, 0)]))}

@@ -52,6 +52,6 @@ def probabilities(
     name: str, classifier: PictureClassifier, examples: data.Examples, configuration: data.DataConfiguration
 ) -> np.ndarray:
     """Returns the probabilities that a fitted baseline gives the videos of a split, (videos, classes)."""
-    read = tf.function(lambda frames: tf.nn.softmax(classifier(PICTURES[name](frames))))
+    read = tf.function(lambda frames: tf.nn.softmax(classifier(PICTURES[name](frames))), autograph=False)
     said = np.concatenate([read(frames).numpy() for frames in data.batches(examples, configuration)])
     return by_video(examples, said)[1]

@@ -83,7 +83,7 @@ class Classifier(keras.Model):
             seen = state.seen | (lengths > 0)
         return Judgement(self.output_layer(hidden), State(last, seen, recurrent))
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def evidence(self, frames: tf.Tensor) -> tf.Tensor:
         """Returns the probability of each class after each frame, (batch, time, classes); `frames` as of `call`.
 

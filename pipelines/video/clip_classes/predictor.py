@@ -10,7 +10,7 @@ import numpy as np
 
 from pipelines import commands, served
 from pipelines.arguments import checked, in_range
-from pipelines.counting import counted
+from pipelines.hints import counted
 from pipelines.preparation import description_of
 from pipelines.runs import Run
 from pipelines.served import Served

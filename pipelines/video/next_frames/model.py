@@ -133,11 +133,11 @@ class FrameForecaster(keras.Model):
             rollout = self._next(rollout)
             yield rollout.last.numpy()
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def _first(self, frames: tf.Tensor) -> Rollout:
         return self._encode(tf.cast(frames, tf.float32) / 255, training=False)[1]
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def _next(self, rollout: Rollout) -> Rollout:
         return self._step(rollout, training=False)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipelines import commands
 from pipelines.arguments import checked, in_range
-from pipelines.counting import counted
+from pipelines.hints import counted
 from pipelines.runs import Run
 from pipelines.served import Served
 from pipelines.video.frames import TOLERANCE, Timed, VideoDataError, fitted
