@@ -1,11 +1,14 @@
 """Means, deviations and spreads of what is learned from, by NumPy: how a network's own units are chosen."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipelines.series.centers import fit_blend
-from pipelines.series.model import Forecaster
+
+if TYPE_CHECKING:
+    from pipelines.series.model import Forecaster
 
 SMALL_COUNT = 30  # of nine tenths of the values: larger counts have so many steps that quantiles suit them
 OFTEN_ZERO = 0.1  # share of zeros from which on zero has a place of its own
@@ -102,7 +105,7 @@ def spreads(
     return np.where(found > SMALLEST_DEVIATION, found, 1).astype(np.float32)
 
 
-def fit_scales(forecaster: Forecaster, histories: list[tuple[np.ndarray, np.ndarray]]) -> None:
+def fit_scales(forecaster: "Forecaster", histories: list[tuple[np.ndarray, np.ndarray]]) -> None:
     """Fits the scales on values and observed (time, columns) of each series: those of the training split alone."""
     if forecaster.network.has_bounds:
         _fit_bounds(forecaster, histories)
@@ -131,7 +134,7 @@ def fit_scales(forecaster: Forecaster, histories: list[tuple[np.ndarray, np.ndar
     forecaster.spread.assign(found)
 
 
-def _fit_bounds(forecaster: Forecaster, histories: list[tuple[np.ndarray, np.ndarray]]) -> None:
+def _fit_bounds(forecaster: "Forecaster", histories: list[tuple[np.ndarray, np.ndarray]]) -> None:
     """Takes the floor and the ceiling that are asked for, or those that the targets show."""
     network = forecaster.network
     shown = np.array([(-np.inf, np.inf)] * forecaster.targets)
