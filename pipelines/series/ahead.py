@@ -8,14 +8,14 @@ import pandas as pd
 
 from pipelines import commands
 from pipelines.configuration import ConfigurationError
-from pipelines.counting import counted
+from pipelines.hints import counted
 from pipelines.series import data
+from pipelines.series.config import Description
 from pipelines.series.explanation import Influence, influences
 from pipelines.series.prices import RETURNS
 from pipelines.series.regular import Series, SeriesDataError, time_text
 from pipelines.series.sources import Source
 from pipelines.series.streaming import lengths_of
-from pipelines.series.trained import Description
 from pipelines.served import Served
 
 NUMBERS_DRAWN = 2**24  # quantiles of all paths of a batch

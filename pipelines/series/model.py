@@ -9,21 +9,22 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.configuration import ConfigurationError
+from pipelines.preparation import built, trained_model
+from pipelines.runs import Run
 from pipelines.series.calendar import Clock
 from pipelines.series.calibration import held_out_by, no_adaptation, widened
-from pipelines.series.centers import blend_size, fit_blend
+from pipelines.series.centers import blend_size
+from pipelines.series.config import OLD_DESCRIPTION, Description, SeriesConfiguration
 from pipelines.series.distributions import DISTRIBUTIONS, POSITIVE, ROUNDING
 from pipelines.series.inputs import Inputs
 from pipelines.series.network import Member, NetworkConfiguration
 from pipelines.series.regular import Columns
-from pipelines.series.scaling import bounds_of, column_statistics, spreads
 
 State = dict[str, Any]
-SMALLEST_SPREAD = 1e-2  # of errors around a blend, beside those around the last value
-MOST_SCALED = 2000  # series, evenly chosen, that the spreads and the blend are fitted on
 
 
 _constant = keras.initializers.Constant
+CALIBRATION = "calibration.json"
 
 
 class Prediction(NamedTuple):
@@ -257,45 +258,6 @@ class Forecaster(keras.Model):
         quantiles = tf.clip_by_value(quantiles, floor[:, tf.newaxis], ceiling[:, tf.newaxis])
         return quantiles, tf.clip_by_value(mean, floor, ceiling)
 
-    def _fit_bounds(self, histories: list[tuple[np.ndarray, np.ndarray]]) -> None:
-        """Takes the floor and the ceiling that are asked for, or those that the targets show."""
-        network = self.network
-        shown = np.array([(-np.inf, np.inf)] * self.targets)
-        if network.bounded and not self.cumulative:
-            columns = [np.concatenate([v[o[:, n], n] for v, o in histories]) for n in range(self.targets)]
-            shown = np.array([bounds_of(each) for each in columns])
-        floor, ceiling = shown.T
-        self.floor.assign(floor if network.floor is None else np.full(self.targets, network.floor))
-        self.ceiling.assign(ceiling if network.ceiling is None else np.full(self.targets, network.ceiling))
-
-    def fit_scales(self, histories: list[tuple[np.ndarray, np.ndarray]]) -> None:
-        """Fits the scales on values and observed (time, columns) of each series: those of the training split alone."""
-        if self.network.has_bounds:
-            self._fit_bounds(histories)
-        statistics = [column_statistics(values, observed) for values, observed in histories]
-        mean, deviation = (np.stack(each) for each in zip(*statistics, strict=True))  # (series, columns)
-        for number in np.flatnonzero(self.is_static):  # a series by itself has no scale of what tells it from others
-            middle, spread = mean[:, number].mean(), mean[:, number].std()
-            mean[:, number], deviation[:, number] = middle, spread or 1.0
-        self.mean.assign(np.concatenate([mean, mean.mean(0, keepdims=True)]))
-        self.deviation.assign(np.concatenate([deviation, deviation.mean(0, keepdims=True)]))
-        chosen, every = slice(self.targets), -(-len(histories) // MOST_SCALED)
-        scaled = [
-            (((values - center) / scale)[:, chosen], observed[:, chosen])
-            for (values, observed), center, scale in [*zip(histories, mean, deviation, strict=True)][::every]
-        ]
-        found = spreads(scaled, self.steps, self.network.relative, self.cumulative)
-        if self.network.center:
-            blend, left = fit_blend(scaled, self.steps, self.network.season)
-            self.blend.assign(blend)
-            extremes = np.stack([[values.min(axis=0), values.max(axis=0)] for values, _ in histories], axis=1)
-            low, high = (extremes - mean) / deviation  # (series, columns) each
-            seen = np.stack([low.min(axis=0), high.max(axis=0)])
-            seen[:, chosen] *= blend[..., 1].any(axis=0)  # a level that says nothing is hidden
-            self.seen.assign(seen)
-            found = np.where(left > SMALLEST_SPREAD * found, left, SMALLEST_SPREAD * found)
-        self.spread.assign(found)
-
     def initial_state(self, series: tf.Tensor) -> State:
         """The state before the first step of series (batch,), given as numbers of `names`."""
         series = tf.minimum(tf.cast(series, tf.int32), len(self.names))
@@ -346,3 +308,42 @@ class Forecaster(keras.Model):
     def _target_scales(self, state: State) -> list[tf.Tensor]:
         """Returns mean and deviation of the targets (batch, 1, 1, targets)."""
         return [state[name][:, tf.newaxis, tf.newaxis, : self.targets] for name in ("mean", "deviation")]
+
+
+def build(configuration: SeriesConfiguration, **description: Any) -> Forecaster:
+    """Returns an untrained forecaster, its weights made; arguments as `Description.to_json` returns them."""
+    horizon, known = configuration.data.horizon, Description.from_json(configuration, **description)
+    forecaster = Forecaster(
+        configuration.network,
+        known.columns,
+        known.names,
+        horizon,
+        known.clock,
+        cumulative=configuration.data.log_returns,
+        seed=configuration.seed,
+    )
+    shape = (1, 1 + horizon, len(forecaster.columns.all))
+    times, series = tf.zeros(shape[:2], tf.int64), tf.zeros((1,), tf.int32)
+    return built(forecaster, tf.zeros(shape), tf.ones(shape, tf.bool), times, series)
+
+
+def save_calibration(run: Run, forecaster: Forecaster) -> None:
+    """Writes `calibration.json`.
+
+    It holds by what quantiles are stretched, (horizon, targets, levels), and how errors depend on each other, (horizon
+    · targets, horizon · targets).
+    """
+    run.write_json(CALIBRATION, {"widening": forecaster.widening.numpy(), "correlation": forecaster.correlation})
+
+
+def load_model(run: Run) -> Forecaster:
+    """Returns the forecaster of a finished run, with its trained weights and its calibration.
+
+    Raises:
+        RunError: the run was not trained to its end, or its weights do not fit the forecaster.
+    """
+    forecaster = trained_model(run, run.read_configuration(SeriesConfiguration), build, OLD_DESCRIPTION)
+    calibration = run.read_json(CALIBRATION)
+    forecaster.widening.assign(calibration["widening"])
+    forecaster.correlation = np.array(calibration.get("correlation", np.zeros((0, 0))))
+    return forecaster

@@ -1,12 +1,20 @@
 """Means, deviations and spreads of what is learned from, by NumPy: how a network's own units are chosen."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from pipelines.series.centers import fit_blend
+
+if TYPE_CHECKING:
+    from pipelines.series.model import Forecaster
 
 SMALL_COUNT = 30  # of nine tenths of the values: larger counts have so many steps that quantiles suit them
 OFTEN_ZERO = 0.1  # share of zeros from which on zero has a place of its own
 SMALLEST_DEVIATION = 1e-6  # of a column, beside its mean; a constant column is only centred
+SMALLEST_SPREAD = 1e-2  # of errors around a blend, beside those around the last value
+MOST_SCALED = 2000  # series, evenly chosen, that the spreads and the blend are fitted on
 
 
 def column_statistics(values: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -95,3 +103,44 @@ def spreads(
             counts[steps - 1] += both.sum(axis=0)
     found = np.sqrt(squares / np.maximum(counts, 1))
     return np.where(found > SMALLEST_DEVIATION, found, 1).astype(np.float32)
+
+
+def fit_scales(forecaster: "Forecaster", histories: list[tuple[np.ndarray, np.ndarray]]) -> None:
+    """Fits the scales on values and observed (time, columns) of each series: those of the training split alone."""
+    if forecaster.network.has_bounds:
+        _fit_bounds(forecaster, histories)
+    statistics = [column_statistics(values, observed) for values, observed in histories]
+    mean, deviation = (np.stack(each) for each in zip(*statistics, strict=True))  # (series, columns)
+    for number in np.flatnonzero(forecaster.is_static):  # a series by itself has no scale of what tells it from others
+        middle, spread = mean[:, number].mean(), mean[:, number].std()
+        mean[:, number], deviation[:, number] = middle, spread or 1.0
+    forecaster.mean.assign(np.concatenate([mean, mean.mean(0, keepdims=True)]))
+    forecaster.deviation.assign(np.concatenate([deviation, deviation.mean(0, keepdims=True)]))
+    chosen, every = slice(forecaster.targets), -(-len(histories) // MOST_SCALED)
+    scaled = [
+        (((values - center) / scale)[:, chosen], observed[:, chosen])
+        for (values, observed), center, scale in [*zip(histories, mean, deviation, strict=True)][::every]
+    ]
+    found = spreads(scaled, forecaster.steps, forecaster.network.relative, forecaster.cumulative)
+    if forecaster.network.center:
+        blend, left = fit_blend(scaled, forecaster.steps, forecaster.network.season)
+        forecaster.blend.assign(blend)
+        extremes = np.stack([[values.min(axis=0), values.max(axis=0)] for values, _ in histories], axis=1)
+        low, high = (extremes - mean) / deviation  # (series, columns) each
+        seen = np.stack([low.min(axis=0), high.max(axis=0)])
+        seen[:, chosen] *= blend[..., 1].any(axis=0)  # a level that says nothing is hidden
+        forecaster.seen.assign(seen)
+        found = np.where(left > SMALLEST_SPREAD * found, left, SMALLEST_SPREAD * found)
+    forecaster.spread.assign(found)
+
+
+def _fit_bounds(forecaster: "Forecaster", histories: list[tuple[np.ndarray, np.ndarray]]) -> None:
+    """Takes the floor and the ceiling that are asked for, or those that the targets show."""
+    network = forecaster.network
+    shown = np.array([(-np.inf, np.inf)] * forecaster.targets)
+    if network.bounded and not forecaster.cumulative:
+        columns = [np.concatenate([v[o[:, n], n] for v, o in histories]) for n in range(forecaster.targets)]
+        shown = np.array([bounds_of(each) for each in columns])
+    floor, ceiling = shown.T
+    forecaster.floor.assign(floor if network.floor is None else np.full(forecaster.targets, network.floor))
+    forecaster.ceiling.assign(ceiling if network.ceiling is None else np.full(forecaster.targets, network.ceiling))

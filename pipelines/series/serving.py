@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
+from pipelines import served
 from pipelines.series import forecasting
 from pipelines.series.calendar import future_times
 from pipelines.series.dependence import draw_paths
@@ -44,10 +45,7 @@ def signatures(forecaster: Forecaster) -> dict[str, Signature]:
     times, lengths = {"times": tf.TensorSpec((None, None), tf.int64)}, {"lengths": tf.TensorSpec((None,), tf.int32)}
     series = {"series": tf.TensorSpec((None,), tf.string)}
     future = {"future": tf.TensorSpec((None, forecaster.horizon, known))} if known else {}
-    state = {
-        name: tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype)
-        for name, tensor in flat(forecaster.initial_state(tf.constant([0]))).items()
-    }
+    state = served.specifications(flat(forecaster.initial_state(tf.constant([0]))))
     one = {"observation": tf.TensorSpec((None, columns)), "time": tf.TensorSpec((None,), tf.int64)}
     several = {"observations": tf.TensorSpec((None, None, columns)), **times}
     drawn = {"samples": tf.TensorSpec((None,), tf.int32), "seed": tf.TensorSpec((None,), tf.int32)}
@@ -253,24 +251,15 @@ def _statistics(history: tf.Tensor, mean: tf.Tensor, deviation: tf.Tensor, targe
 
 def flat(state: State) -> Tensors:
     """The network's state as named tensors, as a signature wants it."""
-    recurrent = {
-        f"recurrent_{member}_{layer}_{part}": tensor
-        for member, layers in enumerate(state["recurrent"])
-        for layer, parts in enumerate(layers)
-        for part, tensor in enumerate(parts)
-    }
-    return {f"state_{name}": tensor for name, tensor in state.items() if name != "recurrent"} | recurrent
+    tensors = {f"state_{name}": tensor for name, tensor in state.items() if name != "recurrent"}
+    for member, layers in enumerate(state["recurrent"]):
+        tensors |= served.flat(layers, f"recurrent_{member}")
+    return tensors
 
 
 def nested(tensors: Tensors, forecaster: Forecaster) -> State:
     """The network's state from its named tensors; inverse of `flat`."""
     state = {name.removeprefix("state_"): tensor for name, tensor in tensors.items() if name.startswith("state_")}
     like = forecaster.initial_state(tensors["state_series"])["recurrent"]
-    state["recurrent"] = [
-        [
-            [tensors[f"recurrent_{member}_{layer}_{part}"] for part in range(len(parts))]
-            for layer, parts in enumerate(layers)
-        ]
-        for member, layers in enumerate(like)
-    ]
+    state["recurrent"] = [served.nested(tensors, f"recurrent_{member}", layers) for member, layers in enumerate(like)]
     return state

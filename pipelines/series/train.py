@@ -15,20 +15,15 @@ from pipelines.runs import Run
 from pipelines.series import data
 from pipelines.series.calibration import fit_widening, widened
 from pipelines.series.clocks import clock_text
-from pipelines.series.config import SeriesConfiguration
+from pipelines.series.config import Description, SeriesConfiguration
+from pipelines.series.data import learned_sets
 from pipelines.series.dependence import fit_correlation
 from pipelines.series.distributions import POSITIVE
-from pipelines.series.model import Forecaster
+from pipelines.series.forecasting import Forecasted, forecast_split
+from pipelines.series.model import Forecaster, build, save_calibration
 from pipelines.series.regular import Series, SeriesDataError, summary, time_text
 from pipelines.series.rules import offsets_of, settle
-from pipelines.series.trained import (
-    Description,
-    Forecasted,
-    build,
-    forecast_split,
-    learned_sets,
-    save_calibration,
-)
+from pipelines.series.scaling import fit_scales
 from pipelines.series.updates import as_before, refuse_learned
 from pipelines.training import fit
 
@@ -192,7 +187,7 @@ def prepare(configuration: SeriesConfiguration) -> Prepared[data.Sets, Forecaste
     forecaster = build(configuration, **description)
     learned = list(zip(sets.series, sets.train_end, strict=True))
     _refuse_unfit_numbers(forecaster, learned)
-    forecaster.fit_scales([(each.values[:end], each.observed[:end]) for each, end in learned])
+    fit_scales(forecaster, [(each.values[:end], each.observed[:end]) for each, end in learned])
     if configuration.network.has_bounds:
         limits = zip(sets.columns.targets, forecaster.floor.numpy(), forecaster.ceiling.numpy(), strict=True)
         for target, floor, ceiling in limits:

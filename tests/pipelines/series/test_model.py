@@ -10,11 +10,10 @@ from pipelines.configuration import ConfigurationError
 from pipelines.series import forecasting
 from pipelines.series.calibration import fit_widening, widened
 from pipelines.series.config import SeriesConfiguration
-from pipelines.series.model import Forecaster
+from pipelines.series.model import Forecaster, build
 from pipelines.series.network import NetworkConfiguration
 from pipelines.series.regular import Columns
-from pipelines.series.scaling import column_statistics, spreads
-from pipelines.series.trained import build
+from pipelines.series.scaling import column_statistics, fit_scales, spreads
 
 COLUMNS = Columns(("load", "heat"), ("wind",), ("holiday",))
 HORIZON, TIME = 5, 30
@@ -40,12 +39,12 @@ def forecaster(cumulative: bool = False, **network: Any) -> Forecaster:
     configuration = SeriesConfiguration().replace(
         network=SMALL | network, data={"horizon": HORIZON, "log_returns": cumulative}
     )
-    found = build(configuration, ("north", "south"), COLUMNS._asdict(), 3600)
+    found = build(configuration, names=("north", "south"), columns=COLUMNS._asdict(), step_seconds=3600)
     random = np.random.default_rng(0)
     for weight in found.trainable_variables:
         weight.assign(random.normal(0, 0.4, weight.shape))
     values, observed, *_ = inputs()
-    found.fit_scales([(values[0, :20], observed[0, :20]), (values[1, :20], observed[1, :20])])
+    fit_scales(found, [(values[0, :20], observed[0, :20]), (values[1, :20], observed[1, :20])])
     return found
 
 
@@ -139,7 +138,7 @@ def test_forecasts_are_in_the_units_of_the_data(kind: dict[str, Any]) -> None:
     expected = read(network, values, observed, times, series)
     factors, shifts = np.array([1.8, 4, 0.5, 3], np.float32), np.array([32, -9, 1, 2], np.float32)
     other = values * factors + shifts
-    network.fit_scales([(other[0, :20], observed[0, :20]), (other[1, :20], observed[1, :20])])
+    fit_scales(network, [(other[0, :20], observed[0, :20]), (other[1, :20], observed[1, :20])])
     found = read(network, other, observed, times, series)
     back = (found - shifts[:2, np.newaxis]) / factors[:2, np.newaxis]
     np.testing.assert_allclose(back, expected, rtol=2e-3, atol=2e-2)

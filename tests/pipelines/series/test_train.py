@@ -14,8 +14,9 @@ from pipelines.optimization import TrainingConfiguration, TrainingStep
 from pipelines.runs import Run, RunError
 from pipelines.series import data, train
 from pipelines.series.config import SeriesConfiguration
+from pipelines.series.forecasting import forecast_split
+from pipelines.series.model import load_model
 from pipelines.series.regular import SeriesDataError
-from pipelines.series.trained import forecast_split, load_model
 
 Experiment = Callable[..., SeriesConfiguration]
 REPOSITORY = Path(__file__).parents[3]
