@@ -82,6 +82,7 @@ _OWN = _WEATHER.replace(
         "bounded": True,
         "distribution": "auto",
         "whole": ("auto",),
+        "log_scale": ("auto",),
         "adaptation_rate": FROM_TABLE,
     },
     steps_per_epoch=FROM_TABLE,

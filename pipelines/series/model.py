@@ -15,10 +15,12 @@ from pipelines.series.centers import blend_size, fit_blend
 from pipelines.series.distributions import DISTRIBUTIONS, POSITIVE, ROUNDING
 from pipelines.series.inputs import Inputs
 from pipelines.series.network import Member, NetworkConfiguration
+from pipelines.series.quantile_functions import mean_weights
 from pipelines.series.regular import Columns
-from pipelines.series.scaling import bounds_of, column_statistics, spreads
+from pipelines.series.scaling import bounds_of, column_statistics, from_log_scale, spreads, to_log_scale
 
 State = dict[str, Any]
+LOG_START = 0.5  # of a log scale, beside the smallest value that was learned
 SMALLEST_SPREAD = 1e-2  # of errors around a blend, beside those around the last value
 MOST_SCALED = 2000  # series, evenly chosen, that the spreads and the blend are fitted on
 
@@ -87,6 +89,7 @@ class Forecaster(keras.Model):
                 "network.adaptation_rate: intervals of returns over several steps do not adapt. Set it to 0. "
                 f"Received: {network.adaptation_rate:g}"
             )
+        _refuse_log_scale(network, columns, cumulative)
         self.cumulative, self.clock = cumulative, clock
         self.network, self.columns, self.names, self.horizon = network, columns, names, horizon
         self._numbers = {name: number for number, name in enumerate(names)}
@@ -102,6 +105,9 @@ class Forecaster(keras.Model):
             self.blend = self.add_weight(shape=shape, initializer="zeros", trainable=False, name="blend")
             self.seen = self.add_weight(shape=(2, width), initializer="zeros", trainable=False, name="seen")
             self.preprocessing.blend, self.preprocessing.seen = self.blend, self.seen
+        if network.log_scale:
+            shape = (self.targets,)
+            self.log_start = self.add_weight(shape=shape, initializer="zeros", trainable=False, name="log_start")
         if network.has_bounds:
             self.floor = self.add_weight(
                 shape=(self.targets,), initializer=_constant(-np.inf), trainable=False, name="floor"
@@ -188,7 +194,7 @@ class Forecaster(keras.Model):
             origins: int32 (origins,), steps after which to forecast. Default: all of them.
         """
         state = self.initial_state(series) if state is None else state
-        features = self.preprocessing(values, observed, times, state, origins)
+        features = self.preprocessing(self.scaled(values), observed, times, state, origins)
         past = self.noise(features.past, training=training)
         origins = tf.range(tf.shape(past)[1]) if origins is None else origins
         parameters, recurrent = [], []
@@ -206,6 +212,13 @@ class Forecaster(keras.Model):
         scale = tf.gather(features.volatility, origins, axis=1)[:, :, tf.newaxis] * self.spread * deviation
         new_state = {**state, "recent": features.recent, "variance": features.variance, "recurrent": recurrent}
         return Prediction(parameters, center * deviation + mean, scale, new_state)
+
+    def scaled(self, values: tf.Tensor) -> tf.Tensor:
+        """Returns values (…, columns), or those of the targets alone, as the network reads them."""
+        if not self.network.log_scale:
+            return values
+        targets = to_log_scale(values[..., : self.targets], tf.convert_to_tensor(self.log_start))
+        return tf.concat([targets, values[..., self.targets :]], axis=-1)
 
     def truth(self, values: tf.Tensor, observed: tf.Tensor, steps: int | None = None) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns what comes after each step (batch, time, steps, targets), and where it is known.
@@ -228,7 +241,7 @@ class Forecaster(keras.Model):
     def quantiles(self, prediction: Prediction) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns quantiles (batch, origins, horizon, targets, levels) and means (batch, origins, horizon, targets).
 
-        Both are in the data's own units.
+        Both are in the data's own units, those of `log_scale` on their scale.
         """
         said = list(zip(prediction.parameters, tf.unstack(self.shares), strict=True))
         scale = prediction.scale
@@ -237,6 +250,15 @@ class Forecaster(keras.Model):
         mean = tf.add_n([share * self.distribution.mean(each, center, scale) for each, share in said])
         quantiles = widened(standard, self.widening, self.levels.index(0.5))
         return center[..., tf.newaxis] + scale[..., tf.newaxis] * quantiles, center + scale * mean
+
+    def in_units(self, quantiles: tf.Tensor, mean: tf.Tensor) -> tf.Tensor:
+        """Returns quantiles (…, targets, levels) and means (…, targets) in the data's own units and bounds."""
+        if self.network.log_scale:
+            start = tf.convert_to_tensor(self.log_start)
+            quantiles = from_log_scale(quantiles, start[:, tf.newaxis])
+            weights = mean_weights(np.array(self.levels)).astype(np.float32)
+            mean = tf.where(start > 0, tf.reduce_sum(quantiles * weights, axis=-1), mean)
+        return self.within_bounds(quantiles, mean)
 
     def within_bounds(self, quantiles: tf.Tensor, mean: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns quantiles (…, targets, levels) and means (…, targets) as the targets may be.
@@ -272,6 +294,11 @@ class Forecaster(keras.Model):
         """Fits the scales on values and observed (time, columns) of each series: those of the training split alone."""
         if self.network.has_bounds:
             self._fit_bounds(histories)
+        if self.network.log_scale:
+            smallest = [np.where(o, v, np.inf)[:, : self.targets].min(axis=0) for v, o in histories]
+            chosen = [name in self.network.log_scale for name in self.columns.targets]
+            self.log_start.assign(np.where(chosen, LOG_START * np.min(smallest, axis=0), 0))
+            histories = [(self.scaled(tf.constant(values)).numpy(), observed) for values, observed in histories]
         statistics = [column_statistics(values, observed) for values, observed in histories]
         mean, deviation = (np.stack(each) for each in zip(*statistics, strict=True))  # (series, columns)
         for number in np.flatnonzero(self.is_static):  # a series by itself has no scale of what tells it from others
@@ -325,6 +352,19 @@ class Forecaster(keras.Model):
             self.widening.assign(calibrated)
 
     @contextmanager
+    def compiling(self) -> Iterator[None]:
+        """Within it, graphs that are traced for known shapes compile the encoders' loops."""
+        layers = [layer for member in self.members for layer in member.encoder.recurrent]
+        before = [layer.jit_compile for layer in layers]
+        for layer in layers:
+            layer.jit_compile = True
+        try:
+            yield
+        finally:
+            for layer, setting in zip(layers, before, strict=True):
+                layer.jit_compile = setting
+
+    @contextmanager
     def unbounded(self) -> Iterator[None]:
         """Within it, quantiles and means are neither bounded nor rounded."""
         self.bounding = False
@@ -346,3 +386,19 @@ class Forecaster(keras.Model):
     def _target_scales(self, state: State) -> list[tf.Tensor]:
         """Returns mean and deviation of the targets (batch, 1, 1, targets)."""
         return [state[name][:, tf.newaxis, tf.newaxis, : self.targets] for name in ("mean", "deviation")]
+
+
+def _refuse_log_scale(network: NetworkConfiguration, columns: Columns, cumulative: bool) -> None:
+    """Refuses a log scale that would not be used."""
+    chosen = network.log_scale
+    if unknown := [name for name in chosen if name not in columns.targets]:
+        raise ConfigurationError(
+            f"network.log_scale: expected some of the targets, {', '.join(columns.targets)}. Name one of them. "
+            f"Received: {', '.join(unknown)}"
+        )
+    if chosen and (cumulative or network.distribution in POSITIVE or network.decoder == "autoregressive"):
+        raise ConfigurationError(
+            "network.log_scale: expected values as they are, quantiles or student_t, and the decoder direct. Leave it "
+            f"out, or change these. Received: --data.{'' if cumulative else 'no_'}log_returns, --network.distribution "
+            f"{network.distribution}, --network.decoder {network.decoder}"
+        )

@@ -1,11 +1,13 @@
-"""Means, deviations and spreads of what is learned from, by NumPy: how a network's own units are chosen."""
+"""Means, deviations, spreads and log scales of what is learned from: how a network's own units are chosen."""
 
 from collections.abc import Sequence
 
 import numpy as np
+import tensorflow as tf
 
 SMALL_COUNT = 30  # of nine tenths of the values: larger counts have so many steps that quantiles suit them
 OFTEN_ZERO = 0.1  # share of zeros from which on zero has a place of its own
+LARGEST_LOGARITHM = 60.0  # so that single precision holds what it is of
 SMALLEST_DEVIATION = 1e-6  # of a column, beside its mean; a constant column is only centred
 
 
@@ -67,6 +69,63 @@ def distribution_of(values: np.ndarray) -> str:
     if is_count(values) and np.quantile(values, 0.9) <= SMALL_COUNT:
         return "negative_binomial"
     return "zero_inflated" if (values == 0).mean() >= OFTEN_ZERO and not is_count(values) else "quantiles"
+
+
+def is_proportional(histories: Sequence[np.ndarray], season: int = 1) -> bool:
+    """Whether changes of values (time,) of some series grow with their level, so that a log scale suits them.
+
+    It does where the likelihood of their changes after a season is higher on it (Box and Cox 1964,
+    https://doi.org/10.1111/j.2517-6161.1964.tb00553.x), with σ the deviation of n changes of y or of ln y:
+
+        Σ n ln σ(y) > Σ n ln σ(ln y) + Σ ln y
+
+    Args:
+        histories: NaN where missing.
+        season: in steps; 1 without one.
+
+    Example:
+        >>> growth = np.random.default_rng(0).normal(0.02, 0.03, 200)
+        >>> is_proportional([np.exp(np.cumsum(growth))]), is_proportional([100 + np.cumsum(growth)])
+        (True, False)
+    """
+    evidence = 0.0
+    for values in histories:
+        if np.nanmin(values, initial=np.inf) <= 0:
+            return False
+        before, after = values[:-season], values[season:]
+        known = np.isfinite(before) & np.isfinite(after)
+        if known.sum() > 2:
+            before, after = before[known].astype(np.float64), after[known].astype(np.float64)
+            level = np.exp(np.log(after).mean())
+            changes = (np.std(after - before) / level, np.std(np.log(after / before)))
+            absolute, relative = np.maximum(changes, SMALLEST_DEVIATION)
+            evidence += known.sum() * np.log(absolute / relative)
+    return evidence > 0
+
+
+def to_log_scale(values: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
+    """Returns ln(x / s) of values x (…, targets) from the start s of a log scale on; below it the tangent, x / s − 1.
+
+    So every number has a place on the scale, and far below s it is not -∞.
+
+    Args:
+        values: in the data's own units.
+        start: s (targets,), or 0 of targets that stay as they are.
+
+    Example:
+        >>> scaled = to_log_scale(tf.constant([[20.0, 5.0], [-10.0, 6.0]]), tf.constant([10.0, 0.0]))
+        >>> scaled.numpy().round(3).tolist(), from_log_scale(scaled, tf.constant([10.0, 0.0])).numpy().tolist()
+        ([[0.6930000185966492, 5.0], [-2.0, 6.0]], [[20.0, 5.0], [-10.0, 6.0]])
+    """
+    relative = values / tf.where(start > 0, start, 1.0)
+    logarithm = tf.math.log(tf.maximum(relative, 1.0)) + tf.minimum(relative, 1.0) - 1
+    return tf.where(start > 0, logarithm, values)
+
+
+def from_log_scale(values: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
+    """The inverse of `to_log_scale`."""
+    relative = tf.exp(tf.clip_by_value(values, 0.0, LARGEST_LOGARITHM)) + tf.minimum(values, 0.0)
+    return tf.where(start > 0, start * relative, values)
 
 
 def spreads(
