@@ -29,7 +29,7 @@ def main() -> None:
     if not arguments or arguments[0] in HELP:
         print(usage())
     elif arguments[0] in VERSION:
-        from pipelines.run_files import release
+        from pipelines.versions import release
 
         print(f"unrolled {release()}")
     else:

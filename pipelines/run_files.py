@@ -1,12 +1,9 @@
-"""Files of a run folder: none is ever seen half-written, one process at a time writes, and versions are recorded."""
+"""Files of a run folder: none is ever seen half-written, and one process at a time writes."""
 
 import fcntl
-import importlib.metadata
 import json
 import math
 import os
-import platform
-import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -104,36 +101,3 @@ def release_lock(folder: Path) -> None:
     """Gives up the lock of a folder, if this process has it; the folder may then be removed."""
     if (file := _HELD.pop(folder.resolve(), None)) is not None:
         os.close(file)
-
-
-def versions_here() -> dict[str, Any]:
-    """Returns the versions of Python and of the packages that decide results, the commit, and the machine."""
-    versions: dict[str, Any] = {"python": platform.python_version()}
-    for package in ("unrolled", "tensorflow", "keras", "numpy"):
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            versions[package] = None  # used from a clone that was not installed
-    return versions | {"commit": _commit(), "platform": platform.platform(), "processors": os.cpu_count()}
-
-
-def release() -> str:
-    """Returns the version of Unrolled that is installed, or `from a clone` where none is."""
-    try:
-        return importlib.metadata.version("unrolled")
-    except importlib.metadata.PackageNotFoundError:
-        return "from a clone, not installed"
-
-
-def _commit() -> str | None:
-    """Returns the clone's commit, with `+changes` if files differ from it, or None."""
-    repository = Path(__file__).parent.parent
-    if not (repository / ".git").exists():
-        return None
-    command = ["git", "-C", str(repository)]
-    options = ["describe", "--always", "--abbrev=40", "--dirty=+changes", "--exclude=*"]
-    try:
-        described = subprocess.run(command + options, capture_output=True, text=True, timeout=10)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return described.stdout.strip() or None

@@ -19,9 +19,9 @@ from pipelines.run_files import (
     replace_atomically,
     take_lock,
     to_json,
-    versions_here,
     write_text_atomically,
 )
+from pipelines.versions import versions_here
 
 __all__ = ["Run", "RunError", "cannot_write", "runs_folder", "write_text_atomically"]
 

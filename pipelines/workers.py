@@ -22,7 +22,8 @@ from pipelines.cluster import Cluster, StrategyName
 from pipelines.configuration import ConfigurationError
 from pipelines.fingerprint import fingerprint
 from pipelines.rows import Divided, Rows, computing, divided, replica, rows_of_replica, share_of
-from pipelines.run_files import RunError, versions_here
+from pipelines.run_files import RunError
+from pipelines.versions import versions_here
 
 SECONDS_BETWEEN_CHECKS, SECONDS_TO_ANSWER, ATTEMPTS = 5, 10, 2
 """Each worker asks the others every so often whether they live; one that is lost is found within 25 seconds."""

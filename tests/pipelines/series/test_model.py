@@ -41,7 +41,7 @@ def forecaster(cumulative: bool = False, **network: Any) -> Forecaster:
     configuration = SeriesConfiguration().replace(
         network=SMALL | network, data={"horizon": HORIZON, "log_returns": cumulative}
     )
-    found = build(configuration, ("north", "south"), COLUMNS._asdict(), 3600)
+    found = build(configuration, names=("north", "south"), columns=COLUMNS._asdict(), step_seconds=3600)
     random = np.random.default_rng(0)
     for weight in found.trainable_variables:
         weight.assign(random.normal(0, 0.4, weight.shape))

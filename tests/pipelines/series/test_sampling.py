@@ -32,7 +32,7 @@ def forecaster(lively: bool = True, cumulative: bool = False, **network: Any) ->
     configuration = SeriesConfiguration().replace(
         network=sizes | network, data={"horizon": HORIZON, "log_returns": cumulative}
     )
-    found = build(configuration, ("north", "south"), COLUMNS._asdict(), 3600)
+    found = build(configuration, names=("north", "south"), columns=COLUMNS._asdict(), step_seconds=3600)
     random = np.random.default_rng(0)
     for weight in found.trainable_variables:
         if lively:

@@ -162,7 +162,9 @@ def lively(network: dict[str, Any]) -> Forecaster:
         network={"units": 5, "decoder_units": 3, "lags": (1, 3), "season": 3, **network},
         data={"horizon": 6, "calendar": "business"},
     )
-    forecaster = build(configuration, ("a", "b"), Columns(("x", "y"), ("z",))._asdict(), 86_400)
+    forecaster = build(
+        configuration, names=("a", "b"), columns=Columns(("x", "y"), ("z",))._asdict(), step_seconds=86_400
+    )
     random = np.random.default_rng(0)
     for weight in forecaster.trainable_variables:
         weight.assign(random.normal(0, 0.4, weight.shape))
