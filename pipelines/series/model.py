@@ -251,7 +251,7 @@ class Forecaster(keras.Model):
         quantiles = widened(standard, self.widening, self.levels.index(0.5))
         return center[..., tf.newaxis] + scale[..., tf.newaxis] * quantiles, center + scale * mean
 
-    def in_units(self, quantiles: tf.Tensor, mean: tf.Tensor) -> tf.Tensor:
+    def in_units(self, quantiles: tf.Tensor, mean: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns quantiles (…, targets, levels) and means (…, targets) in the data's own units and bounds."""
         if self.network.log_scale:
             start = tf.convert_to_tensor(self.log_start)
