@@ -106,8 +106,9 @@ class Forecaster(keras.Model):
             self.seen = self.add_weight(shape=(2, width), initializer="zeros", trainable=False, name="seen")
             self.preprocessing.blend, self.preprocessing.seen = self.blend, self.seen
         if network.log_scale:
-            shape = (self.targets,)
-            self.log_start = self.add_weight(shape=shape, initializer="zeros", trainable=False, name="log_start")
+            self.log_start = self.add_weight(
+                shape=(self.targets,), initializer="zeros", trainable=False, name="log_start"
+            )
         if network.has_bounds:
             self.floor = self.add_weight(
                 shape=(self.targets,), initializer=_constant(-np.inf), trainable=False, name="floor"
@@ -296,8 +297,8 @@ class Forecaster(keras.Model):
             self._fit_bounds(histories)
         if self.network.log_scale:
             smallest = [np.where(o, v, np.inf)[:, : self.targets].min(axis=0) for v, o in histories]
-            chosen = [name in self.network.log_scale for name in self.columns.targets]
-            self.log_start.assign(np.where(chosen, LOG_START * np.min(smallest, axis=0), 0))
+            logarithmic = [name in self.network.log_scale for name in self.columns.targets]
+            self.log_start.assign(np.where(logarithmic, LOG_START * np.min(smallest, axis=0), 0))
             histories = [(self.scaled(tf.constant(values)).numpy(), observed) for values, observed in histories]
         statistics = [column_statistics(values, observed) for values, observed in histories]
         mean, deviation = (np.stack(each) for each in zip(*statistics, strict=True))  # (series, columns)
