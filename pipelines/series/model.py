@@ -107,8 +107,9 @@ class Forecaster(keras.Model):
             self.seen = self.add_weight(shape=(2, width), initializer="zeros", trainable=False, name="seen")
             self.preprocessing.blend, self.preprocessing.seen = self.blend, self.seen
         if network.log_scale:
-            shape = (self.targets,)
-            self.log_start = self.add_weight(shape=shape, initializer="zeros", trainable=False, name="log_start")
+            self.log_start = self.add_weight(
+                shape=(self.targets,), initializer="zeros", trainable=False, name="log_start"
+            )
         if network.has_bounds:
             self.floor = self.add_weight(
                 shape=(self.targets,), initializer=_constant(-np.inf), trainable=False, name="floor"
@@ -252,7 +253,7 @@ class Forecaster(keras.Model):
         quantiles = widened(standard, self.widening, self.levels.index(0.5))
         return center[..., tf.newaxis] + scale[..., tf.newaxis] * quantiles, center + scale * mean
 
-    def in_units(self, quantiles: tf.Tensor, mean: tf.Tensor) -> tf.Tensor:
+    def in_units(self, quantiles: tf.Tensor, mean: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns quantiles (…, targets, levels) and means (…, targets) in the data's own units and bounds."""
         if self.network.log_scale:
             start = tf.convert_to_tensor(self.log_start)

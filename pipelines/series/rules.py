@@ -135,7 +135,7 @@ def rules(configuration: SeriesConfiguration, source: Source) -> Rules:
         say("data.batch_size", 32 if total > 500 else 16, f"{total} steps to learn from")
     if network.units == FROM_TABLE:
         say("network.units", 16 if total < 1000 else 32 if total < 5000 else 48, f"{total} steps to learn from")
-    distribution = network.distribution
+    distribution: str = network.distribution
     seen = [np.concatenate([each[:, target] for each in trained]) for target in range(len(source.columns.targets))]
     if distribution == "auto":
         kinds = {distribution_of(values) for values in seen} if not data.log_returns else set()
