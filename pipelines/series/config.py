@@ -95,6 +95,7 @@ _OWN = _WEATHER.replace(
         "bounded": True,
         "distribution": "auto",
         "whole": ("auto",),
+        "log_scale": ("auto",),
         "adaptation_rate": FROM_TABLE,
     },
     steps_per_epoch=FROM_TABLE,
@@ -122,13 +123,14 @@ class Description(NamedTuple):
     @property
     def known_offsets(self) -> dict[str, Sequence[float]]:
         """What is taken away from the targets of each series that was learned."""
-        known = {name: self.offsets.get(name, (0.0,)) for name in self.names}
+        known = dict(self.offsets) | {name: self.offsets.get(name, (0.0,)) for name in self.names}
         return known | ({"": known[self.names[0]]} if len(self.names) == 1 else {})  # whatever its file is called
 
     @classmethod
-    def of(cls, sets: "Sets") -> "Description":
-        """Describes what is learned from."""
+    def of(cls, sets: "Sets", others: Mapping[str, Sequence[float]] | None = None) -> "Description":
+        """Describes what is learned from; `others` is what is taken away from series that are not."""
         offsets = {each.name: np.atleast_1d(each.offset).tolist() for each in sets.series if np.any(each.offset)}
+        offsets |= {name: list(each) for name, each in (others or {}).items()}
         return cls(tuple(each.name for each in sets.series), sets.columns, sets.clock, offsets)
 
     def to_json(self) -> dict[str, Any]:

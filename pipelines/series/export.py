@@ -45,6 +45,7 @@ def model_card(run: Run, forecaster: Forecaster) -> str:
     offsets = [
         f"{name}: {', '.join(f'{value:.15g}' for value in values)}"
         for name, values in Description.of_run(run).offsets.items()
+        if any(values)
     ]
     less = f"\nLess {'; '.join(offsets)}, which single precision would not hold; add it again.\n" if offsets else ""
     configuration, columns = run.read_configuration(SeriesConfiguration), forecaster.columns

@@ -45,7 +45,7 @@ def forecast(
         return *forecaster.within_bounds(quantiles, mean), state
     if not (adapting and network.adaptation_rate):
         prediction = forecaster(values, observed, times, state=state, origins=origins)
-        return *forecaster.within_bounds(*forecaster.quantiles(prediction)), prediction.state
+        return *forecaster.in_units(*forecaster.quantiles(prediction)), prediction.state
     time = tf.shape(values)[1] - forecaster.horizon
     is_new = times[:, :time] > state["learned_until"][:, tf.newaxis]
     counts = observed[:, :time, : forecaster.targets] & is_new[..., tf.newaxis]
@@ -55,10 +55,11 @@ def forecast(
     prediction = forecaster(values, observed, times, state=state, origins=tf.range(first, time))
     quantiles, mean = forecaster.quantiles(prediction)
     started = has_started(observed[:, :time], state["recent"])[:, first:]
-    before, truth = Adaptation(state["due"], state["stretch"]), values[:, first:time, : forecaster.targets]
+    before = Adaptation(state["due"], state["stretch"])
+    truth = forecaster.scaled(values[:, first:time, : forecaster.targets])
     quantiles, after = adapt(quantiles, truth, counts[:, first:], started, before, levels, network.adaptation_rate)
     quantiles, mean = (tf.gather(tensor, origins - first, axis=1) for tensor in (quantiles, mean))
-    return *forecaster.within_bounds(quantiles, mean), prediction.state | after._asdict()
+    return *forecaster.in_units(quantiles, mean), prediction.state | after._asdict()
 
 
 def forecast_last(

@@ -18,7 +18,9 @@ from pipelines.series.config import OLD_DESCRIPTION, Description, SeriesConfigur
 from pipelines.series.distributions import DISTRIBUTIONS, POSITIVE, ROUNDING
 from pipelines.series.inputs import Inputs
 from pipelines.series.network import Member, NetworkConfiguration
+from pipelines.series.quantile_functions import mean_weights
 from pipelines.series.regular import Columns
+from pipelines.series.scaling import from_log_scale, to_log_scale
 
 State = dict[str, Any]
 
@@ -88,6 +90,7 @@ class Forecaster(keras.Model):
                 "network.adaptation_rate: intervals of returns over several steps do not adapt. Set it to 0. "
                 f"Received: {network.adaptation_rate:g}"
             )
+        _refuse_log_scale(network, columns, cumulative)
         self.cumulative, self.clock = cumulative, clock
         self.network, self.columns, self.names, self.horizon = network, columns, names, horizon
         self._numbers = {name: number for number, name in enumerate(names)}
@@ -103,6 +106,10 @@ class Forecaster(keras.Model):
             self.blend = self.add_weight(shape=shape, initializer="zeros", trainable=False, name="blend")
             self.seen = self.add_weight(shape=(2, width), initializer="zeros", trainable=False, name="seen")
             self.preprocessing.blend, self.preprocessing.seen = self.blend, self.seen
+        if network.log_scale:
+            self.log_start = self.add_weight(
+                shape=(self.targets,), initializer="zeros", trainable=False, name="log_start"
+            )
         if network.has_bounds:
             self.floor = self.add_weight(
                 shape=(self.targets,), initializer=_constant(-np.inf), trainable=False, name="floor"
@@ -189,7 +196,7 @@ class Forecaster(keras.Model):
             origins: int32 (origins,), steps after which to forecast. Default: all of them.
         """
         state = self.initial_state(series) if state is None else state
-        features = self.preprocessing(values, observed, times, state, origins)
+        features = self.preprocessing(self.scaled(values), observed, times, state, origins)
         past = self.noise(features.past, training=training)
         origins = tf.range(tf.shape(past)[1]) if origins is None else origins
         parameters, recurrent = [], []
@@ -207,6 +214,13 @@ class Forecaster(keras.Model):
         scale = tf.gather(features.volatility, origins, axis=1)[:, :, tf.newaxis] * self.spread * deviation
         new_state = {**state, "recent": features.recent, "variance": features.variance, "recurrent": recurrent}
         return Prediction(parameters, center * deviation + mean, scale, new_state)
+
+    def scaled(self, values: tf.Tensor) -> tf.Tensor:
+        """Returns values (…, columns), or those of the targets alone, as the network reads them."""
+        if not self.network.log_scale:
+            return values
+        targets = to_log_scale(values[..., : self.targets], tf.convert_to_tensor(self.log_start))
+        return tf.concat([targets, values[..., self.targets :]], axis=-1)
 
     def truth(self, values: tf.Tensor, observed: tf.Tensor, steps: int | None = None) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns what comes after each step (batch, time, steps, targets), and where it is known.
@@ -229,7 +243,7 @@ class Forecaster(keras.Model):
     def quantiles(self, prediction: Prediction) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns quantiles (batch, origins, horizon, targets, levels) and means (batch, origins, horizon, targets).
 
-        Both are in the data's own units.
+        Both are in the data's own units, those of `log_scale` on their scale.
         """
         said = list(zip(prediction.parameters, tf.unstack(self.shares), strict=True))
         scale = prediction.scale
@@ -238,6 +252,15 @@ class Forecaster(keras.Model):
         mean = tf.add_n([share * self.distribution.mean(each, center, scale) for each, share in said])
         quantiles = widened(standard, self.widening, self.levels.index(0.5))
         return center[..., tf.newaxis] + scale[..., tf.newaxis] * quantiles, center + scale * mean
+
+    def in_units(self, quantiles: tf.Tensor, mean: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns quantiles (…, targets, levels) and means (…, targets) in the data's own units and bounds."""
+        if self.network.log_scale:
+            start = tf.convert_to_tensor(self.log_start)
+            quantiles = from_log_scale(quantiles, start[:, tf.newaxis])
+            weights = mean_weights(np.array(self.levels)).astype(np.float32)
+            mean = tf.where(start > 0, tf.reduce_sum(quantiles * weights, axis=-1), mean)
+        return self.within_bounds(quantiles, mean)
 
     def within_bounds(self, quantiles: tf.Tensor, mean: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns quantiles (…, targets, levels) and means (…, targets) as the targets may be.
@@ -287,6 +310,19 @@ class Forecaster(keras.Model):
             self.widening.assign(calibrated)
 
     @contextmanager
+    def compiling(self) -> Iterator[None]:
+        """Within it, graphs that are traced for known shapes compile the encoders' loops."""
+        layers = [layer for member in self.members for layer in member.encoder.recurrent]
+        before = [layer.jit_compile for layer in layers]
+        for layer in layers:
+            layer.jit_compile = True
+        try:
+            yield
+        finally:
+            for layer, setting in zip(layers, before, strict=True):
+                layer.jit_compile = setting
+
+    @contextmanager
     def unbounded(self) -> Iterator[None]:
         """Within it, quantiles and means are neither bounded nor rounded."""
         self.bounding = False
@@ -308,6 +344,22 @@ class Forecaster(keras.Model):
     def _target_scales(self, state: State) -> list[tf.Tensor]:
         """Returns mean and deviation of the targets (batch, 1, 1, targets)."""
         return [state[name][:, tf.newaxis, tf.newaxis, : self.targets] for name in ("mean", "deviation")]
+
+
+def _refuse_log_scale(network: NetworkConfiguration, columns: Columns, cumulative: bool) -> None:
+    """Refuses a log scale that would not be used."""
+    chosen = network.log_scale
+    if unknown := [name for name in chosen if name not in columns.targets]:
+        raise ConfigurationError(
+            f"network.log_scale: expected some of the targets, {', '.join(columns.targets)}. Name one of them. "
+            f"Received: {', '.join(unknown)}"
+        )
+    if chosen and (cumulative or network.distribution in POSITIVE or network.decoder == "autoregressive"):
+        raise ConfigurationError(
+            "network.log_scale: expected values as they are, quantiles or student_t, and the decoder direct. Leave it "
+            f"out, or change these. Received: --data.{'' if cumulative else 'no_'}log_returns, --network.distribution "
+            f"{network.distribution}, --network.decoder {network.decoder}"
+        )
 
 
 def build(configuration: SeriesConfiguration, **description: Any) -> Forecaster:

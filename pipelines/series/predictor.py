@@ -19,9 +19,9 @@ from pipelines.series.model import load_model
 from pipelines.series.options import TableOptions
 from pipelines.series.reconciliation import Method, reconciled
 from pipelines.series.regular import Columns, Series, SeriesDataError, summary
-from pipelines.series.serving import signatures
+from pipelines.series.serving import reading, signatures
 from pipelines.series.sources import DataConfiguration, Source, derived, open_measured
-from pipelines.series.streaming import Reader, Stream, refuse_unknown
+from pipelines.series.streaming import READ, Reader, Stream, refuse_unknown
 from pipelines.series.table_files import UserTable
 from pipelines.served import Served
 
@@ -271,4 +271,5 @@ def is_several(tables: Tables) -> bool:
 
 def load(run: Run) -> Predictor:
     """Returns the predictor of a finished run."""
-    return Predictor(run, Served(signatures(load_model(run))))
+    forecaster = load_model(run)
+    return Predictor(run, Served(signatures(forecaster) | {READ: reading(forecaster)}))

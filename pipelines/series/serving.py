@@ -64,6 +64,26 @@ def signatures(forecaster: Forecaster) -> dict[str, Signature]:
     }
 
 
+def reading(forecaster: Forecaster) -> Signature:
+    """Returns what reads a part of a long history in memory: as `steps`, but it gives the state alone.
+
+    XLA compiles its loops, which takes seconds: for a part that is as long each time.
+    """
+    columns, known, time = len(forecaster.columns.all), len(forecaster.columns.known), forecasting.STEPS_AT_ONCE
+    state = flat(forecaster.initial_state(tf.constant([0])))
+
+    def read(observations: tf.Tensor, times: tf.Tensor, future: tf.Tensor | None = None, **state: tf.Tensor) -> Tensors:
+        with forecaster.compiling():
+            last = tf.constant([time - 1])
+            return flat(_forecast(forecaster, observations, times, nested(state, forecaster), future, last)[1])
+
+    inputs = {"observations": tf.TensorSpec((1, time, columns)), "times": tf.TensorSpec((1, time), tf.int64)}
+    future = {"future": tf.TensorSpec((1, forecaster.horizon, known))} if known else {}
+    return Signature(
+        read, inputs | future | {name: tf.TensorSpec(each.shape, each.dtype) for name, each in state.items()}
+    )
+
+
 def number_of(forecaster: Forecaster, series: tf.Tensor) -> tf.Tensor:
     """The number of each name (batch,); that of an unknown name is how many there are.
 
@@ -126,7 +146,7 @@ def start(forecaster: Forecaster, history: tf.Tensor, series: tf.Tensor) -> Stat
     history = _not_infinite(history)
     state = forecaster.initial_state(number_of(forecaster, series))
     unknown = (state["series"] == len(forecaster.names))[:, tf.newaxis] & ~forecaster.is_static
-    mean, deviation = _statistics(history, state["mean"], state["deviation"], forecaster.targets)
+    mean, deviation = _statistics(forecaster.scaled(history), state["mean"], state["deviation"], forecaster.targets)
     state["mean"] = tf.where(unknown, mean, state["mean"])
     state["deviation"] = tf.where(unknown, deviation, state["deviation"])
     return state
