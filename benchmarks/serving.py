@@ -27,7 +27,7 @@ from rich.table import Table
 USERS = Path(__file__).with_name("serving_users.py")
 ROWS = 32
 LONGEST_WITHOUT_ANSWERS = 60  # seconds
-PAUSE = 2  # seconds
+PAUSE = 0.1  # seconds, about those between the start of a server and its first request
 
 
 @dataclass(frozen=True)
@@ -175,8 +175,8 @@ def cost(options: Options, server: Running, name: str) -> Iterator[tuple[str, st
         return _seconds(lambda: server.ask(name, {"instances": texts[:1]}))
 
     first = [one() for _ in range(110)]
-    # A machine that has paused is slow, too: that is none of the start's doing.
-    paused = statistics.median(one(PAUSE) for _ in range(5))
+    # After a pause every program is slow for a moment; this is what the first request is compared with.
+    paused = statistics.median(one(PAUSE) for _ in range(21))
     end = time.monotonic() + options.seconds
     while time.monotonic() < end:
         times["loop"].append(_seconds(lambda: model("serving_default", text=texts)))
@@ -189,7 +189,7 @@ def cost(options: Options, server: Running, name: str) -> Iterator[tuple[str, st
     yield "… how many times longer", f"{served / loop:.2f}"
     hundredth = statistics.median(first[90:])
     yield (
-        f"first request after the start: milliseconds; a later one after {PAUSE} seconds without any; the hundredth",
+        f"first request after the start: milliseconds; later ones after pauses of {PAUSE:g} s; the hundredth in a row",
         f"{1e3 * first[0]:.1f}, {1e3 * paused:.1f}, {1e3 * hundredth:.1f}",
     )
 

@@ -14,6 +14,7 @@ from pipelines.cluster import START_VARIABLE, VARIABLE, StrategyName, configurat
 from pipelines.run_files import RunError, cannot_write
 from pipelines.runs import Run, runs_folder
 from pipelines.tasks import Task, tasks_named
+from pipelines.versions import cores
 
 SECONDS_TO_END = 10
 LINES_SHOWN = 15
@@ -93,8 +94,7 @@ def start_together(
 
 
 def _environment(count: int) -> dict[str, str]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    threads = str(max(1, cores // count))
+    threads = str(max(1, cores() // count))
     home = str(Path(__file__).parents[1])
     path = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH"))))
     # A worker that ends is seen here, so that the others may wait longer for one that starts slowly on a busy machine.

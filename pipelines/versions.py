@@ -19,6 +19,11 @@ def versions_here() -> dict[str, Any]:
     return versions | {"commit": _commit(), "platform": platform.platform(), "processors": os.cpu_count()}
 
 
+def cores() -> int:
+    """Returns how many cores of the processor this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def release() -> str:
     """Returns the version of Unrolled that is installed, or `from a clone` where none is."""
     try:

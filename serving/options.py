@@ -21,6 +21,9 @@ class ServeOptions(Configuration):
     key: Path | None = Field(None, description="file of the TLS key, PEM")
     reload_seconds: float = Field(5.0, gt=0, description="interval between checks for new versions")
     workers: int = Field(2, ge=1, description="batches computed at the same time")
+    threads: int | None = Field(
+        None, ge=1, description="cores that one operation of a model uses; default: as many as each worker can have"
+    )
     batch: int = Field(32, ge=1, description="maximum rows of requests computed in one batch")
     rows: int = Field(256, ge=1, description="maximum rows of one request")
     body_megabytes: float = Field(32.0, gt=0, description="maximum size of a request, or of a message of a stream")

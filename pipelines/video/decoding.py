@@ -1,6 +1,5 @@
 """Many videos decoded at once, on the processors there are, with what that needs on the disk stated before."""
 
-import os
 import shutil
 import threading
 import time
@@ -13,6 +12,7 @@ from rich.progress import Progress
 
 from data.packages import cache_directory
 from pipelines.counting import counted
+from pipelines.versions import cores
 from pipelines.video import shards
 from pipelines.video.frames import DecodingConfiguration, VideoDataError
 from pipelines.video.shards import Part, Shard
@@ -30,7 +30,7 @@ def decode_all(parts: Sequence[Part], configuration: DecodingConfiguration) -> l
     Raises:
         VideoDataError: the disk is too small for all of them.
     """
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    processors = cores()
     with ThreadPoolExecutor(processors) as pool:
         found = list(pool.map(lambda part: _attempt(lambda: shards.known(part, configuration)), parts))
         missing = [place for place, each in enumerate(found) if each is None]

@@ -13,11 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 
 import unrolled
 from pipelines.configuration import ConfigurationError
 from pipelines.runs import RunError
+from serving import main
 from serving.main import serve
+from serving.options import ServeOptions
 from tests.serving.conftest import Client
 
 REPOSITORY = Path(__file__).parents[2]
@@ -48,6 +51,27 @@ def test_a_port_in_use_is_named_before_models_are_loaded(tmp_path: Path) -> None
         port = taken.getsockname()[1]
         with pytest.raises(ConfigurationError, match=rf"a port that is free.*Received: 127.0.0.1, port {port} \("):
             serve(["--folder", str(tmp_path), "--port", str(port)])
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "threads"),
+    [({}, None, 3), ({"workers": 6}, None, 1), ({"threads": 5}, None, 5), ({"threads": 5}, "4", 5), ({}, "4", 0)],
+)
+def test_workers_share_the_cores_unless_the_user_says_otherwise(
+    options: dict[str, int],
+    environment: str | None,
+    threads: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = [0]  # TensorFlow's own number
+    monkeypatch.setattr(tf.config.threading, "set_intra_op_parallelism_threads", found.append)
+    monkeypatch.setattr(main, "cores", lambda: 6)
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+    if environment:
+        monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", environment)
+    main.application(ServeOptions(folder=tmp_path, **options))
+    assert found[-1] == threads
 
 
 @pytest.mark.slow
