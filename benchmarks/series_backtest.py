@@ -14,8 +14,7 @@ from pipelines.series import data
 from pipelines.series.backtest import Task, backtest
 from pipelines.series.config import SeriesConfiguration
 from pipelines.series.evaluate import task_of
-from pipelines.series.model import Forecaster
-from pipelines.series.trained import load_model
+from pipelines.series.model import Forecaster, load_model
 from pipelines.tasks import open_run
 
 

@@ -230,13 +230,13 @@ def mixed(options: Options, server: Running) -> Iterator[tuple[str, str]]:
 
 def _warmups(folder: Path) -> Iterator[dict[str, Any]]:
     """Yields the warm-up requests of all exports as a client sends them."""
-    from serving.exports import Exports
+    from serving.exports import Exports, warmups
     from serving.messages import request_of
 
     exports = Exports(folder)
     exports.refresh()
     for model in exports.models.values():
-        for signature, inputs in model.warmups():
+        for signature, inputs in warmups(model.folder):
             yield {"model": model.name, "body": json.loads(request_of(signature, inputs))}
 
 

@@ -25,9 +25,9 @@ from benchmarks.worker import largest_size
 from pipelines.optimization import TrainingConfiguration, TrainingStep
 from pipelines.speech import data
 from pipelines.speech.config import PRESETS
+from pipelines.speech.model import build
 from pipelines.speech.sources import librispeech_dataset
 from pipelines.speech.train import batch_loss
-from pipelines.speech.trained import build
 
 ALL, RATE = 281_241, 16000  # recordings of all three sets of training: https://www.openslr.org/12
 SHORTEST, MEAN, SPREAD, LONGEST = 2.0, 12.3, 4.0, 35.0  # seconds

@@ -18,8 +18,8 @@ from rich.table import Table
 
 from pipelines.optimization import TrainingConfiguration, TrainingStep
 from pipelines.video.next_frames.config import PRESETS, NextFramesConfiguration
+from pipelines.video.next_frames.model import build
 from pipelines.video.next_frames.train import batch_loss
-from pipelines.video.next_frames.trained import build
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "ConvLSTM": {"head": "pixels", "matching": (), "coordinates": False, "patch": 4, "filters": (64,), "depth": 2},

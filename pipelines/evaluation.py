@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.counting import counted
+from pipelines.hints import counted
 
 FEWEST = 20
 """Examples; of fewer, resamplings claim more than is known."""

@@ -1,4 +1,4 @@
-"""What messages tell a user to type, in the form in which this user types commands: make, or the command line."""
+"""What messages tell a user to type, as this user types commands, by make or the command line; how they count."""
 
 import os
 import sys
@@ -90,3 +90,12 @@ def _task(name: str, preset: str) -> "Task | None":
     if len(tasks) == 1 or not preset:
         return tasks[0]
     return next((task for task in tasks if preset in task.presets), None)
+
+
+def counted(number: int, thing: str) -> str:
+    """Returns a number and what is counted.
+
+    >>> counted(1, "video"), counted(2, "video")
+    ('1 video', '2 videos')
+    """
+    return f"{number} {thing}{'s' * (number != 1)}"

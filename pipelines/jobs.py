@@ -20,10 +20,9 @@ from data.files import plain_suffix
 from pipelines import commands, hints, predictors
 from pipelines.answering import Answers, answer_parts, cannot_write_answers
 from pipelines.configuration import Configuration, ConfigurationError, parse_options
-from pipelines.counting import counted
+from pipelines.hints import counted
 from pipelines.inputs import LINES, PARQUET, TEXT, Input, files_of, texts_of, write_parquet
-from pipelines.locks import release_lock, take_lock
-from pipelines.run_files import RunError, plain, write_text_atomically
+from pipelines.run_files import RunError, plain, release_lock, take_lock, write_text_atomically
 from pipelines.tasks import Task, latest_run
 
 TEXTS, FILES = "texts", "files"

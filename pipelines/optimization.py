@@ -183,7 +183,10 @@ class TrainingStep:
         names = ("loss", "gradient_norm", "examples", "steps", "skipped", "last_skip", "in_row", "longest")
         self.sums = {name: tf.Variable(0.0, dtype=tf.float64) for name in names}
         self._compiled = tf.function(
-            self._step, input_signature=[batch_specification], jit_compile=configuration.jit_compile or None
+            self._step,
+            input_signature=[batch_specification],
+            jit_compile=configuration.jit_compile or None,
+            autograph=False,
         )
 
     def __call__(self, batch: Any) -> None:

@@ -166,7 +166,7 @@ def _initialised(
     }
     if not correspondence:
         return initialise(model, earlier)
-    build = task_of(run).part("trained").build
+    build = task_of(run).part("model").build
 
     def rebuild(key: str, names: Sequence[str]) -> keras.Model:
         changed: keras.Model = build(configuration, **{**now, key: [name for name in names if name or key not in last]})

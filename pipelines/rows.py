@@ -70,6 +70,7 @@ def make_batches(drawn: tf.data.Dataset, prepare: Callable[[Any], Any], ahead: i
     own, replicas = _own.get()
     _refuse_few(drawn.element_spec, replicas)
 
+    @tf.autograph.experimental.do_not_convert
     def make(rows: Any) -> Any:
         if replicas == 1:
             return prepare(rows)

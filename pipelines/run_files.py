@@ -1,5 +1,6 @@
-"""Files of a run: written beside their place and moved there, so that none is ever seen half-written."""
+"""Files of a run folder: none is ever seen half-written, and one process at a time writes."""
 
+import fcntl
 import json
 import math
 import os
@@ -10,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from pipelines import hints
+
+_HELD: dict[Path, int] = {}  # the lock's file, open until this process ends, by its folder
 
 
 class RunError(RuntimeError):
@@ -71,3 +74,30 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return str(value) if isinstance(value, Path) else value
+
+
+def take_lock(folder: Path) -> bool:
+    """Locks a folder for this process; False if another process holds it.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    folder = folder.resolve()
+    if folder in _HELD:
+        return True
+    file = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        return False
+    except OSError:
+        pass  # a disk that knows no locks, such as some on a network: better unguarded than not at all
+    _HELD[folder] = file
+    return True
+
+
+def release_lock(folder: Path) -> None:
+    """Gives up the lock of a folder, if this process has it; the folder may then be removed."""
+    if (file := _HELD.pop(folder.resolve(), None)) is not None:
+        os.close(file)

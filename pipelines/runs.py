@@ -13,8 +13,14 @@ from typing import Any
 
 from pipelines import hints
 from pipelines.configuration import Configuration, ConfigurationType
-from pipelines.locks import take_lock
-from pipelines.run_files import RunError, cannot_write, replace_atomically, to_json, write_text_atomically
+from pipelines.run_files import (
+    RunError,
+    cannot_write,
+    replace_atomically,
+    take_lock,
+    to_json,
+    write_text_atomically,
+)
 from pipelines.versions import versions_here
 
 __all__ = ["Run", "RunError", "cannot_write", "runs_folder", "write_text_atomically"]

@@ -30,7 +30,7 @@ class Signature(NamedTuple):
     def concrete(self) -> Any:
         """Returns the function as a graph, traced for its inputs."""
         named = {name: tf.TensorSpec(each.shape, each.dtype, name) for name, each in self.inputs.items()}
-        return tf.function(self.function).get_concrete_function(**named)
+        return tf.function(self.function, autograph=False).get_concrete_function(**named)
 
 
 class Served:
@@ -129,9 +129,9 @@ def nested(tensors: Tensors, prefix: str, like: Sequence[Sequence[tf.Tensor]]) -
     return [[tensors[f"{prefix}_{layer}_{part}"] for part in range(len(parts))] for layer, parts in enumerate(like)]
 
 
-def specifications(state: Tensors) -> dict[str, tf.TensorSpec]:
-    """Returns the specification of any number of rows like those of each tensor (1, …)."""
-    return {name: tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype) for name, tensor in state.items()}
+def specifications(state: Mapping[str, tf.Tensor | np.ndarray], streams: int | None = None) -> dict[str, tf.TensorSpec]:
+    """Returns the specification of the states of so many streams, None: any number, like those of tensors (…, …)."""
+    return {name: tf.TensorSpec((streams, *each.shape[1:]), each.dtype) for name, each in state.items()}
 
 
 def initial_state(served: Served) -> dict[str, np.ndarray]:

@@ -20,7 +20,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from serving.batching import Batcher
 from serving.description import description
-from serving.exports import WEB, Exports, Model
+from serving.exports import WEB, Exports, Model, warmups
 from serving.guard import BUSY, Guard, error_response, json_response
 from serving.messages import Arrays, RequestError, answer_of, inputs_of, parsed, request_of, too_large, unpacked
 from serving.options import ServeOptions
@@ -118,7 +118,7 @@ class Server:
         """
         with contextlib.suppress(RequestError):  # an export that does not describe its model has no streams
             await asyncio.to_thread(getattr, model, "predictor")
-        for name, inputs in model.warmups():
+        for name, inputs in warmups(model.folder):
             rows = self.options.batch if model.is_batched(name) and name == "serving_default" else 1
             for times in {1, rows}:
                 many = {key: np.repeat(array, times, axis=0) if times > 1 else array for key, array in inputs.items()}

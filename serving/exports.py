@@ -21,6 +21,14 @@ CARD = "model_card.md"
 WEB = "web/step.json"
 
 
+def warmups(folder: Path) -> Iterator[tuple[str, Arrays]]:
+    """Yields the warm-up requests of an export, `exports/NAME/VERSION`: a signature and its inputs."""
+    file = folder / WARMUP
+    for record in tf.data.TFRecordDataset(str(file)) if file.exists() else ():
+        request = prediction_log_pb2.PredictionLog.FromString(record.numpy()).predict_log.request
+        yield request.model_spec.signature_name, {k: tf.make_ndarray(v) for k, v in request.inputs.items()}
+
+
 class Model:
     """A version of an export, loaded and warm.
 
@@ -37,15 +45,8 @@ class Model:
         saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
         definitions = saved.meta_graphs[0].signature_def
         self.definitions = {name: definitions[name] for name in self.served.names}
-        for signature, inputs in self.warmups():
+        for signature, inputs in warmups(folder):
             self.served(signature, **inputs)
-
-    def warmups(self) -> Iterator[tuple[str, Arrays]]:
-        """Yields the warm-up requests of the export: a signature and its inputs."""
-        file = self.folder / WARMUP
-        for record in tf.data.TFRecordDataset(str(file)) if file.exists() else ():
-            request = prediction_log_pb2.PredictionLog.FromString(record.numpy()).predict_log.request
-            yield request.model_spec.signature_name, {k: tf.make_ndarray(v) for k, v in request.inputs.items()}
 
     @cached_property
     def predictor(self) -> Any:

@@ -67,9 +67,10 @@ def test_configuration(task: Task) -> None:
 
 @every_task
 def test_data_and_training(task: Task) -> None:
-    data, train = task.part("data"), task.part("train")
+    data, model, train = task.part("data"), task.part("model"), task.part("train")
     assert parameters(data.load)[0] == "configuration"
     assert "epoch" in inspect.signature(data.training_batches).parameters
+    assert parameters(model.build)[0] == "configuration" and parameters(model.load_model) == ["run"]
     assert parameters(train.prepare) == ["configuration"]
     assert parameters(train.train) == ["run", "configuration"]
     assert {"batch", "training"} <= inspect.signature(train.batch_loss).parameters.keys()
@@ -118,6 +119,14 @@ def test_commands_are_not_written_again(task: Task) -> None:
         text = path.read_text(encoding="utf-8")
         assert "def main(" not in text and "__name__ ==" not in text, path
         assert not re.search(r"set_dtype_policy|removed_if_refused", text), path
+
+
+def test_graphs_are_traced_as_they_are_written() -> None:
+    """AutoGraph would convert Keras and all of our code first, which takes as long as the tracing."""
+    for path in [*(REPOSITORY / "pipelines").rglob("*.py"), *(REPOSITORY / "models").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "tf.function":
+                assert "autograph" in {each.arg for each in node.keywords}, f"{path}:{node.lineno}"
 
 
 def modules() -> dict[str, Path]:

@@ -58,7 +58,7 @@ def align_batch(
     )
 
 
-@tf.function(reduce_retracing=True)  # which a graph holds once, though it is called with two windows
+@tf.function(reduce_retracing=True, autograph=False)  # which a graph holds once, though it is called with two windows
 def _paths(
     log_probabilities: tf.Tensor, lengths: tf.Tensor, labels: tf.Tensor, counts: tf.Tensor, window: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:

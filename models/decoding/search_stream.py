@@ -162,7 +162,7 @@ def finish_search(
     return Transcript(texts[:, 0], confidence, *words), NBest.of(best, texts)
 
 
-@tf.function(reduce_retracing=True)  # which the graphs of a step and of the end hold once
+@tf.function(reduce_retracing=True, autograph=False)  # which the graphs of a step and of the end hold once
 def _aligned(
     search: PrefixSearch,
     window: tf.Tensor,
@@ -208,7 +208,7 @@ def _silent(search: PrefixSearch, log_probabilities: tf.Tensor, before: tf.Tenso
     return tf.where(last == tf.shape(label)[1], before + last, last)
 
 
-@tf.function(reduce_retracing=True)
+@tf.function(reduce_retracing=True, autograph=False)
 def _together(labels: tf.Tensor) -> tf.Tensor:
     """Returns labels (batch, beams, n) without the 0 between them, padded with 0 to a common size."""
     is_written = labels != 0

@@ -8,14 +8,14 @@ import pandas as pd
 
 from pipelines import commands
 from pipelines.configuration import ConfigurationError
-from pipelines.counting import counted
+from pipelines.hints import counted
 from pipelines.series import data
+from pipelines.series.config import Description
 from pipelines.series.explanation import Influence, influences
 from pipelines.series.prices import RETURNS
 from pipelines.series.regular import Series, SeriesDataError, time_text
 from pipelines.series.sources import Source
-from pipelines.series.streaming import lengths_of
-from pipelines.series.trained import Description
+from pipelines.series.streaming import LONG, READ, Reader, lengths_of
 from pipelines.served import Served
 
 NUMBERS_DRAWN = 2**24  # quantiles of all paths of a batch
@@ -158,6 +158,8 @@ class Ahead:
     def _ask(self, histories: Sequence[Series], futures: Sequence[np.ndarray], samples: int = 0) -> list[Forecast]:
         """Forecasts series in one batch; shorter histories begin with rows of NaN, which exports have always taken."""
         time = max(len(history.times) for history in histories)
+        if time >= LONG and READ in self._model and not samples:  # each is a batch of its own
+            return [self._ask_long(*each) for each in zip(histories, futures, strict=True)]
         values = np.full((len(histories), time, len(self.description.columns.all)), np.nan, np.float32)
         times = np.zeros((len(histories), time), np.int64)
         for row, history in enumerate(histories):
@@ -181,6 +183,12 @@ class Ahead:
             self.in_units(history, answer["times"][row], quantiles[row], mean[row], paths[row])
             for row, history in enumerate(histories)
         ]
+
+    def _ask_long(self, history: Series, future: np.ndarray) -> Forecast:
+        """Forecasts a long series in memory, in a bounded time a step."""
+        reader = Reader(self._model, self.description.columns, self.horizon, history.name, history)
+        answer = reader.read_last(history, future)
+        return self.in_units(history, answer["times"], answer["quantiles"][-1], answer["mean"][-1])
 
     def _report_unknown(self, histories: Sequence[Series]) -> None:
         """Reports series that the training did not have, in one line."""

@@ -7,8 +7,8 @@ import numpy as np
 
 from pipelines.series.calendar import COUNTED, DAY, MONTH, Clock
 from pipelines.series.data import Sets, Split, origins
+from pipelines.series.forecasting import forecast_split
 from pipelines.series.model import Forecaster
-from pipelines.series.trained import forecast_split
 
 
 class Origins(NamedTuple):

@@ -75,11 +75,6 @@ def calendar_features(times: tf.Tensor, cycles: Sequence[Cycle]) -> tf.Tensor:
     return tf.stack(features, axis=-1)
 
 
-def feature_count(cycles: Sequence[Cycle]) -> int:
-    """The number of features of so many cycles."""
-    return sum(1 if cycle == "year_mirrored" else 2 for cycle in cycles)
-
-
 def step_text(step_seconds: int) -> str:
     """How long a step is, in words.
 

@@ -1,11 +1,24 @@
-"""Presets of the series pipeline."""
+"""Presets of the series pipeline, and what of its data a forecaster is built from."""
 
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 from pydantic import Field
 
 from pipelines.commands import TrainingCommand
+from pipelines.preparation import description_of
+from pipelines.runs import Run
+from pipelines.series.calendar import Calendar, Clock
 from pipelines.series.network import FROM_TABLE, FromOne, NetworkConfiguration
+from pipelines.series.regular import Columns
 from pipelines.series.sources import DataConfiguration
 from pipelines.training import TrainingConfiguration
+
+if TYPE_CHECKING:
+    from pipelines.series.data import Sets
+
+OLD_DESCRIPTION = "series.json"  # of runs of 0.1
 
 
 class SeriesConfiguration(TrainingCommand):
@@ -82,6 +95,7 @@ _OWN = _WEATHER.replace(
         "bounded": True,
         "distribution": "auto",
         "whole": ("auto",),
+        "log_scale": ("auto",),
         "adaptation_rate": FROM_TABLE,
     },
     steps_per_epoch=FROM_TABLE,
@@ -96,3 +110,57 @@ PRESETS = {"weather": _WEATHER, "stock": _STOCK, "own": _OWN}
 - `own`: one network for a table of your own, `--data.path measurements.csv --data.targets load`; what is not given
   follows from the table.
 """
+
+
+class Description(NamedTuple):
+    """What a forecaster was trained on: the `names` of the series, their `columns`, `clock`, and `offsets`."""
+
+    names: tuple[str, ...]
+    columns: Columns
+    clock: Clock
+    offsets: Mapping[str, Sequence[float]] = {}
+
+    @property
+    def known_offsets(self) -> dict[str, Sequence[float]]:
+        """What is taken away from the targets of each series that was learned."""
+        known = dict(self.offsets) | {name: self.offsets.get(name, (0.0,)) for name in self.names}
+        return known | ({"": known[self.names[0]]} if len(self.names) == 1 else {})  # whatever its file is called
+
+    @classmethod
+    def of(cls, sets: "Sets", others: Mapping[str, Sequence[float]] | None = None) -> "Description":
+        """Describes what is learned from; `others` is what is taken away from series that are not."""
+        offsets = {each.name: np.atleast_1d(each.offset).tolist() for each in sets.series if np.any(each.offset)}
+        offsets |= {name: list(each) for name, each in (others or {}).items()}
+        return cls(tuple(each.name for each in sets.series), sets.columns, sets.clock, offsets)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the arguments of `build`, as JSON has them."""
+        columns = self.columns._asdict()
+        if not self.columns.static:  # as runs wrote them that knew none
+            del columns["static"]
+        offsets = {"offsets": self.offsets} if self.offsets else {}
+        return {"names": self.names, "columns": columns, **self.clock._asdict(), **offsets}
+
+    @classmethod
+    def from_json(
+        cls,
+        configuration: SeriesConfiguration,
+        names: Sequence[str],
+        columns: Mapping[str, Sequence[str]],
+        step_seconds: int,
+        calendar: Calendar | None = None,
+        zone: str = "",
+        slots: Sequence[int] = (),
+        offsets: Mapping[str, Sequence[float]] = {},
+    ) -> "Description":
+        """The inverse of `to_json`; before 0.2 the clock was its step alone, and days were those of UTC."""
+        if calendar is None:
+            assert configuration.data.calendar != "auto"  # which 0.1 did not have
+            calendar = configuration.data.calendar
+        clock = Clock(step_seconds, calendar, zone, tuple(slots))
+        return cls(tuple(names), Columns(**{kind: tuple(each) for kind, each in columns.items()}), clock, offsets)
+
+    @classmethod
+    def of_run(cls, run: Run) -> "Description":
+        """Reads what a run's forecaster was built from."""
+        return cls.from_json(run.read_configuration(SeriesConfiguration), **description_of(run, OLD_DESCRIPTION))

@@ -10,9 +10,9 @@ from pipelines.runs import Run
 from pipelines.series import data, forecasting
 from pipelines.series.config import SeriesConfiguration
 from pipelines.series.inputs import finite
+from pipelines.series.model import load_model
 from pipelines.series.serving import flat, nested
-from pipelines.series.trained import load_model
-from pipelines.served import Signature, Tensors
+from pipelines.served import Signature, Tensors, specifications
 
 
 def device_model(run: Run) -> DeviceModel:
@@ -57,9 +57,8 @@ def device_model(run: Run) -> DeviceModel:
     names = tf.range(len(forecaster.names) + 1)
     states = {name: tensor.numpy() for name, tensor in flat(forecaster.initial_state(names)).items()}
     ahead = {"future": tf.TensorSpec((1, horizon, known))} if known else {}
-    state = {name: tf.TensorSpec((1, *each.shape[1:]), tf.as_dtype(each.dtype)) for name, each in states.items()}
     times = {"times": tf.TensorSpec((1, 1 + horizon), tf.int64)}
-    inputs_of_step = {"observation": tf.TensorSpec((1, columns)), **times, **ahead, **state}
+    inputs_of_step = {"observation": tf.TensorSpec((1, columns)), **times, **ahead, **specifications(states, 1)}
     about = (
         f"A step takes an `observation`, float32 (1, {columns}), NaN where a value is missing, and `times`, int64 "
         f"(1, {1 + horizon}), seconds since 1970 UTC: its own, and those of the steps ahead"

@@ -18,15 +18,14 @@ from pipelines.runs import Run
 from pipelines.series import baselines, data
 from pipelines.series.backtest import Forecasts, Origins, Task, backtest, refitted, season_of
 from pipelines.series.baselines import Baseline
-from pipelines.series.config import SeriesConfiguration
-from pipelines.series.data import Split
+from pipelines.series.config import Description, SeriesConfiguration
+from pipelines.series.data import Split, learned_sets
 from pipelines.series.explanation import WINDOWS, at_origin
-from pipelines.series.model import Forecaster
+from pipelines.series.model import Forecaster, load_model
 from pipelines.series.regular import SeriesDataError
 from pipelines.series.report import Details, best_middle_worst, write_series_report
 from pipelines.series.scoring import COMPARED, VARIANTS, Losses, compare, losses, metrics, verdict
 from pipelines.series.train import calibrate, steps_read
-from pipelines.series.trained import Description, learned_sets, load_model
 
 __all__ = ["VARIANTS", "EvaluationOptions", "evaluate"]
 

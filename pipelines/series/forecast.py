@@ -38,22 +38,24 @@ class Options(commands.AnswerOptions):
     )
     data: TableOptions = TableOptions()
     output: Path | None = Field(
-        None, description="folder for the table and the picture; default: the current one, and none with --format json"
+        None,
+        description="folder for the table and the picture; default: the current one, or none with --format json",
     )
-    samples: int = Field(0, ge=0, description="paths to draw of each series, as columns sample_1 and so on")
+    samples: int = Field(
+        0, ge=0, description="number of paths to draw for each series, as columns sample_1, sample_2, …"
+    )
     sums: tuple[str, ...] = Field(
-        (), description="series that are the sum of others, such as total=north+south: their forecasts add up"
+        (), description="series that are sums of others, such as total=north+south; their forecasts will add up"
     )
     reconciliation: Literal["mint", "bottom_up"] = Field(
         "mint",
-        description="how forecasts are made to add up: each moves the less the surer it is, or sums of the parts",
+        description="how forecasts are made to add up. mint: uncertain ones change more than certain ones; bottom_up: "
+        "the parts are summed",
     )
     explain: bool = Field(False, description="list which inputs moved the forecast")
     anomalies: bool = Field(False, description="list anomalies: readings that were improbable when they arrived")
-    anomaly_probability: float = Field(
-        0.001, gt=0, lt=1, description="list readings that are at most this probable (both tails)"
-    )
-    steps_before: int = Field(1, ge=1, description="compare each reading with the forecast made this many steps before")
+    anomaly_probability: float = Field(0.001, gt=0, lt=1, description="highest probability of an anomaly (both tails)")
+    steps_before: int = Field(1, ge=1, description="compare each reading with the forecast from this many steps before")
 
 
 def answer(options: Options, load: Callable[[], "Predictor"]) -> None:

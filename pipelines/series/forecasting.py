@@ -1,16 +1,21 @@
-"""Forecasts by a forecaster: all steps at once or by paths, calibrated, and adapted to recent errors."""
+"""Forecasts by a forecaster: all steps at once or by paths, calibrated, adapted to recent errors; and of a split."""
 
+from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from pipelines.series.calibration import Adaptation, adapt, widened
+from pipelines.series.data import Sets, Split, origins
 from pipelines.series.inputs import has_started
 from pipelines.series.model import Forecaster, State
 from pipelines.series.sampling import forecast_paths
 
 STEPS_AT_ONCE = 4096  # of a long history
+SERIES_AT_ONCE = 32  # more, where they are short
+STEPS_IN_MEMORY = 1024  # of series that are evaluated
 
 
 def forecast(
@@ -40,7 +45,7 @@ def forecast(
         return *forecaster.within_bounds(quantiles, mean), state
     if not (adapting and network.adaptation_rate):
         prediction = forecaster(values, observed, times, state=state, origins=origins)
-        return *forecaster.within_bounds(*forecaster.quantiles(prediction)), prediction.state
+        return *forecaster.in_units(*forecaster.quantiles(prediction)), prediction.state
     time = tf.shape(values)[1] - forecaster.horizon
     is_new = times[:, :time] > state["learned_until"][:, tf.newaxis]
     counts = observed[:, :time, : forecaster.targets] & is_new[..., tf.newaxis]
@@ -50,10 +55,11 @@ def forecast(
     prediction = forecaster(values, observed, times, state=state, origins=tf.range(first, time))
     quantiles, mean = forecaster.quantiles(prediction)
     started = has_started(observed[:, :time], state["recent"])[:, first:]
-    before, truth = Adaptation(state["due"], state["stretch"]), values[:, first:time, : forecaster.targets]
+    before = Adaptation(state["due"], state["stretch"])
+    truth = forecaster.scaled(values[:, first:time, : forecaster.targets])
     quantiles, after = adapt(quantiles, truth, counts[:, first:], started, before, levels, network.adaptation_rate)
     quantiles, mean = (tf.gather(tensor, origins - first, axis=1) for tensor in (quantiles, mean))
-    return *forecaster.within_bounds(quantiles, mean), prediction.state | after._asdict()
+    return *forecaster.in_units(quantiles, mean), prediction.state | after._asdict()
 
 
 def forecast_last(
@@ -109,5 +115,110 @@ def read_on(
             tf.TensorSpec((None,), tf.int32),
         ]
         function = partial(forecast, forecaster, adapting=adapting)
-        forecaster.traced[kind] = tf.function(function, specification)
+        forecaster.traced[kind] = tf.function(function, specification, autograph=False)
     return forecaster.traced[kind](values, observed, times, state, origins)
+
+
+class Forecasted(NamedTuple):
+    """The forecasts of one series from the `origins` (origins,) of a split, and what came."""
+
+    series: int
+    origins: np.ndarray
+    quantiles: np.ndarray  # (origins, horizon, targets, levels)
+    mean: np.ndarray  # (origins, horizon, targets)
+    truth: np.ndarray  # (origins, horizon, targets), NaN where it is not known
+
+
+def forecast_split(
+    forecaster: Forecaster,
+    sets: Sets,
+    split: Split,
+    window: int | None = None,
+    stride: int = 1,
+    chosen: Sequence[int] | None = None,
+    adapting: bool = False,
+) -> Iterator[Forecasted]:
+    """Forecasts from the origins of a split, one series after another.
+
+    Nothing after an origin reaches its forecast, for the encoder reads in one direction; only columns whose future is
+    known are read ahead.
+
+    Args:
+        forecaster: for series with these columns.
+        sets: the series; unknown names get the mean embedding.
+        split: where the forecasts are.
+        window: steps of history that are read before the first origin. Default: all of them.
+        stride: every so many origins.
+        chosen: numbers of the series. Default: all of them.
+        adapting: intervals follow the errors up to each origin, as where a model serves.
+    """
+    numbers = range(len(sets.series)) if chosen is None else chosen
+    found = {number: np.array(origins(sets, number, split, forecaster.horizon))[::stride] for number in numbers}
+    numbers = [number for number in numbers if len(found[number])]
+    lengths = [found[number][-1] - (0 if window is None else max(found[number][0] - window, 0)) for number in numbers]
+    steps = max(lengths, default=0) + forecaster.horizon + 1
+    at_once = max(SERIES_AT_ONCE, SERIES_AT_ONCE * STEPS_IN_MEMORY // steps)
+    for first in range(0, len(numbers), at_once):
+        yield from _forecast_some(forecaster, sets, found, numbers[first : first + at_once], window, adapting)
+
+
+def _forecast_some(
+    forecaster: Forecaster,
+    sets: Sets,
+    steps: dict[int, np.ndarray],
+    numbers: list[int],
+    window: int | None,
+    adapting: bool,
+) -> Iterator[Forecasted]:
+    """Series in one batch that end together; nothing was observed before the first step of the shorter ones."""
+    ends = {number: steps[number][-1] + forecaster.horizon + 1 for number in numbers}
+    starts = {number: 0 if window is None else max(0, steps[number][0] - window + 1) for number in numbers}
+    time = max(ends[number] - starts[number] for number in numbers)
+
+    def batch(arrays: list[np.ndarray]) -> np.ndarray:
+        parts = []
+        for number, array in zip(numbers, arrays, strict=True):
+            part = array[starts[number] : ends[number]]
+            parts.append(np.pad(part, [(time - len(part), 0), *[(0, 0)] * (part.ndim - 1)]))
+        return np.stack(parts)
+
+    series = [sets.series[number] for number in numbers]
+    values, observed = batch([each.values for each in series]), batch([each.observed for each in series])
+    names = np.array([forecaster.number_of(each.name) for each in series], np.int32)
+    shifts = {number: time - ends[number] for number in numbers}
+    wanted = np.unique(np.concatenate([steps[number] + shifts[number] for number in numbers]))
+    inputs = (values, observed, batch([each.times for each in series]), names)
+    quantiles, mean = read_parts(forecaster, inputs, wanted, adapting)  # (batch, wanted, horizon, targets, …)
+    truth, known = forecaster.truth(values, observed)  # (batch, time, horizon, targets)
+    truth = np.where(known, truth, np.nan)
+    for row, number in enumerate(numbers):
+        at = steps[number] + shifts[number]
+        place = np.searchsorted(wanted, at)
+        yield Forecasted(number, steps[number], quantiles[row, place], mean[row, place], truth[row, at])
+
+
+def read_parts(
+    forecaster: Forecaster,
+    inputs: tuple[np.ndarray, ...],
+    wanted: np.ndarray,
+    adapting: bool = True,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns quantiles and means after the `wanted` steps, some at a time: memory is bounded.
+
+    Args:
+        forecaster: what reads.
+        inputs: `values`, `observed`, `times` and `series`, as of `read`.
+        wanted: (origins,), rising.
+        adapting: as of `forecast`.
+    """
+    *parts, series = inputs
+    state = forecaster.initial_state(series)
+    forecasts = []
+    for start in range(0, parts[0].shape[1] - forecaster.horizon, STEPS_IN_MEMORY):
+        end = min(start + STEPS_IN_MEMORY, parts[0].shape[1] - forecaster.horizon)
+        values, observed, times = (part[:, start : end + forecaster.horizon] for part in parts)
+        chosen = wanted[(start <= wanted) & (wanted < end)] - start
+        quantiles, mean, state = read_on(forecaster, values, observed, times, state, chosen.astype(np.int32), adapting)
+        forecasts.append((quantiles, mean))
+    quantiles, mean = (np.concatenate(each, axis=1) for each in zip(*forecasts, strict=True))
+    return quantiles, mean

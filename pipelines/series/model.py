@@ -9,21 +9,24 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.configuration import ConfigurationError
+from pipelines.preparation import built, trained_model
+from pipelines.runs import Run
 from pipelines.series.calendar import Clock
 from pipelines.series.calibration import held_out_by, no_adaptation, widened
-from pipelines.series.centers import blend_size, fit_blend
+from pipelines.series.centers import blend_size
+from pipelines.series.config import OLD_DESCRIPTION, Description, SeriesConfiguration
 from pipelines.series.distributions import DISTRIBUTIONS, POSITIVE, ROUNDING
 from pipelines.series.inputs import Inputs
 from pipelines.series.network import Member, NetworkConfiguration
+from pipelines.series.quantile_functions import mean_weights
 from pipelines.series.regular import Columns
-from pipelines.series.scaling import bounds_of, column_statistics, spreads
+from pipelines.series.scaling import from_log_scale, to_log_scale
 
 State = dict[str, Any]
-SMALLEST_SPREAD = 1e-2  # of errors around a blend, beside those around the last value
-MOST_SCALED = 2000  # series, evenly chosen, that the spreads and the blend are fitted on
 
 
 _constant = keras.initializers.Constant
+CALIBRATION = "calibration.json"
 
 
 class Prediction(NamedTuple):
@@ -87,6 +90,7 @@ class Forecaster(keras.Model):
                 "network.adaptation_rate: intervals of returns over several steps do not adapt. Set it to 0. "
                 f"Received: {network.adaptation_rate:g}"
             )
+        _refuse_log_scale(network, columns, cumulative)
         self.cumulative, self.clock = cumulative, clock
         self.network, self.columns, self.names, self.horizon = network, columns, names, horizon
         self._numbers = {name: number for number, name in enumerate(names)}
@@ -102,6 +106,10 @@ class Forecaster(keras.Model):
             self.blend = self.add_weight(shape=shape, initializer="zeros", trainable=False, name="blend")
             self.seen = self.add_weight(shape=(2, width), initializer="zeros", trainable=False, name="seen")
             self.preprocessing.blend, self.preprocessing.seen = self.blend, self.seen
+        if network.log_scale:
+            self.log_start = self.add_weight(
+                shape=(self.targets,), initializer="zeros", trainable=False, name="log_start"
+            )
         if network.has_bounds:
             self.floor = self.add_weight(
                 shape=(self.targets,), initializer=_constant(-np.inf), trainable=False, name="floor"
@@ -188,7 +196,7 @@ class Forecaster(keras.Model):
             origins: int32 (origins,), steps after which to forecast. Default: all of them.
         """
         state = self.initial_state(series) if state is None else state
-        features = self.preprocessing(values, observed, times, state, origins)
+        features = self.preprocessing(self.scaled(values), observed, times, state, origins)
         past = self.noise(features.past, training=training)
         origins = tf.range(tf.shape(past)[1]) if origins is None else origins
         parameters, recurrent = [], []
@@ -206,6 +214,13 @@ class Forecaster(keras.Model):
         scale = tf.gather(features.volatility, origins, axis=1)[:, :, tf.newaxis] * self.spread * deviation
         new_state = {**state, "recent": features.recent, "variance": features.variance, "recurrent": recurrent}
         return Prediction(parameters, center * deviation + mean, scale, new_state)
+
+    def scaled(self, values: tf.Tensor) -> tf.Tensor:
+        """Returns values (…, columns), or those of the targets alone, as the network reads them."""
+        if not self.network.log_scale:
+            return values
+        targets = to_log_scale(values[..., : self.targets], tf.convert_to_tensor(self.log_start))
+        return tf.concat([targets, values[..., self.targets :]], axis=-1)
 
     def truth(self, values: tf.Tensor, observed: tf.Tensor, steps: int | None = None) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns what comes after each step (batch, time, steps, targets), and where it is known.
@@ -228,7 +243,7 @@ class Forecaster(keras.Model):
     def quantiles(self, prediction: Prediction) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns quantiles (batch, origins, horizon, targets, levels) and means (batch, origins, horizon, targets).
 
-        Both are in the data's own units.
+        Both are in the data's own units, those of `log_scale` on their scale.
         """
         said = list(zip(prediction.parameters, tf.unstack(self.shares), strict=True))
         scale = prediction.scale
@@ -237,6 +252,15 @@ class Forecaster(keras.Model):
         mean = tf.add_n([share * self.distribution.mean(each, center, scale) for each, share in said])
         quantiles = widened(standard, self.widening, self.levels.index(0.5))
         return center[..., tf.newaxis] + scale[..., tf.newaxis] * quantiles, center + scale * mean
+
+    def in_units(self, quantiles: tf.Tensor, mean: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns quantiles (…, targets, levels) and means (…, targets) in the data's own units and bounds."""
+        if self.network.log_scale:
+            start = tf.convert_to_tensor(self.log_start)
+            quantiles = from_log_scale(quantiles, start[:, tf.newaxis])
+            weights = mean_weights(np.array(self.levels)).astype(np.float32)
+            mean = tf.where(start > 0, tf.reduce_sum(quantiles * weights, axis=-1), mean)
+        return self.within_bounds(quantiles, mean)
 
     def within_bounds(self, quantiles: tf.Tensor, mean: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns quantiles (…, targets, levels) and means (…, targets) as the targets may be.
@@ -256,45 +280,6 @@ class Forecaster(keras.Model):
         floor, ceiling = tf.convert_to_tensor(self.floor), tf.convert_to_tensor(self.ceiling)
         quantiles = tf.clip_by_value(quantiles, floor[:, tf.newaxis], ceiling[:, tf.newaxis])
         return quantiles, tf.clip_by_value(mean, floor, ceiling)
-
-    def _fit_bounds(self, histories: list[tuple[np.ndarray, np.ndarray]]) -> None:
-        """Takes the floor and the ceiling that are asked for, or those that the targets show."""
-        network = self.network
-        shown = np.array([(-np.inf, np.inf)] * self.targets)
-        if network.bounded and not self.cumulative:
-            columns = [np.concatenate([v[o[:, n], n] for v, o in histories]) for n in range(self.targets)]
-            shown = np.array([bounds_of(each) for each in columns])
-        floor, ceiling = shown.T
-        self.floor.assign(floor if network.floor is None else np.full(self.targets, network.floor))
-        self.ceiling.assign(ceiling if network.ceiling is None else np.full(self.targets, network.ceiling))
-
-    def fit_scales(self, histories: list[tuple[np.ndarray, np.ndarray]]) -> None:
-        """Fits the scales on values and observed (time, columns) of each series: those of the training split alone."""
-        if self.network.has_bounds:
-            self._fit_bounds(histories)
-        statistics = [column_statistics(values, observed) for values, observed in histories]
-        mean, deviation = (np.stack(each) for each in zip(*statistics, strict=True))  # (series, columns)
-        for number in np.flatnonzero(self.is_static):  # a series by itself has no scale of what tells it from others
-            middle, spread = mean[:, number].mean(), mean[:, number].std()
-            mean[:, number], deviation[:, number] = middle, spread or 1.0
-        self.mean.assign(np.concatenate([mean, mean.mean(0, keepdims=True)]))
-        self.deviation.assign(np.concatenate([deviation, deviation.mean(0, keepdims=True)]))
-        chosen, every = slice(self.targets), -(-len(histories) // MOST_SCALED)
-        scaled = [
-            (((values - center) / scale)[:, chosen], observed[:, chosen])
-            for (values, observed), center, scale in [*zip(histories, mean, deviation, strict=True)][::every]
-        ]
-        found = spreads(scaled, self.steps, self.network.relative, self.cumulative)
-        if self.network.center:
-            blend, left = fit_blend(scaled, self.steps, self.network.season)
-            self.blend.assign(blend)
-            extremes = np.stack([[values.min(axis=0), values.max(axis=0)] for values, _ in histories], axis=1)
-            low, high = (extremes - mean) / deviation  # (series, columns) each
-            seen = np.stack([low.min(axis=0), high.max(axis=0)])
-            seen[:, chosen] *= blend[..., 1].any(axis=0)  # a level that says nothing is hidden
-            self.seen.assign(seen)
-            found = np.where(left > SMALLEST_SPREAD * found, left, SMALLEST_SPREAD * found)
-        self.spread.assign(found)
 
     def initial_state(self, series: tf.Tensor) -> State:
         """The state before the first step of series (batch,), given as numbers of `names`."""
@@ -325,6 +310,19 @@ class Forecaster(keras.Model):
             self.widening.assign(calibrated)
 
     @contextmanager
+    def compiling(self) -> Iterator[None]:
+        """Within it, graphs that are traced for known shapes compile the encoders' loops."""
+        layers = [layer for member in self.members for layer in member.encoder.recurrent]
+        before = [layer.jit_compile for layer in layers]
+        for layer in layers:
+            layer.jit_compile = True
+        try:
+            yield
+        finally:
+            for layer, setting in zip(layers, before, strict=True):
+                layer.jit_compile = setting
+
+    @contextmanager
     def unbounded(self) -> Iterator[None]:
         """Within it, quantiles and means are neither bounded nor rounded."""
         self.bounding = False
@@ -346,3 +344,58 @@ class Forecaster(keras.Model):
     def _target_scales(self, state: State) -> list[tf.Tensor]:
         """Returns mean and deviation of the targets (batch, 1, 1, targets)."""
         return [state[name][:, tf.newaxis, tf.newaxis, : self.targets] for name in ("mean", "deviation")]
+
+
+def _refuse_log_scale(network: NetworkConfiguration, columns: Columns, cumulative: bool) -> None:
+    """Refuses a log scale that would not be used."""
+    chosen = network.log_scale
+    if unknown := [name for name in chosen if name not in columns.targets]:
+        raise ConfigurationError(
+            f"network.log_scale: expected some of the targets, {', '.join(columns.targets)}. Name one of them. "
+            f"Received: {', '.join(unknown)}"
+        )
+    if chosen and (cumulative or network.distribution in POSITIVE or network.decoder == "autoregressive"):
+        raise ConfigurationError(
+            "network.log_scale: expected values as they are, quantiles or student_t, and the decoder direct. Leave it "
+            f"out, or change these. Received: --data.{'' if cumulative else 'no_'}log_returns, --network.distribution "
+            f"{network.distribution}, --network.decoder {network.decoder}"
+        )
+
+
+def build(configuration: SeriesConfiguration, **description: Any) -> Forecaster:
+    """Returns an untrained forecaster, its weights made; arguments as `Description.to_json` returns them."""
+    horizon, known = configuration.data.horizon, Description.from_json(configuration, **description)
+    forecaster = Forecaster(
+        configuration.network,
+        known.columns,
+        known.names,
+        horizon,
+        known.clock,
+        cumulative=configuration.data.log_returns,
+        seed=configuration.seed,
+    )
+    shape = (1, 1 + horizon, len(forecaster.columns.all))
+    times, series = tf.zeros(shape[:2], tf.int64), tf.zeros((1,), tf.int32)
+    return built(forecaster, tf.zeros(shape), tf.ones(shape, tf.bool), times, series)
+
+
+def save_calibration(run: Run, forecaster: Forecaster) -> None:
+    """Writes `calibration.json`.
+
+    It holds by what quantiles are stretched, (horizon, targets, levels), and how errors depend on each other, (horizon
+    · targets, horizon · targets).
+    """
+    run.write_json(CALIBRATION, {"widening": forecaster.widening.numpy(), "correlation": forecaster.correlation})
+
+
+def load_model(run: Run) -> Forecaster:
+    """Returns the forecaster of a finished run, with its trained weights and its calibration.
+
+    Raises:
+        RunError: the run was not trained to its end, or its weights do not fit the forecaster.
+    """
+    forecaster = trained_model(run, run.read_configuration(SeriesConfiguration), build, OLD_DESCRIPTION)
+    calibration = run.read_json(CALIBRATION)
+    forecaster.widening.assign(calibration["widening"])
+    forecaster.correlation = np.array(calibration.get("correlation", np.zeros((0, 0))))
+    return forecaster

@@ -45,6 +45,11 @@ class NetworkConfiguration(Configuration):
         description="predicted distribution of a value; the last two suit counts and amounts that are often zero; "
         "auto: from the training period",
     )
+    log_scale: tuple[str, ...] = Field(
+        (),
+        description="targets that are forecast on a log scale, so that ranges grow with the level; auto: from the "
+        "training period",
+    )
     whole: tuple[str, ...] = Field((), description="targets whose quantiles are whole numbers; auto: from the table")
     quantile_levels: tuple[float, ...] = Field(
         (0.025, 0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95, 0.975),

@@ -13,16 +13,16 @@ from pipelines.runs import Run
 from pipelines.series import data
 from pipelines.series.ahead import Ahead
 from pipelines.series.anomalies import Anomaly, find_anomalies, truth_ahead
-from pipelines.series.config import SeriesConfiguration
+from pipelines.series.config import Description, SeriesConfiguration
 from pipelines.series.explanation import WINDOWS, Influence
+from pipelines.series.model import load_model
 from pipelines.series.options import TableOptions
 from pipelines.series.reconciliation import Method, reconciled
 from pipelines.series.regular import Columns, Series, SeriesDataError, summary
-from pipelines.series.serving import signatures
+from pipelines.series.serving import reading, signatures
 from pipelines.series.sources import DataConfiguration, Source, derived, open_measured
-from pipelines.series.streaming import Reader, Stream, refuse_unknown
+from pipelines.series.streaming import READ, Reader, Stream, refuse_unknown
 from pipelines.series.table_files import UserTable
-from pipelines.series.trained import Description, load_model
 from pipelines.served import Served
 
 EXAMPLE = ("forecast", "CSV", "measurements.csv")
@@ -271,4 +271,5 @@ def is_several(tables: Tables) -> bool:
 
 def load(run: Run) -> Predictor:
     """Returns the predictor of a finished run."""
-    return Predictor(run, Served(signatures(load_model(run))))
+    forecaster = load_model(run)
+    return Predictor(run, Served(signatures(forecaster) | {READ: reading(forecaster)}))

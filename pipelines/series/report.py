@@ -68,17 +68,18 @@ def write_series_report(run: Run, evaluation: Evaluation, details: Details) -> N
                 * bool(details.influences)
             ),
             Section(
-                "Do the ranges hold what they promise?",
+                "Are the ranges reliable?",
                 [
                     Picture(
                         pictures.calibration(origins.truth, model, task.levels),
-                        "Share of truths within each range of the model. On the grey line is perfect, below it the "
+                        "Share of true values within each range of the model. The grey line is perfect; below it, the "
                         "ranges are too narrow.",
                     ),
                     Picture(
                         pictures.probability_histogram(origins.truth, model, task.levels),
-                        "Where the truths fell between the quantiles. Flat at 1 is perfect; a hollow: too narrow; a "
-                        "hill: too wide; a slope: too low or too high.",
+                        "Share of true values between neighbouring quantiles. A flat line at 1 is perfect. A hollow "
+                        "means that the ranges are too narrow, a hill that they are too wide, a slope that the "
+                        "forecasts are too low or too high.",
                     ),
                 ],
             ),
@@ -116,12 +117,12 @@ def explanation(task: Task) -> str:
         else ""
     )
     return (
-        f"{what}At each step of the period a forecast of the next {task.horizon} steps is made with what was known "
-        "then; each number is a mean over all of them, in the data's own units, “mae_1” over the next step alone. "
-        "Lower is better, but for the coverages, which should be as their names say, and for the skill, the share of "
-        "the error of “last value” that is saved. CRPS is computed from the quantiles, in every row alike. The "
-        "intervals come from a bootstrap of blocks in time, for the errors of neighbouring forecasts depend on each "
-        "other. Values that were not measured are not scored."
+        f"{what}Each step of the period is the origin of a forecast of the next {task.horizon} steps, which uses what "
+        "was known then. Each number is a mean over all forecasts, in the data's own units; “mae_1” covers the next "
+        "step alone. Lower is better. The coverages should be as their names say. The skill is the share of the error "
+        "of “last value” that the row avoids; higher is better. Every row computes the CRPS from its quantiles. The "
+        "intervals come from a bootstrap of blocks in time, because the errors of neighbouring forecasts depend on "
+        "each other. Values that were not measured are not scored."
     )
 
 
@@ -164,7 +165,7 @@ def about_prices(evaluation: Evaluation, details: Details) -> str:
     step = step_of(details.task)
     point = compare(found["model"]["mae"], found["last value"]["mae"], origins)
     if not point.p < SIGNIFICANT:
-        foresight = "is not significantly different from the last price"
+        foresight = "does not differ significantly from the last price"
     else:
         foresight = f"is {'better' if point.difference < 0 else 'worse'} than the last price"
     text = (
@@ -178,10 +179,9 @@ def about_prices(evaluation: Evaluation, details: Details) -> str:
         beyond = "no better than" if hits.low <= 0.5 <= hits.high else "better than" if hits.low > 0.5 else "worse than"
         rises = float(np.nanmean(np.where(origins.truth[:, 0] == 0, np.nan, origins.truth[:, 0] > 0)))
         text += (
-            f" It named the direction of the next {step} in {percent_of(hits.value)} of all cases "
-            f"[{percent_of(hits.low)}, {percent_of(hits.high)}], {beyond} a coin; always predicting "
-            f"“up” would be right in "
-            f"{percent_of(rises)}."
+            f" It predicted the direction of the next {step} in {percent_of(hits.value)} of all cases "
+            f"[{percent_of(hits.low)}, {percent_of(hits.high)}], {beyond} a coin. A constant forecast of "
+            f"“up” would be right in {percent_of(rises)}."
         )
     text += f"\n\n{about_ranges(model)}"
     best = best_baseline(rows, "crps")
@@ -189,24 +189,25 @@ def about_prices(evaluation: Evaluation, details: Details) -> str:
     sure = "significantly" if whole.p < SIGNIFICANT else "not significantly"
     than = "better" if whole.difference < 0 else "worse"
     text += (
-        f" As a whole distribution it is {sure} {than} than the best baseline, {best} (CRPS {model['crps'].value:.5f} "
-        f"against {rows[best]['crps'].value:.5f}, {p_value(whole.p)})."
+        f" Its distribution is {sure} {than} than that of the best baseline, {best} (CRPS "
+        f"{model['crps'].value:.5f} against {rows[best]['crps'].value:.5f}, {p_value(whole.p)})."
     )
     if not (point.p < SIGNIFICANT and point.difference < 0):
-        text += " It says how far prices may move, not where to."
+        text += " It predicts how far prices may move, not in which direction."
     return text
 
 
 def about_ranges(model: Mapping[str, Metric]) -> str:
-    """Says whether the ranges hold what they promise, as far as the intervals of their coverages tell."""
+    """Says whether the ranges cover what they should, as far as the intervals of their coverages tell."""
     known = [(percent, model[f"coverage_{percent}"]) for percent in INTERVALS if f"coverage_{percent}" in model]
-    held = ", ".join(f"the {percent} % range {percent_of(metric.value)}" for percent, metric in known)
+    shares = [f"the {percent} % range covered {percent_of(metric.value)}" for percent, metric in known]
+    held = f"Of the true values, {', '.join(shares)}."
     narrow = [f"{percent} %" for percent, (_, _, high) in known if high is not None and high < percent / 100]
     wide = [f"{percent} %" for percent, (_, low, _) in known if low is not None and low > percent / 100]
     if not narrow and not wide:
-        return f"Its ranges hold what they promise. Of what came, {held} held."
+        return f"Its ranges are reliable. {held}"
     wrong = [f"{word} ({', '.join(each)})" for word, each in (("too narrow", narrow), ("too wide", wide)) if each]
-    return f"Its ranges do not hold what they promise: they are {' and '.join(wrong)}. Of what came, {held} held."
+    return f"Its ranges are {' and '.join(wrong)}. {held}"
 
 
 def repairs(task: Task) -> Sequence[str | Table | Picture | Code]:

@@ -9,8 +9,9 @@ from pipelines.series.calendar import COUNTED, DAY, MONTH, Clock
 from pipelines.series.calibration import mirrored
 from pipelines.series.config import SeriesConfiguration
 from pipelines.series.data import split_ends
+from pipelines.series.distributions import POSITIVE
 from pipelines.series.network import FROM_TABLE
-from pipelines.series.scaling import distribution_of, is_count
+from pipelines.series.scaling import distribution_of, is_count, is_proportional
 from pipelines.series.sources import Offsets, Source, open_source
 
 LONGEST_SEASON = 1100  # steps: an hour's year would cost more than it says
@@ -52,9 +53,13 @@ def settle(configuration: SeriesConfiguration) -> tuple[SeriesConfiguration, Sou
 
 
 def offsets_of(configuration: SeriesConfiguration) -> Offsets | None:
-    """Returns offsets of 0 where a floor or a ceiling is asked for, in the units of the table; else None: found."""
+    """Returns offsets of 0 where the network reads values in the units of the table; else None: found.
+
+    These are a floor, a ceiling, and a log scale.
+    """
     network = configuration.network
-    return None if network.floor is None and network.ceiling is None else {"": (0.0,)}
+    limits = network.floor is not None or network.ceiling is not None
+    return {"": (0.0,)} if limits or set(network.log_scale) - {"auto"} else None
 
 
 def is_open(configuration: SeriesConfiguration) -> bool:
@@ -62,7 +67,8 @@ def is_open(configuration: SeriesConfiguration) -> bool:
     data, network = configuration.data, configuration.network
     numbers = (data.horizon, data.window, data.warm_up, data.batch_size, network.units, configuration.steps_per_epoch)
     many = (*network.lags, *network.season, *numbers, network.adaptation_rate)
-    return FROM_TABLE in many or "auto" in (*network.cycles, *network.whole, network.distribution, data.calendar)
+    kinds = (*network.cycles, *network.whole, *network.log_scale, network.distribution, data.calendar)
+    return FROM_TABLE in many or "auto" in kinds
 
 
 def rules(configuration: SeriesConfiguration, source: Source) -> Rules:
@@ -75,6 +81,7 @@ def rules(configuration: SeriesConfiguration, source: Source) -> Rules:
     - window: two horizons and at least 64 steps, as far as the training period holds them;
     - batch, units, batches in an epoch: by the number of steps to learn from;
     - distribution and whole quantiles: by what numbers the targets are;
+    - log scale: of targets above 0 whose changes grow with their level;
     - adaptation rate: 2 / √n for n steps to learn from, at least 0.01 and at most 0.3.
     """
     data, network = configuration.data, configuration.network
@@ -128,11 +135,20 @@ def rules(configuration: SeriesConfiguration, source: Source) -> Rules:
         say("data.batch_size", 32 if total > 500 else 16, f"{total} steps to learn from")
     if network.units == FROM_TABLE:
         say("network.units", 16 if total < 1000 else 32 if total < 5000 else 48, f"{total} steps to learn from")
+    distribution: str = network.distribution
     seen = [np.concatenate([each[:, target] for each in trained]) for target in range(len(source.columns.targets))]
-    if network.distribution == "auto":
+    if distribution == "auto":
         kinds = {distribution_of(values) for values in seen} if not data.log_returns else set()
-        kind = kinds.pop() if len(kinds) == 1 and network.floor is None else "quantiles"
-        say("network.distribution", kind, KINDS[kind])
+        distribution = kinds.pop() if len(kinds) == 1 and network.floor is None else "quantiles"
+        say("network.distribution", distribution, KINDS[distribution])
+    if "auto" in network.log_scale:
+        suits = distribution not in POSITIVE and network.decoder == "direct" and not data.log_returns
+        names = [
+            name
+            for number, name in enumerate(source.columns.targets)
+            if suits and is_proportional([each[:, number] for each in trained[:EXAMINED]], (*season, 1)[0])
+        ]
+        say("network.log_scale", tuple(names), "changes grow with the level in the training period")
     if "auto" in network.whole:
         whole = tuple(name for name, values in zip(source.columns.targets, seen, strict=True) if is_count(values))
         say("network.whole", () if data.log_returns else whole, "targets that are counts")

@@ -1,12 +1,23 @@
-"""Means, deviations and spreads of what is learned from, by NumPy: how a network's own units are chosen."""
+"""Means, deviations, spreads and log scales of what is learned from: how a network's own units are chosen."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+import tensorflow as tf
+
+from pipelines.series.centers import fit_blend
+
+if TYPE_CHECKING:
+    from pipelines.series.model import Forecaster
 
 SMALL_COUNT = 30  # of nine tenths of the values: larger counts have so many steps that quantiles suit them
 OFTEN_ZERO = 0.1  # share of zeros from which on zero has a place of its own
+LARGEST_LOGARITHM = 60.0  # so that single precision holds what it is of
 SMALLEST_DEVIATION = 1e-6  # of a column, beside its mean; a constant column is only centred
+LOG_START = 0.5  # of a log scale, beside the smallest value that was learned
+SMALLEST_SPREAD = 1e-2  # of errors around a blend, beside those around the last value
+MOST_SCALED = 2000  # series, evenly chosen, that the spreads and the blend are fitted on
 
 
 def column_statistics(values: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -69,6 +80,63 @@ def distribution_of(values: np.ndarray) -> str:
     return "zero_inflated" if (values == 0).mean() >= OFTEN_ZERO and not is_count(values) else "quantiles"
 
 
+def is_proportional(histories: Sequence[np.ndarray], season: int = 1) -> bool:
+    """Whether changes of values (time,) of some series grow with their level, so that a log scale suits them.
+
+    It does where the likelihood of their changes after a season is higher on it (Box and Cox 1964,
+    https://doi.org/10.1111/j.2517-6161.1964.tb00553.x), with σ the deviation of n changes of y or of ln y:
+
+        Σ n ln σ(y) > Σ n ln σ(ln y) + Σ ln y
+
+    Args:
+        histories: NaN where missing.
+        season: in steps; 1 without one.
+
+    Example:
+        >>> growth = np.random.default_rng(0).normal(0.02, 0.03, 200)
+        >>> is_proportional([np.exp(np.cumsum(growth))]), is_proportional([100 + np.cumsum(growth)])
+        (True, False)
+    """
+    evidence = 0.0
+    for values in histories:
+        if np.nanmin(values, initial=np.inf) <= 0:
+            return False
+        before, after = values[:-season], values[season:]
+        known = np.isfinite(before) & np.isfinite(after)
+        if known.sum() > 2:
+            before, after = before[known].astype(np.float64), after[known].astype(np.float64)
+            level = np.exp(np.log(after).mean())
+            changes = (np.std(after - before) / level, np.std(np.log(after / before)))
+            absolute, relative = np.maximum(changes, SMALLEST_DEVIATION)
+            evidence += known.sum() * np.log(absolute / relative)
+    return evidence > 0
+
+
+def to_log_scale(values: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
+    """Returns ln(x / s) of values x (…, targets) from the start s of a log scale on; below it the tangent, x / s − 1.
+
+    So every number has a place on the scale, and far below s it is not -∞.
+
+    Args:
+        values: in the data's own units.
+        start: s (targets,), or 0 of targets that stay as they are.
+
+    Example:
+        >>> scaled = to_log_scale(tf.constant([[20.0, 5.0], [-10.0, 6.0]]), tf.constant([10.0, 0.0]))
+        >>> scaled.numpy().round(3).tolist(), from_log_scale(scaled, tf.constant([10.0, 0.0])).numpy().tolist()
+        ([[0.6930000185966492, 5.0], [-2.0, 6.0]], [[20.0, 5.0], [-10.0, 6.0]])
+    """
+    relative = values / tf.where(start > 0, start, 1.0)
+    logarithm = tf.math.log(tf.maximum(relative, 1.0)) + tf.minimum(relative, 1.0) - 1
+    return tf.where(start > 0, logarithm, values)
+
+
+def from_log_scale(values: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
+    """The inverse of `to_log_scale`."""
+    relative = tf.exp(tf.clip_by_value(values, 0.0, LARGEST_LOGARITHM)) + tf.minimum(values, 0.0)
+    return tf.where(start > 0, start * relative, values)
+
+
 def spreads(
     histories: Sequence[tuple[np.ndarray, np.ndarray]], horizon: int, relative: bool, cumulative: bool
 ) -> np.ndarray:
@@ -95,3 +163,49 @@ def spreads(
             counts[steps - 1] += both.sum(axis=0)
     found = np.sqrt(squares / np.maximum(counts, 1))
     return np.where(found > SMALLEST_DEVIATION, found, 1).astype(np.float32)
+
+
+def fit_scales(forecaster: "Forecaster", histories: list[tuple[np.ndarray, np.ndarray]]) -> None:
+    """Fits the scales on values and observed (time, columns) of each series: those of the training split alone."""
+    if forecaster.network.has_bounds:
+        _fit_bounds(forecaster, histories)
+    if forecaster.network.log_scale:
+        smallest = [np.where(o, v, np.inf)[:, : forecaster.targets].min(axis=0) for v, o in histories]
+        logarithmic = [name in forecaster.network.log_scale for name in forecaster.columns.targets]
+        forecaster.log_start.assign(np.where(logarithmic, LOG_START * np.min(smallest, axis=0), 0))
+        histories = [(forecaster.scaled(tf.constant(values)).numpy(), observed) for values, observed in histories]
+    statistics = [column_statistics(values, observed) for values, observed in histories]
+    mean, deviation = (np.stack(each) for each in zip(*statistics, strict=True))  # (series, columns)
+    for number in np.flatnonzero(forecaster.is_static):  # a series by itself has no scale of what tells it from others
+        middle, spread = mean[:, number].mean(), mean[:, number].std()
+        mean[:, number], deviation[:, number] = middle, spread or 1.0
+    forecaster.mean.assign(np.concatenate([mean, mean.mean(0, keepdims=True)]))
+    forecaster.deviation.assign(np.concatenate([deviation, deviation.mean(0, keepdims=True)]))
+    chosen, every = slice(forecaster.targets), -(-len(histories) // MOST_SCALED)
+    scaled = [
+        (((values - center) / scale)[:, chosen], observed[:, chosen])
+        for (values, observed), center, scale in [*zip(histories, mean, deviation, strict=True)][::every]
+    ]
+    found = spreads(scaled, forecaster.steps, forecaster.network.relative, forecaster.cumulative)
+    if forecaster.network.center:
+        blend, left = fit_blend(scaled, forecaster.steps, forecaster.network.season)
+        forecaster.blend.assign(blend)
+        extremes = np.stack([[values.min(axis=0), values.max(axis=0)] for values, _ in histories], axis=1)
+        low, high = (extremes - mean) / deviation  # (series, columns) each
+        seen = np.stack([low.min(axis=0), high.max(axis=0)])
+        seen[:, chosen] *= blend[..., 1].any(axis=0)  # a level that says nothing is hidden
+        forecaster.seen.assign(seen)
+        found = np.where(left > SMALLEST_SPREAD * found, left, SMALLEST_SPREAD * found)
+    forecaster.spread.assign(found)
+
+
+def _fit_bounds(forecaster: "Forecaster", histories: list[tuple[np.ndarray, np.ndarray]]) -> None:
+    """Takes the floor and the ceiling that are asked for, or those that the targets show."""
+    network = forecaster.network
+    shown = np.array([(-np.inf, np.inf)] * forecaster.targets)
+    if network.bounded and not forecaster.cumulative:
+        columns = [np.concatenate([v[o[:, n], n] for v, o in histories]) for n in range(forecaster.targets)]
+        shown = np.array([bounds_of(each) for each in columns])
+    floor, ceiling = shown.T
+    forecaster.floor.assign(floor if network.floor is None else np.full(forecaster.targets, network.floor))
+    forecaster.ceiling.assign(ceiling if network.ceiling is None else np.full(forecaster.targets, network.ceiling))

@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
+from pipelines import served
 from pipelines.series import forecasting
 from pipelines.series.calendar import future_times
 from pipelines.series.dependence import draw_paths
@@ -44,10 +45,7 @@ def signatures(forecaster: Forecaster) -> dict[str, Signature]:
     times, lengths = {"times": tf.TensorSpec((None, None), tf.int64)}, {"lengths": tf.TensorSpec((None,), tf.int32)}
     series = {"series": tf.TensorSpec((None,), tf.string)}
     future = {"future": tf.TensorSpec((None, forecaster.horizon, known))} if known else {}
-    state = {
-        name: tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype)
-        for name, tensor in flat(forecaster.initial_state(tf.constant([0]))).items()
-    }
+    state = served.specifications(flat(forecaster.initial_state(tf.constant([0]))))
     one = {"observation": tf.TensorSpec((None, columns)), "time": tf.TensorSpec((None,), tf.int64)}
     several = {"observations": tf.TensorSpec((None, None, columns)), **times}
     drawn = {"samples": tf.TensorSpec((None,), tf.int32), "seed": tf.TensorSpec((None,), tf.int32)}
@@ -64,6 +62,26 @@ def signatures(forecaster: Forecaster) -> dict[str, Signature]:
         "step": Signature(partial(step, forecaster), one | future | state),
         "steps": Signature(partial(steps, forecaster), several | future | state),
     }
+
+
+def reading(forecaster: Forecaster) -> Signature:
+    """Returns what reads a part of a long history in memory: as `steps`, but it gives the state alone.
+
+    XLA compiles its loops, which takes seconds: for a part that is as long each time.
+    """
+    columns, known, time = len(forecaster.columns.all), len(forecaster.columns.known), forecasting.STEPS_AT_ONCE
+    state = flat(forecaster.initial_state(tf.constant([0])))
+
+    def read(observations: tf.Tensor, times: tf.Tensor, future: tf.Tensor | None = None, **state: tf.Tensor) -> Tensors:
+        with forecaster.compiling():
+            last = tf.constant([time - 1])
+            return flat(_forecast(forecaster, observations, times, nested(state, forecaster), future, last)[1])
+
+    inputs = {"observations": tf.TensorSpec((1, time, columns)), "times": tf.TensorSpec((1, time), tf.int64)}
+    future = {"future": tf.TensorSpec((1, forecaster.horizon, known))} if known else {}
+    return Signature(
+        read, inputs | future | {name: tf.TensorSpec(each.shape, each.dtype) for name, each in state.items()}
+    )
 
 
 def number_of(forecaster: Forecaster, series: tf.Tensor) -> tf.Tensor:
@@ -128,7 +146,7 @@ def start(forecaster: Forecaster, history: tf.Tensor, series: tf.Tensor) -> Stat
     history = _not_infinite(history)
     state = forecaster.initial_state(number_of(forecaster, series))
     unknown = (state["series"] == len(forecaster.names))[:, tf.newaxis] & ~forecaster.is_static
-    mean, deviation = _statistics(history, state["mean"], state["deviation"], forecaster.targets)
+    mean, deviation = _statistics(forecaster.scaled(history), state["mean"], state["deviation"], forecaster.targets)
     state["mean"] = tf.where(unknown, mean, state["mean"])
     state["deviation"] = tf.where(unknown, deviation, state["deviation"])
     return state
@@ -253,24 +271,15 @@ def _statistics(history: tf.Tensor, mean: tf.Tensor, deviation: tf.Tensor, targe
 
 def flat(state: State) -> Tensors:
     """The network's state as named tensors, as a signature wants it."""
-    recurrent = {
-        f"recurrent_{member}_{layer}_{part}": tensor
-        for member, layers in enumerate(state["recurrent"])
-        for layer, parts in enumerate(layers)
-        for part, tensor in enumerate(parts)
-    }
-    return {f"state_{name}": tensor for name, tensor in state.items() if name != "recurrent"} | recurrent
+    tensors = {f"state_{name}": tensor for name, tensor in state.items() if name != "recurrent"}
+    for member, layers in enumerate(state["recurrent"]):
+        tensors |= served.flat(layers, f"recurrent_{member}")
+    return tensors
 
 
 def nested(tensors: Tensors, forecaster: Forecaster) -> State:
     """The network's state from its named tensors; inverse of `flat`."""
     state = {name.removeprefix("state_"): tensor for name, tensor in tensors.items() if name.startswith("state_")}
     like = forecaster.initial_state(tensors["state_series"])["recurrent"]
-    state["recurrent"] = [
-        [
-            [tensors[f"recurrent_{member}_{layer}_{part}"] for part in range(len(parts))]
-            for layer, parts in enumerate(layers)
-        ]
-        for member, layers in enumerate(like)
-    ]
+    state["recurrent"] = [served.nested(tensors, f"recurrent_{member}", layers) for member, layers in enumerate(like)]
     return state

@@ -29,23 +29,26 @@ class DataConfiguration(TableConfiguration):
     )
     calendar: Literal["auto", Calendar] = Field(
         "clock",
-        description="steps of equal length; working days or hours, whose pauses are not gaps; months; auto: detected",
+        description="clock: steps of equal length; business: working days or hours, whose pauses are not gaps; month: "
+        "months or parts of them; auto: detected",
     )
-    log_returns: bool = Field(False, description="the targets are prices: forecast their log returns")
-    neighbours: bool = Field(False, description="each series sees the past of all others; all must have the same times")
+    log_returns: bool = Field(False, description="the targets are prices; forecast their log returns")
+    neighbours: bool = Field(False, description="each series sees the past of all others; all need the same times")
     split: Literal["common", "each"] = Field(
-        "common", description="the same dates split all series, or the same shares of each one's steps"
+        "common", description="common: the same dates split all series; each: the same shares of its own steps"
     )
-    validation_fraction: float = Field(0.1, gt=0, lt=0.5, description="share of the steps, before the test period")
-    test_fraction: float = Field(0.2, gt=0, lt=0.5, description="share of the steps, the last ones")
+    validation_fraction: float = Field(
+        0.1, gt=0, lt=0.5, description="share of the steps in the validation period, which precedes the test period"
+    )
+    test_fraction: float = Field(0.2, gt=0, lt=0.5, description="share of the steps in the test period, the last ones")
     held_out: str = Field(
         "",
-        description="test period: how many last steps, such as 720, or when it begins, such as 2024-10-01 (UTC); "
-        "default: test_fraction",
+        description="test period: the number of its steps, such as 720, or its start, such as 2024-10-01 (UTC); "
+        "default: as test_fraction",
     )
-    horizon: FromOne = Field(24, description="steps to forecast; -1, here and for the next three: from the table")
+    horizon: FromOne = Field(24, description="steps to forecast; here and in the next three, -1: from the table")
     window: FromTwo = Field(192, description="steps of history in a training window")
-    warm_up: FromZero = Field(24, description="first steps of a window, without loss")
+    warm_up: FromZero = Field(24, description="steps at the start of a window that do not count in the loss")
     batch_size: FromOne = Field(32, description="windows in a batch")
 
 

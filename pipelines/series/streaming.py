@@ -16,6 +16,9 @@ from pipelines.series.table_files import FRAME
 from pipelines.served import Served
 
 STEPS_AT_ONCE = 1024
+LONG = 65_536  # steps from which on to compile what reads them takes less time than it saves
+READ = "read"
+"""The signature that reads a part of a long history, of a predictor in memory; see `serving.reading`."""
 REMEMBERED = 600  # rows that log returns are made of; what is older has a weight below 1e-15 in their volatility
 
 Row: TypeAlias = Mapping[str, Any] | pd.Series | pd.DataFrame
@@ -40,30 +43,54 @@ class Reader:
             lengths = lengths_of(model, "history_state", [len(history.times)])
             self._state = model("history_state", history=_values(history)[np.newaxis], series=[name], **lengths)
 
-    def read(self, series: Series, future: np.ndarray | None = None) -> Iterator[dict[str, np.ndarray]]:
+    def read(self, series: Series, future: np.ndarray | None = None, first: int = 0) -> Iterator[dict[str, np.ndarray]]:
         """Yields `quantiles` (time, horizon, targets, levels), `mean` and the next `times`, some steps at a time.
 
         Args:
             series: the next steps.
             future: (horizon, known), what is known of the steps after them. Default: nothing.
+            first: of the steps, those before it having been read.
         """
-        values, known, targets = _values(series), len(self._columns.known), len(self._columns.targets)
-        if future is None:
-            future = np.full((self._horizon, known), np.nan, np.float32)
-        ahead = np.concatenate([values[:, values.shape[1] - known :], future])
-        for start in range(0, len(values), STEPS_AT_ONCE):
-            end = min(start + STEPS_AT_ONCE, len(values))
-            inputs = {"observations": values[np.newaxis, start:end], "times": series.times[np.newaxis, start:end]}
-            if known:
-                inputs["future"] = ahead[np.newaxis, end : end + self._horizon]
-            answer = self._model("steps", **inputs, **self._state)
-            self._state = {name: answer.pop(name) for name in self._state}
-            shape = (end - start, self._horizon, targets)
+        targets = len(self._columns.targets)
+        for answer in self._ask("steps", range(first, len(series.times), STEPS_AT_ONCE), series, future):
+            shape = (answer["mean"].shape[1], self._horizon, targets)
             yield {
                 "quantiles": answer["quantiles"].reshape(*shape, -1),
                 "mean": answer["mean"].reshape(shape),
                 "times": answer["times"][0],
             }
+
+    def read_last(self, series: Series, future: np.ndarray | None = None) -> dict[str, np.ndarray]:
+        """Returns what `read` yields last; a long history is read by what XLA compiles, where the model is in memory.
+
+        Args:
+            series: the next steps.
+            future: as of `read`.
+        """
+        first = 0
+        if len(series.times) >= LONG and READ in self._model:
+            size = self._model.inputs(READ)["times"].shape[1]
+            first = (len(series.times) - 1) // size * size
+            for _ in self._ask(READ, range(0, first, size), series, future):
+                pass
+        return [*self.read(series, future, first)][-1]
+
+    def _ask(
+        self, signature: str, starts: range, series: Series, future: np.ndarray | None
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """Yields what a signature answers of each part of the steps, and keeps the state."""
+        values, known = _values(series), len(self._columns.known)
+        if future is None:
+            future = np.full((self._horizon, known), np.nan, np.float32)
+        ahead = np.concatenate([values[:, values.shape[1] - known :], future])
+        for start in starts:
+            end = min(start + starts.step, len(values))
+            inputs = {"observations": values[np.newaxis, start:end], "times": series.times[np.newaxis, start:end]}
+            if known:
+                inputs["future"] = ahead[np.newaxis, end : end + self._horizon]
+            answer = self._model(signature, **inputs, **self._state)
+            self._state = {name: answer.pop(name) for name in self._state}
+            yield answer
 
 
 class Stream:
@@ -133,7 +160,7 @@ class Stream:
         derived = self._derived(source._replace(series=joined))
         history = next(series for series in derived.series if series.name == self._name)
         end = len(history.times)
-        last = [*self._reader.read(history.cut(end - new, end), future)][-1]
+        last = self._reader.read_last(history.cut(end - new, end), future)
         kept = 1 if history.levels is None else REMEMBERED
         self._before = {each.name: each.cut(max(0, len(each.times) - kept), len(each.times)) for each in joined}
         self._answer = self._to_frame(

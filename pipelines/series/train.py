@@ -15,20 +15,15 @@ from pipelines.runs import Run
 from pipelines.series import data
 from pipelines.series.calibration import fit_widening, widened
 from pipelines.series.clocks import clock_text
-from pipelines.series.config import SeriesConfiguration
+from pipelines.series.config import Description, SeriesConfiguration
+from pipelines.series.data import learned_sets
 from pipelines.series.dependence import fit_correlation
 from pipelines.series.distributions import POSITIVE
-from pipelines.series.model import Forecaster
+from pipelines.series.forecasting import Forecasted, forecast_split
+from pipelines.series.model import Forecaster, build, save_calibration
 from pipelines.series.regular import Series, SeriesDataError, summary, time_text
 from pipelines.series.rules import offsets_of, settle
-from pipelines.series.trained import (
-    Description,
-    Forecasted,
-    build,
-    forecast_split,
-    learned_sets,
-    save_calibration,
-)
+from pipelines.series.scaling import fit_scales
 from pipelines.series.updates import as_before, refuse_learned
 from pipelines.training import fit
 
@@ -75,12 +70,11 @@ def batch_loss(forecaster: Forecaster, warm_up: int, batch: dict[str, tf.Tensor]
     if "recent" in batch:
         state = forecaster.initial_state(batch["series"])
         mean, deviation = state["mean"][:, tf.newaxis], state["deviation"][:, tf.newaxis]
-        state["recent"] = (batch["recent"] - mean) / deviation
+        state["recent"] = (forecaster.scaled(batch["recent"]) - mean) / deviation
     inputs = batch["values"], batch["observed"], batch["times"], batch["series"]
     prediction = forecaster(*inputs, state=state, training=training)
-    truth, known = forecaster.truth(
-        batch["values"], batch["observed"], forecaster.steps
-    )  # (batch, time, steps, targets)
+    values = forecaster.scaled(batch["values"])
+    truth, known = forecaster.truth(values, batch["observed"], forecaster.steps)  # (batch, time, steps, targets)
     counts = known & (tf.range(tf.shape(truth)[1]) >= warm_up)[:, tf.newaxis, tf.newaxis]
     center = tf.broadcast_to(prediction.center, tf.shape(prediction.scale))
     truth = tf.where(counts, (truth - center) / prediction.scale, 0.0)
@@ -103,7 +97,8 @@ def validate(forecaster: Forecaster, sets: data.Sets, window: int) -> dict[str, 
     """
     levels, totals, known = np.array(forecaster.levels), np.zeros(3), 0
     deviations = forecaster.deviation.numpy()[:, : forecaster.targets]  # (series, targets)
-    for forecasted in not_learned(forecaster, sets, window, VALIDATED):
+    for each in not_learned(forecaster, sets, window, VALIDATED):
+        forecasted = _scaled(forecaster, each)
         truth = forecasted.truth[..., np.newaxis]
         error = (truth - forecasted.quantiles) / deviations[forecasted.series][:, np.newaxis]
         pinball = 2 * np.maximum(levels * error, (levels - 1) * error).mean(axis=-1)
@@ -116,7 +111,7 @@ def validate(forecaster: Forecaster, sets: data.Sets, window: int) -> dict[str, 
 def calibrate(forecaster: Forecaster, sets: data.Sets, window: int) -> None:
     """Fits on what was not learned how wide intervals are and how the errors of several steps depend on each other."""
     with forecaster.uncalibrated(), forecaster.unbounded():
-        said = list(not_learned(forecaster, sets, window, CALIBRATED))
+        said = [_scaled(forecaster, one) for one in not_learned(forecaster, sets, window, CALIBRATED)]
     quantiles = np.concatenate([one.quantiles for one in said])
     truth = np.concatenate([spread_out(forecaster, one) for one in said])
     levels = forecaster.levels
@@ -126,6 +121,14 @@ def calibrate(forecaster: Forecaster, sets: data.Sets, window: int) -> None:
         forecaster.widening.assign(widening)
         quantiles = widened(tf.constant(quantiles, tf.float32), widening.astype(np.float32), levels.index(0.5)).numpy()
     forecaster.correlation = fit_correlation(quantiles, truth, levels)
+
+
+def _scaled(forecaster: Forecaster, one: Forecasted) -> Forecasted:
+    """Returns quantiles and truths as the network reads them: some on a log scale."""
+    if not forecaster.network.log_scale:
+        return one
+    quantiles = forecaster.scaled(tf.constant(one.quantiles.swapaxes(2, 3))).numpy().swapaxes(2, 3)
+    return one._replace(quantiles=quantiles, truth=forecaster.scaled(tf.constant(one.truth)).numpy())
 
 
 def spread_out(forecaster: Forecaster, one: Forecasted) -> np.ndarray:
@@ -188,11 +191,11 @@ def prepare(configuration: SeriesConfiguration) -> Prepared[data.Sets, Forecaste
         )
     refuse_learned(sets, configuration)
     report(sets)
-    description = Description.of(sets).to_json()
+    description = Description.of(sets, offsets_of(configuration)).to_json()
     forecaster = build(configuration, **description)
     learned = list(zip(sets.series, sets.train_end, strict=True))
     _refuse_unfit_numbers(forecaster, learned)
-    forecaster.fit_scales([(each.values[:end], each.observed[:end]) for each, end in learned])
+    fit_scales(forecaster, [(each.values[:end], each.observed[:end]) for each, end in learned])
     if configuration.network.has_bounds:
         limits = zip(sets.columns.targets, forecaster.floor.numpy(), forecaster.ceiling.numpy(), strict=True)
         for target, floor, ceiling in limits:
@@ -208,7 +211,17 @@ def prepare(configuration: SeriesConfiguration) -> Prepared[data.Sets, Forecaste
 
 def _refuse_unfit_numbers(forecaster: Forecaster, learned: list[tuple[Series, int]]) -> None:
     """Refuses values that the distribution cannot hold."""
-    kind = forecaster.network.distribution
+    kind, logarithmic = forecaster.network.distribution, forecaster.network.log_scale
+    for series, end in learned if logarithmic else ():
+        for number, target in enumerate(forecaster.columns.targets):
+            unfit = series.observed[:end, number] & (series.values[:end, number] <= 0)
+            if target in logarithmic and unfit.any():
+                at = int(np.argmax(unfit))
+                raise SeriesDataError(
+                    f"--network.log_scale expects numbers above 0, but {target} of the series {series.name!r} holds "
+                    f"others, the first at {time_text(series.times[at])}. Leave {target} out of it. Received: "
+                    f"{series.values[at, number]:g}"
+                )
     for series, end in learned if kind in POSITIVE else ():
         for number, target in enumerate(forecaster.columns.targets):
             values = np.where(series.observed[:end, number], series.values[:end, number], 0)

@@ -5,9 +5,9 @@ from typing import Any
 from pipelines.runs import Run
 from pipelines.series.config import SeriesConfiguration
 from pipelines.series.data import Sets
+from pipelines.series.model import load_model
 from pipelines.series.network import FROM_TABLE
 from pipelines.series.regular import SeriesDataError, time_text
-from pipelines.series.trained import load_model
 from pipelines.series.user_tables import TableConfiguration
 
 READING = tuple(name for name in TableConfiguration.model_fields if name not in ("path", "sheet"))

@@ -10,14 +10,13 @@ import tensorflow as tf
 from pipelines.configuration import ConfigurationError
 from pipelines.devices import MOST_STEPS, Ask, DeviceModel, as_json, followed, stepped
 from pipelines.runs import Run
-from pipelines.served import Signature, Tensors
+from pipelines.served import Signature, Tensors, specifications
 from pipelines.speech import data
 from pipelines.speech.batching import batches
 from pipelines.speech.config import SpeechConfiguration
-from pipelines.speech.model import Recogniser
+from pipelines.speech.model import Recogniser, load_model
 from pipelines.speech.scoring import error_rates
 from pipelines.speech.serving import flat, nested
-from pipelines.speech.trained import load_model
 
 
 def device_model(run: Run) -> DeviceModel:
@@ -33,7 +32,7 @@ def device_model(run: Run) -> DeviceModel:
             "one direction: --network.no_bidirectional. Received: network.bidirectional True"
         )
     samples = recogniser.frame_samples
-    state = flat(recogniser.initial_state(1))
+    before = {name: tensor.numpy() for name, tensor in flat(recogniser.initial_state(1)).items()}
 
     def step(audio: tf.Tensor, **state: tf.Tensor) -> Tensors:
         found = recogniser(audio, tf.constant([samples]), state=nested(state, recogniser))
@@ -57,11 +56,7 @@ def device_model(run: Run) -> DeviceModel:
                 references.append(text.decode())
         return error_rates(references, texts)["cer"].value
 
-    before = {name: tensor.numpy() for name, tensor in state.items()}
-    inputs = {
-        "audio": tf.TensorSpec((1, samples)),
-        **{name: tf.TensorSpec(each.shape, each.dtype) for name, each in state.items()},
-    }
+    inputs = {"audio": tf.TensorSpec((1, samples)), **specifications(before, streams=1)}
     about = (
         f"A step takes `audio`, float32 (1, {samples}) in −1 … 1, and returns `logits` (1, 1, labels): label 0 the CTC "
         "blank, then the characters above. The best label of each frame gives the text: repeated ones count once."

@@ -13,12 +13,11 @@ from pipelines.preparation import report_changed_data
 from pipelines.runs import Run
 from pipelines.speech import baselines, data
 from pipelines.speech.config import SpeechConfiguration
-from pipelines.speech.decoder import Decoder, load_decoder
-from pipelines.speech.readings import Reader, read_all
+from pipelines.speech.decoder import Decoder, load_decoder, refit_decoder
+from pipelines.speech.model import load_model
+from pipelines.speech.readings import Reader, read_all, transcribe_split
 from pipelines.speech.report import Details, write_speech_report
 from pipelines.speech.scoring import comparison, rates_of_row
-from pipelines.speech.trained import load_model, transcribe_split
-from pipelines.speech.tuning import refit_decoder
 
 VARIANTS = ("beam", "greedy")
 """Rows that are the model in another form, and no baselines."""

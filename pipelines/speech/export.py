@@ -10,9 +10,8 @@ from pipelines.runs import Run
 from pipelines.speech import HOT_WORD_WEIGHT
 from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.decoder import DECODER, Decoder, load_decoder
-from pipelines.speech.model import Recogniser
+from pipelines.speech.model import ALPHABET, Recogniser, load_model
 from pipelines.speech.serving import N_BEST, signatures
-from pipelines.speech.trained import ALPHABET, load_model
 
 LICENCES = {
     "telephone_prompts": "Asterisk core sounds, English (CC-BY-SA-3.0)",

@@ -1,6 +1,6 @@
 """The network: convolutional subsampling, a stack of recurrent layers, one label a frame for CTC."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -8,12 +8,16 @@ import tensorflow as tf
 
 import models
 from models.decoding import greedy_decode
+from pipelines.preparation import built, description_of, trained_model
+from pipelines.runs import Run
 from pipelines.speech.augmentation import SpecAugment, SpecAugmentConfiguration
+from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.features import FeatureConfiguration, LogMel
 from pipelines.speech.network import FrameLength, NetworkConfiguration
 
 LAYERS = {"simple_rnn": models.SimpleRNN, "lstm": models.LSTM, "gru": models.GRU}
 KERNEL, STRIDE = 3, 2  # of each subsampling convolution, in time and in frequency
+ALPHABET = "alphabet.json"  # where runs of 0.1 have it
 
 
 class Transcription(NamedTuple):
@@ -138,7 +142,9 @@ class Recogniser(FrameLength, keras.Model):
         new_state = {"audio": remembered, "convolutions": convolution_states, "recurrent": recurrent_states}
         return Transcription(logits, frame_lengths, new_state, tuple(drafts))
 
-    @tf.function(input_signature=(tf.TensorSpec((None, None), tf.float32), tf.TensorSpec((None,), tf.int32)))
+    @tf.function(
+        input_signature=(tf.TensorSpec((None, None), tf.float32), tf.TensorSpec((None,), tf.int32)), autograph=False
+    )
     def read(self, audio: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Returns logits, lengths and greedy text (batch,) of whole recordings; traced once, then fast."""
         logits, frames, *_ = self(audio, lengths)
@@ -167,3 +173,25 @@ class Recogniser(FrameLength, keras.Model):
             recurrent = [[zeros] * states for _ in self.recurrent]
         audio = tf.zeros((batch, self.features.context), tf.float32)
         return {"audio": audio, "convolutions": convolutions, "recurrent": recurrent}
+
+
+def build(configuration: SpeechConfiguration, alphabet: Sequence[str]) -> Recogniser:
+    """Returns an untrained recogniser, its weights made."""
+    recogniser = Recogniser(
+        configuration.features, configuration.network, configuration.spec_augment, tuple(alphabet), configuration.seed
+    )
+    return built(recogniser, tf.zeros((1, recogniser.frame_samples)), tf.constant([recogniser.frame_samples]))
+
+
+def load_model(run: Run) -> Recogniser:
+    """Returns the recogniser of a finished run, with its trained weights.
+
+    Raises:
+        RunError: the run was not trained to its end, or its weights do not fit the recogniser.
+    """
+    return trained_model(run, run.read_configuration(SpeechConfiguration), build, ALPHABET, "alphabet")
+
+
+def alphabet_of_run(run: Run) -> tuple[str, ...]:
+    """Returns the characters that labels 1, 2, … of a run's recogniser stand for."""
+    return tuple(description_of(run, ALPHABET, "alphabet")["alphabet"])

@@ -18,11 +18,11 @@ from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.decoder import load_decoder
 from pipelines.speech.long_recordings import Piece, Window, shifted, windows
 from pipelines.speech.long_recordings import Transcript as Transcript
+from pipelines.speech.model import alphabet_of_run, load_model
 from pipelines.speech.resampling import resample
 from pipelines.speech.serving import signatures
 from pipelines.speech.streaming import Reading, Stream
 from pipelines.speech.texts import normalise_text
-from pipelines.speech.trained import alphabet_of_run, load_model
 
 EXAMPLE = ("transcribe", "AUDIO", "recording.wav")
 READ_AHEAD = 32  # windows in memory at once, so that those of similar length share a batch

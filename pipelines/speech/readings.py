@@ -1,10 +1,25 @@
 """What several readers make of the recordings of a split, which pass through memory one batch at a time."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from pipelines.speech.trained import Transcribed
+import numpy as np
+
+from pipelines.speech.batching import batches
+from pipelines.speech.model import Recogniser
+from pipelines.speech.sources import Source
+
+
+class Transcribed(NamedTuple):
+    """A recording with what the network made of it: `logits` (frames, labels) of its true length, and greedy text."""
+
+    key: str
+    text: str
+    audio: np.ndarray
+    logits: np.ndarray
+    greedy: str
+
 
 Reader = Callable[[Transcribed], str]
 PICTURED_SECONDS = 4.0  # long enough for a picture
@@ -61,3 +76,14 @@ def better_example(before: Transcribed, recording: Transcribed, sample_rate: int
     """Returns which of two recordings to draw: the first of at least `PICTURED_SECONDS`, else the longer one."""
     enough = PICTURED_SECONDS * sample_rate
     return recording if len(before.audio) < min(len(recording.audio), enough) else before
+
+
+def transcribe_split(
+    recogniser: Recogniser, source: Source, split: str, keys: Collection[str] | None = None
+) -> Iterator[Transcribed]:
+    """Runs the network over the recordings of a split, all or those of some keys, one batch at a time."""
+    for batch in batches(source, split, recogniser.alphabet, keys):
+        results = [tensor.numpy() for tensor in recogniser.read(batch["audio"], batch["audio_lengths"])]
+        known = [batch[name].numpy() for name in ("key", "text", "audio", "audio_lengths")]
+        for key, text, audio, samples, logits, frames, greedy in zip(*known, *results, strict=True):
+            yield Transcribed(key.decode(), text.decode(), audio[:samples], logits[:frames], greedy.decode())

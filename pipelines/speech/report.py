@@ -12,9 +12,8 @@ from pipelines.report import Code, Picture, Section, Table, write_evaluation
 from pipelines.runs import Run
 from pipelines.speech.decoder import Decoder
 from pipelines.speech.model import Recogniser
-from pipelines.speech.readings import Readings
+from pipelines.speech.readings import Readings, Transcribed
 from pipelines.speech.scoring import character_errors, confusions
-from pipelines.speech.trained import Transcribed
 
 WORST, CONFUSED = 15, 20  # rows of the tables
 

@@ -18,6 +18,7 @@ from models.decoding import (
 from models.decoding.hot_word_table import HotWordTable
 from models.decoding.prefix_search import Beams
 from models.decoding.transcription import single_spaces
+from pipelines import served
 from pipelines.served import STREAMS, Signature, Tensors, cut, one_at_least, required
 from pipelines.speech.audio_files import MAXIMUM_AMPLITUDE
 from pipelines.speech.decoder import Decoder
@@ -57,13 +58,14 @@ def signatures(recogniser: Recogniser, decoder: Decoder) -> dict[str, Signature]
     recordings = {"audio": audio, "lengths": lengths}
     search = cache(partial(_search, recogniser, decoder))  # a predictor of whole recordings needs none
     # What several signatures do is one function of the graph.
-    read = tf.function(partial(logits, recogniser), input_signature=[audio, lengths])
+    read = tf.function(partial(logits, recogniser), input_signature=[audio, lengths], autograph=False)
     rows, words = tf.TensorSpec((None, None, len(recogniser.alphabet) + 1)), tf.TensorSpec((None, None, None), tf.int32)
     decode = tf.function(
         lambda rows, frames, *hot_words: _texts(
             *search_decode(search(), rows, frames, recogniser.frame_seconds, N_BEST, HotWordTable(*hot_words))
         ),
         input_signature=[rows, lengths, words, tf.TensorSpec((None, None), tf.float64)],
+        autograph=False,
     )
 
     def transcribe(audio: tf.Tensor, lengths: tf.Tensor, **hot_words: tf.Tensor) -> Tensors:
@@ -90,7 +92,7 @@ def signatures(recogniser: Recogniser, decoder: Decoder) -> dict[str, Signature]
         shape = [None if place in free else size for place, size in enumerate(tensor.shape)]
         state[name] = tf.TensorSpec(shape, tensor.dtype)
     chunk = {"audio": audio, **state}
-    hear = tf.function(lambda audio, state: stream(recogniser, search(), audio, state))
+    hear = tf.function(lambda audio, state: stream(recogniser, search(), audio, state), autograph=False)
 
     def step(audio: tf.Tensor, **state: tf.Tensor) -> Tensors:
         return hear(audio, state)
@@ -214,22 +216,13 @@ def _checked(audio: tf.Tensor) -> tf.Tensor:
 def flat(state: dict[str, Any]) -> Tensors:
     """The network's state as named tensors, as a signature wants it."""
     convolutions = {f"convolution_{index}": tensor for index, tensor in enumerate(state["convolutions"])}
-    recurrent = {
-        f"recurrent_{layer}_{part}": tensor
-        for layer, parts in enumerate(state["recurrent"])
-        for part, tensor in enumerate(parts)
-    }
-    return {"audio_before": state["audio"]} | convolutions | recurrent
+    return {"audio_before": state["audio"]} | convolutions | served.flat(state["recurrent"], "recurrent")
 
 
 def nested(tensors: Tensors, recogniser: Recogniser) -> dict[str, Any]:
     """The network's state from its named tensors; inverse of `flat`."""
-    parts = 2 if recogniser.network.recurrent == "lstm" else 1
     return {
         "audio": tensors["audio_before"],
         "convolutions": [tensors[f"convolution_{index}"] for index in range(len(recogniser.convolutions))],
-        "recurrent": [
-            [tensors[f"recurrent_{layer}_{part}"] for part in range(parts)]
-            for layer in range(len(recogniser.recurrent))
-        ],
+        "recurrent": served.nested(tensors, "recurrent", recogniser.initial_state(1)["recurrent"]),
     }

@@ -133,6 +133,7 @@ class DatasetSource(Source):
         self._parse = tf.function(
             lambda record: self._audio(features.deserialize_example(record)),
             input_signature=[tf.TensorSpec((), tf.string)],
+            autograph=False,
         )
 
     def utterances(self, split: str) -> list[Utterance]:

@@ -11,15 +11,14 @@ from pipelines.preparation import Prepared, prepared
 from pipelines.runs import Run
 from pipelines.speech import checks, data
 from pipelines.speech.config import SpeechConfiguration
-from pipelines.speech.decoder import save_decoder
+from pipelines.speech.decoder import fit_decoder, save_decoder
 from pipelines.speech.language_models import report_own_words
-from pipelines.speech.model import Recogniser
+from pipelines.speech.model import Recogniser, build
+from pipelines.speech.readings import transcribe_split
 from pipelines.speech.rules import settle
 from pipelines.speech.scoring import error_rates
 from pipelines.speech.sources import MAXIMUM_LISTED
-from pipelines.speech.trained import build, transcribe_split
 from pipelines.speech.transcripts import TRANSCRIPTS
-from pipelines.speech.tuning import fit_decoder
 from pipelines.training import fit
 
 RECORDINGS_TO_ADAPT_TO = 2000  # enough for the mean of each mel band, however long the data

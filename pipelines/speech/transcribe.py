@@ -18,7 +18,7 @@ from rich.text import Text
 
 from pipelines import commands, hints
 from pipelines.configuration import ConfigurationError
-from pipelines.counting import counted
+from pipelines.hints import counted
 from pipelines.speech import HOT_WORD_WEIGHT
 from pipelines.speech.audio_files import SpeechDataError, examine
 from pipelines.speech.given_recordings import Given, given_recordings, output_files

@@ -13,7 +13,7 @@ import numpy as np
 from av.sidedata.sidedata import Type
 from av.video.reformatter import VideoReformatter
 
-from pipelines.counting import counted
+from pipelines.hints import counted
 from pipelines.video.frames import Timed, VideoDataError, resize
 from pipelines.video.truncation import truncated
 

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from data.splits import assign_split, stable_fraction
-from pipelines.counting import counted
+from pipelines.hints import counted
 from pipelines.video.frames import VideoDataError
 from pipelines.video.video_folders import SPLITS, Entry
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from data.packages import cache_directory
-from pipelines.counting import counted
+from pipelines.hints import counted
 from pipelines.versions import cores
 from pipelines.video import shards
 from pipelines.video.frames import DecodingConfiguration, VideoDataError

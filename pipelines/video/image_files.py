@@ -10,7 +10,7 @@ import numpy as np
 import tifffile
 from PIL import Image, ImageSequence
 
-from pipelines.counting import counted
+from pipelines.hints import counted
 from pipelines.video.containers import Notice, refused
 from pipelines.video.frames import Timed, VideoDataError
 

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from pipelines.counting import counted
+from pipelines.hints import counted
 from pipelines.served import required
 from pipelines.video.frames import DecodingConfiguration
 

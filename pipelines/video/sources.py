@@ -17,7 +17,7 @@ from data.real_clips import RealClips
 from data.splits import assign_split
 from pipelines import hints
 from pipelines.configuration import ConfigurationError
-from pipelines.counting import counted
+from pipelines.hints import counted
 from pipelines.progress import shown
 from pipelines.video import arrays, shards
 from pipelines.video.arrays import ARRAY_ENDINGS

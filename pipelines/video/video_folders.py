@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from data import splits
 from pipelines import hints
-from pipelines.counting import counted
+from pipelines.hints import counted
 from pipelines.video.frames import VideoDataError
 from pipelines.video.image_files import IMAGE_ENDINGS, images_of, natural_key
 from pipelines.video.shards import Part

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from data.encodings import decoded
 from data.files import FileError
-from pipelines.counting import counted
+from pipelines.hints import counted
 from pipelines.video.arrays import ARRAY_ENDINGS
 from pipelines.video.frames import VideoDataError
 from pipelines.video.shards import Part

@@ -25,18 +25,17 @@ from pipelines.series import baselines, evaluate
 from pipelines.series import data as series_data
 from pipelines.series import scoring as series_scoring
 from pipelines.series.backtest import Forecasts, stacked
-from pipelines.series.config import SeriesConfiguration
-from pipelines.series.trained import Description
+from pipelines.series.config import Description, SeriesConfiguration
 from pipelines.served import Served
 from pipelines.speech import batching as speech_batching
 from pipelines.speech import data as speech_data
 from pipelines.speech import scoring as speech_scoring
 from pipelines.speech.config import SpeechConfiguration
-from pipelines.speech.trained import alphabet_of_run
+from pipelines.speech.model import alphabet_of_run
 from pipelines.video.clip_classes import data as clip_data
 from pipelines.video.clip_classes import scoring as clip_scoring
 from pipelines.video.clip_classes.config import ClipClassesConfiguration
-from pipelines.video.clip_classes.trained import by_video
+from pipelines.video.clip_classes.scoring import by_video
 from pipelines.video.next_frames import data as film_data
 from pipelines.video.next_frames import scoring as film_scoring
 from pipelines.video.next_frames.config import NextFramesConfiguration

@@ -184,7 +184,7 @@ def test_preparation_matches_the_lists_of_both_descriptions(
     last: Sequence[str],
 ) -> None:
     built = SimpleNamespace(build=lambda configuration, names, step: network(3, len(names) + added))
-    monkeypatch.setattr(preparation, "task_of", lambda run: SimpleNamespace(part={"trained": built}.__getitem__))
+    monkeypatch.setattr(preparation, "task_of", lambda run: SimpleNamespace(part={"model": built}.__getitem__))
     _, old = prepared(run, Tiny(), prepare_with("abc", 1, added, last))
     saved(run, old)
     new_run = Run.create("test", "new", Tiny(initialise=run.folder), tmp_path)

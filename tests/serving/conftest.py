@@ -17,8 +17,8 @@ from pipelines import predictors
 from pipelines.exporting import WarmupRequest, export, export_signatures
 from pipelines.nlp.language_model.config import PRESETS
 from pipelines.nlp.language_model.export import warmup
+from pipelines.nlp.language_model.model import build
 from pipelines.nlp.language_model.serving import signatures
-from pipelines.nlp.language_model.trained import build
 from pipelines.runs import Run
 from pipelines.served import Signature, required
 from serving.application import Server

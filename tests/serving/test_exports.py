@@ -14,8 +14,9 @@ import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
+from benchmarks.streams import follow
 from serving.client import Connection, Remote
-from serving.exports import WARMUP
+from serving.exports import WARMUP, warmups
 from tests.serving.conftest import Client
 
 pytestmark = pytest.mark.slow
@@ -65,3 +66,12 @@ def test_cpp_answers_every_signature(every_export: Path, every_client: Client, t
                     assert found[key].tolist() == array.tolist(), (place, key)
                 else:
                     np.testing.assert_allclose(found[key], array, rtol=1e-4, atol=1e-5, err_msg=f"{place} {key}")
+
+
+def test_a_stream_carries_no_more_the_longer_it_is(every_export: Path) -> None:
+    """`python -m benchmarks.streams` takes a million steps."""
+    streams = [folder for folder in every_export.glob("*/1") if "step" in dict(warmups(folder))]
+    for folder in streams:
+        numbers = [part.numbers for part in follow(folder, steps=300, parts=3)]
+        assert numbers[0] == numbers[-1] < 10_000, folder
+    assert len(streams) == 4

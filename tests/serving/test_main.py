@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tensorflow as tf
@@ -58,7 +59,7 @@ def test_a_port_in_use_is_named_before_models_are_loaded(tmp_path: Path) -> None
     [({}, None, 3), ({"workers": 6}, None, 1), ({"threads": 5}, None, 5), ({"threads": 5}, "4", 5), ({}, "4", 0)],
 )
 def test_workers_share_the_cores_unless_the_user_says_otherwise(
-    options: dict[str, int],
+    options: dict[str, Any],
     environment: str | None,
     threads: int,
     tmp_path: Path,

@@ -17,7 +17,7 @@ import tensorflow as tf
 from pipelines import predictors
 from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.devices import for_browsers
-from pipelines.speech.trained import build
+from pipelines.speech.model import build
 from serving.application import PAGE
 from tests.pipelines.series.conftest import series_frame
 from tests.pipelines.speech.conftest import RATE, speak

@@ -92,8 +92,8 @@ class DynamicEvaluation:
     def __init__(self, model: LanguageModel) -> None:
         self.model = model
         self.trained = [tf.identity(weight.value) for weight in model.trainable_variables]
-        self.read = tf.function(self._read, reduce_retracing=True)
-        self.adapt = tf.function(self._adapt, reduce_retracing=True)
+        self.read = tf.function(self._read, reduce_retracing=True, autograph=False)
+        self.adapt = tf.function(self._adapt, reduce_retracing=True, autograph=False)
 
     def nats(self, documents: Sequence[np.ndarray], rate: float, see: See | None = None) -> list[np.ndarray]:
         """Negative logarithms of the probabilities of each document's subwords and of its end.

@@ -8,16 +8,15 @@ from pipelines.devices import MOST_STEPS, Ask, DeviceModel, followed, stepped
 from pipelines.nlp.language_model import data
 from pipelines.nlp.language_model.config import LanguageModelConfiguration
 from pipelines.nlp.language_model.data import BOUNDARY
-from pipelines.nlp.language_model.model import flat
-from pipelines.nlp.language_model.trained import load_model
+from pipelines.nlp.language_model.model import flat, load_model
 from pipelines.runs import Run
-from pipelines.served import Signature, Tensors
+from pipelines.served import Signature, Tensors, specifications
 
 
 def device_model(run: Run) -> DeviceModel:
     """Returns the step of a run's language model."""
     configuration, model = run.read_configuration(LanguageModelConfiguration), load_model(run)
-    state = flat(model.initial_state(1))
+    before = {name: tensor.numpy() for name, tensor in flat(model.initial_state(1)).items()}
 
     def step(number: tf.Tensor, **state: tf.Tensor) -> Tensors:
         outputs, after = model.outputs(number[:, tf.newaxis], model.nested(state))
@@ -34,9 +33,7 @@ def device_model(run: Run) -> DeviceModel:
                 steps += 1
         return nats / np.log(2) / steps
 
-    before = {name: tensor.numpy() for name, tensor in state.items()}
-    specifications = {name: tf.TensorSpec(each.shape, each.dtype) for name, each in state.items()}
-    inputs = {"number": tf.TensorSpec((1,), tf.int32), **specifications}
+    inputs = {"number": tf.TensorSpec((1,), tf.int32), **specifications(before, streams=1)}
     about = (
         f"A step takes the `number` of a subword, int32 (1,), and returns the `logits` (1, {model.size}) of the next "
         f"one; {BOUNDARY} begins and ends a text. The subwords, by their numbers, are in "

@@ -15,12 +15,11 @@ from pipelines.nlp.language_model.adaptation import Cache, DynamicEvaluation
 from pipelines.nlp.language_model.baselines import Costs
 from pipelines.nlp.language_model.config import LanguageModelConfiguration
 from pipelines.nlp.language_model.mixing import Tree, mixed_nats
-from pipelines.nlp.language_model.model import LanguageModel
+from pipelines.nlp.language_model.model import LanguageModel, load_model
 from pipelines.nlp.language_model.predictor import Predictor
 from pipelines.nlp.language_model.report import make_samples, write_language_report
 from pipelines.nlp.language_model.scoring import Scored, score
 from pipelines.nlp.language_model.serving import signatures
-from pipelines.nlp.language_model.trained import load_model
 from pipelines.nlp.subwords import Subwords
 from pipelines.nlp.text_files import Document
 from pipelines.preparation import report_changed_data

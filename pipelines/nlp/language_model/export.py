@@ -4,10 +4,9 @@ from pathlib import Path
 
 from pipelines.exporting import WarmupRequest, card, documented, export_signatures
 from pipelines.nlp.language_model.config import LanguageModelConfiguration
-from pipelines.nlp.language_model.model import LanguageModel
+from pipelines.nlp.language_model.model import OLD_VOCABULARY, LanguageModel, load_model
 from pipelines.nlp.language_model.network import SamplingConfiguration
 from pipelines.nlp.language_model.serving import signatures
-from pipelines.nlp.language_model.trained import OLD_VOCABULARY, load_model
 from pipelines.runs import Run
 
 SOURCES = {

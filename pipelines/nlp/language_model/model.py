@@ -1,5 +1,6 @@
 """The language model: a recurrent network that gives the probability of every next subword."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -7,13 +8,17 @@ import tensorflow as tf
 
 import models
 from pipelines import served
+from pipelines.nlp.language_model.config import LanguageModelConfiguration
 from pipelines.nlp.language_model.data import BOUNDARY
 from pipelines.nlp.language_model.network import NetworkConfiguration
 from pipelines.nlp.subwords import RESERVED, Subwords
+from pipelines.preparation import trained_model
 from pipelines.rows import all_rows, own_rows
+from pipelines.runs import Run
 
 ORDERS = (2, 3)  # so many last subwords are a context that is learned
 IMPOSSIBLE = -1e9  # logit of the reserved numbers that stand in no text
+OLD_VOCABULARY = "vocabulary.json"  # where 0.1.0 wrote the subwords
 
 
 class State(NamedTuple):
@@ -136,7 +141,7 @@ class LanguageModel(keras.Model):
         logits = tf.matmul(rows, self.embedding.value, transpose_b=True) + bias
         return tf.reshape(logits, tf.concat([tf.shape(outputs)[:-1], [self.size]], axis=0))
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def read(self, numbers: tf.Tensor, state: State) -> tuple[tf.Tensor, tf.Tensor, State]:
         """Returns what numbers (batch, time + 1) cost after the first, in nats (batch, time); outputs; the state."""
         outputs, state = self.outputs(numbers[:, :-1], state)
@@ -209,3 +214,17 @@ def _look_up(table: tf.Tensor, places: tf.Tensor) -> Any:
 
 def _normal(deviation: float, seed: int) -> keras.initializers.Initializer:
     return keras.initializers.RandomNormal(stddev=deviation, seed=seed)
+
+
+def build(configuration: LanguageModelConfiguration, vocabulary: Sequence[str]) -> LanguageModel:
+    """Returns an untrained language model, its weights made."""
+    subwords, rows = Subwords(vocabulary), configuration.data.batch_size
+    model = LanguageModel(configuration.network, subwords, rows, configuration.seed)
+    model.build()
+    model(tf.zeros((1, 1), tf.int32))
+    return model
+
+
+def load_model(run: Run) -> LanguageModel:
+    """Returns the language model of a finished run, with its trained weights."""
+    return trained_model(run, run.read_configuration(LanguageModelConfiguration), build, OLD_VOCABULARY, "vocabulary")

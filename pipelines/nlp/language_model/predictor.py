@@ -12,9 +12,9 @@ from pipelines.configuration import ConfigurationError
 from pipelines.nlp.batches import by_length
 from pipelines.nlp.language_model.data import BOUNDARY
 from pipelines.nlp.language_model.generation import Candidate, beam_search
+from pipelines.nlp.language_model.model import load_model
 from pipelines.nlp.language_model.network import SamplingConfiguration
 from pipelines.nlp.language_model.serving import signatures
-from pipelines.nlp.language_model.trained import load_model
 from pipelines.nlp.texts import checked_texts
 from pipelines.runs import Run
 from pipelines.served import Served

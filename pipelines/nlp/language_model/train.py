@@ -4,12 +4,11 @@ from functools import partial
 
 import tensorflow as tf
 
-from pipelines.counting import counted
+from pipelines.hints import counted
 from pipelines.nlp.language_model import data
 from pipelines.nlp.language_model.config import LanguageModelConfiguration
-from pipelines.nlp.language_model.model import LanguageModel, cross_entropy
+from pipelines.nlp.language_model.model import LanguageModel, build, cross_entropy
 from pipelines.nlp.language_model.scoring import bits_per_character, score
-from pipelines.nlp.language_model.trained import build
 from pipelines.preparation import Prepared, prepared
 from pipelines.runs import Run
 from pipelines.training import fit

@@ -12,8 +12,7 @@ from sklearn.naive_bayes import MultinomialNB
 
 from pipelines.nlp.sentiment.data import Sets, truth
 from pipelines.nlp.sentiment.labels import is_labelled
-from pipelines.nlp.sentiment.model import fit_thresholds
-from pipelines.nlp.sentiment.scoring import Answers, macro_f1
+from pipelines.nlp.sentiment.scoring import Answers, fit_thresholds, macro_f1
 
 Classify = Callable[[Sequence[str]], Answers]
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines import commands
-from pipelines.counting import counted
+from pipelines.hints import counted
 from pipelines.nlp.given_texts import TextOptions
 from pipelines.nlp.texts import listed, shortened
 

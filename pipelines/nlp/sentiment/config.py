@@ -1,14 +1,27 @@
 """Presets of the task sentiment."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from pipelines.commands import TrainingCommand
+from pipelines.configuration import Configuration
 from pipelines.nlp.sentiment.network import NetworkConfiguration
-from pipelines.nlp.sentiment.pretraining import PretrainingConfiguration
 from pipelines.nlp.sentiment.sources import DataConfiguration
 from pipelines.training import TrainingConfiguration
+
+
+class PretrainingConfiguration(Configuration):
+    """The texts on which the recurrent stacks are pre-trained as language models."""
+
+    RENAMED: ClassVar = {"fewest": "minimum_count"}
+
+    texts: tuple[Literal["training", "bible", "addresses"], ...] = Field(
+        (),
+        description="the training split's own texts, the World English Bible, the addresses on the state of the union",
+    )
+    minimum_count: int = Field(5, ge=1, description="times that a word must occur there to be known")
+    training: TrainingConfiguration = TrainingConfiguration(epochs=4, learning_rate=3e-3)
 
 
 class SentimentConfiguration(TrainingCommand):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from pipelines.counting import counted
+from pipelines.hints import counted
 from pipelines.nlp.batches import draw_batches, padded_length
 from pipelines.nlp.sentiment.labels import contradictions, label_names, odd_labels, one_name_a_number
 from pipelines.nlp.sentiment.sources import DataConfiguration, open_source

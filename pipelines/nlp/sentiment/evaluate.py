@@ -12,20 +12,19 @@ from pydantic import Field
 from pipelines import commands
 from pipelines.comparison import compared_rows
 from pipelines.configuration import did_you_mean
-from pipelines.counting import counted
 from pipelines.evaluation import Evaluation, Row
+from pipelines.hints import counted
 from pipelines.nlp.sentiment import baselines
 from pipelines.nlp.sentiment.baselines import Classify
 from pipelines.nlp.sentiment.config import SentimentConfiguration
 from pipelines.nlp.sentiment.data import Sets, load, usable
 from pipelines.nlp.sentiment.data import truth as truth_of
 from pipelines.nlp.sentiment.labels import labels_in, one_name_a_number, with_known
-from pipelines.nlp.sentiment.model import Classifier
+from pipelines.nlp.sentiment.model import Classifier, load_model, read_texts
 from pipelines.nlp.sentiment.report import Details, write_sentiment_report
 from pipelines.nlp.sentiment.scoring import Answers, Truth, comparison, metrics
 from pipelines.nlp.sentiment.sources import EMBEDDED, DataConfiguration, rated_snippets, read_more
 from pipelines.nlp.sentiment.splitting import Example
-from pipelines.nlp.sentiment.trained import load_model, read_texts
 from pipelines.nlp.splits import SPLITS
 from pipelines.nlp.text_files import TextDataError
 from pipelines.nlp.texts import listed

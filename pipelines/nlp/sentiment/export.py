@@ -4,9 +4,8 @@ from pathlib import Path
 
 from pipelines.exporting import WarmupRequest, card, export_signatures
 from pipelines.nlp.sentiment.config import SentimentConfiguration
-from pipelines.nlp.sentiment.model import Classifier
+from pipelines.nlp.sentiment.model import OLD_DESCRIPTION, Classifier, load_model
 from pipelines.nlp.sentiment.serving import signatures
-from pipelines.nlp.sentiment.trained import OLD_DESCRIPTION, load_model
 from pipelines.runs import Run
 
 LICENCES = {

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from pipelines.configuration import did_you_mean
-from pipelines.counting import counted
+from pipelines.hints import counted
 from pipelines.nlp.sentiment.splitting import Example
 from pipelines.nlp.splits import SPLITS
 from pipelines.nlp.text_files import TextDataError

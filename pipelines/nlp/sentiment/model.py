@@ -6,21 +6,23 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 import tensorflow as tf
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, logit
 
 from data.word_vectors import DIMENSIONS
 from pipelines.configuration import ConfigurationError
+from pipelines.nlp.batches import by_length
+from pipelines.nlp.sentiment.config import SentimentConfiguration
 from pipelines.nlp.sentiment.data import truth
-from pipelines.nlp.sentiment.labels import is_labelled
 from pipelines.nlp.sentiment.network import Member, MemberOutput, NetworkConfiguration
 from pipelines.nlp.sentiment.splitting import Example
 from pipelines.nlp.sentiment.words import MOST_AT_ONCE, PADDING, RESERVED, UNKNOWN, Encoded, Words
-from pipelines.preparation import built
+from pipelines.preparation import built, trained_model
+from pipelines.runs import Run
 
 HIGHEST_VALENCE = 4.0
 WINDOWS_AT_ONCE = 32  # that are read together, so that memory is bounded
 AVERAGE_TEXTS = 10  # with each word, besides those that have it: they smooth its mean
+OLD_DESCRIPTION = "vocabulary.json"  # where 0.1.0 wrote what `build` takes
+CALIBRATION = "calibration.json"
 
 
 class Prediction(NamedTuple):
@@ -132,7 +134,7 @@ class Classifier(keras.Model):
             probabilities = tf.nn.softmax(logits / self.temperature)
         return Prediction(probabilities, rating * self.rating_deviation + self.rating_mean)
 
-    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)])
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)], autograph=False)
     def read(self, texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns probabilities (batch, labels) and ratings (batch,), NaN without ratings, of texts."""
         prediction = self.classify(texts)
@@ -143,7 +145,8 @@ class Classifier(keras.Model):
             tf.TensorSpec((None, None), tf.int32),
             tf.TensorSpec((None, None, None), tf.int32),
             tf.TensorSpec((None,), tf.int32),
-        ]
+        ],
+        autograph=False,
     )
     def predict_encoded(self, words: tf.Tensor, pieces: tf.Tensor, lengths: tf.Tensor) -> Prediction:
         """Returns the prediction for texts of one window, given as the parts of `Encoded`."""
@@ -231,67 +234,33 @@ def word_means(words: Words, texts: Sequence[str], targets: np.ndarray) -> np.nd
     return means
 
 
-def fit_temperature(probabilities: Any, labels: np.ndarray) -> float:
-    """Returns the temperature that minimises the cross-entropy of probabilities (examples, labels).
-
-    Args:
-        labels: as of `truth`; −1, which does not count, for none.
-
-    >>> sure = np.tile([[0.99, 0.01]], (10, 1))
-    >>> round(fit_temperature(sure, np.array([0, 1] + [0] * 8)), 1)  # right in 9 of 10: ln 99 / ln 9
-    2.1
-    """
-    logits, labels = labelled_logits(probabilities, labels)
-    if not logits.size:
-        return 1.0
-
-    def loss(logarithm: float) -> float:
-        return cross_entropy(logits / np.exp(logarithm), labels)
-
-    return float(np.exp(minimize_scalar(loss, bounds=(-2.0, 3.0), method="bounded").x))
+def build(
+    configuration: SentimentConfiguration,
+    vocabulary: Sequence[str],
+    labels: Sequence[str],
+    rated: bool,
+    multiple: bool = False,
+) -> Classifier:
+    """Returns an untrained classifier, its weights made."""
+    network, data = configuration.network, configuration.data
+    words = Words(vocabulary, data.maximum_words, network.pieces, data.too_long == "windows")
+    return Classifier(network, words, tuple(labels), rated, configuration.seed, multiple).build_weights()
 
 
-def labelled_logits(probabilities: Any, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the logarithms of probabilities, or the log odds where texts may have several labels, of labelled texts.
-
-    Returns:
-        Logits (labelled, labels), and the labels of these examples.
-    """
-    known = is_labelled(labels)
-    shares = np.asarray(probabilities, np.float64)[known]
-    return logit(np.clip(shares, 1e-7, 1 - 1e-7)) if labels.ndim == 2 else np.log(shares + 1e-30), labels[known]
-
-
-def fit_thresholds(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Returns for each label the threshold of its probability with the highest F1, (labels,); 0.5 if no text has it.
-
-    Args:
-        probabilities: (texts, labels).
-        labels: 1 at the labels of each text, (texts, labels); −1, which does not count, where they are unknown.
-
-    >>> fit_thresholds(np.array([[0.1], [0.2], [0.4], [0.3]]), np.array([[0], [0], [1], [1]])).tolist()
-    [0.25]
-    """
-    thresholds = np.full(labels.shape[1], 0.5)
-    known = is_labelled(labels)
-    for place, (shares, truth_of) in enumerate(zip(probabilities[known].T, labels[known].T, strict=True)):
-        order = np.argsort(-shares, kind="stable")
-        ordered = np.append(shares[order], 0.0)
-        f1 = 2 * np.cumsum(truth_of[order]) / (np.arange(1, len(order) + 1) + truth_of.sum())
-        f1 = np.where(ordered[:-1] > ordered[1:], f1, 0)  # equal ones stay together
-        if truth_of.any():
-            best = int(f1.argmax())
-            thresholds[place] = (ordered[best] + ordered[best + 1]) / 2
-    return thresholds
+def load_model(run: Run) -> Classifier:
+    """Returns the classifier of a finished run, with its trained weights and its calibration."""
+    classifier = trained_model(run, run.read_configuration(SentimentConfiguration), build, OLD_DESCRIPTION)
+    calibration = run.read_json(CALIBRATION)
+    classifier.temperature.assign(calibration["temperature"])
+    if classifier.multiple:
+        classifier.thresholds.assign(calibration["thresholds"])
+    return classifier
 
 
-def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Returns the mean cross-entropy of labels under logits (examples, labels), in nats.
-
-    Args:
-        logits: before the softmax; or before the sigmoid, where labels are several.
-        labels: int (examples,); or 0 or 1, (examples, labels), whose cross-entropies are added up.
-    """
-    if labels.ndim == 2:
-        return float(np.mean(np.sum(np.logaddexp(0, np.where(labels == 1, -logits, logits)), axis=1)))
-    return float(-np.mean(log_softmax(logits, axis=-1)[np.arange(len(labels)), labels]))
+def read_texts(classifier: Classifier, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Returns probabilities (texts, labels) and ratings (texts,), NaN without any, of any number of texts."""
+    found = by_length(
+        texts, lambda part: zip(*(each.numpy() for each in classifier.read(tf.constant(part))), strict=True)
+    )
+    probabilities, ratings = (np.stack(each) for each in zip(*found, strict=True))
+    return probabilities, ratings

@@ -12,7 +12,7 @@ import numpy as np
 from data.files import Member, is_folder, members, only_file, plain_suffix, read_bytes
 from data.splits import SPLIT_NAMES
 from pipelines.configuration import ConfigurationError
-from pipelines.counting import counted
+from pipelines.hints import counted
 from pipelines.nlp.sentiment.labels import of_columns
 from pipelines.nlp.sentiment.splitting import Example
 from pipelines.nlp.splits import SPLITS

@@ -8,8 +8,8 @@ import numpy as np
 from pipelines.arguments import checked
 from pipelines.nlp.batches import by_length
 from pipelines.nlp.sentiment.config import SentimentConfiguration
+from pipelines.nlp.sentiment.model import OLD_DESCRIPTION, load_model
 from pipelines.nlp.sentiment.serving import signatures
-from pipelines.nlp.sentiment.trained import OLD_DESCRIPTION, load_model
 from pipelines.nlp.texts import checked_texts
 from pipelines.preparation import description_of
 from pipelines.runs import Run

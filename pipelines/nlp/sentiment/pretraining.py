@@ -3,18 +3,17 @@
 import re
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
-from pydantic import Field
 
 import data
 from data.bible_text import BibleText
 from data.state_of_the_union import StateOfTheUnion
-from pipelines.configuration import Configuration
+from pipelines.nlp.sentiment.config import PretrainingConfiguration
 from pipelines.nlp.sentiment.data import training_batches
 from pipelines.nlp.sentiment.model import Classifier
 from pipelines.nlp.sentiment.network import Member
@@ -23,23 +22,10 @@ from pipelines.nlp.sentiment.words import RESERVED
 from pipelines.preparation import built
 from pipelines.rows import mean_of_batch
 from pipelines.runs import Run
-from pipelines.training import TrainingConfiguration, fit
+from pipelines.training import fit
 
 FOLDER = "pretraining"  # within the run's
 _SENTENCE_END = re.compile(r"(?<=[.!?;])\s+|\n+")
-
-
-class PretrainingConfiguration(Configuration):
-    """The texts on which the recurrent stacks are pre-trained as language models."""
-
-    RENAMED: ClassVar = {"fewest": "minimum_count"}
-
-    texts: tuple[Literal["training", "bible", "addresses"], ...] = Field(
-        (),
-        description="the training split's own texts, the World English Bible, the addresses on the state of the union",
-    )
-    minimum_count: int = Field(5, ge=1, description="times that a word must occur there to be known")
-    training: TrainingConfiguration = TrainingConfiguration(epochs=4, learning_rate=3e-3)
 
 
 class NextWords(keras.Model):
@@ -125,7 +111,7 @@ def pretrain(
     def batches(examples: Sequence[Example], epoch: int) -> tf.data.Dataset:
         return training_batches(examples, (), classifier.words, batch_size, seed, epoch)
 
-    evaluate = tf.function(partial(batch_loss, reader, training=False), reduce_retracing=True)
+    evaluate = tf.function(partial(batch_loss, reader, training=False), reduce_retracing=True, autograph=False)
 
     def validate() -> dict[str, float]:
         return {"cross_entropy": float(np.mean([evaluate(batch) for batch in batches(validation, 0)]))}

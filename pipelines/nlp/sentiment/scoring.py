@@ -1,9 +1,11 @@
 """Metrics with intervals: accuracy, F1, cross-entropy, calibration, and the errors of ratings."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, logit
 
 from pipelines.comparison import comparison as compared
 from pipelines.evaluation import Metric, bootstrap
@@ -166,3 +168,69 @@ def comparison(model: Answers, other: Answers, truth: Truth) -> str:
     first, second = (np.concatenate([one_hot[true], one_hot[each]], axis=1) for each in (ours, theirs))
     score = statistic(macro_f1, number)
     return f"{found}; {compared(first, second, 'macro F1', higher_is_better=True, statistic=score)}"
+
+
+def fit_temperature(probabilities: Any, labels: np.ndarray) -> float:
+    """Returns the temperature that minimises the cross-entropy of probabilities (examples, labels).
+
+    Args:
+        labels: as of `truth`; −1, which does not count, for none.
+
+    >>> sure = np.tile([[0.99, 0.01]], (10, 1))
+    >>> round(fit_temperature(sure, np.array([0, 1] + [0] * 8)), 1)  # right in 9 of 10: ln 99 / ln 9
+    2.1
+    """
+    logits, labels = labelled_logits(probabilities, labels)
+    if not logits.size:
+        return 1.0
+
+    def loss(logarithm: float) -> float:
+        return cross_entropy(logits / np.exp(logarithm), labels)
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-2.0, 3.0), method="bounded").x))
+
+
+def labelled_logits(probabilities: Any, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the logarithms of probabilities, or the log odds where texts may have several labels, of labelled texts.
+
+    Returns:
+        Logits (labelled, labels), and the labels of these examples.
+    """
+    known = is_labelled(labels)
+    shares = np.asarray(probabilities, np.float64)[known]
+    return logit(np.clip(shares, 1e-7, 1 - 1e-7)) if labels.ndim == 2 else np.log(shares + 1e-30), labels[known]
+
+
+def fit_thresholds(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Returns for each label the threshold of its probability with the highest F1, (labels,); 0.5 if no text has it.
+
+    Args:
+        probabilities: (texts, labels).
+        labels: 1 at the labels of each text, (texts, labels); −1, which does not count, where they are unknown.
+
+    >>> fit_thresholds(np.array([[0.1], [0.2], [0.4], [0.3]]), np.array([[0], [0], [1], [1]])).tolist()
+    [0.25]
+    """
+    thresholds = np.full(labels.shape[1], 0.5)
+    known = is_labelled(labels)
+    for place, (shares, truth_of) in enumerate(zip(probabilities[known].T, labels[known].T, strict=True)):
+        order = np.argsort(-shares, kind="stable")
+        ordered = np.append(shares[order], 0.0)
+        f1 = 2 * np.cumsum(truth_of[order]) / (np.arange(1, len(order) + 1) + truth_of.sum())
+        f1 = np.where(ordered[:-1] > ordered[1:], f1, 0)  # equal ones stay together
+        if truth_of.any():
+            best = int(f1.argmax())
+            thresholds[place] = (ordered[best] + ordered[best + 1]) / 2
+    return thresholds
+
+
+def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Returns the mean cross-entropy of labels under logits (examples, labels), in nats.
+
+    Args:
+        logits: before the softmax; or before the sigmoid, where labels are several.
+        labels: int (examples,); or 0 or 1, (examples, labels), whose cross-entropies are added up.
+    """
+    if labels.ndim == 2:
+        return float(np.mean(np.sum(np.logaddexp(0, np.where(labels == 1, -logits, logits)), axis=1)))
+    return float(-np.mean(log_softmax(logits, axis=-1)[np.arange(len(labels)), labels]))

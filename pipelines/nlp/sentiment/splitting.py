@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from data.splits import stable_fraction
-from pipelines.counting import counted
+from pipelines.hints import counted
 from pipelines.nlp.splits import groups_of
 from pipelines.nlp.texts import listed
 

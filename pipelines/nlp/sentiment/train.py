@@ -11,9 +11,9 @@ from data.valence_lexicon import read_valences
 from data.word_vectors import read_vectors
 from pipelines.nlp.sentiment import data
 from pipelines.nlp.sentiment.config import SentimentConfiguration
-from pipelines.nlp.sentiment.model import Classifier, cross_entropy, fit_temperature, fit_thresholds, labelled_logits
+from pipelines.nlp.sentiment.model import CALIBRATION, Classifier, build, read_texts
 from pipelines.nlp.sentiment.pretraining import pretrain, texts_of
-from pipelines.nlp.sentiment.trained import CALIBRATION, build, read_texts
+from pipelines.nlp.sentiment.scoring import cross_entropy, fit_temperature, fit_thresholds, labelled_logits
 from pipelines.nlp.sentiment.words import learn_vocabulary
 from pipelines.nlp.splits import report_splits
 from pipelines.nlp.texts import listed

@@ -4,9 +4,8 @@ from pathlib import Path
 
 from pipelines.exporting import WarmupRequest, card, documented, export_signatures
 from pipelines.nlp.tagging.config import TaggingConfiguration
-from pipelines.nlp.tagging.model import Tagger
+from pipelines.nlp.tagging.model import Tagger, load_model
 from pipelines.nlp.tagging.serving import signatures
-from pipelines.nlp.tagging.trained import load_model
 from pipelines.runs import Run
 
 LICENCES = {

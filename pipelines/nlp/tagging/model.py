@@ -7,8 +7,11 @@ import keras
 import tensorflow as tf
 
 import models
+from pipelines.nlp.tagging.config import TaggingConfiguration
 from pipelines.nlp.tagging.network import NetworkConfiguration
 from pipelines.nlp.words import Words
+from pipelines.preparation import trained_model
+from pipelines.runs import Run
 
 
 class Tagger(keras.Model):
@@ -49,3 +52,15 @@ class Tagger(keras.Model):
         """Returns the probabilities (batch, time, tags) of the tags of words, strings (batch, words), padded."""
         numbers = words.with_flat_values(self.words.encode(words.flat_values)).to_tensor()
         return tf.nn.softmax(self(numbers, tf.cast(words.row_lengths(), tf.int32)))
+
+
+def build(configuration: TaggingConfiguration, vocabulary: Sequence[str], tags: Sequence[str]) -> Tagger:
+    """Returns an untrained tagger, its weights made."""
+    tagger = Tagger(configuration.network, vocabulary, tags, configuration.seed)
+    tagger.tag(tf.ragged.constant([["a"]]))
+    return tagger
+
+
+def load_model(run: Run) -> Tagger:
+    """Returns the tagger of a finished run, with its trained weights."""
+    return trained_model(run, run.read_configuration(TaggingConfiguration), build)

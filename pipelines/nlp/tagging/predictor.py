@@ -9,8 +9,8 @@ from pipelines.arguments import checked
 from pipelines.configuration import ConfigurationError
 from pipelines.nlp.batches import by_length
 from pipelines.nlp.tagged_files import Sentence, spans_of
+from pipelines.nlp.tagging.model import load_model
 from pipelines.nlp.tagging.serving import signatures
-from pipelines.nlp.tagging.trained import load_model
 from pipelines.nlp.texts import checked_texts
 from pipelines.preparation import description_of
 from pipelines.runs import Run

@@ -7,11 +7,10 @@ import tensorflow as tf
 from pipelines.nlp.splits import report_splits
 from pipelines.nlp.tagging import data
 from pipelines.nlp.tagging.config import TaggingConfiguration
-from pipelines.nlp.tagging.model import Tagger
+from pipelines.nlp.tagging.model import Tagger, build
 from pipelines.nlp.tagging.predictor import Predictor
 from pipelines.nlp.tagging.scoring import metrics, tallies
 from pipelines.nlp.tagging.serving import signatures
-from pipelines.nlp.tagging.trained import build
 from pipelines.nlp.texts import listed
 from pipelines.nlp.words import learn_vocabulary
 from pipelines.preparation import Prepared, prepared

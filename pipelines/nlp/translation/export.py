@@ -4,9 +4,9 @@ from pathlib import Path
 
 from pipelines.exporting import WarmupRequest, card, documented, export_signatures
 from pipelines.nlp.translation.config import TranslationConfiguration
+from pipelines.nlp.translation.model import OLD_DESCRIPTION, load_model
 from pipelines.nlp.translation.serving import signatures
 from pipelines.nlp.translation.sources import DataConfiguration
-from pipelines.nlp.translation.trained import OLD_DESCRIPTION, load_model
 from pipelines.runs import Run
 
 WARMUP = "This is a sentence."

@@ -1,5 +1,6 @@
 """The network: numbers of source subwords in, the next target subword out, with attention between them."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -9,10 +10,14 @@ from models import BahdanauAttention, Stack
 from models.decoding import search_sequences
 from models.layers.attention import Memory
 from pipelines.nlp.subwords import END, PADDING, START, Subwords
+from pipelines.nlp.translation.config import TranslationConfiguration
 from pipelines.nlp.translation.network import NetworkConfiguration, SearchConfiguration
 from pipelines.nlp.unicode_forms import canonical
+from pipelines.preparation import built, trained_model
+from pipelines.runs import Run
 
 State = list[Any]
+OLD_DESCRIPTION = "subwords.json"  # of 0.1
 
 
 class Encoded(NamedTuple):
@@ -206,3 +211,24 @@ def target_numbers(subwords: Subwords, text: tf.Tensor) -> tf.Tensor:
     numbers = subwords.encode(normalised(text))
     starts, ends = (tf.fill((numbers.nrows(), 1), number) for number in (START, END))
     return tf.concat([starts, numbers, ends], axis=1).to_tensor(PADDING)
+
+
+def build(
+    configuration: TranslationConfiguration, source: Sequence[str], target: Sequence[str] | None = None
+) -> Translator:
+    """Returns an untrained translator, its weights made.
+
+    Args:
+        target: those of the target. Default: the source's, and one embedding for both.
+    """
+    sources = Subwords(source)
+    targets = sources if target is None else Subwords(target)
+    translator = Translator(configuration.network, sources, targets, configuration.seed)
+    built(translator, tf.ones((1, 2), tf.int32), tf.ones((1, 2), tf.int32))
+    translator.logits(tf.zeros((1, 1, configuration.network.units)))
+    return translator
+
+
+def load_model(run: Run) -> Translator:
+    """Returns the translator of a finished run, with its trained weights."""
+    return trained_model(run, run.read_configuration(TranslationConfiguration), build, OLD_DESCRIPTION)

@@ -12,8 +12,8 @@ from pipelines.nlp.batches import by_length
 from pipelines.nlp.texts import SPACELESS, checked_texts, count_words
 from pipelines.nlp.translation.config import TranslationConfiguration
 from pipelines.nlp.translation.kept import missing, restored, to_keep
+from pipelines.nlp.translation.model import load_model
 from pipelines.nlp.translation.serving import signatures
-from pipelines.nlp.translation.trained import load_model
 from pipelines.runs import Run
 from pipelines.served import Served
 

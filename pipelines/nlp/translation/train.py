@@ -6,14 +6,13 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
-from pipelines.counting import counted
+from pipelines.hints import counted
 from pipelines.nlp.subwords import PADDING
 from pipelines.nlp.translation import data
 from pipelines.nlp.translation.config import TranslationConfiguration
-from pipelines.nlp.translation.model import Translator
+from pipelines.nlp.translation.model import Translator, build
 from pipelines.nlp.translation.pairs import LeftOut, Pair
 from pipelines.nlp.translation.sources import DataConfiguration
-from pipelines.nlp.translation.trained import build
 from pipelines.preparation import Prepared, prepared
 from pipelines.rows import mean_of_batch
 from pipelines.runs import Run
@@ -92,7 +91,7 @@ def batch_loss(translator: Translator, smoothing: float, batch: dict[str, tf.Ten
 def cross_entropy(translator: Translator) -> CrossEntropy:
     """Returns a function, traced once for all shapes, from sources and targets to nats a target subword."""
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)] * 2)
+    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)] * 2, autograph=False)
     def nats(source: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
         return batch_loss(translator, 0.0, {"source": source, "target": target}, False)
 

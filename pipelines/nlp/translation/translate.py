@@ -12,7 +12,7 @@ from pydantic import Field
 
 from pipelines import commands, hints
 from pipelines.configuration import ConfigurationError
-from pipelines.counting import counted
+from pipelines.hints import counted
 from pipelines.nlp.given_texts import TextOptions, refuse_outputs
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from pipelines.progress import Display
 from pipelines.video.clip_classes import data
 from pipelines.video.clip_classes.config import ClipClassesConfiguration
 from pipelines.video.clip_classes.model import PictureClassifier
-from pipelines.video.clip_classes.trained import by_video
+from pipelines.video.clip_classes.scoring import by_video
 
 MAJORITY = "majority"
 PICTURES: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
@@ -52,6 +52,6 @@ def probabilities(
     name: str, classifier: PictureClassifier, examples: data.Examples, configuration: data.DataConfiguration
 ) -> np.ndarray:
     """Returns the probabilities that a fitted baseline gives the videos of a split, (videos, classes)."""
-    read = tf.function(lambda frames: tf.nn.softmax(classifier(PICTURES[name](frames))))
+    read = tf.function(lambda frames: tf.nn.softmax(classifier(PICTURES[name](frames))), autograph=False)
     said = np.concatenate([read(frames).numpy() for frames in data.batches(examples, configuration)])
     return by_video(examples, said)[1]

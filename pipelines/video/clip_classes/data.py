@@ -12,7 +12,7 @@ from data import motion_clips
 from data.fashion_images import fashion_images
 from data.motion_clips import MOTIONS, SIZE, MotionClips, draw_clip
 from pipelines.configuration import ConfigurationError
-from pipelines.counting import counted
+from pipelines.hints import counted
 from pipelines.rows import make_batches, row_numbers
 from pipelines.video.frames import NAMED, VideoDataError
 from pipelines.video.recordings import Recordings

@@ -5,17 +5,18 @@ import tensorflow as tf
 
 from pipelines.devices import Ask, DeviceModel, followed, stepped
 from pipelines.runs import Run
-from pipelines.served import Signature, Tensors
+from pipelines.served import Signature, Tensors, specifications
 from pipelines.video.clip_classes import data
 from pipelines.video.clip_classes.config import ClipClassesConfiguration
+from pipelines.video.clip_classes.model import load_model
+from pipelines.video.clip_classes.scoring import by_video
 from pipelines.video.clip_classes.serving import flat, nested
-from pipelines.video.clip_classes.trained import by_video, load_model
 
 
 def device_model(run: Run) -> DeviceModel:
     """Returns the step of a run's classifier."""
     configuration, classifier = run.read_configuration(ClipClassesConfiguration).data, load_model(run)
-    state = flat(classifier.initial_state(1))
+    before = {name: tensor.numpy() for name, tensor in flat(classifier.initial_state(1)).items()}
 
     def step(frame: tf.Tensor, **state: tf.Tensor) -> Tensors:
         found = classifier(frame[:, tf.newaxis], state=nested(classifier, state))
@@ -31,9 +32,7 @@ def device_model(run: Run) -> DeviceModel:
         labels, found = by_video(examples, np.stack(probabilities))
         return float((found.argmax(axis=1) == labels).mean())
 
-    before = {name: tensor.numpy() for name, tensor in state.items()}
-    specifications = {name: tf.TensorSpec(each.shape, each.dtype) for name, each in state.items()}
-    inputs = {"frame": tf.TensorSpec((1, *classifier.frame_shape), tf.uint8), **specifications}
+    inputs = {"frame": tf.TensorSpec((1, *classifier.frame_shape), tf.uint8), **specifications(before, streams=1)}
     about = (
         f"A step takes `frame`, uint8 (1, {', '.join(map(str, classifier.frame_shape))}), already of that size, and "
         "returns `probabilities`, (1, classes) in the order above."

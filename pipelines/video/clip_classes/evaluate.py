@@ -7,9 +7,9 @@ from pipelines.preparation import refuse_other, report_changed_data
 from pipelines.runs import Run
 from pipelines.video.clip_classes import baselines, data
 from pipelines.video.clip_classes.config import ClipClassesConfiguration
+from pipelines.video.clip_classes.model import load_model
 from pipelines.video.clip_classes.report import write_classification_report
-from pipelines.video.clip_classes.scoring import comparison, metrics
-from pipelines.video.clip_classes.trained import classify_split, load_model
+from pipelines.video.clip_classes.scoring import classify_split, comparison, metrics
 
 __all__ = ["EvaluationOptions", "evaluate"]
 

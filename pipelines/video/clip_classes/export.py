@@ -7,9 +7,8 @@ import numpy as np
 from pipelines.exporting import WarmupRequest, card, documented, export_signatures
 from pipelines.runs import Run
 from pipelines.video.clip_classes.config import ClipClassesConfiguration
-from pipelines.video.clip_classes.model import Classifier
+from pipelines.video.clip_classes.model import Classifier, load_model
 from pipelines.video.clip_classes.serving import signatures
-from pipelines.video.clip_classes.trained import load_model
 from pipelines.video.recordings import RECORDINGS, recorded, stated_rate
 
 SOURCES = {

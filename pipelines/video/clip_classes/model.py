@@ -1,11 +1,15 @@
 """The network: each frame is encoded alone, a recurrent stack reads the frames in order, each step names a class."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
 import models
+from pipelines.preparation import built, trained_model
+from pipelines.runs import Run
+from pipelines.video.clip_classes.config import ClipClassesConfiguration
 from pipelines.video.clip_classes.network import NetworkConfiguration, frame_encoder
 
 
@@ -79,7 +83,7 @@ class Classifier(keras.Model):
             seen = state.seen | (lengths > 0)
         return Judgement(self.output_layer(hidden), State(last, seen, recurrent))
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def evidence(self, frames: tf.Tensor) -> tf.Tensor:
         """Returns the probability of each class after each frame, (batch, time, classes); `frames` as of `call`.
 
@@ -120,3 +124,15 @@ def encode(encoder: keras.Model, frames: tf.Tensor, training: bool) -> tf.Tensor
     alone = tf.reshape(frames, (-1, *frames.shape[2:]))  # (batch · time, height, width, channels)
     encoded = encoder(alone, training=training)
     return tf.reshape(encoded, (shape[0], shape[1], encoded.shape[-1]))
+
+
+def build(configuration: ClipClassesConfiguration, classes: Sequence[str]) -> Classifier:
+    """Returns an untrained classifier, its weights made."""
+    shape = configuration.data.frame_shape
+    classifier = Classifier(configuration.network, shape, tuple(classes), configuration.seed)
+    return built(classifier, tf.zeros((1, 1, *shape), tf.uint8))
+
+
+def load_model(run: Run) -> Classifier:
+    """Returns the classifier of a finished run, with its trained weights."""
+    return trained_model(run, run.read_configuration(ClipClassesConfiguration), build, "classes.json", "classes")

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from pipelines import commands, hints, plots
 from pipelines.configuration import ConfigurationError
-from pipelines.counting import counted
+from pipelines.hints import counted
 from pipelines.progress import shown
 from pipelines.subtitles import Cue, subrip
 from pipelines.video.clip_classes import pictures

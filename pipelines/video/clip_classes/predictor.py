@@ -10,13 +10,13 @@ import numpy as np
 
 from pipelines import commands, served
 from pipelines.arguments import checked, in_range
-from pipelines.counting import counted
+from pipelines.hints import counted
 from pipelines.preparation import description_of
 from pipelines.runs import Run
 from pipelines.served import Served
 from pipelines.video.clip_classes.config import ClipClassesConfiguration
+from pipelines.video.clip_classes.model import load_model
 from pipelines.video.clip_classes.serving import signatures
-from pipelines.video.clip_classes.trained import load_model
 from pipelines.video.frames import Timed, VideoDataError, fit, fitted, resample
 from pipelines.video.live import live_frames
 from pipelines.video.recordings import decoding_of, other_rate, recorded

@@ -10,8 +10,7 @@ from pipelines.runs import Run
 from pipelines.video.clip_classes import pictures
 from pipelines.video.clip_classes.baselines import MAJORITY
 from pipelines.video.clip_classes.data import Sets
-from pipelines.video.clip_classes.scoring import by_class, confusions, losses
-from pipelines.video.clip_classes.trained import Classified
+from pipelines.video.clip_classes.scoring import Classified, by_class, confusions, losses
 
 WORST = 15  # rows of the table
 SYNTHETIC = (

@@ -1,6 +1,7 @@
 """How well the classes of videos are told: accuracy, macro F1 and cross-entropy with intervals, and comparisons."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,8 @@ from sklearn.metrics import confusion_matrix
 from pipelines.comparison import RESAMPLINGS
 from pipelines.comparison import comparison as compared
 from pipelines.evaluation import FEWEST, Metric, bootstrap
+from pipelines.video.clip_classes.data import DataConfiguration, Examples, batches
+from pipelines.video.clip_classes.model import Classifier
 
 TOP = 5  # classes among which the right one is enough
 Z = 1.959964  # standard deviations of a 95 % interval
@@ -94,3 +97,27 @@ def comparison(labels: np.ndarray, model: np.ndarray, others: np.ndarray) -> str
 def confusions(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """Returns how often each true class (rows) was taken for each class (columns)."""
     return confusion_matrix(labels, probabilities.argmax(axis=1), labels=range(probabilities.shape[1]))
+
+
+class Classified(NamedTuple):
+    """A classifier's answers on the videos of a split."""
+
+    labels: np.ndarray  # int32 (videos,)
+    probabilities: np.ndarray  # (videos, classes), the mean over each video's clips
+    evidence: np.ndarray  # (clips, time, classes), probabilities after each frame
+
+
+def classify_split(classifier: Classifier, examples: Examples, configuration: DataConfiguration) -> Classified:
+    """Runs a classifier over the clips of a split, one batch at a time."""
+    evidence = np.concatenate([classifier.evidence(frames).numpy() for frames in batches(examples, configuration)])
+    return Classified(*by_video(examples, evidence[:, -1]), evidence)
+
+
+def by_video(examples: Examples, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the labels (videos,) and the mean probabilities (videos, classes) of clips (clips, classes)."""
+    counts = np.bincount(examples.videos, minlength=len(examples.keys))
+    sums = np.zeros((len(examples.keys), probabilities.shape[1]))
+    np.add.at(sums, examples.videos, probabilities)
+    labels = np.zeros(len(examples.keys), np.int32)
+    labels[examples.videos] = examples.labels
+    return labels, sums / counts[:, np.newaxis]

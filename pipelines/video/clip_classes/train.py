@@ -4,15 +4,14 @@ from functools import partial
 
 import tensorflow as tf
 
-from pipelines.counting import counted
+from pipelines.hints import counted
 from pipelines.preparation import Prepared, prepared
 from pipelines.runs import Run
 from pipelines.training import fit
 from pipelines.video.clip_classes import data
 from pipelines.video.clip_classes.config import ClipClassesConfiguration
-from pipelines.video.clip_classes.model import Classifier
-from pipelines.video.clip_classes.scoring import losses
-from pipelines.video.clip_classes.trained import build, classify_split
+from pipelines.video.clip_classes.model import Classifier, build
+from pipelines.video.clip_classes.scoring import classify_split, losses
 from pipelines.video.frames import NAMED, listed
 from pipelines.video.recordings import RECORDINGS
 

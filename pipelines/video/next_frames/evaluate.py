@@ -18,9 +18,9 @@ from pipelines.video.next_frames import baselines, data
 from pipelines.video.next_frames.baselines import Baseline
 from pipelines.video.next_frames.config import NextFramesConfiguration, odd
 from pipelines.video.next_frames.data import DataConfiguration, Split
+from pipelines.video.next_frames.model import load_model
 from pipelines.video.next_frames.report import Details, Example, write_next_frames_report
 from pipelines.video.next_frames.scoring import HIGHER_IS_BETTER, Scores, by_horizon, levels_of, metrics, score
-from pipelines.video.next_frames.trained import load_model
 
 MEAN_OF = 200  # training clips whose mean frame is a baseline
 EXAMPLES = 6  # clips of the report, evenly spread

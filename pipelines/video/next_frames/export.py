@@ -7,8 +7,8 @@ import numpy as np
 from pipelines.exporting import WarmupRequest, card, documented, export_signatures
 from pipelines.runs import Run
 from pipelines.video.next_frames.config import NextFramesConfiguration
+from pipelines.video.next_frames.model import load_model
 from pipelines.video.next_frames.serving import signatures
-from pipelines.video.next_frames.trained import load_model
 from pipelines.video.recordings import RECORDINGS, recorded, stated_rate
 
 SOURCES = {

@@ -7,6 +7,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from pipelines.preparation import built, trained_model
+from pipelines.runs import Run
+from pipelines.video.next_frames.config import NextFramesConfiguration
 from pipelines.video.next_frames.heads import MotionHead, PixelHead
 from pipelines.video.next_frames.motion import matched, similarities
 from pipelines.video.next_frames.network import Core, NetworkConfiguration, State, each_frame
@@ -130,10 +133,22 @@ class FrameForecaster(keras.Model):
             rollout = self._next(rollout)
             yield rollout.last.numpy()
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def _first(self, frames: tf.Tensor) -> Rollout:
         return self._encode(tf.cast(frames, tf.float32) / 255, training=False)[1]
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def _next(self, rollout: Rollout) -> Rollout:
         return self._step(rollout, training=False)
+
+
+def build(configuration: NextFramesConfiguration) -> FrameForecaster:
+    """Returns an untrained forecaster, its weights made."""
+    data = configuration.data
+    forecaster = FrameForecaster(configuration.network, data.channels, configuration.seed)
+    return built(forecaster, tf.zeros((1, 1, *data.frame_shape)), future=1)
+
+
+def load_model(run: Run) -> FrameForecaster:
+    """Returns the forecaster of a finished run, with its trained weights."""
+    return trained_model(run, run.read_configuration(NextFramesConfiguration), build)

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from pipelines import commands, hints, plots
 from pipelines.configuration import ConfigurationError
-from pipelines.counting import counted
+from pipelines.hints import counted
 from pipelines.run_files import plain
 from pipelines.video import arrays
 from pipelines.video.frames import to_rgb

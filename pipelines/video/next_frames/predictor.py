@@ -10,16 +10,16 @@ import numpy as np
 
 from pipelines import commands
 from pipelines.arguments import checked, in_range
-from pipelines.counting import counted
+from pipelines.hints import counted
 from pipelines.runs import Run
 from pipelines.served import Served
 from pipelines.video.frames import TOLERANCE, Timed, VideoDataError, fitted
 from pipelines.video.next_frames import moving_mnist
 from pipelines.video.next_frames.baselines import copy_last
 from pipelines.video.next_frames.config import NextFramesConfiguration
+from pipelines.video.next_frames.model import load_model
 from pipelines.video.next_frames.scoring import levels_of, metrics, score
 from pipelines.video.next_frames.serving import signatures
-from pipelines.video.next_frames.trained import load_model
 from pipelines.video.recordings import decoding_of, other_rate, recorded
 from pipelines.video.video_files import decode_timed
 

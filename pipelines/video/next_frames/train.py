@@ -11,10 +11,9 @@ from pipelines.training import fit
 from pipelines.video.frames import listed
 from pipelines.video.next_frames import data
 from pipelines.video.next_frames.config import NextFramesConfiguration
-from pipelines.video.next_frames.model import FrameForecaster
+from pipelines.video.next_frames.model import FrameForecaster, build
 from pipelines.video.next_frames.network import each_frame
 from pipelines.video.next_frames.scoring import METRICS, levels_of, score
-from pipelines.video.next_frames.trained import build
 from pipelines.video.recordings import RECORDINGS
 
 SKIPPED = "skipped.json"  # names and reasons of the videos that are left out

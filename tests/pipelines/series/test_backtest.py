@@ -156,7 +156,7 @@ def test_series_of_any_length_are_forecast_alone_as_together(
     forecaster: Forecaster, series: list[Series], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Equally long ones pass in batches; the forecasts keep the order of the origins."""
-    monkeypatch.setattr("pipelines.series.trained.SERIES_AT_ONCE", 2)
+    monkeypatch.setattr("pipelines.series.forecasting.SERIES_AT_ONCE", 2)
     several = [series[0], series[1], *(make_series("two", seed) for seed in (5, 6))]
     together = backtest(forecaster, task_of(several))
     alone = [backtest(forecaster, task_of([one])) for one in several]

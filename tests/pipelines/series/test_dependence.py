@@ -11,8 +11,8 @@ import tensorflow as tf
 from pipelines.series.calibration import fit_widening
 from pipelines.series.dependence import draw_paths, fit_correlation
 from pipelines.series.distributions import DISTRIBUTIONS
+from pipelines.series.forecasting import Forecasted
 from pipelines.series.train import spread_out
-from pipelines.series.trained import Forecasted
 
 LEVELS = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 HORIZON, PERSISTENCE = 8, 0.9

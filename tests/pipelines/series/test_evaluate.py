@@ -16,9 +16,9 @@ from pipelines.runs import Run
 from pipelines.series import baselines, data, evaluate
 from pipelines.series.backtest import backtest
 from pipelines.series.config import PRESETS
+from pipelines.series.model import load_model
 from pipelines.series.regular import SeriesDataError
 from pipelines.series.train import train
-from pipelines.series.trained import load_model
 
 COVERAGES = ["coverage_50", "coverage_80", "coverage_95"]
 METRICS = ["mae", "rmse", "mase", "smape", "pinball", "crps", *COVERAGES, "mae_1", "skill"]

@@ -10,11 +10,12 @@ from pipelines.configuration import ConfigurationError
 from pipelines.series import forecasting
 from pipelines.series.calibration import fit_widening, widened
 from pipelines.series.config import SeriesConfiguration
-from pipelines.series.model import Forecaster
+from pipelines.series.model import Forecaster, build
 from pipelines.series.network import NetworkConfiguration
+from pipelines.series.quantile_functions import quantile_function
 from pipelines.series.regular import Columns
-from pipelines.series.scaling import column_statistics, spreads
-from pipelines.series.trained import build
+from pipelines.series.scaling import column_statistics, fit_scales, spreads
+from pipelines.series.serving import start
 
 COLUMNS = Columns(("load", "heat"), ("wind",), ("holiday",))
 HORIZON, TIME = 5, 30
@@ -40,12 +41,12 @@ def forecaster(cumulative: bool = False, **network: Any) -> Forecaster:
     configuration = SeriesConfiguration().replace(
         network=SMALL | network, data={"horizon": HORIZON, "log_returns": cumulative}
     )
-    found = build(configuration, ("north", "south"), COLUMNS._asdict(), 3600)
+    found = build(configuration, names=("north", "south"), columns=COLUMNS._asdict(), step_seconds=3600)
     random = np.random.default_rng(0)
     for weight in found.trainable_variables:
         weight.assign(random.normal(0, 0.4, weight.shape))
     values, observed, *_ = inputs()
-    found.fit_scales([(values[0, :20], observed[0, :20]), (values[1, :20], observed[1, :20])])
+    fit_scales(found, [(values[0, :20], observed[0, :20]), (values[1, :20], observed[1, :20])])
     return found
 
 
@@ -139,10 +140,44 @@ def test_forecasts_are_in_the_units_of_the_data(kind: dict[str, Any]) -> None:
     expected = read(network, values, observed, times, series)
     factors, shifts = np.array([1.8, 4, 0.5, 3], np.float32), np.array([32, -9, 1, 2], np.float32)
     other = values * factors + shifts
-    network.fit_scales([(other[0, :20], observed[0, :20]), (other[1, :20], observed[1, :20])])
+    fit_scales(network, [(other[0, :20], observed[0, :20]), (other[1, :20], observed[1, :20])])
     found = read(network, other, observed, times, series)
     back = (found - shifts[:2, np.newaxis]) / factors[:2, np.newaxis]
     np.testing.assert_allclose(back, expected, rtol=2e-3, atol=2e-2)
+
+
+def test_a_log_scale_forecasts_as_a_network_that_is_given_logarithms() -> None:
+    values, observed, times, series = inputs()
+    network = forecaster(adaptation_rate=0.2, log_scale=("heat",))
+    lowest = values[:, :20, 1][observed[:, :20, 1]].min()
+    logarithms = values.copy()
+    logarithms[..., 1] = np.log(values[..., 1] / (lowest / 2))
+    plain = forecaster(adaptation_rate=0.2)
+    fit_scales(plain, [(logarithms[0, :20], observed[0, :20]), (logarithms[1, :20], observed[1, :20])])
+    quantiles, mean = (each.numpy() for each in forecasting.read(network, values, observed, times, series))
+    expected, plain_mean = (each.numpy() for each in forecasting.read(plain, logarithms, observed, times, series))
+    np.testing.assert_allclose(quantiles[..., 0, :], expected[..., 0, :], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(mean[..., 0], plain_mean[..., 0], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(quantiles[..., 1, :], lowest / 2 * np.exp(expected[..., 1, :]), rtol=1e-4)
+    probability = np.broadcast_to((np.arange(4000, dtype=np.float32) + 0.5) / 4000, (2, 4000))
+    levels = np.broadcast_to(quantiles[:, -1, 2, 1, np.newaxis], (2, 4000, 5))
+    drawn = quantile_function(tf.constant(levels), network.levels, tf.constant(probability))
+    np.testing.assert_allclose(mean[:, -1, 2, 1], tf.reduce_mean(drawn, axis=1), rtol=1e-2)
+    unknown = tf.constant(["east", "west"])
+    for name in ("mean", "deviation"):  # of series that were not in the training
+        found, same = (
+            start(each, tf.constant(np.where(observed, data, np.nan)), unknown)[name]
+            for each, data in ((network, values), (plain, logarithms))
+        )
+        np.testing.assert_allclose(found, same, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "network", [{"log_scale": ("wind",)}, {"log_scale": ("heat",), "distribution": "negative_binomial"}]
+)
+def test_a_log_scale_that_would_not_be_used_is_refused(network: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match=r"network.log_scale.*Received: "):
+        forecaster(**network)
 
 
 def test_quantiles_do_not_cross_and_mean_lies_among_them() -> None:

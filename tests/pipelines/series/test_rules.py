@@ -16,6 +16,7 @@ from pipelines.series.inputs import Inputs
 from pipelines.series.network import NetworkConfiguration
 from pipelines.series.regular import Columns
 from pipelines.series.rules import find_seasons, is_open, rules
+from pipelines.series.scaling import is_proportional
 from pipelines.series.sources import open_source
 
 WriteTable = Callable[[Path, pd.DataFrame], Path]
@@ -68,6 +69,15 @@ def test_settings_follow_from_the_training_period_alone(tmp_path: Path, write_ta
     assert settled(tmp_path, write_table, changed) == (found, lines)
     given = found.replace(network={"season": (3,), "lags": (-1,)})
     assert rules(given, open_source(found.data)).configuration.network.lags == (1, 2, 3)
+
+
+def test_a_log_scale_is_for_changes_that_grow_with_the_level() -> None:
+    random = np.random.default_rng(0).normal(size=(8, 200))
+    growing, walking = np.exp(np.cumsum(0.02 + 0.03 * random, axis=1)), 20 + np.cumsum(0.5 + random, axis=1)
+    assert all(is_proportional([each]) for each in growing) and is_proportional([*growing])
+    assert not any(is_proportional([each]) for each in (*walking, 5 + random[0], growing[0] - growing[0, 0]))
+    gaps = np.where(random[0] > 1, np.nan, growing[0])
+    assert is_proportional([gaps]) and not is_proportional([np.full(9, np.nan)])
 
 
 @pytest.mark.parametrize("length", [30, 60, 120])

@@ -9,9 +9,8 @@ import tensorflow as tf
 
 from pipelines.series import forecasting
 from pipelines.series.config import SeriesConfiguration
-from pipelines.series.model import Forecaster
+from pipelines.series.model import Forecaster, build
 from pipelines.series.regular import Columns
-from pipelines.series.trained import build
 
 COLUMNS = Columns(("load", "heat"), ("wind",), ("holiday",))
 HORIZON, TIME = 4, 12
@@ -33,7 +32,7 @@ def forecaster(lively: bool = True, cumulative: bool = False, **network: Any) ->
     configuration = SeriesConfiguration().replace(
         network=sizes | network, data={"horizon": HORIZON, "log_returns": cumulative}
     )
-    found = build(configuration, ("north", "south"), COLUMNS._asdict(), 3600)
+    found = build(configuration, names=("north", "south"), columns=COLUMNS._asdict(), step_seconds=3600)
     random = np.random.default_rng(0)
     for weight in found.trainable_variables:
         if lively:

@@ -14,9 +14,8 @@ from pipelines.runs import Run
 from pipelines.series import data, serving
 from pipelines.series.config import SeriesConfiguration
 from pipelines.series.export import model_card
-from pipelines.series.model import Forecaster
+from pipelines.series.model import Forecaster, build, load_model
 from pipelines.series.regular import Columns
-from pipelines.series.trained import build, load_model
 from pipelines.served import Served
 
 # Answers requests, one after the other.
@@ -163,7 +162,9 @@ def lively(network: dict[str, Any]) -> Forecaster:
         network={"units": 5, "decoder_units": 3, "lags": (1, 3), "season": 3, **network},
         data={"horizon": 6, "calendar": "business"},
     )
-    forecaster = build(configuration, ("a", "b"), Columns(("x", "y"), ("z",))._asdict(), 86_400)
+    forecaster = build(
+        configuration, names=("a", "b"), columns=Columns(("x", "y"), ("z",))._asdict(), step_seconds=86_400
+    )
     random = np.random.default_rng(0)
     for weight in forecaster.trainable_variables:
         weight.assign(random.normal(0, 0.4, weight.shape))

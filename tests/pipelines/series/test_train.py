@@ -14,8 +14,9 @@ from pipelines.optimization import TrainingConfiguration, TrainingStep
 from pipelines.runs import Run, RunError
 from pipelines.series import data, train
 from pipelines.series.config import SeriesConfiguration
+from pipelines.series.forecasting import forecast_split
+from pipelines.series.model import load_model
 from pipelines.series.regular import SeriesDataError
-from pipelines.series.trained import forecast_split, load_model
 
 Experiment = Callable[..., SeriesConfiguration]
 REPOSITORY = Path(__file__).parents[3]
@@ -156,6 +157,22 @@ def test_stretches_that_nobody_could_learn_are_refused(network: dict[str, object
 def test_intervals_that_cannot_adapt_are_refused(network: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError, match="adaptation_rate to 0"):
         SeriesConfiguration().replace(network={**network, "adaptation_rate": 0.1})
+
+
+def test_ranges_on_a_log_scale_are_calibrated_there(
+    experiment: Experiment, make_frame: Callable[..., pd.DataFrame], tmp_path: Path, write_table: Callable
+) -> None:
+    configuration = experiment(network={"log_scale": ("load",)})
+    sets, forecaster, *_ = train.prepare(configuration)
+    window = train.steps_read(forecaster, configuration)
+    forecaster.spread.assign(forecaster.spread / 3)  # three times too narrow
+    assert train.validate(forecaster, sets, window)["coverage"] < 0.8
+    train.calibrate(forecaster, sets, window)
+    assert 0.85 < train.validate(forecaster, sets, window)["coverage"] < 0.99
+    frame = make_frame()
+    path = write_table(tmp_path / "below.csv", frame.assign(load=frame["load"] - 10))
+    with pytest.raises(SeriesDataError, match=r"log_scale expects numbers above 0.*Received: -"):
+        train.prepare(experiment(data={"path": str(path)}, network={"log_scale": ("load",)}))
 
 
 def test_loss_counts_observed_targets_after_the_warm_up_only(experiment: Experiment) -> None:

@@ -7,8 +7,7 @@ import tensorflow as tf
 from models.losses import ctc_loss
 from pipelines.speech.augmentation import SpecAugment, SpecAugmentConfiguration, augment_audio
 from pipelines.speech.config import AudioAugmentationConfiguration, SpeechConfiguration
-from pipelines.speech.model import Recogniser
-from pipelines.speech.trained import build
+from pipelines.speech.model import Recogniser, build
 
 ALPHABET = (" ", "a", "b")
 

@@ -21,10 +21,11 @@ from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.decoder import load_decoder
 from pipelines.speech.live import LiveAudio, listen
 from pipelines.speech.long_recordings import Pieces
+from pipelines.speech.model import load_model
 from pipelines.speech.predictor import Predictor, Transcript
+from pipelines.speech.readings import transcribe_split
 from pipelines.speech.resampling import resample
 from pipelines.speech.train import train
-from pipelines.speech.trained import load_model, transcribe_split
 from pipelines.speech.user_recordings import manifest
 
 Say = Callable[..., np.ndarray]

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from pipelines.speech.readings import Readings, read_all
-from pipelines.speech.trained import Transcribed
+from pipelines.speech.readings import Readings, Transcribed, read_all
 
 RATE = 100  # samples a second
 

@@ -19,8 +19,7 @@ from pipelines.speech import serving
 from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.decoder import Decoder, load_decoder
 from pipelines.speech.export import model_card
-from pipelines.speech.model import Recogniser
-from pipelines.speech.trained import build, load_model
+from pipelines.speech.model import Recogniser, build, load_model
 
 # Answers requests, one after the other.
 SERVER = """

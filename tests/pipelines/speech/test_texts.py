@@ -16,12 +16,11 @@ from pipelines.speech import data
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.data import DataConfiguration
-from pipelines.speech.decoder import load_decoder
+from pipelines.speech.decoder import fit_decoder, load_decoder
 from pipelines.speech.evaluate import evaluate
 from pipelines.speech.language_models import arpa_model, language_models
 from pipelines.speech.texts import own_texts
 from pipelines.speech.train import prepare, train
-from pipelines.speech.tuning import fit_decoder
 
 RATE = 8000
 
@@ -63,8 +62,8 @@ def test_the_language_model_learns_from_them(tmp_path, speech, corpus, configure
     configuration = configure(corpus, decoding={"texts": (str(tmp_path / "own.txt"),)})
     loaded, recogniser, *_ = prepare(configuration)
     assert "Texts for the language model: 50 sentences." in capsys.readouterr().out
-    monkeypatch.setattr("pipelines.speech.tuning.transcribe_split", lambda *_: iter(()))
-    monkeypatch.setattr("pipelines.speech.tuning.error_rates", lambda *_: {})
+    monkeypatch.setattr("pipelines.speech.decoder.transcribe_split", lambda *_: iter(()))
+    monkeypatch.setattr("pipelines.speech.decoder.error_rates", lambda *_: {})
     of_texts = fit_decoder(configuration, loaded, recogniser).language_model
     without = fit_decoder(configure(corpus), loaded, recogniser).language_model
     assert of_texts.text_log_probability("ddcc") > without.text_log_probability("ddcc") + 1

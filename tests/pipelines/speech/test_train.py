@@ -18,12 +18,14 @@ from scipy.stats import entropy
 from pipelines import predictors
 from pipelines.configuration import ConfigurationError
 from pipelines.runs import Run, RunError
-from pipelines.speech import data, train, tuning
+from pipelines.speech import data, train
+from pipelines.speech import decoder as decoding
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.decoder import load_decoder
+from pipelines.speech.model import build, load_model
+from pipelines.speech.readings import Transcribed, transcribe_split
 from pipelines.speech.sources import Utterance
-from pipelines.speech.trained import Transcribed, build, load_model, transcribe_split
 from pipelines.speech.user_recordings import manifest
 
 Configure = Callable[..., SpeechConfiguration]
@@ -48,8 +50,8 @@ def test_run_folder_holds_what_a_training_must_leave(trained_run: Run) -> None:
     assert {"loss", "validation_cer", "validation_wer"} <= trained_run.history()[0].keys()
     assert trained_run.read_json("description.json")["alphabet"] == [" ", "a", "b", "c", "d"]
     decoder = load_decoder(trained_run)
-    assert decoder.language_model_weight in tuning.LANGUAGE_MODEL_WEIGHTS
-    assert decoder.insertion_bonus in tuning.INSERTION_BONUSES
+    assert decoder.language_model_weight in decoding.LANGUAGE_MODEL_WEIGHTS
+    assert decoder.insertion_bonus in decoding.INSERTION_BONUSES
     assert decoder.beam_width == 8
 
 
@@ -202,16 +204,16 @@ def test_tuning_is_bounded_and_finds_the_best(monkeypatch: pytest.MonkeyPatch) -
         return FakeDecoder
 
     calls: list[Any] = []
-    monkeypatch.setattr(tuning, "transcribe_split", transcribe)
-    monkeypatch.setattr(tuning, "language_models", lambda *_: ["characters", "words"])
+    monkeypatch.setattr(decoding, "transcribe_split", transcribe)
+    monkeypatch.setattr(decoding, "language_models", lambda *_: ["characters", "words"])
     for best in (("words", 0.2, 1.5), ("characters", 1.0, 0.0), ("words", 0.6, 0.5)):
-        monkeypatch.setattr(tuning, "Decoder", best_at(*best))
-        assert tuning.fit_decoder(SpeechConfiguration(), speech, None) == (*best, 32)
-    assert decoded[0] * 10 <= 1.5 * tuning.TUNING_SECONDS
+        monkeypatch.setattr(decoding, "Decoder", best_at(*best))
+        assert decoding.fit_decoder(SpeechConfiguration(), speech, None) == (*best, 32)
+    assert decoded[0] * 10 <= 1.5 * decoding.TUNING_SECONDS
     points = set(calls[: len(calls) // 3])
     assert len(calls) <= 3 * 2 * 30 * decoded[0], "no point of the grid is decoded twice"
     assert len(points) < 2 * 30
-    assert max(call.beam_width for call in calls) <= tuning.TUNING_BEAM_WIDTH
+    assert max(call.beam_width for call in calls) <= decoding.TUNING_BEAM_WIDTH
 
 
 def test_json_of_the_decoder_is_plain(trained_run: Run) -> None:

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.nlp.language_model.config import PRESETS, LanguageModelConfiguration
-from pipelines.nlp.language_model.model import LanguageModel
-from pipelines.nlp.language_model.trained import load_model
+from pipelines.nlp.language_model.model import LanguageModel, load_model
 from pipelines.nlp.subwords import Subwords
 from pipelines.runs import Run
 

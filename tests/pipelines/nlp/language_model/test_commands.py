@@ -17,8 +17,8 @@ from pipelines.nlp.language_model import report
 from pipelines.nlp.language_model.baselines import Costs
 from pipelines.nlp.language_model.config import PRESETS, LanguageModelConfiguration
 from pipelines.nlp.language_model.evaluate import bits_per_character, by_stretch, compared, costs
+from pipelines.nlp.language_model.model import load_model
 from pipelines.nlp.language_model.scoring import score
-from pipelines.nlp.language_model.trained import load_model
 from pipelines.nlp.subwords import Subwords
 from pipelines.runs import Run
 from pipelines.video.clip_classes import config as video

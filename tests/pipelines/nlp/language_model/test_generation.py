@@ -11,13 +11,12 @@ from pipelines.nlp.language_model import generation
 from pipelines.nlp.language_model.config import LanguageModelConfiguration
 from pipelines.nlp.language_model.data import BOUNDARY
 from pipelines.nlp.language_model.generation import Options, advance, beam_search, generate, narrowed, prefill, sample
-from pipelines.nlp.language_model.model import LanguageModel
+from pipelines.nlp.language_model.model import LanguageModel, build
 from pipelines.nlp.language_model.network import SamplingConfiguration
 from pipelines.nlp.language_model.predictor import until
 from pipelines.nlp.language_model.report import Copies, distinct
 from pipelines.nlp.language_model.scoring import score
 from pipelines.nlp.language_model.serving import signatures
-from pipelines.nlp.language_model.trained import build
 from pipelines.nlp.subwords import PADDING, RESERVED, Subwords
 from pipelines.served import Served
 

@@ -8,9 +8,8 @@ import tensorflow as tf
 
 from pipelines.nlp.language_model.config import LanguageModelConfiguration
 from pipelines.nlp.language_model.data import BOUNDARY
-from pipelines.nlp.language_model.model import LanguageModel, hashed
+from pipelines.nlp.language_model.model import LanguageModel, build, hashed
 from pipelines.nlp.language_model.scoring import bits_per_character, score
-from pipelines.nlp.language_model.trained import build
 from pipelines.nlp.subwords import RESERVED, Subwords
 
 Trained = tuple[LanguageModel, Subwords]

@@ -19,7 +19,7 @@ from pipelines.configuration import ConfigurationError
 from pipelines.nlp.sentiment import evaluate
 from pipelines.nlp.sentiment.config import SentimentConfiguration
 from pipelines.nlp.sentiment.export import model_card
-from pipelines.nlp.sentiment.trained import load_model, read_texts
+from pipelines.nlp.sentiment.model import load_model, read_texts
 from pipelines.nlp.text_files import TextDataError
 from pipelines.run_files import RunError
 from pipelines.runs import Run

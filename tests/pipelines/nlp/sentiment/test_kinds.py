@@ -15,13 +15,12 @@ from pipelines.configuration import ConfigurationError
 from pipelines.nlp.sentiment import baselines, data, evaluate, report
 from pipelines.nlp.sentiment.config import SentimentConfiguration
 from pipelines.nlp.sentiment.labels import of_columns, with_several
-from pipelines.nlp.sentiment.model import Classifier, fit_temperature, fit_thresholds
+from pipelines.nlp.sentiment.model import Classifier, load_model, read_texts
 from pipelines.nlp.sentiment.network import NetworkConfiguration
-from pipelines.nlp.sentiment.scoring import Answers, Truth, comparison, metrics
+from pipelines.nlp.sentiment.scoring import Answers, Truth, comparison, fit_temperature, fit_thresholds, metrics
 from pipelines.nlp.sentiment.sources import DataConfiguration
 from pipelines.nlp.sentiment.splitting import Example
 from pipelines.nlp.sentiment.train import batch_loss
-from pipelines.nlp.sentiment.trained import load_model, read_texts
 from pipelines.nlp.sentiment.words import Words
 from pipelines.nlp.text_files import TextDataError
 from pipelines.runs import Run

@@ -9,11 +9,11 @@ from scipy.special import log_softmax, softmax
 
 from data.word_vectors import DIMENSIONS
 from pipelines.nlp.sentiment.explanation import Explanation, explain, strongest
-from pipelines.nlp.sentiment.model import Classifier, fit_temperature
+from pipelines.nlp.sentiment.model import Classifier, read_texts
 from pipelines.nlp.sentiment.network import NetworkConfiguration, mask_words
+from pipelines.nlp.sentiment.scoring import fit_temperature
 from pipelines.nlp.sentiment.splitting import Example
 from pipelines.nlp.sentiment.train import batch_loss
-from pipelines.nlp.sentiment.trained import read_texts
 from pipelines.nlp.sentiment.words import UNKNOWN, Words
 
 TEXTS = ["bad", "a good film, really good", "", "😀 שלום", "not so good but not bad either, I would say", "...", "good"]

@@ -14,9 +14,9 @@ from pipelines import predictors
 from pipelines.configuration import ConfigurationError
 from pipelines.nlp.sentiment.classify import table_of
 from pipelines.nlp.sentiment.config import SentimentConfiguration
+from pipelines.nlp.sentiment.model import load_model, read_texts
 from pipelines.nlp.sentiment.predictor import Classification, Predictor
 from pipelines.nlp.sentiment.train import train
-from pipelines.nlp.sentiment.trained import load_model, read_texts
 from pipelines.runs import Run
 
 TEXTS = ["so lovely a w1", "Awful w3 !", "", "😀 שלום فيلم", "w1 " * 500, "solid"]

@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from pipelines.nlp.sentiment import data, pretraining, train
 from pipelines.nlp.sentiment.config import SentimentConfiguration
+from pipelines.nlp.sentiment.model import load_model, read_texts
 from pipelines.nlp.sentiment.pretraining import NextWords, texts_of
-from pipelines.nlp.sentiment.trained import load_model, read_texts
 from pipelines.nlp.sentiment.words import RESERVED
 from pipelines.nlp.text_files import TextDataError
 from pipelines.optimization import TrainingConfiguration, TrainingStep

@@ -18,9 +18,9 @@ from pipelines.nlp.tagging import data, train
 from pipelines.nlp.tagging.baselines import commonest_tags
 from pipelines.nlp.tagging.config import TaggingConfiguration
 from pipelines.nlp.tagging.evaluate import evaluate
+from pipelines.nlp.tagging.model import load_model
 from pipelines.nlp.tagging.predictor import Predictor, Tagging
 from pipelines.nlp.tagging.scoring import metrics, tallies
-from pipelines.nlp.tagging.trained import load_model
 from pipelines.nlp.text_files import TextDataError
 from pipelines.optimization import TrainingConfiguration, TrainingStep
 from pipelines.runs import Run

@@ -17,10 +17,9 @@ from pipelines.nlp.splits import SPLITS, Split
 from pipelines.nlp.translation import data
 from pipelines.nlp.translation.config import TranslationConfiguration
 from pipelines.nlp.translation.export import model_card
-from pipelines.nlp.translation.model import source_numbers, target_numbers
+from pipelines.nlp.translation.model import load_model, source_numbers, target_numbers
 from pipelines.nlp.translation.pairs import Pair
 from pipelines.nlp.translation.sources import DataConfiguration, read
-from pipelines.nlp.translation.trained import load_model
 from pipelines.runs import Run
 
 Capture = pytest.CaptureFixture[str]

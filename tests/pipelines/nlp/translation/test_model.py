@@ -8,9 +8,8 @@ import tensorflow as tf
 
 from pipelines.nlp.subwords import PADDING, SubwordConfiguration, Subwords
 from pipelines.nlp.translation.config import TranslationConfiguration
-from pipelines.nlp.translation.model import Translator, normalised, source_numbers, target_numbers
+from pipelines.nlp.translation.model import Translator, build, normalised, source_numbers, target_numbers
 from pipelines.nlp.translation.network import SearchConfiguration
-from pipelines.nlp.translation.trained import build
 
 SEARCH = SearchConfiguration(beam_width=3)
 TEXTS = ["In the beginning", "light", "and there was light, and it was good 😀", "", "   ", "אור ויהי"]

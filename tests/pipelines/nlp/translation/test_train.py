@@ -15,8 +15,7 @@ from pipelines.nlp.subwords import PADDING, Subwords
 from pipelines.nlp.text_files import TextDataError
 from pipelines.nlp.translation import data, predictor, train
 from pipelines.nlp.translation.config import PRESETS, TranslationConfiguration
-from pipelines.nlp.translation.model import Translator, source_numbers, target_numbers
-from pipelines.nlp.translation.trained import load_model
+from pipelines.nlp.translation.model import Translator, load_model, source_numbers, target_numbers
 from pipelines.optimization import TrainingConfiguration, TrainingStep
 from pipelines.runs import Run, RunError
 

@@ -22,7 +22,7 @@ from pipelines.runs import Run
 from pipelines.video.clip_classes import data, pictures, report
 from pipelines.video.clip_classes.config import ClipClassesConfiguration
 from pipelines.video.clip_classes.evaluate import evaluate as evaluate_run
-from pipelines.video.clip_classes.trained import Classified
+from pipelines.video.clip_classes.scoring import Classified
 
 pytestmark = pytest.mark.usefixtures("there")
 

@@ -9,9 +9,8 @@ import tensorflow as tf
 
 from pipelines.configuration import ConfigurationError
 from pipelines.video.clip_classes.config import ClipClassesConfiguration
-from pipelines.video.clip_classes.model import Classifier
+from pipelines.video.clip_classes.model import Classifier, build
 from pipelines.video.clip_classes.network import NetworkConfiguration, frame_encoder
-from pipelines.video.clip_classes.trained import build
 
 
 def classifier(channels: int = 1, side: int = 8, **network: object) -> Classifier:

@@ -12,8 +12,8 @@ from pipelines.exporting import WarmupRequest, export
 from pipelines.runs import Run
 from pipelines.video.clip_classes.config import ClipClassesConfiguration
 from pipelines.video.clip_classes.export import model_card
+from pipelines.video.clip_classes.model import build, load_model
 from pipelines.video.clip_classes.serving import signatures
-from pipelines.video.clip_classes.trained import build, load_model
 from pipelines.video.frames import fit
 
 # Answers requests, one after the other.

@@ -12,7 +12,8 @@ from pipelines.optimization import TrainingConfiguration, TrainingStep
 from pipelines.runs import Run, RunError
 from pipelines.video.clip_classes import data, train
 from pipelines.video.clip_classes.config import PRESETS, ClipClassesConfiguration
-from pipelines.video.clip_classes.trained import build, classify_split, load_model
+from pipelines.video.clip_classes.model import build, load_model
+from pipelines.video.clip_classes.scoring import classify_split
 from pipelines.video.frames import VideoDataError
 
 Configure = Callable[..., ClipClassesConfiguration]

@@ -21,8 +21,8 @@ from pipelines.video.next_frames import evaluate as future_evaluate
 from pipelines.video.next_frames.baselines import copy_last
 from pipelines.video.next_frames.config import NextFramesConfiguration
 from pipelines.video.next_frames.data import DataConfiguration
+from pipelines.video.next_frames.model import load_model
 from pipelines.video.next_frames.scoring import METRICS, score
-from pipelines.video.next_frames.trained import load_model
 
 pytestmark = pytest.mark.usefixtures("there")
 

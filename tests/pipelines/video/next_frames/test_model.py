@@ -8,9 +8,8 @@ import tensorflow as tf
 
 from pipelines.optimization import TrainingConfiguration, TrainingStep
 from pipelines.video.next_frames.config import NextFramesConfiguration
-from pipelines.video.next_frames.model import FrameForecaster
+from pipelines.video.next_frames.model import FrameForecaster, build
 from pipelines.video.next_frames.train import batch_loss
-from pipelines.video.next_frames.trained import build
 
 NETWORKS: list[dict[str, Any]] = [
     {},

@@ -9,8 +9,8 @@ import pytest
 
 from pipelines.runs import Run
 from pipelines.video.frames import VideoDataError
+from pipelines.video.next_frames.model import load_model
 from pipelines.video.next_frames.predictor import Predictor
-from pipelines.video.next_frames.trained import load_model
 
 
 @pytest.fixture(scope="module")

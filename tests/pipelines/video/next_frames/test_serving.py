@@ -13,8 +13,8 @@ from pipelines.runs import Run
 from pipelines.video.frames import fit
 from pipelines.video.next_frames.config import NextFramesConfiguration
 from pipelines.video.next_frames.export import model_card
+from pipelines.video.next_frames.model import build, load_model
 from pipelines.video.next_frames.serving import signatures
-from pipelines.video.next_frames.trained import build, load_model
 
 # Answers requests, one after the other.
 SERVER = """

@@ -13,7 +13,7 @@ from pipelines.runs import Run
 from pipelines.video.frames import VideoDataError
 from pipelines.video.next_frames import data, train
 from pipelines.video.next_frames.config import PRESETS, NextFramesConfiguration
-from pipelines.video.next_frames.trained import build, load_model
+from pipelines.video.next_frames.model import build, load_model
 
 Configure = Callable[..., NextFramesConfiguration]
 

@@ -1,0 +1,101 @@
+"""A million steps of each stream: do time and memory stay flat? `python -m benchmarks.streams exports`.
+
+The steps of an export run in one loop of TensorFlow, so that Python adds nothing to them. Each step has the inputs of
+the export's own warm-up request; a series' rows are an hour apart.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import psutil
+import tensorflow as tf
+import tyro
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from serving.exports import warmups
+
+HOUR = 3600  # seconds
+
+
+@dataclass(frozen=True)
+class Options:
+    """Follows each stream of some exports for long."""
+
+    folder: Annotated[Path, tyro.conf.Positional]
+    """Of all exports: FOLDER/NAME/VERSION."""
+    steps: int = 1_000_000
+    """Of each stream."""
+    parts: int = 20
+    """Into which the steps are divided; time and memory are measured after each."""
+
+
+class Measured(NamedTuple):
+    """Where a stream is after a part of its steps: seconds a step, the state's numbers, the process's MiB."""
+
+    seconds: float
+    numbers: int
+    mebibytes: float
+
+
+def follow(folder: Path, steps: int, parts: int) -> Iterator[Measured]:
+    """Yields what a stream takes, part by part.
+
+    Args:
+        folder: of an export with the signatures `initial_state` and `step`.
+        steps: of all parts.
+        parts: at most as many as steps.
+    """
+    loaded = tf.saved_model.load(str(folder))  # owns the variables of its signatures
+    begin, next_step = loaded.signatures["initial_state"], loaded.signatures["step"]
+    warm = {name: {key: tf.constant(value) for key, value in inputs.items()} for name, inputs in warmups(folder)}
+    state = begin(**warm["initial_state"])
+    fixed = {name: value for name, value in warm["step"].items() if name not in state}
+    invariants = {name: next_step.structured_input_signature[1][name].shape for name in state}
+
+    @tf.function(autograph=False)
+    def run(first: tf.Tensor, last: tf.Tensor, state: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        def step(number: tf.Tensor, state: dict[str, tf.Tensor]) -> Any:
+            given = dict(fixed)
+            if "time" in given:
+                given["time"] += HOUR * tf.cast(number, given["time"].dtype)
+            answer = next_step(**given, **state)
+            return number + 1, {name: tf.ensure_shape(answer[name], invariants[name]) for name in state}
+
+        return tf.while_loop(lambda number, _: number < last, step, (first, state), (first.shape, invariants))[1]
+
+    process, size = psutil.Process(), steps // parts
+    state = run(tf.constant(0), tf.constant(1), state)  # traces
+    for part in range(parts):
+        started = time.perf_counter()
+        state = run(tf.constant(1 + part * size), tf.constant(1 + (part + 1) * size), state)
+        seconds = (time.perf_counter() - started) / size
+        numbers = sum(int(tf.size(tensor)) for tensor in state.values() if tensor.dtype != tf.string)
+        texts = [text for tensor in state.values() if tensor.dtype == tf.string for text in tensor.numpy().ravel()]
+        yield Measured(seconds, numbers + sum(map(len, texts)), process.memory_info().rss / 2**20)
+
+
+def main() -> None:
+    options = tyro.cli(Options, description=__doc__)
+    table = Table("stream", "steps", "µs a step: first part, last", "numbers of the state", "MiB: first part, last")
+    for folder in sorted(options.folder.glob("*/*")):
+        if "step" in dict(warmups(folder)):
+            parts = follow(folder, options.steps, options.parts)
+            found = list(track(parts, folder.parent.name, options.parts, transient=True))
+            first, last = found[0], found[-1]
+            table.add_row(
+                folder.parent.name,
+                f"{options.steps:,}",
+                f"{1e6 * first.seconds:.0f}, {1e6 * last.seconds:.0f}",
+                f"{first.numbers}, {last.numbers}",
+                f"{first.mebibytes:.0f}, {last.mebibytes:.0f}",
+            )
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
