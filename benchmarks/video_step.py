@@ -92,6 +92,7 @@ def main(rounds: int = 10, batch_size: int = 8, mixed_precision: bool = False) -
         configuration = PRESETS["next-frames"].replace(
             network=network, data={"batch_size": batch_size}, training={"mixed_precision": mixed_precision}
         )
+        keras.config.set_dtype_policy(configuration.training.dtype_policy)
         measured = measure(configuration, rounds)
         ours = measured["models"]
         for layer, taken in measured.items():

@@ -1,6 +1,7 @@
 """How a model's weights change: what can be configured, the learning rate, and one step."""
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any, Literal, Self
 
@@ -23,9 +24,9 @@ class TrainingConfiguration(Configuration):
     """How a model is trained; every pipeline nests it as `training`.
 
     The rate rises linearly to its peak and then follows half a cosine (Loshchilov and Hutter, "SGDR", 2017) or stays.
-    The optimizer is AdamW (by the same, "Decoupled weight decay regularization", 2019); vectors (biases, normalisation
-    scales) are not decayed. `mixed_precision` takes effect where the model is built, through `dtype_policy`; bfloat16
-    has the exponents of float32, so that no loss scaling is needed.
+    The optimizer is AdamW (by the same, "Decoupled weight decay regularization", 2019) or `Muon`; vectors (biases,
+    normalisation scales) are not decayed. `mixed_precision` takes effect where the model is built, through
+    `dtype_policy`; bfloat16 has the exponents of float32, so that no loss scaling is needed.
     """
 
     epochs: int = Field(10, ge=1, description="passes over the training data")
@@ -34,6 +35,10 @@ class TrainingConfiguration(Configuration):
     schedule: Literal["cosine", "constant"] = Field("cosine", description="learning rate after the warm-up")
     final_learning_rate_share: float = Field(
         0.01, ge=0, le=1, description="learning rate at the end of the cosine, as a share of the peak"
+    )
+    optimizer: Literal["adamw", "muon"] = Field(
+        "adamw",
+        description="AdamW; or Muon, which moves kernels of hidden layers by orthogonal matrices, and others by AdamW",
     )
     gradient_clip_norm: float = Field(1.0, ge=0, description="largest global norm of the gradients; 0: no limit")
     weight_decay: float = Field(0.0, ge=0, description="decoupled weight decay of matrices")
@@ -93,6 +98,41 @@ def learning_rate_schedule(
     )
 
 
+class Muon(keras.optimizers.Muon):
+    """Keras's Muon, for convolutions too: it moves kernels by their momentum made orthogonal.
+
+    A kernel (…, inputs, outputs) is a matrix with a column for each output. AdamW moves vectors, embeddings, and the
+    kernels of layers called `output`. Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/. Steps are as
+    large as AdamW's (Liu et al. 2025, https://arxiv.org/abs/2502.16982), so that one learning rate is right for both.
+
+    Example:
+        >>> kernel = keras.Variable(tf.zeros((3, 3, 2, 4)))
+        >>> Muon(learning_rate=0.1).apply([tf.random.stateless_normal(kernel.shape, (0, 0))], [kernel])
+        >>> sizes = tf.linalg.svd(tf.reshape(kernel.value, (18, 4)), compute_uv=False) / (0.1 * 0.2 * 18**0.5)
+        >>> bool(tf.reduce_all(tf.abs(sizes - 1) < 0.4))  # of an orthogonal matrix: 1
+        True
+    """
+
+    def __init__(self, learning_rate: Any, weight_decay: float = 0.0) -> None:
+        super().__init__(learning_rate, weight_decay=weight_decay, adam_weight_decay=weight_decay)
+
+    def _should_use_adamw(self, variable: Any) -> bool:
+        return len(variable.shape) < 2 or bool(re.search("embedding|output", variable.path.lower()))
+
+    def zeropower_via_newtonschulz5(self, x: tf.Tensor, steps: int) -> tf.Tensor:
+        return tf.reshape(super().zeropower_via_newtonschulz5(_matrix(x), steps), x.shape)
+
+    def lr_adjust(self, x: tf.Tensor) -> tf.Tensor:
+        return tf.reshape(super().lr_adjust(_matrix(x)), x.shape)
+
+
+def _matrix(kernel: tf.Tensor) -> tf.Tensor:
+    return tf.reshape(kernel, (-1, kernel.shape[-1]))
+
+
+OPTIMIZERS = {"adamw": keras.optimizers.AdamW, "muon": Muon}
+
+
 class TrainingStep:
     """One step of the optimizer on one batch, compiled once; a batch without a finite loss changes nothing.
 
@@ -106,7 +146,7 @@ class TrainingStep:
         workers: Who computes the step. Each gets an equal share of a batch's rows. Default: this process.
 
     Attributes:
-        optimizer: AdamW.
+        optimizer: as configured.
         average: The moving average of the weights.
         sums: Sums over the epoch so far, kept where the step runs so that the host need not wait for each step.
 
@@ -136,7 +176,7 @@ class TrainingStep:
         self.clip_norm = configuration.gradient_clip_norm
         self.weights = model.trainable_variables
         schedule = learning_rate_schedule(configuration, steps)
-        self.optimizer = keras.optimizers.AdamW(schedule, weight_decay=configuration.weight_decay)
+        self.optimizer = OPTIMIZERS[configuration.optimizer](schedule, weight_decay=configuration.weight_decay)
         self.optimizer.exclude_from_weight_decay(var_list=[weight for weight in self.weights if len(weight.shape) < 2])
         self.optimizer.build(self.weights)
         self.average = WeightAverage(self.weights, configuration.weight_average_decay)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipelines.optimization import TrainingConfiguration, TrainingStep, learning_rate_schedule
+from pipelines.optimization import Muon, TrainingConfiguration, TrainingStep, learning_rate_schedule
 
 CONFIGURATION = TrainingConfiguration(learning_rate=0.01, warmup_share=0.0, schedule="constant")
 
@@ -73,6 +73,28 @@ def test_step_of_the_optimizer_equals_numpy():
     kernel, bias = model.get_weights()
     np.testing.assert_allclose(kernel, [[2.0 * (1 - 0.01 * 0.5) - 0.01]], rtol=1e-6)
     np.testing.assert_allclose(bias, [3.0 - 0.01], rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 2, 4), (2, 7)])
+def test_muon_s_first_step_is_nearly_the_orthogonal_part_of_the_gradient(shape):
+    """Of the gradient U S V the step has U V, its sizes within the bounds of five Newton–Schulz iterations."""
+    gradient = np.random.default_rng(0).normal(size=shape).astype("float32")
+    kernel = keras.Variable(np.zeros(shape, "float32"))
+    Muon(0.1).apply([tf.constant(gradient)], [kernel])
+    left, _, right = np.linalg.svd(gradient.reshape(-1, shape[-1]), full_matrices=False)
+    step = -kernel.numpy().reshape(-1, shape[-1]) / (0.1 * 0.2 * math.sqrt(max(np.prod(shape[:-1]), shape[-1])))
+    turned = left.T @ step @ right.T
+    np.testing.assert_allclose(turned, np.diag(np.diag(turned)), atol=1e-3)
+    assert np.all((np.diag(turned) > 0.6) & (np.diag(turned) < 1.3))
+
+
+def test_muon_leaves_vectors_outputs_and_embeddings_to_adamw():
+    values = {"kernel": (2, 3), "bias": (3,), "output": (2, 3), "embeddings": (5, 3)}
+    weights = {name: keras.Variable(np.zeros(shape, "float32"), name=name) for name, shape in values.items()}
+    gradients = [tf.random.stateless_uniform(shape, (0, 0), 1.0, 2.0) for shape in values.values()]
+    Muon(0.1).apply(gradients, list(weights.values()))
+    by_adamw = {name for name, weight in weights.items() if np.allclose(weight.numpy(), -0.1, rtol=1e-3)}
+    assert by_adamw == {"bias", "output", "embeddings"}
 
 
 def test_gradients_are_clipped_by_their_global_norm():

@@ -81,18 +81,24 @@ _NEXT_FRAMES = NextFramesConfiguration(
     absolute_weight=0.1,
     steps_per_epoch=205,
     training=TrainingConfiguration(
-        epochs=4, learning_rate=4e-3, gradient_clip_norm=1.0, weight_average_decay=0.99, mixed_precision=True
+        epochs=4,
+        optimizer="muon",
+        learning_rate=4e-3,
+        gradient_clip_norm=1.0,
+        weight_average_decay=0.99,
+        mixed_precision=True,
     ),
 )
 _LARGE = _NEXT_FRAMES.replace(
     network={"filters": (64, 96), "movements": 3, "decoder_filters": 96},
     similarity_weight=0.08,
     steps_per_epoch=340,
-    training={"epochs": 10},
+    training={"epochs": 10, "optimizer": "adamw"},
 )
 _REAL_VIDEO = _NEXT_FRAMES.replace(
     network={"stillness": 5.0, "coordinates": False},
     steps_per_epoch=100,
+    training={"optimizer": "adamw"},
     data={
         "source": "real_clips",
         "height": 144,
@@ -110,7 +116,7 @@ _REAL_VIDEO = _NEXT_FRAMES.replace(
 PRESETS = {"next-frames": _NEXT_FRAMES, "next-frames-large": _LARGE, "real-video": _REAL_VIDEO}
 """Named configurations, the default first.
 
-- `next-frames`: the last ten of twenty frames of Moving-Fashion-MNIST; squared error 158, SSIM 0.671 (seed 0), 11
+- `next-frames`: the last ten of twenty frames of Moving-Fashion-MNIST; squared error 119, SSIM 0.708 (seed 0), 13
   minutes of processor time.
 - `next-frames-large`: the same data, a network twice as wide, five times the steps; squared error 120, SSIM 0.701
   (seed 0), about an hour.

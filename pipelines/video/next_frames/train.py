@@ -79,12 +79,22 @@ def structural_similarity(forecasts: tf.Tensor, truth: tf.Tensor) -> tf.Tensor:
         (batch,).
     """
     maps = tf.concat([forecasts, truth, forecasts**2, truth**2, forecasts * truth], axis=-1)
-    maps = tf.nn.avg_pool2d(tf.nn.avg_pool2d(maps, (WINDOW, 1), 1, "VALID"), (1, WINDOW), 1, "VALID")
-    x, y, xx, yy, xy = tf.split(maps, 5, axis=-1)
+    x, y, xx, yy, xy = tf.split(_window_means(maps), 5, axis=-1)
     unbiased = WINDOW**2 / (WINDOW**2 - 1)
     variances, covariance = unbiased * (xx - x * x + yy - y * y), unbiased * (xy - x * y)
     similarity = (2 * x * y + C1) * (2 * covariance + C2) / ((x * x + y * y + C1) * (variances + C2))
     return tf.reduce_mean(similarity, axis=(1, 2, 3))
+
+
+def _window_means(maps: tf.Tensor) -> tf.Tensor:
+    """The means of maps (batch, rows, columns, channels) over all windows: as matrix products, several times faster
+    than pooling, most of all its gradient."""
+    maps = tf.transpose(maps, (0, 3, 1, 2))
+    down, across = (
+        tf.constant(sum(np.eye(size - WINDOW + 1, size, at) for at in range(WINDOW)) / WINDOW, maps.dtype)
+        for size in maps.shape[2:]
+    )
+    return tf.transpose(tf.matmul(down, maps) @ tf.transpose(across), (0, 2, 3, 1))
 
 
 def truth_share(epochs: int, epoch: int) -> float:
