@@ -109,7 +109,7 @@ def is_proportional(histories: Sequence[np.ndarray], season: int = 1) -> bool:
             changes = (np.std(after - before) / level, np.std(np.log(after / before)))
             absolute, relative = np.maximum(changes, SMALLEST_DEVIATION)
             evidence += known.sum() * np.log(absolute / relative)
-    return evidence > 0
+    return bool(evidence > 0)
 
 
 def to_log_scale(values: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
