@@ -94,7 +94,7 @@ def start_together(
 
 
 def _environment(count: int) -> dict[str, str]:
-    threads = str(max(1, cores() // count))
+    threads = str(cores(count))
     home = str(Path(__file__).parents[1])
     path = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH"))))
     # A worker that ends is seen here, so that the others may wait longer for one that starts slowly on a busy machine.

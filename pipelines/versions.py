@@ -19,9 +19,10 @@ def versions_here() -> dict[str, Any]:
     return versions | {"commit": _commit(), "platform": platform.platform(), "processors": os.cpu_count()}
 
 
-def cores() -> int:
-    """Returns how many cores of the processor this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def cores(sharing: int = 1) -> int:
+    """Returns how many cores this process may use; or each of so many workers that share them, at least one."""
+    all_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, all_cores // sharing)
 
 
 def release() -> str:

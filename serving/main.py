@@ -72,9 +72,8 @@ def application(options: ServeOptions) -> Any:
 
     from serving.application import Server
 
-    threads = options.threads or max(1, cores() // options.workers)
     if options.threads is not None or THREADS not in os.environ:
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_intra_op_parallelism_threads(options.threads or cores(options.workers))
     return Server(options).application()
 
 

@@ -15,7 +15,7 @@ from pipelines.series.explanation import Influence, influences
 from pipelines.series.prices import RETURNS
 from pipelines.series.regular import Series, SeriesDataError, time_text
 from pipelines.series.sources import Source
-from pipelines.series.streaming import LONG, READ, Reader, lengths_of
+from pipelines.series.streaming import Reader, is_compiled, lengths_of
 from pipelines.served import Served
 
 NUMBERS_DRAWN = 2**24  # quantiles of all paths of a batch
@@ -158,7 +158,7 @@ class Ahead:
     def _ask(self, histories: Sequence[Series], futures: Sequence[np.ndarray], samples: int = 0) -> list[Forecast]:
         """Forecasts series in one batch; shorter histories begin with rows of NaN, which exports have always taken."""
         time = max(len(history.times) for history in histories)
-        if time >= LONG and READ in self._model and not samples:  # each is a batch of its own
+        if is_compiled(self._model, time) and not samples:  # each is a batch of its own
             return [self._ask_long(*each) for each in zip(histories, futures, strict=True)]
         values = np.full((len(histories), time, len(self.description.columns.all)), np.nan, np.float32)
         times = np.zeros((len(histories), time), np.int64)

@@ -8,7 +8,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pipelines.configuration import ConfigurationError
 from pipelines.preparation import built, trained_model
 from pipelines.runs import Run
 from pipelines.series.calendar import Clock
@@ -17,7 +16,7 @@ from pipelines.series.centers import blend_size
 from pipelines.series.config import OLD_DESCRIPTION, Description, SeriesConfiguration
 from pipelines.series.distributions import DISTRIBUTIONS, POSITIVE, ROUNDING
 from pipelines.series.inputs import Inputs
-from pipelines.series.network import Member, NetworkConfiguration
+from pipelines.series.network import Member, NetworkConfiguration, refuse_unused
 from pipelines.series.quantile_functions import mean_weights
 from pipelines.series.regular import Columns
 from pipelines.series.scaling import from_log_scale, to_log_scale
@@ -70,27 +69,7 @@ class Forecaster(keras.Model):
         seed: int = 0,
     ) -> None:
         super().__init__(name="forecaster", autocast=False)
-        if cumulative and network.relative:
-            raise ConfigurationError(
-                "network.relative: forecasts of returns are sums of those to come, not differences from the last one. "
-                "Add --network.no_relative. Received: True"
-            )
-        if cumulative and network.distribution in POSITIVE:
-            raise ConfigurationError(
-                "network.distribution: returns may be negative. Expected quantiles or student_t. Name one of them. "
-                f"Received: {network.distribution}"
-            )
-        if network.center and not network.relative:
-            raise ConfigurationError(
-                "network.center: forecasts that are no differences from the last value have no center. Add "
-                "--network.no_center. Received: True"
-            )
-        if cumulative and network.adaptation_rate:
-            raise ConfigurationError(
-                "network.adaptation_rate: intervals of returns over several steps do not adapt. Set it to 0. "
-                f"Received: {network.adaptation_rate:g}"
-            )
-        _refuse_log_scale(network, columns, cumulative)
+        refuse_unused(network, columns.targets, cumulative)
         self.cumulative, self.clock = cumulative, clock
         self.network, self.columns, self.names, self.horizon = network, columns, names, horizon
         self._numbers = {name: number for number, name in enumerate(names)}
@@ -344,22 +323,6 @@ class Forecaster(keras.Model):
     def _target_scales(self, state: State) -> list[tf.Tensor]:
         """Returns mean and deviation of the targets (batch, 1, 1, targets)."""
         return [state[name][:, tf.newaxis, tf.newaxis, : self.targets] for name in ("mean", "deviation")]
-
-
-def _refuse_log_scale(network: NetworkConfiguration, columns: Columns, cumulative: bool) -> None:
-    """Refuses a log scale that would not be used."""
-    chosen = network.log_scale
-    if unknown := [name for name in chosen if name not in columns.targets]:
-        raise ConfigurationError(
-            f"network.log_scale: expected some of the targets, {', '.join(columns.targets)}. Name one of them. "
-            f"Received: {', '.join(unknown)}"
-        )
-    if chosen and (cumulative or network.distribution in POSITIVE or network.decoder == "autoregressive"):
-        raise ConfigurationError(
-            "network.log_scale: expected values as they are, quantiles or student_t, and the decoder direct. Leave it "
-            f"out, or change these. Received: --data.{'' if cumulative else 'no_'}log_returns, --network.distribution "
-            f"{network.distribution}, --network.decoder {network.decoder}"
-        )
 
 
 def build(configuration: SeriesConfiguration, **description: Any) -> Forecaster:

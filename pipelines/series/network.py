@@ -8,10 +8,10 @@ import tensorflow as tf
 from pydantic import Field
 
 import models
-from pipelines.configuration import Configuration
+from pipelines.configuration import Configuration, ConfigurationError
 from pipelines.series.calendar import Cycle
 from pipelines.series.calibration import mirrored
-from pipelines.series.distributions import Distribution
+from pipelines.series.distributions import POSITIVE, Distribution
 
 FROM_TABLE = -1
 """In place of a setting: it follows from the table, see `pipelines.series.rules`."""
@@ -140,6 +140,51 @@ class NetworkConfiguration(Configuration):
                 f"Received: decoder {self.decoder!r}, fold_days {self.fold_days}"
             )
         return self
+
+
+def refuse_unused(network: NetworkConfiguration, targets: tuple[str, ...], cumulative: bool) -> None:
+    """Refuses settings that the forecaster of some targets would not use.
+
+    Args:
+        network: of the forecaster.
+        targets: names of the columns.
+        cumulative: whether sums of the targets are forecast, as of log returns.
+
+    Raises:
+        ConfigurationError: one of them is set.
+    """
+    if cumulative and network.relative:
+        raise ConfigurationError(
+            "network.relative: forecasts of returns are sums of those to come, not differences from the last one. "
+            "Add --network.no_relative. Received: True"
+        )
+    if cumulative and network.distribution in POSITIVE:
+        raise ConfigurationError(
+            "network.distribution: returns may be negative. Expected quantiles or student_t. Name one of them. "
+            f"Received: {network.distribution}"
+        )
+    if network.center and not network.relative:
+        raise ConfigurationError(
+            "network.center: forecasts that are no differences from the last value have no center. Add "
+            "--network.no_center. Received: True"
+        )
+    if cumulative and network.adaptation_rate:
+        raise ConfigurationError(
+            "network.adaptation_rate: intervals of returns over several steps do not adapt. Set it to 0. "
+            f"Received: {network.adaptation_rate:g}"
+        )
+    chosen = network.log_scale
+    if unknown := [name for name in chosen if name not in targets]:
+        raise ConfigurationError(
+            f"network.log_scale: expected some of the targets, {', '.join(targets)}. Name one of them. "
+            f"Received: {', '.join(unknown)}"
+        )
+    if chosen and (cumulative or network.distribution in POSITIVE or network.decoder == "autoregressive"):
+        raise ConfigurationError(
+            "network.log_scale: expected values as they are, quantiles or student_t, and the decoder direct. Leave it "
+            f"out, or change these. Received: --data.{'' if cumulative else 'no_'}log_returns, --network.distribution "
+            f"{network.distribution}, --network.decoder {network.decoder}"
+        )
 
 
 class Member(keras.layers.Layer):

@@ -79,9 +79,7 @@ def reading(forecaster: Forecaster) -> Signature:
 
     inputs = {"observations": tf.TensorSpec((1, time, columns)), "times": tf.TensorSpec((1, time), tf.int64)}
     future = {"future": tf.TensorSpec((1, forecaster.horizon, known))} if known else {}
-    return Signature(
-        read, inputs | future | {name: tf.TensorSpec(each.shape, each.dtype) for name, each in state.items()}
-    )
+    return Signature(read, inputs | future | served.specifications(state, streams=1))
 
 
 def number_of(forecaster: Forecaster, series: tf.Tensor) -> tf.Tensor:

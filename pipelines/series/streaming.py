@@ -68,7 +68,7 @@ class Reader:
             future: as of `read`.
         """
         first = 0
-        if len(series.times) >= LONG and READ in self._model:
+        if is_compiled(self._model, len(series.times)):
             size = self._model.inputs(READ)["times"].shape[1]
             first = (len(series.times) - 1) // size * size
             for _ in self._ask(READ, range(0, first, size), series, future):
@@ -91,6 +91,11 @@ class Reader:
             answer = self._model(signature, **inputs, **self._state)
             self._state = {name: answer.pop(name) for name in self._state}
             yield answer
+
+
+def is_compiled(model: Served, steps: int) -> bool:
+    """Whether a history of so many steps is read by what XLA compiles."""
+    return steps >= LONG and READ in model
 
 
 class Stream:

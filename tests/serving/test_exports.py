@@ -12,11 +12,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2
-from tensorflow_serving.apis import prediction_log_pb2
 
 from benchmarks.streams import follow
 from serving.client import Connection, Remote
-from serving.exports import WARMUP, warmups
+from serving.exports import warmups
 from tests.serving.conftest import Client
 
 pytestmark = pytest.mark.slow
@@ -25,13 +24,12 @@ SOURCE = Path(__file__).with_name("ask_exports.cc")
 
 def write_requests(export: Path, folder: Path) -> None:
     """Writes the warm-up requests of an export, of every signature, as `ask_exports.cc` reads them."""
-    for number, record in enumerate(tf.data.TFRecordDataset(str(export / WARMUP))):
-        asked = prediction_log_pb2.PredictionLog.FromString(record.numpy()).predict_log.request
-        place = folder / f"{number}-{asked.model_spec.signature_name}"
+    for number, (signature, inputs) in enumerate(warmups(export)):
+        place = folder / f"{number}-{signature}"
         (place / "out").mkdir(parents=True)
         (place / "in").mkdir()
-        for name, tensor in asked.inputs.items():
-            (place / "in" / name).write_bytes(tensor.SerializeToString())
+        for name, values in inputs.items():
+            (place / "in" / name).write_bytes(tf.make_tensor_proto(values).SerializeToString())
 
 
 def tensors(folder: Path) -> dict[str, np.ndarray]:

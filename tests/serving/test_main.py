@@ -67,7 +67,7 @@ def test_workers_share_the_cores_unless_the_user_says_otherwise(
 ) -> None:
     found = [0]  # TensorFlow's own number
     monkeypatch.setattr(tf.config.threading, "set_intra_op_parallelism_threads", found.append)
-    monkeypatch.setattr(main, "cores", lambda: 6)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(6), raising=False)
     monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
     if environment:
         monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", environment)
