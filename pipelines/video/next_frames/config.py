@@ -96,7 +96,7 @@ _LARGE = _NEXT_FRAMES.replace(
     training={"epochs": 10, "optimizer": "adamw"},
 )
 _REAL_VIDEO = _NEXT_FRAMES.replace(
-    network={"stillness": 5.0, "coordinates": False},
+    network={"stillness": 7.0, "coordinates": False, "flow": True},
     steps_per_epoch=100,
     training={"optimizer": "adamw"},
     data={
