@@ -1,5 +1,6 @@
 """Folders of Kaldi: `wav.scp` and `text`, and `segments`, `reco2file_and_channel`, `utt2spk` where there are any."""
 
+import re
 import shlex
 from pathlib import Path
 
@@ -29,6 +30,12 @@ def read_kaldi(folder: Path) -> Read | None:
     if not (folder / "wav.scp").is_file():
         return None
     recordings = _pairs(folder / "wav.scp")
+    for row, name in recordings.values():
+        if re.search(r"\.ark:\d+$", name):
+            raise SpeechDataError(
+                f"{row} is a place in a Kaldi archive, which is not read; expected a file. Write each recording to "
+                f"one: wav-copy scp:wav.scp … . Received: {name!r}"
+            )
     commands = {key: _decoded(row, name) for key, (row, name) in recordings.items() if name.endswith("|")}
     texts = _pairs(folder / "text", empty=True)
     speakers = _pairs(folder / "utt2spk") if (folder / "utt2spk").is_file() else {}

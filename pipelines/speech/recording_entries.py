@@ -262,9 +262,10 @@ def entry_of_row(
     for part, value in (("audio", audio), ("text", text)):
         if not isinstance(value, str) or (part == "audio" and not value.strip()):
             usual = {"audio": "audio_filepath", "text": "text"}[part]
+            name = columns.get(part, usual)
+            name = usual if name.lower().endswith("id") else name
             raise SpeechDataError(
-                f"{row}: expected a string `{columns.get(part, usual)}`. Add it, or remove the row. "
-                f"Received: {SHORT.repr(line)}"
+                f"{row}: expected a string `{name}`. Add it, or remove the row. Received: {SHORT.repr(line)}"
             )
     speaker, split = (value_of(values, columns, part) for part in ("speaker", "split"))
     offset, duration = piece_of(values, columns, row)

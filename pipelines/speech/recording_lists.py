@@ -223,6 +223,7 @@ def _table(path: Path, lines: list[tuple[str, str]]) -> tuple[list[Entry], list[
         text = fields[text_at if len(fields) == 3 else min(len(fields) - 1, NORMALISED)]
         entries.append(entry_of(path.parent, name.strip(), text, row, speaker=speaker.strip(), key=name.strip()))
     which = f"{('first', 'second', 'third')[text_at]} as texts" if speaker_at else "last as texts"
+    which = "third as texts" if len(records[0][1]) > 3 else which
     said = f", the {('', 'second', 'third')[speaker_at]} as speakers" if speaker_at else ""
     return entries, [f"The list names no columns: the first is read as recordings, the {which}{said}."]
 

@@ -1,14 +1,15 @@
-"""What is said in which recording, as other toolkits list it: Kaldi, NIST (STM, CTM), Sphinx, fairseq, labels."""
+"""What is said in which recording, as other toolkits list it: NIST (STM, CTM), Sphinx, fairseq, labels, Whisper."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from data.files import plain_suffix
+from pipelines.json_lines import json_object
 from pipelines.speech.annotation_tiers import READERS, Tier, tiers_of
 from pipelines.speech.audio_files import SpeechDataError
-from pipelines.speech.recording_entries import Entry, channels_of
+from pipelines.speech.recording_entries import Entry, channels_of, columns_of, piece_of, value_of
 from pipelines.speech.recording_lists import NORMALISED, rows_of
 from pipelines.subtitles import cues_of
 
@@ -168,6 +169,9 @@ def pieces_of(text: str, ending: str, name: str, row: str) -> list[Said]:
     if ending in READERS:
         tiers = tiers_of(text, ending, row)
         return [said for tier in tiers for said in _said_in_tier(tier, name, row, tier.name * (len(tiers) > 1))]
+    if ending == ".json":
+        is_object = text.lstrip().startswith("{")
+        return list(_said_in_object(json_object(text, row, SpeechDataError), name, row)) if is_object else []
     if ending in SUBTITLES:
         return [Said(name, cue.text, row, "", cue.start, cue.end - cue.start) for cue in cues_of(text)]
     labels = [_LABEL.fullmatch(line) for line in text.splitlines() if line.strip() and line[0] not in "\\#"]
@@ -178,7 +182,21 @@ def pieces_of(text: str, ending: str, name: str, row: str) -> list[Said]:
             if label and label[4].strip()
             if (end := _number(label[2])) > (begin := _number(label[1]))
         ]
+    if len(labels) > 1 and all("\t" in line for line in text.splitlines() if line.strip()):
+        raise SpeechDataError(
+            f"{row} is a table whose columns are not known. Expected a text, or begin, end and text in seconds on each "
+            f"line. Write it so. Received: {text.splitlines()[0][:200]!r}"
+        )
     return [Said(name, _SAMPLES.sub("", " ".join(text.split())), row)]
+
+
+def _said_in_object(recording: Mapping[str, Any], name: str, row: str) -> Iterator[Said]:
+    """Yields the segments of a recording, as Whisper writes them, or its text; nothing of an object without either."""
+    for said in recording.get("segments") or [recording]:
+        columns = columns_of(list(said))
+        offset, duration = piece_of(said, columns, row) if said is not recording else (0.0, None)
+        if text := value_of(said, columns, "text").strip():
+            yield Said(name, text, row, value_of(said, columns, "speaker"), offset, duration)
 
 
 def _number(text: str) -> float:

@@ -14,7 +14,7 @@ from pipelines.speech.recording_lists import TRIED, has_names, read_list, text_o
 from pipelines.speech.recording_texts import LISTS, SUBTITLES, Read, Said, pieces_of, said_in
 
 TEXTS = (".normalized.txt", ".txt", ".lab")  # of recordings of the same name, beside them or in a folder of texts
-ENDINGS = (*TEXTS, *SUBTITLES, *TIERS)  # also of pieces of recordings; the first counts
+ENDINGS = (*TEXTS, *SUBTITLES, *TIERS, ".json")  # also of pieces of recordings; the first counts
 OTHER_TEXTS = {  # of which nothing is read, and what to do
     ".trs": "Transcriber's files: import them in ELAN, and save them as .eaf",
     ".cha": "CHAT: convert it to .eaf with chat2elan of CLAN",
@@ -150,7 +150,7 @@ class _Tree:
         for each in pieces_of(text_of(text), _ending(text), name, str(text)):
             key = f"{name}@{each.offset:g}#{each.speaker}" if each.speaker else ""  # who may begin with another
             speaker, place = each.speaker or _speaker_of(audio), (each.offset, each.duration)
-            entries.append(entry_of(self._folder, name, each.text, each.row, split, speaker, *place, key))
+            entries.append(entry_of(self._folder, name, each.text, each.row, split, speaker, *place, key, each.channel))
         return entries
 
     def _split_above(self, path: Path) -> str:

@@ -379,6 +379,7 @@ def test_kaldi_segments(folder: Path) -> None:
     ("file", "content", "message"),
     [
         ("wav.scp", "utt0 sox clips/0.wav -t wav - speed 1.1 |\n", r"wav\.scp, line 1 is a command.*not run.*speed"),
+        ("wav.scp", "utt0 all.ark:17\n", r"wav\.scp, line 1 is a place in a Kaldi archive.*expected a file"),
         ("wav.scp", "utt0 clips/0.wav\nutt0 clips/1.wav\n", r"wav\.scp, line 2: expected a key of its own"),
         ("wav.scp", "utt0 clips/0.wav\n", r"text, line 2: .*wav\.scp does not have it.*'utt1'"),
         ("segments", "utt0 utt0 0.2 0.1\nutt1 utt1 0 1\nutt2 utt2 0 1\nutt3 utt3 0 1\n", r"segments, line 1: expected"),
@@ -719,6 +720,7 @@ EAF = """<?xml version="1.0" encoding="UTF-8"?><ANNOTATION_DOCUMENT><TIME_ORDER>
 <ANNOTATION_VALUE>one two "2"</ANNOTATION_VALUE></ALIGNABLE_ANNOTATION></ANNOTATION></TIER>
 <TIER TIER_ID="translation" PARENT_REF="s"><ANNOTATION><REF_ANNOTATION ANNOTATION_ID="2" ANNOTATION_REF="1">
 <ANNOTATION_VALUE>eins</ANNOTATION_VALUE></REF_ANNOTATION></ANNOTATION></TIER></ANNOTATION_DOCUMENT>"""
+WHISPER = json.dumps({"text": "one", "segments": [{"id": 0, "start": 0.0, "end": 1.0, "text": ' one two "2"'}]})
 SUBRIP = '1\n00:00:00,000 --> 00:00:01,000\none two "2"\n'
 
 
@@ -726,7 +728,7 @@ SUBRIP = '1\n00:00:00,000 --> 00:00:01,000\none two "2"\n'
     ("name", "content"),
     [
         ("a.TextGrid", TEXT_GRID), ("a.TextGrid", SHORT_TEXT_GRID), ("a.eaf", EAF), ("a.wav.srt", SUBRIP),
-        ("a.en.srt", SUBRIP),
+        ("a.en.srt", SUBRIP), ("a.json", WHISPER),
     ],
 )  # fmt: skip
 def test_annotations_beside_a_recording_are_pieces_of_it(
@@ -734,7 +736,7 @@ def test_annotations_beside_a_recording_are_pieces_of_it(
 ) -> None:
     write_tone(tmp_path / "a.wav", 2.0)
     (tmp_path / name).write_text(content)
-    for path in (tmp_path, tmp_path / name):
+    for path in (tmp_path, tmp_path / name)[: 1 if name.endswith("json") else 2]:
         found = [(each.path.name, each.text, each.offset, each.duration) for each in read_own(path)[0]]
         assert found == [("a.wav", 'one two "2"', 0.0, pytest.approx(1.0))]
 
@@ -755,6 +757,7 @@ def test_silences_and_unknown_words_of_an_aligner_are_no_words(tmp_path: Path, w
         ("a.TextGrid", TEXT_GRID[:400], r"a\.TextGrid cannot be read. Expected a whole file of Praat"),
         ("a.eaf", EAF[:400], r"a\.eaf cannot be read"),
         ("a.trs", "<Trans/>", "import them in ELAN"),
+        ("a.txt", "Line\tStart\tContent\n1\t0.1\tone\n", r"a\.txt is a table whose columns are not known"),
         ("shard-0.tar", "", "archives"),
     ],
 )
