@@ -36,7 +36,7 @@ def given_recordings(paths: Sequence[Path]) -> list[Given]:
         [Given(path=PosixPath('talks/one.wav'), name=PosixPath('one'))]
     """
     found = []
-    for path in paths:
+    for path in (each.expanduser() for each in paths):
         if path.is_dir():
             inside = [each for each in sorted(files_below(path)) if each.suffix.lower() in FOUND_IN_FOLDERS]
             inside = [each for each in inside if each.is_file() and not each.name.startswith(".")]

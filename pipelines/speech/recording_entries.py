@@ -152,7 +152,7 @@ def _file_at(path: Path) -> Path | None:
 
 
 def _modified(folder: Path) -> int:
-    return folder.stat().st_mtime_ns
+    return folder.stat().st_mtime_ns if folder.is_dir() else 0
 
 
 @lru_cache(256)

@@ -125,6 +125,6 @@ def _joined(parts: dict[Path, str], read: Callable[[Path], Read]) -> Read:
 def _lists(path: Path) -> list[Path]:
     """Returns the lists in a folder, without Lhotse's recordings, which belong to its supervisions."""
     files = [each for each in sorted(path.iterdir()) if each.is_file()]
-    recordings = {each.stem for each in files if each.suffix.lower() in AUDIO_SUFFIXES}  # of which an a.json may tell
-    found = [each for each in files if plain_suffix(each) in LISTS and each.stem not in recordings]
+    told = {each.with_suffix(".json") for each in files if each.suffix.lower() in AUDIO_SUFFIXES}  # of one recording
+    found = [each for each in files if plain_suffix(each) in LISTS and each not in told]
     return [each for each in found if not ("recordings" in each.name and supervisions_of(each).is_file())]

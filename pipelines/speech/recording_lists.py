@@ -203,10 +203,13 @@ def _table(path: Path, lines: list[tuple[str, str]]) -> tuple[list[Entry], list[
             f"({', '.join(COLUMNS['text'][:4])} …). Received: {SHORT.repr(first)}"
         )
     records = [(row, fields) for row, fields in _records(lines, delimiter) if any(map(str.strip, fields))]
+    if not records:
+        raise _empty(path)
     named, *others = [fields[0].strip() for _, fields in records[:TRIED]]
-    is_word = re.fullmatch(r"[^\W\d]+( [^\W\d]+)*", named) and not find_audio(path.parent, named).is_file()
-    if is_word and others and all(find_audio(path.parent, each).is_file() for each in others):
-        names = _fields(first, delimiter)  # in another language
+    names = _fields(first, delimiter)
+    are_names = re.fullmatch(r"[^\W\d]+( [^\W\d]+)*", named) and len(set(names)) == len(names)  # of another language
+    is_listed = [find_audio(path.parent, each).is_file() for each in (named, *others)] if are_names and others else []
+    if is_listed and not is_listed[0] and all(is_listed[1:]):
         columns = dict(zip(("audio", "text"), names, strict=False))
         return _table_with_names(path, lines[1:], delimiter, names, columns)
     text_at, speaker_at = _columns_without_names([fields for _, fields in records])
