@@ -161,11 +161,11 @@ class _Tree:
 def _said_in_table(path: Path) -> list[Said]:
     """Returns what a table says, such as the `metadata.csv` of each speaker; nothing of clips that were voted down."""
     entries = [] if path.stem in ("invalidated", "other", "reported") else read_list(path)[0]
-    return [
-        Said(str(audio.relative_to(path.parent) if audio.is_relative_to(path.parent) else audio), *others)
-        for _, audio, text, _, row, speaker, *place in entries
-        for others in [(text, row, speaker, *place)]
-    ]
+    said = []
+    for _, audio, text, _, row, speaker, offset, duration, channel in entries:
+        name = str(audio.relative_to(path.parent) if audio.is_relative_to(path.parent) else audio)
+        said.append(Said(name, text, row, speaker, offset, duration, channel))
+    return said
 
 
 def _ending(path: Path) -> str:
