@@ -8,7 +8,7 @@ from data.files import files_below
 from pipelines.configuration import ConfigurationError
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.recording_entries import AUDIO_SUFFIXES, find_audio
-from pipelines.speech.recording_lists import text_of
+from pipelines.speech.recording_rows import text_of
 
 LISTS = (".txt", ".lst", ".list", ".m3u", ".m3u8")  # a file a line
 TABLES = (".csv", ".tsv", ".json", ".jsonl", ".xlsx", ".parquet")

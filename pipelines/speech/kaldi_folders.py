@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.recording_entries import channels_of, entry_of
-from pipelines.speech.recording_lists import rows_of
+from pipelines.speech.recording_rows import rows_of
 from pipelines.speech.recording_texts import Read
 
 CHANNEL = "channel"  # an option whose value is the only channel to read

@@ -8,7 +8,8 @@ from pipelines.speech.annotation_tiers import READERS as TIERS
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.kaldi_folders import read_kaldi
 from pipelines.speech.recording_entries import AUDIO_SUFFIXES, entry_of
-from pipelines.speech.recording_lists import read_list, supervisions_of, text_of
+from pipelines.speech.recording_lists import read_list, supervisions_of
+from pipelines.speech.recording_rows import text_of
 from pipelines.speech.recording_texts import LISTS as TEXT_LISTS
 from pipelines.speech.recording_texts import SUBTITLES, Read
 from pipelines.speech.recording_trees import split_above, split_of, texts_in_a_tree, texts_of_a_list

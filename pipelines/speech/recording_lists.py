@@ -9,8 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from data.encodings import decoded
-from data.files import FileError, plain_suffix, read_bytes
+from data.files import plain_suffix
 from pipelines.json_lines import json_object, parsed
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.recording_entries import (
@@ -26,6 +25,7 @@ from pipelines.speech.recording_entries import (
     notes_of,
     value_of,
 )
+from pipelines.speech.recording_rows import empty_list, rows_of
 
 TRIED = 10  # rows that are looked at to tell what they are
 NORMALISED = 2  # place of the text in rows without names: recording, text, normalised text, and what is not read
@@ -50,7 +50,7 @@ def read_list(path: Path) -> tuple[list[Entry], list[str]]:
     if lines[0][1].lstrip().startswith(("{", "[")) or plain_suffix(path) in (".jsonl", ".json"):
         objects = _without_lhotse(path, list(_objects(path, lines)))
         if not objects:
-            raise _empty(path)
+            raise empty_list(path)
         names = list(dict.fromkeys(name for _, values in objects for name in values))
         columns = columns_of(names)
         return _entries(path, [(row, values, json.dumps(values)) for row, values in objects], names, columns)
@@ -204,7 +204,7 @@ def _table(path: Path, lines: list[tuple[str, str]]) -> tuple[list[Entry], list[
         )
     records = [(row, fields) for row, fields in _records(lines, delimiter) if any(map(str.strip, fields))]
     if not records:
-        raise _empty(path)
+        raise empty_list(path)
     named, *others = [fields[0].strip() for _, fields in records[:TRIED]]
     names = _fields(first, delimiter)
     are_names = re.fullmatch(r"[^\W\d]+( [^\W\d]+)*", named) and len(set(names)) == len(names)  # of another language
@@ -297,35 +297,3 @@ def _fields(line: str, delimiter: str) -> list[str]:
 def _is_quoted(field: str) -> bool:
     """Whether a program has put quotes around a field, and doubled those inside it."""
     return len(field) > 1 and field[0] == field[-1] == '"' and '"' not in field[1:-1].replace('""', "")
-
-
-def rows_of(path: Path) -> Iterator[tuple[str, str]]:
-    """Yields where it stands, and the line, for each line of a text that is not blank, of any packing and encoding."""
-    if not path.is_file():
-        kind = "is a folder" if path.is_dir() else "does not exist"
-        raise SpeechDataError(
-            f"{path} {kind}; expected a list of recordings. Correct the path. Received: {str(path)!r}"
-        )
-    text = text_of(path)
-    if not text.strip():
-        raise _empty(path)
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            yield f"{path}, line {number}", line
-
-
-def text_of(path: Path) -> str:
-    """Returns the text of a file of any packing and encoding.
-
-    Raises:
-        SpeechDataError: it holds no text.
-    """
-    try:
-        return decoded(read_bytes(path), str(path))
-    except FileError as error:
-        raise SpeechDataError(str(error)) from error
-
-
-def _empty(path: Path) -> SpeechDataError:
-    size = path.stat().st_size
-    return SpeechDataError(f"{path} is empty; expected one recording a row. Fill it. Received: {size} bytes")

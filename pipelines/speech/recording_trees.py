@@ -10,7 +10,8 @@ from data.files import files_below, plain_suffix
 from pipelines.speech.annotation_tiers import READERS as TIERS
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.recording_entries import AUDIO_SUFFIXES, SPLIT_NAMES, Entry, entry_of
-from pipelines.speech.recording_lists import TRIED, has_names, read_list, text_of
+from pipelines.speech.recording_lists import TRIED, has_names, read_list
+from pipelines.speech.recording_rows import text_of
 from pipelines.speech.recording_texts import LISTS, SUBTITLES, Read, Said, pieces_of, said_in
 
 TEXTS = (".normalized.txt", ".txt", ".lab")  # of recordings of the same name, beside them or in a folder of texts

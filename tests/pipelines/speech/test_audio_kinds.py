@@ -28,8 +28,9 @@ def by_ffmpeg(codec: str, form: str, rate: int = RATE, channels: int = 1, video:
 
     def write(path: Path) -> None:
         layout = {1: "mono", 2: "stereo", 6: "5.1"}[channels]
-        of_stream = {name: options.pop(name) for name in ("qscale", "flags", "b") if name in options}
-        with av.open(str(path), "w", format=form, options=options) as container:
+        of_stream = {name: value for name, value in options.items() if name in ("qscale", "flags", "b")}
+        of_container = {name: value for name, value in options.items() if name not in of_stream}
+        with av.open(str(path), "w", format=form, options=of_container) as container:
             if video:
                 picture: Any = container.add_stream("mpeg4", rate=25)
                 picture.width = picture.height = 32
