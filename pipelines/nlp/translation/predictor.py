@@ -202,9 +202,10 @@ class Predictor:
         self, texts: Sequence[str], found: list[Translation], terms: Sequence[str], placeholders: bool
     ) -> list[Translation]:
         for place, (text, each) in enumerate(zip(texts, found, strict=True)):
-            if each.text and (lacking := missing(to_keep(text, terms, placeholders), each.text)):
+            kept = to_keep(text, terms, placeholders)
+            if each.text and missing(kept, each.text):
                 weights, *pieces = self.attention(text, each.text)
-                found[place] = each._replace(text=restored(text, each.text, lacking, weights, (pieces[0], pieces[1])))
+                found[place] = each._replace(text=restored(text, each.text, kept, weights, (pieces[0], pieces[1])))
         return found
 
     def _search(self, texts: Sequence[str], beam_width: int | None) -> list[Translation]:
