@@ -115,7 +115,7 @@ def rows_of_file(path: Path, columns: Sequence[str]) -> Iterator[Row]:
         if sample.startswith(BINARY_TABLES):
             yield from _objects(arrow_items(path, read_bytes(path)))
         elif columns and plain_suffix(path) == ".json":
-            yield from _objects(json_items(path, decoded(read_bytes(path), str(path))))
+            yield from _objects(json_items(path, decoded(read_bytes(path), str(path)), columns=columns))
         else:
             encoding = reported_encoding(sample_of_encoding, str(path))
             text = codecs.getincrementaldecoder(encoding)().decode(sample, final=len(sample) < SAMPLE)

@@ -83,13 +83,14 @@ def accepted(items: Iterator[Item]) -> Iterator[Item]:
         print(f"Note: left out what was rejected or ignored in Prodigy: {left_out}")
 
 
-def json_items(path: Path, text: str, may_be_table: bool = True) -> Iterator[Item]:
-    """Yields the objects of JSON lines, of a list, of the only list in an object, or of columns as pandas writes them.
+def json_items(path: Path, text: str, may_be_table: bool = True, columns: Sequence[str] = ()) -> Iterator[Item]:
+    """Yields the objects of JSON lines, of a list, of the only list in an object, or of rows or columns by their names.
 
     The values of a list, in place of an object, have the numbers from 1 as names.
 
     Args:
         may_be_table: whether a single object may hold rows or columns, or is a row itself.
+        columns: that rows have, by which those of an object are known.
 
     Raises:
         TextDataError: it is no JSON, or of another form.
@@ -113,7 +114,7 @@ def json_items(path: Path, text: str, may_be_table: bool = True) -> Iterator[Ite
             f"{path} holds several splits; expected the rows of one. Write each to a file, and give them as "
             f"--data.path, --data.validation and --data.test. Received: {', '.join(value)}"
         )
-    rows = _unwrapped(value) if may_be_table or isinstance(value, list) else [value]
+    rows = _unwrapped(value, columns) if may_be_table or isinstance(value, list) else [value]
     if rows and all(isinstance(each, list) for each in rows):
         rows = [_numbered(each) for each in rows]
     for number, each in enumerate(rows, start=1):
@@ -174,7 +175,7 @@ def _numbered(values: Sequence[Any]) -> dict[str, Any]:
     return {str(number): each for number, each in enumerate(values, start=1)}
 
 
-def _unwrapped(value: Any) -> Sequence[Any]:
+def _unwrapped(value: Any, names: Sequence[str]) -> Sequence[Any]:
     if isinstance(value, list):
         return value
     if not isinstance(value, dict):
@@ -184,8 +185,12 @@ def _unwrapped(value: Any) -> Sequence[Any]:
         return lists[0]
     if {"columns", "data"} <= value.keys():  # pandas, orient="split"
         return [dict(zip(value["columns"], row, strict=False)) for row in value["data"]]
+    if value and all(any(_has(each, name) for name in names) for each in value.values()):  # pandas, orient="index"
+        return list(value.values())
+    indexed = any(isinstance(value.get(name), dict) for name in names)
     columns = [
-        list(each.values()) if _is_column(each) else each if isinstance(each, list) else [] for each in value.values()
+        list(each.values()) if _is_column(each, indexed) else each if isinstance(each, list) else []
+        for each in value.values()
     ]
     if (
         columns
@@ -197,9 +202,9 @@ def _unwrapped(value: Any) -> Sequence[Any]:
     return [value]
 
 
-def _is_column(value: Any) -> bool:
-    """Whether an object has the values of a column by the numbers of their rows."""
-    return isinstance(value, dict) and all(name.isdecimal() for name in value)
+def _is_column(value: Any, indexed: bool) -> bool:
+    """Whether an object has the values of a column by the numbers of their rows or, if `indexed`, by any names."""
+    return isinstance(value, dict) and (indexed or all(name.isdecimal() for name in value))
 
 
 def _is_list(value: Any) -> bool:

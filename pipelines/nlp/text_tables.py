@@ -82,7 +82,7 @@ def read_rows(
         if suffix in JSON_SUFFIXES or is_json:
             if suffix not in JSON_SUFFIXES:
                 print(f"{path} is read as JSON, as it seems.", file=sys.stderr)
-            rows = list(objects(json_items(path, text))) if text.strip() else []
+            rows = list(objects(json_items(path, text, columns=columns))) if text.strip() else []
         else:
             _refuse_markup(path, text)
             rows = list(_table_rows(path, text, columns, suffix, files, may_be_absent))
@@ -230,8 +230,8 @@ def _csv_records(path: Path, lines: Iterable[str], form: TableForm) -> Iterator[
         except csv.Error as error:
             raise TextDataError(
                 f"{path}, line {line}: the row cannot be read: {error}. Expected a closing quote for each opening one, "
-                f'and "" for a quote within quotes. Correct the row, or name what is before a quote, --data.escape. '
-                f"Received: {SHORT.repr(''.join(row[:1]).rstrip())}"
+                f'and "" for a quote within quotes. Correct the row, or name what is before a quote, --data.escape; '
+                f"if quotes belong to the texts, --data.quote ''. Received: {SHORT.repr(''.join(row[:1]).rstrip())}"
             ) from None
         if cells is None:
             return

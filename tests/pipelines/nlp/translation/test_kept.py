@@ -82,8 +82,9 @@ def test_a_long_text_is_divided_and_nothing_is_lost(maximum: int) -> None:
         "It is 3.5 so.\n\nNew one?",
         "x " * 50,
     ]
-    for text in (" ".join(sentences), "\n".join(sentences), "x " * 700, "一只猫。" * 40, ""):
+    for text in (" ".join(sentences), "\n".join(sentences), "x " * 700, "一只猫。" * 40, "a" + "-" * 9000, ""):
         parts = divided(text, maximum)
         assert "".join(sentence + between for sentence, between in parts) == text
         assert all(count_words(sentence) <= max(maximum, 3) for sentence, _ in parts)
+        assert all(len(sentence) <= max(800, 40 * maximum) for sentence, _ in parts)
     assert divided("One. Two. Three.", 3) == [("One. Two. Three.", "")]
