@@ -161,7 +161,9 @@ def _of_lines(path: Path, beginning: str, lines: Iterable[str], columns: Sequenc
                 numbers = [str(number + 1) for number in range(len(cells))]
                 names = [cell.strip().removeprefix("\ufeff") for cell in cells]
                 if numbered or names.count("") > 1:  # columns without a name have numbers
-                    names = [number if numbered else name or number for number, name in zip(numbers, names, strict=True)]
+                    names = [
+                        number if numbered else name or number for number, name in zip(numbers, names, strict=True)
+                    ]
                 places_of(path, names, columns, form, files, ())
                 if repeated := sorted({name for name in names if names.count(name) > 1}):
                     raise TextDataError(

@@ -46,7 +46,11 @@ def read_sentences(words: str, tags: str, encoding: str, notes: list[str], path:
         content = decoded(binary, str(path), encoding)
         is_json = plain_suffix(path).startswith((".json", ".ndjson")) or content.lstrip().startswith(("{", "[{"))
         items = json_items(path, content, may_be_table=False)
-        read = _object_sentences(items, words, tags, notes) if is_json else _column_sentences(path, content, words, tags, notes)
+        read = (
+            _object_sentences(items, words, tags, notes)
+            if is_json
+            else _column_sentences(path, content, words, tags, notes)
+        )
         found = [*read]
     if not found:
         raise _error(str(path), "words with their tags", "Fill it, or give another file", content)

@@ -111,7 +111,7 @@ def with_known(examples: list[Example], labels: Sequence[str]) -> list[Example]:
         if values is not None:
             held = _held(values)
             return _distinct(map(str, values)) if held is None or "0" in labels else held
-        return ((cell,) if cell in labels else next(found, (cell,)))
+        return (cell,) if cell in labels else next(found, (cell,))
 
     return [
         each._replace(labels=parts(each.label)) if each.labels is None and each.label else each for each in examples
@@ -132,8 +132,9 @@ def _list_in(cell: str) -> list[Any] | None:
         except (ValueError, SyntaxError, TypeError):
             continue
     values = sorted(values, key=str) if isinstance(values, set) else values
-    is_list = isinstance(values, list | tuple) and all(isinstance(each, str | int | float) for each in values)
-    return list(values) if is_list else None
+    if isinstance(values, list | tuple) and all(isinstance(each, str | int | float) for each in values):
+        return list(values)
+    return None
 
 
 def _held(values: Sequence[Any]) -> tuple[str, ...] | None:
@@ -229,9 +230,7 @@ def odd_labels(splits: Splits, labels: Sequence[str], weighted: bool) -> list[st
     counts = Counter(itertools.chain.from_iterable(map(labels_in, itertools.chain(*splits.values()))))
     notes = _alike(counts)
     if missing := [f"{label!r} ({counts[label]})" for label in sorted(counts) if label.lower() in MISSING]:
-        notes.append(
-            f"{listed(missing)} learned as a label; if it stands for a text without one, leave its cell empty"
-        )
+        notes.append(f"{listed(missing)} learned as a label; if it stands for a text without one, leave its cell empty")
     learned = Counter(itertools.chain.from_iterable(map(labels_in, splits["train"])))
     rare = sorted(label for label, count in learned.items() if count < RARE * learned.total() / len(learned))
     if rare and not weighted:

@@ -90,7 +90,9 @@ def _of_file(
     if nans:
         print(f"Note: {counted(len(nans), 'rating')} given as nan or so, taken as missing: {listed(nans, '; ')}")
     if grouped:
-        print(f"Note: {counted(len(grouped), 'rating')} such as 1,234 read with a decimal comma: {listed(grouped, '; ')}")
+        print(
+            f"Note: {counted(len(grouped), 'rating')} such as 1,234 read with a decimal comma: {listed(grouped, '; ')}"
+        )
     return examples
 
 

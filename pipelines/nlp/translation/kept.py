@@ -25,7 +25,7 @@ _PLACEHOLDER = re.compile(
     | %(?:\d+\$)?[-+0]*\d*(?:\.\d+)?(?:hh?|ll?|[jtz])?[sdifuxXcegopn@](?!\w)   # %s, %1$s, %.2f, %5ld
     | %L?\d\d?(?!\w) | %%                           # %1 of Qt
     | (?:https?|ftp)://{_ADDRESS} | www\.{_ADDRESS}
-    | (?:(?!{SPACELESS})[\w.+-])+@[\w-]+(?:\.(?:{_LETTER}|-)+)+
+    | (?<!(?!{SPACELESS})[\w.+-])(?:(?!{SPACELESS})[\w.+-])+@[\w-]+(?:\.(?:{_LETTER}|-)+)+
     | (?<![\w/])(?:~|\.{{1,2}})/[\w.+/-]*[\w/] | (?<![\w/])/[\w.+-]+/[\w.+/-]*[\w/]   # paths
     | (?<![\w-])--?[A-Za-z][\w-]*(?==|\b)(?<![-_])  # options
     | \$[A-Za-z_]\w*                                # variables
@@ -36,7 +36,7 @@ _PLACEHOLDER = re.compile(
     re.VERBOSE,
 )
 _NUMBER = re.compile(r"\d+(?:[.,\s]\d+)*")
-_GROUPED = r"[.,\s'’\u066c]?"  # between thousands, or nothing  # noqa: RUF001
+_GROUPED = r"[.,\s'’\u066c]?"  # between thousands, or nothing
 _WORD = re.compile(rf"{SPACELESS}|(?:(?!{SPACELESS})\S)+")
 _INSIDE = re.compile(r"\w.*\w|\w", re.DOTALL)  # of a word, without the signs around it
 LOOKED_AT = 0.15  # share of the attention by which a word of the translation is taken for the missing one
@@ -146,6 +146,8 @@ def _whole(text: str) -> str:
 
 def _count(text: str, translation: str) -> int:
     """How often a translation holds a text; a number as another language writes it, too."""
+    if share := re.fullmatch(r"%(\d+)", text):  # of Qt, or a share as Turkish writes it
+        return len(re.findall(rf"%{share[1]}(?!\d)|(?<!\d){share[1]}\s?%", translation))
     if not _NUMBER.fullmatch(text):
         return len(re.findall(_whole(text) if text[0].isalnum() else re.escape(text), translation))
     first, *others = re.split(r"[.,\s]", _plain_digits(text))

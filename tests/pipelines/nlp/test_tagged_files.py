@@ -127,7 +127,11 @@ def test_other_columns_and_running_text(
         ("a.conll", "a X\nb\n", "line 2: expected a word in column 1 and its tag in column 2.*Received: .*'b'"),
         ("a.conll", "", "expected words with their tags.*Received: ''"),
         ("a.jsonl", '{"words": ["a"], "tags": []}', "line 1: expected a tag for each word.*1 words, 0 tags"),
-        ("a.jsonl", '{"words": ["a", ""], "tags": ["X", "X"]}', r"line 1: expected .* no empty word.*Received: \['a', ''\]"),
+        (
+            "a.jsonl",
+            '{"words": ["a", ""], "tags": ["X", "X"]}',
+            r"line 1: expected .* no empty word.*Received: \['a', ''\]",
+        ),
         ("a.jsonl", '{"words": ["a"], "tag": ["X"]}', "line 1: expected .* a list under tags or .*: 'words, tag'"),
         ("a.jsonl", '{"text": "a", "spans": [[0, 2, "X"]]}', r"line 1: expected spans .*Received: \[0, 2, 'X'\]"),
         ("a.jsonl", '{"text": "a", "spans": [[0]]}', r"line 1: expected spans .*Received: \[0\]"),

@@ -51,7 +51,11 @@ WRITTEN: dict[str, Callable[[str, tuple[str, ...]], str]] = {
 
 
 def own(path: Path, kind: str, rows: list[tuple[str, tuple[str, ...]]]) -> DataConfiguration:
-    heads = {"columns": f"text,{','.join(KINDS)}\n", "separator": "text,label\n", **dict.fromkeys(("python", "numpy", "set"), "text,label\n")}
+    heads = {
+        "columns": f"text,{','.join(KINDS)}\n",
+        "separator": "text,label\n",
+        **dict.fromkeys(("python", "numpy", "set"), "text,label\n"),
+    }
     file = path / f"{kind}{'.jsonl' if kind == 'jsonl' else '.txt' if kind == 'fasttext' else '.csv'}"
     file.write_text(heads.get(kind, "") + "".join(f"{WRITTEN[kind](*row)}\n" for row in rows))
     return DataConfiguration(source="own", path=str(file), label=tuple(KINDS) if kind == "columns" else ())

@@ -115,7 +115,8 @@ def test_labels_of_fasttext_stand_on_either_side(tmp_path: Path, form: str) -> N
 def test_invisible_marks_make_no_other_label_and_ratings_are_numbers(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows = ['good\u200b,5 stars', '\ufeffgood ,"3,5"', "bad,1 ★", "bad,\u22122", "bad,٣٫٥", 'bad,"1,234"', "bad,N/A"]
+    rows = ["good\u200b,5 stars", '\ufeffgood ,"3,5"', "bad,1 ★", "bad,\u22122"]
+    rows += ["bad,\u0663\u066b\u0665", 'bad,"1,234"', "bad,N/A"]
     (tmp_path / "a.csv").write_text("\n".join(["label,stars,text", *(f"{row},x" for row in rows)]))
     found = read_own(tmp_path / "a.csv", ("text",), ("label",), "stars", FileConfiguration())[""]
     assert [each.label for each in found] == ["good"] * 2 + ["bad"] * 5

@@ -146,7 +146,8 @@ def test_a_translation_memory_is_read(
 XLIFF = """<?xml version="1.0"?><xliff version="1.2" xmlns="urn:oasis:names:tc:xliff:document:1.2"><file><body>
 <trans-unit id="1"><source>Hello <g id="1">you</g></source><target>Hallo <g id="1">du</g></target>
 <alt-trans><source>Hello</source><target>Servus</target></alt-trans></trans-unit>
-<trans-unit id="2"><source>Open</source><target state="needs-translation">Open</target></trans-unit></body></file></xliff>"""
+<trans-unit id="2"><source>Open</source><target state="needs-translation">Open</target></trans-unit>
+</body></file></xliff>"""
 XLIFF_2 = """<?xml version="1.0"?><xliff version="2.0" xmlns="urn:oasis:names:tc:xliff:document:2.0"><file><unit>
 <segment state="final"><source>Hello you</source><target>Hallo du</target></segment>
 <segment state="initial"><source>Open</source><target>Open</target></segment>
@@ -175,7 +176,9 @@ def test_files_of_translators_tools(
     (tmp_path / name).write_text(content)
     assert [pair[1:] for pair in read_table(tmp_path / name, "1", "2")] == [("Hello you", "Hallo du")]
     assert "1 of 2 texts of" in capsys.readouterr().out
-    (tmp_path / name).write_text(content.replace("Hallo du", "").replace("Hallo<", "<").replace('<g id="1">', "").replace("Servus", ""))
+    (tmp_path / name).write_text(
+        content.replace("Hallo du", "").replace("Hallo<", "<").replace('<g id="1">', "").replace("Servus", "")
+    )
     with pytest.raises(TextDataError, match=rf"{name}.*(has no translated text|cannot be read)"):
         read_table(tmp_path / name, "1", "2")
 
