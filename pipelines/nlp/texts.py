@@ -88,7 +88,12 @@ def count_words(text: str) -> int:
 
 
 def shortened(text: str) -> str:
-    """Returns a text as it is shown: its beginning, if it is long."""
+    """Returns a text as it is shown: its beginning, if it is long, without what would steer a terminal.
+
+    >>> shortened("a\\x1b[31mred")
+    'a�[31mred'
+    """
+    text = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "\ufffd", text[: CHARACTERS + 1])
     return text if len(text) <= CHARACTERS else f"{text[:CHARACTERS]} …"
 
 
