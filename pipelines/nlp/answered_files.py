@@ -16,7 +16,15 @@ from data.files import UNPACKING_ERRORS, open_unpacked, plain_suffix, read_bytes
 from pipelines.configuration import ConfigurationError
 from pipelines.nlp.object_tables import BINARY_TABLES, arrow_items, as_text, json_items, json_line, value_at
 from pipelines.nlp.text_files import FileConfiguration, TextDataError, decoded
-from pipelines.nlp.text_tables import JSON_SUFFIXES, TAB_SUFFIXES, TABLE_SUFFIXES, places_of, records, table_form
+from pipelines.nlp.text_tables import (
+    JSON_SUFFIXES,
+    TAB_SUFFIXES,
+    TABLE_SUFFIXES,
+    places_of,
+    records,
+    refuse_markup,
+    table_form,
+)
 
 Row = tuple[str, dict[str, Any]]  # where it is, and its values by column
 SHOWING = 1000  # lines beyond ASCII from which the encoding is told, where the beginning has none
@@ -145,6 +153,7 @@ def _whole_lines(beginning: AnyStr) -> AnyStr:
 def _of_lines(path: Path, beginning: str, lines: Iterable[str], columns: Sequence[str]) -> Iterator[Row]:
     """The rows of a file that is read line by line, of which the beginning shows how it is written."""
     if not columns:
+        refuse_markup(path, beginning)
         yield from ((f"{path}, line {number}", {TEXT: line.rstrip("\n")}) for number, line in enumerate(lines, start=1))
     elif plain_suffix(path) in LINES:
         for number, line in enumerate(lines, start=1):

@@ -84,7 +84,7 @@ def read_rows(
                 print(f"{path} is read as JSON, as it seems.", file=sys.stderr)
             rows = list(objects(json_items(path, text, columns=columns))) if text.strip() else []
         else:
-            _refuse_markup(path, text)
+            refuse_markup(path, text)
             rows = list(_table_rows(path, text, columns, suffix, files, may_be_absent))
     if not rows:
         raise TextDataError(
@@ -94,14 +94,20 @@ def read_rows(
     return rows
 
 
-def _refuse_markup(path: Path, text: str) -> None:
+def refuse_markup(path: Path, text: str) -> None:
+    """Refuses HTML and XML.
+
+    Raises:
+        TextDataError: it is a page or another document.
+    """
     begin = text[:200].lstrip().lower()
     kind = (
         "an HTML page" if begin.startswith(("<!doctype html", "<html")) else "XML" if begin.startswith("<?xml") else ""
     )
     if kind:
         raise TextDataError(
-            f"{path} is {kind}; expected a table. Write its texts to a .csv or .jsonl. Received: {SHORT.repr(begin)}"
+            f"{path} is {kind}; expected texts or a table. Write its texts to a .csv or .jsonl. "
+            f"Received: {SHORT.repr(begin)}"
         )
 
 

@@ -219,7 +219,7 @@ class Predictor:
     ) -> list[Translation]:
         for place, (text, each) in enumerate(zip(texts, found, strict=True)):
             kept = to_keep(text, terms, placeholders)
-            if each.text and missing(kept, each.text):
+            if missing(kept, each.text):
                 weights, *pieces = self.attention(text, each.text)
                 found[place] = each._replace(text=restored(text, each.text, kept, weights, (pieces[0], pieces[1])))
         return found

@@ -98,6 +98,9 @@ def test_nothing_is_left_of_what_fails(tmp_path: Path) -> None:
         answer_file(taken, tmp_path / "out.csv", ("text",), lengths)
     with pytest.raises(ConfigurationError, match=r"Expected one of .csv"):
         answer_file(taken, tmp_path / "out.xlsx", ("text",), lengths)
+    (tmp_path / "page.xlf").write_text('<?xml version="1.0"?>\n<xliff/>')
+    with pytest.raises(TextDataError, match=r"page.xlf is XML; expected texts or a table"):
+        answer_file(tmp_path / "page.xlf", tmp_path / "out.csv", (), lengths)
     (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(b"id,text\n" + b"1,a\n" * 99)[:-9])
     with pytest.raises(TextDataError, match=r"cut.csv.gz cannot be unpacked"):
         answer_file(tmp_path / "cut.csv.gz", tmp_path / "out.csv", ("text",), lengths)

@@ -144,8 +144,8 @@ def test_columns_that_are_not_there(tmp_path: Path) -> None:
         ("a.jsonl", '{"review": "x", "review": "y"}', "line 1: expected each name once"),
         ("a.jsonl", '{"review": "\\ud83d", "stars": 1}', "line 1: half of a surrogate pair"),
         ("a.json", '{"train": [{"review": "x"}], "test": [{"review": "y"}]}', "several splits.*Received: train, test"),
-        ("a.htm", "<!DOCTYPE html><html><body>x</body></html>", "is an HTML page; expected a table"),
-        ("a.xml", '<?xml version="1.0"?><reviews/>', "is XML; expected a table"),
+        ("a.htm", "<!DOCTYPE html><html><body>x</body></html>", "is an HTML page; expected texts or a table"),
+        ("a.xml", '<?xml version="1.0"?><reviews/>', "is XML; expected texts or a table"),
     ],
 )
 def test_each_bad_row_is_named(name: str, content: str, message: str, tmp_path: Path) -> None:

@@ -72,6 +72,7 @@ def test_what_is_there_stays(look: float) -> None:
     found = restored(
         "a\n{x}", "uno\ndos  tres", to_keep("{x}"), np.zeros((3, 2)), (["a", "\n{x}"], ["uno", "\ndos", ""])
     )
+    assert restored("{x}", "", to_keep("{x}"), np.ones((1, 2)), (["{x}", ""], [""])) == "{x}"
     assert found.replace("{x} ", "").replace(" {x}", "") == "uno\ndos  tres"
 
 
