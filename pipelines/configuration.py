@@ -142,8 +142,9 @@ def _changed(configuration: Configuration, changes: Mapping[str, Any]) -> dict[s
     values = dict(configuration)
     for name, change in changes.items():
         part = values.get(name)
-        is_part = isinstance(part, Configuration) and isinstance(change, Mapping)
-        values[name] = _changed(part, change) if is_part else change
+        if isinstance(part, Configuration) and isinstance(change, Mapping):
+            change = _changed(part, change)
+        values[name] = change
     return values
 
 
