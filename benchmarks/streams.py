@@ -24,14 +24,14 @@ HOUR = 3600  # seconds
 
 @dataclass(frozen=True)
 class Options:
-    """Follows each stream of some exports for long."""
+    """Measures time and memory of long streams, for each export that streams."""
 
     folder: Annotated[Path, tyro.conf.Positional]
-    """Of all exports: FOLDER/NAME/VERSION."""
+    """Folder of all exports: FOLDER/NAME/VERSION."""
     steps: int = 1_000_000
-    """Of each stream."""
+    """Number of steps of each stream."""
     parts: int = 20
-    """Into which the steps are divided; time and memory are measured after each."""
+    """Number of parts of the steps; time and memory are measured after each."""
 
 
 class Measured(NamedTuple):

@@ -94,7 +94,7 @@ def export(
         raise ValueError(f"The name of an export needs letters, digits, '.', '_' and '-' only. Received: {name!r}")
     if "serving_default" not in signatures:
         raise ValueError(
-            "A server calls the signature `serving_default` unless told otherwise. Name one of them so. "
+            "A server calls the signature `serving_default` unless told otherwise. Give one of them this name. "
             f"Received: {sorted(signatures)}"
         )
     for signature_name, signature in signatures.items():

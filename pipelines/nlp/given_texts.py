@@ -37,7 +37,7 @@ class TextOptions(AnswerOptions):
     text: tyro.conf.Positional[tuple[str, ...]] = Field(
         (), description="texts, each in quotes; - for the lines of standard input"
     )
-    file: Path | None = Field(None, description="file of texts, one a line, or a table; also packed")
+    file: Path | None = Field(None, description="file of texts, one per line, or a table; also compressed")
     column: tuple[str, ...] = Field((), description="columns of the texts in a table; by default those of the training")
     output: Path | None = Field(None, description="file for the answers; printed by default")
 
