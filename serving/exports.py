@@ -133,6 +133,7 @@ class Exports:
         """Loads new versions, lets go of exports that are gone, and returns what was done, a line for each."""
         with self._lock:
             found = self._found()
+            self.failures = {key: each for key, each in self.failures.items() if key[1] in found.get(key[0], {})}
             lines = [line for name, versions in sorted(found.items()) for line in self._renew(name, versions)]
             for name in sorted(self.models.keys() - found.keys()):
                 del self.models[name]

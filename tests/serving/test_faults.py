@@ -64,6 +64,12 @@ PREDICT: dict[str, tuple[str, str, dict[str, Any], str]] = {
     "times that fall": ("series-waves", "serving_default", WAVES | {"times": [[7200, 3600, 0]]}, "times"),
     "one time twice": ("series-waves", "serving_default", WAVES | {"times": [[0, 0, 3600]]}, "times"),
     "fewer times than values": ("series-waves", "serving_default", WAVES | {"times": [[0, 3600]]}, "times"),
+    "times in milliseconds": (
+        "series-waves",
+        "serving_default",
+        WAVES | {"times": [[1_714_521_600_000, 1_714_525_200_000, 1_714_528_800_000]]},
+        "times: expected seconds",
+    ),
     "times as texts": ("series-waves", "serving_default", WAVES | {"times": [["2024-01-01"] * 3]}, "times: holds"),
     "more steps than there are": ("series-waves", "serving_default", WAVES | {"lengths": [4]}, "lengths"),
     "no steps": ("series-waves", "serving_default", WAVES | {"lengths": [0]}, "lengths"),
@@ -178,7 +184,19 @@ STREAMED: dict[str, tuple[str, list[Any], str]] = {
     "another form of a frame": (
         "video-directions",
         [{"array": {"dtype": "uint8"}}, bytes(100)],
-        "feed: the model takes another kind",
+        "An array of frames has another shape or type",
+    ),
+    "fractions for a frame": (
+        "video-directions",
+        [{"array": {"dtype": "float32", "shape": [16, 16, 1]}}, bytes(1024)],
+        "Expected uint8",
+    ),
+    "a bool for a weight": ("speech-tones", [{"options": {"hot_words": {"ab": True}}}], "its weight a number"),
+    "an end that is none": ("speech-tones", [{"finish": False}], "finish: expected true"),
+    "no format of times": (
+        "series-waves",
+        [{"options": {"series": "north", "reading": {"time_format": "%Q"}}}, AHEAD | {"feed": ROW}],
+        "Correct it, options.reading.time_format. Received: '%Q'",
     ),
     "a text for a frame": ("video-directions", [{"feed": "a"}], "frame: expected"),
     "a model that does not stream": ("nlp-sentiment", [{"feed": "a"}], "does not stream"),
