@@ -100,8 +100,10 @@ class Guard:
 def _is_loopback(host: str) -> bool:
     """Whether a host, perhaps with a port, is this machine.
 
-    >>> [_is_loopback(host) for host in ("localhost:8501", "127.0.0.2", "[::1]:80", "::1", "0.0.0.0", "evil.example", "[")]
-    [True, True, True, True, False, False, False]
+    >>> [_is_loopback(host) for host in ("localhost:8501", "127.0.0.2", "[::1]:80", "::1")]
+    [True, True, True, True]
+    >>> [_is_loopback(host) for host in ("0.0.0.0", "evil.example", "127.0.0.1.evil.example", "[", "")]
+    [False, False, False, False, False]
     """
     with contextlib.suppress(ValueError):
         name = host if host == "::1" else urlsplit(f"//{host}").hostname or ""

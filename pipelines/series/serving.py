@@ -203,7 +203,9 @@ def _rising(times: tf.Tensor, history: tf.Tensor) -> tf.Tensor:
 
 def _in_seconds(times: tf.Tensor) -> tf.Tensor:
     """Refuses times of any shape that are milliseconds: as many seconds as one of 1978 has lead to the year 10000."""
-    message = "times: expected seconds since 1970, no milliseconds, before the year 10000. Convert them. Received up to:"
+    message = (
+        "times: expected seconds since 1970, no milliseconds, before the year 10000. Convert them. Received up to:"
+    )
     return required(times, times < YEAR_10000, message, tf.reduce_max(times))
 
 

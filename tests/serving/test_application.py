@@ -159,7 +159,11 @@ BAD: dict[str, tuple[Any, int, str]] = {
         "text: its rows differ too much in length",
     ),
     "not finite, by name": (b'{"instances": [Inf]}', 400, "not JSON"),
-    "the same field twice": (b'{"instances": [1], "instances": [[2]]}', 400, 'a field twice. Expected each once. Remove one. Received: "instances"'),
+    "the same field twice": (
+        b'{"instances": [1], "instances": [[2]]}',
+        400,
+        'a field twice. Expected each once. Remove one. Received: "instances"',
+    ),
     "the same input twice": (b'{"inputs": {"value": [1], "value": [2]}}', 400, "a field twice"),
     "a comma too many": (b'{"instances": [1,]}', 400, "not JSON"),
     "two objects": (b'{"instances": [1]}{"instances": [1]}', 400, "not JSON"),
