@@ -23,6 +23,7 @@ DELIMITERS = ",;\t|^~\x01"
 EMPTY = DELIMITERS + " "  # a line of these alone holds nothing
 COMMENT = re.compile(r"\s*[\"']?(#|//|%|sep=.\s*$)")
 _NUMBER = re.compile(r"[-+(]?\W{0,2}\d[\d.,' ]*(e[-+]?\d+)?\W{0,3}\)?", re.IGNORECASE)
+_YEAR = re.compile(r"(1[5-9]|20|21)\d\d")
 _TIME = re.compile(r"\d{1,4}[-/. ]\d{1,2}[-/. ]\d{1,4}.*|\d{1,2}:\d\d.*|\d{4}[-/ ]?[QMWqmw]\d{1,2}.*")
 
 
@@ -199,7 +200,7 @@ def _names(rows: Sequence[tuple[int, list[str]]]) -> tuple[list[str], int]:
         more += 1
     if more > 1 and not any(any(map(_is_value, cells)) for _, cells in rows[more : more + 2]):
         more = 1  # a table of text: every line is a row
-    times = [bool(cells) and is_like_time(cells[0]) for _, cells in rows]
+    times = [bool(cells) and bool(is_like_time(cells[0]) or _YEAR.fullmatch(cells[0])) for _, cells in rows]
     if True in times[more:] and not any(times[:more]) and np.mean(times[times.index(True) :]) > 0.9:
         more = times.index(True)  # what statistical offices say of each column stands between
     levels = [cells for _, cells in rows[:more]]
@@ -251,7 +252,7 @@ def _is_data(cells: Sequence[str]) -> bool:
     filled = [cell for cell in cells if cell]
     times = sum(bool(_TIME.fullmatch(cell)) for cell in filled)
     numbers = sum(bool(_NUMBER.fullmatch(cell)) for cell in filled)
-    years = sum(bool(re.fullmatch(r"(1[5-9]|20|21)\d\d", cell)) for cell in filled)
+    years = sum(bool(_YEAR.fullmatch(cell)) for cell in filled)
     return bool(cells[0]) and times + numbers == len(filled) and numbers > 0 and years < len(filled) / 2
 
 

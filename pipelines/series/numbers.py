@@ -112,7 +112,7 @@ def numbers_of(column: pd.Series, comma: bool | None = None) -> Numbers:
     if words.notna().all() and not np.isfinite(values[~left]).any():
         values[place] = words
         return Numbers(values, wrong, ["words such as yes and no: read as 1 and 0"])
-    text, multiple = _multiplied(text)
+    text, multiple = _multiplied(text, bool(np.isfinite(values[~left]).any()))
     notes += ["multiples such as 1.2M: written out"] * bool((multiple != 1).any())
     if (limits := text.str.match(r"[<>≤≥~≈]\s?\d")).any():
         text = text.str.lstrip("<>≤≥~≈ ")
@@ -145,16 +145,16 @@ def uses_comma(frame: pd.DataFrame) -> bool | None:
     return None if with_comma == with_point == 0 else with_comma > with_point
 
 
-def _multiplied(text: pd.Series) -> tuple[pd.Series, np.ndarray]:
+def _multiplied(text: pd.Series, beside_numbers: bool) -> tuple[pd.Series, np.ndarray]:
     """Returns cells such as 1.2M and 850K without their letter, and what it multiplies them by.
 
-    One of them in all cells may be a unit, such as K, but for the millions and billions that stand at their number.
+    One of them in all cells, and no number without one beside them, may be a unit, such as K, but for the millions and billions that stand at their number.
     """
     words = "|".join(name for name in _MULTIPLES if name not in "kKMBT")
     parts = text.str.extract(rf"^(.*\d)([kKMBT]|\s?(?:{words})\.?)$")
     parts[1] = parts[1].str.strip(" .")
     kinds = set(parts[1].dropna())
-    if not kinds or (len(kinds) < 2 and not kinds & {"M", "B"} and parts[1].notna().all()):
+    if not kinds or (len(kinds) < 2 and not kinds & {"M", "B"} and parts[1].notna().all() and not beside_numbers):
         return text, np.ones(len(text))
     return parts[0].where(parts[0].notna(), text), parts[1].map(_MULTIPLES).fillna(1.0).to_numpy(np.float64)
 

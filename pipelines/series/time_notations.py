@@ -103,8 +103,8 @@ def without_words(text: str) -> str:
     """Returns one time without the words and signs that say nothing.
 
     Example:
-        >>> without_words("Wed 20/12/2023 (UTC) at 13h05")
-        '20/12/2023 (UTC) 13:05'
+        >>> without_words("Wed 20/12/2023 at 13h05")
+        '20/12/2023 13:05'
     """
     for pattern, replacement in NOTATIONS:
         text = pattern.sub(replacement, text)
