@@ -98,15 +98,20 @@ def learning_rate_schedule(
     )
 
 
+OUTPUT_LAYERS = "output|labels|tags|classes|label|rating"
+"""Names of the layers that compute the logits or the forecast."""
+
+
 class Muon(keras.optimizers.Muon):
     """Keras's Muon, for convolutions too: it moves kernels by their momentum made orthogonal.
 
-    A kernel (…, inputs, outputs) is a matrix with a column for each output. AdamW moves vectors, embeddings, and the
-    kernels of layers called `output`. Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/. Steps are as
-    large as AdamW's (Liu et al. 2025, https://arxiv.org/abs/2502.16982), so that one learning rate is right for both.
+    A kernel (…, inputs, outputs) is a matrix with a column for each output. AdamW moves everything that is not called a
+    kernel, such as biases and embeddings, and the kernels of output layers (`OUTPUT_LAYERS`). Steps are as large as
+    AdamW's (Liu et al. 2025, https://arxiv.org/abs/2502.16982), so that one learning rate is right for both.
+    Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/.
 
     Example:
-        >>> kernel = keras.Variable(tf.zeros((3, 3, 2, 4)))
+        >>> kernel = keras.Variable(tf.zeros((3, 3, 2, 4)), name="kernel")
         >>> Muon(learning_rate=0.1).apply([tf.random.stateless_normal(kernel.shape, (0, 0))], [kernel])
         >>> sizes = tf.linalg.svd(tf.reshape(kernel.value, (18, 4)), compute_uv=False) / (0.1 * 0.2 * 18**0.5)
         >>> bool(tf.reduce_all(tf.abs(sizes - 1) < 0.4))  # of an orthogonal matrix: 1
@@ -117,7 +122,8 @@ class Muon(keras.optimizers.Muon):
         super().__init__(learning_rate, weight_decay=weight_decay, adam_weight_decay=weight_decay)
 
     def _should_use_adamw(self, variable: Any) -> bool:
-        return len(variable.shape) < 2 or bool(re.search("embedding|output", variable.path.lower()))
+        layer, _, name = f"/{variable.path}".rpartition("/")
+        return len(variable.shape) < 2 or "kernel" not in name or bool(re.search(f"/({OUTPUT_LAYERS})$", layer))
 
     def zeropower_via_newtonschulz5(self, x: tf.Tensor, steps: int) -> tf.Tensor:
         return tf.reshape(super().zeropower_via_newtonschulz5(_matrix(x), steps), x.shape)

@@ -79,7 +79,7 @@ def test_step_of_the_optimizer_equals_numpy():
 def test_muon_s_first_step_is_nearly_the_orthogonal_part_of_the_gradient(shape):
     """Of the gradient U S V the step has U V, its sizes within the bounds of five Newton–Schulz iterations."""
     gradient = np.random.default_rng(0).normal(size=shape).astype("float32")
-    kernel = keras.Variable(np.zeros(shape, "float32"))
+    kernel = keras.Variable(np.zeros(shape, "float32"), name="kernel")
     Muon(0.1).apply([tf.constant(gradient)], [kernel])
     left, _, right = np.linalg.svd(gradient.reshape(-1, shape[-1]), full_matrices=False)
     step = -kernel.numpy().reshape(-1, shape[-1]) / (0.1 * 0.2 * math.sqrt(max(np.prod(shape[:-1]), shape[-1])))
@@ -88,13 +88,21 @@ def test_muon_s_first_step_is_nearly_the_orthogonal_part_of_the_gradient(shape):
     assert np.all((np.diag(turned) > 0.6) & (np.diag(turned) < 1.3))
 
 
-def test_muon_leaves_vectors_outputs_and_embeddings_to_adamw():
-    values = {"kernel": (2, 3), "bias": (3,), "output": (2, 3), "embeddings": (5, 3)}
-    weights = {name: keras.Variable(np.zeros(shape, "float32"), name=name) for name, shape in values.items()}
-    gradients = [tf.random.stateless_uniform(shape, (0, 0), 1.0, 2.0) for shape in values.values()]
-    Muon(0.1).apply(gradients, list(weights.values()))
-    by_adamw = {name for name, weight in weights.items() if np.allclose(weight.numpy(), -0.1, rtol=1e-3)}
-    assert by_adamw == {"bias", "output", "embeddings"}
+def test_muon_leaves_all_but_kernels_of_hidden_layers_to_adamw():
+    layers = [keras.layers.Dense(3, name=name) for name in ("hidden", "relabels", "output", "labels")]
+    embedding, peepholes = (
+        keras.layers.Embedding(5, 3, name="pieces"),
+        keras.Variable(np.ones((3, 2)), name="peepholes"),
+    )
+    for layer in [*layers, embedding]:
+        layer.build((1, 2))
+    weights = [*(weight for layer in [*layers, embedding] for weight in layer.weights), peepholes]
+    before = {weight.path: weight.numpy() for weight in weights}
+    gradients = [tf.random.stateless_uniform(weight.shape, (0, 0), 1.0, 2.0) for weight in weights]
+    Muon(0.1).apply(gradients, weights)
+    steps = {weight.path: before[weight.path] - weight.numpy() for weight in weights}
+    by_muon = {path for path, step in steps.items() if not np.allclose(step, 0.1, rtol=1e-3)}
+    assert by_muon == {"hidden/kernel", "relabels/kernel"}
 
 
 def test_gradients_are_clipped_by_their_global_norm():
