@@ -148,7 +148,8 @@ def uses_comma(frame: pd.DataFrame) -> bool | None:
 def _multiplied(text: pd.Series, beside_numbers: bool) -> tuple[pd.Series, np.ndarray]:
     """Returns cells such as 1.2M and 850K without their letter, and what it multiplies them by.
 
-    One of them in all cells, and no number without one beside them, may be a unit, such as K, but for the millions and billions that stand at their number.
+    The same letter in all cells, and no number without one, may be a unit, such as K, but for the millions and billions
+    that stand at their number.
     """
     words = "|".join(name for name in _MULTIPLES if name not in "kKMBT")
     parts = text.str.extract(rf"^(.*\d)([kKMBT]|\s?(?:{words})\.?)$")
