@@ -70,6 +70,7 @@ def find_time_columns(frame: pd.DataFrame, others: Sequence[str], path: Path) ->
     by_name = sorted((name for name in candidates if _rank(name) < len(NAMES)), key=_rank)
     by_content = [name for name in candidates if _is_time(frame[name], name)]
     found = [name for name in by_name if name in by_content] + by_content
+    found.sort(key=lambda name: bool(CLOCK.fullmatch(first_text(frame[name]))))  # 18.00.00 looks like a date
     if found and part_of_time(found[0]) == "month" and (parts := _parts_of(frame, candidates)):  # 01-January
         return parts
     if found:
