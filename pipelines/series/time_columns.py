@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipelines.series.periods import are_dotted_months
+from pipelines.series.periods import are_dotted_months, longer_periods
 from pipelines.series.regular import SeriesDataError
 from pipelines.series.time_formats import is_like_time
 from pipelines.series.time_notations import DURATION, number_reader
@@ -188,7 +188,8 @@ def _is_time(column: pd.Series, name: str) -> bool:
     is_time = pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column)
     if is_time or isinstance(column.dtype, pd.PeriodDtype):
         return True
-    return is_like_time(first_text(column), named_as_time(name)) or are_dotted_months(column)
+    is_text_of_times = is_like_time(first_text(column), named_as_time(name)) or are_dotted_months(column)
+    return is_text_of_times or bool(longer_periods(column).any())
 
 
 def named_as_time(name: str) -> bool:
