@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import re
 import tarfile
 import zipfile
@@ -144,10 +145,22 @@ def is_folder(path: Path) -> bool:
     )
 
 
+def files_below(folder: Path) -> Iterator[Path]:
+    """Yields the files of a folder and its subfolders, and of folders elsewhere that links there lead to."""
+    root, seen = os.path.realpath(folder), set()
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        for name in [each for each in folders if os.path.islink(os.path.join(parent, each))]:
+            target = os.path.realpath(os.path.join(parent, name))
+            if target in seen or os.path.commonpath([root, target]) in (root, target):  # is or would be read anyway
+                folders.remove(name)
+            seen.add(target)
+        yield from (Path(parent, name) for name in names)
+
+
 def members(path: Path) -> list[Member]:
     """Returns the files of a folder and its subfolders, or of an archive, by name; hidden ones are passed over."""
     if path.is_dir():
-        files = ((each, each.relative_to(path)) for each in sorted(path.rglob("*")))
+        files = ((each, each.relative_to(path)) for each in sorted(files_below(path)))
         return [
             Member(name.as_posix(), each.read_bytes()) for each, name in files if each.is_file() and not _hidden(name)
         ]

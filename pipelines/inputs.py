@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from data.files import UNPACKING_ERRORS, FileError, open_unpacked, plain_suffix, refuse_what_is_no_text
+from data.files import UNPACKING_ERRORS, FileError, files_below, open_unpacked, plain_suffix, refuse_what_is_no_text
 from pipelines.configuration import ConfigurationError
 from pipelines.json_lines import json_object
 from unrolled_installation import check_libraries
@@ -34,7 +34,7 @@ def files_of(paths: Sequence[Path], but: Sequence[Path] = ()) -> Iterator[Input]
     """Yields files once, those of folders in alphabetical order, without hidden ones and what belongs to the job."""
     seen = {os.path.abspath(path) for path in but}
     for path in paths:
-        for each in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        for each in sorted(files_below(path)) if path.is_dir() else [path]:
             place = Path(os.path.abspath(each))
             is_one = each.is_file() or (each.is_symlink() and not each.exists())  # which is answered with an error
             if not is_one or any(part.startswith(".") for part in each.relative_to(path).parts):

@@ -3,6 +3,7 @@
 import html
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import NamedTuple
 
 
@@ -54,20 +55,39 @@ def _time(seconds: float, point: str) -> str:
 def cues_of(text: str) -> list[Cue]:
     """Returns the cues of a file of SubRip or WebVTT, without their styles.
 
+    Captions that roll repeat the last line of the cue before, as YouTube's do: each line counts once, when it appears.
+
     Example:
         >>> cues_of("1\\n00:00:01,500 --> 00:00:02,000\\n<i>Hello</i>\\nyou\\n")
         [Cue(start=1.5, end=2.0, text='Hello you')]
     """
-    found = []
-    for block in re.split(r"\n[ \t]*\n", text):
-        if times := _TIMES.search(block):
-            start, end = (_seconds(times[1]), _seconds(times[2]))
-            said = re.sub(r"<[^>]*>|\{[^}]*\}", "", block[times.end() :])
-            found.append(Cue(start, end, " ".join(html.unescape(said).split())))
-    return found
+    times = list(_TIMES.finditer(text))
+    said = [_NAME.sub("", text[each.end() : after.start()]) for each, after in pairwise(times)]
+    said += [text[each.end() :] for each in times[-1:]]
+    found = [(_seconds(each[1]), _seconds(each[2]), _lines(block)) for each, block in zip(times, said, strict=True)]
+    new = [_new_lines(after, before) for (*_, before), (*_, after) in pairwise(found)]
+    repeated = sum(len(lines) < len(after) for lines, (*_, after) in zip(new, found[1:], strict=True))
+    if repeated > 1 and 2 * repeated >= len(new):
+        found[1:] = [(start, end, lines) for (start, end, _), lines in zip(found[1:], new, strict=True) if lines]
+    return [Cue(start, end, " ".join(lines)) for start, end, lines in found]
 
 
-_TIMES = re.compile(r"^\s*([\d:]+[.,]\d+)\s+-->\s+([\d:]+[.,]\d+).*$", re.MULTILINE)
+def _new_lines(lines: list[str], before: list[str]) -> list[str]:
+    """Returns the lines of a cue without the first ones that the cue before ends with."""
+    same = (size for size in range(min(len(lines), len(before)), 0, -1) if lines[:size] == before[-size:])
+    return lines[next(same, 0) :]
+
+
+_TIMES = re.compile(r"^[ \t]*([\d:]+[.,]\d+)\s+-->\s+([\d:]+[.,]\d+).*$", re.MULTILINE)
+_NAME = re.compile(r"\n(\s*\d+|[ \t]*\n[^\n]+)\n\Z")  # of the next cue: a number, or a line behind an empty one
+_REMARK = re.compile(r"\n[ \t]*\n(NOTE|STYLE|REGION)\b(?s:.*?)(?=\n[ \t]*\n|\Z)")
+
+
+def _lines(block: str) -> list[str]:
+    """Returns the lines of a cue, of what stands behind its time."""
+    said = _REMARK.sub("\n", block).split("\n")
+    plain = (" ".join(html.unescape(re.sub(r"<[^>]*>|\{[^}]*\}", "", line)).split()) for line in said)
+    return list(filter(None, plain))
 
 
 def _seconds(clock: str) -> float:

@@ -1,5 +1,6 @@
 """Words that a search prefers: names and terms that a language model has not seen, or not often enough."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 
@@ -26,7 +27,7 @@ class HotWords:
     def __init__(self, words: Mapping[str, float], alphabet: Sequence[str]) -> None:
         self.words = {" ".join(word.split()): float(weight) for word, weight in words.items()}
         for word, weight in self.words.items():
-            if not word or not weight > 0:
+            if not word or not 0 < weight < math.inf:
                 raise ValueError(
                     f"A hot word has characters and a weight above 0, in nats; 2 to 10 are common. Correct it. "
                     f"Received: {word!r}: {weight}"

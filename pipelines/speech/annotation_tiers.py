@@ -9,12 +9,17 @@ from pipelines.speech.audio_files import SpeechDataError
 from pipelines.subtitles import Cue
 
 _TOKEN = re.compile(r'"((?:[^"]|"")*)"|(?<!\S)(-?\d\S*)(?!\S)')  # all that counts in a TextGrid, long or short
+_SILENCES = {"sil", "sp", "silent", "silence", "<sil>", "<silence>", "<eps>", "<p>", "<p:>", "#", "-"}
+_UNKNOWN = {"spn", "<spn>", "<unk>", "<oov>", "<usb>", "sounding"}  # said, and nobody tells what
 _SOUNDS = re.compile(r"phone|\bmau|segments", re.IGNORECASE)  # names of tiers
 _WORDS = re.compile(r"\bwords?\b|\bort", re.IGNORECASE)
 
 
 class Tier(NamedTuple):
-    """A tier: its name, often the speaker's; whether its pieces are single words; and the pieces."""
+    """A tier: its name, often the speaker's; whether its pieces are single words; and the pieces.
+
+    Silences that have a name, as aligners write them, are left out. A word that is not known has no text.
+    """
 
     name: str
     of_words: bool
@@ -33,7 +38,11 @@ def tiers_of(content: str, ending: str, where: str) -> list[Tier]:
         SpeechDataError: the file is damaged.
     """
     try:
-        found = [Tier(name, bool(_WORDS.search(name)), cues) for name, cues in READERS[ending](content) if cues]
+        read = [
+            (name, [_plain(cue) for cue in cues if cue.text.lower() not in _SILENCES])
+            for name, cues in READERS[ending](content)
+        ]
+        found = [Tier(name, bool(_WORDS.search(name)), cues) for name, cues in read if any(cue.text for cue in cues)]
     except (ElementTree.ParseError, IndexError, KeyError, TypeError, ValueError) as error:
         raise SpeechDataError(
             f"{where} cannot be read. Expected a whole file of Praat (TextGrid) or ELAN (EAF). Save it again. "
@@ -41,6 +50,10 @@ def tiers_of(content: str, ending: str, where: str) -> list[Tier]:
         ) from None
     spoken = [tier for tier in found if not _SOUNDS.search(tier.name)]
     return [tier for tier in spoken if not tier.of_words] or spoken
+
+
+def _plain(cue: Cue) -> Cue:
+    return cue._replace(text="") if cue.text.lower() in _UNKNOWN else cue
 
 
 def _text_grid(content: str) -> Iterator[tuple[str, list[Cue]]]:

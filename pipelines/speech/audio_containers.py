@@ -11,6 +11,7 @@ LENGTH_TOLERANCE = 64  # bytes: some programs count the header, or the byte that
 XING_TOLERANCE = 4096  # bytes: editors of tags are not exact
 _OGG_PAGE = 27 + 255 + 255 * 255  # bytes in the largest page
 _MATROSKA, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+_ASF, _ASF_FILE = b"\x30\x26\xb2\x75", bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _NO_AUDIO = {
     rb"\s*(<!doctype html|<html|<\?xml)": "a web page or XML, as a failed download leaves it",
     rb"version https://git-lfs": "a pointer of Git LFS; fetch the file itself with `git lfs pull`",
@@ -38,11 +39,13 @@ def no_audio(path: Path) -> str:
 def missing_bytes(path: Path) -> int:
     """Returns how many bytes the header promises and the file lacks: decoders read what is there without a word.
 
-    It knows WAV, AIFF, CAF, SPHERE, MP4, Matroska, Ogg, and MP3 with a Xing header; 0 for the others.
+    It knows WAV, AVI, AIFF, CAF, SPHERE, ASF (WMA), MP4, Matroska, Ogg, and MP3 with a Xing header; 0 for the others.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(12)
+        if head[8:] == b"AVI ":
+            return max(0, 8 + int.from_bytes(head[4:8], "little") - size)
         if head[:4] in (b"RIFF", b"RIFX", b"FORM"):
             sound = find_chunk(file, head[:4])
             if sound is None or sound[1] >= UNKNOWN_LENGTH:
@@ -51,6 +54,8 @@ def missing_bytes(path: Path) -> int:
             return missing if missing > LENGTH_TOLERANCE else 0
         if head[:4] == b"caff":
             return _missing_in_caf(file, size)
+        if head[:4] == _ASF:
+            return _missing_in_asf(file, size)
         if head[:4] == b"NIST":
             return _missing_in_sphere(file, size)
         if head[4:8] == b"ftyp":
@@ -75,13 +80,20 @@ def find_chunk(file: BinaryIO, kind: bytes, names: tuple[bytes, ...] = (b"data",
     return None
 
 
-def another_wav_follows(path: Path) -> bool:
-    """Whether a second WAV file follows the first in the file, as `cat` joins them."""
+def behind_the_samples(path: Path) -> str:
+    """Returns what follows the samples of a WAV file and is not read; "" for tags, and for nothing."""
     with path.open("rb") as file:
-        if file.read(4) != b"RIFF" or (sound := find_chunk(file, b"RIFF")) is None:
-            return False
-        file.seek(sum(sound) + sound[1] % 2)
-        return file.read(4) == b"RIFF"
+        if file.read(4) != b"RIFF" or not (sound := find_chunk(file, b"RIFF")) or not sound[1]:
+            return ""
+        start = sum(sound) + sound[1] % 2
+        file.seek(start)
+        name, length = file.read(4), int.from_bytes(file.read(4), "little")
+    rest = path.stat().st_size - start
+    if name == b"RIFF":
+        return "another WAV file follows in the file, which is not read"
+    is_chunk = re.fullmatch(rb"[ -~]{4}", name) and 8 + length <= rest + 1
+    wrong = "its header tells fewer samples than there are, as those of a recorder that was killed may"
+    return "" if rest <= XING_TOLERANCE or is_chunk else f"{wrong}; {rest} bytes are not read"
 
 
 def wav_without_length(path: Path) -> bool:
@@ -139,6 +151,12 @@ def _missing_in_caf(file: BinaryIO, size: int) -> int:
             return max(0, file.tell() + length - size)
         file.seek(length, 1)
     return 0
+
+
+def _missing_in_asf(file: BinaryIO, size: int) -> int:
+    file.seek(0)
+    _, found, behind = file.read(4096).partition(_ASF_FILE)
+    return max(0, int.from_bytes(behind[24:32], "little") - size) if found else 0  # of a live stream it is 0
 
 
 def _missing_in_sphere(file: BinaryIO, size: int) -> int:

@@ -14,7 +14,7 @@ from pipelines.speech.audio_containers import (
     LENGTH_TOLERANCE,
     UNKNOWN_LENGTH,
     XING_TOLERANCE,
-    another_wav_follows,
+    behind_the_samples,
     is_joined,
     missing_bytes,
     no_audio,
@@ -80,8 +80,8 @@ def open_audio(path: Path) -> Iterator[AudioFile]:
         file: AudioFile = _SoundFile(path) if _is_exact(path) else _MediaFile(path)
         if wav_without_length(path):
             file.notes.append("its header tells no length; it is read to the end of the file")
-        if another_wav_follows(path):
-            file.notes.append("another WAV file follows in the file, which is not read")
+        if behind := behind_the_samples(path):
+            file.notes.append(behind)
         refuse_if(file.frames == 0, path, "is empty", "0 samples")
         yield file
     except (RuntimeError, TypeError, OSError) as error:  # of libsndfile and FFmpeg

@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from data.files import files_below
 from pipelines.configuration import ConfigurationError
 from pipelines.speech.audio_files import SpeechDataError
-from pipelines.speech.recording_entries import AUDIO_SUFFIXES
+from pipelines.speech.recording_entries import AUDIO_SUFFIXES, find_audio
+from pipelines.speech.recording_rows import text_of
 
 LISTS = (".txt", ".lst", ".list", ".m3u", ".m3u8")  # a file a line
+TABLES = (".csv", ".tsv", ".json", ".jsonl", ".xlsx", ".parquet")
 FOUND_IN_FOLDERS = (*AUDIO_SUFFIXES, ".wv", ".ape", ".mka", ".3gp", ".avi", ".ts", ".mpg", ".mpeg", ".caf", ".w64")
 
 
@@ -33,17 +36,23 @@ def given_recordings(paths: Sequence[Path]) -> list[Given]:
         [Given(path=PosixPath('talks/one.wav'), name=PosixPath('one'))]
     """
     found = []
-    for path in paths:
+    for path in (each.expanduser() for each in paths):
         if path.is_dir():
-            inside = [each for each in sorted(path.rglob("*")) if each.suffix.lower() in FOUND_IN_FOLDERS]
+            inside = [each for each in sorted(files_below(path)) if each.suffix.lower() in FOUND_IN_FOLDERS]
             inside = [each for each in inside if each.is_file() and not each.name.startswith(".")]
             _refuse_none(inside, path, "folder", f"files that end in {', '.join(FOUND_IN_FOLDERS[:5])} …")
             found += [Given(each, each.relative_to(path).with_suffix("")) for each in inside]
         elif path.suffix.lower() in LISTS and path.is_file():
-            lines = _lines(path)
+            lines = [line.strip().strip("\"'") for line in text_of(path).split("\n")]
+            lines = [line for line in lines if line and not line.startswith("#")]
             _refuse_none(lines, path, "list", "the path of a recording on each line")
-            listed = [line if (line := Path(each)).is_absolute() else path.parent / line for each in lines]
-            found += [Given(each, Path(each.stem)) for each in listed]
+            found += [Given(each, Path(each.stem)) for each in (find_audio(path.parent, line) for line in lines)]
+        elif path.suffix.lower() in TABLES and path.is_file():
+            raise SpeechDataError(
+                f"{path} is a table, of which it is not known what to transcribe. Expected recordings, a folder, or a "
+                f"text file with the path of a recording on each line ({', '.join(LISTS)}). Write one. "
+                f"Received: {path.name}"
+            )
         else:
             found.append(Given(path, Path(path.stem)))
     return found
@@ -71,17 +80,6 @@ def output_files(given: Sequence[Given], folder: Path, suffix: str) -> list[Path
             f"another folder: --output. Received: {there[0]}"
         )
     return files
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise SpeechDataError(
-            f"{path} is not UTF-8. Expected the path of a recording on each line. Convert it: iconv -t UTF-8. "
-            f"Received: {error.object[error.start : error.start + 10]!r}"
-        ) from None
-    return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
 
 
 def _refuse_none(found: Sequence[object], path: Path, kind: str, expected: str) -> None:

@@ -7,22 +7,27 @@ import reprlib
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from data import splits
+from data.files import files_below
 from pipelines.speech.audio_files import SpeechDataError
 
 SPLIT_NAMES = splits.SPLIT_NAMES | {"development": "validation"}
 COLUMNS = {  # the names that people give them, the most telling first; case and spaces do not count
     "audio": ("audio_filepath", "wav_filename", "audio_file", "audio_path", "audio_filename", "audio_file_path",
               "file_name", "filename", "filepath", "file_path", "path", "file", "wav", "wav_path", "wav_file", "audio",
-              "recording", "clip"),
+              "recording", "clip", "id", "utt_id", "utterance_id", "utteranceid"),
     "text": ("text", "transcript", "sentence", "transcription", "normalized_text", "normalised_text", "text_normalized",
-             "raw_text", "transcription_text", "utterance", "phrase", "reference", "ground_truth", "label"),
+             "raw_text", "transcription_text", "transcripts", "sentences", "utterance", "phrase", "reference",
+             "ground_truth", "wrd", "words", "word", "text_tn", "normalized_transcript", "normalized_transcription",
+             "clean_text", "clean", "content", "prompt", "src_text", "tgt_text", "label"),
     "split": ("split", "subset", "partition"),
-    "speaker": ("speaker", "speaker_id", "client_id", "speaker_name", "spk", "spk_id", "user_id", "user"),
+    "speaker": ("speaker", "speaker_id", "client_id", "speaker_name", "spk", "spk_id", "user_id", "user",
+                "speakerid", "worker_id"),
     "offset": ("offset", "start", "start_time", "begin", "begin_time", "start_sec", "start_seconds", "offset_ms",
                "start_ms", "begin_ms"),
     "duration": ("duration", "duration_ms"),
@@ -33,6 +38,7 @@ AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aa
                   ".avi", ".wma", ".amr", ".3gp", ".aif", ".aiff", ".au", ".caf", ".sph", ".w64", ".rf64")  # fmt: skip
 FOLDERS = ("wavs", "clips", "audio", "wav")  # beside a list, where its recordings may lie
 CHANNELS = {"left": 0, "l": 0, "right": 1, "r": 1} | {letter: place for place, letter in enumerate("abcdefgh")}
+LARGEST_TREE = 500_000  # files that are looked at for recordings that do not lie where a list names them
 SHORT = reprlib.Repr()
 SHORT.maxstring = 200
 
@@ -103,16 +109,25 @@ def find_audio(folder: Path, name: str) -> Path:
 
     The name may be a `file:` address or percent-encoded, have variables of the environment or Windows's separators,
     and lack its ending; letters of the name may be composed otherwise, or differ in case, as may its ending. Of a path
-    of another machine the end is looked for.
+    of another machine the end is looked for. What does not lie at its place may lie below the folder, if no other
+    recording has its name, or be named from one of the two folders above.
     """
+    name = re.sub(r"^\{\w+\}[/\\]?", "", name)  # of SpeechBrain, {data_root}/a.wav
     plain = unquote(urlsplit(name).path) if name.lower().startswith("file:") else os.path.expandvars(name)
     slashed = plain.replace("\\", "/")
     places = [folder, *(folder / sub for sub in FOLDERS), Path()]
-    for each in dict.fromkeys((plain, slashed, unquote(slashed))):
+    spellings = dict.fromkeys((plain, slashed, unquote(slashed)))
+    for each in spellings:
         for tail in _tails(each):
             for place in places:
                 if found := _file_at(place / tail.expanduser()):
                     return found
+    for each in spellings:
+        for place in folder.absolute().parents[:2]:
+            if not Path(each).is_absolute() and (found := _file_at(place / each)):
+                return found
+        if found := _names_below(folder, _modified(folder)).get(_folded(PurePosixPath(each).name)):
+            return found
     return folder / Path(plain).expanduser()
 
 
@@ -129,11 +144,15 @@ def _file_at(path: Path) -> Path | None:
     if path.is_file():
         return path
     try:
-        names = _names_in(path.parent, path.parent.stat().st_mtime_ns)
+        names = _names_in(path.parent, _modified(path.parent))
     except OSError:
         return None
     name = _folded(path.name)
     return names.get(name) or names.get(name.rpartition(".")[0] if name.endswith(AUDIO_SUFFIXES) else name)
+
+
+def _modified(folder: Path) -> int:
+    return folder.stat().st_mtime_ns if folder.is_dir() else 0
 
 
 @lru_cache(256)
@@ -142,6 +161,17 @@ def _names_in(folder: Path, modified: int) -> dict[str, Path]:
     files = [each for each in sorted(folder.iterdir()) if each.is_file()]
     names = {_folded(each.stem): each for each in reversed(files) if each.suffix.lower() in AUDIO_SUFFIXES}
     return names | {_folded(each.name): each for each in files}
+
+
+@lru_cache(16)
+def _names_below(folder: Path, modified: int) -> dict[str, Path]:
+    """Returns recordings below a folder, modified then, by those names, with and without ending, of one alone."""
+    found: dict[str, list[Path]] = {}
+    for path in islice(files_below(folder), LARGEST_TREE):
+        if path.suffix.lower() in AUDIO_SUFFIXES:
+            for name in {path.name, path.stem}:
+                found.setdefault(_folded(name), []).append(path)
+    return {name: paths[0] for name, paths in found.items() if len(paths) == 1}
 
 
 def _folded(name: str) -> str:
@@ -205,7 +235,7 @@ def columns_of(names: Sequence[str]) -> dict[str, str]:
 
 def notes_of(names: Sequence[str], columns: Mapping[str, str]) -> list[str]:
     """Returns what was made of the columns."""
-    others = [name for name in names if name not in columns.values()]
+    others = [name for name in names if name and name not in columns.values()]
     used = ", ".join(f"{part} from `{name}`" for part, name in columns.items())
     return [f"Columns: {used}" + (f"; not used: {', '.join(others)}." if others else ".")]
 
@@ -228,12 +258,14 @@ def entry_of_row(
     audio, text = (values.get(columns.get(part, usual)) for part, usual in (("audio", "path"), ("text", "text")))
     audio = audio.get("path") if isinstance(audio, Mapping) else audio  # as Hugging Face writes it
     text = str(text) if isinstance(text, int) and not isinstance(text, bool) else text
+    text = "" if text is None and columns.get("text") in values else text  # empty, as pandas writes it
     for part, value in (("audio", audio), ("text", text)):
         if not isinstance(value, str) or (part == "audio" and not value.strip()):
             usual = {"audio": "audio_filepath", "text": "text"}[part]
+            name = columns.get(part, usual)
+            name = usual if name.lower().endswith("id") else name
             raise SpeechDataError(
-                f"{row}: expected a string `{columns.get(part, usual)}`. Add it, or remove the row. "
-                f"Received: {SHORT.repr(line)}"
+                f"{row}: expected a string `{name}`. Add it, or remove the row. Received: {SHORT.repr(line)}"
             )
     speaker, split = (value_of(values, columns, part) for part in ("speaker", "split"))
     offset, duration = piece_of(values, columns, row)

@@ -6,11 +6,13 @@ from pathlib import Path
 from data.files import plain_suffix
 from pipelines.speech.annotation_tiers import READERS as TIERS
 from pipelines.speech.audio_files import SpeechDataError
+from pipelines.speech.kaldi_folders import read_kaldi
 from pipelines.speech.recording_entries import AUDIO_SUFFIXES, entry_of
-from pipelines.speech.recording_lists import read_list, supervisions_of, text_of
+from pipelines.speech.recording_lists import read_list, supervisions_of
+from pipelines.speech.recording_rows import text_of
 from pipelines.speech.recording_texts import LISTS as TEXT_LISTS
-from pipelines.speech.recording_texts import SUBTITLES, Read, read_kaldi
-from pipelines.speech.recording_trees import split_of, texts_in_a_tree, texts_of_a_list
+from pipelines.speech.recording_texts import SUBTITLES, Read
+from pipelines.speech.recording_trees import split_above, split_of, texts_in_a_tree, texts_of_a_list
 
 LISTS = (".csv", ".tsv", ".jsonl", ".json")
 
@@ -38,7 +40,12 @@ def read_own(path: Path) -> Read:
 
 def _read_list(path: Path) -> Read:
     path = texts if path.suffix == ".tsv" and (texts := path.with_suffix(".wrd")).is_file() else path  # of fairseq
-    return texts_of_a_list(path) if plain_suffix(path) in TEXT_LISTS else read_list(path)
+    entries, notes = texts_of_a_list(path) if plain_suffix(path) in TEXT_LISTS else read_list(path)
+    above = [split_above(Path(entry.key.partition("@")[0])) for entry in entries]
+    if all(above) and {"train"} < set(above) and not any(entry.split for entry in entries):  # as Hugging Face has them
+        entries = [entry._replace(split=split) for entry, split in zip(entries, above, strict=True)]
+        notes.append(f"The splits are those of the folders: {', '.join(sorted(set(above)))}.")
+    return entries, notes
 
 
 def _folders_of_splits(path: Path) -> Read | None:
@@ -69,11 +76,7 @@ def _only_list(path: Path) -> Read | None:
     chosen = [each for each in lists if each.stem in ("metadata", "validated")] or lists
     if len(chosen) != 1:
         return None
-    entries, notes = _read_list(chosen[0])
-    above = [split_of(entry.key.partition("/")[0], whole_name=True) for entry in entries]
-    if all(above) and not any(entry.split for entry in entries):  # folders of splits, as Hugging Face has them
-        entries = [entry._replace(split=split) for entry, split in zip(entries, above, strict=True)]
-    return entries, notes
+    return _read_list(chosen[0])
 
 
 def _only_folder(path: Path) -> Read | None:
@@ -122,5 +125,7 @@ def _joined(parts: dict[Path, str], read: Callable[[Path], Read]) -> Read:
 
 def _lists(path: Path) -> list[Path]:
     """Returns the lists in a folder, without Lhotse's recordings, which belong to its supervisions."""
-    found = [each for each in sorted(path.iterdir()) if each.is_file() and plain_suffix(each) in LISTS]
+    files = [each for each in sorted(path.iterdir()) if each.is_file()]
+    told = {each.with_suffix(".json") for each in files if each.suffix.lower() in AUDIO_SUFFIXES}  # of one recording
+    found = [each for each in files if plain_suffix(each) in LISTS and each not in told]
     return [each for each in found if not ("recordings" in each.name and supervisions_of(each).is_file())]

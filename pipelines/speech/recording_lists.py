@@ -9,8 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from data.encodings import decoded
-from data.files import FileError, plain_suffix, read_bytes
+from data.files import plain_suffix
 from pipelines.json_lines import json_object, parsed
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.recording_entries import (
@@ -26,6 +25,10 @@ from pipelines.speech.recording_entries import (
     notes_of,
     value_of,
 )
+from pipelines.speech.recording_rows import empty_list, rows_of
+
+TRIED = 10  # rows that are looked at to tell what they are
+NORMALISED = 2  # place of the text in rows without names: recording, text, normalised text, and what is not read
 
 
 def read_list(path: Path) -> tuple[list[Entry], list[str]]:
@@ -47,7 +50,7 @@ def read_list(path: Path) -> tuple[list[Entry], list[str]]:
     if lines[0][1].lstrip().startswith(("{", "[")) or plain_suffix(path) in (".jsonl", ".json"):
         objects = _without_lhotse(path, list(_objects(path, lines)))
         if not objects:
-            raise _empty(path)
+            raise empty_list(path)
         names = list(dict.fromkeys(name for _, values in objects for name in values))
         columns = columns_of(names)
         return _entries(path, [(row, values, json.dumps(values)) for row, values in objects], names, columns)
@@ -72,7 +75,8 @@ def _objects(path: Path, lines: list[tuple[str, str]]) -> Iterator[tuple[str, di
     """Yields where it stands, and the object, for each recording of JSON lines, or of one JSON text of all."""
     whole = _whole("\n".join(line for _, line in lines), path)
     if whole is None:
-        yield from ((row, json_object(line, row, SpeechDataError)) for row, line in lines)
+        for row, line in lines:
+            yield from ((row, piece) for piece in _pieces(json_object(line, row, SpeechDataError)))
         return
     for number, each in enumerate(whole, start=1):
         if isinstance(each, list) and len(each) == 2 and all(isinstance(part, str) for part in each):
@@ -82,7 +86,30 @@ def _objects(path: Path, lines: list[tuple[str, str]]) -> Iterator[tuple[str, di
                 f"{path}, item {number}: expected an object for each recording. Correct it. "
                 f"Received: {SHORT.repr(each)}"
             )
-        yield f"{path}, item {number}", each
+        yield from ((f"{path}, item {number}", piece) for piece in _pieces(each))
+
+
+def _pieces(recording: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns the pieces that an object lists of a recording, as in GigaSpeech, with its values; else it alone."""
+    columns = columns_of(list(recording))
+    lists = [
+        name
+        for name, each in recording.items()
+        if isinstance(each, list)
+        and each
+        and all(isinstance(part, dict) and "text" in columns_of(list(part)) for part in each)
+    ]
+    if "text" in columns or "supervisions" in recording or len(lists) != 1:
+        return [recording]
+    of_whole = {lists[0], *(columns.get(part) for part in ("offset", "duration", "end"))}
+    common = {name: each for name, each in recording.items() if name not in of_whole}
+    return [{**common, **piece} for piece in recording[lists[0]]]
+
+
+def has_names(path: Path) -> bool:
+    """Whether the first row of a table names its columns."""
+    first = next(rows_of(path))[1]
+    return any({"audio", "text"} <= columns_of(_fields(first, each)).keys() for each in "\t|;," if each in first)
 
 
 def supervisions_of(recordings: Path) -> Path:
@@ -133,8 +160,10 @@ def _whole(text: str, path: Path) -> list[Any] | None:
     if isinstance(value, list):
         return value
     is_lhotse = isinstance(value, dict) and {"sources", "supervisions", "recording_id"} & value.keys()
-    if not isinstance(value, dict) or is_lhotse or "audio" in columns_of(list(value)):
+    if not isinstance(value, dict) or is_lhotse or {"audio", "text"} <= columns_of(list(value)).keys():
         return None  # the only line
+    if len(pieces := _pieces(value)) > 1 and "audio" in columns_of(list(pieces[0])):
+        return pieces
     lists = [each for each in value.values() if isinstance(each, list) and each and isinstance(each[0], dict)]
     if len(lists) == 1:
         return lists[0]
@@ -173,20 +202,31 @@ def _table(path: Path, lines: list[tuple[str, str]]) -> tuple[list[Entry], list[
             f"Name the columns of recordings ({', '.join(COLUMNS['audio'][:8])} …) and of texts "
             f"({', '.join(COLUMNS['text'][:4])} …). Received: {SHORT.repr(first)}"
         )
-    records = list(_records(lines, delimiter))
+    records = [(row, fields) for row, fields in _records(lines, delimiter) if any(map(str.strip, fields))]
+    if not records:
+        raise empty_list(path)
+    named, *others = [fields[0].strip() for _, fields in records[:TRIED]]
+    names = _fields(first, delimiter)
+    are_names = re.fullmatch(r"[^\W\d]+( [^\W\d]+)*", named) and len(set(names)) == len(names)  # of another language
+    is_listed = [find_audio(path.parent, each).is_file() for each in (named, *others)] if are_names and others else []
+    if is_listed and not is_listed[0] and all(is_listed[1:]):
+        columns = dict(zip(("audio", "text"), names, strict=False))
+        return _table_with_names(path, lines[1:], delimiter, names, columns)
     text_at, speaker_at = _columns_without_names([fields for _, fields in records])
     entries = []
     for row, fields in records:
         name, *texts = fields
-        if not name.strip() or len(texts) not in ((1, 2) if delimiter == "|" else (1,)):
+        wrong = len(texts) not in ((1, 2, len(records[0][1]) - 1) if delimiter == "|" else (1,))
+        if not name.strip() or wrong or not texts:
             raise SpeechDataError(
                 f"{row}: expected a recording and its text. Put a text that holds {delimiter!r} in quotes, or name the "
                 f"columns in the first row. Received: {len(fields)} fields, {SHORT.repr(delimiter.join(fields))}"
             )
         speaker = fields[speaker_at] if speaker_at and len(fields) == 3 else ""
-        text = fields[text_at if len(fields) == 3 else -1]
+        text = fields[text_at if len(fields) == 3 else min(len(fields) - 1, NORMALISED)]
         entries.append(entry_of(path.parent, name.strip(), text, row, speaker=speaker.strip(), key=name.strip()))
     which = f"{('first', 'second', 'third')[text_at]} as texts" if speaker_at else "last as texts"
+    which = "third as texts" if len(records[0][1]) > 3 else which
     said = f", the {('', 'second', 'third')[speaker_at]} as speakers" if speaker_at else ""
     return entries, [f"The list names no columns: the first is read as recordings, the {which}{said}."]
 
@@ -215,6 +255,8 @@ def _table_with_names(
         raise SpeechDataError(f"{path}: expected each column once. Remove one. Received: {', '.join(repeated)} twice")
     rows = []
     for row, fields in _records(lines, delimiter):
+        if not any(field.strip() for field in fields):
+            continue  # a row of a spreadsheet in which nothing stands
         if len(fields) != len(names):
             raise SpeechDataError(
                 f"{row}: expected {len(names)} fields, as in the first row. Put a text that holds {delimiter!r} in "
@@ -255,35 +297,3 @@ def _fields(line: str, delimiter: str) -> list[str]:
 def _is_quoted(field: str) -> bool:
     """Whether a program has put quotes around a field, and doubled those inside it."""
     return len(field) > 1 and field[0] == field[-1] == '"' and '"' not in field[1:-1].replace('""', "")
-
-
-def rows_of(path: Path) -> Iterator[tuple[str, str]]:
-    """Yields where it stands, and the line, for each line of a text that is not blank, of any packing and encoding."""
-    if not path.is_file():
-        kind = "is a folder" if path.is_dir() else "does not exist"
-        raise SpeechDataError(
-            f"{path} {kind}; expected a list of recordings. Correct the path. Received: {str(path)!r}"
-        )
-    text = text_of(path)
-    if not text.strip():
-        raise _empty(path)
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            yield f"{path}, line {number}", line
-
-
-def text_of(path: Path) -> str:
-    """Returns the text of a file of any packing and encoding.
-
-    Raises:
-        SpeechDataError: it holds no text.
-    """
-    try:
-        return decoded(read_bytes(path), str(path))
-    except FileError as error:
-        raise SpeechDataError(str(error)) from error
-
-
-def _empty(path: Path) -> SpeechDataError:
-    size = path.stat().st_size
-    return SpeechDataError(f"{path} is empty; expected one recording a row. Fill it. Received: {size} bytes")

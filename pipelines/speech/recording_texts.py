@@ -1,20 +1,24 @@
-"""What is said in which recording, as other toolkits list it: Kaldi, NIST (STM, CTM), Sphinx, fairseq, labels."""
+"""What is said in which recording, as other toolkits list it: NIST (STM, CTM), Sphinx, fairseq, labels, Whisper."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from data.files import plain_suffix
+from pipelines.json_lines import json_object
 from pipelines.speech.annotation_tiers import READERS, Tier, tiers_of
 from pipelines.speech.audio_files import SpeechDataError
-from pipelines.speech.recording_entries import Entry, channels_of, entry_of
-from pipelines.speech.recording_lists import rows_of
+from pipelines.speech.recording_entries import Entry, channels_of, columns_of, piece_of, value_of
+from pipelines.speech.recording_lists import NORMALISED
+from pipelines.speech.recording_rows import rows_of
 from pipelines.subtitles import cues_of
 
 Read = tuple[list[Entry], list[str]]
 PAUSE_SECONDS = 0.5  # between two words, at which a CTM is cut
-_LABEL = re.compile(r"\s*(\d+[.,]\d+)\t(\d+[.,]\d+)\t\s*(\S.*)")  # of Audacity: begin, end, what is said
+_LABEL = re.compile(  # of Audacity and Fisher: begin, end, the side of a call, what is said
+    r"\s*(\d+[.,]\d+)(?:\t|(?= \S+ [A-Z]\d?: ) )(\d+[.,]\d+)(?:\t\s*| ([A-Z])\d?: )(.*)"
+)
 _SAMPLES = re.compile(r"^0 \d{4,} (?=\S)")  # of TIMIT: the first and the last sample
 _LABELS_OF_STM = re.compile(r"^<[^<>\s]*,[^<>\s]*>\s*")
 _UNSCORED = ("ignore_time_segment_in_scoring", "inter_segment_gap")
@@ -22,6 +26,7 @@ _FILLERS = re.compile(  # of Sphinx and TED-LIUM, and their variants of pronunci
     r"</?s>|<sil>|\+\+\S+?\+\+|\{[A-Z_]+\}|(?<=\w)\(\d+\)"
 )
 _APART = re.compile(r" '(?=(?:s|t|re|ve|ll|d|m)\b)")  # an ending apart from its word, as TED-LIUM writes it
+_FESTIVAL = re.compile(r'\s*\(\s*(\S+)\s+"(.*)"\s*\)\s*')
 _SPHINX = re.compile(r"(.*)\(([^\s()]+)\)\s*")
 
 
@@ -45,7 +50,14 @@ def said_in(path: Path) -> list[Said]:
 def _prompts(path: Path) -> Iterator[Said]:
     for row, line in rows_of(path):
         fields = re.split(r"[\t|]", line.strip())
-        name, text = (fields[0], fields[-1]) if len(fields) > 1 else line.strip().partition(" ")[::2]
+        name, text = line.strip().partition(" ")[::2]
+        before, colon, after = line.strip().partition(":")
+        if festival := _FESTIVAL.fullmatch(line):
+            name, text = festival[1], festival[2].replace('\\"', '"')
+        elif len(fields) > 1:
+            name, text = fields[0], fields[min(len(fields) - 1, NORMALISED)]
+        elif colon and not re.search(r"\s", before):  # as in JSUT
+            name, text = before, after
         yield Said(name.strip(), text.strip(), row)
 
 
@@ -68,18 +80,18 @@ def _ctm(path: Path) -> Iterator[Said]:
 
 
 def _joined_words(words: Iterable[Said]) -> list[Said]:
-    """Returns what single words say, cut at pauses and where another recording, channel or speaker begins."""
+    """Returns what single words say, cut at pauses, at words without a text, and where another speaker begins."""
     pieces: list[Said] = []
     for word in words:
         last = pieces[-1] if pieces else word._replace(name="")
         pause = word.offset - last.offset - (last.duration or 0.0)
         is_next = (last.name, last.channel, last.speaker) == (word.name, word.channel, word.speaker)
-        if is_next and 0 <= pause + 1e-3 < PAUSE_SECONDS:
+        if is_next and word.text and last.text and 0 <= pause + 1e-3 < PAUSE_SECONDS:
             end = word.offset + (word.duration or 0.0)
             pieces[-1] = last._replace(text=f"{last.text} {word.text}", duration=end - last.offset)
         else:
             pieces.append(word)
-    return pieces
+    return [piece for piece in pieces if piece.text]
 
 
 def _nist(path: Path, least: int, expected: str) -> Iterator[tuple[str, list[str]]]:
@@ -158,85 +170,41 @@ def pieces_of(text: str, ending: str, name: str, row: str) -> list[Said]:
     if ending in READERS:
         tiers = tiers_of(text, ending, row)
         return [said for tier in tiers for said in _said_in_tier(tier, name, row, tier.name * (len(tiers) > 1))]
+    if ending == ".json":
+        is_object = text.lstrip().startswith("{")
+        return list(_said_in_object(json_object(text, row, SpeechDataError), name, row)) if is_object else []
     if ending in SUBTITLES:
         return [Said(name, cue.text, row, "", cue.start, cue.end - cue.start) for cue in cues_of(text)]
-    labels = [_LABEL.fullmatch(line) for line in text.splitlines() if line.strip() and not line.startswith("\\")]
+    labels = [_LABEL.fullmatch(line) for line in text.splitlines() if line.strip() and line[0] not in "\\#"]
     if labels and all(labels):
-        times = [([float(label[at].replace(",", ".")) for at in (1, 2)], label[3].strip()) for label in labels if label]
-        return [Said(name, said, row, "", begin, end - begin) for (begin, end), said in times if end > begin]
+        return [
+            Said(name, label[4].strip(), row, label[3] or "", begin, end - begin, *channels_of([label[3] or ""]))
+            for label in labels
+            if label and label[4].strip()
+            if (end := _number(label[2])) > (begin := _number(label[1]))
+        ]
+    if len(labels) > 1 and all("\t" in line for line in text.splitlines() if line.strip()):
+        raise SpeechDataError(
+            f"{row} is a table whose columns are not known. Expected a text, or begin, end and text in seconds on each "
+            f"line. Write it so. Received: {text.splitlines()[0][:200]!r}"
+        )
     return [Said(name, _SAMPLES.sub("", " ".join(text.split())), row)]
+
+
+def _said_in_object(recording: Mapping[str, Any], name: str, row: str) -> Iterator[Said]:
+    """Yields the segments of a recording, as Whisper writes them, or its text; nothing of an object without either."""
+    for said in recording.get("segments") or [recording]:
+        columns = columns_of(list(said))
+        offset, duration = piece_of(said, columns, row) if said is not recording else (0.0, None)
+        if text := value_of(said, columns, "text").strip():
+            yield Said(name, text, row, value_of(said, columns, "speaker"), offset, duration)
+
+
+def _number(text: str) -> float:
+    return float(text.replace(",", "."))
 
 
 def _said_in_tier(tier: Tier, name: str, row: str, speaker: str) -> list[Said]:
     speaker = re.sub(r"\s*-\s*words?$", "", speaker)  # as the Montreal Forced Aligner names tiers
     said = [Said(name, cue.text, row, speaker, cue.start, cue.end - cue.start) for cue in tier.cues]
-    return _joined_words(said) if tier.of_words else said
-
-
-def read_kaldi(folder: Path) -> Read | None:
-    """Reads the files `wav.scp` and `text` of a Kaldi folder, and `segments` and `utt2spk` where there are any."""
-    if not (folder / "wav.scp").is_file():
-        return None
-    recordings = _pairs(folder / "wav.scp")
-    for row, name in recordings.values():
-        if name.endswith("|") or name.startswith("|"):
-            raise SpeechDataError(
-                f"{row} is a command, and commands in lists are not run; expected a file. Run it once, and name the "
-                f"file that it writes. Received: {name!r}"
-            )
-    texts = _pairs(folder / "text", empty=True)
-    speakers = _pairs(folder / "utt2spk") if (folder / "utt2spk").is_file() else {}
-    segments = _pairs(folder / "segments") if (folder / "segments").is_file() else {}
-    sides = folder / "reco2file_and_channel"  # of the recordings in `segments`, where wav.scp has the files
-    channels = _pairs(sides) if segments and sides.is_file() else {}
-    entries = []
-    for key, (row, text) in texts.items():
-        recording, offset, duration = key, 0.0, None
-        if segments:
-            if key not in segments:
-                raise _unknown(row, key, folder / "segments")
-            recording, offset, duration = _segment(*segments[key])
-        channel = ""
-        if recording in channels and recording not in recordings:
-            recording, _, channel = channels[recording][1].partition(" ")
-        if recording not in recordings:
-            raise _unknown(segments[key][0] if segments else row, recording, folder / "wav.scp")
-        name = recordings[recording][1]
-        speaker, side = speakers.get(key, ("", ""))[1], channels_of([channel])[0]
-        entries.append(entry_of(folder, name, text, row, "", speaker, offset, duration, key, side))
-    without = sorted((set(segments) or set(recordings)) - set(texts))
-    left = [f"Without a row in `text`, left out: {len(without)} ({', '.join(without[:3])} …)."] if without else []
-    return entries, [f"Kaldi folder {folder.name}: {len(recordings)} recordings, {len(entries)} utterances.", *left]
-
-
-def _pairs(path: Path, empty: bool = False) -> dict[str, tuple[str, str]]:
-    """Reads lines of a key and what belongs to it: the row and the rest, by key."""
-    found: dict[str, tuple[str, str]] = {}
-    for row, line in rows_of(path):
-        key, *rest = line.strip().split(maxsplit=1)
-        if key in found or not (rest or empty):
-            wrong = "the same key again" if key in found else "a key alone"
-            raise SpeechDataError(
-                f"{row}: expected a key of its own and what belongs to it. Correct it. Received: {wrong}, {key!r}"
-            )
-        found[key] = (row, rest[0] if rest else "")
-    return found
-
-
-def _segment(row: str, line: str) -> tuple[str, float, float | None]:
-    fields = line.split()
-    try:
-        recording, start, end = fields[0], float(fields[1]), float(fields[2])
-        if len(fields) > 4 or not start >= 0 or (end <= start and end != -1):  # -1: the end of the recording
-            raise ValueError
-    except (IndexError, ValueError) as error:
-        raise SpeechDataError(
-            f"{row}: expected the recording, and a start and an end after it in seconds. Correct it. Received: {line!r}"
-        ) from error
-    return recording, start, None if end == -1 else end - start
-
-
-def _unknown(row: str, key: str, path: Path) -> SpeechDataError:
-    return SpeechDataError(
-        f"{row}: {path} does not have it; expected all keys there. Add or remove it. Received: {key!r}"
-    )
+    return _joined_words(said) if tier.of_words else [each for each in said if each.text]

@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from unicodedata import normalize
 
-from data.files import plain_suffix
+from data.files import files_below, plain_suffix
 from pipelines.speech.annotation_tiers import READERS as TIERS
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.recording_entries import AUDIO_SUFFIXES, SPLIT_NAMES, Entry, entry_of
-from pipelines.speech.recording_lists import text_of
+from pipelines.speech.recording_lists import TRIED, has_names, read_list
+from pipelines.speech.recording_rows import text_of
 from pipelines.speech.recording_texts import LISTS, SUBTITLES, Read, Said, pieces_of, said_in
 
 TEXTS = (".normalized.txt", ".txt", ".lab")  # of recordings of the same name, beside them or in a folder of texts
-ENDINGS = (*TEXTS, *SUBTITLES, *TIERS)  # also of pieces of recordings; the first counts
+ENDINGS = (*TEXTS, *SUBTITLES, *TIERS, ".json")  # also of pieces of recordings; the first counts
 OTHER_TEXTS = {  # of which nothing is read, and what to do
     ".trs": "Transcriber's files: import them in ELAN, and save them as .eaf",
     ".cha": "CHAT: convert it to .eaf with chat2elan of CLAN",
@@ -25,8 +26,8 @@ OTHER_TEXTS = {  # of which nothing is read, and what to do
     ".parquet": "Parquet: write a list as .csv, and recordings inside to files",
     ".xlsx": "Excel: save the table as .csv",
 }
+TABLES = (".csv", ".json", ".jsonl")
 PROMPTS = ("", ".txt", ".tsv", ".trans", ".text", ".data")  # which may list the texts of many recordings
-TRIED = 10  # lines of such a list that are looked at
 LARGEST = 1 << 26  # bytes of such a list
 _SPEAKER_OF_TIMIT = re.compile(r"[FM][A-Z]{2}[A-Z\d]\d")
 _SESSION_OF_VOXFORGE = re.compile(r"(.+)-\d{8}-\w+")
@@ -90,7 +91,7 @@ class _Tree:
         self.others: list[Path] = []
         self._texts: dict[str, list[Path]] = {}  # by the name of the recording
         self._below: dict[tuple[Path, str], list[Path]] = {}  # recordings by a folder above them, and their name
-        files = [each for each in sorted(folder.rglob("*")) if each.is_file() and not each.name.startswith(".")]
+        files = [each for each in sorted(files_below(folder)) if each.is_file() and not each.name.startswith(".")]
         for path in files:
             if path.suffix.lower() in AUDIO_SUFFIXES:
                 self.recordings.append(path)
@@ -117,10 +118,10 @@ class _Tree:
         if plain_suffix(path) in LISTS:
             of_another = path.suffix.lower() == ".wrd" and not path.with_suffix(".tsv").is_file()  # words of TIMIT
             return [] if of_another or plain_suffix(path) == ".fileids" else said_in(path)
-        if plain_suffix(path) not in PROMPTS or path.stat().st_size > LARGEST:
+        if path.stat().st_size > LARGEST or plain_suffix(path) not in (*PROMPTS, *TABLES):
             return []
         try:
-            said = said_in(path)
+            said = _said_in_table(path) if plain_suffix(path) in TABLES or has_names(path) else said_in(path)
         except SpeechDataError:
             return []  # of another kind, or empty
         first = said[:TRIED]
@@ -150,14 +151,22 @@ class _Tree:
         for each in pieces_of(text_of(text), _ending(text), name, str(text)):
             key = f"{name}@{each.offset:g}#{each.speaker}" if each.speaker else ""  # who may begin with another
             speaker, place = each.speaker or _speaker_of(audio), (each.offset, each.duration)
-            entries.append(entry_of(self._folder, name, each.text, each.row, split, speaker, *place, key))
+            entries.append(entry_of(self._folder, name, each.text, each.row, split, speaker, *place, key, each.channel))
         return entries
 
     def _split_above(self, path: Path) -> str:
         """Returns the split that a folder above a file tells, or the name of a list."""
-        *folders, name = path.relative_to(self._folder).parts if path.is_relative_to(self._folder) else [path.name]
-        parts = folders if Path(name).suffix.lower() in AUDIO_SUFFIXES else [*folders, Path(name).stem]
-        return next(filter(None, map(split_of, parts)), "")
+        return split_above(path.relative_to(self._folder) if path.is_relative_to(self._folder) else Path(path.name))
+
+
+def _said_in_table(path: Path) -> list[Said]:
+    """Returns what a table says, such as the `metadata.csv` of each speaker; nothing of clips that were voted down."""
+    entries = [] if path.stem in ("invalidated", "other", "reported") else read_list(path)[0]
+    said = []
+    for _, audio, text, _, row, speaker, offset, duration, channel in entries:
+        name = str(audio.relative_to(path.parent) if audio.is_relative_to(path.parent) else audio)
+        said.append(Said(name, text, row, speaker, offset, duration, channel))
+    return said
 
 
 def _ending(path: Path) -> str:
@@ -202,6 +211,12 @@ def _with_keys_of_their_own(entries: list[Entry], folder: Path) -> list[Entry]:
         else entry
         for entry in entries
     ]
+
+
+def split_above(path: Path) -> str:
+    """Returns the split that the folders of a recording tell, or those and the name of a list; "": none."""
+    parts = path.parts[:-1] if path.suffix.lower() in AUDIO_SUFFIXES else [*path.parts[:-1], path.stem]
+    return next(filter(None, map(split_of, parts)), "")
 
 
 def split_of(name: str, whole_name: bool = False) -> str:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from data import transcripts as telephone
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.data import OWN_SOURCES, DataConfiguration, Speech, held_out_texts, transcripts_of
-from pipelines.speech.recording_lists import text_of
+from pipelines.speech.recording_rows import text_of
 from pipelines.speech.transcripts import Transcripts
 
 LANGUAGES = {"telephone_prompts": "en", "game_dialogue": "cs", "librispeech_dataset": "en"}

@@ -121,6 +121,12 @@ def manifest(
         }
         entries = [entry._replace(path=lost.get(entry.path, entry.path)) for entry in entries]
     entries = [entry._replace(text=normalised(entry.text, language, entry.row)) for entry in entries]
+    once: dict[Entry, Entry] = {}
+    for entry in entries:
+        once.setdefault(entry._replace(row=""), entry)
+    if repeated := len(entries) - len(once):
+        notes.append(f"{repeated} rows repeat others, and are left out.")
+        entries = list(once.values())
     entries, done = with_splits(entries, split_by)
     if not done:
         _warn_of_shared_sentences(entries)

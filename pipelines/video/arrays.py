@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 from scipy.io import netcdf_file
 
-from pipelines.video.containers import refused
+from pipelines.video.containers import Notice, refused
 from pipelines.video.frames import DecodingConfiguration, load_array
 
 ARRAY_ENDINGS = (".cdf", ".h5", ".hdf", ".hdf5", ".he5", ".nc", ".nc4", ".npy", ".npz")
@@ -32,10 +32,20 @@ MISSING = ("_FillValue", "missing_value")
 MOVING_MNIST = (20, 10_000, 64, 64)
 """The shape of Moving MNIST's own file, whose layout is known: frames first."""
 
+EXAMPLES = {3: "HWT (frames last) or HWC (one frame)", 4: "NTHW (videos first) or TNHW (frames first)"}
+"""Layouts of arrays of so many axes."""
+
 _REMEDY = "Correct the file or the setting."
 _REPAIR = "Restore it, or save numbers as .npy, .npz, HDF5 or NetCDF."
 
-Scale = tuple[float, float, tuple[float, ...]]
+
+class Scale(NamedTuple):
+    """What the stored numbers of NetCDF and HDF5 mean."""
+
+    factor: float = 1.0
+    offset: float = 0.0
+    missing: tuple[float, ...] = ()  # stored numbers that stand for none
+    unsigned: bool = False  # NetCDF's classic format has no unsigned types; an attribute marks them
 
 
 class Stored(NamedTuple):
@@ -43,7 +53,8 @@ class Stored(NamedTuple):
 
     array: Any  # what is read by slices, so that memory stays bounded
     layout: str  # a letter for each of its axes
-    scale: Scale = (1.0, 0.0, ())  # factor and offset of its values, and the values that stand for none
+    scale: Scale = Scale()
+    is_guessed: bool = False  # whether neither a setting nor names of its axes state the layout
 
     def size(self, axis: str) -> int:
         """Returns how long an axis is; 1 without it."""
@@ -57,11 +68,13 @@ class Stored(NamedTuple):
         if "C" not in rest:
             values, rest = values[..., np.newaxis], [*rest, "C"]
         values = values.transpose([rest.index(axis) for axis in "HWC"])
-        factor, offset, none = self.scale
-        missing = np.isin(values, none)
-        if (factor, offset) != (1.0, 0.0):
-            values = values * factor + offset
-        return np.where(missing, np.nan, values) if none else values  # floats, even where nothing is missing
+        scale = self.scale
+        missing = np.isin(values, scale.missing)
+        if scale.unsigned:
+            values = values.view(values.dtype.str.replace("i", "u"))
+        if (scale.factor, scale.offset) != (1.0, 0.0):
+            values = values * scale.factor + scale.offset
+        return np.where(missing, np.nan, values) if scale.missing else values  # floats, even where nothing is missing
 
 
 @contextmanager
@@ -84,14 +97,14 @@ def opened(path: Path, configuration: DecodingConfiguration) -> Iterator[Stored]
         layout = configuration.layout.upper() or layout_of(array.shape, dimensions)
         if not layout or len(layout) != len(array.shape) or not set("HW") <= set(layout) or len(set(layout)) < 3:
             wrong = "does not fit" if configuration.layout else "cannot be told from"
-            example = "NTHW (videos first) or TNHW (frames first)" if len(array.shape) == 4 else "NTHWC"
+            example = EXAMPLES.get(len(array.shape), "NTHWC")
             raise refused(
                 path,
                 f"has a shape that the layout {wrong}",
                 f"{name} of shape {tuple(array.shape)}, layout {layout or 'unknown'}",
                 f"State a letter for each axis, --data.layout, such as {example}.",
             )
-        yield Stored(array, layout, scale)
+        yield Stored(array, layout, scale, not (configuration.layout or dimensions))
 
 
 def videos_in(path: Path, configuration: DecodingConfiguration) -> int | None:
@@ -100,12 +113,15 @@ def videos_in(path: Path, configuration: DecodingConfiguration) -> int | None:
         return stored.size("N") if "N" in stored.layout else None
 
 
-def array_values(path: Path, configuration: DecodingConfiguration, item: int) -> Iterator[np.ndarray]:
+def array_values(path: Path, configuration: DecodingConfiguration, item: int, notice: Notice) -> Iterator[np.ndarray]:
     """Yields the frames of a video of a file, (height, width, channels), of the type that they are stored in."""
     with opened(path, configuration) as stored:
         if not 0 <= item < stored.size("N"):
             raise refused(path, f"has no video number {item}", f"{stored.size('N')} videos, from 0", _REMEDY)
-        for time in range(stored.size("T")):
+        frames, height, width = (stored.size(axis) for axis in "THW")
+        if stored.is_guessed and width < min(frames, height):  # frames last have such a shape, too
+            notice(f"taken for {frames} frames of {height} × {width} pixels. If they are not, state --data.layout")
+        for time in range(frames):
             yield stored.frame(item, time)
 
 
@@ -114,6 +130,8 @@ def layout_of(shape: tuple[int, ...], dimensions: tuple[str, ...] = ()) -> str:
 
     >>> layout_of((30, 64, 64)), layout_of((30, 64, 64, 3)), layout_of((9, 30, 1, 64, 64)), layout_of((20, 500, 64, 64))
     ('THW', 'THWC', 'NTCHW', '')
+    >>> layout_of((64, 64, 3))  # which looks like one image
+    ''
     >>> layout_of((3, 12, 40, 50), ("event", "time", "lat", "lon")), layout_of((40, 50, 12), ("v", "u", "time"))
     ('NTHW', 'HWT')
     """
@@ -127,7 +145,7 @@ def layout_of(shape: tuple[int, ...], dimensions: tuple[str, ...] = ()) -> str:
         is_clear = len(letters) == len(shape) and all(letters) and len(set(letters)) == len(letters)
         return "".join(letters) if is_clear else ""
     if len(shape) == 3:
-        return "THW"
+        return "" if shape[-1] in FEW and min(shape[:2]) > 4 else "THW"
     if shape == MOVING_MNIST:
         return "TNHW"
     if len(shape) not in (4, 5):
@@ -140,7 +158,7 @@ def layout_of(shape: tuple[int, ...], dimensions: tuple[str, ...] = ()) -> str:
 
 def _arrays(path: Path, stack: ExitStack) -> dict[str, tuple[Any, tuple[str, ...], Scale]]:
     """The arrays of a file that may be videos, by name, with the names of their axes and their scale."""
-    plain: Scale = (1.0, 0.0, ())
+    plain = Scale()
     with path.open("rb") as file:
         head = file.read(8)
     if path.suffix.lower() == ".npy":
@@ -188,7 +206,9 @@ def _scale(attributes: Any) -> Scale:
         return tuple(map(float, values)) if values.dtype.kind in "buif" else ()
 
     factor, offset = (*numbers("scale_factor"), 1.0)[0], (*numbers("add_offset"), 0.0)[0]
-    return factor or 1.0, offset, tuple(each for name in MISSING for each in numbers(name) if not np.isnan(each))
+    missing = tuple(each for name in MISSING for each in numbers(name) if not np.isnan(each))
+    unsigned = attributes.get("_Unsigned", "")
+    return Scale(factor or 1.0, offset, missing, unsigned in ("true", b"true"))
 
 
 def _chosen(path: Path, arrays: dict[str, Any], wanted: str) -> str:

@@ -1,5 +1,7 @@
 """Folders of images, TIFF stacks and animated images (gif, webp, apng), read frame by frame."""
 
+import itertools
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +16,13 @@ from pipelines.hints import counted
 from pipelines.video.containers import Notice, refused
 from pipelines.video.frames import Timed, VideoDataError
 
-IMAGE_ENDINGS = (".bmp", ".exr", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-STACK_ENDINGS = (".tif", ".tiff")
+IMAGE_ENDINGS = (
+    *(".avif", ".bmp", ".exr", ".gif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff"),
+    ".webp",
+)
+STACK_ENDINGS = (".btf", ".lsm", ".stk", ".tf8", ".tif", ".tiff")
 ANIMATED_ENDINGS = (".apng", ".gif", ".png", ".webp")
+UNSURE_ENDINGS = (".avif", ".gif")  # of what is a video more often than an image
 
 LEAST_DURATION = 0.02
 """Seconds; browsers show frames of gifs that state less, or nothing, for a tenth of a second."""
@@ -87,21 +93,24 @@ def read_image(path: Path) -> np.ndarray:
 
 
 def is_stack(path: Path) -> bool:
-    """Returns whether a file is a TIFF of several pages, or an image that moves."""
+    """Returns whether a file is a TIFF of several pages, or an image that moves or is damaged."""
     try:
         if path.suffix.lower() in STACK_ENDINGS:
             with tifffile.TiffFile(path) as file:
                 return _pages_of_time(file) > 1
-        if path.suffix.lower() in ANIMATED_ENDINGS:
+        if path.suffix.lower() in (*ANIMATED_ENDINGS, *UNSURE_ENDINGS):
             with Image.open(path) as image:
-                return getattr(image, "n_frames", 1) > 1
+                return bool(getattr(image, "is_animated", False))
     except (OSError, ValueError, tifffile.TiffFileError, IndexError):
-        return False
+        return path.suffix.lower() in UNSURE_ENDINGS
     return False
 
 
-def stack_values(path: Path) -> Iterator[np.ndarray]:
+def stack_values(path: Path, keep_alpha: bool = False) -> Iterator[np.ndarray]:
     """Yields the pictures of a TIFF stack, (height, width, channels), of the type that they are stored in.
+
+    Args:
+        keep_alpha: whether transparency stays a fourth channel. Default: colours are shown on black.
 
     Raises:
         VideoDataError: it is damaged, or has two axes that may be its time.
@@ -113,17 +122,20 @@ def stack_values(path: Path) -> Iterator[np.ndarray]:
             if times == 0:
                 received = f"axes {series.axes} of {series.shape}"
                 raise refused(path, "has two axes that may be its time", received, "Write one stack for each of one.")
-            sizes = dict(zip(series.axes, series.shape, strict=True))
-            planes = 1 if times == sizes.get("C") else _planes(series)
-            memory: np.ndarray | None = tifffile.memmap(path, mode="r") if series.dataoffset is not None else None
-            if memory is not None:
-                memory = memory.reshape(times, planes, *memory.shape[series.axes.index("Y") :])
-            for time in range(times):
-                if memory is not None:
-                    pages = list(memory[time])
-                else:
-                    pages = [_page(path, series, time * planes + plane) for plane in range(planes)]
-                yield _channels_last(np.array(pages[0]) if planes == 1 else np.stack(pages, axis=-1))
+            first = series.keyframe
+            pages = [each.pages[0] for each in file.series] if _written_singly(file) else series.pages
+            planes = 1 if _written_singly(file) else series.size // (times * math.prod(first.shape))
+            memory: np.ndarray | None = None
+            if series.dataoffset is not None and not _written_singly(file):
+                memory = tifffile.memmap(path, mode="r").reshape(times * planes, *first.shape)
+            for start in range(0, times * planes, planes):
+                of_one = range(start, start + planes)
+                found = [_page(path, pages[n], n) if memory is None else np.array(memory[n]) for n in of_one]
+                picture = _channels_last(found[0] if planes == 1 else np.stack(found, axis=-1))
+                if first.photometric == tifffile.PHOTOMETRIC.MINISWHITE and picture.dtype.kind in "ub":
+                    picture = ~picture if picture.dtype == np.bool_ else (1 << first.bitspersample) - 1 - picture
+                with_alpha = first.photometric == tifffile.PHOTOMETRIC.RGB and first.samplesperpixel == 4
+                yield _on_black(picture) if with_alpha and not keep_alpha else picture
     except (tifffile.TiffFileError, OSError, ValueError, IndexError) as error:
         if isinstance(error, VideoDataError):
             raise
@@ -139,7 +151,8 @@ def animated_frames(path: Path) -> Iterator[Timed]:
     time = 0.0
     try:
         with Image.open(path) as image:
-            for each in ImageSequence.Iterator(image):
+            apart = bool(getattr(image, "default_image", False))  # shown by what cannot play the others
+            for each in itertools.islice(ImageSequence.Iterator(image), int(apart), None):
                 canvas = Image.new("RGBA", each.size, (0, 0, 0, 255))
                 canvas.alpha_composite(each.convert("RGBA"))
                 stated = each.info.get("duration", 0) / 1000
@@ -155,12 +168,18 @@ def animated_frames(path: Path) -> Iterator[Timed]:
 def _pages_of_time(file: tifffile.TiffFile) -> int:
     """How many pictures follow each other in a TIFF; 0 if two of its axes may be the time."""
     series = file.series[0]
-    if len(file.series) > 1 and len({each.shape for each in file.series}) == 1 and series.ndim == 2:
+    if _written_singly(file):
         return len(file.series)
     along = [size for axis, size in zip(series.axes, series.shape, strict=True) if axis not in "YXSC" and size > 1]
     if not along and _planes(series) > MOST_CHANNELS:
         return _planes(series)  # ImageJ takes the first axis for channels
     return 0 if len(along) > 1 else (along or [1])[0]
+
+
+def _written_singly(file: tifffile.TiffFile) -> bool:
+    """Whether each picture was appended alone: none knows that others follow."""
+    alike = {each.shape for each in file.series}
+    return len(file.series) > 1 and len(alike) == 1 and set(file.series[0].axes) <= set("YXS")
 
 
 def _planes(series: Any) -> int:
@@ -169,10 +188,10 @@ def _planes(series: Any) -> int:
     return int(series.shape[place]) if 0 <= place < series.axes.find("Y") else 1
 
 
-def _page(path: Path, series: Any, number: int) -> np.ndarray:
-    """A page of a TIFF; OpenCV reads the compressions that tifffile leaves to another package."""
+def _page(path: Path, page: Any, number: int) -> np.ndarray:
+    """The page of this number of a TIFF; OpenCV reads the compressions that tifffile leaves to another package."""
     try:
-        return series.pages[number].asarray()
+        return page.asarray()
     except ValueError:
         found, pages = cv2.imreadmulti(str(path), start=number, count=1, flags=cv2.IMREAD_UNCHANGED)
         if not found:
@@ -192,12 +211,14 @@ def _rgb(frame: np.ndarray) -> np.ndarray:
     """OpenCV's blue, green, red and transparency as RGB on black, or one channel."""
     if frame.ndim == 2:
         return frame[..., np.newaxis]
-    if frame.shape[2] == 4:
-        opaque = np.iinfo(frame.dtype).max if frame.dtype.kind == "u" else 1.0
-        alpha = frame[..., 3:]
-        if (alpha != opaque).any():
-            frame = (frame[..., :3] * (alpha / opaque)).astype(frame.dtype)
-    return np.ascontiguousarray(frame[..., 2::-1])
+    return np.ascontiguousarray((_on_black(frame) if frame.shape[2] == 4 else frame)[..., ::-1])
+
+
+def _on_black(frame: np.ndarray) -> np.ndarray:
+    """The colours of a picture with transparency, its last channel."""
+    opaque = np.iinfo(frame.dtype).max if frame.dtype.kind == "u" else 1.0
+    colours, alpha = frame[..., :3], frame[..., 3:]
+    return (colours * (alpha / opaque)).astype(frame.dtype) if (alpha != opaque).any() else colours
 
 
 def _whole(data: bytes) -> bool:

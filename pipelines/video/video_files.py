@@ -138,7 +138,7 @@ def refuse_missing(path: Path) -> None:
         raise refused(path, "does not exist", "nothing of this name", "Correct the path.")
     if path.is_file() and not path.stat().st_size:
         raise refused(path, "is empty", "0 bytes")
-    if path.is_dir() and not images_of(path):
+    if path.is_dir() and not any(not is_video(each) for each in images_of(path)[:1]):
         inside = next((each for each in sorted(path.rglob("*")) if is_video(each)), None)
         if inside:
             remedy = "Move the videos out of the folder, or give each one's own path."
@@ -151,6 +151,8 @@ def is_video(path: Path) -> bool:
     ending = path.suffix.lower()
     if not path.is_file():
         return False
+    if ending in image_files.IMAGE_ENDINGS:
+        return is_stack(path)
     if ending in VIDEO_ENDINGS or ending in ARRAY_ENDINGS:
         return True
     if ending:
@@ -201,8 +203,8 @@ def _values(path: Path, configuration: DecodingConfiguration, item: int, notice:
     if path.is_dir():
         return image_files.folder_values(path, notice)
     if path.suffix.lower() in ARRAY_ENDINGS:
-        return arrays.array_values(path, configuration, item)
-    return image_files.stack_values(path)
+        return arrays.array_values(path, configuration, item, notice)
+    return image_files.stack_values(path, keep_alpha=bool(configuration.array_channels))
 
 
 def _of_one_size(frames: Iterable[Timed], path: Path) -> Iterator[Timed]:

@@ -1,7 +1,8 @@
 """Videos in folders: of classes, of splits, or anyhow; what lies beside them and is no video is passed over."""
 
+import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,7 +73,7 @@ def unlabelled_entries(folder: Path) -> Found:
     _refuse_no_folder(folder, "one with videos in it")
     found = Found([], [], [])
     for split, inside in _split_folders(folder, found) or [("", folder)]:
-        _look_into(inside, lambda path, split=split: ("", split), folder, found)  # type: ignore[misc]
+        _look_into(inside, "", split, folder, found)
     if not found.entries and not found.unusable:
         raise VideoDataError(
             f"{folder} holds no videos; expected some, in it or in folders in it. Put videos there, or correct "
@@ -131,16 +132,16 @@ def _classes(folder: Path, split: str, base: Path, found: Found) -> None:
         )
     _beside(folder, found, "lies beside the class folders: it has no class. Move it into one")
     for each in classes:
-        before = len(found.entries)
+        before, label = len(found.entries), unicodedata.normalize("NFC", each.name)
         inner = _split_folders(each, found) if not split else []
         for its_split, inside in inner or [(split, each)]:
-            _look_into(inside, lambda path, s=its_split, label=each.name: (label, s), base, found)  # type: ignore[misc]
+            _look_into(inside, label, its_split, base, found)
         if len(found.entries) == before:
             found.unusable.append((each.relative_to(base).as_posix(), "an empty class folder: no video is in it"))
 
 
-def _look_into(folder: Path, told: Callable[[Path], tuple[str, str]], base: Path, found: Found) -> None:
-    """Takes all videos below a folder; `told` returns class and split of each."""
+def _look_into(folder: Path, label: str, split: str, base: Path, found: Found) -> None:
+    """Takes all videos below a folder, of one class and split."""
     images = [path for path in images_of(folder) if not is_video(path)]
     if images and any(is_video(path) for path in _visible(folder, [])):  # thumbnails of the videos
         found.passed.extend(path.relative_to(base).as_posix() for path in images)
@@ -151,12 +152,11 @@ def _look_into(folder: Path, told: Callable[[Path], tuple[str, str]], base: Path
     for path in _visible(folder, found.passed, base):
         name = path.relative_to(base).as_posix()
         if (path.is_dir() and _is_frames(path)) or (path.is_file() and is_video(path)):
-            label, split = told(path)
             found.entries.append(Entry(name, Part(path), label, split))
         elif path.is_dir() and path.is_symlink() and folder.resolve().is_relative_to(path.resolve()):
             found.passed.append(name)  # a link to a folder above, without end
         elif path.is_dir():
-            _look_into(path, told, base, found)
+            _look_into(path, label, split, base, found)
         elif path not in images:
             found.passed.append(name)
 

@@ -5,6 +5,7 @@ import difflib
 import io
 import math
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -36,6 +37,9 @@ OTHER_CLOCKS = re.compile(
     r"(start|begin|end|stop|first|last)_?(frame|frames|idx|index)|frame_?(start|end)", re.IGNORECASE
 )
 """Columns of parts that are counted in frames."""
+
+LENGTH = re.compile(r"(duration|length|dur)(_?(s|sec|seconds))?", re.IGNORECASE)
+"""Columns of how long a part is."""
 
 ALIKE = 0.75  # of its letters make a column another one, misspelt
 TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:[.,]\d*)?|[.,]\d+)\s*s?", re.IGNORECASE)
@@ -120,7 +124,7 @@ def _entries(
             raise _row_error(path, number, "names what an earlier one names", "each part of a video once", key)
         keys.add(key)
         part = Part(_located(name, path, split, root), start, end)
-        label = values.get("label", "") if labelled else ""
+        label = unicodedata.normalize("NFC", values.get("label", "")) if labelled else ""
         group, row = values.get("group", ""), f"{path.name}, line {number}"
         entries.append(Entry(key, part, label, SPLIT_NAMES.get(said.lower(), split), group, row))
     return entries
@@ -132,6 +136,7 @@ def _located(name: str, path: Path, split: str, root: Path | None) -> Path:
     if root is None and split:
         places += [each for each in path.parent.iterdir() if SPLIT_NAMES.get(each.name.lower()) == split]
     names = [name] + [name.replace("\\", "/")] * ("\\" in name)  # as Windows writes them
+    names += [unicodedata.normalize(form, name) for form in ("NFC", "NFD")]  # macOS splits letters and accents
     found = [place / Path(each).expanduser() for each in names for place in places]
     return next((each for each in found if each.exists()), found[0])
 
@@ -257,7 +262,11 @@ def _check_columns(path: Path, names: Sequence[str], needed: Sequence[str], writ
             f"(those after {needed[-1]} if wanted) in its first line. Add what is missing, or name it: --data.columns "
             f"{missing[0]}=NAME. {received}"
         )
-    unknown = [name for name in names if name not in COLUMNS]
+    if twice := [name for name in COLUMNS if names.count(name) > 1]:
+        raise VideoDataError(
+            f"{path} has several columns {twice[0]!r}; expected one. Rename the others, or remove them. {received}"
+        )
+    unknown = [name for name in names if name and name not in COLUMNS]
     absent = [name for name in COLUMNS if name not in names]
     for name in unknown:
         if near := difflib.get_close_matches(name.lower(), absent, n=1, cutoff=ALIKE):
@@ -265,6 +274,12 @@ def _check_columns(path: Path, names: Sequence[str], needed: Sequence[str], writ
                 f"{path} has a column {name!r}, which seems to be meant as {near[0]!r}; expected {', '.join(COLUMNS)}. "
                 f"Rename it, or remove it. {received}"
             )
+    lengths = [name for name in unknown if LENGTH.fullmatch(name)]
+    if lengths and "start" in names and "end" not in names:
+        raise VideoDataError(
+            f"{path} has a column {lengths[0]!r} beside the start of each part; expected its end. Add the duration to "
+            f"the start, or remove the column if parts go to the end of their videos. {received}"
+        )
     if counts := [name for name in unknown if OTHER_CLOCKS.fullmatch(name)]:
         raise VideoDataError(
             f"{path} has a column {counts[0]!r}, which counts frames; expected the parts' start and end in seconds. "

@@ -36,9 +36,9 @@ class PixelHead(keras.layers.Layer):
         self.hidden.build(maps_shape)
         self.output_layer.build((*maps_shape[:-1], self.network.decoder_filters))
 
-    def call(self, maps: tf.Tensor, frames: tf.Tensor, similarity: tf.Tensor) -> tf.Tensor:
-        """Returns the frames after some, from 0 to 1; `similarity` is as `similarities` returns it."""
-        del frames, similarity
+    def call(self, maps: tf.Tensor, frames: tf.Tensor, similarity: tf.Tensor, moved_on: tf.Tensor) -> tf.Tensor:
+        """Returns the frames after some, from 0 to 1; the others are as `similarities` and `continued` return them."""
+        del frames, similarity, moved_on
         return tf.nn.depth_to_space(tf.sigmoid(self.output_layer(self.hidden(maps))), self.network.patch)
 
 
@@ -62,20 +62,26 @@ class MotionHead(PixelHead):
     def outputs(self) -> int:
         network = self.network
         movements = network.movements * 2 * (2 * network.reach + 1)
-        return movements + network.patch**2 * (network.movements + 1 + self.channels)
+        return movements + network.patch**2 * (self.sources + self.channels)
+
+    @property
+    def sources(self) -> int:
+        """Pictures that are mixed: of each movement, the new one, and with flow the last frame and where it flows."""
+        return self.network.movements + 1 + 2 * self.network.flow
 
     def first_biases(self, shape: Any, dtype: Any = None) -> tf.Tensor:
         network = self.network
         unmoved = 0.0 if network.inertia else network.stillness  # with inertia the matching finds where things go
         still = unmoved * tf.one_hot(network.reach, 2 * network.reach + 1)
         moved = [network.stillness / 2] * network.movements + [0.0]  # rather than new
+        moved += [network.stillness] * 2 * network.flow
         others = tf.zeros((network.patch**2 * self.channels,))
         biases = [tf.tile(still, [2 * network.movements]), tf.tile(moved, [network.patch**2]), others]
         return tf.cast(tf.concat(biases, axis=0), dtype)
 
-    def call(self, maps: tf.Tensor, frames: tf.Tensor, similarity: tf.Tensor) -> tf.Tensor:
+    def call(self, maps: tf.Tensor, frames: tf.Tensor, similarity: tf.Tensor, moved_on: tf.Tensor) -> tf.Tensor:
         patch, movements, span = self.network.patch, self.network.movements, 2 * self.network.reach + 1
-        sizes = [movements * span, movements * span, patch**2 * (movements + 1), patch**2 * self.channels]
+        sizes = [movements * span, movements * span, patch**2 * self.sources, patch**2 * self.channels]
         rows, columns, weights, new = tf.split(self.output_layer(self.hidden(maps)), sizes, axis=-1)
         grid = tf.shape(maps)[:3]
 
@@ -91,8 +97,13 @@ class MotionHead(PixelHead):
         new = tf.nn.depth_to_space(tf.sigmoid(new), patch)
         # A softmax over so few numbers is several times faster as sums over pictures.
         weights = tf.unstack(tf.nn.depth_to_space(weights, patch), axis=-1)  # of each source (batch, rows, columns)
+        if self.network.flow:
+            better = moved_on[..., -1]
+            weights[-2:] = weights[-2] - tf.nn.softplus(better), weights[-1] - tf.nn.softplus(-better)
         highest = tf.stop_gradient(tf.reduce_max(tf.stack(weights), axis=0))
         weights = [tf.exp(weight - highest)[..., tf.newaxis] for weight in weights]
         sources = [*tf.unstack(moved, axis=1), new]  # each (batch, rows, columns, channels)
+        if self.network.flow:
+            sources += [frames, moved_on[..., :-1]]
         mixed = tf.add_n([source * weight for source, weight in zip(sources, weights, strict=True)])
         return mixed / tf.add_n(weights)

@@ -11,7 +11,7 @@ from pipelines.preparation import built, trained_model
 from pipelines.runs import Run
 from pipelines.video.next_frames.config import NextFramesConfiguration
 from pipelines.video.next_frames.heads import MotionHead, PixelHead
-from pipelines.video.next_frames.motion import matched, similarities
+from pipelines.video.next_frames.motion import continued, matched, similarities
 from pipelines.video.next_frames.network import Core, NetworkConfiguration, State, each_frame
 
 HEADS = {"motion": MotionHead, "pixels": PixelHead}
@@ -72,27 +72,34 @@ class FrameForecaster(keras.Model):
         """The next frame after each given one, as forecast, and the rollout after the last of them."""
         before = tf.concat([frames[:, :1], frames[:, :-1]], axis=1)
         similarity = each_frame(self._similarity, frames, before)
-        seen = each_frame(self._seen, frames, before, similarity)
+        moved_on = each_frame(self._moved_on, frames, before)
+        seen = each_frame(self._seen, frames, before, similarity, moved_on)
         maps, state = self.core(seen, training=training)
-        watched = each_frame(self.head, tf.concat([maps, seen], axis=-1), frames, similarity)
+        watched = each_frame(self.head, tf.concat([maps, seen], axis=-1), frames, similarity, moved_on)
         return watched, Rollout(watched[:, -1], frames[:, -1], state)
 
     def _step(self, rollout: Rollout, training: bool) -> Rollout:
         """The rollout a frame later."""
         similarity = self._similarity(rollout.last, rollout.before)
-        seen = self._seen(rollout.last, rollout.before, similarity)
+        moved_on = self._moved_on(rollout.last, rollout.before)
+        seen = self._seen(rollout.last, rollout.before, similarity, moved_on)
         maps, state = self.core.step(seen, rollout.state, training)
-        return Rollout(self.head(tf.concat([maps, seen], axis=-1), rollout.last, similarity), rollout.last, state)
+        following = self.head(tf.concat([maps, seen], axis=-1), rollout.last, similarity, moved_on)
+        return Rollout(following, rollout.last, state)
 
     def _similarity(self, frames: tf.Tensor, before: tf.Tensor) -> tf.Tensor:
         """Returns how similar the patches of frames are to those of the frame before each; unmoved where not needed."""
         network = self.network
         return similarities(frames, before, network.patch, network.reach if network.matching or network.inertia else 0)
 
-    def _seen(self, frames: tf.Tensor, before: tf.Tensor, similarity: tf.Tensor) -> tf.Tensor:
+    def _moved_on(self, frames: tf.Tensor, before: tf.Tensor) -> tf.Tensor:
+        """Returns what `continued` does of frames and those before each; no channels where not needed."""
+        return continued(frames, before) if self.network.flow else frames[..., :0]
+
+    def _seen(self, frames: tf.Tensor, before: tf.Tensor, similarity: tf.Tensor, moved_on: tf.Tensor) -> tf.Tensor:
         """What the core sees of frames: their patches, those of the frame before each, how they match, and where."""
         network, dtype = self.network, self.core.compute_dtype
-        seen = [tf.nn.space_to_depth(tf.cast(each, dtype), network.patch) for each in (frames, before)]
+        seen = [tf.nn.space_to_depth(tf.cast(each, dtype), network.patch) for each in (frames, before, moved_on)]
         if network.matching:
             seen.append(tf.cast(matched(similarity, network.matching), dtype))
         if network.coordinates:

@@ -1,9 +1,13 @@
-"""How patches of frames move: found by matching two frames, and carried out on one."""
+"""How patches and pixels of frames move: found by comparing two frames, and carried out on one."""
 
 import numpy as np
 import tensorflow as tf
 
 SHARPNESS = 2.0  # of the softmax over displacements, for squared differences summed over a patch and its colours
+LEVELS = 3  # of the pyramid of optical flow, each of half the resolution of the one before
+WINDOW = 7  # pixels, side of the squares over which flow is smooth
+LEAST_CONTRAST = 1e-3  # mean square of a slope below which flow is rather that of the coarser level
+LEAST_ERROR = 1e-5  # mean square, of noise and of rounding to 256 levels
 
 
 def displaced(frames: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor, patch: int) -> tf.Tensor:
@@ -91,6 +95,96 @@ def matched(similarity: tf.Tensor, widths: tuple[int, ...] = (1,), sharpness: fl
         chances = tf.reshape(tf.nn.softmax(sharpness * summed), shape)
         found += [tf.reduce_sum(chances, axis=-1), tf.reduce_sum(chances, axis=-2)]
     return tf.concat(found, axis=-1)
+
+
+def continued(frames: tf.Tensor, before: tf.Tensor) -> tf.Tensor:
+    """Continues the optical flow between two frames, and finds where that is better than to repeat the last one.
+
+    Args:
+        frames: (batch, rows, columns, channels), from 0 to 1.
+        before: likewise, the frames before.
+
+    Returns:
+        (batch, rows, columns, channels + 1): the frames moved on, and log(e_copy / e_flow), where the e are squared
+        errors around each pixel of `before`, copied and moved on, against `frames`. No gradient passes the flow.
+    """
+    flow = optical_flow(frames, before)
+    errors = [
+        tf.reduce_mean(tf.square(each - frames), axis=-1, keepdims=True) for each in (before, warped(before, flow))
+    ]
+    copy, moved = tf.split(tf.math.log(_smooth(tf.concat(errors, axis=-1)) + LEAST_ERROR), 2, axis=-1)
+    return tf.concat([warped(frames, flow), tf.stop_gradient(copy - moved)], axis=-1)
+
+
+def optical_flow(frames: tf.Tensor, before: tf.Tensor) -> tf.Tensor:
+    """Finds where each pixel of frames was in the frame before, to fractions of a pixel.
+
+    One step of Lucas and Kanade on each level of a pyramid, from coarse to fine. With the slopes g of brightness, and
+    the differences d from the frame before as moved by the flow so far, the step s solves, over a window,
+
+        (sum g gᵀ + c I) s = −sum g d.
+
+    Bouguet, "Pyramidal implementation of the affine Lucas Kanade feature tracker", 2001.
+
+    Args:
+        frames: (batch, rows, columns, channels), from 0 to 1.
+        before: likewise.
+
+    Returns:
+        (batch, rows, columns, 2), displacements in rows and columns, in pixels; no gradient passes.
+    """
+    grey = [tf.stop_gradient(tf.reduce_mean(each, axis=-1, keepdims=True)) for each in (frames, before)]
+    flow = None
+    for level in reversed(range(LEVELS)):
+        side = 2**level
+        here, there = (tf.nn.avg_pool2d(each, side, side, "SAME") for each in grey)
+        if flow is None:
+            flow = tf.concat([tf.zeros_like(here)] * 2, axis=-1)
+        else:
+            flow = 2 * tf.image.resize(flow, tf.shape(here)[1:3])
+        there = warped(there, flow)
+        slopes = tf.image.sobel_edges((here + there) / 2)[..., 0, :] / 8  # the filter sums to 8
+        down, right = tf.split(slopes, 2, axis=-1)
+        difference = there - here
+        products = [down * down, right * right, down * right, down * difference, right * difference]
+        a, b, c, d, e = tf.split(_smooth(tf.concat(products, axis=-1)), 5, axis=-1)
+        a, b = a + LEAST_CONTRAST, b + LEAST_CONTRAST
+        step = tf.concat([c * e - b * d, c * d - a * e], axis=-1) / (a * b - c * c)
+        flow += tf.clip_by_value(step, -1, 1)  # a slope shows no farther
+    return flow
+
+
+def warped(frames: tf.Tensor, flow: tf.Tensor) -> tf.Tensor:
+    """Moves pixels: each becomes what is at its displacement in the frame, interpolated between four neighbours.
+
+    Args:
+        frames: (batch, rows, columns, channels).
+        flow: (batch, rows, columns, 2), displacements in rows and columns, in pixels; beyond a side is what is there.
+
+    Returns:
+        (batch, rows, columns, channels).
+    """
+    shape = tf.shape(frames)
+    places = tf.stack(tf.meshgrid(tf.range(shape[1]), tf.range(shape[2]), indexing="ij"), axis=-1)
+    last = shape[1:3] - 1
+    places = tf.clip_by_value(tf.cast(places, flow.dtype) + flow, 0, tf.cast(last, flow.dtype))
+    first = tf.cast(places, tf.int32)
+    second = tf.minimum(first + 1, last)
+    shares = places - tf.cast(first, flow.dtype)
+    pixels = tf.reshape(frames, (shape[0], -1, frames.shape[-1]))
+
+    def at(rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
+        return tf.gather(pixels, rows * shape[2] + columns, batch_dims=1)
+
+    right = shares[..., 1:]
+    above = (1 - right) * at(first[..., 0], first[..., 1]) + right * at(first[..., 0], second[..., 1])
+    below = (1 - right) * at(second[..., 0], first[..., 1]) + right * at(second[..., 0], second[..., 1])
+    return above + shares[..., :1] * (below - above)
+
+
+def _smooth(pictures: tf.Tensor) -> tf.Tensor:
+    """The mean around each pixel, more of it nearby."""
+    return tf.nn.avg_pool2d(tf.nn.avg_pool2d(pictures, WINDOW, 1, "SAME"), WINDOW, 1, "SAME")
 
 
 def _around(frames: tf.Tensor, patch: int, reach: int) -> tf.Tensor:

@@ -35,6 +35,10 @@ class NetworkConfiguration(Configuration):
     inertia: bool = Field(
         False, description="before training, the network continues the matched motion of the last two frames"
     )
+    flow: bool = Field(
+        False,
+        description="also mix in the last frame, and where optical flow takes it, each where it was better before",
+    )
     reach: int = Field(5, ge=1, description="largest movement in each direction, in pixels")
     decoder_filters: int = Field(64, ge=1, description="channels between the recurrent maps and the forecast")
 

@@ -124,8 +124,14 @@ def test_wav_of_unknown_length_is_not_truncated(tmp_path: Path, write_tone: Writ
 
 def test_of_two_wav_files_in_one_the_second_is_named(tmp_path: Path, write_tone: WriteTone) -> None:
     path = write_tone(tmp_path / "a.wav")
-    path.write_bytes(path.read_bytes() * 2)
+    content = path.read_bytes()
+    path.write_bytes(content * 2)
     assert examine(path, 8000) == (4000, ["another WAV file follows in the file, which is not read"])
+    path.write_bytes(content[:40] + (1000).to_bytes(4, "little") + content[44:])  # of the 8000 bytes of samples
+    samples, (note,) = examine(path, 8000)
+    assert samples == 500 and note.endswith("; 7000 bytes are not read")
+    path.write_bytes(content + b"LIST" + (9000).to_bytes(4, "little") + bytes(9000))
+    assert examine(path, 8000) == (4000, [])
 
 
 @pytest.mark.parametrize("ending", ["flac", "ogg", "mp3"])

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from pipelines.speech.audio_files import examine, load_audio
+from pipelines.speech.audio_files import SpeechDataError, examine, load_audio
 
 RATE, SAMPLES = 16000, 20000
 Write = Callable[[Path], None]
@@ -28,8 +28,9 @@ def by_ffmpeg(codec: str, form: str, rate: int = RATE, channels: int = 1, video:
 
     def write(path: Path) -> None:
         layout = {1: "mono", 2: "stereo", 6: "5.1"}[channels]
-        of_stream = {name: options.pop(name) for name in ("qscale", "flags", "b") if name in options}
-        with av.open(str(path), "w", format=form, options=options) as container:
+        of_stream = {name: value for name, value in options.items() if name in ("qscale", "flags", "b")}
+        of_container = {name: value for name, value in options.items() if name not in of_stream}
+        with av.open(str(path), "w", format=form, options=of_container) as container:
             if video:
                 picture: Any = container.add_stream("mpeg4", rate=25)
                 picture.width = picture.height = 32
@@ -208,3 +209,11 @@ def test_each_kind_is_read_whole(tmp_path: Path, kind: str) -> None:
     start = round(0.9 * rate)
     np.testing.assert_allclose(piece, audio[start : start + len(piece)], atol=1e-3)
     assert examine(path, rate, 0.9, 0.2).samples == len(piece) == round(0.2 * rate)
+
+
+@pytest.mark.parametrize("kind", ["wma", "avi with pictures"])
+def test_a_file_cut_in_half_is_truncated(tmp_path: Path, kind: str) -> None:
+    write, rate, _, _ = KINDS[kind]
+    changed(write, lambda content: content[: len(content) // 2])(tmp_path / "recording")
+    with pytest.raises(SpeechDataError, match="is truncated"):
+        examine(tmp_path / "recording", rate)

@@ -14,6 +14,7 @@ from models.decoding import Word
 from pipelines.configuration import ConfigurationError
 from pipelines.speech.audio_files import SpeechDataError, load_audio
 from pipelines.speech.data import DataConfiguration, open_source
+from pipelines.speech.given_recordings import given_recordings
 from pipelines.speech.recording_entries import SPLIT_NAMES, Entry
 from pipelines.speech.recording_folders import read_own
 from pipelines.speech.recording_splits import with_splits
@@ -207,11 +208,117 @@ def audacity(folder: Path) -> Path:
     return folder
 
 
+def audacity_with_empty_labels(folder: Path) -> Path:
+    for path in (audacity(folder) / "clips").glob("*.txt"):
+        path.write_text(f"{path.read_text()}0.05\t0.05\tmark\n0.05\t0.1\t\n")
+    return folder
+
+
+def fisher(folder: Path) -> Path:
+    for n, text in enumerate(TEXTS):
+        (folder / "clips" / f"{n}.txt").write_text(f"# {n}.sph\n\n0.00 {0.1 * (n + 1):.2f} {'AB'[n % 2]}: {text}\n")
+    return folder
+
+
+def kaldi_with_commands(folder: Path) -> Path:
+    kaldi(folder)
+    commands = ("cat clips/0.wav |", "flac -c -d -s 'clips/1.wav' |", "sph2pipe -f wav -p -c 1 clips/2.wav |",
+                "ffmpeg -i clips/3.wav -f wav -ar 16000 -ac 1 - | sox -t wav - -r 8000 -t wav - |")  # fmt: skip
+    (folder / "wav.scp").write_text(lines(*(f"utt{n} {command}" for n, command in enumerate(commands))))
+    return folder
+
+
+def kaldi_named_from_above(folder: Path) -> Path:
+    """As in recipes, which run two folders above."""
+    (folder / "data" / "all").mkdir(parents=True)
+    for name in ("wav.scp", "text", "utt2spk"):
+        (kaldi(folder) / name).rename(folder / "data" / "all" / name)
+    return folder / "data" / "all"
+
+
+def festival(folder: Path) -> Path:
+    (folder / "etc").mkdir()
+    rows = [f'( {n} "{text.replace(chr(34), chr(92) + chr(34))}" )' for n, text in enumerate(TEXTS)]
+    (folder / "etc" / "txt.done.data").write_text(lines(*rows))
+    return folder
+
+
+def more_columns_than_are_read(folder: Path) -> Path:
+    """As in CSS10 and KSS: the recording, the text, its spoken form, its length and a translation."""
+    rows = [f"clips/{n}.wav|{n}|{text}|{n}.5|translated" for n, text in enumerate(TEXTS)]
+    (folder / "transcript.v.1.4.txt").write_text(lines(*rows))
+    return folder
+
+
+def the_same_list_alone(folder: Path) -> Path:
+    return more_columns_than_are_read(folder) / "transcript.v.1.4.txt"
+
+
+def colons(folder: Path) -> Path:
+    (folder / "clips" / "transcript_utf8.txt").write_text(lines(*(f"{n}:{text}" for n, text in enumerate(TEXTS))))
+    return folder
+
+
+def table_in_a_tree(folder: Path) -> Path:
+    """As in MAGICDATA and Primewords: recordings deeper than their list."""
+    (folder / "clips").rename(folder / "a")
+    (folder / "corpus" / "x").mkdir(parents=True)
+    (folder / "a").rename(folder / "corpus" / "x" / "a")
+    rows = [f"{n}.wav\tspeaker{n % 2}\t{text}" for n, text in enumerate(TEXTS)]
+    (folder / "corpus" / "TRANS.txt").write_text(lines("UtteranceID\tSpeakerID\tTranscription", *rows))
+    return folder
+
+
+def tables_of_speakers(folder: Path) -> Path:
+    """As in M-AILABS."""
+    for speaker in range(2):
+        (folder / f"s{speaker}" / "wavs").mkdir(parents=True)
+        rows = []
+        for n in (2 * speaker, 2 * speaker + 1):
+            (folder / "clips" / f"{n}.wav").rename(folder / f"s{speaker}" / "wavs" / f"{n}.wav")
+            rows.append(f"{n}|{n}|{TEXTS[n]}")
+        (folder / f"s{speaker}" / "metadata.csv").write_text(lines(*rows))
+    return folder
+
+
+def behind_a_link(folder: Path) -> Path:
+    (folder / "tree").mkdir()
+    (folder / "tree" / "link").symlink_to(texts_beside(folder) / "clips")
+    (folder / "clips" / "loop").symlink_to(folder / "tree")
+    return folder / "tree"
+
+
+def gigaspeech(folder: Path) -> Path:
+    audios = [{"aid": n, "path": f"clips/{n}.wav", "duration": 0.5, "segments": [
+        {"sid": n, "begin_time": 0.0, "end_time": 0.1 * (n + 1), "text_tn": text}]} for n, text in enumerate(TEXTS)
+    ]  # fmt: skip
+    (folder / "all.json").write_text(json.dumps({"dataset": "GigaSpeech", "audios": audios}))
+    return folder / "all.json"
+
+
+def speechbrain(folder: Path) -> Path:
+    rows = {f"u{n}": {"wav": f"{{data_root}}/clips/{n}.wav", "length": 1.0, "words": text, "spk_id": n % 2}
+            for n, text in enumerate(TEXTS)}  # fmt: skip
+    (folder / "all.json").write_text(json.dumps(rows))
+    return folder / "all.json"
+
+
+def names_of_another_language(folder: Path) -> Path:
+    """With the empty rows of a spreadsheet."""
+    with (folder / "all.csv").open("w", newline="") as file:
+        rows = [["Datei", "Abschrift"], *([f"clips/{n}.wav", text] for n, text in enumerate(TEXTS)), ["", ""]]
+        csv.writer(file, delimiter=";").writerows(rows)
+    return folder / "all.csv"
+
+
 @pytest.mark.parametrize(
     "write",
     [deepspeech, common_voice, nemo, spreadsheet, two_columns, two_columns_with_commas, ljspeech, kaldi, texts_beside,
      lhotse, lhotse_supervisions, lhotse_cuts, stm, ctm, sphinx, sphinx_list, voxforge, one_subset_of_librispeech,
-     one_list_for_a_tree, timit, synthesis, synthesis_of_other_order, audacity],
+     one_list_for_a_tree, timit, synthesis, synthesis_of_other_order, audacity,
+     audacity_with_empty_labels, fisher, kaldi_with_commands, kaldi_named_from_above, festival, colons, gigaspeech,
+     more_columns_than_are_read, the_same_list_alone, table_in_a_tree, tables_of_speakers, behind_a_link, speechbrain,
+     names_of_another_language],
 )  # fmt: skip
 def test_each_list_is_read(folder: Path, write: Callable[[Path], Path]) -> None:
     entries, notes = read_own(write(folder))
@@ -223,7 +330,7 @@ def test_each_list_is_read(folder: Path, write: Callable[[Path], Path]) -> None:
     assert {entry.split for entry in entries} == {""}
     assert not any(entry.key.startswith("/") for entry in entries)  # so that the keys are those of another machine
     if write in (common_voice, kaldi, stm, voxforge, one_subset_of_librispeech, timit, synthesis,
-                 synthesis_of_other_order):  # fmt: skip
+                 synthesis_of_other_order, fisher, kaldi_with_commands, table_in_a_tree, speechbrain):  # fmt: skip
         assert len({entry.speaker for entry in entries}) == 2
     if write is deepspeech:
         assert notes == ["Columns: audio from `wav_filename`, text from `transcript`; not used: wav_filesize."]
@@ -241,7 +348,7 @@ def test_a_quoted_text_may_go_over_lines_and_the_rows_after_it_keep_their_number
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("path,words\nclips/0.wav,one\n", r"all\.csv, line 1: expected a JSON object, names of columns"),
+        ("path,other\nclips/0.wav,one\n", r"all\.csv, line 1: expected a JSON object, names of columns"),
         ("one word\n", r"all\.csv, line 1: expected a JSON object"),
         ("clips/0.wav,one, two\n", r"all\.csv, line 1: expected a recording and its text.*quotes"),
         ("path,text,split\nclips/0.wav,one,train\nclips/1.wav,two,holdout\n", r"line 3: expected a `split`"),
@@ -271,7 +378,8 @@ def test_kaldi_segments(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
-        ("wav.scp", "utt0 sph2pipe -f wav clips/0.sph |\n", r"wav\.scp, line 1 is a command.*not run.*sph2pipe"),
+        ("wav.scp", "utt0 sox clips/0.wav -t wav - speed 1.1 |\n", r"wav\.scp, line 1 is a command.*not run.*speed"),
+        ("wav.scp", "utt0 all.ark:17\n", r"wav\.scp, line 1 is a place in a Kaldi archive.*expected a file"),
         ("wav.scp", "utt0 clips/0.wav\nutt0 clips/1.wav\n", r"wav\.scp, line 2: expected a key of its own"),
         ("wav.scp", "utt0 clips/0.wav\n", r"text, line 2: .*wav\.scp does not have it.*'utt1'"),
         ("segments", "utt0 utt0 0.2 0.1\nutt1 utt1 0 1\nutt2 utt2 0 1\nutt3 utt3 0 1\n", r"segments, line 1: expected"),
@@ -512,6 +620,13 @@ def test_a_recording_is_found_under_every_spelling_of_its_name(
     assert [entry.path for entry in read_own(tmp_path / "all.tsv")[0]] == [path]
 
 
+def test_of_recordings_of_one_name_none_is_guessed(tmp_path: Path, write_tone: WriteTone) -> None:
+    for path in ("x/a.wav", "y/a.wav", "y/b.wav"):
+        write_tone(tmp_path / path, 0.1)
+    (tmp_path / "all.csv").write_text("path,text\na.wav,one\nb.wav,two\n")
+    assert [entry.path for entry in read_own(tmp_path)[0]] == [tmp_path / "a.wav", tmp_path / "y" / "b.wav"]
+
+
 def test_recordings_may_lie_in_a_folder_of_their_own(folder: Path) -> None:
     (folder / "lists").mkdir()
     common_voice(folder).rename(folder / "lists" / "validated.tsv")
@@ -605,6 +720,7 @@ EAF = """<?xml version="1.0" encoding="UTF-8"?><ANNOTATION_DOCUMENT><TIME_ORDER>
 <ANNOTATION_VALUE>one two "2"</ANNOTATION_VALUE></ALIGNABLE_ANNOTATION></ANNOTATION></TIER>
 <TIER TIER_ID="translation" PARENT_REF="s"><ANNOTATION><REF_ANNOTATION ANNOTATION_ID="2" ANNOTATION_REF="1">
 <ANNOTATION_VALUE>eins</ANNOTATION_VALUE></REF_ANNOTATION></ANNOTATION></TIER></ANNOTATION_DOCUMENT>"""
+WHISPER = json.dumps({"text": "one", "segments": [{"id": 0, "start": 0.0, "end": 1.0, "text": ' one two "2"'}]})
 SUBRIP = '1\n00:00:00,000 --> 00:00:01,000\none two "2"\n'
 
 
@@ -612,7 +728,7 @@ SUBRIP = '1\n00:00:00,000 --> 00:00:01,000\none two "2"\n'
     ("name", "content"),
     [
         ("a.TextGrid", TEXT_GRID), ("a.TextGrid", SHORT_TEXT_GRID), ("a.eaf", EAF), ("a.wav.srt", SUBRIP),
-        ("a.en.srt", SUBRIP),
+        ("a.en.srt", SUBRIP), ("a.json", WHISPER),
     ],
 )  # fmt: skip
 def test_annotations_beside_a_recording_are_pieces_of_it(
@@ -620,9 +736,19 @@ def test_annotations_beside_a_recording_are_pieces_of_it(
 ) -> None:
     write_tone(tmp_path / "a.wav", 2.0)
     (tmp_path / name).write_text(content)
-    for path in (tmp_path, tmp_path / name):
+    for path in (tmp_path, tmp_path / name)[: 1 if name.endswith("json") else 2]:
         found = [(each.path.name, each.text, each.offset, each.duration) for each in read_own(path)[0]]
         assert found == [("a.wav", 'one two "2"', 0.0, pytest.approx(1.0))]
+
+
+def test_silences_and_unknown_words_of_an_aligner_are_no_words(tmp_path: Path, write_tone: WriteTone) -> None:
+    write_tone(tmp_path / "a.wav", 2.0)
+    words = ["sil", "one", "two", "sp", "three", "spn", "four", "<eps>"]
+    rows = "".join(f'{0.2 * place:.1f}\n{0.2 * place + 0.2:.1f}\n"{word}"\n' for place, word in enumerate(words))
+    for tier, expected in (("words", ["one two three", "four"]), ("said", ["one", "two", "three", "four"])):
+        head = f'File type = "ooTextFile short"\n"TextGrid"\n0\n2\n<exists>\n1\n"IntervalTier"\n"{tier}"\n0\n2\n8\n'
+        (tmp_path / "a.TextGrid").write_text(head + rows)
+        assert [entry.text for entry in read_own(tmp_path)[0]] == expected
 
 
 @pytest.mark.parametrize(
@@ -631,6 +757,7 @@ def test_annotations_beside_a_recording_are_pieces_of_it(
         ("a.TextGrid", TEXT_GRID[:400], r"a\.TextGrid cannot be read. Expected a whole file of Praat"),
         ("a.eaf", EAF[:400], r"a\.eaf cannot be read"),
         ("a.trs", "<Trans/>", "import them in ELAN"),
+        ("a.txt", "Line\tStart\tContent\n1\t0.1\tone\n", r"a\.txt is a table whose columns are not known"),
         ("shard-0.tar", "", "archives"),
     ],
 )
@@ -656,6 +783,12 @@ def test_folders_of_hugging_face_and_fairseq(folder: Path) -> None:
     (folder / "clips" / "metadata.jsonl").write_text(lines(*rows))
     entries = read_own(folder)[0]  # the only folder in which is read
     assert [entry.split for entry in entries] == ["train", "train", "train", "test"]
+    (folder / "data").mkdir()
+    (folder / "clips").rename(folder / "data" / "clips")
+    rows = [json.dumps({"file_name": f"./data/clips/{place}", "text": "one"}) for place in places]
+    (folder / "metadata.jsonl").write_text(lines(*rows))
+    assert [entry.split for entry in read_own(folder)[0]] == ["train", "train", "train", "test"]
+    (folder / "data" / "clips").rename(folder / "clips")
     (folder / "train.tsv").write_text(lines(str(folder / "clips"), *(f"{place}\t800" for place in places)))
     (folder / "train.wrd").write_text(lines(*TEXTS))
     entries = read_own(folder / "train.tsv")[0]
@@ -665,9 +798,19 @@ def test_folders_of_hugging_face_and_fairseq(folder: Path) -> None:
         read_own(folder / "train.tsv")
 
 
-def test_a_recording_with_several_texts_is_noted(folder: Path) -> None:
-    (folder / "all.csv").write_text("path,text\nclips/0.wav,one\nclips/0.wav,two\n")
-    assert any("1 recordings have several texts each (0.wav" in note for note in manifest(folder, 8000).notes())
+def test_a_recording_with_several_texts_is_noted_and_a_repeated_row_left_out(folder: Path) -> None:
+    (folder / "all.csv").write_text("path,text\nclips/0.wav,one\nclips/0.wav,two\nclips/0.wav,one\n")
+    source = manifest(folder, 8000)
+    assert any("1 recordings have several texts each (0.wav" in note for note in source.notes())
+    assert [entry.text for entry in source.entries] == ["one", "two"]
+    assert "1 rows repeat others, and are left out." in source.notes()
+
+
+def test_what_has_a_text_of_null_can_be_left_out(folder: Path) -> None:
+    (folder / "all.jsonl").write_text(
+        '{"audio": "clips/0.wav", "text": null}\n{"audio": "clips/1.wav", "text": "one"}\n'
+    )
+    assert [entry.text for entry in manifest(folder, 8000).entries] == ["", "one"]
 
 
 def test_kaldi_folders_of_splits_with_longer_names(tmp_path: Path) -> None:
@@ -717,3 +860,21 @@ def test_json_without_recordings_is_refused(tmp_path: Path, content: str, messag
     (tmp_path / "all.json").write_text(content)
     with pytest.raises(SpeechDataError, match=rf"all.json.*{message}.*Received: "):
         read_own(tmp_path / "all.json")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_recordings_to_transcribe_are_found_by_lists_and_through_links(
+    tmp_path: Path, write_tone: WriteTone, encoding: str
+) -> None:
+    path = write_tone(tmp_path / "elsewhere" / "a b.wav", 0.1)
+    (tmp_path / "talks").mkdir()
+    (tmp_path / "talks" / "link").symlink_to(path.parent)
+    (path.parent / "loop").symlink_to(tmp_path / "talks")
+    content = '#EXTM3U\r\n"elsewhere/a b.wav"\r\nelsewhere\\a b.wav\r\n/other/elsewhere/a%20b.wav\r\n'
+    (tmp_path / "all.m3u").write_bytes(content.encode(encoding))
+    assert [each.path for each in given_recordings([tmp_path / "all.m3u"])] == [path] * 3
+    inside = [each.name for each in given_recordings([tmp_path / "talks"])]
+    assert inside == [Path("link/a b")]
+    (tmp_path / "all.csv").write_text("path,text\na.wav,one\n")
+    with pytest.raises(SpeechDataError, match=r"all\.csv is a table.*a text file with the path of a recording"):
+        given_recordings([tmp_path / "all.csv"])

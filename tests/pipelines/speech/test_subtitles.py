@@ -7,6 +7,7 @@ import pytest
 
 from models.decoding import Word
 from pipelines.speech import subtitles
+from pipelines.subtitles import Cue, cues_of, subrip, webvtt
 
 
 def spoken(seed: int, count: int = 200) -> list[Word]:
@@ -51,3 +52,16 @@ def test_files_of_both_formats() -> None:
     assert re.findall(r"(?m)^(\d+)\n\S+ --> \S+\n(.*)\n$", subtitles.srt(words)) == [("1", "a<b"), ("2", "c&d")]
     assert "a&lt;b\n" in subtitles.vtt(words) and "c&amp;d\n" in subtitles.vtt(words)
     assert subtitles.srt([]) == "" and subtitles.vtt([]) == "WEBVTT\n\n"
+
+
+def test_rolling_captions_are_read_once_and_repeated_words_twice() -> None:
+    """As YouTube writes them: the last line stays for another cue, and lines may hold a space alone."""
+    said, lines, cues = ["one two", "three", "four five"], [" ", "one two"], []
+    for number, text in enumerate(said):
+        begin = 2.0 * number
+        cues += [Cue(begin, begin + 1.99, "\n".join(lines)), Cue(begin + 1.99, begin + 2, f"{text}\n ")]
+        lines = [text, said[min(number + 1, 2)]]
+    found = cues_of(webvtt(cues))
+    assert [(cue.start, cue.text) for cue in found] == [(0.0, "one two"), (2.0, "three"), (4.0, "four five")]
+    spoken = [Cue(0, 1, "no"), Cue(1, 2, "no"), Cue(2, 3, "one\n\ntwo"), Cue(3, 4, "7")]
+    assert [cue.text for cue in cues_of(subrip(spoken))] == ["no", "no", "one two", "7"]

@@ -234,7 +234,7 @@ def test_missing_and_empty_lists(tmp_path: Path) -> None:
     (tmp_path / "all.jsonl").write_text("\n \n")
     with pytest.raises(SpeechDataError, match="is empty"):
         user_recordings.manifest(tmp_path / "all.jsonl", 8000)
-    (tmp_path / "metadata.csv").write_text("a|b|c|d\n")
+    (tmp_path / "metadata.csv").write_text("a,b,c,d\n")
     with pytest.raises(SpeechDataError, match=r"metadata\.csv, line 1: expected a recording and its text"):
         ljspeech(tmp_path, 8000)
 

@@ -17,7 +17,7 @@ from scipy.io import netcdf_file
 from pipelines.video.frames import DecodingConfiguration, Timed, VideoDataError
 from pipelines.video.shards import Part, decoded
 from pipelines.video.truncation import truncated
-from pipelines.video.video_files import decode_timed
+from pipelines.video.video_files import decode_timed, is_video
 
 FRAMES, RATE, HEIGHT, WIDTH = 12, 25, 48, 64
 DECODING = DecodingConfiguration(height=HEIGHT, width=WIDTH)
@@ -276,12 +276,37 @@ def depth(largest: int) -> np.ndarray:
     return (pictures()[..., 0].astype(float) / 220 * largest).astype(np.uint16)
 
 
+def append_pages(path: Path) -> None:
+    for number, picture in enumerate(pictures()):
+        tifffile.imwrite(path, picture, append=number > 0, photometric="rgb")
+
+
+def write_with_poster(path: Path) -> None:
+    """The first picture is shown by what cannot play, and no part of the film."""
+    poster, *frames = (Image.fromarray(each) for each in (pictures()[3], *pictures()))
+    poster.save(path, format="PNG", save_all=True, append_images=frames, duration=40, default_image=True)
+
+
+def transparent(path: Path) -> None:
+    opaque = np.full((*pictures().shape[:3], 1), 255, np.uint8)
+    tifffile.imwrite(path, np.concatenate([pictures(), opaque], axis=-1), photometric="rgb")
+
+
 STORED: dict[str, Callable[[Path], Any]] = {
     "stack.tif": lambda path: tifffile.imwrite(path, pictures()[..., 0], photometric="minisblack"),
     "stack-packed.tiff": lambda path: tifffile.imwrite(path, pictures()[..., 0], compression="zlib"),
     "stack-colour.tif": lambda path: tifffile.imwrite(path, pictures(), photometric="rgb"),
     "stack-12-bit.tif": lambda path: tifffile.imwrite(path, depth(4095), photometric="minisblack"),
     "stack-imagej.tif": lambda path: tifffile.imwrite(path, depth(60000), imagej=True),
+    "stack-appended.tif": append_pages,
+    "stack-white-is-zero.tif": lambda path: tifffile.imwrite(path, 255 - pictures()[..., 0], photometric="miniswhite"),
+    "stack-planes.tif": lambda path: tifffile.imwrite(
+        path, pictures().transpose(0, 3, 1, 2), photometric="rgb", planarconfig="separate"
+    ),
+    "stack-transparent.tif": transparent,
+    "microscope.lsm": lambda path: tifffile.imwrite(path, depth(4095), photometric="minisblack"),
+    "large.btf": lambda path: tifffile.imwrite(path, pictures()[..., 0], bigtiff=True, photometric="minisblack"),
+    "poster.png": write_with_poster,
     "moving.webp": lambda path: Image.fromarray(pictures()[0]).save(
         path,
         save_all=True,
@@ -323,7 +348,23 @@ def stored_with_gaps(path: Path) -> None:
             axis.label = name
 
 
-STORED |= {"data.h5": stored_hdf5, "rain.nc": stored_netcdf, "gaps.h5": stored_with_gaps}
+def stored_unsigned(path: Path) -> None:
+    """As satellites' files are: more than 15 bits in a format without unsigned types."""
+    with netcdf_file(path, "w") as file:
+        for name, size in (("time", FRAMES), ("y", HEIGHT), ("x", WIDTH)):
+            file.createDimension(name, size)
+        variable = file.createVariable("radiance", "h", ("time", "y", "x"))
+        variable[:] = depth(60000).view(np.int16)
+        variable._Unsigned = "true"
+        variable._FillValue = np.int16(-1)
+
+
+STORED |= {
+    "satellite.nc": stored_unsigned,
+    "data.h5": stored_hdf5,
+    "rain.nc": stored_netcdf,
+    "gaps.h5": stored_with_gaps,
+}
 
 
 @pytest.mark.parametrize("name", STORED)
@@ -333,6 +374,21 @@ def test_stacks_and_arrays_have_their_frames_and_range(name: str, tmp_path: Path
     assert numbers(frames) == list(range(FRAMES))
     np.testing.assert_allclose([each.time for each in frames], np.arange(FRAMES) / RATE, atol=1e-9)
     assert frames[-1].frame.max() >= 200 and frames[0].frame.min() <= 40  # not 0 to 15 of 255
+
+
+@pytest.mark.parametrize("ending", ["gif", "png", "webp", "avif"])
+def test_still_images_of_kinds_that_may_move_are_frames(ending: str, tmp_path: Path) -> None:
+    for number, picture in enumerate(pictures()):
+        Image.fromarray(picture).save(tmp_path / f"{number}.{ending}")
+        assert not is_video(tmp_path / f"{number}.{ending}")
+    assert numbers(read(tmp_path)) == list(range(FRAMES))
+    moving = tmp_path / "moving"
+    moving.mkdir()
+    first, *others = (Image.fromarray(each) for each in pictures())
+    first.save(moving / f"1.{ending}", save_all=True, append_images=others, duration=40)
+    assert is_video(moving / f"1.{ending}")
+    with pytest.raises(VideoDataError, match="holds videos instead of frame images"):
+        read(moving)
 
 
 def test_images_of_12_bits_fill_the_range(tmp_path: Path) -> None:
@@ -346,6 +402,8 @@ def test_images_of_12_bits_fill_the_range(tmp_path: Path) -> None:
 def test_what_cannot_be_told_is_asked_for(tmp_path: Path) -> None:
     np.save(tmp_path / "range.npy", pictures()[..., 0] / 7.0)
     np.save(tmp_path / "layout.npy", pictures().repeat(2, axis=-1))
+    np.save(tmp_path / "image.npy", pictures()[0])
+    np.save(tmp_path / "frames_last.npy", pictures()[..., 0].transpose(1, 2, 0))
     np.savez(tmp_path / "several.npz", a=pictures(), b=pictures())
     np.save(tmp_path / "channels.npy", pictures().repeat(2, axis=-1)[..., :4])
     np.save(tmp_path / "complex.npy", pictures()[..., 0] * 1j)
@@ -354,6 +412,12 @@ def test_what_cannot_be_told_is_asked_for(tmp_path: Path) -> None:
     assert read(tmp_path / "range.npy", value_range=(0.0, 32.0))[-1].frame.max() > 240
     with pytest.raises(VideoDataError, match=r"--data.layout, such as NTHW"):
         read(tmp_path / "layout.npy")
+    with pytest.raises(VideoDataError, match=r"--data.layout, such as HWT \(frames last\) or HWC \(one frame\)"):
+        read(tmp_path / "image.npy")
+    assert decoded(Part(tmp_path / "frames_last.npy"), DECODING).notices == (
+        "taken for 48 frames of 64 × 12 pixels. If they are not, state --data.layout",
+    )
+    assert numbers(read(tmp_path / "frames_last.npy", layout="HWT")) == list(range(FRAMES))
     six = read(tmp_path / "layout.npy", layout="THWC", array_channels=6)
     assert six[0].frame.shape == (HEIGHT, WIDTH, 6)
     with pytest.raises(VideoDataError, match=r"--data.variable"):

@@ -3,6 +3,7 @@
 import shutil
 import threading
 import time
+import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +16,7 @@ from pipelines.video.contents import splits_of
 from pipelines.video.frames import VideoDataError, load_array
 from pipelines.video.shards import Part
 from pipelines.video.sources import VideoConfiguration, Videos, open_source
-from pipelines.video.video_folders import SPLITS, Entry
+from pipelines.video.video_folders import SPLITS, Entry, folder_entries
 from pipelines.video.video_lists import list_entries
 
 Square = Callable[..., np.ndarray]
@@ -122,11 +123,32 @@ def test_lists_of_other_encodings_and_paths_of_windows(encoding: str, clips: lis
     assert [(entry.label, entry.path.exists()) for entry in entries] == [("größer", True), ("höher", True)]
 
 
-def test_parts_that_are_counted_in_frames_are_refused(clips: list[Path]) -> None:
-    path = clips[0].parent / "frames.csv"
-    path.write_text("path,label,start_frame,end_frame\n0.avi,run,10,20\n")
-    with pytest.raises(VideoDataError, match=r"'start_frame', which counts frames; expected .* seconds"):
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (
+            "path,label,start_frame,end_frame\n0.avi,run,10,20",
+            "'start_frame', which counts frames; expected .* seconds",
+        ),
+        ("path,label,start,duration\n0.avi,run,1,2", r"'duration' beside the start of each part; expected its end"),
+        ("path,label,label\n0.avi,run,walk", r"several columns 'label'; expected one"),
+    ],
+)
+def test_columns_that_would_be_dropped_are_refused(table: str, message: str, clips: list[Path]) -> None:
+    path = clips[0].parent / "refused.csv"
+    path.write_text(table)
+    with pytest.raises(VideoDataError, match=message):
         list_entries(path)
+
+
+def test_letters_and_accents_may_be_split(clips: list[Path], tmp_path: Path) -> None:
+    """As in archives of macOS: names look alike, and differ."""
+    whole, split = (unicodedata.normalize(form, "höhe") for form in ("NFC", "NFD"))
+    place(clips, tmp_path, [f"train/{whole}/0.avi", f"val/{split}/1.avi", f"test/{split}/2.avi"])
+    (tmp_path / "list.csv").write_text(f"path,label\ntrain/{split}/0.avi,{split}\nval/{whole}/1.avi,{whole}")
+    entries = list_entries(tmp_path / "list.csv")
+    assert [(entry.label, entry.path.exists()) for entry in entries] == [(whole, True)] * 2
+    assert {entry.label for entry in folder_entries(tmp_path).entries} == {whole}
 
 
 def test_lists_of_the_splits_go_together(clips: list[Path], tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ NETWORKS: list[dict[str, Any]] = [
     {},
     {"recurrent": "spatiotemporal_lstm", "filters": (5,), "depth": 2},
     {"head": "pixels", "matching": (), "depth": 2},
-    {"inertia": True, "stillness": 3.0},
+    {"inertia": True, "stillness": 3.0, "flow": True},
 ]
 
 

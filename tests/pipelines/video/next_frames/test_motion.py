@@ -1,9 +1,19 @@
 """Movements of patches, against loops over pixels."""
 
+import cv2
 import numpy as np
+import pytest
 import tensorflow as tf
 
-from pipelines.video.next_frames.motion import SHARPNESS, displaced, matched, similarities
+from pipelines.video.next_frames.motion import (
+    SHARPNESS,
+    continued,
+    displaced,
+    matched,
+    optical_flow,
+    similarities,
+    warped,
+)
 
 
 def softmax(values: np.ndarray) -> np.ndarray:
@@ -75,3 +85,39 @@ def test_no_gradient_passes_through_matching_and_some_through_displacement() -> 
         tape.watch(frames)
         found = tf.reduce_sum(matched(similarities(frames, frames, 4, 2)) ** 2)
     assert tape.gradient(found, frames) is None
+
+
+def waves(rows: float, columns: float, side: int = 48) -> np.ndarray:
+    """A smooth texture, float32 (1, side, side, 1), moved by some pixels."""
+    down, right = np.meshgrid(np.arange(side) - rows, np.arange(side) - columns, indexing="ij")
+    angles = [(0.31, 0.05, 0.4), (0.07, 0.29, 1.1), (0.2, -0.17, 2.0), (0.11, 0.13, 0.3)]
+    picture = sum(np.sin(a * down + b * right + c) for a, b, c in angles)
+    return (0.5 + picture / 8).astype(np.float32)[np.newaxis, ..., np.newaxis]
+
+
+@pytest.mark.parametrize("motion", [(0.0, 0.0), (0.4, -0.7), (-1.5, 2.2), (4.3, -5.1)])
+def test_optical_flow_is_the_motion_to_fractions_of_a_pixel(motion: tuple[float, float]) -> None:
+    flow = optical_flow(tf.constant(waves(*motion)), tf.constant(waves(0, 0))).numpy()
+    inside = flow[0, 12:-12, 12:-12] + np.array(motion)
+    assert np.abs(inside).mean() < 0.15
+
+
+def test_warped_pixels_are_those_of_opencv() -> None:
+    random = np.random.default_rng(0)
+    frames = random.uniform(size=(2, 9, 13, 3)).astype(np.float32)
+    flow = random.normal(scale=4, size=(2, 9, 13, 2)).astype(np.float32)
+    down, right = np.indices((9, 13), dtype=np.float32)
+    for frame, by, found in zip(frames, flow, warped(tf.constant(frames), tf.constant(flow)).numpy(), strict=True):
+        places = right + by[..., 1], down + by[..., 0]
+        expected = cv2.remap(frame, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        np.testing.assert_allclose(found, expected, atol=0.04)  # OpenCV rounds places to 1/32 of a pixel
+
+
+def test_what_moves_is_continued_and_what_changes_otherwise_is_not_trusted() -> None:
+    before, frames, after = (tf.constant(waves(1.5 * step, -0.8 * step)) for step in range(3))
+    moved, better = tf.split(continued(frames, before), 2, axis=-1)
+    copied = np.square(frames - after)[:, 8:-8, 8:-8].mean()
+    assert np.square(moved - after)[:, 8:-8, 8:-8].mean() < 0.02 * copied
+    noise = tf.random.stateless_uniform(frames.shape, (0, 1))
+    unknown = continued(frames, noise).numpy()[..., -1]
+    assert np.abs(unknown).mean() < 1 < better.numpy()[:, 8:-8, 8:-8].min()
