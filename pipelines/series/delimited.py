@@ -200,7 +200,11 @@ def _names(rows: Sequence[tuple[int, list[str]]]) -> tuple[list[str], int]:
         more += 1
     if more > 1 and not any(any(map(_is_value, cells)) for _, cells in rows[more : more + 2]):
         more = 1  # a table of text: every line is a row
-    times = [bool(cells) and bool(is_like_time(cells[0]) or _YEAR.fullmatch(cells[0])) for _, cells in rows]
+    times = [bool(cells) and is_like_time(cells[0]) for _, cells in rows]
+    if any(times):  # years may stand above quarters and months
+        times = [
+            found or bool(cells and _YEAR.fullmatch(cells[0])) for found, (_, cells) in zip(times, rows, strict=True)
+        ]
     if True in times[more:] and not any(times[:more]) and np.mean(times[times.index(True) :]) > 0.9:
         more = times.index(True)  # what statistical offices say of each column stands between
     levels = [cells for _, cells in rows[:more]]

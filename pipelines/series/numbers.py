@@ -14,7 +14,7 @@ MISSING = frozenset(
         *("nat", "m", "k.a.", "n/d", "nd", "n.d.", "n.v.", "s/d", "s.d.", "#n/d", "#nv", "missing", "unknown"),
         *("unavailable", "invalid", "error", "tbd", "#div/0!", "#value!", "#ref!", "#num!", "#name?"),
         *("#spill!", "#wert!", "#valor!", "no data", "not available", "not applicable", "keine angabe"),
-        *("no value"),
+        "no value",
     )
 )
 """What stands for a missing number, in small letters, beside signs alone such as `-` or `***`."""

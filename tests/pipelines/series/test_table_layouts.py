@@ -367,8 +367,8 @@ def test_numbers_are_read_as_they_were_meant(cells: str) -> None:
     np.testing.assert_array_equal(table.values[:, 0], NUMBERS[cells])
 
 
-@pytest.mark.parametrize("cells", ["5 kW;6 MW", "3½;7"])
-def test_different_units_and_fractions_are_no_numbers(cells: str) -> None:
+@pytest.mark.parametrize("cells", ["5 kW;6 MW", "3½;7", "a;7", "o;7"])
+def test_units_fractions_and_letters_are_no_numbers(cells: str) -> None:
     rows = "".join(f"2024-01-0{n},{cell}\n" for n, cell in enumerate(cells.split(";"), 1))
     with pytest.raises(ValueError, match=rf"line 2, column 'x'.*Received: '{cells.split(';')[0]}'"):
         read("time,x\n" + rows, targets=("x",))
