@@ -1,5 +1,6 @@
-"""What stands before every import: our packages under their own names, an extra's libraries, a quiet TensorFlow."""
+"""What precedes every import: checks of our packages' names and of an extra's libraries, the version, a quiet log."""
 
+import importlib.metadata
 import importlib.util
 import logging
 import os
@@ -17,6 +18,14 @@ LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 FATAL_ONLY = "3"  # TensorFlow also raises an exception for every failure
 # TensorFlow writes these lines before it reads the level.
 NOISE = "before absl::InitializeLog|oneDNN custom operations are on|Could not find cuda drivers"
+
+
+def release() -> str:
+    """Returns the installed version of Unrolled; `0+unknown` in a clone that is not installed."""
+    try:
+        return importlib.metadata.version("unrolled")
+    except importlib.metadata.PackageNotFoundError:
+        return "0+unknown"
 
 
 def check_packages(*names: str) -> None:

@@ -25,9 +25,9 @@ class Options:
     """Times epochs over batches of different lengths: two LSTMs in `fit`."""
 
     lengths: Annotated[int, tyro.conf.arg(metavar="N")] = 40
-    """How many batches there are, each with a length of its own."""
+    """Number of batches, each of a different length."""
     shortest: int = 20
-    """Steps of the shortest batch; each other one has one more."""
+    """Steps of the shortest batch; each further batch has one more."""
     batch: int = 32
     """Rows of a batch."""
     units: int = 64

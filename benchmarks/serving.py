@@ -1,4 +1,4 @@
-"""A server under load, beside its models without one: `python -m benchmarks.serving exports`.
+"""A server under load, compared with its models without a server: `python -m benchmarks.serving exports`.
 
 The server and its clients are processes on one machine and share its cores. What is compared is asked in turn.
 """
@@ -35,17 +35,17 @@ class Options:
     """Loads a server of some exports, among them one of sentiment and one of speech that streams."""
 
     folder: Annotated[Path, tyro.conf.Positional]
-    """Of all exports."""
+    """Folder of all exports."""
     spoken: Path
     """A WAV file, 16 bits, at the rate of the recogniser."""
     seconds: int = 20
-    """Of each measurement, twice for what is compared."""
+    """Duration of each measurement; comparisons take twice as long."""
     mixed_seconds: int = 600
-    """Of the load on all models."""
+    """Duration of the load on all models."""
     clients: int = 32
-    """That ask for one text after the other."""
+    """Number of clients that request one text after the other."""
     streams: int = 16
-    """That speak in real time."""
+    """Number of streams in real time."""
 
 
 class Load(NamedTuple):

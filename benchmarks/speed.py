@@ -38,30 +38,30 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Options:
-    """Times recurrent layers beside their peers."""
+    """Compares the speed of recurrent layers with other libraries."""
 
     cases: tuple[str, ...] = tuple(map(str, GRID))
     """Sizes, each batch,time,inputs,units."""
     presets: bool = False
-    """Time the sizes of the pipelines' presets in place of these."""
+    """Time the sizes of the pipelines' presets instead of the cases."""
     kinds: tuple[Kind, ...] = get_args(Kind)
     """What to time."""
     layers: tuple[LayerName, ...] = ("SimpleRNN", "LSTM", "GRU")
     """Layers to time."""
     long: bool = True
-    """Time MinGRU at lengths of 256, 1024 and 4096 steps too, beside the peers' GRU."""
+    """Also time MinGRU at 256, 1024 and 4096 steps, compared with the GRU of the other libraries."""
     precision: tuple[Precision, ...] = ("float32", "bfloat16")
-    """Precisions to time them in."""
+    """Precisions to time."""
     rounds: Annotated[int, tyro.conf.arg(metavar="N")] = 3
-    """How often each variant of each side has its turn; at least 1."""
+    """Number of turns of each variant of each library; at least 1."""
     milliseconds: float = 60.0
-    """How long a turn is; a call that has begun is always finished."""
+    """Duration of a turn; a call that has begun is always finished."""
     memory: bool = True
     """Measure peak memory too, in float32, for the two largest sizes."""
     quick: bool = False
-    """Look whether it works, in a minute: the two smallest sizes, float32, one short round, the memory of one size."""
+    """Test run of a minute: the two smallest sizes, float32, one short round, the memory of one size."""
     output: Path = Path("runs/benchmarks/speed.json")
-    """Where the measurements go; the tables go beside them, with the suffix .txt."""
+    """File for the measurements; the tables go into a file of the same name with the suffix .txt."""
 
 
 def run(options: Options) -> Measurements:

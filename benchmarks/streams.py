@@ -7,6 +7,7 @@ the export's own warm-up request; a series' rows are an hour apart.
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -24,14 +25,14 @@ HOUR = 3600  # seconds
 
 @dataclass(frozen=True)
 class Options:
-    """Follows each stream of some exports for long."""
+    """Measures time and memory of long streams, for each export that streams."""
 
     folder: Annotated[Path, tyro.conf.Positional]
-    """Of all exports: FOLDER/NAME/VERSION."""
+    """Folder of all exports: FOLDER/NAME/VERSION."""
     steps: int = 1_000_000
-    """Of each stream."""
+    """Number of steps of each stream."""
     parts: int = 20
-    """Into which the steps are divided; time and memory are measured after each."""
+    """Number of parts of the steps; time and memory are measured after each."""
 
 
 class Measured(NamedTuple):
@@ -43,16 +44,18 @@ class Measured(NamedTuple):
 
 
 def follow(folder: Path, steps: int, parts: int) -> Iterator[Measured]:
-    """Yields what a stream takes, part by part.
+    """Yields what a stream takes, part by part; nothing where the export has no stream.
 
     Args:
-        folder: of an export with the signatures `initial_state` and `step`.
+        folder: of an export.
         steps: of all parts.
         parts: at most as many as steps.
     """
+    warm = {name: {key: tf.constant(value) for key, value in inputs.items()} for name, inputs in warmups(folder)}
+    if "step" not in warm:
+        return
     loaded = tf.saved_model.load(str(folder))  # owns the variables of its signatures
     begin, next_step = loaded.signatures["initial_state"], loaded.signatures["step"]
-    warm = {name: {key: tf.constant(value) for key, value in inputs.items()} for name, inputs in warmups(folder)}
     state = begin(**warm["initial_state"])
     fixed = {name: value for name, value in warm["step"].items() if name not in state}
     invariants = {name: next_step.structured_input_signature[1][name].shape for name in state}
@@ -68,12 +71,12 @@ def follow(folder: Path, steps: int, parts: int) -> Iterator[Measured]:
 
         return tf.while_loop(lambda number, _: number < last, step, (first, state), (first.shape, invariants))[1]
 
-    process, size = psutil.Process(), steps // parts
+    process = psutil.Process()
     state = run(tf.constant(0), tf.constant(1), state)  # traces
-    for part in range(parts):
+    for first, last in pairwise(1 + steps * part // parts for part in range(parts + 1)):
         started = time.perf_counter()
-        state = run(tf.constant(1 + part * size), tf.constant(1 + (part + 1) * size), state)
-        seconds = (time.perf_counter() - started) / size
+        state = run(tf.constant(first), tf.constant(last), state)
+        seconds = (time.perf_counter() - started) / (last - first)
         numbers = sum(int(tf.size(tensor)) for tensor in state.values() if tensor.dtype != tf.string)
         texts = [text for tensor in state.values() if tensor.dtype == tf.string for text in tensor.numpy().ravel()]
         yield Measured(seconds, numbers + sum(map(len, texts)), process.memory_info().rss / 2**20)
@@ -83,9 +86,8 @@ def main() -> None:
     options = tyro.cli(Options, description=__doc__)
     table = Table("stream", "steps", "µs a step: first part, last", "numbers of the state", "MiB: first part, last")
     for folder in sorted(options.folder.glob("*/*")):
-        if "step" in dict(warmups(folder)):
-            parts = follow(folder, options.steps, options.parts)
-            found = list(track(parts, folder.parent.name, options.parts, transient=True))
+        parts = follow(folder, options.steps, options.parts)
+        if found := list(track(parts, folder.parent.name, options.parts, transient=True)):
             first, last = found[0], found[-1]
             table.add_row(
                 folder.parent.name,

@@ -95,11 +95,7 @@ def decoded(content: bytes, name: str, encoding: str = "") -> str:
         FileError: they are no text, or not in that encoding (the line is named), or several encodings fit.
     """
     refuse_what_is_no_text(content, name)
-    if not encoding:
-        encoding = find_encoding(content, name)
-        if encoding not in UTF_8:
-            # Beside what a command prints, which may be piped.
-            print(f"{name} is read as {encoding}, as it seems; if that is wrong, name its encoding.", file=sys.stderr)
+    encoding = encoding or reported_encoding(content, name)
     try:
         text = content.decode(encoding)
     except LookupError:  # no name that Python knows, or none of text, such as rot13
@@ -122,6 +118,15 @@ def decoded(content: bytes, name: str, encoding: str = "") -> str:
     # The mark of UTF-16 whose byte order was given, those of files that were joined, and the end of a file of DOS.
     text = text.removeprefix("\ufeff").replace("\n\ufeff", "\n").removesuffix("\x1a")
     return text.replace("\r\n", "\n") if "\n" in text else text.replace("\r", "\n")
+
+
+def reported_encoding(content: bytes, name: str) -> str:
+    """Returns the encoding of bytes as `find_encoding` does; any but UTF-8 is printed."""
+    encoding = find_encoding(content, name)
+    if encoding not in UTF_8:
+        # Beside what a command prints, which may be piped.
+        print(f"{name} is read as {encoding}, as it seems; if that is wrong, name its encoding.", file=sys.stderr)
+    return encoding
 
 
 def find_encoding(content: bytes, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Transcripts of the embedded data sets as they are spoken, by the conventions of telephone prompts.
+"""Transcripts of the built-in data sets as they are spoken, by the conventions of telephone prompts.
 
 `spoken_text` is for all others.
 """

@@ -2,17 +2,17 @@
 
 import sys
 
-from unrolled_installation import lighten_keras
+from unrolled_installation import lighten_keras, release
 
 COMMANDS = {
-    "train": "train a network on embedded data or on your own",
-    "evaluate": "evaluate a run beside the baselines",
-    "export": "write a run as a SavedModel for a server",
+    "train": "train a network on a built-in data set or on your own data",
+    "evaluate": "evaluate a run and compare it with the baselines",
+    "export": "export a run as a SavedModel",
     "results": "print the evaluation of a run as a Markdown table",
-    "serve": "serve every export over HTTP and WebSockets",
+    "serve": "serve all exports over HTTP and WebSockets",
     "transcribe": "transcribe recordings",
-    "forecast": "forecast what follows a table",
-    "classify": "classify texts by their sentiment",
+    "forecast": "forecast the next values of a table",
+    "classify": "classify the sentiment of texts",
     "generate": "continue a text",
     "tag": "tag the words of texts, or find their spans",
     "translate": "translate texts",
@@ -29,8 +29,6 @@ def main() -> None:
     if not arguments or arguments[0] in HELP:
         print(usage())
     elif arguments[0] in VERSION:
-        from pipelines.versions import release
-
         print(f"unrolled {release()}")
     else:
         lighten_keras()
@@ -76,9 +74,9 @@ def usage() -> str:
             "",
             *lines,
             "",
-            "unrolled COMMAND --help lists the options of a command,",
-            "unrolled train TASK --help the presets and settings of a task.",
-            "Exit codes: 0 success, 1 a failure of the data or the run, 2 wrong usage or settings, 130 interrupted.",
+            "`unrolled COMMAND --help` lists the options of a command, `unrolled train TASK --help` the presets and",
+            "settings of a task. Exit codes: 0 success, 1 failure of the data or the run, 2 wrong usage or settings,",
+            "130 interrupted.",
         ]
     )
 

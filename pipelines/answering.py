@@ -132,8 +132,8 @@ def _answer_apart(load: Callable[[], Answers], path: Path, rows: Rows) -> None:
                 pool.submit(_lines_of, []).result()  # the model can be loaded
             except BrokenProcessPool as error:
                 raise RunError(
-                    "A process of the job ended before it had its model. Expected all to live; the system may have had "
-                    "no memory left. Type the same command again, perhaps with fewer --workers: what is done stays. "
+                    "A process of the job ended before it had loaded its model, perhaps for lack of memory. Expected "
+                    "all to run. Repeat the command, perhaps with fewer --workers; finished answers are kept. "
                     f"Received: {error}"
                 ) from error
             try:

@@ -18,6 +18,7 @@ from pipelines.runs import Run
 
 Variable: TypeAlias = Any  # keras.Variable or tf.Variable, neither of which mypy knows
 ModelType = TypeVar("ModelType", bound=keras.Model)
+WEIGHTS = "model.weights.h5"
 
 
 def save_checkpoint(path: Path, variables: Mapping[str, Sequence[Variable]], state: Mapping[str, Any]) -> None:
@@ -88,6 +89,27 @@ def load_checkpoint(path: Path, variables: Mapping[str, Sequence[Variable]]) -> 
     return state
 
 
+@contextmanager
+def refusal_explained(path: Path) -> Iterator[None]:
+    """Explains what to do when the operating system, through TensorFlow or not, refuses to write a file."""
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:
+        raise cannot_write(path, error) from error
+
+
+def save_trained(run: Run, model: keras.Model) -> None:
+    """Writes the weights of a trained model, all or none, for `load_trained`."""
+    weights = run.folder / WEIGHTS
+    partial = weights.with_name("partial.weights.h5")  # Keras demands the suffix
+    try:
+        with refusal_explained(weights):
+            model.save_weights(partial, overwrite=True)
+            os.replace(partial, weights)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 def load_trained(run: Run, build: Callable[[], ModelType]) -> ModelType:
     """Returns the model of a finished run, with its trained weights.
 
@@ -117,7 +139,7 @@ def trained_weights(run: Run) -> Path:
     Raises:
         RunError: The run was not trained to its end.
     """
-    weights = run.folder / "model.weights.h5"
+    weights = run.folder / WEIGHTS
     if not weights.exists():
         raise RunError(
             f"The run has no trained weights. Expected {weights.name}, which a training writes at its end. Continue "

@@ -60,18 +60,18 @@ def read_cluster(text: str | None = None) -> Cluster:
     """
     text = os.environ.get(VARIABLE, "") if text is None else text
     if not text.strip():
-        raise _wrong("it is not set. Start all workers at once on this machine by --workers N, or set it for each")
+        raise _wrong("it is not set. Start all workers at once on this machine with --workers N, or set it for each")
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise _wrong(f"it is no JSON ({error}). Correct it", text) from None
+        raise _wrong(f"it is not JSON ({error}). Correct it", text) from None
     if not isinstance(values, dict):
-        raise _wrong("it is JSON, but no object. Give one that has a cluster and a task", text)
+        raise _wrong("it is JSON, but not an object. Give one that has a cluster and a task", text)
     for name in ("cluster", "task"):
         if name not in values:
             raise _wrong(f"it has no {name}. Add it", text)
         if not isinstance(values[name], dict):
-            raise _wrong(f"its {name} is no JSON object. Give one", text)
+            raise _wrong(f"its {name} is not a JSON object. Give one", text)
     jobs, task = values["cluster"], values["task"]
     if others := sorted(set(jobs) - set(JOBS)):
         raise _wrong(f"it has tasks of the type {others[0]!r}, but each worker trains. Leave these out", text)
@@ -180,7 +180,7 @@ def _tasks(jobs: Mapping[str, Any], text: str) -> list[tuple[str, int, str]]:
     for job in JOBS:
         addresses = jobs.get(job, [])
         if not isinstance(addresses, list):
-            raise _wrong(f"the addresses of {job} are no list. Give a list", text)
+            raise _wrong(f"the addresses of {job} are not a list. Give a list", text)
         for index, address in enumerate(addresses):
             if not isinstance(address, str) or not _ADDRESS.fullmatch(address) or not 0 < _place(address)[1] < 65536:
                 raise _wrong(

@@ -54,21 +54,23 @@ class ExportOptions(RunOptions):
 
     folder: Path = Field(Path("exports"), description="folder of all exports")
     devices: tuple[Literal["lite", "onnx", "web"], ...] = Field(
-        (), description="also files for devices: LiteRT, ONNX, and for the page of the server, which runs them itself"
+        (), description="also write files for devices: LiteRT, ONNX, or weights for the web page of the server"
     )
 
 
 class ResultsOptions(RunOptions):
     """Options of the table."""
 
-    split: str = Field("test", description="evaluated split to print")
+    split: str = Field("test", description="split whose evaluation is printed")
 
 
 class AnswerOptions(Configuration):
     """Options of a command that asks a model."""
 
     run: Path | None = Field(None, description="folder of a run or an export; default: the run that finished last")
-    format: Literal["text", "json"] = Field("text", description="text, or json: one object a line, for other programs")
+    format: Literal["text", "json"] = Field(
+        "text", description="text, or json: one object per line, for other programs"
+    )
 
 
 def evaluate(arguments: Sequence[str]) -> None:

@@ -1,13 +1,12 @@
 """Configurations: frozen, validated schemas, read from presets, the command line and JSON.
 
-A field's docstring is its help text on the command line; its range stands in `pydantic.Field`::
+The description of a field is its help text on the command line::
 
     class ModelConfiguration(Configuration):
-        units: int = Field(128, ge=1)
-        \"\"\"Width of each recurrent layer.\"\"\"
+        units: int = Field(128, ge=1, description="width of each recurrent layer")
 
-A field that steers one command and is no part of the experiment, such as `resume`, is declared with
-`Field(False, exclude=True)`: it is an option of the command line and is not written into the run folder.
+`Field(False, exclude=True)` declares an option of one command that is not part of the experiment, such as `resume`. It
+is not written into the run folder.
 """
 
 import difflib
@@ -68,9 +67,7 @@ class Configuration(pydantic.BaseModel):
     pipelines.configuration.ConfigurationError: units: expected at least 1. ...
     """
 
-    model_config = pydantic.ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
     RENAMED: ClassVar[Mapping[str, str]] = {}
     """Settings of 0.1 and their new names: old runs are read with them; a command line is refused with the new name."""
 
@@ -91,7 +88,7 @@ class Configuration(pydantic.BaseModel):
         for name, value in self:
             if isinstance(value, str | Path) and (bucket := _BUCKET.match(str(value))):
                 raise ValueError(
-                    f"{name}: {bucket[1]}:// is no folder here. Expected a path of this machine. Mount the bucket (gs: "
+                    f"{name}: {bucket[1]}:// is no folder here. Expected a path on this machine. Mount the bucket (gs: "
                     f"gcsfuse; s3: mountpoint-s3), or copy the files. Received: {str(value)!r}"
                 )
         return self
@@ -107,13 +104,7 @@ class Configuration(pydantic.BaseModel):
         >>> Speech().replace(model={"units": 256})
         Speech(model=Model(units=256, layers=2))
         """
-        values: dict[str, Any] = dict(self)
-        for name, change in changes.items():
-            part = values.get(name)
-            if isinstance(part, Configuration) and isinstance(change, Mapping):
-                change = part.replace(**change)
-            values[name] = change
-        return type(self)(**values)
+        return type(self)(**_changed(self, changes))
 
     def to_json(self) -> str:
         """Returns the configuration as JSON text that `from_json` reads back."""
@@ -144,6 +135,17 @@ class Configuration(pydantic.BaseModel):
 
 
 ConfigurationType = TypeVar("ConfigurationType", bound=Configuration)
+
+
+def _changed(configuration: Configuration, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the changed values of a configuration; a changed part is a dictionary, so that errors name the path."""
+    values = dict(configuration)
+    for name, change in changes.items():
+        part = values.get(name)
+        if isinstance(part, Configuration) and isinstance(change, Mapping):
+            change = _changed(part, change)
+        values[name] = change
+    return values
 
 
 def parse_command_line(
@@ -344,7 +346,7 @@ def _new_name(path: str, kind: type[Configuration]) -> str | None:
 
 
 def _explain_unknown(path: str, kind: type[Configuration]) -> str:
-    """Say that `path` is no setting of `kind`, which ones stand beside it, and which one is nearest."""
+    """Returns the message that `path` is not a setting of `kind`, with all names and the nearest one."""
     if new := _new_name(path, kind):
         return f"The setting {path!r} has a new name. Expected {new!r}. Write {new!r} instead."
     settings = list(_settings(kind))

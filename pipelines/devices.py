@@ -21,7 +21,7 @@ from pipelines.configuration import ConfigurationError
 from pipelines.exporting import CARD
 from pipelines.run_files import write_text_atomically
 from pipelines.runs import Run
-from pipelines.served import Signature, Tensors
+from pipelines.served import Signature, Tensors, arrays
 from pipelines.tasks import Task, all_tasks
 from unrolled_installation import check_libraries
 
@@ -76,13 +76,13 @@ def device_model(task: Task, run: Run, formats: Sequence[Format] = ()) -> Device
     if not task.has("devices"):
         known = ", ".join(each.name for each in all_tasks() if each.has("devices"))
         raise ConfigurationError(
-            f"Devices have no tables of words, by which {task.name} reads. Expected one of: {known}. Leave out "
-            f"--devices. Received: {task.name}"
+            f"The task {task.name} reads text, which files for devices do not support. Expected one of: {known}. "
+            f"Leave out --devices. Received: {task.name}"
         )
     found: DeviceModel = task.part("devices").device_model(run)
     if wrong := [each for each in formats if each not in found.formats]:
         raise ConfigurationError(
-            f"Files of the format {wrong[0]} do not answer as this network does. Expected one of: "
+            f"Files of the format {wrong[0]} do not reproduce this network. Expected one of: "
             f"{', '.join(found.formats)}. Leave out --devices {wrong[0]}. Received: {wrong[0]}"
         )
     for each in formats:
@@ -193,7 +193,7 @@ def in_tensorflow(signature: Signature) -> Ask:
 
     def ask(**inputs: np.ndarray) -> dict[str, np.ndarray]:
         tensors = {name: tf.constant(inputs[name], each.dtype) for name, each in signature.inputs.items()}
-        return {name: tensor.numpy() for name, tensor in concrete(**tensors).items()}
+        return arrays(concrete(**tensors))
 
     return ask
 

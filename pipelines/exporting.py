@@ -94,7 +94,7 @@ def export(
         raise ValueError(f"The name of an export needs letters, digits, '.', '_' and '-' only. Received: {name!r}")
     if "serving_default" not in signatures:
         raise ValueError(
-            "A server calls the signature `serving_default` unless told otherwise. Name one of them so. "
+            "A server calls the signature `serving_default` unless told otherwise. Give one of them this name. "
             f"Received: {sorted(signatures)}"
         )
     for signature_name, signature in signatures.items():
@@ -190,9 +190,9 @@ def card(run: Run, title: str, about: str, data: str, examples: str, limits: str
         f"# {title}, preset {run.preset}",
         f"From the run {run.folder.name}, seed {seed}.",
         about,
-        f"## Data and licence\n\n{data}",
+        f"## Data and licence\n\n{data.strip()}",
         f"## Metrics\n\n{_metrics(run, examples)}",
-        f"## Limits\n\n{limits}",
+        f"## Limits\n\n{limits.strip()}",
     ]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 

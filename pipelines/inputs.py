@@ -59,8 +59,8 @@ def texts_of(path: Path, columns: Sequence[str] = (TEXT,)) -> Iterator[Input]:
     """
     if plain_suffix(path) in TABLES:
         raise ConfigurationError(
-            "A table is answered without --workers, as a table, or as JSON lines. Expected texts, one a line, JSON "
-            f"lines with a text, or Parquet. Leave --workers out, or convert the file. Received: {path}"
+            "--workers does not support tables such as CSV. Expected texts, one per line, JSON lines, or Parquet. "
+            f"Leave --workers out, or convert the file. Received: {path}"
         )
     if plain_suffix(path) == PARQUET:
         with _opened_parquet(path, lambda: 0) as file:
@@ -70,7 +70,7 @@ def texts_of(path: Path, columns: Sequence[str] = (TEXT,)) -> Iterator[Input]:
         begin = lines.read(SAMPLE)
     if begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise ConfigurationError(
-            f"The file is not in UTF-8. Expected that. Convert it: iconv -f UTF-16 -t UTF-8. Received: {path}, UTF-16"
+            f"The file is not in UTF-8. Convert it: iconv -f UTF-16 -t UTF-8. Received: {path}, UTF-16"
         )
     refuse_what_is_no_text(begin, str(path))
     if plain_suffix(path) in LINES:
@@ -118,7 +118,7 @@ def _refuse_without(columns: Sequence[str], rows: Iterable[Iterable[str]], path:
     names = dict.fromkeys(name for row in found for name in row)
     if found and names.keys().isdisjoint(columns):
         raise ConfigurationError(
-            f"{path} has no column {' or '.join(columns)}. Expected that of the texts. Name it: --column. "
+            f"{path} has no column {' or '.join(columns)}. Expected the column of the texts. Name it: --column. "
             f"Received: {', '.join(names) or 'no column'}"
         )
 
@@ -173,7 +173,7 @@ def _damage_named(path: Path, read: Callable[[], int]) -> Iterator[None]:
         yield
     except UNPACKING_ERRORS as error:
         raise FileError(
-            f"{path} cannot be read after line {read()}. Expected a whole file. Pack or copy it again. Received: "
+            f"{path} cannot be read after line {read()}. Expected a whole file. Compress or copy it again. Received: "
             f"{type(error).__name__}: {error}"
         ) from error
 
@@ -188,7 +188,7 @@ def _values_of(path: Path, number: int, line: bytes) -> dict[str, Any]:
     try:
         text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{where} is not in UTF-8. Expected that. Convert the file. Received: {error}") from error
+        raise ValueError(f"{where} is not in UTF-8. Convert the file. Received: {error}") from error
     return json_object(text, where, ValueError) if plain_suffix(path) in LINES else {TEXT: text}
 
 

@@ -32,18 +32,18 @@ class JobOptions(Configuration):
     """Options of a command that works on many inputs."""
 
     inputs: tyro.conf.Positional[tuple[Path, ...]] = Field((), description="files, or folders of files")
-    file: Path | None = Field(None, description="texts, one a line, JSON lines, also packed, or Parquet")
+    file: Path | None = Field(None, description="texts, one per line, JSON lines (both also compressed), or Parquet")
     column: tuple[str, ...] = Field(
         (), description="columns of the texts in JSON lines and Parquet; by default those of the training"
     )
     output: Path = Field(description="file for the answers: JSON lines, or Parquet if it ends in .parquet")
-    workers: int = Field(1, ge=1, description="processes")
-    part: int = Field(32, ge=1, description="inputs that a process answers at once")
+    workers: int = Field(1, ge=1, description="number of processes")
+    part: int = Field(32, ge=1, description="number of inputs that a process answers at once")
     run: Path | None = Field(None, description="folder of a run or an export; by default the run that finished last")
     share: str = Field(
         "1/1",
         pattern=r"^[1-9]\d*/[1-9]\d*$",
-        description="what this command does of the work, such as 1/4, beside others with the same output",
+        description="share of the work that this command does, such as 1/4; others with the same output do the rest",
     )
 
 
@@ -68,7 +68,7 @@ def answer(task: Task, verb: str, arguments: Sequence[str]) -> None:
     options = parse_options(JobOptions, arguments, f"{hints.program()} {verb}", about)
     if not hasattr(part.Predictor, "answers"):
         raise ConfigurationError(
-            f"The answers of {task.name} are no JSON lines, so that there is no job of many. Leave out --workers. "
+            f"The answers of {task.name} are not JSON lines, which --workers needs. Leave out --workers. "
             f"Received: --workers {options.workers}"
         )
     run = options.run or latest_run(task.name).folder
@@ -116,8 +116,8 @@ def answer(task: Task, verb: str, arguments: Sequence[str]) -> None:
     if done.errors == done.inputs:
         commands.report_done(f"Wrote {options.output}")
         raise RunError(
-            f"None of {count} could be answered, see `error` in {options.output}. Expected one or more that can. "
-            f"Correct what the first says, remove the output, and type the command again. Received: {done.first}"
+            f"None of {count} could be answered; `error` in {options.output} has the reasons. Expected one answer or "
+            f"more. Fix the cause, remove the output, and repeat the command. Received: {done.first}"
         )
     commands.report_done(f"Answered {done.inputs - done.errors} of {count}")
     if done.errors:
@@ -149,8 +149,8 @@ def run_job(
         What was answered; None where other shares are still missing, of which the last joins them all.
 
     Raises:
-        ConfigurationError: the output is there, or what is there of it belongs to another job.
-        RunError: the processes cannot live, the disk is full, or the job runs already; the same call goes on.
+        ConfigurationError: the output exists, or its parts belong to another job.
+        RunError: the processes cannot start, the disk is full, or the job runs already; the same call continues it.
     """
     parts = _parts_of(output)
     locked = parts if share[1] == 1 else parts / f"share_{share[0]}"
@@ -214,12 +214,11 @@ def _begin(parts: Path, locked: Path, output: Path, identity: Mapping[str, Any])
         done = Done(*counts) if found == _identity(output) else None
     if output.exists() and not done:
         raise ConfigurationError(
-            "The output is there, and is not overwritten. Expected a new file. Move it, or name another. "
-            f"Received: {output}"
+            f"The output exists already. Expected a new file. Move it, or name another. Received: {output}"
         )
     if known.exists() and not is_same:
         raise ConfigurationError(
-            f"What is there of {output.name} belongs to another job: other inputs, another model or another --part. "
+            f"The parts of {output.name} belong to another job: other inputs, another model or another --part. "
             f"Expected the same. Delete {parts}, or name another --output. Received: {text:.200}"
         )
     try:
@@ -229,7 +228,7 @@ def _begin(parts: Path, locked: Path, output: Path, identity: Mapping[str, Any])
         raise cannot_write_answers(parts, error) from error
     if not is_alone:
         raise RunError(
-            f"Another process does this job. Expected one for each share. Wait for its end, or stop it. "
+            "Another process is doing this job. Expected one process per share. Wait until it ends, or stop it. "
             f"Received: {output}"
         )
     write_text_atomically(known, text)

@@ -39,7 +39,7 @@ def json_object(line: str, where: str, error: type[ValueError]) -> dict[str, Any
         values = None  # the first line of a list over many lines
     if not isinstance(values, dict):
         raise error(
-            f"{where}: expected one JSON object in braces a line. Correct it; a list of all is converted by "
+            f"{where}: expected one JSON object in braces per line. Correct it; a list of all is converted by "
             f"`jq -c '.[]'`. Received: {_SHORT.repr(line)}"
         )
     return values
@@ -62,7 +62,7 @@ def parsed(text: str, where: str, error: type[ValueError]) -> Any:
         names = Counter(name for name, _ in pairs)
         if repeated := [name for name, count in names.items() if count > 1]:
             raise error(
-                f"{where}: expected each name once. Remove what does not count. "
+                f"{where}: expected each name once. Remove the duplicates. "
                 f"Received: {', '.join(map(repr, repeated))} more than once in {_SHORT.repr(text)}"
             )
         return dict(pairs)

@@ -51,8 +51,7 @@ class Criterion(NamedTuple):
             given, other = ("maximise", "minimise") if criterion.maximised else ("minimise", "maximise")
             better = "lower" if criterion.maximised else "higher"
             raise ValueError(
-                f"A {better} {criterion.name} is better, by its name. Write {other}={criterion.name!r}, or rename the "
-                "value. "
+                f"By its name, a {better} {criterion.name} is better. Write {other}={criterion.name!r}, or rename it. "
                 f"Received: {given}={criterion.name!r}"
             )
         return criterion

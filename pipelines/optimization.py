@@ -31,19 +31,21 @@ class TrainingConfiguration(Configuration):
 
     epochs: int = Field(10, ge=1, description="passes over the training data")
     learning_rate: float = Field(1e-3, gt=0, description="peak learning rate")
-    warmup_share: float = Field(0.05, ge=0, lt=1, description="share of the steps in which the rate rises to its peak")
+    warmup_share: float = Field(
+        0.05, ge=0, lt=1, description="share of the steps during which the learning rate rises to its peak"
+    )
     schedule: Literal["cosine", "constant"] = Field("cosine", description="learning rate after the warm-up")
     final_learning_rate_share: float = Field(
         0.01, ge=0, le=1, description="learning rate at the end of the cosine, as a share of the peak"
     )
     optimizer: Literal["adamw", "muon"] = Field(
         "adamw",
-        description="AdamW; or Muon, which moves kernels of hidden layers by orthogonal matrices, and others by AdamW",
+        description="adamw; or muon: orthogonalised updates for kernels of hidden layers, AdamW for all other weights",
     )
-    gradient_clip_norm: float = Field(1.0, ge=0, description="largest global norm of the gradients; 0: no limit")
+    gradient_clip_norm: float = Field(1.0, ge=0, description="maximum global norm of the gradients; 0: no limit")
     weight_decay: float = Field(0.0, ge=0, description="decoupled weight decay of matrices")
     early_stopping_patience: int = Field(
-        0, ge=0, description="epochs without improvement after which training stops; 0: never"
+        0, ge=0, description="number of epochs without improvement after which training stops; 0: never"
     )
     weight_average_decay: float = Field(
         0.0, ge=0, lt=1, description="decay of the moving average of weights that is validated and kept; 0: none"
@@ -52,17 +54,16 @@ class TrainingConfiguration(Configuration):
     jit_compile: bool = Field(False, description="compile the training step with XLA, once for each shape of a batch")
     strategy: StrategyName = Field(
         "none",
-        description="what computes a step: one device, all devices of this machine (mirrored), or all workers that "
-        "TF_CONFIG names (multi_worker)",
+        description="none: one device; mirrored: all devices of this machine; multi_worker: all workers in TF_CONFIG",
     )
-    checkpoint_seconds: float = Field(60.0, ge=0, description="longest time between checkpoints within an epoch")
+    checkpoint_seconds: float = Field(60.0, ge=0, description="maximum seconds between checkpoints within an epoch")
 
     @pydantic.model_validator(mode="after")
     def _one_device_compiles(self) -> Self:
         if self.jit_compile and self.strategy != "none":
             raise ValueError(
-                "training.jit_compile: a step that several workers share cannot be compiled by XLA. Expected one of "
-                f"both. Leave out --training.jit_compile. Received: --training.strategy {self.strategy}"
+                "training.jit_compile: XLA cannot compile a step that several workers share. Expected one of the "
+                f"two. Leave out --training.jit_compile. Received: --training.strategy {self.strategy}"
             )
         return self
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pipelines import hints
 from pipelines.arguments import checked
 from pipelines.configuration import ConfigurationError, did_you_mean
 from pipelines.runs import Run, RunError
@@ -72,7 +73,7 @@ def find(source: str | Path, task: str | None = None) -> Found:
     found = Found(task_of(run), run, export)
     if task is not None and found.task not in tasks_named(task):
         raise RunError(
-            f"The model is of another task. Expected one of the task {task}. Name such a run or export. "
+            f"The model is of another task. Expected one of the task {task}. Pass the folder of such a run or export. "
             f"Received: {str(source)!r}, of the task {found.task.name}"
         )
     return found
@@ -90,8 +91,8 @@ def opened(source: str | Path) -> tuple[Run, Path | None]:
     if not (folder / "saved_model.pb").exists():
         if exports := sorted(path for path in _folders(folder) if _versions(path)):
             raise RunError(
-                f"The folder holds {len(exports)} exports. Expected one of them. Name it: "
-                f"{', '.join(map(str, exports))}. Received: {str(source)!r}"
+                f"The folder is not an export, but holds {hints.counted(len(exports), 'export')}. Expected one. "
+                f"Pass its path: {', '.join(map(str, exports))}. Received: {str(source)!r}"
             )
         return Run.open(folder), None
     if not (folder / RUN_IN_EXPORT).is_dir():

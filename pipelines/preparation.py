@@ -18,7 +18,7 @@ from pipelines.fingerprint import fingerprint
 from pipelines.initialisation import initialise
 from pipelines.run_files import to_json
 from pipelines.runs import Run, RunError
-from pipelines.tasks import task_of
+from pipelines.tasks import initial_run, task_of
 
 DESCRIPTION = "description.json"
 FINGERPRINT = "fingerprint"
@@ -130,7 +130,7 @@ def report_changed_data(run: Run, sets: Any) -> None:
     """Reports that the data differ from those that a run learned from, where it knows."""
     known = run.read_json(DESCRIPTION).get(FINGERPRINT) if (run.folder / DESCRIPTION).exists() else None
     if known is not None and known != fingerprint(sets):
-        print("Note: the data have changed since the training. The figures are those of the data as they are now.")
+        print("Note: the data have changed since the training. The figures are those of the current data.")
 
 
 def refuse_other(what: str, learned: Sequence[str], now: Sequence[str]) -> None:
@@ -150,12 +150,7 @@ def _initialised(
     model: keras.Model, run: Run, configuration: Any, description: Mapping[str, Any], last: Sequence[str]
 ) -> str:
     """Gives a model the weights of an earlier run, matching by name what the descriptions of both list."""
-    earlier = Run.open(configuration.initialise)
-    if earlier.pipeline != run.pipeline:
-        raise RunError(
-            f"The run to start from belongs to another pipeline. Expected one of {run.pipeline}, such as the latest, "
-            f"runs/{run.pipeline}/latest. Received: {str(earlier.folder)!r}, which belongs to {earlier.pipeline}"
-        )
+    earlier = initial_run(configuration.initialise, run.pipeline)
     known = description_of(earlier) if (earlier.folder / DESCRIPTION).exists() else {}  # 0.1.0 wrote other files
     now = json.loads(to_json(description))
     added = {key: [""] if key in last else [] for key in now}

@@ -50,6 +50,9 @@ class Run:
         self.pipeline = pipeline
         self.preset = preset
 
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r})"
+
     @classmethod
     def create(cls, pipeline: str, preset: str, configuration: Configuration, root: Path | str | None = None) -> "Run":
         """Makes a new run folder, whole or not at all, holding `configuration.json` and `versions.json`.
@@ -92,13 +95,13 @@ class Run:
         path = path.resolve()  # `latest` moves on; an open run does not
         if (path / "saved_model.pb").exists() or any(path.glob("[0-9]*/saved_model.pb")):
             raise RunError(
-                "The folder is an export, which answers and no more. Expected the folder of a run, "
+                "The folder is an export, which can only answer. Expected the folder of a run, "
                 f"runs/<pipeline>/<preset>/<time>. Give the run that was exported. Received: {str(folder)!r}"
             )
         if not (path / "versions.json").exists() and (below := cls._below(path)):
             raise RunError(
-                f"The folder holds {len(below)} runs. Expected one of them. Name it, such as the newest: {below[-1]}. "
-                f"Received: {str(folder)!r}"
+                f"The folder is not a run, but holds {hints.counted(len(below), 'run')}. Expected one of them. Pass "
+                f"its path, such as that of the newest, {below[-1]}. Received: {str(folder)!r}"
             )
         try:
             versions = json.loads((path / "versions.json").read_text(encoding="utf-8"))
@@ -282,7 +285,7 @@ class Run:
             return (self.folder / name).read_text(encoding="utf-8")
         except FileNotFoundError as error:
             raise RunError(
-                f"The run has no {name}. Expected a run that came as far as writing it. "
+                f"The run has no {name}. Expected a run that has written it. "
                 f"Continue the run, or take another one. Received: {str(self.folder)!r}"
             ) from error
 

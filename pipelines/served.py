@@ -74,7 +74,7 @@ class Served:
 
     def __call__(self, name: str, **inputs: Any) -> dict[str, np.ndarray]:
         """Returns what a signature answers, strings as bytes."""
-        return _arrays(self._ask(name, inputs))
+        return arrays(self._ask(name, inputs))
 
     def step(self, name: str, state: Mapping[str, Any], **inputs: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Returns what a signature answers to a stream's next inputs, and the state after them.
@@ -83,7 +83,7 @@ class Served:
         """
         answer = self._ask(name, {**inputs, **state})
         after = {key: answer.pop(key) for key in state}
-        return _arrays(answer), after
+        return arrays(answer), after
 
     def _ask(self, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the answer as tensors, or as arrays."""
@@ -171,8 +171,9 @@ def cut(answer: Tensors, batch: tf.Tensor) -> Tensors:
     return {name: tensor[:batch] for name, tensor in answer.items()}
 
 
-def _arrays(answer: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    return {name: value.numpy() if tf.is_tensor(value) else value for name, value in answer.items()}
+def arrays(tensors: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Returns named tensors as arrays."""
+    return {name: value.numpy() if tf.is_tensor(value) else value for name, value in tensors.items()}
 
 
 def as_tensor(value: Any, kind: tf.TensorSpec) -> tf.Tensor:

@@ -86,7 +86,7 @@ def tasks_named(name: str) -> tuple[Task, ...]:
 
 def names_of_tasks() -> list[str]:
     """Returns the names by which users call tasks: their own, and those of the pipelines."""
-    return list(dict.fromkeys(each for task in all_tasks() for each in (task.name, task.pipeline)))
+    return list(dict.fromkeys([*(task.name for task in all_tasks()), *(task.pipeline for task in all_tasks())]))
 
 
 def presets_named(name: str) -> dict[str, Any]:
@@ -143,7 +143,22 @@ def open_run(name: str, folder: Path | None) -> Run:
     tasks = tasks_named(name)
     if (found := task_of(run)) not in tasks:
         raise RunError(
-            f"The run is of another task. Expected one of {' or '.join(task.name for task in tasks)}. Name such a run, "
-            f"or leave out --run. Received: {str(folder)!r}, of the task {found.name}"
+            f"The run is of another task. Expected one of {' or '.join(task.name for task in tasks)}. Pass the "
+            f"folder of such a run. Received: {str(folder)!r}, of the task {found.name}"
+        )
+    return run
+
+
+def initial_run(folder: Path | str, pipeline: str) -> Run:
+    """Returns the run in a folder, from whose weights a training of a pipeline starts.
+
+    Raises:
+        RunError: there is none, or it belongs to another pipeline.
+    """
+    run = Run.open(folder)
+    if run.pipeline != pipeline:
+        raise RunError(
+            f"The run to start from belongs to another pipeline. Expected one of {pipeline}, such as the latest, "
+            f"runs/{pipeline}/latest. Received: {str(run.folder)!r}, which belongs to {run.pipeline}"
         )
     return run

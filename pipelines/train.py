@@ -12,8 +12,8 @@ from pipelines.cluster import VARIABLE, StrategyName
 from pipelines.commands import asks_for_help, evaluate_run, option_of, task_first
 from pipelines.configuration import ConfigurationError, did_you_mean, parse_command_line
 from pipelines.launcher import launch, start_together, strategy_of
-from pipelines.runs import Run
-from pipelines.tasks import Task, open_run, presets_named, task_of, tasks_named
+from pipelines.runs import Run, RunError
+from pipelines.tasks import Task, initial_run, open_run, presets_named, task_of, tasks_named
 
 OF_RESUME = ("--resume", "--evaluate", "--no_evaluate", "--workers", "--training.strategy")
 """Options of a training that change nothing of what is learned, so that a resumed one may have others."""
@@ -63,6 +63,11 @@ def train_run(
             )
         run = resume if isinstance(resume, Run) else Run.open(resume)
         trained = task_of(open_run(task, run.folder))
+        if run.finished_at:
+            raise RunError(
+                "The run to resume has finished. Expected an unfinished one. Load it, or start a new training from its "
+                f"weights: initialise. Received: {str(run.folder)!r}"
+            )
         configuration = run.read_configuration(type(next(iter(trained.presets.values()))))
     else:
         preset = next(iter(presets)) if preset is None else preset
@@ -74,7 +79,7 @@ def train_run(
         trained = _task_with(tasks_named(task), preset)
         folder = initialise.folder if isinstance(initialise, Run) else initialise and Path(initialise)
         configuration = presets[preset].replace(
-            **settings, **({"initialise": Run.open(folder).folder} if folder else {})
+            **settings, **({"initialise": initial_run(folder, trained.pipeline).folder} if folder else {})
         )
         if configuration.workers > 1:
             raise ConfigurationError(
@@ -154,7 +159,7 @@ def _configured(name: str, arguments: Sequence[str]) -> tuple[str, Any]:
     description = f"Trains a network of the task {' or '.join(task.name for task in tasks_named(name))}."
     preset, configuration = parse_command_line(presets, arguments, f"{hints.program()} train {name}", description)
     if configuration.initialise is not None:
-        Run.open(configuration.initialise)  # a folder that is no run is refused before the data are prepared
+        initial_run(configuration.initialise, tasks_named(name)[0].pipeline)  # refused before the data are prepared
     return preset, configuration
 
 

@@ -1,11 +1,8 @@
 """Training shared by the pipelines: one loop with validation, early stopping and exact resume."""
 
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
@@ -13,11 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines import hints
-from pipelines.checkpoints import load_checkpoint, save_checkpoint
+from pipelines.checkpoints import load_checkpoint, refusal_explained, save_checkpoint, save_trained
 from pipelines.metric_names import Criterion
 from pipelines.optimization import TrainingConfiguration, TrainingStep
 from pipelines.progress import Display
-from pipelines.run_files import cannot_write
 from pipelines.runs import Run
 from pipelines.workers import present
 
@@ -166,7 +162,7 @@ class _Training:
         self.saved_at = time.perf_counter()
 
         self.events = run.folder / "tensorboard"
-        with _refusal_explained(self.events):
+        with refusal_explained(self.events):
             self.writer = tf.summary.create_file_writer(str(self.events))
 
     @property
@@ -287,7 +283,7 @@ class _Training:
                 self._write_events(f"worker_{rank}", shown, self.epoch + 1)
 
     def _write_events(self, group: str, values: Row, step: int) -> None:
-        with _refusal_explained(self.events), self.writer.as_default():  # which flushes at its end
+        with refusal_explained(self.events), self.writer.as_default():  # which flushes at its end
             for name, value in values.items():
                 tf.summary.scalar(f"{group}/{name}", value, step=step)
 
@@ -296,14 +292,7 @@ class _Training:
         if self.best_epoch and self.workers.is_chief:
             load_checkpoint(self.run.checkpoint("best"), {"model": self.model.variables})
         self.workers.share_variables(self.model.variables)
-        partial = self.run.folder / "partial.weights.h5"
-        weights = self.run.folder / "model.weights.h5"
-        try:
-            with _refusal_explained(weights):
-                self.model.save_weights(partial, overwrite=True)
-                os.replace(partial, weights)
-        finally:
-            partial.unlink(missing_ok=True)
+        save_trained(self.run, self.model)
         seconds, waiting = self.timing["seconds"], self.timing["waiting_seconds"]
         self.run.write_timing(seconds, self._speed(), waiting / max(self.timing["step_seconds"], 1e-9))
         skipped = sum(int(row["skipped_steps"]) for row in self.history)
@@ -344,12 +333,3 @@ class _Training:
         self.workers.share_variables([each for group in self._variables().values() for each in group])
         self.workers.separate_seeds(self.model.variables)
         self.saved_at = time.perf_counter()
-
-
-@contextmanager
-def _refusal_explained(path: Path) -> Iterator[None]:
-    """Says what to do when the operating system, through TensorFlow or not, refuses to write a file."""
-    try:
-        yield
-    except (OSError, tf.errors.OpError) as error:
-        raise cannot_write(path, error) from error

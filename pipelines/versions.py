@@ -25,14 +25,6 @@ def cores(sharing: int = 1) -> int:
     return max(1, all_cores // sharing)
 
 
-def release() -> str:
-    """Returns the version of Unrolled that is installed, or `from a clone` where none is."""
-    try:
-        return importlib.metadata.version("unrolled")
-    except importlib.metadata.PackageNotFoundError:
-        return "from a clone, not installed"
-
-
 def _commit() -> str | None:
     """Returns the clone's commit, with `+changes` if files differ from it, or None."""
     repository = Path(__file__).parent.parent

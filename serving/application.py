@@ -12,11 +12,10 @@ import prometheus_client as prometheus
 import tensorflow as tf
 from starlette.applications import Starlette
 from starlette.convertors import StringConvertor, register_url_convertor
-from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.websockets import WebSocket
 
 from serving.batching import Batcher
 from serving.description import description
@@ -29,7 +28,6 @@ from serving.sockets import Streams
 from serving.watch import Watch, log_event, logger
 
 Result = TypeVar("Result")
-LOOPBACK = ["127.0.0.1", "localhost", "[::1]", "::1"]
 SMALL = 16_384  # bytes that are read in less time than a thread takes to begin
 PAGE = Path(__file__).parent / "page"
 SCRIPTS = sorted(path.name for path in PAGE.glob("*.js"))
@@ -82,11 +80,11 @@ class Server:
                 WebSocketRoute(f"{place}:stream", self._streams.__call__),
                 Route(place, self.guard(self.status)),
             ]
+        routes.append(WebSocketRoute("/{path:path}", _no_stream))
         handlers: dict[Any, Any] = {404: _no_route, 405: _no_route}
-        # A page of another site must not reach a server on loopback by a name of its own (DNS rebinding).
-        hosts = LOOPBACK if self.options.host in LOOPBACK else ["*"]
-        middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)]
-        return Starlette(routes=routes, lifespan=self._lifespan, exception_handlers=handlers, middleware=middleware)
+        application = Starlette(routes=routes, lifespan=self._lifespan, exception_handlers=handlers)
+        application.router.redirect_slashes = False  # clients do not follow a redirected POST
+        return application
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
@@ -284,4 +282,9 @@ async def _no_route(request: Request, error: Any) -> Response:
     what = "this method" if error.status_code == 405 else "this path"
     expected = "GET /v1/models, GET /v1/models/NAME, GET /v1/models/NAME/metadata, POST /v1/models/NAME:predict"
     message = f"There is nothing for {what}. Expected: {expected}; see /openapi.json."
-    return error_response(RequestError(message, error.status_code))
+    return error_response(RequestError(message, error.status_code), error.headers)
+
+
+async def _no_stream(socket: WebSocket) -> None:
+    message = "There is no stream at this path. Expected /v1/models/NAME:stream. Received: another path"
+    await socket.send_denial_response(error_response(RequestError(message, 404)))

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from typing import Any
 
 import uvicorn
@@ -11,6 +12,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from serving.messages import to_json
 from serving.options import ServeOptions
 
+# An offer to go on in HTTP/2, as Java's client makes it: httptools would take it up and drop the body.
+_HTTP2 = re.compile(rb"(\r\n)upgrade(:[ \t]*h2c[ \t]*\r\n)", re.IGNORECASE)
 HEAD = 65_536  # bytes of the head of a request, about: httptools itself would hold any number
 
 
@@ -37,19 +40,25 @@ def _is_no_stream(record: logging.LogRecord) -> bool:
     return "WebSocket %s" not in str(record.msg)
 
 
+def _refusal(status: str, message: str) -> bytes:
+    body = to_json({"error": message})
+    head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {len(body)}"
+    return head.encode() + b"\r\n\r\n" + body
+
+
 def _connections(seconds: float) -> type[asyncio.Protocol]:
     """Returns uvicorn's connections, closed where no request begins in time: uvicorn would wait forever."""
-    message = to_json({"error": f"The head of a request did not come in {seconds:g} seconds."})
-    late = b"HTTP/1.1 408 Request Timeout\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: "
-    late += str(len(message)).encode() + b"\r\n\r\n" + message
+    late = _refusal("408 Request Timeout", f"The head of a request did not come in {seconds:g} seconds.")
 
     class Connection(HttpToolsProtocol):
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
             self._is_in_head, self._head = False, 0
-            self.loop.call_later(seconds, self._close_unless_asked, None)
+            self.loop.call_later(seconds, self._close_unless_asked, None, 0)
 
         def data_received(self, data: bytes) -> None:
+            if self.cycle is None or not self.cycle.more_body:
+                data = _HTTP2.sub(rb"\1ignored\2", data)
             for start in range(0, len(data), HEAD):
                 if self.transport.is_closing() or self.transport.get_protocol() is not self:
                     return
@@ -66,14 +75,34 @@ def _connections(seconds: float) -> type[asyncio.Protocol]:
             self._is_in_head = False
             super().on_headers_complete()
 
-        def _close_unless_asked(self, before: Any) -> None:
-            """Closes a connection without a request since `before`, the last one, or looks again later."""
+        def eof_received(self) -> bool:  # type: ignore[override]
+            """Keeps the connection until the answer is sent, where the client has only said that it sends no more."""
+            if self.cycle is None or self.cycle.more_body or self.cycle.response_complete or self.scheme != "http":
+                return False
+            self.cycle.keep_alive = False
+            return True
+
+        def _should_upgrade(self) -> bool:
+            return self.scope["method"] == "GET" and super()._should_upgrade()
+
+        def send_400_response(self, msg: str) -> None:
+            self.transport.write(_refusal("400 Bad Request", msg))
+            self.transport.close()
+
+        def _close_unless_asked(self, before: Any, unsent_before: int) -> None:
+            """Closes a connection without a request since `before`, the last one, or looks again later.
+
+            It also closes one whose client reads nothing of its answer.
+            """
             if self.transport.is_closing() or self.transport.get_protocol() is not self:  # it is a WebSocket
                 return
-            if self.cycle is before and (before is None or before.response_complete):
+            unsent = self.transport.get_write_buffer_size()
+            if unsent and unsent == unsent_before:
+                self.transport.abort()
+            elif not unsent and self.cycle is before and (before is None or before.response_complete):
                 self.transport.write(late)
                 self.transport.close()
             else:
-                self.loop.call_later(seconds, self._close_unless_asked, self.cycle)
+                self.loop.call_later(seconds, self._close_unless_asked, self.cycle, unsent)
 
     return Connection

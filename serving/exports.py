@@ -1,5 +1,6 @@
 """The models of a server: the newest version of each export in a folder, and a newer one when it appears."""
 
+import contextlib
 import threading
 from collections.abc import Iterator
 from functools import cached_property
@@ -132,6 +133,7 @@ class Exports:
         """Loads new versions, lets go of exports that are gone, and returns what was done, a line for each."""
         with self._lock:
             found = self._found()
+            self.failures = {key: each for key, each in self.failures.items() if key[1] in found.get(key[0], {})}
             lines = [line for name, versions in sorted(found.items()) for line in self._renew(name, versions)]
             for name in sorted(self.models.keys() - found.keys()):
                 del self.models[name]
@@ -170,21 +172,19 @@ class Exports:
         """Whether there is a model, and one of every export."""
         return bool(self.models) and self._found().keys() <= self.models.keys()
 
-    def _found(self) -> dict[str, list[int]]:
-        paths = self.folder.glob("*/*/saved_model.pb")
-        found: dict[str, list[int]] = {}
-        for path in paths:
-            if path.parent.name == str(_number(path.parent.name)) and not path.parent.parent.name.startswith("."):
-                found.setdefault(path.parent.parent.name, []).append(int(path.parent.name))
+    def _found(self) -> dict[str, dict[int, Path]]:
+        found: dict[str, dict[int, Path]] = {}
+        for folder in (path.parent for path in self.folder.glob("*/*/saved_model.pb")):
+            if folder.name.isdecimal() and not folder.parent.name.startswith("."):
+                found.setdefault(folder.parent.name, {})[int(folder.name)] = folder
         return found
 
-    def _renew(self, name: str, versions: list[int]) -> list[str]:
+    def _renew(self, name: str, versions: dict[int, Path]) -> list[str]:
         lines = []
-        for version in sorted(versions, reverse=True):
+        for version, folder in sorted(versions.items(), reverse=True):
             if name in self.models and version <= self.models[name].version:
                 break
-            folder = self.folder / name / str(version)
-            files = tuple(sorted((str(path), path.stat().st_mtime_ns) for path in folder.rglob("*")))
+            files = tuple(sorted((str(path), _changed(path)) for path in folder.rglob("*")))
             if (failure := self.failures.get((name, version))) and failure.files == files:
                 continue
             try:
@@ -200,8 +200,11 @@ class Exports:
         return lines
 
 
-def _number(name: str) -> int | None:
-    return int(name) if name.isdecimal() else None
+def _changed(path: Path) -> int:
+    """Returns when a file was changed, in ns; 0: it is gone, or a link to nothing."""
+    with contextlib.suppress(OSError):
+        return path.stat().st_mtime_ns
+    return 0
 
 
 def _state(version: int, state: str, code: str, message: str) -> dict[str, Any]:

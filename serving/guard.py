@@ -1,17 +1,19 @@
 """What stands before every handler: the token, the limit of open requests, errors in words, counts and the log."""
 
+import contextlib
 import hmac
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Container
+from collections.abc import Awaitable, Callable, Container, Mapping
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
 import tensorflow as tf
 from starlette.background import BackgroundTask
 from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from serving.messages import RequestError, message_of, to_json
@@ -46,8 +48,14 @@ class Guard:
 
     def check_origin(self, headers: Headers) -> None:
         """Raises if a browser asks for a page of another site, which must not use what answers on loopback alone."""
-        origin = headers.get("origin")
-        if origin and urlsplit(origin).netloc != headers.get("host"):
+        host, origin = headers.get("host", ""), headers.get("origin")
+        # Nor must it reach a server on loopback by a name of its own (DNS rebinding).
+        if _is_loopback(self._options.host) and not _is_loopback(host):
+            raise RequestError(
+                "The server answers to the names of this machine alone. Expected localhost or 127.0.0.1 in the header "
+                f"Host. Received: {host!r}"
+            )
+        if origin and origin.partition("//")[2] != host:
             raise RequestError(f"A page of another site may not ask this server. Received: {origin!r}", 403)
 
     def __call__(self, handler: Handler, is_open: bool = False) -> Handler:
@@ -89,10 +97,26 @@ class Guard:
         )
 
 
+def _is_loopback(host: str) -> bool:
+    """Whether a host, perhaps with a port, is this machine.
+
+    >>> [_is_loopback(host) for host in ("localhost:8501", "127.0.0.2", "[::1]:80", "::1")]
+    [True, True, True, True]
+    >>> [_is_loopback(host) for host in ("0.0.0.0", "evil.example", "127.0.0.1.evil.example", "[", "")]
+    [False, False, False, False, False]
+    """
+    with contextlib.suppress(ValueError):
+        name = host if host == "::1" else urlsplit(f"//{host}").hostname or ""
+        return name == "localhost" or ip_address(name).is_loopback
+    return False
+
+
 def in_words(error: Exception, **place: str) -> RequestError:
     """Returns an error as a client may see it; one of the server goes to the log."""
     if isinstance(error, RequestError):
         return error
+    if isinstance(error, ClientDisconnect):
+        return RequestError("The client has left before its request was whole.")
     if isinstance(error, tf.errors.InvalidArgumentError | tf.errors.UnimplementedError):
         return RequestError(message_of(error))
     if isinstance(error, tf.errors.ResourceExhaustedError | MemoryError):
@@ -106,7 +130,7 @@ def json_response(value: Any, status: int = 200) -> Response:
     return Response(to_json(value), status, media_type="application/json")
 
 
-def error_response(error: RequestError) -> Response:
+def error_response(error: RequestError, headers: Mapping[str, str] | None = None) -> Response:
     """Returns an error in JSON."""
-    headers = {503: {"Retry-After": "1"}, 401: {"WWW-Authenticate": "Bearer"}}.get(error.status)
+    headers = headers or {503: {"Retry-After": "1"}, 401: {"WWW-Authenticate": "Bearer"}}.get(error.status)
     return Response(to_json({"error": str(error)}), error.status, headers, "application/json")

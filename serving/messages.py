@@ -10,6 +10,7 @@ import math
 import re
 import zlib
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import orjson
 import tensorflow as tf
 
 Arrays = dict[str, np.ndarray]
+MOST = 600  # characters of a message: what a client sent may be of any length
 
 _ASSERTION = re.compile(r"assertion failed: \[(?P<message>.*?)\] (?P<received>\[.*?\])(?=\n|\s*\[\[|$)", re.DOTALL)
 _NODES = re.compile(r"\{\{.*?\}\}\s*|\s*\[\[.*|\s*\[Op:.*|\s*name: .*")
@@ -31,7 +33,7 @@ class RequestError(ValueError):
     """
 
     def __init__(self, message: str, status: int = 400) -> None:
-        super().__init__(message)
+        super().__init__(message if len(message) <= MOST else message[:MOST] + "…")
         self.status = status
 
 
@@ -42,12 +44,25 @@ def parsed(body: bytes) -> dict[str, Any]:
         RequestError: the bytes are something else.
     """
     try:
-        value = json.loads(body)
-    except (ValueError, RecursionError) as error:  # of the text, its encoding, its numbers, or its depth
-        raise RequestError(f"The body is not JSON: {error}. Send an object. Received: {len(body)} bytes") from None
+        value = json.loads(body, object_pairs_hook=_object)
+    except RequestError:
+        raise
+    except (ValueError, RecursionError) as error:
+        known = isinstance(error, json.JSONDecodeError | UnicodeDecodeError)
+        cause = str(error) if known else "its lists are too deep, or a number has too many digits"
+        raise RequestError(f"The body is not JSON: {cause}. Send an object. Received: {len(body)} bytes") from None
     if not isinstance(value, dict):
         raise RequestError(f"The body is not a JSON object. Expected {{…}}. Received: {_short(value)}")
     return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise RequestError(f"An object has a field twice. Expected each once. Remove one. Received: {_short(twice)}")
+    return found
 
 
 def unpacked(body: bytes, encoding: str, most: int) -> bytes:
@@ -60,10 +75,10 @@ def unpacked(body: bytes, encoding: str, most: int) -> bytes:
         >>> unpacked(gzip.compress(b"{}"), "gzip", 1000)
         b'{}'
     """
-    kinds = {part.strip().lower() for part in encoding.split(",")} - {"", "identity"}
+    kinds = [part for each in encoding.split(",") if (part := each.strip().lower()) not in ("", "identity")]
     if not kinds:
         return body
-    if kinds != {"gzip"}:
+    if kinds not in (["gzip"], ["x-gzip"]):
         raise RequestError(f"Content-Encoding: expected gzip, or none. Received: {encoding[:80]!r}", 415)
     try:
         content = gzip.GzipFile(fileobj=io.BytesIO(body)).read(most + 1)
@@ -112,9 +127,11 @@ def inputs_of(
     columns = _columns_of_rows(request["instances"], kinds) if is_rows else _columns(request["inputs"], kinds)
     if columns.keys() != kinds.keys():
         missing, more = sorted(kinds.keys() - columns.keys()), sorted(columns.keys() - kinds.keys())
-        problem = f"lacks {', '.join(missing)}" if missing else f"has no input {', '.join(map(_short, more))}"
+        problem = f"request lacks {', '.join(missing)}"
+        if not missing:
+            problem = f"signature has no input {', '.join(map(_short, more))}"
         raise RequestError(
-            f"inputs: the signature or the request {problem}. Expected each of {', '.join(sorted(kinds))}. "
+            f"inputs: the {problem}. Expected each of {', '.join(sorted(kinds))}. "
             f"Received: {', '.join(sorted(columns)) or 'none'}"
         )
     arrays = {name: _array(name, columns[name], kind) for name, kind in kinds.items()}
@@ -250,7 +267,7 @@ def _array(name: str, value: Any, kind: tf.TensorSpec) -> np.ndarray:
         ) from None
     if kind.dtype != tf.string and array.size:
         wanted, kinds = kind.dtype.as_numpy_dtype, "b" if kind.dtype == tf.bool else "iuf"
-        if array.dtype.kind not in kinds:
+        if array.dtype.kind not in kinds or (array.dtype.kind != "b" and _has_bool(value, array.ndim)):
             raise RequestError(f"{name}: holds what is no {kind.dtype.name}. {expected}. Received: {_short(value)}")
         with np.errstate(all="ignore"):
             cast = array.astype(wanted)
@@ -259,8 +276,8 @@ def _array(name: str, value: Any, kind: tf.TensorSpec) -> np.ndarray:
         array = cast
     elif kind.dtype != tf.string:
         array = array.astype(kind.dtype.as_numpy_dtype)
-        if array.ndim < len(kind.shape) and not array.size:  # []: no rows, of whatever shape
-            array = array.reshape(0, *[size or 0 for size in kind.shape[1:]])
+        if array.ndim < len(kind.shape) and not array.size:  # [] has no rows, [[]] one without steps
+            array = array.reshape(*array.shape, *[size or 0 for size in kind.shape[array.ndim :]])
     if kind.dtype == tf.string and any(isinstance(each, list) for each in array.ravel()):
         raise RequestError(f"{name}: its lists differ in length or depth. {expected}. Received: {_short(value)}")
     if not kind.shape.is_compatible_with(array.shape):
@@ -277,6 +294,14 @@ def _numbers(value: Any, kind: tf.TensorSpec) -> np.ndarray:
     return array
 
 
+def _has_bool(value: Any, depth: int) -> bool:
+    """Whether lists of numbers have true or false among them, which NumPy would take for 1 or 0."""
+    values = value if depth else [value]
+    for _ in range(depth - 1):
+        values = chain.from_iterable(values)
+    return bool in set(map(type, values))
+
+
 def _bytes(name: str, value: Any) -> Any:
     """Returns strings, and bytes as base64, as bytes."""
     if isinstance(value, list):
@@ -285,7 +310,7 @@ def _bytes(name: str, value: Any) -> Any:
         if isinstance(value, str):
             return value.encode()
         if isinstance(value, dict) and value.keys() == {"b64"} and isinstance(value["b64"], str):
-            return base64.b64decode(value["b64"], validate=True)
+            return base64.b64decode("".join(value["b64"].split()), validate=True)  # encoders may break lines
     except (UnicodeEncodeError, binascii.Error, ValueError) as error:
         raise RequestError(f"{name}: cannot be decoded: {error}. Received: {_short(value)}") from None
     raise RequestError(f'{name}: expected strings, or {{"b64": …}} for bytes. Received: {_short(value)}')

@@ -11,6 +11,7 @@ An error is `{"error": "…"}`, and the stream is closed.
 """
 
 import inspect
+import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -81,6 +82,8 @@ class Conversation:
             yield {"answer": jsonable(stream.feed(value, **options))}
         elif "finish" in request:
             _refuse_unknown(request, {"finish"})
+            if request["finish"] is not True:
+                raise RequestError(f"finish: expected true. Correct it. Received: {request['finish']!r}")
             self.is_finished = True
             yield {"finish": jsonable(self._opened().finish())}
         else:
@@ -178,7 +181,7 @@ def _checked_array(array: Any) -> tuple[str, tuple[int, ...]]:
     if not fits:
         raise RequestError(
             f"array: expected a dtype of {', '.join(DTYPES)}, and a shape of up to four sizes, -1 for any. "
-            f"Received: {array!r}"[:300]
+            f"Received: {json.dumps(array)}"
         )
     return array["dtype"], tuple(array.get("shape", [-1]))
 
@@ -190,12 +193,12 @@ def _checked_arguments(field: str, function: Callable[..., Any], arguments: Any)
     allowed = {name for name, kind in kinds.items() if kind in SCALARS or name in ("prompt", *CHECKED_BY_MODEL)}
     allowed -= {"stream"}
     if not isinstance(arguments, dict):
-        raise RequestError(f"{field}: expected an object. Received: {type(arguments).__name__}")
+        raise RequestError(f"{field}: expected an object. Received: {json.dumps(arguments)}")
     _refuse_unknown(arguments, allowed)
     plain = {name: value for name, value in arguments.items() if name not in CHECKED_BY_MODEL}
     if wrong := [name for name, value in plain.items() if not isinstance(value, SCALARS)]:
         raise RequestError(
-            f"{field}.{wrong[0]}: expected a text or a number. Received: {type(arguments[wrong[0]]).__name__}"
+            f"{field}.{wrong[0]}: expected a text or a number. Received: {json.dumps(arguments[wrong[0]])}"
         )
     return arguments
 
@@ -204,5 +207,5 @@ def _refuse_unknown(request: Mapping[str, Any], known: set[str]) -> None:
     if unknown := request.keys() - known:
         raise RequestError(
             f"The message has unknown fields. Expected {', '.join(sorted(known)) or 'none'}. Remove them. "
-            f"Received: {', '.join(sorted(unknown))}"[:300]
+            f"Received: {', '.join(sorted(unknown))}"
         )

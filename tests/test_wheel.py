@@ -66,7 +66,8 @@ sys.modules.update(dict.fromkeys({blocked!r}))
 import unrolled, models
 for module in pkgutil.walk_packages(models.__path__, "models."):
     importlib.import_module(module.name)
-print(unrolled.__file__, models.__file__, unrolled.LSTM(3).units)
+print(unrolled.__file__, models.__file__, unrolled.LSTM(3).units, unrolled.__version__)
 """
     printed = python("-c", program, folder=tmp_path, path=installed)
-    assert printed.split() == [str(installed / "unrolled/__init__.py"), str(installed / "models/__init__.py"), "3"]
+    files = [str(installed / package / "__init__.py") for package in ("unrolled", "models")]
+    assert printed.split() == [*files, "3", wheel.name.split("-")[1]]

@@ -14,7 +14,7 @@ The layers need TensorFlow, Keras and NumPy alone; a task needs its extra, such 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unrolled_installation import check_packages, quieten_tensorflow
+from unrolled_installation import check_packages, quieten_tensorflow, release
 
 check_packages("models", "data", "pipelines", "serving")
 quieten_tensorflow()
@@ -35,6 +35,7 @@ from models import (  # noqa: E402  (another `models` is reported first)
 if TYPE_CHECKING:
     from pipelines.runs import Run
 
+__version__ = release()
 __all__ = [
     "GRU",
     "LSTM",

@@ -31,16 +31,16 @@ QUICK_STEPS = {12: 4}
 
 @dataclass(frozen=True)
 class Options:
-    """Shows how gradients flow through time, and what is learned."""
+    """Shows how gradients flow through time, and what the layers learn."""
 
     seed: int = 1
-    """Of weights and sequences."""
+    """Random seed of weights and sequences."""
     effort: float = 1.0
-    """So many times as many training steps: 1 takes about a quarter of an hour on two cores."""
+    """Factor on the number of training steps: 1 takes about a quarter of an hour on two cores."""
     quick: bool = False
-    """Look whether it works, in a minute: short sequences, a few steps; what it shows means nothing."""
+    """Test run of a minute: short sequences, a few steps. The results mean nothing."""
     output: Path = Path("runs/benchmarks/gradient_flow")
-    """Folder of the page and of the numbers."""
+    """Folder for the page and the numbers."""
 
 
 class _Advance(keras.callbacks.Callback):

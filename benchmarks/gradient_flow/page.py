@@ -1,4 +1,4 @@
-"""The page: curves, accuracies and what they show, in one file that opens in any browser."""
+"""The page: curves, accuracies and findings, in one file that opens in any browser."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,14 +19,14 @@ FLOOR = 1e-12
 """Shares of the gradient below this are not drawn."""
 
 INTRODUCTION = """
-A recurrent network that shall answer at the end for what it read at the beginning must learn from a gradient that comes
-all the way back. At every step back the gradient is multiplied by what that step does to the state. If that makes it
-smaller, hundreds of steps leave nothing of it: it vanishes, and training cannot see what the beginning had to do with
-the answer. If it makes it larger, it explodes. LSTM, GRU and MinGRU have gates, which decide how much of the state
-stays; SimpleRNN has none.
+To answer at the end of a sequence a question about its beginning, a recurrent network must learn from a gradient that
+passes back through all steps. At every step back the gradient is multiplied by what that step does to the state. If
+that makes it smaller, nothing is left after hundreds of steps: the gradient vanishes, and training cannot relate the
+answer to the beginning. If it makes it larger, the gradient explodes. LSTM, GRU and MinGRU have gates, which decide how
+much of the state stays; SimpleRNN has none.
 
-Here four layers learn two problems in which everything hangs on memory, and the gradient of the answer is measured at
-every time step, before and after training.
+Here four layers learn two problems that depend entirely on memory, and the gradient of the answer is measured at every
+time step, before and after training.
 """
 
 REMEDIES = [

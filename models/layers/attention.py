@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
+from models.layers.checks import check_width
+
 SCORES = ("dot", "general")
 
 
@@ -248,11 +250,7 @@ class BahdanauAttention(_Attention):
     def __init__(
         self, units: int, kernel_initializer: Any = "glorot_uniform", kernel_regularizer: Any = None, **kwargs: Any
     ):
-        if isinstance(units, bool) or not isinstance(units, int) or units < 1:
-            raise ValueError(
-                "The units of BahdanauAttention are the width of its hidden layer: a whole number of at least 1. "
-                f"Received: units={units!r}."
-            )
+        check_width("BahdanauAttention", "units", units, "hidden layer")
         super().__init__(kernel_initializer, kernel_regularizer, **kwargs)
         self.units = units
 

@@ -11,9 +11,9 @@ def check_width(layer: str, name: str, width: Any, what: str) -> None:
     # Keras keeps the number in configurations, and takes no other integers than Python's own.
     if isinstance(width, bool) or not isinstance(width, int) or width < 1:
         foreign = isinstance(width, Integral) and not isinstance(width, int)
-        convert = f"Make it one of Python's, `int({name})`. " if foreign else ""
+        convert = f"Convert it, `int({name})`. " if foreign else ""
         raise ValueError(
-            f"The {name} of {layer} is the width of its {what}: a whole number of at least 1. {convert}"
+            f"The {name} of {layer} (the width of its {what}) must be a whole number of at least 1. {convert}"
             f"Received: {name}={width!r}."
         )
 
@@ -21,7 +21,7 @@ def check_width(layer: str, name: str, width: Any, what: str) -> None:
 def check_share(layer: str, name: str, value: Any, what: str) -> None:
     if isinstance(value, bool) or not isinstance(value, float | int) or not 0 <= value < 1:
         raise ValueError(
-            f"The {name} of {layer} is the share of {what} in training: at least 0 and below 1. "
+            f"The {name} of {layer} (the share of {what} in training) must be at least 0 and below 1. "
             f"Received: {name}={value!r}."
         )
 
@@ -55,8 +55,8 @@ def checked_sequences(layer: Any, sequences: Any) -> tf.Tensor:
     features = layer.cell.kernel.shape[0]
     if len(sequences.shape) != 3 or sequences.shape[-1] != features or not _is_number(sequences):
         raise ValueError(
-            f"{layer.name} takes sequences of numbers (batch, time, {features}), as it was built for. Mend the shape, "
-            f"or make a new layer for other features. "
+            f"{layer.name} takes sequences of numbers (batch, time, {features}), as it was built for. Fix the shape, "
+            f"or create a new layer for other features. "
             f"Received: shape {tuple(sequences.shape)}, {sequences.dtype.name}."
         )
     return sequences if sequences.dtype.is_floating else tf.cast(sequences, layer.compute_dtype)

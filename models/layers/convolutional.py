@@ -71,7 +71,7 @@ class ConvLSTM2D(keras.layers.ConvLSTM2D):
         if len(sequences.shape) != 5 or sequences.shape[axis] != channels:
             raise ValueError(
                 f"{self.name} takes sequences of maps with {channels} channels on axis {axis} of 5, as it was built "
-                f"for. Mend the shape, or make a new layer for other maps. Received: shape {tuple(sequences.shape)}."
+                f"for. Fix the shape, or create a new layer for other maps. Received: shape {tuple(sequences.shape)}."
             )
         if sequences.shape[1] != 0:
             return super().call(sequences, initial_state, mask, training)

@@ -1,5 +1,6 @@
 """Files answered row by row: all columns of a table, a model's answers beside them, in bounded memory."""
 
+import codecs
 import csv
 import gzip
 import io
@@ -8,18 +9,26 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, AnyStr, NamedTuple, cast
 
-from data.encodings import SAMPLE, find_encoding
+from data.encodings import SAMPLE, reported_encoding
 from data.files import UNPACKING_ERRORS, open_unpacked, plain_suffix, read_bytes
 from pipelines.configuration import ConfigurationError
-from pipelines.json_lines import json_object
-from pipelines.nlp.object_tables import BINARY_TABLES, arrow_items, json_items
+from pipelines.nlp.object_tables import BINARY_TABLES, arrow_items, as_text, json_items, json_line, value_at
 from pipelines.nlp.text_files import FileConfiguration, TextDataError, decoded
-from pipelines.nlp.text_tables import JSON_SUFFIXES, TAB_SUFFIXES, TABLE_SUFFIXES, places_of, records, table_form
-from pipelines.nlp.texts import SHORT
+from pipelines.nlp.text_tables import (
+    JSON_SUFFIXES,
+    TAB_SUFFIXES,
+    TABLE_SUFFIXES,
+    places_of,
+    records,
+    refuse_markup,
+    table_form,
+)
 
 Row = tuple[str, dict[str, Any]]  # where it is, and its values by column
+SHOWING = 1000  # lines beyond ASCII from which the encoding is told, where the beginning has none
+END_OF_FILE = "\x1a"  # of DOS
 ROWS_AT_ONCE = 512  # that are held in memory
 LINES = (".jsonl", ".ndjson")
 WRITTEN = (".csv", *TAB_SUFFIXES, *LINES)
@@ -109,15 +118,19 @@ def rows_of_file(path: Path, columns: Sequence[str]) -> Iterator[Row]:
     try:
         with open_unpacked(path) as file:
             sample = file.read(SAMPLE)
+            more = itertools.islice((line for line in file if not line.isascii()), SHOWING) if sample.isascii() else ()
+            sample_of_encoding = b"\n".join([sample if b"\0" in sample else _whole_lines(sample), *more])
         if sample.startswith(BINARY_TABLES):
             yield from _objects(arrow_items(path, read_bytes(path)))
         elif columns and plain_suffix(path) == ".json":
-            yield from _objects(json_items(path, decoded(read_bytes(path), str(path))))
+            yield from _objects(json_items(path, decoded(read_bytes(path), str(path)), columns=columns))
         else:
-            whole = sample if len(sample) < SAMPLE else sample[: sample.rfind(b"\n") + 1] or sample
-            beginning = decoded(whole, str(path))  # which reports what is found
-            encoding = find_encoding(whole, str(path))
-            with io.TextIOWrapper(cast(Any, open_unpacked(path)), encoding=encoding) as lines:
+            encoding = reported_encoding(sample_of_encoding, str(path))
+            text = codecs.getincrementaldecoder(encoding)().decode(sample, final=len(sample) < SAMPLE)
+            beginning = decoded(_whole_lines(text).encode(encoding), str(path), encoding)
+            end = "\n" if "\n" in beginning else None  # of lines; None: any
+            with io.TextIOWrapper(cast(Any, open_unpacked(path)), encoding=encoding, newline=end) as file_of_text:
+                lines = (line.replace("\r\n", "\n") for line in file_of_text if line != END_OF_FILE)
                 yield from _of_lines(path, beginning, lines, columns)
     except UnicodeError as error:
         raise TextDataError(
@@ -129,35 +142,51 @@ def rows_of_file(path: Path, columns: Sequence[str]) -> Iterator[Row]:
         ) from None
 
 
+def _whole_lines(beginning: AnyStr) -> AnyStr:
+    """The beginning of a file without the line that it cuts."""
+    if len(beginning) < SAMPLE:
+        return beginning
+    end = beginning.rfind("\n" if isinstance(beginning, str) else b"\n")
+    return beginning[: end + 1] or beginning
+
+
 def _of_lines(path: Path, beginning: str, lines: Iterable[str], columns: Sequence[str]) -> Iterator[Row]:
     """The rows of a file that is read line by line, of which the beginning shows how it is written."""
     if not columns:
+        refuse_markup(path, beginning)
         yield from ((f"{path}, line {number}", {TEXT: line.rstrip("\n")}) for number, line in enumerate(lines, start=1))
     elif plain_suffix(path) in LINES:
         for number, line in enumerate(lines, start=1):
             if line.strip():
-                where = f"{path}, line {number}"
-                yield where, json_object(line, where, TextDataError)
+                where, values = json_line(line, f"{path}, line {number}")
+                yield where, dict(values)
     else:
         files = FileConfiguration()
-        form = table_form(path, beginning, columns, False, files)
+        numbered = all(column.isdecimal() and int(column) for column in columns)  # the first row is data
+        form = table_form(path, beginning, columns, numbered, files)
         names: list[str] = []
         for number, cells in records(path, lines, form):
             if not names:
+                numbers = [str(number + 1) for number in range(len(cells))]
                 names = [cell.strip().removeprefix("\ufeff") for cell in cells]
+                if numbered or names.count("") > 1:  # columns without a name have numbers
+                    names = [
+                        number if numbered else name or number for number, name in zip(numbers, names, strict=True)
+                    ]
                 places_of(path, names, columns, form, files, ())
                 if repeated := sorted({name for name in names if names.count(name) > 1}):
                     raise TextDataError(
                         f"{path}: several columns have one name. Expected a name of its own for each. Rename them. "
                         f"Received: {', '.join(repeated)}"
                     )
-            elif len(cells) != len(names):
+                if not numbered:
+                    continue
+            if len(cells) != len(names):
                 raise TextDataError(
                     f"{path}, line {number}: expected {len(names)} columns, as in the first row: {', '.join(names)}. "
                     f"Correct the row. Received: {len(cells)} columns"
                 )
-            else:
-                yield f"{path}, line {number}", dict(zip(names, cells, strict=True))
+            yield f"{path}, line {number}", dict(zip(names, cells, strict=True))
 
 
 def _objects(items: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[Row]:
@@ -170,20 +199,20 @@ def text_of(row: Mapping[str, Any], columns: Sequence[str], where: str) -> str:
     Raises:
         TextDataError: no such column is there, or a value is no text.
     """
-    values = [row.get(column) for column in columns]
-    values = ["" if each is None or (isinstance(each, float) and math.isnan(each)) else each for each in values]
-    wrong = [each for each in values if not isinstance(each, str | int | float)]
-    if wrong or not set(columns) & set(row):
+    if all(value_at(row, column, absent=text_of) is text_of for column in columns):
         raise TextDataError(
             f"{where}: expected text under {', '.join(columns)}. Correct it, or name the column: --column. "
-            f"Received: {SHORT.repr(wrong[0]) if wrong else ', '.join(row)}"
+            f"Received: {', '.join(row)}"
         )
-    return "\n".join(str(each) for each in values if str(each).strip())
+    remedy = "Correct it, or name the column: --column"
+    texts = [as_text(value_at(row, column), row, column, where, True, remedy) for column in columns]
+    return "\n".join(text for text in texts if text.strip())
 
 
 def _opened(partial: Path, output: Path) -> io.TextIOWrapper:
     raw = gzip.GzipFile(partial, "wb") if output.suffix.lower() == ".gz" else partial.open("wb")
-    return io.TextIOWrapper(cast(Any, raw), encoding="utf-8", newline="")
+    # Half of a surrogate pair, which JSON may hold, is written as JSON escapes it.
+    return io.TextIOWrapper(cast(Any, raw), encoding="utf-8", newline="", errors="backslashreplace")
 
 
 def _writer(file: io.TextIOWrapper, suffix: str, names: Sequence[str]) -> Callable[[Mapping[str, Any]], Any]:

@@ -15,7 +15,7 @@ from pipelines.commands import AnswerOptions, print_answers, report_done
 from pipelines.configuration import ConfigurationError
 from pipelines.hints import counted
 from pipelines.nlp.answered_files import LINES, TEXT, answer_file, is_table, rows_of_file, text_of
-from pipelines.nlp.text_files import decoded, lines_of, read_lines
+from pipelines.nlp.text_files import decoded, lines_of
 from pipelines.nlp.texts import listed, refuse_undecodable
 
 STANDARD_INPUT = "-"
@@ -37,7 +37,7 @@ class TextOptions(AnswerOptions):
     text: tyro.conf.Positional[tuple[str, ...]] = Field(
         (), description="texts, each in quotes; - for the lines of standard input"
     )
-    file: Path | None = Field(None, description="file of texts, one a line, or a table; also packed")
+    file: Path | None = Field(None, description="file of texts, one per line, or a table; also compressed")
     column: tuple[str, ...] = Field((), description="columns of the texts in a table; by default those of the training")
     output: Path | None = Field(None, description="file for the answers; printed by default")
 
@@ -98,11 +98,7 @@ class TextOptions(AnswerOptions):
             )
         texts: list[str] = []
         if file is not None:
-            texts = (
-                [text_of(row, columns, where) for where, row in rows_of_file(file, columns)]
-                if columns
-                else read_lines(file)
-            )
+            texts = [text_of(row, columns or (TEXT,), where) for where, row in rows_of_file(file, columns)]
         for text in self.text:
             texts += lines_of(decoded(sys.stdin.buffer.read(), "the input")) if text == STANDARD_INPUT else [text]
         if not texts:

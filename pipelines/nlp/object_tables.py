@@ -1,11 +1,14 @@
 """The user's tables whose rows are objects: JSON, one or more a line, Parquet and Feather; nested columns, too."""
 
+import datetime
 import difflib
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from data.splits import SPLIT_NAMES
 from pipelines.json_lines import json_object, parsed
@@ -53,11 +56,11 @@ def rows_of(
     lacked = dict.fromkeys(may_lack, True)
     values: Mapping[str, Any] = {}
     for where, values in accepted(items):
-        found = {column: _value(values, column) for column in columns}
+        found = {column: value_at(values, column) for column in columns}
         found |= {column: json.dumps(found[column], ensure_ascii=False) for column in lists if _is_list(found[column])}
         lacked = {column: lacks and not _has(values, column) for column, lacks in lacked.items()}
         texts = (
-            _text(
+            as_text(
                 found[column], values, column, where, column in lacked, f"{remedies[column]}, add it, or remove the row"
             )
             for column in columns
@@ -65,7 +68,7 @@ def rows_of(
         yield Row(where, tuple(texts))
     for column, lacks in lacked.items():
         if lacks and column not in may_be_absent:  # misspelt, that is
-            _text(None, values, column, f"{path}, in every line", False, remedies[column])
+            as_text(None, values, column, f"{path}, in every line", False, remedies[column])
 
 
 def accepted(items: Iterator[Item]) -> Iterator[Item]:
@@ -80,13 +83,14 @@ def accepted(items: Iterator[Item]) -> Iterator[Item]:
         print(f"Note: left out what was rejected or ignored in Prodigy: {left_out}")
 
 
-def json_items(path: Path, text: str, may_be_table: bool = True) -> Iterator[Item]:
-    """Yields the objects of JSON lines, of a list, of the only list in an object, or of columns as pandas writes them.
+def json_items(path: Path, text: str, may_be_table: bool = True, columns: Sequence[str] = ()) -> Iterator[Item]:
+    """Yields the objects of JSON lines, of a list, of the only list in an object, or of rows or columns by their names.
 
     The values of a list, in place of an object, have the numbers from 1 as names.
 
     Args:
         may_be_table: whether a single object may hold rows or columns, or is a row itself.
+        columns: that rows have, by which those of an object are known.
 
     Raises:
         TextDataError: it is no JSON, or of another form.
@@ -94,9 +98,7 @@ def json_items(path: Path, text: str, may_be_table: bool = True) -> Iterator[Ite
     lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
     if len(lines) > 1 and _is_whole(lines[0][1]) and _is_whole(lines[1][1]):
         for number, line in lines:
-            where = f"{path}, line {number}"
-            is_list = line.lstrip().startswith("[") and _is_whole(line)
-            yield where, _numbered(json.loads(line)) if is_list else json_object(line, where, TextDataError)
+            yield json_line(line, f"{path}, line {number}")
         return
     only = f"{path}, line {lines[0][0]}" if len(lines) == 1 else str(path)
     try:
@@ -112,7 +114,7 @@ def json_items(path: Path, text: str, may_be_table: bool = True) -> Iterator[Ite
             f"{path} holds several splits; expected the rows of one. Write each to a file, and give them as "
             f"--data.path, --data.validation and --data.test. Received: {', '.join(value)}"
         )
-    rows = _unwrapped(value) if may_be_table or isinstance(value, list) else [value]
+    rows = _unwrapped(value, columns) if may_be_table or isinstance(value, list) else [value]
     if rows and all(isinstance(each, list) for each in rows):
         rows = [_numbered(each) for each in rows]
     for number, each in enumerate(rows, start=1):
@@ -122,6 +124,12 @@ def json_items(path: Path, text: str, may_be_table: bool = True) -> Iterator[Ite
                 f"Received: {SHORT.repr(each)}"
             )
         yield only if len(lines) == 1 and value is each else f"{path}, row {number}", each
+
+
+def json_line(line: str, where: str) -> Item:
+    """Returns the object that a line of JSON lines holds, or the values of its list by their numbers."""
+    is_list = line.lstrip().startswith("[") and _is_whole(line)
+    return where, _numbered(json.loads(line)) if is_list else json_object(line, where, TextDataError)
 
 
 def arrow_items(path: Path, content: bytes) -> Iterator[Item]:
@@ -167,7 +175,7 @@ def _numbered(values: Sequence[Any]) -> dict[str, Any]:
     return {str(number): each for number, each in enumerate(values, start=1)}
 
 
-def _unwrapped(value: Any) -> Sequence[Any]:
+def _unwrapped(value: Any, names: Sequence[str]) -> Sequence[Any]:
     if isinstance(value, list):
         return value
     if not isinstance(value, dict):
@@ -177,8 +185,12 @@ def _unwrapped(value: Any) -> Sequence[Any]:
         return lists[0]
     if {"columns", "data"} <= value.keys():  # pandas, orient="split"
         return [dict(zip(value["columns"], row, strict=False)) for row in value["data"]]
+    if value and all(any(_has(each, name) for name in names) for each in value.values()):  # pandas, orient="index"
+        return list(value.values())
+    indexed = any(isinstance(value.get(name), dict) for name in names)
     columns = [
-        list(each.values()) if _is_column(each) else each if isinstance(each, list) else [] for each in value.values()
+        list(each.values()) if _is_column(each, indexed) else each if isinstance(each, list) else []
+        for each in value.values()
     ]
     if (
         columns
@@ -190,32 +202,40 @@ def _unwrapped(value: Any) -> Sequence[Any]:
     return [value]
 
 
-def _is_column(value: Any) -> bool:
-    """Whether an object has the values of a column by the numbers of their rows."""
-    return isinstance(value, dict) and all(name.isdecimal() for name in value)
+def _is_column(value: Any, indexed: bool) -> bool:
+    """Whether an object has the values of a column by the numbers of their rows or, if `indexed`, by any names."""
+    return isinstance(value, dict) and (indexed or all(name.isdecimal() for name in value))
 
 
 def _is_list(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(each, str | int | float) for each in value)
 
 
-def _value(values: Any, column: str, absent: Any = None) -> Any:
+def value_at(values: Any, column: str, absent: Any = None) -> Any:
+    """Returns the value of a column, `translation.en` that of a nested one."""
     if isinstance(values, Mapping) and column in values:
         return values[column]
     first, _, rest = column.partition(".")
     is_inside = rest and isinstance(values, Mapping) and first in values
-    return _value(values[first], rest, absent) if is_inside else absent
+    return value_at(values[first], rest, absent) if is_inside else absent
 
 
 def _has(values: Any, column: str) -> bool:
-    return _value(values, column, absent=_has) is not _has
+    return value_at(values, column, absent=_has) is not _has
 
 
-def _text(value: Any, values: Mapping[str, Any], column: str, where: str, may_lack: bool, remedy: str) -> str:
+def as_text(value: Any, values: Mapping[str, Any], column: str, where: str, may_lack: bool, remedy: str) -> str:
+    """Returns a value of a row as text.
+
+    Raises:
+        TextDataError: it is neither text nor a number, or no whole characters.
+    """
     if may_lack and (value is None or (isinstance(value, float) and math.isnan(value))):
         return ""
     if isinstance(value, bool | int | float):
         return json.dumps(value)
+    if isinstance(value, Decimal | datetime.date | datetime.time | UUID):
+        return str(value)
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     if not isinstance(value, str):

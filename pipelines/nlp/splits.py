@@ -20,10 +20,10 @@ COMPARED = 12_000  # texts that are compared with each other; of more, only equa
 class OwnFiles(Configuration):
     """Base of a task's `DataConfiguration`: the user's files, and how they are divided."""
 
-    path: str = Field("", description="your file, also gzipped")
+    path: str = Field("", description="your file, also compressed")
     validation: str = Field("", description="your file for validation; by default a share of the first one")
     test: str = Field("", description="your file for the test; by default a share of the first one")
-    encoding: str = Field("", description="of your files; detected by default")
+    encoding: str = Field("", description="encoding of your files; detected by default")
     validation_fraction: float = Field(0.1, gt=0, lt=0.5, description="share of your file, without one for validation")
     test_fraction: float = Field(0.1, gt=0, lt=0.5, description="share of your file, without one for the test")
 

@@ -27,8 +27,8 @@ class SubwordConfiguration(Configuration):
 
     RENAMED: ClassVar = {"fewest": "minimum_count"}
 
-    size: int = Field(4000, ge=RESERVED + BYTES, description="numbers in the vocabulary, at most")
-    minimum_count: int = Field(2, ge=1, description="times that a subword must occur in the training texts")
+    size: int = Field(4000, ge=RESERVED + BYTES, description="maximum size of the vocabulary")
+    minimum_count: int = Field(2, ge=1, description="minimum number of occurrences of a subword in the training texts")
 
 
 class Subwords(tf.Module):

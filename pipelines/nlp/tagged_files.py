@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipelines.nlp.object_tables import accepted, json_items
-from pipelines.nlp.text_files import TextDataError, lines_of, plain_suffix, read_text
+from data.files import read_bytes
+from pipelines.nlp.object_tables import BINARY_TABLES, Item, accepted, arrow_items, json_items
+from pipelines.nlp.text_files import TextDataError, decoded, lines_of, plain_suffix
 from pipelines.nlp.texts import SHORT, listed
 from pipelines.nlp.words import Words
 
@@ -33,14 +34,24 @@ def read_sentences(words: str, tags: str, encoding: str, notes: list[str], path:
         tags: likewise, of the tags or spans.
         encoding: as of `read_text`.
         notes: gets a line on what is read in another way than it is written.
-        path: the file, also gzipped.
+        path: the file, also packed.
 
     Raises:
         TextDataError: the file cannot be read, or a row has not what it needs.
     """
-    content = read_text(path, encoding)
-    is_json = plain_suffix(path).startswith((".json", ".ndjson")) or content.lstrip().startswith(("{", "[{"))
-    found = [*(_json_sentences if is_json else _column_sentences)(path, content, words, tags, notes)]
+    binary, content = read_bytes(path), ""
+    if binary.startswith(BINARY_TABLES):
+        found = [*_object_sentences(arrow_items(path, binary), words, tags, notes)]
+    else:
+        content = decoded(binary, str(path), encoding)
+        is_json = plain_suffix(path).startswith((".json", ".ndjson")) or content.lstrip().startswith(("{", "[{"))
+        items = json_items(path, content, may_be_table=False)
+        read = (
+            _object_sentences(items, words, tags, notes)
+            if is_json
+            else _column_sentences(path, content, words, tags, notes)
+        )
+        found = [*read]
     if not found:
         raise _error(str(path), "words with their tags", "Fill it, or give another file", content)
     return found
@@ -50,8 +61,7 @@ def _column_sentences(path: Path, content: str, words: str, tags: str, notes: li
     if sign := _sign_of(content):
         yield from _joined_sentences(path, content, sign)
         return
-    separator = "\t" if "\t" in content else None
-    rows = [line.split(separator) if line.strip() else [] for line in lines_of(content)]
+    rows = [_cells(line, "\t" if "\t" in content else "") for line in lines_of(content)]
     named = re.match(r"# global\.columns\s*=\s*(.+)", content)  # CoNLL-U Plus
     names = named[1].split() if named else []
     is_universal = plain_suffix(path) == ".conllu" or bool(names) or any(len(r) == 10 and r[0] == "1" for r in rows)
@@ -93,9 +103,14 @@ def _column_sentences(path: Path, content: str, words: str, tags: str, notes: li
         notes.append(f"Lines that begin with # were taken for comments: {listed(comments, '; ')}")
 
 
+def _cells(line: str, separator: str = "") -> list[str]:
+    """Returns what stands between separators, by default spaces; not those of typography, which words may hold."""
+    return [] if not line.strip() else line.split(separator) if separator else re.split("[ \t]+", line.strip(" \t"))
+
+
 def _sign_of(content: str) -> str:
     """Returns the sign between the words and tags of running text, such as The/DT dog/NN; "": it is of another form."""
-    lines = [line.split() for line in lines_of(content)[:SAMPLE] if line.strip()]
+    lines = [_cells(line) for line in lines_of(content)[:SAMPLE] if line.strip()]
     tokens = [token for line in lines for token in line]
     if "\t" in content or len(tokens) == len(lines) or (len(lines) > 1 and {len(line) for line in lines} == {2}):
         return ""  # columns
@@ -104,7 +119,7 @@ def _sign_of(content: str) -> str:
 
 def _joined_sentences(path: Path, content: str, sign: str) -> Iterator[Sentence]:
     for number, line in enumerate(lines_of(content), start=1):
-        pairs = [token.rpartition(sign)[::2] for token in line.split()]
+        pairs = [token.rpartition(sign)[::2] for token in _cells(line)]
         where = f"{path}, line {number}"
         if not all(word and tag for word, tag in pairs):
             raise _error(where, f"a tag behind each word and {sign!r}", "Correct the line", line)
@@ -112,12 +127,21 @@ def _joined_sentences(path: Path, content: str, sign: str) -> Iterator[Sentence]
             yield Sentence(where, *zip(*pairs, strict=True))
 
 
-def _json_sentences(path: Path, content: str, words: str, tags: str, notes: list[str]) -> Iterator[Sentence]:
+def _object_sentences(items: Iterator[Item], words: str, tags: str, notes: list[str]) -> Iterator[Sentence]:
     rows: list[tuple[str, Any, Any]] = []
-    for where, values in accepted(json_items(path, content, may_be_table=False)):
+    without, given, names = [], list(accepted(items)), (tags,) if tags else TAGS
+    has_spans_elsewhere = any(isinstance(values.get(name), list) for _, values in given for name in names)
+    for where, values in given:
         if not (words or tags) and set(values) == {"1", "2"}:  # a text and its entities, as spaCy has them
             values = {"text": values["1"]} | (values["2"] if isinstance(values["2"], dict) else {"spans": values["2"]})
-        rows.append((where, _value(values, words, WORDS, where), _value(values, tags, TAGS, where)))
+        text = _value(values, words, WORDS, where)
+        if isinstance(text, str) and has_spans_elsewhere and all(values.get(name) is None for name in names):
+            without.append(where)  # as Label Studio writes a text in which nothing is labelled
+            rows.append((where, text, []))
+        else:
+            rows.append((where, text, _value(values, tags, TAGS, where)))
+    if without:
+        notes.append(f"Texts that state no spans were taken to have none: {listed(without, '; ')}")
     texts = [text for _, text, _ in rows if isinstance(text, str)]
     divided = zip(*(part.to_list() for part in Words([], 1).divide(texts)), strict=True) if texts else iter(())
     changed: list[str] = []
@@ -128,7 +152,9 @@ def _json_sentences(path: Path, content: str, words: str, tags: str, notes: list
                 where, tuple(each.decode() for each in own), _tags(where, text, labels, starts, ends, changed)
             )
         elif len(text) != len(labels) or not all(isinstance(each, str) and each.strip() for each in text):
-            raise _error(where, "a tag for each word", "Correct the row", f"{len(text)} words, {len(labels)} tags")
+            empty = " and no empty word" if len(text) == len(labels) else ""
+            received = f"{len(text)} words, {len(labels)} tags" if not empty else text
+            raise _error(where, f"a tag for each word{empty}", "Correct the row", received)
         elif text:
             yield Sentence(where, tuple(text), tuple(UNTAGGED if each is None else str(each) for each in labels))
     if changed:
@@ -176,8 +202,8 @@ def _parts(span: dict[str, Any]) -> list[Any]:
 def spans_of(tags: Sequence[str], known: Sequence[str]) -> list[tuple[int, int, str]]:
     """Returns the spans of a sentence: first word, last word, label.
 
-    Tags of spans are O outside, and B-, I-, E-, S- (also L-, U-) and the label inside; an I- or E- that continues
-    nothing begins a span. Where the known tags are others, such as parts of speech, each word is a span.
+    Tags of spans are O outside, and B-, I-, E-, S- (also L-, U-, M-) and the label inside; an I-, M- or E- that
+    continues nothing begins a span. Where the known tags are others, such as parts of speech, each word is a span.
 
     Example:
         >>> spans_of(["B-PER", "I-PER", "O", "I-LOC"], ["B-PER", "I-PER", "O", "I-LOC"])
@@ -199,8 +225,8 @@ def spans_of(tags: Sequence[str], known: Sequence[str]) -> list[tuple[int, int, 
 
 
 def has_spans(tags: Sequence[str]) -> bool:
-    """Whether tags are those of spans: O, and others that are B-, I-, E-, S-, L- or U- and a label."""
-    return OUTSIDE in tags and all(re.fullmatch("[BIESLU]-.+", tag) for tag in tags if tag != OUTSIDE)
+    """Whether tags are those of spans: O, and others that are B-, I-, E-, S-, L-, U- or M- and a label."""
+    return OUTSIDE in tags and all(re.fullmatch("[BIESLUM]-.+", tag) for tag in tags if tag != OUTSIDE)
 
 
 def _error(where: str, expected: str, remedy: str, received: Any) -> TextDataError:

@@ -20,12 +20,14 @@ TEXT_SUFFIXES = (".txt", ".text", ".md")
 class FileConfiguration(Configuration):
     """How a user's files are written, for those whose form is not found."""
 
-    encoding: str = Field("", description="of your files; detected by default")
+    encoding: str = Field("", description="encoding of your files; detected by default")
     delimiter: str = Field(
-        "", max_length=1, description=r"between the columns of a table, \t for tabs; detected by default"
+        "", max_length=1, description=r"separator of the columns of a table, \t for tabs; detected by default"
     )
-    quote: str = Field('"', max_length=1, description="around cells of a table; '' for none")
-    escape: str = Field("", max_length=1, description="before a quote within quotes, if not another quote")
+    quote: str = Field('"', max_length=1, description="quote character around cells of a table; '' for none")
+    escape: str = Field(
+        "", max_length=1, description="escape character before a quote within quotes; default: a second quote"
+    )
 
     @pydantic.field_validator("delimiter", mode="before")
     @classmethod

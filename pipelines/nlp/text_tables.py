@@ -82,9 +82,9 @@ def read_rows(
         if suffix in JSON_SUFFIXES or is_json:
             if suffix not in JSON_SUFFIXES:
                 print(f"{path} is read as JSON, as it seems.", file=sys.stderr)
-            rows = list(objects(json_items(path, text))) if text.strip() else []
+            rows = list(objects(json_items(path, text, columns=columns))) if text.strip() else []
         else:
-            _refuse_markup(path, text)
+            refuse_markup(path, text)
             rows = list(_table_rows(path, text, columns, suffix, files, may_be_absent))
     if not rows:
         raise TextDataError(
@@ -94,14 +94,20 @@ def read_rows(
     return rows
 
 
-def _refuse_markup(path: Path, text: str) -> None:
+def refuse_markup(path: Path, text: str) -> None:
+    """Refuses HTML and XML.
+
+    Raises:
+        TextDataError: it is a page or another document.
+    """
     begin = text[:200].lstrip().lower()
     kind = (
         "an HTML page" if begin.startswith(("<!doctype html", "<html")) else "XML" if begin.startswith("<?xml") else ""
     )
     if kind:
         raise TextDataError(
-            f"{path} is {kind}; expected a table. Write its texts to a .csv or .jsonl. Received: {SHORT.repr(begin)}"
+            f"{path} is {kind}; expected texts or a table. Write its texts to a .csv or .jsonl. "
+            f"Received: {SHORT.repr(begin)}"
         )
 
 
@@ -230,8 +236,8 @@ def _csv_records(path: Path, lines: Iterable[str], form: TableForm) -> Iterator[
         except csv.Error as error:
             raise TextDataError(
                 f"{path}, line {line}: the row cannot be read: {error}. Expected a closing quote for each opening one, "
-                f'and "" for a quote within quotes. Correct the row, or name what is before a quote, --data.escape. '
-                f"Received: {SHORT.repr(''.join(row[:1]).rstrip())}"
+                f'and "" for a quote within quotes. Correct the row, or name what is before a quote, --data.escape; '
+                f"if quotes belong to the texts, --data.quote ''. Received: {SHORT.repr(''.join(row[:1]).rstrip())}"
             ) from None
         if cells is None:
             return

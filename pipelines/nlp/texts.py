@@ -14,6 +14,14 @@ SPACELESS = (
     "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u1950-\u19df\u1a20-\u1aaf\u1b00-\u1b7f\u3040-\u312f\u3400-\u4dbf"
     "\u4e00-\u9fff\ua000-\ua4cf\ua980-\ua9df\uaa60-\uaadf\uf900-\ufaff\U00020000-\U0003ffff]"
 )
+# The same scripts for patterns of RE2, which TensorFlow has.
+SPACELESS_SCRIPTS = "".join(
+    rf"\p{{{script}}}"
+    for script in (
+        *("Han", "Hiragana", "Katakana", "Bopomofo", "Yi", "Thai", "Lao", "Khmer", "Myanmar", "Tibetan"),
+        *("Javanese", "Balinese", "Tai_Le", "New_Tai_Lue", "Tai_Tham", "Tai_Viet"),
+    )
+)
 LISTED = 5  # things that a message lists; it counts the others
 SHORT = reprlib.Repr()
 SHORT.maxstring = SHORT.maxother = 120
@@ -80,7 +88,12 @@ def count_words(text: str) -> int:
 
 
 def shortened(text: str) -> str:
-    """Returns a text as it is shown: its beginning, if it is long."""
+    """Returns a text as it is shown: its beginning, if it is long, without what would steer a terminal.
+
+    >>> shortened("a\\x1b[31mred")
+    'a�[31mred'
+    """
+    text = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "\ufffd", text[: CHARACTERS + 1])
     return text if len(text) <= CHARACTERS else f"{text[:CHARACTERS]} …"
 
 

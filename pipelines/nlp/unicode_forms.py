@@ -23,6 +23,7 @@ _JOINERS = (
 _DRAWINGS = ("<wide>", "<narrow>", "<font>", "<initial>", "<medial>", "<final>", "<isolated>")
 _LIGATURES = range(0xFB00, 0xFB18)
 _HYPHENS = {0x2010: (0x2D,), 0x2011: (0x2D,)}
+_MOST_JOINED = 32  # characters that are composed to one; as Unicode's Stream-Safe Text Format bounds the marks of one
 _PLANES = 0x30000  # code points below it; none above has another form
 _CODES = 0x110000  # of Unicode
 _FIRST, _VOWEL, _LAST, _SYLLABLE = 0x1100, 0x1161, 0x11A7, 0xAC00  # of Hangul, whose syllables are computed
@@ -140,8 +141,8 @@ def _compose(codes: tf.RaggedTensor, tables: _Tables) -> tf.RaggedTensor:
     joins |= _between(flat, _LAST + 1, _LASTS - 1)
     begins = ~joins | _first_of_row(codes)
     places = tf.RaggedTensor.from_value_rowids(tf.range(tf.size(flat)), tf.cumsum(tf.cast(begins, tf.int32)) - 1)
-    places = tf.ragged.boolean_mask(places, places.row_lengths() > 1).to_tensor(-1)  # (segments, characters)
-    rows = tf.range(tf.shape(places)[0])
+    places = tf.ragged.boolean_mask(places, places.row_lengths() > 1)[:, :_MOST_JOINED].to_tensor(-1)
+    rows = tf.range(tf.shape(places)[0])  # places: (segments, characters)
 
     def at(values: tf.Tensor) -> tf.Tensor:
         return tf.where(places < 0, -1, tf.gather(values, tf.maximum(places, 0)))

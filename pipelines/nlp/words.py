@@ -6,16 +6,19 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from pipelines.nlp.texts import SPACELESS_SCRIPTS
 from pipelines.nlp.unicode_forms import folded
 
 LONGEST = 4  # characters of a piece
 _SPACE, _WORD = r"\s\p{Z}\p{Cc}", r"\p{L}\p{M}\p{N}\p{Cf}"
-_CONTINUOUS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"  # without spaces
+# A sign with its marks, and signs that joiners or flags make one emoji of.
+_MARKS = r"[\p{M}\x{1F3FB}-\x{1F3FF}\x{200E}\x{200F}\x{E0020}-\x{E007F}]*"
+_SIGN = rf"(?:[\x{{1F1E6}}-\x{{1F1FF}}]{{2}}|[^{_WORD} '’`.,:/@&_-]){_MARKS}"
 _DIVISIONS = (  # spaces between words, and nothing else, so that each word is found again in its text
     (f"[{_SPACE}]+", " "),
     (r"(\.{2,}|-{2,}|'{2,}|`{2,})", r" \1 "),
-    (f"([^{_WORD} '’`.,:/@&_-])", r" \1 "),
-    (rf"([{_CONTINUOUS}]\p{{M}}*)", r" \1 "),
+    (rf"({_SIGN}(?:\x{{200D}}{_SIGN})*)", r" \1 "),
+    (rf"([{SPACELESS_SCRIPTS}]\p{{M}}*)", r" \1 "),
     (r"(^| )(['’`,:/&_])([^ '`])", r"\1\2 \3"),
     (r"([^ ,:/&_`-])([,:/&_`-])( |$)", r"\1 \2\3"),
 )

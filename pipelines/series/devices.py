@@ -12,7 +12,7 @@ from pipelines.series.config import SeriesConfiguration
 from pipelines.series.inputs import finite
 from pipelines.series.model import load_model
 from pipelines.series.serving import flat, nested
-from pipelines.served import Signature, Tensors, specifications
+from pipelines.served import Signature, Tensors, arrays, specifications
 
 
 def device_model(run: Run) -> DeviceModel:
@@ -55,7 +55,7 @@ def device_model(run: Run) -> DeviceModel:
         return float(np.nanmean(np.concatenate(losses)))
 
     names = tf.range(len(forecaster.names) + 1)
-    states = {name: tensor.numpy() for name, tensor in flat(forecaster.initial_state(names)).items()}
+    states = arrays(flat(forecaster.initial_state(names)))
     ahead = {"future": tf.TensorSpec((1, horizon, known))} if known else {}
     times = {"times": tf.TensorSpec((1, 1 + horizon), tf.int64)}
     inputs_of_step = {"observation": tf.TensorSpec((1, columns)), **times, **ahead, **specifications(states, 1)}

@@ -40,11 +40,11 @@ class EvaluationOptions(commands.RunOptions):
     split: Literal["validation", "test"] = Field("test", description="split to evaluate")
     series: str = Field("", description="series to report, or all; default: as configured")
     target: str = Field("", description="target to report; default: the first")
-    stride: int = Field(1, ge=1, description="every so many steps of the split are the origin of a forecast")
+    stride: int = Field(1, ge=1, description="number of steps between the origins of two forecasts")
     refit: int = Field(
         0,
         ge=0,
-        description="after so many origins, fit the calibration and the baselines again, to what came before; 0: never",
+        description="number of origins after which calibration and baselines are fitted again to the past; 0: never",
     )
     slow_baselines: bool = Field(True, description="include the baselines that may take minutes")
 

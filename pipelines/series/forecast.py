@@ -1,4 +1,4 @@
-"""Forecasts what comes after a table, and lists the readings in it that were improbable."""
+"""Forecasts the next values of a table, and lists the anomalies in it."""
 
 import sys
 from collections.abc import Callable, Sequence

@@ -73,11 +73,9 @@ class NetworkConfiguration(Configuration):
     cycles: tuple[Literal["auto", Cycle], ...] = Field(
         ("day",), description="cycles of the calendar that are inputs; auto: from the table"
     )
-    bounded: bool = Field(
-        False, description="keep forecasts within the limits that the training period shows, such as 0"
-    )
-    floor: float | None = Field(None, description="lower limit of forecasts, whatever the training period shows")
-    ceiling: float | None = Field(None, description="upper limit of forecasts, whatever the training period shows")
+    bounded: bool = Field(False, description="keep forecasts within the limits seen in the training period, such as 0")
+    floor: float | None = Field(None, description="lower limit of forecasts, regardless of the training period")
+    ceiling: float | None = Field(None, description="upper limit of forecasts, regardless of the training period")
     volatility_decay: float = Field(
         0.0, ge=0, lt=1, description="decay per step of the moving volatility by which targets are scaled; 0: off"
     )

@@ -225,7 +225,7 @@ class Predictor(Ahead):
     def table_configuration(self, reading: Mapping[str, Any] | None) -> DataConfiguration:
         """Returns how a table is read: as in training, but for `reading`."""
         changed = {name: value for name, value in TableOptions(**(reading or {})) if value}
-        targets = self.configuration.data.targets or self.targets  # an embedded data set has its own by default
+        targets = self.configuration.data.targets or self.targets  # a built-in data set has its own by default
         return self.configuration.data.replace(source="table", path="", targets=targets, **changed)
 
     def to_anomalies(self, source: Source, probability: float, steps_before: int) -> pd.DataFrame:

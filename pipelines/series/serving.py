@@ -16,6 +16,7 @@ from pipelines.served import Signature, Tensors, required
 HASHES = 2**62  # of names
 
 SMALLEST_DEVIATION = 1e-3  # of a history, beside that of training
+YEAR_10000 = 253_402_300_800  # seconds since 1970
 MOST_DRAWN = 2**26  # numbers of the paths of a batch
 
 
@@ -154,7 +155,7 @@ def step(
     forecaster: Forecaster, observation: tf.Tensor, time: tf.Tensor, future: tf.Tensor | None = None, **state: tf.Tensor
 ) -> Tensors:
     """Takes one observation (batch, columns) and the state before it; returns the forecast and the state after it."""
-    inputs = observation[:, tf.newaxis], time[:, tf.newaxis]
+    inputs = observation[:, tf.newaxis], _in_seconds(time)[:, tf.newaxis]
     answer, after = _last(forecaster, *inputs, nested(state, forecaster), future, tf.constant([0]))
     return answer | flat(after)
 
@@ -197,7 +198,15 @@ def _rising(times: tf.Tensor, history: tf.Tensor) -> tf.Tensor:
         "times: expected later ones from step to step. Sort the history, and give its `lengths`. Received series, "
         "counted from 0, that do not rise:"
     )
-    return required(times, ~falls, message, tf.where(tf.reduce_any(falls, axis=1))[:, 0])
+    return _in_seconds(required(times, ~falls, message, tf.where(tf.reduce_any(falls, axis=1))[:, 0]))
+
+
+def _in_seconds(times: tf.Tensor) -> tf.Tensor:
+    """Refuses times of any shape that are milliseconds: as many seconds as one of 1978 has lead to the year 10000."""
+    message = (
+        "times: expected seconds since 1970, no milliseconds, before the year 10000. Convert them. Received up to:"
+    )
+    return required(times, times < YEAR_10000, message, tf.reduce_max(times))
 
 
 def _not_infinite(values: tf.Tensor) -> tf.Tensor:

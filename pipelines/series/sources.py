@@ -1,4 +1,4 @@
-"""Where series come from: the embedded data sets and the user's table, on regular time steps."""
+"""Where series come from: the built-in data sets and the user's table, on regular time steps."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple, TypeAlias
@@ -25,7 +25,7 @@ class DataConfiguration(TableConfiguration):
     """Which series to learn from, how they are split by time, and how they are cut into windows."""
 
     source: Literal["hourly_weather", "daily_stocks", "table"] = Field(
-        "hourly_weather", description="embedded data set, or a table of your own"
+        "hourly_weather", description="built-in data set, or a table of your own"
     )
     calendar: Literal["auto", Calendar] = Field(
         "clock",
@@ -213,7 +213,7 @@ def with_neighbours(series: Sequence[Series], columns: Columns) -> tuple[list[Se
 def _dataset(
     builder: tfds.core.DatasetBuilder, left_out: dict[str, str] | None = None
 ) -> tuple[list[Table], tuple[str, ...], list[Repair]]:
-    """The rows of an embedded data set, and what its builder left out: columns by the name of their count."""
+    """The rows of a built-in data set, and what its builder left out: columns by the name of their count."""
     builder = data.prepare(builder)
     tables = [
         Table(

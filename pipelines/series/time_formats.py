@@ -295,7 +295,13 @@ def _of_this_century(moments: pd.Series, form: str) -> pd.Series:
 
 
 def _parsed(text: pd.Series, time_format: str, path: Path) -> pd.Series:
-    moments = pd.to_datetime(text, format=time_format, errors="coerce")
+    try:
+        moments = pd.to_datetime(text, format=time_format, errors="coerce")
+    except ValueError as error:  # of the format itself
+        raise SeriesDataError(
+            f"The format of times cannot be used: {error}. Expected such as %d/%m/%Y. Correct it, --data.time_format. "
+            f"Received: {time_format!r}"
+        ) from None
     if (wrong := moments.isna()).any():
         refuse(text, wrong, path, f"the time cannot be read as {time_format}")
     return moments

@@ -34,7 +34,7 @@ MAXIMUM_UNNAMED_TARGETS = 8
 class TableConfiguration(Configuration):
     """Which table to read, and what its columns are."""
 
-    path: str = Field("", description=f"your table: {FORMATS}, or one of them packed, such as .csv.gz")
+    path: str = Field("", description=f"your table: {FORMATS}, also compressed, such as .csv.gz")
     sheet: str = Field("", description="sheet of an Excel file; default: the first")
     time: tuple[str, ...] = Field((), description="column of times, or several that form one; default: detected")
     time_format: str = Field("", description="format of the times, such as %d/%m/%Y; default: detected")

@@ -39,7 +39,7 @@ class DecodingConfiguration(Configuration):
 class SpeechConfiguration(FrameLength, TrainingCommand):
     """Everything that a training of a recogniser depends on."""
 
-    task: Literal["speech"] = Field("speech", description="what is trained")
+    task: Literal["speech"] = Field("speech", description="name of the task")
     data: DataConfiguration = DataConfiguration()
     augmentation: AudioAugmentationConfiguration = AudioAugmentationConfiguration()
     spec_augment: SpecAugmentConfiguration = SpecAugmentConfiguration()

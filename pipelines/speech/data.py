@@ -34,7 +34,7 @@ class DataConfiguration(Configuration):
         "telephone_prompts", "game_dialogue", "librispeech_dataset", "ljspeech", "librispeech", "manifest"
     ] = Field(
         "telephone_prompts",
-        description="embedded data set, public TFDS set, or manifest: your own data, in any format that it recognises",
+        description="built-in data set, public TFDS set, or manifest: your own data, in any format that it recognises",
     )
     path: str = Field("", description="list or folder of your own data")
     root: str = Field("", description="folder of the recordings in your lists, if they are elsewhere")
@@ -85,7 +85,7 @@ class DataConfiguration(Configuration):
     def _refuse_unused(self) -> Self:
         if self.normalisation != "spoken" and self.source not in OWN_SOURCES:
             raise ValueError(
-                f"normalisation is of your own recordings, and the embedded transcripts of {self.source} are as they "
+                f"normalisation is of your own recordings, and the built-in transcripts of {self.source} are as they "
                 "are learned. Leave it out"
             )
         return self

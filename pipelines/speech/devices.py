@@ -10,7 +10,7 @@ import tensorflow as tf
 from pipelines.configuration import ConfigurationError
 from pipelines.devices import MOST_STEPS, Ask, DeviceModel, as_json, followed, stepped
 from pipelines.runs import Run
-from pipelines.served import Signature, Tensors, specifications
+from pipelines.served import Signature, Tensors, arrays, specifications
 from pipelines.speech import data
 from pipelines.speech.batching import batches
 from pipelines.speech.config import SpeechConfiguration
@@ -32,7 +32,7 @@ def device_model(run: Run) -> DeviceModel:
             "one direction: --network.no_bidirectional. Received: network.bidirectional True"
         )
     samples = recogniser.frame_samples
-    before = {name: tensor.numpy() for name, tensor in flat(recogniser.initial_state(1)).items()}
+    before = arrays(flat(recogniser.initial_state(1)))
 
     def step(audio: tf.Tensor, **state: tf.Tensor) -> Tensors:
         found = recogniser(audio, tf.constant([samples]), state=nested(state, recogniser))

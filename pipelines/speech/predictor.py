@@ -169,7 +169,11 @@ class Predictor:
             weights = list(hot_words.items())
         else:
             weights = [(word, HOT_WORD_WEIGHT) for word in hot_words]
-        if wrong := [pair for pair in weights if not (isinstance(pair[0], str) and isinstance(pair[1], int | float))]:
+        if wrong := [
+            (word, weight)
+            for word, weight in weights
+            if not isinstance(word, str) or not isinstance(weight, int | float) or isinstance(weight, bool)
+        ]:
             raise SpeechDataError(
                 "A hot word is a text, and its weight a number of nats. Correct it: hot_words={'ada': 5}. "
                 f"Received: {wrong[0]!r}"

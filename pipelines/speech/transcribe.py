@@ -1,4 +1,4 @@
-"""Prints what recordings say, with word times, as text, JSON or subtitles; live ones as it is said."""
+"""Transcribes recordings and live audio, with word times, to text, JSON or subtitles."""
 
 import json
 import shutil
@@ -37,15 +37,15 @@ class Options(commands.AnswerOptions):
 
     audio: tyro.conf.Positional[tuple[Path, ...]] = Field(
         (),
-        description="recordings or videos of any format that FFmpeg reads; folders of them; text files with a path a "
-        "line; - for standard input",
+        description="recordings or videos of any format that FFmpeg reads; folders of them; text files with one path "
+        "per line; - for standard input",
     )
     format: Literal["text", "json", "srt", "vtt", "txt"] = Field(  # type: ignore[assignment]
         "text",
-        description="text: with word times; txt: the text alone; json: one object a line; srt, vtt: subtitles",
+        description="text: with word times; txt: the text alone; json: one object per line; srt, vtt: subtitles",
     )
     output: Path | None = Field(
-        None, description="folder for one file for each recording, of the same name; txt without --format"
+        None, description="folder for one file per recording, with the same name; txt without --format"
     )
     n_best: int = Field(1, ge=1, description="number of most probable texts to print (text and json)")
     hot_words: tuple[str, ...] = Field(
@@ -55,7 +55,7 @@ class Options(commands.AnswerOptions):
     )
     microphone: bool = Field(False, description="transcribe what the microphone hears until Ctrl-C")
     pcm: int | None = Field(
-        None, ge=1000, description="standard input is raw: 16-bit samples, one channel, so many a second"
+        None, ge=1000, description="standard input is raw: 16-bit samples, one channel, at this sample rate"
     )
 
 

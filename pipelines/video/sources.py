@@ -256,7 +256,7 @@ def dataset_videos(
 
 
 def real_videos(builder: tfds.core.DatasetBuilder, configuration: VideoConfiguration) -> Videos:
-    """Decodes the embedded clips, each of which is in every split, with another part of its time."""
+    """Decodes the built-in clips, each of which is in every split, with another part of its time."""
     splits: dict[str, list[Video]] = {split: [] for split in SPLITS}
     problems = []
     for split, videos in splits.items():

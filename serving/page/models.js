@@ -42,14 +42,14 @@ function anything(model) {
 }
 
 async function described(model) {
-  const { metadata } = await ask(`v1/models/${model.name}/metadata`);
+  const { metadata } = await ask(`${pathOf(model)}/metadata`);
   const signatures = Object.entries(metadata.signature_def.signature_def);
   model.inputs = Object.fromEntries(signatures.map(([name, { inputs }]) => [name, Object.fromEntries(
     Object.entries(inputs).map(([key, { dtype, tensor_shape }]) =>
       [key, { dtype, shape: (tensor_shape.dim || []).map(({ size }) => Number(size)) }]))]));
   model.outputs = Object.fromEntries(signatures.map(([name, { outputs }]) => [name, Object.keys(outputs)]));
   const about = [model.task, `version ${model.version}`].filter(Boolean).join(", ");
-  const text = element("pre"), card = element("details", {}, element("summary", {}, "What it knows, and what not"), text);
+  const text = element("pre"), card = element("details", {}, element("summary", {}, "Model card"), text);
   card.ontoggle = async () => { text.textContent = await cardOf(model); };
   return element("section", { id: model.name }, element("h2", {}, model.name, " ", element("small", {}, about)),
     ...FORMS.find(({ when }) => when(model)).make(model), card);

@@ -156,11 +156,11 @@ function hereToo(model) {
       output.append(element("small", {}, ` ${share.toFixed(2)} s a second of audio`));
     }) });
   const fetched = element("button", { onclick: () => shown(output, async () => {
-    recogniser = new Recogniser(await ask(`v1/models/${model.name}/web`));
+    recogniser = new Recogniser(await ask(`${pathOf(model)}/web`));
     file.disabled = false;
     output.textContent = "The network is here now, and needs the server no more.";
   }) }, "Fetch the network");
   return element("details", {}, element("summary", {}, "On this machine, without the server"),
-    element("p", { className: "note" }, "The best label of each frame, without the search and its language model."),
+    element("p", { className: "note" }, "It writes the best label of each frame, without beam search and language model."),
     fetched, element("label", {}, "A file ", file), output);
 }

@@ -23,24 +23,28 @@ function parse(text) {
   try { return JSON.parse(text); } catch { return JSON.parse(text.replace(/([\[,:])-?(NaN|Infinity)(?=[,\]}])/g, "$1null")); }
 }
 
+function pathOf(model) { return `v1/models/${encodeURIComponent(model.name)}`; }
+
+// The card as Markdown, its lines as long as the window allows.
 async function cardOf(model) {
-  return (await fetch(`v1/models/${model.name}/card`, { headers: headers() })).text();
+  const text = await (await fetch(`${pathOf(model)}/card`, { headers: headers() })).text();
+  return text.replace(/(\S)\n(?=[^\s#|*-])/g, "$1 ");
 }
 
 async function descriptionOf(model) {
-  const files = await ask(`v1/models/${model.name}/run`);
+  const files = await ask(`${pathOf(model)}/run`);
   return { ...JSON.parse(files["description.json"] || "{}"), configuration: JSON.parse(files["configuration.json"] || "{}") };
 }
 
 async function predict(model, signature, inputs) {
-  const { outputs } = await ask(`v1/models/${model.name}:predict`, { signature_name: signature, inputs });
+  const { outputs } = await ask(`${pathOf(model)}:predict`, { signature_name: signature, inputs });
   const names = model.outputs[signature];
   return names.length === 1 ? { [names[0]]: outputs } : outputs;
 }
 
 // A stream: messages that are sent before it is open wait. `answered` takes each answer, `ended` is called once.
 function streamOf(model, answered, failed, ended = () => {}) {
-  const address = new URL(`v1/models/${model.name}:stream`, location.href);
+  const address = new URL(`${pathOf(model)}:stream`, location.href);
   address.protocol = address.protocol.replace("http", "ws");
   if (token.value) address.searchParams.set("token", token.value);
   const socket = new WebSocket(address), waiting = [];

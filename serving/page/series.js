@@ -3,9 +3,12 @@
 
 // Without a zone, times are those of the data, which the model counts as UTC.
 function secondsOf(text) {
-  if (/^\d{9,}$/.test(text)) return Number(text);
-  const zoned = /[zZ]$|[+-]\d\d:?\d\d$/.test(text) ? text : text.replace(" ", "T") + (/\d:\d/.test(text) ? "Z" : "");
-  const seconds = Date.parse(zoned) / 1000;
+  if (/^\d{9,11}$/.test(text)) return Number(text);
+  // A browser would read 01.02.2024 as the second of January: the year comes first here, so that nothing is guessed.
+  const [, year, month = "1", day = "1", hour = "0", rest = ":00", zone = "Z"] =
+    text.match(/^(\d{4})(?:[-/](\d\d?))?(?:[-/](\d\d?))?(?:[T ]+(\d\d?)(:\d\d(?::\d\d(?:\.\d+)?)?))?(?: *(Z|[+-]\d\d:?\d\d))?$/i) || [];
+  const [at, on, of] = [hour, day, month].map((part) => part.padStart(2, "0"));
+  const seconds = Date.parse(`${year}-${of}-${on}T${at}${rest}${zone.toUpperCase()}`) / 1000;
   if (Number.isNaN(seconds)) throw new Error(`time: expected such as 2024-05-01 13:00. Received: ${text}`);
   return seconds;
 }

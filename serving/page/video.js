@@ -7,7 +7,7 @@ async function framesOf(file, { height, width, colour }, count, rate) {
   try {
     await new Promise((done, failed) => {
       film.onloadeddata = done;
-      film.onerror = () => failed(new Error("The browser cannot read the film. Expected MP4 or WebM."));
+      film.onerror = () => failed(new Error("The browser cannot read the video. Expected MP4 or WebM."));
     });
     const canvas = element("canvas", { width, height }), brush = canvas.getContext("2d", { willReadFrequently: true });
     const scale = Math.max(width / film.videoWidth, height / film.videoHeight);
@@ -54,7 +54,7 @@ function playing(title, frames, rate = 8) {
 
 function film(model) {
   const output = element("output");
-  const file = element("input", { type: "file", accept: "video/*", ariaLabel: "Film", onchange: () => shown(output, async () => {
+  const file = element("input", { type: "file", accept: "video/*", ariaLabel: "Video", onchange: () => shown(output, async () => {
     const { configuration, classes } = await descriptionOf(model);
     const { data } = configuration;
     const future = has("roll_out")(model) ? data.future_frames : 0;
@@ -64,13 +64,13 @@ function film(model) {
     output.textContent = "";
     if (future) {
       const truth = frames.slice(given.length);
-      const films = [playing("what comes, as forecast", answer.future[0])];
+      const films = [playing("forecast", answer.future[0])];
       if (truth.length) films.push(playing("what came", truth));
-      output.append(element("div", { className: "films" }, playing("what was given", given), ...films));
+      output.append(element("div", { className: "films" }, playing("given", given), ...films));
     } else {
-      output.append(playing("what was given", given));
+      output.append(playing("given", given));
       output.append(element("b", {}, answer.label[0]), bars(answer.probabilities[0], classes));
     }
   }) });
-  return [element("label", {}, "A film, MP4 or WebM ", file), output];
+  return [element("label", {}, "A video, MP4 or WebM ", file), output];
 }

@@ -97,7 +97,10 @@ def test_a_source_that_is_no_model_is_explained(tmp_path: Path, monkeypatch: pyt
     for source in ("exports/nope", Path("nope")):
         with pytest.raises(RunError, match=r"^There is no such folder\. Expected .*of a run.*of an export.*nope'$"):
             unrolled.load(source)
-    with pytest.raises(RunError, match=r"^The folder holds 1 exports\..*Name it: exports/nlp-sentiment\. Received"):
+    with pytest.raises(
+        RunError,
+        match=r"^The folder is not an export, but holds 1 export\..*Pass its path: exports/nlp-sentiment\. Received",
+    ):
         unrolled.load("exports")
     with pytest.raises(RunError, match="does not describe its model"):
         predictors.opened("exports/nlp-sentiment")

@@ -11,29 +11,19 @@ from pipelines.configuration import Configuration, ConfigurationError, parse_com
 
 
 class Model(Configuration):
-    units: int = Field(128, ge=1)
-    """Width of each recurrent layer."""
-    recurrence: Literal["lstm", "gru"] = "gru"
-    """The recurrent layer."""
-    dropout: float = Field(0.1, ge=0, lt=1)
-    """Share of the values left out."""
-    channels: tuple[int, ...] = (32, 64)
-    """Channels of the convolutions."""
-    bidirectional: bool = True
-    """Read in both directions."""
-    projection: int | None = None
-    """Width after the layer; None leaves it."""
+    units: int = Field(128, ge=1, description="Width of each recurrent layer.")
+    recurrence: Literal["lstm", "gru"] = Field("gru", description="The recurrent layer.")
+    dropout: float = Field(0.1, ge=0, lt=1, description="Share of the values left out.")
+    channels: tuple[int, ...] = Field((32, 64), description="Channels of the convolutions.")
+    bidirectional: bool = Field(True, description="Read in both directions.")
+    projection: int | None = Field(None, description="Width after the layer; None leaves it.")
 
 
 class Speech(Configuration):
-    model: Model = Model()
-    """The network."""
-    seed: int = 0
-    """Seed of everything random."""
-    folder: Path | None = None
-    """The user's own recordings."""
-    resume: bool = Field(False, exclude=True)
-    """Go on with a killed run."""
+    model: Model = Field(Model(), description="The network.")
+    seed: int = Field(0, description="Seed of everything random.")
+    folder: Path | None = Field(None, description="The user's own recordings.")
+    resume: bool = Field(False, exclude=True, description="Go on with a killed run.")
 
 
 PRESETS = {"small": Speech(), "base": Speech(model=Model(units=256, channels=(64,)), seed=7)}
@@ -116,7 +106,7 @@ def test_replace_changes_only_what_is_named_and_validates() -> None:
     assert changed.model == Model(units=256, channels=(64,), dropout=0.5)
     assert changed.seed == 7
     assert base.model.dropout == 0.1
-    with pytest.raises(ConfigurationError, match="at least 1"):
+    with pytest.raises(ConfigurationError, match=r"^model\.units: expected at least 1\. Change model\.units"):
         base.replace(model={"units": 0})
     with pytest.raises(ConfigurationError, match="no setting 'sed'"):
         base.replace(sed=1)

@@ -84,7 +84,7 @@ def test_a_killed_job_goes_on(tmp_path: Path) -> None:
     again = (tmp_path / "log.txt").read_text()[len(log) :].split()
     done = {number for name in before for number in range(int(name[:9]) * PART, int(name[:9]) * PART + PART)}
     assert not done & set(map(int, again)), "what was done was asked again"
-    with pytest.raises(ConfigurationError, match="is there, and is not overwritten"):
+    with pytest.raises(ConfigurationError, match="exists already"):
         run(tmp_path)
 
 
@@ -203,7 +203,7 @@ def asked_by_a_job(monkeypatch: pytest.MonkeyPatch, folder: Path, done: Done) ->
 @pytest.mark.parametrize(
     ("name", "content", "what"),
     [
-        ("a.csv", b"text\none\n", "A table is answered"),
+        ("a.csv", b"text\none\n", "does not support tables"),
         ("a.txt", "one".encode("utf-16"), "not in UTF-8"),
         ("a.txt", b"%PDF-1.7", "a PDF document"),
         ("a.txt.gz", gzip.compress(b"one\n" * 9000, mtime=0)[:-20], "after line .* whole file"),

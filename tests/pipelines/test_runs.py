@@ -177,7 +177,7 @@ def test_missing_runs_say_what_to_type(root: Path, tmp_path: Path) -> None:
         Run.latest("speech", "small")
     with pytest.raises(RunError, match=r"no such folder\. Expected.*Received: .*nowhere"):
         Run.open(tmp_path / "nowhere")
-    with pytest.raises(RunError, match=r"holds 1 runs.*such as the newest: .*/speech/small/\d.*Received: "):
+    with pytest.raises(RunError, match=r"holds 1 run\..*newest, .*/speech/small/\d.*Received: "):
         Run.open(root)
     (tmp_path / "empty").mkdir()
     with pytest.raises(RunError, match=r"is not a run.*configuration\.json and versions\.json.*Received: "):

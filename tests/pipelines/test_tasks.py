@@ -94,7 +94,9 @@ def test_a_task_is_found_by_its_name_and_by_its_pipeline(called: list[tuple[Any,
     assert tasks.tasks_named("letters") == FOUND
     sys.modules["pipelines.letters"].DEFAULT = "writing-by-hand"  # type: ignore[attr-defined]
     assert list(tasks.presets_named("letters")) == ["write", "read"]
-    with pytest.raises(ConfigurationError, match=r"Expected one of: reading, letters, .* mean 'reading'"):
+    with pytest.raises(
+        ConfigurationError, match=r"Expected one of: reading, writing-by-hand, letters\..* mean 'reading'"
+    ):
         tasks.tasks_named("reding")
 
 
@@ -280,6 +282,9 @@ def test_training_from_python(called: list[tuple[Any, ...]]) -> None:
         train.train_run("reading", None, None, unfinished, False, {"seed": 7})
     train.train_run("reading", None, None, unfinished.folder, False, {})
     assert called[-1] == ("reading", "train", 8)
+    unfinished.finish()
+    with pytest.raises(RunError, match="has finished"):
+        train.train_run("reading", None, None, unfinished.folder, False, {})
 
 
 def test_tasks_that_were_renamed_are_still_found() -> None:

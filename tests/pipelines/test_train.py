@@ -67,6 +67,14 @@ def test_a_training_is_resumed_whatever_its_preset_unless_one_is_named() -> None
     assert same == configuration.replace(evaluate=True)
 
 
+def test_a_run_of_another_pipeline_is_refused_before_the_data_are_prepared() -> None:
+    other = Run.create("other", "small", Tiny())
+    with pytest.raises(RunError, match=r"another pipeline\. Expected one of test.*which belongs to other"):
+        training_run("--initialise", str(other.folder))
+    with pytest.raises(RunError, match="another pipeline"):
+        train.train_run("test", None, other, None, False, {})
+
+
 @pytest.mark.parametrize("preset", [[], ["small"]])
 def test_a_resumed_training_takes_no_settings(preset: list[str]) -> None:
     training_run("small")

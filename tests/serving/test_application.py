@@ -33,8 +33,9 @@ def test_rows_and_columns_are_answered_as_tensorflow_serving_does(client: Client
     for default in ("serving_default", "", None):
         assert client.predict({"inputs": {"value": [1]}, "signature_name": default}) == (200, {"outputs": [2.0]})
     raw = [{"b64": "w6k="}, {"b64": "Yg=="}]
+    broken = [{"b64": "w6\r\nk="}, {"b64": "Yg==\n"}]  # as MIME's encoders write it
     columns = {"text": ["é", "b"], "raw_bytes": raw, "sum": [3, 7], "good": [True, False]}
-    assert client.predict(echo()) == (200, {"outputs": columns})
+    assert client.predict(echo()) == client.predict(echo(text=broken)) == (200, {"outputs": columns})
     rows = [{"text": {"b64": "w6k="}, "counts": [1, 2], "good": True}, {"text": "b", "counts": [3, 4], "good": False}]
     answer = client.predict({"signature_name": "echo", "instances": rows})
     assert answer.body["predictions"] == [{name: column[row] for name, column in columns.items()} for row in range(2)]
@@ -88,8 +89,8 @@ BAD: dict[str, tuple[Any, int, str]] = {
     "no JSON": (b"{", 400, "not JSON"),
     "no UTF-8": (b'{"instances":["\xff"]}', 400, "not JSON"),
     "UTF-16": ('{"instances":'.encode("utf-16"), 400, "not JSON"),
-    "too deep": (DEEP, 400, "not JSON"),
-    "too many digits": (b'{"instances":[' + b"1" * 5000 + b"]}", 400, "not JSON"),
+    "too deep": (DEEP, 400, "not JSON: its lists are too deep"),
+    "too many digits": (b'{"instances":[' + b"1" * 5000 + b"]}", 400, "a number has too many digits. Send"),
     "a list": ([1], 400, "not a JSON object"),
     "a text": ("a", 400, "not a JSON object"),
     "a number": (1, 400, "not a JSON object"),
@@ -98,6 +99,8 @@ BAD: dict[str, tuple[Any, int, str]] = {
     "both": ({"instances": [1], "inputs": [1]}, 400, "either `instances`"),
     "another field": ({"instances": [1], "instance": 1}, 400, "unknown fields"),
     "another signature": ({"signature_name": "nothing", "instances": [1]}, 400, "signature_name: expected one of"),
+    "a signature of any length": ({"signature_name": "x" * 50_000, "instances": [1]}, 400, "signature_name: expected"),
+    "fields of any length": ({"x" * 50_000: 1, "instances": [1]}, 400, "unknown fields"),
     "no text for a signature": ({"signature_name": 3, "instances": [1]}, 400, "signature_name: expected one of"),
     "a list for a signature": ({"signature_name": ["echo"], "instances": [1]}, 400, "signature_name: expected"),
     "instances no list": ({"instances": 1}, 400, "instances: expected a list"),
@@ -115,6 +118,8 @@ BAD: dict[str, tuple[Any, int, str]] = {
     "a text for a number": ({"instances": ["1"]}, 400, "value: holds what is no float32"),
     "null for a number": ({"instances": [None]}, 400, "value: expected below 1000"),
     "a bool for a number": ({"instances": [True]}, 400, "value: holds what is no float32"),
+    "a bool among numbers": ({"instances": [2.5, True]}, 400, "value: holds what is no float32"),
+    "a bool among integers": (echo(counts=[[1, 2], [False, 4]]), 400, "counts: holds what is no int32"),
     "an object for a number": ({"inputs": {"value": [{"a": 1}]}}, 400, "value: holds what is no float32"),
     "bytes for a number": ({"instances": [{"b64": "Yg=="}]}, 400, "value: holds what is no float32"),
     "numbers and texts": ({"instances": [1, "a"]}, 400, "value: holds what is no float32"),
@@ -154,7 +159,12 @@ BAD: dict[str, tuple[Any, int, str]] = {
         "text: its rows differ too much in length",
     ),
     "not finite, by name": (b'{"instances": [Inf]}', 400, "not JSON"),
-    "the same field twice": (b'{"instances": [1], "instances": [[2]]}', 400, "value: has another shape"),
+    "the same field twice": (
+        b'{"instances": [1], "instances": [[2]]}',
+        400,
+        'a field twice. Expected each once. Remove one. Received: "instances"',
+    ),
+    "the same input twice": (b'{"inputs": {"value": [1], "value": [2]}}', 400, "a field twice"),
     "a comma too many": (b'{"instances": [1,]}', 400, "not JSON"),
     "two objects": (b'{"instances": [1]}{"instances": [1]}', 400, "not JSON"),
     "compressed": (b"\x1f\x8b\x08\x00", 400, "not JSON"),
@@ -185,7 +195,9 @@ PACKED = gzip.compress(b'{"instances": [1]}', mtime=0)  # in names of tests, whi
     ("body", "encoding", "status", "message"),
     [
         (PACKED, "gzip", 200, ""),
+        (PACKED, "X-Gzip", 200, ""),
         (b'{"instances": [1]}', "identity", 200, ""),
+        (gzip.compress(PACKED, mtime=0), "gzip, gzip", 415, "Received: 'gzip, gzip'"),
         (PACKED[:-12], "gzip", 400, "is not gzip"),
         (b'{"instances": [1]}', "gzip", 400, "is not gzip"),
         (gzip.compress(b" " * 10**7, mtime=0), "gzip", 413, "Expected 100000 bytes at most"),
@@ -195,6 +207,12 @@ PACKED = gzip.compress(b'{"instances": [1]}', mtime=0)  # in names of tests, whi
 def test_packed_bodies_are_read(client: Client, body: bytes, encoding: str, status: int, message: str) -> None:
     answer = client("/v1/models/tiny:predict", body, **{"Content-Encoding": encoding})
     assert answer.status == status and message in answer.body.get("error", "")
+
+
+def test_an_empty_list_is_a_row_without_steps() -> None:
+    kinds = {"rows": tf.TensorSpec([None, None, 3])}
+    for rows, shape in (([], (0, 0, 3)), ([[]], (1, 0, 3)), ([[], []], (2, 0, 3))):
+        assert inputs_of({"inputs": {"rows": rows}}, kinds, 32)[0]["rows"].shape == shape
 
 
 def test_null_is_a_number_that_is_missing() -> None:
@@ -220,6 +238,8 @@ def test_null_is_a_number_that_is_missing() -> None:
         ("/v1/models/../tiny/saved_model.pb", "GET", 404, "nothing for this path"),
         ("/v1/models/%2e%2e%2ftiny:predict", "POST", 404, "nothing for this path"),
         ("/nothing", "GET", 404, "nothing for this path"),
+        ("/v1/models/", "GET", 404, "nothing for this path"),
+        ("/v1/models/tiny:predict/", "POST", 404, "nothing for this path"),
     ],
 )
 def test_bad_paths_are_refused_in_words(client: Client, path: str, method: str, status: int, message: str) -> None:
@@ -259,7 +279,8 @@ def test_slow_and_vanishing_clients_are_let_go(client: Client) -> None:
 
 def test_a_page_of_another_name_is_refused(client: Client) -> None:
     """A site may let its own name point to this machine."""
-    assert client("/v1/models", Host="evil.example").status == 400
+    answer = client("/v1/models", Host="evil.example")
+    assert answer.status == 400 and "localhost or 127.0.0.1 in the header Host" in answer.body["error"]
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -302,7 +323,13 @@ def test_a_new_version_is_served_and_a_damaged_one_is_not(
 
     export_tiny(tmp_path, factor=3.0)
     wait_for(lambda: client.predict({"instances": [1]}).body == {"predictions": [3.0]})
-    export_tiny(tmp_path, name="other")
+    aside = tmp_path / "aside" / "1"
+    aside.mkdir(parents=True)
+    (aside / "saved_model.pb").touch()
+    (aside / "variables").symlink_to("nothing")  # harms no other export
+    export_tiny(tmp_path / "new", name="other")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "new" / "other" / "1").rename(tmp_path / "other" / "0001")
     wait_for(lambda: client.predict({"instances": [1]}, "other").status == 200)
 
     shutil.rmtree(tmp_path / "other")

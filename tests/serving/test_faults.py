@@ -2,7 +2,6 @@
 
 import base64
 import json
-import os
 import socket
 import struct
 from collections.abc import Callable, Iterator
@@ -65,6 +64,12 @@ PREDICT: dict[str, tuple[str, str, dict[str, Any], str]] = {
     "times that fall": ("series-waves", "serving_default", WAVES | {"times": [[7200, 3600, 0]]}, "times"),
     "one time twice": ("series-waves", "serving_default", WAVES | {"times": [[0, 0, 3600]]}, "times"),
     "fewer times than values": ("series-waves", "serving_default", WAVES | {"times": [[0, 3600]]}, "times"),
+    "times in milliseconds": (
+        "series-waves",
+        "serving_default",
+        WAVES | {"times": [[1_714_521_600_000, 1_714_525_200_000, 1_714_528_800_000]]},
+        "times: expected seconds",
+    ),
     "times as texts": ("series-waves", "serving_default", WAVES | {"times": [["2024-01-01"] * 3]}, "times: holds"),
     "more steps than there are": ("series-waves", "serving_default", WAVES | {"lengths": [4]}, "lengths"),
     "no steps": ("series-waves", "serving_default", WAVES | {"lengths": [0]}, "lengths"),
@@ -179,7 +184,19 @@ STREAMED: dict[str, tuple[str, list[Any], str]] = {
     "another form of a frame": (
         "video-directions",
         [{"array": {"dtype": "uint8"}}, bytes(100)],
-        "feed: the model takes another kind",
+        "An array of frames has another shape or type",
+    ),
+    "fractions for a frame": (
+        "video-directions",
+        [{"array": {"dtype": "float32", "shape": [16, 16, 1]}}, bytes(1024)],
+        "Expected uint8",
+    ),
+    "a bool for a weight": ("speech-tones", [{"options": {"hot_words": {"ab": True}}}], "its weight a number"),
+    "an end that is none": ("speech-tones", [{"finish": False}], "finish: expected true"),
+    "no format of times": (
+        "series-waves",
+        [{"options": {"series": "north", "reading": {"time_format": "%Q"}}}, AHEAD | {"feed": ROW}],
+        "Correct it, options.reading.time_format. Received: '%Q'",
     ),
     "a text for a frame": ("video-directions", [{"feed": "a"}], "frame: expected"),
     "a model that does not stream": ("nlp-sentiment", [{"feed": "a"}], "does not stream"),
@@ -215,6 +232,8 @@ def _until_closed(stream: Any) -> Iterator[str]:
 
 
 HEAD = "Host: 127.0.0.1\r\n"
+WEBSOCKET = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+WEBSOCKET += f"Sec-WebSocket-Key: {base64.b64encode(bytes(16)).decode()}\r\n"
 RAW: dict[str, tuple[str, bytes]] = {
     "no host": ("GET /v1/models HTTP/1.1\r\n\r\n", b"400"),
     "no method": (f"BREW /v1/models/tiny:predict HTTP/1.1\r\n{HEAD}\r\n", b"400"),
@@ -235,6 +254,14 @@ RAW: dict[str, tuple[str, bytes]] = {
         b"400",
     ),
     "nothing": ("", b"408"),
+    "an origin that is none": (f"GET /v1/models HTTP/1.1\r\n{HEAD}Origin: http://[evil\r\n\r\n", b"403"),
+    "a host that is none": ("GET /v1/models HTTP/1.1\r\nHost: [\r\n\r\n", b"400"),
+    "a stream of an origin that is none": (
+        f"GET /v1/models/nlp-writer:stream HTTP/1.1\r\n{HEAD}Origin: http://[evil\r\n{WEBSOCKET}\r\n",
+        b"403",
+    ),
+    "a stream elsewhere": (f"GET /v1/models HTTP/1.1\r\n{HEAD}{WEBSOCKET}\r\n", b"404"),
+    "a stream by POST": (f"POST /v1/models/tiny:predict HTTP/1.1\r\n{HEAD}{WEBSOCKET}\r\n", b"400"),
     "half a head": (f"GET /v1/models HTTP/1.1\r\n{HEAD}", b"408"),
 }
 
@@ -244,10 +271,38 @@ def test_bad_connections_are_refused(client: Client, kind: str) -> None:
     sent, status = RAW[kind]
     with socket.create_connection(("127.0.0.1", client.port), 10) as connection:
         connection.sendall(sent.encode())
-        answer = connection.recv(65536)
+        answer = _answer(connection)
+    assert kind == "an upgrade without a key" or json.loads(answer.partition(b"\r\n\r\n")[2])["error"], answer
     assert status in answer.partition(b"\r\n")[0], answer
     assert not [each for each in LEAKS if each.encode() in answer]
     assert client.predict({"instances": [1]}).status == 200
+
+
+def _answer(connection: socket.socket) -> bytes:
+    """All of an answer, whether the connection is closed behind it or not."""
+    answer = b""
+    while not answer.endswith(b"}") and (more := connection.recv(65536)):
+        answer += more
+    return answer
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+@pytest.mark.parametrize(
+    ("offer", "is_half_closed"),
+    [
+        ("", True),
+        ("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n", False),
+    ],
+    ids=["a client that closes its side", "an offer of HTTP/2"],  # such as Java's
+)
+def test_habits_of_clients_are_served(client: Client, version: str, offer: str, is_half_closed: bool) -> None:
+    body = '{"instances": [1]}'
+    head = f"POST /v1/models/tiny:predict HTTP/{version}\r\n{HEAD}{offer}Content-Length: {len(body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", client.port), 10) as connection:
+        connection.sendall((head + body).encode())
+        if is_half_closed:
+            connection.shutdown(socket.SHUT_WR)
+        assert _answer(connection).endswith(b'{"predictions":[2.0]}')
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "GET"])
@@ -277,11 +332,7 @@ def test_an_answer_that_is_too_large_is_refused(exports: Path, start: Callable[.
 def handshake(client: Client) -> Iterator[socket.socket]:
     """A WebSocket whose frames a test writes itself."""
     with socket.create_connection(("127.0.0.1", client.port), 10) as connection:
-        key = base64.b64encode(os.urandom(16)).decode()
-        upgrade = (
-            f"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
-        )
-        connection.sendall(f"GET /v1/models/nlp-writer:stream HTTP/1.1\r\n{HEAD}{upgrade}\r\n".encode())
+        connection.sendall(f"GET /v1/models/nlp-writer:stream HTTP/1.1\r\n{HEAD}{WEBSOCKET}\r\n".encode())
         assert b"101" in connection.recv(4096).partition(b"\r\n")[0]
         yield connection
 

@@ -235,7 +235,7 @@ def test_a_pasted_table_becomes_a_fan_that_moves_with_a_row(page: Any, every_exp
 def test_a_forecast_plays_beside_the_truth(page: Any, tmp_path: Path) -> None:
     film = np.kron(np.repeat(drifting(1000)[..., np.newaxis], 3, axis=-1), np.ones((1, 10, 10, 1), np.uint8))
     part = section(page, "video-drifts")
-    part.get_by_label("Film").set_input_files(save_video(tmp_path / "drift.webm", film, rate=10.0))
+    part.get_by_label("Video").set_input_files(save_video(tmp_path / "drift.webm", film, rate=10.0))
     films = answered(part).locator("canvas")
     assert films.count() == 3
     playwright.expect(films.last).to_have_attribute("data-frame", "1")  # it plays
@@ -244,7 +244,7 @@ def test_a_forecast_plays_beside_the_truth(page: Any, tmp_path: Path) -> None:
 def test_a_clip_is_classified(page: Any, tmp_path: Path) -> None:
     film = np.kron(np.repeat(moving(True, 12, 1000)[..., np.newaxis], 3, axis=-1), np.ones((1, 10, 10, 1), np.uint8))
     part = section(page, "video-directions")
-    part.get_by_label("Film").set_input_files(save_video(tmp_path / "right.webm", film, rate=10.0))
+    part.get_by_label("Video").set_input_files(save_video(tmp_path / "right.webm", film, rate=10.0))
     assert answered(part).locator("b").inner_text() == "right"
 
 
@@ -253,3 +253,6 @@ def test_what_cannot_be_used_is_said_at_its_form(page: Any) -> None:
     part.get_by_label("Table", exact=True).fill("time,load\n2024-01-01,1\n")
     part.get_by_role("button", name="Forecast").click()
     playwright.expect(part.locator("output.error")).to_contain_text("Expected a head, time and load, heat, holiday")
+    part.get_by_label("Table", exact=True).fill("time,load,heat,holiday\n01.02.2024,1,2,0\n02.02.2024,1,2,0\n")
+    part.get_by_role("button", name="Forecast").click()
+    playwright.expect(part.locator("output.error")).to_contain_text("Received: 01.02.2024")  # February or January?

@@ -14,7 +14,7 @@ from pipelines.training import TrainingConfiguration
 class LanguageModelConfiguration(TrainingCommand):
     """Everything that a training of a language model depends on."""
 
-    task: Literal["language_model"] = Field("language_model", description="what is trained")
+    task: Literal["language_model"] = Field("language_model", description="name of the task")
     data: DataConfiguration = DataConfiguration()
     vocabulary: SubwordConfiguration = SubwordConfiguration(size=4096)
     network: NetworkConfiguration = NetworkConfiguration()

@@ -10,13 +10,13 @@ from pipelines.nlp.language_model.config import LanguageModelConfiguration
 from pipelines.nlp.language_model.data import BOUNDARY
 from pipelines.nlp.language_model.model import flat, load_model
 from pipelines.runs import Run
-from pipelines.served import Signature, Tensors, specifications
+from pipelines.served import Signature, Tensors, arrays, specifications
 
 
 def device_model(run: Run) -> DeviceModel:
     """Returns the step of a run's language model."""
     configuration, model = run.read_configuration(LanguageModelConfiguration), load_model(run)
-    before = {name: tensor.numpy() for name, tensor in flat(model.initial_state(1)).items()}
+    before = arrays(flat(model.initial_state(1)))
 
     def step(number: tf.Tensor, **state: tf.Tensor) -> Tensors:
         outputs, after = model.outputs(number[:, tf.newaxis], model.nested(state))

@@ -1,6 +1,6 @@
 """Continues a text, or writes one from nothing.
 
-What begins with a dash is written after `--`: `unrolled generate --seed 3 -- "- first item"`.
+A text that begins with a dash goes after `--`: `unrolled generate --seed 3 -- "- first item"`.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Where documents come from: the embedded data sets, public ones by their TFDS name, and the user's own text."""
+"""Where documents come from: the built-in data sets, public ones by their TFDS name, and the user's own text."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,15 +26,17 @@ class DataConfiguration(FileConfiguration):
     """Which documents to learn from, and how they are split and cut into windows."""
 
     source: Literal["bible_text", "state_of_the_union", "tfds", "own"] = Field(
-        "bible_text", description="embedded data set, a public one by its TFDS name, or text of your own"
+        "bible_text", description="built-in data set, a public one by its TFDS name, or text of your own"
     )
     name: str = Field("", description="TFDS name of a public data set, such as tiny_shakespeare")
-    path: str = Field("", description="your text: a file, a folder or archive of text files, or a table; also packed")
+    path: str = Field(
+        "", description="your text: a file, a folder or archive of text files, or a table; also compressed"
+    )
     column: str = Field("text", description="column of a table, key of JSON lines, or feature of a public data set")
     validation_fraction: float = Field(0.05, gt=0, lt=0.5, description="share of your own text")
     test_fraction: float = Field(0.1, gt=0, lt=0.5, description="share of your own text")
-    window: int = Field(64, ge=2, description="subwords through which errors are sent back")
-    batch_size: int = Field(64, ge=1, description="texts that are read side by side")
+    window: int = Field(64, ge=2, description="number of subwords through which gradients are propagated")
+    batch_size: int = Field(64, ge=1, description="number of texts in a batch")
 
 
 class Corpus(NamedTuple):

@@ -1,6 +1,6 @@
-"""Labels texts, or the rows of a file, by a trained model of sentiment.
+"""Classifies the sentiment of texts, or of the rows of a file.
 
-Everything after `--` is text, even what begins with a dash: `unrolled classify --run FOLDER -- "- no good"`.
+Everything after `--` is text, even if it begins with a dash: `unrolled classify --run FOLDER -- "- no good"`.
 """
 
 from collections.abc import Callable

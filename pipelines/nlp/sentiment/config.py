@@ -27,7 +27,7 @@ class PretrainingConfiguration(Configuration):
 class SentimentConfiguration(TrainingCommand):
     """Everything that a training of sentiment depends on."""
 
-    task: Literal["sentiment"] = Field("sentiment", description="what is trained")
+    task: Literal["sentiment"] = Field("sentiment", description="name of the task")
     data: DataConfiguration = DataConfiguration()
     network: NetworkConfiguration = NetworkConfiguration()
     pretraining: PretrainingConfiguration = PretrainingConfiguration()

@@ -2,9 +2,12 @@
 
 import ast
 import itertools
+import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +23,10 @@ RARE = 0.2  # share of the texts that a label would have if all had equally many
 MANY_NUMBERS = 20  # labels that are numbers, from which they are rather a rating
 SEPARATORS = "|;,"  # of several labels in a cell
 REPEATED = 0.9  # share of the labels beside others in a cell that other cells have, too, if the sign separates labels
+MISSING = ("nan", "na", "n/a", "none", "null")  # as programs write what is not there
+_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
+_ITEM = re.compile(r"'[^']*'|\"[^\"]*\"|[-\d.]+")
+_NUMPY = re.compile(rf"\[\s*(?:(?:{_ITEM.pattern})\s+)+(?:{_ITEM.pattern})\s*\]")
 TRUE, FALSE = ("1", "true", "yes"), ("0", "false", "no", "")
 
 
@@ -63,9 +70,13 @@ def with_several(splits: Splits, separator: str, notes: list[str]) -> Splits:
     """
     cells = Counter(each.label for each in itertools.chain(*splits.values()) if each.label and each.labels is None)
     several = any(each.labels is not None for each in itertools.chain(*splits.values()))
-    divided = (
-        {cell: found for cell in cells if (found := _listed_labels(cell)) is not None} if separator != "none" else {}
-    )
+    lists = {cell: found for cell in cells if (found := _list_in(cell)) is not None} if separator != "none" else {}
+    divided = {cell: _distinct(map(str, found)) for cell, found in lists.items()}
+    if len(set(map(len, lists.values()))) == 1 and any(len(each) > len(set(each)) for each in lists.values()):
+        held = {cell: _held(found) for cell, found in lists.items()}
+        if None not in held.values():  # nothing but 0 and 1, and one of them repeated
+            notes.append("lists of 0 and 1 state which labels a text has; these are named by their places, from 1")
+            divided = {cell: found or () for cell, found in held.items()}
     if separator == "auto" and not several and not divided and (sign := _separator(cells)):
         notes.append(
             f"a {sign!r} separates several labels of a text, as it seems, such as {_first_with(sign, cells)!r}; "
@@ -96,23 +107,40 @@ def with_known(examples: list[Example], labels: Sequence[str]) -> list[Example]:
     def parts(cell: str) -> tuple[str, ...]:
         divided = (_parts(cell, sign) for sign in SEPARATORS)
         found = (each for each in divided if set(each) <= set(labels))
-        return _listed_labels(cell) or ((cell,) if cell in labels else next(found, (cell,)))
+        values = _list_in(cell)
+        if values is not None:
+            held = _held(values)
+            return _distinct(map(str, values)) if held is None or "0" in labels else held
+        return (cell,) if cell in labels else next(found, (cell,))
 
     return [
         each._replace(labels=parts(each.label)) if each.labels is None and each.label else each for each in examples
     ]
 
 
-def _listed_labels(cell: str) -> tuple[str, ...] | None:
-    """The labels of a list as JSON or Python writes it; None: the cell is none."""
-    if not (cell.startswith("[") and cell.endswith("]")):
+def _list_in(cell: str) -> list[Any] | None:
+    """The values of a list as JSON, Python or NumPy writes it; None: the cell is none."""
+    if cell[:1] + cell[-1:] not in ("[]", "()", "{}"):
         return None
-    try:
-        values = ast.literal_eval(cell)
-    except (ValueError, SyntaxError):
-        return None
-    is_list = isinstance(values, list) and all(isinstance(each, str | int | float) for each in values)
-    return _distinct(map(str, values)) if is_list else None
+    if _NUMPY.fullmatch(cell):  # without commas, so that Python would join its strings
+        cell = f"[{', '.join(_ITEM.findall(cell))}]"
+    values = None
+    for read in (json.loads, ast.literal_eval):
+        try:
+            values = read(cell)
+            break
+        except (ValueError, SyntaxError, TypeError):
+            continue
+    values = sorted(values, key=str) if isinstance(values, set) else values
+    if isinstance(values, list | tuple) and all(isinstance(each, str | int | float) for each in values):
+        return list(values)
+    return None
+
+
+def _held(values: Sequence[Any]) -> tuple[str, ...] | None:
+    """The places, from 1, of 1 among 0; None: there are other values."""
+    is_indicator = not any(isinstance(each, str) or each not in (0, 1) for each in values)
+    return tuple(str(place) for place, each in enumerate(values, start=1) if each) if is_indicator else None
 
 
 def _parts(cell: str, separator: str) -> tuple[str, ...]:
@@ -142,10 +170,10 @@ def _first_with(sign: str, cells: Counter[str]) -> str:
 
 def one_name_a_number(splits: Splits, notes: list[str]) -> Splits:
     """Returns examples whose labels that are one number, such as `1` and `1.0` of pandas, have one name; notes them."""
-    names: defaultdict[float, Counter[str]] = defaultdict(Counter)
+    names: defaultdict[Decimal, Counter[str]] = defaultdict(Counter)
     for label in itertools.chain.from_iterable(map(labels_in, itertools.chain(*splits.values()))):
-        if np.isfinite(number_first(label)[1]) and number_first(label)[0] == 0:
-            names[float(label)][label] += 1
+        if _NUMBER.fullmatch(label):
+            names[Decimal(label)][label] += 1
     renamed: dict[str, str] = {}
     for counts in names.values():
         shortest, *others = sorted(counts, key=lambda name: (len(name), name))
@@ -194,16 +222,15 @@ def label_names(splits: Splits) -> tuple[str, ...]:
 
 def number_first(label: str) -> tuple[int, float, str]:
     """Returns a key that sorts numbers by their size, before other labels."""
-    try:
-        return 0, float(label), label
-    except ValueError:
-        return 1, 0.0, label
+    return (0, float(label), label) if _NUMBER.fullmatch(label) else (1, 0.0, label)
 
 
 def odd_labels(splits: Splits, labels: Sequence[str], weighted: bool) -> list[str]:
     """Returns notes on labels that are alike, that few texts have, or that are rather numbers to predict."""
     counts = Counter(itertools.chain.from_iterable(map(labels_in, itertools.chain(*splits.values()))))
     notes = _alike(counts)
+    if missing := [f"{label!r} ({counts[label]})" for label in sorted(counts) if label.lower() in MISSING]:
+        notes.append(f"{listed(missing)} learned as a label; if it stands for a text without one, leave its cell empty")
     learned = Counter(itertools.chain.from_iterable(map(labels_in, splits["train"])))
     rare = sorted(label for label, count in learned.items() if count < RARE * learned.total() / len(learned))
     if rare and not weighted:

@@ -13,7 +13,7 @@ from data.files import Member, is_folder, members, only_file, plain_suffix, read
 from data.splits import SPLIT_NAMES
 from pipelines.configuration import ConfigurationError
 from pipelines.hints import counted
-from pipelines.nlp.sentiment.labels import of_columns
+from pipelines.nlp.sentiment.labels import MISSING, of_columns
 from pipelines.nlp.sentiment.splitting import Example
 from pipelines.nlp.splits import SPLITS
 from pipelines.nlp.text_files import Document, FileConfiguration, TextDataError, decoded, documents_of, lines_of
@@ -21,7 +21,9 @@ from pipelines.nlp.text_tables import TABLE_SUFFIXES, read_rows
 from pipelines.nlp.texts import listed
 
 FASTTEXT = "__label__"
+DESCRIPTIONS = ("dataset_dict.json", "dataset_info.json", "dataset_infos.json", "state.json")  # of Hugging Face
 LABEL = "label"  # the column of labels, unless another is named
+_THOUSANDS = re.compile(r"[1-9]\d{0,2},\d{3}")  # or a number with three decimals
 UNLABELLED = ("unsup", "unlabeled", "unlabelled", "unsupervised")  # names of folders
 
 
@@ -46,6 +48,7 @@ def read_own(
     if not is_folder(path):
         return {"": read(path)}
     found = members(path)
+    found = [each for each in found if PurePosixPath(each.name).name not in DESCRIPTIONS]
     if tables := [each for each in found if plain_suffix(Path(each.name)) in TABLE_SUFFIXES]:
         return _of_tables(path, tables, read)
     texts = [each for each in found if "/" not in each.name and plain_suffix(Path(each.name)) == ".txt"]
@@ -73,10 +76,11 @@ def _of_file(
     wanted = [*columns, *labels, *[rating] * bool(rating)]
     absent = labels if rating and not label else ()  # a rating alone is enough
     rows = read_rows(path, wanted, wanted, files, absent, labels, content)
-    examples, nans = [], []
+    examples, nans, grouped = [], [], []
     for row in rows:
         texts, cells = row.values[: len(columns)], row.values[len(columns) : len(columns) + len(labels)]
         number = _number(row.values[-1], row.where) if rating else np.nan
+        grouped += [row.where] * bool(rating and _THOUSANDS.fullmatch(row.values[-1].strip()))
         if rating and np.isnan(number) and row.values[-1].strip():
             nans.append(row.where)
         several = of_columns(cells, labels, row.where) if len(labels) > 1 else None
@@ -84,7 +88,11 @@ def _of_file(
         text = "\n".join(text for text in texts if text.strip())
         examples.append(Example(row.where, text, _label(name), number, several))
     if nans:
-        print(f"Note: {counted(len(nans), 'rating')} given as nan, taken as missing: {listed(nans, '; ')}")
+        print(f"Note: {counted(len(nans), 'rating')} given as nan or so, taken as missing: {listed(nans, '; ')}")
+    if grouped:
+        print(
+            f"Note: {counted(len(grouped), 'rating')} such as 1,234 read with a decimal comma: {listed(grouped, '; ')}"
+        )
     return examples
 
 
@@ -162,7 +170,10 @@ def _label(name: str) -> str:
 
 
 def _number(text: str, where: str) -> float:
+    if text.strip().lower() in MISSING:
+        return np.nan
     try:
+        text = text.translate({0x2212: "-", 0x066B: "."})  # the minus sign, and the decimal sign of Arabic
         text = re.sub(r"(?<=\d)\s*(?:stars?|[*★])\s*$", "", text, flags=re.IGNORECASE)
         is_decimal = re.fullmatch(r"\s*[-+]?\d+,\d+\s*", text)  # as many languages write it
         number = float(text.replace(",", ".") if is_decimal else text) if text.strip() else np.nan

@@ -29,7 +29,7 @@ class DataConfiguration(FileConfiguration):
     BEFORE: ClassVar = {"splits": "hash", "label_separator": "none", "too_long": "truncate"}
 
     source: str = Field(
-        f"{EMBEDDED}/movies", description="embedded data set, `own`, or a public TFDS name such as imdb_reviews"
+        f"{EMBEDDED}/movies", description="built-in data set, `own`, or a public TFDS name such as imdb_reviews"
     )
     path: str = Field("", description="your table, lines of fastText, or folder or archive (SPLIT/)LABEL/name.txt")
     validation: str = Field("", description="separate file or folder for validation; default: a part of the path")
@@ -42,25 +42,26 @@ class DataConfiguration(FileConfiguration):
     label_separator: str = Field(
         "auto",
         pattern=r"^(auto|none|[^\w\s])$",
-        description="between several labels of a text, such as |; auto: found; none: a cell is one label",
+        description="separator of the labels of a text, such as |; auto: detected; none: one label per text",
     )
-    rating: str = Field(
-        "", description="column of a number to predict: beside the label or, without a column of labels, alone"
-    )
-    maximum_words: int = Field(400, ge=1, description="words that are read at once")
+    rating: str = Field("", description="column of a number to predict, with or without a column of labels")
+    maximum_words: int = Field(400, ge=1, description="maximum number of words that are read at once")
     too_long: Literal["windows", "truncate", "refuse"] = Field(
-        "windows", description="whether longer texts are read whole, in windows of so many words, cut off or refused"
+        "windows", description="how longer texts are read: whole, in windows of that size; cut off; or refused"
     )
     validation_fraction: float = Field(0.1, gt=0, lt=0.5, description="share of the texts, where there are no splits")
     test_fraction: float = Field(0.15, gt=0, lt=0.5, description="share of the texts, where there are no splits")
     splits: Literal["balanced", "hash"] = Field(
-        "balanced", description="hash: as 0.1.0 divided texts, whatever their labels"
+        "balanced", description="how splits are drawn; hash: as in 0.1.0, regardless of labels"
     )
     similarity: float = Field(
-        0.8, gt=0, le=1, description="of letters, from which two texts are near duplicates, which stay in one split"
+        0.8,
+        gt=0,
+        le=1,
+        description="similarity of letters above which two texts are near duplicates and stay in one split",
     )
     label_weights: Literal["none", "balanced"] = Field(
-        "none", description="balanced: in training all labels count alike, however few texts they have"
+        "none", description="balanced: all labels have the same weight in training, however few texts they have"
     )
     batch_size: int = Field(32, ge=1, description="texts in a batch")
 

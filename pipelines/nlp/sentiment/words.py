@@ -7,27 +7,19 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from pipelines.nlp.texts import SPACELESS_SCRIPTS
 from pipelines.nlp.unicode_forms import folded, folded_strings
 
 PADDING, UNKNOWN, RESERVED = 0, 1, 2
 MOST_PIECES = 24  # of a word that count
 PIECE_LENGTHS = (3, 4, 5)  # characters, those that mark the word's ends among them
 MOST_AT_ONCE = 1000  # texts that are divided together, so that memory is bounded
-
-# Scripts that are written without spaces between words.
-_UNSPACED = "".join(
-    rf"\p{{{script}}}"
-    for script in (
-        *("Han", "Hiragana", "Katakana", "Bopomofo", "Yi", "Thai", "Lao", "Khmer", "Myanmar", "Tibetan"),
-        *("Javanese", "Balinese", "Tai_Le", "New_Tai_Lue", "Tai_Tham", "Tai_Viet"),
-    )
-)
 _REPLACED = (  # by what; the pattern comes first
     (r"[\s\p{Z}\p{Cc}]+", " "),
     ("[\u2018\u2019\u02bc]", "'"),
     ("''", '"'),
     (r"([^\p{L}\p{M}\p{N}\p{Cf}' ])", r" \1 "),  # signs stand alone, and so do emoji
-    (f"([{_UNSPACED}])", r" \1 "),  # character by character
+    (f"([{SPACELESS_SCRIPTS}])", r" \1 "),  # character by character
     (r"(^| )'+|'+( |$)", r"\1 \2"),  # quotes around words
     (r"(n't|'(?:s|re|ve|ll|d|m))( |$)", r" \1\2"),  # English: a negation is a word
 )

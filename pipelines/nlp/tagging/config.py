@@ -13,7 +13,7 @@ from pipelines.training import TrainingConfiguration
 class TaggingConfiguration(TrainingCommand):
     """Everything that a training of a tagger depends on."""
 
-    task: Literal["tagging"] = Field("tagging", description="what is trained")
+    task: Literal["tagging"] = Field("tagging", description="name of the task")
     data: DataConfiguration = DataConfiguration()
     network: NetworkConfiguration = NetworkConfiguration()
     training: TrainingConfiguration = TrainingConfiguration(

@@ -21,7 +21,7 @@ from pipelines.rows import make_batches
 class DataConfiguration(OwnFiles):
     """Which sentences to learn from, and how they are divided."""
 
-    source: Literal["brown_corpus", "own"] = Field("brown_corpus", description="embedded data set, or your own files")
+    source: Literal["brown_corpus", "own"] = Field("brown_corpus", description="built-in data set, or your own files")
     words: str = Field("", description="column number or JSON key of the words; default: the usual one")
     tags: str = Field("", description="column number or JSON key of the tags; default: the usual one")
     batch_size: int = Field(32, ge=1, description="sentences in a batch")

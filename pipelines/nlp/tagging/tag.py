@@ -1,6 +1,6 @@
-"""Prints the words of texts with their tags, or their labelled spans, by a trained tagger.
+"""Tags the words of texts, or finds their labelled spans.
 
-Everything after `--` is text, even what begins with a dash: `unrolled tag --run FOLDER -- "- Who?"`.
+Everything after `--` is text, even if it begins with a dash: `unrolled tag --run FOLDER -- "- Who?"`.
 """
 
 from collections.abc import Callable

@@ -14,7 +14,7 @@ from pipelines.training import TrainingConfiguration
 class TranslationConfiguration(TrainingCommand):
     """Everything that a training of a translator depends on."""
 
-    task: Literal["translation"] = Field("translation", description="what is trained")
+    task: Literal["translation"] = Field("translation", description="name of the task")
     data: DataConfiguration = DataConfiguration()
     subwords: SubwordConfiguration = SubwordConfiguration()
     shared_subwords: bool = Field(False, description="one vocabulary, and one embedding, for both languages")

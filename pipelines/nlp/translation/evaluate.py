@@ -29,7 +29,7 @@ class EvaluationOptions(commands.RunOptions):
 
     split: Split = Field("test", description="split to evaluate")
     data: str = Field(
-        "", description="other pairs to evaluate on: an embedded data set, a table, or two files with a comma between"
+        "", description="other pairs to evaluate on: a built-in data set, a table, or two files with a comma between"
     )
 
 
@@ -37,7 +37,7 @@ def evaluate(run: Run, split: Split = "test", data: str = "") -> Evaluation:
     """Translates a split with a run's translator and the baselines; writes table, plots and page into its folder.
 
     Args:
-        data: another embedded data set; or all pairs of a table, or of two files, with a comma between their names.
+        data: another built-in data set; or all pairs of a table, or of two files, with a comma between their names.
     """
     configuration = run.read_configuration(TranslationConfiguration).data
     translator, corpus = predictor.load(run), load(configuration)
@@ -63,7 +63,7 @@ def evaluate(run: Run, split: Split = "test", data: str = "") -> Evaluation:
 
 
 def other_pairs(data: str, split: Split, configuration: DataConfiguration) -> list[Pair]:
-    """Returns the pairs of a split of an embedded data set, or those of a user's files that have text on both sides.
+    """Returns the pairs of a split of a built-in data set, or those of a user's files that have text on both sides.
 
     Raises:
         TextDataError: a file cannot be read, or has no such pairs.

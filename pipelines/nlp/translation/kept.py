@@ -8,27 +8,36 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
+from unicodedata import digit
 
 import numpy as np
 
+from pipelines.nlp.texts import SPACELESS
+
+_ADDRESS = r"[^\s<>\"\u3000-\u303f\uff01-\uff0f]*[^\s<>\"'.,;:!?)\]\u3000-\u303f\uff01-\uff0f]"
+_LETTER = rf"(?!{SPACELESS})\w"  # of a word that others stand apart from
 _PLACEHOLDER = re.compile(
-    r"""
+    rf"""
     </?[A-Za-z][^<>\s]*(?:\s[^<>]*)?>               # <b>, </a>, <br/>, <a href="…">
     | &\#?\w+;                                      # &nbsp;
-    | \{\{[^{}]*\}\} | \$?\{[^{}\s]*\}              # {{ name }}, ${name}, {name}, {0}
-    | %\(\w+\)[sdifr] | %\d+\$[sdif@] | %(?:\.\d+)?[sdifu@](?!\w) | %%   # %(name)s, %1$s, %s, %.2f
-    | (?:https?|ftp)://[^\s<>"]*[^\s<>"'.,;:!?)\]]  # addresses
-    | www\.[^\s<>"]*[^\s<>"'.,;:!?)\]]
-    | [\w.+-]+@[\w-]+(?:\.[\w-]+)+
-    | (?<![\w/])(?:~|\.{1,2})/[\w.+/-]*[\w/] | (?<![\w/])/[\w.+-]+/[\w.+/-]*[\w/]   # paths
-    | (?<![\w-])--?[A-Za-z][\w-]*(?==|\b)(?<![-_])      # options
+    | \{{\{{\{{?[^{{}}]*\}}\}}\}}? | [$%\#]?\{{[^{{}}\s]*\}}  # {{{{ name }}}}, ${{name}}, %{{name}}, {{name}}, {{0}}
+    | %\(\w+\)[\d.]*[sdifr]                         # %(name)s
+    | %(?:\d+\$)?[-+0]*\d*(?:\.\d+)?(?:hh?|ll?|[jtz])?[sdifuxXcegopn@](?!\w)   # %s, %1$s, %.2f, %5ld
+    | %L?\d\d?(?!\w) | %%                           # %1 of Qt
+    | (?:https?|ftp)://{_ADDRESS} | www\.{_ADDRESS}
+    | (?<!(?!{SPACELESS})[\w.+-])(?:(?!{SPACELESS})[\w.+-])+@[\w-]+(?:\.(?:{_LETTER}|-)+)+
+    | (?<![\w/])(?:~|\.{{1,2}})/[\w.+/-]*[\w/] | (?<![\w/])/[\w.+-]+/[\w.+/-]*[\w/]   # paths
+    | (?<![\w-])--?[A-Za-z][\w-]*(?==|\b)(?<![-_])  # options
     | \$[A-Za-z_]\w*                                # variables
-    | (?<![\w.,])\d+(?:[.,:/-]\d+)+(?!\w) | (?<![\w.,])\d{2,}(?!\w)   # 3.14, 12:30, 2024-01-31, 42
+    | \d{{4}}-\d\d-\d\dT\d\d:[\d:.]*\d(?:Z|[+-]\d\d:?\d\d)?\b
+    | (?<!{_LETTER})(?<![.,])(?<!\d[:/-])(?:\d{{1,3}}(?:[\ \u00a0\u202f]\d{{3}})+ | \d+(?:[.,:/-]\d+)+ | \d{{2,}})
+      (?!{_LETTER}|[.,:/-]\d)                       # 1 000 000, 3.14, 12:30, 2024-01-31, 42
     """,
     re.VERBOSE,
 )
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)+")
-_WORD = re.compile(r"\S+")
+_NUMBER = re.compile(r"\d+(?:[.,\s]\d+)*")
+_GROUPED = r"[.,\s'’\u066c]?"  # between thousands, or nothing
+_WORD = re.compile(rf"{SPACELESS}|(?:(?!{SPACELESS})\S)+")
 _INSIDE = re.compile(r"\w.*\w|\w", re.DOTALL)  # of a word, without the signs around it
 LOOKED_AT = 0.15  # share of the attention by which a word of the translation is taken for the missing one
 
@@ -53,8 +62,8 @@ def to_keep(source: str, terms: Sequence[str] = (), placeholders: bool = True) -
         ['Open', '<b>', '{name}', '</b>', 'https://a.org/x', '42']
     """
     found = [Kept(*each.span(), each.group()) for each in _PLACEHOLDER.finditer(source)] if placeholders else []
-    for term in sorted(terms, key=len, reverse=True):
-        for each in re.finditer(rf"(?<!\w){re.escape(term)}(?!\w)", source):
+    for term in sorted(filter(None, terms), key=len, reverse=True):
+        for each in re.finditer(_whole(term), source):
             if all(each.end() <= other.start or other.end <= each.start() for other in found):
                 found.append(Kept(*each.span(), term))
     return sorted(found)
@@ -78,13 +87,16 @@ def missing(kept: Sequence[Kept], translation: str) -> list[Kept]:
 def restored(
     source: str,
     translation: str,
-    lacking: Sequence[Kept],
+    kept: Sequence[Kept],
     weights: np.ndarray,
     pieces: tuple[Sequence[str], Sequence[str]],
 ) -> str:
     """Returns a translation with what it lacks: in place of the word that looked at it most, or where it would stand.
 
+    Nothing that is kept is replaced, nor is a character of a script without spaces, which may be a part of a word.
+
     Args:
+        kept: what the translation must hold, as of `to_keep`.
         weights: of the attention, (target subwords, source subwords).
         pieces: the subwords of source and target, as text, whose spaces are those between words.
     """
@@ -93,42 +105,59 @@ def restored(
     )
     spans = [each.span() for each in _WORD.finditer(translation)]
     words = [translation[start:end] for start, end in spans]
-    kept_words = {each.text for each in to_keep(translation)} | {each.text for each in lacking}
-    taken: set[int] = set()
+    held = [each[:2] for each in to_keep(translation, [each.text for each in kept])]
+    taken = {number for number, span in enumerate(spans) if any(_overlap(span, each) for each in held)}
     behind: dict[int, list[str]] = {}
-    for each in lacking:
-        columns = [place for place, (start, end) in enumerate(source_places) if start < each.end and end > each.start]
-        looks = [
-            weights[[place for place, span in enumerate(target_places) if span[0] < end and span[1] > start]][
-                :, columns
-            ]
-            for start, end in spans
-        ]
-        shares = np.array([each.sum(axis=1).mean() if each.size else 0.0 for each in looks])
-        free = [number for number in range(len(words)) if number not in taken and words[number] not in kept_words]
+    for each in missing(kept, translation):
+        columns = [place for place, span in enumerate(source_places) if _overlap(span, each[:2])]
+        rows = [[place for place, other in enumerate(target_places) if _overlap(other, span)] for span in spans]
+        shares = np.array([weights[some][:, columns].sum(axis=1).mean() if some and columns else 0.0 for some in rows])
+        free = [number for number in range(len(words)) if number not in taken]
         best = max(free, key=lambda number: shares[number], default=None)
-        if best is not None and shares[best] >= LOOKED_AT and not any(kept in words[best] for kept in kept_words):
+        if best is None or shares[best] < LOOKED_AT:
+            behind.setdefault(round(each.start / max(1, len(source)) * len(words)), []).append(each.text)
+        elif re.match(SPACELESS, words[best]):
+            behind.setdefault(best + 1, []).append(each.text)
+        else:
             inside = _INSIDE.search(words[best])
             before, behind_it = (words[best][: inside.start()], words[best][inside.end() :]) if inside else ("", "")
             words[best] = before + each.text + behind_it
             taken.add(best)
-        else:
-            place = round(each.start / max(1, len(source)) * len(words))
-            behind.setdefault(place, []).append(each.text)
-    parts: list[str] = []
-    for number in range(len(words) + 1):
-        parts += behind.get(number, [])
-        parts += words[number : number + 1]
-    return " ".join(parts)
+    found, last = "", 0
+    for number, (start, end) in enumerate([*spans, (len(translation),) * 2]):
+        found += translation[last:start]
+        for text in behind.get(number, []):
+            found += " " * bool(re.search(rf"(?!{SPACELESS})\S$", found)) + text
+        word = words[number] if number < len(words) else ""
+        found += " " * (number in behind and bool(re.match(rf"(?!{SPACELESS})\S", word))) + word
+        last = end
+    return found
+
+
+def _overlap(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    return one[0] < other[1] and other[0] < one[1]
+
+
+def _whole(text: str) -> str:
+    """Returns the pattern of a text as whole words; those of scripts without spaces have no ends to be seen."""
+    before, after = ("" if re.match(SPACELESS, each) else _LETTER for each in (text[0], text[-1]))
+    return f"(?<!{before})" * bool(before) + re.escape(text) + f"(?!{after})" * bool(after)
 
 
 def _count(text: str, translation: str) -> int:
+    """How often a translation holds a text; a number as another language writes it, too."""
+    if share := re.fullmatch(r"%(\d+)", text):  # of Qt, or a share as Turkish writes it
+        return len(re.findall(rf"%{share[1]}(?!\d)|(?<!\d){share[1]}\s?%", translation))
     if not _NUMBER.fullmatch(text):
-        return len(
-            re.findall(rf"(?<!\w){re.escape(text)}(?!\w)" if text[0].isalnum() else re.escape(text), translation)
-        )
-    digits = r"[.,\s]?".join(re.split(r"[.,]", text))
-    return len(re.findall(rf"(?<!\d){digits}(?!\d)", translation))
+        return len(re.findall(_whole(text) if text[0].isalnum() else re.escape(text), translation))
+    first, *others = re.split(r"[.,\s]", _plain_digits(text))
+    number = re.sub(r"(?<=\d)(?=(?:\d{3})+$)", lambda _: _GROUPED, first)
+    number += "".join((_GROUPED if len(each) == 3 else r"[.,\u066b]") + each for each in others)
+    return len(re.findall(rf"(?<!\d){number}(?!\d)", _plain_digits(translation)))
+
+
+def _plain_digits(text: str) -> str:
+    return re.sub(r"\d", lambda each: str(digit(each.group())), text)
 
 
 def _places(text: str, pieces: Sequence[str]) -> list[tuple[int, int]]:

@@ -1,6 +1,8 @@
 """Pairs of translators' tools: translation memories (TMX), documents (XLIFF), and catalogues of programs (PO, TS)."""
 
+import codecs
 import io
+import re
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,6 +15,7 @@ from pipelines.nlp.texts import TextDataError
 
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 _MARKUP = ("bpt", "ept", "ph", "it", "ut")  # elements whose text is the markup of a document, no words
+_BEGINNING = 50_000  # bytes in which the first element stands, behind comments
 _TARGETS = ("target", "translation")  # beside `source`
 Found = list[tuple[str, str, str]]  # where it is, its source and its target, for each pair
 
@@ -31,15 +34,16 @@ def read_memory(path: Path, languages: tuple[str, str]) -> Found | None:
         return None
     if plain_suffix(path) in (".po", ".pot"):
         return _catalogue(path)
-    begin = read_bytes(path)[:2000].replace(b"\0", b"")
-    if b"<tmx" in begin:
-        return _tmx(path, languages)
-    return _documents(path) if b"<xliff" in begin or b"<!DOCTYPE TS" in begin else None
+    begin = read_bytes(path)[:_BEGINNING].replace(b"\0", b"")
+    root = re.match(rb"[^<]*+(?:<\?.*?\?>\s*|<!--.*?-->\s*|<![^-][^>]*>\s*)*+<(\w+)", begin, re.DOTALL)
+    name = root[1] if root else b""
+    return _tmx(path, languages) if name == b"tmx" else _documents(path) if name in (b"xliff", b"TS") else None
 
 
 def _catalogue(path: Path) -> Found:
+    content = read_bytes(path).removeprefix(codecs.BOM_UTF8)
     try:
-        messages = [each for each in read_po(io.BytesIO(read_bytes(path)), abort_invalid=True) if each.id]
+        messages = [each for each in read_po(io.BytesIO(content), abort_invalid=True) if each.id]
     except (PoFileError, UnicodeError, LookupError) as error:
         raise TextDataError(f"{path} cannot be read; expected a whole PO file. Correct it. Received: {error}") from None
     pairs = [
@@ -63,10 +67,18 @@ def _documents(path: Path) -> Found:
         target = next((children[name] for name in _TARGETS if name in children), None)
         if "source" in children and _name(element) != "alt-trans":
             number += 1
-            texts = [_words(each) if each is not None else "" for each in (children["source"], target)]
-            if texts[1].strip() and (target is None or target.get("type") != "unfinished"):
+            # Qt has a form for one and others for several; the last one is that of most numbers.
+            form = target if target is None or not len(target) or _name(target[-1]) != "numerusform" else target[-1]
+            texts = [_words(each) if each is not None else "" for each in (children["source"], form)]
+            if texts[1].strip() and not any(map(_is_unconfirmed, (element, target))):
                 pairs.append((f"{path.name}, unit {number}", texts[0], texts[1]))
     return _some(pairs, path, number)
+
+
+def _is_unconfirmed(element: ElementTree.Element | None) -> bool:
+    """Whether an element of Qt, of XLIFF 1 or of XLIFF 2 states that its text is not translated for sure."""
+    state = "" if element is None else element.get("type") or element.get("state") or ""
+    return state in ("unfinished", "new", "initial") or state.startswith("needs-")
 
 
 def _some(pairs: Found, path: Path, number: int) -> Found:
@@ -112,7 +124,7 @@ def _tmx(path: Path, languages: tuple[str, str]) -> list[tuple[str, str, str]]:
             segment = next((child for child in variant if _name(child) == "seg"), None)
             known[language] += 1
             if segment is not None:
-                texts.setdefault(language.lower(), _words(segment))
+                texts.setdefault(language.lower().replace("_", "-"), _words(segment))
         source, target = (_text_in(texts, language) for language in languages)
         if source is not None and target is not None:
             pairs.append((f"{path.name}, unit {number}", source, target))
@@ -129,7 +141,7 @@ def _tmx(path: Path, languages: tuple[str, str]) -> list[tuple[str, str, str]]:
 
 def _text_in(texts: dict[str, str], language: str) -> str | None:
     exact = texts.get(language.lower().replace("_", "-"))
-    near = [text for name, text in texts.items() if name.replace("_", "-").partition("-")[0] == language.lower()]
+    near = [text for name, text in texts.items() if name.partition("-")[0] == language.lower()]
     return exact if exact is not None else near[0] if near else None
 
 

@@ -20,7 +20,8 @@ from pipelines.served import Served
 # Signs of any script end sentences.
 _SENTENCE = re.compile(r".+?(?:[.!?…]+[\"'»”’)]*\s+|[\u3002\uff01\uff1f]\s*|\n+|$)", re.DOTALL)
 _CLAUSE = re.compile(r".+?(?:[,;:]\s+|[\u3001\uff0c\uff1b]|$)", re.DOTALL)
-_WORDS = re.compile(rf"(?:{SPACELESS}|(?:(?!{SPACELESS})\S)+)\s*|^\s+")
+LONG = 40  # characters that are more than a word, such as an address or a line of dashes
+_WORDS = re.compile(rf"(?:{SPACELESS}|(?:(?!{SPACELESS})\S){{1,{10 * LONG}}})\s*|^\s+")
 EXAMPLE = ("translate", "TEXT", '"In the beginning"')
 
 
@@ -54,28 +55,43 @@ class Attention(NamedTuple):
 def divided(text: str, maximum_words: int) -> list[tuple[str, str]]:
     """Returns the sentences of a long text, each with what is between it and the next; a short one as it is.
 
-    Sentences go together up to so many words. One that is longer itself is cut, at a comma if it has one.
+    Sentences go together up to so many words. One that is longer itself is cut, at a comma if it has one. Of what has
+    no spaces, 40 characters count as a word, and 400 are cut off.
 
     Example:
         >>> divided("One two. Three! Four five six seven", 3)
         [('One two. Three!', ' '), ('Four five six', ' '), ('seven', '')]
     """
-    if count_words(text) <= maximum_words:
+
+    def fits(text: str) -> bool:
+        return count_words(text) <= maximum_words and len(text) <= LONG * maximum_words
+
+    if fits(text):
         return [(text, "")]
     parts: list[tuple[str, str]] = []
     for sentence in _SENTENCE.findall(text):
-        pieces = [sentence] if count_words(sentence) <= maximum_words else _CLAUSE.findall(sentence)
+        pieces = [sentence] if fits(sentence) else _CLAUSE.findall(sentence)
         for piece in pieces:
-            words = _WORDS.findall(piece)
-            for start in range(0, len(words), maximum_words):
-                part = "".join(words[start : start + maximum_words])
+            for part in _cut(_WORDS.findall(piece), maximum_words):
                 body = part.rstrip()
                 last = parts[-1] if parts else ("", "")
-                if parts and "\n" not in last[1] and count_words(f"{last[0]} {body}") <= maximum_words:
+                if parts and "\n" not in last[1] and fits(f"{last[0]} {body}"):
                     parts[-1] = (last[0] + last[1] + body, part[len(body) :])
                 else:
                     parts.append((body, part[len(body) :]))
     return parts
+
+
+def _cut(words: Sequence[str], maximum_words: int) -> Iterator[str]:
+    """Yields words joined, so many at most; a long one counts as several."""
+    some, size = "", 0
+    for word in words:
+        weight = 1 + len(word) // LONG
+        if some and size + weight > maximum_words:
+            yield some
+            some, size = "", 0
+        some, size = some + word, size + weight
+    yield some
 
 
 def joined(parts: Sequence[tuple[Translation, str]]) -> Translation:
@@ -202,9 +218,10 @@ class Predictor:
         self, texts: Sequence[str], found: list[Translation], terms: Sequence[str], placeholders: bool
     ) -> list[Translation]:
         for place, (text, each) in enumerate(zip(texts, found, strict=True)):
-            if each.text and (lacking := missing(to_keep(text, terms, placeholders), each.text)):
+            kept = to_keep(text, terms, placeholders)
+            if missing(kept, each.text):
                 weights, *pieces = self.attention(text, each.text)
-                found[place] = each._replace(text=restored(text, each.text, lacking, weights, (pieces[0], pieces[1])))
+                found[place] = each._replace(text=restored(text, each.text, kept, weights, (pieces[0], pieces[1])))
         return found
 
     def _search(self, texts: Sequence[str], beam_width: int | None) -> list[Translation]:

@@ -1,4 +1,4 @@
-"""Where pairs come from: the embedded data sets, public TFDS sets, and the user's own files."""
+"""Where pairs come from: the built-in data sets, public TFDS sets, and the user's own files."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -29,12 +29,12 @@ class DataConfiguration(FileConfiguration):
     BEFORE: ClassVar = {"similarity": 1.0, "misfits": "ignore"}
 
     source: Embedded | Literal["dataset", "files", "table"] = Field(
-        "bible_verses", description="embedded data set, public TFDS set, or your own two files or table"
+        "bible_verses", description="built-in data set, public TFDS set, or your own two files or table"
     )
-    more: tuple[Embedded, ...] = Field((), description="further embedded data sets for training")
+    more: tuple[Embedded, ...] = Field((), description="further built-in data sets for training")
     languages: tuple[str, str] = Field(("en", "es"), description="codes of the languages, the one to translate first")
     dataset: str = Field("", description="name of a public TFDS set, such as ted_hrlr_translate/pt_to_en")
-    source_path: str = Field("", description="your file of sentences, one a line, also gzipped")
+    source_path: str = Field("", description="your file of sentences, one per line, also compressed")
     target_path: str = Field("", description="your file of their translations, as many lines")
     path: str = Field(
         "", description="your table of pairs or translator's file: .csv, .jsonl, .parquet, .tmx, .xlf, .po, …"

@@ -1,6 +1,6 @@
-"""Prints the translations of texts.
+"""Translates texts, or the rows of a file.
 
-Everything after `--` is text, even what begins with a dash: `unrolled translate --run FOLDER -- "- Who?"`.
+Everything after `--` is text, even if it begins with a dash: `unrolled translate --run FOLDER -- "- Who?"`.
 """
 
 import json

@@ -13,7 +13,7 @@ from pipelines.video.clip_classes.network import NetworkConfiguration
 class ClipClassesConfiguration(TrainingCommand):
     """Everything that a training of a classifier of clips depends on."""
 
-    task: Literal["clip_classes"] = Field("clip_classes", description="what is trained")
+    task: Literal["clip_classes"] = Field("clip_classes", description="name of the task")
     data: DataConfiguration = DataConfiguration()
     network: NetworkConfiguration = NetworkConfiguration()
     training: TrainingConfiguration = TrainingConfiguration()

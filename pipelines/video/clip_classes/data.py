@@ -35,7 +35,7 @@ class DataConfiguration(VideoConfiguration):
     """Which clips to learn from, and how they are batched."""
 
     source: Literal["motion_clips", "folder", "csv", "ucf101"] = Field(
-        "motion_clips", description="embedded data set, your own videos in class folders or a CSV, or a public TFDS set"
+        "motion_clips", description="built-in data set, your own videos in class folders or a CSV, or a public TFDS set"
     )
     height: int = Field(SIZE, ge=1, le=4096, description="size of a frame in pixels")
     width: int = Field(SIZE, ge=1, le=4096, description="size of a frame in pixels")

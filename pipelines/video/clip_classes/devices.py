@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from pipelines.devices import Ask, DeviceModel, followed, stepped
 from pipelines.runs import Run
-from pipelines.served import Signature, Tensors, specifications
+from pipelines.served import Signature, Tensors, arrays, specifications
 from pipelines.video.clip_classes import data
 from pipelines.video.clip_classes.config import ClipClassesConfiguration
 from pipelines.video.clip_classes.model import load_model
@@ -16,7 +16,7 @@ from pipelines.video.clip_classes.serving import flat, nested
 def device_model(run: Run) -> DeviceModel:
     """Returns the step of a run's classifier."""
     configuration, classifier = run.read_configuration(ClipClassesConfiguration).data, load_model(run)
-    before = {name: tensor.numpy() for name, tensor in flat(classifier.initial_state(1)).items()}
+    before = arrays(flat(classifier.initial_state(1)))
 
     def step(frame: tf.Tensor, **state: tf.Tensor) -> Tensors:
         found = classifier(frame[:, tf.newaxis], state=nested(classifier, state))

@@ -1,4 +1,4 @@
-"""Prints what a video, a camera or a stream shows, and when."""
+"""Classifies the clips of a video, a camera or a stream, and prints the classes with their times."""
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -34,10 +34,12 @@ class Options(commands.AnswerOptions):
         (), description="video files, folders of frame images; or a camera (0), an address (rtsp://…), - for a pipe"
     )
     format: Literal["text", "json", "srt"] = Field(  # type: ignore[assignment]
-        "text", description="text; json: one object a line, of a stream for each stretch; srt: subtitles"
+        "text", description="text; json: one object per line, for streams one per segment; srt: subtitles"
     )
     overlap: float = Field(0.0, ge=0, lt=1, description="overlap of consecutive clips, as a share of a clip")
-    seconds: float = Field(0.0, ge=0, description="ends a camera or stream after so many; 0: when it ends, or Ctrl-C")
+    seconds: float = Field(
+        0.0, ge=0, description="seconds after which a camera or stream is closed; 0: at its end, or on Ctrl-C"
+    )
     output: Path | None = Field(None, description="folder for VIDEO.srt, subtitles, and VIDEO.png, a picture of both")
 
 

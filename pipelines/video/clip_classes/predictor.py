@@ -17,7 +17,7 @@ from pipelines.served import Served
 from pipelines.video.clip_classes.config import ClipClassesConfiguration
 from pipelines.video.clip_classes.model import load_model
 from pipelines.video.clip_classes.serving import signatures
-from pipelines.video.frames import Timed, VideoDataError, fit, fitted, resample
+from pipelines.video.frames import Timed, VideoDataError, fitted, resample
 from pipelines.video.live import live_frames
 from pipelines.video.recordings import decoding_of, other_rate, recorded
 from pipelines.video.video_files import decode_timed
@@ -234,8 +234,8 @@ class Stream:
     @checked
     def feed(self, frame: np.ndarray) -> tuple[str, dict[str, float]]:
         """Takes a frame, uint8 (height, width, 1 or 3) of any size; returns the class so far and all probabilities."""
-        fitted = fit(frame, self._predictor.decoding)
-        self._answer = self._predictor.named(self._stream.step(frame=fitted[np.newaxis])["probabilities"][0])
+        (frame,) = fitted(frame[np.newaxis], self._predictor.decoding)
+        self._answer = self._predictor.named(self._stream.step(frame=frame[np.newaxis])["probabilities"][0])
         return self._answer
 
     def finish(self) -> tuple[str, dict[str, float]]:

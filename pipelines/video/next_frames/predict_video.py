@@ -1,4 +1,4 @@
-"""Writes the frames that come after a video, or after a time within it beside those that came, as pictures."""
+"""Forecasts the next frames of a video and writes them as images, with --at beside the true frames."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -34,14 +34,16 @@ class Options(commands.AnswerOptions):
     video: tyro.conf.Positional[tuple[Path, ...]] = Field((), description="video files, or folders of frame images")
     frames: int = Field(0, ge=0, le=1000, description="number of frames to forecast; 0: as many as in training")
     at: float | None = Field(
-        None, ge=0, description="seconds; forecasts from there on, beside what came; default: after the end"
+        None,
+        ge=0,
+        description="second at which the forecast starts, shown beside the true frames; default: the end",
     )
-    item: int | None = Field(None, ge=0, description="which video of an array that holds several, from 0")
+    item: int | None = Field(None, ge=0, description="number of the video in an array of several, from 0")
     layout: str = Field(
-        "", pattern="^[NTHWCnthwc]*$", description="axes of an array, such as TNHW; default: those of the training"
+        "", pattern="^[NTHWCnthwc]*$", description="axes of an array, such as TNHW; default: those of the training data"
     )
-    variable: str = Field("", description="name of the array in a file of several; default: that of the training")
-    output: Path = Field(Path("."), description="folder for the films; existing ones are never overwritten")
+    variable: str = Field("", description="name of the array in a file of several; default: that of the training data")
+    output: Path = Field(Path("."), description="folder for the results; existing files are never overwritten")
 
 
 def film_name(path: Path, at: float | None = None, item: int | None = None) -> str:

@@ -33,7 +33,7 @@ def test_wrong_units(layer_class, units):
 
 
 def test_units_are_an_integer_of_python(layer_class):
-    with pytest.raises(ValueError, match=r"at least 1\. Make it one of Python's, `int\(units\)`\. Received: units="):
+    with pytest.raises(ValueError, match=r"at least 1\. Convert it, `int\(units\)`\. Received: units="):
         layer_class(np.int64(4))
 
 
@@ -59,7 +59,7 @@ SEQUENCES = {
 
 @pytest.mark.parametrize(("sequences", "message"), SEQUENCES.values(), ids=SEQUENCES)
 def test_wrong_sequences(layer_class, sequences, message):
-    with pytest.raises(ValueError, match=rf"sequences of numbers \(batch, time, 3\).*make a new layer.*{message}"):
+    with pytest.raises(ValueError, match=rf"sequences of numbers \(batch, time, 3\).*create a new layer.*{message}"):
         built(layer_class)(tf.constant(sequences))
 
 

@@ -216,7 +216,11 @@ def test_weight_dropout_is_one_mask_of_the_recurrent_kernel(name, units, in_grap
         ("LSTM", {"zoneout": [0.1, 0.1, 0.1]}, r"one rate or two, of hidden and cell\. Received: zoneout=\[0\.1"),
         ("GRU", {"zoneout": [0.1, 0.1]}, r"zoneout of GRU is one rate\. Received: zoneout=\[0\.1, 0\.1\]"),
         ("GRU", {"weight_dropout": 1}, r"weight_dropout of GRU .* below 1\. Received: weight_dropout=1"),
-        ("LSTM", {"projection": 0}, r"width of its output: a whole number of at least 1\. Received: projection=0"),
+        (
+            "LSTM",
+            {"projection": 0},
+            r"width of its output\) must be a whole number of at least 1\. Received: projection",
+        ),
         ("LSTM", {"projection": UNITS}, rf"less than {UNITS} was expected.* Received: projection={UNITS}"),
         ("GRU", {"projection": 2}, r"`projection` means nothing to GRU.*Leave it out.* Received: projection=2"),
         ("SimpleRNN", {"peepholes": True}, r"`peepholes` means nothing to SimpleRNN.* Received: peepholes=True"),

@@ -52,6 +52,32 @@ def test_a_file_of_lines_has_one_column(tmp_path: Path) -> None:
     assert (tmp_path / "out.csv").read_text() == "text,length\none,3\n,\nthree,5\n"
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "columns", "found"),
+    [
+        ("nested.jsonl", b'{"a": {"b": "one"}, "n": "\\ud83d"}\n', ("a.b",), {"a": {"b": "one"}, "n": "\ud83d"}),
+        ("lists.jsonl", b'["one", 2]\n', ("1",), {"1": "one", "2": 2}),
+        ("no header.csv", b"one,2\n", ("1",), {"1": "one", "2": "2"}),
+        ("unnamed.csv", b"text,,\r\none,2,3\r\n", ("text",), {"text": "one", "2": "2", "3": "3"}),
+        ("dos.txt", b"one\rtwo\r\n\x1a", (), {"text": "one\rtwo"}),  # one line, as where its answer is printed
+    ],
+)
+def test_rows_are_read_as_in_training(
+    name: str, content: bytes, columns: tuple[str, ...], found: dict[str, object], tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    answer_file(tmp_path / name, tmp_path / "out.jsonl", columns, lambda texts: [{"length": 3} for _ in texts])
+    assert json.loads((tmp_path / "out.jsonl").read_bytes()) == {**found, "length": 3}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32-be", "cp1252", "utf-8"])
+def test_an_encoding_may_show_far_from_the_beginning(encoding: str, tmp_path: Path) -> None:
+    rows = [*["plain text"] * 20_000, *["Größe für alle Häuser"] * 5]
+    (tmp_path / "a.csv").write_bytes("\r\n".join(["text,label", *(f"{row},x" for row in rows)]).encode(encoding))
+    answer_file(tmp_path / "a.csv", tmp_path / "out.jsonl", ("text",), lengths)
+    assert [json.loads(line)["text"] for line in (tmp_path / "out.jsonl").read_text().splitlines()] == rows
+
+
 def test_many_rows_go_through_in_parts(tmp_path: Path) -> None:
     count = 3 * ROWS_AT_ONCE + 1
     path = tmp_path / "many.csv"
@@ -72,6 +98,9 @@ def test_nothing_is_left_of_what_fails(tmp_path: Path) -> None:
         answer_file(taken, tmp_path / "out.csv", ("text",), lengths)
     with pytest.raises(ConfigurationError, match=r"Expected one of .csv"):
         answer_file(taken, tmp_path / "out.xlsx", ("text",), lengths)
+    (tmp_path / "page.xlf").write_text('<?xml version="1.0"?>\n<xliff/>')
+    with pytest.raises(TextDataError, match=r"page.xlf is XML; expected texts or a table"):
+        answer_file(tmp_path / "page.xlf", tmp_path / "out.csv", (), lengths)
     (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(b"id,text\n" + b"1,a\n" * 99)[:-9])
     with pytest.raises(TextDataError, match=r"cut.csv.gz cannot be unpacked"):
         answer_file(tmp_path / "cut.csv.gz", tmp_path / "out.csv", ("text",), lengths)

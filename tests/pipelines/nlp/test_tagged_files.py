@@ -58,6 +58,13 @@ def test_json_lines(tmp_path: Path) -> None:
     assert read(tmp_path / "b.jsonl", '{"w": ["a"], "t": ["X"]}', "w", "t")[0][0].tags == ("X",)
 
 
+def test_columns_of_parquet(tmp_path: Path) -> None:
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pyarrow.table({"tokens": [["a", "b"]], "ner_tags": [[0, 3]]}), tmp_path / "a.parquet")
+    (found,) = read_sentences("", "", "", [], tmp_path / "a.parquet")
+    assert found[1:] == (("a", "b"), ("0", "3"))
+
+
 def test_texts_with_spans(tmp_path: Path) -> None:
     text = "Émile Zola wrote, in Paris."
     spans = [[21, 26, "LOC"], {"start": 0, "end": 10, "label": "PER"}]
@@ -86,12 +93,13 @@ PRODIGY = EU[0] | {"tokens": [{"text": "EU", "id": 0}, {"text": "rejects", "id":
             {"text": "EU rejects", "entities": [{"label": "ORG", "start_offset": 0, "end_offset": 2}]}
         ),  # doccano
         json.dumps([{"text": "EU rejects", "label": [{"start": 0, "end": 2, "labels": ["ORG"]}]}]),  # Label Studio
+        json.dumps([EU[0], {"text": "nothing"}]),  # Label Studio, of a text in which nothing is labelled
         json.dumps([["EU rejects", {"entities": [[0, 2, "ORG"]]}]]),  # spaCy
         json.dumps(PRODIGY | {"answer": "accept"}) + "\n" + json.dumps(PRODIGY | {"answer": "reject"}),
     ],
 )
 def test_what_annotation_tools_write(tmp_path: Path, content: str) -> None:
-    (found,), _ = read(tmp_path / "a.json", content)
+    (found, *_), _ = read(tmp_path / "a.json", content)
     assert found[1:] == (("EU", "rejects"), ("B-ORG", "O"))
 
 
@@ -102,6 +110,7 @@ def test_what_annotation_tools_write(tmp_path: Path, content: str) -> None:
         ("a.conll", "#begin document (a)\nbc/a 0 0 EU NNP (NP*) -\n\n#end document\n", ("EU",), ("NNP",)),
         ("a.tsv", "# a page\n1\tEU\tO\n2\trejects\tX\n", ("EU", "rejects"), ("O", "X")),
         ("a.txt", "EU/NNP 1/2/CD ./.\n", ("EU", "1/2", "."), ("NNP", "CD", ".")),
+        ("a.txt", "10\u00a0000 CD X\n全\u3000角 N O\n", ("10\u00a0000", "全\u3000角"), ("X", "O")),
         ("a.txt", "EU_NNP rejects_VBZ\n", ("EU", "rejects"), ("NNP", "VBZ")),
     ],
 )
@@ -118,7 +127,11 @@ def test_other_columns_and_running_text(
         ("a.conll", "a X\nb\n", "line 2: expected a word in column 1 and its tag in column 2.*Received: .*'b'"),
         ("a.conll", "", "expected words with their tags.*Received: ''"),
         ("a.jsonl", '{"words": ["a"], "tags": []}', "line 1: expected a tag for each word.*1 words, 0 tags"),
-        ("a.jsonl", '{"words": ["a", ""], "tags": ["X", "X"]}', "line 1: expected a tag for each word"),
+        (
+            "a.jsonl",
+            '{"words": ["a", ""], "tags": ["X", "X"]}',
+            r"line 1: expected .* no empty word.*Received: \['a', ''\]",
+        ),
         ("a.jsonl", '{"words": ["a"], "tag": ["X"]}', "line 1: expected .* a list under tags or .*: 'words, tag'"),
         ("a.jsonl", '{"text": "a", "spans": [[0, 2, "X"]]}', r"line 1: expected spans .*Received: \[0, 2, 'X'\]"),
         ("a.jsonl", '{"text": "a", "spans": [[0]]}', r"line 1: expected spans .*Received: \[0\]"),
@@ -163,3 +176,4 @@ def test_spans_of_other_schemes() -> None:
         (3, 3, "A"),
         (4, 4, "B"),
     ]
+    assert spans_of(["B-A", "M-A", "E-A", "S-A"], [*known, "M-A"]) == [(0, 2, "A"), (3, 3, "A")]  # of Chinese words

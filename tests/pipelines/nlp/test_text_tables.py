@@ -1,8 +1,10 @@
 """The user's tables of texts: CSV, TSV, JSON and Parquet say the same, and each bad row is named."""
 
 import csv
+import datetime
 import gzip
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -142,8 +144,8 @@ def test_columns_that_are_not_there(tmp_path: Path) -> None:
         ("a.jsonl", '{"review": "x", "review": "y"}', "line 1: expected each name once"),
         ("a.jsonl", '{"review": "\\ud83d", "stars": 1}', "line 1: half of a surrogate pair"),
         ("a.json", '{"train": [{"review": "x"}], "test": [{"review": "y"}]}', "several splits.*Received: train, test"),
-        ("a.htm", "<!DOCTYPE html><html><body>x</body></html>", "is an HTML page; expected a table"),
-        ("a.xml", '<?xml version="1.0"?><reviews/>', "is XML; expected a table"),
+        ("a.htm", "<!DOCTYPE html><html><body>x</body></html>", "is an HTML page; expected texts or a table"),
+        ("a.xml", '<?xml version="1.0"?><reviews/>', "is XML; expected texts or a table"),
     ],
 )
 def test_each_bad_row_is_named(name: str, content: str, message: str, tmp_path: Path) -> None:
@@ -168,8 +170,10 @@ def _records() -> list[dict[str, object]]:
         {name: {str(number): row[name] for number, row in enumerate(_records())} for name in ("review", "stars")},
         {name: [row[name] for row in _records()] for name in ("review", "stars")},
         {"columns": ["review", "stars"], "index": [0, 1, 2], "data": [list(row.values()) for row in _records()]},
+        {f"row {number}": row for number, row in enumerate(_records())},
+        {name: {f"row {number}": row[name] for number, row in enumerate(_records())} for name in ("review", "stars")},
     ],
-    ids=["list", "wrapped", "pandas", "columns", "split"],
+    ids=["list", "wrapped", "pandas", "columns", "split", "index", "names of rows"],
 )
 @pytest.mark.parametrize("indent", [None, 2])
 def test_json_of_any_form_is_the_same_table(value: object, indent: int | None, tmp_path: Path) -> None:
@@ -231,9 +235,12 @@ def test_parquet_feather_and_streams_of_arrow_are_tables(kind: str, tmp_path: Pa
     found = read_rows(path, ("review", "stars", "more.deep"), may_lack=("stars",))
     assert _texts(found) == [(*row, row[0]) for row in ROWS] + [("x", "", "x")]
     assert found[1].where == f"{path}, row 2"
+    values = {"price": Decimal("3.50"), "day": datetime.date(2026, 1, 2)}
+    write(pyarrow.Table.from_pylist([values]), path)
+    assert _texts(read_rows(path, tuple(values))) == [("3.50", "2026-01-02")]
     path.write_bytes(path.read_bytes()[: -8 if kind != "stream" else -100])
     with pytest.raises(TextDataError, match="cannot be read; expected a whole Parquet or Feather file"):
-        read_rows(path, ("review",))
+        read_rows(path, ("price",))
 
 
 @pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;"])

@@ -29,6 +29,9 @@ def test_words_and_signs_are_divided_by_what_is_known() -> None:
     assert divided("He (Mr. X) isn't in the U.S.!", "mr.", "u.s.") == [
         *("He", "(", "Mr.", "X", ")", "isn't", "in", "the", "U.S.", "!")
     ]
+    emoji = "I ❤\ufe0f 👩🏽\u200d💻 🇪🇸🇫🇷 👍🏽 :)"
+    assert divided(emoji) == ["I", "❤\ufe0f", "👩🏽\u200d💻", "🇪🇸", "🇫🇷", "👍🏽", ":", ")"]
+    assert divided("ꦲꦏ᭄ᬓ") == [*("ꦲ", "ꦏ᭄", "ᬓ")]  # Javanese, Balinese
     assert divided("Mr. isn't", "n't", "is") == ["Mr", ".", "is", "n't"]
     assert divided("3.50, 1,000... over-all -- 'so'") == ["3.50", ",", "1,000", "...", "over-all", "--", "'", "so", "'"]
 

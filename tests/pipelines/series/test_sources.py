@@ -1,4 +1,4 @@
-"""Sources: the user's table and the embedded data sets become the same regular series."""
+"""Sources: the user's table and the built-in data sets become the same regular series."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -167,7 +167,7 @@ GOOD_ROW = '{"audio_filepath": "a.wav", "text": "fine", "split": "train"}'
     [
         ('{"audio_filepath": "b.wav", "text": ', "not JSON"),
         ('["b.wav", "text"]', "JSON object"),
-        ("[", "JSON object in braces a line. Correct it; a list of all is converted by `jq -c '.[]'`"),
+        ("[", "JSON object in braces per line. Correct it; a list of all is converted by `jq -c '.[]'`"),
         ('{"audio_filepath": "b.wav", "text": "b", "text": "c", "split": "train"}', "Received: 'text' more than once"),
         ('{"audio_filepath": "b.wav", "split": "train"}', "expected a string `text`"),
         ('{"audio_filepath": "b.wav", "text": 3.5, "split": "train"}', "expected a string `text`"),

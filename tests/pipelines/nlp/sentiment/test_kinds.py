@@ -43,13 +43,19 @@ WRITTEN: dict[str, Callable[[str, tuple[str, ...]], str]] = {
     "columns": lambda text, labels: ",".join([text, *(str(int(label in labels)) for label in KINDS)]),
     "separator": lambda text, labels: f"{text},{'|'.join(labels)}",
     "python": lambda text, labels: f'{text},"{list(labels)}"',
+    "numpy": lambda text, labels: f'{text},"{np.array(labels, object)}"',
+    "set": lambda text, labels: f'{text},"{set(labels) or []}"',
     "jsonl": lambda text, labels: json.dumps({"text": text, "label": labels}),
     "fasttext": lambda text, labels: " ".join([*(f"__label__{label}" for label in labels), text]),
 }
 
 
 def own(path: Path, kind: str, rows: list[tuple[str, tuple[str, ...]]]) -> DataConfiguration:
-    heads = {"columns": f"text,{','.join(KINDS)}\n", "separator": "text,label\n", "python": "text,label\n"}
+    heads = {
+        "columns": f"text,{','.join(KINDS)}\n",
+        "separator": "text,label\n",
+        **dict.fromkeys(("python", "numpy", "set"), "text,label\n"),
+    }
     file = path / f"{kind}{'.jsonl' if kind == 'jsonl' else '.txt' if kind == 'fasttext' else '.csv'}"
     file.write_text(heads.get(kind, "") + "".join(f"{WRITTEN[kind](*row)}\n" for row in rows))
     return DataConfiguration(source="own", path=str(file), label=tuple(KINDS) if kind == "columns" else ())
@@ -79,6 +85,8 @@ def test_a_sign_separates_only_what_stands_elsewhere() -> None:
     assert read(["1,5", "2,5", "1,0", "2,0", "5"]) == [None] * 5, "decimals"
     assert read(["1,5,2", "2,5", "1"]) == [("1", "5", "2"), ("2", "5"), ("1",)]
     assert read(["a, b", "b", "a, c"], "none") == [None] * 3
+    assert read(["[0, 1, 1]", "[false, false, true]", "[0. 0. 0.]"]) == [("2", "3"), ("3",), ()], "indicators"
+    assert read(["[0, 1]", "[2]", "(3)"]) == [("0", "1"), ("2",), ("(3)",)]
     assert read(["a/b", "c"], "/") == [("a", "b"), ("c",)]
     with pytest.raises(TextDataError, match=r"line 3: column 'b' is no label.*Received: '2'"):
         of_columns(["1", "2"], ["a", "b"], "x.csv, line 3")

@@ -4,6 +4,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pipelines.configuration import ConfigurationError
@@ -78,6 +79,7 @@ def test_a_folder_of_tables_has_its_splits_in_their_names(
     }.items():
         write_table(folder / f"{name}.csv", some)
     (folder / "README.txt").write_text("Of a fair.")
+    (folder / "dataset_info.json").write_text('{"splits": ["train", "test"]}')  # of Hugging Face
     path = folder
     if packed:
         path = tmp_path / "reviews.zip"
@@ -110,10 +112,17 @@ def test_labels_of_fasttext_stand_on_either_side(tmp_path: Path, form: str) -> N
     assert [(each.text, each.label) for each in found] == [("good one", "a"), ("bad one", "b")]
 
 
-def test_invisible_marks_make_no_other_label_and_stars_are_numbers(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text('text,label,stars\nx,good\u200b,5 stars\ny,\ufeffgood ,"3,5"\nz,bad,1 ★\n')
+def test_invisible_marks_make_no_other_label_and_ratings_are_numbers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = ["good\u200b,5 stars", '\ufeffgood ,"3,5"', "bad,1 ★", "bad,\u22122"]
+    rows += ["bad,\u0663\u066b\u0665", 'bad,"1,234"', "bad,N/A"]
+    (tmp_path / "a.csv").write_text("\n".join(["label,stars,text", *(f"{row},x" for row in rows)]))
     found = read_own(tmp_path / "a.csv", ("text",), ("label",), "stars", FileConfiguration())[""]
-    assert [(each.label, each.rating) for each in found] == [("good", 5.0), ("good", 3.5), ("bad", 1.0)]
+    assert [each.label for each in found] == ["good"] * 2 + ["bad"] * 5
+    np.testing.assert_equal([each.rating for each in found], [5, 3.5, 1, -2, 3.5, 1.234, np.nan])
+    printed = capsys.readouterr().out
+    assert "read with a decimal comma: " in printed and "a.csv, line 7" in printed and "a.csv, line 8" in printed
 
 
 def test_several_columns_are_one_text(tmp_path: Path, write_table: WriteTable) -> None:

@@ -146,14 +146,17 @@ def test_a_translation_memory_is_read(
 XLIFF = """<?xml version="1.0"?><xliff version="1.2" xmlns="urn:oasis:names:tc:xliff:document:1.2"><file><body>
 <trans-unit id="1"><source>Hello <g id="1">you</g></source><target>Hallo <g id="1">du</g></target>
 <alt-trans><source>Hello</source><target>Servus</target></alt-trans></trans-unit>
-<trans-unit id="2"><source>Open</source></trans-unit></body></file></xliff>"""
+<trans-unit id="2"><source>Open</source><target state="needs-translation">Open</target></trans-unit>
+</body></file></xliff>"""
 XLIFF_2 = """<?xml version="1.0"?><xliff version="2.0" xmlns="urn:oasis:names:tc:xliff:document:2.0"><file><unit>
-<segment><source>Hello you</source><target>Hallo du</target></segment><segment><source>Open</source></segment>
+<segment state="final"><source>Hello you</source><target>Hallo du</target></segment>
+<segment state="initial"><source>Open</source><target>Open</target></segment>
 </unit></file></xliff>"""
-QT = """<?xml version="1.0"?><!DOCTYPE TS><TS version="2.1"><context><message><source>Hello you</source>
-<translation>Hallo du</translation></message><message><source>Open</source>
+QT = f"""<?xml version="1.0"?><!--{3000 * "x"}--><TS version="2.1"><context><message numerus="yes">
+<source>Hello you</source><translation><numerusform>Hallo</numerusform><numerusform>Hallo du</numerusform></translation>
+</message><message><source>Open</source>
 <translation type="unfinished">Auf</translation></message></context></TS>"""
-PO = """msgid ""
+PO = """\ufeffmsgid ""
 msgstr "Content-Type: text/plain; charset=UTF-8\\n"
 
 msgid "Hello "
@@ -173,7 +176,9 @@ def test_files_of_translators_tools(
     (tmp_path / name).write_text(content)
     assert [pair[1:] for pair in read_table(tmp_path / name, "1", "2")] == [("Hello you", "Hallo du")]
     assert "1 of 2 texts of" in capsys.readouterr().out
-    (tmp_path / name).write_text(content.replace("Hallo du", "").replace('<g id="1">', "").replace("Servus", ""))
+    (tmp_path / name).write_text(
+        content.replace("Hallo du", "").replace("Hallo<", "<").replace('<g id="1">', "").replace("Servus", "")
+    )
     with pytest.raises(TextDataError, match=rf"{name}.*(has no translated text|cannot be read)"):
         read_table(tmp_path / name, "1", "2")
 
