@@ -13,7 +13,7 @@ import pandas as pd
 from data.encodings import UnclearEncodingError, find_encoding
 from pipelines.series.numbers import with_ascii_digits
 from pipelines.series.regular import Repair, SeriesDataError
-from pipelines.series.time_notations import is_like_time
+from pipelines.series.time_formats import is_like_time
 
 SAMPLE_LINES = 200  # that the layout is told from
 LONGEST_PREAMBLE = 50  # lines before the names of the columns
@@ -23,6 +23,7 @@ DELIMITERS = ",;\t|^~\x01"
 EMPTY = DELIMITERS + " "  # a line of these alone holds nothing
 COMMENT = re.compile(r"\s*[\"']?(#|//|%|sep=.\s*$)")
 _NUMBER = re.compile(r"[-+(]?\W{0,2}\d[\d.,' ]*(e[-+]?\d+)?\W{0,3}\)?", re.IGNORECASE)
+_YEAR = re.compile(r"(1[5-9]|20|21)\d\d")
 _TIME = re.compile(r"\d{1,4}[-/. ]\d{1,2}[-/. ]\d{1,4}.*|\d{1,2}:\d\d.*|\d{4}[-/ ]?[QMWqmw]\d{1,2}.*")
 
 
@@ -95,6 +96,8 @@ def parse(text: str, file: str) -> Delimited:
     first = _first_row(rows, width)
     titles = [number for number, cells in rows[:first] if any(cells)]
     names, more = _names(rows[first:])
+    if more == 0:
+        names = _names_above(lines, comments, rows[first][0], delimiter, len(names)) or names
     used = rows[first : first + more]
     units = [number for number, _ in used[1:]]
     repairs = [
@@ -187,7 +190,8 @@ def _names(rows: Sequence[tuple[int, list[str]]]) -> tuple[list[str], int]:
     names = rows[0][1]
     width = max(len(cells) for _, cells in rows[:SAMPLE_LINES])
     if len(rows) > 1 and _is_data(names):
-        return [_unnamed(number, names) for number in range(len(names))], 0
+        dated = _dated([cells for _, cells in rows])
+        return [*dated, *(_unnamed(number, names) for number in range(len(dated), len(names)))], 0
     more = 1
     # Units or a second level of names stand below the first: nothing there is a number or a time.
     while more < min(4, len(rows) - 1) and not any(map(_is_value, rows[more][1])):
@@ -197,6 +201,10 @@ def _names(rows: Sequence[tuple[int, list[str]]]) -> tuple[list[str], int]:
     if more > 1 and not any(any(map(_is_value, cells)) for _, cells in rows[more : more + 2]):
         more = 1  # a table of text: every line is a row
     times = [bool(cells) and is_like_time(cells[0]) for _, cells in rows]
+    if any(times):  # years may stand above quarters and months
+        times = [
+            found or bool(cells and _YEAR.fullmatch(cells[0])) for found, (_, cells) in zip(times, rows, strict=True)
+        ]
     if True in times[more:] and not any(times[:more]) and np.mean(times[times.index(True) :]) > 0.9:
         more = times.index(True)  # what statistical offices say of each column stands between
     levels = [cells for _, cells in rows[:more]]
@@ -211,6 +219,26 @@ def _names(rows: Sequence[tuple[int, list[str]]]) -> tuple[list[str], int]:
     while names and not names[-1] and all(len(cells) < len(names) or not cells[len(names) - 1] for _, cells in rows):
         names = names[:-1]
     return [name or f"Unnamed: {number}" for number, name in enumerate(names)], more
+
+
+def _names_above(lines: Sequence[str], comments: set[int], first: int, delimiter: str, width: int) -> list[str] | None:
+    """Returns the names that the comment above a table holds, if it has as many cells as the table."""
+    if not (above := [number for number in comments if number < first]):
+        return None
+    names = _cells([lines[max(above)].lstrip("#%/ ")], delimiter)[0]
+    return names if len(names) == width and all(names) and not any(map(_is_value, names)) else None
+
+
+def _dated(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Returns the parts of the date that the first columns of a table without names hold: year, month and day."""
+    columns = list(zip(*rows, strict=False))
+    kinds = (("year", r"(1[5-9]|20|21)\d\d", 1), ("month", r"0?[1-9]|1[0-2]", 12), ("day", r"\d\d?", 28))
+    found = []
+    for cells, (name, pattern, fewest) in zip(columns, kinds, strict=False):
+        if len(set(cells)) < fewest or not all(re.fullmatch(pattern, cell) for cell in cells):
+            break
+        found.append(name)
+    return found if len(found) > 1 else []
 
 
 def _all_wider(rows: Sequence[tuple[int, list[str]]], width: int) -> bool:
@@ -228,7 +256,7 @@ def _is_data(cells: Sequence[str]) -> bool:
     filled = [cell for cell in cells if cell]
     times = sum(bool(_TIME.fullmatch(cell)) for cell in filled)
     numbers = sum(bool(_NUMBER.fullmatch(cell)) for cell in filled)
-    years = sum(bool(re.fullmatch(r"(1[5-9]|20|21)\d\d", cell)) for cell in filled)
+    years = sum(bool(_YEAR.fullmatch(cell)) for cell in filled)
     return bool(cells[0]) and times + numbers == len(filled) and numbers > 0 and years < len(filled) / 2
 
 

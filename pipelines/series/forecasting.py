@@ -56,7 +56,7 @@ def forecast(
     quantiles, mean = forecaster.quantiles(prediction)
     started = has_started(observed[:, :time], state["recent"])[:, first:]
     before = Adaptation(state["due"], state["stretch"])
-    truth = forecaster.scaled(values[:, first:time, : forecaster.targets])
+    truth = prediction.values[:, first:time, : forecaster.targets]
     quantiles, after = adapt(quantiles, truth, counts[:, first:], started, before, levels, network.adaptation_rate)
     quantiles, mean = (tf.gather(tensor, origins - first, axis=1) for tensor in (quantiles, mean))
     return *forecaster.in_units(quantiles, mean), prediction.state | after._asdict()

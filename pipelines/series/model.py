@@ -35,6 +35,7 @@ class Prediction(NamedTuple):
     center: tf.Tensor  # (batch, origins, horizon or 1, targets)
     scale: tf.Tensor  # (batch, origins, horizon, targets)
     state: State
+    values: tf.Tensor  # (batch, time + steps, columns), as the network reads them
 
 
 class Forecaster(keras.Model):
@@ -175,7 +176,8 @@ class Forecaster(keras.Model):
             origins: int32 (origins,), steps after which to forecast. Default: all of them.
         """
         state = self.initial_state(series) if state is None else state
-        features = self.preprocessing(self.scaled(values), observed, times, state, origins)
+        values = self.scaled(values)
+        features = self.preprocessing(values, observed, times, state, origins)
         past = self.noise(features.past, training=training)
         origins = tf.range(tf.shape(past)[1]) if origins is None else origins
         parameters, recurrent = [], []
@@ -192,7 +194,7 @@ class Forecaster(keras.Model):
             center, mean = tf.repeat(center, self.steps, axis=2), mean * steps
         scale = tf.gather(features.volatility, origins, axis=1)[:, :, tf.newaxis] * self.spread * deviation
         new_state = {**state, "recent": features.recent, "variance": features.variance, "recurrent": recurrent}
-        return Prediction(parameters, center * deviation + mean, scale, new_state)
+        return Prediction(parameters, center * deviation + mean, scale, new_state, values)
 
     def scaled(self, values: tf.Tensor) -> tf.Tensor:
         """Returns values (…, columns), or those of the targets alone, as the network reads them."""

@@ -10,55 +10,25 @@ import pandas as pd
 
 MISSING = frozenset(
     (
-        *(
-            "",
-            "?",
-            "-",
-            "--",
-            "---",
-            "–",
-            "—",
-            "*",
-            ".",
-            "..",
-            "...",
-            "…",
-            ":",
-            "na",
-            "n/a",
-            "n.a.",
-            "#n/a",
-            "nan",
-            "null",
-        ),
-        *(
-            "none",
-            "missing",
-            "nil",
-            "nat",
-            "#div/0!",
-            "#value!",
-            "#ref!",
-            "#num!",
-            "m",
-            "k.a.",
-            "<na>",
-            "(null)",
-            "-nan",
-        ),
+        *("na", "n/a", "n.a.", "#n/a", "nan", "-nan", "<na>", "null", "(null)", "#null!", "none", "nil"),
+        *("nat", "m", "k.a.", "n/d", "nd", "n.d.", "n.v.", "s/d", "s.d.", "#n/d", "#nv", "missing", "unknown"),
+        *("unavailable", "invalid", "error", "tbd", "#div/0!", "#value!", "#ref!", "#num!", "#name?"),
+        *("#spill!", "#wert!", "#valor!", "no data", "not available", "not applicable", "keine angabe"),
+        "no value",
     )
 )
-"""What stands for a missing number, in small letters."""
+"""What stands for a missing number, in small letters, beside signs alone such as `-` or `***`."""
 WORDS = {
     **dict.fromkeys(("yes", "true", "y", "t", "on", "ja", "oui", "sí", "si", "sim", "open", "wahr"), 1.0),
     **dict.fromkeys(("no", "false", "n", "f", "off", "nein", "non", "não", "nao", "closed", "falsch"), 0.0),
 }
-_SIGNS = r"[$€£¥₹₽₩₺¢%‰°]|\b(?:USD|EUR|GBP|CHF|JPY)\b"
+_SIGNS = r"R\$|[$€£¥₹₽₩₺¢%‰°]|\b(?:USD|EUR|GBP|CHF|JPY|CNY|INR|BRL|CAD|AUD|SEK|NOK|DKK|PLN)\b|^(?:kr|Rs)\b\.?"
 EXACT = 2.0**53  # whole numbers up to here are doubles of their own
 _ROUNDED = "whole numbers above 2^53: rounded to what double precision holds"
 _MULTIPLES = {
     **{"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12},
-    **dict.fromkeys(("thousand", "thousands", "tsd"), 1e3),
+    **dict.fromkeys(("thousand", "thousands", "tsd", "千"), 1e3),
+    **{"万": 1e4, "萬": 1e4, "lakh": 1e5, "crore": 1e7, "亿": 1e8, "億": 1e8},
     **dict.fromkeys(("million", "millions", "mn", "mio", "mln"), 1e6),
     **dict.fromkeys(("billion", "billions", "bn", "mrd", "mld"), 1e9),
     **dict.fromkeys(("trillion", "trillions", "tn"), 1e12),
@@ -70,7 +40,7 @@ _GROUPS = {
 }
 
 
-_OTHER_DIGIT = re.compile(r"(?=[^\x00-\x7f])[\d\u066b\u066c]")
+_OTHER_DIGIT = re.compile(r"(?=[^\x00-\x7f])[\d\u066b\u066c\uff0c\uff0e]")
 
 
 class Numbers(NamedTuple):
@@ -100,7 +70,7 @@ def with_ascii_digits(text: str) -> str:
 @lru_cache
 def _digits() -> dict[int, str]:
     digits = {code: str(unicodedata.decimal(chr(code))) for code in range(0x80, 0x20000) if chr(code).isdecimal()}
-    return digits | {0x66B: ".", 0x66C: "’"}  # decimal sign and thousands
+    return digits | {0x66B: ".", 0x66C: "’", 0xFF0E: ".", 0xFF0C: ","}  # decimal signs and thousands
 
 
 def numbers_of(column: pd.Series, comma: bool | None = None) -> Numbers:
@@ -133,7 +103,7 @@ def numbers_of(column: pd.Series, comma: bool | None = None) -> Numbers:
     if not left.any():
         return Numbers(values, left, notes)
     text = column[left].astype(str).str.strip()
-    empty = text.str.lower().isin(MISSING)
+    empty = text.str.lower().isin(MISSING) | ~text.str.contains(r"[^\W_]|∞")
     text, place = text[~empty], np.flatnonzero(left)[~empty.to_numpy()]
     wrong = np.zeros(len(values), bool)
     if not len(text):
@@ -142,10 +112,10 @@ def numbers_of(column: pd.Series, comma: bool | None = None) -> Numbers:
     if words.notna().all() and not np.isfinite(values[~left]).any():
         values[place] = words
         return Numbers(values, wrong, ["words such as yes and no: read as 1 and 0"])
-    text, multiple = _multiplied(text)
+    text, multiple = _multiplied(text, bool(np.isfinite(values[~left]).any()))
     notes += ["multiples such as 1.2M: written out"] * bool((multiple != 1).any())
-    if (limits := text.str.match(r"[<>≤≥]\s?\d")).any():
-        text = text.str.lstrip("<>≤≥ ")
+    if (limits := text.str.match(r"[<>≤≥~≈]\s?\d")).any():
+        text = text.str.lstrip("<>≤≥~≈ ")
         notes.append(f"limits such as <0.5 ({int(limits.sum())} of them): read as the limit")
     cleaned, signs = _without_signs(text)
     plain, more = _pointed(cleaned, comma)
@@ -175,16 +145,17 @@ def uses_comma(frame: pd.DataFrame) -> bool | None:
     return None if with_comma == with_point == 0 else with_comma > with_point
 
 
-def _multiplied(text: pd.Series) -> tuple[pd.Series, np.ndarray]:
+def _multiplied(text: pd.Series, beside_numbers: bool) -> tuple[pd.Series, np.ndarray]:
     """Returns cells such as 1.2M and 850K without their letter, and what it multiplies them by.
 
-    One of them alone may be a unit, such as K, but for the millions and billions that stand at their number.
+    The same letter in all cells, and no number without one, may be a unit, such as K, but for the millions and billions
+    that stand at their number.
     """
-    words = "|".join(name for name in _MULTIPLES if len(name) > 1)
+    words = "|".join(name for name in _MULTIPLES if name not in "kKMBT")
     parts = text.str.extract(rf"^(.*\d)([kKMBT]|\s?(?:{words})\.?)$")
     parts[1] = parts[1].str.strip(" .")
     kinds = set(parts[1].dropna())
-    if len(kinds) < 2 and not kinds & {"M", "B"}:
+    if not kinds or (len(kinds) < 2 and not kinds & {"M", "B"} and parts[1].notna().all() and not beside_numbers):
         return text, np.ones(len(text))
     return parts[0].where(parts[0].notna(), text), parts[1].map(_MULTIPLES).fillna(1.0).to_numpy(np.float64)
 
@@ -192,15 +163,17 @@ def _multiplied(text: pd.Series) -> tuple[pd.Series, np.ndarray]:
 def _without_signs(text: pd.Series) -> tuple[pd.Series, list[str]]:
     """Returns cells without currencies, percent signs, units, flags, and spaces within numbers."""
     notes = []
-    text = text.str.replace("\u2212", "-")
+    text = text.str.replace(r"^[\u2212\u2012\u2013\ufe63\uff0d]", "-", regex=True)
     text = text.str.replace(r"(?<=\d)[dD](?=[-+]?\d+$)|\s?[×x*]\s?10\^(?=[-+]?\d+$)", "e", regex=True)  # of Fortran
     without = text.str.replace(_SIGNS, "", regex=True).str.strip()
     without = without.str.replace(r"^\((.*\d.*)\)$", r"-\1", regex=True)
     without = without.str.replace(r"^([\d.,\s'’]+)-$", r"-\1", regex=True)  # as accountants write a minus
     without = without.str.replace(r"^([-+])\s+", r"\1", regex=True)
-    without = without.str.replace(r"(?<=\d)[\s'’\u00a0\u202f](?=\d{3}(\D|$))", "", regex=True)
+    without = without.str.replace(r"(?<=\d)[\s'’_\u00a0\u202f](?=\d{3}(\D|$))", "", regex=True)
     signs = sorted({sign for cell in text[without != text].head(1000) for sign in re.findall(_SIGNS, cell)})
-    units = without.str.extract(r"^[-+]?[\d.,]*\d[\d.,]*(?:[eE][-+]?\d+)?\s*([^\d\s.,][^\d]*)$", expand=False)
+    units = without.str.extract(
+        r"^[-+]?[\d.,]*\d[\d.,]*(?:[eE][-+]?\d+)?\s*([^\d\s.,][^\d¼-¾⅐-⅞]*)(?<![¼-¾⅐-⅞])$", expand=False
+    )
     kinds = units.dropna().unique()
     is_flag = all(re.fullmatch(r"[a-z*†]{1,2}|\([a-z]\)", kind.strip()) for kind in kinds) and units.isna().any()
     if len(kinds) and (len(kinds) == 1 or is_flag):  # kW beside MW would not be the same number

@@ -112,13 +112,14 @@ def open_measured(
         case "table":
             tables, names, repairs = read_tables(configuration, table, clock, trained.all if trained else None)
             default = tuple(name.removesuffix(RETURNS) for name in trained.targets) if trained else ()
-    columns = choose_columns(configuration, names, default)
+    fixed = {} if configuration.targets + default else _fixed(names, tables)
+    columns = choose_columns(configuration, names, default, tuple(fixed))
     if trained is not None and (lacking := [name for name in trained.static if name not in names]):
         columns, names, tables, more = _without_static(columns, names, tables, lacking)
         repairs = repairs + more
-    if not configuration.targets + default:
-        columns, found = _without_constant(columns, names, tables)
-        repairs = repairs + found
+    if constant := [name for name in columns.past if fixed.get(name, 2) < 2 and name not in configuration.past]:
+        columns = columns._replace(past=tuple(name for name in columns.past if name not in constant))
+        repairs = repairs + [Repair("", name, "column that never changes: left out", 1) for name in constant]
     numbers = [names.index(column) for column in columns.all]
     tables = [each._replace(values=each.values[:, numbers]) for each in tables]
     if trained is None:
@@ -138,31 +139,21 @@ def open_measured(
 
 def static_columns(tables: Sequence[Table], columns: Columns) -> tuple[str, ...]:
     """Returns the covariates that have one value in each series, and not the same in all of them."""
-    found = []
-    for number, name in enumerate(columns.all[len(columns.targets) :], len(columns.targets)):
+    fixed = _fixed(columns.all, tables, some=False)
+    return tuple(name for name in columns.all[len(columns.targets) :] if fixed.get(name, 0) > 1)
+
+
+def _fixed(names: Sequence[str], tables: Sequence[Table], some: bool = True) -> dict[str, int]:
+    """Columns that never change within a series, such as the number of a station, and how many values they have.
+
+    With `some`, none where no column changes: one of them is what somebody wants to forecast.
+    """
+    found = {}
+    for number, name in enumerate(names):
         values = [each[np.isfinite(each)] for each in (table.values[:, number] for table in tables)]
-        if (
-            all((each == each[:1]).all() for each in values)
-            and len({float(each[0]) for each in values if len(each)}) > 1
-        ):
-            found.append(name)
-    return tuple(found)
-
-
-def _without_constant(
-    columns: Columns, names: tuple[str, ...], tables: Sequence[Table]
-) -> tuple[Columns, list[Repair]]:
-    """Targets that nobody named without those that never change, such as the number of a station."""
-    changing = []
-    for name in columns.targets:
-        values = np.concatenate([table.values[:, names.index(name)] for table in tables])
-        if not (values == values[:1]).all():
-            changing.append(name)
-    left = [name for name in columns.targets if name not in changing]
-    if not changing or not left:
-        return columns, []
-    repairs = [Repair("", name, "column that never changes: left out", 1) for name in left]
-    return columns._replace(targets=tuple(changing)), repairs
+        if all((each == each[:1]).all() for each in values):
+            found[name] = len({float(each[0]) for each in values if len(each)})
+    return {} if some and len(found) == len(names) else found
 
 
 def _without_static(

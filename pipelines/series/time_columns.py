@@ -7,33 +7,50 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from pipelines.series.periods import are_dotted_months, longer_periods
 from pipelines.series.regular import SeriesDataError
-from pipelines.series.time_notations import DURATION, is_like_time, number_reader
+from pipelines.series.time_formats import is_like_time
+from pipelines.series.time_notations import DURATION, number_reader
 
 NAMES = (
     *("time", "date", "datetime", "timestamp", "date time", "ds", "period", "day", "hour", "month", "quarter", "week"),
-    *("yearmonth", "yearweek", "year month", "year week", "yyyymm", "yyyyww"),
+    *("yearmonth", "yearweek", "yyyymmdd", "year month", "year week", "yyyymm", "yyyyww"),
     *("wk", "yw", "year", "utc", "datum", "zeit", "zeitpunkt", "zeitstempel", "fecha", "epoch", "index", "step"),
     *("t", "jahr"),
 )
 PARTS = {
-    "year": ("year", "yr", "yyyy", "jahr", "año", "année"),
-    "quarter": ("quarter", "qtr", "quartal"),
-    "month": ("month", "mon", "mo", "mm", "monat", "mes", "mois"),
-    "week": ("week", "kw", "woche", "isoweek"),
-    "day": ("day", "dd", "tag", "day of month"),
+    "year": ("year", "yr", "yyyy", "jahr", "año", "année", "annee", "ano", "anno", "jaar", "rok", "år", "год", "年"),
+    "quarter": ("quarter", "qtr", "quartal", "trimestre", "kwartaal", "kvartal"),
+    "month": (
+        "month",
+        "mon",
+        "mo",
+        "mm",
+        "mnth",
+        "monat",
+        "mes",
+        "mois",
+        "mese",
+        "mês",
+        "maand",
+        "månad",
+        "месяц",
+        "月",
+    ),
+    "week": ("week", "wk", "kw", "woche", "isoweek", "semaine", "semana", "settimana", "vecka", "uge", "неделя", "週"),
+    "day": ("day", "dd", "tag", "day of month", "jour", "día", "dia", "giorno", "dag", "dzień", "день", "日"),
     "yearday": ("doy", "day of year", "yday", "julian day"),
-    "hour": ("hour", "hr", "hh", "stunde"),
-    "minute": ("minute", "min"),
-    "second": ("second", "sec"),
+    "hour": ("hour", "hr", "hh", "stunde", "heure", "hora", "ora", "uur", "час", "時"),
+    "minute": ("minute", "min", "minuto", "minuut"),
+    "second": ("second", "sec", "seconde", "segundo", "sekunde"),
 }
 """What a column of numbers that is a part of the time may be called."""
 WITHIN_DAY = re.compile(
-    r"(time|hhmm|uhrzeit|hour|hr|he|stunde|settlement period|period|interval|slot|sp|hour ending|heure|hora)s?\b.*"
+    r"(time|hhmm|uhrzeit|hour|hr|hh|he|stunde|settlement period|period|interval|slot|sp|hour ending|heure|hora)s?\b.*"
 )
 FEWEST_COUNTED = 10  # rows that show that a column only counts
-CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?( ?[AaPp][Mm])?|\d{1,2} ?[AaPp][Mm]")
-HOUR = re.compile(r"(?:HE|H)?[ _]?(\d{1,4})(?: ?h)?(?: ?[-–] ?\d{1,2}(?: ?h)?)?", re.IGNORECASE)
+CLOCK = re.compile(r"\d{1,2}\.\d\d\.\d\d|\d{1,2}:\d\d(:\d\d(\.\d+)?)?( ?[AaPp][Mm])?|\d{1,2} ?[AaPp][Mm]")
+HOUR = re.compile(r"(?:HE|H)?[ _]?(\d{1,6})(?: ?h)?(?: ?[-–] ?\d{1,2}(?: ?h)?)?", re.IGNORECASE)
 """Hours such as 7, HE07, 7h, or 07-08."""
 WORDS = {"time", "date", "datetime", "timestamp", "datum", "fecha", "zeitpunkt", "zeitstempel"}
 
@@ -51,8 +68,9 @@ def find_time_columns(frame: pd.DataFrame, others: Sequence[str], path: Path) ->
     """
     candidates = [str(name) for name in frame.columns if name not in others]
     by_name = sorted((name for name in candidates if _rank(name) < len(NAMES)), key=_rank)
-    by_content = [name for name in candidates if is_like_time(first_text(frame[name])) or _is_time(frame[name])]
+    by_content = [name for name in candidates if _is_time(frame[name], name)]
     found = [name for name in by_name if name in by_content] + by_content
+    found.sort(key=lambda name: bool(CLOCK.fullmatch(first_text(frame[name]))))  # 18.00.00 looks like a date
     if found and part_of_time(found[0]) == "month" and (parts := _parts_of(frame, candidates)):  # 01-January
         return parts
     if found:
@@ -132,7 +150,7 @@ def _within_day(frame: pd.DataFrame, date: str, candidates: Sequence[str]) -> st
     for name in candidates:
         if WITHIN_DAY.fullmatch(_plain(name)):
             numbers = hours_of(frame[name])
-            if numbers.notna().all() and (numbers % 1 == 0).all() and numbers.between(0, 2400).all():
+            if numbers.notna().all() and (numbers % 1 == 0).all() and numbers.between(0, 240_000).all():
                 return name
     return ""
 
@@ -166,9 +184,12 @@ def _rank(name: str) -> int:
     return len(NAMES) - 1 if words else len(NAMES)
 
 
-def _is_time(column: pd.Series) -> bool:
+def _is_time(column: pd.Series, name: str) -> bool:
     is_time = pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column)
-    return is_time or isinstance(column.dtype, pd.PeriodDtype)
+    if is_time or isinstance(column.dtype, pd.PeriodDtype):
+        return True
+    is_text_of_times = is_like_time(first_text(column), named_as_time(name)) or are_dotted_months(column)
+    return is_text_of_times or bool(longer_periods(column).any())
 
 
 def named_as_time(name: str) -> bool:
@@ -199,4 +220,4 @@ def first_text(column: pd.Series) -> str:
 
 
 def _plain(name: object) -> str:
-    return re.sub(r"[\s_]+", " ", str(name)).strip().lower()
+    return re.sub(r"[\s_<>]+", " ", str(name)).strip().lower()

@@ -9,17 +9,17 @@ import numpy as np
 import pandas as pd
 
 from pipelines.series.calendar import DAY
+from pipelines.series.periods import YEAR_MONTH, are_dotted_months, is_period, periods_of
 from pipelines.series.regular import Repair, SeriesDataError
 from pipelines.series.time_notations import (
     DURATION,
-    LETTERS,
+    MONTHS,
     SAMPLED,
-    YEARS,
     YEARS_AHEAD,
-    full_years,
     month_number,
     number_reader,
     plain,
+    without_words,
 )
 
 DATES = (
@@ -38,7 +38,19 @@ DATES = (
     *("%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%m-%d-%y"),
 )
 CLOCKS = (
-    *("", " %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p", " %H:%M:%S.%f", " %H.%M", " %H%M", " %H%M%S", " %H"),
+    *(
+        "",
+        " %H:%M:%S",
+        " %H:%M",
+        " %I:%M:%S %p",
+        " %I:%M %p",
+        " %H:%M:%S.%f",
+        " %H.%M",
+        " %H.%M.%S",
+        " %H%M",
+        " %H%M%S",
+        " %H",
+    ),
     *(" %I %p", "-%H.%M.%S", " %I:%M:%S.%f %p"),
 )
 ZONES = {
@@ -48,36 +60,11 @@ ZONES = {
 }
 MOSTLY_DISTINCT = 0.5  # share of distinct texts, above which each row is read
 _ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?")
-_QUARTERS = {"1": 1, "2": 2, "3": 3, "4": 4, "i": 1, "ii": 2, "iii": 3, "iv": 4}
-_YEAR_MONTH = r"((?:1[5-9]|20|21)\d\d):(0[1-9]|1[0-2])"  # of Gretl and EViews, which looks like a duration
-_YEAR = r"(\d{4}|\d\d)"
-_PERIODS: tuple[tuple[str, str], ...] = (  # a pattern, and what its groups are
-    (r"(?:FY ?)?(\d{4})(?:\.0+)?", "y"),
-    (r"FY ?'?(\d\d)", "y"),
-    (r"FY ?'?(\d\d)[-/–](\d\d)", "yf"),
-    (rf"(?:FY ?'?)?{_YEAR}[- /']*Q([1-4])", "yq"),
-    (r"(\d{4})[- /]?T([1-4])", "yq"),
-    (r"(\d{4}):([1-4])", "yq"),
-    (rf"Q([1-4])[- /']*(?:FY ?'?)?{_YEAR}", "qy"),
-    (r"T([1-4])[- /']*(\d{4})", "qy"),
-    (rf"([1-4])\.?Q[- /']*{_YEAR}", "qy"),
-    (r"([1-4])(?:st|nd|rd|th|\.)? ?(?:quarter|quartal|trimestre)[ ,/-]*(\d{4})", "qy"),
-    (r"(?:quarter|quartal|qtr) ?([1-4])[ ,/-]+(\d{4})", "qy"),
-    (r"(I{1,3}|IV)[- /.]+(\d{4})", "qy"),
-    (r"(\d{4})[- /]?[HS]([12])", "yh"),
-    (r"[HS]([12])[- /']*(\d{4})", "hy"),
-    (r"(\d{4})[- /]?W(\d\d?)", "yw"),
-    (r"(\d{4})-?W(\d\d)-?([1-7])", "ywd"),
-    (r"(?:W|KW|week) ?(\d\d?)[- /]+(\d{4})", "wy"),
-    (r"(\d{4})[- /]?M(\d\d?)", "ym"),
-    (r"(?:FY ?)?(\d{4})[-/–](\d\d|\d{4})", "yf"),
-    (r"(\d{4})\s*[年년]\s*(\d\d?)\s*[月월]", "ym"),
-    (r"(\d{4})[-/. ](\d\d?)", "ym"),
-    (_YEAR_MONTH, "ym"),
-    (r"(\d\d?)[-/. ](\d{4})", "my"),
-    (LETTERS + rf"\.?[-/ ,'’]+{_YEAR}", "ny"),
-    (LETTERS + r"\.? ?[-–] ?[^\W\d_]{3,12}\.? +(\d{4})", "ny"),
-    (r"(\d{4})[-/ ]+" + LETTERS + r"\.?", "yn"),
+_LIKE_TIME = re.compile(
+    r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}\.?([ T_:,-].*)?|\d{4}[-/]\d{1,4}( [\d:]+)?|(0?[1-9]|1[0-2])[-/](1[5-9]|20|21)\d\d"
+    r"|(1[5-9]|20|21)\d\d:\d\d?|\d{8}[T _:-]\d{2,6}Z?|FY ?'?(\d{4}|\d\d)([-/–]\d\d(\d\d)?)?"
+    r"|\d{4}\. ?\d\d?\. ?\d\d?\..*|\d{4}\s*[年년].*",
+    re.IGNORECASE,
 )
 _OFFSET = re.compile(r"\d:\d\d.*?\s*(Z|[+-]\d\d:?\d\d)$")
 
@@ -92,6 +79,27 @@ class Moments(NamedTuple):
 
     moments: pd.Series
     repairs: list[Repair]
+
+
+def is_like_time(text: str, named: bool = False) -> bool:
+    """Whether a text is a time and no number or name.
+
+    Args:
+        text: a cell, or a column's name.
+        named: it is known to be a time, so that W5-24 is one.
+
+    Example:
+        >>> [is_like_time(text) for text in ("2024-01-31 15:00", "2010Q1", "Jan-50", "May", "12.5")]
+        [True, True, True, False, False]
+    """
+    if len(text) > 60 or not re.search(r"\d", text):
+        return False
+    if is_period(text, named) or _LIKE_TIME.fullmatch(text) or _LIKE_TIME.fullmatch(without_words(text)):
+        return True
+    words = re.findall(r"[^\W\d_]{3,}", text)
+    english = {names[0][:3] for names in MONTHS}
+    dated = re.search(r"\d{4}|\d\D+\d|[^\W\d_][-/']\d\d$", text) or {word.lower()[:3] for word in words} & english
+    return bool(dated and any(map(month_number, words)))
 
 
 def read_times(written: pd.Series, time_format: str, path: Path, named: bool = True) -> Moments:
@@ -115,11 +123,11 @@ def read_times(written: pd.Series, time_format: str, path: Path, named: bool = T
     text = written.astype(str).str.strip()
     if time_format:
         return Moments(_parsed(text, time_format, path), [])
-    if pd.to_numeric(written.head(SAMPLED), errors="coerce").notna().all():
+    if not are_dotted_months(text) and pd.to_numeric(written.head(SAMPLED), errors="coerce").notna().all():
         numbers = pd.to_numeric(written, errors="coerce").astype(np.float64)
         if numbers.notna().all():
             return _from_numbers(written, numbers, path, named)
-    durations = DURATION.fullmatch(text.iloc[0]) and not text.str.fullmatch(_YEAR_MONTH).all()
+    durations = DURATION.fullmatch(text.iloc[0]) and not text.str.fullmatch(YEAR_MONTH).all()
     if durations and text.str.fullmatch(DURATION).all():
         parts = text.str.extract(DURATION).fillna("0").astype(np.float64)
         return _from_durations(written, pd.to_timedelta(parts @ [DAY, 3600.0, 60.0, 1.0], unit="s"))
@@ -185,52 +193,21 @@ def _from_text(written: pd.Series, path: Path) -> Moments:
         moments = pd.to_datetime(written, format="ISO8601", errors="coerce")
         if moments.notna().all():
             return Moments(moments, [])
-    for pattern, groups in _PERIODS:
-        is_first = re.fullmatch(pattern, written.iloc[0], re.IGNORECASE)
-        if is_first and (moments := _from_periods(written, pattern, groups)) is not None:
-            return Moments(moments, [])
+    if (periods := periods_of(written)) is not None:
+        return Moments(*periods)
     text = plain(written)
     zones = text.str.extract(r":\d\d.*?\s*\b([A-Z]{1,4})$", expand=False)
     if zones.notna().any() and zones.dropna().isin(list(ZONES)).all():
         offsets = zones.map(ZONES).map(lambda hours: "" if pd.isna(hours) else f"{int(hours):+03d}:00")
         text = text.str.replace(r"\s*\b[A-Z]{1,4}$", "", regex=True) + offsets
-    end_of_day = text.str.contains(r" 24:00(?::00)?", regex=True)
+    end_of_day = text.str.contains(r" 24[:.]?00", regex=True)
     if end_of_day.any():
-        text = text.str.replace(r" 24:00", " 00:00", regex=True)
+        text = text.str.replace(r" 24([:.]?00)", r" 00\1", regex=True)
         repairs.append(Repair("", name, "times at 24:00: read as 00:00 of the next day", int(end_of_day.sum())))
     moments, more = _from_dates(text, written, path)
     if end_of_day.any():
         moments = moments + pd.to_timedelta(end_of_day.astype(int), unit="D")
     return Moments(moments, repairs + more)
-
-
-def _from_periods(written: pd.Series, pattern: str, groups: str) -> pd.Series | None:
-    """Years, quarters, months or weeks as their first day; None if one cell is none."""
-    parts = written.str.extract(f"(?i)^{pattern}$")
-    if parts.isna().any(axis=None):
-        return None
-    found = dict(zip(groups, (parts[number] for number in range(parts.shape[1])), strict=True))
-    year = full_years(found["y"])
-    if "f" in found and ((found["f"].astype(int) - year - 1) % 100).any():  # no year and the one after it
-        return None
-    if "w" in found:
-        text = year.astype(str) + "-W" + found["w"].str.zfill(2) + "-" + found.get("d", "1")
-        moments = pd.to_datetime(text, format="%G-W%V-%u", errors="coerce")
-    else:
-        month: pd.Series = pd.Series(1, written.index)
-        if "q" in found:
-            month = found["q"].str.lower().map(_QUARTERS) * 3 - 2
-        elif "h" in found:
-            month = found["h"].astype(int) * 6 - 5
-        elif "m" in found:
-            month = found["m"].astype(int)
-        elif "n" in found:
-            month = found["n"].map(month_number)
-        if not month.between(1, 12).all() or not year.isin(YEARS).all():
-            return None
-        moments = pd.Series((12 * (year - 1970) + month - 1).to_numpy().astype("datetime64[M]").astype("datetime64[s]"))
-        moments.index = written.index
-    return None if moments.isna().any() else moments
 
 
 def _from_dates(text: pd.Series, written: pd.Series, path: Path) -> tuple[pd.Series, list[Repair]]:

@@ -55,6 +55,17 @@ NOTATIONS = tuple(
         (r"(?<=\d) (\d\d?)\.(\d\d)\.(\d\d)(\.\d+)? ([ap]m)$", r" \1:\2:\3\4 \5"),  # of Oracle
         (r"^(\d{4}-\d\d-\d\d)-(\d\d)\.(\d\d)\.(\d\d)(?=\.\d|$)", r"\1 \2:\3:\4"),  # of DB2
         (rf"^(?:(?:{_WEEKDAYS})(?:day)?|mo|di|mi|do|fr|sa|so)\.?,?\s+", ""),
+        (rf",?\s+\(?(?:{_WEEKDAYS})(?:day)?\.?\)?$", ""),
+        (r"^[\[(](.+?),\s.+[\])]$", r"\1"),  # an interval of pandas
+        (r"^(\d\d?:\d\d(?::\d\d(?:\.\d+)?)?),?\s+(\d+[-/.]\d+[-/.]\d+)$", r"\2 \1"),  # the clock first
+        (r"^(\d\d?\.\d\d?\.\d{4})\.(?=\s|$)", r"\1"),
+        (r"^(\d{4}),? (\d\d?),? (\d\d?)(?=\s|$)", r"\1-\2-\3"),
+        (r"^(\d\d?) (\d\d?) (\d{4})(?=\s|$)", r"\1/\2/\3"),
+        (r"^(\d{4}-\d{3}|\d+[-/.]\d+[-/.]\d+|\d{8})\s*[-:;|@,]\s*(?=\d\d?:\d\d)", r"\1 "),
+        (r"^(\d{4}-\d\d-\d\d)[-:](\d\d)$", r"\1 \2"),
+        (r"^(\d{4}-\d\d-\d\d)(?:Z|[+-]\d\d:\d\d)$", r"\1"),  # a day of XML
+        (r"(\s[+-]\d{4}) (?:[A-Z]{3,4}|[+-]\d\d)$", r"\1"),  # of Go
+        (r"(:\d\d):(\d{3})(?=[ap]m$)", r"\1.\2 "),  # of SQL Server
         (r"\[[\w/+-]+\]$", ""),  # the zone's name behind its offset
         # From … to …: when a step begins.
         (r"^(.*\d:\d\d(?::\d\d)?)\s+(?:[-–—]|to|bis)\s+.*\d:\d\d.*$", r"\1"),
@@ -67,12 +78,13 @@ NOTATIONS = tuple(
         (r"^(\w{3})\s+(\d\d?)\s+(\d\d?:\d\d(?::\d\d)?)\s+(?:[A-Z]+ )?(\d{4})$", r"\1 \2 \4 \3"),  # of the C library
         (r"(?<=\d),?\s+(?:at|um|à|a las|às|kl\.?|klo)\s+(?=\d)", " "),
         (r"(?<=\d)\s*(?:uhr|hrs?|h)\.?$", ""),
-        (r"(?<=\d)\s*h\s*(?=\d\d\b)", ":"),  # 13h05
+        (r"(?<=\d)\s*[hu]\s*(?=\d\d\b)", ":"),  # 13h05, 13u05
         (r"\s*\b([ap])\.?\s?m\.?$", r" \1m"),
         (r"(?<=\d)([ap]m)$", r" \1"),
         (r"_", " "),
         (r"^(\d{8})[-:](?=\d{2,6}Z?$)", r"\1 "),
         (r"(?<=\d)[,T\s]+(?=\d\d?:)", " "),
+        (r"^(\d{4})(\d\d)(\d\d) (?=\d\d?:)", r"\1-\2-\3 "),
         (r"(?<=\d)[T ](?=\d)", " "),
         (r"(:\d\d),(\d)", r"\1.\2"),
         (r"^(\d{4})(\d\d)(\d\d) ?(\d\d)(\d\d)(\d\d)?Z$", r"\1-\2-\3 \4:\5:\6Z"),
@@ -83,33 +95,20 @@ NOTATIONS = tuple(
     )
 )
 """What stands in a time, and what takes its place, in this order."""
-_LIKE_TIME = re.compile(
-    r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}\.?([ T_:,-].*)?|(FY ?)?\d{4}[-/ ]?[QWMHST]\d{1,2}(-\d)?"
-    r"|[QH][1-4][- /']*(FY ?'?)?(\d{4}|\d\d)|T[1-4][- /']*\d{4}|[1-4]Q[- /']*(\d{4}|\d\d)|(I{1,3}|IV)[- /.]+\d{4}"
-    r"|[1-4](st|nd|rd|th|\.)? ?(quarter|quartal|trimestre)[ ,/-]*\d{4}|(quarter|quartal|qtr) ?[1-4][ ,/-]+\d{4}"
-    r"|\d{4}[-/]\d{1,4}( [\d:]+)?|\d{1,2}/\d{4}|(1[5-9]|20|21)\d\d:\d\d?"
-    r"|\d{8}[T _:-]\d{2,6}Z?|FY ?'?(\d{4}|\d\d)([-/–]\d\d(\d\d)?)?|(W|KW|week) ?\d\d?[- /]+\d{4}"
-    r"|\d{4}\. ?\d\d?\. ?\d\d?\..*|\d{4}\s*[年년].*",
-    re.IGNORECASE,
-)
 _SHORT_RANGE = r"\d:\d\d\s*[-–](\d\d:\d\d)$"  # 13:00-14:00, which looks like an offset
 MOST_OFFSETS = 4  # of one place
 
 
-def is_like_time(text: str) -> bool:
-    """Whether a text is a time and no number or name.
+def without_words(text: str) -> str:
+    """Returns one time without the words and signs that say nothing.
 
     Example:
-        >>> [is_like_time(text) for text in ("2024-01-31 15:00", "2010Q1", "Jan-50", "May", "12.5")]
-        [True, True, True, False, False]
+        >>> without_words("Wed 20/12/2023 at 13h05")
+        '20/12/2023 13:05'
     """
-    text = re.sub(_BEFORE, "", text, flags=re.IGNORECASE)
-    if _LIKE_TIME.fullmatch(text):
-        return True
-    words = re.findall(r"[^\W\d_]{3,}", text)
-    english = {names[0][:3] for names in MONTHS}
-    dated = re.search(r"\d{4}|\d\D+\d|[^\W\d_][-/']\d\d$", text) or {word.lower()[:3] for word in words} & english
-    return bool(len(text) < 60 and re.search(r"\d", text) and dated and any(map(month_number, words)))
+    for pattern, replacement in NOTATIONS:
+        text = pattern.sub(replacement, text)
+    return text.strip()
 
 
 def plain(text: pd.Series) -> pd.Series:
@@ -135,7 +134,7 @@ def with_month_numbers(text: pd.Series) -> pd.Series:
     """Returns dates with names of months as year-month-day, others as they are."""
     day_first = text.str.extract(rf"^(\d\d?)\.?[-/ ]*{LETTERS}\.?[-/, ]+(\d{{4}}|\d\d)\b(.*)$")
     month_first = text.str.extract(rf"^{LETTERS}\.?[-/ ]+(\d\d?)(?:st|nd|rd|th)?[-/, ]+(\d{{4}})\b(.*)$")
-    year_first = text.str.extract(rf"^(\d{{4}})[-/ ]{LETTERS}[-/ ](\d\d?)\b(.*)$")
+    year_first = text.str.extract(rf"^(\d{{4}})[-/ ]?{LETTERS}[-/ ]?(\d\d?)\b(.*)$")
     for parts, (day, month, year) in ((day_first, (0, 1, 2)), (month_first, (1, 0, 2)), (year_first, (2, 1, 0))):
         if parts.notna().all(axis=None):
             months = parts[month].map(month_number)
@@ -185,7 +184,9 @@ def number_reader(numbers: np.ndarray, named: bool = True) -> tuple[str, Callabl
     if low >= YEARS[0] and high <= YEARS[-1]:
         if whole:
             return "years", lambda values: (values.astype(int) - 1970).astype("datetime64[Y]").astype("datetime64[s]")
-        return ("years with a fraction", _from_decimal_years) if named else None
+        months = np.diff(numbers) * 12
+        evenly = len(months) > 2 and bool((np.abs(months - np.round(months)) < 0.02).all() and months.min() > 0.5)
+        return ("years with a fraction", _from_decimal_years) if named or evenly else None
     if whole:
         if named and digits_of_weeks(numbers):
             return "digits of years and weeks", _weeks
@@ -205,6 +206,12 @@ def number_reader(numbers: np.ndarray, named: bool = True) -> tuple[str, Callabl
                 text = pd.Series(numbers.astype(np.int64).astype(str))
                 if pd.to_datetime(text, format=form, errors="coerce").notna().all():
                     return f"digits of {form}", partial(_digits, form)
+        if named and low >= 100_101 and high < 32e6:  # more than the days of Excel
+            text = pd.Series(numbers.astype(np.int64).astype(str)).str.zfill(6 if high < 1e6 else 8)
+            forms = ("%y%m%d",) if high < 1e6 else ("%d%m%Y", "%m%d%Y")
+            fitting = [form for form in forms if pd.to_datetime(text, format=form, errors="coerce").notna().all()]
+            if len(fitting) == 1:
+                return f"digits of {fitting[0]}", partial(_digits, fitting[0])
     for unit, scale in (("s", 1e0), ("ms", 1e3), ("us", 1e6), ("ns", 1e9)):
         if 1e8 * scale <= low and high < 1e10 * scale:
             return f"{unit} since 1970", partial(_since_1970, int(1e9 / scale))
@@ -230,7 +237,8 @@ def _weeks(numbers: np.ndarray) -> np.ndarray:
 
 
 def _digits(form: str, numbers: np.ndarray) -> np.ndarray:
-    return pd.to_datetime(pd.Series(numbers.astype(np.int64).astype(str)), format=form).to_numpy()
+    width = len(pd.Timestamp(0).strftime(form))
+    return pd.to_datetime(pd.Series(numbers.astype(np.int64).astype(str)).str.zfill(width), format=form).to_numpy()
 
 
 def _from_excel(days: np.ndarray) -> np.ndarray:
@@ -239,7 +247,7 @@ def _from_excel(days: np.ndarray) -> np.ndarray:
 
 
 def _from_decimal_years(years: np.ndarray) -> np.ndarray:
-    """Months, where all fractions are those of months, at their start or middle; else days and seconds."""
+    """Months, where all fractions are those of months, at their start or middle; else days, or seconds."""
     whole = np.floor(years).astype(int)
     for offset in (0.0, 0.5):
         months = (years - whole) * 12 - offset
@@ -247,4 +255,7 @@ def _from_decimal_years(years: np.ndarray) -> np.ndarray:
             return (12 * (whole - 1970) + np.round(months).astype(int)).astype("datetime64[M]").astype("datetime64[s]")
     starts = (whole - 1970).astype("datetime64[Y]").astype("datetime64[s]").astype(np.int64)
     ends = (whole - 1969).astype("datetime64[Y]").astype("datetime64[s]").astype(np.int64)
-    return np.round(starts + (years - whole) * (ends - starts)).astype(np.int64).view("datetime64[s]")
+    seconds = np.round(starts + (years - whole) * (ends - starts)).astype(np.int64)
+    if len(seconds) > 1 and np.median(np.abs(np.diff(seconds))) > 80_000:  # four digits tell days to an hour
+        seconds = (seconds + 3600) // 86_400 * 86_400
+    return seconds.view("datetime64[s]")

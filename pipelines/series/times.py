@@ -9,6 +9,7 @@ import pandas as pd
 
 from pipelines.configuration import ConfigurationError
 from pipelines.series.calendar import COUNTED, DAY, Clock
+from pipelines.series.periods import are_dotted_months
 from pipelines.series.regular import Repair, SeriesDataError
 from pipelines.series.time_columns import (
     CLOCK,
@@ -177,8 +178,8 @@ def _joined(columns: pd.DataFrame, path: Path) -> tuple[pd.Series, pd.Series, li
 def _added(parts: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     """The date that year, quarter, month, week and day give, and the time within it."""
     filled = parts.notna().all(axis=1)
-    if "quarter" in parts:  # such as Q1
-        parts = parts.assign(quarter=parts["quarter"].astype(str).str.extract(r"([1-4])", expand=False))
+    for name in {"quarter", "week"} & set(parts):  # such as Q1 and W05
+        parts = parts.assign(**{name: parts[name].astype(str).str.extract(r"(\d+)", expand=False)})
     named_months = "month" in parts and not is_numeric(parts["month"])
     if named_months:  # such as 01-January
         parts = parts.assign(month=parts["month"].astype(str).str.replace(r"^\d+\W+(?=\w)", "", regex=True))
@@ -208,6 +209,8 @@ def _added_slots(dates: pd.Series, slots: pd.Series, path: Path) -> tuple[pd.Ser
     if slots.isna().any() or (slots % 1 != 0).any():
         refuse(slots, slots.isna() | (slots % 1 != 0), path, "this counts no hours or other parts of a day")
     low, high = int(slots.min()), int(slots.max())
+    if high > 2400 and (slots % 10_000 < 6000).all():  # 153000 is half past three
+        return pd.to_timedelta(slots // 10_000 * 3600 + slots // 100 % 100 * 60 + slots % 100, unit="s"), []
     if low >= 100 or (high >= 100 and high in (2300, 2345, 2350, 2355, 2400)):  # 1530 is half past three
         return pd.to_timedelta(slots // 100 * 60 + slots % 100, unit="min"), []
     from_one = low >= 1
@@ -231,7 +234,7 @@ def _only_counts(written: pd.Series, time_format: str) -> bool:
         return False
     if pd.api.types.is_timedelta64_dtype(written):
         return False
-    if not is_numeric(written):
+    if not is_numeric(written) or are_dotted_months(written):
         return False
     values = pd.to_numeric(written, errors="coerce").to_numpy(np.float64, na_value=np.nan)
     name = str(written.name)

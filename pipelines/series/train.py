@@ -73,8 +73,9 @@ def batch_loss(forecaster: Forecaster, warm_up: int, batch: dict[str, tf.Tensor]
         state["recent"] = (forecaster.scaled(batch["recent"]) - mean) / deviation
     inputs = batch["values"], batch["observed"], batch["times"], batch["series"]
     prediction = forecaster(*inputs, state=state, training=training)
-    values = forecaster.scaled(batch["values"])
-    truth, known = forecaster.truth(values, batch["observed"], forecaster.steps)  # (batch, time, steps, targets)
+    truth, known = forecaster.truth(
+        prediction.values, batch["observed"], forecaster.steps
+    )  # (batch, time, steps, targets)
     counts = known & (tf.range(tf.shape(truth)[1]) >= warm_up)[:, tf.newaxis, tf.newaxis]
     center = tf.broadcast_to(prediction.center, tf.shape(prediction.scale))
     truth = tf.where(counts, (truth - center) / prediction.scale, 0.0)

@@ -2,6 +2,7 @@
 
 import difflib
 import itertools
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -17,9 +18,10 @@ from pipelines.series.calendar import Clock
 from pipelines.series.categories import categories_of, one_hot
 from pipelines.series.numbers import Numbers, numbers_of, uses_comma
 from pipelines.series.options import FORMATS, one_or_several
+from pipelines.series.periods import longer_periods
 from pipelines.series.regular import Columns, Repair, SeriesDataError, Table
 from pipelines.series.table_files import UserTable, read_table
-from pipelines.series.time_columns import find_time_columns
+from pipelines.series.time_columns import find_time_columns, first_text, named_as_time
 from pipelines.series.times import parse_times
 from pipelines.series.wide import VALUE, lengthened, unmerged
 
@@ -92,8 +94,8 @@ def read_tables(
     frame, left_out = _without_empty_rows(frame, path.name)
     named = configuration.targets + configuration.known + configuration.past
     _refuse_unknown(configuration.series, tuple(frame.columns), str(path))
-    frame, merged = unmerged(frame, configuration.series)
-    frame, joined = _with_joined_series(frame, configuration.series, path)
+    frame, merged = unmerged(_with_points(frame), configuration.series)
+    frame, joined = _with_joined_series(frame, configuration.series)
     frame, series, given, widened = lengthened(frame, joined, configuration.time, named)
     if widened and named == ():
         named = (VALUE,)
@@ -102,6 +104,8 @@ def read_tables(
     asked = configuration.time * (not widened) + series_column + named + configuration.unused
     _refuse_unknown(asked, tuple(frame.columns), str(path))
     time = given or find_time_columns(frame, named + series_column, path)
+    frame, shortened = _without_longer_periods(frame, time, path.name)
+    repairs += shortened
     names = _series_names(frame, series, path)
     empty = frame.drop(columns=[*time, *series_column]).isna().all(axis=1).to_numpy()
     times = parse_times(frame[list(time)], names, configuration.time_format, configuration.timezone, path, clock, empty)
@@ -169,18 +173,21 @@ def _columns_as_series(
 
 
 def choose_columns(
-    configuration: TableConfiguration, names: tuple[str, ...], default_targets: tuple[str, ...]
+    configuration: TableConfiguration,
+    names: tuple[str, ...],
+    default_targets: tuple[str, ...],
+    fixed: tuple[str, ...] = (),
 ) -> Columns:
     """Returns what each column is for: what is configured, and every other one a past covariate if none is.
 
-    Where no target is named, a few columns without another use are all forecast.
+    Where no target is named, a few columns without another use are all forecast, but for those that are `fixed`.
 
     Raises:
         ConfigurationError: no target is named among many columns, a column is not there, or has two uses.
     """
     targets = configuration.targets or default_targets
     if not targets:
-        others = configuration.known + configuration.past + configuration.unused
+        others = configuration.known + configuration.past + configuration.unused + fixed
         targets = tuple(name for name in names if name not in others)
         if not 0 < len(targets) <= MAXIMUM_UNNAMED_TARGETS:
             example = f"--data.targets {names[-1] if names else 'load'}"
@@ -215,30 +222,54 @@ def _without_empty_rows(frame: pd.DataFrame, file: str) -> tuple[pd.DataFrame, l
     return frame[~empty], [Repair("", "", f"empty lines of {file}: left out", int(empty.sum()), first)]
 
 
-def _with_joined_series(frame: pd.DataFrame, columns: Sequence[str], path: Path) -> tuple[pd.DataFrame, str]:
+def _with_points(frame: pd.DataFrame) -> pd.DataFrame:
+    """Times as numbers, such as the days of Excel, with a decimal point."""
+    for name in filter(named_as_time, frame.columns):
+        if (
+            re.fullmatch(r"\d+,\d+", first_text(frame[name]))
+            and frame[name].astype(str).str.fullmatch(r"\d+,\d+").all()
+        ):
+            frame = frame.assign(**{name: frame[name].str.replace(",", ".", regex=False)})
+    return frame
+
+
+def _with_joined_series(frame: pd.DataFrame, columns: Sequence[str]) -> tuple[pd.DataFrame, str]:
     """The table and the column that names its series: of several, such as store and item, one that joins them."""
     if len(columns) < 2:
         return frame, "".join(columns)
-    joined = _series_names(frame, columns[0], path)
+    joined = _text_of(frame[columns[0]])
     for column in columns[1:]:
-        joined = joined + " " + _series_names(frame, column, path)
+        joined = (joined + " " + _text_of(frame[column])).str.strip()
     name = " ".join(columns)
     return frame.drop(columns=list(columns)).assign(**{name: joined}), name
 
 
 def _series_names(frame: pd.DataFrame, column: str, path: Path) -> pd.Series:
-    """Of each row the name of its series, which is the file's if no column says it; whole numbers stay whole."""
+    """Of each row the name of its series, which is the file's if no column says it."""
     if not column:
         return pd.Series(path.name.split(".")[0], frame.index)
-    values = frame[column]
-    if (missing := values.isna()).any():
+    names = _text_of(frame[column])
+    if (missing := names == "").any():
         raise SeriesDataError(
             f"{path}, line {frame.index[np.argmax(missing)]}: the row belongs to no series; expected a name in the "
             f"column {column!r}. Name it, or remove the row. Received: nothing"
         )
-    if pd.api.types.is_float_dtype(values) and (values % 1 == 0).all():  # numbers became floats beside an empty cell
-        values = values.astype(np.int64)
-    return values.astype(str).str.strip()
+    return names
+
+
+def _text_of(values: pd.Series) -> pd.Series:
+    """Cells as names, "" where one is missing; whole numbers that became floats beside an empty cell stay whole."""
+    if pd.api.types.is_float_dtype(values) and (values.dropna() % 1 == 0).all():
+        values = values.astype("Int64")
+    return values.astype(str).str.strip().where(values.notna(), "")
+
+
+def _without_longer_periods(frame: pd.DataFrame, time: Sequence[str], file: str) -> tuple[pd.DataFrame, list[Repair]]:
+    longer = longer_periods(frame[time[0]]) if len(time) == 1 else np.zeros(len(frame), bool)
+    if not longer.any():
+        return frame, []
+    what = f"years or quarters of {file} beside shorter periods: left out"
+    return frame[~longer], [Repair("", "", what, int(longer.sum()), f"line {frame.index[np.argmax(longer)]}")]
 
 
 def _numbers(
@@ -253,10 +284,10 @@ def _numbers(
         if pd.api.types.is_datetime64_any_dtype(column) and name not in named:
             repairs.append(Repair("", name, "column of times: left out", 1))
             continue
-        if not all_columns and name not in named and column.isna().all():
+        found = numbers_of(column, comma)
+        if not all_columns and name not in named and not (np.isfinite(found.values) | found.wrong).any():
             repairs.append(Repair("", name, "column without a value: left out", 1))
             continue
-        found = numbers_of(column, comma)
         counts_rows = name.startswith("Unnamed:") or (not all_columns and name.lower().strip(".") in COUNTERS)
         if name not in named and counts_rows and _counts(found.values):
             repairs.append(Repair("", name, "column that counts the rows: left out", 1))
@@ -282,7 +313,7 @@ def _is_text(column: pd.Series, found: Numbers, wanted: bool, path: Path) -> boo
     """Whether a column holds text; a few cells that are no numbers among many are refused."""
     if not found.wrong.any():
         return False
-    if not wanted and found.wrong.sum() > column.notna().sum() / 2:
+    if not wanted and (found.wrong.sum() > column.notna().sum() / 2 or not np.isfinite(found.values).any()):
         return True
     row = int(np.argmax(found.wrong))
     raise SeriesDataError(

@@ -8,7 +8,8 @@ import pandas as pd
 
 from pipelines.series.regular import Repair
 from pipelines.series.time_columns import first_text, is_numeric, named_as_time
-from pipelines.series.time_notations import is_like_time, month_number, number_reader
+from pipelines.series.time_formats import is_like_time
+from pipelines.series.time_notations import month_number, number_reader
 
 VALUE = "value"  # the column that the cells become
 FEWEST_TIMES = 3  # names of columns that make a table wide
@@ -137,9 +138,13 @@ def _times(
     unique = [name for name in others if frame[name].notna().all() and not frame[name].duplicated().any()]
     series = series or (unique[0] if unique else "")
     if not series and len(frame) > 1:
-        joined = frame[others].astype(str).agg(" ".join, axis=1) if others else pd.Series("", frame.index)
+        joined = (
+            frame[others].astype(str).where(frame[others].notna(), "").agg(" ".join, axis=1)
+            if others
+            else pd.Series("", frame.index)
+        )
         series = "series"
-        frame = frame.assign(series=joined if joined.is_unique else [f"row {line}" for line in frame.index])
+        frame = frame.assign(series=joined.str.strip() if joined.is_unique else [f"row {line}" for line in frame.index])
         others.append(series)
     told = _told(frame, len(times), "times")
     if left := [name for name in others if name != series]:

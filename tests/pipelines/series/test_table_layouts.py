@@ -18,7 +18,7 @@ from pipelines.series.cleaning import regularise
 from pipelines.series.clocks import find_clock
 from pipelines.series.regular import Columns, Repair, SeriesDataError, Table
 from pipelines.series.sources import DataConfiguration, open_source
-from pipelines.series.time_notations import is_like_time
+from pipelines.series.time_formats import is_like_time
 from pipelines.series.user_tables import TableConfiguration, read_tables
 
 N = 48
@@ -103,6 +103,15 @@ TIMES: dict[str, tuple[pd.DatetimeIndex, Callable[[], Iterable[Any]]]] = {
                 "{y:%Y}-T{q}",
             ),
             *("{q}. Quartal {y:%Y}", "Quarter {q} {y:%Y}", "{y:%b}-{e:%b} {y:%Y}"),
+            *(
+                "{q}T{y:%Y}",
+                "{q}º trimestre {y:%Y}",
+                "{y:%Y}年第{q}季度",
+                "{q} кв. {y:%Y}",
+                "{y:%Y}K{q}",
+                "{y:%Y}:Q{q}",
+            ),
+            *("{y:%Y}-0{q}", "{q}/{y:%Y}", "{y:%Y}QTR{q}"),
         )
     },
     "financial years of two digits": (
@@ -133,6 +142,36 @@ TIMES: dict[str, tuple[pd.DatetimeIndex, Callable[[], Iterable[Any]]]] = {
         pd.date_range("1950", periods=N, freq="YS"),
         lambda: [f"{1950 + n}/{(1951 + n) % 100:02d}" for n in range(N)],
     ),
+    **{
+        f"weeks as {form}": (
+            pd.date_range("2024-01-01", periods=N, freq="7D"),
+            lambda form=form: [form.format(n) for n in range(1, N + 1)],
+        )
+        for form in ("2024KW{:02d}", "2024 week {}", "W{:02d}-24", "Wk {} 2024", "{}. semaine 2024", "2024년 {}주")
+    },
+    **{
+        f"months as {form}": (MONTHS, lambda form=form: MONTHS.strftime(form))
+        for form in ("%b%Y", "%Y%b", "%m-%Y", "%m.%Y", "%Y.%m", "%Y %m")
+    },
+    **{
+        f"days as {form}": (DAYS, lambda form=form: DAYS.strftime(form))
+        for form in (
+            *("%d%m%Y", "%y%m%d", "%d.%m.%Y.", "%a %d/%m/%Y", "%Y-%m-%d (%A)", "%d %m %Y", "%Y%b%d", "%Y-%m-%d+01:00"),
+            '"[%Y-%m-%d, %Y-%m-%d)"',
+        )
+    },
+    **{
+        f"hours as {form}": (HOURS, lambda form=form: HOURS.strftime(form))
+        for form in (
+            *("%Y-%m-%d %H:%M:%S +0000 UTC", "%H:%M %d/%m/%Y", "%Y%m%d %H:%M", "%Y-%m-%d-%H", "%Y/%m/%d-%H:%M:%S"),
+            *("%m/%d/%Y - %H:%M", "%d-%m-%Y %Hu%M", "%Y-%jT%H:%M", "%b %d %Y %I:%M:%S:000%p"),
+        )
+    },
+    "days of a year with a fraction": (
+        DAYS,
+        lambda: [f"{t.year + (t.dayofyear - 0.5) / (366 if t.is_leap_year else 365):.4f}" for t in DAYS],
+    ),
+    "days of Excel with a comma": (DAYS, lambda: [f'"{t},0"' for t in (DAYS - pd.Timestamp("1899-12-30")).days]),
     "Mondays of weeks": (
         pd.date_range("2005-01-03", periods=N, freq="7D"),
         lambda: [f"2005-W{n:02d}-1" for n in range(1, N + 1)],
@@ -232,6 +271,9 @@ PARTS = {
         "SETTLEMENT_DATE,SETTLEMENT_PERIOD",
         "{0:%d-%b-%Y},{2}",
     ),
+    "year and W": (pd.date_range("2024", periods=N, freq="7D"), "année,semaine", "{0.year},W{0.week:02d}"),
+    "date and clock with points": (HOURS, "Date,Time", "{0:%d/%m/%Y},{0:%H.%M.%S}"),
+    "digits of both with seconds": (HOURS, "<DATE>,<TIME>", "{0:%Y%m%d},{0:%H%M%S}"),
     "date and clock": (HOURS, "day,clock", "{0:%d.%m.%Y},{0:%H:%M}"),
     "digits of both": (HOURS, "date,time", "{0:%Y%m%d},{0:%H%M}"),
     "date and name of the hour": (HOURS, "date,hour", "{0:%Y-%m-%d},HE{1:02d}"),
@@ -257,6 +299,7 @@ AROUND = {
     "comments": ("# made by a logger\n# station 7\n" + PLAIN, "lines of comments"),
     "a title": ("Station 7, of the town\n\n" + PLAIN, "lines of a title"),
     "units": ("time,x\n,kW\n" + BODY, "lines of units"),
+    "names in a comment": ("# made by a logger\n# time,x\n" + BODY, "lines of comments"),
     "several lines of names": ("Price,Close\nTicker,AAPL\nDate,\n" + BODY, "lines of units"),
     "facts of a statistical office": (
         "Title,x\nUnit,£ million\nSeries Start,2023-12-20\nRelease date,12-08-2024\nNo. Obs,48\nNotes,\n" + BODY,
@@ -309,6 +352,10 @@ NUMBERS = {
     "2.5 mn;0.5 bn;1 mn": [2.5e6, 5e8, 1e6],
     "$(1,250.50);($2.25);$3.00": [-1250.5, -2.25, 3],
     "<0.5;2.5;<1": [0.5, 2.5, 1],
+    "1.5k;850;3k": [1500, 850, 3000],
+    "5 万;7;0.5 万": [5e4, 7, 5e3],
+    "***;–5;kr 7": [np.nan, -5, 7],
+    "R$ 1.250,50;\uff11\uff0c\uff15;unavailable": [1250.5, 1.5, np.nan],
     "1.5D+02;2.5D-01;3D0": [150, 0.25, 3],
     "1.5×10^2;2.5 x 10^-1;3×10^0": [150, 0.25, 3],
 }
@@ -320,9 +367,11 @@ def test_numbers_are_read_as_they_were_meant(cells: str) -> None:
     np.testing.assert_array_equal(table.values[:, 0], NUMBERS[cells])
 
 
-def test_different_units_are_no_numbers() -> None:
-    with pytest.raises(ValueError, match=r"line 2, column 'x'.*Received: '5 kW'"):
-        read("time,x\n2024-01-01,5 kW\n2024-01-02,6 MW\n", targets=("x",))
+@pytest.mark.parametrize("cells", ["5 kW;6 MW", "3½;7", "a;7", "o;7"])
+def test_units_fractions_and_letters_are_no_numbers(cells: str) -> None:
+    rows = "".join(f"2024-01-0{n},{cell}\n" for n, cell in enumerate(cells.split(";"), 1))
+    with pytest.raises(ValueError, match=rf"line 2, column 'x'.*Received: '{cells.split(';')[0]}'"):
+        read("time,x\n" + rows, targets=("x",))
 
 
 def wide(columns: dict[str, Any]) -> str:
@@ -426,6 +475,46 @@ def test_columns_that_count_the_rows_or_never_change_are_left_out() -> None:
         ("No", "column that counts the rows"),
         ("station", "column that never changes"),
     ]
+
+
+def test_columns_of_words_for_missing_values_are_left_out() -> None:
+    rest = {"state": ["unknown"] * N, "status": ["ok", *["error"] * (N - 1)]}
+    _, names, repairs = read_tables(TableConfiguration(), pd.DataFrame({"time": DAYS, "x": np.arange(N)} | rest))
+    assert names == ("x",)
+    assert [repair.what for repair in repairs] == ["column without a value: left out", "column of text: left out"]
+
+
+def test_columns_that_only_tell_series_apart_are_no_targets() -> None:
+    rows = [(day, code, place, n**2) for place, code in ((7, "a"), (9, "b")) for n, day in enumerate(DAYS)]
+    frame = pd.DataFrame(rows, columns=["time", "code", "place", "x"]).assign(name=lambda each: each["code"] * 2)
+    columns = open_source(DataConfiguration(source="table", series=("name",)), table=frame).columns
+    assert columns.targets == ("x",)
+    assert set(columns.static) == {"place", "code=a", "code=b"}
+
+
+def test_years_and_quarters_beside_months_are_left_out() -> None:
+    longer = ["2001", "2002", "2001 Q1", "2001 Q2"]
+    table, (repair,) = read(written([*longer, *MONTHS.strftime("%Y %b")], "Title,x"))
+    np.testing.assert_array_equal(table.times, MONTHS.as_unit("s").astype(np.int64))
+    assert (repair.number, repair.first) == (4, "line 2")
+
+
+def test_tables_without_names_may_begin_with_a_date() -> None:
+    _, names, _ = read_tables(
+        TableConfiguration(),
+        io.BytesIO("".join(f"{t.year};{t.month:02d};{n}.5;1\n" for n, t in enumerate(MONTHS)).encode()),
+    )
+    assert names == ("column_3", "column_4")
+    table, _ = read(written([f"{t.year + (t.month - 1) / 12:.4f}" for t in MONTHS], ",x"))
+    np.testing.assert_array_equal(table.times, MONTHS.as_unit("s").astype(np.int64))
+
+
+def test_a_series_may_lack_one_of_its_names() -> None:
+    frame = pd.DataFrame(
+        {"state": [None] * N + ["x"] * N, "country": ["DE"] * N + ["FR"] * N, "time": [*DAYS] * 2, "y": 1}
+    )
+    tables, _, _ = read_tables(TableConfiguration(series=("state", "country")), frame)
+    assert [table.name for table in tables] == ["DE", "x FR"]
 
 
 def test_dates_of_two_readings_are_those_in_order() -> None:
