@@ -10,6 +10,9 @@ from models.decoding.back_off import BackOffModel
 
 START, END, UNKNOWN = "<s>", "</s>", "<unk>"
 _IMPOSSIBLE = -1e9  # as a logarithm
+_LEAST = -99.0  # what SRILM writes for the logarithm of 0, which others write as -inf
+_BLANKS = " \t\r\n"  # between fields; other spaces of Unicode may belong to a word
+_SPLIT = re.compile(f"[{_BLANKS}]+").split
 _LEAST_SHARE = 1e-4  # of unknown symbols, where a model knows of none
 
 NGrams = dict[tuple[str, ...], tuple[float, float]]  # log p and log b of each, in nats
@@ -34,7 +37,7 @@ def read_arpa(lines: Iterable[str], maximum: int = 10_000_000) -> NGrams:
     counted: dict[int, int] = {}
     order, ended = -1, False
     for number, line in enumerate(lines, start=1):
-        text = line.strip()
+        text = line.strip(_BLANKS)
         if order < 0:  # what stands before is a remark
             order = 0 if text == "\\data\\" else -1
         elif text == "\\end\\":
@@ -50,11 +53,11 @@ def read_arpa(lines: Iterable[str], maximum: int = 10_000_000) -> NGrams:
                     f"rare ones: lmplz --prune 0 1 1. Received: {sum(promised.values())}"
                 )
         elif text:
-            fields = text.split()
+            fields = _SPLIT(text)
             try:
-                log_probability = float(fields[0])
-                back_off = float(fields[order + 1]) if len(fields) == order + 2 else 0.0
-                if not 1 <= order <= len(fields) - 1 <= order + 1 or log_probability > 0:
+                log_probability = max(float(fields[0]), _LEAST)  # NaN stays
+                back_off = max(float(fields[order + 1]), _LEAST) if len(fields) == order + 2 else 0.0
+                if not (1 <= order <= len(fields) - 1 <= order + 1 and log_probability <= 0 and back_off < math.inf):
                     raise ValueError
             except ValueError:
                 raise ValueError(

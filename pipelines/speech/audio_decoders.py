@@ -214,6 +214,8 @@ class _MediaFile:
                     raise audio_error(self._path, "holds no audio", f"tracks of {kinds}", "Name a recording.")
                 if container.streams.best("audio") is None:
                     raise RuntimeError("a track of audio without channels")
+                if container.streams.best("audio").codec_context is None:
+                    raise RuntimeError("a track of audio in a codec that cannot be decoded")
                 yield container, container.streams.best("audio")
         except av.error.FFmpegError as error:
             raise RuntimeError(error.strerror) from error

@@ -160,11 +160,12 @@ def audio_of(samples: np.ndarray) -> np.ndarray:
         array([ 0.25, -0.25], dtype=float32)
     """
     samples = np.asarray(samples)
-    is_audio = samples.dtype.kind in "fi" and samples.ndim in (1, 2)
+    is_audio = samples.dtype.kind in "fi" and samples.dtype != np.int64 and samples.ndim in (1, 2)
     if not is_audio or (samples.ndim == 2 and samples.shape[1] > max(samples.shape[0], 1)):
         raise SpeechDataError(
-            "An array of audio has another shape or type. Expected floats or signed integers, (samples,) or "
-            f"(samples, channels). Convert or transpose it. Received: {samples.dtype} {samples.shape}"
+            "An array of audio has another shape or type. Expected floats in −1 … 1 or signed integers of at most 32 "
+            "bits, (samples,) or (samples, channels). Convert it (16-bit samples: samples.astype(numpy.int16)) or "
+            f"transpose it. Received: {samples.dtype} {samples.shape}"
         )
     scale = float(-np.iinfo(samples.dtype).min) if samples.dtype.kind == "i" else 1.0
     audio = (samples / scale).astype(np.float32)

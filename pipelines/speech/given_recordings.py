@@ -23,7 +23,7 @@ class Given(NamedTuple):
 
 
 def given_recordings(paths: Sequence[Path]) -> list[Given]:
-    """Returns the recordings of files, of folders and those below, and of lists, in order.
+    """Returns the recordings of files, of folders and those below, without hidden ones, and of lists, in order.
 
     Args:
         paths: files; folders; text files with a path a line, relative to them, of which lines with # are remarks.
@@ -39,7 +39,11 @@ def given_recordings(paths: Sequence[Path]) -> list[Given]:
     for path in (each.expanduser() for each in paths):
         if path.is_dir():
             inside = [each for each in sorted(files_below(path)) if each.suffix.lower() in FOUND_IN_FOLDERS]
-            inside = [each for each in inside if each.is_file() and not each.name.startswith(".")]
+            inside = [
+                each
+                for each in inside
+                if each.is_file() and not any(part.startswith(".") for part in each.relative_to(path).parts)
+            ]
             _refuse_none(inside, path, "folder", f"files that end in {', '.join(FOUND_IN_FOLDERS[:5])} …")
             found += [Given(each, each.relative_to(path).with_suffix("")) for each in inside]
         elif path.suffix.lower() in LISTS and path.is_file():
@@ -62,8 +66,12 @@ def output_files(given: Sequence[Given], folder: Path, suffix: str) -> list[Path
     """Returns the file of each recording, `folder/name.suffix`; of those of one name, `folder/name.wav.suffix`.
 
     Raises:
-        ConfigurationError: two would have one file, or a file is there.
+        ConfigurationError: two would have one file, a file is there, or one lies where the folder would.
     """
+    if blocking := [each for each in (folder, *folder.parents) if each.exists() and not each.is_dir()]:
+        raise ConfigurationError(
+            f"--output {folder}: {blocking[0]} is a file. Expected a folder, new or not. Name one. Received: {folder}"
+        )
     names = [each.name for each in given]
     files = [
         folder / each.name.parent / f"{each.name.name if names.count(each.name) == 1 else each.path.name}.{suffix}"

@@ -1,12 +1,13 @@
 """The language models that a search may use: of characters, of words that are spelled, or of an ARPA file."""
 
-import gzip
+import io
 from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+from data.files import UNPACKING_ERRORS, FileError, open_unpacked
 from data.synthetic_speech import all_sentences
 from models.decoding import BackOffModel, CharacterLanguageModel
 from models.decoding.arpa import END, START, UNKNOWN, back_off_model, read_arpa, renamed
@@ -137,24 +138,25 @@ def _read_model(
 
 
 def _lines(path: Path) -> Iterator[str]:
-    """Yields the lines of a text file, packed by gzip or not."""
+    """Yields the lines of a text file of any packing."""
     try:
-        with path.open("rb") as file:
+        with open_unpacked(path) as file:
             head = file.read(len(KENLM_BINARY))
         if head == KENLM_BINARY:
             raise SpeechDataError(
                 f"{path} is a binary file of KenLM. Expected the ARPA file that it was made of. Name that one, or "
                 "write it anew: lmplz -o 3 < texts.txt > model.arpa. Received: a binary file"
             )
-        is_packed = head.startswith(b"\x1f\x8b")
-        with gzip.open(path, "rt", encoding="utf-8") if is_packed else path.open(encoding="utf-8") as lines:
+        with io.TextIOWrapper(open_unpacked(path), encoding="utf-8-sig") as lines:
             yield from lines
     except UnicodeDecodeError as error:
         raise SpeechDataError(
             f"{path} is not UTF-8. Expected an ARPA file. Convert it: iconv -t UTF-8. "
             f"Received: {error.object[error.start : error.start + 10]!r}"
         ) from error
-    except (OSError, EOFError) as error:
+    except FileError as error:
+        raise SpeechDataError(str(error)) from error
+    except UNPACKING_ERRORS as error:
         raise SpeechDataError(
             f"The language model {path} cannot be read: {getattr(error, 'strerror', None) or error}. Expected an ARPA "
             f"file. Correct --decoding.arpa. Received: {path}"

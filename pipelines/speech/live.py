@@ -15,11 +15,13 @@ from pipelines.speech.streaming import Stream
 from unrolled_installation import check_libraries
 
 BLOCK_SECONDS = 0.1  # of audio that is heard at once
-PCM, EXTENSIBLE = 1, 0xFFFE  # formats of WAV
+PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE  # formats of WAV
+_BYTES = {PCM: (1, 2, 3, 4), FLOAT: (4, 8)}  # of a sample, by format
+_FILES = (b"RIFF", b"fLaC", b"OggS", b"ID3")  # what files of audio begin with
 
 
 class LiveAudio(NamedTuple):
-    """Audio that comes: `rate` samples a second, in `blocks` (samples,) or (samples, channels) of 16-bit integers."""
+    """Audio that comes: `rate` samples a second, in `blocks` (samples,) or (samples, channels) in −1 … 1."""
 
     rate: int
     blocks: Iterator[np.ndarray]
@@ -40,7 +42,7 @@ def listen(
     known = 0  # characters of the utterances that have ended
     with suppress(KeyboardInterrupt):
         for block in audio.blocks:
-            samples = block.reshape(len(block), -1).mean(axis=1) / 2**15
+            samples = block.reshape(len(block), -1).mean(axis=1)
             text = stream.feed(resampler(samples))
             for utterance in stream.ended():
                 known = len(text)
@@ -81,7 +83,7 @@ def microphone(lost: Callable[[], None]) -> LiveAudio:
     def blocks() -> Iterator[np.ndarray]:
         size = round(rate * BLOCK_SECONDS)
         try:
-            with sounddevice.InputStream(rate, size, channels=1, dtype="int16", callback=take):
+            with sounddevice.InputStream(rate, size, channels=1, dtype="float32", callback=take):
                 while True:
                     yield heard.get()
         except sounddevice.PortAudioError as error:
@@ -91,7 +93,7 @@ def microphone(lost: Callable[[], None]) -> LiveAudio:
 
 
 def standard_input(source: BinaryIO, begun: bytes, pcm_rate: int | None) -> LiveAudio:
-    """Returns what comes on standard input: 16-bit samples of one channel, or a WAV file of such.
+    """Returns what comes on standard input: 16-bit samples of one channel, or a WAV file.
 
     Args:
         source: standard input.
@@ -99,10 +101,15 @@ def standard_input(source: BinaryIO, begun: bytes, pcm_rate: int | None) -> Live
         pcm_rate: samples a second of raw samples. None: it is a WAV file.
 
     Raises:
-        SpeechDataError: it is another kind of file.
+        SpeechDataError: it is another kind of file; as its blocks come, that there is no audio in it.
     """
     if pcm_rate is not None:
-        return LiveAudio(pcm_rate, _blocks(source, begun, pcm_rate, 1, None))
+        if begun.startswith(_FILES):
+            raise SpeechDataError(
+                "Standard input is a file with a header, no raw samples. Expected these with --pcm. Leave out --pcm. "
+                f"Received: {begun[:4]!r}"
+            )
+        return LiveAudio(pcm_rate, _blocks(source, begun, pcm_rate, (PCM, 2, 1), None))
     header = _exactly(source, 12 - len(begun), begun)
     form = b""
     while header[:4] == b"RIFF" and len(chunk := _exactly(source, 8)) == 8:
@@ -115,18 +122,22 @@ def standard_input(source: BinaryIO, begun: bytes, pcm_rate: int | None) -> Live
         size = 0
     kind, channels, rate, _, _, bits = struct.unpack("<HHIIHH", form[:16].ljust(16, b"\0"))
     kind = struct.unpack("<H", form[24:26])[0] if kind == EXTENSIBLE and len(form) >= 26 else kind
-    if (kind, bits) != (PCM, 16) or not channels or not rate:
+    if bits % 8 or bits // 8 not in _BYTES.get(kind, ()) or not channels or not rate:
         raise SpeechDataError(
-            "Standard input is no audio that can be heard as it comes. Expected a WAV file of 16 bits, or raw samples "
-            f"of 16 bits with --pcm RATE. Convert it: ffmpeg -i FILE -f wav -. Received: format {kind}, {bits} bits"
+            "Standard input is no audio that can be heard as it comes. Expected a WAV file of integers or "
+            "floats, or raw samples of 16 bits with --pcm RATE. Convert it: ffmpeg -i FILE -f wav -. "
+            f"Received: format {kind}, {bits} bits"
         )
     known = size if 0 < size < 2**31 - 2**16 else None  # programs that write to a pipe put 0 or almost the largest
-    return LiveAudio(rate, _blocks(source, b"", rate, channels, known))
+    return LiveAudio(rate, _blocks(source, b"", rate, (kind, bits // 8, channels), known))
 
 
-def _blocks(source: BinaryIO, begun: bytes, rate: int, channels: int, size: int | None) -> Iterator[np.ndarray]:
-    """Yields the samples (samples, channels) of `size` bytes, or all that come."""
-    width = 2 * channels
+def _blocks(
+    source: BinaryIO, begun: bytes, rate: int, form: tuple[int, int, int], size: int | None
+) -> Iterator[np.ndarray]:
+    """Yields the samples (samples, channels) of `size` bytes, or all that come, of a format, bytes and channels."""
+    kind, sample_bytes, channels = form
+    width, is_empty = sample_bytes * channels, True
     step = round(rate * BLOCK_SECONDS) * width
     held = begun
     while True:
@@ -136,10 +147,27 @@ def _blocks(source: BinaryIO, begun: bytes, rate: int, channels: int, size: int 
         held += read
         whole = len(held) - len(held) % width
         if whole:
-            yield np.frombuffer(held[:whole], "<i2").reshape(-1, channels)
+            is_empty = False
+            yield _decoded(held[:whole], kind, sample_bytes).reshape(-1, channels)
         held = held[whole:]
         if len(read) < wanted or size == 0:
-            return
+            break
+    if is_empty:
+        raise SpeechDataError(
+            "Standard input has ended without audio. Expected samples. See what the program before it reports. "
+            f"Received: {len(held)} bytes of samples"
+        )
+
+
+def _decoded(content: bytes, kind: int, sample_bytes: int) -> np.ndarray:
+    """Returns the samples (samples,) of bytes, in −1 … 1."""
+    if kind == FLOAT:
+        return np.frombuffer(content, f"<f{sample_bytes}")
+    wide = np.zeros((len(content) // sample_bytes, 4), np.uint8)  # the highest bytes of 32 bits
+    wide[:, -sample_bytes:] = np.frombuffer(content, np.uint8).reshape(-1, sample_bytes)
+    if sample_bytes == 1:
+        wide[:, -1] ^= 128  # samples of 8 bits have no sign
+    return (wide.view("<i4")[:, 0] / 2**31).astype(np.float32)
 
 
 def _exactly(source: BinaryIO, size: int, begun: bytes = b"") -> bytes:

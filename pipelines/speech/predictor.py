@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,7 +59,7 @@ class Predictor:
     @checked
     def transcribe(
         self,
-        audio: Audio | Sequence[Audio],
+        audio: Audio | Iterable[Audio],
         sample_rate: int | None = None,
         n_best: int = 1,
         hot_words: HotWords = (),
@@ -67,7 +68,7 @@ class Predictor:
 
         Args:
             audio: a file of any format that FFmpeg reads, or an array, (samples,) or (samples, channels), of
-                floats in −1 … 1 or of signed integers; or a list of them. Channels are averaged.
+                floats in −1 … 1 or of signed integers; or several of them. Channels are averaged.
             sample_rate: samples a second of the arrays, which are resampled; files have their own.
             n_best: texts to return; all but the best are in `alternatives`. There may be fewer.
             hot_words: words or phrases that are likely to be said, such as names. With a weight in nats each, above 0,
@@ -76,7 +77,7 @@ class Predictor:
         Raises:
             SpeechDataError: a recording or a hot word cannot be used, or an array comes without its sample rate.
         """
-        recordings: Sequence[Audio] = [audio] if isinstance(audio, Audio) else audio
+        recordings: Sequence[Audio] = [audio] if isinstance(audio, Audio) else list(audio)
         self._refuse_bad_arguments(recordings, sample_rate, n_best)
         transcripts = list(self.transcribe_each(recordings, sample_rate, n_best, hot_words))
         return transcripts[0] if isinstance(audio, Audio) else transcripts
@@ -172,13 +173,22 @@ class Predictor:
         if wrong := [
             (word, weight)
             for word, weight in weights
-            if not isinstance(word, str) or not isinstance(weight, int | float) or isinstance(weight, bool)
+            if not isinstance(word, str) or not isinstance(weight, Real) or isinstance(weight, bool)
         ]:
             raise SpeechDataError(
                 "A hot word is a text, and its weight a number of nats. Correct it: hot_words={'ada': 5}. "
                 f"Received: {wrong[0]!r}"
             )
-        written = {normalise_text(self._data, word, f"hot word {word!r}"): weight for word, weight in weights}
+        written: dict[str, float] = {}
+        given: dict[str, str] = {}  # how each was written
+        for word, weight in weights:
+            spelling = normalise_text(self._data, word, f"hot word {word!r}")
+            if written.setdefault(spelling, weight) != weight:
+                raise SpeechDataError(
+                    f"The hot word {spelling!r} has two weights. Expected one. Leave out one. "
+                    f"Received: {word!r}: {weight}, {given[spelling]!r}: {written[spelling]}"
+                )
+            given[spelling] = word
         try:
             models.decoding.HotWords(written, self.alphabet)
         except ValueError as error:
@@ -207,6 +217,12 @@ class Predictor:
             yield from read_audio(audio, self.sample_rate, notes)
         else:
             assert sample_rate is not None
+            if audio.dtype == np.int32 and audio.size and 0 < np.ptp(audio) < 2**16:  # −90 dB as 32 bits: never heard
+                raise SpeechDataError(
+                    "An array of 32-bit samples is as quiet as one of 16 bits that was converted. Expected its whole "
+                    "range. Convert it: samples.astype(numpy.int16). Received: samples of at most "
+                    f"{max(abs(int(audio.min())), int(audio.max()))}"
+                )
             yield resample(audio_of(audio), sample_rate, self.sample_rate)
 
     def _logits(self, group: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -234,14 +250,17 @@ class Predictor:
     def _refuse_bad_arguments(self, recordings: Sequence[Audio], sample_rate: int | None, n_best: int) -> None:
         if wrong := [each for each in recordings if not isinstance(each, Audio)]:
             raise SpeechDataError(
-                "A recording is neither a file nor an array. Expected a path or a NumPy array. Convert it: "
-                f"numpy.asarray(samples). Received: {type(wrong[0]).__name__}"
+                "A recording is neither a file nor an array. Expected a path, or a NumPy array and its rate: "
+                "transcribe(numpy.asarray(samples), sample_rate=16000). Convert it, or write it to a file. "
+                f"Received: {type(wrong[0]).__name__}"
             )
+        if "" in [each for each in recordings if isinstance(each, str)]:
+            raise SpeechDataError("A path is empty. Expected that of a recording. Name it. Received: ''")
         has_arrays = any(isinstance(each, np.ndarray) for each in recordings)
         if has_arrays and (sample_rate is None or sample_rate <= 0):
             raise SpeechDataError(
-                "An array of audio needs its samples a second. Expected a positive sample_rate. Give it: "
-                f"transcribe(audio, sample_rate=16000). Received: {sample_rate}"
+                "An array of audio does not tell its sample rate. Expected a positive number of samples a second. Give "
+                f"it: transcribe(audio, sample_rate=16000). Received: sample_rate={sample_rate}"
             )
         if sample_rate is not None and not has_arrays:
             raise SpeechDataError(

@@ -64,7 +64,7 @@ def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
     from pipelines.speech.live import microphone, standard_input  # and TensorFlow, which --help does without
 
     _refuse_bad_options(options)
-    hot_words = dict(map(_with_weight, options.hot_words))
+    hot_words = _hot_words(options.hot_words)
     if options.microphone:
         lost = "Some audio was lost: the machine is too slow for it."
         predictor, audio = load(), microphone(lambda: commands.report_done(lost))
@@ -84,7 +84,7 @@ def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
         received = Path(folder) / "standard-input"
         if options.pcm:
             audio = standard_input(sys.stdin.buffer, begun, options.pcm)
-            with soundfile.SoundFile(received, "w", audio.rate, 1, "PCM_16", format="WAV") as file:
+            with soundfile.SoundFile(received, "w", audio.rate, 1, "FLOAT", format="WAV") as file:
                 for block in audio.blocks:
                     file.write(block)
         else:
@@ -111,13 +111,14 @@ def _recordings(
     failed = 0
     for each, file, found in zip(given, files, answers, strict=True):
         progress.clear()
+        name = "-" if each.path.name == "standard-input" else str(each.path)
         if isinstance(found, SpeechDataError):
+            found = SpeechDataError(str(found).replace(str(each.path), "Standard input" if name == "-" else name))
             if len(given) == 1:
                 raise found
             failed += 1
             commands.report_done(f"Error: {found}")
             continue
-        name = "-" if each.path.name == "standard-input" else str(each.path)
         for note in found.notes:
             commands.report_done(f"{name}: {note}")
         if file is None:
@@ -191,6 +192,18 @@ class _Progress:
             file=sys.stderr,
             flush=True,
         )
+
+
+def _hot_words(options: Sequence[str]) -> dict[str, float]:
+    """Returns hot words with their weights."""
+    found: dict[str, float] = {}
+    for word, weight in map(_with_weight, options):
+        if found.setdefault(word, weight) != weight:
+            raise ConfigurationError(
+                f"A hot word has two weights. Expected one. Leave out one: --hot_words {word}:{weight:g}. "
+                f"Received: {' '.join(options)}"
+            )
+    return found
 
 
 def _with_weight(hot_word: str) -> tuple[str, float]:

@@ -41,6 +41,16 @@ def test_probabilities_are_those_that_the_file_means() -> None:
         assert model.text_log_probability(text) / math.log(10) == pytest.approx(expected, abs=1e-6)
 
 
+def test_words_may_hold_spaces_of_unicode_and_have_no_probability() -> None:
+    """As KenLM counts words of the web, divided at ASCII blanks alone; and as others write the logarithm of 0."""
+    for word in ("10\u00a0000", "\u3000", "\u0085"):
+        lines = [line.replace("a", word) if line.startswith("-") else line for line in FILE]
+        found = read_arpa(lines)
+        assert found[(word,)] == read_arpa(FILE)[("a",)] and found[("<s>", word)] == read_arpa(FILE)[("<s>", "a")]
+    lines = [line.replace("-0.69897\tb\t-0.2", "-inf\tb\t-inf") for line in FILE]
+    assert read_arpa(lines)[("b",)] == pytest.approx((-99 * math.log(10), -99 * math.log(10)))
+
+
 def test_a_model_without_some_contexts_is_read() -> None:
     """As after pruning: the n-gram `a b c` without `b c`, whose shorter context is then `c`."""
     lines = r"""\data\
@@ -80,6 +90,8 @@ def test_symbols_get_other_names_or_leave() -> None:
         ([line for line in FILE if "a b" not in line], "is not whole"),
         ([line.replace("-0.2\ta b", "often a b") for line in FILE], "line 15: expected a logarithm"),
         ([line.replace("-0.2\ta b", "0.5 a b") for line in FILE], "line 15: expected a logarithm"),
+        ([line.replace("-0.2\ta b", "nan\ta b") for line in FILE], "line 15: expected a logarithm"),
+        ([line.replace("b\t-0.2", "b\tinf") for line in FILE], "line 11: expected a logarithm"),
     ],
 )
 def test_what_is_no_model_is_refused(lines: list[str], message: str) -> None:

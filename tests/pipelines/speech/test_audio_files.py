@@ -67,6 +67,10 @@ def broken_file(folder: Path, kind: str, write_tone: WriteTone) -> Path:
             soundfile.write(path, tone, 8000, subtype="DOUBLE")
         case "unscaled":
             soundfile.write(path, 30000 * tone, 8000, subtype="FLOAT")
+        case "undecodable":  # FFmpeg has no decoder of 36 bits
+            write_tone(path, 0.5)
+            content = path.read_bytes()
+            path.write_bytes(content[:32] + bytes([5, 0, 36, 0]) + content[36:])
         case "folder":
             path.mkdir()
     return path
@@ -87,6 +91,7 @@ def broken_file(folder: Path, kind: str, write_tone: WriteTone) -> Path:
         ("garbage wav", "cannot be decoded"),
         ("garbage mp3", "cannot be decoded"),
         ("garbage raw", "cannot be decoded"),
+        ("undecodable wav", "in a codec that cannot be decoded"),
         ("nothing wav", "is empty"),
         ("empty wav", "is empty"),
         ("empty flac", "is empty"),

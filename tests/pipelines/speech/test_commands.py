@@ -183,7 +183,7 @@ def test_subtitles_are_of_one_recording(recording: Path, capsys: Capture, refuse
 def test_folders_and_lists_have_a_file_for_each_recording(
     recording: Path, there: Path, capsys: Capture, refused: Callable[..., str]
 ) -> None:
-    for name in ("talks/a.flac", "talks/deep/b.flac", "talks/deep/c.wav"):
+    for name in ("talks/a.flac", "talks/deep/b.flac", "talks/deep/c.wav", "talks/.trash/d.flac", "talks/._a.flac"):
         (there / name).parent.mkdir(parents=True, exist_ok=True)
         (there / name).write_bytes(recording.read_bytes() if name.endswith("flac") else b"")
     (there / "talks" / "notes.md").write_text("no recording")
@@ -203,6 +203,7 @@ def test_folders_and_lists_have_a_file_for_each_recording(
     capsys.readouterr()
     assert "are not overwritten" in refused(transcribe, ["names.txt", "--output", "texts"])
     assert (there / "texts" / "a.txt").stat().st_mtime_ns == before
+    assert "names.txt is a file" in refused(transcribe, ["talks", "--output", "names.txt/below"])
     (there / "empty").mkdir()
     assert "names no recording" in refused(transcribe, ["empty"])
     assert "expected - beside" in refused(transcribe, ["names.txt", "--pcm", "8000"]).lower()
@@ -218,7 +219,7 @@ def test_standard_input_is_read(
     answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(answer["audio"], answer["text"]) for answer in answers] == [("-", "ab cad"), (str(recording), "ab cad")]
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"no audio")))
-    assert "standard-input cannot be decoded" in refused(transcribe, ["-"])
+    assert "Error: Standard input cannot be decoded" in refused(transcribe, ["-"])
     assert "Expected - once" in refused(transcribe, ["-", "-"])
 
 

@@ -16,6 +16,12 @@ from pipelines.speech.live import microphone, standard_input
 AUDIO = np.random.default_rng(0).integers(-9000, 9000, (3001, 2)).astype(np.int16)
 
 
+def encoded(subtype: str, form: str = "WAV") -> bytes:
+    file = io.BytesIO()
+    soundfile.write(file, AUDIO, 8000, subtype, format=form)
+    return file.getvalue()
+
+
 def heard(content: bytes, pcm_rate: int | None = None, begun: int = 12) -> tuple[int, np.ndarray]:
     live = standard_input(io.BytesIO(content[begun:]), content[:begun], pcm_rate)
     return live.rate, np.concatenate(list(live.blocks))
@@ -24,9 +30,7 @@ def heard(content: bytes, pcm_rate: int | None = None, begun: int = 12) -> tuple
 @pytest.mark.parametrize("size", [None, 0, 0xFFFFFFFF, 0x7FFFFFFF])
 @pytest.mark.parametrize("form", ["WAV", "WAVEX"])
 def test_a_wav_file_is_heard_whatever_size_it_states(form: str, size: int | None) -> None:
-    file = io.BytesIO()
-    soundfile.write(file, AUDIO, 8000, "PCM_16", format=form)
-    content = file.getvalue()
+    content = encoded("PCM_16", form)
     if size is not None:
         place = content.index(b"data") + 4
         content = content[:place] + struct.pack("<I", size) + content[place + 4 :]
@@ -34,21 +38,37 @@ def test_a_wav_file_is_heard_whatever_size_it_states(form: str, size: int | None
         content += b"LIST\4\0\0\0INFO"
     rate, samples = heard(content)
     assert rate == 8000
-    np.testing.assert_array_equal(samples, AUDIO)
+    np.testing.assert_array_equal(samples, AUDIO / 2**15)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"])
+def test_a_wav_file_may_have_any_samples(subtype: str) -> None:
+    content = encoded(subtype)
+    expected, rate = soundfile.read(io.BytesIO(content))
+    assert rate == heard(content)[0]
+    np.testing.assert_allclose(heard(content)[1], expected, atol=1e-7)
 
 
 def test_raw_samples_are_heard_to_the_last_whole_one() -> None:
     rate, samples = heard(AUDIO[:, 0].astype("<i2").tobytes() + b"x", pcm_rate=16000)
     assert rate == 16000
-    np.testing.assert_array_equal(samples[:, 0], AUDIO[:, 0])
+    np.testing.assert_array_equal(samples[:, 0], AUDIO[:, 0] / 2**15)
 
 
 def test_other_files_are_refused() -> None:
-    file = io.BytesIO()
-    soundfile.write(file, AUDIO, 8000, "FLOAT", format="WAV")
-    for content in (b"no audio at all", b"RIFF", b"", file.getvalue()):
-        with pytest.raises(SpeechDataError, match=r"Expected a WAV file of 16 bits.*Received: "):
+    for content in (b"no audio at all", b"RIFF", b"", encoded("ULAW")):
+        with pytest.raises(SpeechDataError, match=r"Expected a WAV file of integers.*Received: "):
             heard(content)
+    for content in (encoded("PCM_16"), encoded("PCM_16", "FLAC")):
+        with pytest.raises(SpeechDataError, match=r"Leave out --pcm\. Received: "):
+            heard(content, pcm_rate=8000)
+
+
+def test_standard_input_without_samples_is_refused() -> None:
+    header = encoded("PCM_16")[:44]
+    for content, pcm_rate in ((b"", 8000), (b"x", 8000), (header, None), (header + b"x", None)):
+        with pytest.raises(SpeechDataError, match=r"has ended without audio.*Received: [01] bytes"):
+            heard(content, pcm_rate)
 
 
 def test_a_microphone_is_heard_and_what_it_loses_reported(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,9 +76,9 @@ def test_a_microphone_is_heard_and_what_it_loses_reported(monkeypatch: pytest.Mo
         """Calls back three times when it is opened, the last time with a report of lost audio."""
 
         def __init__(self, rate: int, size: int, channels: int, dtype: str, callback: Any) -> None:
-            assert (rate, channels, dtype) == (44100, 1, "int16")
+            assert (rate, channels, dtype) == (44100, 1, "float32")
             for number in range(3):
-                block = np.full((size, 1), number, np.int16)
+                block = np.full((size, 1), number, np.float32)
                 callback(block, size, None, SimpleNamespace(input_overflow=number == 2))
                 block[:] = 99  # the device uses its memory again
 

@@ -1,8 +1,13 @@
 """Words of the user's own: texts that the language model learns from, and words that the search prefers."""
 
+import bz2
+import codecs
 import gzip
 import json
+import lzma
+import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -90,8 +95,8 @@ ngram 2=2
 """
 
 
-def arpa_file(folder, content=ARPA):
-    (folder / "model.arpa.gz").write_bytes(gzip.compress(content.encode()))
+def arpa_file(folder, content=ARPA, pack=gzip.compress):
+    (folder / "model.arpa.gz").write_bytes(pack(content.encode()))
     return str(folder / "model.arpa.gz")
 
 
@@ -107,6 +112,10 @@ def test_an_arpa_file_takes_the_place_of_the_language_model(tmp_path, speech, co
     after = {text: model.text_log_probability(text) for text in ("cad dab", "dab cad", "cab dab", "bcbc")}
     assert after["cad dab"] > after["dab cad"] > after["cab dab"] > after["bcbc"] > -60
     assert language_models(configuration, speech[1])[0] is model, "a file that has not changed is read once"
+    for number, as_saved in enumerate((bz2.compress, lzma.compress, lambda text: codecs.BOM_UTF8 + text), start=1):
+        file = Path(arpa_file(tmp_path, pack=as_saved))
+        os.utime(file, (number, number))
+        assert arpa_model(configuration, speech[1]).summary == summary
 
 
 def test_a_finished_run_gets_another_language_model(tmp_path, trained_run, capsys):
@@ -145,7 +154,7 @@ def test_an_arpa_file_of_characters(tmp_path, speech, corpus, configure):
         (ARPA.replace("CAD", "ŻŻ").replace("DAB", "ŹŹ").encode(), "nothing that the recogniser can write"),
         (ARPA[:-8].encode(), "not whole"),
         (gzip.compress(ARPA.encode(), mtime=0)[:-30], "end-of-stream"),
-        (None, "cannot be read"),
+        (None, "does not exist"),
     ],
 )
 def test_an_arpa_file_that_cannot_be_used_is_refused(tmp_path, speech, corpus, configure, content, message):
@@ -196,6 +205,12 @@ def test_hot_words_are_heard_where_they_are_likely(trained_run, say):
         predictor.transcribe(audio, 8000, hot_words=["zab"])
     with pytest.raises(SpeechDataError, match="above 0"):
         predictor.transcribe(audio, 8000, hot_words={"ab": -1.0})
+    weighted = [
+        predictor.transcribe(audio, 8000, hot_words={"cad": weight}).confidence for weight in (3, np.float32(3))
+    ]
+    assert weighted[0] == weighted[1]
+    with pytest.raises(SpeechDataError, match=r"two weights.*Received: 'CAD': 4, 'cad': 3"):
+        predictor.transcribe(audio, 8000, hot_words={"cad": 3, "CAD": 4})
     for wrong in ([1], {"ab": "much"}, [["ab"]]):
         with pytest.raises(SpeechDataError, match="A hot word is a text, and its weight a number"):
             predictor.transcribe(audio, 8000, hot_words=wrong)
@@ -210,6 +225,6 @@ def test_several_texts_and_hot_words_on_the_command_line(trained_run, say, tmp_p
     assert answer["confidence"] >= answer["alternatives"][0]["confidence"] >= answer["alternatives"][1]["confidence"]
     commands.answer("transcribe", [*arguments, "--format", "json", "--hot_words", "cad:9", "dad"])
     assert json.loads(capsys.readouterr().out)["confidence"] > answer["confidence"]
-    for wrong in (["--hot_words", "ab:much"], ["--n_best", "2", "--format", "srt"]):
+    for wrong in (["--hot_words", "ab:much"], ["--hot_words", "ab:3", "ab:4"], ["--n_best", "2", "--format", "srt"]):
         with pytest.raises(ValueError, match="Received: "):
             commands.answer("transcribe", [*arguments, *wrong])
