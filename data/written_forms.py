@@ -128,9 +128,10 @@ class WrittenForms:
             sign = self.signs.get(match["sign"], "")
             words = f"{sign} {words}" if sign else ""
         if not words and not reading.problem:
-            return Reading(
-                "", f"no number words for the language {self.language!r}" if not self._speaks else "no words for it"
+            unspoken = (
+                f"no number words for the language {self.language!r}" if self.language else "no language is named"
             )
+            return Reading("", "no words for it" if self._speaks else unspoken)
         # The full stop stays: with what follows it ends a sentence.
         return reading._replace(words=words)
 

@@ -6,6 +6,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from models.losses import ctc_frames_needed
+from pipelines.runs import Run
 from pipelines.speech import data
 from pipelines.speech.audio_files import SpeechDataError, rate_of
 from pipelines.speech.config import SpeechConfiguration
@@ -46,7 +47,8 @@ def settle(configuration: SpeechConfiguration) -> tuple[SpeechConfiguration, dat
     - sample rate: that of most recordings, 16 kHz at most; mel bands: 64 from 12 kHz on, else 40;
     - subsampling: 4, or 2 where more than one of a hundred transcripts has too many characters for that;
     - units, layers, seconds in a batch, passes and the second reading: by the hours for training, see `SIZES`; a batch
-      holds four recordings of the median length at least.
+      holds four recordings of the median length at least;
+    - with a run to start from, its rate, mel bands, subsampling, units and layers, or its weights would not fit.
 
     Args:
         configuration: whose settings of −1 are open.
@@ -56,6 +58,8 @@ def settle(configuration: SpeechConfiguration) -> tuple[SpeechConfiguration, dat
     """
     if not is_open(configuration):
         return configuration, None
+    if configuration.initialise is not None:
+        configuration = _as_before(configuration, Run.open(configuration.initialise))
     features, network = configuration.features, configuration.network
     recordings = data.opened(configuration.data, 8000 if features.sample_rate == FROM_DATA else features.sample_rate)
     lines = []
@@ -111,6 +115,17 @@ _ALL: dict[str, Any] = {
     "consistency": 0.0,
     "steps_per_epoch": FEWEST_STEPS,
 }
+
+
+def _as_before(configuration: SpeechConfiguration, run: Run) -> SpeechConfiguration:
+    """Returns a configuration in which the open settings that shape the weights are those of the run to start from."""
+    before = run.read_configuration(SpeechConfiguration)
+    shape: dict[str, dict[str, Any]] = {
+        part: {name: getattr(getattr(before, part), name) for name in _ALL[part]} for part in ("features", "network")
+    }
+    settings = ", ".join(f"{part}.{name} {value}" for part, values in shape.items() for name, value in values.items())
+    print(f"From the run to start from, where nothing else is chosen: {settings}.")
+    return _replaced(configuration, shape)
 
 
 def _without_open_ones(configuration: SpeechConfiguration) -> SpeechConfiguration:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from data import transcripts as telephone
+from pipelines.hints import counted
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.data import OWN_SOURCES, DataConfiguration, Speech, held_out_texts, transcripts_of
 from pipelines.speech.recording_rows import text_of
@@ -81,7 +82,7 @@ def _read_texts(
     for reason, count in left_out.items():
         shown = ", ".join(f"“{each}”" for each in examples.get(reason, []))
         reasons += f"{', ' if reasons else ' Left out: '}{count} {reason}{f' ({shown})' if shown else ''}"
-    summary = f"Texts for the language model: {len(sentences)} sentences.{reasons}{'.' if reasons else ''}"
+    summary = f"Texts for the language model: {counted(len(sentences), 'sentence')}.{reasons}{'.' if reasons else ''}"
     if not sentences:
         raise SpeechDataError(
             "The texts hold nothing that the language model can learn from. Expected sentences in the language of the "

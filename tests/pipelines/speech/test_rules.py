@@ -62,6 +62,17 @@ def test_what_is_chosen_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     assert rules.settle(PRESETS["czech"]) == (PRESETS["czech"], None)
 
 
+def test_a_run_to_start_from_shapes_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = PRESETS["base"]
+    run = SimpleNamespace(read_configuration=lambda kind: before)
+    monkeypatch.setattr(rules.Run, "open", lambda folder: run)
+    monkeypatch.setitem(globals(), "OWN", OWN.replace(initialise=Path("run"), network={"layers": 5}))
+    found = settled(monkeypatch, [3.0] * 50)
+    assert found.features == before.features
+    assert found.network == before.network.replace(layers=5)
+    assert found.data.batch_seconds == 16.0, "follows from the recordings, as all that shapes no weight"
+
+
 def test_the_rate_is_that_of_most_recordings(
     tmp_path: Path,
     write_tone: Callable[..., Path],
