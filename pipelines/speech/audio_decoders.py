@@ -212,11 +212,12 @@ class _MediaFile:
                 if not has_audio:
                     kinds = ", ".join(stream.type for stream in container.streams) or "nothing"
                     raise audio_error(self._path, "holds no audio", f"tracks of {kinds}", "Name a recording.")
-                if container.streams.best("audio") is None:
+                stream: Any = container.streams.best("audio")
+                if stream is None:
                     raise RuntimeError("a track of audio without channels")
-                if container.streams.best("audio").codec_context is None:
+                if stream.codec_context is None:
                     raise RuntimeError("a track of audio in a codec that cannot be decoded")
-                yield container, container.streams.best("audio")
+                yield container, stream
         except av.error.FFmpegError as error:
             raise RuntimeError(error.strerror) from error
 

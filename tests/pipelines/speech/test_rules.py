@@ -65,11 +65,11 @@ def test_what_is_chosen_stays(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_run_to_start_from_shapes_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
     before = PRESETS["base"]
     run = SimpleNamespace(read_configuration=lambda kind: before)
-    monkeypatch.setattr(rules.Run, "open", lambda folder: run)
+    monkeypatch.setattr("pipelines.speech.rules.Run.open", lambda folder: run)
     monkeypatch.setitem(globals(), "OWN", OWN.replace(initialise=Path("run"), network={"layers": 5}))
     found = settled(monkeypatch, [3.0] * 50)
     assert found.features == before.features
-    assert found.network == before.network.replace(layers=5)
+    assert found.network == before.network.replace(layers=5, dropout=OWN.network.dropout)
     assert found.data.batch_seconds == 16.0, "follows from the recordings, as all that shapes no weight"
 
 
