@@ -261,12 +261,14 @@ def _until_measured(series: Series, columns: Columns) -> Series:
 
 def listed(tables: Tables) -> Sequence[UserTable]:
     """Returns one table or several as a list."""
-    return tables if isinstance(tables, list | tuple) else [tables]
+    return tables if is_several(tables) else [tables]  # type: ignore[list-item,return-value]
 
 
 def is_several(tables: Tables) -> bool:
-    """Whether there is a list of tables."""
-    return isinstance(tables, list | tuple)
+    """Whether there is a list of tables, and not of rows, as of `to_dict("records")`."""
+    return isinstance(tables, list | tuple) and not all(
+        isinstance(each, Mapping) and not any(np.ndim(cell) for cell in each.values()) for each in tables or [()]
+    )
 
 
 def load(run: Run) -> Predictor:

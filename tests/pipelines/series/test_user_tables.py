@@ -234,9 +234,11 @@ def test_columns_and_their_uses(tmp_path: Path) -> None:
             choose_columns(TableConfiguration(), tuple(columns), ())
     with pytest.raises(ConfigurationError, match=r"no column 'lode' in the data set.*Did you mean 'load'"):
         choose_columns(TableConfiguration(targets=("lode",)), names, ())
-    with pytest.raises(ConfigurationError, match=r"one use: .*Received: \['load'\]"):
-        choose_columns(TableConfiguration(targets=("load",), past=("load",)), names, ())
+    for use in ("past", "unused", "series", "time"):  # the last three are no columns of numbers
+        with pytest.raises(ConfigurationError, match=r"one use: .*Received: \['load'\]"):
+            choose_columns(TableConfiguration(targets="load", **{use: ["load"]}), names[use != "past" :], ())
     path = text_file(tmp_path, ETT)
+    assert TableConfiguration(path=path).path == str(path)
     with pytest.raises(ConfigurationError, match=r"no column 'OTT' in .*loads.csv.*Did you mean 'OT'"):
         read_tables(configured(path, targets=("OTT",)))
 
