@@ -1,11 +1,13 @@
 """Forecasts what comes after a table: a trained forecaster, from its run or its export."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
+from data.files import plain_suffix
 from pipelines import commands
 from pipelines.arguments import checked
 from pipelines.configuration import ConfigurationError
@@ -22,7 +24,7 @@ from pipelines.series.regular import Columns, Series, SeriesDataError, summary
 from pipelines.series.serving import reading, signatures
 from pipelines.series.sources import DataConfiguration, Source, derived, open_measured
 from pipelines.series.streaming import READ, Reader, Stream, refuse_unknown
-from pipelines.series.table_files import UserTable
+from pipelines.series.table_files import EXCEL, UserTable
 from pipelines.served import Served
 
 EXAMPLE = ("forecast", "CSV", "measurements.csv")
@@ -216,6 +218,9 @@ class Predictor(Ahead):
         names, configuration = self.description.names, self.table_configuration(reading)
         if series is not None:
             configuration = configuration.replace(series=series)
+        is_book = isinstance(table, str | Path) and plain_suffix(Path(table)) in EXCEL
+        if not (is_book or (reading or {}).get("sheet")):  # only books have the sheet of the training
+            configuration = configuration.replace(sheet="")
         learned = self.description
         source = open_measured(configuration, learned.columns, learned.clock, table, learned.known_offsets)
         if len(names) == 1 and not configuration.series:  # the one that was learned, whatever the file is called now
@@ -261,7 +266,7 @@ def _until_measured(series: Series, columns: Columns) -> Series:
 
 def listed(tables: Tables) -> Sequence[UserTable]:
     """Returns one table or several as a list."""
-    return tables if is_several(tables) else [tables]  # type: ignore[list-item,return-value]
+    return tables if is_several(tables) else [tables]  # type: ignore[return-value]
 
 
 def is_several(tables: Tables) -> bool:

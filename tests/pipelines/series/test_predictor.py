@@ -1,5 +1,6 @@
 """The predictor: run and export, frames and files, batches and streams answer alike; and what it refuses."""
 
+import copy
 import json
 import shutil
 from collections.abc import Callable
@@ -84,6 +85,9 @@ def test_a_frame_is_read_as_its_file(both: Both, frame: pd.DataFrame, tmp_path: 
     assert_same(both[0].forecast(frame.to_dict("records")), expected)
     with path.open("rb") as file:
         assert_same(both[0].forecast(file), expected)
+    of_a_book = copy.copy(both[0])
+    of_a_book.configuration = both[0].configuration.replace(data={"sheet": "Data"})
+    assert_same(of_a_book.forecast(path), expected)
     pd.testing.assert_frame_equal(frame, before)
 
 
