@@ -51,7 +51,8 @@ def test_unreadable_and_repeated_files_of_a_manifest(
     write_tone(tmp_path / "good.wav")
     (tmp_path / "broken.wav").write_bytes(b"no audio at all")
     names = ["good.wav", "broken.wav", "absent.wav", "good.wav"]
-    rows = [{"audio_filepath": name, "text": "fine", "split": "train"} for name in names]
+    texts = ["fine", "fine", "fine", "not what another row says"]
+    rows = [{"audio_filepath": name, "text": text, "split": "train"} for name, text in zip(names, texts, strict=True)]
     path = write_manifest(tmp_path / "all.jsonl", rows)
     source = user_recordings.manifest(path, 8000)
     with pytest.raises(SpeechDataError, match="3 of 4 recordings"):
