@@ -34,7 +34,7 @@ class Connection:
     """
 
     def __init__(self, url: str, token: str = "", seconds: float = 120.0) -> None:
-        self._url, self._seconds = urlsplit(url), seconds
+        self.url, self._url, self._seconds = url, urlsplit(url), seconds
         self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
 
     def ask(self, path: str, request: bytes | None = None) -> Any:
@@ -74,7 +74,7 @@ class Remote(Served):
     """
 
     def __init__(self, connection: Connection) -> None:
-        super().__init__({})
+        super().__init__({}, f"server {connection.url}")
         self._connection = connection
         signatures = connection.ask("/metadata")["metadata"]["signature_def"]["signature_def"]
         self._inputs = {name: _specifications(each["inputs"]) for name, each in signatures.items()}

@@ -11,6 +11,7 @@ from data.files import plain_suffix
 from pipelines import commands
 from pipelines.arguments import checked
 from pipelines.configuration import ConfigurationError
+from pipelines.predictors import BasePredictor
 from pipelines.runs import Run
 from pipelines.series import data
 from pipelines.series.ahead import Ahead
@@ -32,7 +33,7 @@ EXAMPLE = ("forecast", "CSV", "measurements.csv")
 Tables: TypeAlias = UserTable | Sequence[UserTable]
 
 
-class Predictor(Ahead):
+class Predictor(BasePredictor, Ahead):
     """Forecasts series; stays ready for more.
 
     Args:
@@ -41,9 +42,10 @@ class Predictor(Ahead):
     """
 
     def __init__(self, run: Run, model: Served) -> None:
+        super().__init__(run, model)
         self.configuration = run.read_configuration(SeriesConfiguration)
         levels, horizon = self.configuration.network.quantile_levels, self.configuration.data.horizon
-        super().__init__(model, Description.of_run(run), horizon, levels)
+        Ahead.__init__(self, model, Description.of_run(run), horizon, levels)
 
     @property
     def explained_steps(self) -> int:
