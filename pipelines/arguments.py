@@ -101,6 +101,7 @@ def _fits(value: Any, kind: Any) -> bool:
             return any(_fits(value, each) for each in get_args(kind))
         # These are iterable, but no one means their characters, keys or columns.
         is_other = isinstance(value, str | bytes | Mapping) or hasattr(value, "columns")
+        is_other |= getattr(value, "shape", None) == ()  # a NumPy array of one thing only looks iterable
         return isinstance(value, origin) and (origin is Mapping or not is_other)
     if kind in NUMBERS:
         return isinstance(value, NUMBERS[kind]) and not isinstance(value, bool)

@@ -14,7 +14,9 @@ import json
 import re
 import reprlib
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, get_args, get_origin, get_type_hints
 
@@ -207,6 +209,14 @@ def parse_options(
 def _parse(
     kind: type[ConfigurationType], default: Any, arguments: Sequence[str], program: str, description: str
 ) -> ConfigurationType:
+    given = [each.partition("=")[0].replace("-", "_") for each in takewhile(lambda each: each != "--", arguments)]
+    repeated = [name for name, count in Counter(given).items() if name.startswith("__") and count > 1]
+    if left := [f"--{name.lstrip('_')}" for name in repeated if name not in ("__workers", "__training.strategy")]:
+        # Those two are set again by what starts several workers. tyro would use the last of the others, silently.
+        raise ConfigurationError(
+            f"{left[0]} is given more than once. Expected it once, with all its values behind it. Leave the others "
+            f"out. Received: {' '.join(arguments)}"
+        )
     values, unknown = tyro.cli(
         kind,
         default=default,

@@ -1,10 +1,12 @@
 """A row of a file of JSON lines, read strictly: one object, each name once."""
 
 import json
+import re
 import reprlib
 from collections import Counter
 from typing import Any
 
+_BEGIN = re.compile(r"\S")
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = 200
 
@@ -57,7 +59,24 @@ def parsed(text: str, where: str, error: type[ValueError]) -> Any:
         error: an object names something twice.
         json.JSONDecodeError: it is no JSON.
     """
+    return _decoder(text, where, error).decode(text)
 
+
+def parsed_in_a_row(text: str, where: str, error: type[ValueError]) -> list[Any]:
+    """Returns the values that JSON text holds one after the other, as `jq` writes them; arguments as of `parsed`.
+
+    Example:
+        >>> parsed_in_a_row('{"text": "one"}{\\n"text": "two"}\\n', "a.json", ValueError)
+        [{'text': 'one'}, {'text': 'two'}]
+    """
+    decoder, values, place = _decoder(text, where, error), [], 0
+    while begin := _BEGIN.search(text, place):
+        value, place = decoder.raw_decode(text, begin.start())
+        values.append(value)
+    return values
+
+
+def _decoder(text: str, where: str, error: type[ValueError]) -> json.JSONDecoder:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = Counter(name for name, _ in pairs)
         if repeated := [name for name, count in names.items() if count > 1]:
@@ -67,4 +86,4 @@ def parsed(text: str, where: str, error: type[ValueError]) -> Any:
             )
         return dict(pairs)
 
-    return json.loads(text, object_pairs_hook=unique)
+    return json.JSONDecoder(object_pairs_hook=unique)

@@ -42,6 +42,22 @@ class Found(NamedTuple):
         return predictor(self.run, Served.exported(self.export))
 
 
+class BasePredictor:
+    """What the predictors of all tasks have in common: they print as the task and where the model is.
+
+    Args:
+        run: what the network was trained for.
+        model: its signatures.
+    """
+
+    def __init__(self, run: Run, model: "Served") -> None:
+        self.run, self._served = run, model
+
+    def __repr__(self) -> str:
+        task = type(self).__module__.split(".")[-2].replace("_", "-")
+        return f"<predictor of {task}: {self._served.place or f'run {self.run.folder}'}>"
+
+
 def predictor(run: Run, model: "Served") -> Any:
     """Returns the predictor of a run that asks the signatures of a model, wherever they are."""
     return task_of(run).part("predictor").Predictor(run, model)

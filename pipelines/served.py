@@ -39,14 +39,17 @@ class Served:
     Args:
         signatures: of a network in memory; each is traced when it is asked for the first time.
 
+    Attributes:
+        place: where the model is, such as "export exports/NAME/1"; "": in memory.
+
     Example:
         >>> twice = Signature(lambda value: {"twice": 2 * value}, {"value": tf.TensorSpec([None])})
         >>> Served({"serving_default": twice})("serving_default", value=[1.5])["twice"]
         array([3.], dtype=float32)
     """
 
-    def __init__(self, signatures: Mapping[str, Signature]) -> None:
-        self._signatures = signatures
+    def __init__(self, signatures: Mapping[str, Signature], place: str = "") -> None:
+        self._signatures, self.place = signatures, place
         self._graphs: dict[str, Any] = {}
         self._inputs = {name: signature.inputs for name, signature in signatures.items()}
         self._model: Any = None
@@ -54,7 +57,7 @@ class Served:
     @classmethod
     def exported(cls, folder: Path) -> "Served":
         """Returns the signatures of a SavedModel."""
-        served = cls({})
+        served = cls({}, f"export {folder}")
         served._model = tf.saved_model.load(str(folder))  # owns the variables of the graphs
         served._graphs = dict(served._model.signatures)
         served._inputs = {name: graph.structured_input_signature[1] for name, graph in served._graphs.items()}

@@ -19,9 +19,10 @@ from starlette.websockets import WebSocket
 
 from serving.batching import Batcher
 from serving.description import description
+from serving.errors import RequestError
 from serving.exports import WEB, Exports, Model, warmups
-from serving.guard import BUSY, Guard, error_response, json_response
-from serving.messages import Arrays, RequestError, answer_of, inputs_of, parsed, request_of, too_large, unpacked
+from serving.guard import BUSY, Guard, error_response, json_response, too_large, unpacked
+from serving.messages import Arrays, answer_of, inputs_of, parsed, request_of
 from serving.options import ServeOptions
 from serving.remote_calls import PredictionService, started
 from serving.sockets import Streams

@@ -11,7 +11,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import cancellation
 
-from serving.messages import Arrays, RequestError, longest
+from serving.errors import RequestError
+from serving.messages import Arrays, longest
 
 Ask = Callable[..., Arrays]
 

@@ -4,6 +4,7 @@ import base64
 import http.client
 import json
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from contextlib import closing
@@ -33,7 +34,7 @@ class Connection:
     """
 
     def __init__(self, url: str, token: str = "", seconds: float = 120.0) -> None:
-        self._url, self._seconds = urlsplit(url), seconds
+        self.url, self._url, self._seconds = url, urlsplit(url), seconds
         self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
 
     def ask(self, path: str, request: bytes | None = None) -> Any:
@@ -73,7 +74,7 @@ class Remote(Served):
     """
 
     def __init__(self, connection: Connection) -> None:
-        super().__init__({})
+        super().__init__({}, f"server {connection.url}")
         self._connection = connection
         signatures = connection.ask("/metadata")["metadata"]["signature_def"]["signature_def"]
         self._inputs = {name: _specifications(each["inputs"]) for name, each in signatures.items()}
@@ -93,10 +94,10 @@ def connect(url: str, model: str = "", token: str = "", task: str = "") -> Any:
 
     Where no model is named, it is the only one of the task, or of all.
     """
-    token = token or os.environ.get(TOKEN, "")
-    address = urlsplit(url if "//" in url else f"http://{url}")
-    base = f"{address.scheme}://{address.netloc}/v1/models"
-    name = model or address.path.removeprefix("/v1/models").strip("/")
+    token = (token or os.environ.get(TOKEN, "")).strip()  # of a file, it ends with a line break
+    site, path = _site_and_path(url)
+    proxied, _, name = path.rpartition("/v1/models")
+    base, name = f"{site}{proxied}/v1/models", model or name.strip("/")
     if not name:
         models = Connection(base, token).ask("")["models"]
         names = [each["name"] for each in models if task in ("", each["task"])]
@@ -109,7 +110,7 @@ def connect(url: str, model: str = "", token: str = "", task: str = "") -> Any:
         if len(names) > 1:
             raise RunError(
                 f"The server has {len(names)} models{of_task}. Expected one of: {', '.join(names)}. Name it in the "
-                f"URL: {address.scheme}://{address.netloc}/NAME. Received: {url!r}"
+                f"URL: {site}/NAME. Received: {url!r}"
             )
         (name,) = names
     connection = Connection(f"{base}/{quote(name)}", token)
@@ -118,6 +119,25 @@ def connect(url: str, model: str = "", token: str = "", task: str = "") -> Any:
         for file, text in files.items():
             (Path(folder) / Path(file).name).write_text(text, encoding="utf-8")
         return predictors.predictor(Run.open(folder), Remote(connection))
+
+
+def _site_and_path(url: str) -> tuple[str, str]:
+    """Returns where a server is, and the path in its URL.
+
+    >>> _site_and_path("localhost:8501/nlp"), _site_and_path("https://host")
+    (('http://localhost:8501', '/nlp'), ('https://host', ''))
+    """
+    try:
+        address = urlsplit(url if "//" in url else f"http://{url}")
+        fits = address.scheme in ("http", "https") and re.fullmatch(r"[^\s@]*[^\s@:]", address.netloc)
+        if fits and address.hostname and address.port != 0:
+            return f"{address.scheme}://{address.netloc}", address.path
+    except ValueError:  # the port is no number, or too large; or a bracket is open
+        pass
+    raise RunError(
+        "The URL names no server. Expected http:// or https://, a host, and a port from 1 to 65535 if it has one, "
+        f"without a user. Correct it; a token is another argument. Received: {url!r}"
+    )
 
 
 def _named(columns: Any, kinds: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,8 +19,7 @@ HEAD = 65_536  # bytes of the head of a request, about: httptools itself would h
 
 def configuration(application: Starlette, options: ServeOptions) -> uvicorn.Config:
     """Returns how uvicorn runs the application."""
-    # Its line for a stream holds the address whole, with the token of a browser; the server logs each stream itself.
-    logging.getLogger("uvicorn.error").addFilter(_is_no_stream)
+    logging.getLogger("uvicorn.error").addFilter(_is_needed)
     return uvicorn.Config(
         application,
         host=options.host,
@@ -36,8 +35,13 @@ def configuration(application: Starlette, options: ServeOptions) -> uvicorn.Conf
     )
 
 
-def _is_no_stream(record: logging.LogRecord) -> bool:
-    return "WebSocket %s" not in str(record.msg)
+def _is_needed(record: logging.LogRecord) -> bool:
+    """Whether a record of uvicorn belongs in the log.
+
+    Its line for a stream holds the address whole, with the token of a browser; the server logs each stream itself. It
+    takes a refused stream for an error.
+    """
+    return not any(part in str(record.msg) for part in ("WebSocket %s", "without completing handshake"))
 
 
 def _refusal(status: str, message: str) -> bytes:

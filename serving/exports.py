@@ -15,7 +15,8 @@ from tensorflow_serving.apis import prediction_log_pb2
 from pipelines import predictors
 from pipelines.errors import message_for_user
 from pipelines.served import Served
-from serving.messages import Arrays, RequestError, message_of
+from serving.errors import RequestError, message_of
+from serving.messages import Arrays
 
 WARMUP = "assets.extra/tf_serving_warmup_requests"
 CARD = "model_card.md"

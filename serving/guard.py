@@ -1,10 +1,13 @@
-"""What stands before every handler: the token, the limit of open requests, errors in words, counts and the log."""
+"""What stands before every handler: the token, limits, errors in words, counts and the log."""
 
 import contextlib
+import gzip
 import hmac
+import io
 import logging
 import os
 import time
+import zlib
 from collections.abc import Awaitable, Callable, Container, Mapping
 from ipaddress import ip_address
 from typing import Any
@@ -16,7 +19,8 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from serving.messages import RequestError, message_of, to_json
+from serving.errors import RequestError, message_of
+from serving.messages import to_json
 from serving.options import TOKEN, ServeOptions
 from serving.watch import Watch, log_event
 
@@ -36,7 +40,7 @@ class Guard:
 
     def __init__(self, options: ServeOptions, watch: Watch, models: Container[str]) -> None:
         self._options, self._watch, self._models = options, watch, models
-        self._token = os.environ.get(TOKEN, "")
+        self._token = os.environ.get(TOKEN, "").strip()
         self.open = 0
 
     def check_token(self, header: str, query: str = "") -> None:
@@ -134,3 +138,32 @@ def error_response(error: RequestError, headers: Mapping[str, str] | None = None
     """Returns an error in JSON."""
     headers = headers or {503: {"Retry-After": "1"}, 401: {"WWW-Authenticate": "Bearer"}}.get(error.status)
     return Response(to_json({"error": str(error)}), error.status, headers, "application/json")
+
+
+def unpacked(body: bytes, encoding: str, most: int) -> bytes:
+    """Returns a body without HTTP's `Content-Encoding`.
+
+    Raises:
+        RequestError: it is another encoding than gzip, or the body has more than so many bytes, or is not whole.
+
+    Example:
+        >>> unpacked(gzip.compress(b"{}"), "gzip", 1000)
+        b'{}'
+    """
+    kinds = [part for each in encoding.split(",") if (part := each.strip().lower()) not in ("", "identity")]
+    if not kinds:
+        return body
+    if kinds not in (["gzip"], ["x-gzip"]):
+        raise RequestError(f"Content-Encoding: expected gzip, or none. Received: {encoding[:80]!r}", 415)
+    try:
+        content = gzip.GzipFile(fileobj=io.BytesIO(body)).read(most + 1)
+    except (EOFError, OSError, zlib.error) as error:
+        raise RequestError(f"The body is not gzip, as its Content-Encoding reports. Received: {error}") from None
+    if len(content) > most:
+        raise too_large(most)
+    return content
+
+
+def too_large(most: int) -> RequestError:
+    """Returns what to raise for a body of more bytes."""
+    return RequestError(f"The body is too large. Expected {most} bytes at most. Send less at once.", 413)

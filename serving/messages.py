@@ -3,12 +3,8 @@
 import base64
 import binascii
 import contextlib
-import gzip
-import io
 import json
 import math
-import re
-import zlib
 from collections.abc import Mapping
 from itertools import chain
 from typing import Any
@@ -17,28 +13,17 @@ import numpy as np
 import orjson
 import tensorflow as tf
 
+from serving.errors import RequestError
+
 Arrays = dict[str, np.ndarray]
-MOST = 600  # characters of a message: what a client sent may be of any length
-
-_ASSERTION = re.compile(r"assertion failed: \[(?P<message>.*?)\] (?P<received>\[.*?\])(?=\n|\s*\[\[|$)", re.DOTALL)
-_NODES = re.compile(r"\{\{.*?\}\}\s*|\s*\[\[.*|\s*\[Op:.*|\s*name: .*")
-_TRACES = ("Graph execution error", "Detected at node", "<stack traces")
 
 
-class RequestError(ValueError):
-    """A request that is refused; the message names the field, and says what to do.
-
-    Attributes:
-        status: of HTTP.
-    """
-
-    def __init__(self, message: str, status: int = 400) -> None:
-        super().__init__(message if len(message) <= MOST else message[:MOST] + "…")
-        self.status = status
-
-
-def parsed(body: bytes) -> dict[str, Any]:
+def parsed(body: bytes, name: str = "The body") -> dict[str, Any]:
     """Returns a JSON object.
+
+    Args:
+        body: bytes of UTF-8.
+        name: of them, in messages.
 
     Raises:
         RequestError: the bytes are something else.
@@ -50,9 +35,9 @@ def parsed(body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         known = isinstance(error, json.JSONDecodeError | UnicodeDecodeError)
         cause = str(error) if known else "its lists are too deep, or a number has too many digits"
-        raise RequestError(f"The body is not JSON: {cause}. Send an object. Received: {len(body)} bytes") from None
+        raise RequestError(f"{name} is not JSON: {cause}. Send an object. Received: {len(body)} bytes") from None
     if not isinstance(value, dict):
-        raise RequestError(f"The body is not a JSON object. Expected {{…}}. Received: {_short(value)}")
+        raise RequestError(f"{name} is not a JSON object. Expected {{…}}. Received: {_short(value)}")
     return value
 
 
@@ -63,35 +48,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name in names if names.count(name) > 1)
         raise RequestError(f"An object has a field twice. Expected each once. Remove one. Received: {_short(twice)}")
     return found
-
-
-def unpacked(body: bytes, encoding: str, most: int) -> bytes:
-    """Returns a body without HTTP's `Content-Encoding`.
-
-    Raises:
-        RequestError: it is another encoding than gzip, or the body has more than so many bytes, or is not whole.
-
-    Example:
-        >>> unpacked(gzip.compress(b"{}"), "gzip", 1000)
-        b'{}'
-    """
-    kinds = [part for each in encoding.split(",") if (part := each.strip().lower()) not in ("", "identity")]
-    if not kinds:
-        return body
-    if kinds not in (["gzip"], ["x-gzip"]):
-        raise RequestError(f"Content-Encoding: expected gzip, or none. Received: {encoding[:80]!r}", 415)
-    try:
-        content = gzip.GzipFile(fileobj=io.BytesIO(body)).read(most + 1)
-    except (EOFError, OSError, zlib.error) as error:
-        raise RequestError(f"The body is not gzip, as its Content-Encoding reports. Received: {error}") from None
-    if len(content) > most:
-        raise too_large(most)
-    return content
-
-
-def too_large(most: int) -> RequestError:
-    """Returns what to raise for a body of more bytes."""
-    return RequestError(f"The body is too large. Expected {most} bytes at most. Send less at once.", 413)
 
 
 def inputs_of(
@@ -134,7 +90,7 @@ def inputs_of(
             f"inputs: the {problem}. Expected each of {', '.join(sorted(kinds))}. "
             f"Received: {', '.join(sorted(columns)) or 'none'}"
         )
-    arrays = {name: _array(name, columns[name], kind) for name, kind in kinds.items()}
+    arrays = {name: array_of(name, columns[name], kind) for name, kind in kinds.items()}
     checked_rows(arrays, kinds, most_rows, most_padded)
     return arrays, is_rows
 
@@ -198,21 +154,6 @@ def request_of(signature: str, inputs: Mapping[str, np.ndarray]) -> bytes:
     return to_json({"signature_name": signature, "inputs": columns})
 
 
-def message_of(error: tf.errors.OpError) -> str:
-    """Returns what a graph refused, in its author's words.
-
-    Example:
-        >>> message_of(tf.errors.InvalidArgumentError(None, None, "assertion failed: [x: expected 1. Received:] [2]"))
-        'x: expected 1. Received: [2]'
-    """
-    text = str(error.message)
-    if found := _ASSERTION.search(text):
-        return f"{found['message']} {found['received']}"
-    lines = [_NODES.sub("", line).strip() for line in text.splitlines() if not line.startswith(_TRACES)]
-    cause = next((line for line in lines if line), "no reason")
-    return f"The model refuses the inputs. Its metadata has their types and shapes. Received: {cause}"
-
-
 def to_json(value: Any) -> bytes:
     """Returns JSON; numbers that are none as `NaN`, as TensorFlow Serving writes them.
 
@@ -254,7 +195,7 @@ def _only(kinds: Mapping[str, tf.TensorSpec]) -> str:
     return next(iter(kinds))
 
 
-def _array(name: str, value: Any, kind: tf.TensorSpec) -> np.ndarray:
+def array_of(name: str, value: Any, kind: tf.TensorSpec) -> np.ndarray:
     """Returns a value as an array of the type and shape of an input."""
     expected = f"Expected {kind.dtype.name} of shape {tuple(kind.shape)}, None: any size"
     try:

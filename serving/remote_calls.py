@@ -10,9 +10,10 @@ import tensorflow as tf
 from google.protobuf.any_pb2 import Any as AnyMessage
 from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2, prediction_service_pb2_grpc
 
+from serving.errors import RequestError
 from serving.exports import Exports, Model
 from serving.guard import Guard, in_words
-from serving.messages import Arrays, RequestError, checked_rows
+from serving.messages import Arrays, checked_rows
 from serving.options import ServeOptions
 
 CODES = {

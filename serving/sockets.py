@@ -8,9 +8,10 @@ from concurrent.futures import Executor
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from serving.errors import RequestError
 from serving.exports import Exports
 from serving.guard import FAILED, Guard, error_response
-from serving.messages import RequestError, to_json
+from serving.messages import to_json
 from serving.options import ServeOptions
 from serving.streams import Conversation
 from serving.watch import Watch, log_event
@@ -49,12 +50,15 @@ class Streams:
         self._watch.open_streams.inc()
         started, code, sent = time.monotonic(), 1000, 0
         try:
-            async with asyncio.timeout(self._options.stream_seconds):
+            async with asyncio.timeout(self._options.stream_seconds) as whole:
                 sent = await self._converse(socket, Conversation(model))
         except (WebSocketDisconnect, RuntimeError):  # the client has left
             code = 1001
         except TimeoutError:
-            code = await _close(socket, 1008, "The stream took too long, or no message came. Open another one.")
+            allowed = f"a stream of {self._options.stream_seconds:g} seconds at most. Received: a longer one"
+            if not whole.expired():
+                allowed = f"a message every {self._options.idle_seconds:g} seconds. Received: none"
+            code = await _close(socket, 1008, f"The stream took too long. Open another one. Expected {allowed}")
         except RequestError as error:
             code = await _close(socket, 1008, str(error))
         except Exception as error:

@@ -4,7 +4,8 @@ A client sends JSON objects, and arrays as bytes:
 
 - first, if anything, `{"array": {"dtype": "int16", "shape": [-1]}}`, what the bytes hold, and `"options"` of `stream`;
   or `{"method": "generate", "arguments": {…}}`, which is answered piece by piece;
-- then bytes, or `{"feed": value, …}` with further arguments of `feed`: answered by `{"answer": …}`;
+- then bytes, or `{"feed": value, …}` with further arguments of `feed`: answered by `{"answer": …}`; an array may also
+  be a value, in lists;
 - last `{"finish": true}`: answered by `{"finish": …}`, and the stream is closed.
 
 An error is `{"error": "…"}`, and the stream is closed.
@@ -22,8 +23,9 @@ import pandas as pd
 import tensorflow as tf
 
 from pipelines.errors import message_for_user
+from serving.errors import RequestError, message_of
 from serving.exports import Model
-from serving.messages import RequestError, message_of, parsed
+from serving.messages import array_of, parsed
 
 DTYPES = ("uint8", "int16", "int32", "float32")
 SCALARS = (str, int, float, bool)
@@ -67,7 +69,7 @@ class Conversation:
         if isinstance(message, bytes):
             yield {"answer": jsonable(self._opened().feed(self._decoded(message)))}
             return
-        request = parsed(message.encode())
+        request = parsed(message.encode(), "The message")
         if "method" in request:
             _refuse_unknown(request, {"method", "arguments"})
             self._first()
@@ -78,7 +80,10 @@ class Conversation:
         elif "feed" in request:
             value, options = request.pop("feed"), request
             stream = self._opened()
-            _refuse_unknown(options, set(inspect.signature(stream.feed).parameters))
+            parameters = inspect.signature(stream.feed).parameters
+            _refuse_unknown(options, set(parameters))
+            if isinstance(value, list) and next(iter(parameters.values())).annotation is np.ndarray:
+                value = self._of_lists(value)
             yield {"answer": jsonable(stream.feed(value, **options))}
         elif "finish" in request:
             _refuse_unknown(request, {"finish"})
@@ -112,6 +117,15 @@ class Conversation:
             self._begun = True
             self._open({})
         return self._stream
+
+    def _of_lists(self, value: list[Any]) -> np.ndarray:
+        if self._array is None:
+            raise RequestError(
+                "feed: a list came before it was known what it holds. Send first: "
+                f'{{"array": {{"dtype": "uint8", "shape": [height, width, channels]}}}}. Received: {len(value)} items'
+            )
+        dtype, shape = self._array
+        return array_of("feed", value, tf.TensorSpec([None if size < 0 else size for size in shape], dtype))
 
     def _decoded(self, message: bytes) -> np.ndarray:
         if self._array is None:

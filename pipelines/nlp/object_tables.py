@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from data.splits import SPLIT_NAMES
-from pipelines.json_lines import json_object, parsed
+from pipelines.json_lines import json_object, parsed, parsed_in_a_row
 from pipelines.nlp.texts import SHORT, TextDataError
 from unrolled_installation import check_libraries
 
@@ -102,7 +102,12 @@ def json_items(path: Path, text: str, may_be_table: bool = True, columns: Sequen
         return
     only = f"{path}, line {lines[0][0]}" if len(lines) == 1 else str(path)
     try:
-        value = parsed(text, only, TextDataError)
+        try:
+            value = parsed(text, only, TextDataError)
+        except json.JSONDecodeError as cause:
+            if not cause.msg.startswith("Extra data"):
+                raise
+            value = parsed_in_a_row(text, only, TextDataError)  # several, one behind the other
     except json.JSONDecodeError as cause:
         number = lines[0][0] if len(lines) == 1 else cause.lineno
         line = text.split("\n")[number - 1]

@@ -1,4 +1,4 @@
-"""The user's files of tagged words: columns (CoNLL), CoNLL-U, and JSON lines of words with tags or texts with spans."""
+"""The user's files of tagged words: columns (CoNLL), CoNLL-U, tables with a row for each word, and JSON lines."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from data.files import read_bytes
 from pipelines.nlp.object_tables import BINARY_TABLES, Item, accepted, arrow_items, json_items
-from pipelines.nlp.text_files import TextDataError, decoded, lines_of, plain_suffix
+from pipelines.nlp.text_files import FileConfiguration, TextDataError, decoded, lines_of, plain_suffix
+from pipelines.nlp.text_tables import DELIMITERS, records, table_form
 from pipelines.nlp.texts import SHORT, listed
 from pipelines.nlp.words import Words
 
@@ -30,7 +31,7 @@ def read_sentences(words: str, tags: str, encoding: str, notes: list[str], path:
     """Returns the sentences of a file, whose form is told by its ending and its first lines.
 
     Args:
-        words: number of the column of the words, or JSON's key; "": the usual one.
+        words: number of the column of the words, its name in a table, or JSON's key; "": the usual one.
         tags: likewise, of the tags or spans.
         encoding: as of `read_text`.
         notes: gets a line on what is read in another way than it is written.
@@ -61,6 +62,9 @@ def _column_sentences(path: Path, content: str, words: str, tags: str, notes: li
     if sign := _sign_of(content):
         yield from _joined_sentences(path, content, sign)
         return
+    if columns := _named_columns(content, words, tags):
+        yield from _table_sentences(path, content, *columns)
+        return
     rows = [_cells(line, "\t" if "\t" in content else "") for line in lines_of(content)]
     named = re.match(r"# global\.columns\s*=\s*(.+)", content)  # CoNLL-U Plus
     names = named[1].split() if named else []
@@ -78,7 +82,12 @@ def _column_sentences(path: Path, content: str, words: str, tags: str, notes: li
     if columns[0] == columns[1]:
         raise _error(str(path), "a column of words and one of tags", "Name them: --data.words, --data.tags", content)
     if not all(column.isdecimal() and int(column) for column in columns):
-        raise _error(str(path), "numbers of columns, from 1", "Correct --data.words or --data.tags", columns)
+        raise _error(
+            str(path),
+            "numbers of columns, from 1, or names of a first row",
+            "Correct --data.words or --data.tags",
+            columns,
+        )
     word, tag = (int(column) - 1 for column in columns)
     known = {row[tag] for row in rows if len(row) > tag and row[0] != "#"}
     found: list[tuple[str, str]] = []
@@ -101,6 +110,51 @@ def _column_sentences(path: Path, content: str, words: str, tags: str, notes: li
             found = []
     if comments and not is_universal:
         notes.append(f"Lines that begin with # were taken for comments: {listed(comments, '; ')}")
+
+
+def _named_columns(content: str, words: str, tags: str) -> tuple[str, str] | None:
+    """Returns the names of the columns of words and tags in the first row of a table; None: it is of another form."""
+    if words.isdecimal() or tags.isdecimal():
+        return None
+    first = content.lstrip().partition("\n")[0]
+    for delimiter in DELIMITERS:
+        cells = [cell.strip(' "') for cell in first.split(delimiter)]
+        found = [
+            [name] * (name in cells) if name else [cell for each in usual for cell in cells if _is_named(cell, each)]
+            for name, usual in ((words, WORDS), (tags, TAGS))
+        ]
+        if all(found) and found[0][0] != found[1][0]:
+            return found[0][0], found[1][0]
+    return None
+
+
+def _is_named(cell: str, usual: str) -> bool:
+    """Whether a column of a table has one of JSON's usual keys as its name, of a single word: Word, NER, pos_tag."""
+    return usual in (cell.lower(), f"{cell.lower()}s", f"{cell.lower()}_tags")
+
+
+def _table_sentences(path: Path, content: str, word: str, tag: str) -> Iterator[Sentence]:
+    """The sentences of a table with a row for each word, by its column of sentences, or between blank lines."""
+    form = table_form(path, content, (word, tag), False, FileConfiguration())
+    rows = records(path, content, form)
+    before, header = next(rows)
+    names = [cell.strip() for cell in header]
+    word_place, tag_place = names.index(word), names.index(tag)
+    number = next((place for place, name in enumerate(names) if name.lower().startswith("sent")), None)
+    found: list[tuple[str, str]] = []
+    start = current = ""
+    for line, row in rows:
+        where = f"{path}, line {line}"
+        if len(row) != len(names) or not row[word_place].strip() or not row[tag_place].strip():
+            raise _error(where, f"a word under {word} and its tag under {tag}", "Correct the row", row)
+        here = "" if number is None else row[number].strip()
+        if found and (line > before + 1 if number is None else here not in ("", current)):
+            yield Sentence(start, *zip(*found, strict=True))
+            found = []
+        start, current, before = start if found else where, here or current, line
+        found.append((row[word_place], row[tag_place]))
+    if found:
+        yield Sentence(start, *zip(*found, strict=True))
 
 
 def _cells(line: str, separator: str = "") -> list[str]:

@@ -3,6 +3,7 @@
 import csv
 import difflib
 import io
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -18,6 +19,12 @@ from pipelines.nlp.texts import SHORT
 __all__ = ["Row", "read_rows"]
 
 DELIMITERS = {"\t": "tab", "|": "vertical line", ";": "semicolon", ",": "comma"}  # the rarest within texts first
+MARKUP = {
+    "an HTML page": r"<!doctype html|<html",
+    "XML": r"<\?xml",
+    "a file of subtitles": r"webvtt\b|\d+\s*\n\s*(\d+:)?\d+:\d+[,.]\d+\s*-->",
+    "a PO file": r'(#.*\n|\s)*(msgctxt ".*\n)?msgid "',
+}  # what is no text by the lines, by the pattern of its beginning
 SAMPLE = 100  # rows that a delimiter is told from
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 TAB_SUFFIXES = (".tsv", ".tab")
@@ -95,15 +102,13 @@ def read_rows(
 
 
 def refuse_markup(path: Path, text: str) -> None:
-    """Refuses HTML and XML.
+    """Refuses what only looks like lines of text or a table: HTML and XML, subtitles, and translations of gettext.
 
     Raises:
-        TextDataError: it is a page or another document.
+        TextDataError: it is such a document.
     """
-    begin = text[:200].lstrip().lower()
-    kind = (
-        "an HTML page" if begin.startswith(("<!doctype html", "<html")) else "XML" if begin.startswith("<?xml") else ""
-    )
+    begin = text[:20_000].lstrip()
+    kind = next((name for name, pattern in MARKUP.items() if re.match(pattern, begin, re.IGNORECASE)), "")
     if kind:
         raise TextDataError(
             f"{path} is {kind}; expected texts or a table. Write its texts to a .csv or .jsonl. "

@@ -19,6 +19,7 @@ _JOINERS = (
     r"\x{115F}\x{1160}\x{17B4}\x{17B5}\x{180B}-\x{180F}\x{200C}\x{200D}\x{3164}\x{FE00}-\x{FE0F}\x{FFA0}"
     r"\x{FFF0}-\x{FFF8}\x{1BCA0}-\x{1BCA3}\x{1D173}-\x{1D17A}\x{E0000}-\x{E0FFF}"
 )
+INVISIBLE = f"[{_NEVER_SEEN}{_JOINERS}]"
 # Kinds of compatibility forms that are another drawing of the same letter. Wide signs are how Chinese is written.
 _DRAWINGS = ("<wide>", "<narrow>", "<font>", "<initial>", "<medial>", "<final>", "<isolated>")
 _LIGATURES = range(0xFB00, 0xFB18)

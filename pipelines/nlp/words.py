@@ -7,7 +7,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from pipelines.nlp.texts import SPACELESS_SCRIPTS
-from pipelines.nlp.unicode_forms import folded
+from pipelines.nlp.unicode_forms import INVISIBLE, folded
 
 LONGEST = 4  # characters of a piece
 _SPACE, _WORD = r"\s\p{Z}\p{Cc}", r"\p{L}\p{M}\p{N}\p{Cf}"
@@ -77,7 +77,10 @@ class Words(tf.Module):
         return tf.concat([self.table.lookup(spelling)[:, tf.newaxis], first + tf.cast(hashed, tf.int32)], axis=1)
 
     def divide(self, texts: tf.Tensor) -> Division:
-        """Divides texts (batch,) at spaces and signs; a point or an apostrophe stays in a word known with it."""
+        """Divides texts (batch,) at spaces and signs; a point or an apostrophe stays in a word known with it.
+
+        What is invisible is no word by itself.
+        """
         texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8")
         words = tf.strings.split(replaced(texts, _DIVISIONS))
         for _ in range(2):  # the second time for what precedes a full stop
@@ -92,7 +95,9 @@ class Words(tf.Module):
         ends = tf.cumsum(tf.strings.length(words.flat_values, "UTF8_CHAR"))
         starts = tf.concat([[0], ends], axis=0)[:-1]
         parts = [tf.cast(each, tf.int32) for each in (tf.gather(places, starts), tf.gather(places, ends - 1) + 1)]
-        return Division(words, words.with_flat_values(parts[0]), words.with_flat_values(parts[1]))
+        visible = words.with_flat_values(~tf.strings.regex_full_match(words.flat_values, f"{INVISIBLE}+"))
+        division = words, words.with_flat_values(parts[0]), words.with_flat_values(parts[1])
+        return Division(*(tf.ragged.boolean_mask(part, visible) for part in division))
 
 
 def places_of(words: tf.RaggedTensor) -> Division:

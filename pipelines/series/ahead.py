@@ -19,6 +19,7 @@ from pipelines.series.streaming import Reader, is_compiled, lengths_of
 from pipelines.served import Served
 
 NUMBERS_DRAWN = 2**24  # quantiles of all paths of a batch
+MOST_DRAWN = 2**28  # of those of one series, a gigabyte
 NO_PATHS = np.zeros((0, 1, 1), np.float32)  # (samples, horizon, targets)
 NAMED = 8  # series that were not in the training
 STEPS_IN_BATCH = 16_384  # of all series of a batch, padded to the longest
@@ -85,6 +86,11 @@ class Ahead:
         self._report_unknown(histories)
         found: dict[int, Forecast] = {}
         numbers = samples * self.horizon * len(self.targets) * len(self.levels)
+        if numbers > MOST_DRAWN:
+            raise ConfigurationError(
+                f"samples: they do not fit into memory. Expected at most {MOST_DRAWN * samples // numbers} here. Give "
+                f"fewer. Received: {samples}"
+            )
         largest = max(1, NUMBERS_DRAWN // numbers) if numbers else len(histories)
         for batch in batches([len(history.times) for history in histories], largest):
             answers = self._ask([histories[place] for place in batch], [futures[place] for place in batch], samples)
@@ -214,6 +220,11 @@ class Ahead:
                 f"{targets}. Give the rows that were measured. Received: {len(series.times)} rows without any"
             )
         targets_seen = np.any(history.observed[:, : len(self.description.columns.targets)], axis=1)
+        if not targets_seen.any():
+            commands.report_done(
+                f"{series.name}: {counted(len(history.times), 'row')} without any value of {targets}: it is forecast "
+                "from the level of its training and the other columns."
+            )
         without = int(np.argmax(targets_seen[::-1])) if targets_seen.any() else 0
         if without and self.description.columns.known:
             commands.report_done(

@@ -270,14 +270,13 @@ def _frame(lines: Sequence[str], delimiter: str, names: Sequence[str], first: in
     full = [lines[number] for number in numbers]
     separator = r"\s+" if delimiter == " " else delimiter
     renamed = [f"{number} {name}" for number, name in enumerate(names)]  # pandas refuses the second of one name
-    wide = len(names) if delimiter == " " else None
-    surplus = max((line.count(delimiter) for line in full), default=0) + 1 - len(names) if delimiter != " " else 0
-    extra = [f"surplus {number}" for number in range(max(surplus, 0))]
+    widths = (len(line.split()) if delimiter == " " else line.count(delimiter) + 1 for line in full)
+    extra = [f"surplus {number}" for number in range(max(widths, default=0) - len(names))]
     frame = pd.read_csv(
         io.BytesIO("\n".join(full).encode()),  # a fourth of the memory of text
         sep=separator,
         header=None,
-        names=renamed + (extra if not wide else []),
+        names=renamed + extra,
         dtype=str,
         keep_default_na=False,
         na_values=[""],

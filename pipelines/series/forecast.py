@@ -3,9 +3,10 @@
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import numpy as np
+import pydantic
 import tyro
 from pydantic import Field
 from rich.console import Console
@@ -39,7 +40,8 @@ class Options(commands.AnswerOptions):
     data: TableOptions = TableOptions()
     output: Path | None = Field(
         None,
-        description="folder for the table and the picture; default: the current one, or none with --format json",
+        description="folder for the table and the picture, or the table's name, such as next.csv; default: the current "
+        "folder, or none with --format json",
     )
     samples: int = Field(
         0, ge=0, description="number of paths to draw for each series, as columns sample_1, sample_2, …"
@@ -57,6 +59,15 @@ class Options(commands.AnswerOptions):
     anomaly_probability: float = Field(0.001, gt=0, lt=1, description="highest probability of an anomaly (both tails)")
     steps_before: int = Field(1, ge=1, description="compare each reading with the forecast from this many steps before")
 
+    @pydantic.model_validator(mode="after")
+    def _goes_with(self) -> Self:
+        needs = {"anomaly_probability": "anomalies", "steps_before": "anomalies", "reconciliation": "sums"}
+        for name, other in needs.items():
+            value = getattr(self, name)
+            if value != type(self).model_fields[name].default and not getattr(self, other):
+                raise ValueError(f"{name} needs {other}. Give both, or neither. Received: {name} {value} alone")
+        return self
+
 
 def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
     """Prints and writes what follows each series of a table, and the anomalies, if wanted."""
@@ -72,6 +83,7 @@ def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
     path = options.table[0]
     if path != STANDARD_INPUT and not path.expanduser().is_file():
         raise missing_file(path)
+    written = _files(options)
     predictor = load()
     source = predictor.open(sys.stdin.buffer if path == STANDARD_INPUT else path, options.data.model_dump())
     forecasts = predictor.forecasts([source], options.samples)[0]
@@ -92,7 +104,7 @@ def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
             commands.print_answers(found.to_dict("records"))
         else:
             _print_influences(Console(), found)
-    written = _write(options, predictor, forecasts, anomalies)
+    _write(written, predictor, forecasts, anomalies)
     if anomalies is not None:
         commands.report_done(f"{len(anomalies)} readings were less probable than {options.anomaly_probability:g}.")
     commands.report_done(f"Forecast {len(forecasts)} series")
@@ -100,26 +112,46 @@ def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
         commands.report_done(f"Wrote {', '.join(map(str, written))}")
 
 
+def _files(options: Options) -> list[Path]:
+    """Returns what will be written: the table, the picture, and the anomalies, if wanted."""
+    output = options.output
+    if output is None and options.format == "json":
+        return []
+    if output is None or output.is_dir() or (output.suffix not in FORMATS.split(", ") and not output.exists()):
+        table, anomalies = (output or Path(".")) / "forecast.csv", "anomalies.csv"
+    elif output.suffix == ".csv":
+        table, anomalies = output, f"{output.stem}_anomalies.csv"
+    else:
+        raise ConfigurationError(
+            f"output: a forecast is written as CSV. Expected a folder, or a file such as {output.with_suffix('.csv')}. "
+            f"Received: {str(output)!r}"
+        )
+    written = [table, table.with_suffix(".png"), *([table.with_name(anomalies)] if options.anomalies else [])]
+    if any(path.exists() and path.samefile(options.table[0]) for path in written if options.table[0] != STANDARD_INPUT):
+        raise ConfigurationError(
+            f"output: the forecast would overwrite the table {options.table[0]}. Name another folder or file, --output "
+            f"next.csv. Received: {str(output or '.')!r}"
+        )
+    return written
+
+
 def _write(
-    options: Options, predictor: "Predictor", forecasts: "Sequence[Forecast]", anomalies: "pd.DataFrame | None"
-) -> list[Path]:
-    """Writes tables and picture, and returns their paths."""
+    written: Sequence[Path],
+    predictor: "Predictor",
+    forecasts: "Sequence[Forecast]",
+    anomalies: "pd.DataFrame | None",
+) -> None:
+    """Writes tables and picture."""
     from pipelines.series.pictures import fan_chart
 
-    folder = options.output
-    if folder is None:
-        if options.format == "json":
-            return []
-        folder = Path(".")
-    folder.mkdir(parents=True, exist_ok=True)
-    written = [folder / "forecast.csv", folder / "forecast.png"]
+    if not written:
+        return
+    written[0].parent.mkdir(parents=True, exist_ok=True)
     digits = LONGER if any(np.any(each.series.offset) for each in forecasts) else DIGITS
     predictor.to_frame(forecasts).to_csv(written[0], index=False, float_format=digits)
     fan_chart(forecasts, predictor.targets, predictor.levels).savefig(written[1], dpi=120)
     if anomalies is not None:
-        written.append(folder / "anomalies.csv")
-        anomalies.to_csv(written[-1], index=False, float_format=digits)
-    return written
+        anomalies.to_csv(written[2], index=False, float_format=digits)
 
 
 def _print_forecasts(

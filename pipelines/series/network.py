@@ -66,8 +66,10 @@ class NetworkConfiguration(Configuration):
         description="predict differences from a blend of the last value and earlier seasons instead, where that helps "
         "at the end of the training period",
     )
-    lags: tuple[int, ...] = Field((1, 24), description="steps back whose differences are inputs; -1: from the table")
-    season: tuple[int, ...] = Field(
+    lags: tuple[FromZero, ...] = Field(
+        (1, 24), description="steps back whose differences are inputs; -1: from the table"
+    )
+    season: tuple[FromOne, ...] = Field(
         (24,), description="the decoder sees the value one season before each step; 0: off; -1: from the table"
     )
     cycles: tuple[Literal["auto", Cycle], ...] = Field(
@@ -122,6 +124,15 @@ class NetworkConfiguration(Configuration):
             raise ValueError(
                 "adaptation_rate needs a central interval, two levels as far from 0.5, such as 0.1 and 0.9. Add one, "
                 f"or set adaptation_rate to 0. Received: quantile_levels {self.quantile_levels}"
+            )
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _floor_is_below_ceiling(self) -> Self:
+        if self.floor is not None and self.ceiling is not None and self.floor >= self.ceiling:
+            raise ValueError(
+                f"floor lies below ceiling. Correct one of them. Received: floor {self.floor:g}, ceiling "
+                f"{self.ceiling:g}"
             )
         return self
 

@@ -48,7 +48,8 @@ _PERIODS: tuple[tuple[str, str], ...] = (
     (r"(\d\d?)[-/. ](\d{4})", "my"),
     (LETTERS + r"\.?[-/ ,'’]*(\d{4}|\d\d)", "ny"),
     (LETTERS + r"\.? ?[-–] ?[^\W\d_]{3,12}\.? +(\d{4})", "ny"),
-    (r"(\d{4})[-/, ]*" + LETTERS + r"\.?", "yn"),
+    (r"(\d{4}|\d\d)[-/, ]*" + LETTERS + r"\.?", "yn"),
+    (r"(0?[1-9]|1[0-2])/(\d\d)", "my"),
 )
 _SCALES = (rf"{_FOUR}", rf"{_FOUR}[- ]?Q[1-4]", rf"{_FOUR}[- ]?(?:{LETTERS}|M?\d\d?)")  # years, quarters, months
 
@@ -109,6 +110,8 @@ def _read(written: pd.Series, pattern: str, groups: str) -> tuple[pd.Series, lis
     if parts.isna().any(axis=None):
         return None
     found = dict(zip(groups, (parts[number] for number in range(parts.shape[1])), strict=True))
+    if groups in ("yn", "my") and found["y"].str.len().max() == 2 and found["y"].between("01", "31").all():
+        return None  # 01-Jan and 01/02 may be days
     year = full_years(found["y"])
     if "f" in found and ((found["f"].astype(int) - year - 1) % 100).any():  # no year and the one after it
         return None

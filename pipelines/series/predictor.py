@@ -1,14 +1,17 @@
 """Forecasts what comes after a table: a trained forecaster, from its run or its export."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
+from data.files import plain_suffix
 from pipelines import commands
 from pipelines.arguments import checked
 from pipelines.configuration import ConfigurationError
+from pipelines.predictors import BasePredictor
 from pipelines.runs import Run
 from pipelines.series import data
 from pipelines.series.ahead import Ahead
@@ -22,7 +25,7 @@ from pipelines.series.regular import Columns, Series, SeriesDataError, summary
 from pipelines.series.serving import reading, signatures
 from pipelines.series.sources import DataConfiguration, Source, derived, open_measured
 from pipelines.series.streaming import READ, Reader, Stream, refuse_unknown
-from pipelines.series.table_files import UserTable
+from pipelines.series.table_files import EXCEL, UserTable
 from pipelines.served import Served
 
 EXAMPLE = ("forecast", "CSV", "measurements.csv")
@@ -30,7 +33,7 @@ EXAMPLE = ("forecast", "CSV", "measurements.csv")
 Tables: TypeAlias = UserTable | Sequence[UserTable]
 
 
-class Predictor(Ahead):
+class Predictor(BasePredictor, Ahead):
     """Forecasts series; stays ready for more.
 
     Args:
@@ -39,9 +42,10 @@ class Predictor(Ahead):
     """
 
     def __init__(self, run: Run, model: Served) -> None:
+        super().__init__(run, model)
         self.configuration = run.read_configuration(SeriesConfiguration)
         levels, horizon = self.configuration.network.quantile_levels, self.configuration.data.horizon
-        super().__init__(model, Description.of_run(run), horizon, levels)
+        Ahead.__init__(self, model, Description.of_run(run), horizon, levels)
 
     @property
     def explained_steps(self) -> int:
@@ -216,6 +220,9 @@ class Predictor(Ahead):
         names, configuration = self.description.names, self.table_configuration(reading)
         if series is not None:
             configuration = configuration.replace(series=series)
+        is_book = isinstance(table, str | Path) and plain_suffix(Path(table)) in EXCEL
+        if not (is_book or (reading or {}).get("sheet")):  # only books have the sheet of the training
+            configuration = configuration.replace(sheet="")
         learned = self.description
         source = open_measured(configuration, learned.columns, learned.clock, table, learned.known_offsets)
         if len(names) == 1 and not configuration.series:  # the one that was learned, whatever the file is called now
@@ -261,12 +268,14 @@ def _until_measured(series: Series, columns: Columns) -> Series:
 
 def listed(tables: Tables) -> Sequence[UserTable]:
     """Returns one table or several as a list."""
-    return tables if isinstance(tables, list | tuple) else [tables]
+    return tables if is_several(tables) else [tables]  # type: ignore[return-value]
 
 
 def is_several(tables: Tables) -> bool:
-    """Whether there is a list of tables."""
-    return isinstance(tables, list | tuple)
+    """Whether there is a list of tables, and not of rows, as of `to_dict("records")`."""
+    return isinstance(tables, list | tuple) and not all(
+        isinstance(each, Mapping) and not any(np.ndim(cell) for cell in each.values()) for each in tables or [()]
+    )
 
 
 def load(run: Run) -> Predictor:

@@ -8,7 +8,7 @@ import numpy as np
 from pipelines.configuration import ConfigurationError
 from pipelines.series.ahead import Forecast
 
-Sums = Mapping[str, Sequence[str]]
+Sums = Mapping[str, Sequence[str]]  # parts may be one text, too: "north+south"
 Method = Literal["mint", "bottom_up"]
 SMALLEST = 1e-3  # width of a range beside the widest one
 
@@ -55,6 +55,8 @@ def reconciled(forecasts: Sequence[Forecast], sums: Sums, method: Method = "mint
     place = {each.series.name: number for number, each in enumerate(forecasts)}
     if not sums:
         return list(forecasts)
+    if alone := [f"{total}={parts}" for total, parts in sums.items() if isinstance(parts, str)]:
+        sums = {**sums, **read_sums(alone)}
     wanted = list(dict.fromkeys(name for total, parts in sums.items() for name in (total, *parts)))
     for name in wanted:
         if name not in place:

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeAlias
@@ -149,6 +150,13 @@ def _file(table: Any) -> tuple[Path, Member]:
         content = content.encode() if isinstance(content, str) else content
         path = Path(str(getattr(table, "name", "<table>")))
         return path, only_file(content, str(path))
+    if isinstance(table, str) and (found := re.search(r"\n|^\w{2,}://", table)):
+        is_address = found[0] != "\n"
+        raise SeriesDataError(
+            f"This is {'an address' if is_address else 'text'}; expected a path. "
+            f"{'Download the file' if is_address else 'Wrap the text, io.StringIO(text)'}. "
+            f"Received: {reprlib.repr(table)}"
+        )
     path = Path(table).expanduser()
     if not path.is_file():
         raise missing_file(path)
@@ -159,7 +167,10 @@ def _from_file(
     path: Path, member: Member, time: Sequence[str], sheet: str
 ) -> tuple[pd.DataFrame, pd.Series, list[Repair]]:
     content = member.content
-    kind = plain_suffix(Path(member.name)) or _kind(content)
+    kind, begins, is_text = plain_suffix(Path(member.name)), _kind(content), b"\0" not in content[:1000]
+    # Programs give files the ending of another format, such as .xls to text.
+    if not kind or (is_text and kind in EXCEL) or (begins and not is_text and {kind, begins} - set(EXCEL)):
+        kind = begins
     file = io.BytesIO(content)
     if kind in EXCEL:
         return _from_excel(path, file, sheet)
@@ -171,14 +182,23 @@ def _from_file(
         frame = _with_index(BINARY[kind](file), time)
     elif kind in JSON:
         text = decoded(content, path.name)[0]
-        whole = (
-            [json.loads(line) for line in text.splitlines() if line.strip()] if kind != ".json" else json.loads(text)
-        )
+        try:
+            whole = json.loads(text)
+        except json.JSONDecodeError:
+            if kind == ".json" and "}\n" not in text.replace("\r", ""):
+                raise
+            whole = [json.loads(line) for line in text.splitlines() if line.strip()]
+        whole = [whole] if kind != ".json" and isinstance(whole, Mapping) else whole  # one line
         frame = _plain_cells(_with_index(_from_json(whole), time))
     elif kind == ".tsf":
         frame = _with_index(frame_of_tsf(decoded(content, path.name)[0]), time)
     else:
         text, repairs = decoded(content, path.name)
+        if re.match(r"\s*<(!doctype|html\b|table\b|\?xml)", text, re.IGNORECASE):
+            raise SeriesDataError(
+                f"{path} is an HTML page or XML; expected a table, {FORMATS}. Open it in a spreadsheet and save it as "
+                f"one of them. Received: {reprlib.repr(text.strip())}"
+            )
         table = parse(arff_to_delimited(text) if kind == ".arff" else text, path.name)
         return table.frame, table.names, repairs + table.repairs
     return frame, pd.Series([str(each).strip() for each in frame.columns], dtype=str), []
@@ -209,6 +229,9 @@ def _from_json(whole: Any) -> pd.DataFrame:
         key = whole["schema"].get("primaryKey", [])
         frame = frame.set_index(key).rename_axis([None if name == "index" else name for name in key]) if key else frame
     else:
+        lists = [each for each in whole.values() if isinstance(each, list) and each and isinstance(each[0], Mapping)]
+        if len(lists) == 1:  # an answer of a service: rows under one key, what is said of them under others
+            return pd.DataFrame(lists[0])
         rows = [row for row in whole.values() if isinstance(row, Mapping)]
         by_row = len(rows) == len(whole) > len(rows[0]) and all(row.keys() == rows[0].keys() for row in rows)
         frame = pd.DataFrame.from_dict(whole, orient="index") if by_row else pd.DataFrame(whole)
@@ -220,25 +243,32 @@ def _from_json(whole: Any) -> pd.DataFrame:
 def _from_excel(path: Path, file: BinaryIO, sheet: str) -> tuple[pd.DataFrame, pd.Series, list[Repair]]:
     """Returns a sheet as the text that Excel would save, so that titles and units are found as in a text."""
     try:
-        import python_calamine  # noqa: F401
+        import python_calamine
     except ImportError:
         raise SeriesDataError(
             f"{path} is an Excel file, which needs the library python-calamine. Install it, pip install "
             "'unrolled[series]', or save the sheet as CSV. Received: no python_calamine"
         ) from None
-    book = pd.ExcelFile(file, engine="calamine")
+    try:
+        book = pd.ExcelFile(file, engine="calamine")
+    except python_calamine.CalamineError as error:
+        raise ValueError(str(error)) from None
     names = [str(name) for name in book.sheet_names]
     if sheet and sheet not in names:
         raise SeriesDataError(
             f"{path} has no such sheet; expected one of {', '.join(names)}. Correct --data.sheet. Received: {sheet!r}"
         )
-    cells = book.parse(sheet or names[0], header=None, dtype=object, na_filter=False)
+    for chosen in [sheet] if sheet else [*names, names[0]]:
+        cells = book.parse(chosen, header=None, dtype=object, na_filter=False)
+        # The first one is often a page of notes.
+        if cells.shape[1] > 1 or cells.map(lambda cell: isinstance(cell, int | float)).to_numpy().any():
+            break
     text = cells.map(lambda cell: cell.isoformat(" ") if hasattr(cell, "hour") and hasattr(cell, "year") else cell)
     table = parse(text.to_csv(header=False, index=False), path.name)
     repairs = table.repairs
     if not sheet and len(names) > 1:
-        what = f"sheets of {path.name} beside the first: not read; --data.sheet names another"
-        repairs = [*repairs, Repair("", "", what, len(names) - 1, names[1])]
+        what = f"sheets of {path.name} beside {chosen!r}: not read; --data.sheet names another"
+        repairs = [*repairs, Repair("", "", what, len(names) - 1, next(name for name in names if name != chosen))]
     return table.frame, table.names, repairs
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from pipelines import hints
 from pipelines.series.calendar import DAY
 from pipelines.series.periods import YEAR_MONTH, are_dotted_months, is_period, periods_of
 from pipelines.series.regular import Repair, SeriesDataError
@@ -143,11 +144,12 @@ def refuse(written: pd.Series, wrong: pd.Series | np.ndarray, path: Path, proble
     row = int(np.argmax(np.asarray(wrong)))
     value = written.iloc[row]
     more = int(np.sum(wrong)) - 1
+    others = f", and {hints.counted(more, 'more row')} like it" if more else ""
     raise SeriesDataError(
         f"{path}, line {written.index[row]}, column {str(written.name)!r}: {problem}; expected all as one "
         "of 2024-01-31 15:00, 31.01.2024 15:00:00, 2024-01-31T15:00:00+02:00, 2024Q1, Jan 2024, … Correct the row, or "
-        f"say how times are written, --data.time_format. Received: {getattr(value, 'item', lambda: value)()!r}, and "
-        f"{more} more rows like it"
+        f"say how times are written, --data.time_format. Received: {getattr(value, 'item', lambda: value)()!r}"
+        f"{others}"
     )
 
 
@@ -200,6 +202,10 @@ def _from_text(written: pd.Series, path: Path) -> Moments:
     if zones.notna().any() and zones.dropna().isin(list(ZONES)).all():
         offsets = zones.map(ZONES).map(lambda hours: "" if pd.isna(hours) else f"{int(hours):+03d}:00")
         text = text.str.replace(r"\s*\b[A-Z]{1,4}$", "", regex=True) + offsets
+    leap = text.str.contains(r":\d\d:60\b", regex=True)
+    if leap.any():
+        text = text.str.replace(r"(:\d\d):60\b", r"\1:59", regex=True)
+        repairs.append(Repair("", name, "leap seconds: read as the second after them", int(leap.sum())))
     end_of_day = text.str.contains(r" 24[:.]?00", regex=True)
     if end_of_day.any():
         text = text.str.replace(r" 24([:.]?00)", r" 00\1", regex=True)
@@ -207,6 +213,8 @@ def _from_text(written: pd.Series, path: Path) -> Moments:
     moments, more = _from_dates(text, written, path)
     if end_of_day.any():
         moments = moments + pd.to_timedelta(end_of_day.astype(int), unit="D")
+    if leap.any():
+        moments = moments + pd.to_timedelta(leap.astype(int), unit="s")
     return Moments(moments, repairs + more)
 
 

@@ -168,6 +168,7 @@ def full_years(written: pd.Series) -> pd.Series:
 
 
 YEARS = range(1500, 2201)
+_MIDNIGHT = re.compile(r"(?<!\d)(\d{8})24(?=(?:00){0,2}$)")  # at the end of a day
 
 
 def number_reader(numbers: np.ndarray, named: bool = True) -> tuple[str, Callable[[np.ndarray], np.ndarray]] | None:
@@ -203,7 +204,7 @@ def number_reader(numbers: np.ndarray, named: bool = True) -> tuple[str, Callabl
                 and YEARS[0] * 10.0 ** (digits - 4) <= low
                 and high < (YEARS[-1] + 1) * 10.0 ** (digits - 4)
             ):
-                text = pd.Series(numbers.astype(np.int64).astype(str))
+                text = pd.Series(numbers.astype(np.int64).astype(str)).str.replace(_MIDNIGHT, r"\g<1>00", regex=True)
                 if pd.to_datetime(text, format=form, errors="coerce").notna().all():
                     return f"digits of {form}", partial(_digits, form)
         if named and low >= 100_101 and high < 32e6:  # more than the days of Excel
@@ -238,7 +239,10 @@ def _weeks(numbers: np.ndarray) -> np.ndarray:
 
 def _digits(form: str, numbers: np.ndarray) -> np.ndarray:
     width = len(pd.Timestamp(0).strftime(form))
-    return pd.to_datetime(pd.Series(numbers.astype(np.int64).astype(str)).str.zfill(width), format=form).to_numpy()
+    text = pd.Series(numbers.astype(np.int64).astype(str)).str.zfill(width)
+    late = text.str.match(_MIDNIGHT)
+    moments = pd.to_datetime(text.str.replace(_MIDNIGHT, r"\g<1>00", regex=True), format=form)
+    return (moments + pd.to_timedelta(late.astype(int), unit="D")).to_numpy()
 
 
 def _from_excel(days: np.ndarray) -> np.ndarray:

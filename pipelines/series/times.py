@@ -21,9 +21,10 @@ from pipelines.series.time_columns import (
     part_of_time,
     rises,
 )
-from pipelines.series.time_formats import read_times, refuse
+from pipelines.series.time_formats import is_like_time, read_times, refuse
 from pipelines.series.time_notations import number_reader
 
+_PLACE = r"\s\(?([A-Z][A-Za-z_]+/[A-Za-z_/-]+)\)?$"  # a zone behind the time, such as Europe/Berlin
 SLOTS = (24, 48, 96, 144, 288, 1440)  # in a day, that a column may count
 
 
@@ -95,6 +96,9 @@ def parse_times(
             refuse(written, numbers % 1 != 0, path, "numbers with a fraction count no equal steps")
             raise AssertionError
         return Times(steps, COUNTED, kept, [Repair("", str(written.name), what, len(written))])
+    places = written.astype(str).str.extract(_PLACE, expand=False) if is_like_time(first_text(written)) else written[:0]
+    if not timezone and len(places) and places.nunique(dropna=False) == 1 and _is_zone(str(places.iloc[0])):
+        timezone, written = str(places.iloc[0]), written.str.replace(_PLACE, "", regex=True)
     moments, more = read_times(written, time_format, path)
     moments = moments + added
     if moments.dt.tz is not None:

@@ -223,6 +223,16 @@ def _refuse_unfit_numbers(forecaster: Forecaster, learned: list[tuple[Series, in
                     f"others, the first at {time_text(series.times[at])}. Leave {target} out of it. Received: "
                     f"{series.values[at, number]:g}"
                 )
+    lowest, highest = forecaster.network.floor, forecaster.network.ceiling
+    for number, target in enumerate(forecaster.columns.targets):
+        values = np.concatenate([each.values[:end, number][each.observed[:end, number]] for each, end in learned])
+        for name, limit in (("floor", lowest), ("ceiling", highest)):
+            beyond = limit is not None and len(values) > 0 and not forecaster.cumulative
+            if beyond and ((values < limit) if name == "floor" else (values > limit)).all():
+                raise SeriesDataError(
+                    f"--network.{name}: every forecast of {target} would be this limit, for all values lie beyond it, "
+                    f"between {values.min():g} and {values.max():g}. Correct it, or leave it out. Received: {limit:g}"
+                )
     for series, end in learned if kind in POSITIVE else ():
         for number, target in enumerate(forecaster.columns.targets):
             values = np.where(series.observed[:end, number], series.values[:end, number], 0)

@@ -54,10 +54,15 @@ class TableConfiguration(Configuration):
         "auto", description="how to merge rows of one time; auto: their mean if they are few, otherwise an error"
     )
 
-    @pydantic.field_validator("series", mode="before")
+    @pydantic.field_validator("time", "series", "targets", "known", "past", "unused", mode="before")
     @classmethod
     def _one_or_several(cls, value: Any) -> Any:
         return one_or_several(value)
+
+    @pydantic.field_validator("path", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, Path) else value
 
 
 def read_tables(
@@ -198,12 +203,12 @@ def choose_columns(
                 f"{', '.join(names) or '(no column of numbers)'}"
             )
     known, named = (_expanded(each, names) for each in (configuration.known, configuration.past))
-    uses = targets + known + named + configuration.unused
-    _refuse_unknown(targets + known + named, names, "the data set")
+    uses = targets + known + named + configuration.unused + configuration.series + configuration.time
     if twice := [name for number, name in enumerate(uses) if name in uses[:number]]:
         raise ConfigurationError(
-            f"data: a column has one use: targets, known, past or unused. Keep one of them. Received: {twice}"
+            f"data: a column has one use: targets, known, past, unused, series or time. Keep one. Received: {twice}"
         )
+    _refuse_unknown(targets + known + named, names, "the data set")
     past = named or tuple(name for name in names if name not in uses)
     return Columns(targets, past, known)
 

@@ -11,6 +11,7 @@ import numpy as np
 import models.decoding
 from models.decoding import Hypothesis
 from pipelines.arguments import checked, in_range
+from pipelines.predictors import BasePredictor
 from pipelines.runs import Run
 from pipelines.served import Served
 from pipelines.speech import HOT_WORD_WEIGHT
@@ -33,7 +34,7 @@ Audio = str | Path | np.ndarray
 HotWords = Mapping[str, float] | Iterable[str]
 
 
-class Predictor:
+class Predictor(BasePredictor):
     """Transcribes recordings; stays ready for more.
 
     Args:
@@ -46,6 +47,7 @@ class Predictor:
     """
 
     def __init__(self, run: Run, model: Served) -> None:
+        super().__init__(run, model)
         configuration = run.read_configuration(SpeechConfiguration)
         self.sample_rate = configuration.features.sample_rate
         self.frame_samples, self.frame_seconds = configuration.frame_samples, configuration.frame_seconds
@@ -54,7 +56,6 @@ class Predictor:
         self.separator = " " if " " in self.alphabet else ""  # of words
         self._data = configuration.data
         self.decoder = load_decoder(run)
-        self._served = model
 
     @checked
     def transcribe(

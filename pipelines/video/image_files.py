@@ -30,12 +30,19 @@ LEAST_DURATION = 0.02
 MOST_CHANNELS = 5
 """Pages that may be the channels of one picture, if nothing else is their time."""
 
+LAST_NUMBER = re.compile(r"(-?)\d+(?=\D*$)")
 NAMED = 5  # missing numbers that a notice names
 
 
 def images_of(folder: Path) -> list[Path]:
-    """Returns the images of a folder in the order of the numbers in their names, frame_2 before frame_10."""
+    """Returns the images of a folder in the order of the numbers in their names: frame_2 before frame_10.
+
+    A dash is a sign where some names have one before their last number, and others have none there: t-2 before t1.
+    """
     images = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_ENDINGS and path.name[0] != "."]
+    ends = [LAST_NUMBER.search(path.stem) for path in images]
+    if {end and end[1] for end in ends} == {"", "-"} and len({LAST_NUMBER.sub("", path.stem) for path in images}) == 1:
+        return sorted(images, key=lambda path: [int(end[0]) for end in LAST_NUMBER.finditer(path.stem)])
     return sorted(images, key=lambda path: natural_key(path.name))
 
 

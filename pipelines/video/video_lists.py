@@ -22,7 +22,10 @@ from pipelines.video.video_folders import SPLIT_NAMES, SPLITS, Entry
 
 COLUMNS = ("path", "label", "start", "end", "split", "group")
 OTHER_NAMES = {
-    "path": ("file", "filename", "file_name", "filepath", "file_path", "video", "video_name", "video_path", "clip"),
+    "path": (
+        *("file", "filename", "file_name", "filepath", "file_path", "video", "video_name", "video_path", "clip"),
+        "youtube_id",
+    ),
     "label": ("class", "tag", "category", "action", "class_name", "label_name", "target"),
     "start": ("start_time", "time_start", "begin", "t_start", "start_seconds", "from"),
     "end": ("end_time", "time_end", "stop", "t_end", "end_seconds", "to"),
@@ -31,7 +34,9 @@ OTHER_NAMES = {
 }
 """What people call the columns, in small letters."""
 
+LEFT_OUT = (".mp4", ".avi", ".webm", ".mkv", ".mov")  # endings that lists of known data sets do without
 SEPARATORS = ",;\t|"
+FIRST_OF_EXCEL = re.compile(r"\"?sep=([^\r\n])\"?[ ,;\t]*(\r\n?|\n)", re.IGNORECASE)
 COMMENT = "#"  # begins a line, in lists without a header
 OTHER_CLOCKS = re.compile(
     r"(start|begin|end|stop|first|last)_?(frame|frames|idx|index)|frame_?(start|end)", re.IGNORECASE
@@ -124,6 +129,9 @@ def _entries(
             raise _row_error(path, number, "names what an earlier one names", "each part of a video once", key)
         keys.add(key)
         part = Part(_located(name, path, split, root), start, end)
+        if not part.path.exists() and end < math.inf:  # Kinetics names so the clips that are cut out
+            cut = _located(f"{name}_{start:06.0f}_{end:06.0f}", path, split, root)
+            part = Part(cut, 0.0, math.inf) if cut.exists() else part
         label = unicodedata.normalize("NFC", values.get("label", "")) if labelled else ""
         group, row = values.get("group", ""), f"{path.name}, line {number}"
         entries.append(Entry(key, part, label, SPLIT_NAMES.get(said.lower(), split), group, row))
@@ -137,8 +145,9 @@ def _located(name: str, path: Path, split: str, root: Path | None) -> Path:
         places += [each for each in path.parent.iterdir() if SPLIT_NAMES.get(each.name.lower()) == split]
     names = [name] + [name.replace("\\", "/")] * ("\\" in name)  # as Windows writes them
     names += [unicodedata.normalize(form, name) for form in ("NFC", "NFD")]  # macOS splits letters and accents
-    found = [place / Path(each).expanduser() for each in names for place in places]
-    return next((each for each in found if each.exists()), found[0])
+    names += [name + ending for ending in LEFT_OUT]
+    found = (place / Path(each).expanduser() for each in names for place in places)
+    return next((each for each in found if each.exists()), places[0] / Path(name).expanduser())
 
 
 def _table(path: Path, meanings: Mapping[str, str], needed: Sequence[str]) -> Table:
@@ -148,17 +157,19 @@ def _table(path: Path, meanings: Mapping[str, str], needed: Sequence[str]) -> Ta
         raise VideoDataError(f"{path} {kind}; expected a list of videos, CSV. Correct it. Received: {str(path)!r}")
     try:
         text = decoded(path.read_bytes(), str(path))
-        file = io.StringIO(text, newline="")
+        told = FIRST_OF_EXCEL.match(text)
+        above, begin = (1, told.end()) if told else (0, 0)
+        file = io.StringIO(text[begin:], newline="")
         first = next((line for line in file if line.strip() and line[0] != COMMENT), "")
         file.seek(0)
-        separator = max(SEPARATORS, key=first.count)
+        separator = told[1] if told else max(SEPARATORS, key=first.count)
         if _is_video(re.split(r"[,;\t|]|\s+\S+$|\s+\d+\s+\d+$", first.strip())[0], path):
-            return _without_header(path, list(enumerate(file, 1)), separator, needed)
+            return _without_header(path, list(enumerate(file, 1 + above)), separator, needed)
         reader = csv.DictReader(file, delimiter=separator, skipinitialspace=True, restval="")
         names = [name.strip() for name in reader.fieldnames or ()]
         reader.fieldnames = _renamed(path, names, meanings)
         _check_columns(path, reader.fieldnames, needed, names)
-        rows = [(reader.line_num, values) for values in reader]
+        rows = [(reader.line_num + above, values) for values in reader]
     except (FileError, csv.Error) as error:
         raise VideoDataError(
             f"{path} cannot be read; expected a CSV with the columns {', '.join(COLUMNS)}. Save it as such. "

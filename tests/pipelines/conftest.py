@@ -263,7 +263,11 @@ def loaded_both_ways(export_once: Callable[[Run], Path]) -> Callable[[Run], tupl
         parts = {path: set(path.relative_to(folder).parts) for path in folder.rglob("*") if path.is_file()}
         beside = sum(path.stat().st_size for path, names in parts.items() if not names & {"variables", "run"})
         assert beside <= 2_000_000, "an export is its weights and little else"
-        return predictors.load(run.folder), predictors.load(folder)
+        both = predictors.load(run.folder), predictors.load(folder)
+        task = predictors.find(run.folder).task.name
+        places = f"run {run.folder}", f"export {folder}"
+        assert tuple(map(repr, both)) == tuple(f"<predictor of {task}: {place}>" for place in places)
+        return both
 
     return load
 

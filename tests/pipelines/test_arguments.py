@@ -51,6 +51,7 @@ BAD: list[tuple[Sequence[Any], Mapping[str, Any], str]] = [
     ([b"a"], {}, "^texts: .*of type bytes$"),
     ([{"a": "b"}], {}, "^texts: .*of type dict$"),
     ([pd.DataFrame({"a": ["b"]})], {}, "^texts: .*of type DataFrame$"),
+    ([np.array("a")], {}, "^texts: .*of type ndarray$"),
     (["a", 1.5], {}, r"^number: expected int\. .*Received: 1.5, of type float$"),
     (["a", True], {}, "^number: .*of type bool$"),
     (["a"], {"share": "1"}, "^share: expected float or None.*of type str$"),

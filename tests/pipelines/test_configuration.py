@@ -186,6 +186,7 @@ def test_command_line_changes_the_preset(arguments: list[str], preset: str, chan
         (["--model.channels", "3", "x"], ["model.channels.1: ", "Received: 'x'"]),
         (["--model.recurrence", "gro"], ["model.recurrence: ", "Did you mean 'gru'?", "Received: 'gro'"]),
         (["--model.units"], ["--model.units"]),
+        (["--seed", "3", "--seed=4"], ["--seed is given more than once", "Received: --seed 3 --seed=4"]),
     ],
 )
 def test_wrong_command_lines_end_with_code_2(

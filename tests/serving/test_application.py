@@ -16,7 +16,8 @@ import tensorflow as tf
 
 import unrolled
 from pipelines.runs import RunError
-from serving.messages import RequestError, inputs_of
+from serving.errors import RequestError
+from serving.messages import inputs_of
 from tests.serving.conftest import Client
 
 ECHO = {"text": ["é", "b"], "counts": [[1, 2], [3, 4]], "good": [True, False]}
@@ -344,7 +345,7 @@ def test_a_server_without_models_is_alive_and_not_ready(tmp_path: Path, start: C
 
 
 def test_a_token_is_asked_for(tmp_path: Path, start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("UNROLLED_TOKEN", "secret")
+    monkeypatch.setenv("UNROLLED_TOKEN", "secret\n")  # as read from a file
     client, server = start(tmp_path, concurrency=1)
     assert client("/v1/models").status == 401 and client("/v1/models", Authorization="Bearer wrong").status == 401
     assert client("/v1/models", Authorization="Bearer secret").status == 200

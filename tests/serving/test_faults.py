@@ -1,6 +1,7 @@
 """Bad requests to the model of every task, bad frames, bad connections: each is refused in words, others are served."""
 
 import base64
+import itertools
 import json
 import socket
 import struct
@@ -321,11 +322,19 @@ def test_a_version_of_any_length_is_none(client: Client) -> None:
     assert client(f"/v1/models/tiny/versions/{'9' * 5000}").status == 404
 
 
-def test_an_answer_that_is_too_large_is_refused(exports: Path, start: Callable[..., Any]) -> None:
-    client, _ = start(exports, answer_megabytes=1e-4)
+def test_answers_and_streams_are_limited(
+    exports: Path, start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, server = start(exports, answer_megabytes=1e-4, stream_seconds=1.0)
     assert client.predict({"instances": [1] * 25}).status == 200
     answer = client.predict({"instances": [1] * 26})
     assert answer.status == 413 and "Expected 0.0001 MB at most" in answer.body["error"]
+    writer = server.exports.models["nlp-writer"].predictor
+    monkeypatch.setattr(writer, "pieces", lambda *_: itertools.repeat("a"))  # a text that never ends
+    with connect(f"ws://127.0.0.1:{client.port}/v1/models/nlp-writer:stream") as stream:
+        stream.send(json.dumps({"method": "generate", "arguments": {"length": 10**9}}))
+        *_, last = map(json.loads, _until_closed(stream))
+    assert "Expected a stream of 1 seconds at most" in last["error"] and stream.close_code == 1008
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from websockets.sync.client import ClientConnection, connect
 
 import unrolled
 from pipelines.runs import RunError
-from serving.messages import RequestError
+from serving.errors import RequestError
 from serving.streams import Conversation
 from tests.serving.conftest import Client
 from unrolled.deepspeech import Model
@@ -48,7 +48,7 @@ def test_a_text_comes_piece_by_piece(client: Client, writer: Any) -> None:
 @pytest.mark.parametrize(
     ("message", "expected"),
     [
-        ("{", "not JSON"),
+        ("{", "The message is not JSON"),
         ("[]", "not a JSON object"),
         ({"fed": "a"}, "unknown fields"),
         ({"feed": 3}, "expected str"),
@@ -77,10 +77,13 @@ def test_bad_messages_are_refused_in_words(client: Client, message: Any, expecte
 
 def test_a_token_of_a_browser_is_not_logged(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", logger="uvicorn.error")
+    with pytest.raises(InvalidStatus):
+        opened(client, "none")
     with connect(f"{client.url.replace('http', 'ws', 1)}/v1/models/nlp-writer:stream?token=secret") as socket:
         socket.send(json.dumps({"finish": True}))
         socket.recv(10)
     assert "secret" not in caplog.text
+    assert not [each for each in caplog.records if each.levelname == "ERROR"], "a refused stream is none of the server"
 
 
 def test_streams_are_limited(client: Client) -> None:
@@ -93,7 +96,7 @@ def test_streams_are_limited(client: Client) -> None:
     with opened(client) as first, opened(client):
         with pytest.raises(InvalidStatus, match="503"):
             opened(client)
-        assert "took too long" in json.loads(first.recv(10))["error"], "nothing came"
+        assert "a message every 3 seconds. Received: none" in json.loads(first.recv(10))["error"]
     with opened(client, "tiny") as socket:
         assert "does not describe its model" in exchange(socket, {"feed": 1})["error"]
     with opened(client) as socket:
@@ -125,11 +128,31 @@ class Sums:
         return np.array([self.total])
 
 
+class Frames(Sums):
+    """Streams that take arrays alone."""
+
+    def feed(self, values: np.ndarray, future: Any = None) -> Any:
+        assert values.dtype == np.uint8
+        return super().feed(values)
+
+
 class FakeModel:
     """What a conversation takes of a model."""
 
-    def __init__(self) -> None:
-        self.predictor = Sums()
+    def __init__(self, predictor: Sums | None = None) -> None:
+        self.predictor = predictor or Sums()
+
+
+def test_arrays_may_come_as_lists() -> None:
+    conversation = Conversation(FakeModel(Frames()))  # type: ignore[arg-type]
+    assert list(conversation.answers('{"array": {"dtype": "uint8", "shape": [2, -1, 1]}}')) == []
+    frame = {"feed": [[[1], [2]], [[3], [255]]]}
+    assert list(conversation.answers(json.dumps(frame))) == [{"answer": {"total": 261.0}}]
+    for feed in ([[[1], [2]], [[3]]], [[[1]], [[256]]], [[[1]]], [[[0.5]], [[1]]], [["a"], ["b"]]):
+        with pytest.raises(RequestError, match=r"feed: .* Expected uint8 of shape \(2, None, 1\)"):
+            list(conversation.answers(json.dumps({"feed": feed})))
+    with pytest.raises(RequestError, match=r'Send first: \{"array"'):
+        list(Conversation(FakeModel(Frames())).answers(json.dumps(frame)))  # type: ignore[arg-type]
 
 
 def test_arrays_and_rows_are_handed_to_the_predictor() -> None:
@@ -174,3 +197,6 @@ def test_what_a_client_cannot_reach_is_said(client: Client) -> None:
         unrolled.connect(client.url, "none")
     with pytest.raises(RunError, match=r"cannot be reached.*unrolled serve"):
         unrolled.connect("http://127.0.0.1:9", "nlp-writer")
+    for url in ("ftp://x", "x:99999", "x:0", "x:abc", "", "http:/x", "http://u:p@x", "http://[::1", "http://a b"):
+        with pytest.raises(RunError, match=r"names no server. Expected http:// or https://"):
+            unrolled.connect(url, "nlp-writer")

@@ -16,6 +16,7 @@ from pipelines.nlp.language_model.model import load_model
 from pipelines.nlp.language_model.network import SamplingConfiguration
 from pipelines.nlp.language_model.serving import signatures
 from pipelines.nlp.texts import checked_texts
+from pipelines.predictors import BasePredictor
 from pipelines.runs import Run
 from pipelines.served import Served
 
@@ -34,12 +35,8 @@ class Score(NamedTuple):
     bits_per_character: float
 
 
-class Predictor:
+class Predictor(BasePredictor):
     """Continues and scores texts; stays ready for more."""
-
-    def __init__(self, run: Run, model: Served) -> None:
-        self.run = run
-        self._served = model
 
     @checked
     def generate(

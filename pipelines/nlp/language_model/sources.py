@@ -73,7 +73,7 @@ def read_own(configuration: DataConfiguration) -> list[Document]:
         )
     path = Path(configuration.path).expanduser()
     if path.is_file() and plain_suffix(path) in TABLE_SUFFIXES and not is_folder(path):
-        rows = read_rows(path, [configuration.column], files=configuration)
+        rows = read_rows(path, [configuration.column], [configuration.column], configuration)
         documents = [Document(row.where, row.values[0]) for row in rows]
     else:
         documents = read_documents(path, configuration.encoding)

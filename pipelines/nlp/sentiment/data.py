@@ -1,5 +1,6 @@
 """From labelled texts to batches: usable texts, their labels, their order."""
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,7 +10,7 @@ import tensorflow as tf
 
 from pipelines.hints import counted
 from pipelines.nlp.batches import draw_batches, padded_length
-from pipelines.nlp.sentiment.labels import contradictions, label_names, odd_labels, one_name_a_number
+from pipelines.nlp.sentiment.labels import contradictions, label_names, labels_in, odd_labels, one_name_a_number
 from pipelines.nlp.sentiment.sources import DataConfiguration, open_source
 from pipelines.nlp.sentiment.splitting import Example, near_duplicates
 from pipelines.nlp.sentiment.words import Words, count_words
@@ -80,6 +81,9 @@ def few_texts(splits: dict[str, list[Example]], rated: bool = False) -> list[str
 def _remedy(splits: dict[str, list[Example]], empty: str, configuration: DataConfiguration) -> str:
     """Returns how to fix an empty split: not with more texts where most are near duplicates."""
     examples = [example for split in SPLITS for example in splits[split]]
+    most = max(Counter(itertools.chain.from_iterable(map(labels_in, examples))).values(), default=len(SPLITS))
+    if most < len(SPLITS):
+        return f"No label has more than {counted(most, 'text')}; expected one for each split. Give more of each label."
     groups = near_duplicates([each.text for each in examples], configuration.similarity, [])
     for group, size in Counter(groups).most_common(1):
         alike, distinct = size > max(1, len(examples) // 2), len(set(groups))

@@ -169,18 +169,25 @@ def _first_with(sign: str, cells: Counter[str]) -> str:
 
 
 def one_name_a_number(splits: Splits, notes: list[str]) -> Splits:
-    """Returns examples whose labels that are one number, such as `1` and `1.0` of pandas, have one name; notes them."""
+    """Returns examples whose labels that are one whole number, such as `1` and `1.0` of pandas, have one name.
+
+    Notes them, and those that are one number otherwise, such as `1.1` and `1.10`.
+    """
     names: defaultdict[Decimal, Counter[str]] = defaultdict(Counter)
     for label in itertools.chain.from_iterable(map(labels_in, itertools.chain(*splits.values()))):
         if _NUMBER.fullmatch(label):
             names[Decimal(label)][label] += 1
     renamed: dict[str, str] = {}
-    for counts in names.values():
+    for number, counts in names.items():
         shortest, *others = sorted(counts, key=lambda name: (len(name), name))
-        renamed |= dict.fromkeys(others, shortest)
-        if others:
-            found = " and ".join(f"{name!r} ({counts[name]})" for name in (shortest, *others))
+        found = " and ".join(f"{name!r} ({counts[name]})" for name in (shortest, *others))
+        if others and number == number.to_integral_value():
+            renamed |= dict.fromkeys(others, shortest)
             notes.append(f"the labels {found} are one number, and one label: {shortest!r}")
+        elif others:  # versions or sections, as no program writes 1.1 and 1.10 for one number
+            notes.append(
+                f"the labels {found} are one number, learned as {len(counts)}; if they are one, name them alike"
+            )
     if not renamed:
         return splits
 

@@ -11,6 +11,7 @@ from pipelines.nlp.sentiment.config import SentimentConfiguration
 from pipelines.nlp.sentiment.model import OLD_DESCRIPTION, load_model
 from pipelines.nlp.sentiment.serving import signatures
 from pipelines.nlp.texts import checked_texts
+from pipelines.predictors import BasePredictor
 from pipelines.preparation import description_of
 from pipelines.runs import Run
 from pipelines.served import Served
@@ -35,7 +36,7 @@ class Classification(NamedTuple):
     labels: tuple[str, ...] = ()
 
 
-class Predictor:
+class Predictor(BasePredictor):
     """Classifies texts; stays ready for more.
 
     Attributes:
@@ -47,7 +48,8 @@ class Predictor:
     """
 
     def __init__(self, run: Run, model: Served) -> None:
-        self.run, description = run, description_of(run, OLD_DESCRIPTION)
+        super().__init__(run, model)
+        description = description_of(run, OLD_DESCRIPTION)
         configuration = run.read_configuration(SentimentConfiguration)
         data = configuration.data
         self.columns = self.columns_of(run)
@@ -55,7 +57,6 @@ class Predictor:
         self.multiple = bool(description.get("multiple"))
         self.rated = bool(description["rated"]) and configuration.network.rating_weight > 0
         self.maximum_words = None if data.too_long == "windows" else data.maximum_words
-        self._served = model
 
     @staticmethod
     def columns_of(run: Run) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from pipelines.arguments import checked
@@ -12,6 +13,7 @@ from pipelines.nlp.tagged_files import Sentence, spans_of
 from pipelines.nlp.tagging.model import load_model
 from pipelines.nlp.tagging.serving import signatures
 from pipelines.nlp.texts import checked_texts
+from pipelines.predictors import BasePredictor
 from pipelines.preparation import description_of
 from pipelines.runs import Run
 from pipelines.served import Served
@@ -44,11 +46,11 @@ class Tagging(NamedTuple):
     spans: list[Span]
 
 
-class Predictor:
+class Predictor(BasePredictor):
     """Tags texts; stays ready for more."""
 
     def __init__(self, run: Run, model: Served) -> None:
-        self.run, self._served = run, model
+        super().__init__(run, model)
         self.tags: list[str] = description_of(run)["tags"]
 
     @checked
@@ -56,13 +58,15 @@ class Predictor:
         """Returns the words of a text with their tags and spans, or those of each of several.
 
         Args:
-            texts: one; or any number of them, each a string, or a list of words where you have divided it already. Then
-                the places of spans are those in the words, joined by spaces.
+            texts: one; or any number of them, each a string, or a list or array of words where you have divided it
+                already. Then the places of spans are those in the words, joined by spaces.
 
         Raises:
             ConfigurationError: one of them is neither, or not of UTF-8.
         """
-        return self.tag_all([texts])[0] if isinstance(texts, str) else self.tag_all(list(texts))
+        if isinstance(texts, str):
+            return self.tag_all([texts])[0]
+        return self.tag_all([each.tolist() if isinstance(each, np.ndarray) else each for each in texts])
 
     def tag_all(self, texts: Sequence[str | Sequence[str]]) -> list[Tagging]:
         """Returns the answer to each of several texts, as `tag` does."""

@@ -14,6 +14,7 @@ from pipelines.nlp.translation.config import TranslationConfiguration
 from pipelines.nlp.translation.kept import missing, restored, to_keep
 from pipelines.nlp.translation.model import load_model
 from pipelines.nlp.translation.serving import signatures
+from pipelines.predictors import BasePredictor
 from pipelines.runs import Run
 from pipelines.served import Served
 
@@ -100,7 +101,7 @@ def joined(parts: Sequence[tuple[Translation, str]]) -> Translation:
     return Translation(text, float(np.mean([each.score for each, _ in parts])))
 
 
-class Predictor:
+class Predictor(BasePredictor):
     """Translates texts; stays ready for more.
 
     Attributes:
@@ -111,12 +112,11 @@ class Predictor:
     """
 
     def __init__(self, run: Run, model: Served) -> None:
+        super().__init__(run, model)
         configuration = run.read_configuration(TranslationConfiguration)
-        self.run = run
         self.languages = configuration.data.languages
         self.beam_width = configuration.search.beam_width
         self.maximum_words = max(20, configuration.data.maximum_subwords // 2)
-        self._served = model
 
     @checked
     def translate(

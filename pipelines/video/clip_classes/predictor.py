@@ -11,6 +11,7 @@ import numpy as np
 from pipelines import commands, served
 from pipelines.arguments import checked, in_range
 from pipelines.hints import counted
+from pipelines.predictors import BasePredictor
 from pipelines.preparation import description_of
 from pipelines.runs import Run
 from pipelines.served import Served
@@ -89,14 +90,14 @@ class Classification(NamedTuple):
         return self._asdict() | {name: [each._asdict() for each in found] for name, found in parts.items()}
 
 
-class Predictor:
+class Predictor(BasePredictor):
     """Classifies videos; stays ready for more."""
 
     def __init__(self, run: Run, model: Served) -> None:
+        super().__init__(run, model)
         self.decoding = decoding_of(run, run.read_configuration(ClipClassesConfiguration).data)
         self._recordings = recorded(run)
         self.classes: tuple[str, ...] = tuple(description_of(run, "classes.json", "classes")["classes"])
-        self._served = model
 
     @checked
     def classify(

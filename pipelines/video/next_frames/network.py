@@ -37,10 +37,19 @@ class NetworkConfiguration(Configuration):
     )
     flow: bool = Field(
         False,
-        description="also mix in the last frame, and where optical flow takes it, each where it was better before",
+        description="also mix in the last frame, and where optical flow takes it, each where it was better before; "
+        "with the head pixels, it is an input only",
     )
     reach: int = Field(5, ge=1, description="largest movement in each direction, in pixels")
     decoder_filters: int = Field(64, ge=1, description="channels between the recurrent maps and the forecast")
+
+    @property
+    def unused(self) -> list[str]:
+        """Settings that differ from their defaults and mean nothing to the head."""
+        names = ["movements", "stillness", "inertia"] + ["reach"] * (not self.matching)
+        default = NetworkConfiguration()
+        changed = [f"network.{each}" for each in names if getattr(self, each) != getattr(default, each)]
+        return changed if self.head == "pixels" else []
 
 
 class Core(keras.layers.Layer):

@@ -11,6 +11,7 @@ import numpy as np
 from pipelines import commands
 from pipelines.arguments import checked, in_range
 from pipelines.hints import counted
+from pipelines.predictors import BasePredictor
 from pipelines.runs import Run
 from pipelines.served import Served
 from pipelines.video.frames import TOLERANCE, Timed, VideoDataError, fitted
@@ -53,10 +54,11 @@ class Compared(NamedTuple):
     scores: dict[str, dict[str, float]]
 
 
-class Predictor:
+class Predictor(BasePredictor):
     """Forecasts frames; stays ready for more."""
 
     def __init__(self, run: Run, model: Served) -> None:
+        super().__init__(run, model)
         configuration = run.read_configuration(NextFramesConfiguration)
         self.decoding = decoding_of(run, configuration.data)
         if self.decoding.source == "moving_mnist":
@@ -64,7 +66,6 @@ class Predictor:
         self._levels = levels_of(configuration.thresholds, self.decoding.value_range)
         self._window = configuration.fss_window
         self._recordings = recorded(run)
-        self._served = model
 
     @checked
     def predict(self, videos: Video | Sequence[Video], length: int = 0, item: int = 0) -> np.ndarray | list[np.ndarray]:

@@ -42,6 +42,8 @@ def prepare(configuration: NextFramesConfiguration) -> Prepared[data.Sets, Frame
     sets = data.load(configuration.data)
     levels_of(configuration.thresholds, sets.recordings.value_range)  # refused before an hour of training
     report(sets)
+    if unused := configuration.network.unused:
+        print(f"Settings that do not count with --network.head pixels: {', '.join(unused)}", flush=True)
     return Prepared(sets, build(configuration), {}, {SKIPPED: sets.skipped, RECORDINGS: sets.recordings})
 
 

@@ -1,5 +1,6 @@
 """Files of tagged words: every form is read as it is written, what is not is named, and spans are those of a peer."""
 
+import csv
 import gzip
 import json
 from pathlib import Path
@@ -142,6 +143,24 @@ def test_other_columns_and_running_text(
 def test_what_cannot_be_used_is_named(tmp_path: Path, name: str, content: str, message: str) -> None:
     with pytest.raises(TextDataError, match=message):
         read(tmp_path / name, content)
+
+
+@pytest.mark.parametrize("sentences", [("Sentence: 1", "", "Sentence: 2", "Sentence: 2"), ()])
+def test_tables_with_a_row_for_each_word(tmp_path: Path, sentences: tuple[str, ...]) -> None:
+    words, tags = ["EU", ",", '"', "Zola"], ["B-org", "O", "O", "B-per"]
+    rows = [[*each] for each in zip(words, ["NNP", ",", '"', "NNP"], tags, strict=True)]
+    if sentences:  # as on Kaggle
+        header, rows = ["Sentence #", "Word", "POS", "Tag"], [[s, *row] for s, row in zip(sentences, rows, strict=True)]
+    else:
+        header, rows = ["word", "pos", "ner"], [*rows[:2], [], *rows[2:]]
+    with (tmp_path / "a.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    content = (tmp_path / "a.csv").read_text()
+    found = [(*each[1:],) for each in read(tmp_path / "a.csv", content)[0]]
+    assert found == [(("EU", ","), ("B-org", "O")), (('"', "Zola"), ("O", "B-per"))]
+    assert read(tmp_path / "a.csv", content, tags=header[-2])[0][0].tags == ("NNP", ",")
+    with pytest.raises(TextDataError, match=r"line 2: expected a word under .* and its tag under"):
+        read(tmp_path / "a.csv", content.replace("B-org", ""))
 
 
 def test_numbers_of_columns_are_checked(tmp_path: Path) -> None:

@@ -146,6 +146,9 @@ def test_columns_that_are_not_there(tmp_path: Path) -> None:
         ("a.json", '{"train": [{"review": "x"}], "test": [{"review": "y"}]}', "several splits.*Received: train, test"),
         ("a.htm", "<!DOCTYPE html><html><body>x</body></html>", "is an HTML page; expected texts or a table"),
         ("a.xml", '<?xml version="1.0"?><reviews/>', "is XML; expected texts or a table"),
+        ("a.srt", "1\n00:00:01,000 --> 00:00:02,000\nOne.\n", "is a file of subtitles; expected texts or a table"),
+        ("a.vtt", "WEBVTT\n\n00:01.000 --> 00:02.000\nOne.\n", "is a file of subtitles; expected texts or a table"),
+        ("a.po", '# A\n\n#: a.c:1\nmsgid "One"\nmsgstr ""\n', "is a PO file; expected texts or a table"),
     ],
 )
 def test_each_bad_row_is_named(name: str, content: str, message: str, tmp_path: Path) -> None:
@@ -182,12 +185,12 @@ def test_json_of_any_form_is_the_same_table(value: object, indent: int | None, t
     assert _texts(read_rows(path, ("review", "stars"))) == ROWS
 
 
-@pytest.mark.parametrize("form", ["{}", "[{}]", "{}\n{}"])
+@pytest.mark.parametrize("form", ["{}", "[{}]", "{}\n{}", "{}{}", "\n{\n} {}"])
 def test_nested_objects_of_a_single_row_are_no_columns(form: str, tmp_path: Path) -> None:
     row = '{"data": {"text": "x"}, "meta": {"label": "good"}}'
-    (tmp_path / "a.jsonl").write_text(form.replace("{}", row))
+    (tmp_path / "a.jsonl").write_text(form.replace("{}", row).replace("{\n}", row.replace(",", ",\n")))
     found = _texts(read_rows(tmp_path / "a.jsonl", ("data.text", "meta.label")))
-    assert found == [("x", "good")] * form.count("{}")
+    assert found == [("x", "good")] * form.count("}")
 
 
 def test_what_prodigy_rejected_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -57,6 +57,24 @@ def test_forecast_prints_and_writes_what_comes(later: pd.DataFrame, trained_run:
     assert Path("forecast.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_an_output_is_a_folder_or_a_csv_and_never_the_table(
+    later: pd.DataFrame, refused: Callable[..., str], capsys: Capture
+) -> None:
+    forecast(["later.csv", "--output", "new/next.csv", "--anomalies"])
+    assert {path.name for path in Path("new").iterdir()} == {"next.csv", "next.png", "next_anomalies.csv"}
+    capsys.readouterr()
+    Path("note.txt").write_text("mine")
+    for output in ("next.parquet", "note.txt"):
+        assert "Expected a folder, or a file such as" in refused(forecast, ["later.csv", "--output", output])
+    later.to_csv("forecast.csv", index=False)
+    before = Path("forecast.csv").read_bytes()
+    for arguments in (["forecast.csv"], ["forecast.csv", "--output", "./forecast.csv"]):
+        assert "would overwrite the table" in refused(forecast, arguments)
+    assert Path("forecast.csv").read_bytes() == before
+    for option in (["--steps_before", "2"], ["--reconciliation", "bottom_up"]):
+        assert re.search(r"needs (anomalies|sums)", refused(forecast, ["later.csv", *option]))
+
+
 def test_json_and_standard_input(later: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     """The same numbers as those of the file, one object a line and nothing else; no file is written."""
     commands.answer("forecast", ["later.csv", "--output", "written"])

@@ -1,5 +1,6 @@
 """The predictor: run and export, frames and files, batches and streams answer alike; and what it refuses."""
 
+import copy
 import json
 import shutil
 from collections.abc import Callable
@@ -81,8 +82,12 @@ def test_a_frame_is_read_as_its_file(both: Both, frame: pd.DataFrame, tmp_path: 
         assert_same(both[0].forecast(table), expected)
     assert_same(both[0].forecast(renamed, {"time": "when", "series": "place"}), expected)
     assert_same(both[0].forecast(frame.convert_dtypes()), expected)
+    assert_same(both[0].forecast(frame.to_dict("records")), expected)
     with path.open("rb") as file:
         assert_same(both[0].forecast(file), expected)
+    of_a_book = copy.copy(both[0])
+    of_a_book.configuration = both[0].configuration.replace(data={"sheet": "Data"})
+    assert_same(of_a_book.forecast(path), expected)
     pd.testing.assert_frame_equal(frame, before)
 
 
@@ -176,6 +181,16 @@ def test_a_frame_has_the_repairs_and_messages_of_a_file(
         both[0].forecast("missing.csv")
     with pytest.raises(ConfigurationError, match="Did you mean 'time_format'"):
         both[0].forecast(frame, {"time_formt": "%Y"})
+
+
+def test_what_cannot_be_meant_is_refused(both: Both, frame: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ConfigurationError, match=r"samples: .*memory.*at most \d+"):
+        both[0].forecast(frame, samples=2**40)
+    for table, message in (("time,load\n1,2\n", r"StringIO.*Received: .{,40}$"), ("https://a.org/b.csv", "Download")):
+        with pytest.raises(SeriesDataError, match=message):
+            both[0].forecast(table)
+    both[0].forecast(frame.assign(load=np.nan))
+    assert "north: 296 rows without any value of load" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("options", [{"probability": 1.0}, {"steps_before": 5}, {"steps_before": 0}])

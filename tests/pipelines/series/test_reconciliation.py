@@ -36,6 +36,10 @@ def test_means_add_up_and_everything_moves_with_them(method: Literal["mint", "bo
         new, move = after[name], after[name].mean - old.mean
         np.testing.assert_allclose(new.quantiles - old.quantiles, np.repeat(move[..., np.newaxis], 3, axis=-1))
         np.testing.assert_allclose(new.paths - old.paths, np.repeat(move[np.newaxis], 6, axis=0), atol=1e-12)
+    joined = reconciled(before, {total: "+".join(parts) for total, parts in SUMS.items()}, method)
+    np.testing.assert_array_equal([each.mean for each in joined], [after[name].mean for name in NAMES])
+    for old, name in zip(before, NAMES, strict=True):
+        move = after[name].mean - old.mean
         if name == "other" or (method == "bottom_up" and name not in SUMS):
             np.testing.assert_array_equal(move, 0)
 

@@ -1,6 +1,7 @@
 """Tables as other people have them: each holds the same values at the same times as a plain one."""
 
 import io
+import json
 import re
 from collections.abc import Callable, Iterable
 from datetime import date, timedelta
@@ -18,6 +19,7 @@ from pipelines.series.cleaning import regularise
 from pipelines.series.clocks import find_clock
 from pipelines.series.regular import Columns, Repair, SeriesDataError, Table
 from pipelines.series.sources import DataConfiguration, open_source
+from pipelines.series.table_files import read_table
 from pipelines.series.time_formats import is_like_time
 from pipelines.series.user_tables import TableConfiguration, read_tables
 
@@ -27,6 +29,7 @@ DAYS = pd.date_range("2023-12-20", periods=N, freq="D")
 MONTHS = pd.date_range("1962-01-01", periods=N, freq="MS")
 
 
+DIGITS = str.maketrans("", "", "- :")
 _ORDINALS = {1: "st", 2: "nd", 3: "rd"}
 ARABIC = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
 
@@ -56,6 +59,8 @@ TIMES: dict[str, tuple[pd.DatetimeIndex, Callable[[], Iterable[Any]]]] = {
     "financial years": (pd.date_range("1950", periods=N, freq="YS"), lambda: [f"FY{1950 + n}" for n in range(N)]),
     "weeks": (pd.date_range("2005-01-03", periods=N, freq="7D"), lambda: [f"2005-W{n:02d}" for n in range(1, N + 1)]),
     "months and years of two digits": (MONTHS, lambda: MONTHS.strftime("%b-%y")),
+    "years of two digits and months": (MONTHS, lambda: MONTHS.strftime("%y-%b")),
+    "numbers of months and years of two digits": (MONTHS, lambda: MONTHS.strftime("%m/%y")),
     "names of months": (MONTHS, lambda: MONTHS.strftime("%B %Y")),
     "quarters of Gretl": (
         pd.date_range("2001", periods=N, freq="QS"),
@@ -66,6 +71,8 @@ TIMES: dict[str, tuple[pd.DatetimeIndex, Callable[[], Iterable[Any]]]] = {
     "digits of a month": (MONTHS, lambda: MONTHS.strftime("%Y%m")),
     "years with a fraction": (MONTHS, lambda: np.round(MONTHS.year + (MONTHS.month - 0.5) / 12, 3)),
     "ends of a day": (HOURS, lambda: [_with_24(time) for time in HOURS]),
+    "ends of a day in digits": (HOURS, lambda: [_with_24(t).translate(DIGITS) for t in HOURS]),
+    "a place's zone": (HOURS, lambda: HOURS.tz_localize("UTC").tz_convert("Asia/Tokyo").strftime("%F %R Asia/Tokyo")),
     "day first": (DAYS, lambda: DAYS.strftime("%d.%m.%y")),
     "month first": (HOURS, lambda: HOURS.strftime("%-m/%-d/%Y %-I:%M %p")),
     "a date alone at midnight": (HOURS, lambda: [f"{t:%m/%d/%Y %H:%M}".replace(" 00:00", "") for t in HOURS]),
@@ -645,6 +652,29 @@ def test_json_of_any_form_is_read_from_a_file_or_an_open_one(form: str, tmp_path
         found, _ = read(table)
         np.testing.assert_array_equal(found.times, DAYS.as_unit("s").astype(np.int64))
         np.testing.assert_array_equal(found.values, np.arange(N)[:, np.newaxis] + 0.25)
+
+
+def test_files_with_the_ending_of_another_format_and_tables_inside_of_others(tmp_path: Path) -> None:
+    """Programs save text as .xls, lines as .json, rows under a key, and notes on the first sheet."""
+    frame = pd.DataFrame({"time": HOURS.astype(str), "load": np.arange(len(HOURS)) / 4})
+    frame.to_csv(tmp_path / "text.xls", sep="\t", index=False)
+    frame.to_parquet(tmp_path / "parquet.csv")
+    frame.to_json(tmp_path / "lines.json", orient="records", lines=True)
+    rows = {"status": "ok", "count": len(frame), "results": frame.to_dict("records")}
+    (tmp_path / "answer.json").write_text(json.dumps(rows))
+    with pd.ExcelWriter(tmp_path / "notes.xlsx") as book:
+        pd.DataFrame({"About": ["Station 7", "of 2024"]}).to_excel(book, sheet_name="Notes", index=False)
+        frame.to_excel(book, sheet_name="Data", index=False)
+    for path in tmp_path.iterdir():
+        found = read_table(path).frame
+        assert found["time"].astype(str).tolist() == frame["time"].tolist(), path.name
+        np.testing.assert_array_equal(found["load"].astype(float), frame["load"])
+    (tmp_path / "page.xls").write_text(frame.to_html())
+    with pytest.raises(SeriesDataError, match=r"page.xls is an HTML page"):
+        read_table(tmp_path / "page.xls")
+    (tmp_path / "cut.xlsx").write_bytes((tmp_path / "notes.xlsx").read_bytes()[:60] + b"\0" * 99)
+    with pytest.raises(SeriesDataError, match=r"cut.xlsx cannot be (read|unpacked)"):
+        read_table(tmp_path / "cut.xlsx")
 
 
 @pytest.mark.parametrize("kind", ["parquet", "feather", "xlsx"])

@@ -159,6 +159,18 @@ def test_intervals_that_cannot_adapt_are_refused(network: dict[str, object]) -> 
         SeriesConfiguration().replace(network={**network, "adaptation_rate": 0.1})
 
 
+@pytest.mark.parametrize("network", [{"floor": 5.0, "ceiling": 5.0}, {"lags": (-3,)}, {"season": (-3,)}])
+def test_limits_and_steps_back_that_cannot_be_are_refused(network: dict[str, object]) -> None:
+    with pytest.raises(ConfigurationError, match=r"Received: "):
+        SeriesConfiguration().replace(network=network)
+
+
+@pytest.mark.parametrize("limit", [{"floor": 100.0}, {"ceiling": -100.0}])
+def test_limits_beyond_all_values_are_refused(experiment: Experiment, limit: dict[str, float]) -> None:
+    with pytest.raises(SeriesDataError, match=r"every forecast of load would be this limit.*Received: -?100$"):
+        train.prepare(experiment(network=limit))
+
+
 def test_ranges_on_a_log_scale_are_calibrated_there(
     experiment: Experiment, make_frame: Callable[..., pd.DataFrame], tmp_path: Path, write_table: Callable
 ) -> None:

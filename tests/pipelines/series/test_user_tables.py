@@ -109,6 +109,7 @@ def test_parquet_with_times_as_its_index(tmp_path: Path, make_frame: Callable[..
             ["03/05/2024 12:00 AM,1", "03/05/2024 01:00 AM,2"],
             {"time_format": "%m/%d/%Y %I:%M %p", "time": ("t",)},
         ),
+        ("t,x", ["2024-03-04 23:59:60,1", "2024-03-05 01:00:00,2"], {}),  # a leap second
         (",t,x", ["0,2024-03-05 00:00,1", "1,2024-03-05 01:00,2"], {}),
         ("t,x", ["2024-03-04 19:00,1", "2024-03-04 20:00,2"], {"timezone": "America/New_York"}),
     ],
@@ -179,7 +180,15 @@ def test_bad_rows_are_named(tmp_path: Path, row: str, message: str, targets: tup
     with pytest.raises(SeriesDataError, match=message) as caught:
         read_tables(configured(path, targets=targets))
     assert str(caught.value).startswith(str(path))
-    assert "Received: " in str(caught.value)
+    assert "Received: " in str(caught.value) and " 0 more" not in str(caught.value)
+
+
+@pytest.mark.parametrize("line", [2, 4])
+def test_a_surplus_word_between_spaces_is_named(tmp_path: Path, line: int) -> None:
+    lines = ["time x y", *(f"2024-01-0{day} {day} 3" for day in range(1, 6))]
+    lines[line - 1] += " note"
+    with pytest.raises(SeriesDataError, match=rf"Correct line {line}: .*Received: 4 values"):
+        read_tables(configured(text_file(tmp_path, "\n".join(lines) + "\n")))
 
 
 def test_a_target_of_text_is_refused(tmp_path: Path) -> None:
@@ -234,9 +243,11 @@ def test_columns_and_their_uses(tmp_path: Path) -> None:
             choose_columns(TableConfiguration(), tuple(columns), ())
     with pytest.raises(ConfigurationError, match=r"no column 'lode' in the data set.*Did you mean 'load'"):
         choose_columns(TableConfiguration(targets=("lode",)), names, ())
-    with pytest.raises(ConfigurationError, match=r"one use: .*Received: \['load'\]"):
-        choose_columns(TableConfiguration(targets=("load",), past=("load",)), names, ())
+    for use in ("past", "unused", "series", "time"):  # the last three are no columns of numbers
+        with pytest.raises(ConfigurationError, match=r"one use: .*Received: \['load'\]"):
+            choose_columns(TableConfiguration(targets="load", **{use: ["load"]}), names[use != "past" :], ())
     path = text_file(tmp_path, ETT)
+    assert TableConfiguration(path=path).path == str(path)
     with pytest.raises(ConfigurationError, match=r"no column 'OTT' in .*loads.csv.*Did you mean 'OT'"):
         read_tables(configured(path, targets=("OTT",)))
 

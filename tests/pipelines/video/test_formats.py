@@ -391,6 +391,12 @@ def test_still_images_of_kinds_that_may_move_are_frames(ending: str, tmp_path: P
         read(moving)
 
 
+def test_images_may_be_named_by_the_time_before_and_after(tmp_path: Path) -> None:
+    for number, picture in enumerate(pictures()):
+        Image.fromarray(picture).save(tmp_path / f"t{number - 3}.png")
+    assert numbers(read(tmp_path)) == list(range(FRAMES))
+
+
 def test_images_of_12_bits_fill_the_range(tmp_path: Path) -> None:
     for number, picture in enumerate(depth(4095)):
         Image.fromarray(picture).save(tmp_path / f"{number}.png")

@@ -97,6 +97,8 @@ LISTS = {
     "frames": ("{0}.avi 6 0\n{1}.avi 6 1\n", [("", "0"), ("", "1")]),
     "keras": ("video_name,tag\n{0}.avi,jump\n{1}.avi,run\n", [("", "jump"), ("", "run")]),
     "comment": ("# of 2026\n{0}.avi 0\n{1}.avi 1\n", [("", "0"), ("", "1")]),
+    "excel": ("sep=;\npath;label\n{0}.avi;jump, high\n{1}.avi;run\n", [("", "jump, high"), ("", "run")]),
+    "no endings": ("video,label\n{0},jump\n{1},run\n", [("", "jump"), ("", "run")]),
     "windows": (
         "\ufeffFile;Class;Subset\r\n{0}.avi;jump;Training\r\n{1}.avi;run;val\r\n",
         [("train", "jump"), ("validation", "run")],
@@ -112,6 +114,16 @@ def test_lists_that_people_have(name: str, clips: list[Path]) -> None:
     entries = list_entries(path)
     assert [(entry.split, entry.label) for entry in entries] == expected
     assert [entry.path for entry in entries] == clips[:2]
+
+
+def test_clips_that_are_cut_out_are_found_by_the_times_in_their_names(clips: list[Path], tmp_path: Path) -> None:
+    """As Kinetics has them."""
+    place(clips, tmp_path, ["a_b-c_000012_000022.avi", "whole.avi"])
+    path = tmp_path / "train.csv"
+    path.write_text("label,youtube_id,time_start,time_end,split\nrun,a_b-c,12,22,train\nrun,whole,12,22,train\n")
+    cut, whole = list_entries(path)
+    assert (cut.part, cut.split) == (Part(tmp_path / "a_b-c_000012_000022.avi"), "train")
+    assert whole.part == Part(tmp_path / "whole.avi", 12.0, 22.0)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "cp1252"])

@@ -144,3 +144,11 @@ def test_a_split_that_is_empty_is_named(tmp_path: Path) -> None:
     path.write_text((json.dumps({"text": "always the same"}) + "\n") * 50, encoding="utf-8")
     with pytest.raises(TextDataError, match=r"split has no text.*Received: \d+, \d+, \d+ documents"):
         data.load(own(path, batch_size=1, window=2), SubwordConfiguration(size=300))
+
+
+def test_rows_without_a_text_are_left_out_of_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "one"}\n{"text": null}\n{"text": "two"}\n')
+    found = read_own(DataConfiguration(source="own", path=str(path)))
+    assert [each.text for each in found] == ["one", "two"]
+    assert f"Left out of {path}: 1 text" in capsys.readouterr().out

@@ -164,7 +164,7 @@ def test_bad_labels_are_refused(tmp_path: Path, make_opinions: Callable[..., lis
     with pytest.raises(TextDataError, match=r"All texts have one label.*Received: 'bad'"):
         data.load(own(one))
     few = write_table(tmp_path / "few.csv", [("good", "a", 0), ("bad", "b", 0)])
-    with pytest.raises(TextDataError, match=r"split has no labelled text\. Give more texts"):
+    with pytest.raises(TextDataError, match=r"split has no labelled text\. No label has more than 1 text; "):
         data.load(own(few))
     wrong = write_table(tmp_path / "wrong.csv", [("good", "a", "high")])
     with pytest.raises(TextDataError, match=r"wrong.csv, line 2: the rating is no number.*Received: 'high'"):

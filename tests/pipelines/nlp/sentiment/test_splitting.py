@@ -92,6 +92,9 @@ def test_labels_that_are_one_number_become_one_and_those_alike_are_named() -> No
     splits = labels.one_name_a_number({"train": examples}, notes := [])
     assert [each.label for each in splits["train"]] == ["1", "1", "0", "Good", "good ", "x1"]
     assert notes == ["the labels '1' (1) and '1.0' (1) are one number, and one label: '1'"]
+    versions = {"train": [Example("", "x", label) for label in ("1.1", "1.10", "1.2")]}
+    assert labels.one_name_a_number(versions, notes := []) == versions
+    assert "'1.1' (1) and '1.10' (1) are one number, learned as 2" in notes[0]
     one, other = "12345678901234567890", "12345678901234567891"  # alike in floating point
     splits = {split: [Example("", "x", each) for each in ("nan", "10", one, "2", other, "1_0")] for split in SPLITS}
     assert labels.one_name_a_number(splits, []) == splits

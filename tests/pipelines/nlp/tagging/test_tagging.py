@@ -76,6 +76,7 @@ def test_words_that_are_divided_already_are_tagged_as_they_are(both: tuple[Predi
     for predictor in both:
         found = predictor.tag(sentences)
         assert [each.words for each in found] == sentences
+        assert_alike(predictor.tag([np.array(each, object) for each in sentences]), found)  # as of Parquet
         assert_alike(predictor.tag([["Ada", "U.l.m.", "sees"]]), [predictor.tag([["Ada", "U.l.m.", "sees"]])[0]])
         for words, own in zip(sentences, found, strict=True):
             for span in own.spans:

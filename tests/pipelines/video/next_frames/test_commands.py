@@ -60,6 +60,7 @@ def test_training_says_what_it_wrote_and_what_comes_next(
     train.train(["next-frames", "next-frames", *options.split()])
     printed, run = capsys.readouterr().out, Run.latest("video")
     assert "Videos: 8 train, 2 validation, 2 test." in printed
+    assert "Settings that do not count with --network.head pixels: network.inertia\n" in printed
     assert f"Wrote {run.folder}" in printed
     assert "unrolled evaluate next-frames, unrolled export next-frames, unrolled predict-video clip.mp4" in printed
     assert run.read_json("configuration.json")["task"] == "next_frames"
