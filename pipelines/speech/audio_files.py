@@ -160,6 +160,8 @@ def audio_of(samples: np.ndarray) -> np.ndarray:
         array([ 0.25, -0.25], dtype=float32)
     """
     samples = np.asarray(samples)
+    if samples.dtype == np.int64 and np.abs(samples).max(initial=0) <= 1:
+        samples = samples.astype(np.float32)  # floats that JSON has written as integers, such as silence
     is_audio = samples.dtype.kind in "fi" and samples.dtype != np.int64 and samples.ndim in (1, 2)
     if not is_audio or (samples.ndim == 2 and samples.shape[1] > max(samples.shape[0], 1)):
         raise SpeechDataError(

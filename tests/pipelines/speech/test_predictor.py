@@ -173,6 +173,7 @@ def test_what_cannot_be_transcribed_is_refused(both: Both, say: Say, tmp_path: P
     with pytest.raises(ConfigurationError, match=r"^n_best: expected at least 1\..*Received: 0$"):
         both[0].transcribe(audio, 8000, 0)
     assert audio_of(np.zeros(0, np.float32)).shape == (0,)
+    assert audio_of(np.array([0, 1, -1])).tolist() == [0, 1, -1]  # as JSON has whole floats
 
 
 @pytest.mark.slow
