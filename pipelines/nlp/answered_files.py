@@ -206,7 +206,7 @@ def text_of(row: Mapping[str, Any], columns: Sequence[str], where: str) -> str:
         )
     remedy = "Correct it, or name the column: --column"
     texts = [as_text(value_at(row, column), row, column, where, True, remedy) for column in columns]
-    return "\n".join(text for text in texts if text.strip())
+    return texts[0] if len(texts) == 1 else "\n".join(text for text in texts if text.strip())
 
 
 def _opened(partial: Path, output: Path) -> io.TextIOWrapper:

@@ -176,7 +176,7 @@ GOOD_ROW = '{"audio_filepath": "a.wav", "text": "fine", "split": "train"}'
         ('{"audio_filepath": "b.wav", "text": "b"}', "in every row, or in none"),
         ('{"audio_filepath": "b.wav", "text": "b", "split": "train", "offset": -2.5}', "0 or more"),
         ('{"audio_filepath": "b.wav", "text": "b", "split": "train", "offset": "late"}', "Received: 'late'"),
-        ('{"audio_filepath": "b.wav", "text": "room 12", "split": "train"}', "no number words"),
+        ('{"audio_filepath": "b.wav", "text": "room 12", "split": "train"}', "no language is named"),
     ],
 )
 def test_bad_row_of_a_manifest_is_named(tmp_path: Path, row: str, message: str) -> None:
