@@ -46,13 +46,10 @@ def read_sentences(words: str, tags: str, encoding: str, notes: list[str], path:
     else:
         content = decoded(binary, str(path), encoding)
         is_json = plain_suffix(path).startswith((".json", ".ndjson")) or content.lstrip().startswith(("{", "[{"))
-        items = json_items(path, content, may_be_table=False)
-        read = (
-            _object_sentences(items, words, tags, notes)
-            if is_json
-            else _column_sentences(path, content, words, tags, notes)
-        )
-        found = [*read]
+        if is_json:
+            found = [*_object_sentences(json_items(path, content, may_be_table=False), words, tags, notes)]
+        else:
+            found = [*_column_sentences(path, content, words, tags, notes)]
     if not found:
         raise _error(str(path), "words with their tags", "Fill it, or give another file", content)
     return found
