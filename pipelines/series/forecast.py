@@ -14,7 +14,7 @@ from rich.table import Table
 
 from pipelines import commands, hints
 from pipelines.configuration import ConfigurationError
-from pipelines.series.options import FORMATS, TableOptions
+from pipelines.series.options import ENDINGS, FORMATS, TableOptions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,7 +117,7 @@ def _files(options: Options) -> list[Path]:
     output = options.output
     if output is None and options.format == "json":
         return []
-    if output is None or output.is_dir() or (output.suffix not in FORMATS.split(", ") and not output.exists()):
+    if output is None or output.is_dir() or (output.suffix not in ENDINGS and not output.exists()):
         table, anomalies = (output or Path(".")) / "forecast.csv", "anomalies.csv"
     elif output.suffix == ".csv":
         table, anomalies = output, f"{output.stem}_anomalies.csv"

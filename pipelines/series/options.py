@@ -7,7 +7,8 @@ from pydantic import Field
 
 from pipelines.configuration import Configuration
 
-FORMATS = ".csv, .tsv, .parquet, .feather, .orc, .dta, .arff, .tsf, .xlsx, .xls, .ods or .json"
+ENDINGS = (".csv", ".tsv", ".parquet", ".feather", ".orc", ".dta", ".arff", ".tsf", ".xlsx", ".xls", ".ods", ".json")
+FORMATS = f"{', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"
 
 
 class TableOptions(Configuration):

@@ -64,7 +64,7 @@ def test_an_output_is_a_folder_or_a_csv_and_never_the_table(
     assert {path.name for path in Path("new").iterdir()} == {"next.csv", "next.png", "next_anomalies.csv"}
     capsys.readouterr()
     Path("note.txt").write_text("mine")
-    for output in ("next.parquet", "note.txt"):
+    for output in ("next.parquet", "next.json", "next.ods", "note.txt"):
         assert "Expected a folder, or a file such as" in refused(forecast, ["later.csv", "--output", output])
     later.to_csv("forecast.csv", index=False)
     before = Path("forecast.csv").read_bytes()
