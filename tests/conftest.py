@@ -15,6 +15,8 @@ gc.set_threshold(50_000, 20, 50)  # traced graphs are many objects that live lon
 BYTES_A_WORKER = 4e9  # TensorFlow, and what a test trains or a process that it starts
 TRAINED = {"trained_run", "train_tiny", "every_export", "whole_and_resumed", "same_on_two_devices"}  # fixtures
 SMALLEST_TASK = "tests/pipelines/video/clip_classes/"
+if "PYTEST_XDIST_WORKER" in os.environ:  # one for each core: more threads would wait for one another
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -13,7 +13,7 @@ ONE_PASS = """
 import resource, sys
 from pipelines.speech import data
 from pipelines.speech.augmentation import AudioAugmentationConfiguration
-configuration = data.DataConfiguration(source="manifest", path=sys.argv[1], batch_seconds=8.0)
+configuration = data.DataConfiguration(source="manifest", path=sys.argv[1], batch_seconds=24.0)
 speech = data.load(configuration, 8000, lambda samples: samples // 320)
 recordings = len(speech.utterances["train"])
 batches = data.training_batches(speech, configuration, AudioAugmentationConfiguration(), 8000, 0, 1, 2)
@@ -37,10 +37,10 @@ def one_pass(manifest: Path) -> tuple[int, int]:
 @pytest.mark.slow
 def test_ten_times_the_data_takes_no_more_memory(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
-    seconds, letters = 3, list("abcdefgh")
+    seconds, letters = 9, list("abcdefgh")
     soundfile.write(tmp_path / "a.wav", random.uniform(-0.5, 0.5, seconds * 8000), 8000)
     used = {}
-    for recordings in (300, 3000):  # 14 and 144 MB as 16-bit samples, twice that as float32
+    for recordings in (100, 1000):  # 14 and 144 MB as 16-bit samples, twice that as float32
         rows = [
             # One file under many names: what grows is what passes through memory, not what lies on the disk.
             {"audio_filepath": "./" * (number + 1) + "a.wav", "text": " ".join(random.choice(letters, 6))}
@@ -49,7 +49,7 @@ def test_ten_times_the_data_takes_no_more_memory(tmp_path: Path) -> None:
         manifest = tmp_path / f"{recordings}.jsonl"
         manifest.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         used[recordings] = one_pass(manifest)
-    (few, small), (many, large) = used[300], used[3000]
+    (few, small), (many, large) = used[100], used[1000]
     assert many > 8 * few
     # All samples of the larger set would be 250 MiB more; the shuffle buffer is full in the larger pass only (25 MiB).
     assert large - small < 60, f"{few} recordings: {small} MiB, {many} recordings: {large} MiB"
