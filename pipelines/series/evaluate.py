@@ -19,7 +19,7 @@ from pipelines.series import baselines, data
 from pipelines.series.backtest import Forecasts, Origins, Task, backtest, refitted, season_of
 from pipelines.series.baselines import Baseline
 from pipelines.series.config import Description, SeriesConfiguration
-from pipelines.series.data import Split, learned_sets
+from pipelines.series.data import Split
 from pipelines.series.explanation import WINDOWS, at_origin
 from pipelines.series.model import Forecaster, load_model
 from pipelines.series.regular import SeriesDataError
@@ -72,7 +72,7 @@ def evaluate(
         )
     forecaster = load_model(run)
     sets = data.load(configuration.data, forecaster.columns, offsets=Description.of_run(run).known_offsets)
-    report_changed_data(run, learned_sets(configuration, sets))
+    report_changed_data(run, configuration.learned(sets))
     task = task_of(configuration, sets, split, series, target)._replace(stride=stride)
     task = task._replace(refit=_bounded(refit, max(len(task.steps(index)) for index in task.chosen)))
     origins = task.origins()
@@ -179,7 +179,7 @@ def described(task: Task, origins: Origins) -> str:
 
 def recalibrated_backtest(forecaster: Forecaster, configuration: SeriesConfiguration, task: Task) -> Forecasts:
     """As `backtest`, calibrated on the validation period of the task."""
-    learned = learned_sets(configuration, task.sets)
+    learned = configuration.learned(task.sets)
     with forecaster.uncalibrated():
         calibrate(forecaster, learned, steps_read(forecaster, configuration))
         return backtest(forecaster, task)
