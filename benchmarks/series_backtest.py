@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from pipelines import commands, errors
-from pipelines.configuration import parse_options
+from pipelines.command_line import parse_options
 from pipelines.series import data
 from pipelines.series.backtest import Task, backtest
 from pipelines.series.config import SeriesConfiguration

@@ -13,7 +13,8 @@ from pydantic import Field
 
 from pipelines import hints, predictors
 from pipelines.advice import run_advice
-from pipelines.configuration import Configuration, ConfigurationError, ConfigurationType, parse_options
+from pipelines.command_line import parse_options
+from pipelines.configuration import Configuration, ConfigurationError, ConfigurationType
 from pipelines.errors import reader_has_left
 from pipelines.evaluation import Evaluation, markdown_table
 from pipelines.runs import Run, RunError

@@ -19,7 +19,8 @@ from pydantic import Field
 from data.files import plain_suffix
 from pipelines import commands, hints, predictors
 from pipelines.answering import Answers, answer_parts, cannot_write_answers
-from pipelines.configuration import Configuration, ConfigurationError, parse_options
+from pipelines.command_line import parse_options
+from pipelines.configuration import Configuration, ConfigurationError
 from pipelines.hints import counted
 from pipelines.inputs import LINES, PARQUET, TEXT, Input, files_of, texts_of, write_parquet
 from pipelines.run_files import RunError, plain, release_lock, take_lock, write_text_atomically

@@ -9,8 +9,9 @@ from pipelines import hints
 from pipelines.advice import run_advice
 from pipelines.arguments import checked
 from pipelines.cluster import VARIABLE, StrategyName
+from pipelines.command_line import parse_command_line
 from pipelines.commands import asks_for_help, evaluate_run, option_of, task_first
-from pipelines.configuration import ConfigurationError, did_you_mean, parse_command_line
+from pipelines.configuration import ConfigurationError, did_you_mean
 from pipelines.launcher import launch, start_together, strategy_of
 from pipelines.runs import Run, RunError
 from pipelines.tasks import Task, initial_run, open_run, presets_named, task_of, tasks_named
