@@ -81,11 +81,7 @@ class Evaluation(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         """Returns the content of `evaluation.json`; numbers that are not finite become null."""
-        return {
-            "split": self.split,
-            "examples": self.examples,
-            "rows": [_row_to_json(row) for row in self.rows],
-        }
+        return {"split": self.split, "examples": self.examples, "rows": [_row_to_json(row) for row in self.rows]}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any] | str) -> "Evaluation":
@@ -223,11 +219,7 @@ def bootstrap(
 
 
 def bootstrap_ratio(
-    numerators: ArrayLike,
-    denominators: ArrayLike,
-    samples: int = 1000,
-    seed: int = 0,
-    confidence: float = 0.95,
+    numerators: ArrayLike, denominators: ArrayLike, samples: int = 1000, seed: int = 0, confidence: float = 0.95
 ) -> Metric:
     """Returns sum(numerators) / sum(denominators) with its interval: word error rate from errors and words.
 

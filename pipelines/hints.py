@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipelines.configuration import ConfigurationError
+
 if TYPE_CHECKING:
     from pipelines.tasks import Task
 
@@ -80,8 +82,7 @@ def answer(verb: str, variable: str, example: str) -> str:
 
 def _task(name: str, preset: str) -> "Task | None":
     """Returns the task of a name, or that of a pipeline to which a preset belongs; None: there is none."""
-    from pipelines.configuration import ConfigurationError
-    from pipelines.tasks import tasks_named
+    from pipelines.tasks import tasks_named  # whose messages have hints
 
     try:
         tasks = tasks_named(name)

@@ -258,10 +258,7 @@ def _join(files: Sequence[Path], parts: Path, output: Path) -> Done:
         if output.suffix == PARQUET:
             write_parquet(files, joined)
         else:
-            with joined.open("wb") as whole:
-                for path in files:
-                    with path.open("rb") as part:
-                        shutil.copyfileobj(part, whole)
+            _concatenate(files, joined)
         with joined.open("rb+") as whole:
             os.fsync(whole.fileno())
         _, state = _identity(joined)  # which the move keeps
@@ -272,6 +269,13 @@ def _join(files: Sequence[Path], parts: Path, output: Path) -> Done:
     finally:
         joined.unlink(missing_ok=True)
     return done
+
+
+def _concatenate(files: Sequence[Path], target: Path) -> None:
+    with target.open("wb") as whole:
+        for path in files:
+            with path.open("rb") as part:
+                shutil.copyfileobj(part, whole)
 
 
 def _loaded(run: str, task: str) -> Answers:

@@ -93,16 +93,8 @@ def read(forecaster: Forecaster, *inputs: Any) -> tuple[tf.Tensor, tf.Tensor]:
     return read_on(forecaster, values, observed, times, forecaster.initial_state(series), chosen)[:2]
 
 
-def read_on(
-    forecaster: Forecaster,
-    values: tf.Tensor,
-    observed: tf.Tensor,
-    times: tf.Tensor,
-    state: State,
-    origins: tf.Tensor,
-    adapting: bool = True,
-) -> tuple[tf.Tensor, tf.Tensor, State]:
-    """As `forecast`; traced once for all sizes, then fast."""
+def read_on(forecaster: Forecaster, *inputs: Any, adapting: bool = True) -> tuple[tf.Tensor, tf.Tensor, State]:
+    """As `forecast`, whose arguments these are; traced once for all sizes, then fast."""
     kind = adapting, forecaster.bounding
     if kind not in forecaster.traced:
         columns = len(forecaster.columns.all)
@@ -116,7 +108,7 @@ def read_on(
         ]
         function = partial(forecast, forecaster, adapting=adapting)
         forecaster.traced[kind] = tf.function(function, specification, autograph=False)
-    return forecaster.traced[kind](values, observed, times, state, origins)
+    return forecaster.traced[kind](*inputs)
 
 
 class Forecasted(NamedTuple):
@@ -198,10 +190,7 @@ def _forecast_some(
 
 
 def read_parts(
-    forecaster: Forecaster,
-    inputs: tuple[np.ndarray, ...],
-    wanted: np.ndarray,
-    adapting: bool = True,
+    forecaster: Forecaster, inputs: tuple[np.ndarray, ...], wanted: np.ndarray, adapting: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns quantiles and means after the `wanted` steps, some at a time: memory is bounded.
 
@@ -217,8 +206,8 @@ def read_parts(
     for start in range(0, parts[0].shape[1] - forecaster.horizon, STEPS_IN_MEMORY):
         end = min(start + STEPS_IN_MEMORY, parts[0].shape[1] - forecaster.horizon)
         values, observed, times = (part[:, start : end + forecaster.horizon] for part in parts)
-        chosen = wanted[(start <= wanted) & (wanted < end)] - start
-        quantiles, mean, state = read_on(forecaster, values, observed, times, state, chosen.astype(np.int32), adapting)
+        chosen = (wanted[(start <= wanted) & (wanted < end)] - start).astype(np.int32)
+        quantiles, mean, state = read_on(forecaster, values, observed, times, state, chosen, adapting=adapting)
         forecasts.append((quantiles, mean))
     quantiles, mean = (np.concatenate(each, axis=1) for each in zip(*forecasts, strict=True))
     return quantiles, mean

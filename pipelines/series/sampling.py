@@ -21,12 +21,7 @@ class Next(NamedTuple):
 
 
 def forecast_paths(
-    forecaster: Forecaster,
-    values: tf.Tensor,
-    observed: tf.Tensor,
-    times: tf.Tensor,
-    state: State,
-    origins: tf.Tensor,
+    forecaster: Forecaster, values: tf.Tensor, observed: tf.Tensor, times: tf.Tensor, state: State, origins: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, State]:
     """Returns quantiles (batch, origins, horizon, targets, levels), means (batch, origins, horizon, targets), and the
     state after the last step of the history; arguments as of `Forecaster.call`, with `horizon` rows of the future.
