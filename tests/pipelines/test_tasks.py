@@ -14,7 +14,6 @@ from pipelines import commands, tasks, train
 from pipelines.configuration import ConfigurationError
 from pipelines.evaluation import Evaluation, Metric, Row
 from pipelines.runs import Run, RunError
-from pipelines.served import Signature
 from pipelines.tasks import Task
 from pipelines.training import TrainingConfiguration
 
@@ -158,8 +157,17 @@ def test_files_for_devices_are_possible_or_nothing_is_exported(
 
     owner = tf.Module()
     owner.weight = tf.Variable([2.0])
-    step = Signature(lambda value: {"twice": owner.weight * value}, {"value": tf.TensorSpec([1])})
-    model = devices.DeviceModel(step, {}, "error", lambda _: 0.5, "A step.", ("lite", "web"), lambda: {"weight": 2.0})
+    inputs, formats = {"value": tf.TensorSpec([1])}, ("lite", "web")
+    model = devices.DeviceModel(
+        lambda value: {"twice": owner.weight * value},
+        inputs,
+        {},
+        "error",
+        lambda _: 0.5,
+        "A step.",
+        formats,
+        lambda: {"weight": 2.0},
+    )
     module = ModuleType("pipelines.letters.reading.devices")
     module.device_model = lambda _: model  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
