@@ -18,7 +18,7 @@ import tensorflow as tf
 from models.conversion.litert import litert_of
 from models.conversion.onnx import onnx_of
 from pipelines.configuration import ConfigurationError
-from pipelines.exporting import CARD
+from pipelines.model_cards import CARD
 from pipelines.run_files import write_text_atomically
 from pipelines.runs import Run
 from pipelines.served import Signature, Tensors, arrays, specifications
