@@ -15,7 +15,7 @@ from pipelines.series.backtest import Task, backtest
 from pipelines.series.config import SeriesConfiguration
 from pipelines.series.evaluate import task_of
 from pipelines.series.model import Forecaster, load_model
-from pipelines.tasks import open_run
+from pipelines.task_runs import open_run
 
 
 class Options(commands.RunOptions):

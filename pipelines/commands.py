@@ -18,7 +18,8 @@ from pipelines.configuration import Configuration, ConfigurationError, Configura
 from pipelines.errors import reader_has_left
 from pipelines.evaluation import Evaluation, markdown_table
 from pipelines.runs import Run, RunError
-from pipelines.tasks import RENAMED, Task, all_tasks, latest_run, open_run, task_of, tasks_named
+from pipelines.task_runs import RENAMED, latest_run, open_run, task_of
+from pipelines.tasks import Task, all_tasks, tasks_named
 
 
 class TrainingCommand(Configuration):

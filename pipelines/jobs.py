@@ -24,7 +24,8 @@ from pipelines.configuration import Configuration, ConfigurationError
 from pipelines.hints import counted
 from pipelines.inputs import LINES, PARQUET, TEXT, Input, files_of, texts_of, write_parquet
 from pipelines.run_files import RunError, plain, release_lock, take_lock, write_text_atomically
-from pipelines.tasks import Task, latest_run
+from pipelines.task_runs import latest_run
+from pipelines.tasks import Task
 
 TEXTS, FILES = "texts", "files"
 

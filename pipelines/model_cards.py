@@ -7,7 +7,7 @@ from pipelines import hints
 from pipelines.evaluation import Evaluation, markdown_table
 from pipelines.runs import Run, RunError
 from pipelines.served import Signature
-from pipelines.tasks import task_of
+from pipelines.task_runs import task_of
 
 CARD = "model_card.md"
 

@@ -7,7 +7,8 @@ from pipelines import hints
 from pipelines.arguments import checked
 from pipelines.configuration import ConfigurationError, did_you_mean
 from pipelines.runs import Run, RunError
-from pipelines.tasks import Task, latest_run, names_of_tasks, task_of, tasks_named
+from pipelines.task_runs import latest_run, task_of
+from pipelines.tasks import Task, names_of_tasks, tasks_named
 
 if TYPE_CHECKING:
     from pipelines.served import Served

@@ -18,7 +18,7 @@ from pipelines.fingerprint import fingerprint
 from pipelines.initialisation import initialise
 from pipelines.run_files import to_json
 from pipelines.runs import Run, RunError
-from pipelines.tasks import initial_run, task_of
+from pipelines.task_runs import initial_run, task_of
 
 DESCRIPTION = "description.json"
 FINGERPRINT = "fingerprint"

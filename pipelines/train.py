@@ -14,7 +14,8 @@ from pipelines.commands import asks_for_help, evaluate_run, option_of, task_firs
 from pipelines.configuration import ConfigurationError, did_you_mean
 from pipelines.launcher import launch, start_together, strategy_of
 from pipelines.runs import Run, RunError
-from pipelines.tasks import Task, initial_run, open_run, presets_named, task_of, tasks_named
+from pipelines.task_runs import initial_run, open_run, task_of
+from pipelines.tasks import Task, presets_named, tasks_named
 
 OF_RESUME = ("--resume", "--evaluate", "--no_evaluate", "--workers", "--training.strategy")
 """Options of a training that change nothing of what is learned, so that a resumed one may have others."""

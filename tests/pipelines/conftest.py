@@ -22,7 +22,8 @@ from pipelines.checkpoints import save_checkpoint
 from pipelines.evaluation import Evaluation
 from pipelines.runs import Run
 from pipelines.served import Served
-from pipelines.tasks import all_tasks, latest_run, task_of
+from pipelines.task_runs import latest_run, task_of
+from pipelines.tasks import all_tasks
 
 if TYPE_CHECKING:
     from pipelines.devices import Written
