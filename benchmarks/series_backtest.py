@@ -10,12 +10,12 @@ from pydantic import Field
 
 from pipelines import commands, errors
 from pipelines.command_line import parse_options
+from pipelines.predictors import open_run
 from pipelines.series import data
 from pipelines.series.backtest import Task, backtest
 from pipelines.series.config import SeriesConfiguration
 from pipelines.series.evaluate import task_of
 from pipelines.series.model import Forecaster, load_model
-from pipelines.task_runs import open_run
 
 
 class Options(commands.RunOptions):

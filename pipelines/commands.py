@@ -17,8 +17,8 @@ from pipelines.command_line import parse_options
 from pipelines.configuration import Configuration, ConfigurationError, ConfigurationType
 from pipelines.errors import reader_has_left
 from pipelines.evaluation import Evaluation, markdown_table
+from pipelines.predictors import RENAMED, latest_run, open_run, task_of
 from pipelines.runs import Run, RunError
-from pipelines.task_runs import RENAMED, latest_run, open_run, task_of
 from pipelines.tasks import Task, all_tasks, tasks_named
 
 

@@ -23,8 +23,8 @@ from pipelines.command_line import parse_options
 from pipelines.configuration import Configuration, ConfigurationError
 from pipelines.hints import counted
 from pipelines.inputs import LINES, PARQUET, TEXT, Input, files_of, texts_of, write_parquet
+from pipelines.predictors import latest_run
 from pipelines.run_files import RunError, plain, release_lock, take_lock, write_text_atomically
-from pipelines.task_runs import latest_run
 from pipelines.tasks import Task
 
 TEXTS, FILES = "texts", "files"

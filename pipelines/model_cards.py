@@ -5,9 +5,9 @@ from inspect import cleandoc
 
 from pipelines import hints
 from pipelines.evaluation import Evaluation, markdown_table
+from pipelines.predictors import task_of
 from pipelines.runs import Run, RunError
 from pipelines.served import Signature
-from pipelines.task_runs import task_of
 
 CARD = "model_card.md"
 

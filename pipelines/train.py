@@ -13,8 +13,8 @@ from pipelines.command_line import parse_command_line
 from pipelines.commands import asks_for_help, evaluate_run, option_of, task_first
 from pipelines.configuration import ConfigurationError, did_you_mean
 from pipelines.launcher import launch, start_together, strategy_of
+from pipelines.predictors import initial_run, open_run, task_of
 from pipelines.runs import Run, RunError
-from pipelines.task_runs import initial_run, open_run, task_of
 from pipelines.tasks import Task, presets_named, tasks_named
 
 OF_RESUME = ("--resume", "--evaluate", "--no_evaluate", "--workers", "--training.strategy")

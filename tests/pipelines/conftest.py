@@ -20,9 +20,9 @@ import pytest
 from pipelines import commands, errors, predictors, train, training
 from pipelines.checkpoints import save_checkpoint
 from pipelines.evaluation import Evaluation
+from pipelines.predictors import latest_run, task_of
 from pipelines.runs import Run
 from pipelines.served import Served
-from pipelines.task_runs import latest_run, task_of
 from pipelines.tasks import all_tasks
 
 if TYPE_CHECKING:

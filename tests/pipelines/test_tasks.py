@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pytest
 import tensorflow as tf
 
-from pipelines import commands, task_runs, tasks, train
+from pipelines import commands, predictors, tasks, train
 from pipelines.configuration import ConfigurationError
 from pipelines.evaluation import Evaluation, Metric, Row
 from pipelines.runs import Run, RunError
@@ -81,7 +81,7 @@ def called(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Any, .
         place(task, "predictor", EXAMPLE=("spell", "WORD", "word"))
         place(task, "spell", Options=Options, answer=answer)
     monkeypatch.setitem(sys.modules, "pipelines.letters", ModuleType("pipelines.letters"))
-    for module in (tasks, task_runs, commands):
+    for module in (tasks, predictors, commands):
         monkeypatch.setattr(module, "all_tasks", lambda: FOUND)
     monkeypatch.setattr(Task, "has", lambda task, name: name == "spell")
     monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path))
@@ -230,9 +230,9 @@ def test_the_latest_run_of_a_task_is_not_one_of_another(called: list[tuple[Any, 
     with pytest.raises(
         RunError, match=r"no finished run of the task writing-by-hand.*unrolled train writing-by-hand\."
     ):
-        task_runs.latest_run("writing-by-hand")
+        predictors.latest_run("writing-by-hand")
     train.train(["writing-by-hand"])
-    assert task_runs.latest_run("reading").folder == read
+    assert predictors.latest_run("reading").folder == read
 
 
 def test_whose_options_were_refused_is_printed_unless_the_run_was_named(
@@ -296,7 +296,7 @@ def test_training_from_python(called: list[tuple[Any, ...]]) -> None:
 
 
 def test_tasks_that_were_renamed_are_still_found() -> None:
-    for before, now in task_runs.RENAMED.items():
+    for before, now in predictors.RENAMED.items():
         (task,) = (task for task in tasks.all_tasks() if task.package.endswith(f".{now}"))
         kind = type(next(iter(task.presets.values())))
         assert kind.from_json(json.dumps({"task": before})).task == now

@@ -33,8 +33,7 @@ class DataConfiguration(VideoConfiguration):
         "moving_fashion", description="clothes that drift and bounce, your own videos, or a video data set"
     )
     path: str = Field(
-        "",
-        description="folder of videos, list of path and optionally start, end, split, or Moving MNIST's own file",
+        "", description="folder of videos, list of path and optionally start, end, split, or Moving MNIST's own file"
     )
     colour: Literal["grey", "rgb"] = Field("grey", description="one channel or three")
     clip_frames: int = Field(20, ge=2, description="frames of a clip")
