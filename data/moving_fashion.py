@@ -1,14 +1,13 @@
 """Moving-Fashion-MNIST: two pieces of clothing that drift over a dark square and bounce off its walls."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
 
+from data.builder import Builder
 from data.fashion_images import CITATION, HOMEPAGE, LICENSE, SIDE, Split, fashion_images
-from data.packages import cache_directory
 
 FRAMES, SIZE = 20, 64  # of a clip; pixels of a frame's side
 OBJECTS = 2
@@ -24,7 +23,7 @@ are made of test images, those of the others of training images, no image in bot
 """
 
 
-class MovingFashion(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
+class MovingFashion(Builder, skip_registration=True):  # type: ignore[call-arg]
     """TFDS builder of Moving-Fashion-MNIST, its features named as those of `moving_mnist`.
 
     The validation and the test clips are fixed. A training that wants clips without end draws them with `draw_clip`.
@@ -33,16 +32,10 @@ class MovingFashion(tfds.core.GeneratorBasedBuilder, skip_registration=True):  #
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "Fashion-MNIST as of 2020-05-23."}  # noqa: RUF012  (TFDS declares it so)
 
-    def __init__(self, *, data_dir: str | Path | None = None, **arguments: Any):
-        super().__init__(data_dir=data_dir or cache_directory() / "tensorflow_datasets", **arguments)
-
     def _info(self) -> tfds.core.DatasetInfo:
-        return tfds.core.DatasetInfo(
-            builder=self,
+        return self.info_of(
+            {"image_sequence": tfds.features.Video(shape=(FRAMES, SIZE, SIZE, 1))},  # uint8
             description=_DESCRIPTION,
-            features=tfds.features.FeaturesDict(
-                {"image_sequence": tfds.features.Video(shape=(FRAMES, SIZE, SIZE, 1))}  # uint8
-            ),
             homepage=HOMEPAGE,
             citation=CITATION,
             license=LICENSE,

@@ -1,14 +1,13 @@
 """What every data set of translated text here has in common: its features, its folder, and splits clear of copies."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow_datasets as tfds
 from rapidfuzz import fuzz, process
 
-from data.packages import cache_directory
+from data.builder import Builder
 
 SIMILARITY = 80  # percent, from which two texts count as nearly equal
 LONGEST_RATIO = 2.0  # of the two lengths in characters, beyond which a pair is no translation but a shifted verse
@@ -24,16 +23,13 @@ class Pair(NamedTuple):
     target: str
 
 
-class ParallelText(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
+class ParallelText(Builder, skip_registration=True):  # type: ignore[call-arg]
     """A TFDS builder of pairs of texts, prepared in our cache directory unless `data_dir` names another.
 
     An example has the two texts under the codes of their languages, such as `en` and `es`, its `key`, and its `group`.
     The splits are train, validation and test. `info.metadata` has the `languages`, source first, and the keys of the
     training pairs that were left out, by reason.
     """
-
-    def __init__(self, *, data_dir: str | Path | None = None, **arguments: Any):
-        super().__init__(data_dir=data_dir or cache_directory() / "tensorflow_datasets", **arguments)
 
     def text_info(self, languages: tuple[str, str], **about: Any) -> tfds.core.DatasetInfo:
         """Returns the `DatasetInfo` of pairs.
@@ -43,9 +39,8 @@ class ParallelText(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # 
             about: Description, homepage, citation and license.
         """
         names = (*languages, "key", "group")
-        return tfds.core.DatasetInfo(
-            builder=self,
-            features=tfds.features.FeaturesDict({name: tfds.features.Text() for name in names}),
+        return self.info_of(
+            {name: tfds.features.Text() for name in names},
             metadata=tfds.core.MetadataDict(languages=list(languages)),
             **about,
         )

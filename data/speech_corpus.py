@@ -1,12 +1,11 @@
 """What every speech data set here has in common: its features, and the folder that it is prepared in."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
 
-from data.packages import cache_directory
+from data.builder import Builder
 
 ALTERNATIVE = "use the preset `librispeech`, whose data TensorFlow Datasets downloads"  # without apt
 
@@ -22,15 +21,12 @@ class PackedAudio(tfds.features.Audio):
         return tfds.features.Tensor.encode_example(self, np.asarray(audio, np.int16))
 
 
-class SpeechCorpus(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
+class SpeechCorpus(Builder, skip_registration=True):  # type: ignore[call-arg]
     """A TFDS builder of speech, prepared in our cache directory unless `data_dir` names another.
 
     The features of an example are `audio` (int16 [samples]), `text` (normalised), `transcript` (as
     published), and `key` (its unique name).
     """
-
-    def __init__(self, *, data_dir: str | Path | None = None, **arguments: Any):
-        super().__init__(data_dir=data_dir or cache_directory() / "tensorflow_datasets", **arguments)
 
     def corpus_info(self, sample_rate: int, more_features: dict[str, Any] | None = None, **about: Any) -> Any:
         """Returns the `DatasetInfo` of a corpus.
@@ -44,9 +40,8 @@ class SpeechCorpus(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # 
             shape=(None,), dtype=np.int16, sample_rate=sample_rate, encoding=tfds.features.Encoding.BYTES
         )
         text_features = {name: tfds.features.Text() for name in ("text", "transcript", "key")}
-        return tfds.core.DatasetInfo(
-            builder=self,
-            features=tfds.features.FeaturesDict({"audio": audio, **text_features, **(more_features or {})}),
+        return self.info_of(
+            {"audio": audio, **text_features, **(more_features or {})},
             supervised_keys=("audio", "text"),
             metadata=tfds.core.MetadataDict(),  # what was left out; filled when the data set is prepared
             **about,

@@ -18,6 +18,8 @@ SPLIT_NAMES = {
     **dict.fromkeys(("test", "testing"), "test"),
 }
 """The splits by the names that people give them, in lower case."""
+SIMILARITY = 0.8  # of texts that are nearly equal
+CONTAINED_WORDS = 3
 
 
 def stable_fraction(key: str) -> float:
@@ -53,27 +55,17 @@ def assign_split(group_key: str, shares: Mapping[str, float], salt: str = "") ->
     return next(name for name in reversed(list(shares)) if shares[name] > 0)  # rounding of the last bound
 
 
-def group_near_duplicates(
-    texts: Sequence[str],
-    language: str,
-    clauses: bool = True,
-    similarity: float = 0.8,
-    contained_words: int = 3,
-) -> list[str]:
+def group_near_duplicates(texts: Sequence[str], language: str) -> list[str]:
     """Returns one group key per text; nearly equal texts have the same key.
 
-    Two texts are in one group if they, or any sentence or clause of theirs, are at least `similarity` alike
+    Two texts are in one group if they, or any sentence or clause of theirs, are at least 80% alike
     (2 · longest common subsequence / sum of the lengths, in characters), or if the words of the whole shorter
-    one follow each other in the longer one. Groups are closed: if a is like b, and b like c, then all
-    three are together.
+    one, three or more, follow each other in the longer one: single common words would tie everything together.
+    Groups are closed: if a is like b, and b like c, then all three are together.
 
     Args:
         texts: Transcripts as written; punctuation separates sentences and clauses.
         language: Passed on to `normalise`.
-        clauses: Whether to compare clauses, too, or whole sentences only.
-        similarity: In (0, 1]; 1 groups identical sentences and clauses only.
-        contained_words: A text of fewer words may stand in another one without tying the two together, or
-            single common words would tie everything together.
 
     Returns:
         The alphabetically first normalised text of each text's group.
@@ -92,16 +84,16 @@ def group_near_duplicates(
 
     owners: dict[str, int] = {}  # of a whole text, a sentence or a clause: the first text that has it
     for index, text in enumerate(texts):
-        for part in (whole[index], *parts(text, language, clauses)):
+        for part in (whole[index], *parts(text, language)):
             leaders[leader(index)] = leader(owners.setdefault(part, index))
 
     distinct = list(owners)
-    for first, second in zip(*_similarities(distinct, distinct, similarity).nonzero(), strict=True):
+    for first, second in zip(*_similarities(distinct, distinct).nonzero(), strict=True):
         leaders[leader(owners[distinct[first]])] = leader(owners[distinct[second]])
 
     for index, short in enumerate(whole):
         for other, long in enumerate(whole):
-            if _contains(long, short, contained_words):
+            if _contains(long, short):
                 leaders[leader(other)] = leader(index)
 
     members = defaultdict(list)
@@ -110,7 +102,9 @@ def group_near_duplicates(
     return [min(members[leader(index)]) for index in range(len(texts))]
 
 
-def group_alike(texts: Sequence[str], sources: Sequence[str] | None = None, similarity: float = 0.8) -> list[str]:
+def group_alike(
+    texts: Sequence[str], sources: Sequence[str] | None = None, similarity: float = SIMILARITY
+) -> list[str]:
     """Returns one group key per text; texts that are alike as a whole, or come from one source, have the same key.
 
     It is `group_near_duplicates` for many short written texts, in any language, some ten thousand a minute. Groups are
@@ -141,12 +135,7 @@ def group_alike(texts: Sequence[str], sources: Sequence[str] | None = None, simi
 
 
 def without_near_duplicates(
-    texts: Sequence[str],
-    held_out: Sequence[str],
-    language: str,
-    clauses: bool = True,
-    similarity: float = 0.8,
-    contained_words: int = 3,
+    texts: Sequence[str], held_out: Sequence[str], language: str, clauses: bool = True
 ) -> list[str]:
     """Returns those of `texts` that `group_near_duplicates` would not put into a group with one of `held_out`.
 
@@ -163,22 +152,19 @@ def without_near_duplicates(
     )
     cut = [list(dict.fromkeys((normalise(text, language), *parts(text, language, clauses)))) for text in texts]
     flat = list(dict.fromkeys(part for text_parts in cut for part in text_parts))
-    refused = {flat[row] for row in _similarities(flat, held_parts, similarity).nonzero()[0]}
+    refused = {flat[row] for row in _similarities(flat, held_parts).nonzero()[0]}
     return [
         text
         for text, text_parts in zip(texts, cut, strict=True)
         if not refused.intersection(text_parts)
-        and not any(
-            _contains(text_parts[0], held, contained_words) or _contains(held, text_parts[0], contained_words)
-            for held in whole
-        )
+        and not any(_contains(text_parts[0], held) or _contains(held, text_parts[0]) for held in whole)
     ]
 
 
-def _similarities(left: Sequence[str], right: Sequence[str], cutoff: float) -> np.ndarray:
+def _similarities(left: Sequence[str], right: Sequence[str], cutoff: float = SIMILARITY) -> np.ndarray:
     """Returns the similarity in percent of every pair of texts, 0 below the cutoff: (left, right) uint8."""
     return process.cdist(left, right, scorer=fuzz.ratio, score_cutoff=100 * cutoff, dtype=np.uint8, workers=-1)
 
 
-def _contains(long: str, short: str, least_words: int) -> bool:
-    return f" {short} " in f" {long} " and len(short.split()) >= least_words
+def _contains(long: str, short: str) -> bool:
+    return f" {short} " in f" {long} " and len(short.split()) >= CONTAINED_WORDS

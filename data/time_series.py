@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow_datasets as tfds
 
-from data.packages import Package, cache_directory
+from data.builder import Builder
+from data.packages import Package
 
 
 class Measurements(NamedTuple):
@@ -18,16 +19,13 @@ class Measurements(NamedTuple):
     values: np.ndarray
 
 
-class TimeSeries(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
+class TimeSeries(Builder, skip_registration=True):  # type: ignore[call-arg]
     """A TFDS builder of time series, prepared in our cache directory unless `data_dir` names another.
 
     An example is one whole series: `name`, `times` (int64 [time], seconds since 1970 UTC, ascending) and `values`
     (float64 [time, columns], NaN where missing). `info.metadata["columns"]` names the columns. There is one split,
     `series`: series are split by time, which is the loader's matter.
     """
-
-    def __init__(self, *, data_dir: str | Path | None = None, **arguments: Any):
-        super().__init__(data_dir=data_dir or cache_directory() / "tensorflow_datasets", **arguments)
 
     def series_info(self, columns: tuple[str, ...], **about: Any) -> tfds.core.DatasetInfo:
         """Returns the `DatasetInfo` of time series.
@@ -43,12 +41,7 @@ class TimeSeries(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # ty
                 shape=(None, len(columns)), dtype=np.float64, encoding=tfds.features.Encoding.BYTES
             ),
         }
-        return tfds.core.DatasetInfo(
-            builder=self,
-            features=tfds.features.FeaturesDict(features),
-            metadata=tfds.core.MetadataDict(columns=list(columns)),
-            **about,
-        )
+        return self.info_of(features, metadata=tfds.core.MetadataDict(columns=list(columns)), **about)
 
     def _generate_examples(self, measurements: list[Measurements]) -> Iterator[tuple[str, dict[str, Any]]]:
         for series in measurements:

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from pipelines.evaluation import FEWEST, Evaluation, Metric, Row
 from pipelines.metric_names import higher_is_better
+from pipelines.predictors import task_of
 from pipelines.runs import Run, RunError
-from pipelines.tasks import task_of
 
 FALLING = 0.01
 """Relative gain of the last epoch that makes more epochs worth a try."""

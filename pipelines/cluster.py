@@ -16,6 +16,7 @@ StrategyName = Literal["none", "mirrored", "multi_worker"]
 VARIABLE = "TF_CONFIG"
 START_VARIABLE = "UNROLLED_START_SECONDS"
 SECONDS_TO_START = 50.0
+SECONDS_TO_ANSWER = 3.0
 """So long a worker waits for the others to start, unless UNROLLED_START_SECONDS says otherwise."""
 JOBS = ("chief", "worker")
 LONGEST_SHOWN = 500  # characters of the variable in a message
@@ -145,11 +146,11 @@ def refuse_port_in_use(cluster: Cluster) -> None:
         ) from error
 
 
-def unreachable(cluster: Cluster, seconds: float = 3.0) -> list[int]:
+def unreachable(cluster: Cluster) -> list[int]:
     """Returns the ranks of the other workers at whose address nobody answers; all are asked at once."""
     others = [rank for rank in range(len(cluster.addresses)) if rank != cluster.rank]
     with ThreadPoolExecutor(len(others) or 1) as threads:
-        answers = threads.map(lambda rank: _answers(cluster, rank, seconds), others)
+        answers = threads.map(lambda rank: _answers(cluster, rank), others)
     return [rank for rank, answer in zip(others, answers, strict=True) if not answer]
 
 
@@ -204,9 +205,9 @@ def _place(address: str) -> tuple[str, int]:
     return host.strip("[]").lower(), int(port)
 
 
-def _answers(cluster: Cluster, rank: int, seconds: float) -> bool:
+def _answers(cluster: Cluster, rank: int) -> bool:
     try:
-        socket.create_connection(_place(cluster.addresses[rank]), timeout=seconds).close()
+        socket.create_connection(_place(cluster.addresses[rank]), timeout=SECONDS_TO_ANSWER).close()
     except OSError:
         return False
     return True

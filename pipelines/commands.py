@@ -13,11 +13,13 @@ from pydantic import Field
 
 from pipelines import hints, predictors
 from pipelines.advice import run_advice
-from pipelines.configuration import Configuration, ConfigurationError, ConfigurationType, parse_options
+from pipelines.command_line import parse_options
+from pipelines.configuration import Configuration, ConfigurationError, ConfigurationType
 from pipelines.errors import reader_has_left
 from pipelines.evaluation import Evaluation, markdown_table
+from pipelines.predictors import RENAMED, latest_run, open_run, task_of
 from pipelines.runs import Run, RunError
-from pipelines.tasks import RENAMED, Task, all_tasks, latest_run, open_run, task_of, tasks_named
+from pipelines.tasks import Task, all_tasks, tasks_named
 
 
 class TrainingCommand(Configuration):

@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from pipelines.evaluation import FEWEST, Metric, Row, Statistic, paired_difference
+from pipelines.evaluation import FEWEST, Metric, Row, Statistic, as_examples, bootstrap, resampled
 
 Answers = TypeVar("Answers")
 
@@ -94,3 +94,41 @@ def compared_rows(
         notes_of_row = "; ".join(part for part in parts if part)
         rows.append(Row(name, dict(metrics(each)), minutes.get(name), notes_of_row))
     return rows
+
+
+def paired_difference(
+    first: ArrayLike | tuple[ArrayLike, ...],
+    second: ArrayLike | tuple[ArrayLike, ...],
+    statistic: Statistic = np.mean,
+    samples: int = 1000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> tuple[Metric, float]:
+    """Returns statistic(first) - statistic(second) on the same examples with its interval, and the
+    two-sided p-value.
+
+    Args:
+        first: As `per_example` of `bootstrap`, of one row.
+        second: The same of another row, the same examples in the same order.
+        statistic: As in `bootstrap`; with `ratio`, `first` and `second` are tuples.
+        samples: How many resamplings; the smallest p-value is 2 / (samples + 1).
+        seed: The same seed gives the same interval.
+        confidence: Share of intervals that hold the true difference.
+
+    Raises:
+        ValueError: There are no examples, or the arrays differ in length.
+
+    Example:
+        >>> difference, p = paired_difference([1, 1, 1, 1, 0, 1], [0, 0, 0, 0, 0, 0])
+        >>> round(difference.value, 2), p < 0.05
+        (0.83, True)
+    """
+    ours, theirs = as_examples(first), as_examples(second)
+
+    def difference(*arrays: NDArray[Any], axis: int) -> NDArray[np.floating]:
+        return statistic(*arrays[: len(ours)], axis=axis) - statistic(*arrays[len(ours) :], axis=axis)
+
+    metric = bootstrap((*ours, *theirs), difference, samples, seed, confidence)
+    values = resampled(as_examples((*ours, *theirs)), difference, samples, seed)
+    tail = min(np.sum(values <= 0), np.sum(values >= 0))
+    return metric, float(min(1.0, 2 * (tail + 1) / (samples + 1)))

@@ -18,10 +18,10 @@ import tensorflow as tf
 from models.conversion.litert import litert_of
 from models.conversion.onnx import onnx_of
 from pipelines.configuration import ConfigurationError
-from pipelines.exporting import CARD
+from pipelines.model_cards import CARD
 from pipelines.run_files import write_text_atomically
 from pipelines.runs import Run
-from pipelines.served import Signature, Tensors, arrays
+from pipelines.served import Signature, Tensors, arrays, specifications
 from pipelines.tasks import Task, all_tasks
 from unrolled_installation import check_libraries
 
@@ -39,7 +39,8 @@ class DeviceModel(NamedTuple):
     """What runs on a device.
 
     Attributes:
-        signature: without batch or text: all shapes are fixed, the first dimension is 1.
+        step: takes the inputs and a state by name, and returns `stepped`.
+        inputs: what a step takes beside the state: all shapes are fixed, the first dimension is 1.
         states: what the first step takes, (streams, …) each; a row for each known series, otherwise one.
         metric: the name of the score.
         score: of a function that answers as the signature does, on the test split.
@@ -48,13 +49,19 @@ class DeviceModel(NamedTuple):
         web: what the page of the server needs to run the network itself, as JSON holds it, if it can.
     """
 
-    signature: Signature
+    step: Callable[..., Tensors]
+    inputs: Mapping[str, tf.TensorSpec]
     states: Mapping[str, np.ndarray]
     metric: str
     score: Callable[[Ask], float]
     about: str
     formats: Sequence[Format] = ("lite", "onnx")
     web: Callable[[], Mapping[str, Any]] | None = None
+
+    @property
+    def signature(self) -> Signature:
+        """The step, without batch or text, and all that it takes."""
+        return Signature(self.step, {**self.inputs, **specifications(self.states, streams=1)})
 
 
 class Written(NamedTuple):
@@ -117,12 +124,12 @@ def write_devices(export: Path, model: DeviceModel, formats: Sequence[Format]) -
         ValueError: a format cannot hold the network.
     """
     signature = model.signature
-    specifications = [tf.TensorSpec(each.shape, each.dtype, name) for name, each in signature.inputs.items()]
+    taken = [tf.TensorSpec(each.shape, each.dtype, name) for name, each in signature.inputs.items()]
 
     def function(*tensors: tf.Tensor) -> Tensors:
         return signature.function(**dict(zip(signature.inputs, tensors, strict=True)))
 
-    graph = tf.function(function, autograph=False).get_concrete_function(*specifications).graph
+    graph = tf.function(function, autograph=False).get_concrete_function(*taken).graph
     weights = sum(each.shape.num_elements() * each.dtype.size for each in graph.variables)
     makers: dict[str, dict[str, tuple[Callable[..., bytes], Callable[[Path], Ask]]]] = {
         "lite": {".tflite": (litert_of, litert), "-int8.tflite": (partial(litert_of, int8=True), litert)},
@@ -154,7 +161,7 @@ def write_devices(export: Path, model: DeviceModel, formats: Sequence[Format]) -
             np.savez(partial_folder / "initial_state.npz", **dict[str, Any](model.states))
             for ending, (make, runner) in makers[form].items():
                 path = partial_folder / f"step{ending}"
-                path.write_bytes(_made(make, function, specifications, form))
+                path.write_bytes(_made(make, function, taken, form))
                 size = path.stat().st_size
                 written.append(Written(export / form / path.name, size, size / weights, model.score(runner(path))))
             partial_folder.rename(export / form)
@@ -163,14 +170,19 @@ def write_devices(export: Path, model: DeviceModel, formats: Sequence[Format]) -
     for path, size, share, score in written:
         name = f"`{path.parent.name}/{path.name}`"
         rows.append((name, f"{size:,}", f"{share:.2f}", "" if score is None else f"{score:.4g}"))
+    _add_to_card(export / CARD, about, model.metric, rows)
+    return written
+
+
+def _add_to_card(card: Path, about: Sequence[str], metric: str, rows: Sequence[Sequence[str]]) -> None:
+    """Adds the section on devices to a model card: paragraphs, and a table of the files."""
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    paragraphs, card = "\n\n".join(about), export / CARD
+    paragraphs = "\n\n".join(about)
     card.write_text(
         f"{card.read_text(encoding='utf-8')}\n## On devices\n\n{paragraphs}\n\n"
-        f"| file | bytes | over the weights | {model.metric}, test split |\n|---|---|---|---|\n{table}\n",
+        f"| file | bytes | over the weights | {metric}, test split |\n|---|---|---|---|\n{table}\n",
         encoding="utf-8",
     )
-    return written
 
 
 def as_json(weights: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

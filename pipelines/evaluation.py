@@ -81,11 +81,7 @@ class Evaluation(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         """Returns the content of `evaluation.json`; numbers that are not finite become null."""
-        return {
-            "split": self.split,
-            "examples": self.examples,
-            "rows": [_row_to_json(row) for row in self.rows],
-        }
+        return {"split": self.split, "examples": self.examples, "rows": [_row_to_json(row) for row in self.rows]}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any] | str) -> "Evaluation":
@@ -214,20 +210,16 @@ def bootstrap(
         >>> metric.value, metric.low < 0.75 < metric.high
         (0.75, True)
     """
-    arrays = _as_examples(per_example)
+    arrays = as_examples(per_example)
     value = float(statistic(*(array[None] for array in arrays), axis=1)[0])
     if len(arrays[0]) == 1:
         return Metric(value)
-    low, high = _interval(_resampled(arrays, statistic, samples, seed, block), confidence)
+    low, high = _interval(resampled(arrays, statistic, samples, seed, block), confidence)
     return Metric(value, low, high)
 
 
 def bootstrap_ratio(
-    numerators: ArrayLike,
-    denominators: ArrayLike,
-    samples: int = 1000,
-    seed: int = 0,
-    confidence: float = 0.95,
+    numerators: ArrayLike, denominators: ArrayLike, samples: int = 1000, seed: int = 0, confidence: float = 0.95
 ) -> Metric:
     """Returns sum(numerators) / sum(denominators) with its interval: word error rate from errors and words.
 
@@ -245,7 +237,7 @@ def bootstrap_ratio(
         >>> bootstrap_ratio([1, 0, 2], [4, 3, 3]).value
         0.3
     """
-    arrays = _as_examples((numerators, denominators))
+    arrays = as_examples((numerators, denominators))
     if not arrays[1].sum() > 0:
         raise ValueError(
             "A ratio needs denominators that add up to more than 0. Are all references empty? "
@@ -254,51 +246,14 @@ def bootstrap_ratio(
     return bootstrap(arrays, ratio, samples, seed, confidence)
 
 
-def paired_difference(
-    first: ArrayLike | tuple[ArrayLike, ...],
-    second: ArrayLike | tuple[ArrayLike, ...],
-    statistic: Statistic = np.mean,
-    samples: int = 1000,
-    seed: int = 0,
-    confidence: float = 0.95,
-) -> tuple[Metric, float]:
-    """Returns statistic(first) - statistic(second) on the same examples with its interval, and the
-    two-sided p-value.
-
-    Args:
-        first: As `per_example` of `bootstrap`, of one row.
-        second: The same of another row, the same examples in the same order.
-        statistic: As in `bootstrap`; with `ratio`, `first` and `second` are tuples.
-        samples: How many resamplings; the smallest p-value is 2 / (samples + 1).
-        seed: The same seed gives the same interval.
-        confidence: Share of intervals that hold the true difference.
-
-    Raises:
-        ValueError: There are no examples, or the arrays differ in length.
-
-    Example:
-        >>> difference, p = paired_difference([1, 1, 1, 1, 0, 1], [0, 0, 0, 0, 0, 0])
-        >>> round(difference.value, 2), p < 0.05
-        (0.83, True)
-    """
-    ours, theirs = _as_examples(first), _as_examples(second)
-
-    def difference(*arrays: NDArray[Any], axis: int) -> NDArray[np.floating]:
-        return statistic(*arrays[: len(ours)], axis=axis) - statistic(*arrays[len(ours) :], axis=axis)
-
-    metric = bootstrap((*ours, *theirs), difference, samples, seed, confidence)
-    values = _resampled(_as_examples((*ours, *theirs)), difference, samples, seed)
-    tail = min(np.sum(values <= 0), np.sum(values >= 0))
-    return metric, float(min(1.0, 2 * (tail + 1) / (samples + 1)))
-
-
 def ratio(numerators: NDArray[Any], denominators: NDArray[Any], axis: int) -> NDArray[np.floating]:
-    """Returns the ratio of sums, as a statistic for `bootstrap` and `paired_difference`."""
+    """Returns the ratio of sums, as a statistic for `bootstrap` and `comparison.paired_difference`."""
     with np.errstate(divide="ignore", invalid="ignore"):  # a resampling may hold empty references only
         return numerators.sum(axis=axis) / denominators.sum(axis=axis)
 
 
-def _as_examples(per_example: ArrayLike | tuple[ArrayLike, ...]) -> tuple[NDArray[Any], ...]:
+def as_examples(per_example: ArrayLike | tuple[ArrayLike, ...]) -> tuple[NDArray[Any], ...]:
+    """Returns one or several arrays of examples, whole numbers as floats; refuses arrays of different lengths."""
     parts = per_example if isinstance(per_example, tuple) else (per_example,)
     arrays = tuple(np.asarray(part) for part in parts)
     lengths = {len(array) if array.ndim else 0 for array in arrays}
@@ -310,7 +265,7 @@ def _as_examples(per_example: ArrayLike | tuple[ArrayLike, ...]) -> tuple[NDArra
     return tuple(array.astype(np.float64) if array.dtype.kind in "bui" else array for array in arrays)
 
 
-def _resampled(
+def resampled(
     arrays: tuple[NDArray[Any], ...], statistic: Statistic, samples: int, seed: int, block: int = 1
 ) -> NDArray[np.floating]:
     """Returns the statistic of each resampling, (samples,), a bounded number of them at a time."""

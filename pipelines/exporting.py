@@ -6,7 +6,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from inspect import cleandoc
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,16 +14,13 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
-from pipelines import hints
-from pipelines.evaluation import Evaluation, markdown_table
-from pipelines.runs import Run, RunError
+from pipelines.model_cards import CARD
+from pipelines.runs import Run
 from pipelines.served import Signature
-from pipelines.tasks import task_of
 
 PYTHON_OPERATIONS = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
 DESCRIBING = ("configuration.json", "versions.json", "description.json", "evaluation.json")
 """The files of a run that an export carries, so that a predictor can be made of it."""
-CARD = "model_card.md"
 MOST_WARMUP_REQUESTS = 1000
 """TensorFlow Serving refuses a model with more."""
 BATCHING = """\
@@ -172,44 +168,6 @@ def export_signatures(
     beside = {f"assets.extra/run/{name}": run.folder / name for name in (*DESCRIBING, *files)}
     name = f"{run.pipeline}-{run.preset}"
     return export(owner, concrete, name, model_card, warmup, folder, {k: v for k, v in beside.items() if v.exists()})
-
-
-def card(run: Run, title: str, about: str, data: str, examples: str, limits: str) -> str:
-    """Returns a model card in Markdown.
-
-    Args:
-        run: The run that is exported.
-        title: What the model does.
-        about: Its input, its signatures, and how to call them.
-        data: What it learned from, and the licence of that.
-        examples: What the examples of its evaluation are, in the plural: "recordings".
-        limits: What it does badly.
-    """
-    seed = run.read_json("configuration.json")["seed"]
-    parts = [
-        f"# {title}, preset {run.preset}",
-        f"From the run {run.folder.name}, seed {seed}.",
-        about,
-        f"## Data and licence\n\n{data.strip()}",
-        f"## Metrics\n\n{_metrics(run, examples)}",
-        f"## Limits\n\n{limits.strip()}",
-    ]
-    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
-
-
-def documented(signatures: Callable[..., Mapping[str, Signature]]) -> str:
-    """Returns the section of a model card on the signatures: what stands below the first line of their docstring."""
-    return f"## Signatures\n\n{cleandoc(signatures.__doc__ or '').partition(chr(10))[2].strip()}"
-
-
-def _metrics(run: Run, examples: str) -> str:
-    try:
-        evaluation = Evaluation.from_json(run.read_json("evaluation.json"))
-    except RunError:
-        return f"Not evaluated. Run `{hints.command('evaluate', task_of(run).name)}` before the export.\n"
-    return (
-        f"{evaluation.split} split, {evaluation.examples} {examples}, 95 % intervals:\n\n{markdown_table(evaluation)}\n"
-    )
 
 
 def _refuse_what_a_server_lacks(name: str, signature: Any) -> None:

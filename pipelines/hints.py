@@ -3,10 +3,9 @@
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from pipelines.tasks import Task
+from pipelines.configuration import ConfigurationError
+from pipelines.tasks import Task, tasks_named
 
 
 def under_make() -> bool:
@@ -78,11 +77,8 @@ def answer(verb: str, variable: str, example: str) -> str:
     return f"make {verb} {variable}={example}" if under_make() else f"{program()} {verb} {example}"
 
 
-def _task(name: str, preset: str) -> "Task | None":
+def _task(name: str, preset: str) -> Task | None:
     """Returns the task of a name, or that of a pipeline to which a preset belongs; None: there is none."""
-    from pipelines.configuration import ConfigurationError
-    from pipelines.tasks import tasks_named
-
     try:
         tasks = tasks_named(name)
     except ConfigurationError:

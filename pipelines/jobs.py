@@ -19,11 +19,13 @@ from pydantic import Field
 from data.files import plain_suffix
 from pipelines import commands, hints, predictors
 from pipelines.answering import Answers, answer_parts, cannot_write_answers
-from pipelines.configuration import Configuration, ConfigurationError, parse_options
+from pipelines.command_line import parse_options
+from pipelines.configuration import Configuration, ConfigurationError
 from pipelines.hints import counted
 from pipelines.inputs import LINES, PARQUET, TEXT, Input, files_of, texts_of, write_parquet
+from pipelines.predictors import latest_run
 from pipelines.run_files import RunError, plain, release_lock, take_lock, write_text_atomically
-from pipelines.tasks import Task, latest_run
+from pipelines.tasks import Task
 
 TEXTS, FILES = "texts", "files"
 
@@ -72,21 +74,7 @@ def answer(task: Task, verb: str, arguments: Sequence[str]) -> None:
             f"Received: --workers {options.workers}"
         )
     run = options.run or latest_run(task.name).folder
-    paths, others = options.inputs, (options.file,) if options.file else ()
-    if kind == TEXTS:
-        paths, others = others, paths
-    if not paths or others:
-        wanted = "files or a folder of them" if kind == FILES else "a file of texts, --file texts.jsonl"
-        received = ", ".join(map(str, others)) or "nothing"
-        raise ConfigurationError(f"A job of {task.name} needs {kind}. Expected {wanted}. Name it. Received: {received}")
-    if options.output.suffix not in (*LINES, PARQUET):
-        raise ConfigurationError(
-            f"--output: the answers of a job are JSON lines or Parquet. Expected a name that ends in "
-            f"{', '.join((*LINES, PARQUET))}. Rename it. Received: {options.output}"
-        )
-    for path in paths:
-        if not path.exists() or (kind == TEXTS and path.is_dir()):
-            raise ConfigurationError(f"There is no such file. Expected {kind}. Correct the path. Received: {path}")
+    paths = _checked_paths(options, task.name, kind)
     columns: Sequence[str] = (TEXT,)
     own = options.output, _parts_of(options.output)  # which may lie in a folder of inputs
     if kind == FILES:
@@ -95,11 +83,6 @@ def answer(task: Task, verb: str, arguments: Sequence[str]) -> None:
     else:
         columns = options.column or _columns_of(task, Path(run))
         inputs, named = texts_of(paths[0], columns), list(paths)
-    if options.column and (kind == FILES or plain_suffix(paths[0]) not in (*LINES, PARQUET)):
-        raise ConfigurationError(
-            "--column names columns of texts. Expected JSON lines or Parquet of texts. Leave it out, or convert the "
-            f"file. Received: --column {' '.join(options.column)}, and {paths[0]}"
-        )
     identity = {"inputs": [_identity(path) for path in named], "model": str(Path(run).resolve()), "part": options.part}
     identity |= {"column": list(columns)} if tuple(columns) != (TEXT,) else {}
     number, shares = map(int, options.share.split("/"))
@@ -111,18 +94,47 @@ def answer(task: Task, verb: str, arguments: Sequence[str]) -> None:
     done = run_job(load, inputs, identity, options.output, options.workers, options.part, (number, shares))
     if done is None:
         commands.report_done(f"Answered share {options.share}; the last share to end writes {options.output}")
-        return
-    count = counted(done.inputs, kind.removesuffix("s"))
+    else:
+        _report(done, options.output, counted(done.inputs, kind.removesuffix("s")))
+
+
+def _checked_paths(options: JobOptions, task: str, kind: str) -> Sequence[Path]:
+    """Returns the inputs of a job; refuses options that do not fit them, or each other."""
+    paths, others = options.inputs, (options.file,) if options.file else ()
+    if kind == TEXTS:
+        paths, others = others, paths
+    if not paths or others:
+        wanted = "files or a folder of them" if kind == FILES else "a file of texts, --file texts.jsonl"
+        received = ", ".join(map(str, others)) or "nothing"
+        raise ConfigurationError(f"A job of {task} needs {kind}. Expected {wanted}. Name it. Received: {received}")
+    if options.output.suffix not in (*LINES, PARQUET):
+        raise ConfigurationError(
+            f"--output: the answers of a job are JSON lines or Parquet. Expected a name that ends in "
+            f"{', '.join((*LINES, PARQUET))}. Rename it. Received: {options.output}"
+        )
+    for path in paths:
+        if not path.exists() or (kind == TEXTS and path.is_dir()):
+            raise ConfigurationError(f"There is no such file. Expected {kind}. Correct the path. Received: {path}")
+    if options.column and (kind == FILES or plain_suffix(paths[0]) not in (*LINES, PARQUET)):
+        raise ConfigurationError(
+            "--column names columns of texts. Expected JSON lines or Parquet of texts. Leave it out, or convert the "
+            f"file. Received: --column {' '.join(options.column)}, and {paths[0]}"
+        )
+    return paths
+
+
+def _report(done: Done, output: Path, count: str) -> None:
+    """Reports what a finished job has answered; `count` is the number of its inputs in words."""
     if done.errors == done.inputs:
-        commands.report_done(f"Wrote {options.output}")
+        commands.report_done(f"Wrote {output}")
         raise RunError(
-            f"None of {count} could be answered; `error` in {options.output} has the reasons. Expected one answer or "
-            f"more. Fix the cause, remove the output, and repeat the command. Received: {done.first}"
+            f"None of {count} could be answered; `error` in {output} has the reasons. Expected one answer or more. "
+            f"Fix the cause, remove the output, and repeat the command. Received: {done.first}"
         )
     commands.report_done(f"Answered {done.inputs - done.errors} of {count}")
     if done.errors:
         commands.report_done(f"The first that could not be answered, see `error` in the file: {done.first}")
-    commands.report_done(f"Wrote {options.output}")
+    commands.report_done(f"Wrote {output}")
 
 
 def run_job(
@@ -247,10 +259,7 @@ def _join(files: Sequence[Path], parts: Path, output: Path) -> Done:
         if output.suffix == PARQUET:
             write_parquet(files, joined)
         else:
-            with joined.open("wb") as whole:
-                for path in files:
-                    with path.open("rb") as part:
-                        shutil.copyfileobj(part, whole)
+            _concatenate(files, joined)
         with joined.open("rb+") as whole:
             os.fsync(whole.fileno())
         _, state = _identity(joined)  # which the move keeps
@@ -261,6 +270,13 @@ def _join(files: Sequence[Path], parts: Path, output: Path) -> Done:
     finally:
         joined.unlink(missing_ok=True)
     return done
+
+
+def _concatenate(files: Sequence[Path], target: Path) -> None:
+    with target.open("wb") as whole:
+        for path in files:
+            with path.open("rb") as part:
+                shutil.copyfileobj(part, whole)
 
 
 def _loaded(run: str, task: str) -> Answers:

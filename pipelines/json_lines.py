@@ -4,6 +4,8 @@ import json
 import re
 import reprlib
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 _BEGIN = re.compile(r"\S")
@@ -77,13 +79,19 @@ def parsed_in_a_row(text: str, where: str, error: type[ValueError]) -> list[Any]
 
 
 def _decoder(text: str, where: str, error: type[ValueError]) -> json.JSONDecoder:
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        names = Counter(name for name, _ in pairs)
-        if repeated := [name for name, count in names.items() if count > 1]:
-            raise error(
-                f"{where}: expected each name once. Remove the duplicates. "
-                f"Received: {', '.join(map(repr, repeated))} more than once in {_SHORT.repr(text)}"
-            )
-        return dict(pairs)
+    def refused(repeated: list[str]) -> ValueError:
+        return error(
+            f"{where}: expected each name once. Remove the duplicates. "
+            f"Received: {', '.join(map(repr, repeated))} more than once in {_SHORT.repr(text)}"
+        )
 
-    return json.JSONDecoder(object_pairs_hook=unique)
+    return json.JSONDecoder(object_pairs_hook=partial(each_once, refused=refused))
+
+
+def each_once(pairs: list[tuple[str, Any]], refused: Callable[[list[str]], ValueError]) -> dict[str, Any]:
+    """Returns an object of JSON; raises what `refused` returns for names that it has more than once."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = Counter(name for name, _ in pairs)
+        raise refused([name for name, count in names.items() if count > 1])
+    return found

@@ -54,10 +54,7 @@ def learning_curves(history: Sequence[Mapping[str, float]]) -> Figure:
     figure = Figure(figsize=(4 * width, 2.8 * height), layout="constrained")
     grid = figure.subplots(height, width, squeeze=False, gridspec_kw={"hspace": 0.08, "wspace": 0.05}).ravel()
     for axes, name in zip(grid, names, strict=False):
-        for column, label, colour in (
-            (name, "training", COLOURS[0]),
-            (f"validation_{name}", "validation", COLOURS[1]),
-        ):
+        for column, label, colour in ((name, "training", COLOURS[0]), (f"validation_{name}", "validation", COLOURS[1])):
             points = [(row["epoch"], row[column]) for row in history if column in row]
             if points:
                 axes.plot(*zip(*points, strict=True), marker=".", color=colour, label=label)

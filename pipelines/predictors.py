@@ -1,4 +1,4 @@
-"""Predictors: trained models that answer, found by the name of a task, in a run's folder, or in an export."""
+"""Trained models: runs, and the predictors that answer, found by a task's name, in a run's folder, or in an export."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pipelines import hints
 from pipelines.arguments import checked
 from pipelines.configuration import ConfigurationError, did_you_mean
-from pipelines.runs import Run, RunError
-from pipelines.tasks import Task, latest_run, names_of_tasks, task_of, tasks_named
+from pipelines.runs import Run, RunError, runs_folder
+from pipelines.tasks import Task, all_tasks, names_of_tasks, tasks_named
 
 if TYPE_CHECKING:
     from pipelines.served import Served
 
 RUN_IN_EXPORT = "assets.extra/run"
+RENAMED = {"future": "next_frames", "classification": "clip_classes"}
+"""Tasks as runs of 0.1.0 name them, where the name has changed."""
 
 
 class Found(NamedTuple):
@@ -146,3 +148,73 @@ def _is_name(source: str | Path) -> bool:
             f"a run or an export.{did_you_mean(source, names)} Received: {source!r}"
         )
     return False
+
+
+def task_of(run: Run) -> Task:
+    """Returns the task that a run was trained for.
+
+    Raises:
+        RunError: this version has no such task.
+    """
+    values = run.read_json("configuration.json")
+    name = str(values.get("task", run.pipeline))
+    name = RENAMED.get(name, name).replace("_", "-")
+    for task in all_tasks():
+        if task.name == name and task.pipeline == run.pipeline:
+            return task
+    raise RunError(
+        f"This version has no task {name!r} in the pipeline {run.pipeline!r}. Expected one of: "
+        f"{', '.join(task.name for task in all_tasks())}. Use the version in the run's versions.json. "
+        f"Received: {str(run.folder)!r}"
+    )
+
+
+def latest_run(name: str) -> Run:
+    """Returns the run of a task, or of a pipeline, that finished last.
+
+    Raises:
+        RunError: no such run has finished.
+    """
+    tasks = tasks_named(name)
+    pipeline = tasks[0].pipeline
+    if len(tasks) > 1 or tasks[0].name == pipeline:
+        return Run.latest(pipeline)
+    if runs := [run for run in Run.all_finished(pipeline) if task_of(run) == tasks[0]]:
+        return runs[-1]
+    raise RunError(
+        f"There is no finished run of the task {tasks[0].name} yet. Expected one in {runs_folder() / pipeline}. "
+        f"Train one: {hints.command('train', name)}. Received: no run"
+    )
+
+
+def open_run(name: str, folder: Path | None) -> Run:
+    """Returns the run in a folder, which must be of the named task or pipeline; None: the one that finished last.
+
+    Raises:
+        RunError: there is none, or the folder's is of another task.
+    """
+    if folder is None:
+        return latest_run(name)
+    run = Run.open(folder)
+    tasks = tasks_named(name)
+    if (found := task_of(run)) not in tasks:
+        raise RunError(
+            f"The run is of another task. Expected one of {' or '.join(task.name for task in tasks)}. Pass the "
+            f"folder of such a run. Received: {str(folder)!r}, of the task {found.name}"
+        )
+    return run
+
+
+def initial_run(folder: Path | str, pipeline: str) -> Run:
+    """Returns the run in a folder, from whose weights a training of a pipeline starts.
+
+    Raises:
+        RunError: there is none, or it belongs to another pipeline.
+    """
+    run = Run.open(folder)
+    if run.pipeline != pipeline:
+        raise RunError(
+            f"The run to start from belongs to another pipeline. Expected one of {pipeline}, such as the latest, "
+            f"runs/{pipeline}/latest. Received: {str(run.folder)!r}, which belongs to {run.pipeline}"
+        )
+    return run

@@ -16,9 +16,9 @@ from pipelines import hints, workers
 from pipelines.checkpoints import load_trained
 from pipelines.fingerprint import fingerprint
 from pipelines.initialisation import initialise
+from pipelines.predictors import initial_run, task_of
 from pipelines.run_files import to_json
 from pipelines.runs import Run, RunError
-from pipelines.tasks import initial_run, task_of
 
 DESCRIPTION = "description.json"
 FINGERPRINT = "fingerprint"

@@ -41,7 +41,7 @@ class Run:
     ...     run = Run.create("speech", "small", Model(units=64), root)
     ...     run.append_history({"epoch": 1, "loss": 2.5})
     ...     run.finish()
-    ...     Run.latest("speech", root=root).read_configuration(Model)
+    ...     Run.open(run.folder).read_configuration(Model)
     Model(units=64)
     """
 
@@ -63,7 +63,7 @@ class Run:
         Raises:
             RunError: if the folder cannot be written.
         """
-        parent = runs_folder(root) / pipeline / preset
+        parent = (Path(root) if root else runs_folder()) / pipeline / preset
         moment = datetime.now(UTC)
         unfinished = parent / f".{moment:%Y%m%d-%H%M%S-%f}-{os.getpid()}"
         versions: dict[str, Any] = {"pipeline": pipeline, "preset": preset, "started": moment.isoformat()}
@@ -122,27 +122,27 @@ class Run:
         return sorted(found, key=lambda path: path.name)
 
     @classmethod
-    def latest(cls, pipeline: str, preset: str | None = None, root: Path | str | None = None) -> "Run":
+    def latest(cls, pipeline: str, preset: str | None = None) -> "Run":
         """Returns the run that finished last, of one preset or of all.
 
         Raises:
             RunError: if no run of this pipeline and preset has finished.
         """
-        if finished := cls.all_finished(pipeline, preset, root):
+        if finished := cls.all_finished(pipeline, preset):
             return finished[-1]
         command = hints.command("train", pipeline, preset or "")
-        if any(_runs(pipeline, preset, root)):
+        if any(_runs(pipeline, preset)):
             command += f", with {hints.resume()} to continue one that was stopped"
-        raise _no_run("finished", pipeline, preset, root, command)
+        raise _no_run("finished", pipeline, preset, command)
 
     @classmethod
-    def all_finished(cls, pipeline: str, preset: str | None = None, root: Path | str | None = None) -> "list[Run]":
+    def all_finished(cls, pipeline: str, preset: str | None = None) -> "list[Run]":
         """Returns the finished runs, of one preset or of all, in the order in which they finished."""
-        moments = {run: moment for run in _runs(pipeline, preset, root) if (moment := run.finished_at)}
+        moments = {run: moment for run in _runs(pipeline, preset) if (moment := run.finished_at)}
         return sorted(moments, key=moments.__getitem__)
 
     @classmethod
-    def newest_unfinished(cls, pipeline: str, preset: str | None = None, root: Path | str | None = None) -> "Run":
+    def newest_unfinished(cls, pipeline: str, preset: str | None = None) -> "Run":
         """Returns, locked, the run of one preset or of all that a resumed training continues.
 
         It is the one that started last of those that no other process is training; runs with a checkpoint go first.
@@ -150,7 +150,7 @@ class Run:
         Raises:
             RunError: if there is none.
         """
-        unfinished = [run for run in _runs(pipeline, None, root) if not run.finished]
+        unfinished = [run for run in _runs(pipeline, None) if not run.finished]
         wanted = [run for run in unfinished if preset in (None, run.preset)]
         wanted.sort(key=lambda run: (run.checkpoint("latest").exists(), run.read_json("versions.json")["started"]))
         for run in reversed(wanted):
@@ -161,7 +161,7 @@ class Run:
         command = f"{hints.command('train', pipeline, preset or '')} (without {hints.resume()})"
         if others := sorted({run.preset for run in unfinished}):
             command += f", or continue a run of another preset, {' or '.join(others)}"
-        raise _no_run("unfinished", pipeline, preset, root, command)
+        raise _no_run("unfinished", pipeline, preset, command)
 
     @property
     def finished(self) -> bool:
@@ -290,9 +290,9 @@ class Run:
             ) from error
 
 
-def runs_folder(root: Path | str | None = None) -> Path:
-    """Returns the folder of all runs: `root`, else the environment variable UNROLLED_RUNS, else `./runs`."""
-    return Path(root or os.environ.get("UNROLLED_RUNS") or "runs")
+def runs_folder() -> Path:
+    """Returns the folder of all runs: the environment variable UNROLLED_RUNS, else `./runs`."""
+    return Path(os.environ.get("UNROLLED_RUNS") or "runs")
 
 
 def _move_to_free_name(folder: Path, name: str) -> Path:
@@ -307,15 +307,15 @@ def _move_to_free_name(folder: Path, name: str) -> Path:
     raise FileExistsError(f"a hundred runs started within one second: {target}")
 
 
-def _runs(pipeline: str, preset: str | None, root: Path | str | None) -> list[Run]:
-    folders = (runs_folder(root) / pipeline).glob(f"{preset or '*'}/[!.]*/versions.json")
+def _runs(pipeline: str, preset: str | None) -> list[Run]:
+    folders = (runs_folder() / pipeline).glob(f"{preset or '*'}/[!.]*/versions.json")
     return [Run.open(path.parent) for path in folders]
 
 
-def _no_run(state: str, pipeline: str, preset: str | None, root: Path | str | None, command: str) -> RunError:
-    others = len(_runs(pipeline, preset, root))
+def _no_run(state: str, pipeline: str, preset: str | None, command: str) -> RunError:
+    others = len(_runs(pipeline, preset))
     return RunError(
         f"There is no {state} {pipeline} run{f' of preset {preset}' if preset else ''} yet. Expected one in "
-        f"{runs_folder(root) / pipeline / (preset or '')}. Train one: {command}. "
+        f"{runs_folder() / pipeline / (preset or '')}. Train one: {command}. "
         f"Received: {f'{others} that are not {state}' if others else 'none'}"
     )

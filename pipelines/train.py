@@ -9,11 +9,13 @@ from pipelines import hints
 from pipelines.advice import run_advice
 from pipelines.arguments import checked
 from pipelines.cluster import VARIABLE, StrategyName
+from pipelines.command_line import parse_command_line
 from pipelines.commands import asks_for_help, evaluate_run, option_of, task_first
-from pipelines.configuration import ConfigurationError, did_you_mean, parse_command_line
+from pipelines.configuration import ConfigurationError, did_you_mean
 from pipelines.launcher import launch, start_together, strategy_of
+from pipelines.predictors import initial_run, open_run, task_of
 from pipelines.runs import Run, RunError
-from pipelines.tasks import Task, initial_run, open_run, presets_named, task_of, tasks_named
+from pipelines.tasks import Task, presets_named, tasks_named
 
 OF_RESUME = ("--resume", "--evaluate", "--no_evaluate", "--workers", "--training.strategy")
 """Options of a training that change nothing of what is learned, so that a resumed one may have others."""

@@ -9,7 +9,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipelines.configuration import ConfigurationError, parse_options
+from pipelines.command_line import parse_options
+from pipelines.configuration import ConfigurationError
 from pipelines.versions import cores
 from serving.options import ServeOptions
 from unrolled_installation import check_libraries

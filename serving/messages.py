@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 from collections.abc import Mapping
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import orjson
 import tensorflow as tf
 
+from pipelines.json_lines import each_once
 from serving.errors import RequestError
 
 Arrays = dict[str, np.ndarray]
@@ -29,7 +31,7 @@ def parsed(body: bytes, name: str = "The body") -> dict[str, Any]:
         RequestError: the bytes are something else.
     """
     try:
-        value = json.loads(body, object_pairs_hook=_object)
+        value = json.loads(body, object_pairs_hook=partial(each_once, refused=_twice))
     except RequestError:
         raise
     except (ValueError, RecursionError) as error:
@@ -41,13 +43,8 @@ def parsed(body: bytes, name: str = "The body") -> dict[str, Any]:
     return value
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise RequestError(f"An object has a field twice. Expected each once. Remove one. Received: {_short(twice)}")
-    return found
+def _twice(names: list[str]) -> RequestError:
+    return RequestError(f"An object has a field twice. Expected each once. Remove one. Received: {_short(names[0])}")
 
 
 def inputs_of(

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from models.recurrence import loop
+from models.recurrence.compiled import COMPILED
 from models.recurrence.normalization import gain_gradients
 from models.recurrence.recurrence import ExtendedRecurrence, Recurrence, Weights
 
@@ -85,7 +86,7 @@ def scan(
     )
     dropout = None if dropout is None else tf.cast(dropout, precise)
     zoneout = None if zoneout is None else tuple(zoneout)
-    forward, backward = loop.COMPILED if compiled else loop.PLAIN
+    forward, backward = COMPILED if compiled else loop.PLAIN
 
     def finish(hidden: tf.Tensor, last: Sequence[tf.Tensor]) -> ScanResult:
         return ScanResult(tf.cast(hidden, dtype), type(initial_state)(*(tf.cast(field, dtype) for field in last)))

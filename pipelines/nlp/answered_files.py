@@ -83,17 +83,11 @@ def answer_file(
                 texts = [text_of(row, columns or (TEXT,), where) for where, row in block]
                 filled = [place for place, text in enumerate(texts) if text.strip()]
                 answers = dict(zip(filled, answer([texts[place] for place in filled]), strict=True))
+                if write is None:
+                    heads = [*(names or block[0][1]), *next(iter(answers.values()), {})]
+                    write = _writer(file, plain_suffix(output), heads)
                 for place, (where, row) in enumerate(block):
-                    added = answers.get(place, {})
-                    if taken := sorted(set(added) & set(row)):
-                        raise ConfigurationError(
-                            f"{where}: the columns to add are there already. Expected a table without them. Rename or "
-                            f"remove them. Received: {', '.join(taken)}"
-                        )
-                    write = write or _writer(
-                        file, plain_suffix(output), [*(names or row), *next(iter(answers.values()), {})]
-                    )
-                    write({**row, **added})
+                    write(_with_answer(row, answers.get(place, {}), where))
                 count, blank = count + len(block), blank + len(block) - len(filled)
         if not count:
             raise TextDataError(f"{source} has no rows; expected at least one. Fill it. Received: an empty table")
@@ -101,6 +95,15 @@ def answer_file(
     finally:
         partial.unlink(missing_ok=True)
     return Answered(count, blank)
+
+
+def _with_answer(row: Mapping[str, Any], answer: Mapping[str, Any], where: str) -> dict[str, Any]:
+    if taken := sorted(set(answer) & set(row)):
+        raise ConfigurationError(
+            f"{where}: the columns to add are there already. Expected a table without them. Rename or remove them. "
+            f"Received: {', '.join(taken)}"
+        )
+    return {**row, **answer}
 
 
 def rows_of_file(path: Path, columns: Sequence[str]) -> Iterator[Row]:

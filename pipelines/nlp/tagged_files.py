@@ -66,15 +66,10 @@ def _column_sentences(path: Path, content: str, words: str, tags: str, notes: li
     named = re.match(r"# global\.columns\s*=\s*(.+)", content)  # CoNLL-U Plus
     names = named[1].split() if named else []
     is_universal = plain_suffix(path) == ".conllu" or bool(names) or any(len(r) == 10 and r[0] == "1" for r in rows)
-    plain = [row for row in rows if row and not row[0].startswith("#")]
-    is_numbered = bool(plain) and all(len(row) > 2 and row[0].isdecimal() for row in plain)
-    usual = ("2" if is_numbered else "1"), str(max(map(len, rows), default=2))
     if {"FORM", "UPOS"} <= set(names):
         usual = str(names.index("FORM") + 1), str(names.index("UPOS") + 1)
-    elif content.startswith("#begin document"):  # CoNLL-2012: file, part, number, word, part of speech
-        usual = "4", "5"
-    elif is_universal:
-        usual = "2", "4"
+    else:
+        usual = _usual_columns(content, rows, is_universal)
     columns = words or usual[0], tags or usual[1]
     if columns[0] == columns[1]:
         raise _error(str(path), "a column of words and one of tags", "Name them: --data.words, --data.tags", content)
@@ -107,6 +102,17 @@ def _column_sentences(path: Path, content: str, words: str, tags: str, notes: li
             found = []
     if comments and not is_universal:
         notes.append(f"Lines that begin with # were taken for comments: {listed(comments, '; ')}")
+
+
+def _usual_columns(content: str, rows: Sequence[Sequence[str]], is_universal: bool) -> tuple[str, str]:
+    """Returns the numbers of the columns of words and tags where nothing names them."""
+    if content.startswith("#begin document"):  # CoNLL-2012: file, part, number, word, part of speech
+        return "4", "5"
+    if is_universal:
+        return "2", "4"
+    plain = [row for row in rows if row and not row[0].startswith("#")]
+    is_numbered = bool(plain) and all(len(row) > 2 and row[0].isdecimal() for row in plain)
+    return ("2" if is_numbered else "1"), str(max(map(len, rows), default=2))
 
 
 def _named_columns(content: str, words: str, tags: str) -> tuple[str, str] | None:

@@ -92,7 +92,7 @@ def read_rows(
             rows = list(objects(json_items(path, text, columns=columns))) if text.strip() else []
         else:
             refuse_markup(path, text)
-            rows = list(_table_rows(path, text, columns, suffix, files, may_be_absent))
+            rows = list(_table_rows(path, text, columns, files, may_be_absent))
     if not rows:
         raise TextDataError(
             f"{path} has no rows; expected at least one with {', '.join(columns)}. Fill it, or give another file. "
@@ -117,7 +117,7 @@ def refuse_markup(path: Path, text: str) -> None:
 
 
 def _table_rows(
-    path: Path, text: str, columns: Sequence[str], suffix: str, files: FileConfiguration, may_be_absent: Sequence[str]
+    path: Path, text: str, columns: Sequence[str], files: FileConfiguration, may_be_absent: Sequence[str]
 ) -> Iterator[Row]:
     numbered = all(column.isdecimal() and int(column) for column in columns)
     form = table_form(path, text, columns, numbered, files)

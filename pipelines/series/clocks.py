@@ -19,7 +19,7 @@ MOSTLY, BESIDE = 0.8, 4  # share of months or weeks that are alike, and days bet
 SHARE_WITHOUT_PAUSE = 0.8  # of the times of the day; below it there are pauses
 
 
-def find_clock(tables: Sequence[Table], calendar: str, step_seconds: int | None = None) -> tuple[Clock, list[Repair]]:
+def find_clock(tables: Sequence[Table], calendar: str) -> tuple[Clock, list[Repair]]:
     """Returns the clock of tables, and what was found.
 
     Months have equal days of the month, and halves and thirds of months about equal ones; business days leave out the
@@ -28,7 +28,6 @@ def find_clock(tables: Sequence[Table], calendar: str, step_seconds: int | None 
     Args:
         tables: the rows of each series.
         calendar: of the steps, or "auto".
-        step_seconds: the distance in time, if it is known.
 
     Example:
         >>> days = np.arange(100)
@@ -41,13 +40,14 @@ def find_clock(tables: Sequence[Table], calendar: str, step_seconds: int | None 
     times = [table.times if (np.diff(table.times) > 0).all() else np.unique(table.times) for table in tables]
     found: list[Repair] = []
     chosen: Calendar = "clock"
+    step_seconds: int | None = None
     slots: tuple[int, ...] = ()
     if calendar == "auto":
         together = np.unique(np.concatenate(times)) if len(times) > 1 else times[0] if times else np.zeros(0, np.int64)
         if zone != COUNTED and _is_monthly(times):
             chosen = "month"
         elif zone != COUNTED and (slots := _parts_of_months(together)):
-            chosen, step_seconds = "month", step_seconds or MONTH // len(slots)
+            chosen, step_seconds = "month", MONTH // len(slots)
         elif zone != COUNTED and _has_pauses(times, together, zone):
             chosen = "business"
             what = "steps on working days or hours only: pauses are not gaps; --data.calendar clock fills them"

@@ -1,7 +1,7 @@
 """Presets of the series pipeline, and what of its data a forecaster is built from."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -10,13 +10,11 @@ from pipelines.commands import TrainingCommand
 from pipelines.preparation import description_of
 from pipelines.runs import Run
 from pipelines.series.calendar import Calendar, Clock
+from pipelines.series.data import Sets, with_validation
 from pipelines.series.network import FROM_TABLE, FromOne, NetworkConfiguration
 from pipelines.series.regular import Columns
 from pipelines.series.sources import DataConfiguration
 from pipelines.training import TrainingConfiguration
-
-if TYPE_CHECKING:
-    from pipelines.series.data import Sets
 
 OLD_DESCRIPTION = "series.json"  # of runs of 0.1
 
@@ -29,6 +27,10 @@ class SeriesConfiguration(TrainingCommand):
     training: TrainingConfiguration = TrainingConfiguration()
     steps_per_epoch: FromOne = Field(50, description="batches between two validations; -1: from the table")
     reported: str = Field("", description="series that the evaluation reports; default: all")
+
+    def learned(self, sets: Sets) -> Sets:
+        """Returns the series as a training divides them: with `fold_days` it learns from the validation period too."""
+        return with_validation(sets) if self.network.fold_days else sets
 
 
 _WEATHER = SeriesConfiguration(
@@ -127,7 +129,7 @@ class Description(NamedTuple):
         return known | ({"": known[self.names[0]]} if len(self.names) == 1 else {})  # whatever its file is called
 
     @classmethod
-    def of(cls, sets: "Sets", others: Mapping[str, Sequence[float]] | None = None) -> "Description":
+    def of(cls, sets: Sets, others: Mapping[str, Sequence[float]] | None = None) -> "Description":
         """Describes what is learned from; `others` is what is taken away from series that are not."""
         offsets = {each.name: np.atleast_1d(each.offset).tolist() for each in sets.series if np.any(each.offset)}
         offsets |= {name: list(each) for name, each in (others or {}).items()}

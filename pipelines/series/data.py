@@ -11,7 +11,6 @@ from pipelines.configuration import ConfigurationError
 from pipelines.rows import make_batches, row_numbers
 from pipelines.series.calendar import Clock
 from pipelines.series.cleaning import fill
-from pipelines.series.config import SeriesConfiguration
 from pipelines.series.regular import Columns, Repair, Series, SeriesDataError, time_text
 from pipelines.series.sources import DataConfiguration, Offsets, Source, open_source
 
@@ -286,8 +285,3 @@ def _refuse_unmeasured(sets: Sets) -> None:
                 f"{time_text(begins)}, so nothing could be evaluated there. Cut the rows after the last value off, or "
                 f"forecast another column. Received: {sum(map(len, observed))} steps without a value"
             )
-
-
-def learned_sets(configuration: SeriesConfiguration, sets: Sets) -> Sets:
-    """Returns the series as a training divides them: with `fold_days` it learns from the validation period as well."""
-    return with_validation(sets) if configuration.network.fold_days else sets

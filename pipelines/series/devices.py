@@ -12,7 +12,7 @@ from pipelines.series.config import SeriesConfiguration
 from pipelines.series.inputs import finite
 from pipelines.series.model import load_model
 from pipelines.series.serving import flat, nested
-from pipelines.served import Signature, Tensors, arrays, specifications
+from pipelines.served import Tensors, arrays
 
 
 def device_model(run: Run) -> DeviceModel:
@@ -58,7 +58,7 @@ def device_model(run: Run) -> DeviceModel:
     states = arrays(flat(forecaster.initial_state(names)))
     ahead = {"future": tf.TensorSpec((1, horizon, known))} if known else {}
     times = {"times": tf.TensorSpec((1, 1 + horizon), tf.int64)}
-    inputs_of_step = {"observation": tf.TensorSpec((1, columns)), **times, **ahead, **specifications(states, 1)}
+    inputs_of_step = {"observation": tf.TensorSpec((1, columns)), **times, **ahead}
     about = (
         f"A step takes an `observation`, float32 (1, {columns}), NaN where a value is missing, and `times`, int64 "
         f"(1, {1 + horizon}), seconds since 1970 UTC: its own, and those of the steps ahead"
@@ -67,4 +67,4 @@ def device_model(run: Run) -> DeviceModel:
         f"{forecaster.targets}). The rows of the initial state are those of the known series, in the order above; the "
         "last one is of any other."
     )
-    return DeviceModel(Signature(step, inputs_of_step), states, "mean quantile loss", score, about)
+    return DeviceModel(step, inputs_of_step, states, "mean quantile loss", score, about)

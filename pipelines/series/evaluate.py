@@ -19,7 +19,7 @@ from pipelines.series import baselines, data
 from pipelines.series.backtest import Forecasts, Origins, Task, backtest, refitted, season_of
 from pipelines.series.baselines import Baseline
 from pipelines.series.config import Description, SeriesConfiguration
-from pipelines.series.data import Split, learned_sets
+from pipelines.series.data import Split
 from pipelines.series.explanation import WINDOWS, at_origin
 from pipelines.series.model import Forecaster, load_model
 from pipelines.series.regular import SeriesDataError
@@ -72,21 +72,11 @@ def evaluate(
         )
     forecaster = load_model(run)
     sets = data.load(configuration.data, forecaster.columns, offsets=Description.of_run(run).known_offsets)
-    report_changed_data(run, learned_sets(configuration, sets))
+    report_changed_data(run, configuration.learned(sets))
     task = task_of(configuration, sets, split, series, target)._replace(stride=stride)
     task = task._replace(refit=_bounded(refit, max(len(task.steps(index)) for index in task.chosen)))
     origins = task.origins()
-    model = partial(recalibrated_backtest, forecaster, configuration) if task.refit else partial(backtest, forecaster)
-    rows: dict[str, tuple[str, Baseline]] = {"model": (described(task, origins), model)}
-    if configuration.network.adaptation_rate:
-        rows["without adaptation"] = ("the same network", partial(backtest, forecaster, adapting=False))
-    if configuration.network.calibrate:
-        rows["without calibration"] = ("the same network", partial(uncalibrated_backtest, forecaster))
-    compared_with = baselines.available(task, slow_baselines)
-    if slow := [name for name in compared_with if name in baselines.SLOW]:
-        print(f"{', '.join(slow)} may take minutes. To skip them, add {hints.option('--no_slow_baselines')}.")
-    rows |= compared_with
-
+    rows = rows_of(configuration, forecaster, task, slow_baselines)
     forecasts: dict[str, Forecasts] = {}
     seconds = {}
     for name, (_, forecast) in rows.items():
@@ -179,7 +169,7 @@ def described(task: Task, origins: Origins) -> str:
 
 def recalibrated_backtest(forecaster: Forecaster, configuration: SeriesConfiguration, task: Task) -> Forecasts:
     """As `backtest`, calibrated on the validation period of the task."""
-    learned = learned_sets(configuration, task.sets)
+    learned = configuration.learned(task.sets)
     with forecaster.uncalibrated():
         calibrate(forecaster, learned, steps_read(forecaster, configuration))
         return backtest(forecaster, task)
@@ -191,6 +181,22 @@ def _bounded(refit: int, origins: int) -> int:
     if 0 < refit < fewest:
         print(f"Fitting again every {fewest} origins, {MOST_REFITS} times, and not every {refit}: that is the most.")
     return max(refit, fewest) if refit else 0
+
+
+def rows_of(
+    configuration: SeriesConfiguration, forecaster: Forecaster, task: Task, slow_baselines: bool
+) -> dict[str, tuple[str, Baseline]]:
+    """Returns the rows of the table, the model first: what is said of each, and what forecasts."""
+    model = partial(recalibrated_backtest, forecaster, configuration) if task.refit else partial(backtest, forecaster)
+    rows: dict[str, tuple[str, Baseline]] = {"model": (described(task, task.origins()), model)}
+    if configuration.network.adaptation_rate:
+        rows["without adaptation"] = ("the same network", partial(backtest, forecaster, adapting=False))
+    if configuration.network.calibrate:
+        rows["without calibration"] = ("the same network", partial(uncalibrated_backtest, forecaster))
+    compared_with = baselines.available(task, slow_baselines)
+    if slow := [name for name in compared_with if name in baselines.SLOW]:
+        print(f"{', '.join(slow)} may take minutes. To skip them, add {hints.option('--no_slow_baselines')}.")
+    return rows | compared_with
 
 
 def uncalibrated_backtest(forecaster: Forecaster, task: Task) -> Forecasts:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.exporting import WarmupRequest, card, export_signatures
+from pipelines.exporting import WarmupRequest, export_signatures
+from pipelines.model_cards import card
 from pipelines.runs import Run
 from pipelines.series.calendar import step_text
 from pipelines.series.config import OLD_DESCRIPTION, Description, SeriesConfiguration

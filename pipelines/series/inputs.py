@@ -10,6 +10,8 @@ from pipelines.series.calendar import Cycle, calendar_features, local_times
 from pipelines.series.network import NetworkConfiguration
 from pipelines.series.regular import Columns
 
+LARGEST_LOGARITHM = 60.0  # so that single precision holds what it is of
+
 
 class Features(NamedTuple):
     """What the network reads, in scaled units, and what the next steps need of these.
@@ -188,3 +190,28 @@ def volatility(
     seen = tf.cast(observed, values.dtype)
     variances, last = linear_recurrence(1 - (1 - decay) * seen, (1 - decay) * values**2 * seen, variance)
     return tf.sqrt(variances + SMALLEST_VARIANCE), last
+
+
+def to_log_scale(values: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
+    """Returns ln(x / s) of values x (…, targets) from the start s of a log scale on; below it the tangent, x / s − 1.
+
+    So every number has a place on the scale, and far below s it is not -∞.
+
+    Args:
+        values: in the data's own units.
+        start: s (targets,), or 0 of targets that stay as they are.
+
+    Example:
+        >>> scaled = to_log_scale(tf.constant([[20.0, 5.0], [-10.0, 6.0]]), tf.constant([10.0, 0.0]))
+        >>> scaled.numpy().round(3).tolist(), from_log_scale(scaled, tf.constant([10.0, 0.0])).numpy().tolist()
+        ([[0.6930000185966492, 5.0], [-2.0, 6.0]], [[20.0, 5.0], [-10.0, 6.0]])
+    """
+    relative = values / tf.where(start > 0, start, 1.0)
+    logarithm = tf.math.log(tf.maximum(relative, 1.0)) + tf.minimum(relative, 1.0) - 1
+    return tf.where(start > 0, logarithm, values)
+
+
+def from_log_scale(values: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
+    """The inverse of `to_log_scale`."""
+    relative = tf.exp(tf.clip_by_value(values, 0.0, LARGEST_LOGARITHM)) + tf.minimum(values, 0.0)
+    return tf.where(start > 0, start * relative, values)

@@ -1,7 +1,7 @@
 """The network: scaled values and the calendar in, a distribution of each step of the horizon out, at every step."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NamedTuple
 
 import keras
@@ -15,16 +15,13 @@ from pipelines.series.calibration import held_out_by, no_adaptation, widened
 from pipelines.series.centers import blend_size
 from pipelines.series.config import OLD_DESCRIPTION, Description, SeriesConfiguration
 from pipelines.series.distributions import DISTRIBUTIONS, POSITIVE, ROUNDING
-from pipelines.series.inputs import Inputs
+from pipelines.series.inputs import Inputs, from_log_scale, to_log_scale
 from pipelines.series.network import Member, NetworkConfiguration, refuse_unused
 from pipelines.series.quantile_functions import mean_weights
 from pipelines.series.regular import Columns
-from pipelines.series.scaling import from_log_scale, to_log_scale
 
 State = dict[str, Any]
 
-
-_constant = keras.initializers.Constant
 CALIBRATION = "calibration.json"
 
 
@@ -77,41 +74,23 @@ class Forecaster(keras.Model):
         self.targets = len(columns.targets)
         self.preprocessing = Inputs(network, columns, self.steps, clock.zone)
         self.distribution = DISTRIBUTIONS[network.distribution](network.quantile_levels)
-        width, ones = len(columns.all), {"initializer": "ones", "trainable": False}
-        self.mean = self.add_weight(shape=(len(names) + 1, width), initializer="zeros", trainable=False, name="mean")
-        self.deviation = self.add_weight(shape=(len(names) + 1, width), name="deviation", **ones)
-        self.spread = self.add_weight(shape=(self.steps, self.targets), name="spread", **ones)
+        width, ahead, of_targets = len(columns.all), (self.steps, self.targets), (self.targets,)
+        self.mean = self._kept("mean", (len(names) + 1, width), 0.0)
+        self.deviation = self._kept("deviation", (len(names) + 1, width), 1.0)
+        self.spread = self._kept("spread", ahead, 1.0)
         if network.center:
-            shape = (self.steps, self.targets, blend_size(len(network.season)))
-            self.blend = self.add_weight(shape=shape, initializer="zeros", trainable=False, name="blend")
-            self.seen = self.add_weight(shape=(2, width), initializer="zeros", trainable=False, name="seen")
+            self.blend = self._kept("blend", (*ahead, blend_size(len(network.season))), 0.0)
+            self.seen = self._kept("seen", (2, width), 0.0)
             self.preprocessing.blend, self.preprocessing.seen = self.blend, self.seen
         if network.log_scale:
-            self.log_start = self.add_weight(
-                shape=(self.targets,), initializer="zeros", trainable=False, name="log_start"
-            )
+            self.log_start = self._kept("log_start", of_targets, 0.0)
         if network.has_bounds:
-            self.floor = self.add_weight(
-                shape=(self.targets,), initializer=_constant(-np.inf), trainable=False, name="floor"
-            )
-            self.ceiling = self.add_weight(
-                shape=(self.targets,), initializer=_constant(np.inf), trainable=False, name="ceiling"
-            )
-        self.widening = self.add_weight(shape=(horizon, self.targets, len(self.levels)), name="widening", **ones)
+            self.floor = self._kept("floor", of_targets, -np.inf)
+            self.ceiling = self._kept("ceiling", of_targets, np.inf)
+        self.widening = self._kept("widening", (horizon, self.targets, len(self.levels)), 1.0)
         # The last time that was learned from (seconds since 1970); earlier errors were too small to adapt to.
-        self.learned_until = self.add_weight(
-            shape=(len(names) + 1,),
-            dtype="int64",
-            initializer=_constant(np.iinfo(np.int64).min),
-            trainable=False,
-            name="learned_until",
-        )
-        self.shares = self.add_weight(
-            shape=(network.members,),
-            initializer=_constant(1 / network.members),
-            trainable=False,
-            name="shares",
-        )
+        self.learned_until = self._kept("learned_until", (len(names) + 1,), np.iinfo(np.int64).min, "int64")
+        self.shares = self._kept("shares", (network.members,), 1 / network.members)
         self.traced: dict[tuple[bool, bool], Any] = {}  # by `forecasting.read_on`
         self.bounding = True  # see `unbounded`
         self.is_static = np.array([name in columns.static for name in columns.all])
@@ -120,18 +99,16 @@ class Forecaster(keras.Model):
         self.correlation = np.zeros((0, 0))  # see `dependence`; not known of runs that did not fit it
         keras.utils.set_random_seed(seed)
         self.noise = keras.layers.GaussianNoise(network.noise, seed=seed)
+        sizes = len(names), self.steps, self.targets
         self.members = [
-            Member(
-                network,
-                len(names),
-                self.steps,
-                self.targets,
-                self.distribution,
-                100 * seed + index,
-                name=f"member_{index}",
-            )
+            Member(network, *sizes, self.distribution, 100 * seed + index, name=f"member_{index}")
             for index in range(network.members)
         ]
+
+    def _kept(self, name: str, shape: tuple[int, ...], start: float, dtype: str | None = None) -> Any:
+        """Returns a weight that is not trained, but fitted, all of it equal at first."""
+        initial = keras.initializers.Constant(start)
+        return self.add_weight(shape=shape, dtype=dtype, initializer=initial, trainable=False, name=name)
 
     @property
     def steps(self) -> int:
@@ -280,15 +257,13 @@ class Forecaster(keras.Model):
             "recurrent": [member.initial_state(batch) for member in self.members],
         }
 
-    @contextmanager
-    def uncalibrated(self) -> Iterator[None]:
+    def uncalibrated(self) -> AbstractContextManager[None]:
         """Within it, quantiles are as the network gives them, not calibrated."""
-        calibrated = self.widening.numpy()
-        self.widening.assign(np.ones_like(calibrated))
-        try:
-            yield
-        finally:
-            self.widening.assign(calibrated)
+        return _assigned(self.widening, np.ones(self.widening.shape))
+
+    def alone(self, member: int) -> AbstractContextManager[None]:
+        """Within it, one member speaks for all, in the decoder of all steps at once."""
+        return _assigned(self.shares, np.eye(len(self.members))[member])
 
     @contextmanager
     def compiling(self) -> Iterator[None]:
@@ -312,19 +287,20 @@ class Forecaster(keras.Model):
         finally:
             self.bounding = True
 
-    @contextmanager
-    def alone(self, member: int) -> Iterator[None]:
-        """Within it, one member speaks for all, in the decoder of all steps at once."""
-        shares = self.shares.numpy()
-        self.shares.assign(np.eye(len(shares))[member])
-        try:
-            yield
-        finally:
-            self.shares.assign(shares)
-
     def _target_scales(self, state: State) -> list[tf.Tensor]:
         """Returns mean and deviation of the targets (batch, 1, 1, targets)."""
         return [state[name][:, tf.newaxis, tf.newaxis, : self.targets] for name in ("mean", "deviation")]
+
+
+@contextmanager
+def _assigned(weight: keras.Variable, value: np.ndarray) -> Iterator[None]:
+    """Within it, a weight has another value."""
+    before = weight.numpy()
+    weight.assign(value)
+    try:
+        yield
+    finally:
+        weight.assign(before)
 
 
 def build(configuration: SeriesConfiguration, **description: Any) -> Forecaster:

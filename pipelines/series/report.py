@@ -16,6 +16,18 @@ from pipelines.series.scoring import COMPARED, INTERVALS, SIGNIFICANT, Losses, b
 
 INFLUENCES = 12  # rows of the table
 REPAIRS = 40  # rows of the table; the others are in the run's folder
+FANS = (
+    "The forecast of the lowest, the middle and the highest CRPS: the median, the ranges of 50, 80 and 95 % in ever "
+    "lighter blue, in black what was measured."
+)
+WITHIN = (
+    "Share of true values within each range of the model. The grey line is perfect; below it, the ranges are too "
+    "narrow."
+)
+BETWEEN = (
+    "Share of true values between neighbouring quantiles. A flat line at 1 is perfect. A hollow means that the ranges "
+    "are too narrow, a hill that they are too wide, a slope that the forecasts are too low or too high."
+)
 
 
 class Details(NamedTuple):
@@ -34,58 +46,20 @@ def write_series_report(run: Run, evaluation: Evaluation, details: Details) -> N
     model = details.forecasts["model"]
     fans = pictures.fans(task, origins, model, best_middle_worst(found["model"]["crps"]))
     fans.savefig(run.folder / evaluation.file_name("forecasts.png"), dpi=120)
-    errors = {name: losses["mae"] for name, losses in found.items()}
-    model_metrics = evaluation.rows[0].metrics
-    above = [about_prices(evaluation, details) if task.log_returns else about_ranges(model_metrics)]
-    write_evaluation(
-        run,
-        evaluation,
-        "Series",
-        "crps",
-        [*above, explanation(task)],
-        [
-            Section("Is the model better beyond chance?", [comparisons(details)]),
-            Section(
-                "Error by horizon",
-                [
-                    Picture(
-                        pictures.error_by_horizon(errors, pictures.unit_of(task)), "Mean absolute error by step ahead."
-                    )
-                ],
-            ),
-            Section(
-                "Some forecasts",
-                [
-                    Picture(
-                        fans,
-                        "The forecast of the lowest, the middle and the highest CRPS: the median, the ranges of 50, 80 "
-                        "and 95 % in ever lighter blue, in black what was measured.",
-                    )
-                ],
-            ),
-            *(
-                [Section("What moved the middle forecast", [influence_table(details.influences)])]
-                * bool(details.influences)
-            ),
-            Section(
-                "Are the ranges reliable?",
-                [
-                    Picture(
-                        pictures.calibration(origins.truth, model, task.levels),
-                        "Share of true values within each range of the model. The grey line is perfect; below it, the "
-                        "ranges are too narrow.",
-                    ),
-                    Picture(
-                        pictures.probability_histogram(origins.truth, model, task.levels),
-                        "Share of true values between neighbouring quantiles. A flat line at 1 is perfect. A hollow "
-                        "means that the ranges are too narrow, a hill that they are too wide, a slope that the "
-                        "forecasts are too low or too high.",
-                    ),
-                ],
-            ),
-            Section("Repairs of the data", repairs(task)),
-        ],
-    )
+    errors = pictures.error_by_horizon({name: losses["mae"] for name, losses in found.items()}, pictures.unit_of(task))
+    within = pictures.calibration(origins.truth, model, task.levels)
+    between = pictures.probability_histogram(origins.truth, model, task.levels)
+    moved = [Section("What moved the middle forecast", [influence_table(details.influences)])]
+    sections = [
+        Section("Is the model better beyond chance?", [comparisons(details)]),
+        Section("Error by horizon", [Picture(errors, "Mean absolute error by step ahead.")]),
+        Section("Some forecasts", [Picture(fans, FANS)]),
+        *(moved if details.influences else []),
+        Section("Are the ranges reliable?", [Picture(within, WITHIN), Picture(between, BETWEEN)]),
+        Section("Repairs of the data", repairs(task)),
+    ]
+    above = about_prices(evaluation, details) if task.log_returns else about_ranges(evaluation.rows[0].metrics)
+    write_evaluation(run, evaluation, "Series", "crps", [above, explanation(task)], sections)
 
 
 def influence_table(influences: Sequence[Influence]) -> Table:

@@ -12,7 +12,7 @@ from pipelines.series.data import split_ends
 from pipelines.series.distributions import POSITIVE
 from pipelines.series.network import FROM_TABLE
 from pipelines.series.scaling import distribution_of, is_count, is_proportional
-from pipelines.series.sources import Offsets, Source, open_source
+from pipelines.series.sources import DataConfiguration, Offsets, Source, open_source
 
 LONGEST_SEASON = 1100  # steps: an hour's year would cost more than it says
 CYCLES_SEEN = 2.2  # so many times the training period must show a season
@@ -84,34 +84,59 @@ def rules(configuration: SeriesConfiguration, source: Source) -> Rules:
     - log scale: of targets above 0 whose changes grow with their level;
     - adaptation rate: 2 / √n for n steps to learn from, at least 0.01 and at most 0.3.
     """
-    data, network = configuration.data, configuration.network
-    clock, lines = source.clock, []
+    data, network, clock = configuration.data, configuration.network, source.clock
     trained, validated = _training(source, configuration)
     length, total = max(map(len, trained), default=0), sum(map(len, trained))
-    changes: dict[str, dict[str, Any]] = {"data": {}, "network": {}}
-
-    def say(option: str, value: Any, why: str) -> None:
-        part, _, name = option.rpartition(".")
-        target = changes[part] if part else changes
-        target[name] = value
-        if value not in ((), "quantiles"):
-            shown = " ".join(map(str, value)) if isinstance(value, tuple) else value
-            lines.append(f"--{option} {shown}: {why}")
-        elif name in ("season", "cycles"):
-            lines.append(f"--{option} (none): {why}")
-
+    found = _Found()
     if data.calendar == "auto":
-        say("data.calendar", clock.calendar, "from the times")
+        found.add("data.calendar", clock.calendar, "from the times")
     season = network.season
     if FROM_TABLE in season:
         season = find_seasons([each[:, 0] for each in trained[:EXAMINED]], clock)
-        say("network.season", season, "it repeats in the training period" if season else "nothing repeats")
+        why = "it repeats in the training period" if season else "nothing repeats"
+        found.add("network.season", season, why)
     if FROM_TABLE in network.lags:
         lags = tuple(sorted({lag for lag in (1, 2, 3, *season) if lag < length / 3} or {1}))
-        say("network.lags", lags, "the last steps and the seasons")
+        found.add("network.lags", lags, "the last steps and the seasons")
     if "auto" in network.cycles:
-        say("network.cycles", find_cycles(clock, length), "cycles of the calendar that the training period shows")
-    horizon = data.horizon
+        cycles = find_cycles(clock, length)
+        found.add("network.cycles", cycles, "cycles of the calendar that the training period shows")
+    _find_lengths(found, data, season, length, validated)
+    if data.batch_size == FROM_TABLE:
+        found.add("data.batch_size", 32 if total > 500 else 16, f"{total} steps to learn from")
+    if network.units == FROM_TABLE:
+        found.add("network.units", 16 if total < 1000 else 32 if total < 5000 else 48, f"{total} steps to learn from")
+    _find_kinds(found, configuration, source.columns.targets, trained, season)
+    if network.adaptation_rate == FROM_TABLE:
+        adapts = network.decoder == "direct" and not data.log_returns
+        adapts &= 0.5 in network.quantile_levels and bool(mirrored(network.quantile_levels))
+        rate = float(np.clip(round(2 / np.sqrt(max(length, 1)), 3), *RATES)) if adapts else 0.0
+        found.add("network.adaptation_rate", rate, f"{length} steps to learn from")
+    if configuration.steps_per_epoch == FROM_TABLE:
+        found.add("steps_per_epoch", 30 if total < 1000 else 50, f"{total} steps to learn from")
+    return Rules(configuration.replace(**found.changes), found.lines)
+
+
+class _Found:
+    """Settings that were found, as `Configuration.replace` takes them, and a line of each for the user."""
+
+    def __init__(self) -> None:
+        self.changes: dict[str, Any] = {"data": {}, "network": {}}
+        self.lines: list[str] = []
+
+    def add(self, option: str, value: Any, why: str) -> None:
+        part, _, name = option.rpartition(".")
+        (self.changes[part] if part else self.changes)[name] = value
+        if value not in ((), "quantiles"):
+            shown = " ".join(map(str, value)) if isinstance(value, tuple) else value
+            self.lines.append(f"--{option} {shown}: {why}")
+        elif name in ("season", "cycles"):
+            self.lines.append(f"--{option} (none): {why}")
+
+
+def _find_lengths(found: _Found, data: DataConfiguration, season: tuple[int, ...], length: int, validated: int) -> None:
+    """Finds horizon, window and warm-up, for `length` steps to learn from and `validated` to validate on."""
+    horizon, window = data.horizon, data.window
     if horizon == FROM_TABLE:
         wanted = min([each for each in season if each >= 4] or [24])
         wanted, why = (wanted, "the shortest season") if wanted <= 96 and wanted in season else (24, "no short season")
@@ -122,44 +147,44 @@ def rules(configuration: SeriesConfiguration, source: Source) -> Rules:
             key=lambda choice: choice[0],
         )
         horizon = max(1, horizon)
-        say("data.horizon", horizon, why)
-    window = data.window
+        found.add("data.horizon", horizon, why)
     if window == FROM_TABLE:
         window, why = max((2 * horizon, "two horizons"), (64, f"64, more than two horizons of {horizon}"))
         if window > length - horizon - 1:
             window, why = max(2, length - horizon - 1), f"{length} steps to learn from, less the horizon of {horizon}"
-        say("data.window", window, why)
+        found.add("data.window", window, why)
     if data.warm_up == FROM_TABLE:
-        say("data.warm_up", min(24, window // 4), "24" if window >= 96 else f"a quarter of the window of {window}")
-    if data.batch_size == FROM_TABLE:
-        say("data.batch_size", 32 if total > 500 else 16, f"{total} steps to learn from")
-    if network.units == FROM_TABLE:
-        say("network.units", 16 if total < 1000 else 32 if total < 5000 else 48, f"{total} steps to learn from")
+        found.add(
+            "data.warm_up", min(24, window // 4), "24" if window >= 96 else f"a quarter of the window of {window}"
+        )
+
+
+def _find_kinds(
+    found: _Found,
+    configuration: SeriesConfiguration,
+    targets: Sequence[str],
+    trained: Sequence[np.ndarray],
+    season: tuple[int, ...],
+) -> None:
+    """Finds the distribution, and the targets on a log scale and of whole quantiles, by what numbers targets are."""
+    data, network = configuration.data, configuration.network
     distribution: str = network.distribution
-    seen = [np.concatenate([each[:, target] for each in trained]) for target in range(len(source.columns.targets))]
+    seen = [np.concatenate([each[:, target] for each in trained]) for target in range(len(targets))]
     if distribution == "auto":
         kinds = {distribution_of(values) for values in seen} if not data.log_returns else set()
         distribution = kinds.pop() if len(kinds) == 1 and network.floor is None else "quantiles"
-        say("network.distribution", distribution, KINDS[distribution])
+        found.add("network.distribution", distribution, KINDS[distribution])
     if "auto" in network.log_scale:
         suits = distribution not in POSITIVE and network.decoder == "direct" and not data.log_returns
         names = [
             name
-            for number, name in enumerate(source.columns.targets)
+            for number, name in enumerate(targets)
             if suits and is_proportional([each[:, number] for each in trained[:EXAMINED]], (*season, 1)[0])
         ]
-        say("network.log_scale", tuple(names), "changes grow with the level in the training period")
+        found.add("network.log_scale", tuple(names), "changes grow with the level in the training period")
     if "auto" in network.whole:
-        whole = tuple(name for name, values in zip(source.columns.targets, seen, strict=True) if is_count(values))
-        say("network.whole", () if data.log_returns else whole, "targets that are counts")
-    if network.adaptation_rate == FROM_TABLE:
-        adapts = network.decoder == "direct" and not data.log_returns
-        adapts &= 0.5 in network.quantile_levels and bool(mirrored(network.quantile_levels))
-        rate = float(np.clip(round(2 / np.sqrt(max(length, 1)), 3), *RATES)) if adapts else 0.0
-        say("network.adaptation_rate", rate, f"{length} steps to learn from")
-    if configuration.steps_per_epoch == FROM_TABLE:
-        say("steps_per_epoch", 30 if total < 1000 else 50, f"{total} steps to learn from")
-    return Rules(configuration.replace(**changes), lines)
+        whole = tuple(name for name, values in zip(targets, seen, strict=True) if is_count(values))
+        found.add("network.whole", () if data.log_returns else whole, "targets that are counts")
 
 
 def find_seasons(histories: Sequence[np.ndarray], clock: Clock) -> tuple[int, ...]:

@@ -1,19 +1,15 @@
 """Means, deviations, spreads and log scales of what is learned from: how a network's own units are chosen."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
 
 from pipelines.series.centers import fit_blend
-
-if TYPE_CHECKING:
-    from pipelines.series.model import Forecaster
+from pipelines.series.model import Forecaster
 
 SMALL_COUNT = 30  # of nine tenths of the values: larger counts have so many steps that quantiles suit them
 OFTEN_ZERO = 0.1  # share of zeros from which on zero has a place of its own
-LARGEST_LOGARITHM = 60.0  # so that single precision holds what it is of
 SMALLEST_DEVIATION = 1e-6  # of a column, beside its mean; a constant column is only centred
 LOG_START = 0.5  # of a log scale, beside the smallest value that was learned
 SMALLEST_SPREAD = 1e-2  # of errors around a blend, beside those around the last value
@@ -112,31 +108,6 @@ def is_proportional(histories: Sequence[np.ndarray], season: int = 1) -> bool:
     return bool(evidence > 0)
 
 
-def to_log_scale(values: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
-    """Returns ln(x / s) of values x (…, targets) from the start s of a log scale on; below it the tangent, x / s − 1.
-
-    So every number has a place on the scale, and far below s it is not -∞.
-
-    Args:
-        values: in the data's own units.
-        start: s (targets,), or 0 of targets that stay as they are.
-
-    Example:
-        >>> scaled = to_log_scale(tf.constant([[20.0, 5.0], [-10.0, 6.0]]), tf.constant([10.0, 0.0]))
-        >>> scaled.numpy().round(3).tolist(), from_log_scale(scaled, tf.constant([10.0, 0.0])).numpy().tolist()
-        ([[0.6930000185966492, 5.0], [-2.0, 6.0]], [[20.0, 5.0], [-10.0, 6.0]])
-    """
-    relative = values / tf.where(start > 0, start, 1.0)
-    logarithm = tf.math.log(tf.maximum(relative, 1.0)) + tf.minimum(relative, 1.0) - 1
-    return tf.where(start > 0, logarithm, values)
-
-
-def from_log_scale(values: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
-    """The inverse of `to_log_scale`."""
-    relative = tf.exp(tf.clip_by_value(values, 0.0, LARGEST_LOGARITHM)) + tf.minimum(values, 0.0)
-    return tf.where(start > 0, start * relative, values)
-
-
 def spreads(
     histories: Sequence[tuple[np.ndarray, np.ndarray]], horizon: int, relative: bool, cumulative: bool
 ) -> np.ndarray:
@@ -165,7 +136,7 @@ def spreads(
     return np.where(found > SMALLEST_DEVIATION, found, 1).astype(np.float32)
 
 
-def fit_scales(forecaster: "Forecaster", histories: list[tuple[np.ndarray, np.ndarray]]) -> None:
+def fit_scales(forecaster: Forecaster, histories: list[tuple[np.ndarray, np.ndarray]]) -> None:
     """Fits the scales on values and observed (time, columns) of each series: those of the training split alone."""
     if forecaster.network.has_bounds:
         _fit_bounds(forecaster, histories)
@@ -199,7 +170,7 @@ def fit_scales(forecaster: "Forecaster", histories: list[tuple[np.ndarray, np.nd
     forecaster.spread.assign(found)
 
 
-def _fit_bounds(forecaster: "Forecaster", histories: list[tuple[np.ndarray, np.ndarray]]) -> None:
+def _fit_bounds(forecaster: Forecaster, histories: list[tuple[np.ndarray, np.ndarray]]) -> None:
     """Takes the floor and the ceiling that are asked for, or those that the targets show."""
     network = forecaster.network
     shown = np.array([(-np.inf, np.inf)] * forecaster.targets)

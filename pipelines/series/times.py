@@ -173,7 +173,7 @@ def _joined(columns: pd.DataFrame, path: Path) -> tuple[pd.Series, pd.Series, li
             return *_added(parts), []
     first, second = columns.iloc[:, 0], columns.iloc[:, 1]
     if columns.shape[1] == 2 and hours_of(second).notna().all() and not CLOCK.fullmatch(first_text(second)):
-        added, repairs = _added_slots(first, hours_of(second), path)
+        added, repairs = _added_slots(hours_of(second), path)
         return first, added, repairs
     together = columns.astype(str).agg(" ".join, axis=1).where(columns.notna().all(axis=1))
     return together.rename(" ".join(map(str, columns.columns))), nothing, []
@@ -208,7 +208,7 @@ def _added(parts: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     return written.where(filled).rename(" ".join(parts.columns)), added
 
 
-def _added_slots(dates: pd.Series, slots: pd.Series, path: Path) -> tuple[pd.Series, list[Repair]]:
+def _added_slots(slots: pd.Series, path: Path) -> tuple[pd.Series, list[Repair]]:
     """The time within the day that a column counts: hours from 0 or from 1, or other equal parts of the day."""
     if slots.isna().any() or (slots % 1 != 0).any():
         refuse(slots, slots.isna() | (slots % 1 != 0), path, "this counts no hours or other parts of a day")

@@ -16,7 +16,6 @@ from pipelines.series import data
 from pipelines.series.calibration import fit_widening, widened
 from pipelines.series.clocks import clock_text
 from pipelines.series.config import Description, SeriesConfiguration
-from pipelines.series.data import learned_sets
 from pipelines.series.dependence import fit_correlation
 from pipelines.series.distributions import POSITIVE
 from pipelines.series.forecasting import Forecasted, forecast_split
@@ -180,7 +179,7 @@ def prepare(configuration: SeriesConfiguration) -> Prepared[data.Sets, Forecaste
             "data.warm_up leaves no step of a window to learn from. Lower it below --data.window, or raise the window. "
             f"Received: --data.warm_up {configuration.data.warm_up}, --data.window {configuration.data.window}"
         )
-    sets = learned_sets(configuration, data.load(configuration.data, None, source, offsets_of(configuration)))
+    sets = configuration.learned(data.load(configuration.data, None, source, offsets_of(configuration)))
     horizon = configuration.data.horizon
     if not configuration.network.fold_days and not any(
         len(data.origins(sets, number, "validation", horizon)) for number in range(len(sets.series))

@@ -93,7 +93,7 @@ def _parts_of_years(columns: Sequence[str]) -> list[tuple[str, str, dict[str, in
 def _within_years(
     frame: pd.DataFrame, series: str, year: str, what: str, form: str, parts: dict[str, int]
 ) -> tuple[pd.DataFrame, str, tuple[str, ...], list[Repair]]:
-    told = _told(frame, len(parts), what)
+    told = _told(len(parts), what)
     if left := [str(name) for name in frame.columns if name not in (year, series, *parts)]:
         told.append(Repair("", "", f"columns beside the {what}: left out", len(left), ", ".join(left)))
     long = _melted(frame, [name for name in (year, series) if name], list(parts), "part")
@@ -111,7 +111,7 @@ def _within_months(
     long = _melted(frame, [name for name in (month, series) if name], list(days), "day")
     long = long[long[VALUE].notna()]  # no month has them all
     long["time"] = long[month].astype(str).str[:7] + "-" + long["day"].map(days).map("{:02d}".format)
-    told = _told(frame, len(days), "days of the month")
+    told = _told(len(days), "days of the month")
     return long[[*([series] if series else []), "time", VALUE]], series, ("time",), told
 
 
@@ -122,7 +122,7 @@ def _within_days(
     clock = long["minute of the day"].map(hours)
     clock = (clock // 60).astype(str).str.zfill(2) + ":" + (clock % 60).astype(str).str.zfill(2)
     long["minute of the day"] = clock
-    return long, series, (date, "minute of the day"), _told(frame, len(hours), "times of the day")
+    return long, series, (date, "minute of the day"), _told(len(hours), "times of the day")
 
 
 def _times(
@@ -134,7 +134,7 @@ def _times(
         if sorted(months) == list(range(1, 13)):  # a row a month, a column a year
             long = _melted(frame.assign(month=months), ["month"], times, "year").sort_values(["year", "month"])
             long["time"] = long["year"] + "-" + long["month"].astype(str)
-            return long[["time", VALUE]], series, ("time",), _told(frame, len(times), "years")
+            return long[["time", VALUE]], series, ("time",), _told(len(times), "years")
     unique = [name for name in others if frame[name].notna().all() and not frame[name].duplicated().any()]
     series = series or (unique[0] if unique else "")
     if not series and len(frame) > 1:
@@ -146,7 +146,7 @@ def _times(
         series = "series"
         frame = frame.assign(series=joined.str.strip() if joined.is_unique else [f"row {line}" for line in frame.index])
         others.append(series)
-    told = _told(frame, len(times), "times")
+    told = _told(len(times), "times")
     if left := [name for name in others if name != series]:
         told.append(Repair("", "", "columns that say more about a series: left out", len(left), ", ".join(left)))
     return _melted(frame, [series] if series else [], times, "time"), series, ("time",), told
@@ -160,7 +160,7 @@ def _melted(frame: pd.DataFrame, kept: Sequence[str], melted: Sequence[str], nam
     return long.set_index("line").rename_axis(None).drop(columns="place")
 
 
-def _told(frame: pd.DataFrame, number: int, what: str) -> list[Repair]:
+def _told(number: int, what: str) -> list[Repair]:
     return [Repair("", "", f"columns that are {what}: made rows, their cells the column {VALUE!r}", number)]
 
 

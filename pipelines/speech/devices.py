@@ -8,9 +8,9 @@ import keras
 import tensorflow as tf
 
 from pipelines.configuration import ConfigurationError
-from pipelines.devices import MOST_STEPS, Ask, DeviceModel, as_json, followed, stepped
+from pipelines.devices import MOST_STEPS, Ask, DeviceModel, Format, as_json, followed, stepped
 from pipelines.runs import Run
-from pipelines.served import Signature, Tensors, arrays, specifications
+from pipelines.served import Tensors, arrays
 from pipelines.speech import data
 from pipelines.speech.batching import batches
 from pipelines.speech.config import SpeechConfiguration
@@ -56,21 +56,14 @@ def device_model(run: Run) -> DeviceModel:
                 references.append(text.decode())
         return error_rates(references, texts)["cer"].value
 
-    inputs = {"audio": tf.TensorSpec((1, samples)), **specifications(before, streams=1)}
     about = (
         f"A step takes `audio`, float32 (1, {samples}) in −1 … 1, and returns `logits` (1, 1, labels): label 0 the CTC "
         "blank, then the characters above. The best label of each frame gives the text: repeated ones count once."
     )
     metric = "character error rate of the best labels"
-    return DeviceModel(
-        Signature(step, inputs),
-        before,
-        metric,
-        score,
-        about,
-        ("lite", "onnx", "web"),
-        partial(for_browsers, recogniser),
-    )
+    formats: tuple[Format, ...] = ("lite", "onnx", "web")
+    inputs, web = {"audio": tf.TensorSpec((1, samples))}, partial(for_browsers, recogniser)
+    return DeviceModel(step, inputs, before, metric, score, about, formats, web)
 
 
 def for_browsers(recogniser: Recogniser) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from pipelines.exporting import WarmupRequest, card, export_signatures
+from pipelines.exporting import WarmupRequest, export_signatures
+from pipelines.model_cards import card
 from pipelines.runs import Run
 from pipelines.speech import HOT_WORD_WEIGHT
 from pipelines.speech.config import SpeechConfiguration

@@ -20,9 +20,10 @@ import pytest
 from pipelines import commands, errors, predictors, train, training
 from pipelines.checkpoints import save_checkpoint
 from pipelines.evaluation import Evaluation
+from pipelines.predictors import latest_run, task_of
 from pipelines.runs import Run
 from pipelines.served import Served
-from pipelines.tasks import all_tasks, latest_run, task_of
+from pipelines.tasks import all_tasks
 
 if TYPE_CHECKING:
     from pipelines.devices import Written

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pipelines.comparison import comparison
-from pipelines.evaluation import paired_difference, ratio
+from pipelines.comparison import comparison, paired_difference
+from pipelines.evaluation import ratio
 
 
 @pytest.mark.parametrize(("higher_is_better", "verdict"), [(False, "worse"), (True, "better")])

@@ -7,7 +7,8 @@ import pytest
 import tyro
 from pydantic import Field
 
-from pipelines.configuration import Configuration, ConfigurationError, parse_command_line, parse_options
+from pipelines.command_line import parse_command_line, parse_options
+from pipelines.configuration import Configuration, ConfigurationError
 
 
 class Model(Configuration):

@@ -8,7 +8,8 @@ import scipy.stats
 from rich.console import Console
 
 from pipelines import evaluation as module
-from pipelines.evaluation import Evaluation, Metric, Row, bootstrap, bootstrap_ratio, paired_difference, ratio
+from pipelines.comparison import paired_difference
+from pipelines.evaluation import Evaluation, Metric, Row, bootstrap, bootstrap_ratio, ratio
 
 
 def test_interval_holds_the_true_value_as_often_as_it_says():

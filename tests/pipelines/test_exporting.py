@@ -8,7 +8,8 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from pipelines.configuration import Configuration
 from pipelines.evaluation import Evaluation, Metric, Row
-from pipelines.exporting import WarmupRequest, card, export, staged
+from pipelines.exporting import WarmupRequest, export, staged
+from pipelines.model_cards import card
 from pipelines.runs import Run
 
 

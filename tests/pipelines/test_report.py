@@ -94,7 +94,7 @@ def test_columns_of_numbers_stand_to_the_right(run):
     assert "<td>7 words</td>" in text
 
 
-def test_many_metrics_are_several_tables_and_notes_one_of_their_own(run):
+def test_many_metrics_are_several_tables_and_notes_one_of_their_own():
     names = ["wer", "cer", "mae", "rmse", "skill", "crps", "coverage_80", "coverage_95"]
     rows = [Row("model", {name: Metric(0.2, 0.1, 0.3) for name in names}, notes="a long remark")]
     *tables, notes = evaluation_tables(Evaluation("test", 5, rows))

@@ -10,11 +10,10 @@ from typing import Any, Literal
 import pytest
 import tensorflow as tf
 
-from pipelines import commands, tasks, train
+from pipelines import commands, predictors, tasks, train
 from pipelines.configuration import ConfigurationError
 from pipelines.evaluation import Evaluation, Metric, Row
 from pipelines.runs import Run, RunError
-from pipelines.served import Signature
 from pipelines.tasks import Task
 from pipelines.training import TrainingConfiguration
 
@@ -82,7 +81,7 @@ def called(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Any, .
         place(task, "predictor", EXAMPLE=("spell", "WORD", "word"))
         place(task, "spell", Options=Options, answer=answer)
     monkeypatch.setitem(sys.modules, "pipelines.letters", ModuleType("pipelines.letters"))
-    for module in (tasks, commands):
+    for module in (tasks, predictors, commands):
         monkeypatch.setattr(module, "all_tasks", lambda: FOUND)
     monkeypatch.setattr(Task, "has", lambda task, name: name == "spell")
     monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path))
@@ -158,8 +157,17 @@ def test_files_for_devices_are_possible_or_nothing_is_exported(
 
     owner = tf.Module()
     owner.weight = tf.Variable([2.0])
-    step = Signature(lambda value: {"twice": owner.weight * value}, {"value": tf.TensorSpec([1])})
-    model = devices.DeviceModel(step, {}, "error", lambda _: 0.5, "A step.", ("lite", "web"), lambda: {"weight": 2.0})
+    inputs, formats = {"value": tf.TensorSpec([1])}, ("lite", "web")
+    model = devices.DeviceModel(
+        lambda value: {"twice": owner.weight * value},
+        inputs,
+        {},
+        "error",
+        lambda _: 0.5,
+        "A step.",
+        formats,
+        lambda: {"weight": 2.0},
+    )
     module = ModuleType("pipelines.letters.reading.devices")
     module.device_model = lambda _: model  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
@@ -222,9 +230,9 @@ def test_the_latest_run_of_a_task_is_not_one_of_another(called: list[tuple[Any, 
     with pytest.raises(
         RunError, match=r"no finished run of the task writing-by-hand.*unrolled train writing-by-hand\."
     ):
-        tasks.latest_run("writing-by-hand")
+        predictors.latest_run("writing-by-hand")
     train.train(["writing-by-hand"])
-    assert tasks.latest_run("reading").folder == read
+    assert predictors.latest_run("reading").folder == read
 
 
 def test_whose_options_were_refused_is_printed_unless_the_run_was_named(
@@ -288,7 +296,7 @@ def test_training_from_python(called: list[tuple[Any, ...]]) -> None:
 
 
 def test_tasks_that_were_renamed_are_still_found() -> None:
-    for before, now in tasks.RENAMED.items():
+    for before, now in predictors.RENAMED.items():
         (task,) = (task for task in tasks.all_tasks() if task.package.endswith(f".{now}"))
         kind = type(next(iter(task.presets.values())))
         assert kind.from_json(json.dumps({"task": before})).task == now

@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from pipelines import commands, tasks, train
+from pipelines import commands, predictors, tasks, train
 from pipelines.commands import TrainingCommand
 from pipelines.configuration import Configuration, ConfigurationError
 from pipelines.preparation import removed_if_refused
@@ -26,7 +26,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     config = ModuleType("pipelines.test.config")
     config.PRESETS = PRESETS  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, config.__name__, config)
-    for module in (tasks, commands):
+    for module in (tasks, predictors, commands):
         monkeypatch.setattr(module, "all_tasks", lambda: (tasks.Task("test", "test", "pipelines.test"),))
     monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path / "runs"))
     return tmp_path / "runs"
@@ -109,17 +109,17 @@ def test_settings_of_several_workers_are_refused_before_any_starts(
 
 def test_a_run_is_the_latest_or_the_one_named(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no finished test run"):
-        tasks.open_run("test", None)
+        predictors.open_run("test", None)
     runs = [Run.create("test", "small", Tiny()) for _ in range(2)]
     runs[1].finish()
     runs[0].finish()
-    assert tasks.open_run("test", None).folder == runs[0].folder.resolve()
-    assert tasks.open_run("test", runs[1].folder).folder == runs[1].folder.resolve()
+    assert predictors.open_run("test", None).folder == runs[0].folder.resolve()
+    assert predictors.open_run("test", runs[1].folder).folder == runs[1].folder.resolve()
     with pytest.raises(RunError, match=r"no such folder.*nowhere"):
-        tasks.open_run("test", tmp_path / "nowhere")
+        predictors.open_run("test", tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
     with pytest.raises(RunError, match=r"is not a run.*versions.json"):
-        tasks.open_run("test", tmp_path / "empty")
+        predictors.open_run("test", tmp_path / "empty")
 
 
 @pytest.mark.parametrize("left_over", ["", "checkpoints", "history.csv"])

@@ -35,9 +35,9 @@ def sequences(examples: int = 32) -> tuple[np.ndarray, np.ndarray]:
     return inputs, inputs.sum(axis=(1, 2))[:, None]  # (batch, 1)
 
 
-def recurrent_model(dropout: float = 0.3) -> keras.Model:
+def recurrent_model() -> keras.Model:
     keras.utils.set_random_seed(7)
-    layers = [keras.layers.LSTM(5, dropout=dropout), keras.layers.Dropout(dropout), keras.layers.Dense(1)]
+    layers = [keras.layers.LSTM(5, dropout=0.3), keras.layers.Dropout(0.3), keras.layers.Dense(1)]
     return keras.Sequential([keras.Input((None, 3)), *layers])
 
 

@@ -10,7 +10,7 @@ from pipelines.nlp.language_model.config import LanguageModelConfiguration
 from pipelines.nlp.language_model.data import BOUNDARY
 from pipelines.nlp.language_model.model import flat, load_model
 from pipelines.runs import Run
-from pipelines.served import Signature, Tensors, arrays, specifications
+from pipelines.served import Tensors, arrays
 
 
 def device_model(run: Run) -> DeviceModel:
@@ -33,10 +33,10 @@ def device_model(run: Run) -> DeviceModel:
                 steps += 1
         return nats / np.log(2) / steps
 
-    inputs = {"number": tf.TensorSpec((1,), tf.int32), **specifications(before, streams=1)}
+    inputs = {"number": tf.TensorSpec((1,), tf.int32)}
     about = (
         f"A step takes the `number` of a subword, int32 (1,), and returns the `logits` (1, {model.size}) of the next "
         f"one; {BOUNDARY} begins and ends a text. The subwords, by their numbers, are in "
         "`assets.extra/run/description.json`."
     )
-    return DeviceModel(Signature(step, inputs), before, "bits a subword", score, about)
+    return DeviceModel(step, inputs, before, "bits a subword", score, about)

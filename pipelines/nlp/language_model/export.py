@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from pipelines.exporting import WarmupRequest, card, documented, export_signatures
+from pipelines.exporting import WarmupRequest, export_signatures
+from pipelines.model_cards import card, documented
 from pipelines.nlp.language_model.config import LanguageModelConfiguration
 from pipelines.nlp.language_model.model import OLD_VOCABULARY, LanguageModel, load_model
 from pipelines.nlp.language_model.network import SamplingConfiguration

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from pipelines.exporting import WarmupRequest, card, export_signatures
+from pipelines.exporting import WarmupRequest, export_signatures
+from pipelines.model_cards import card
 from pipelines.nlp.sentiment.config import SentimentConfiguration
 from pipelines.nlp.sentiment.model import OLD_DESCRIPTION, Classifier, load_model
 from pipelines.nlp.sentiment.serving import signatures

@@ -42,9 +42,7 @@ class NetworkConfiguration(Configuration):
     layers: int = Field(1, ge=1, le=8, description="recurrent layers, in each direction")
     bidirectional: bool = Field(True, description="read in both directions")
     pooling: tuple[Pooling, ...] = Field(
-        ("attention", "max"),
-        min_length=1,
-        description="how states are pooled: attention-weighted mean, maximum, mean",
+        ("attention", "max"), min_length=1, description="how states are pooled: attention-weighted mean, maximum, mean"
     )
     members: int = Field(1, ge=1, le=20, description="networks of the ensemble; their outputs are averaged")
     rating_weight: float = Field(1.0, ge=0, description="weight of the rating's loss beside the label's; 0: no rating")

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from pipelines.exporting import WarmupRequest, card, documented, export_signatures
+from pipelines.exporting import WarmupRequest, export_signatures
+from pipelines.model_cards import card, documented
 from pipelines.nlp.tagging.config import TaggingConfiguration
 from pipelines.nlp.tagging.model import Tagger, load_model
 from pipelines.nlp.tagging.serving import signatures

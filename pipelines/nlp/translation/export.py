@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from pipelines.exporting import WarmupRequest, card, documented, export_signatures
+from pipelines.exporting import WarmupRequest, export_signatures
+from pipelines.model_cards import card, documented
 from pipelines.nlp.translation.config import TranslationConfiguration
 from pipelines.nlp.translation.model import OLD_DESCRIPTION, load_model
 from pipelines.nlp.translation.serving import signatures

@@ -14,18 +14,10 @@ from data.motion_clips import MOTIONS, SIZE, MotionClips, draw_clip
 from pipelines.configuration import ConfigurationError
 from pipelines.hints import counted
 from pipelines.rows import make_batches, row_numbers
+from pipelines.video.clips import batch_clips, clips_of, read_clips
 from pipelines.video.frames import NAMED, VideoDataError
 from pipelines.video.recordings import Recordings
-from pipelines.video.sources import (
-    Video,
-    VideoConfiguration,
-    Videos,
-    batch_clips,
-    clips_of,
-    open_source,
-    read_clips,
-    refuse_settings_of_files,
-)
+from pipelines.video.sources import Video, VideoConfiguration, Videos, open_source, refuse_settings_of_files
 from pipelines.video.video_folders import SPLITS
 
 JUDGED_AT_ONCE = 64  # clips

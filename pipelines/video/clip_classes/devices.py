@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from pipelines.devices import Ask, DeviceModel, followed, stepped
 from pipelines.runs import Run
-from pipelines.served import Signature, Tensors, arrays, specifications
+from pipelines.served import Tensors, arrays
 from pipelines.video.clip_classes import data
 from pipelines.video.clip_classes.config import ClipClassesConfiguration
 from pipelines.video.clip_classes.model import load_model
@@ -32,9 +32,9 @@ def device_model(run: Run) -> DeviceModel:
         labels, found = by_video(examples, np.stack(probabilities))
         return float((found.argmax(axis=1) == labels).mean())
 
-    inputs = {"frame": tf.TensorSpec((1, *classifier.frame_shape), tf.uint8), **specifications(before, streams=1)}
+    inputs = {"frame": tf.TensorSpec((1, *classifier.frame_shape), tf.uint8)}
     about = (
         f"A step takes `frame`, uint8 (1, {', '.join(map(str, classifier.frame_shape))}), already of that size, and "
         "returns `probabilities`, (1, classes) in the order above."
     )
-    return DeviceModel(Signature(step, inputs), before, "accuracy", score, about)
+    return DeviceModel(step, inputs, before, "accuracy", score, about)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.exporting import WarmupRequest, card, documented, export_signatures
+from pipelines.exporting import WarmupRequest, export_signatures
+from pipelines.model_cards import card, documented
 from pipelines.runs import Run
 from pipelines.video.clip_classes.config import ClipClassesConfiguration
 from pipelines.video.clip_classes.model import Classifier, load_model

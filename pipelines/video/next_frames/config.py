@@ -36,8 +36,7 @@ class NextFramesConfiguration(TrainingCommand):
         description="epochs of scheduled sampling, from true future frames to the network's own forecasts; 0: none",
     )
     thresholds: tuple[float, ...] = Field(
-        (),
-        description="values in the data's own unit; the evaluation scores where they are reached, by CSI and others",
+        (), description="values in the data's own unit; the evaluation scores where they are reached, by CSI and others"
     )
     fss_window: int = Field(9, ge=1, description="side of the squares of the fractions skill score, in pixels, odd")
 
@@ -90,9 +89,7 @@ _NEXT_FRAMES = NextFramesConfiguration(
     ),
 )
 _LARGE = _NEXT_FRAMES.replace(
-    network={"filters": (64, 96), "movements": 3, "decoder_filters": 96},
-    steps_per_epoch=340,
-    training={"epochs": 5},
+    network={"filters": (64, 96), "movements": 3, "decoder_filters": 96}, steps_per_epoch=340, training={"epochs": 5}
 )
 _REAL_VIDEO = _NEXT_FRAMES.replace(
     network={"stillness": 7.0, "coordinates": False, "flow": True},

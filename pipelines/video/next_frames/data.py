@@ -16,6 +16,7 @@ from data.moving_fashion import MovingFashion
 from pipelines.configuration import ConfigurationError
 from pipelines.rows import make_batches, row_numbers
 from pipelines.video import sources
+from pipelines.video.clips import batch_clips, clips_of, read_clips
 from pipelines.video.next_frames import moving_mnist
 from pipelines.video.recordings import Recordings
 from pipelines.video.sources import VideoConfiguration
@@ -32,8 +33,7 @@ class DataConfiguration(VideoConfiguration):
         "moving_fashion", description="clothes that drift and bounce, your own videos, or a video data set"
     )
     path: str = Field(
-        "",
-        description="folder of videos, list of path and optionally start, end, split, or Moving MNIST's own file",
+        "", description="folder of videos, list of path and optionally start, end, split, or Moving MNIST's own file"
     )
     colour: Literal["grey", "rgb"] = Field("grey", description="one channel or three")
     clip_frames: int = Field(20, ge=2, description="frames of a clip")
@@ -180,7 +180,7 @@ def _moving_mnist(configuration: DataConfiguration) -> Sets:
 
     def read(split: Split) -> tf.data.Dataset:
         total, clip = fixed[split]
-        return sources.read_clips(clip, total, (frames, *shape))
+        return read_clips(clip, total, (frames, *shape))
 
     videos = {split: [f"clip {number}" for number in range(total)] for split, (total, _) in fixed.items()}
     return Sets(draw, configuration.batch_size, read, videos)  # type: ignore[arg-type]
@@ -188,17 +188,17 @@ def _moving_mnist(configuration: DataConfiguration) -> Sets:
 
 def _videos(configuration: DataConfiguration) -> Sets:
     found = sources.open_source(configuration, labelled=False)
-    fixed = {split: sources.clips_of(found.splits[split], configuration) for split in SPLITS}
+    fixed = {split: clips_of(found.splits[split], configuration) for split in SPLITS}
     # Any frame of the training videos may begin a clip.
-    starts = sources.clips_of(found.splits["train"], configuration.replace(clip_stride=1))
+    starts = clips_of(found.splits["train"], configuration.replace(clip_stride=1))
 
     def draw(random: np.random.Generator) -> np.ndarray:
         return starts[random.integers(len(starts))].read(configuration.clip_frames)
 
     def read(split: Split) -> tf.data.Dataset:
         clips, shape = fixed[split], (configuration.clip_frames, *configuration.frame_shape)
-        return sources.read_clips(lambda number: clips[number].read(shape[0]), len(clips), shape)
+        return read_clips(lambda number: clips[number].read(shape[0]), len(clips), shape)
 
-    size = sources.batch_clips(configuration.batch_size, len(fixed["train"]))
+    size = batch_clips(configuration.batch_size, len(fixed["train"]))
     videos = {split: [clip.video.key for clip in clips] for split, clips in fixed.items()}
     return Sets(draw, size, read, videos, found.skipped, found.recordings)

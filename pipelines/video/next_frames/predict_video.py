@@ -34,9 +34,7 @@ class Options(commands.AnswerOptions):
     video: tyro.conf.Positional[tuple[Path, ...]] = Field((), description="video files, or folders of frame images")
     frames: int = Field(0, ge=0, le=1000, description="number of frames to forecast; 0: as many as in training")
     at: float | None = Field(
-        None,
-        ge=0,
-        description="second at which the forecast starts, shown beside the true frames; default: the end",
+        None, ge=0, description="second at which the forecast starts, shown beside the true frames; default: the end"
     )
     item: int | None = Field(None, ge=0, description="number of the video in an array of several, from 0")
     layout: str = Field(

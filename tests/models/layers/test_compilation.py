@@ -8,7 +8,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 import models
 from models.layers import compilation, recurrent
-from models.recurrence import loop
+from models.recurrence import compiled as loops
 from models.recurrence.parts import MOST_PARTS, most_parts
 
 BATCH, TIME, FEATURES, UNITS = 4, 5, 3, 6
@@ -214,7 +214,7 @@ def test_a_part_for_each_core_that_may_be_used(monkeypatch, cores, threads, part
 )
 def test_few_lengths_are_compiled(monkeypatch, name, masked):
     """At the edge of a length, results and gradients equal those of the plain loop."""
-    compiled = loop._COMPILED
+    compiled = loops._COMPILED
     traced = set()
 
     def spy(number):
@@ -225,7 +225,7 @@ def test_few_lengths_are_compiled(monkeypatch, name, masked):
 
         return call
 
-    monkeypatch.setattr(loop, "_COMPILED", (spy(0), spy(1)))
+    monkeypatch.setattr(loops, "_COMPILED", (spy(0), spy(1)))
     auto, plain = (
         LAYERS[name](UNITS, return_sequences=True, return_state=True, jit_compile=j) for j in ("auto", False)
     )

@@ -115,7 +115,7 @@ def test_last_output_is_where_each_direction_ends(layer, inputs, bidirectional, 
         np.testing.assert_allclose(last[row, UNITS:], whole[row, steps[0], UNITS:], rtol=1e-6, atol=1e-6)
 
 
-def test_layers_do_not_share_what_an_initializer_draws(inputs):
+def test_layers_do_not_share_what_an_initializer_draws():
     options = {"kernel_initializer": keras.initializers.GlorotUniform()}
     stack = Stack("gru", UNITS, depth=2, layer_options=options)
     stack(np.zeros((1, 1, UNITS), "float32"))

@@ -112,9 +112,9 @@ def scan(recurrence, projected, initial_state, weights, mask=None, dropout=None,
     return hidden, last
 
 
-def slopes(function, values, step=1e-6):
+def slopes(function, values):
     """The gradient of the number `function()` with respect to `values`, by central finite differences in place."""
-    gradient = np.empty_like(values)
+    gradient, step = np.empty_like(values), 1e-6
     for place in np.ndindex(values.shape):
         value = values[place]
         values[place] = value + step

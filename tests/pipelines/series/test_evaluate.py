@@ -147,9 +147,7 @@ def test_a_column_that_is_missing_now_is_named(run: Run, table: Path, make_frame
         table.write_text(text, encoding="utf-8")
 
 
-def test_the_future_of_the_table_changes_no_forecast(
-    run: Run, table: Path, make_frame: Make, write_table: Write
-) -> None:
+def test_the_future_of_the_table_changes_no_forecast(run: Run, table: Path, write_table: Write) -> None:
     """From the file on: other measurements after an hour of the test period, the same forecasts up to it."""
     configuration = run.read_configuration(type(PRESETS["own"]))
     forecaster = load_model(run)

@@ -72,7 +72,6 @@ def encode(
     return path
 
 
-H264 = {"x264-params": "log-level=none"}
 H265 = {"x265-params": "log-level=none"}
 DV = (576, 720)
 

@@ -280,7 +280,7 @@ def test_two_rates_in_a_set_are_noticed_and_recorded(
     assert opened(tmp_path, frame_rate=12.5).recordings.rates == (12.5, 12.5)
 
 
-def test_image_folders_are_told_apart_by_all_images(tmp_path: Path, square: Square, write_video: Write) -> None:
+def test_image_folders_are_told_apart_by_all_images(tmp_path: Path) -> None:
     """Their first, middle and last images are equal, as of a still camera."""
     from PIL import Image
 

@@ -12,9 +12,10 @@ from data import real_clips
 from data.splits import assign_split
 from pipelines.configuration import ConfigurationError
 from pipelines.video import sources
+from pipelines.video.clips import clips_of, read_clips
 from pipelines.video.contents import SHARES, splits_of
 from pipelines.video.frames import VideoDataError
-from pipelines.video.sources import SPLITS, VideoConfiguration, Videos, clips_of, open_source, read_clips
+from pipelines.video.sources import SPLITS, VideoConfiguration, Videos, open_source
 from pipelines.video.video_files import decode_timed
 from pipelines.video.video_folders import Entry
 

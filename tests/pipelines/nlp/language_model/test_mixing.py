@@ -20,8 +20,8 @@ def _networks(numbers: np.ndarray, logits: np.ndarray) -> np.ndarray:
     return TREE.log_odds(numbers, np.broadcast_to(logits, (len(numbers), len(PIECES))))[:, np.newaxis]
 
 
-def _random(count: int, seed: int = 0, several: int = 20) -> np.ndarray:
-    return np.random.default_rng(seed).choice(SPELLED[1:][-several:], count)
+def _random(count: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).choice(SPELLED[1:][-20:], count)
 
 
 def test_the_decisions_of_a_network_are_its_probabilities() -> None:

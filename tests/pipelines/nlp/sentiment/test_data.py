@@ -11,7 +11,8 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from pipelines.configuration import ConfigurationError, parse_command_line
+from pipelines.command_line import parse_command_line
+from pipelines.configuration import ConfigurationError
 from pipelines.nlp.sentiment import data, sources, train
 from pipelines.nlp.sentiment.config import PRESETS, SentimentConfiguration
 from pipelines.nlp.sentiment.labels import label_names

@@ -42,7 +42,7 @@ def assert_alike(first: list[Tagging], second: list[Tagging]) -> None:
         np.testing.assert_allclose([each[4] for each in one.spans], [each[4] for each in two.spans], atol=1e-5)
 
 
-def test_names_are_learned_from_what_is_around_them(trained_run: Run, experiment: Experiment) -> None:
+def test_names_are_learned_from_what_is_around_them(trained_run: Run) -> None:
     evaluation = evaluate(trained_run)
     model, baseline = (row.metrics for row in evaluation.rows)
     assert model["f1"].value > 0.95 > baseline["f1"].value  # a name alone does not tell whether it is a place
@@ -175,7 +175,7 @@ def test_a_run_whose_data_cannot_be_used_is_refused(experiment: Experiment, tmp_
 
 
 def test_files_for_validation_and_test_are_used_and_their_new_tags_named(
-    experiment: Experiment, tagged_file: Path, tmp_path: Path
+    experiment: Experiment, tmp_path: Path
 ) -> None:
     path = tmp_path / "test.conll"
     path.write_text("Ada B-PER\nsees B-NEW\n", encoding="utf-8")

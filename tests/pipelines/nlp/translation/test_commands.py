@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipelines import commands, tasks
+from pipelines import commands, predictors
 from pipelines.nlp.splits import SPLITS, Split
 from pipelines.nlp.translation import data
 from pipelines.nlp.translation.config import TranslationConfiguration
@@ -266,6 +266,6 @@ def test_model_card_says_data_licence_metrics_and_limits(trained_run: Run, tmp_p
 
 
 def test_the_task_of_the_run_is_found(trained_run: Run, there: Path) -> None:
-    assert tasks.task_of(trained_run).name == "translation"
-    assert tasks.latest_run("translation").folder == trained_run.folder
+    assert predictors.task_of(trained_run).name == "translation"
+    assert predictors.latest_run("translation").folder == trained_run.folder
     assert json.loads((trained_run.folder / "configuration.json").read_text())["task"] == "translation"

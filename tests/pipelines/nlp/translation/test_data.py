@@ -21,8 +21,8 @@ from pipelines.nlp.translation.sources import DataConfiguration, split_key
 Experiment = Callable[..., TranslationConfiguration]
 
 
-def random_pairs(count: int, longest: int = 60, seed: int = 0) -> data.Encoded:
-    random = np.random.default_rng(seed)
+def random_pairs(count: int, longest: int = 60) -> data.Encoded:
+    random = np.random.default_rng(0)
     sizes = random.integers(1, longest, (count, 2))
     sources = [np.append(random.integers(3, 100, size), END).astype(np.int32) for size in sizes[:, 0]]
     targets = [np.concatenate([[START], random.integers(3, 100, size), [END]]).astype(np.int32) for size in sizes[:, 1]]

@@ -1,15 +1,14 @@
 """Small videos whose class is the direction of a square, and a classifier that has learned to tell it."""
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from pipelines.runs import Run
 from pipelines.video.clip_classes.config import ClipClassesConfiguration
+from tests.pipelines.video.fixtures import fixtures_of
 
 SIDE = 16
 
@@ -65,46 +64,10 @@ def tiny_configuration(path: Path, **changes: Any) -> ClipClassesConfiguration:
     return configuration.replace(**changes)
 
 
-@pytest.fixture(autouse=True)
-def cache(session_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """One cache for all tests of this folder: the same few videos are decoded once."""
-    monkeypatch.setenv("UNROLLED_CACHE", str(session_cache))
-    return session_cache
-
-
-@pytest.fixture(scope="session")
-def make_corpus(save_clip: Callable[..., Path]) -> Callable[..., Path]:
-    """`write_corpus`."""
-    return partial(write_corpus, save_clip)
-
-
-@pytest.fixture(scope="session")
-def configure() -> Callable[..., ClipClassesConfiguration]:
-    """`tiny_configuration`."""
-    return tiny_configuration
+cache, make_corpus, configure, corpus, experiment, trained_run = fixtures_of(write_corpus, tiny_configuration)
 
 
 @pytest.fixture(scope="session")
 def move() -> Callable[..., np.ndarray]:
     """`moving`."""
     return moving
-
-
-@pytest.fixture(scope="session")
-def corpus(make_corpus: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The CSV of 48 videos."""
-    return make_corpus(tmp_path_factory.mktemp("corpus") / "videos")
-
-
-@pytest.fixture(scope="session")
-def experiment(corpus: Path) -> Callable[..., ClipClassesConfiguration]:
-    """`tiny_configuration` of the corpus."""
-    return partial(tiny_configuration, corpus)
-
-
-@pytest.fixture(scope="session")
-def trained_run(
-    experiment: Callable[..., ClipClassesConfiguration], train_tiny: Callable[..., Run], session_cache: Path
-) -> Run:
-    """A finished run, trained on the corpus."""
-    return train_tiny(experiment(), session_cache)

@@ -1,15 +1,14 @@
 """Small videos of a square that drifts, and a forecaster that has learned to go on with them."""
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from pipelines.runs import Run
 from pipelines.video.next_frames.config import NextFramesConfiguration
+from tests.pipelines.video.fixtures import fixtures_of
 
 SIDE = 16
 
@@ -56,46 +55,10 @@ def tiny_configuration(path: Path, **changes: Any) -> NextFramesConfiguration:
     return configuration.replace(**changes)
 
 
-@pytest.fixture(autouse=True)
-def cache(session_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """One cache for all tests of this folder: the same few videos are decoded once."""
-    monkeypatch.setenv("UNROLLED_CACHE", str(session_cache))
-    return session_cache
-
-
-@pytest.fixture(scope="session")
-def make_corpus(save_clip: Callable[..., Path]) -> Callable[..., Path]:
-    """`write_corpus`."""
-    return partial(write_corpus, save_clip)
-
-
-@pytest.fixture(scope="session")
-def configure() -> Callable[..., NextFramesConfiguration]:
-    """`tiny_configuration`."""
-    return tiny_configuration
+cache, make_corpus, configure, corpus, experiment, trained_run = fixtures_of(write_corpus, tiny_configuration)
 
 
 @pytest.fixture(scope="session")
 def drift() -> Callable[..., np.ndarray]:
     """`drifting`."""
     return drifting
-
-
-@pytest.fixture(scope="session")
-def corpus(make_corpus: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The CSV of 12 videos."""
-    return make_corpus(tmp_path_factory.mktemp("corpus") / "videos")
-
-
-@pytest.fixture(scope="session")
-def experiment(corpus: Path) -> Callable[..., NextFramesConfiguration]:
-    """`tiny_configuration` of the corpus."""
-    return partial(tiny_configuration, corpus)
-
-
-@pytest.fixture(scope="session")
-def trained_run(
-    experiment: Callable[..., NextFramesConfiguration], train_tiny: Callable[..., Run], session_cache: Path
-) -> Run:
-    """A finished run, trained on the corpus."""
-    return train_tiny(experiment(), session_cache)

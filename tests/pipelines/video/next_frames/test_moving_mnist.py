@@ -1,7 +1,6 @@
 """Moving MNIST's own file, in its own shape: it is the test, and training clips are drawn of digits."""
 
 import struct
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +67,7 @@ def test_without_digits_clothes_are_learned(
     assert "figures do not compare with those of papers" in capsys.readouterr().out
 
 
-def test_what_is_not_moving_mnist_is_refused(folder: Path, tmp_path: Path, drift: Callable) -> None:
+def test_what_is_not_moving_mnist_is_refused(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(VideoDataError, match=r"does not exist.*Name mnist_test_seq\.npy, or the folder"):
         data.load(configured(tmp_path))
     np.save(tmp_path / "mnist_test_seq.npy", np.zeros((20, 3, 32, 32), np.uint8))
