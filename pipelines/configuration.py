@@ -312,7 +312,7 @@ def _explain(error: pydantic.ValidationError, kind: type[Configuration]) -> str:
         message = message[:1].lower() + message[1:]
         for theirs, ours in OUR_WORDS:
             message = message.replace(theirs, ours)
-        received = reprlib.repr(detail["input"])
+        received = " ".join(reprlib.repr(detail["input"]).split())  # in one line, even of a data frame
         if detail["type"] == "extra_forbidden":
             lines.append(f"{_explain_unknown(path, kind)} Received: {path} = {received}")
         elif detail["type"] == "missing":
