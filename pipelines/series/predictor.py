@@ -192,7 +192,8 @@ class Predictor(BasePredictor, Ahead):
 
         def measured(frame: pd.DataFrame) -> Source:
             unnamed = not set(configuration.series) <= set(frame.columns) and not self.configuration.data.neighbours
-            return selected(self.measured(frame, reading, series=() if unnamed else configuration.series))
+            of_rows = {name: value for name, value in (reading or {}).items() if name != "sheet"}  # of the history
+            return selected(self.measured(frame, of_rows, series=() if unnamed else configuration.series))
 
         def to_frame(history: Series, times: np.ndarray, quantiles: np.ndarray, mean: np.ndarray, zone: str) -> Any:
             return self.to_frame([self.in_units(history, times, quantiles, mean)._replace(zone=zone)])

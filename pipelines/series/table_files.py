@@ -81,6 +81,7 @@ def read_table(table: UserTable, time: Sequence[str] = (), sheet: str = "") -> R
     path = Path(table).expanduser() if isinstance(table, str | Path) else FRAME
     try:
         if (frame := _in_memory(table)) is not None:
+            _refuse_sheet(path, sheet)
             frame = _plain_cells(_with_index(frame, time))
             names = pd.Series([str(name).strip() for name in frame.columns], dtype=str)
         else:
@@ -174,10 +175,7 @@ def _from_file(
     file = io.BytesIO(content)
     if kind in EXCEL:
         return _from_excel(path, file, sheet)
-    if sheet:
-        raise SeriesDataError(
-            f"{path} has no sheets; expected an Excel file. Leave --data.sheet out. Received: {sheet!r}"
-        )
+    _refuse_sheet(path, sheet)
     if kind in BINARY:
         frame = _with_index(BINARY[kind](file), time)
     elif kind in JSON:
@@ -202,6 +200,13 @@ def _from_file(
         table = parse(arff_to_delimited(text) if kind == ".arff" else text, path.name)
         return table.frame, table.names, repairs + table.repairs
     return frame, pd.Series([str(each).strip() for each in frame.columns], dtype=str), []
+
+
+def _refuse_sheet(path: Path, sheet: str) -> None:
+    if sheet:
+        raise SeriesDataError(
+            f"{path} has no sheets; expected an Excel file. Leave --data.sheet out. Received: {sheet!r}"
+        )
 
 
 def _kind(content: bytes) -> str:

@@ -98,7 +98,7 @@ def read_tables(
         configuration = configuration.replace(series=(series,))
     frame, left_out = _without_empty_rows(frame, path.name)
     named = configuration.targets + configuration.known + configuration.past
-    _refuse_unknown(configuration.series, tuple(frame.columns), str(path))
+    _refuse_unknown(configuration.series + configuration.time, tuple(frame.columns), str(path))
     frame, merged = unmerged(_with_points(frame), configuration.series)
     frame, joined = _with_joined_series(frame, configuration.series)
     frame, series, given, widened = lengthened(frame, joined, configuration.time, named)
@@ -106,7 +106,7 @@ def read_tables(
         named = (VALUE,)
     repairs += left_out + merged + widened
     series_column = (series,) * bool(series)
-    asked = configuration.time * (not widened) + series_column + named + configuration.unused
+    asked = series_column + named + configuration.unused
     _refuse_unknown(asked, tuple(frame.columns), str(path))
     time = given or find_time_columns(frame, named + series_column, path)
     frame, shortened = _without_longer_periods(frame, time, path.name)

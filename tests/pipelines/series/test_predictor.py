@@ -115,7 +115,9 @@ def test_fewer_steps_and_other_quantiles_are_those_of_the_whole_forecast(both: B
         assert found.filter(like="quantile_").columns.tolist() == ["quantile_0.9", "quantile_0.35", "quantile_0.975"]
         between = (whole["quantile_0.3"] + whole["quantile_0.4"]) / 2
         np.testing.assert_allclose(found["quantile_0.35"], between, rtol=1e-6)
-        assert_same(found[["mean", "quantile_0.9", "quantile_0.975"]], whole[["mean", "quantile_0.9", "quantile_0.975"]])
+        assert_same(
+            found[["mean", "quantile_0.9", "quantile_0.975"]], whole[["mean", "quantile_0.9", "quantile_0.975"]]
+        )
     assert predictor.forecast([frame, frame], quantiles=0.5)[1].columns.tolist()[-2:] == ["mean", "quantile_0.5"]
     with pytest.raises(SeriesDataError, match=r"all of the 3 steps.*Received: 2 steps"):
         predictor.forecast(frame[steps < ENDS + 2], horizon=3)
