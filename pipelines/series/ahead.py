@@ -93,8 +93,8 @@ class Ahead:
         steps = self.horizon if horizon is None else horizon
         if not 1 <= steps <= self.horizon:
             raise ConfigurationError(
-                f"horizon: the network forecasts {counted(self.horizon, 'step')}. Expected 1 to {self.horizon}. Ask for "
-                f"fewer, or train again, {hints.option(f'--data.horizon {max(steps, 1)}')}. Received: {steps}"
+                f"horizon: the network forecasts {counted(self.horizon, 'step')}. Expected 1 to {self.horizon}. Ask "
+                f"for fewer, or train again, {hints.option(f'--data.horizon {max(steps, 1)}')}. Received: {steps}"
             )
         if samples < 0 or (samples and "paths" not in self._model):
             raise ConfigurationError(

@@ -169,7 +169,7 @@ def _print_forecasts(
 
     heads = [f"{level:.4g} quantile" for level in levels]
     if tuple(levels) == predictor.levels:
-        low, middle, high = (min(levels, key=lambda level, near=near: abs(level - near)) for near in (0.1, 0.5, 0.9))
+        low, middle, high = (levels[int(np.argmin(np.abs(np.array(levels) - near)))] for near in (0.1, 0.5, 0.9))
         levels, heads = (middle, low, high), ["median", f"{high - low:.0%} from", "to"]
     for each in forecasts[:SHOWN_SERIES]:
         quantiles = predictor.quantiles_at(each, levels)

@@ -20,7 +20,6 @@ from pipelines.series.regular import Columns, Repair, Series, SeriesDataError, T
 from pipelines.series.table_files import UserTable
 from pipelines.series.user_tables import TableConfiguration, choose_columns, read_tables
 
-
 OF_TABLES = ("path", "sheet", "time", "time_format", "timezone", "series", "column_series", "missing_markers")
 """Settings of the user's own table, which data sets do not have."""
 
@@ -144,8 +143,9 @@ def _refuse_settings_of_tables(configuration: DataConfiguration) -> None:
     for name in OF_TABLES:
         if (value := getattr(configuration, name)) != getattr(defaults, name):
             raise ConfigurationError(
-                f"data.{name}: it is for a table of your own, but another source is wanted. Write --data.source table, as "
-                f"the preset `own` does, or leave --data.{name} out. Received: {configuration.source!r} and {value!r}"
+                f"data.{name}: it is for a table of your own, but another source is wanted. Write --data.source table, "
+                f"as the preset `own` does, or leave --data.{name} out. Received: {configuration.source!r} "
+                f"and {value!r}"
             )
 
 

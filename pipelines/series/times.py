@@ -140,8 +140,8 @@ def _refuse_settings_of_times(time_format: str, timezone: str) -> None:
     if time_format or timezone:
         name = "time_format" if time_format else "timezone"
         raise ConfigurationError(
-            f"data.{name}: the rows are steps in their order, for no column holds times. Name the column, --data.time, or "
-            f"leave --data.{name} out. Received: {time_format or timezone!r}"
+            f"data.{name}: the rows are steps in their order, for no column holds times. Name the column, --data.time, "
+            f"or leave --data.{name} out. Received: {time_format or timezone!r}"
         )
 
 

@@ -221,8 +221,9 @@ def _report_unseen(network: NetworkConfiguration, steps: int) -> None:
     ):
         if unseen:
             print(
-                f"Note: --network.{name} {' '.join(map(str, unseen))}: a training window reads {counted(steps, 'step')}, so "
-                "nothing is learned from before them. Raise --data.window as far as the table reaches, or leave it out."
+                f"Note: --network.{name} {' '.join(map(str, unseen))}: a training window reads "
+                f"{counted(steps, 'step')}, so nothing is learned from before them. Raise --data.window as far as the "
+                "table reaches, or leave it out."
             )
 
 

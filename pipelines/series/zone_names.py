@@ -1,6 +1,5 @@
 """Abbreviations of time zones behind times, such as CET: read where it is certain what they stand for."""
 
-import re
 from collections import Counter
 from datetime import datetime
 from functools import cache
@@ -52,8 +51,8 @@ def with_offsets(text: pd.Series, timezone: str, path: Path) -> tuple[pd.Series,
         if most < CERTAIN * counts.total():
             row = int(np.argmax(names == name))
             raise SeriesDataError(
-                f"{path}, line {text.index[row]}, column {str(text.name)!r}: {name} is the abbreviation of several time "
-                f"zones, {' and '.join(sorted(counts))}; expected to be told which. Name the zone by a place, such as "
+                f"{path}, line {text.index[row]}, column {str(text.name)!r}: {name} is the abbreviation of several "
+                f"time zones, {' and '.join(sorted(counts))}; expected to be told which. Name the zone by a place, such as "
                 f"--data.timezone America/Chicago or Asia/Kolkata. Received: {text.iloc[row]!r}"
             )
         offsets[name] = offset
@@ -73,7 +72,5 @@ def _abbreviations() -> dict[str, dict[str, str]]:
     for place in available_timezones():
         if "/" in place and not place.startswith(_NO_PLACES):
             times = [each.replace(tzinfo=ZoneInfo(place)) for each in SEASONS]
-            known[place] = {
-                f"{time:%Z}": time.isoformat()[-6:] for time in times if re.fullmatch("[A-Z]+", f"{time:%Z}")
-            }
+            known[place] = {f"{time:%Z}": time.isoformat()[-6:] for time in times if f"{time:%Z}".isalpha()}
     return known

@@ -1,7 +1,7 @@
 """Training: it learns, it moves every weight, it goes on after a kill as if nothing had happened."""
 
-import shutil
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
