@@ -52,7 +52,7 @@ def with_offsets(text: pd.Series, timezone: str, path: Path) -> tuple[pd.Series,
             row = int(np.argmax(names == name))
             raise SeriesDataError(
                 f"{path}, line {text.index[row]}, column {str(text.name)!r}: {name} is the abbreviation of several "
-                f"time zones, {' and '.join(sorted(counts))}; expected to be told which. Name the zone by a place, such as "
+                f"time zones, {' and '.join(sorted(counts))}; expected to be told which. Name its place, such as "
                 f"--data.timezone America/Chicago or Asia/Kolkata. Received: {text.iloc[row]!r}"
             )
         offsets[name] = offset
