@@ -85,7 +85,7 @@ def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
             f"Received: {', '.join(map(str, options.table)) or 'no file'}"
         )
     path = options.table[0]
-    if path != STANDARD_INPUT and not path.expanduser().is_file():
+    if path != STANDARD_INPUT and not path.expanduser().exists():
         raise missing_file(path)
     written = _files(options)
     predictor = load()

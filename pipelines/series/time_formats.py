@@ -89,7 +89,7 @@ def is_like_time(text: str, named: bool = False) -> bool:
         >>> [is_like_time(text) for text in ("2024-01-31 15:00", "2010Q1", "Jan-50", "May", "12.5")]
         [True, True, True, False, False]
     """
-    if len(text) > 60 or not re.search(r"\d", text):
+    if len(text) > 80 or not re.search(r"\d", text):
         return False
     if is_period(text, named) or _LIKE_TIME.fullmatch(text) or _LIKE_TIME.fullmatch(without_words(text)):
         return True
@@ -164,7 +164,7 @@ def _from_numbers(written: pd.Series, numbers: pd.Series, path: Path, named: boo
     if exact is None and "since 1970" in kind and (whole := written.astype(str).str.fullmatch(r"\d+")).all():
         exact = written.astype(np.int64).to_numpy() if whole.all() else None
     repairs = []
-    if "Excel" in kind or "fraction" in kind:
+    if "days" in kind or "fraction" in kind:
         repairs.append(Repair("", str(written.name), f"times as {kind}: read as dates", len(written)))
     return Moments(pd.Series(convert(values if exact is None else exact), written.index, name=written.name), repairs)
 

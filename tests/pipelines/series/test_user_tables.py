@@ -192,6 +192,34 @@ def test_a_setting_that_does_not_count_is_refused(
         read_tables(TableConfiguration(**settings), pd.DataFrame(frame))
 
 
+def test_files_as_programs_leave_them(tmp_path: Path) -> None:
+    """A table in several Parquet files, lines that became cells, and zero bytes where a logger had no power."""
+    frame = pd.DataFrame({"time": ["2024-01-01", "2024-01-02", "2024-01-03"], "x": [1.5, 2.5, 4.0]})
+    parts = {"plain": [frame[:2], frame[2:]], "place=a": [frame], "place=b": [frame]}
+    for folder, tables in parts.items():
+        of_one = tmp_path / ("parts" if "=" in folder else "") / folder
+        of_one.mkdir(parents=True)
+        (of_one / "_SUCCESS").touch()
+        for number, table in enumerate(tables):
+            table.to_parquet(of_one / f"part-{number}.snappy.parquet")
+    text = frame.to_csv(index=False)
+    lines = text_file(tmp_path, "".join(f'"{line}"\n' for line in text.splitlines()), "lines.csv")
+    zeros = text_file(tmp_path, text + "\0" * 300, "zeros.csv")
+    for path in (tmp_path / "plain", lines, zeros):
+        (table,), names, _ = read_tables(configured(path))
+        assert (table.values[:, 0].tolist(), names) == ([1.5, 2.5, 4.0], ("x",))
+    tables, _, _ = read_tables(configured(tmp_path / "parts", series="place"))
+    assert [(table.name, len(table.times)) for table in tables] == [("a", 3), ("b", 3)]
+    with pytest.raises(SeriesDataError, match=r"dictionary of frames.*pd\.concat.*Received: \['a'\]"):
+        read_tables(TableConfiguration(), {"a": frame})  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="Did you mean 'x'"):
+        read_tables(TableConfiguration(targets="X"), frame)
+    for name, head, what in (("a.sav", b"$FL2@(#) SPSS", "SPSS"), ("a.nc", b"CDF\1\0\0\0", "NetCDF")):
+        (tmp_path / name).write_bytes(head + bytes(200))
+        with pytest.raises(SeriesDataError, match=f"{name} is a .*{what}.*csv"):
+            read_tables(configured(tmp_path / name))
+
+
 def test_a_format_is_for_text() -> None:
     frame = pd.DataFrame({"time": pd.date_range("2024-01-01", periods=2, freq="h"), "x": [1.0, 2.0]})
     _, _, repairs = read_tables(TableConfiguration(time_format="%d/%m/%Y"), frame)
