@@ -164,7 +164,7 @@ def _from_numbers(written: pd.Series, numbers: pd.Series, path: Path, named: boo
     if exact is None and "since 1970" in kind and (whole := written.astype(str).str.fullmatch(r"\d+")).all():
         exact = written.astype(np.int64).to_numpy() if whole.all() else None
     repairs = []
-    if "days" in kind or "fraction" in kind:
+    if "Excel" in kind or "fraction" in kind:
         repairs.append(Repair("", str(written.name), f"times as {kind}: read as dates", len(written)))
     return Moments(pd.Series(convert(values if exact is None else exact), written.index, name=written.name), repairs)
 

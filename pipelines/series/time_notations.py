@@ -217,8 +217,6 @@ def number_reader(numbers: np.ndarray, named: bool = True) -> tuple[str, Callabl
     for unit, scale in (("s", 1e0), ("ms", 1e3), ("us", 1e6), ("ns", 1e9)):
         if 1e8 * scale <= low and high < 1e10 * scale:
             return f"{unit} since 1970", partial(_since_1970, int(1e9 / scale))
-    if low >= 2_400_000 and high < 2_500_000 and (named or not whole):
-        return "days since 4713 BC, as astronomers count", lambda days: _since_1970(86_400 * 10**9, days - 2_440_587.5)
     if named and low >= 20_000 and high < 80_000:
         return "days since 1900, as Excel counts", _from_excel
     return None

@@ -83,7 +83,6 @@ TIMES: dict[str, tuple[pd.DatetimeIndex, Callable[[], Iterable[Any]]]] = {
         HOURS,
         lambda: (HOURS + pd.Timedelta("330min")).strftime("%a %b %d %Y %H:%M:%S GMT+0530 (India Standard Time)"),
     ),
-    "Julian days": (HOURS, lambda: [f"{each.to_julian_date():.6f}" for each in HOURS]),
     "compact": (HOURS, lambda: HOURS.strftime("%Y%m%dT%H%M%SZ")),
     "decimal comma of seconds": (HOURS, lambda: HOURS.strftime('"%Y-%m-%d %H:%M:%S,000"')),
     "a.m. and p.m.": (HOURS, lambda: HOURS.strftime("%d/%m/%Y %I:%M %p").str.replace("M", ".M.").str.lower()),
