@@ -144,7 +144,7 @@ def explain(error: pydantic.ValidationError, kind: type[Configuration]) -> str:
         message = message[:1].lower() + message[1:]
         for theirs, ours in OUR_WORDS:
             message = message.replace(theirs, ours)
-        received = reprlib.repr(detail["input"])
+        received = " ".join(reprlib.repr(detail["input"]).split())  # in one line, even of a data frame
         if detail["type"] == "extra_forbidden":
             lines.append(f"{explain_unknown(path, kind)} Received: {path} = {received}")
         elif detail["type"] == "missing":
@@ -210,5 +210,6 @@ def _settings(kind: type[Configuration], prefix: str = "") -> Iterator[str]:
 
 def did_you_mean(received: str, names: Iterable[str]) -> str:
     """Returns a sentence with the nearest of `names`, or nothing if none is near."""
-    nearest = difflib.get_close_matches(received, list(names), n=1, cutoff=0.5)
-    return f" Did you mean {nearest[0]!r}?" if nearest else ""
+    by_letters = {name.casefold(): name for name in names}
+    nearest = difflib.get_close_matches(received.casefold(), list(by_letters), n=1, cutoff=0.5)
+    return f" Did you mean {by_letters[nearest[0]]!r}?" if nearest else ""

@@ -73,7 +73,7 @@ def prepared(run: Run, configuration: Any, prepare: Callable[[Any], Prepared[Set
         if (run.folder / DESCRIPTION).exists():
             _refuse_other_data(run, values)
         if settled is not None:
-            run.write_text("configuration.json", settled.to_json())
+            run.write_configuration(settled)
         run.write_json(DESCRIPTION, values)
         for name, content in files.items():
             run.write_json(name, content)

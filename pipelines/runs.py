@@ -25,6 +25,9 @@ from pipelines.versions import versions_here
 
 __all__ = ["Run", "RunError", "cannot_write", "runs_folder", "write_text_atomically"]
 
+HERE = '"{run}/'
+"""How a path into the run's own folder begins in its `configuration.json`."""
+
 
 class Run:
     """One training's folder.
@@ -70,7 +73,7 @@ class Run:
         versions |= {"seed": getattr(configuration, "seed", None), **versions_here()}
         try:
             unfinished.mkdir(parents=True)
-            write_text_atomically(unfinished / "configuration.json", configuration.to_json())
+            cls(unfinished, pipeline, preset).write_configuration(configuration)
             write_text_atomically(unfinished / "versions.json", to_json(versions))
             folder = _move_to_free_name(unfinished, f"{moment:%Y%m%d-%H%M%S}")
         except (OSError, RunError) as error:
@@ -208,9 +211,17 @@ class Run:
         """Returns the path of a checkpoint, `latest` or `best`."""
         return self.folder / "checkpoints" / f"{name}.npz"
 
+    def write_configuration(self, configuration: Configuration) -> None:
+        """Writes `configuration.json`; a path into the run's folder is found there wherever the run is moved."""
+        self.write_text("configuration.json", configuration.to_json().replace(self._own_path(), HERE))
+
     def read_configuration(self, kind: type[ConfigurationType]) -> ConfigurationType:
         """Returns the run's configuration as an instance of `kind`, validated again."""
-        return kind.from_json(self._read("configuration.json"))
+        return kind.from_json(self._read("configuration.json").replace(HERE, self._own_path()))
+
+    def _own_path(self) -> str:
+        """Returns how a path into the run's folder begins in JSON."""
+        return json.dumps(f"{self.folder}/", ensure_ascii=False)[:-1]
 
     def write_text(self, name: str, text: str) -> Path:
         """Writes a text file into the run folder, whole or not at all, and returns its path."""

@@ -11,7 +11,7 @@ from pipelines.arguments import checked
 from pipelines.cluster import VARIABLE, StrategyName
 from pipelines.command_line import parse_command_line
 from pipelines.commands import asks_for_help, evaluate_run, option_of, task_first
-from pipelines.configuration import ConfigurationError, did_you_mean
+from pipelines.configuration import Configuration, ConfigurationError, did_you_mean
 from pipelines.launcher import launch, start_together, strategy_of
 from pipelines.predictors import initial_run, open_run, task_of
 from pipelines.runs import Run, RunError
@@ -79,6 +79,7 @@ def train_run(
                 f"{did_you_mean(preset, presets)} Received: {preset!r}"
             )
         trained = _task_with(tasks_named(task), preset)
+        settings, table = _without_table(trained, settings)
         folder = initialise.folder if isinstance(initialise, Run) else initialise and Path(initialise)
         configuration = presets[preset].replace(
             **settings, **({"initialise": initial_run(folder, trained.pipeline).folder} if folder else {})
@@ -90,13 +91,20 @@ def train_run(
                 f"Received: workers={configuration.workers}"
             )
     named, resumed = preset or "", resume is not None
+
+    def start() -> tuple[Task, Run, Any]:
+        if resumed:
+            return trained, run, configuration
+        new = Run.create(trained.pipeline, named, configuration)
+        return trained, new, configuration if table is None else _with_table(trained, new, configuration, table)
+
     strategy = strategy_of(configuration)
     if resumed and strategy == "multi_worker" and not os.environ.get(VARIABLE):
         strategy = "none"  # one worker goes on alone
     trained, run, configuration = start_together(
         strategy,
         None if resumed else configuration,
-        lambda: (trained, run if resumed else Run.create(trained.pipeline, named, configuration), configuration),
+        start,
     )
     run.lock()
     trained.part("train").train(run, configuration)
@@ -105,6 +113,32 @@ def train_run(
     if evaluate and workers.present().is_chief:
         evaluate_run(trained, run, {})
     return run
+
+
+def _without_table(task: Task, settings: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
+    """Returns the settings of a training without a table in memory, and the table; None where there is none."""
+    data = settings.get("data", {})
+    if not task.has("kept_tables") or isinstance(data, str | Path | Configuration):
+        return dict(settings), None
+    if not isinstance(data, Mapping):
+        data = {"frame": data}
+    if data.get("frame") is not None and data.get("path"):
+        raise ConfigurationError(
+            "data.path: a table in memory is given, too. Expected one of both. Leave data.path or data.frame out. "
+            f"Received: {data['path']!r}"
+        )
+    return {**settings, "data": {name: value for name, value in data.items() if name != "frame"}}, data.get("frame")
+
+
+def _with_table(task: Task, run: Run, configuration: Any, table: Any) -> Any:
+    """Keeps a table in a new run's folder, so that the run can be resumed and evaluated; returns what reads it."""
+    from pipelines.preparation import removed_if_refused  # and Keras
+
+    with removed_if_refused(run):
+        path = task.part("kept_tables").keep(table, configuration.data, run.folder)
+        configuration = configuration.replace(data={"path": str(path)})
+        run.write_configuration(configuration)
+    return configuration
 
 
 def training_run(name: str, arguments: Sequence[str]) -> tuple[Task, Run, Any]:

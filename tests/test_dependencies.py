@@ -14,18 +14,19 @@ import pytest
 from tests.test_import_rule import OURS, PIPELINES, REPOSITORY, imported_names, modules
 
 # The extras of formats, which no pipeline needs.
-FORMATS = ("onnx", "litert", "microphone")
+FORMATS = ("onnx", "litert", "microphone", "zarr")
 # What uses these is left out, with a message, where they are missing.
 PEERS = ("peers", "bench", *FORMATS)
 # The extra that installs what a part needs; "" is the installation without extras.
 EXTRAS = {"models": "", "pipelines": "common", "serving": "serve", "data": "all"}
 EXTRAS |= {f"pipelines.{name}": name for name in PIPELINES}
-# Of `models`, the drawing of a figure needs more than the layers do; of speech, a microphone; files of zstd.
+# Of `models`, the drawing of a figure needs more than the layers do; of speech, a microphone; files of zstd; of
+# videos, Zarr stores.
 OPTIONAL = {
     "pipelines": {"pyarrow"},
     "models": {"matplotlib"},
     "pipelines.speech": {"pyarrow", "sounddevice"},
-    "pipelines.video": {"pyarrow"},
+    "pipelines.video": {"pyarrow", "zarr"},
     "serving": {"ray"},
 }
 # Declared for a library of ours that imports them, or for what reads our files.

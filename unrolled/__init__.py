@@ -119,11 +119,17 @@ def train(
         resume: an unfinished run, or its folder, to continue; it keeps its settings.
         evaluate: evaluate the run afterwards, into `evaluation.json` and `report.html` of its folder.
         settings: changes of the preset; a dictionary changes the named settings of a part:
-            `data={"path": "a.csv"}, training={"epochs": 3}, seed=1`.
+            `data={"path": "a.csv"}, training={"epochs": 3}, seed=1`. For series, `data` may be a data frame, or
+            hold one as `frame`; the run keeps it, and can be resumed, moved and evaluated.
 
     Raises:
         ConfigurationError: there is no such task, preset or setting, or a value is out of range.
         RunError: the run cannot be written, or the run to start from does not fit.
+
+    Example::
+
+        run = unrolled.train("series", preset="own", data={"frame": frame, "targets": "load"})
+        unrolled.load(run.folder).forecast(frame)
     """
     from pipelines import train as training
 

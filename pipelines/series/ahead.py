@@ -1,18 +1,20 @@
 """What comes after opened series: asked of a model in batches, and as a data frame."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from pipelines import commands
+from pipelines import commands, hints
+from pipelines.arguments import in_range
 from pipelines.configuration import ConfigurationError
 from pipelines.hints import counted
 from pipelines.series import data
 from pipelines.series.config import Description
 from pipelines.series.explanation import Influence, influences
 from pipelines.series.prices import RETURNS
+from pipelines.series.quantile_functions import quantiles_between
 from pipelines.series.regular import Series, SeriesDataError, time_text
 from pipelines.series.sources import Source
 from pipelines.series.streaming import Reader, is_compiled, lengths_of
@@ -44,6 +46,15 @@ class Forecast(NamedTuple):
     zone: str = ""
     paths: np.ndarray = NO_PATHS
 
+    def until(self, steps: int) -> "Forecast":
+        """Returns the first steps."""
+        return self._replace(
+            times=self.times[:steps],
+            quantiles=self.quantiles[:steps],
+            mean=self.mean[:steps],
+            paths=self.paths[:, :steps],
+        )
+
 
 class Ahead:
     """Asks a model what comes after series.
@@ -53,20 +64,38 @@ class Ahead:
         description: of its training.
         horizon: steps ahead.
         levels: of the quantiles.
+        whole: targets whose quantiles are whole numbers.
     """
 
-    def __init__(self, model: Served, description: Description, horizon: int, levels: tuple[float, ...]) -> None:
+    def __init__(
+        self,
+        model: Served,
+        description: Description,
+        horizon: int,
+        levels: tuple[float, ...],
+        whole: Sequence[str] = (),
+    ) -> None:
+        self._whole = np.isin(description.columns.targets, whole)
         self._model, self.description, self.horizon, self.levels = model, description, horizon, levels
         self._learned = frozenset(description.names)
         self.targets = tuple(name.removesuffix(RETURNS) for name in description.columns.targets)
 
-    def forecasts(self, sources: Sequence[Source], samples: int = 0) -> list[list[Forecast]]:
+    def forecasts(
+        self, sources: Sequence[Source], samples: int = 0, horizon: int | None = None
+    ) -> list[list[Forecast]]:
         """Returns what comes after each series of opened tables; series of similar lengths are forecast together.
 
         Args:
             sources: the tables.
             samples: paths to draw of each series.
+            horizon: steps to forecast. Default: all that the network knows.
         """
+        steps = self.horizon if horizon is None else horizon
+        if not 1 <= steps <= self.horizon:
+            raise ConfigurationError(
+                f"horizon: the network forecasts {counted(self.horizon, 'step')}. Expected 1 to {self.horizon}. Ask "
+                f"for fewer, or train again, {hints.option(f'--data.horizon {max(steps, 1)}')}. Received: {steps}"
+            )
         if samples < 0 or (samples and "paths" not in self._model):
             raise ConfigurationError(
                 f"samples: expected 0 or more. Received: {samples}"
@@ -78,10 +107,11 @@ class Ahead:
         histories, futures = [], []
         for source in sources:
             for series in source.series:
-                history, future = data.divide(series, columns, self.horizon)
+                history, future = data.divide(series, columns, steps)
                 self._report(series, history)
                 histories.append(history)
-                futures.append(future)
+                # Each step ahead is forecast apart: what is known of later ones does not reach it.
+                futures.append(np.pad(future, [(0, self.horizon - len(future)), (0, 0)], constant_values=np.nan))
                 zones.append(source.clock.zone)
         self._report_unknown(histories)
         found: dict[int, Forecast] = {}
@@ -95,7 +125,7 @@ class Ahead:
         for batch in batches([len(history.times) for history in histories], largest):
             answers = self._ask([histories[place] for place in batch], [futures[place] for place in batch], samples)
             found |= {place: each._replace(zone=zones[place]) for place, each in zip(batch, answers, strict=True)}
-        in_order = iter([found[place] for place in range(len(found))])
+        in_order = iter([found[place].until(steps) for place in range(len(found))])
         return [[next(in_order) for _ in source.series] for source in sources]
 
     def influences(self, source: Source, steps: int) -> list[Influence]:
@@ -120,8 +150,32 @@ class Ahead:
             found += influences(history, future, columns, ask)
         return found
 
-    def to_frame(self, forecasts: Sequence[Forecast]) -> pd.DataFrame:
-        """Returns a row for each series, target and step ahead: its time, mean and quantiles."""
+    def chosen_levels(self, quantiles: float | Iterable[float] = ()) -> tuple[float, ...]:
+        """Returns the levels of the quantiles that are asked for; all that the network knows where none are.
+
+        Raises:
+            ConfigurationError: a level is no number, or lies beyond those of the training, where nothing was learned.
+        """
+        wanted = quantiles if isinstance(quantiles, Iterable) else [quantiles]
+        levels = []
+        for level in wanted:
+            try:
+                levels.append(float(level))
+            except (TypeError, ValueError):
+                raise ConfigurationError(
+                    f"quantiles: expected levels, such as 0.1 0.5 0.9. Correct them. Received: {level!r}"
+                ) from None
+            in_range("quantiles", levels[-1], self.levels[0], self.levels[-1])
+        return tuple(dict.fromkeys(levels)) or self.levels
+
+    def to_frame(self, forecasts: Sequence[Forecast], levels: Sequence[float] | None = None) -> pd.DataFrame:
+        """Returns a row for each series, target and step ahead: its time, mean and quantiles.
+
+        Args:
+            forecasts: of series.
+            levels: of the quantiles, as of `chosen_levels`. Default: those of the training.
+        """
+        levels = self.levels if levels is None else levels
         steps = [len(each.times) * len(self.targets) for each in forecasts]
         texts = {(time, each.zone): "" for each in forecasts for time in each.times.tolist()}
         texts = {(time, zone): time_text(time, zone) for time, zone in texts}
@@ -138,11 +192,19 @@ class Ahead:
             ],
             "mean": column([each.mean for each in forecasts]),
         }
-        for index, level in enumerate(self.levels):
-            columns[f"quantile_{level:g}"] = column([each.quantiles[..., index] for each in forecasts])
+        quantiles = [self.quantiles_at(each, levels) for each in forecasts]
+        for index, level in enumerate(levels):
+            columns[f"quantile_{level:g}"] = column([each[..., index] for each in quantiles])
         for place in range(max((len(each.paths) for each in forecasts), default=0)):
             columns[f"sample_{place + 1}"] = column([each.paths[place] for each in forecasts])
         return pd.DataFrame(columns)
+
+    def quantiles_at(self, forecast: Forecast, levels: Sequence[float]) -> np.ndarray:
+        """Returns the quantiles (horizon, targets, levels) of a forecast, as of `chosen_levels`."""
+        if tuple(levels) == self.levels:
+            return forecast.quantiles
+        found = quantiles_between(forecast.quantiles, self.levels, levels)
+        return np.where(self._whole[:, np.newaxis], np.round(found), found)
 
     def in_units(
         self,

@@ -43,6 +43,9 @@ class Delimited(NamedTuple):
     delimiter: str
 
 
+_ONE_CELL = re.compile(r'"(?:[^"]|"")*"')
+
+
 def decoded(content: bytes, file: str) -> tuple[str, list[Repair]]:
     """Returns a file's text; an encoding other than UTF-8 is found and reported, Windows-1252 where none is clear.
 
@@ -58,12 +61,28 @@ def decoded(content: bytes, file: str) -> tuple[str, list[Repair]]:
     except UnclearEncodingError:
         encoding = "cp1252"
     text = content.decode(encoding, "replace").removeprefix("\ufeff")
+    repairs = []
+    if text.endswith("\0") and (whole := text.rstrip("\0")):  # a logger without power leaves them
+        what = f"zero bytes at the end of {file}: left out"
+        repairs, text = [Repair("", "", what, len(text) - len(whole))], whole
     if "\0" in text[:1000]:
         raise ValueError("It is no text: it holds zero bytes")
     if encoding.startswith("utf") and "\ufffd" not in text:
-        return text, []
+        return text, repairs
     what = f"characters of {file} that are not UTF-8: read as {NAMES.get(encoding, encoding)}"
-    return text, [Repair("", "", what, sum(byte > 127 for byte in content))]
+    return text, [*repairs, Repair("", "", what, sum(byte > 127 for byte in content))]
+
+
+def _unquoted(lines: list[str]) -> list[str]:
+    """Returns lines without the quotes of spreadsheets that took each line of a table for one cell.
+
+    >>> _unquoted(['"time,load"', '"2024-01-01,5.0"', ""])
+    ['time,load', '2024-01-01,5.0', '']
+    """
+    filled = [line.strip() for line in lines if line]
+    if not re.search(r"[,;\t|]", "".join(filled[:1])) or not all(map(_ONE_CELL.fullmatch, filled)):
+        return lines
+    return [line.strip()[1:-1].replace('""', '"') if line else "" for line in lines]
 
 
 def parse(text: str, file: str) -> Delimited:
@@ -84,6 +103,7 @@ def parse(text: str, file: str) -> Delimited:
         ['lines of comments in loads.csv: left out', 'lines of units in loads.csv: left out']
     """
     lines = [line if line.strip(EMPTY) else "" for line in with_ascii_digits(text).splitlines()]
+    lines = _unquoted(lines)
     if not any(line.strip() for line in lines):
         raise SeriesDataError(
             f"{file} is empty; expected a line with the names of the columns, and a row for each time. Fill it, or "

@@ -43,6 +43,10 @@ class Options(commands.AnswerOptions):
         description="folder for the table and the picture, or the table's name, such as next.csv; default: the current "
         "folder, or none with --format json",
     )
+    horizon: int | None = Field(None, description="steps to forecast; default, and most: those of the training")
+    quantiles: tuple[float, ...] = Field(
+        (), description="levels of the quantiles, such as 0.1 0.5 0.9; default: those of the training"
+    )
     samples: int = Field(
         0, ge=0, description="number of paths to draw for each series, as columns sample_1, sample_2, …"
     )
@@ -81,21 +85,22 @@ def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
             f"Received: {', '.join(map(str, options.table)) or 'no file'}"
         )
     path = options.table[0]
-    if path != STANDARD_INPUT and not path.expanduser().is_file():
+    if path != STANDARD_INPUT and not path.expanduser().exists():
         raise missing_file(path)
     written = _files(options)
     predictor = load()
+    levels = predictor.chosen_levels(options.quantiles)
     source = predictor.open(sys.stdin.buffer if path == STANDARD_INPUT else path, options.data.model_dump())
-    forecasts = predictor.forecasts([source], options.samples)[0]
+    forecasts = predictor.forecasts([source], options.samples, options.horizon)[0]
     forecasts = reconciled(forecasts, read_sums(options.sums), options.reconciliation)
     anomalies = None
     if options.anomalies:
         anomalies = predictor.to_anomalies(source, options.anomaly_probability, options.steps_before)
     if options.format == "json":
-        commands.print_answers(predictor.to_frame(forecasts).to_dict("records"))
+        commands.print_answers(predictor.to_frame(forecasts, levels).to_dict("records"))
         commands.print_answers([] if anomalies is None else anomalies.to_dict("records"))
     else:
-        _print_forecasts(Console(), forecasts, predictor.targets, np.array(predictor.levels))
+        _print_forecasts(Console(), forecasts, predictor, levels)
         if anomalies is not None:
             _print_anomalies(Console(), anomalies)
     if options.explain:
@@ -104,7 +109,7 @@ def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
             commands.print_answers(found.to_dict("records"))
         else:
             _print_influences(Console(), found)
-    _write(written, predictor, forecasts, anomalies)
+    _write(written, predictor, forecasts, levels, anomalies)
     if anomalies is not None:
         commands.report_done(f"{len(anomalies)} readings were less probable than {options.anomaly_probability:g}.")
     commands.report_done(f"Forecast {len(forecasts)} series")
@@ -139,6 +144,7 @@ def _write(
     written: Sequence[Path],
     predictor: "Predictor",
     forecasts: "Sequence[Forecast]",
+    levels: Sequence[float],
     anomalies: "pd.DataFrame | None",
 ) -> None:
     """Writes tables and picture."""
@@ -148,28 +154,30 @@ def _write(
         return
     written[0].parent.mkdir(parents=True, exist_ok=True)
     digits = LONGER if any(np.any(each.series.offset) for each in forecasts) else DIGITS
-    predictor.to_frame(forecasts).to_csv(written[0], index=False, float_format=digits)
+    predictor.to_frame(forecasts, levels).to_csv(written[0], index=False, float_format=digits)
     fan_chart(forecasts, predictor.targets, predictor.levels).savefig(written[1], dpi=120)
     if anomalies is not None:
         anomalies.to_csv(written[2], index=False, float_format=digits)
 
 
 def _print_forecasts(
-    console: Console, forecasts: "Sequence[Forecast]", targets: tuple[str, ...], levels: np.ndarray
+    console: Console, forecasts: "Sequence[Forecast]", predictor: "Predictor", levels: Sequence[float]
 ) -> None:
+    """Prints the quantiles that were asked for; the median and a range where none were."""
     from pipelines.series.pictures import decimals, past_of
     from pipelines.series.regular import time_text
 
-    low, middle, high = (int(np.argmin(np.abs(levels - level))) for level in (0.1, 0.5, 0.9))
-    heads = ("time", "median", f"{levels[high] - levels[low]:.0%} from", "to")
+    heads = [f"{level:.4g} quantile" for level in levels]
+    if tuple(levels) == predictor.levels:
+        low, middle, high = (levels[int(np.argmin(np.abs(np.array(levels) - near)))] for near in (0.1, 0.5, 0.9))
+        levels, heads = (middle, low, high), ["median", f"{high - low:.0%} from", "to"]
     for each in forecasts[:SHOWN_SERIES]:
-        for number, target in enumerate(targets):
-            table = Table(*heads, title=f"{each.series.name}: {target}")
+        quantiles = predictor.quantiles_at(each, levels)
+        for number, target in enumerate(predictor.targets):
+            table = Table("time", *heads, title=f"{each.series.name}: {target}")
             places = decimals(past_of(each)[:, number])
-            for time, row in list(zip(each.times, each.quantiles[:, number], strict=True))[:SHOWN_STEPS]:
-                table.add_row(
-                    time_text(time, each.zone), *(f"{row[index]:.{places}f}" for index in (middle, low, high))
-                )
+            for time, row in list(zip(each.times, quantiles[:, number], strict=True))[:SHOWN_STEPS]:
+                table.add_row(time_text(time, each.zone), *(f"{value:.{places}f}" for value in row))
             console.print(table)
 
 

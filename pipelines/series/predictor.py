@@ -1,6 +1,6 @@
 """Forecasts what comes after a table: a trained forecaster, from its run or its export."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -44,8 +44,10 @@ class Predictor(BasePredictor, Ahead):
     def __init__(self, run: Run, model: Served) -> None:
         super().__init__(run, model)
         self.configuration = run.read_configuration(SeriesConfiguration)
-        levels, horizon = self.configuration.network.quantile_levels, self.configuration.data.horizon
-        Ahead.__init__(self, model, Description.of_run(run), horizon, levels)
+        network, description = self.configuration.network, Description.of_run(run)
+        counts = network.distribution == "negative_binomial"
+        whole = description.columns.targets if counts else network.whole
+        Ahead.__init__(self, model, description, self.configuration.data.horizon, network.quantile_levels, whole)
 
     @property
     def explained_steps(self) -> int:
@@ -60,6 +62,8 @@ class Predictor(BasePredictor, Ahead):
         samples: int = 0,
         sums: Mapping[str, Sequence[str]] | None = None,
         reconciliation: Method = "mint",
+        horizon: int | None = None,
+        quantiles: float | Iterable[float] = (),
     ) -> pd.DataFrame | list[pd.DataFrame]:
         """Returns what comes after the last row of a table, or of each of several.
 
@@ -75,6 +79,10 @@ class Predictor(BasePredictor, Ahead):
                 did in the calibration, so that sums and the highest of a path are right; series are independent.
             sums: series that are the sum of others, such as `{"total": ["north", "south"]}`: their forecasts add up.
             reconciliation: how, see `reconciled`: `mint` or `bottom_up`.
+            horizon: steps to forecast; columns whose future is known are needed for these alone. Default: those of the
+                training, which are the most.
+            quantiles: levels of the quantiles, or one, between the lowest and the highest of the training; linear
+                between these. Default: those of the training.
 
         Returns:
             A row for each series, target and step ahead: `series`, `target`, `time`, `mean` and `quantile_0.5` and the
@@ -82,11 +90,13 @@ class Predictor(BasePredictor, Ahead):
 
         Raises:
             SeriesDataError: a table cannot be used; the message names the row.
-            ConfigurationError: `reading` does not fit the table, or the run knows nothing of paths.
+            ConfigurationError: `reading` does not fit the table, the run knows nothing of paths, or `horizon` or
+                `quantiles` is more than it has learned.
         """
+        levels = self.chosen_levels(quantiles)
         sources = [self.open(table, reading) for table in listed(tables)]
-        found = [reconciled(each, sums or {}, reconciliation) for each in self.forecasts(sources, samples)]
-        frames = [self.to_frame(forecasts) for forecasts in found]
+        found = [reconciled(each, sums or {}, reconciliation) for each in self.forecasts(sources, samples, horizon)]
+        frames = [self.to_frame(forecasts, levels) for forecasts in found]
         return frames if is_several(tables) else frames[0]
 
     def answers(self, files: Sequence[str]) -> list[dict[str, Any]]:
@@ -182,7 +192,8 @@ class Predictor(BasePredictor, Ahead):
 
         def measured(frame: pd.DataFrame) -> Source:
             unnamed = not set(configuration.series) <= set(frame.columns) and not self.configuration.data.neighbours
-            return selected(self.measured(frame, reading, series=() if unnamed else configuration.series))
+            of_rows = {name: value for name, value in (reading or {}).items() if name != "sheet"}  # of the history
+            return selected(self.measured(frame, of_rows, series=() if unnamed else configuration.series))
 
         def to_frame(history: Series, times: np.ndarray, quantiles: np.ndarray, mean: np.ndarray, zone: str) -> Any:
             return self.to_frame([self.in_units(history, times, quantiles, mean)._replace(zone=zone)])

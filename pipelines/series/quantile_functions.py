@@ -40,6 +40,19 @@ def probability_below(quantiles: np.ndarray, levels: Sequence[float], values: np
     return np.where(values < quantiles[..., 0], below, np.where(values > quantiles[..., -1], above, answers))
 
 
+def quantiles_between(quantiles: np.ndarray, levels: Sequence[float], wanted: Sequence[float]) -> np.ndarray:
+    """Returns the quantiles (…, wanted) at levels that lie between the known ones, as `quantile_function` has them.
+
+    Example:
+        >>> quantiles_between(np.array([-2.0, 0.0, 1.0]), (0.1, 0.5, 0.9), (0.1, 0.3, 0.8)).tolist()
+        [-2.0, -1.0, 0.75]
+    """
+    upper = np.clip(np.searchsorted(levels, wanted), 1, len(levels) - 1)
+    low, high = np.take(levels, upper - 1), np.take(levels, upper)
+    share = (np.array(wanted) - low) / (high - low)
+    return quantiles[..., upper - 1] * (1 - share) + quantiles[..., upper] * share
+
+
 def check_levels(levels: Sequence[float]) -> None:
     """Raises `ValueError` unless the levels rise between 0 and 1, with the median among them."""
     rising = all(low < high for low, high in zip((0.0, *levels), (*levels, 1.0), strict=True))

@@ -20,6 +20,9 @@ from pipelines.series.regular import Columns, Repair, Series, SeriesDataError, T
 from pipelines.series.table_files import UserTable
 from pipelines.series.user_tables import TableConfiguration, choose_columns, read_tables
 
+OF_TABLES = ("path", "sheet", "time", "time_format", "timezone", "series", "column_series", "missing_markers")
+"""Settings of the user's own table, which data sets do not have."""
+
 
 class DataConfiguration(TableConfiguration):
     """Which series to learn from, how they are split by time, and how they are cut into windows."""
@@ -96,11 +99,8 @@ def open_measured(
     offsets: Offsets | None = None,
 ) -> Source:
     """Returns the series as `open_source` does, with the columns that were measured, before any are derived."""
-    if configuration.path and configuration.source != "table":
-        raise ConfigurationError(
-            "data.path: a table of your own is given, but another source is wanted. Write --data.source table, as the "
-            f"preset `own` does, or leave the path out. Received: {configuration.source!r} and {configuration.path!r}"
-        )
+    if configuration.source != "table":
+        _refuse_settings_of_tables(configuration)
     default: tuple[str, ...]
     match configuration.source:
         case "hourly_weather":
@@ -135,6 +135,18 @@ def open_measured(
     series, _, more = regularise(tables, columns, clock.calendar, step, duplicates, offsets, clock.slots)
     # What a table has is how its times are shown; what the training had is how the network reads them.
     return Source(series, columns, clock._replace(zone=tables[0].zone), repairs + more)
+
+
+def _refuse_settings_of_tables(configuration: DataConfiguration) -> None:
+    """Refuses settings that a built-in data set has no use for, so that none is dropped."""
+    defaults = DataConfiguration()
+    for name in OF_TABLES:
+        if (value := getattr(configuration, name)) != getattr(defaults, name):
+            raise ConfigurationError(
+                f"data.{name}: it is for a table of your own, but another source is wanted. Write --data.source table, "
+                f"as the preset `own` does, or leave --data.{name} out. Received: {configuration.source!r} "
+                f"and {value!r}"
+            )
 
 
 def static_columns(tables: Sequence[Table], columns: Columns) -> tuple[str, ...]:

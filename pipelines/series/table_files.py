@@ -81,7 +81,12 @@ def read_table(table: UserTable, time: Sequence[str] = (), sheet: str = "") -> R
     path = Path(table).expanduser() if isinstance(table, str | Path) else FRAME
     try:
         if (frame := _in_memory(table)) is not None:
+            _refuse_sheet(path, sheet)
             frame = _plain_cells(_with_index(frame, time))
+            names = pd.Series([str(name).strip() for name in frame.columns], dtype=str)
+        elif isinstance(table, str | Path) and _is_partitioned(path):
+            _refuse_sheet(path, sheet)
+            frame = _with_index(pd.read_parquet(path), time)
             names = pd.Series([str(name).strip() for name in frame.columns], dtype=str)
         else:
             path, file = _file(table)
@@ -129,6 +134,11 @@ def _in_memory(table: Any) -> pd.DataFrame | None:
             table.columns = ["value"] if width == 1 else [f"column_{number + 1}" for number in range(width)]
     if isinstance(table, pd.Series):
         return table.to_frame("value" if table.name is None else table.name)
+    if isinstance(table, Mapping) and any(hasattr(each, "columns") for each in table.values()):
+        raise SeriesDataError(
+            "This is a dictionary of frames; expected one frame, or a list of them. Join them, pd.concat(frames, "
+            f"names=['series']). Received: {reprlib.repr(list(table))}"
+        )
     if isinstance(table, Mapping) or (isinstance(table, list) and table and isinstance(table[0], Mapping)):
         return pd.DataFrame(table)
     if not isinstance(table, pd.DataFrame):
@@ -174,10 +184,7 @@ def _from_file(
     file = io.BytesIO(content)
     if kind in EXCEL:
         return _from_excel(path, file, sheet)
-    if sheet:
-        raise SeriesDataError(
-            f"{path} has no sheets; expected an Excel file. Leave --data.sheet out. Received: {sheet!r}"
-        )
+    _refuse_sheet(path, sheet)
     if kind in BINARY:
         frame = _with_index(BINARY[kind](file), time)
     elif kind in JSON:
@@ -202,6 +209,18 @@ def _from_file(
         table = parse(arff_to_delimited(text) if kind == ".arff" else text, path.name)
         return table.frame, table.names, repairs + table.repairs
     return frame, pd.Series([str(each).strip() for each in frame.columns], dtype=str), []
+
+
+def _is_partitioned(path: Path) -> bool:
+    """Whether a folder is a table in several Parquet files, as Spark, Dask and Arrow write one."""
+    return any(any(path.glob(pattern)) for pattern in ("*.parquet", "*=*/**/*.parquet"))
+
+
+def _refuse_sheet(path: Path, sheet: str) -> None:
+    if sheet:
+        raise SeriesDataError(
+            f"{path} has no sheets; expected an Excel file. Leave --data.sheet out. Received: {sheet!r}"
+        )
 
 
 def _kind(content: bytes) -> str:

@@ -22,6 +22,7 @@ from pipelines.series.time_notations import (
     plain,
     without_words,
 )
+from pipelines.series.zone_names import with_offsets
 
 DATES = (
     *(
@@ -54,11 +55,6 @@ CLOCKS = (
     ),
     *(" %I %p", "-%H.%M.%S", " %I:%M:%S.%f %p"),
 )
-ZONES = {
-    **{"UTC": 0, "GMT": 0, "Z": 0, "WET": 0, "WEST": 1, "BST": 1, "CET": 1, "MEZ": 1, "CEST": 2, "MESZ": 2, "EET": 2},
-    **{"EEST": 3, "MSK": 3, "JST": 9, "AEST": 10, "AEDT": 11, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7},
-    **{"MDT": -6, "PST": -8, "PDT": -7},
-}
 MOSTLY_DISTINCT = 0.5  # share of distinct texts, above which each row is read
 _ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?")
 _LIKE_TIME = re.compile(
@@ -93,7 +89,7 @@ def is_like_time(text: str, named: bool = False) -> bool:
         >>> [is_like_time(text) for text in ("2024-01-31 15:00", "2010Q1", "Jan-50", "May", "12.5")]
         [True, True, True, False, False]
     """
-    if len(text) > 60 or not re.search(r"\d", text):
+    if len(text) > 80 or not re.search(r"\d", text):
         return False
     if is_period(text, named) or _LIKE_TIME.fullmatch(text) or _LIKE_TIME.fullmatch(without_words(text)):
         return True
@@ -103,7 +99,7 @@ def is_like_time(text: str, named: bool = False) -> bool:
     return bool(dated and any(map(month_number, words)))
 
 
-def read_times(written: pd.Series, time_format: str, path: Path, named: bool = True) -> Moments:
+def read_times(written: pd.Series, time_format: str, path: Path, named: bool = True, timezone: str = "") -> Moments:
     """Returns a column as times.
 
     Args:
@@ -111,14 +107,15 @@ def read_times(written: pd.Series, time_format: str, path: Path, named: bool = T
         time_format: how they are written; found if "".
         path: their file, for messages.
         named: the column is known to hold times, so that numbers may be days since 1900 as Excel counts them.
+        timezone: whose abbreviations, such as IST, may stand behind times.
 
     Raises:
         SeriesDataError: a time is unreadable, or can be read in two ways.
     """
-    if isinstance(written.dtype, pd.PeriodDtype):
-        return Moments(written.dt.to_timestamp(), [])
-    if pd.api.types.is_datetime64_any_dtype(written):
-        return Moments(written, [])
+    if (are_periods := isinstance(written.dtype, pd.PeriodDtype)) or pd.api.types.is_datetime64_any_dtype(written):
+        what = f"times, and no text: --data.time_format {time_format} does not count"
+        repairs = [Repair("", str(written.name), what, len(written))] if time_format else []
+        return Moments(written.dt.to_timestamp() if are_periods else written, repairs)
     if pd.api.types.is_timedelta64_dtype(written):
         return _from_durations(written, written)
     text = written.astype(str).str.strip()
@@ -132,7 +129,7 @@ def read_times(written: pd.Series, time_format: str, path: Path, named: bool = T
     if durations and text.str.fullmatch(DURATION).all():
         parts = text.str.extract(DURATION).fillna("0").astype(np.float64)
         return _from_durations(written, pd.to_timedelta(parts @ [DAY, 3600.0, 60.0, 1.0], unit="s"))
-    return _from_distinct(text, path)
+    return _from_distinct(text, timezone, path)
 
 
 def refuse(written: pd.Series, wrong: pd.Series | np.ndarray, path: Path, problem: str) -> None:
@@ -180,28 +177,24 @@ def _from_durations(written: pd.Series, durations: pd.Series) -> Moments:
     return Moments(moments, [Repair("", str(written.name), what, len(written))])
 
 
-def _from_distinct(written: pd.Series, path: Path) -> Moments:
+def _from_distinct(written: pd.Series, timezone: str, path: Path) -> Moments:
     """Reads each text once: tables of many series repeat their times."""
     first = ~written.duplicated()
     if first.mean() > MOSTLY_DISTINCT:
-        return _from_text(written, path)
-    found = _from_text(written[first], path)
+        return _from_text(written, timezone, path)
+    found = _from_text(written[first], timezone, path)
     return found._replace(moments=written.map(pd.Series(found.moments.array, written[first])))
 
 
-def _from_text(written: pd.Series, path: Path) -> Moments:
-    name, repairs = str(written.name), []
+def _from_text(written: pd.Series, timezone: str, path: Path) -> Moments:
+    name = str(written.name)
     if _ISO.fullmatch(written.iloc[0]) and written.str.fullmatch(_ISO).all():  # the usual case, and fast
         moments = pd.to_datetime(written, format="ISO8601", errors="coerce")
         if moments.notna().all():
             return Moments(moments, [])
     if (periods := periods_of(written)) is not None:
         return Moments(*periods)
-    text = plain(written)
-    zones = text.str.extract(r":\d\d.*?\s*\b([A-Z]{1,4})$", expand=False)
-    if zones.notna().any() and zones.dropna().isin(list(ZONES)).all():
-        offsets = zones.map(ZONES).map(lambda hours: "" if pd.isna(hours) else f"{int(hours):+03d}:00")
-        text = text.str.replace(r"\s*\b[A-Z]{1,4}$", "", regex=True) + offsets
+    text, repairs = with_offsets(plain(written), timezone, path)
     leap = text.str.contains(r":\d\d:60\b", regex=True)
     if leap.any():
         text = text.str.replace(r"(:\d\d):60\b", r"\1:59", regex=True)

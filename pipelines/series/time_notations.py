@@ -66,6 +66,7 @@ NOTATIONS = tuple(
         (r"^(\d{4}-\d\d-\d\d)(?:Z|[+-]\d\d:\d\d)$", r"\1"),  # a day of XML
         (r"(\s[+-]\d{4}) (?:[A-Z]{3,4}|[+-]\d\d)$", r"\1"),  # of Go
         (r"(:\d\d):(\d{3})(?=[ap]m$)", r"\1.\2 "),  # of SQL Server
+        (r"(\d) ?(?:GMT|UTC)([+-]\d{4})(?: \(.*\))?$", r"\1 \2"),  # of JavaScript
         (r"\[[\w/+-]+\]$", ""),  # the zone's name behind its offset
         # From … to …: when a step begins.
         (r"^(.*\d:\d\d(?::\d\d)?)\s+(?:[-–—]|to|bis)\s+.*\d:\d\d.*$", r"\1"),

@@ -83,12 +83,14 @@ def parse_times(
             f"such as a column time. Add it. Received: {len(names)} rows without a time"
         )
     if not columns.shape[1]:
+        _refuse_settings_of_times(time_format, timezone)
         what = "no column of times: the rows of each series are steps in their order"
         return Times(names.groupby(names).cumcount().to_numpy(np.int64), COUNTED, kept, [Repair("", "", what, 1)])
     written, added, repairs = _joined(columns, path)
     if (missing := written.isna()).any():
         refuse(written, missing, path, "the time is missing")
     if _only_counts(written, time_format) if clock is None else clock.zone == COUNTED:
+        _refuse_settings_of_times(time_format, timezone)
         what = "numbers that are not times: taken as steps in their order"
         numbers = pd.to_numeric(written).to_numpy(np.float64)
         steps = equal_steps(numbers) if (numbers % 1).any() else numbers.astype(np.int64)
@@ -99,7 +101,7 @@ def parse_times(
     places = written.astype(str).str.extract(_PLACE, expand=False) if is_like_time(first_text(written)) else written[:0]
     if not timezone and len(places) and places.nunique(dropna=False) == 1 and _is_zone(str(places.iloc[0])):
         timezone, written = str(places.iloc[0]), written.str.replace(_PLACE, "", regex=True)
-    moments, more = read_times(written, time_format, path)
+    moments, more = read_times(written, time_format, path, timezone=timezone)
     moments = moments + added
     if moments.dt.tz is not None:
         zone = timezone or getattr(moments.dt.tz, "key", None) or str(moments.dt.tz)
@@ -132,6 +134,15 @@ def parse_times(
         repairs.append(Repair("", str(written.name), "times rounded to whole seconds", int(odd.sum()), first))
     seconds = np.where(kept, rounded.astype(np.int64), 0)
     return Times(seconds, zone, kept, repairs + more)
+
+
+def _refuse_settings_of_times(time_format: str, timezone: str) -> None:
+    if time_format or timezone:
+        name = "time_format" if time_format else "timezone"
+        raise ConfigurationError(
+            f"data.{name}: the rows are steps in their order, for no column holds times. Name the column, --data.time, "
+            f"or leave --data.{name} out. Received: {time_format or timezone!r}"
+        )
 
 
 def _checked_zone(timezone: str) -> None:

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from pipelines import hints
 from pipelines.configuration import ConfigurationError
+from pipelines.hints import counted
 from pipelines.preparation import Prepared, prepared
 from pipelines.rows import mean_of_batch
 from pipelines.runs import Run
@@ -20,6 +21,7 @@ from pipelines.series.dependence import fit_correlation
 from pipelines.series.distributions import POSITIVE
 from pipelines.series.forecasting import Forecasted, forecast_split
 from pipelines.series.model import Forecaster, build, save_calibration
+from pipelines.series.network import NetworkConfiguration
 from pipelines.series.regular import Series, SeriesDataError, summary, time_text
 from pipelines.series.rules import offsets_of, settle
 from pipelines.series.scaling import fit_scales
@@ -195,6 +197,7 @@ def prepare(configuration: SeriesConfiguration) -> Prepared[data.Sets, Forecaste
     forecaster = build(configuration, **description)
     learned = list(zip(sets.series, sets.train_end, strict=True))
     _refuse_unfit_numbers(forecaster, learned)
+    _report_unseen(configuration.network, min(steps_read(forecaster, configuration), max(sets.train_end)))
     fit_scales(forecaster, [(each.values[:end], each.observed[:end]) for each, end in learned])
     if configuration.network.has_bounds:
         limits = zip(sets.columns.targets, forecaster.floor.numpy(), forecaster.ceiling.numpy(), strict=True)
@@ -207,6 +210,20 @@ def prepare(configuration: SeriesConfiguration) -> Prepared[data.Sets, Forecaste
     forecaster.learned_until.assign([*last, np.iinfo(np.int64).min])  # of unknown series, nothing
     repairs = [repair._asdict() for repair in sets.repairs]
     return Prepared(sets, forecaster, description, {REPAIRS: repairs}, ("names",), configuration)
+
+
+def _report_unseen(network: NetworkConfiguration, steps: int) -> None:
+    """Reports lags and seasons beyond the steps that a window reads: the network sees nothing there."""
+    for name, unseen in (
+        ("lags", [lag for lag in network.lags if lag >= steps]),
+        ("season", [season for season in network.season if season > steps]),
+    ):
+        if unseen:
+            print(
+                f"Note: --network.{name} {' '.join(map(str, unseen))}: a training window reads "
+                f"{counted(steps, 'step')}, so nothing is learned from before them. Raise --data.window as far as the "
+                "table reaches, or leave it out."
+            )
 
 
 def _refuse_unfit_numbers(forecaster: Forecaster, learned: list[tuple[Series, int]]) -> None:

@@ -1,6 +1,5 @@
 """The user's table: its layout is found, and each of its columns gets its use."""
 
-import difflib
 import itertools
 import re
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ import pydantic
 from pydantic import Field
 
 from pipelines import hints
-from pipelines.configuration import Configuration, ConfigurationError
+from pipelines.configuration import Configuration, ConfigurationError, did_you_mean
 from pipelines.series.calendar import Clock
 from pipelines.series.categories import categories_of, one_hot
 from pipelines.series.numbers import Numbers, numbers_of, uses_comma
@@ -98,7 +97,7 @@ def read_tables(
         configuration = configuration.replace(series=(series,))
     frame, left_out = _without_empty_rows(frame, path.name)
     named = configuration.targets + configuration.known + configuration.past
-    _refuse_unknown(configuration.series, tuple(frame.columns), str(path))
+    _refuse_unknown(configuration.series + configuration.time, tuple(frame.columns), str(path))
     frame, merged = unmerged(_with_points(frame), configuration.series)
     frame, joined = _with_joined_series(frame, configuration.series)
     frame, series, given, widened = lengthened(frame, joined, configuration.time, named)
@@ -106,7 +105,7 @@ def read_tables(
         named = (VALUE,)
     repairs += left_out + merged + widened
     series_column = (series,) * bool(series)
-    asked = configuration.time * (not widened) + series_column + named + configuration.unused
+    asked = series_column + named + configuration.unused
     _refuse_unknown(asked, tuple(frame.columns), str(path))
     time = given or find_time_columns(frame, named + series_column, path)
     frame, shortened = _without_longer_periods(frame, time, path.name)
@@ -331,9 +330,8 @@ def _is_text(column: pd.Series, found: Numbers, wanted: bool, path: Path) -> boo
 def _refuse_unknown(wanted: Sequence[str], names: tuple[str, ...], where: str) -> None:
     for name in wanted:
         if name not in names:
-            near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
             raise ConfigurationError(
                 f"There is no column {name!r} in {where}. Expected some of: {', '.join(names)}."
-                f"{f' Did you mean {near[0]!r}?' if near else ''} Correct the name, or add the column: a trained "
+                f"{did_you_mean(name, names)} Correct the name, or add the column: a trained "
                 f"network needs all columns of its training. Received: {name!r}"
             )

@@ -81,7 +81,7 @@ def refit_decoder(run: Run, configuration: SpeechConfiguration, speech: data.Spe
     if not kept.exists():
         run.write_json(DECODER_OF_TRAINING, run.read_json(DECODER))
     save_decoder(run, found)
-    run.write_text("configuration.json", configuration.to_json())
+    run.write_configuration(configuration)
     print(f"The run has another language model. That of its training is in {kept}.")
 
 

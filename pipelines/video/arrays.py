@@ -1,4 +1,4 @@
-"""Videos that are stored as arrays: npy, npz, HDF5 and NetCDF, of any layout and range, read a frame at a time."""
+"""Videos that are stored as arrays: npy, npz, HDF5, NetCDF and Zarr, of any layout and range, frame by frame."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,10 +10,11 @@ import h5py
 import numpy as np
 from scipy.io import netcdf_file
 
+from pipelines.video import zarr_stores
 from pipelines.video.containers import Notice, refused
-from pipelines.video.frames import DecodingConfiguration, load_array
+from pipelines.video.frames import DecodingConfiguration, VideoDataError, load_array
 
-ARRAY_ENDINGS = (".cdf", ".h5", ".hdf", ".hdf5", ".he5", ".nc", ".nc4", ".npy", ".npz")
+ARRAY_ENDINGS = (".cdf", ".h5", ".hdf", ".hdf5", ".he5", ".nc", ".nc4", ".npy", ".npz", ".zarr")
 FEW = (1, 3, 4)
 """Sizes of an axis that can only be its channels."""
 
@@ -77,6 +78,11 @@ class Stored(NamedTuple):
         return np.where(missing, np.nan, values) if scale.missing else values  # floats, even where nothing is missing
 
 
+def is_array(path: Path) -> bool:
+    """Returns whether a file, or a folder of chunks, holds arrays."""
+    return (path.is_file() and path.suffix.lower() in ARRAY_ENDINGS) or zarr_stores.is_store(path)
+
+
 @contextmanager
 def opened(path: Path, configuration: DecodingConfiguration) -> Iterator[Stored]:
     """Opens the array of a file.
@@ -87,6 +93,8 @@ def opened(path: Path, configuration: DecodingConfiguration) -> Iterator[Stored]
     with ExitStack() as stack:
         try:
             arrays = _arrays(path, stack)
+        except VideoDataError:
+            raise
         except (OSError, ValueError, EOFError, TypeError) as error:
             what = "cannot be read: it is truncated, damaged, or no array"
             raise refused(path, what, f"{path.stat().st_size} bytes ({error})", _REPAIR) from error
@@ -159,6 +167,13 @@ def layout_of(shape: tuple[int, ...], dimensions: tuple[str, ...] = ()) -> str:
 def _arrays(path: Path, stack: ExitStack) -> dict[str, tuple[Any, tuple[str, ...], Scale]]:
     """The arrays of a file that may be videos, by name, with the names of their axes and their scale."""
     plain = Scale()
+    if zarr_stores.is_store(path):
+        stored = zarr_stores.open_store(path, stack)
+        return {
+            name: (array, zarr_stores.dimensions_of(array), _scale(zarr_stores.attributes_of(array)))
+            for name, array in stored.items()
+            if hasattr(array, "dtype") and _may_be(array)
+        }
     with path.open("rb") as file:
         head = file.read(8)
     if path.suffix.lower() == ".npy":

@@ -62,6 +62,10 @@ def missing_numbers(images: list[Path]) -> list[int]:
     [3, 4]
     >>> missing_numbers([Path(f"{number:04}.png") for number in (0, 5, 10, 15)])  # each fifth frame was written
     []
+    >>> missing_numbers([Path(f"{number}.png") for number in (1, 3, 4)])
+    [2]
+    >>> missing_numbers([Path(f"{milliseconds}.png") for milliseconds in (0, 33, 67, 100, 133)])
+    []
     """
     texts = [re.findall(r"\d+", path.stem) for path in images]
     if not all(texts) or len({re.sub(r"\d+$|\d+(?=\D*$)", "", path.stem) for path in images}) != 1:
@@ -69,7 +73,7 @@ def missing_numbers(images: list[Path]) -> list[int]:
     numbers = [int(each[-1]) for each in texts]
     steps = np.diff(numbers)
     step = int(steps.min()) if len(steps) else 0
-    if step < 1 or np.median(steps) != step or len(numbers) < 3:
+    if step < 1 or (steps % step).any():
         return []
     return sorted(set(range(numbers[0], numbers[-1], step)) - set(numbers))
 

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from data.packages import cache_directory
+from pipelines.video.arrays import is_array
 from pipelines.video.frames import DecodingConfiguration, load_array
 from pipelines.video.image_files import images_of
 from pipelines.video.video_files import decode_timed, refuse_missing
@@ -143,11 +144,11 @@ def decoding_key(configuration: DecodingConfiguration) -> tuple[object, ...]:
 def identity(path: Path) -> str:
     """Returns a text that is the same for copies of a video, wherever they lie and whatever they are called.
 
-    Of large files it takes the beginning, the end and the size; of a folder, all of its images.
+    Of large files it takes the beginning, the end and the size; of a folder, all of its images or chunks.
     """
     if path.is_dir():
-        images = images_of(path)
-        return str(remembered(("images", str(path.absolute()), changed(path)), lambda: _identity_of_images(images)))
+        files = _files(path)
+        return str(remembered(("images", str(path.absolute()), changed(path)), lambda: _identity_of_several(files)))
     size = path.stat().st_size
     with path.open("rb") as file:
         beginning = file.read(SAMPLED_BYTES)
@@ -167,13 +168,18 @@ def remembered(key: tuple[object, ...], compute: Callable[[], Any]) -> Any:
         return value
 
 
-def _identity_of_images(images: list[Path]) -> str:
-    return _digest(repr([len(images), *map(identity, images)]).encode())
+def _identity_of_several(files: list[Path]) -> str:
+    return _digest(repr([len(files), *map(identity, files)]).encode())
+
+
+def _files(path: Path) -> list[Path]:
+    """The images of a folder, or the chunks of an array."""
+    return sorted(each for each in path.rglob("*") if each.is_file()) if is_array(path) else images_of(path)
 
 
 def changed(path: Path) -> list[tuple[str, int, int]]:
     """Returns name, size and time of the last change of each file."""
-    files = images_of(path) if path.is_dir() else [path]
+    files = _files(path) if path.is_dir() else [path]
     return [(file.name, (status := file.stat()).st_size, status.st_mtime_ns) for file in files]
 
 

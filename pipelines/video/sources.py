@@ -19,7 +19,7 @@ from pipelines.configuration import ConfigurationError
 from pipelines.hints import counted
 from pipelines.progress import shown
 from pipelines.video import arrays, shards
-from pipelines.video.arrays import ARRAY_ENDINGS
+from pipelines.video.arrays import is_array
 from pipelines.video.contents import SHARES, alike_names, contradictions, grouped, splits_of
 from pipelines.video.decoding import decode_all, with_range
 from pipelines.video.frames import DecodingConfiguration, Timed, VideoDataError, fit, listed, resample
@@ -86,7 +86,7 @@ def open_source(configuration: VideoConfiguration, labelled: bool = True) -> Vid
     path = Path(configuration.path).expanduser()
     match configuration.source:
         case "folder":
-            if not labelled and path.is_file() and is_video(path):  # an array of many videos
+            if not labelled and is_video(path):  # an array of many videos
                 return own_videos(Found([Entry(path.name, Part(path), "")], [], []), configuration)
             return own_videos(folder_entries(path) if labelled else unlabelled_entries(path), configuration)
         case "csv":
@@ -176,7 +176,7 @@ def _each_video(
     every: list[Entry] = []
     for entry in entries:
         videos = None
-        if entry.path.suffix.lower() in ARRAY_ENDINGS and entry.path.is_file() and entry.path.stat().st_size:
+        if is_array(entry.path) and (entry.path.is_dir() or entry.path.stat().st_size):
             try:
                 videos = arrays.videos_in(entry.path, configuration)
             except VideoDataError as error:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipelines.video import arrays, containers, image_files
-from pipelines.video.arrays import ARRAY_ENDINGS
+from pipelines.video.arrays import is_array
 from pipelines.video.containers import REMEDY, Notice, Properties, refused
 from pipelines.video.frames import DecodingConfiguration, Timed, VideoDataError, depth_range, fit, resample, to_uint8
 from pipelines.video.image_files import images_of, is_stack
@@ -46,7 +46,8 @@ def decode_timed(
 
     Args:
         path: a file of any format that FFmpeg reads, a folder of frame images, in the order of the numbers in their
-            names, a TIFF stack, an animated image, or an array (npy, npz, HDF5, NetCDF).
+            names, a TIFF stack, an animated image, or an array (npy, npz, HDF5, NetCDF,
+            Zarr).
         start: seconds from the beginning, by the frames' own time stamps.
         end: seconds from the beginning; what lies after the video's end is not missed.
         item: which video of an array that holds several.
@@ -86,11 +87,11 @@ def properties_of(path: Path, configuration: DecodingConfiguration) -> Propertie
     if is_container(path):
         found = containers.properties(path)
         return found if found.rate else found._replace(rate=configuration.image_rate)
-    if path.is_dir():
-        return Properties(configuration.image_rate, len(images_of(path)) / configuration.image_rate)
-    if path.suffix.lower() in ARRAY_ENDINGS:
+    if is_array(path):
         with arrays.opened(path, configuration) as stored:
             return Properties(configuration.image_rate, stored.size("T") / configuration.image_rate)
+    if path.is_dir():
+        return Properties(configuration.image_rate, len(images_of(path)) / configuration.image_rate)
     count, end = 0, 0.0
     for each in _frames(path, configuration.replace(value_range=(0.0, 1.0)), 0.0, 0, 1, _silent):
         count, end = count + 1, each.time + each.duration
@@ -138,7 +139,7 @@ def refuse_missing(path: Path) -> None:
         raise refused(path, "does not exist", "nothing of this name", "Correct the path.")
     if path.is_file() and not path.stat().st_size:
         raise refused(path, "is empty", "0 bytes")
-    if path.is_dir() and not any(not is_video(each) for each in images_of(path)[:1]):
+    if path.is_dir() and not is_array(path) and not any(not is_video(each) for each in images_of(path)[:1]):
         inside = next((each for each in sorted(path.rglob("*")) if is_video(each)), None)
         if inside:
             remedy = "Move the videos out of the folder, or give each one's own path."
@@ -147,13 +148,16 @@ def refuse_missing(path: Path) -> None:
 
 
 def is_video(path: Path) -> bool:
-    """Returns whether a file is a video: by its ending; without one, or where images end so too, by its content."""
+    """Returns whether a file is a video: by its ending; without one, or where images end so too, by its content.
+
+    Of folders a Zarr store is one; that of images is none here.
+    """
     ending = path.suffix.lower()
-    if not path.is_file():
-        return False
+    if is_array(path) or not path.is_file():
+        return is_array(path)
     if ending in image_files.IMAGE_ENDINGS:
         return is_stack(path)
-    if ending in VIDEO_ENDINGS or ending in ARRAY_ENDINGS:
+    if ending in VIDEO_ENDINGS:
         return True
     if ending:
         return is_stack(path)
@@ -165,7 +169,7 @@ def is_video(path: Path) -> bool:
 def is_container(path: Path) -> bool:
     """Returns whether FFmpeg is to read a video."""
     ending = path.suffix.lower()
-    plain = ending in ARRAY_ENDINGS or ending in image_files.STACK_ENDINGS
+    plain = is_array(path) or ending in image_files.STACK_ENDINGS
     return path.is_file() and not plain and not _is_animated(path)
 
 
@@ -200,10 +204,10 @@ def _frames(
 
 
 def _values(path: Path, configuration: DecodingConfiguration, item: int, notice: Notice) -> Iterator[np.ndarray]:
+    if is_array(path):
+        return arrays.array_values(path, configuration, item, notice)
     if path.is_dir():
         return image_files.folder_values(path, notice)
-    if path.suffix.lower() in ARRAY_ENDINGS:
-        return arrays.array_values(path, configuration, item, notice)
     return image_files.stack_values(path, keep_alpha=bool(configuration.array_channels))
 
 

@@ -98,7 +98,7 @@ def passed_over(names: Sequence[str]) -> str:
 
 def _split_folders(folder: Path, found: Found) -> list[tuple[str, Path]]:
     """The folders of splits in a folder, if it has one to train and no other folders with videos."""
-    folders = [path for path in _visible(folder, []) if path.is_dir()]
+    folders = [path for path in _visible(folder, []) if _is_folder(path)]
     splits = [(SPLIT_NAMES.get(path.name.lower(), ""), path) for path in folders]
     others = [path for split, path in splits if not split]
     splits = [(split, path) for split, path in splits if split]
@@ -113,9 +113,9 @@ def _split_folders(folder: Path, found: Found) -> list[tuple[str, Path]]:
 def _unwrapped(folder: Path) -> Path:
     """The folder below one that holds nothing but a folder of folders, as archives do: one class is none."""
     inner = list(_visible(folder, []))
-    while len(inner) == 1 and inner[0].is_dir() and not _is_frames(inner[0]):
+    while len(inner) == 1 and _is_folder(inner[0]) and not _is_frames(inner[0]):
         below = list(_visible(inner[0], []))
-        if not sum(path.is_dir() and not _is_frames(path) for path in below) > 1:
+        if not sum(_is_folder(path) and not _is_frames(path) for path in below) > 1:
             break
         folder, inner = inner[0], below
     return folder
@@ -123,7 +123,7 @@ def _unwrapped(folder: Path) -> Path:
 
 def _classes(folder: Path, split: str, base: Path, found: Found) -> None:
     """Takes the videos of class folders."""
-    classes = [path for path in _visible(folder, found.passed, base) if path.is_dir()]
+    classes = [path for path in _visible(folder, found.passed, base) if _is_folder(path)]
     if not classes:
         files = counted(len(list(_visible(folder, []))), "file")
         raise VideoDataError(
@@ -151,7 +151,7 @@ def _look_into(folder: Path, label: str, split: str, base: Path, found: Found) -
         found.unusable.append((name, reason))
     for path in _visible(folder, found.passed, base):
         name = path.relative_to(base).as_posix()
-        if (path.is_dir() and _is_frames(path)) or (path.is_file() and is_video(path)):
+        if is_video(path) or (path.is_dir() and _is_frames(path)):
             found.entries.append(Entry(name, Part(path), label, split))
         elif path.is_dir() and path.is_symlink() and folder.resolve().is_relative_to(path.resolve()):
             found.passed.append(name)  # a link to a folder above, without end
@@ -167,6 +167,11 @@ def _beside(folder: Path, found: Found, reason: str) -> None:
             found.unusable.append((path.name, reason))
         elif path.is_file():
             found.passed.append(path.name)
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether a path is a folder of files, and no array in chunks."""
+    return path.is_dir() and not is_video(path)
 
 
 def _is_frames(folder: Path) -> bool:

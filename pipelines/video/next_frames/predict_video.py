@@ -57,7 +57,7 @@ def film_name(path: Path, at: float | None = None, item: int | None = None) -> s
 def outputs(options: Options, path: Path) -> dict[str, Path]:
     """Returns the files of a video: the films, a picture, and of an array the forecast in its own unit."""
     name = film_name(path, options.at, options.item)
-    endings = ["mp4", "gif", "png"] + ["npy"] * (path.suffix.lower() in arrays.ARRAY_ENDINGS)
+    endings = ["mp4", "gif", "png"] + ["npy"] * arrays.is_array(path)
     return {ending: options.output / f"{name}.{ending}" for ending in endings}
 
 
@@ -161,7 +161,7 @@ def beside(name: str, compared: "Compared") -> tuple[np.ndarray, Figure]:
 
 def _report_several(path: Path, options: Options, predictor: "Predictor") -> None:
     """Reports that a file holds several videos, of which one is forecast."""
-    if options.item is None and path.is_file() and path.suffix.lower() in arrays.ARRAY_ENDINGS:
+    if options.item is None and arrays.is_array(path):
         several = arrays.videos_in(path, predictor.decoding)
         if several and several > 1:
             commands.report_done(f"{path} holds {several} videos, of which the first is forecast; --item names another")

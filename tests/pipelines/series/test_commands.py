@@ -75,6 +75,15 @@ def test_an_output_is_a_folder_or_a_csv_and_never_the_table(
         assert re.search(r"needs (anomalies|sums)", refused(forecast, ["later.csv", *option]))
 
 
+def test_fewer_steps_and_chosen_quantiles(later: pd.DataFrame, capsys: Capture, refused: Callable[..., str]) -> None:
+    forecast(["later.csv", "--horizon", "3", "--quantiles", "0.05", "0.85", "--output", "next.csv"])
+    assert re.search(r"time +┃ 0.05 quantile ┃ 0.85 quantile ┃", capsys.readouterr().out)
+    rows = pd.read_csv("next.csv")
+    assert rows.groupby("series").size().tolist() == [3, 3]
+    assert rows.filter(like="quantile_").columns.tolist() == ["quantile_0.05", "quantile_0.85"]
+    assert "at most 0.975" in refused(forecast, ["later.csv", "--quantiles", "0.5", "0.99"])
+
+
 def test_json_and_standard_input(later: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     """The same numbers as those of the file, one object a line and nothing else; no file is written."""
     commands.answer("forecast", ["later.csv", "--output", "written"])

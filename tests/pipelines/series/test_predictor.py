@@ -104,6 +104,44 @@ def test_a_batch_is_forecast_as_one_by_one(both: Both, frame: pd.DataFrame) -> N
     assert len(both[0].anomalies(tables)) == 2
 
 
+def test_fewer_steps_and_other_quantiles_are_those_of_the_whole_forecast(both: Both, frame: pd.DataFrame) -> None:
+    """What is known of the steps beyond is not needed, and changes nothing."""
+    steps = frame.groupby("name").cumcount()
+    for predictor in both:
+        whole = predictor.forecast(frame, samples=3)
+        expected = whole.groupby("series").head(2).reset_index(drop=True)
+        assert_same(predictor.forecast(frame[steps < ENDS + 2], samples=3, horizon=2), expected)
+        found = predictor.forecast(frame, quantiles=np.array([0.9, 0.35, 0.975]))
+        assert found.filter(like="quantile_").columns.tolist() == ["quantile_0.9", "quantile_0.35", "quantile_0.975"]
+        between = (whole["quantile_0.3"] + whole["quantile_0.4"]) / 2
+        np.testing.assert_allclose(found["quantile_0.35"], between, rtol=1e-6)
+        assert_same(
+            found[["mean", "quantile_0.9", "quantile_0.975"]], whole[["mean", "quantile_0.9", "quantile_0.975"]]
+        )
+    assert predictor.forecast([frame, frame], quantiles=0.5)[1].columns.tolist()[-2:] == ["mean", "quantile_0.5"]
+    with pytest.raises(SeriesDataError, match=r"all of the 3 steps.*Received: 2 steps"):
+        predictor.forecast(frame[steps < ENDS + 2], horizon=3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"horizon": 5}, r"forecasts 4 steps\. Expected 1 to 4\..*train again.*--data.horizon 5.*Received: 5"),
+        ({"horizon": 0}, "Expected 1 to 4.*Received: 0"),
+        ({"horizon": 2.5}, "horizon: expected int or None.*Received: 2.5"),
+        ({"quantiles": 0.99}, "quantiles: expected at least 0.025 and at most 0.975.*Received: 0.99"),
+        ({"quantiles": [10, 90]}, "quantiles: .*Received: 10"),
+        ({"quantiles": [0.1, "high"]}, "quantiles: expected levels.*Received: 'high'"),
+        ({"quantiles": [float("nan")]}, "quantiles: .*Received: nan"),
+    ],
+)
+def test_no_more_is_forecast_than_was_learned(
+    both: Both, frame: pd.DataFrame, arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        both[0].forecast(frame, **arguments)
+
+
 def test_a_long_series_read_in_parts_is_forecast_as_at_once(
     both: Both, trained_run: Run, frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -81,9 +81,15 @@ def test_a_column_of_the_training_that_is_missing_is_named(
     assert open_source(prices.replace(targets=()), returns).columns == returns
 
 
-def test_a_path_that_would_not_be_read_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match=r"--data.source table.*Received: 'hourly_weather' and 'loads.csv'"):
-        open_source(DataConfiguration(path="loads.csv"))
+@pytest.mark.parametrize(
+    "setting", [{"path": "loads.csv"}, {"sheet": "Data"}, {"timezone": "Asia/Tokyo"}, {"column_series": True}]
+)
+def test_a_setting_of_a_table_that_would_not_be_read_is_refused(setting: dict[str, object]) -> None:
+    (name, value), *_ = setting.items()
+    with pytest.raises(
+        ConfigurationError, match=rf"data\.{name}: .*--data.source table.*Received: 'hourly_weather' and {value!r}"
+    ):
+        open_source(DataConfiguration(**setting))
 
 
 @pytest.mark.slow

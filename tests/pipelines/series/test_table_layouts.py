@@ -79,6 +79,10 @@ TIMES: dict[str, tuple[pd.DatetimeIndex, Callable[[], Iterable[Any]]]] = {
     "weekdays": (HOURS, lambda: HOURS.strftime("%a %d %b %Y %H:%M")),
     "the first of months, day first": (MONTHS, lambda: MONTHS.strftime("%d/%m/%Y")),
     "names of zones": (HOURS, lambda: (HOURS + pd.Timedelta("1h")).strftime("%Y-%m-%d %H:%M CET")),
+    "of JavaScript": (
+        HOURS,
+        lambda: (HOURS + pd.Timedelta("330min")).strftime("%a %b %d %Y %H:%M:%S GMT+0530 (India Standard Time)"),
+    ),
     "compact": (HOURS, lambda: HOURS.strftime("%Y%m%dT%H%M%SZ")),
     "decimal comma of seconds": (HOURS, lambda: HOURS.strftime('"%Y-%m-%d %H:%M:%S,000"')),
     "a.m. and p.m.": (HOURS, lambda: HOURS.strftime("%d/%m/%Y %I:%M %p").str.replace("M", ".M.").str.lower()),

@@ -1,5 +1,6 @@
 """Training: it learns, it moves every weight, it goes on after a kill as if nothing had happened."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -163,6 +164,27 @@ def test_intervals_that_cannot_adapt_are_refused(network: dict[str, object]) -> 
 def test_limits_and_steps_back_that_cannot_be_are_refused(network: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError, match=r"Received: "):
         SeriesConfiguration().replace(network=network)
+
+
+@pytest.mark.parametrize(
+    ("network", "named"),
+    [
+        ({"lags": (1, 23), "season": (24,)}, []),
+        ({"lags": (1, 24), "season": (30, 24)}, ["--network.lags 24: .*24 steps", "--network.season 30: .*24 steps"]),
+        (
+            {"lags": (200, 1000), "center": True},
+            ["--network.lags 1000: .*210 steps"],
+        ),  # all that comes before validation
+    ],
+)
+def test_steps_back_that_no_window_reaches_are_named(
+    experiment: Experiment, network: dict[str, object], named: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    train.prepare(experiment(network=network))
+    notes = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Note: --network.")]
+    assert len(notes) == len(named)
+    for note, pattern in zip(notes, named, strict=True):
+        assert re.search(pattern, note)
 
 
 @pytest.mark.parametrize("limit", [{"floor": 100.0}, {"ceiling": -100.0}])

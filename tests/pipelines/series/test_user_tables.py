@@ -112,6 +112,10 @@ def test_parquet_with_times_as_its_index(tmp_path: Path, make_frame: Callable[..
         ("t,x", ["2024-03-04 23:59:60,1", "2024-03-05 01:00:00,2"], {}),  # a leap second
         (",t,x", ["0,2024-03-05 00:00,1", "1,2024-03-05 01:00,2"], {}),
         ("t,x", ["2024-03-04 19:00,1", "2024-03-04 20:00,2"], {"timezone": "America/New_York"}),
+        ("t,x", ["2024-03-04 18:00 CST,1", "2024-03-04 19:00 CST,2"], {"timezone": "America/Chicago"}),
+        ("t,x", ["2024-03-05 08:00 CST,1", "2024-03-05 09:00 CST,2"], {"timezone": "Asia/Shanghai"}),
+        ("t,x", ["2024-03-05 05:30 (IST),1", "2024-03-05 06:30 (IST),2"], {"timezone": "Asia/Kolkata"}),
+        ("t,x", ["2024-03-05 01:00 MEZ,1", "2024-03-05 01:00 UTC,2"], {"timezone": "Asia/Tokyo"}),
     ],
 )
 def test_times_are_found_and_read(tmp_path: Path, header: str, rows: list[str], options: dict[str, Any]) -> None:
@@ -152,6 +156,74 @@ def test_times_with_several_offsets_are_instants(tmp_path: Path) -> None:
     (table,), _, repairs = read_tables(configured(text_file(tmp_path, text)))
     assert table.times.tolist() == seconds("2024-10-27T00", "2024-10-27T01")
     assert repairs == [Repair("", "time", "times in the zones +01:00, +02:00: converted to UTC", 2)]
+
+
+def test_an_abbreviation_of_several_zones_is_named_or_refused(tmp_path: Path) -> None:
+    """Winter and summer time together tell more than one of them."""
+    for written, named in (("CST", "CST (-06:00)"), ("BST", "BST (+01:00)"), ("MESZ", "CEST (+02:00)"), ("UTC", "")):
+        lines = [f"2024-03-05 0{hour}:00 {written},{hour}" for hour in range(3)]
+        _, _, repairs = read_tables(configured(text_file(tmp_path, "\n".join(["time,x", *lines]) + "\n")))
+        what = f"times in {named}: read as such; --data.timezone names another zone"
+        assert repairs == [Repair("", "time", what, 3)] * bool(named)
+    lines = ["2024-10-27 01:00 IST,1", "2024-10-27 01:00 GMT,2"]
+    (table,), _, _ = read_tables(configured(text_file(tmp_path, "\n".join(["time,x", *lines]) + "\n")))
+    assert table.times.tolist() == seconds("2024-10-27T00", "2024-10-27T01"), "Ireland's"
+    alone = text_file(tmp_path, "time,x\n2024-03-05 01:00 IST,1\n2024-03-05 02:00 IST,2\n")
+    with pytest.raises(
+        SeriesDataError, match=r"line 2.*'time': IST .*\+02:00 and \+05:30.*--data.timezone .*'2024-03-05 01:00 IST'"
+    ):
+        read_tables(configured(alone))
+
+
+@pytest.mark.parametrize(
+    ("frame", "settings", "message"),
+    [
+        ({"time": ["2024-01-01", "2024-01-02"], "x": [1.0, 2.0]}, {"sheet": "Data"}, "data frame has no sheets"),
+        ({"x": [1.0, 2.0]}, {"timezone": "Asia/Tokyo"}, r"data\.timezone: the rows are steps .*'Asia/Tokyo'"),
+        ({"x": [1.0, 2.0]}, {"time_format": "%Y"}, r"data\.time_format: the rows are steps .*'%Y'"),
+        ({"step": [1, 2, 3], "x": [1.0, 2.0, 3.0]}, {"timezone": "Asia/Tokyo"}, r"data\.timezone: the rows are steps"),
+        ({"place": ["a", "b"], "1960": [1, 2], "1961": [1, 2], "1962": [1, 2]}, {"time": "yr"}, "no column 'yr'"),
+    ],
+)
+def test_a_setting_that_does_not_count_is_refused(
+    frame: dict[str, list[object]], settings: dict[str, str], message: str
+) -> None:
+    with pytest.raises((ConfigurationError, SeriesDataError), match=message):
+        read_tables(TableConfiguration(**settings), pd.DataFrame(frame))
+
+
+def test_files_as_programs_leave_them(tmp_path: Path) -> None:
+    """A table in several Parquet files, lines that became cells, and zero bytes where a logger had no power."""
+    frame = pd.DataFrame({"time": ["2024-01-01", "2024-01-02", "2024-01-03"], "x": [1.5, 2.5, 4.0]})
+    parts = {"plain": [frame[:2], frame[2:]], "place=a": [frame], "place=b": [frame]}
+    for folder, tables in parts.items():
+        of_one = tmp_path / ("parts" if "=" in folder else "") / folder
+        of_one.mkdir(parents=True)
+        (of_one / "_SUCCESS").touch()
+        for number, table in enumerate(tables):
+            table.to_parquet(of_one / f"part-{number}.snappy.parquet")
+    text = frame.to_csv(index=False)
+    lines = text_file(tmp_path, "".join(f'"{line}"\n' for line in text.splitlines()), "lines.csv")
+    zeros = text_file(tmp_path, text + "\0" * 300, "zeros.csv")
+    for path in (tmp_path / "plain", lines, zeros):
+        (table,), names, _ = read_tables(configured(path))
+        assert (table.values[:, 0].tolist(), names) == ([1.5, 2.5, 4.0], ("x",))
+    tables, _, _ = read_tables(configured(tmp_path / "parts", series="place"))
+    assert [(table.name, len(table.times)) for table in tables] == [("a", 3), ("b", 3)]
+    with pytest.raises(SeriesDataError, match=r"dictionary of frames.*pd\.concat.*Received: \['a'\]"):
+        read_tables(TableConfiguration(), {"a": frame})  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="Did you mean 'x'"):
+        read_tables(TableConfiguration(targets="X"), frame)
+    for name, head, what in (("a.sav", b"$FL2@(#) SPSS", "SPSS"), ("a.nc", b"CDF\1\0\0\0", "NetCDF")):
+        (tmp_path / name).write_bytes(head + bytes(200))
+        with pytest.raises(SeriesDataError, match=f"{name} is a .*{what}.*csv"):
+            read_tables(configured(tmp_path / name))
+
+
+def test_a_format_is_for_text() -> None:
+    frame = pd.DataFrame({"time": pd.date_range("2024-01-01", periods=2, freq="h"), "x": [1.0, 2.0]})
+    _, _, repairs = read_tables(TableConfiguration(time_format="%d/%m/%Y"), frame)
+    assert repairs == [Repair("", "time", "times, and no text: --data.time_format %d/%m/%Y does not count", 2)]
 
 
 BAD_ROWS = [

@@ -1,6 +1,7 @@
 """A table of the kinds of file that people have, made here by the encoder: each is read whole, with its own times."""
 
 import struct
+import sys
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +19,7 @@ from pipelines.video.frames import DecodingConfiguration, Timed, VideoDataError
 from pipelines.video.shards import Part, decoded
 from pipelines.video.truncation import truncated
 from pipelines.video.video_files import decode_timed, is_video
+from pipelines.video.video_folders import unlabelled_entries
 
 FRAMES, RATE, HEIGHT, WIDTH = 12, 25, 48, 64
 DECODING = DecodingConfiguration(height=HEIGHT, width=WIDTH)
@@ -375,6 +377,51 @@ def test_stacks_and_arrays_have_their_frames_and_range(name: str, tmp_path: Path
     assert frames[-1].frame.max() >= 200 and frames[0].frame.min() <= 40  # not 0 to 15 of 255
 
 
+@pytest.mark.parametrize("name", ["rain.zarr", "plain", "group.zarr", "packed.zarr.zip"])
+@pytest.mark.parametrize("version", [2, 3])
+def test_zarr_stores_are_read_as_other_arrays(name: str, version: int, tmp_path: Path) -> None:
+    """Beside each other they are videos, too, and no folders of images; a value is missing."""
+    zarr = pytest.importorskip("zarr")
+    path = tmp_path / "clips" / name
+    path.parent.mkdir()
+    opened = zarr.storage.ZipStore(path, mode="w") if name.endswith("zip") else str(path)
+    values = pictures()[..., 0].astype(np.int16).transpose(1, 0, 2)
+    values[0, -1, 3] = -1
+    names, attributes = ("lat", "time", "lon"), {"scale_factor": 1 / 255, "_FillValue": -1}
+    if version == 2:
+        attributes = {**attributes, "_ARRAY_DIMENSIONS": names}
+    if name.startswith("group"):
+        zarr.open_group(opened, mode="w", zarr_format=version)
+    stored = zarr.create_array(
+        opened,
+        name="rain" if name.startswith("group") else None,
+        data=values,
+        chunks=(HEIGHT, 5, WIDTH),
+        zarr_format=version,
+        attributes=attributes,
+        **({"dimension_names": names} if version == 3 else {}),
+    )
+    assert stored.shape == values.shape
+    if name.endswith("zip"):
+        opened.close()
+    assert is_video(path)
+    frames = read(path)
+    assert numbers(frames) == list(range(FRAMES))
+    assert frames[-1].frame.max() >= 200 and frames[0].frame.min() <= 40
+    shard = decoded(Part(path), DECODING)
+    assert len(shard.notices) == 2 and shard.notices[1].startswith("1 values are missing")
+    (entry,) = unlabelled_entries(path.parent).entries
+    assert entry.path == path
+
+
+def test_a_zarr_store_needs_its_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "zarr", None)
+    (tmp_path / "rain.zarr").mkdir()
+    (tmp_path / "rain.zarr" / ".zarray").write_text("{}")
+    with pytest.raises(VideoDataError, match=r"rain.zarr is a Zarr store.*pip install 'unrolled\[zarr\]'"):
+        read(tmp_path / "rain.zarr")
+
+
 @pytest.mark.parametrize("ending", ["gif", "png", "webp", "avif"])
 def test_still_images_of_kinds_that_may_move_are_frames(ending: str, tmp_path: Path) -> None:
     for number, picture in enumerate(pictures()):
@@ -440,6 +487,10 @@ def test_a_missing_image_is_noticed(tmp_path: Path) -> None:
             Image.fromarray(picture).save(tmp_path / f"frame_{number:03}.png")
     shard = decoded(Part(tmp_path), DECODING)
     assert shard.notices == ("1 image missing in the sequence, number 5",)
+    for number in (3, 7, 8, 9, 10, 11):
+        (tmp_path / f"frame_{number:03}.png").unlink()
+    shard = decoded(Part(tmp_path), DECODING)
+    assert shard.notices == ("2 images missing in the sequence, number 3, 5",)
 
 
 def test_an_image_that_is_cut_short_is_refused(tmp_path: Path) -> None:
