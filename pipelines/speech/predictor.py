@@ -1,7 +1,7 @@
 """Transcribes recordings: a trained recogniser with its beam search, from its run or its export."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from numbers import Real
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,7 +31,7 @@ READ_AHEAD = 32  # windows in memory at once, so that those of similar length sh
 BATCH_SECONDS = 240.0  # of audio in a batch, padding included
 
 Audio = str | Path | np.ndarray
-HotWords = Mapping[str, float] | Iterable[str]
+HotWords = Mapping[str, float] | Iterable[str] | Set[str]
 
 
 class Predictor(BasePredictor):

@@ -106,6 +106,7 @@ def test_a_beam_finds_the_same_from_run_and_export(both: tuple[Predictor, Predic
         ({"temperature": -1.0}, "temperature: expected at least 0"),
         ({"top_p": 0.0}, "top_p: expected more than 0"),
         ({"length": 0}, "length: expected at least 1"),
+        ({"length": 10**9}, "length: expected at most 100000"),
         ({"seed": 2**31}, "seed: expected at most 2147483647"),
         ({"prompt": "caf\udce9"}, "Text 1 is not UTF-8"),
         ({"prompt": ["a", None]}, "Text 2 is not a string. .* Received: None"),
