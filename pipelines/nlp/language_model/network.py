@@ -51,7 +51,9 @@ class NetworkConfiguration(Configuration):
 class SamplingConfiguration(Configuration):
     """How texts are generated."""
 
-    length: int = Field(200, ge=1, le=LONGEST_TEXT, description="maximum number of subwords, of about four characters each")
+    length: int = Field(
+        200, ge=1, le=LONGEST_TEXT, description="maximum number of subwords, of about four characters each"
+    )
     temperature: float = Field(
         0.8, ge=0, description="below 1: more predictable, above 1: more varied; 0: always the most probable subword"
     )

@@ -58,7 +58,9 @@ def test_texts_that_cannot_be_used_are_refused(tmp_path, speech):
     for name, message in (refused | {"folder": r"holds no text files; .*txt"}).items():
         with pytest.raises(SpeechDataError, match=rf"(?s){message}.*Received: "):
             own_texts([str(tmp_path / name)], *speech)
-    with pytest.raises(ConfigurationError, match=r"decoding\.texts\.0: expected a string of at least 1 character.*Received: ''"):
+    with pytest.raises(
+        ConfigurationError, match=r"decoding\.texts\.0: expected a string of at least 1 character.*Received: ''"
+    ):
         SpeechConfiguration().replace(decoding={"texts": ("",)})
 
 
