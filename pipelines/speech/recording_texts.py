@@ -10,8 +10,8 @@ from pipelines.json_lines import json_object
 from pipelines.speech.annotation_tiers import READERS, Tier, tiers_of
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.recording_entries import Entry, channels_of, columns_of, piece_of, value_of
-from pipelines.speech.recording_lists import NORMALISED
 from pipelines.speech.recording_rows import rows_of
+from pipelines.speech.unnamed_columns import NORMALISED
 from pipelines.subtitles import cues_of
 
 Read = tuple[list[Entry], list[str]]

@@ -177,7 +177,7 @@ def test_abbreviations_roman_numerals_and_mixed_scripts_are_recorded():
         ("BOB: hello", "BOB:", "bob hello"),
         ("- Anna Smith: yes", "Anna Smith:", "anna smith yes"),
         (">> SPEAKER: go &gt;&gt; Stop", "SPEAKER:", "speaker go stop"),
-        ("王：　你好", "王:", "王 你好"),  # noqa: RUF001  (full-width)
+        ("王：　你好", "王:", "王 你好"),
         ("he said: yes", None, "he said yes"),
         ("When all of this was over: peace", None, "when all of this was over peace"),
         ("a > b", None, "a greater than b"),
