@@ -121,6 +121,18 @@ def has_names(path: Path) -> bool:
     return bool(named_columns(next(rows_of(path))[1], {"audio", "text"})[1])
 
 
+def timed_rows(lines: list[tuple[str, str]]) -> list[tuple[str, dict[str, str]]]:
+    """Returns the rows of a table of pieces of one recording, by column; none of a table that names no begin and text.
+
+    Args:
+        lines: where each stands, and the line.
+    """
+    delimiter, names = named_columns(lines[0][1], {"offset", "text"}) if lines else ("", [])
+    if not names or "audio" in columns_of(names):
+        return []
+    return [(row, dict(zip(names, fields, strict=False))) for row, fields in _records(lines[1:], delimiter)]
+
+
 def supervisions_of(recordings: Path) -> Path:
     """Returns where the texts lie of a list of recordings that Lhotse has written."""
     return recordings.with_name(recordings.name.replace("recordings", "supervisions"))

@@ -1,7 +1,7 @@
 """What is said in which recording, as other toolkits list it: NIST (STM, CTM), Sphinx, fairseq, labels, Whisper."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +10,8 @@ from pipelines.json_lines import json_object
 from pipelines.speech.annotation_tiers import READERS, Tier, tiers_of
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.recording_entries import Entry, channels_of, columns_of, piece_of, value_of
-from pipelines.speech.recording_rows import rows_of
+from pipelines.speech.recording_lists import timed_rows
+from pipelines.speech.recording_rows import lines_of, rows_of
 from pipelines.speech.unnamed_columns import NORMALISED
 from pipelines.subtitles import cues_of
 
@@ -156,6 +157,7 @@ LISTS: dict[str, Callable[[Path], Iterator[Said]]] = {
 }
 """What reads a list of texts, by the ending of its name."""
 SUBTITLES = (".srt", ".vtt")
+TIMED = (".tsv", ".csv")  # tables of pieces of one recording, beside it
 
 
 def pieces_of(text: str, ending: str, name: str, row: str) -> list[Said]:
@@ -173,6 +175,8 @@ def pieces_of(text: str, ending: str, name: str, row: str) -> list[Said]:
     if ending == ".json":
         is_object = text.lstrip().startswith("{")
         return list(_said_in_object(json_object(text, row, SpeechDataError), name, row)) if is_object else []
+    if ending in TIMED:
+        return _said_in_rows(timed_rows(lines_of(text, row)), name)
     if ending in SUBTITLES:
         return [Said(name, cue.text, row, "", cue.start, cue.end - cue.start) for cue in cues_of(text)]
     labels = [_LABEL.fullmatch(line) for line in text.splitlines() if line.strip() and line[0] not in "\\#"]
@@ -189,6 +193,25 @@ def pieces_of(text: str, ending: str, name: str, row: str) -> list[Said]:
             f"line. Write it so. Received: {text.splitlines()[0][:200]!r}"
         )
     return [Said(name, _SAMPLES.sub("", " ".join(text.split())), row)]
+
+
+def _said_in_rows(rows: Sequence[tuple[str, Mapping[str, str]]], name: str) -> list[Said]:
+    """Returns the pieces of a recording that a table lists, as Whisper writes it: times are milliseconds there.
+
+    Whole numbers are milliseconds if pieces have 100 or more on average.
+    """
+    columns = columns_of(list(rows[0][1])) if rows else {}
+    said = [
+        Said(name, text, row, value_of(values, columns, "speaker"), *piece_of(values, columns, row))
+        for row, values in rows
+        if (text := value_of(values, columns, "text").strip())
+    ]
+    are_whole = all(each.offset.is_integer() and (each.duration or 0.0).is_integer() for each in said)
+    if said and are_whole and sum(each.duration or 0.0 for each in said) >= 100 * len(said):
+        said = [
+            each._replace(offset=each.offset / 1000, duration=each.duration and each.duration / 1000) for each in said
+        ]
+    return said
 
 
 def _said_in_object(recording: Mapping[str, Any], name: str, row: str) -> Iterator[Said]:

@@ -731,7 +731,8 @@ SUBRIP = '1\n00:00:00,000 --> 00:00:01,000\none two "2"\n'
     ("name", "content"),
     [
         ("a.TextGrid", TEXT_GRID), ("a.TextGrid", SHORT_TEXT_GRID), ("a.eaf", EAF), ("a.wav.srt", SUBRIP),
-        ("a.en.srt", SUBRIP), ("a.json", WHISPER),
+        ("a.en.srt", SUBRIP), ("a.json", WHISPER), ("a.tsv", 'start\tend\ttext\n0\t1000\tone two "2"\n'),
+        ("a.csv", 'start,end,text\n0,1000," one two ""2"""\n'), ("a.csv", 'begin;end;text\n0;1;"one two ""2"""\n'),
     ],
 )  # fmt: skip
 def test_annotations_beside_a_recording_are_pieces_of_it(
@@ -742,6 +743,15 @@ def test_annotations_beside_a_recording_are_pieces_of_it(
     for path in (tmp_path, tmp_path / name)[: 1 if name.endswith("json") else 2]:
         found = [(each.path.name, each.text, each.offset, each.duration) for each in read_own(path)[0]]
         assert found == [("a.wav", 'one two "2"', 0.0, pytest.approx(1.0))]
+
+
+def test_a_text_has_the_times_of_another_that_says_the_same(tmp_path: Path, write_tone: WriteTone) -> None:
+    """As Whisper writes all of its files; a text that was corrected counts as it is."""
+    write_tone(tmp_path / "a.wav", 2.0)
+    (tmp_path / "a.tsv").write_text("start\tend\ttext\n0\t900\tone two\n900\t2000\tthree\n")
+    for text, expected in (("one two\nthree\n", [0.0, 0.9]), ("one two\nfour\n", [0.0])):
+        (tmp_path / "a.txt").write_text(text)
+        assert [entry.offset for entry in read_own(tmp_path)[0]] == expected
 
 
 def test_silences_and_unknown_words_of_an_aligner_are_no_words(tmp_path: Path, write_tone: WriteTone) -> None:
