@@ -9,7 +9,7 @@ from data.files import FileError
 from pipelines.configuration import ConfigurationError
 
 CHARACTERS = 300  # of a text that are shown
-# Characters of scripts that are written without spaces between words, for Python and for RE2, which TensorFlow has: each
+# Characters of scripts that are written without spaces between words, for Python and RE2, which TensorFlow has: each
 # counts as one. Thai to Tibetan, Myanmar, Khmer, Tai and Javanese; Han with its radicals, kana, Bopomofo and Yi.
 SPACELESS = (
     "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u1950-\u19ff\u1a20-\u1aaf\u1b00-\u1b7f\u2e80-\u2fdf\u3005\u3007"

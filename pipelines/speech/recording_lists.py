@@ -29,6 +29,7 @@ from pipelines.speech.recording_rows import empty_list, rows_of
 from pipelines.speech.unnamed_columns import NORMALISED, ORDINALS, are_twice, columns_without_names, place_of_recordings
 
 DELIMITERS = "\t|;,"  # the rarest within texts first
+MAYBE_SPLITS = ("set", "fold", "usage")  # columns that are something else perhaps
 TRIED = 10  # rows that are looked at to tell what they are
 
 
@@ -63,8 +64,10 @@ def _entries(
 ) -> tuple[list[Entry], list[str]]:
     """Returns what rows say: where each stands, its values by column, and how it is written."""
     channels = channels_of([value_of(values, columns, "channel") for _, values, _ in rows])
-    if channels[0] is None:
-        columns = {part: name for part, name in columns.items() if part != "channel"}
+    splits = {value_of(values, columns, "split").lower() for _, values, _ in rows}
+    are_others = columns.get("split", "").lower() in MAYBE_SPLITS and not splits <= {*SPLIT_NAMES, ""}
+    others = ["channel"] * (channels[0] is None) + ["split"] * are_others
+    columns = {part: name for part, name in columns.items() if part not in others}
     found = [
         entry_of_row(path.parent, values, columns, row, line, channel)
         for (row, values, line), channel in zip(rows, channels, strict=True)
@@ -210,8 +213,9 @@ def _table(path: Path, lines: list[tuple[str, str]]) -> tuple[list[Entry], list[
     if names:
         return _table_with_names(path, lines[1:], delimiter, names, columns_of(names))
     name, _, text = first.partition(" ")
-    if text and "\t" not in first and find_audio(path.parent, name).is_file():  # as the prompts of VoxForge
+    if text and "\t" not in first and find_audio(path.parent, name.removesuffix(":")).is_file():  # as of VoxForge
         pairs = [(row, *line.strip().partition(" ")[::2]) for row, line in lines]
+        pairs = [(row, name.removesuffix(":"), text) for row, name, text in pairs]
         found = [entry_of(path.parent, name, text, row, key=name) for row, name, text in pairs]
         return found, ["The list names no columns: the first word of a line is read as its recording."]
     delimiter = next((each for each in delimiters if each in first), "")
@@ -224,14 +228,15 @@ def _table(path: Path, lines: list[tuple[str, str]]) -> tuple[list[Entry], list[
     records = [(row, fields) for row, fields in _records(lines, delimiter) if any(map(str.strip, fields))]
     if not records:
         raise empty_list(path)
+    whole = len(records[0][1])
     place = place_of_recordings([fields for _, fields in records[:TRIED]])
-    records = [(row, fields[place:]) for row, fields in records]
+    records = [(row, fields[place:] + fields[:place] * (len(fields) == place + 1)) for row, fields in records]
     named, *others = [fields[0].strip() for _, fields in records[:TRIED]]
     names = _fields(first, delimiter)[place:]
     are_names = re.fullmatch(r"[^\W\d]+( [^\W\d]+)*", named) and len(set(names)) == len(names)  # of another language
     is_listed = [find_audio(path.parent, each).is_file() for each in (named, *others)] if are_names and others else []
     if is_listed and not is_listed[0] and all(is_listed[1:]):
-        columns = dict(zip(("audio", "text"), names, strict=False))
+        columns = columns_of(names) | dict(zip(("audio", "text"), names, strict=False))
         return _table_with_names(path, lines[1:], delimiter, names, columns)
     text_at, speaker_at = columns_without_names([fields for _, fields in records])
     width = len(records[0][1])
@@ -249,7 +254,7 @@ def _table(path: Path, lines: list[tuple[str, str]]) -> tuple[list[Entry], list[
         entries.append(entry_of(path.parent, name.strip(), text, row, speaker=speaker.strip(), key=name.strip()))
     texts_at = NORMALISED if width > 3 else text_at % width
     said = f", the {ORDINALS[place + speaker_at]} as speakers" if speaker_at else ""
-    named = f"the {ORDINALS[place]} is read as recordings, the {ORDINALS[place + texts_at]} as texts{said}"
+    named = f"the {ORDINALS[place]} is read as recordings, the {ORDINALS[(place + texts_at) % whole]} as texts{said}"
     return entries, [f"The list names no columns: {named}."]
 
 

@@ -174,7 +174,7 @@ def pieces_of(text: str, ending: str, name: str, row: str) -> list[Said]:
         return [said for tier in tiers for said in _said_in_tier(tier, name, row, tier.name * (len(tiers) > 1))]
     if ending == ".json":
         is_object = text.lstrip().startswith("{")
-        return list(_said_in_object(json_object(text, row, SpeechDataError), name, row)) if is_object else []
+        return _said_in_object(json_object(text, row, SpeechDataError), name, row) if is_object else []
     if ending in TIMED:
         return _said_in_rows(timed_rows(lines_of(text, row)), name)
     if ending in SUBTITLES:
@@ -195,12 +195,12 @@ def pieces_of(text: str, ending: str, name: str, row: str) -> list[Said]:
     return [Said(name, _SAMPLES.sub("", " ".join(text.split())), row)]
 
 
-def _said_in_rows(rows: Sequence[tuple[str, Mapping[str, str]]], name: str) -> list[Said]:
+def _said_in_rows(rows: Sequence[tuple[str, Mapping[str, Any]]], name: str) -> list[Said]:
     """Returns the pieces of a recording that a table lists, as Whisper writes it: times are milliseconds there.
 
     Whole numbers are milliseconds if pieces have 100 or more on average.
     """
-    columns = columns_of(list(rows[0][1])) if rows else {}
+    columns = columns_of(list(dict.fromkeys(column for _, values in rows for column in values)))
     said = [
         Said(name, text, row, value_of(values, columns, "speaker"), *piece_of(values, columns, row))
         for row, values in rows
@@ -214,13 +214,40 @@ def _said_in_rows(rows: Sequence[tuple[str, Mapping[str, str]]], name: str) -> l
     return said
 
 
-def _said_in_object(recording: Mapping[str, Any], name: str, row: str) -> Iterator[Said]:
-    """Yields the segments of a recording, as Whisper writes them, or its text; nothing of an object without either."""
-    for said in recording.get("segments") or [recording]:
-        columns = columns_of(list(said))
-        offset, duration = piece_of(said, columns, row) if said is not recording else (0.0, None)
-        if text := value_of(said, columns, "text").strip():
-            yield Said(name, text, row, value_of(said, columns, "speaker"), offset, duration)
+def _said_in_object(recording: Mapping[str, Any], name: str, row: str) -> list[Said]:
+    """Returns the segments of a recording, as Whisper and others write them, or its text; [] for neither.
+
+    Of several lists of pieces, such as segments and words, the one with the longest texts counts; not one of single
+    words beside the whole text.
+    """
+    lists = [
+        _said_in_rows([(row, _with_times(piece)) for piece in each], name)
+        for each in recording.values()
+        if _are_pieces(each)
+    ]
+    said = max(lists, key=lambda each: sum(len(one.text) for one in each) / max(1, len(each)), default=[])
+    text = recording.get(columns_of(list(recording)).get("text", ""))
+    if isinstance(text, str) and text.strip() and not any(" " in each.text for each in said):
+        return [Said(name, text.strip(), row, value_of(recording, columns_of(list(recording)), "speaker"))]
+    return said
+
+
+def _are_pieces(value: Any) -> bool:
+    """Whether a value is a list of objects with a begin and a text each."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(
+            isinstance(each, dict) and {"offset", "text"} <= columns_of(list(_with_times(each))).keys()
+            for each in value
+        )
+    )
+
+
+def _with_times(piece: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns a piece with its begin and end where whisper.cpp writes them a level below."""
+    below = piece.get("offsets")
+    return {**piece, "start_ms": below.get("from"), "end_ms": below.get("to")} if isinstance(below, dict) else piece
 
 
 def _number(text: str) -> float:

@@ -19,6 +19,8 @@ ENDINGS = (*TEXTS, *SUBTITLES, *TIERS, ".json", *TIMED)  # also of pieces of rec
 OTHER_TEXTS = {  # of which nothing is read, and what to do
     ".trs": "Transcriber's files: import them in ELAN, and save them as .eaf",
     ".cha": "CHAT: convert it to .eaf with chat2elan of CLAN",
+    **dict.fromkeys((".sbv", ".lrc", ".ttml", ".dfxp", ".sub"), "subtitles of another kind: convert them to .srt"),
+    **dict.fromkeys((".docx", ".odt", ".rtf", ".pdf", ".md"), "documents: save the text of a.wav as a.txt"),
     ".ass": "Advanced SubStation: convert it, `ffmpeg -i a.ass a.srt`",
     ".yaml": "YAML: write a list as .csv or .jsonl",
     ".tar": "archives (WebDataset): unpack them, `tar -xf`, into this folder",
