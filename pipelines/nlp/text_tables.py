@@ -85,8 +85,7 @@ def read_rows(
     else:
         text = decoded(content, str(path), files.encoding)
         suffix = plain_suffix(path)
-        is_json = text.lstrip()[:1] in ("{", "[") and suffix not in (".csv", *TAB_SUFFIXES)
-        if suffix in JSON_SUFFIXES or is_json:
+        if is_json(path, text):
             if suffix not in JSON_SUFFIXES:
                 print(f"{path} is read as JSON, as it seems.", file=sys.stderr)
             rows = list(objects(json_items(path, text, columns=columns))) if text.strip() else []
@@ -99,6 +98,12 @@ def read_rows(
             f"Received: {len(text)} characters"
         )
     return rows
+
+
+def is_json(path: Path, text: str) -> bool:
+    """Whether a file holds JSON, by its name, or by the beginning of its text where that states no other table."""
+    suffix = plain_suffix(path)
+    return suffix in JSON_SUFFIXES or (text.lstrip()[:1] in ("{", "[") and suffix not in (".csv", *TAB_SUFFIXES))
 
 
 def refuse_markup(path: Path, text: str) -> None:

@@ -59,6 +59,8 @@ def test_a_file_of_lines_has_one_column(tmp_path: Path) -> None:
         ("lists.jsonl", b'["one", 2]\n', ("1",), {"1": "one", "2": 2}),
         ("no header.csv", b"one,2\n", ("1",), {"1": "one", "2": "2"}),
         ("unnamed.csv", b"text,,\r\none,2,3\r\n", ("text",), {"text": "one", "2": "2", "3": "3"}),
+        ("old macintosh.csv", b"text,n\rone,2\r", ("text",), {"text": "one", "n": "2"}),
+        ("json.txt", b'{"text": "one", "n": 2}\n', ("text",), {"text": "one", "n": 2}),
         ("dos.txt", b"one\rtwo\r\n\x1a", (), {"text": "one\rtwo"}),  # one line, as where its answer is printed
     ],
 )
