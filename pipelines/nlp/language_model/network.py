@@ -9,6 +9,8 @@ from pipelines.configuration import Configuration
 
 MOST = 2**31 - 1  # that an int32 holds
 LONGEST_NGRAM = 16  # subwords
+MOST_SAMPLES = 1000  # texts that follow one prompt
+WIDEST_BEAM = 1000  # texts that a search keeps
 LONGEST_TEXT = 100_000  # subwords that are generated at once: a novel
 
 

@@ -107,6 +107,8 @@ def test_a_beam_finds_the_same_from_run_and_export(both: tuple[Predictor, Predic
         ({"top_p": 0.0}, "top_p: expected more than 0"),
         ({"length": 0}, "length: expected at least 1"),
         ({"length": 10**9}, "length: expected at most 100000"),
+        ({"samples": 10**9}, "samples: expected at least 1 and at most 1000"),
+        ({"samples": 2, "stream": True}, "samples: expected at least 1 and at most 1"),
         ({"seed": 2**31}, "seed: expected at most 2147483647"),
         ({"prompt": "caf\udce9"}, "Text 1 is not UTF-8"),
         ({"prompt": ["a", None]}, "Text 2 is not a string. .* Received: None"),

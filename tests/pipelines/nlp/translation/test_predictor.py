@@ -78,6 +78,9 @@ def test_alternatives_are_the_best_ones_first(both: tuple[Predictor, Predictor])
         assert "{a}" in each.text and "77" in each.text
     with pytest.raises(ConfigurationError, match=r"Expected 1 <= n_best.*Received: n_best 4 and beam_width 2"):
         both[0].alternatives("One.", 4, beam_width=2)
+    for predictor in both:
+        with pytest.raises(ConfigurationError, match=r"^beam_width: expected 1 at least.*Received: \[100000\]$"):
+            predictor.translate("One.", beam_width=100_000)
 
 
 def test_a_long_text_is_its_sentences(both: tuple[Predictor, Predictor]) -> None:
