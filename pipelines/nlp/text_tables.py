@@ -264,7 +264,7 @@ def _remedy_of_column(column: str, names: Sequence[str], files: FileConfiguratio
     """What to do about a column that is not there: which option names another one."""
     settings = dict(files)
     named = [name for name, value in settings.items() if column in (value if isinstance(value, tuple) else (value,))]
-    option = named[0] if named else column if column in settings else ""
+    option = named[0] if named and column else column if column in settings else ""
     return f"Name the right column, {hints.option(f'--data.{option} {names[0]}')}" if option else "Correct the name"
 
 

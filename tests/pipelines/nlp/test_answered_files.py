@@ -98,6 +98,8 @@ def test_nothing_is_left_of_what_fails(tmp_path: Path) -> None:
     taken.write_text("length,text\n1,a\n")
     with pytest.raises(ConfigurationError, match=r"columns to add are there already.*Received: length"):
         answer_file(taken, tmp_path / "out.csv", ("text",), lengths)
+    with pytest.raises(TextDataError, match=r"has no column ''.*Correct the name, or give numbers"):
+        answer_file(taken, tmp_path / "out.csv", ("",), lengths)
     with pytest.raises(ConfigurationError, match=r"Expected one of .csv"):
         answer_file(taken, tmp_path / "out.xlsx", ("text",), lengths)
     (tmp_path / "page.xlf").write_text('<?xml version="1.0"?>\n<xliff/>')
