@@ -130,7 +130,7 @@ def test_what_cannot_be_scored_is_refused(both: tuple[Predictor, Predictor]) -> 
             both[0].score([wrong])
         with pytest.raises(ConfigurationError, match=r"^text: expected str\..* Received: "):
             both[0].stream().feed(wrong)
-    with pytest.raises(ConfigurationError, match=r"^beam: expected at least 1\..* Received: 0$"):
+    with pytest.raises(ConfigurationError, match=r"^beam: expected at least 1 and at most 1000\..* Received: 0$"):
         both[0].most_probable("a", length=5, beam=0)
 
 
