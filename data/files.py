@@ -20,6 +20,7 @@ _OPEN: dict[str, Any] = {"gzip": gzip.open, "bzip2": bz2.open, "xz": lzma.open}
 _SUFFIXES = {"gzip": "gz", "bzip2": "bz2", "xz": "xz"}
 UNPACKING_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError)
 _PACKED_SUFFIX = re.compile(r"\.(gz|bz2|xz|zst|zip|tar|tgz)$")
+_DELIMITER = re.compile(r"\"?sep=([^\r\n])\"?[ ,;\t]*(\r\n?|\n)?", re.IGNORECASE)
 _LISTED = 5  # files that a message names
 _OTHER_KINDS = {  # how it begins, what it is, and what to do
     b"%PDF": ("a PDF document", "Save its text as .txt"),
@@ -82,6 +83,16 @@ def plain_suffix(path: Path) -> str:
     while _PACKED_SUFFIX.search(name):
         name = _PACKED_SUFFIX.sub("", name)
     return Path(name).suffix
+
+
+def stated_delimiter(line: str) -> str:
+    """Returns what the first line of a table states to be between its columns, as spreadsheets write it; "": nothing.
+
+    >>> stated_delimiter("sep=;"), stated_delimiter('"SEP=|"\\r\\n'), stated_delimiter("sep;text")
+    (';', '|', '')
+    """
+    stated = _DELIMITER.fullmatch(line)
+    return stated[1] if stated else ""
 
 
 def read_file(path: Path) -> Member:

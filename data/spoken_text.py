@@ -20,8 +20,8 @@ SPELLED, NUMBERED, REPLACED, REMOVED, KEPT, MIXED = (
 )
 """Kinds of changes, in the order in which a report names them."""
 
-# Notes such as <unk>, <|en|>, %HESITATION and [laughter], not "a < b".
-_TAG = re.compile(r"<[^\W\d_][^<>\s]*>|</?\w+/?>|<\|[^<>|]*\|>|(?<!\S)%[A-Z_]{2,}(?!\S)|\[[^\[\]]*\]")
+# Notes such as <unk>, <|en|>, %HESITATION and [laughter], and >> of captions, where another speaks; not "a < b".
+_TAG = re.compile(r"<[^\W\d_][^<>\s]*>|</?\w+/?>|<\|[^<>|]*\|>|(?<!\S)%[A-Z_]{2,}(?!\S)|\[[^\[\]]*\]|>{2,}")
 # How a word of HTML is read, which is written before it.
 _READING = re.compile(r"<(rt|rp)\b[^<>]*>[^<>]*(</\1>)?", re.IGNORECASE)
 _FORMAT = re.compile(r"</?(?:ruby|rb|b|i|u|em|strong|span|font|mark|small)\b[^<>]*>", re.IGNORECASE)
@@ -36,6 +36,7 @@ _ABBREVIATION = re.compile(
 )
 _ROMAN = re.compile(r"\b(?=[IVXLC]{2})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})(?:e|er|[èe]me|[ºª])?\b")
 _ASIDE = re.compile(r"\([^()]*\)|\{[^{}]*\}")  # a note perhaps, such as (laughs), and perhaps not
+_LABEL = re.compile(r"[\s–—-]*([^\W\d_][^\s:]*(?: [^\s:]+){0,2}:)(?=\s)")  # BOB: or Dr. Who: of a speaker
 _ENTITY = re.compile(r"&(?:#\d+|#x[\da-f]+|[a-z]+\d*);", re.IGNORECASE)  # of HTML
 _INVISIBLE = {"Cf", "Cc", "Cs", "Co", "Cn"}
 _JOINERS = "\u200c\u200d"
@@ -104,6 +105,8 @@ def spoken_text(text: str, language: str, punctuated: bool = False) -> SpokenTex
     for pattern in (_READING, _FORMAT, _TAG):
         text = pattern.sub(dropped, text)
     changes += [Change(KEPT, match[0]) for match in _ASIDE.finditer(text)]
+    if (label := _LABEL.match(text)) and not label[1][0].islower():
+        changes.append(Change(KEPT, label[1]))
     if not text.islower():  # whose full stops end sentences
         changes += [Change(KEPT, match[0].strip()) for match in _ABBREVIATION.finditer(text)]
     if not text.isupper():

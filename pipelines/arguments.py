@@ -5,7 +5,7 @@ import math
 import numbers
 import reprlib
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from functools import cache, wraps
 from pathlib import Path
 from typing import IO, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -21,7 +21,8 @@ NUMBERS = {int: numbers.Integral, float: numbers.Real}  # NumPy's, too
 def checked(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
     """Returns a function that compares its arguments with its type hints before it runs.
 
-    The elements of a collection are left to the function, which names their place.
+    The elements of a collection are left to the function, which names their place. A set, which has no order, fits
+    only a hint that names `Set`.
 
     Raises:
         ConfigurationError: an argument is unknown, missing, or of a type that the hints exclude.
@@ -52,6 +53,12 @@ def checked(function: Callable[Parameters, Result]) -> Callable[Parameters, Resu
         hints = hints_of_arguments()
         for name, value in bound.arguments.items():
             if name in hints and not _fits(value, hints[name]):
+                if isinstance(value, set | frozenset) and _fits(list(value), hints[name]):
+                    raise ConfigurationError(
+                        f"{name}: a set has no order, and answers come in that of their inputs. Expected "
+                        f"{_described(hints[name])}. Pass sorted({name}), and keep it. "
+                        f"Received: {reprlib.repr(value)}"
+                    )
                 raise ConfigurationError(
                     f"{name}: expected {_described(hints[name])}. Change it. "
                     f"Received: {' '.join(reprlib.repr(value).split())}, of type {type(value).__name__}"
@@ -102,6 +109,7 @@ def _fits(value: Any, kind: Any) -> bool:
         # These are iterable, but no one means their characters, keys or columns.
         is_other = isinstance(value, str | bytes | Mapping) or hasattr(value, "columns")
         is_other |= getattr(value, "shape", None) == ()  # a NumPy array of one thing only looks iterable
+        is_other |= isinstance(value, set | frozenset) and origin is not Set
         return isinstance(value, origin) and (origin is Mapping or not is_other)
     if kind in NUMBERS:
         return isinstance(value, NUMBERS[kind]) and not isinstance(value, bool)

@@ -22,6 +22,11 @@ _OUR_ERROR_IN_USER_CODE = re.compile(
     re.DOTALL,
 )
 
+# What `pipelines.served.required` refuses, in the words of TensorFlow's assertion.
+_REFUSED_BY_A_GRAPH = re.compile(
+    r"assertion failed: \[(?P<message>.*?)\] (?P<received>\[.*?\])(?=\n|\s*\[\[|$)", re.DOTALL
+)
+
 
 def main(command: Callable[[list[str]], None]) -> None:
     """Runs a command with the process's arguments; an error that a user can fix is a message, not a traceback.
@@ -57,6 +62,17 @@ def reader_has_left(error: BaseException) -> bool:
     if has_left:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return has_left
+
+
+def refused_by_graph(error: Exception) -> str | None:
+    """Returns what a graph that `pipelines.served.required` guards refused, in its author's words; None: nothing.
+
+    Example:
+        >>> refused_by_graph(ValueError("assertion failed: [x: expected 1. Received:] [2]"))
+        'x: expected 1. Received: [2]'
+    """
+    found = _REFUSED_BY_A_GRAPH.search(str(error))
+    return f"{found['message']} {found['received']}" if found else None
 
 
 def message_for_user(error: Exception) -> str | None:

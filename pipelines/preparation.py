@@ -4,9 +4,10 @@ A run's `description.json` holds what its network is built from beside the confi
 columns), and a fingerprint of the data that it learned from.
 """
 
+import hashlib
 import json
 import reprlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -22,6 +23,7 @@ from pipelines.runs import Run, RunError
 
 DESCRIPTION = "description.json"
 FINGERPRINT = "fingerprint"
+LEARNED = "learned.json"  # digests of what tells the examples of training apart
 
 Sets = TypeVar("Sets")
 Model = TypeVar("Model", bound=keras.Model)
@@ -39,6 +41,7 @@ class Prepared(NamedTuple, Generic[Sets, Model]):
             of an unknown series. Rows that it adds before the names, such as the CTC blank, need no mention.
         configuration: the configuration with the settings that follow from the data. None: there are none. The run
             records it, for `Run.read_configuration`.
+        learned: what tells each example of training from others, so that none is ever judged as new.
     """
 
     sets: Sets
@@ -47,6 +50,7 @@ class Prepared(NamedTuple, Generic[Sets, Model]):
     files: Mapping[str, Any] = {}
     last: Sequence[str] = ()
     configuration: Any = None
+    learned: Iterable[str] = ()
 
 
 def prepared(run: Run, configuration: Any, prepare: Callable[[Any], Prepared[Sets, Model]]) -> tuple[Sets, Model]:
@@ -65,7 +69,7 @@ def prepared(run: Run, configuration: Any, prepare: Callable[[Any], Prepared[Set
             has other data.
     """
     with removed_if_refused(run), _dtype_policy(configuration):
-        sets, model, description, files, last, settled = prepare(configuration)
+        sets, model, description, files, last, settled, learned = prepare(configuration)
         configuration = settled or configuration
         data = fingerprint(sets)
         workers.present().agree(data=data, description=dict(description))
@@ -75,7 +79,7 @@ def prepared(run: Run, configuration: Any, prepare: Callable[[Any], Prepared[Set
         if settled is not None:
             run.write_configuration(settled)
         run.write_json(DESCRIPTION, values)
-        for name, content in files.items():
+        for name, content in {**files, LEARNED: _digests(learned)}.items():
             run.write_json(name, content)
         if configuration.initialise is not None and not run.checkpoint("latest").exists():
             print(_initialised(model, run, configuration, description, last))
@@ -126,11 +130,36 @@ def trained_model(run: Run, configuration: Any, build: Callable[..., Model], fil
         return load_trained(run, lambda: build(configuration, **description_of(run, file, key)))
 
 
-def report_changed_data(run: Run, sets: Any) -> None:
-    """Reports that the data differ from those that a run learned from, where it knows."""
+def report_changed_data(run: Run, sets: Any, train: Iterable[str] = (), judged: Iterable[str] = ()) -> None:
+    """Reports that the data differ from those that a run learned from, where it knows.
+
+    Args:
+        run: the run.
+        sets: the data now.
+        train: what tells the examples of training apart now, as of `Prepared.learned`.
+        judged: those of the split that is evaluated.
+
+    Raises:
+        RunError: an example that was in training then is in the evaluated split now.
+    """
     known = run.read_json(DESCRIPTION).get(FINGERPRINT) if (run.folder / DESCRIPTION).exists() else None
     if known is not None and known != fingerprint(sets):
+        kept = set(train)
+        judged = [each for each in judged if each not in kept]
+        learned = set(run.read_json(LEARNED)) if (run.folder / LEARNED).exists() else set()
+        both = [each for each, digest in zip(judged, _digests(judged), strict=True) if digest in learned]
+        if both:
+            raise RunError(
+                "The data have changed since the training, and examples that the model learned from are in the "
+                "evaluated split now. Expected examples that are new to it. Restore the data and their splits, or "
+                f"train again. Received: {hints.counted(len(both), 'example')} of {len(judged)}, such as "
+                f"{reprlib.repr(both[0])}"
+            )
         print("Note: the data have changed since the training. The figures are those of the current data.")
+
+
+def _digests(names: Iterable[str]) -> list[str]:
+    return [hashlib.blake2b(name.encode(errors="surrogatepass"), digest_size=8).hexdigest() for name in names]
 
 
 def refuse_other(what: str, learned: Sequence[str], now: Sequence[str]) -> None:

@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from pipelines.configuration import ConfigurationError
+from pipelines.errors import refused_by_graph
+
 Tensors = dict[str, tf.Tensor]
 STREAMS = {"streams": tf.TensorSpec((None,), tf.int32)}
 """The input of `initial_state`: any number for each stream, so that servers can batch the calls."""
@@ -89,7 +92,11 @@ class Served:
         return arrays(answer), after
 
     def _ask(self, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns the answer as tensors, or as arrays."""
+        """Returns the answer as tensors, or as arrays.
+
+        Raises:
+            ConfigurationError: the graph refuses an input; see `required`.
+        """
         if name not in self._graphs:
             self._graphs[name] = self._signatures[name].concrete()
         graph, kinds = self._graphs[name], self._inputs[name]
@@ -100,7 +107,12 @@ class Served:
                 raise TypeError(f"{key}: expected a tensor of the shape {kind.shape} for {name}. Received: {received}")
         # As `graph(**tensors)`, whose own checks take the time of a small step.
         ordered = [tensors[key] for key in graph.function_type.parameters if key in kinds]  # others have a default
-        return dict(graph.inference_fn.call_preflattened([*ordered, *graph.captured_inputs]))
+        try:
+            return dict(graph.inference_fn.call_preflattened([*ordered, *graph.captured_inputs]))
+        except tf.errors.InvalidArgumentError as error:
+            if refusal := refused_by_graph(error):
+                raise ConfigurationError(refusal) from None
+            raise
 
 
 class Stream:

@@ -4,9 +4,10 @@ import re
 
 import tensorflow as tf
 
+from pipelines.errors import refused_by_graph
+
 MOST = 600  # characters of a message: what a client sent may be of any length
 
-_ASSERTION = re.compile(r"assertion failed: \[(?P<message>.*?)\] (?P<received>\[.*?\])(?=\n|\s*\[\[|$)", re.DOTALL)
 _NODES = re.compile(r"\{\{.*?\}\}\s*|\s*\[\[.*|\s*\[Op:.*|\s*name: .*")
 _TRACES = ("Graph execution error", "Detected at node", "<stack traces")
 
@@ -30,9 +31,8 @@ def message_of(error: tf.errors.OpError) -> str:
         >>> message_of(tf.errors.InvalidArgumentError(None, None, "assertion failed: [x: expected 1. Received:] [2]"))
         'x: expected 1. Received: [2]'
     """
-    text = str(error.message)
-    if found := _ASSERTION.search(text):
-        return f"{found['message']} {found['received']}"
-    lines = [_NODES.sub("", line).strip() for line in text.splitlines() if not line.startswith(_TRACES)]
+    if refusal := refused_by_graph(error):
+        return refusal
+    lines = [_NODES.sub("", line).strip() for line in str(error.message).splitlines() if not line.startswith(_TRACES)]
     cause = next((line for line in lines if line), "no reason")
     return f"The model refuses the inputs. Its metadata has their types and shapes. Received: {cause}"

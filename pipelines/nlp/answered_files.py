@@ -20,6 +20,7 @@ from pipelines.nlp.text_tables import (
     JSON_SUFFIXES,
     TAB_SUFFIXES,
     TABLE_SUFFIXES,
+    is_json,
     places_of,
     records,
     refuse_markup,
@@ -131,7 +132,10 @@ def rows_of_file(path: Path, columns: Sequence[str]) -> Iterator[Row]:
             encoding = reported_encoding(sample_of_encoding, str(path))
             text = codecs.getincrementaldecoder(encoding)().decode(sample, final=len(sample) < SAMPLE)
             beginning = decoded(_whole_lines(text).encode(encoding), str(path), encoding)
-            end = "\n" if "\n" in beginning else None  # of lines; None: any
+            if columns and plain_suffix(path) not in LINES and is_json(path, beginning):
+                yield from _objects(json_items(path, decoded(read_bytes(path), str(path), encoding), columns=columns))
+                return
+            end = "\n" if "\n" in text else None  # of lines; None: any
             with io.TextIOWrapper(cast(Any, open_unpacked(path)), encoding=encoding, newline=end) as file_of_text:
                 lines = (line.replace("\r\n", "\n") for line in file_of_text if line != END_OF_FILE)
                 yield from _of_lines(path, beginning, lines, columns)

@@ -1,5 +1,6 @@
 """The user's files of tagged words: columns (CoNLL), CoNLL-U, tables with a row for each word, and JSON lines."""
 
+import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -60,7 +61,7 @@ def _column_sentences(path: Path, content: str, words: str, tags: str, notes: li
         yield from _joined_sentences(path, content, sign)
         return
     if columns := _named_columns(content, words, tags):
-        yield from _table_sentences(path, content, *columns)
+        yield from _table_sentences(path, content, *columns, notes)
         return
     rows = [_cells(line, "\t" if "\t" in content else "") for line in lines_of(content)]
     named = re.match(r"# global\.columns\s*=\s*(.+)", content)  # CoNLL-U Plus
@@ -136,13 +137,20 @@ def _is_named(cell: str, usual: str) -> bool:
     return usual in (cell.lower(), f"{cell.lower()}s", f"{cell.lower()}_tags")
 
 
-def _table_sentences(path: Path, content: str, word: str, tag: str) -> Iterator[Sentence]:
-    """The sentences of a table with a row for each word, by its column of sentences, or between blank lines."""
+def _table_sentences(path: Path, content: str, word: str, tag: str, notes: list[str]) -> Iterator[Sentence]:
+    """The sentences of a table with a row for each word, by its column of sentences, or between blank lines.
+
+    Or those of a table with a row for each sentence, whose words and tags are lists, as pandas writes them.
+    """
     form = table_form(path, content, (word, tag), False, FileConfiguration())
-    rows = records(path, content, form)
-    before, header = next(rows)
+    (before, header), *rows = records(path, content, form)
     names = [cell.strip() for cell in header]
     word_place, tag_place = names.index(word), names.index(tag)
+    cells = [(f"{path}, line {line}", row[word_place], row[tag_place]) for line, row in rows if len(row) == len(names)]
+    if cells and all(_is_list(each) for _, *both in cells for each in both):
+        items = ((where, {word: _list_in(own, where), tag: _list_in(tags, where)}) for where, own, tags in cells)
+        yield from _object_sentences(items, word, tag, notes)
+        return
     number = next((place for place, name in enumerate(names) if name.lower().startswith("sent")), None)
     found: list[tuple[str, str]] = []
     start = current = ""
@@ -158,6 +166,21 @@ def _table_sentences(path: Path, content: str, word: str, tag: str) -> Iterator[
         found.append((row[word_place], row[tag_place]))
     if found:
         yield Sentence(start, *zip(*found, strict=True))
+
+
+def _is_list(cell: str) -> bool:
+    return len(cell.strip()) > 1 and cell.strip()[0] + cell.strip()[-1] == "[]"
+
+
+def _list_in(cell: str, where: str) -> list[Any]:
+    """Returns the list of Python or JSON that a cell holds; NumPy prints its arrays without commas."""
+    try:
+        found = None if re.search(r"['\"]\s+['\"]", cell) else ast.literal_eval(cell.strip())
+    except (ValueError, SyntaxError):
+        found = None
+    if not isinstance(found, list):
+        raise _error(where, "a list such as ['Bob', 'is']", "Write the table as JSON lines or Parquet", cell)
+    return found
 
 
 def _cells(line: str, separator: str = "") -> list[str]:

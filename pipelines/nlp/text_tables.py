@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from data.files import only_file, plain_suffix, read_bytes
+from data.files import only_file, plain_suffix, read_bytes, stated_delimiter
 from pipelines import hints
 from pipelines.nlp.object_tables import BINARY_TABLES, Item, Row, arrow_items, json_items, rows_of
 from pipelines.nlp.text_files import FileConfiguration, TextDataError, decoded
@@ -85,8 +85,7 @@ def read_rows(
     else:
         text = decoded(content, str(path), files.encoding)
         suffix = plain_suffix(path)
-        is_json = text.lstrip()[:1] in ("{", "[") and suffix not in (".csv", *TAB_SUFFIXES)
-        if suffix in JSON_SUFFIXES or is_json:
+        if is_json(path, text):
             if suffix not in JSON_SUFFIXES:
                 print(f"{path} is read as JSON, as it seems.", file=sys.stderr)
             rows = list(objects(json_items(path, text, columns=columns))) if text.strip() else []
@@ -99,6 +98,12 @@ def read_rows(
             f"Received: {len(text)} characters"
         )
     return rows
+
+
+def is_json(path: Path, text: str) -> bool:
+    """Whether a file holds JSON, by its name, or by the beginning of its text where that states no other table."""
+    suffix = plain_suffix(path)
+    return suffix in JSON_SUFFIXES or (text.lstrip()[:1] in ("{", "[") and suffix not in (".csv", *TAB_SUFFIXES))
 
 
 def refuse_markup(path: Path, text: str) -> None:
@@ -142,8 +147,7 @@ def _table_rows(
 def table_form(path: Path, text: str, columns: Sequence[str], numbered: bool, files: FileConfiguration) -> TableForm:
     """Returns how a table is written, as given, as its first line or its ending states, or as it seems."""
     suffix, given = plain_suffix(path), files.delimiter
-    if not given and _separator_line(text):
-        given = text.lstrip('"')[4]
+    if not given and (given := stated_delimiter(text.partition("\n")[0])):
         print(f"{path} is read with {given!r} between columns, as its first line states.", file=sys.stderr)
     delimiter = given or ("\t" if suffix in TAB_SUFFIXES else "")
     plain_quotes = files.quote == '"' and not files.escape
@@ -190,19 +194,13 @@ def _named(form: TableForm) -> str:
     return DELIMITERS.get(form.delimiter, repr(form.delimiter))
 
 
-def _separator_line(text: str) -> bool:
-    """Whether the first line is Excel's, which names the delimiter."""
-    first = text.partition("\n")[0].strip('\r"')
-    return first.lower().startswith("sep=") and len(first) == 5
-
-
 def records(path: Path, lines: Iterable[str] | str, form: TableForm) -> Iterator[tuple[int, list[str]]]:
     """Yields the rows of a table, a text or its lines, that are not blank, with the numbers of their lines."""
 
     def without_separator_line() -> Iterator[str]:
         whole = io.StringIO(lines, newline="\n" if form.plain else "") if isinstance(lines, str) else lines
         for number, line in enumerate(whole):
-            yield "\n" if number == 0 and _separator_line(line) else line
+            yield "\n" if number == 0 and stated_delimiter(line) else line
 
     return _tab_records(without_separator_line()) if form.plain else _csv_records(path, without_separator_line(), form)
 
@@ -266,7 +264,7 @@ def _remedy_of_column(column: str, names: Sequence[str], files: FileConfiguratio
     """What to do about a column that is not there: which option names another one."""
     settings = dict(files)
     named = [name for name, value in settings.items() if column in (value if isinstance(value, tuple) else (value,))]
-    option = named[0] if named else column if column in settings else ""
+    option = named[0] if named and column else column if column in settings else ""
     return f"Name the right column, {hints.option(f'--data.{option} {names[0]}')}" if option else "Correct the name"
 
 

@@ -9,18 +9,12 @@ from data.files import FileError
 from pipelines.configuration import ConfigurationError
 
 CHARACTERS = 300  # of a text that are shown
-# Characters of scripts that are written without spaces between words: each counts as one.
+# Characters of scripts that are written without spaces between words, for Python and RE2, which TensorFlow has: each
+# counts as one. Thai to Tibetan, Myanmar, Khmer, Tai and Javanese; Han with its radicals, kana, Bopomofo and Yi.
 SPACELESS = (
-    "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u1950-\u19df\u1a20-\u1aaf\u1b00-\u1b7f\u3040-\u312f\u3400-\u4dbf"
-    "\u4e00-\u9fff\ua000-\ua4cf\ua980-\ua9df\uaa60-\uaadf\uf900-\ufaff\U00020000-\U0003ffff]"
-)
-# The same scripts for patterns of RE2, which TensorFlow has.
-SPACELESS_SCRIPTS = "".join(
-    rf"\p{{{script}}}"
-    for script in (
-        *("Han", "Hiragana", "Katakana", "Bopomofo", "Yi", "Thai", "Lao", "Khmer", "Myanmar", "Tibetan"),
-        *("Javanese", "Balinese", "Tai_Le", "New_Tai_Lue", "Tai_Tham", "Tai_Viet"),
-    )
+    "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u1950-\u19ff\u1a20-\u1aaf\u1b00-\u1b7f\u2e80-\u2fdf\u3005\u3007"
+    "\u3021-\u3029\u3038-\u312f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\ua980-\ua9ff"
+    "\uaa60-\uaadf\uf900-\ufaff\uff66-\uff9f\U0001aff0-\U0001b16f\U00020000-\U0003ffff]"
 )
 LISTED = 5  # things that a message lists; it counts the others
 SHORT = reprlib.Repr()

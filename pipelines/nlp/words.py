@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from pipelines.nlp.texts import SPACELESS_SCRIPTS
+from pipelines.nlp.texts import SPACELESS
 from pipelines.nlp.unicode_forms import INVISIBLE, folded
 
 LONGEST = 4  # characters of a piece
@@ -18,7 +18,7 @@ _DIVISIONS = (  # spaces between words, and nothing else, so that each word is f
     (f"[{_SPACE}]+", " "),
     (r"(\.{2,}|-{2,}|'{2,}|`{2,})", r" \1 "),
     (rf"({_SIGN}(?:\x{{200D}}{_SIGN})*)", r" \1 "),
-    (rf"([{SPACELESS_SCRIPTS}]\p{{M}}*)", r" \1 "),
+    (rf"({SPACELESS}\p{{M}}*)", r" \1 "),
     (r"(^| )(['’`,:/&_])([^ '`])", r"\1\2 \3"),
     (r"([^ ,:/&_`-])([,:/&_`-])( |$)", r"\1 \2\3"),
 )

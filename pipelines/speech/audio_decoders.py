@@ -70,6 +70,8 @@ def open_audio(path: Path) -> Iterator[AudioFile]:
         SpeechDataError: it is missing, empty, truncated or no audio, or cannot be decoded.
     """
     refuse_if(path.is_dir(), path, "is a folder", "a folder", "Name the files in it.")
+    is_address = re.match(r"(?!file:)[a-z][a-z\d+.-]+:/", str(path), re.IGNORECASE) and not path.exists()
+    refuse_if(bool(is_address), path, "is on the network", "an address", "Download it, and name the file.")
     refuse_if(not path.is_file(), path, "does not exist", "no file of this name", "Correct the path.")
     refuse_if(path.stat().st_size == 0, path, "is empty", "0 bytes")
     try:

@@ -13,6 +13,8 @@ from pipelines.speech.features import FROM_DATA, FeatureConfiguration, or_from_d
 from pipelines.speech.network import FrameLength, NetworkConfiguration
 from pipelines.training import TrainingConfiguration
 
+TextFiles = tuple[Annotated[str, Field(min_length=1)], ...]
+
 
 class DecodingConfiguration(Configuration):
     """How the labels of the frames become text."""
@@ -23,7 +25,9 @@ class DecodingConfiguration(Configuration):
         4.0, gt=0, description="weight of a training transcript, relative to a sentence of other texts"
     )
     word_order: int = Field(3, ge=0, le=6, description="longest n-gram of words; 0: characters only")
-    texts: tuple[str, ...] = Field((), description="your own text files, from which the language model also learns")
+    texts: TextFiles = Field(
+        (), description="your own text files or folders of them, from which the language model also learns"
+    )
     arpa: str = Field("", description="ARPA file of words or characters that replaces the language model")
 
     @pydantic.model_validator(mode="after")

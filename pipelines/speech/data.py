@@ -231,6 +231,11 @@ def keys_of(utterances: Sequence[sources.Utterance]) -> frozenset[str]:
     return frozenset(utterance.key for utterance in utterances)
 
 
+def identities(utterances: Sequence[sources.Utterance]) -> list[str]:
+    """Returns what tells each recording from others, of any version of a list."""
+    return [f"{utterance.key}: {utterance.text}" for utterance in utterances]
+
+
 def training_batches(
     speech: Speech,
     configuration: DataConfiguration,

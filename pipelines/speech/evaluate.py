@@ -12,7 +12,7 @@ from pipelines.evaluation import Evaluation
 from pipelines.preparation import report_changed_data
 from pipelines.runs import Run
 from pipelines.speech import baselines, data
-from pipelines.speech.config import SpeechConfiguration
+from pipelines.speech.config import SpeechConfiguration, TextFiles
 from pipelines.speech.decoder import Decoder, load_decoder, refit_decoder
 from pipelines.speech.model import load_model
 from pipelines.speech.readings import Reader, read_all, transcribe_split
@@ -26,7 +26,9 @@ VARIANTS = ("beam", "greedy")
 class OwnWordsOptions(Configuration):
     """What a finished run gets a new language model from."""
 
-    texts: tuple[str, ...] = Field((), description="text files of your own, from which the run learns another one")
+    texts: TextFiles = Field(
+        (), description="text files of your own or folders of them, from which the run learns another one"
+    )
     arpa: str = Field("", description="ARPA file of words or characters")
 
 
@@ -51,7 +53,7 @@ def evaluate(run: Run, split: str = "test", decoding: OwnWordsOptions | None = N
     recogniser = load_model(run)
     sample_rate = configuration.features.sample_rate
     speech = data.load(configuration.data, sample_rate, recogniser.label_frames)
-    report_changed_data(run, speech)
+    report_changed_data(run, speech, *(data.identities(speech.utterances[name]) for name in ("train", split)))
     if decoding and (decoding.texts or decoding.arpa):
         refit_decoder(run, configuration.replace(decoding=dict(decoding)), speech, recogniser)
     decoder = load_decoder(run)

@@ -1,7 +1,7 @@
 """Transcribes recordings: a trained recogniser with its beam search, from its run or its export."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from numbers import Real
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,10 +28,11 @@ from pipelines.speech.texts import normalise_text
 
 EXAMPLE = ("transcribe", "AUDIO", "recording.wav")
 READ_AHEAD = 32  # windows in memory at once, so that those of similar length share a batch
+LOWEST_RATE, HIGHEST_RATE = 1000, 1_000_000  # of samples; 16 is meant in kHz
 BATCH_SECONDS = 240.0  # of audio in a batch, padding included
 
 Audio = str | Path | np.ndarray
-HotWords = Mapping[str, float] | Iterable[str]
+HotWords = Mapping[str, float] | Iterable[str] | Set[str]
 
 
 class Predictor(BasePredictor):
@@ -258,10 +259,10 @@ class Predictor(BasePredictor):
         if "" in [each for each in recordings if isinstance(each, str)]:
             raise SpeechDataError("A path is empty. Expected that of a recording. Name it. Received: ''")
         has_arrays = any(isinstance(each, np.ndarray) for each in recordings)
-        if has_arrays and (sample_rate is None or sample_rate <= 0):
+        if has_arrays and (sample_rate is None or not LOWEST_RATE <= sample_rate <= HIGHEST_RATE):
             raise SpeechDataError(
-                "An array of audio does not tell its sample rate. Expected a positive number of samples a second. Give "
-                f"it: transcribe(audio, sample_rate=16000). Received: sample_rate={sample_rate}"
+                f"An array of audio does not tell its sample rate. Expected samples a second, {LOWEST_RATE} to "
+                f"{HIGHEST_RATE}. Give it: transcribe(audio, sample_rate=16000). Received: sample_rate={sample_rate}"
             )
         if sample_rate is not None and not has_arrays:
             raise SpeechDataError(

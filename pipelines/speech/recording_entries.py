@@ -25,17 +25,20 @@ COLUMNS = {  # the names that people give them, the most telling first; case and
              "raw_text", "transcription_text", "transcripts", "sentences", "utterance", "phrase", "reference",
              "ground_truth", "wrd", "words", "word", "text_tn", "normalized_transcript", "normalized_transcription",
              "clean_text", "clean", "content", "prompt", "src_text", "tgt_text", "label"),
-    "split": ("split", "subset", "partition"),
+    "split": ("split", "subset", "partition", "set", "fold", "usage"),
     "speaker": ("speaker", "speaker_id", "client_id", "speaker_name", "spk", "spk_id", "user_id", "user",
                 "speakerid", "worker_id"),
-    "offset": ("offset", "start", "start_time", "begin", "begin_time", "start_sec", "start_seconds", "offset_ms",
-               "start_ms", "begin_ms"),
-    "duration": ("duration", "duration_ms"),
-    "end": ("end", "end_time", "stop", "end_sec", "end_seconds", "end_ms"),
+    "offset": ("offset", "start", "start_time", "begin", "begin_time"),  # also with a unit behind
+    "duration": ("duration",),
+    "end": ("end", "end_time", "stop", "stop_time"),
     "channel": ("channel", "channel_id"),
 }  # fmt: skip
+UNIT = re.compile(
+    r"_(?:(m(?:illi)?s(?:ec(?:ond)?s?)?|millis)|s(?:ec(?:ond)?s?)?)$"
+)  # of time; the first is a thousandth
 AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".webm", ".mp4", ".mkv", ".mov",
                   ".avi", ".wma", ".amr", ".3gp", ".aif", ".aiff", ".au", ".caf", ".sph", ".w64", ".rf64")  # fmt: skip
+TIMES = ("offset", "duration", "end")
 FOLDERS = ("wavs", "clips", "audio", "wav")  # beside a list, where its recordings may lie
 CHANNELS = {"left": 0, "l": 0, "right": 1, "r": 1} | {letter: place for place, letter in enumerate("abcdefgh")}
 LARGEST_TREE = 500_000  # files that are looked at for recordings that do not lie where a list names them
@@ -116,7 +119,7 @@ def find_audio(folder: Path, name: str) -> Path:
     plain = unquote(urlsplit(name).path) if name.lower().startswith("file:") else os.path.expandvars(name)
     slashed = plain.replace("\\", "/")
     places = [folder, *(folder / sub for sub in FOLDERS), Path()]
-    spellings = dict.fromkeys((plain, slashed, unquote(slashed)))
+    spellings = dict.fromkeys((plain, slashed, unquote(slashed), slashed.strip()))
     for each in spellings:
         for tail in _tails(each):
             for place in places:
@@ -197,11 +200,12 @@ def piece_of(values: Mapping[str, Any], columns: Mapping[str, str], row: str) ->
         SpeechDataError: they are no numbers, or negative.
     """
     numbers: dict[str, float] = {}
-    for part in ("offset", "duration", "end"):
+    for part in TIMES:
         value = values.get(columns[part]) if part in columns else None
         if value is None or value == "":
             continue
-        number = _seconds(value) / (1000 if columns[part].lower().rstrip(")]").endswith("ms") else 1)
+        unit = UNIT.search(_plain(columns[part]))
+        number = _seconds(value) / (1000 if unit and unit[1] else 1)
         if not math.isfinite(number) or number < 0:
             raise SpeechDataError(
                 f"{row}: expected seconds, or hh:mm:ss, as `{columns[part]}`, 0 or more. Correct them, or leave them "
@@ -229,8 +233,21 @@ def _seconds(value: Any) -> float:
 
 def columns_of(names: Sequence[str]) -> dict[str, str]:
     """Returns which of the names stands for what; of several the one that tells most."""
-    known = {re.sub(r"[\W_]+", "_", name.lower()).strip("_"): name for name in reversed(names)}
-    return {part: known[name] for part, each in COLUMNS.items() for name in reversed(each) if name in known}
+    known = {_plain(name): name for name in reversed(names)}
+    timed = {UNIT.sub("", plain): name for plain, name in known.items()} | known
+    of_part = {part: timed if part in TIMES else known for part in COLUMNS}
+    return {
+        part: of_part[part][name] for part, each in COLUMNS.items() for name in reversed(each) if name in of_part[part]
+    }
+
+
+def _plain(name: str) -> str:
+    """Returns the name of a column in small letters, its words apart, however it is written.
+
+    >>> _plain("startTime (ms)"), _plain("Audio File")
+    ('start_time_ms', 'audio_file')
+    """
+    return re.sub(r"[\W_]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()).strip("_")
 
 
 def notes_of(names: Sequence[str], columns: Mapping[str, str]) -> list[str]:

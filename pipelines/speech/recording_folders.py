@@ -11,8 +11,8 @@ from pipelines.speech.recording_entries import AUDIO_SUFFIXES, entry_of
 from pipelines.speech.recording_lists import read_list, supervisions_of
 from pipelines.speech.recording_rows import text_of
 from pipelines.speech.recording_texts import LISTS as TEXT_LISTS
-from pipelines.speech.recording_texts import SUBTITLES, Read
-from pipelines.speech.recording_trees import split_above, split_of, texts_in_a_tree, texts_of_a_list
+from pipelines.speech.recording_texts import SUBTITLES, TIMED, Read
+from pipelines.speech.recording_trees import is_list, split_above, split_of, texts_in_a_tree, texts_of_a_list
 
 LISTS = (".csv", ".tsv", ".jsonl", ".json")
 
@@ -33,7 +33,7 @@ def read_own(path: Path) -> Read:
             f"{path} is a recording; expected a list of recordings and their texts, or a folder of both. Name one. "
             f"Received: {path.name!r}"
         )
-    if path.suffix.lower() in (*SUBTITLES, *TIERS) and path.is_file():
+    if (path.suffix.lower() in (*SUBTITLES, *TIERS) and path.is_file()) or _is_timed(path):
         return texts_in_a_tree(path.parent, only=path)
     return _read_list(path)
 
@@ -127,5 +127,11 @@ def _lists(path: Path) -> list[Path]:
     """Returns the lists in a folder, without Lhotse's recordings, which belong to its supervisions."""
     files = [each for each in sorted(path.iterdir()) if each.is_file()]
     told = {each.with_suffix(".json") for each in files if each.suffix.lower() in AUDIO_SUFFIXES}  # of one recording
-    found = [each for each in files if plain_suffix(each) in LISTS and each not in told]
+    found = [each for each in files if plain_suffix(each) in LISTS and each not in told and not _is_timed(each)]
     return [each for each in found if not ("recordings" in each.name and supervisions_of(each).is_file())]
+
+
+def _is_timed(path: Path) -> bool:
+    """Whether a table lists the pieces of the recording beside it, as Whisper writes it."""
+    is_table = path.suffix.lower() in TIMED and path.is_file()
+    return is_table and any(path.with_suffix(each).is_file() for each in AUDIO_SUFFIXES) and not is_list(path)

@@ -5,11 +5,11 @@ import io
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
-from data.files import plain_suffix
+from data.files import plain_suffix, stated_delimiter
 from pipelines.json_lines import json_object, parsed
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.recording_entries import (
@@ -26,9 +26,11 @@ from pipelines.speech.recording_entries import (
     value_of,
 )
 from pipelines.speech.recording_rows import empty_list, rows_of
+from pipelines.speech.unnamed_columns import NORMALISED, ORDINALS, are_twice, columns_without_names, place_of_recordings
 
+DELIMITERS = "\t|;,"  # the rarest within texts first
+MAYBE_SPLITS = ("set", "fold", "usage")  # columns that are something else perhaps
 TRIED = 10  # rows that are looked at to tell what they are
-NORMALISED = 2  # place of the text in rows without names: recording, text, normalised text, and what is not read
 
 
 def read_list(path: Path) -> tuple[list[Entry], list[str]]:
@@ -62,8 +64,10 @@ def _entries(
 ) -> tuple[list[Entry], list[str]]:
     """Returns what rows say: where each stands, its values by column, and how it is written."""
     channels = channels_of([value_of(values, columns, "channel") for _, values, _ in rows])
-    if channels[0] is None:
-        columns = {part: name for part, name in columns.items() if part != "channel"}
+    splits = {value_of(values, columns, "split").lower() for _, values, _ in rows}
+    are_others = columns.get("split", "").lower() in MAYBE_SPLITS and not splits <= {*SPLIT_NAMES, ""}
+    others = ["channel"] * (channels[0] is None) + ["split"] * are_others
+    columns = {part: name for part, name in columns.items() if part not in others}
     found = [
         entry_of_row(path.parent, values, columns, row, line, channel)
         for (row, values, line), channel in zip(rows, channels, strict=True)
@@ -106,10 +110,30 @@ def _pieces(recording: dict[str, Any]) -> list[dict[str, Any]]:
     return [{**common, **piece} for piece in recording[lists[0]]]
 
 
+def named_columns(line: str, parts: Set[str], delimiters: str = DELIMITERS) -> tuple[str, list[str]]:
+    """Returns what separates the columns that a line names, and their names; "" and none if it lacks a part."""
+    for delimiter in delimiters:
+        names = [name.strip() for name in _fields(line, delimiter)]
+        if parts <= columns_of(names).keys():
+            return delimiter, names
+    return "", []
+
+
 def has_names(path: Path) -> bool:
     """Whether the first row of a table names its columns."""
-    first = next(rows_of(path))[1]
-    return any({"audio", "text"} <= columns_of(_fields(first, each)).keys() for each in "\t|;," if each in first)
+    return bool(named_columns(next(rows_of(path))[1], {"audio", "text"})[1])
+
+
+def timed_rows(lines: list[tuple[str, str]]) -> list[tuple[str, dict[str, str]]]:
+    """Returns the rows of a table of pieces of one recording, by column; none of a table that names no begin and text.
+
+    Args:
+        lines: where each stands, and the line.
+    """
+    delimiter, names = named_columns(lines[0][1], {"offset", "text"}) if lines else ("", [])
+    if not names or "audio" in columns_of(names):
+        return []
+    return [(row, dict(zip(names, fields, strict=False))) for row, fields in _records(lines[1:], delimiter)]
 
 
 def supervisions_of(recordings: Path) -> Path:
@@ -179,20 +203,19 @@ def _whole(text: str, path: Path) -> list[Any] | None:
 
 
 def _table(path: Path, lines: list[tuple[str, str]]) -> tuple[list[Entry], list[str]]:
-    delimiters = "\t|;,"
-    if lines[0][1].lower().startswith("sep=") and len(lines) > 1:  # as spreadsheets write it
-        delimiters, lines = lines[0][1][4:5] or ",", lines[1:]
+    delimiters = DELIMITERS
+    if (stated := stated_delimiter(lines[0][1])) and len(lines) > 1:
+        delimiters, lines = stated, lines[1:]
     while lines[0][1].startswith("#") and len(lines) > 1 and not columns_of(re.split(f"[{delimiters}]", lines[0][1])):
         lines = lines[1:]  # a remark
     first = lines[0][1]
-    for delimiter in delimiters:
-        names = [name.strip() for name in _fields(first, delimiter)]
-        columns = columns_of(names)
-        if "audio" in columns and "text" in columns:
-            return _table_with_names(path, lines[1:], delimiter, names, columns)
+    delimiter, names = named_columns(first, {"audio", "text"}, delimiters)
+    if names:
+        return _table_with_names(path, lines[1:], delimiter, names, columns_of(names))
     name, _, text = first.partition(" ")
-    if text and "\t" not in first and find_audio(path.parent, name).is_file():  # as the prompts of VoxForge
+    if text and "\t" not in first and find_audio(path.parent, name.removesuffix(":")).is_file():  # as of VoxForge
         pairs = [(row, *line.strip().partition(" ")[::2]) for row, line in lines]
+        pairs = [(row, name.removesuffix(":"), text) for row, name, text in pairs]
         found = [entry_of(path.parent, name, text, row, key=name) for row, name, text in pairs]
         return found, ["The list names no columns: the first word of a line is read as its recording."]
     delimiter = next((each for each in delimiters if each in first), "")
@@ -205,19 +228,23 @@ def _table(path: Path, lines: list[tuple[str, str]]) -> tuple[list[Entry], list[
     records = [(row, fields) for row, fields in _records(lines, delimiter) if any(map(str.strip, fields))]
     if not records:
         raise empty_list(path)
+    whole = len(records[0][1])
+    place = place_of_recordings([fields for _, fields in records[:TRIED]])
+    records = [(row, fields[place:] + fields[:place] * (len(fields) == place + 1)) for row, fields in records]
     named, *others = [fields[0].strip() for _, fields in records[:TRIED]]
-    names = _fields(first, delimiter)
+    names = _fields(first, delimiter)[place:]
     are_names = re.fullmatch(r"[^\W\d]+( [^\W\d]+)*", named) and len(set(names)) == len(names)  # of another language
     is_listed = [find_audio(path.parent, each).is_file() for each in (named, *others)] if are_names and others else []
     if is_listed and not is_listed[0] and all(is_listed[1:]):
-        columns = dict(zip(("audio", "text"), names, strict=False))
+        columns = columns_of(names) | dict(zip(("audio", "text"), names, strict=False))
         return _table_with_names(path, lines[1:], delimiter, names, columns)
-    text_at, speaker_at = _columns_without_names([fields for _, fields in records])
+    text_at, speaker_at = columns_without_names([fields for _, fields in records])
+    width = len(records[0][1])
+    widths = (1, 2, width - 1) if delimiter == "|" or are_twice([fields for _, fields in records[:TRIED]]) else (1,)
     entries = []
     for row, fields in records:
         name, *texts = fields
-        wrong = len(texts) not in ((1, 2, len(records[0][1]) - 1) if delimiter == "|" else (1,))
-        if not name.strip() or wrong or not texts:
+        if not name.strip() or len(texts) not in widths or not texts:
             raise SpeechDataError(
                 f"{row}: expected a recording and its text. Put a text that holds {delimiter!r} in quotes, or name the "
                 f"columns in the first row. Received: {len(fields)} fields, {SHORT.repr(delimiter.join(fields))}"
@@ -225,27 +252,10 @@ def _table(path: Path, lines: list[tuple[str, str]]) -> tuple[list[Entry], list[
         speaker = fields[speaker_at] if speaker_at and len(fields) == 3 else ""
         text = fields[text_at if len(fields) == 3 else min(len(fields) - 1, NORMALISED)]
         entries.append(entry_of(path.parent, name.strip(), text, row, speaker=speaker.strip(), key=name.strip()))
-    which = f"{('first', 'second', 'third')[text_at]} as texts" if speaker_at else "last as texts"
-    which = "third as texts" if len(records[0][1]) > 3 else which
-    said = f", the {('', 'second', 'third')[speaker_at]} as speakers" if speaker_at else ""
-    return entries, [f"The list names no columns: the first is read as recordings, the {which}{said}."]
-
-
-def _columns_without_names(records: list[list[str]]) -> tuple[int, int]:
-    """Returns the place of the texts, and of the speakers (0: none), in rows of three fields as LJSpeech has them.
-
-    `id|text|normalised text` has none; synthesisers also write `id|speaker|text` and `id|text|speaker`, with one word
-    or number that comes again and again.
-    """
-    rows = [fields for fields in records if len(fields) == 3]
-    for speaker_at, text_at in ((2, 1), (1, 2)):
-        speakers = [fields[speaker_at].strip() for fields in rows]
-        are_numbers = all(each.isdecimal() for each in speakers)
-        come_again = 2 * len(set(speakers)) <= len(speakers) and not any(" " in each for each in speakers)
-        has_texts = any(" " in fields[text_at].strip() for fields in rows)
-        if rows and has_texts and (are_numbers or come_again):
-            return text_at, speaker_at
-    return -1, 0
+    texts_at = NORMALISED if width > 3 else text_at % width
+    said = f", the {ORDINALS[place + speaker_at]} as speakers" if speaker_at else ""
+    named = f"the {ORDINALS[place]} is read as recordings, the {ORDINALS[(place + texts_at) % whole]} as texts{said}"
+    return entries, [f"The list names no columns: {named}."]
 
 
 def _table_with_names(

@@ -18,9 +18,12 @@ def rows_of(path: Path) -> Iterator[tuple[str, str]]:
     text = text_of(path)
     if not text.strip():
         raise empty_list(path)
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            yield f"{path}, line {number}", line
+    yield from lines_of(text, str(path))
+
+
+def lines_of(text: str, name: str) -> list[tuple[str, str]]:
+    """Returns where it stands, and the line, for each line of a text, of the file of this name, that is not blank."""
+    return [(f"{name}, line {number}", line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
 
 
 def text_of(path: Path) -> str:

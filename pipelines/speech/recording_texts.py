@@ -1,7 +1,7 @@
 """What is said in which recording, as other toolkits list it: NIST (STM, CTM), Sphinx, fairseq, labels, Whisper."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,8 +10,9 @@ from pipelines.json_lines import json_object
 from pipelines.speech.annotation_tiers import READERS, Tier, tiers_of
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.recording_entries import Entry, channels_of, columns_of, piece_of, value_of
-from pipelines.speech.recording_lists import NORMALISED
-from pipelines.speech.recording_rows import rows_of
+from pipelines.speech.recording_lists import timed_rows
+from pipelines.speech.recording_rows import lines_of, rows_of
+from pipelines.speech.unnamed_columns import NORMALISED
 from pipelines.subtitles import cues_of
 
 Read = tuple[list[Entry], list[str]]
@@ -156,6 +157,7 @@ LISTS: dict[str, Callable[[Path], Iterator[Said]]] = {
 }
 """What reads a list of texts, by the ending of its name."""
 SUBTITLES = (".srt", ".vtt")
+TIMED = (".tsv", ".csv")  # tables of pieces of one recording, beside it
 
 
 def pieces_of(text: str, ending: str, name: str, row: str) -> list[Said]:
@@ -172,7 +174,9 @@ def pieces_of(text: str, ending: str, name: str, row: str) -> list[Said]:
         return [said for tier in tiers for said in _said_in_tier(tier, name, row, tier.name * (len(tiers) > 1))]
     if ending == ".json":
         is_object = text.lstrip().startswith("{")
-        return list(_said_in_object(json_object(text, row, SpeechDataError), name, row)) if is_object else []
+        return _said_in_object(json_object(text, row, SpeechDataError), name, row) if is_object else []
+    if ending in TIMED:
+        return _said_in_rows(timed_rows(lines_of(text, row)), name)
     if ending in SUBTITLES:
         return [Said(name, cue.text, row, "", cue.start, cue.end - cue.start) for cue in cues_of(text)]
     labels = [_LABEL.fullmatch(line) for line in text.splitlines() if line.strip() and line[0] not in "\\#"]
@@ -191,13 +195,59 @@ def pieces_of(text: str, ending: str, name: str, row: str) -> list[Said]:
     return [Said(name, _SAMPLES.sub("", " ".join(text.split())), row)]
 
 
-def _said_in_object(recording: Mapping[str, Any], name: str, row: str) -> Iterator[Said]:
-    """Yields the segments of a recording, as Whisper writes them, or its text; nothing of an object without either."""
-    for said in recording.get("segments") or [recording]:
-        columns = columns_of(list(said))
-        offset, duration = piece_of(said, columns, row) if said is not recording else (0.0, None)
-        if text := value_of(said, columns, "text").strip():
-            yield Said(name, text, row, value_of(said, columns, "speaker"), offset, duration)
+def _said_in_rows(rows: Sequence[tuple[str, Mapping[str, Any]]], name: str) -> list[Said]:
+    """Returns the pieces of a recording that a table lists, as Whisper writes it: times are milliseconds there.
+
+    Whole numbers are milliseconds if pieces have 100 or more on average.
+    """
+    columns = columns_of(list(dict.fromkeys(column for _, values in rows for column in values)))
+    said = [
+        Said(name, text, row, value_of(values, columns, "speaker"), *piece_of(values, columns, row))
+        for row, values in rows
+        if (text := value_of(values, columns, "text").strip())
+    ]
+    are_whole = all(each.offset.is_integer() and (each.duration or 0.0).is_integer() for each in said)
+    if said and are_whole and sum(each.duration or 0.0 for each in said) >= 100 * len(said):
+        said = [
+            each._replace(offset=each.offset / 1000, duration=each.duration and each.duration / 1000) for each in said
+        ]
+    return said
+
+
+def _said_in_object(recording: Mapping[str, Any], name: str, row: str) -> list[Said]:
+    """Returns the segments of a recording, as Whisper and others write them, or its text; [] for neither.
+
+    Of several lists of pieces, such as segments and words, the one with the longest texts counts; not one of single
+    words beside the whole text.
+    """
+    lists = [
+        _said_in_rows([(row, _with_times(piece)) for piece in each], name)
+        for each in recording.values()
+        if _are_pieces(each)
+    ]
+    said = max(lists, key=lambda each: sum(len(one.text) for one in each) / max(1, len(each)), default=[])
+    text = recording.get(columns_of(list(recording)).get("text", ""))
+    if isinstance(text, str) and text.strip() and not any(" " in each.text for each in said):
+        return [Said(name, text.strip(), row, value_of(recording, columns_of(list(recording)), "speaker"))]
+    return said
+
+
+def _are_pieces(value: Any) -> bool:
+    """Whether a value is a list of objects with a begin and a text each."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(
+            isinstance(each, dict) and {"offset", "text"} <= columns_of(list(_with_times(each))).keys()
+            for each in value
+        )
+    )
+
+
+def _with_times(piece: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns a piece with its begin and end where whisper.cpp writes them a level below."""
+    below = piece.get("offsets")
+    return {**piece, "start_ms": below.get("from"), "end_ms": below.get("to")} if isinstance(below, dict) else piece
 
 
 def _number(text: str) -> float:

@@ -10,15 +10,17 @@ from data.files import files_below, plain_suffix
 from pipelines.speech.annotation_tiers import READERS as TIERS
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.recording_entries import AUDIO_SUFFIXES, SPLIT_NAMES, Entry, entry_of
-from pipelines.speech.recording_lists import TRIED, has_names, read_list
-from pipelines.speech.recording_rows import text_of
-from pipelines.speech.recording_texts import LISTS, SUBTITLES, Read, Said, pieces_of, said_in
+from pipelines.speech.recording_lists import TRIED, has_names, read_list, timed_rows
+from pipelines.speech.recording_rows import rows_of, text_of
+from pipelines.speech.recording_texts import LISTS, SUBTITLES, TIMED, Read, Said, pieces_of, said_in
 
 TEXTS = (".normalized.txt", ".txt", ".lab")  # of recordings of the same name, beside them or in a folder of texts
-ENDINGS = (*TEXTS, *SUBTITLES, *TIERS, ".json")  # also of pieces of recordings; the first counts
+ENDINGS = (*TEXTS, *SUBTITLES, *TIERS, ".json", *TIMED)  # also of pieces of recordings; the first counts
 OTHER_TEXTS = {  # of which nothing is read, and what to do
     ".trs": "Transcriber's files: import them in ELAN, and save them as .eaf",
     ".cha": "CHAT: convert it to .eaf with chat2elan of CLAN",
+    **dict.fromkeys((".sbv", ".lrc", ".ttml", ".dfxp", ".sub"), "subtitles of another kind: convert them to .srt"),
+    **dict.fromkeys((".docx", ".odt", ".rtf", ".pdf", ".md"), "documents: save the text of a.wav as a.txt"),
     ".ass": "Advanced SubStation: convert it, `ffmpeg -i a.ass a.srt`",
     ".yaml": "YAML: write a list as .csv or .jsonl",
     ".tar": "archives (WebDataset): unpack them, `tar -xf`, into this folder",
@@ -99,7 +101,8 @@ class _Tree:
                     self._below.setdefault((above, _name_of(path)), []).append(path)
         for path in files:
             names = _recordings_of(path)
-            if name := next((each for each in names if (folder, each) in self._below), ""):
+            name = next((each for each in names if (folder, each) in self._below), "")
+            if name and not (_ending(path) in TIMED and is_list(path)):
                 self._texts.setdefault(name, []).append(path)
             elif path.suffix.lower() not in AUDIO_SUFFIXES:
                 self.others.append(path)
@@ -145,10 +148,9 @@ class _Tree:
         near = near if only is None else [each for each in near if each == only]
         if not near:
             return []
-        text = min(near, key=lambda each: ENDINGS.index(_ending(each)))
         name, split = str(audio.relative_to(self._folder)), self._split_above(audio)
         entries = []
-        for each in pieces_of(text_of(text), _ending(text), name, str(text)):
+        for each in _pieces_in(sorted(near, key=lambda each: ENDINGS.index(_ending(each))), name):
             key = f"{name}@{each.offset:g}#{each.speaker}" if each.speaker else ""  # who may begin with another
             speaker, place = each.speaker or _speaker_of(audio), (each.offset, each.duration)
             entries.append(entry_of(self._folder, name, each.text, each.row, split, speaker, *place, key, each.channel))
@@ -159,6 +161,14 @@ class _Tree:
         return split_above(path.relative_to(self._folder) if path.is_relative_to(self._folder) else Path(path.name))
 
 
+def is_list(path: Path) -> bool:
+    """Whether a table with the name of a recording is a list of many all the same."""
+    try:
+        return not timed_rows(list(rows_of(path)))
+    except SpeechDataError:
+        return True
+
+
 def _said_in_table(path: Path) -> list[Said]:
     """Returns what a table says, such as the `metadata.csv` of each speaker; nothing of clips that were voted down."""
     entries = [] if path.stem in ("invalidated", "other", "reported") else read_list(path)[0]
@@ -167,6 +177,18 @@ def _said_in_table(path: Path) -> list[Said]:
         name = str(audio.relative_to(path.parent) if audio.is_relative_to(path.parent) else audio)
         said.append(Said(name, text, row, speaker, offset, duration, channel))
     return said
+
+
+def _pieces_in(texts: list[Path], name: str) -> list[Said]:
+    """Returns what the first of some texts of a recording says, with the times of another that says the same."""
+    first, *others = (pieces_of(text_of(each), _ending(each), name, str(each)) for each in texts)
+    words = _words(first)
+    has_times = any(each.duration for each in first)
+    return next((each for each in others if not has_times and len(each) > 1 and _words(each) == words), first)
+
+
+def _words(pieces: list[Said]) -> list[str]:
+    return [word for piece in pieces for word in piece.text.split()]
 
 
 def _ending(path: Path) -> str:

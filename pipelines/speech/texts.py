@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from data import transcripts as telephone
+from data.files import files_below, plain_suffix
 from pipelines.hints import counted
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.data import OWN_SOURCES, DataConfiguration, Speech, held_out_texts, transcripts_of
@@ -17,6 +18,7 @@ from pipelines.speech.transcripts import Transcripts
 LANGUAGES = {"telephone_prompts": "en", "game_dialogue": "cs", "librispeech_dataset": "en"}
 _SENTENCE_END = re.compile(r"(?<=\w{2}[.?!…])\s+|(?<=[?!…])\s+|(?<=[。！？])")  # noqa: RUF001  (full-width)
 EXAMPLES = 3
+TEXT_SUFFIXES = (".txt", ".text", ".md")  # of files in a folder of texts
 
 
 class OwnTexts(NamedTuple):
@@ -33,7 +35,7 @@ def own_texts(paths: Sequence[str], configuration: DataConfiguration, speech: Sp
     transcript has, or that are a transcript of validation or test.
 
     Args:
-        paths: text files, of lines or paragraphs.
+        paths: text files, of lines or paragraphs, and folders with such files (.txt, .text, .md).
         configuration: of the recordings, whose writing the sentences get.
         speech: the recordings.
 
@@ -42,7 +44,7 @@ def own_texts(paths: Sequence[str], configuration: DataConfiguration, speech: Sp
     """
     if not paths:
         return OwnTexts([], "")
-    files = [Path(path).expanduser() for path in paths]
+    files = [file for path in paths for file in _text_files(Path(path).expanduser())]
     changed = tuple((path, path.stat().st_mtime_ns if path.is_file() else 0) for path in files)
     return _read_texts(changed, configuration, tuple(speech.alphabet), frozenset(held_out_texts(speech.utterances)))
 
@@ -89,6 +91,19 @@ def _read_texts(
             f"recordings. Correct --decoding.texts. {summary} Received: {', '.join(str(path) for path, _ in files)}"
         )
     return OwnTexts(sentences, summary)
+
+
+def _text_files(path: Path) -> list[Path]:
+    """Returns the text files of a folder and its subfolders, or the only file."""
+    if not path.is_dir():
+        return [path]
+    found = sorted(each for each in files_below(path) if plain_suffix(each) in TEXT_SUFFIXES)
+    if not found:
+        raise SpeechDataError(
+            f"{path} holds no text files; expected some that end in {', '.join(TEXT_SUFFIXES)}. Correct "
+            f"--decoding.texts. Received: {', '.join(sorted(each.name for each in path.iterdir())[:5]) or 'nothing'}"
+        )
+    return found
 
 
 def normalise_text(configuration: DataConfiguration, text: str, row: str) -> str:

@@ -80,7 +80,14 @@ def prepare(configuration: SpeechConfiguration) -> Prepared[data.Speech, Recogni
     if speech.transcripts is not None:
         files[TRANSCRIPTS] = speech.transcripts.report()
     settled = None if recordings is None else configuration
-    return Prepared(speech, recogniser, {"alphabet": speech.alphabet}, files, configuration=settled)
+    return Prepared(
+        speech,
+        recogniser,
+        {"alphabet": speech.alphabet},
+        files,
+        configuration=settled,
+        learned=data.identities(speech.utterances["train"]),
+    )
 
 
 def batch_loss(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from data.encodings import decoded
-from data.files import FileError
+from data.files import FileError, stated_delimiter
 from pipelines.hints import counted
 from pipelines.video.arrays import ARRAY_ENDINGS
 from pipelines.video.frames import VideoDataError
@@ -36,7 +36,6 @@ OTHER_NAMES = {
 
 LEFT_OUT = (".mp4", ".avi", ".webm", ".mkv", ".mov")  # endings that lists of known data sets do without
 SEPARATORS = ",;\t|"
-FIRST_OF_EXCEL = re.compile(r"\"?sep=([^\r\n])\"?[ ,;\t]*(\r\n?|\n)", re.IGNORECASE)
 COMMENT = "#"  # begins a line, in lists without a header
 OTHER_CLOCKS = re.compile(
     r"(start|begin|end|stop|first|last)_?(frame|frames|idx|index)|frame_?(start|end)", re.IGNORECASE
@@ -157,12 +156,13 @@ def _table(path: Path, meanings: Mapping[str, str], needed: Sequence[str]) -> Ta
         raise VideoDataError(f"{path} {kind}; expected a list of videos, CSV. Correct it. Received: {str(path)!r}")
     try:
         text = decoded(path.read_bytes(), str(path))
-        told = FIRST_OF_EXCEL.match(text)
-        above, begin = (1, told.end()) if told else (0, 0)
+        top, end, _ = text.partition("\n")
+        told = stated_delimiter(top)
+        above, begin = (1, len(top + end)) if told else (0, 0)
         file = io.StringIO(text[begin:], newline="")
         first = next((line for line in file if line.strip() and line[0] != COMMENT), "")
         file.seek(0)
-        separator = told[1] if told else max(SEPARATORS, key=first.count)
+        separator = told or max(SEPARATORS, key=first.count)
         if _is_video(re.split(r"[,;\t|]|\s+\S+$|\s+\d+\s+\d+$", first.strip())[0], path):
             return _without_header(path, list(enumerate(file, 1 + above)), separator, needed)
         reader = csv.DictReader(file, delimiter=separator, skipinitialspace=True, restval="")

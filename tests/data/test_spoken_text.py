@@ -171,6 +171,24 @@ def test_abbreviations_roman_numerals_and_mixed_scripts_are_recorded():
     assert {change.written for change in found if change.kind == KEPT} == {"XIXe", "(rires)", "{bruit}"}
 
 
+@pytest.mark.parametrize(
+    ("written", "label", "said"),
+    [
+        ("BOB: hello", "BOB:", "bob hello"),
+        ("- Anna Smith: yes", "Anna Smith:", "anna smith yes"),
+        (">> SPEAKER: go &gt;&gt; Stop", "SPEAKER:", "speaker go stop"),
+        ("王：　你好", "王:", "王 你好"),
+        ("he said: yes", None, "he said yes"),
+        ("When all of this was over: peace", None, "when all of this was over peace"),
+        ("a > b", None, "a greater than b"),
+    ],
+)
+def test_labels_of_speakers_are_recorded_and_signs_of_captions_dropped(written, label, said):
+    found = spoken_text(written, "en")
+    assert found.text == said
+    assert [change.written for change in found.changes if change.kind == KEPT] == [label] * (label is not None)
+
+
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
 def test_the_form_of_accents_does_not_matter(form):
     said = "příliš žluťoučký kůň"

@@ -1,7 +1,7 @@
 """Arguments of the Python API, checked against the type hints of the functions."""
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -32,6 +32,7 @@ class Asked:
         weights: Mapping[str, float] | Sequence[str] = (),
         array: np.ndarray | Path | None = None,
         table: pd.DataFrame | BinaryIO | None = None,
+        stops: str | Iterable[str] | Set[str] = (),
         free: Any = None,
     ) -> tuple[Any, ...]:
         """Returns some of its arguments."""
@@ -44,6 +45,7 @@ GOOD: list[tuple[Sequence[Any], Mapping[str, Any]]] = [
     ([pd.Series(["a"])], {"weights": {"a": 1.0}, "share": 1}),
     ([(each for each in "ab")], {"array": Path("a"), "table": io.BytesIO(), "free": object()}),
     ([np.array(["a"])], {"table": pd.DataFrame(), "weights": ["a"]}),
+    ([{"a": 1}.keys()], {"stops": {"a"}}),
 ]
 BAD: list[tuple[Sequence[Any], Mapping[str, Any], str]] = [
     ([3], {}, r"^texts: expected str or Iterable\[str\]\. .*Received: 3, of type int$"),
@@ -52,6 +54,8 @@ BAD: list[tuple[Sequence[Any], Mapping[str, Any], str]] = [
     ([{"a": "b"}], {}, "^texts: .*of type dict$"),
     ([pd.DataFrame({"a": ["b"]})], {}, "^texts: .*of type DataFrame$"),
     ([np.array("a")], {}, "^texts: .*of type ndarray$"),
+    ([{"a"}], {}, r"^texts: a set has no order.*Expected str or Iterable\[str\]\..*Received: \{'a'\}$"),
+    (["a"], {"number": {1}}, r"^number: expected int\. .*of type set$"),
     (["a", 1.5], {}, r"^number: expected int\. .*Received: 1.5, of type float$"),
     (["a", True], {}, "^number: .*of type bool$"),
     (["a"], {"share": "1"}, "^share: expected float or None.*of type str$"),

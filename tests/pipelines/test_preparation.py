@@ -31,7 +31,8 @@ def build(configuration: Tiny, words: list[str]) -> keras.Sequential:
 
 def prepare_with(sets: Sets) -> Any:
     def prepare(configuration: Tiny) -> Prepared[Sets, keras.Sequential]:
-        return Prepared(sets, build(configuration, list(sets.words)), {"words": sets.words}, {"skipped.json": ["c"]})
+        model, description = build(configuration, list(sets.words)), {"words": sets.words}
+        return Prepared(sets, model, description, {"skipped.json": ["c"]}, learned=sets.words)
 
     return prepare
 
@@ -64,6 +65,17 @@ def test_an_evaluation_on_changed_data_says_so(run: Run, capsys: pytest.CaptureF
     assert capsys.readouterr().out == ""
     report_changed_data(run, SETS._replace(values=np.arange(7.0)))
     assert "the data have changed since the training" in capsys.readouterr().out
+
+
+def test_what_was_learned_from_is_never_judged_as_new(run: Run) -> None:
+    """As if the rows of a list had lost their splits, so that new ones are drawn."""
+    prepared(run, Tiny(), prepare_with(SETS))
+    report_changed_data(run, SETS, ["a"], ["b"])  # the data are the same
+    other = Sets(("a", "b", "c"), np.arange(6.0))
+    report_changed_data(run, other, ["a", "b"], ["c"])
+    report_changed_data(run, other, ["a", "b"], ["a", "b"])  # the split of training
+    with pytest.raises(RunError, match=r"learned from are in the evaluated split.*Received: 1 example of 2, .*'b'$"):
+        report_changed_data(run, other, ["a"], ["b", "c"])
 
 
 def test_a_refused_preparation_leaves_no_run(run: Run) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pipelines.configuration import ConfigurationError
 from pipelines.exporting import WarmupRequest, export
 from pipelines.served import STREAMS, Served, Signature, Stream, required
 
@@ -83,5 +84,5 @@ def test_a_graph_refuses_in_our_words() -> None:
 
     served = Served({"serving_default": Signature(half, {"value": tf.TensorSpec([None], tf.int32)})})
     assert served("serving_default", value=[4])["half"].tolist() == [2]
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"value: expected even numbers. Received:.*\[4 3\]"):
+    with pytest.raises(ConfigurationError, match=r"^value: expected even numbers\. Received: \[4 3\]$"):
         served("serving_default", value=[4, 3])

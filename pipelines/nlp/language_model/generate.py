@@ -12,7 +12,7 @@ from pydantic import Field
 
 from pipelines import commands
 from pipelines.configuration import ConfigurationError
-from pipelines.nlp.language_model.network import SamplingConfiguration
+from pipelines.nlp.language_model.network import MOST_SAMPLES, WIDEST_BEAM, SamplingConfiguration
 from pipelines.nlp.text_files import decoded
 from pipelines.nlp.texts import refuse_undecodable
 
@@ -29,9 +29,11 @@ class Options(commands.AnswerOptions, SamplingConfiguration):
     prompt: Annotated[tuple[str, ...], tyro.conf.Positional] = Field(
         (), description="beginning of the text; - for standard input"
     )
-    beam: int = Field(0, ge=0, le=64, description="width of a beam search for the most probable text; 0: sample")
+    beam: int = Field(
+        0, ge=0, le=WIDEST_BEAM, description="width of a beam search for the most probable text; 0: sample"
+    )
     samples: int = Field(
-        1, ge=1, le=1000, description="number of texts, with consecutive seeds; with a beam its best ones"
+        1, ge=1, le=MOST_SAMPLES, description="number of texts, with consecutive seeds; with a beam its best ones"
     )
     stop: tuple[str, ...] = Field((), description=r"strings before which a text ends; \n for the end of a line")
 

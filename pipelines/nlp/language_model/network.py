@@ -9,6 +9,9 @@ from pipelines.configuration import Configuration
 
 MOST = 2**31 - 1  # that an int32 holds
 LONGEST_NGRAM = 16  # subwords
+MOST_SAMPLES = 1000  # texts that follow one prompt
+WIDEST_BEAM = 1000  # texts that a search keeps
+LONGEST_TEXT = 100_000  # subwords that are generated at once: a novel
 
 
 class NetworkConfiguration(Configuration):
@@ -50,7 +53,9 @@ class NetworkConfiguration(Configuration):
 class SamplingConfiguration(Configuration):
     """How texts are generated."""
 
-    length: int = Field(200, ge=1, le=MOST, description="maximum number of subwords, of about four characters each")
+    length: int = Field(
+        200, ge=1, le=LONGEST_TEXT, description="maximum number of subwords, of about four characters each"
+    )
     temperature: float = Field(
         0.8, ge=0, description="below 1: more predictable, above 1: more varied; 0: always the most probable subword"
     )

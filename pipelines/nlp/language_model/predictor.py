@@ -1,7 +1,7 @@
 """Continues texts, and tells how probable they are: a trained language model, from its run or its export."""
 
 import codecs
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ from pipelines.nlp.batches import by_length
 from pipelines.nlp.language_model.data import BOUNDARY
 from pipelines.nlp.language_model.generation import Candidate, beam_search
 from pipelines.nlp.language_model.model import load_model
-from pipelines.nlp.language_model.network import SamplingConfiguration
+from pipelines.nlp.language_model.network import LONGEST_TEXT, MOST_SAMPLES, WIDEST_BEAM, SamplingConfiguration
 from pipelines.nlp.language_model.serving import signatures
 from pipelines.nlp.texts import checked_texts
 from pipelines.predictors import BasePredictor
@@ -50,7 +50,7 @@ class Predictor(BasePredictor):
         repetition_penalty: float = 1.0,
         no_repeat_ngram: int = 0,
         seed: int = 0,
-        stop: str | Iterable[str] = (),
+        stop: str | Iterable[str] | Set[str] = (),
         samples: int = 1,
         stream: bool = False,
     ) -> str | list[str] | list[list[str]] | Iterator[str]:
@@ -63,7 +63,7 @@ class Predictor(BasePredictor):
 
         Args:
             prompt: what the text begins with; "": nothing. Or several of them.
-            length: subwords at most, of about four characters each; a text may end before.
+            length: subwords at most, of about four characters each, up to 100,000; a text may end before.
             temperature: below 1: more predictable, above 1: more varied; 0: always the most probable subword.
             top_k: number of most probable subwords to choose from; 0: all.
             top_p: choose among the most probable subwords that have this share of the probability.
@@ -71,7 +71,8 @@ class Predictor(BasePredictor):
             no_repeat_ngram: no stretch of so many subwords is written a second time; 0: any may be.
             seed: of the draws; of several samples, the first one's.
             stop: the text ends before any of these strings.
-            samples: how many texts follow each prompt, with seeds one after the other; of more than one a list.
+            samples: how many texts follow each prompt, up to 1,000, with seeds one after the other; of more than one a
+                list.
             stream: return an iterator of pieces, each as soon as it is drawn; of one prompt.
 
         Raises:
@@ -87,10 +88,7 @@ class Predictor(BasePredictor):
             seed=seed,
         )
         stops = _checked_stops([stop] if isinstance(stop, str) else stop)
-        if samples < 1 or (samples > 1 and stream):
-            raise ConfigurationError(
-                f"Expected one sample of a stream, else one or more. Correct samples. Received: {samples}"
-            )
+        in_range("samples", samples, 1, 1 if stream else MOST_SAMPLES)
         if not isinstance(prompt, str):
             prompts = checked_texts(prompt)
             if stream:
@@ -137,13 +135,13 @@ class Predictor(BasePredictor):
         Args:
             prompt: what the text begins with.
             length: subwords at most.
-            beam: candidates that are kept after each subword; more find better ones, and take longer.
+            beam: candidates that are kept after each subword, up to 1,000; more find better ones, and take longer.
 
         Raises:
             ConfigurationError: the prompt is not a string of UTF-8, or a number is below 1.
         """
-        in_range("beam", beam, 1)
-        in_range("length", length, 1)
+        in_range("beam", beam, 1, WIDEST_BEAM)
+        in_range("length", length, 1, LONGEST_TEXT)
         return beam_search(self._served, checked_texts([prompt])[0], length, beam)
 
     def continuations(

@@ -16,7 +16,7 @@ from pipelines.nlp.language_model.generation import (
     sample,
 )
 from pipelines.nlp.language_model.model import LanguageModel, State, cross_entropy, flat
-from pipelines.nlp.language_model.network import LONGEST_NGRAM
+from pipelines.nlp.language_model.network import LONGEST_NGRAM, LONGEST_TEXT
 from pipelines.nlp.subwords import PADDING
 from pipelines.nlp.unicode_forms import canonical
 from pipelines.served import STREAMS, Signature, Tensors, required, specifications
@@ -184,7 +184,7 @@ def read(
 def _checked(options: Tensors) -> Tensors:
     """Refuses options that are out of range, each by its name."""
     ranges = {
-        "length": ("1 or more", lambda value: value >= 1),
+        "length": (f"1 to {LONGEST_TEXT}", lambda value: (value >= 1) & (value <= LONGEST_TEXT)),
         "temperature": ("0 or more", lambda value: (value >= 0) & tf.math.is_finite(value)),
         "top_k": ("0 or more", lambda value: value >= 0),
         "top_p": ("more than 0, and 1 at most", lambda value: (value > 0) & (value <= 1)),

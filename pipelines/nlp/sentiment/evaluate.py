@@ -52,9 +52,9 @@ def evaluate(run: Run, split: str = "test", data: str = "") -> Evaluation:
     classifier = load_model(run)
     sets = load(configuration.data)
     refuse_other("labels", classifier.labels, sets.labels)
-    report_changed_data(run, sets)
     examples = labelled_texts(data, configuration.data, sets) if data else sets.splits[split]
     texts = [example.text for example in examples]
+    report_changed_data(run, sets, [example.text for example in sets.splits["train"]], [] if data else texts)
     truth = Truth(*truth_of(examples, sets.labels))
     methods: dict[str, tuple[str, Classify]] = {
         "model": (summary(classifier), partial(classify, classifier)),

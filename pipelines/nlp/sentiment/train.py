@@ -63,7 +63,8 @@ def prepare(configuration: SentimentConfiguration) -> Prepared[data.Sets, Classi
     classifier = build(configuration, vocabulary, sets.labels, sets.rated, sets.multiple)
     classifier.adapt(training, valences, vectors)
     description = {"vocabulary": vocabulary, "labels": sets.labels, "rated": sets.rated}
-    return Prepared(sets, classifier, description | {"multiple": True} if sets.multiple else description)
+    description |= {"multiple": True} if sets.multiple else {}
+    return Prepared(sets, classifier, description, learned=[example.text for example in training])
 
 
 def batch_loss(classifier: Classifier, batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:

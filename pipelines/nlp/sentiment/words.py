@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from pipelines.nlp.texts import SPACELESS_SCRIPTS
+from pipelines.nlp.texts import SPACELESS
 from pipelines.nlp.unicode_forms import folded, folded_strings
 
 PADDING, UNKNOWN, RESERVED = 0, 1, 2
@@ -19,7 +19,7 @@ _REPLACED = (  # by what; the pattern comes first
     ("[\u2018\u2019\u02bc]", "'"),
     ("''", '"'),
     (r"([^\p{L}\p{M}\p{N}\p{Cf}' ])", r" \1 "),  # signs stand alone, and so do emoji
-    (f"([{SPACELESS_SCRIPTS}])", r" \1 "),  # character by character
+    (f"({SPACELESS})", r" \1 "),  # character by character
     (r"(^| )'+|'+( |$)", r"\1 \2"),  # quotes around words
     (r"(n't|'(?:s|re|ve|ll|d|m))( |$)", r" \1\2"),  # English: a negation is a word
 )

@@ -1,6 +1,7 @@
 """From tagged sentences to batches: splits, tags, and the order of an epoch."""
 
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from typing import Literal, NamedTuple
 
@@ -68,6 +69,11 @@ def load(configuration: DataConfiguration) -> Sets:
         if unseen := [f"{tag} ({count}×)" for tag, count in counts[split].items() if tag not in counts["train"]]:
             notes.append(f"{split}: tags that no training sentence has, and that count as errors: {listed(unseen)}")
     return Sets(splits, tags, notes)
+
+
+def identities(sentences: Sequence[Sentence]) -> list[str]:
+    """Returns what tells each sentence from others, of any version of a file."""
+    return [" ".join(sentence.words) for sentence in sentences]
 
 
 def numbered(sets: Sets, words: Words) -> Learned:

@@ -23,8 +23,8 @@ NOTES = {
 def evaluate(run: Run, split: str = "test") -> Evaluation:
     """Tags a split with a run's tagger and the baseline; writes table and page into its folder."""
     sets = data.load(run.read_configuration(TaggingConfiguration).data)
-    report_changed_data(run, sets)
     sentences, learned = sets.splits[split], sets.splits["train"]
+    report_changed_data(run, sets, data.identities(learned), data.identities(sentences))
     model = load(run).tags_of(sentences)
     answers = {"model": model, "commonest tag": commonest_tags(learned, sentences)}
     words = {word.lower() for each in learned for word in each.words}

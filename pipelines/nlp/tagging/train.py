@@ -37,7 +37,9 @@ def prepare(configuration: TaggingConfiguration) -> Prepared[data.Sets, Tagger]:
     words = [word for sentence in sets.splits["train"] for word in sentence.words]
     vocabulary = learn_vocabulary(words, network.vocabulary, network.minimum_count)
     description = {"vocabulary": vocabulary, "tags": sets.tags}
-    return Prepared(sets, build(configuration, **description), description)
+    return Prepared(
+        sets, build(configuration, **description), description, learned=data.identities(sets.splits["train"])
+    )
 
 
 def batch_loss(tagger: Tagger, batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:

@@ -15,7 +15,7 @@ from pipelines.nlp.translation import baselines, predictor
 from pipelines.nlp.translation.baselines import Translate
 from pipelines.nlp.translation.config import TranslationConfiguration
 from pipelines.nlp.translation.data import load
-from pipelines.nlp.translation.pairs import Pair, usable
+from pipelines.nlp.translation.pairs import Pair, identities, usable
 from pipelines.nlp.translation.predictor import Predictor
 from pipelines.nlp.translation.report import Details, write_translation_report
 from pipelines.nlp.translation.scoring import comparison, metrics, sacrebleu_signatures
@@ -41,8 +41,8 @@ def evaluate(run: Run, split: Split = "test", data: str = "") -> Evaluation:
     """
     configuration = run.read_configuration(TranslationConfiguration).data
     translator, corpus = predictor.load(run), load(configuration)
-    report_changed_data(run, corpus)
     pairs = other_pairs(data, split, configuration) if data else corpus.pairs[split]
+    report_changed_data(run, corpus, identities(corpus.pairs["train"]), identities([] if data else pairs))
     sources, references = [pair.source for pair in pairs], [pair.target for pair in pairs]
     methods = model_rows(translator) | baselines.available(corpus.pairs["train"])
     calls = {name: partial(translate, sources) for name, (_, translate) in methods.items()}

@@ -66,6 +66,11 @@ def read_table(
     return [Pair(row.where, *row.values) for row in read_rows(path, (source_column, target_column), files=files)]
 
 
+def identities(pairs: Iterable[Pair]) -> list[str]:
+    """Returns what tells each pair from others, of any version of a file."""
+    return [f"{pair.source}\n{pair.target}" for pair in pairs]
+
+
 def usable(pairs: Iterable[Pair]) -> tuple[list[Pair], list[LeftOut]]:
     """Returns the pairs with text on both sides, and those without.
 

@@ -1,7 +1,8 @@
 """Translates texts: a trained translator, from its run or its export."""
 
+import heapq
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -101,6 +102,27 @@ def joined(parts: Sequence[tuple[Translation, str]]) -> Translation:
     return Translation(text, float(np.mean([each.score for each, _ in parts])))
 
 
+def combined(parts: Sequence[tuple[Sequence[Translation], str]], n_best: int) -> list[Translation]:
+    """Returns the best translations of a text from several of each of its sentences, as `joined` joins them.
+
+    Example:
+        >>> first = [Translation("a", -1.0), Translation("b", -2.0)], " "
+        >>> [each.text for each in combined([first, ([Translation("c", 0.0), Translation("d", -3.0)], "")], 3)]
+        ['a c', 'b c', 'a d']
+    """
+    paths: list[tuple[float, list[tuple[Translation, str]]]] = [(0.0, [])]  # sum of the scores, and the translations
+    for found, between in parts:
+        grown = [(score + each.score, path, each) for score, path in paths for each in found]
+        best = heapq.nlargest(n_best, grown, key=lambda each: each[0])
+        paths = [(score, [*path, (each, between)]) for score, path, each in best]
+    return _best([joined(path) for _, path in paths], n_best)
+
+
+def _best(found: Sequence[Translation], n_best: int) -> list[Translation]:
+    distinct = {each.text: each for each in reversed(found)}  # other subwords may spell the same
+    return sorted(distinct.values(), key=lambda each: -each.score)[:n_best]
+
+
 class Predictor(BasePredictor):
     """Translates texts; stays ready for more.
 
@@ -123,7 +145,7 @@ class Predictor(BasePredictor):
         self,
         texts: str | Iterable[str],
         beam_width: int | None = None,
-        keep: str | Iterable[str] = (),
+        keep: str | Iterable[str] | Set[str] = (),
         placeholders: bool = True,
     ) -> Translation | list[Translation]:
         """Returns the translation of a text, or those of several.
@@ -159,12 +181,12 @@ class Predictor(BasePredictor):
         texts: str | Iterable[str],
         n_best: int,
         beam_width: int | None = None,
-        keep: Sequence[str] = (),
+        keep: str | Iterable[str] | Set[str] = (),
         placeholders: bool = True,
     ) -> list[Translation] | list[list[Translation]]:
         """Returns several different translations of a text, or of each of several, the best first.
 
-        A text is not divided, however long it is.
+        A long text is divided, as `translate` does; the best combinations of its sentences' translations are returned.
 
         Args:
             texts: one, or any number of them.
@@ -176,9 +198,9 @@ class Predictor(BasePredictor):
         Raises:
             ConfigurationError: one of them is not a string of UTF-8, or a number is too small.
         """
-        found = self.alternatives_all(
-            [texts] if isinstance(texts, str) else list(texts), n_best, beam_width, keep, placeholders
-        )
+        several = [texts] if isinstance(texts, str) else list(texts)
+        kept = [keep] if isinstance(keep, str) else list(keep)
+        found = self.alternatives_all(several, n_best, beam_width, kept, placeholders)
         return found[0] if isinstance(texts, str) else found
 
     def alternatives_all(
@@ -190,7 +212,8 @@ class Predictor(BasePredictor):
         placeholders: bool = True,
     ) -> list[list[Translation]]:
         """Returns several translations of each of several texts, as `alternatives` does."""
-        several = checked_texts(texts)
+        parts = [divided(text, self.maximum_words) for text in checked_texts(texts)]
+        keep = checked_texts(keep)
         beam_width = max(self.beam_width, n_best) if beam_width is None else beam_width
         if not 1 <= n_best <= beam_width:
             raise ConfigurationError(
@@ -208,11 +231,10 @@ class Predictor(BasePredictor):
             for text, lines, scores in zip(batch, answer["translations"], answer["scores"], strict=True):
                 pairs = zip(lines, map(float, scores), strict=True)
                 each = [Translation(line.decode(), score) for line, score in pairs if np.isfinite(score)]
-                each = self._kept([text] * len(each), each, keep, placeholders)
-                distinct = {one.text: one for one in reversed(each)}  # other subwords may spell the same
-                yield sorted(distinct.values(), key=lambda one: -one.score)[:n_best]
+                yield _best(self._kept([text] * len(each), each, keep, placeholders), n_best)
 
-        return by_length(several, translations)
+        found = iter(by_length([sentence for each in parts for sentence, _ in each], translations))
+        return [combined([(next(found), between) for _, between in each], n_best) for each in parts]
 
     def _kept(
         self, texts: Sequence[str], found: list[Translation], terms: Sequence[str], placeholders: bool

@@ -11,7 +11,7 @@ from pipelines.nlp.subwords import PADDING
 from pipelines.nlp.translation import data
 from pipelines.nlp.translation.config import TranslationConfiguration
 from pipelines.nlp.translation.model import Translator, build
-from pipelines.nlp.translation.pairs import LeftOut, Pair
+from pipelines.nlp.translation.pairs import LeftOut, Pair, identities
 from pipelines.nlp.translation.sources import DataConfiguration
 from pipelines.preparation import Prepared, prepared
 from pipelines.rows import mean_of_batch
@@ -52,7 +52,8 @@ def prepare(configuration: TranslationConfiguration) -> Prepared[data.Corpus, Tr
     encoded, too_long = encode(translator, corpus.pairs["train"], configuration.data)
     left_out = corpus.left_out + too_long
     report(corpus, encoded, left_out)
-    return Prepared(corpus, translator, description, {LEFT_OUT: [each._asdict() for each in left_out]})
+    files = {LEFT_OUT: [each._asdict() for each in left_out]}
+    return Prepared(corpus, translator, description, files, learned=identities(corpus.pairs["train"]))
 
 
 def encode(

@@ -59,6 +59,8 @@ def test_a_file_of_lines_has_one_column(tmp_path: Path) -> None:
         ("lists.jsonl", b'["one", 2]\n', ("1",), {"1": "one", "2": 2}),
         ("no header.csv", b"one,2\n", ("1",), {"1": "one", "2": "2"}),
         ("unnamed.csv", b"text,,\r\none,2,3\r\n", ("text",), {"text": "one", "2": "2", "3": "3"}),
+        ("old macintosh.csv", b"text,n\rone,2\r", ("text",), {"text": "one", "n": "2"}),
+        ("json.txt", b'{"text": "one", "n": 2}\n', ("text",), {"text": "one", "n": 2}),
         ("dos.txt", b"one\rtwo\r\n\x1a", (), {"text": "one\rtwo"}),  # one line, as where its answer is printed
     ],
 )
@@ -96,6 +98,8 @@ def test_nothing_is_left_of_what_fails(tmp_path: Path) -> None:
     taken.write_text("length,text\n1,a\n")
     with pytest.raises(ConfigurationError, match=r"columns to add are there already.*Received: length"):
         answer_file(taken, tmp_path / "out.csv", ("text",), lengths)
+    with pytest.raises(TextDataError, match=r"has no column ''.*Correct the name, or give numbers"):
+        answer_file(taken, tmp_path / "out.csv", ("",), lengths)
     with pytest.raises(ConfigurationError, match=r"Expected one of .csv"):
         answer_file(taken, tmp_path / "out.xlsx", ("text",), lengths)
     (tmp_path / "page.xlf").write_text('<?xml version="1.0"?>\n<xliff/>')

@@ -113,6 +113,8 @@ def test_what_annotation_tools_write(tmp_path: Path, content: str) -> None:
         ("a.txt", "EU/NNP 1/2/CD ./.\n", ("EU", "1/2", "."), ("NNP", "CD", ".")),
         ("a.txt", "10\u00a0000 CD X\n全\u3000角 N O\n", ("10\u00a0000", "全\u3000角"), ("X", "O")),
         ("a.txt", "EU_NNP rejects_VBZ\n", ("EU", "rejects"), ("NNP", "VBZ")),
+        ("a.csv", """id,tokens,ner_tags\n1,"['EU', ""isn't""]","['O', 'X']"\n""", ("EU", "isn't"), ("O", "X")),
+        ("a.tsv", 'words\ttags\n["EU"]\t[3]\n', ("EU",), ("3",)),
     ],
 )
 def test_other_columns_and_running_text(
@@ -126,6 +128,11 @@ def test_other_columns_and_running_text(
     [
         ("a.conll", "a\nb\n", "expected a column of words and one of tags.*--data.words"),
         ("a.conll", "a X\nb\n", "line 2: expected a word in column 1 and its tag in column 2.*Received: .*'b'"),
+        (
+            "a.csv",
+            "tokens,ner_tags\n['EU' 'is'],['X' 'O']\n",
+            r"line 2: expected a list such as .*Write the table as JSON",
+        ),
         ("a.conll", "", "expected words with their tags.*Received: ''"),
         ("a.jsonl", '{"words": ["a"], "tags": []}', "line 1: expected a tag for each word.*1 words, 0 tags"),
         (

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,7 +20,7 @@ import soundfile
 
 from pipelines import commands, train
 from pipelines.evaluation import Evaluation
-from pipelines.runs import Run
+from pipelines.runs import Run, RunError
 from pipelines.speech import user_recordings
 from pipelines.speech.audio_files import Examined
 from pipelines.speech.config import SpeechConfiguration
@@ -92,6 +93,22 @@ def test_evaluation_writes_table_transcripts_and_page(trained_run: Run, capsys: 
 
 def test_the_export_reaches_the_row_model(trained_run: Run, reaches_the_row_model: Callable[[Run], None]) -> None:
     reaches_the_row_model(trained_run)
+
+
+def test_recordings_that_were_learned_from_are_never_judged_as_new(
+    trained_run: Run, corpus: Path, write_manifest: Callable[..., Path], tmp_path: Path
+) -> None:
+    """A list that has lost its test rows since the training, so that others are set aside."""
+    rows = [json.loads(line) for line in corpus.read_text(encoding="utf-8").splitlines()]
+    write_manifest(corpus.parent / "less.jsonl", [row for row in rows if row["split"] != "test"])
+    shutil.copytree(trained_run.folder, tmp_path / "run")
+    run = Run.open(tmp_path / "run")
+    configuration = run.read_json("configuration.json")
+    configuration["data"]["path"] = str(corpus.parent / "less.jsonl")
+    run.write_json("configuration.json", configuration)
+    with pytest.raises(RunError, match=r"data have changed.*in the evaluated split.*Received: \d example"):
+        evaluate(run)
+    assert evaluate(run, "validation").examples == 6
 
 
 def test_evaluation_of_another_split_leaves_that_of_test(trained_run: Run, capsys: Capture) -> None:

@@ -156,6 +156,8 @@ def test_what_cannot_be_transcribed_is_refused(both: Both, say: Say, tmp_path: P
     for wrong, message in (
         ((audio,), "does not tell its sample rate.*Received: sample_rate=None"),
         ((audio, 0), "does not tell its sample rate.*Received: sample_rate=0"),
+        ((audio, 16), "Expected samples a second, 1000 to 1000000.*Received: sample_rate=16"),
+        (("https://example.org/a.wav",), "on the network.*Download it, and name the file"),
         ((["a.wav"], 8000), "a file has its own.*Received: sample_rate=8000"),
         (([0.1, 0.2], 8000), "neither a file nor an array.*Received: float"),
         (((audio, 8000),), "neither a file nor an array.*sample_rate=.*Received: int"),

@@ -572,6 +572,11 @@ TWO = [{"audio": "a.wav", "text": "one"}, {"audio": "b.wav", "text": "two"}]
         ("all.json", json.dumps([["a.wav", "one"], ["b.wav", "two"]])),
         ("all.jsonl", '{"audio": {"path": "a.wav"}, "text": "one"}\n{"audio": {"path": "b.wav"}, "text": "two"}\n'),
         ("all.csv", "sep=;\npath;text\na.wav;one\nb.wav;two\n"),
+        ("all.csv", '"SEP=;"\npath;text\na.wav;one\nb.wav;two\n'),
+        ("all.tsv", "7\ta.wav\tOne.\tone\to n e |\t800\tMALE\n8\tb.wav\tTwo!\ttwo\tt w o |\t90\tFEMALE\n"),
+        ("all.csv", "1,a.wav,one\n2,b.wav,two\n"),
+        ("all.txt", "one|a.wav\ntwo|b.wav\n"),
+        ("all.txt", "a.wav: one\nb.wav: two\n"),
         ("all.csv", ',Audio File,Transcription Text\n0,a.wav, "one"\n1,b.wav,two\n'),
         ("all.tsv", "# made by hand\npath\ttext\na.wav\tone\nb.wav\ttwo\n"),
         ("PROMPTS", "a.wav one\nb.wav two\n"),
@@ -588,10 +593,23 @@ def test_other_forms_of_lists(tmp_path: Path, write_tone: Callable[..., Path], n
     ]  # fmt: skip
 
 
+def test_a_column_that_may_be_the_split_is_if_it_names_splits(tmp_path: Path) -> None:
+    for name, values, expected in (
+        ("set", ("train", "dev"), ["train", "validation"]),
+        ("Fold", ("1", "2"), ["", ""]),
+        ("usage", ("train", "other"), ["", ""]),
+    ):
+        (tmp_path / "all.csv").write_text(f"path,text,{name}\na.wav,one,{values[0]}\nb.wav,two,{values[1]}\n")
+        assert [entry.split for entry in read_own(tmp_path / "all.csv")[0]] == expected
+
+
 def test_times_of_a_clock_in_milliseconds_and_with_commas(tmp_path: Path) -> None:
     for content in (
         'path,start,end,text\na.wav,00:01:00.5,1:02,one\nb.wav,0,"0:00,5",two\n',
         "path,Start (ms),end_ms,text\na.wav,60500,62000,one\nb.wav,0,500,two\n",
+        "path,startMilliseconds,endMilliseconds,text\na.wav,60500,62000,one\nb.wav,0,500,two\n",
+        "audioFilePath,startTime,stop_time (s),text\na.wav,60.5,62,one\nb.wav,0,0.5,two\n",
+        "path | offset_s | duration_s | text\na.wav | 60.5 | 1.5 | one\nb.wav | 0 | 0.5 | two\n",
         "path;start;end;text\na.wav;60,5;62,0;one\nb.wav;0;0,5;two\n",
     ):
         (tmp_path / "all.csv").write_text(content)
@@ -721,6 +739,9 @@ EAF = """<?xml version="1.0" encoding="UTF-8"?><ANNOTATION_DOCUMENT><TIME_ORDER>
 <TIER TIER_ID="translation" PARENT_REF="s"><ANNOTATION><REF_ANNOTATION ANNOTATION_ID="2" ANNOTATION_REF="1">
 <ANNOTATION_VALUE>eins</ANNOTATION_VALUE></REF_ANNOTATION></ANNOTATION></TIER></ANNOTATION_DOCUMENT>"""
 WHISPER = json.dumps({"text": "one", "segments": [{"id": 0, "start": 0.0, "end": 1.0, "text": ' one two "2"'}]})
+WHISPER_CPP = json.dumps({"transcription": [{"offsets": {"from": 0, "to": 1000}, "text": ' one two "2"'}]})
+UTTERANCES = {"utterances": [{"speaker": "A", "start": 0, "end": 1000, "text": 'one two "2"'}]}
+ASSEMBLY = json.dumps({"text": "", "words": [{"start": 0, "end": 10, "text": "one"}], **UTTERANCES})
 SUBRIP = '1\n00:00:00,000 --> 00:00:01,000\none two "2"\n'
 
 
@@ -728,7 +749,9 @@ SUBRIP = '1\n00:00:00,000 --> 00:00:01,000\none two "2"\n'
     ("name", "content"),
     [
         ("a.TextGrid", TEXT_GRID), ("a.TextGrid", SHORT_TEXT_GRID), ("a.eaf", EAF), ("a.wav.srt", SUBRIP),
-        ("a.en.srt", SUBRIP), ("a.json", WHISPER),
+        ("a.en.srt", SUBRIP), ("a.json", WHISPER), ("a.json", WHISPER_CPP), ("a.json", ASSEMBLY),
+        ("a.tsv", 'start\tend\ttext\n0\t1000\tone two "2"\n'),
+        ("a.csv", 'start,end,text\n0,1000," one two ""2"""\n'), ("a.csv", 'begin;end;text\n0;1;"one two ""2"""\n'),
     ],
 )  # fmt: skip
 def test_annotations_beside_a_recording_are_pieces_of_it(
@@ -739,6 +762,15 @@ def test_annotations_beside_a_recording_are_pieces_of_it(
     for path in (tmp_path, tmp_path / name)[: 1 if name.endswith("json") else 2]:
         found = [(each.path.name, each.text, each.offset, each.duration) for each in read_own(path)[0]]
         assert found == [("a.wav", 'one two "2"', 0.0, pytest.approx(1.0))]
+
+
+def test_a_text_has_the_times_of_another_that_says_the_same(tmp_path: Path, write_tone: WriteTone) -> None:
+    """As Whisper writes all of its files; a text that was corrected counts as it is."""
+    write_tone(tmp_path / "a.wav", 2.0)
+    (tmp_path / "a.tsv").write_text("start\tend\ttext\n0\t900\tone two\n900\t2000\tthree\n")
+    for text, expected in (("one two\nthree\n", [0.0, 0.9]), ("one two\nfour\n", [0.0])):
+        (tmp_path / "a.txt").write_text(text)
+        assert [entry.offset for entry in read_own(tmp_path)[0]] == expected
 
 
 def test_silences_and_unknown_words_of_an_aligner_are_no_words(tmp_path: Path, write_tone: WriteTone) -> None:

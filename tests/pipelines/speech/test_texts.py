@@ -52,9 +52,24 @@ def test_sentences_are_written_as_the_recogniser_writes(tmp_path, speech):
 def test_texts_that_cannot_be_used_are_refused(tmp_path, speech):
     (tmp_path / "other.txt").write_text("Żółw", encoding="utf-8")
     (tmp_path / "picture.txt").write_bytes(b"\x89PNG\r\n\x1a\n")
-    for name, message in (("other.txt", "hold nothing"), ("picture.txt", "picture.txt"), ("none.txt", "none.txt")):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "a.pdf").write_bytes(b"%PDF")
+    refused = {"other.txt": "hold nothing", "picture.txt": "picture.txt", "none.txt": "none.txt"}
+    for name, message in (refused | {"folder": r"holds no text files; .*txt"}).items():
         with pytest.raises(SpeechDataError, match=rf"(?s){message}.*Received: "):
             own_texts([str(tmp_path / name)], *speech)
+    with pytest.raises(
+        ConfigurationError, match=r"decoding\.texts\.0: expected a string of at least 1 character.*Received: ''"
+    ):
+        SpeechConfiguration().replace(decoding={"texts": ("",)})
+
+
+def test_a_folder_of_texts_is_its_files(tmp_path, speech):
+    for name in ("b.txt", "inside/a.md.gz", "c.pdf"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        content = f"{Path(name).name[0]} cab".encode()
+        (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    assert own_texts([str(tmp_path)], *speech).sentences == ["b cab", "a cab"]
 
 
 def test_texts_may_be_packed_and_of_another_encoding(tmp_path, speech):

@@ -106,6 +106,9 @@ def test_a_beam_finds_the_same_from_run_and_export(both: tuple[Predictor, Predic
         ({"temperature": -1.0}, "temperature: expected at least 0"),
         ({"top_p": 0.0}, "top_p: expected more than 0"),
         ({"length": 0}, "length: expected at least 1"),
+        ({"length": 10**9}, "length: expected at most 100000"),
+        ({"samples": 10**9}, "samples: expected at least 1 and at most 1000"),
+        ({"samples": 2, "stream": True}, "samples: expected at least 1 and at most 1"),
         ({"seed": 2**31}, "seed: expected at most 2147483647"),
         ({"prompt": "caf\udce9"}, "Text 1 is not UTF-8"),
         ({"prompt": ["a", None]}, "Text 2 is not a string. .* Received: None"),
@@ -127,7 +130,7 @@ def test_what_cannot_be_scored_is_refused(both: tuple[Predictor, Predictor]) -> 
             both[0].score([wrong])
         with pytest.raises(ConfigurationError, match=r"^text: expected str\..* Received: "):
             both[0].stream().feed(wrong)
-    with pytest.raises(ConfigurationError, match=r"^beam: expected at least 1\..* Received: 0$"):
+    with pytest.raises(ConfigurationError, match=r"^beam: expected at least 1 and at most 1000\..* Received: 0$"):
         both[0].most_probable("a", length=5, beam=0)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pipelines.configuration import ConfigurationError
 from pipelines.nlp.language_model import serving
 from pipelines.nlp.language_model.model import LanguageModel
 from pipelines.nlp.language_model.network import SamplingConfiguration
@@ -74,7 +75,7 @@ def test_a_served_option_out_of_range_is_named(trained_run: Run) -> None:
     good = {name: [value] for name, value in SamplingConfiguration(length=3)}
     wrong = {"length": -3, "temperature": np.nan, "top_k": -1, "top_p": 2.0, "repetition_penalty": 0.5, "seed": -1}
     for name, value in (wrong | {"no_repeat_ngram": 17}).items():
-        with pytest.raises(tf.errors.InvalidArgumentError, match=rf"{name}: expected .*Received"):
+        with pytest.raises(ConfigurationError, match=rf"{name}: expected .*Received"):
             served("generate", prompt=["The"], **(good | {name: [value]}))
     assert served("generate", prompt=["The"], **good)["text"]
 

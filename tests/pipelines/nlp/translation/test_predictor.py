@@ -1,5 +1,6 @@
 """The predictor: the same answers from a run and its export, one text or many, and what it refuses."""
 
+import itertools
 import json
 import shutil
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import pytest
 from pipelines import predictors
 from pipelines.configuration import ConfigurationError
 from pipelines.nlp.translation.config import TranslationConfiguration
-from pipelines.nlp.translation.predictor import Predictor, Translation
+from pipelines.nlp.translation.predictor import Predictor, Translation, combined
 from pipelines.runs import Run
 
 TEXTS = ["Two and one.", "Nine, four, one and ten.", "", "never seen: 😀 אור ünïcode", "one one", " \t"]
@@ -77,6 +78,9 @@ def test_alternatives_are_the_best_ones_first(both: tuple[Predictor, Predictor])
         assert "{a}" in each.text and "77" in each.text
     with pytest.raises(ConfigurationError, match=r"Expected 1 <= n_best.*Received: n_best 4 and beam_width 2"):
         both[0].alternatives("One.", 4, beam_width=2)
+    for predictor in both:
+        with pytest.raises(ConfigurationError, match=r"^beam_width: expected 1 at least.*Received: \[100000\]$"):
+            predictor.translate("One.", beam_width=100_000)
 
 
 def test_a_long_text_is_its_sentences(both: tuple[Predictor, Predictor]) -> None:
@@ -85,8 +89,20 @@ def test_a_long_text_is_its_sentences(both: tuple[Predictor, Predictor]) -> None
     for predictor in both:
         predictor.maximum_words = 6
         found = predictor.translate("\n".join(sentences))
+        several = predictor.alternatives("\n".join(sentences), 2, keep="Nine")
         predictor.maximum_words = 20
         assert found.text == "\n".join(alone * 20)
+        assert several[0].text.splitlines()[2::3] == alone[2:] * 20
+        assert len({each.text for each in several}) == 2 and all("Nine" in each.text for each in several)
+
+
+def test_combined_alternatives_are_the_best_combinations() -> None:
+    random = np.random.default_rng(0)
+    parts = [[Translation(f"{score:.6f}", float(score)) for score in random.normal(size=3)] for _ in range(4)]
+    expected = sorted(itertools.product(*parts), key=lambda path: -np.mean([each.score for each in path]))[:5]
+    found = combined([(each, "\n") for each in parts], 5)
+    assert [each.text for each in found] == ["\n".join(each.text for each in path) for path in expected]
+    np.testing.assert_allclose([each.score for each in found], [np.mean([x.score for x in path]) for path in expected])
 
 
 def test_attention_is_the_same_and_a_distribution(both: tuple[Predictor, Predictor]) -> None:
