@@ -68,8 +68,8 @@ def checked(function: Callable[Parameters, Result]) -> Callable[Parameters, Resu
     return call
 
 
-def in_range(name: str, value: float, low: float, below: float = math.inf) -> None:
-    """Refuses a number below `low`, or one that is not below `below`.
+def in_range(name: str, value: float, low: float, high: float = math.inf, below: float = math.inf) -> None:
+    """Refuses a number outside of `low` to `high`, or one that is not below `below`.
 
     Raises:
         ConfigurationError: it is there.
@@ -80,8 +80,8 @@ def in_range(name: str, value: float, low: float, below: float = math.inf) -> No
         ...
         pipelines.configuration.ConfigurationError: overlap: expected at least 0 and less than 1. ... Received: 1.5
     """
-    if not low <= value < below:
-        limit = f" and less than {below:g}" if below < math.inf else ""
+    if not low <= value <= high or value >= below:
+        limit = f" and less than {below:g}" if below < math.inf else f" and at most {high:g}" if high < math.inf else ""
         raise ConfigurationError(f"{name}: expected at least {low:g}{limit}. Change it. Received: {value:g}")
 
 
