@@ -17,6 +17,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from pipelines.configuration import ConfigurationError
 from serving.batching import Batcher
 from serving.description import description
 from serving.errors import RequestError
@@ -121,7 +122,7 @@ class Server:
             rows = self.options.batch if model.is_batched(name) and name == "serving_default" else 1
             for times in {1, rows}:
                 many = {key: np.repeat(array, times, axis=0) if times > 1 else array for key, array in inputs.items()}
-                with contextlib.suppress(RequestError, tf.errors.OpError):  # one that took too long is warm, too
+                with contextlib.suppress(RequestError, ConfigurationError, tf.errors.OpError):
                     body = await asyncio.to_thread(request_of, name, many)
                     _, read, is_rows = self._read(model, body)
                     asked = (self.answer(model, name, read, is_alone=True) for _ in range(self.options.workers))

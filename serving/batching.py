@@ -70,7 +70,8 @@ class Batcher:
 
         Raises:
             RequestError: it took too long.
-            tf.errors.OpError: the graph refuses the inputs.
+            ConfigurationError: the graph refuses the inputs.
+            tf.errors.OpError: TensorFlow does.
         """
         if key is None:
             async with self._free:

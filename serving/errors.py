@@ -1,10 +1,8 @@
-"""Refusals: what a client is told, whether we refuse its request or a graph does."""
+"""Refusals: what a client is told, whether we refuse its request or TensorFlow does."""
 
 import re
 
 import tensorflow as tf
-
-from pipelines.errors import refused_by_graph
 
 MOST = 600  # characters of a message: what a client sent may be of any length
 
@@ -25,14 +23,12 @@ class RequestError(ValueError):
 
 
 def message_of(error: tf.errors.OpError) -> str:
-    """Returns what a graph refused, in its author's words.
+    """Returns what TensorFlow refused, without nodes and traces.
 
     Example:
-        >>> message_of(tf.errors.InvalidArgumentError(None, None, "assertion failed: [x: expected 1. Received:] [2]"))
-        'x: expected 1. Received: [2]'
+        >>> message_of(tf.errors.InvalidArgumentError(None, None, "Shapes differ: [2] vs. [3] [Op:AddV2] name: "))
+        'The model refuses the inputs. Its metadata has their types and shapes. Received: Shapes differ: [2] vs. [3]'
     """
-    if refusal := refused_by_graph(error):
-        return refusal
     lines = [_NODES.sub("", line).strip() for line in str(error.message).splitlines() if not line.startswith(_TRACES)]
     cause = next((line for line in lines if line), "no reason")
     return f"The model refuses the inputs. Its metadata has their types and shapes. Received: {cause}"

@@ -19,6 +19,7 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from pipelines.configuration import ConfigurationError
 from serving.errors import RequestError, message_of
 from serving.messages import to_json
 from serving.options import TOKEN, ServeOptions
@@ -121,6 +122,8 @@ def in_words(error: Exception, **place: str) -> RequestError:
         return error
     if isinstance(error, ClientDisconnect):
         return RequestError("The client has left before its request was whole.")
+    if isinstance(error, ConfigurationError):  # what the model's graph refuses
+        return RequestError(str(error))
     if isinstance(error, tf.errors.InvalidArgumentError | tf.errors.UnimplementedError):
         return RequestError(message_of(error))
     if isinstance(error, tf.errors.ResourceExhaustedError | MemoryError):
