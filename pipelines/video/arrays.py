@@ -1,5 +1,7 @@
 """Videos that are stored as arrays: npy, npz, HDF5, NetCDF and Zarr, of any layout and range, frame by frame."""
 
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
@@ -35,6 +37,9 @@ MOVING_MNIST = (20, 10_000, 64, 64)
 
 EXAMPLES = {3: "HWT (frames last) or HWC (one frame)", 4: "NTHW (videos first) or TNHW (frames first)"}
 """Layouts of arrays of so many axes."""
+
+DAMAGED = (OSError, ValueError, EOFError, TypeError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""What libraries raise of files that are truncated or damaged."""
 
 _REMEDY = "Correct the file or the setting."
 _REPAIR = "Restore it, or save numbers as .npy, .npz, HDF5 or NetCDF."
@@ -95,13 +100,14 @@ def opened(path: Path, configuration: DecodingConfiguration) -> Iterator[Stored]
             arrays = _arrays(path, stack)
         except VideoDataError:
             raise
-        except (OSError, ValueError, EOFError, TypeError) as error:
-            what = "cannot be read: it is truncated, damaged, or no array"
-            raise refused(path, what, f"{path.stat().st_size} bytes ({error})", _REPAIR) from error
+        except DAMAGED as error:
+            raise _damaged(path, error) from error
         name = _chosen(path, arrays, configuration.variable)
         array, dimensions, scale = arrays[name]
         if array.dtype.kind not in "buif":
             raise refused(path, "holds values that are no real numbers", f"{name} of type {array.dtype}", _REPAIR)
+        if 0 in array.shape:
+            raise refused(path, "holds no frame", f"{name} of shape {tuple(array.shape)}", _REPAIR)
         layout = configuration.layout.upper() or layout_of(array.shape, dimensions)
         if not layout or len(layout) != len(array.shape) or not set("HW") <= set(layout) or len(set(layout)) < 3:
             wrong = "does not fit" if configuration.layout else "cannot be told from"
@@ -130,7 +136,16 @@ def array_values(path: Path, configuration: DecodingConfiguration, item: int, no
         if stored.is_guessed and width < min(frames, height):  # frames last have such a shape, too
             notice(f"taken for {frames} frames of {height} × {width} pixels. If they are not, state --data.layout")
         for time in range(frames):
-            yield stored.frame(item, time)
+            try:
+                frame = stored.frame(item, time)
+            except DAMAGED as error:  # of a chunk
+                raise _damaged(path, error) from error
+            yield frame
+
+
+def _damaged(path: Path, error: Exception) -> VideoDataError:
+    what = "cannot be read: it is truncated, damaged, or no array"
+    return refused(path, what, f"{path.stat().st_size} bytes ({error})", _REPAIR)
 
 
 def layout_of(shape: tuple[int, ...], dimensions: tuple[str, ...] = ()) -> str:
@@ -142,6 +157,8 @@ def layout_of(shape: tuple[int, ...], dimensions: tuple[str, ...] = ()) -> str:
     ''
     >>> layout_of((3, 12, 40, 50), ("event", "time", "lat", "lon")), layout_of((40, 50, 12), ("v", "u", "time"))
     ('NTHW', 'HWT')
+    >>> layout_of((12, 1, 1, 40, 50), ("t", "c", "z", "y", "x"))
+    'TNCHW'
     """
     letters = [
         next((axis for axis, names in DIMENSIONS.items() if name.rpartition("/")[2].lower() in names), "")
@@ -150,6 +167,9 @@ def layout_of(shape: tuple[int, ...], dimensions: tuple[str, ...] = ()) -> str:
     if "T" in letters:
         unnamed = iter([axis for axis in "HW" if axis not in letters])
         letters = [letter or next(unnamed, "") for letter in letters]
+        for place, letter in enumerate(letters):  # an image of one plane and one channel has both axes
+            if shape[place] == 1 and letters.count(letter) > 1 and "N" not in letters:
+                letters[place] = "N"
         is_clear = len(letters) == len(shape) and all(letters) and len(set(letters)) == len(letters)
         return "".join(letters) if is_clear else ""
     if len(shape) == 3:
@@ -170,9 +190,9 @@ def _arrays(path: Path, stack: ExitStack) -> dict[str, tuple[Any, tuple[str, ...
     if zarr_stores.is_store(path):
         stored = zarr_stores.open_store(path, stack)
         return {
-            name: (array, zarr_stores.dimensions_of(array), _scale(zarr_stores.attributes_of(array)))
-            for name, array in stored.items()
-            if hasattr(array, "dtype") and _may_be(array)
+            name: (each.array, each.dimensions, _scale(each.attributes))
+            for name, each in stored.items()
+            if _may_be(each.array)
         }
     with path.open("rb") as file:
         head = file.read(8)

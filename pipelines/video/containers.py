@@ -120,7 +120,7 @@ def _sought(container: Any, stream: Any, time: float) -> bool:
         return False
     try:
         container.seek(int((time - SEEK_MARGIN) / stream.time_base), stream=stream, backward=True)
-    except av.FFmpegError:
+    except (av.FFmpegError, OverflowError):  # of more seconds than any file has
         return False
     return True
 
@@ -131,13 +131,13 @@ def _timed(
     """The frames from the place that the container has reached to the end, each with its time."""
     rate = float(stream.average_rate or stream.guessed_rate or 25)
     reformatter, ratio = VideoReformatter(), stream.sample_aspect_ratio
-    number, last, held, backward = 0, -math.inf, None, 0
+    number, clock, last, held, backward = 0, -math.inf, -math.inf, None, 0
     for frame, stamp in _decoded(path, container, stream, notice):
         time = number / rate if stamp is None else float(stamp * stream.time_base) - origin
         if sought and stamp is None:
             return  # without times of their own, frames are counted from the beginning
-        if time <= last:  # joined recordings, and clocks that are set
-            backward += 1
+        clock, backward = time, backward + (time < clock)
+        if time <= last:  # joined recordings, clocks that are set, and more frames than a clock of milliseconds tells
             time = last + (held.duration if held else 1 / rate)
         stated = float(frame.duration * frame.time_base) if frame.duration else 1 / rate
         picture = upright(reformatter.reformat(frame, format="rgb24").to_ndarray(), frame, ratio)
@@ -147,7 +147,7 @@ def _timed(
     if held:
         yield held
     if backward:
-        notice(f"the clock goes backward {backward} times; the frames after it follow without a gap")
+        notice(f"the clock goes backward, {counted(backward, 'time')}; the frames after it follow without a gap")
     if sought:
         return
     if not number:

@@ -24,6 +24,8 @@ Size = tuple[int, int]
 
 _PARSING = threading.Lock()
 
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # what a file lacks is stated in our own errors
+
 
 class VideoDataError(ValueError):
     """Videos or labels that cannot be used; the message names file, row and remedy."""
@@ -57,7 +59,7 @@ class DecodingConfiguration(Configuration):
     frame_rate: float = Field(0.0, ge=0, description="frames a second; 0: as recorded")
     image_rate: float = Field(25.0, gt=0, description="frames a second of image folders, stacks and arrays")
     array_channels: int = Field(
-        0, ge=0, description="channels of arrays, kept as they are; 0: convert to the colour setting"
+        0, ge=0, le=512, description="channels of arrays, kept as they are; 0: convert to the colour setting"
     )
     layout: str = Field(
         "",
@@ -177,12 +179,26 @@ def fitted(frames: np.ndarray, configuration: DecodingConfiguration) -> Iterator
         VideoDataError: it is another array.
     """
     allowed = (configuration.array_channels,) if configuration.array_channels else (1, 3)
-    if frames.ndim != 4 or frames.dtype != np.uint8 or frames.shape[3] not in allowed:
+    if frames.ndim != 4 or frames.dtype != np.uint8 or frames.shape[3] not in allowed or 0 in frames.shape[1:]:
         raise VideoDataError(
             "An array of frames has another shape or type. Expected uint8 (time, height, width, "
-            f"{' or '.join(map(str, allowed))}). Convert it. Received: {frames.dtype} {frames.shape}"
+            f"{' or '.join(map(str, allowed))}). Convert it; np.stack makes one of a list of frames. "
+            f"Received: {frames.dtype} {frames.shape}"
         )
     return (fit(frame, configuration) for frame in frames)
+
+
+def refuse_other(video: object) -> None:
+    """Refuses what a predictor does not take for a video, such as an element of a list.
+
+    Raises:
+        VideoDataError: it is neither a path nor an array.
+    """
+    if not isinstance(video, Path | str | np.ndarray):
+        raise VideoDataError(
+            "A video of another type. Expected a path or an array, uint8 (time, height, width, channels). Convert it, "
+            f"np.asarray a tensor, np.stack a list of frames. Received: {type(video).__name__}"
+        )
 
 
 def resize(frame: np.ndarray, size: Size) -> np.ndarray:
@@ -259,4 +275,8 @@ def _load_array(path: Path) -> Any:
     if isinstance(loaded, np.ndarray):
         return loaded
     with loaded:
-        return dict(loaded)
+        found = {}
+        for name in loaded:
+            with suppress(ValueError):  # objects beside the numbers, such as labels, which are not unpickled
+                found[name] = loaded[name]
+        return found

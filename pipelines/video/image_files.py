@@ -17,11 +17,14 @@ from pipelines.video.containers import Notice, refused
 from pipelines.video.frames import Timed, VideoDataError
 
 IMAGE_ENDINGS = (
-    *(".avif", ".bmp", ".exr", ".gif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff"),
-    ".webp",
+    *(".avif", ".bmp", ".dib", ".exr", ".gif", ".hdr", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pfm"),
+    *(".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"),
 )
 STACK_ENDINGS = (".btf", ".lsm", ".stk", ".tf8", ".tif", ".tiff")
 ANIMATED_ENDINGS = (".apng", ".gif", ".png", ".webp")
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+"""What their content begins with."""
+
 UNSURE_ENDINGS = (".avif", ".gif")  # of what is a video more often than an image
 
 LEAST_DURATION = 0.02
@@ -95,6 +98,8 @@ def read_image(path: Path) -> np.ndarray:
         VideoDataError: it is empty, truncated, damaged or no image.
     """
     data = path.read_bytes()
+    if data[:4] in TIFF:
+        return next(stack_values(path))
     flags = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR if data[:2] == b"\xff\xd8" else cv2.IMREAD_UNCHANGED
     frame = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
     if frame is None or not _whole(data):
@@ -134,17 +139,17 @@ def stack_values(path: Path, keep_alpha: bool = False) -> Iterator[np.ndarray]:
                 received = f"axes {series.axes} of {series.shape}"
                 raise refused(path, "has two axes that may be its time", received, "Write one stack for each of one.")
             first = series.keyframe
-            pages = [each.pages[0] for each in file.series] if _written_singly(file) else series.pages
-            planes = 1 if _written_singly(file) else series.size // (times * math.prod(first.shape))
+            singly = _written_singly(file)
+            pages = [each.pages[0] for each in singly] or series.pages
             memory: np.ndarray | None = None
-            if series.dataoffset is not None and not _written_singly(file):
-                memory = tifffile.memmap(path, mode="r").reshape(times * planes, *first.shape)
-            for start in range(0, times * planes, planes):
-                of_one = range(start, start + planes)
-                found = [_page(path, pages[n], n) if memory is None else np.array(memory[n]) for n in of_one]
-                picture = _channels_last(found[0] if planes == 1 else np.stack(found, axis=-1))
-                if first.photometric == tifffile.PHOTOMETRIC.MINISWHITE and picture.dtype.kind in "ub":
-                    picture = ~picture if picture.dtype == np.bool_ else (1 << first.bitspersample) - 1 - picture
+            if series.dataoffset is not None and not singly:
+                memory = tifffile.memmap(path, mode="r").reshape(-1, *first.shape)
+            for of_one in np.arange(times)[:, np.newaxis] if singly else _numbers(series, times):
+                found = [
+                    _page(path, pages[n], n, first) if memory is None else _shown(np.array(memory[n]), first)
+                    for n in of_one
+                ]
+                picture = _channels_last(found[0] if len(found) == 1 else np.stack(found, axis=-1))
                 with_alpha = first.photometric == tifffile.PHOTOMETRIC.RGB and first.samplesperpixel == 4
                 yield _on_black(picture) if with_alpha and not keep_alpha else picture
     except (tifffile.TiffFileError, OSError, ValueError, IndexError) as error:
@@ -179,18 +184,27 @@ def animated_frames(path: Path) -> Iterator[Timed]:
 def _pages_of_time(file: tifffile.TiffFile) -> int:
     """How many pictures follow each other in a TIFF; 0 if two of its axes may be the time."""
     series = file.series[0]
-    if _written_singly(file):
-        return len(file.series)
+    if singly := _written_singly(file):
+        return len(singly)
     along = [size for axis, size in zip(series.axes, series.shape, strict=True) if axis not in "YXSC" and size > 1]
     if not along and _planes(series) > MOST_CHANNELS:
         return _planes(series)  # ImageJ takes the first axis for channels
     return 0 if len(along) > 1 else (along or [1])[0]
 
 
-def _written_singly(file: tifffile.TiffFile) -> bool:
-    """Whether each picture was appended alone: none knows that others follow."""
-    alike = {each.shape for each in file.series}
-    return len(file.series) > 1 and len(alike) == 1 and set(file.series[0].axes) <= set("YXS")
+def _written_singly(file: tifffile.TiffFile) -> list[Any]:
+    """The pictures that were appended each alone, none of which knows that others follow; thumbnails are none."""
+    alike = [each for each in file.series if each.shape == file.series[0].shape]
+    return alike if len(alike) > 1 and set(file.series[0].axes) <= set("YXS") else []
+
+
+def _numbers(series: Any, times: int) -> np.ndarray:
+    """The numbers of the pages of each picture, (times, pages), whichever axis is the time."""
+    axes = series.axes[: len(series.shape) - len(series.keyframe.shape)]
+    pages = np.arange(math.prod(series.shape[: len(axes)])).reshape(series.shape[: len(axes)])
+    if "C" in axes and times != _planes(series):
+        pages = np.moveaxis(pages, axes.index("C"), -1)
+    return pages.reshape(times, -1)
 
 
 def _planes(series: Any) -> int:
@@ -199,15 +213,25 @@ def _planes(series: Any) -> int:
     return int(series.shape[place]) if 0 <= place < series.axes.find("Y") else 1
 
 
-def _page(path: Path, page: Any, number: int) -> np.ndarray:
+def _page(path: Path, page: Any, number: int, first: Any) -> np.ndarray:
     """The page of this number of a TIFF; OpenCV reads the compressions that tifffile leaves to another package."""
     try:
-        return page.asarray()
+        return _shown(page.asarray(), first)
     except ValueError:
-        found, pages = cv2.imreadmulti(str(path), start=number, count=1, flags=cv2.IMREAD_UNCHANGED)
+        found, pages = cv2.imreadmulti(str(path), start=int(number), count=1, flags=cv2.IMREAD_UNCHANGED)
         if not found:
             raise
         return _rgb(pages[0])
+
+
+def _shown(values: np.ndarray, page: Any) -> np.ndarray:
+    """What the numbers of a page mean: colours of a palette, or grey of which white may be zero."""
+    if page.photometric == tifffile.PHOTOMETRIC.PALETTE:
+        colours = page.colormap.T  # of 16 bits, or in some files of 8
+        return (colours >> 8 if colours.max() > 255 else colours).astype(np.uint8)[values]
+    if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and values.dtype.kind in "ub":
+        return ~values if values.dtype == np.bool_ else (1 << page.bitspersample) - 1 - values
+    return values
 
 
 def _channels_last(picture: np.ndarray) -> np.ndarray:

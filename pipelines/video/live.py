@@ -43,7 +43,6 @@ def live_frames(name: str) -> Iterator[Timed]:
 
 
 def _camera(number: int) -> Iterator[Timed]:
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # what is wrong is stated in our own error
     camera = cv2.VideoCapture(number)
     try:
         if not camera.isOpened():

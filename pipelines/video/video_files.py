@@ -13,11 +13,11 @@ from pipelines.video.frames import DecodingConfiguration, Timed, VideoDataError,
 from pipelines.video.image_files import images_of, is_stack
 
 VIDEO_ENDINGS = {
-    *(".264", ".265", ".3g2", ".3gp", ".amv", ".apng", ".asf", ".avi", ".avif", ".dav", ".divx", ".dv", ".f4v"),
-    *(".flv", ".gif", ".gxf", ".h264", ".h265", ".hevc", ".insv", ".ismv", ".ivf", ".lrv", ".m1v", ".m2t", ".m2ts"),
-    *(".m2v", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mod", ".mov", ".mp4", ".mp4v", ".mpe", ".mpeg", ".mpg", ".mpv"),
-    *(".mts", ".mxf", ".nut", ".obu", ".ogg", ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".tod", ".trp", ".ts", ".vob"),
-    *(".vro", ".webm", ".wmv", ".wtv", ".y4m"),
+    *(".264", ".265", ".3g2", ".3gp", ".3gpp", ".amv", ".apng", ".asf", ".avi", ".avif", ".cine", ".dav", ".divx"),
+    *(".dv", ".f4v", ".flc", ".fli", ".flv", ".gif", ".gxf", ".h264", ".h265", ".hevc", ".insv", ".ismv", ".ivf"),
+    *(".lrv", ".m1v", ".m2t", ".m2ts", ".m2v", ".m4v", ".mj2", ".mjpeg", ".mjpg", ".mk3d", ".mkv", ".mod", ".mov"),
+    *(".mp4", ".mp4v", ".mpe", ".mpeg", ".mpg", ".mpv", ".mts", ".mxf", ".nut", ".obu", ".ogg", ".ogm", ".ogv", ".qt"),
+    *(".rm", ".rmvb", ".tod", ".trp", ".ts", ".vob", ".vro", ".webm", ".wm", ".wmv", ".wtv", ".y4m"),
 }
 """What names of videos end in, besides arrays and stacks of images; content decides how a file is read."""
 
@@ -71,6 +71,8 @@ def decode_timed(
     """
     path = Path(path)
     refuse_missing(path)
+    if item and not is_array(path):
+        raise refused(path, f"has no video number {item}", "a file of one video", "Leave the number out.")
     notice = notice or (lambda text: print(f"{path}: {text}", flush=True))
     frames = _of_one_size(_frames(path, configuration, start, item, threads, notice), path)
     count = 0
@@ -155,12 +157,16 @@ def is_video(path: Path) -> bool:
     ending = path.suffix.lower()
     if is_array(path) or not path.is_file():
         return is_array(path)
+    if ending in image_files.ANIMATED_ENDINGS and _is_content_of_video(path):  # as sites for short films name them
+        return True
     if ending in image_files.IMAGE_ENDINGS:
         return is_stack(path)
     if ending in VIDEO_ENDINGS:
         return True
-    if ending:
-        return is_stack(path)
+    return is_stack(path) if ending else _is_content_of_video(path)
+
+
+def _is_content_of_video(path: Path) -> bool:
     with path.open("rb") as file:
         head = file.read(12)
     return head.startswith(HEADS) or head[4:8] == b"ftyp" or (head.startswith(b"RIFF") and head.endswith(b"AVI "))
@@ -174,7 +180,12 @@ def is_container(path: Path) -> bool:
 
 
 def _is_animated(path: Path) -> bool:
-    return path.is_file() and path.suffix.lower() in image_files.ANIMATED_ENDINGS
+    """Whether a file is an image of a kind that may move, whatever its name."""
+    if not path.is_file() or is_array(path):
+        return False
+    with path.open("rb") as file:
+        head = file.read(12)
+    return head.startswith((b"GIF8", b"\x89PNG")) or (head.startswith(b"RIFF") and head.endswith(b"WEBP"))
 
 
 def _frames(
@@ -207,8 +218,18 @@ def _values(path: Path, configuration: DecodingConfiguration, item: int, notice:
     if is_array(path):
         return arrays.array_values(path, configuration, item, notice)
     if path.is_dir():
-        return image_files.folder_values(path, notice)
+        return _of_one_type(image_files.folder_values(path, notice), path)
     return image_files.stack_values(path, keep_alpha=bool(configuration.array_channels))
+
+
+def _of_one_type(images: Iterable[np.ndarray], path: Path) -> Iterator[np.ndarray]:
+    first = None
+    for number, each in enumerate(images, 1):
+        if first is not None and each.dtype != first:
+            received = f"image {number} of {each.dtype} after {first}"
+            raise refused(path, "has images of changing depth", received, "Convert them to one depth.")
+        first = each.dtype
+        yield each
 
 
 def _of_one_size(frames: Iterable[Timed], path: Path) -> Iterator[Timed]:

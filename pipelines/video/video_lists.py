@@ -7,12 +7,13 @@ import math
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from data.encodings import decoded
-from data.files import FileError, stated_delimiter
+from data.files import FileError, read_bytes, stated_delimiter
 from pipelines.hints import counted
 from pipelines.video.arrays import ARRAY_ENDINGS
 from pipelines.video.frames import VideoDataError
@@ -24,23 +25,35 @@ COLUMNS = ("path", "label", "start", "end", "split", "group")
 OTHER_NAMES = {
     "path": (
         *("file", "filename", "file_name", "filepath", "file_path", "video", "video_name", "video_path", "clip"),
-        "youtube_id",
+        *("media_file", "media_file_name", "youtube_id", "video_id", "vid_name", "id"),
     ),
-    "label": ("class", "tag", "category", "action", "class_name", "label_name", "target"),
-    "start": ("start_time", "time_start", "begin", "t_start", "start_seconds", "from"),
-    "end": ("end_time", "time_end", "stop", "t_end", "end_seconds", "to"),
+    "label": (
+        *("class", "tag", "category", "action", "class_name", "label_name", "class_label", "target", "behavior"),
+        *("behaviour", "annotation"),
+    ),
+    "start": (
+        *("start_time", "time_start", "begin", "begin_time", "t_start", "start_seconds", "start_timestamp"),
+        "from",
+    ),
+    "end": (
+        *("end_time", "time_end", "stop", "stop_time", "t_end", "end_seconds", "end_timestamp"),
+        *("stop_timestamp", "to"),
+    ),
     "split": ("subset", "set", "partition", "fold"),
-    "group": ("subject", "person", "recording", "session"),
+    "group": ("subject", "person", "recording", "session", "participant_id"),
 }
-"""What people call the columns, in small letters."""
+"""What people call the columns, the most usual first, as `_plain` writes them."""
 
 LEFT_OUT = (".mp4", ".avi", ".webm", ".mkv", ".mov")  # endings that lists of known data sets do without
 SEPARATORS = ",;\t|"
 COMMENT = "#"  # begins a line, in lists without a header
 OTHER_CLOCKS = re.compile(
-    r"(start|begin|end|stop|first|last)_?(frame|frames|idx|index)|frame_?(start|end)", re.IGNORECASE
+    r"(start|begin|end|stop|first|last)_?(time_?)?(frames?|idx|index|ms|msec|milliseconds)|frame_?(start|end)"
 )
-"""Columns of parts that are counted in frames."""
+"""Columns of parts that are counted in frames or milliseconds."""
+
+IN_SECONDS = re.compile(r"\s*([(\[](s|secs?|seconds)[)\]]|- (ss\.msec|hh:mm:ss\S*))$")
+"""The unit that programs for annotation write after the name of a column, in small letters."""
 
 LENGTH = re.compile(r"(duration|length|dur)(_?(s|sec|seconds))?", re.IGNORECASE)
 """Columns of how long a part is."""
@@ -112,10 +125,13 @@ def _entries(
     path: Path, split: str, labelled: bool, meanings: Mapping[str, str], root: Path | None, keys: set[str]
 ) -> list[Entry]:
     entries = []
-    for number, values in _table(path, meanings, ("path", "label") if labelled else ("path",)).rows:
+    locate = partial(_located, path=path, split=split, root=root)
+    for number, values in _table(path, meanings, ("path", "label") if labelled else ("path",), locate).rows:
         name = values["path"]
         if not name:
             raise _row_error(path, number, "names no video", "a path", name)
+        if labelled and not values["label"]:
+            raise _row_error(path, number, "has no label", "the class of the video", values["label"])
         start, end = _seconds(values, "start", path, number, 0.0), _seconds(values, "end", path, number, math.inf)
         if not 0 <= start < end:
             received = f"{start:g} and {end:g}"
@@ -127,9 +143,9 @@ def _entries(
         if key in keys:
             raise _row_error(path, number, "names what an earlier one names", "each part of a video once", key)
         keys.add(key)
-        part = Part(_located(name, path, split, root), start, end)
+        part = Part(locate(name), start, end)
         if not part.path.exists() and end < math.inf:  # Kinetics names so the clips that are cut out
-            cut = _located(f"{name}_{start:06.0f}_{end:06.0f}", path, split, root)
+            cut = locate(f"{name}_{start:06.0f}_{end:06.0f}")
             part = Part(cut, 0.0, math.inf) if cut.exists() else part
         label = unicodedata.normalize("NFC", values.get("label", "")) if labelled else ""
         group, row = values.get("group", ""), f"{path.name}, line {number}"
@@ -149,13 +165,13 @@ def _located(name: str, path: Path, split: str, root: Path | None) -> Path:
     return next((each for each in found if each.exists()), places[0] / Path(name).expanduser())
 
 
-def _table(path: Path, meanings: Mapping[str, str], needed: Sequence[str]) -> Table:
+def _table(path: Path, meanings: Mapping[str, str], needed: Sequence[str], locate: Callable[[str], Path]) -> Table:
     """The rows of a list that are not empty."""
     if not path.is_file():
         kind = "is a folder" if path.is_dir() else "does not exist"
         raise VideoDataError(f"{path} {kind}; expected a list of videos, CSV. Correct it. Received: {str(path)!r}")
     try:
-        text = decoded(path.read_bytes(), str(path))
+        text = decoded(read_bytes(path), str(path))
         top, end, _ = text.partition("\n")
         told = stated_delimiter(top)
         above, begin = (1, len(top + end)) if told else (0, 0)
@@ -163,7 +179,7 @@ def _table(path: Path, meanings: Mapping[str, str], needed: Sequence[str]) -> Ta
         first = next((line for line in file if line.strip() and line[0] != COMMENT), "")
         file.seek(0)
         separator = told or max(SEPARATORS, key=first.count)
-        if _is_video(re.split(r"[,;\t|]|\s+\S+$|\s+\d+\s+\d+$", first.strip())[0], path):
+        if not meanings and _is_video(re.split(r"[,;\t|]|\s+(?:\d+\s+)?\S+$", first.strip())[0], locate):
             return _without_header(path, list(enumerate(file, 1 + above)), separator, needed)
         reader = csv.DictReader(file, delimiter=separator, skipinitialspace=True, restval="")
         names = [name.strip() for name in reader.fieldnames or ()]
@@ -188,10 +204,10 @@ def _table(path: Path, meanings: Mapping[str, str], needed: Sequence[str]) -> Ta
     )
 
 
-def _is_video(text: str, path: Path) -> bool:
-    """Whether a first line begins with a video rather than with the name of a column."""
-    ending = Path(text).suffix.lower()
-    return ending in VIDEO_ENDINGS or ending in ARRAY_ENDINGS or ("/" in text and (path.parent / text).exists())
+def _is_video(text: str, locate: Callable[[str], Path]) -> bool:
+    """Whether a first line begins with a video, which may be a folder, rather than with the name of a column."""
+    is_column = not text or any(_plain(text) in (ours, *others) for ours, others in OTHER_NAMES.items())
+    return Path(text).suffix.lower() in (*VIDEO_ENDINGS, *ARRAY_ENDINGS) or (not is_column and locate(text).exists())
 
 
 def _without_header(path: Path, lines: list[tuple[int, str]], separator: str, needed: Sequence[str]) -> Table:
@@ -256,12 +272,21 @@ def _renamed(path: Path, names: Sequence[str], meanings: Mapping[str, str]) -> l
     renamed = [meanings.get(name, name if name in COLUMNS and name not in meanings.values() else "") for name in names]
     for ours, others in OTHER_NAMES.items():
         if ours not in renamed:
-            same = [place for place, name in enumerate(names) if not renamed[place] and name.lower() in (ours, *others)]
-            if same:
+            called = {_plain(name): place for place, name in reversed(list(enumerate(names))) if not renamed[place]}
+            if same := [called[other] for other in (ours, *others) if other in called]:
                 renamed[same[0]] = ours
     if changed := [f"{ours} from {name}" for ours, name in zip(renamed, names, strict=True) if ours not in ("", name)]:
         print(f"{path}: {', '.join(changed)}", flush=True)
     return [ours or name for ours, name in zip(renamed, names, strict=True)]
+
+
+def _plain(name: str) -> str:
+    """The name of a column in small letters, without the unit of seconds, with underscores between its words.
+
+    >>> _plain("Start (s)"), _plain("Begin Time - hh:mm:ss.ms"), _plain("Start (frame)"), _plain("Media file name")
+    ('start', 'begin_time', 'start_frame', 'media_file_name')
+    """
+    return re.sub(r"\W+", "_", IN_SECONDS.sub("", name.strip().lower())).strip("_")
 
 
 def _check_columns(path: Path, names: Sequence[str], needed: Sequence[str], written: Sequence[str]) -> None:
@@ -279,22 +304,26 @@ def _check_columns(path: Path, names: Sequence[str], needed: Sequence[str], writ
         )
     unknown = [name for name in names if name and name not in COLUMNS]
     absent = [name for name in COLUMNS if name not in names]
-    for name in unknown:
-        if near := difflib.get_close_matches(name.lower(), absent, n=1, cutoff=ALIKE):
+    counts = [name for name in unknown if OTHER_CLOCKS.fullmatch(_plain(name))]
+    if counts and not {"start", "end"} & set(names):
+        what, divisor = "frames", "the frames a second"
+        if re.search("m(illi)?s", _plain(counts[0])):
+            what, divisor = "milliseconds", "1000"
+        raise VideoDataError(
+            f"{path} has a column {counts[0]!r}, which counts {what}; expected the parts' start and end in seconds. "
+            f"Divide them by {divisor}, or remove the column. {received}"
+        )
+    for name in (each for each in unknown if each not in counts):
+        if near := difflib.get_close_matches(_plain(name), absent, n=1, cutoff=ALIKE):
             raise VideoDataError(
                 f"{path} has a column {name!r}, which seems to be meant as {near[0]!r}; expected {', '.join(COLUMNS)}. "
                 f"Rename it, or remove it. {received}"
             )
-    lengths = [name for name in unknown if LENGTH.fullmatch(name)]
+    lengths = [name for name in unknown if LENGTH.fullmatch(_plain(name))]
     if lengths and "start" in names and "end" not in names:
         raise VideoDataError(
             f"{path} has a column {lengths[0]!r} beside the start of each part; expected its end. Add the duration to "
             f"the start, or remove the column if parts go to the end of their videos. {received}"
-        )
-    if counts := [name for name in unknown if OTHER_CLOCKS.fullmatch(name)]:
-        raise VideoDataError(
-            f"{path} has a column {counts[0]!r}, which counts frames; expected the parts' start and end in seconds. "
-            f"Divide them by the frames a second, or remove the column. {received}"
         )
     if unknown:
         print(

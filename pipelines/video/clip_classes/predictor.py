@@ -18,7 +18,7 @@ from pipelines.served import Served
 from pipelines.video.clip_classes.config import ClipClassesConfiguration
 from pipelines.video.clip_classes.model import load_model
 from pipelines.video.clip_classes.serving import signatures
-from pipelines.video.frames import Timed, VideoDataError, fitted, resample
+from pipelines.video.frames import Timed, VideoDataError, fitted, refuse_other, resample
 from pipelines.video.live import live_frames
 from pipelines.video.recordings import decoding_of, other_rate, recorded
 from pipelines.video.video_files import decode_timed
@@ -211,6 +211,7 @@ class Predictor(BasePredictor):
 
     def _frames(self, video: Video, frame_rate: float) -> tuple[Iterator[Timed], str]:
         """Returns the frames of a video as the network reads them, and its name."""
+        refuse_other(video)
         if isinstance(video, np.ndarray):
             seconds = 1 / (frame_rate or self.decoding.frame_rate or 25.0)
             frames = enumerate(fitted(video, self.decoding))

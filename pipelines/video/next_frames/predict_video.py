@@ -145,6 +145,12 @@ def _refuse(options: Options) -> None:
         )
     for path in options.video:
         refuse_missing(path)
+        named = [name for name in ("item", "layout", "variable") if getattr(options, name) not in (None, "")]
+        if named and not arrays.is_array(path):
+            raise ConfigurationError(
+                f"--{named[0]} is about arrays of videos. Expected npy, npz, HDF5, NetCDF or Zarr. Leave it out, "
+                f"or forecast the others in a command of their own. Received: {path}"
+            )
 
 
 def beside(name: str, compared: "Compared") -> tuple[np.ndarray, Figure]:

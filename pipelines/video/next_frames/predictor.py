@@ -14,7 +14,7 @@ from pipelines.hints import counted
 from pipelines.predictors import BasePredictor
 from pipelines.runs import Run
 from pipelines.served import Served
-from pipelines.video.frames import TOLERANCE, Timed, VideoDataError, fitted
+from pipelines.video.frames import TOLERANCE, Timed, VideoDataError, fitted, refuse_other
 from pipelines.video.next_frames import moving_mnist
 from pipelines.video.next_frames.baselines import copy_last
 from pipelines.video.next_frames.config import NextFramesConfiguration
@@ -116,6 +116,12 @@ class Predictor(BasePredictor):
 
     def watched(self, video: Video, at: float | None = None, length: int = 0, item: int = 0) -> Watched:
         """Returns the last frames of a video, or those before a time and up to `length` from it on."""
+        refuse_other(video)
+        if item and isinstance(video, np.ndarray):
+            raise VideoDataError(
+                "item: an array is one video. Expected none; of a file that holds several, the path. Pass array[item]. "
+                f"Received: item {item}"
+            )
         wanted, name = self.decoding.watched_frames, "The array" if isinstance(video, np.ndarray) else str(video)
         ends = float("inf") if at is None else at
         given: deque[Timed] = deque(maxlen=wanted)

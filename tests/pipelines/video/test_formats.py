@@ -99,6 +99,8 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "jpeg2000.mov": ("jpeg2000", {}),
     "rle.mov": ("qtrle", {"pixels": "rgb24"}),
     "mpeg4.3gp": ("mpeg4", {}),
+    "android.3gpp": ("libx264", {"format": "3gp"}),
+    "archival.mj2": ("jpeg2000", {"format": "mov"}),
     # Matroska and WebM
     "h264.mkv": ("libx264", {}),
     "hevc.mkv": ("libx265", {"options": H265}),
@@ -145,6 +147,10 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "small.gif": ("gif", {"pixels": "rgb8"}),
     "moving.avif": ("libsvtav1", {"options": {"preset": "12"}}),
     "moving.apng": ("apng", {"pixels": "rgb24", "format": "apng"}),
+    # named as what they are shown as
+    "film.gif": ("libx264", {"format": "mp4"}),
+    "sticker.webp": ("libvpx-vp9", {"format": "webm"}),
+    "gif.mp4": ("gif", {"pixels": "rgb8", "format": "gif"}),
 }
 
 
@@ -152,6 +158,7 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
 def test_every_kind_has_its_frames_at_their_times(name: str, tmp_path: Path) -> None:
     codec, arguments = KINDS[name]
     path = encode(tmp_path / name, codec, **arguments)
+    assert is_video(path)
     frames = read(path)
     assert numbers(frames) == list(range(FRAMES))
     np.testing.assert_allclose([each.time for each in frames], np.arange(FRAMES) / RATE, atol=2e-3)
@@ -288,6 +295,20 @@ def write_with_poster(path: Path) -> None:
     poster.save(path, format="PNG", save_all=True, append_images=frames, duration=40, default_image=True)
 
 
+def append_with_thumbnail(path: Path) -> None:
+    append_pages(path)
+    tifffile.imwrite(path, pictures()[0, ::4, ::4], append=True, photometric="rgb")
+
+
+def save_with_palette(path: Path) -> None:
+    first, *others = (Image.fromarray(each).quantize(8) for each in pictures())
+    first.save(path, save_all=True, append_images=others)
+
+
+def save_with_objects(path: Path) -> None:
+    np.savez(path, frames=pictures(), names=np.array(["bar", None], object))
+
+
 def transparent(path: Path) -> None:
     opaque = np.full((*pictures().shape[:3], 1), 255, np.uint8)
     tifffile.imwrite(path, np.concatenate([pictures(), opaque], axis=-1), photometric="rgb")
@@ -300,6 +321,12 @@ STORED: dict[str, Callable[[Path], Any]] = {
     "stack-12-bit.tif": lambda path: tifffile.imwrite(path, depth(4095), photometric="minisblack"),
     "stack-imagej.tif": lambda path: tifffile.imwrite(path, depth(60000), imagej=True),
     "stack-appended.tif": append_pages,
+    "stack-with-thumbnail.tif": append_with_thumbnail,
+    "stack-palette.tif": save_with_palette,
+    "stack-channels-first.ome.tif": lambda path: tifffile.imwrite(
+        path, np.moveaxis(pictures(), -1, 0), metadata={"axes": "CTYX"}, photometric="minisblack"
+    ),
+    "with-objects.npz": save_with_objects,
     "stack-white-is-zero.tif": lambda path: tifffile.imwrite(path, 255 - pictures()[..., 0], photometric="miniswhite"),
     "stack-planes.tif": lambda path: tifffile.imwrite(
         path, pictures().transpose(0, 3, 1, 2), photometric="rgb", planarconfig="separate"
@@ -414,6 +441,57 @@ def test_zarr_stores_are_read_as_other_arrays(name: str, version: int, tmp_path:
     assert entry.path == path
 
 
+@pytest.mark.parametrize("version", [2, 3])
+def test_microscopes_name_the_axes_of_zarr_stores(version: int, tmp_path: Path) -> None:
+    zarr = pytest.importorskip("zarr")
+    path = tmp_path / "cells.zarr"
+    group = zarr.open_group(str(path), mode="w", zarr_format=version)
+    group.create_array("0", data=pictures()[:, np.newaxis, np.newaxis, ..., 0])
+    axes = [{"name": name} for name in "tczyx"]
+    images = {"multiscales": [{"axes": axes, "datasets": [{"path": "0"}]}]}
+    group.attrs.update(images if version == 2 else {"ome": images})
+    assert numbers(read(path)) == list(range(FRAMES))
+
+
+def damaged_zarr(path: Path) -> None:
+    zarr = pytest.importorskip("zarr")
+    zarr.create_array(str(path), data=pictures()[..., 0], chunks=(1, HEIGHT, WIDTH))
+    chunk = sorted(each for each in (path / "c").rglob("*") if each.is_file())[5]
+    chunk.write_bytes(chunk.read_bytes()[:20])
+
+
+def damaged_hdf5(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        stored = file.create_dataset("x", data=pictures(), chunks=(1, HEIGHT, WIDTH, 3), fletcher32=True)
+        place = stored.id.get_chunk_info(5).byte_offset
+    content = bytearray(path.read_bytes())
+    content[place : place + 9] = bytes(9)
+    path.write_bytes(content)
+
+
+def damaged_npz(path: Path) -> None:
+    np.savez(path, frames=pictures())
+    content = bytearray(path.read_bytes())
+    content[5000:5009] = bytes(9)
+    path.write_bytes(content)
+
+
+def cut_npz(path: Path) -> None:
+    np.savez(path, frames=pictures())
+    path.write_bytes(path.read_bytes()[:-9000])
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [("a.zarr", damaged_zarr), ("a.h5", damaged_hdf5), ("a.npz", damaged_npz), ("cut.npz", cut_npz)],
+    ids=["a.zarr", "a.h5", "a.npz", "cut.npz"],
+)
+def test_damaged_arrays_are_refused(name: str, damage: Callable[[Path], None], tmp_path: Path) -> None:
+    damage(tmp_path / name)
+    with pytest.raises(VideoDataError, match=r"truncated, damaged.*Received: \d+ bytes"):
+        read(tmp_path / name)
+
+
 def test_a_zarr_store_needs_its_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "zarr", None)
     (tmp_path / "rain.zarr").mkdir()
@@ -443,6 +521,42 @@ def test_images_may_be_named_by_the_time_before_and_after(tmp_path: Path) -> Non
     assert numbers(read(tmp_path)) == list(range(FRAMES))
 
 
+@pytest.mark.parametrize(
+    "save",
+    [
+        lambda path, each: Image.fromarray(each).save(path.with_suffix(".jfif"), format="jpeg"),
+        lambda path, each: Image.fromarray(each).save(path.with_suffix(".pnm"), format="ppm"),
+        lambda path, each: tifffile.imwrite(path, (each / 255).astype(np.float16), photometric="rgb"),
+        lambda path, each: tifffile.imwrite(
+            path, 257 * (255 - each[..., 0].astype(np.uint16)), photometric="miniswhite"
+        ),
+    ],
+    ids=["jfif", "pnm", "float16.tif", "white-is-zero-16-bit.tif"],
+)
+def test_images_of_every_kind_are_read_as_stacks_of_them_are(
+    save: Callable[[Path, np.ndarray], Any], tmp_path: Path
+) -> None:
+    for number, picture in enumerate(pictures()):
+        save(tmp_path / f"{number}.tif", picture)
+    frames = read(tmp_path)
+    assert numbers(frames) == list(range(FRAMES))
+    assert frames[-1].frame.max() >= 200 and frames[0].frame.min() <= 40
+
+
+def test_images_of_changing_depth_are_refused(tmp_path: Path) -> None:
+    Image.fromarray(pictures()[0, ..., 0]).save(tmp_path / "0.png")
+    Image.fromarray(depth(4095)[1]).save(tmp_path / "1.png")
+    with pytest.raises(VideoDataError, match=r"changing depth.*Received: image 2 of uint16 after uint8"):
+        read(tmp_path)
+
+
+def test_frames_faster_than_the_clock_of_a_file_are_no_step_backward(tmp_path: Path) -> None:
+    """Matroska counts milliseconds."""
+    path, notices = encode(tmp_path / "fast.mkv", "libx264", times=[number // 3 for number in range(FRAMES)]), []
+    frames = list(decode_timed(path, 0.0, float("inf"), 0, DECODING, 1, notices.append))
+    assert numbers(frames) == list(range(FRAMES)) and not notices
+
+
 def test_images_of_12_bits_fill_the_range(tmp_path: Path) -> None:
     for number, picture in enumerate(depth(4095)):
         Image.fromarray(picture).save(tmp_path / f"{number}.png")
@@ -459,6 +573,7 @@ def test_what_cannot_be_told_is_asked_for(tmp_path: Path) -> None:
     np.savez(tmp_path / "several.npz", a=pictures(), b=pictures())
     np.save(tmp_path / "channels.npy", pictures().repeat(2, axis=-1)[..., :4])
     np.save(tmp_path / "complex.npy", pictures()[..., 0] * 1j)
+    np.save(tmp_path / "no_pixels.npy", pictures()[:, :, :0])
     with pytest.raises(VideoDataError, match=r"range of the values is unclear.*--data.value_range 4\.\d+ 31"):
         read(tmp_path / "range.npy")
     assert read(tmp_path / "range.npy", value_range=(0.0, 32.0))[-1].frame.max() > 240
@@ -477,6 +592,10 @@ def test_what_cannot_be_told_is_asked_for(tmp_path: Path) -> None:
     assert len(read(tmp_path / "several.npz", variable="b", layout="thwc")) == FRAMES
     with pytest.raises(VideoDataError, match=r"no real numbers.*Received: the array of type complex128"):
         read(tmp_path / "complex.npy")
+    with pytest.raises(VideoDataError, match=r"holds no frame.*Received: the array of shape \(12, 48, 0, 3\)"):
+        read(tmp_path / "no_pixels.npy")
+    with pytest.raises(VideoDataError, match=r"has no video number 2.*Leave the number out"):
+        list(decode_timed(encode(tmp_path / "one.mp4", "libx264"), 0.0, 1.0, 2, DECODING))
     with pytest.raises(VideoDataError, match=r"--data.array_channels 4"):
         read(tmp_path / "channels.npy")
 

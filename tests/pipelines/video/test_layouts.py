@@ -1,5 +1,6 @@
 """The layouts that people have: folders of splits, lists of all kinds, junk beside clips, groups, arrays of videos."""
 
+import gzip
 import shutil
 import threading
 import time
@@ -98,6 +99,12 @@ LISTS = {
     "keras": ("video_name,tag\n{0}.avi,jump\n{1}.avi,run\n", [("", "jump"), ("", "run")]),
     "comment": ("# of 2026\n{0}.avi 0\n{1}.avi 1\n", [("", "0"), ("", "1")]),
     "excel": ("sep=;\npath;label\n{0}.avi;jump, high\n{1}.avi;run\n", [("", "jump, high"), ("", "run")]),
+    "jester": (
+        "0;Drumming Fingers\n1;Sliding Two Fingers Down\n",
+        [("", "Drumming Fingers"), ("", "Sliding Two Fingers Down")],
+    ),
+    "frames without endings": ("0 6 jump\n1 6 run\n", [("", "jump"), ("", "run")]),
+    "by the usual name": ("id,File Name,Class\n7,{0}.avi,jump\n8,{1}.avi,run\n", [("", "jump"), ("", "run")]),
     "no endings": ("video,label\n{0},jump\n{1},run\n", [("", "jump"), ("", "run")]),
     "windows": (
         "\ufeffFile;Class;Subset\r\n{0}.avi;jump;Training\r\n{1}.avi;run;val\r\n",
@@ -114,6 +121,35 @@ def test_lists_that_people_have(name: str, clips: list[Path]) -> None:
     entries = list_entries(path)
     assert [(entry.split, entry.label) for entry in entries] == expected
     assert [entry.path for entry in entries] == clips[:2]
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        (
+            "Observation id,Media file name,Subject,Behavior,Start (s),Stop (s),Duration (s)",
+            "o,0.avi,rat,run,0.08,0.2,0.12",
+        ),
+        (
+            "Tier,Begin Time - ss.msec,End Time - ss.msec,Duration - ss.msec,Annotation,File Name",
+            "actions,0.08,0.2,0.12,run,0.avi",
+        ),
+        (
+            "narration_id,video_id,start_timestamp,stop_timestamp,start_frame,stop_frame,action",
+            "P01_0,0,00:00:00.08,00:00:00.20,2,5,run",
+        ),
+        ("File Name,Class Label,Start Time,End Time", "0.avi,run,0.08,0.2"),
+    ],
+    ids=["boris", "elan", "epic-kitchens", "titles"],
+)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_exports_of_programs_for_annotation(
+    header: str, row: str, pack: Callable[[bytes], bytes], clips: list[Path]
+) -> None:
+    path = clips[0].parent / "export.csv"
+    path.write_bytes(pack(f"{header}\n{row}\n".encode()))
+    (entry,) = list_entries(path)
+    assert (entry.part, entry.label) == (Part(clips[0], 0.08, 0.2), "run")
 
 
 def test_clips_that_are_cut_out_are_found_by_the_times_in_their_names(clips: list[Path], tmp_path: Path) -> None:
@@ -142,6 +178,7 @@ def test_lists_of_other_encodings_and_paths_of_windows(encoding: str, clips: lis
             "path,label,start_frame,end_frame\n0.avi,run,10,20",
             "'start_frame', which counts frames; expected .* seconds",
         ),
+        ("path,label,start_ms,end_ms\n0.avi,run,10,20", "'start_ms', which counts milliseconds; expected .* seconds"),
         ("path,label,start,duration\n0.avi,run,1,2", r"'duration' beside the start of each part; expected its end"),
         ("path,label,label\n0.avi,run,walk", r"several columns 'label'; expected one"),
     ],

@@ -239,6 +239,7 @@ def test_a_csv_without_labels_and_with_any_separator(
         ("path,label\nfolder,x", "folder: list.csv, line 2: holds videos.*give each one's own path. Received: b.avi"),
         ("path,label", "has no rows"),
         ("path,label\n,x", "line 2 names no video"),
+        ("path,label\na.avi,", "line 2 has no label; expected the class of the video"),
         ("path,label,start\na.avi,x,soon", "line 2 has no number as its start.*Received: 'soon'"),
         ("path,label,start,end\na.avi,x,2,1", r"line 2 has no time between start and end.*Received: '2 and 1'"),
         ("path,label,split\na.avi,x,tests", "line 2 has an unknown split.*Received: 'tests'"),

@@ -78,9 +78,12 @@ def test_a_clip_of_a_stream_is_known_with_its_last_frame(
 
 
 def test_arrays_that_are_no_frames_are_refused(both: tuple[Predictor, Predictor]) -> None:
-    for wrong in (np.zeros((6, 16, 16, 1)), np.zeros((6, 16, 16), np.uint8), np.zeros((6, 16, 16, 2), np.uint8)):
+    shapes = ((6, 16, 16), (6, 16, 16, 2), (6, 16, 0, 1))
+    for wrong in (np.zeros((6, 16, 16, 1)), *(np.zeros(shape, np.uint8) for shape in shapes)):
         with pytest.raises(VideoDataError, match=r"Expected uint8 .* Received: "):
             both[0].classify(wrong)
+    with pytest.raises(VideoDataError, match=r"Expected a path or an array, .* Received: NoneType"):
+        both[0].classify([None])
     with pytest.raises(VideoDataError, match="shorter than a clip"):
         both[0].classify(np.zeros((3, 16, 16, 1), np.uint8))
 

@@ -200,6 +200,15 @@ def test_a_film_that_is_there_is_not_overwritten(
     assert len(list(there.glob("a-future.*"))) == 1
 
 
+@pytest.mark.parametrize("option", [["--item", "0"], ["--layout", "THWC"], ["--variable", "rain"]])
+def test_what_is_about_arrays_is_refused_of_others(
+    option: list[str], there: Path, drift: Callable, save_clip: Callable, refused: Callable[..., str]
+) -> None:
+    save_clip(there / "a.avi", drift(0))
+    message = refused(predict, ["a.avi", *option])
+    assert f"{option[0]} is about arrays" in message and "Received: a.avi" in message
+
+
 def test_many_frames_are_forecast_one_by_one(trained_run: Run, drift: Callable) -> None:
     """What a long forecast shows while it is made is what the network says of all frames at once."""
     forecaster, given = load_model(trained_run), drift(700, 9)[np.newaxis, :, :, :, np.newaxis]

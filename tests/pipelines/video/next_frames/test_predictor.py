@@ -61,5 +61,9 @@ def test_what_comes_after_a_time_is_compared_as_far_as_it_goes(
 def test_videos_that_cannot_be_read_are_refused(both: tuple[Predictor, Predictor]) -> None:
     with pytest.raises(VideoDataError, match=r"Expected uint8 .* Received: float64"):
         both[0].predict(np.zeros((6, 16, 16, 1)))
+    with pytest.raises(VideoDataError, match=r"Expected a path or an array, uint8 .* Received: list"):
+        both[0].predict([[np.zeros((6, 16, 16, 1), np.uint8)]])
+    with pytest.raises(VideoDataError, match=r"Pass array\[item\]. Received: item 1"):
+        both[0].predict(np.zeros((6, 16, 16, 1), np.uint8), item=1)
     with pytest.raises(VideoDataError, match=r"too short.*Received: 2 frames"):
         both[0].predict(np.zeros((2, 16, 16, 1), np.uint8))
