@@ -41,7 +41,8 @@ def _is_needed(record: logging.LogRecord) -> bool:
     Its line for a stream holds the address whole, with the token of a browser; the server logs each stream itself. It
     takes a refused stream for an error.
     """
-    return not any(part in str(record.msg) for part in ("WebSocket %s", "without completing handshake"))
+    needless = ("WebSocket %s", "without completing handshake", "connection open", "connection closed")
+    return not any(part in str(record.msg) for part in needless)
 
 
 def _refusal(status: str, message: str) -> bytes:
@@ -74,6 +75,10 @@ def _connections(seconds: float) -> type[asyncio.Protocol]:
         def on_message_begin(self) -> None:
             self._is_in_head = True
             super().on_message_begin()
+
+        def on_header(self, name: bytes, value: bytes) -> None:
+            if self._is_in_head:  # a trailer behind the body is no header
+                super().on_header(name, value)
 
         def on_headers_complete(self) -> None:
             self._is_in_head = False

@@ -5,7 +5,6 @@ import gzip
 import hmac
 import io
 import logging
-import os
 import time
 import zlib
 from collections.abc import Awaitable, Callable, Container, Mapping
@@ -22,7 +21,7 @@ from starlette.responses import Response
 from pipelines.configuration import ConfigurationError
 from serving.errors import RequestError, message_of
 from serving.messages import to_json
-from serving.options import TOKEN, ServeOptions
+from serving.options import ServeOptions, token_of
 from serving.watch import Watch, log_event
 
 FAILED = "The server has failed; its log says why."
@@ -41,7 +40,7 @@ class Guard:
 
     def __init__(self, options: ServeOptions, watch: Watch, models: Container[str]) -> None:
         self._options, self._watch, self._models = options, watch, models
-        self._token = os.environ.get(TOKEN, "").strip()
+        self._token = token_of()
         self.open = 0
 
     def check_token(self, header: str, query: str = "") -> None:

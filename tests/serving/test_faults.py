@@ -265,6 +265,11 @@ RAW: dict[str, tuple[str, bytes]] = {
     "a stream elsewhere": (f"GET /v1/models HTTP/1.1\r\n{HEAD}{WEBSOCKET}\r\n", b"404"),
     "a stream by POST": (f"POST /v1/models/tiny:predict HTTP/1.1\r\n{HEAD}{WEBSOCKET}\r\n", b"400"),
     "half a head": (f"GET /v1/models HTTP/1.1\r\n{HEAD}", b"408"),
+    "a trailer for a head": (
+        f"POST /v1/models/tiny:predict HTTP/1.1\r\n{HEAD}Transfer-Encoding: chunked\r\n\r\n"
+        "2\r\n[]\r\n0\r\nContent-Encoding: br\r\n\r\n",
+        b"400",
+    ),
 }
 
 

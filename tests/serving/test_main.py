@@ -33,7 +33,12 @@ REPOSITORY = Path(__file__).parents[2]
         (["--folder", "nothing"], "There is no folder of exports. Expected nothing/NAME/VERSION"),
         (["--folder", ".", "--key", "key.pem"], "TLS needs a certificate and its key"),
         (["--folder", ".", "--key", "key.pem", "--certificate", "no.pem"], "files in PEM.*Received: 'no.pem'"),
+        (
+            ["--folder", ".", "--key", "no.pem", "--certificate", "model/1/saved_model.pb"],
+            "files in PEM.*saved_model.pb",
+        ),
         (["--folder", "model"], "The folder is a single export. Expected the folder of all"),
+        (["--folder", "model/1"], r"The folder is a single export.*Received: 'model/1'"),
         (["--folder", ".", "--host", "300.1.1.1"], r"cannot listen there.*--host, --port. Received: 300.1.1.1"),
     ],
 )
