@@ -312,6 +312,16 @@ def test_habits_of_clients_are_served(client: Client, version: str, offer: str, 
         assert _answer(connection).endswith(b'{"predictions":[2.0]}')
 
 
+def test_many_small_heads_are_no_large_one(client: Client) -> None:
+    request = f"GET /healthz HTTP/1.1\r\n{HEAD}\r\n".encode()
+    number, answers = 150_000 // len(request), b""
+    with socket.create_connection(("127.0.0.1", client.port), 10) as connection:
+        connection.sendall(request * number)
+        while answers.count(b"alive") < number:
+            assert (more := connection.recv(65536)), answers[-200:]
+            answers += more
+
+
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "GET"])
 def test_other_methods_are_refused(client: Client, method: str) -> None:
     answer = client("/v1/models/tiny:predict", None, method)
