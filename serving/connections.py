@@ -86,6 +86,11 @@ def _connections(seconds: float) -> type[asyncio.Protocol]:
             self._is_in_head = False
             super().on_headers_complete()
 
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            if self.pipeline:  # requests that wait for this client's earlier ones: uvicorn would read ever more
+                self.flow.pause_reading()
+
         def eof_received(self) -> bool:  # type: ignore[override]
             """Keeps the connection until the answer is sent, where the client has only said that it sends no more."""
             if self.cycle is None or self.cycle.more_body or self.cycle.response_complete or self.scheme != "http":

@@ -318,8 +318,8 @@ def test_many_small_heads_are_no_large_one(client: Client) -> None:
     with socket.create_connection(("127.0.0.1", client.port), 10) as connection:
         connection.sendall(request * number)
         while answers.count(b"alive") < number:
-            assert (more := connection.recv(65536)), answers[-200:]
-            answers += more
+            answers += (more := connection.recv(65536))
+            assert more, answers[-200:]
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "GET"])
