@@ -1,5 +1,6 @@
 """What stands before every handler: the token, limits, errors in words, counts and the log."""
 
+import asyncio
 import contextlib
 import gzip
 import hmac
@@ -76,7 +77,7 @@ class Guard:
                 if self.open > self._options.concurrency:
                     raise RequestError(BUSY, 503)
                 response = await handler(request)
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:
                 response = error_response(in_words(error, path=request.url.path))
             finally:
                 self.open -= 1
@@ -115,10 +116,12 @@ def _is_loopback(host: str) -> bool:
     return False
 
 
-def in_words(error: Exception, **place: str) -> RequestError:
+def in_words(error: Exception | asyncio.CancelledError, **place: str) -> RequestError:
     """Returns an error as a client may see it; one of the server goes to the log."""
     if isinstance(error, RequestError):
         return error
+    if isinstance(error, asyncio.CancelledError):  # by uvicorn, after `shutdown_seconds`
+        return RequestError("The server is stopping. Send the request again, later or to another server.", 503)
     if isinstance(error, ClientDisconnect):
         return RequestError("The client has left before its request was whole.")
     if isinstance(error, ConfigurationError):  # what the model's graph refuses

@@ -38,10 +38,14 @@ class Conversation:
 
     Args:
         model: what is asked.
+
+    Attributes:
+        answered: how many answers there were.
+        is_finished: whether no message is expected any more.
     """
 
     def __init__(self, model: Model) -> None:
-        self._model = model
+        self._model, self.answered = model, 0
         self._stream: Any = None
         self._array: tuple[str, tuple[int, ...]] | None = None
         self._begun = self.is_finished = False
@@ -53,7 +57,9 @@ class Conversation:
             RequestError: the message cannot be used.
         """
         try:
-            yield from self._answers(message)
+            for answer in self._answers(message):
+                self.answered += 1
+                yield answer
         except tf.errors.InvalidArgumentError as error:
             raise RequestError(message_of(error)) from error
         except RequestError:

@@ -170,6 +170,7 @@ def test_arrays_and_rows_are_handed_to_the_predictor() -> None:
     with pytest.raises(RequestError, match="has begun"):
         list(conversation.answers(json.dumps(first)))
     assert list(conversation.answers('{"finish": true}')) == [{"finish": [11.0]}]
+    assert conversation.answered == 3
     preferring = Conversation(FakeModel())  # type: ignore[arg-type]
     list(preferring.answers('{"options": {"hot_words": {"ada": 5}}}'))
     assert list(preferring.answers('{"finish": true}')) == [{"finish": [5.0]}]
