@@ -172,6 +172,19 @@ STREAMED: dict[str, tuple[str, list[Any], str]] = {
     "no time": ("series-waves", [NORTH, AHEAD | {"feed": {"load": 1, "heat": 2, "holiday": 0}}], "time"),
     "no date": ("series-waves", [NORTH, {"feed": ROW | {"time": "yesterday"}}], "Name it: options.reading.time."),
     "a text for a value": ("series-waves", [NORTH, {"feed": ROW | {"load": "much"}}], "Correct them. Received: 'much'"),
+    "a number beyond all floats": ("series-waves", [NORTH, AHEAD | {"feed": ROW | {"load": 10**400}}], "feed: "),
+    "a list for a value": (
+        "series-waves",
+        [NORTH, AHEAD | {"feed": ROW | {"load": [1]}}],
+        "feed.load: expected a text",
+    ),
+    "an object for a value": ("series-waves", [NORTH, AHEAD | {"feed": ROW | {"time": {}}}], "feed.time: expected"),
+    "no time zone": (
+        "series-waves",
+        [{"options": {"series": "north", "reading": {"timezone": "Mars/X"}}}, AHEAD | {"feed": ROW}],
+        "options.reading.timezone: there is no such zone",
+    ),
+    "a weight beyond all floats": ("speech-tones", [{"options": {"hot_words": {"ab": 10**400}}}], "another kind of"),
     "a time that was": (
         "series-waves",
         [NORTH, AHEAD | {"feed": ROW}, AHEAD | {"feed": ROW | {"time": "2023-01-01"}}],
