@@ -3,14 +3,14 @@
 import base64
 import http.client
 import json
-import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote, urlsplit
+from typing import Any, TypeVar
+from urllib.parse import quote, unquote, urlsplit
 
 import numpy as np
 import tensorflow as tf
@@ -21,7 +21,9 @@ from pipelines.arguments import checked
 from pipelines.runs import Run, RunError
 from pipelines.served import Served, as_tensor
 from serving.messages import request_of
-from serving.options import TOKEN
+from serving.options import token_of
+
+Result = TypeVar("Result")
 
 
 class Connection:
@@ -37,23 +39,30 @@ class Connection:
         self.url, self._url, self._seconds = url, urlsplit(url), seconds
         self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
 
-    def ask(self, path: str, request: bytes | None = None) -> Any:
-        """Returns the answer to a request, which is sent by POST if there is one.
+    def ask(self, path: str, read: Callable[[Any], Result], request: bytes | None = None) -> Result:
+        """Returns what is read from the answer to a request, which is sent by POST if there is one.
 
         Raises:
-            RunError: the server cannot be reached, or refuses the request.
+            RunError: the server cannot be reached, refuses the request, or is another one.
         """
         try:
             status, content = self._exchange(path, request)
-            answer = json.loads(content)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise RunError(
-                f"The server cannot be reached: {error}. Expected an answer from {self._url.geturl()}{path}. Start it: "
+                f"The server cannot be reached: {error}. Expected an answer from {self.url}{path}. Start it: "
                 "unrolled serve; or correct the URL. Received: no answer"
             ) from error
-        if status != 200:
-            raise RunError(f"The server refuses the request: {answer.get('error', '')} Received: status {status}")
-        return answer
+        try:
+            answer = json.loads(content)
+            if status == 200:
+                return read(answer)
+            refusal = answer["error"]
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            raise RunError(
+                f"Another server answers. Expected the answer of `unrolled serve` at {self.url}{path}. Correct the "
+                f"URL. Received: status {status}, {content[:80]!r}"
+            ) from error
+        raise RunError(f"The server refuses the request: {refusal} Received: status {status}")
 
     def _exchange(self, path: str, body: bytes | None) -> tuple[int, bytes]:
         kind = http.client.HTTPSConnection if self._url.scheme == "https" else http.client.HTTPConnection
@@ -76,16 +85,12 @@ class Remote(Served):
     def __init__(self, connection: Connection) -> None:
         super().__init__({}, f"server {connection.url}")
         self._connection = connection
-        signatures = connection.ask("/metadata")["metadata"]["signature_def"]["signature_def"]
-        self._inputs = {name: _specifications(each["inputs"]) for name, each in signatures.items()}
-        self._outputs = {name: _specifications(each["outputs"]) for name, each in signatures.items()}
+        self._inputs, self._outputs = connection.ask("/metadata", _signatures)
 
     def _ask(self, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         asked = {key: as_tensor(value, self._inputs[name][key]) for key, value in inputs.items()}
         body = request_of(name, {key: each.numpy() for key, each in asked.items()})
-        answer = self._connection.ask(":predict", body)["outputs"]
-        outputs = self._outputs[name]
-        return {key: _array(value, outputs[key]) for key, value in _named(answer, outputs).items()}
+        return self._connection.ask(":predict", partial(_outputs, kinds=self._outputs[name]), body)
 
 
 @checked
@@ -94,13 +99,19 @@ def connect(url: str, model: str = "", token: str = "", task: str = "") -> Any:
 
     Where no model is named, it is the only one of the task, or of all.
     """
-    token = (token or os.environ.get(TOKEN, "")).strip()  # of a file, it ends with a line break
+    token = token_of(token)
     site, path = _site_and_path(url)
     proxied, _, name = path.rpartition("/v1/models")
-    base, name = f"{site}{proxied}/v1/models", model or name.strip("/")
+    base, name = f"{site}{proxied}/v1/models", unquote(name.strip("/"))
+    if model and name and model != name:
+        raise RunError(
+            "The URL names another model. Expected the name once. Name it in the URL, or as the model. "
+            f"Received: {url!r} and {model!r}"
+        )
+    name = model or name
     if not name:
-        models = Connection(base, token).ask("")["models"]
-        names = [each["name"] for each in models if task in ("", each["task"])]
+        models = Connection(base, token).ask("", _models)
+        names = [each for each, kind in models if task in ("", kind)]
         of_task = f" of the task {task}" if task else ""
         if not names:
             raise RunError(
@@ -114,10 +125,10 @@ def connect(url: str, model: str = "", token: str = "", task: str = "") -> Any:
             )
         (name,) = names
     connection = Connection(f"{base}/{quote(name)}", token)
-    files: Mapping[str, str] = connection.ask("/run")
+    files = connection.ask("/run", _files)
     with tempfile.TemporaryDirectory() as folder:
-        for file, text in files.items():
-            (Path(folder) / Path(file).name).write_text(text, encoding="utf-8")
+        for file, content in files.items():
+            (Path(folder) / file).write_bytes(content)
         return predictors.predictor(Run.open(folder), Remote(connection))
 
 
@@ -130,19 +141,41 @@ def _site_and_path(url: str) -> tuple[str, str]:
     try:
         address = urlsplit(url if "//" in url else f"http://{url}")
         fits = address.scheme in ("http", "https") and re.fullmatch(r"[^\s@]*[^\s@:]", address.netloc)
-        if fits and address.hostname and address.port != 0:
+        if fits and address.hostname and address.port != 0 and not (address.query or address.fragment):
             return f"{address.scheme}://{address.netloc}", address.path
     except ValueError:  # the port is no number, or too large; or a bracket is open
         pass
     raise RunError(
         "The URL names no server. Expected http:// or https://, a host, and a port from 1 to 65535 if it has one, "
-        f"without a user. Correct it; a token is another argument. Received: {url!r}"
+        f"without a user, `?` and `#`. Correct it; a token is another argument. Received: {url!r}"
     )
 
 
-def _named(columns: Any, kinds: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns columns by name; one alone comes without."""
-    return columns if len(kinds) != 1 else {next(iter(kinds)): columns}
+def _models(answer: Any) -> list[tuple[str, str]]:
+    """Returns the name of each model, and its task."""
+    return [(each["name"], each["task"]) for each in answer["models"]]
+
+
+def _files(answer: Any) -> dict[str, bytes]:
+    """Returns the files of a run, by their names."""
+    if missing := {"configuration.json", "versions.json"} - answer.keys():
+        raise LookupError(f"not the files of a run, which has {', '.join(sorted(missing))}")
+    return {Path(name).name: text.encode() for name, text in answer.items()}
+
+
+def _signatures(answer: Any) -> tuple[dict[str, Any], ...]:
+    """Returns the specifications of the inputs of each signature, and of its outputs."""
+    signatures = answer["metadata"]["signature_def"]["signature_def"]
+    return tuple(
+        {name: _specifications(each[part]) for name, each in signatures.items()} for part in ("inputs", "outputs")
+    )
+
+
+def _outputs(answer: Any, kinds: Mapping[str, tf.TensorSpec]) -> dict[str, np.ndarray]:
+    columns = answer["outputs"]
+    if len(kinds) == 1:  # one alone comes without its name
+        columns = {next(iter(kinds)): columns}
+    return {name: _array(columns[name], kind) for name, kind in kinds.items()}
 
 
 def _specifications(tensors: Mapping[str, Any]) -> dict[str, tf.TensorSpec]:

@@ -14,7 +14,7 @@ from serving.options import ServeOptions
 
 # An offer to go on in HTTP/2, as Java's client makes it: httptools would take it up and drop the body.
 _HTTP2 = re.compile(rb"(\r\n)upgrade(:[ \t]*h2c[ \t]*\r\n)", re.IGNORECASE)
-HEAD = 65_536  # bytes of the head of a request, about: httptools itself would hold any number
+HEAD = 65_536  # bytes of the head of a request, up to twice as many: httptools itself would hold any number
 
 
 def configuration(application: Starlette, options: ServeOptions) -> uvicorn.Config:
@@ -39,9 +39,12 @@ def _is_needed(record: logging.LogRecord) -> bool:
     """Whether a record of uvicorn belongs in the log.
 
     Its line for a stream holds the address whole, with the token of a browser; the server logs each stream itself. It
-    takes a refused stream for an error.
+    takes a refused stream for an error, and a client that leaves before it has all answers that it asked for at once.
     """
-    return not any(part in str(record.msg) for part in ("WebSocket %s", "without completing handshake"))
+    if record.exc_info and "handler is closed" in str(record.exc_info[1]):
+        return False
+    needless = ("WebSocket %s", "without completing handshake", "connection open", "connection closed")
+    return not any(part in str(record.msg) for part in needless)
 
 
 def _refusal(status: str, message: str) -> bytes:
@@ -68,16 +71,25 @@ def _connections(seconds: float) -> type[asyncio.Protocol]:
                     return
                 super().data_received(piece := data[start : start + HEAD])
                 self._head = self._head + len(piece) if self._is_in_head else 0
-                if self._head > HEAD:
+                if self._head > 2 * HEAD:  # a piece may end another request
                     self.send_400_response("The head of the request is too large.")
 
         def on_message_begin(self) -> None:
-            self._is_in_head = True
+            self._is_in_head, self._head = True, 0
             super().on_message_begin()
+
+        def on_header(self, name: bytes, value: bytes) -> None:
+            if self._is_in_head:  # a trailer behind the body is no header
+                super().on_header(name, value)
 
         def on_headers_complete(self) -> None:
             self._is_in_head = False
             super().on_headers_complete()
+
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            if self.pipeline:  # requests that wait for this client's earlier ones: uvicorn would read ever more
+                self.flow.pause_reading()
 
         def eof_received(self) -> bool:  # type: ignore[override]
             """Keeps the connection until the answer is sent, where the client has only said that it sends no more."""

@@ -103,8 +103,12 @@ class Model:
         return (self.folder / CARD).read_text(encoding="utf-8") if (self.folder / CARD).exists() else ""
 
     def run_files(self) -> dict[str, str]:
-        """Returns the files from which a predictor is made, by their names."""
-        folder = self.folder / predictors.RUN_IN_EXPORT
+        """Returns the files from which a predictor is made, by their names.
+
+        Raises:
+            RequestError: the export does not describe its model.
+        """
+        folder = self.predictor.run.folder
         return {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*")) if path.is_file()}
 
 
@@ -182,8 +186,9 @@ class Exports:
 
     def _renew(self, name: str, versions: dict[int, Path]) -> list[str]:
         lines = []
+        served = self.models[name].version if name in self.models else None
         for version, folder in sorted(versions.items(), reverse=True):
-            if name in self.models and version <= self.models[name].version:
+            if served in versions and version <= served:
                 break
             files = tuple(sorted((str(path), _changed(path)) for path in folder.rglob("*")))
             if (failure := self.failures.get((name, version))) and failure.files == files:

@@ -1,11 +1,11 @@
 """What stands before every handler: the token, limits, errors in words, counts and the log."""
 
+import asyncio
 import contextlib
 import gzip
 import hmac
 import io
 import logging
-import os
 import time
 import zlib
 from collections.abc import Awaitable, Callable, Container, Mapping
@@ -22,7 +22,7 @@ from starlette.responses import Response
 from pipelines.configuration import ConfigurationError
 from serving.errors import RequestError, message_of
 from serving.messages import to_json
-from serving.options import TOKEN, ServeOptions
+from serving.options import ServeOptions, token_of
 from serving.watch import Watch, log_event
 
 FAILED = "The server has failed; its log says why."
@@ -41,7 +41,7 @@ class Guard:
 
     def __init__(self, options: ServeOptions, watch: Watch, models: Container[str]) -> None:
         self._options, self._watch, self._models = options, watch, models
-        self._token = os.environ.get(TOKEN, "").strip()
+        self._token = token_of()
         self.open = 0
 
     def check_token(self, header: str, query: str = "") -> None:
@@ -77,7 +77,7 @@ class Guard:
                 if self.open > self._options.concurrency:
                     raise RequestError(BUSY, 503)
                 response = await handler(request)
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:
                 response = error_response(in_words(error, path=request.url.path))
             finally:
                 self.open -= 1
@@ -116,10 +116,12 @@ def _is_loopback(host: str) -> bool:
     return False
 
 
-def in_words(error: Exception, **place: str) -> RequestError:
+def in_words(error: Exception | asyncio.CancelledError, **place: str) -> RequestError:
     """Returns an error as a client may see it; one of the server goes to the log."""
     if isinstance(error, RequestError):
         return error
+    if isinstance(error, asyncio.CancelledError):  # by uvicorn, after `shutdown_seconds`
+        return RequestError("The server is stopping. Send the request again, later or to another server.", 503)
     if isinstance(error, ClientDisconnect):
         return RequestError("The client has left before its request was whole.")
     if isinstance(error, ConfigurationError):  # what the model's graph refuses

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import socket
+import ssl
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -28,26 +29,19 @@ def serve(arguments: Sequence[str]) -> None:
     from serving.connections import configuration
     from serving.watch import JsonLines
 
-    if (options.certificate is None) != (options.key is None):
-        raise ConfigurationError(
-            "TLS needs a certificate and its key. Expected both. Give --certificate and --key. Received: one of them"
-        )
-    for path in (options.certificate, options.key):
-        if path is not None and not path.is_file():
-            raise ConfigurationError(
-                f"TLS needs a certificate and its key, files in PEM. Expected such a file. Correct the path. "
-                f"Received: {str(path)!r}"
-            )
+    _check_certificate(options)
     if not options.folder.is_dir():
         raise ConfigurationError(
             f"There is no folder of exports. Expected {options.folder}/NAME/VERSION. Write one: unrolled export TASK; "
             f"or name another: --folder. Received: {str(options.folder)!r}"
         )
-    if [*options.folder.glob("*/saved_model.pb")]:
-        raise ConfigurationError(
-            f"The folder is a single export. Expected the folder of all, {options.folder}/NAME/VERSION. Name the one "
-            f"above: --folder {options.folder.resolve().parent}. Received: {str(options.folder)!r}"
-        )
+    folder = options.folder.resolve()
+    for pattern, above in (("*/saved_model.pb", folder.parent), ("saved_model.pb", folder.parent.parent)):
+        if any(folder.glob(pattern)):
+            raise ConfigurationError(
+                "The folder is a single export. Expected the folder of all, FOLDER/NAME/VERSION. Name it: --folder "
+                f"{above}. Received: {str(options.folder)!r}"
+            )
     if not [*options.folder.glob("*/*/saved_model.pb")]:
         print(f"There is no export below {options.folder} yet. The server waits for the first one.", file=sys.stderr)
     for port in (options.port, options.grpc_port):
@@ -76,6 +70,24 @@ def application(options: ServeOptions) -> Any:
     if options.threads is not None or THREADS not in os.environ:
         tf.config.threading.set_intra_op_parallelism_threads(options.threads or cores(options.workers))
     return Server(options).application()
+
+
+def _check_certificate(options: ServeOptions) -> None:
+    """Finds out before the models are loaded whether the server can use its certificate."""
+    if (options.certificate is None) != (options.key is None):
+        raise ConfigurationError(
+            "TLS needs a certificate and its key. Expected both. Give --certificate and --key. Received: one of them"
+        )
+    if options.certificate and options.key:
+        try:
+            # With a password, OpenSSL does not ask for one.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(options.certificate, options.key, password="")
+        except OSError as error:
+            raise ConfigurationError(
+                "TLS needs a certificate and its key, files in PEM, the key without a password. Expected such files. "
+                f"Correct --certificate and --key. Received: {str(options.certificate)!r} and {str(options.key)!r} "
+                f"({error.strerror or error})"
+            ) from error
 
 
 def _refuse_address_in_use(host: str, port: int) -> None:

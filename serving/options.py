@@ -1,13 +1,29 @@
 """How the server runs: where it listens, what it serves, and what it refuses."""
 
+import os
 from pathlib import Path
 
 from pydantic import Field
 
-from pipelines.configuration import Configuration
+from pipelines.configuration import Configuration, ConfigurationError
 
 TOKEN = "UNROLLED_TOKEN"
 """The environment variable from which the server and its clients take the token."""
+
+
+def token_of(given: str = "") -> str:
+    """Returns the token: the given one, or that of the environment.
+
+    Raises:
+        ConfigurationError: no header can hold it.
+    """
+    token = (given or os.environ.get(TOKEN, "")).strip()  # of a file, it ends with a line break
+    if not (token.isascii() and token.isprintable()):
+        raise ConfigurationError(
+            f"The token fits no header. Expected printable ASCII characters. Choose another one, in {TOKEN} of the "
+            f"server and its clients. Received: {len(token)} characters"
+        )
+    return token
 
 
 class ServeOptions(Configuration):

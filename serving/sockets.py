@@ -48,10 +48,10 @@ class Streams:
         await socket.accept()
         self._open += 1
         self._watch.open_streams.inc()
-        started, code, sent = time.monotonic(), 1000, 0
+        conversation, started, code = Conversation(model), time.monotonic(), 1000
         try:
             async with asyncio.timeout(self._options.stream_seconds) as whole:
-                sent = await self._converse(socket, Conversation(model))
+                await self._converse(socket, conversation)
         except (WebSocketDisconnect, RuntimeError):  # the client has left
             code = 1001
         except TimeoutError:
@@ -68,11 +68,11 @@ class Streams:
             self._open -= 1
             self._watch.open_streams.dec()
             seconds = round(time.monotonic() - started, 3)
-            log_event("stream", model=model.name, seconds=seconds, code=code, answers=sent)
+            log_event("stream", model=model.name, seconds=seconds, code=code, answers=conversation.answered)
 
-    async def _converse(self, socket: WebSocket, conversation: Conversation) -> int:
-        """Answers messages until the stream is finished; returns how many answers there were."""
-        sent, loop = 0, asyncio.get_running_loop()
+    async def _converse(self, socket: WebSocket, conversation: Conversation) -> None:
+        """Answers messages until the stream is finished."""
+        loop = asyncio.get_running_loop()
         while not conversation.is_finished:
             message = await asyncio.wait_for(socket.receive(), self._options.idle_seconds)
             if message["type"] == "websocket.disconnect":
@@ -81,9 +81,7 @@ class Streams:
             answers = conversation.answers(message["bytes"] if text is None else text)
             while (answer := await loop.run_in_executor(self._executor, next, answers, None)) is not None:
                 await asyncio.wait_for(socket.send_text(to_json(answer).decode()), self._options.idle_seconds)
-                sent += 1
         await socket.close()
-        return sent
 
 
 async def _close(socket: WebSocket, code: int, message: str) -> int:

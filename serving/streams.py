@@ -30,6 +30,7 @@ from serving.messages import array_of, parsed
 DTYPES = ("uint8", "int16", "int32", "float32")
 SCALARS = (str, int, float, bool)
 CHECKED_BY_MODEL = ("hot_words", "reading")  # words, or the weight of each; how times are written
+_SETTING = re.compile(r"(?:--)?\bdata\.(?=(?:time|time_format|timezone|series)\b)")
 _REMEDY = re.compile(r",? or [^,;.]*, --data\.(?!(?:time|time_format|timezone|series)\b)\w+( '[^']*')?(?=[.;])")
 
 
@@ -38,10 +39,14 @@ class Conversation:
 
     Args:
         model: what is asked.
+
+    Attributes:
+        answered: how many answers there were.
+        is_finished: whether no message is expected any more.
     """
 
     def __init__(self, model: Model) -> None:
-        self._model = model
+        self._model, self.answered = model, 0
         self._stream: Any = None
         self._array: tuple[str, tuple[int, ...]] | None = None
         self._begun = self.is_finished = False
@@ -53,14 +58,16 @@ class Conversation:
             RequestError: the message cannot be used.
         """
         try:
-            yield from self._answers(message)
+            for answer in self._answers(message):
+                self.answered += 1
+                yield answer
         except tf.errors.InvalidArgumentError as error:
             raise RequestError(message_of(error)) from error
         except RequestError:
             raise
         except Exception as error:
             if (text := message_for_user(error)) is None or isinstance(error, OSError):
-                if isinstance(error, TypeError | ValueError | AttributeError | LookupError):
+                if isinstance(error, TypeError | ValueError | ArithmeticError | AttributeError | LookupError):
                     raise RequestError("feed: the model takes another kind of value. See its page.") from error
                 raise
             raise RequestError(_of_fields(text)) from error
@@ -82,6 +89,8 @@ class Conversation:
             stream = self._opened()
             parameters = inspect.signature(stream.feed).parameters
             _refuse_unknown(options, set(parameters))
+            if isinstance(value, dict):
+                _refuse_nested("feed", value, (*SCALARS, type(None)))
             if isinstance(value, list) and next(iter(parameters.values())).annotation is np.ndarray:
                 value = self._of_lists(value)
             yield {"answer": jsonable(stream.feed(value, **options))}
@@ -179,7 +188,7 @@ def _of_fields(message: str) -> str:
         >>> _of_fields("Name the zone, --data.timezone, or leave it out, --data.unused 'load'. Received: 1")
         'Name the zone, options.reading.timezone. Received: 1'
     """
-    return _REMEDY.sub("", message).replace("--data.", "options.reading.")
+    return _SETTING.sub("options.reading.", _REMEDY.sub("", message))
 
 
 def _checked_array(array: Any) -> tuple[str, tuple[int, ...]]:
@@ -210,11 +219,13 @@ def _checked_arguments(field: str, function: Callable[..., Any], arguments: Any)
         raise RequestError(f"{field}: expected an object. Received: {json.dumps(arguments)}")
     _refuse_unknown(arguments, allowed)
     plain = {name: value for name, value in arguments.items() if name not in CHECKED_BY_MODEL}
-    if wrong := [name for name, value in plain.items() if not isinstance(value, SCALARS)]:
-        raise RequestError(
-            f"{field}.{wrong[0]}: expected a text or a number. Received: {json.dumps(arguments[wrong[0]])}"
-        )
+    _refuse_nested(field, plain, SCALARS)
     return arguments
+
+
+def _refuse_nested(field: str, values: Mapping[str, Any], kinds: tuple[type, ...]) -> None:
+    if wrong := [name for name, value in values.items() if not isinstance(value, kinds)]:
+        raise RequestError(f"{field}.{wrong[0]}: expected a text or a number. Received: {json.dumps(values[wrong[0]])}")
 
 
 def _refuse_unknown(request: Mapping[str, Any], known: set[str]) -> None:

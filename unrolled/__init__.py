@@ -85,11 +85,13 @@ def connect(url: str, model: str = "", token: str = "") -> Any:
     """Returns the predictor of a model that `unrolled serve` serves: the same methods as `load` returns, streams too.
 
     Args:
-        url: of the server, `http://127.0.0.1:8501`; or of a model on it, `http://127.0.0.1:8501/NAME`.
+        url: of the server, `http://127.0.0.1:8501`; or of a model on it, `http://127.0.0.1:8501/NAME`; behind a proxy
+            also `https://HOST/PATH/v1/models/NAME`.
         model: its name. Default: the only one.
         token: that the server asks for, if it does. Default: the environment variable `UNROLLED_TOKEN`.
 
     Raises:
+        ConfigurationError: the token fits no header.
         RunError: the server cannot be reached, refuses the token, or has no such model.
 
     Example::

@@ -223,8 +223,18 @@ class Stream:
 
 
 def samples(audio: Audio) -> np.ndarray:
-    """Returns samples as an array; bytes hold 16-bit ones."""
-    return np.frombuffer(audio, np.int16) if isinstance(audio, bytes | bytearray | memoryview) else np.asarray(audio)
+    """Returns samples as an array; bytes hold 16-bit ones.
+
+    Raises:
+        ConfigurationError: the bytes end within a sample.
+    """
+    if not isinstance(audio, bytes):
+        return audio
+    if len(audio) % 2:
+        raise ConfigurationError(
+            f"audio_buffer: expected two bytes for each sample, int16. Pass whole samples. Received: {len(audio)} bytes"
+        )
+    return np.frombuffer(audio, np.int16)
 
 
 def characters(words: Any) -> Iterator[tuple[str, float]]:

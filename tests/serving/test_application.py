@@ -324,6 +324,8 @@ def test_a_new_version_is_served_and_a_damaged_one_is_not(
 
     export_tiny(tmp_path, factor=3.0)
     wait_for(lambda: client.predict({"instances": [1]}).body == {"predictions": [3.0]})
+    shutil.rmtree(tmp_path / "tiny" / str(2 + len(DAMAGE)))  # the one before is served again
+    wait_for(lambda: client.predict({"instances": [1]}).body == {"predictions": [2.0]})
     aside = tmp_path / "aside" / "1"
     aside.mkdir(parents=True)
     (aside / "saved_model.pb").touch()

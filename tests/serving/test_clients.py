@@ -165,6 +165,7 @@ def test_what_has_no_counterpart_is_refused_in_words(model: Model, every_export:
         (lambda: model.addHotWord("ab", -3.0), "above 0"),
         (lambda: model.addHotWord("xyz", 3.0), "xyz"),
         (lambda: model.stt("a.wav"), "audio_buffer: expected"),
+        (lambda: model.createStream().feedAudioContent(b"abc"), "two bytes for each sample.*Received: 3 bytes"),
     ]
     for call, message in refused:
         with pytest.raises((ConfigurationError, SpeechDataError), match=message):

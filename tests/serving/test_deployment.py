@@ -55,7 +55,7 @@ def test_kubernetes_accepts_its_file(path: Path, tmp_path: Path) -> None:
     mounted = {each["name"] for each in container["volumeMounts"]}
     assert mounted == {each["name"] for each in template["spec"]["volumes"]}
     if container["image"] == "unrolled-serve":
-        probes = {container[name]["httpGet"]["path"] for name in ("readinessProbe", "livenessProbe")}
+        probes = {container[name]["httpGet"]["path"] for name in ("readinessProbe", "livenessProbe", "startupProbe")}
         assert probes <= paths(tmp_path)
         shutdown = ServeOptions(folder=tmp_path).shutdown_seconds
         assert template["spec"]["terminationGracePeriodSeconds"] > shutdown, "open requests are answered"

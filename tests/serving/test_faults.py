@@ -172,6 +172,19 @@ STREAMED: dict[str, tuple[str, list[Any], str]] = {
     "no time": ("series-waves", [NORTH, AHEAD | {"feed": {"load": 1, "heat": 2, "holiday": 0}}], "time"),
     "no date": ("series-waves", [NORTH, {"feed": ROW | {"time": "yesterday"}}], "Name it: options.reading.time."),
     "a text for a value": ("series-waves", [NORTH, {"feed": ROW | {"load": "much"}}], "Correct them. Received: 'much'"),
+    "a number beyond all floats": ("series-waves", [NORTH, AHEAD | {"feed": ROW | {"load": 10**400}}], "feed: "),
+    "a list for a value": (
+        "series-waves",
+        [NORTH, AHEAD | {"feed": ROW | {"load": [1]}}],
+        "feed.load: expected a text",
+    ),
+    "an object for a value": ("series-waves", [NORTH, AHEAD | {"feed": ROW | {"time": {}}}], "feed.time: expected"),
+    "no time zone": (
+        "series-waves",
+        [{"options": {"series": "north", "reading": {"timezone": "Mars/X"}}}, AHEAD | {"feed": ROW}],
+        "options.reading.timezone: there is no such zone",
+    ),
+    "a weight beyond all floats": ("speech-tones", [{"options": {"hot_words": {"ab": 10**400}}}], "another kind of"),
     "a time that was": (
         "series-waves",
         [NORTH, AHEAD | {"feed": ROW}, AHEAD | {"feed": ROW | {"time": "2023-01-01"}}],
@@ -265,6 +278,11 @@ RAW: dict[str, tuple[str, bytes]] = {
     "a stream elsewhere": (f"GET /v1/models HTTP/1.1\r\n{HEAD}{WEBSOCKET}\r\n", b"404"),
     "a stream by POST": (f"POST /v1/models/tiny:predict HTTP/1.1\r\n{HEAD}{WEBSOCKET}\r\n", b"400"),
     "half a head": (f"GET /v1/models HTTP/1.1\r\n{HEAD}", b"408"),
+    "a trailer for a head": (
+        f"POST /v1/models/tiny:predict HTTP/1.1\r\n{HEAD}Transfer-Encoding: chunked\r\n\r\n"
+        "2\r\n[]\r\n0\r\nContent-Encoding: br\r\n\r\n",
+        b"400",
+    ),
 }
 
 
@@ -305,6 +323,16 @@ def test_habits_of_clients_are_served(client: Client, version: str, offer: str, 
         if is_half_closed:
             connection.shutdown(socket.SHUT_WR)
         assert _answer(connection).endswith(b'{"predictions":[2.0]}')
+
+
+def test_many_small_heads_are_no_large_one(client: Client) -> None:
+    request = f"GET /healthz HTTP/1.1\r\n{HEAD}\r\n".encode()
+    number, answers = 150_000 // len(request), b""
+    with socket.create_connection(("127.0.0.1", client.port), 10) as connection:
+        connection.sendall(request * number)
+        while answers.count(b"alive") < number:
+            answers += (more := connection.recv(65536))
+            assert more, answers[-200:]
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "GET"])

@@ -1,5 +1,6 @@
 """The command, as a process: it answers, stops gracefully, and names what is missing."""
 
+import asyncio
 import contextlib
 import json
 import re
@@ -15,11 +16,14 @@ from typing import Any
 
 import pytest
 import tensorflow as tf
+from starlette.requests import Request
+from starlette.responses import Response
 
 import unrolled
 from pipelines.configuration import ConfigurationError
 from pipelines.runs import RunError
 from serving import main
+from serving.application import Server
 from serving.main import serve
 from serving.options import ServeOptions
 from tests.serving.conftest import Client
@@ -33,7 +37,12 @@ REPOSITORY = Path(__file__).parents[2]
         (["--folder", "nothing"], "There is no folder of exports. Expected nothing/NAME/VERSION"),
         (["--folder", ".", "--key", "key.pem"], "TLS needs a certificate and its key"),
         (["--folder", ".", "--key", "key.pem", "--certificate", "no.pem"], "files in PEM.*Received: 'no.pem'"),
+        (
+            ["--folder", ".", "--key", "no.pem", "--certificate", "model/1/saved_model.pb"],
+            "files in PEM.*saved_model.pb",
+        ),
         (["--folder", "model"], "The folder is a single export. Expected the folder of all"),
+        (["--folder", "model/1"], r"The folder is a single export.*Received: 'model/1'"),
         (["--folder", ".", "--host", "300.1.1.1"], r"cannot listen there.*--host, --port. Received: 300.1.1.1"),
     ],
 )
@@ -73,6 +82,22 @@ def test_workers_share_the_cores_unless_the_user_says_otherwise(
         monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", environment)
     main.application(ServeOptions(folder=tmp_path, **options))
     assert found[-1] == threads
+
+
+def test_a_request_that_outlives_the_server_is_told_so(tmp_path: Path) -> None:
+    async def outlive(_: Request) -> Response:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    async def answer() -> Response:
+        request = Request({"type": "http", "method": "GET", "path": "/", "headers": [(b"host", b"127.0.0.1")]})
+        task = asyncio.ensure_future(Server(ServeOptions(folder=tmp_path)).guard(outlive)(request))
+        await asyncio.sleep(0)
+        task.cancel()  # as uvicorn does
+        return await task
+
+    response = asyncio.run(answer())
+    assert response.status_code == 503 and b"The server is stopping." in response.body
 
 
 @pytest.mark.slow

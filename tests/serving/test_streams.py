@@ -10,7 +10,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 import unrolled
+from pipelines.configuration import ConfigurationError
 from pipelines.runs import RunError
+from serving.client import Connection
 from serving.errors import RequestError
 from serving.streams import Conversation
 from tests.serving.conftest import Client
@@ -82,7 +84,7 @@ def test_a_token_of_a_browser_is_not_logged(client: Client, caplog: pytest.LogCa
     with connect(f"{client.url.replace('http', 'ws', 1)}/v1/models/nlp-writer:stream?token=secret") as socket:
         socket.send(json.dumps({"finish": True}))
         socket.recv(10)
-    assert "secret" not in caplog.text
+    assert "secret" not in caplog.text and "connection open" not in caplog.text, "the server logs the stream itself"
     assert not [each for each in caplog.records if each.levelname == "ERROR"], "a refused stream is none of the server"
 
 
@@ -168,6 +170,7 @@ def test_arrays_and_rows_are_handed_to_the_predictor() -> None:
     with pytest.raises(RequestError, match="has begun"):
         list(conversation.answers(json.dumps(first)))
     assert list(conversation.answers('{"finish": true}')) == [{"finish": [11.0]}]
+    assert conversation.answered == 3
     preferring = Conversation(FakeModel())  # type: ignore[arg-type]
     list(preferring.answers('{"options": {"hot_words": {"ada": 5}}}'))
     assert list(preferring.answers('{"finish": true}')) == [{"finish": [5.0]}]
@@ -197,6 +200,44 @@ def test_what_a_client_cannot_reach_is_said(client: Client) -> None:
         unrolled.connect(client.url, "none")
     with pytest.raises(RunError, match=r"cannot be reached.*unrolled serve"):
         unrolled.connect("http://127.0.0.1:9", "nlp-writer")
-    for url in ("ftp://x", "x:99999", "x:0", "x:abc", "", "http:/x", "http://u:p@x", "http://[::1", "http://a b"):
+    with pytest.raises(RunError, match="refuses the request: The export does not describe its model"):
+        unrolled.connect(client.url, "tiny")
+    with pytest.raises(RunError, match=r"names another model.*/tiny' and 'nlp-writer'"):
+        unrolled.connect(f"{client.url}/tiny", "nlp-writer")
+    assert unrolled.connect(f"{client.url}/nlp%2Dwriter/", "nlp-writer").score("a")
+    for token in ("a\nb", "é"):
+        with pytest.raises(ConfigurationError, match=r"token fits no header. Expected printable ASCII"):
+            unrolled.connect(client.url, "nlp-writer", token)
+    wrong = ["ftp://x", "x:99999", "x:0", "x:abc", "", "http:/x", "http://u:p@x", "http://[::1", "http://a b"]
+    for url in (*wrong, "http://x?token=a", "http://x/nlp#a"):
         with pytest.raises(RunError, match=r"names no server. Expected http:// or https://"):
             unrolled.connect(url, "nlp-writer")
+
+
+@pytest.mark.parametrize(
+    ("status", "answer"),
+    [
+        (200, b"<html>"),
+        (502, b"<html>Bad gateway"),
+        (301, b""),
+        (200, b"[]"),
+        (200, b"{}"),
+        (404, b"[]"),
+        (404, b'{"detail": "Not found"}'),
+        (200, b'{"models": 3}'),
+        (200, b'{"models": [{"name": "a"}]}'),
+        (200, b'{"outputs": null}'),
+    ],
+)
+def test_another_server_is_said_to_be_one(
+    client: Client, monkeypatch: pytest.MonkeyPatch, status: int, answer: bytes
+) -> None:
+    writer = unrolled.connect(client.url, "nlp-writer")
+    monkeypatch.setattr(Connection, "_exchange", lambda *_: (status, answer))
+    for ask in (
+        lambda: unrolled.connect(client.url),
+        lambda: unrolled.connect(client.url, "nlp-writer"),
+        lambda: writer.score("a"),
+    ):
+        with pytest.raises(RunError, match=rf"Another server answers.*{client.url}/.*Received: status {status}, b'"):
+            ask()
