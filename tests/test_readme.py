@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from pipelines import __main__ as command_line
-from pipelines import commands, predictors, tasks, train
+from pipelines import commands, predictors, train
 from pipelines.nlp.text_files import TextDataError
 from pipelines.series.regular import SeriesDataError
 from pipelines.speech.audio_files import SpeechDataError
@@ -70,7 +70,7 @@ def test_shell_commands_are_accepted(line: str, monkeypatch: pytest.MonkeyPatch)
         def __getattr__(self, name: str) -> Any:
             raise Reached
 
-    for module in (commands, tasks, train, predictors):
+    for module in (commands, train, predictors):
         monkeypatch.setattr(module, "Run", NoRun())
     for name, *arguments in make_commands(line):
         try:
