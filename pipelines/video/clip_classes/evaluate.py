@@ -26,8 +26,8 @@ def evaluate(run: Run, split: str = "test") -> Evaluation:
     classifier = load_model(run)
     sets = data.load(configuration.data)
     refuse_other("classes", classifier.classes, sets.classes)
-    report_changed_data(run, sets)
     examples = sets.splits[split]
+    report_changed_data(run, sets, sets.splits["train"].keys, examples.keys)
     classified = classify_split(classifier, examples, configuration.data)
     labels = classified.labels
     answers = {"model": classified.probabilities, baselines.MAJORITY: baselines.majority(sets, split)}

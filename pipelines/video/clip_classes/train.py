@@ -33,7 +33,8 @@ def prepare(configuration: ClipClassesConfiguration) -> Prepared[data.Sets, Clas
     sets = data.load(configuration.data)
     report(sets)
     files = {SKIPPED: sets.skipped, RECORDINGS: sets.recordings}
-    return Prepared(sets, build(configuration, sets.classes), {"classes": sets.classes}, files)
+    learned = sets.splits["train"].keys
+    return Prepared(sets, build(configuration, sets.classes), {"classes": sets.classes}, files, learned=learned)
 
 
 def batch_loss(classifier: Classifier, batch: tuple[tf.Tensor, tf.Tensor], training: bool) -> tf.Tensor:

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import shutil
 from collections.abc import Callable
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -18,7 +19,7 @@ from sklearn.metrics import accuracy_score
 
 from pipelines import commands
 from pipelines.evaluation import Evaluation, Metric, Row
-from pipelines.runs import Run
+from pipelines.runs import Run, RunError
 from pipelines.video.clip_classes import data, pictures, report
 from pipelines.video.clip_classes.config import ClipClassesConfiguration
 from pipelines.video.clip_classes.evaluate import evaluate as evaluate_run
@@ -29,6 +30,18 @@ pytestmark = pytest.mark.usefixtures("there")
 
 def predict(arguments: list[str]) -> None:
     commands.answer("predict-video", arguments)
+
+
+def test_videos_that_the_run_learned_from_are_not_judged(trained_run: Run, corpus: Path, tmp_path: Path) -> None:
+    run = Run.open(shutil.copytree(trained_run.folder, tmp_path / "run"))
+    videos = shutil.copytree(corpus.parent, tmp_path / "videos")
+    swapped = {"train": "test", "test": "train"}
+    moved = re.sub(r"(train|test)$", lambda found: swapped[found[1]], corpus.read_text(), flags=re.MULTILINE)
+    (videos / "list.csv").write_text(moved)
+    configuration = run.read_configuration(ClipClassesConfiguration)
+    run.write_configuration(configuration.replace(data={"path": str(videos / "list.csv")}))
+    with pytest.raises(RunError, match=r"(?s)learned from are in the evaluated split now.*Received: 32 examples of 32"):
+        evaluate_run(run)
 
 
 def test_evaluation_writes_table_answers_and_page(trained_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
