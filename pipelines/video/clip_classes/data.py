@@ -162,11 +162,6 @@ def _examples(videos: Sequence[Video], classes: tuple[str, ...], configuration: 
 def _classes(videos: Videos) -> tuple[str, ...]:
     """The classes of the training split; refuses videos that belong to none of them."""
     every = [(split, video) for split, each in videos.splits.items() for video in each]
-    if unlabelled := [video.key for _, video in every if not video.label]:
-        raise VideoDataError(
-            f"{counted(len(unlabelled), 'video')} without a label; expected a class for each. Fill the column label, "
-            f"or remove the rows. Received: {', '.join(unlabelled[:NAMED])}"
-        )
     classes = tuple(sorted({video.label for video in videos.splits["train"]}))
     if len(classes) < 2:
         raise VideoDataError(

@@ -132,7 +132,7 @@ def test_motions_have_no_files_and_no_mirror(change: dict[str, object]) -> None:
     [
         ((",left,", ",right,"), r"There is one class only.*Received: 'right'"),
         (("8.avi,left,validation", "8.avi,up,validation"), r"1 video of classes without any video for train"),
-        (("8.avi,left,validation", "8.avi,,validation"), r"1 video without a label.*Received: 8.avi"),
+        (("8.avi,left,validation", "8.avi,,validation"), r"csv, line 10 has no label; expected the class of the video"),
     ],
 )
 def test_labels_that_cannot_be_learned_are_refused(
