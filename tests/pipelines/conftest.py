@@ -348,9 +348,9 @@ for line in sys.stdin:
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def train_on_two_devices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., None]]:
-    """A function that trains on one device and on two, in one process, which has two devices, for all tasks."""
+    """A function that trains on one device and on two, in a process that has two, and gives its memory back."""
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
     with conversation(ON_TWO_DEVICES, tmp_path_factory.mktemp("devices"), environment) as ask:
         yield ask
