@@ -16,8 +16,9 @@ StrategyName = Literal["none", "mirrored", "multi_worker"]
 VARIABLE = "TF_CONFIG"
 START_VARIABLE = "UNROLLED_START_SECONDS"
 SECONDS_TO_START = 50.0
-SECONDS_TO_ANSWER = 3.0
 """So long a worker waits for the others to start, unless UNROLLED_START_SECONDS says otherwise."""
+SECONDS_TO_ANSWER = 3.0
+"""So long a worker that is asked whether it is there has to answer."""
 JOBS = ("chief", "worker")
 LONGEST_SHOWN = 500  # characters of the variable in a message
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+(?:%\w+)?\]|[^\s/:@\[\]]+):([0-9]{1,5})")  # IPv6 in brackets

@@ -79,8 +79,10 @@ def prepared(run: Run, configuration: Any, prepare: Callable[[Any], Prepared[Set
         if settled is not None:
             run.write_configuration(settled)
         run.write_json(DESCRIPTION, values)
-        for name, content in {**files, LEARNED: _digests(learned)}.items():
+        for name, content in files.items():
             run.write_json(name, content)
+        if digests := _digests(learned):
+            run.write_json(LEARNED, digests)
         if configuration.initialise is not None and not run.checkpoint("latest").exists():
             print(_initialised(model, run, configuration, description, last))
     return sets, model

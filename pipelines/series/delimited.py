@@ -25,6 +25,7 @@ COMMENT = re.compile(r"\s*[\"']?(#|//|%|sep=.\s*$)")
 _NUMBER = re.compile(r"[-+(]?\W{0,2}\d[\d.,' ]*(e[-+]?\d+)?\W{0,3}\)?", re.IGNORECASE)
 _YEAR = re.compile(r"(1[5-9]|20|21)\d\d")
 _TIME = re.compile(r"\d{1,4}[-/. ]\d{1,2}[-/. ]\d{1,4}.*|\d{1,2}:\d\d.*|\d{4}[-/ ]?[QMWqmw]\d{1,2}.*")
+_ONE_CELL = re.compile(r'"(?:[^"]|"")*"')
 
 
 class Delimited(NamedTuple):
@@ -41,9 +42,6 @@ class Delimited(NamedTuple):
     names: pd.Series
     repairs: list[Repair]
     delimiter: str
-
-
-_ONE_CELL = re.compile(r'"(?:[^"]|"")*"')
 
 
 def decoded(content: bytes, file: str) -> tuple[str, list[Repair]]:

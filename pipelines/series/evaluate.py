@@ -76,7 +76,7 @@ def evaluate(
     task = task_of(configuration, sets, split, series, target)._replace(stride=stride)
     task = task._replace(refit=_bounded(refit, max(len(task.steps(index)) for index in task.chosen)))
     origins = task.origins()
-    rows = rows_of(configuration, forecaster, task, slow_baselines)
+    rows = rows_of(configuration, forecaster, task, origins, slow_baselines)
     forecasts: dict[str, Forecasts] = {}
     seconds = {}
     for name, (_, forecast) in rows.items():
@@ -184,11 +184,11 @@ def _bounded(refit: int, origins: int) -> int:
 
 
 def rows_of(
-    configuration: SeriesConfiguration, forecaster: Forecaster, task: Task, slow_baselines: bool
+    configuration: SeriesConfiguration, forecaster: Forecaster, task: Task, origins: Origins, slow_baselines: bool
 ) -> dict[str, tuple[str, Baseline]]:
     """Returns the rows of the table, the model first: what is said of each, and what forecasts."""
     model = partial(recalibrated_backtest, forecaster, configuration) if task.refit else partial(backtest, forecaster)
-    rows: dict[str, tuple[str, Baseline]] = {"model": (described(task, task.origins()), model)}
+    rows: dict[str, tuple[str, Baseline]] = {"model": (described(task, origins), model)}
     if configuration.network.adaptation_rate:
         rows["without adaptation"] = ("the same network", partial(backtest, forecaster, adapting=False))
     if configuration.network.calibrate:

@@ -83,11 +83,11 @@ def read_table(table: UserTable, time: Sequence[str] = (), sheet: str = "") -> R
         if (frame := _in_memory(table)) is not None:
             _refuse_sheet(path, sheet)
             frame = _plain_cells(_with_index(frame, time))
-            names = pd.Series([str(name).strip() for name in frame.columns], dtype=str)
+            names = _names_of(frame)
         elif isinstance(table, str | Path) and _is_partitioned(path):
             _refuse_sheet(path, sheet)
             frame = _with_index(pd.read_parquet(path), time)
-            names = pd.Series([str(name).strip() for name in frame.columns], dtype=str)
+            names = _names_of(frame)
         else:
             path, file = _file(table)
             frame, names, repairs = _from_file(path, file, time, sheet)
@@ -208,7 +208,11 @@ def _from_file(
             )
         table = parse(arff_to_delimited(text) if kind == ".arff" else text, path.name)
         return table.frame, table.names, repairs + table.repairs
-    return frame, pd.Series([str(each).strip() for each in frame.columns], dtype=str), []
+    return frame, _names_of(frame), []
+
+
+def _names_of(frame: pd.DataFrame) -> pd.Series:
+    return pd.Series([str(name).strip() for name in frame.columns], dtype=str)
 
 
 def _is_partitioned(path: Path) -> bool:

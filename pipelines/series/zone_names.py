@@ -37,8 +37,10 @@ def with_offsets(text: pd.Series, timezone: str, path: Path) -> tuple[pd.Series,
     names = text.str.extract(rf":\d\d.*?{_BEHIND}", expand=False)
     names = names.map(lambda name: OTHER_NAMES.get(name, name), na_action="ignore")
     found = set(names.dropna())
+    if not found:
+        return text, []
     known = _abbreviations()
-    if not found or not found <= {name for each in known.values() for name in each}:
+    if not found <= {name for each in known.values() for name in each}:
         return text, []
     if timezone in known and found <= known[timezone].keys():
         zones = [known[timezone]]

@@ -226,9 +226,10 @@ def _said_in_object(recording: Mapping[str, Any], name: str, row: str) -> list[S
         if _are_pieces(each)
     ]
     said = max(lists, key=lambda each: sum(len(one.text) for one in each) / max(1, len(each)), default=[])
-    text = recording.get(columns_of(list(recording)).get("text", ""))
+    columns = columns_of(list(recording))
+    text = recording.get(columns.get("text", ""))
     if isinstance(text, str) and text.strip() and not any(" " in each.text for each in said):
-        return [Said(name, text.strip(), row, value_of(recording, columns_of(list(recording)), "speaker"))]
+        return [Said(name, text.strip(), row, value_of(recording, columns, "speaker"))]
     return said
 
 

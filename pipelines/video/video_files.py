@@ -166,9 +166,14 @@ def is_video(path: Path) -> bool:
     return is_stack(path) if ending else _is_content_of_video(path)
 
 
-def _is_content_of_video(path: Path) -> bool:
+def _head(path: Path) -> bytes:
+    """The first bytes of a file, which tell its kind."""
     with path.open("rb") as file:
-        head = file.read(12)
+        return file.read(12)
+
+
+def _is_content_of_video(path: Path) -> bool:
+    head = _head(path)
     return head.startswith(HEADS) or head[4:8] == b"ftyp" or (head.startswith(b"RIFF") and head.endswith(b"AVI "))
 
 
@@ -183,8 +188,7 @@ def _is_animated(path: Path) -> bool:
     """Whether a file is an image of a kind that may move, whatever its name."""
     if not path.is_file() or is_array(path):
         return False
-    with path.open("rb") as file:
-        head = file.read(12)
+    head = _head(path)
     return head.startswith((b"GIF8", b"\x89PNG")) or (head.startswith(b"RIFF") and head.endswith(b"WEBP"))
 
 
