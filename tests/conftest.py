@@ -12,7 +12,7 @@ import pytest
 REPOSITORY = Path(__file__).parent.parent
 OF_MAKE = {"MFLAGS", "PRESET", "ARGS", "RESUME", "RUN", "AUDIO", "SLOW", "PYTHON3"}
 gc.set_threshold(50_000, 20, 50)  # traced graphs are many objects that live long: looking through them takes a tenth
-BYTES_A_WORKER = 4e9  # TensorFlow, and what a test trains or a process that it starts
+BYTES_A_WORKER = 4e9  # TensorFlow, and what a test trains or a process that it starts; a worker with more is replaced
 TRAINED = {"trained_run", "train_tiny", "every_export", "whole_and_resumed", "same_on_two_devices"}  # fixtures
 SMALLEST_TASK = "tests/pipelines/video/clip_classes/"
 if "PYTEST_XDIST_WORKER" in os.environ:  # one for each core: more threads would wait for one another
@@ -40,6 +40,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Returns a scheduler for `--dist loadfile` that also keeps a task on one worker, which trains its run once.
 
     The mark `xdist_group` would say the same, but pytest 9.2 ignores the names by which pytest-xdist 3.8 groups.
+    TensorFlow keeps much of what a process has traced and compiled, so the scheduler sends a large worker home.
     """
     if config.getoption("dist") != "loadfile":
         return None
@@ -54,7 +55,28 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             self.workqueue.move_to_end(max(self.workqueue, key=slowness), last=False)
             super()._assign_work_unit(node)
 
+        def _reschedule(self, node: Any) -> None:
+            work = self.assigned_work[node]
+            is_nearly_done = work and self._pending_of(work) <= 2
+            if self.workqueue and is_nearly_done and bytes_of(node) > BYTES_A_WORKER:
+                node.is_replaced = True
+                node.shutdown()
+            super()._reschedule(node)
+
     return LoadTaskScheduling(config, log)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Starts a new worker in the place of one that ended because it had become too large."""
+    if error is None and getattr(node, "is_replaced", False):
+        node.config.pluginmanager.getplugin("dsession")._clone_node(node)
+
+
+def bytes_of(node: Any) -> int:
+    """Returns the memory that a worker holds, 0 where the system does not tell."""
+    statistics = Path(f"/proc/{node.gateway._io.popen.pid}/statm")
+    return int(statistics.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if statistics.exists() else 0
 
 
 def group(file: str) -> str:
