@@ -46,7 +46,7 @@ def evaluate(run: Run, split: str = "test", slow_baselines: bool = True) -> Eval
     model = load_model(run)
     subwords = model.subwords
     sets = data.load(configuration.data, configuration.vocabulary, subwords)
-    report_changed_data(run, sets)
+    report_changed_data(run, sets, sets.corpus.texts("train"), sets.corpus.texts(split))
     documents: Sequence[Document] = getattr(sets.corpus, split)
     numbers = data.encode(subwords, documents)
 

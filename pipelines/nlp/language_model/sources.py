@@ -46,6 +46,10 @@ class Corpus(NamedTuple):
     validation: Sequence[Document]
     test: Sequence[Document]
 
+    def texts(self, split: str) -> list[str]:
+        """Returns the texts of a split."""
+        return [document.text for document in getattr(self, split)]
+
 
 def open_corpus(configuration: DataConfiguration) -> Corpus:
     """Returns the configured documents, downloaded and prepared if that has not been done.

@@ -28,7 +28,9 @@ def prepare(configuration: LanguageModelConfiguration) -> Prepared[data.Sets, La
     sets = data.load(configuration.data, configuration.vocabulary)
     report(sets)
     vocabulary = sets.subwords.to_json()
-    return Prepared(sets, build(configuration, vocabulary), {"vocabulary": vocabulary})
+    return Prepared(
+        sets, build(configuration, vocabulary), {"vocabulary": vocabulary}, learned=sets.corpus.texts("train")
+    )
 
 
 def batch_loss(model: LanguageModel, batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:

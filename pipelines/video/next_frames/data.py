@@ -85,6 +85,10 @@ class Sets(NamedTuple):
     skipped: Sequence[tuple[str, str]] = ()  # name and reason of each video that was left out
     recordings: Recordings = Recordings()  # how the videos were recorded
 
+    def names(self, split: Split) -> list[str]:
+        """Returns the names of the videos of a split, each once."""
+        return list(dict.fromkeys(self.videos[split]))
+
 
 def load(configuration: DataConfiguration) -> Sets:
     """Opens the configured clips, prepared and decoded if that has not been done.

@@ -48,7 +48,7 @@ def evaluate(run: Run, split: Split = "test", thresholds: Sequence[float] = (), 
     """Forecasts a split with a run's forecaster and the baselines; writes table, films and page into its folder."""
     configuration = run.read_configuration(NextFramesConfiguration)
     forecaster, sets = load_model(run), data.load(configuration.data)
-    report_changed_data(run, sets)
+    report_changed_data(run, sets, sets.names("train"), sets.names(split))
     levels = levels_of(thresholds or configuration.thresholds, sets.recordings.value_range)
     window = fss_window or configuration.fss_window
     rows: dict[str, tuple[str, Baseline]] = {

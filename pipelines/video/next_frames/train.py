@@ -44,7 +44,8 @@ def prepare(configuration: NextFramesConfiguration) -> Prepared[data.Sets, Frame
     report(sets)
     if unused := configuration.network.unused:
         print(f"Settings that do not count with --network.head pixels: {', '.join(unused)}", flush=True)
-    return Prepared(sets, build(configuration), {}, {SKIPPED: sets.skipped, RECORDINGS: sets.recordings})
+    files = {SKIPPED: sets.skipped, RECORDINGS: sets.recordings}
+    return Prepared(sets, build(configuration), {}, files, learned=sets.names("train"))
 
 
 def batch_loss(

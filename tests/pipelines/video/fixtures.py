@@ -1,5 +1,7 @@
-"""The fixtures that both tasks of video have, each for its own corpus and configuration."""
+"""What both tasks of video need: fixtures, each for its own corpus and configuration, and a run on other data."""
 
+import re
+import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -45,3 +47,15 @@ def fixtures_of(write_corpus: Callable[..., Path], tiny_configuration: Callable[
         return train_tiny(experiment(), session_cache)
 
     return cache, make_corpus, configure, corpus, experiment, trained_run
+
+
+def with_swapped_splits(run: Run, corpus: Path, folder: Path) -> Run:
+    """Returns a copy of a run, `folder/run`, on a copy of its videos with training and test swapped."""
+    copy = Run.open(shutil.copytree(run.folder, folder / "run"))
+    path = shutil.copytree(corpus.parent, folder / "videos") / corpus.name
+    swapped = {"train": "test", "test": "train"}
+    path.write_text(re.sub(r"(train|test)$", lambda found: swapped[found[1]], corpus.read_text(), flags=re.MULTILINE))
+    settings = copy.read_json("configuration.json")
+    settings["data"]["path"] = str(path)
+    copy.write_json("configuration.json", settings)
+    return copy

@@ -14,13 +14,15 @@ from pipelines import commands, train
 from pipelines.errors import message_for_user
 from pipelines.evaluation import Evaluation
 from pipelines.nlp.language_model import report
+from pipelines.nlp.language_model import train as learning
 from pipelines.nlp.language_model.baselines import Costs
 from pipelines.nlp.language_model.config import PRESETS, LanguageModelConfiguration
 from pipelines.nlp.language_model.evaluate import bits_per_character, by_stretch, compared, costs
+from pipelines.nlp.language_model.evaluate import evaluate as evaluate_run
 from pipelines.nlp.language_model.model import load_model
 from pipelines.nlp.language_model.scoring import score
 from pipelines.nlp.subwords import Subwords
-from pipelines.runs import Run
+from pipelines.runs import Run, RunError
 from pipelines.video.clip_classes import config as video
 
 
@@ -46,6 +48,20 @@ def refused(command: Callable[[list[str]], None], arguments: list[str], capsys: 
         assert message is not None
         return message
     raise AssertionError("not refused")
+
+
+@pytest.mark.slow
+def test_documents_that_the_run_learned_from_are_not_judged(
+    experiment: Callable[..., LanguageModelConfiguration], text_file: Path, tmp_path: Path
+) -> None:
+    lines = {line for line in text_file.read_text(encoding="utf-8").splitlines() if len(line) > 60}
+    (tmp_path / "lines.jsonl").write_text("".join(json.dumps({"text": line}) + "\n" for line in sorted(lines)))
+    configuration = experiment(data={"path": str(tmp_path / "lines.jsonl")}, training={"epochs": 1})
+    run = Run.create("nlp", "judged", configuration, tmp_path)
+    learning.train(run, configuration)
+    run.write_configuration(configuration.replace(data={"test_fraction": 0.4}))
+    with pytest.raises(RunError, match=r"(?s)learned from are in the evaluated split now.*Received: \d+ examples of "):
+        evaluate_run(run)
 
 
 def test_training_says_what_it_learns_from_and_what_comes_next(

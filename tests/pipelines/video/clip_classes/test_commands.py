@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-import shutil
 from collections.abc import Callable
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -24,6 +23,7 @@ from pipelines.video.clip_classes import data, pictures, report
 from pipelines.video.clip_classes.config import ClipClassesConfiguration
 from pipelines.video.clip_classes.evaluate import evaluate as evaluate_run
 from pipelines.video.clip_classes.scoring import Classified
+from tests.pipelines.video.fixtures import with_swapped_splits
 
 pytestmark = pytest.mark.usefixtures("there")
 
@@ -33,13 +33,7 @@ def predict(arguments: list[str]) -> None:
 
 
 def test_videos_that_the_run_learned_from_are_not_judged(trained_run: Run, corpus: Path, tmp_path: Path) -> None:
-    run = Run.open(shutil.copytree(trained_run.folder, tmp_path / "run"))
-    videos = shutil.copytree(corpus.parent, tmp_path / "videos")
-    swapped = {"train": "test", "test": "train"}
-    moved = re.sub(r"(train|test)$", lambda found: swapped[found[1]], corpus.read_text(), flags=re.MULTILINE)
-    (videos / "list.csv").write_text(moved)
-    configuration = run.read_configuration(ClipClassesConfiguration)
-    run.write_configuration(configuration.replace(data={"path": str(videos / "list.csv")}))
+    run = with_swapped_splits(trained_run, corpus, tmp_path)
     with pytest.raises(RunError, match=r"(?s)learned from are in the evaluated split now.*Received: 32 examples of 32"):
         evaluate_run(run)
 

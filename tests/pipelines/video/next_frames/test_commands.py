@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from pipelines import commands, train
-from pipelines.runs import Run
+from pipelines.runs import Run, RunError
 from pipelines.video.next_frames import data, report
 from pipelines.video.next_frames import evaluate as future_evaluate
 from pipelines.video.next_frames.baselines import copy_last
@@ -23,6 +23,7 @@ from pipelines.video.next_frames.config import NextFramesConfiguration
 from pipelines.video.next_frames.data import DataConfiguration
 from pipelines.video.next_frames.model import load_model
 from pipelines.video.next_frames.scoring import METRICS, score
+from tests.pipelines.video.fixtures import with_swapped_splits
 
 pytestmark = pytest.mark.usefixtures("there")
 
@@ -46,6 +47,12 @@ def frames_of(path: Path) -> np.ndarray:
     while (read := capture.read())[0]:
         found.append(cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB))
     return np.stack(found)
+
+
+def test_videos_that_the_run_learned_from_are_not_judged(trained_run: Run, corpus: Path, tmp_path: Path) -> None:
+    run = with_swapped_splits(trained_run, corpus, tmp_path)
+    with pytest.raises(RunError, match=r"(?s)learned from are in the evaluated split now.*Received: 8 examples of 8"):
+        future_evaluate.evaluate(run)
 
 
 def test_training_says_what_it_wrote_and_what_comes_next(
