@@ -117,8 +117,7 @@ class LanguageModel(keras.Model):
         )
         outputs = tf.cast(self.projection(self.dropout(hidden, training=training)), tf.float32)
         history = tf.concat([state.recent, numbers], axis=1)  # (batch, 2 + time)
-        for order, table in zip(ORDERS, self.contexts, strict=False):
-            places = hashed(history, order, self.network.contexts)
+        for places, table in zip(self.places(history), self.contexts, strict=True):
             if training:
                 outputs += self._drop(_look_up(table.value, places), self.network.context_dropout)
             else:  # without a gradient of its own, which takes a copy of the table
@@ -128,6 +127,10 @@ class LanguageModel(keras.Model):
             return outputs, State(recurrent, history[:, -remembered:])
         last = lengths[:, tf.newaxis] + tf.range(remembered)  # (batch, 2)
         return outputs, State(recurrent, tf.gather(history, last, batch_dims=1))
+
+    def places(self, history: tf.Tensor) -> list[tf.Tensor]:
+        """Which row of each table of contexts is looked up at each step, int32 (batch, time); as of `hashed`."""
+        return [hashed(history, order, self.network.contexts) for order, _ in zip(ORDERS, self.contexts, strict=False)]
 
     def _drop(self, rows: tf.Tensor, rate: float) -> tf.Tensor:
         """Drops whole rows (…, width)."""

@@ -11,7 +11,7 @@ from models.decoding import CharacterLanguageModel
 from pipelines.nlp.language_model import adaptation, baselines
 from pipelines.nlp.language_model.adaptation import Cache, DynamicEvaluation, cached, mixed
 from pipelines.nlp.language_model.data import BOUNDARY
-from pipelines.nlp.language_model.model import LanguageModel
+from pipelines.nlp.language_model.model import LanguageModel, cross_entropy
 from pipelines.nlp.language_model.scoring import Scored, score
 from pipelines.nlp.subwords import Subwords
 from pipelines.nlp.text_files import Document
@@ -93,6 +93,33 @@ def test_cache_learns_what_a_document_repeats(language_model: Trained) -> None:
     scored = score(model, [document], with_outputs=True)
     cache = Cache.fit([document], scored)
     assert cache.nats(document, scored[0]).sum() < scored[0].nats.sum()
+
+
+def test_dynamic_evaluation_takes_the_steps_of_its_equation(
+    language_model: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here every weight changes in every step; there a row of a table only where it is looked up."""
+    monkeypatch.setattr(adaptation, "SEGMENT", 5)
+    monkeypatch.setattr(adaptation, "RETURN", 0.2)
+    model, subwords = language_model
+    document = subwords.encode(tf.constant(["What a run learned from, and 7 other words, is not judged!"])).values
+    row = np.concatenate([[BOUNDARY], document.numpy(), [BOUNDARY]]).astype(np.int32)[np.newaxis]
+    weights, state, expected = model.trainable_variables, model.initial_state(1), []
+    before = [weight.numpy() for weight in weights]
+    for start in range(0, row.shape[1] - 1, 5):
+        part = row[:, start : start + 6]
+        with tf.GradientTape() as tape:
+            logits, state = model(part[:, :-1], state)
+            nats = cross_entropy(logits, part[:, 1:])
+            loss = tf.reduce_mean(nats)
+        gradients = tape.gradient(loss, [weight.value for weight in weights])
+        gradients, _ = tf.clip_by_global_norm([tf.convert_to_tensor(each) for each in gradients], 1.0)
+        for weight, gradient, trained in zip(weights, gradients, before, strict=True):
+            weight.assign(weight.value - 0.6 * gradient + 0.2 * (trained - weight.value))
+        expected.extend(nats.numpy()[0])
+    for weight, trained in zip(weights, before, strict=True):
+        weight.assign(trained)
+    np.testing.assert_allclose(DynamicEvaluation(model).nats([document.numpy()], 0.6)[0], expected, atol=1e-4)
 
 
 def test_dynamic_evaluation_learns_after_it_has_scored_and_forgets_it_all(language_model: Trained) -> None:
