@@ -100,9 +100,11 @@ def _annotations(place: str, video: dict[str, Any]) -> list[Row]:
     """A row for each annotation of a video; one for a video that has none."""
     lists = {name: [each] if isinstance(each, dict) else each for name, each in video.items()}
     names = [name for name, each in lists.items() if isinstance(each, list) and _are_objects(each)]
-    name = ANNOTATIONS if ANNOTATIONS in names else names[0] if len(names) == 1 else ""
-    if not name:
+    if len(names) != 1 or "label" in video:  # else what one calls otherwise
+        names = [name for name in names if name == ANNOTATIONS]
+    if not names:
         return [(place, video)]
+    (name,) = names
     rest = {other: each for other, each in video.items() if other != name}
     several = len(lists[name]) > 1
     return [

@@ -116,7 +116,7 @@ LISTS = {
         [("", "jump"), ("", "7")],
     ),
     "json lines": (
-        '{{"video": "{0}.avi", "label": "jump", "split": "val"}}\n{{"video": "{1}.avi", "label": "run"}}',
+        '{{"video": "{0}", "label": "jump", "split": "val"}}\n{{"video": "{1}", "label": "run", "xy": [{{}}, {{}}]}}',
         [("validation", "jump"), ("", "run")],
     ),
     "json by splits": (
