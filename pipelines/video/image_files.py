@@ -1,16 +1,18 @@
 """Folders of images, TIFF stacks and animated images (gif, webp, apng), read frame by frame."""
 
+import io
 import itertools
 import math
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import tifffile
-from PIL import Image, ImageSequence
+from PIL import ExifTags, Image, ImageSequence
 
 from pipelines.hints import counted
 from pipelines.video.containers import Notice, refused
@@ -32,6 +34,12 @@ LEAST_DURATION = 0.02
 
 MOST_CHANNELS = 5
 """Pages that may be the channels of one picture, if nothing else is their time."""
+
+ORIENTATION_MARKS = (b"eXIf", b"type exif", b"EXIF", b"irot", b"imir")
+"""What stands before the orientation of the camera in PNG, WebP and AVIF images."""
+
+UNREADABLE = (OSError, ValueError, SyntaxError, EOFError)
+"""What Pillow raises of images that are damaged or of another kind."""
 
 LAST_NUMBER = re.compile(r"(-?)\d+(?=\D*$)")
 NAMED = 5  # missing numbers that a notice names
@@ -92,7 +100,7 @@ def folder_values(folder: Path, notice: Notice) -> Iterator[np.ndarray]:
 
 
 def read_image(path: Path) -> np.ndarray:
-    """Returns an image, (height, width, channels), grey or RGB, of the type that it is stored in.
+    """Returns an image, (height, width, channels), grey or RGB, of its stored type, as the camera was held.
 
     Raises:
         VideoDataError: it is empty, truncated, damaged or no image.
@@ -100,12 +108,13 @@ def read_image(path: Path) -> np.ndarray:
     data = path.read_bytes()
     if data[:4] in TIFF:
         return next(stack_values(path))
-    flags = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR if data[:2] == b"\xff\xd8" else cv2.IMREAD_UNCHANGED
+    is_jpeg = data[:2] == b"\xff\xd8"
+    flags = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR if is_jpeg else cv2.IMREAD_UNCHANGED
     frame = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
     if frame is None or not _whole(data):
         what = "cannot be decoded: it is empty, truncated, damaged or no image"
         raise refused(path, what, f"{len(data)} bytes", "Restore or convert it (to png), or leave it out.")
-    return _rgb(frame)
+    return _rgb(frame if is_jpeg else _turned(frame, data))  # OpenCV turns none that may be transparent
 
 
 def is_stack(path: Path) -> bool:
@@ -175,7 +184,7 @@ def animated_frames(path: Path) -> Iterator[Timed]:
                 duration = stated if stated >= LEAST_DURATION else 0.1
                 yield Timed(time, np.array(canvas.convert("RGB")), duration)
                 time += duration
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
+    except UNREADABLE as error:
         if isinstance(error, VideoDataError):
             raise
         raise refused(path, "is truncated, damaged, or no image", f"{path.stat().st_size} bytes ({error})") from error
@@ -240,6 +249,19 @@ def _channels_last(picture: np.ndarray) -> np.ndarray:
     if picture.shape[0] in (3, 4) and picture.shape[2] > 4:  # planes of colours
         picture = np.moveaxis(picture, 0, -1)
     return picture
+
+
+def _turned(frame: np.ndarray, data: bytes) -> np.ndarray:
+    """The frame of an image as the camera was held."""
+    orientation = 1
+    if any(mark in data for mark in ORIENTATION_MARKS):
+        with suppress(*UNREADABLE), Image.open(io.BytesIO(data)) as image:
+            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    if orientation in (5, 6, 7, 8):
+        frame = frame.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        frame = frame[::-1]
+    return np.ascontiguousarray(frame[:, ::-1] if orientation in (2, 3, 6, 7) else frame)
 
 
 def _rgb(frame: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from pipelines.video.frames import DecodingConfiguration, load_array
 from pipelines.video.image_files import images_of
 from pipelines.video.video_files import decode_timed, refuse_missing
 
-FORMAT = 3  # counted up when the same video and configuration would give other frames
+FORMAT = 4  # counted up when the same video and configuration would give other frames
 SAMPLED_BYTES = 1 << 20  # of a file's beginning and end, which tell it from others
 
 

@@ -16,7 +16,7 @@ from pipelines.video.video_files import is_video
 
 SPLITS = ("train", "validation", "test")
 
-SPLIT_NAMES = splits.SPLIT_NAMES | {"eval": "validation"}
+SPLIT_NAMES = splits.SPLIT_NAMES | {"eval": "validation", "validate": "validation"}
 """What people call the splits, in small letters."""
 
 JUNK = ("__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "system volume information", "lost+found")

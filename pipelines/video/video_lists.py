@@ -6,18 +6,19 @@ import io
 import math
 import re
 import unicodedata
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 from data.encodings import decoded
 from data.files import FileError, read_bytes, stated_delimiter
 from pipelines.hints import counted
 from pipelines.video.arrays import ARRAY_ENDINGS
-from pipelines.video.frames import VideoDataError
+from pipelines.video.frames import NAMED, VideoDataError
+from pipelines.video.json_lists import is_json, json_rows
 from pipelines.video.shards import Part
+from pipelines.video.unnamed_lists import COMMENT, OF_A_CLASS, Row, row_error, rows_of_a_class, unnamed_rows
 from pipelines.video.video_files import VIDEO_ENDINGS
 from pipelines.video.video_folders import SPLIT_NAMES, SPLITS, Entry
 
@@ -46,7 +47,6 @@ OTHER_NAMES = {
 
 LEFT_OUT = (".mp4", ".avi", ".webm", ".mkv", ".mov")  # endings that lists of known data sets do without
 SEPARATORS = ",;\t|"
-COMMENT = "#"  # begins a line, in lists without a header
 OTHER_CLOCKS = re.compile(
     r"(start|begin|end|stop|first|last)_?(time_?)?(frames?|idx|index|ms|msec|milliseconds)|frame_?(start|end)"
 )
@@ -62,20 +62,17 @@ ALIKE = 0.75  # of its letters make a column another one, misspelt
 TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:[.,]\d*)?|[.,]\d+)\s*s?", re.IGNORECASE)
 
 
-class Table(NamedTuple):
-    """The rows of a list, each with the number of its line, and the separator of its values."""
-
-    rows: list[tuple[int, dict[str, str]]]
-    separator: str
+class UnlabelledError(VideoDataError):
+    """A list has no labels."""
 
 
 def list_entries(
     path: Path, labelled: bool = True, columns: Sequence[str] = (), root: Path | None = None
 ) -> list[Entry]:
-    """Returns the videos of a list, and of those beside it that are named as the lists of the other splits.
+    """Returns the videos of a list, and of those beside it that are named as the lists of the other splits or classes.
 
-    A list is a table with a header whose columns are, or mean, path, label, start, end, split and group; or lines of a
-    path and a label without one. A path is absolute, or relative to the root.
+    A list is a table with a header whose columns are, or mean, path, label, start, end, split and group; JSON of such
+    rows; or lines of a path and a label without a header. A path is absolute, or relative to the root.
 
     Args:
         labelled: whether it needs labels; else they do not count.
@@ -89,9 +86,15 @@ def list_entries(
     keys: set[str] = set()
     lists = _lists(path)
     if len(lists) > 1:
-        print(f"Lists: {', '.join(f'{each.name} ({split})' for each, split in lists)}", flush=True)
+        names = [f"{each.name} ({split})" if split else each.name for each, split in lists]
+        print(f"Lists: {', '.join(names[:NAMED])}{', …' * (len(names) > NAMED)}", flush=True)
     for each, split in lists:
-        entries += _entries(each, split, labelled, _meanings(columns), root, keys)
+        try:
+            entries += _entries(each, split, labelled, _meanings(columns), root, keys)
+        except UnlabelledError:
+            if each == path:
+                raise
+            print(f"{each} is passed over: it has no labels, as those of benchmarks for testing", flush=True)
     return entries
 
 
@@ -109,6 +112,8 @@ def seconds_of(text: str) -> float:
 
 def _lists(path: Path) -> list[tuple[Path, str]]:
     """A list and those beside it for the other splits, as their names tell, each with its split."""
+    if match := OF_A_CLASS.fullmatch(path.name):
+        return [(each, "") for each in sorted(path.parent.glob(f"*_test_{match[2]}.txt"))] or [(path, "")]
     match = re.search(r"train(ing)?", path.name, re.IGNORECASE)
     if not path.is_file() or match is None:
         return [(path, "")]
@@ -126,29 +131,29 @@ def _entries(
 ) -> list[Entry]:
     entries = []
     locate = partial(_located, path=path, split=split, root=root)
-    for number, values in _table(path, meanings, ("path", "label") if labelled else ("path",), locate).rows:
+    for place, values in _table(path, meanings, ("path", "label") if labelled else ("path",), locate):
         name = values["path"]
         if not name:
-            raise _row_error(path, number, "names no video", "a path", name)
+            raise row_error(path, place, "names no video", "a path", name)
         if labelled and not values["label"]:
-            raise _row_error(path, number, "has no label", "the class of the video", values["label"])
-        start, end = _seconds(values, "start", path, number, 0.0), _seconds(values, "end", path, number, math.inf)
+            raise row_error(path, place, "has no label", "the class of the video", values["label"])
+        start, end = _seconds(values, "start", path, place, 0.0), _seconds(values, "end", path, place, math.inf)
         if not 0 <= start < end:
             received = f"{start:g} and {end:g}"
-            raise _row_error(path, number, "has no time between start and end", "0 ≤ start < end", received)
+            raise row_error(path, place, "has no time between start and end", "0 ≤ start < end", received)
         said = values.get("split", "")
         if said.lower() not in ("", *SPLIT_NAMES):
-            raise _row_error(path, number, "has an unknown split", f"{', '.join(SPLITS)}, or nothing", said)
+            raise row_error(path, place, "has an unknown split", f"{', '.join(SPLITS)}, or nothing", said)
         key = name if (start, end) == (0, math.inf) else f"{name} [{start:g}, {end:g})"
         if key in keys:
-            raise _row_error(path, number, "names what an earlier one names", "each part of a video once", key)
+            raise row_error(path, place, "names what an earlier one names", "each part of a video once", key)
         keys.add(key)
         part = Part(locate(name), start, end)
         if not part.path.exists() and end < math.inf:  # Kinetics names so the clips that are cut out
             cut = locate(f"{name}_{start:06.0f}_{end:06.0f}")
             part = Part(cut, 0.0, math.inf) if cut.exists() else part
         label = unicodedata.normalize("NFC", values.get("label", "")) if labelled else ""
-        group, row = values.get("group", ""), f"{path.name}, line {number}"
+        group, row = values.get("group", ""), f"{path.name}, {place}"
         entries.append(Entry(key, part, label, SPLIT_NAMES.get(said.lower(), split), group, row))
     return entries
 
@@ -160,18 +165,24 @@ def _located(name: str, path: Path, split: str, root: Path | None) -> Path:
         places += [each for each in path.parent.iterdir() if SPLIT_NAMES.get(each.name.lower()) == split]
     names = [name] + [name.replace("\\", "/")] * ("\\" in name)  # as Windows writes them
     names += [unicodedata.normalize(form, name) for form in ("NFC", "NFD")]  # macOS splits letters and accents
-    names += [name + ending for ending in LEFT_OUT]
+    names += [begin + name + ending for begin in ("", "v_") for ending in LEFT_OUT]  # ActivityNet leaves out both
     found = (place / Path(each).expanduser() for each in names for place in places)
     return next((each for each in found if each.exists()), places[0] / Path(name).expanduser())
 
 
-def _table(path: Path, meanings: Mapping[str, str], needed: Sequence[str], locate: Callable[[str], Path]) -> Table:
+def _table(path: Path, meanings: Mapping[str, str], needed: Sequence[str], locate: Callable[[str], Path]) -> list[Row]:
     """The rows of a list that are not empty."""
     if not path.is_file():
         kind = "is a folder" if path.is_dir() else "does not exist"
-        raise VideoDataError(f"{path} {kind}; expected a list of videos, CSV. Correct it. Received: {str(path)!r}")
+        raise VideoDataError(
+            f"{path} {kind}; expected a list of videos, CSV or JSON. Correct it. Received: {str(path)!r}"
+        )
     try:
         text = decoded(read_bytes(path), str(path))
+        if match := OF_A_CLASS.fullmatch(path.name):
+            return rows_of_a_class(path, text, match[1])
+        if is_json(path, text):
+            return _of_json(path, json_rows(path, text, "label" in needed), meanings, needed)
         top, end, _ = text.partition("\n")
         told = stated_delimiter(top)
         above, begin = (1, len(top + end)) if told else (0, 0)
@@ -180,71 +191,46 @@ def _table(path: Path, meanings: Mapping[str, str], needed: Sequence[str], locat
         file.seek(0)
         separator = told or max(SEPARATORS, key=first.count)
         if not meanings and _is_video(re.split(r"[,;\t|]|\s+(?:\d+\s+)?\S+$", first.strip())[0], locate):
-            return _without_header(path, list(enumerate(file, 1 + above)), separator, needed)
+            return unnamed_rows(path, list(enumerate(file, 1 + above)), separator, needed)
         reader = csv.DictReader(file, delimiter=separator, skipinitialspace=True, restval="")
         names = [name.strip() for name in reader.fieldnames or ()]
         reader.fieldnames = _renamed(path, names, meanings)
         _check_columns(path, reader.fieldnames, needed, names)
-        rows = [(reader.line_num + above, values) for values in reader]
+        rows = [(f"line {reader.line_num + above}", values) for values in reader]
     except (FileError, csv.Error) as error:
         raise VideoDataError(
             f"{path} cannot be read; expected a CSV with the columns {', '.join(COLUMNS)}. Save it as such. "
             f"Received: {error}"
         ) from error
-    for number, values in rows:
+    for place, values in rows:
         if more := values.pop(None, None):
             expected = (
                 f"{counted(len(names), 'value')}, as in the first line, each in quotes that holds a {separator!r}"
             )
-            raise _row_error(path, number, "has too many values", expected, separator.join([*values.values(), *more]))
+            raise row_error(path, place, "has too many values", expected, separator.join([*values.values(), *more]))
     if not rows:
         raise VideoDataError(f"{path} has no rows; expected a video in each. Add some. Received: 0 rows")
-    return Table(
-        [(number, {name: value.strip() for name, value in values.items()}) for number, values in rows], separator
-    )
+    return [(place, {name: value.strip() for name, value in values.items()}) for place, values in rows]
+
+
+def _of_json(
+    path: Path, rows: list[tuple[str, dict[str, Any]]], meanings: Mapping[str, str], needed: Sequence[str]
+) -> list[Row]:
+    names = list(dict.fromkeys(name for _, values in rows for name in values))
+    renamed = dict(zip(names, _renamed(path, names, meanings), strict=True))
+    _check_columns(path, list(renamed.values()), needed, names)
+    found = [(place, {renamed[name]: values.get(name, "") for name in names}) for place, values in rows]
+    for place, values in found:
+        for name in COLUMNS:
+            if not isinstance(values.get(name, ""), str):
+                raise row_error(path, place, f"has no single {name}", "a text, or a number", values[name])
+    return found
 
 
 def _is_video(text: str, locate: Callable[[str], Path]) -> bool:
     """Whether a first line begins with a video, which may be a folder, rather than with the name of a column."""
     is_column = not text or any(_plain(text) in (ours, *others) for ours, others in OTHER_NAMES.items())
     return Path(text).suffix.lower() in (*VIDEO_ENDINGS, *ARRAY_ENDINGS) or (not is_column and locate(text).exists())
-
-
-def _without_header(path: Path, lines: list[tuple[int, str]], separator: str, needed: Sequence[str]) -> Table:
-    """The rows of lines of a path, the number of its frames in some lists of folders, and a label."""
-    rows = []
-    for number, line in lines:
-        if not line.strip() or line[0] == COMMENT:
-            continue
-        if separator in line:
-            values = [value.strip() for value in next(csv.reader([line], delimiter=separator, skipinitialspace=True))]
-        else:  # a path may hold spaces itself
-            match = re.fullmatch(r"(.*?\S)(?:\s+(\d+))?(?:\s+(\S+))?", line.strip())
-            whole = Path(line.strip()).suffix.lower() in VIDEO_ENDINGS
-            values = [line.strip()] if whole or match is None else [each for each in match.groups() if each]
-        if len(values) > 3 or (len(values) == 3 and not values[1].isdecimal()):
-            expected = "a path and a label; with more, a first line that names the columns"
-            raise _row_error(path, number, "has too many values", expected, line.strip())
-        rows.append((number, {"path": values[0], "label": values[-1] if len(values) > 1 else ""}))
-    if "label" in needed:
-        rows = _named_by_folder(path, rows)
-    return Table(rows, separator)
-
-
-def _named_by_folder(path: Path, rows: list[tuple[int, dict[str, str]]]) -> list[tuple[int, dict[str, str]]]:
-    """Rows with the names of folders as labels, where these tell the same as numbers, or where there are none."""
-    folders = [Path(values["path"]).parent.name for _, values in rows]
-    classes, numbers = defaultdict(set), defaultdict(set)
-    for folder, (_, values) in zip(folders, rows, strict=True):
-        classes[values["label"]].add(folder)
-        numbers[folder].add(values["label"])
-    alike = all(len(each) == 1 for each in (*classes.values(), *numbers.values()))
-    numbered = all(values["label"].isdecimal() for _, values in rows)
-    unlabelled = not any(values["label"] for _, values in rows)
-    if not all(folders) or not (unlabelled or (numbered and alike)):
-        return rows
-    print(f"{path}: the classes are named after the folders of the videos", flush=True)
-    return [(number, values | {"label": folder}) for folder, (number, values) in zip(folders, rows, strict=True)]
 
 
 def _meanings(columns: Sequence[str]) -> dict[str, str]:
@@ -293,9 +279,10 @@ def _check_columns(path: Path, names: Sequence[str], needed: Sequence[str], writ
     """Refuses a table that lacks a column, or has one that seems to be misspelt; reports which others do not count."""
     received = f"Received: {', '.join(written) or 'an empty first line'}"
     if missing := [name for name in needed if name not in names]:
-        raise VideoDataError(
+        error = UnlabelledError if missing == ["label"] else VideoDataError
+        raise error(
             f"{path} lacks the column{'s' * (len(missing) > 1)} {' and '.join(missing)}; expected {', '.join(COLUMNS)} "
-            f"(those after {needed[-1]} if wanted) in its first line. Add what is missing, or name it: --data.columns "
+            f"(those after {needed[-1]} if wanted). Add what is missing, or name it: --data.columns "
             f"{missing[0]}=NAME. {received}"
         )
     if twice := [name for name in COLUMNS if names.count(name) > 1]:
@@ -331,14 +318,10 @@ def _check_columns(path: Path, names: Sequence[str], needed: Sequence[str], writ
         )
 
 
-def _seconds(values: dict[str, str], name: str, path: Path, number: int, default: float) -> float:
+def _seconds(values: dict[str, str], name: str, path: Path, place: str, default: float) -> float:
     text = values.get(name, "")
     seconds = seconds_of(text) if text else default
     if math.isnan(seconds):
         expected = "seconds, such as 12.5, hours, minutes and seconds, such as 0:01:12.5, or nothing"
-        raise _row_error(path, number, f"has no number as its {name}", expected, text)
+        raise row_error(path, place, f"has no number as its {name}", expected, text)
     return seconds
-
-
-def _row_error(path: Path, number: int, what: str, expected: str, received: object) -> VideoDataError:
-    return VideoDataError(f"{path}, line {number} {what}; expected {expected}. Correct the row. Received: {received!r}")

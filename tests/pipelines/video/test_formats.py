@@ -12,10 +12,11 @@ import h5py
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 from scipy.io import netcdf_file
 
 from pipelines.video.frames import DecodingConfiguration, Timed, VideoDataError
+from pipelines.video.image_files import read_image
 from pipelines.video.shards import Part, decoded
 from pipelines.video.truncation import truncated
 from pipelines.video.video_files import decode_timed, is_video
@@ -541,6 +542,21 @@ def test_images_of_every_kind_are_read_as_stacks_of_them_are(
     frames = read(tmp_path)
     assert numbers(frames) == list(range(FRAMES))
     assert frames[-1].frame.max() >= 200 and frames[0].frame.min() <= 40
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png", "webp", "avif"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_images_are_turned_as_the_camera_was_held(orientation: int, ending: str, tmp_path: Path) -> None:
+    picture = np.zeros((32, 48, 3), np.uint8)
+    picture[:16, :24], picture[16:, :24] = (240, 20, 20), (20, 20, 240)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    path = tmp_path / f"image.{ending}"
+    Image.fromarray(picture).save(path, exif=exif, quality=100)
+    with Image.open(path) as image:
+        expected = np.array(ImageOps.exif_transpose(image).convert("RGB"), int)
+    shown = read_image(path)
+    assert shown.shape == expected.shape and np.abs(shown - expected).mean() < 3
 
 
 def test_images_of_changing_depth_are_refused(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The layouts that people have: folders of splits, lists of all kinds, junk beside clips, groups, arrays of videos."""
 
 import gzip
+import json
 import shutil
 import threading
 import time
@@ -110,6 +111,28 @@ LISTS = {
         "\ufeffFile;Class;Subset\r\n{0}.avi;jump;Training\r\n{1}.avi;run;val\r\n",
         [("train", "jump"), ("validation", "run")],
     ),
+    "json rows": (
+        '[{{"file": "{0}.avi", "class": "jump"}}, {{"file": "{1}.avi", "class": 7}}]',
+        [("", "jump"), ("", "7")],
+    ),
+    "json lines": (
+        '{{"video": "{0}", "label": "jump", "split": "val"}}\n{{"video": "{1}", "label": "run", "xy": [{{}}, {{}}]}}',
+        [("validation", "jump"), ("", "run")],
+    ),
+    "json by splits": (
+        '{{"train": [{{"id": "{0}", "label": "jump"}}], "test": [{{"id": "{1}", "label": "run"}}]}}',
+        [("train", "jump"), ("test", "run")],
+    ),
+    "something-something": (
+        '[{{"id": "{0}", "label": "pushing a cup", "template": "Pushing [something]", "placeholders": ["a cup"]}},'
+        ' {{"id": {1}, "label": "moving a cup up", "template": "Moving [something] up", "placeholders": []}}]',
+        [("", "Pushing something"), ("", "Moving something up")],
+    ),
+    "kinetics": (
+        '{{"{0}": {{"annotations": {{"label": "jump", "segment": [84.0, 94.0]}}, "duration": 10.0, "subset": "train"}},'
+        ' "{1}": {{"annotations": {{"label": "run", "segment": [0, 10]}}, "duration": 10.0, "subset": "validate"}}}}',
+        [("train", "jump"), ("validation", "run")],
+    ),
 }
 
 
@@ -150,6 +173,58 @@ def test_exports_of_programs_for_annotation(
     path.write_bytes(pack(f"{header}\n{row}\n".encode()))
     (entry,) = list_entries(path)
     assert (entry.part, entry.label) == (Part(clips[0], 0.08, 0.2), "run")
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_each_annotation_of_a_video_is_a_part(
+    labelled: bool, clips: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As ActivityNet lists them, whose names lack the `v_` of the files, and with the classes beside the videos."""
+    place(clips, tmp_path, ["v_a.avi", "v_b.avi"])
+    annotations = [{"segment": [0.04, 0.1], "label": "jump"}, {"segment": [0.1, 0.2], "label": "run"}]
+    database = {
+        "a": {"duration": 0.24, "subset": "training", "annotations": annotations, "url": "https://example.org/a"},
+        "b": {"duration": 0.24, "subset": "testing", "annotations": [], "url": "https://example.org/b"},
+    }
+    taxonomy = [{"nodeName": "jump", "nodeId": 1}]
+    path = tmp_path / "activity_net.json"
+    path.write_text(json.dumps({"version": "VERSION 1.3", "taxonomy": taxonomy, "database": database}))
+    entries = list_entries(path, labelled)
+    assert [entry.part for entry in entries[:2]] == [
+        Part(tmp_path / "v_a.avi", 0.04, 0.1),
+        Part(tmp_path / "v_a.avi", 0.1, 0.2),
+    ]
+    assert [entry.split for entry in entries] == (["train"] * 2 if labelled else ["train", "train", "test"])
+    assert entries[1].row == "activity_net.json, item 'a', annotations 2"
+    assert not labelled or [entry.label for entry in entries] == ["jump", "run"]
+    printed = capsys.readouterr().out
+    assert f"{path}: the videos are those of 'database'" in printed
+    assert ("1 video without annotations left out, such as item 'b'" in printed) == labelled
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"path": "0.avi"', r"refused.json is not JSON: .*Received"),
+        ("[]", r"refused.json has an unknown shape; expected .*Received: \[\[\]\]"),
+        ('[["0.avi", "run"]]', r"unknown shape; expected a list of objects.*Received: .*0.avi"),
+        ('{"images": [{"id": "0"}], "annotations": [{"id": "0"}]}', r"lacks the column label; .*Received: .*images"),
+        ('[{"id": "0", "label": "run"}, {"id": "1"}]', r"item 2 has no label; expected the class of the video"),
+        ('{"0": {"annotations": []}}', r"lacks the column label; .*Received: video_id, annotations"),
+        ('{"run": "0.avi"}', r"lacks the columns path and label; expected path, label, .*Received: run"),
+        ('[{"id": "0", "label": ["run", "jump"]}]', r"item 1 has no single label; expected a text.*'run', 'jump'"),
+        (
+            '{"0": {"annotations": [{"label": "run", "segment": [[1, 2]]}]}}',
+            r"item '0' has no time from and to as its seg",
+        ),
+        ('[{"id": "0", "label": "run", "label": "jump"}]', r"expected each name once"),
+    ],
+)
+def test_json_of_other_shapes_is_refused(text: str, message: str, clips: list[Path]) -> None:
+    path = clips[0].parent / "refused.json"
+    path.write_text(text)
+    with pytest.raises(VideoDataError, match=message):
+        list_entries(path)
 
 
 def test_clips_that_are_cut_out_are_found_by_the_times_in_their_names(clips: list[Path], tmp_path: Path) -> None:
@@ -206,10 +281,32 @@ def test_lists_of_the_splits_go_together(clips: list[Path], tmp_path: Path) -> N
     place(clips, tmp_path / "videos", names)
     (tmp_path / "trainlist01.txt").write_text("".join(f"{name} {1 + 'ab'.index(name[0])}\n" for name in names[:6]))
     (tmp_path / "testlist01.txt").write_text("\n".join(names[6:]))
+    (tmp_path / "vallist01.txt").write_text("path\na/unlabelled.avi\n")  # as of a benchmark
     videos = found(opened(tmp_path / "trainlist01.txt", root=str(tmp_path / "videos")))
     assert videos["test"] == {(name, name[0]) for name in names[6:]}
     assert videos["train"] | videos["validation"] == {(name, name[0]) for name in names[:6]}
     assert {label for _, label in videos["train"]} == {label for _, label in videos["validation"]} == {"a", "b"}
+
+
+def test_the_lists_of_the_classes_go_together(clips: list[Path], tmp_path: Path) -> None:
+    """As HMDB51 has them, for each of its three splits, with clips that are in neither part of it."""
+    names = {"run": ["(HQ) a,b_run_0.avi", "#20_run_1.avi"], "shoot_bow": ["c_shoot_bow_0.avi", "d_shoot_bow_1.avi"]}
+    place(clips, tmp_path / "videos", [f"{label}/{name}" for label, both in names.items() for name in both])
+    for label, (first, second) in names.items():
+        (tmp_path / f"{label}_test_split1.txt").write_text(f"{first} 1 \n{second} 2 \nunused.avi 0 \n")
+        (tmp_path / f"{label}_test_split2.txt").write_text(f"{first} 2 \n{second} 1 \n")
+    entries = list_entries(tmp_path / "run_test_split1.txt", root=tmp_path / "videos")
+    assert {(entry.key, entry.label, entry.split) for entry in entries} == {
+        (f"{label}/{name}", label, split)
+        for label, both in names.items()
+        for name, split in zip(both, ("train", "test"), strict=True)
+    }
+    assert all(entry.path.is_file() for entry in entries)
+    (tmp_path / "shoot_bow_test_split1.txt").write_text("c_shoot_bow_0.avi\n")
+    with pytest.raises(
+        VideoDataError, match=r"shoot_bow_test_split1.txt, line 1 .*expected .*1 for training.*Received"
+    ):
+        list_entries(tmp_path / "run_test_split1.txt", root=tmp_path / "videos")
 
 
 def test_columns_can_be_named_and_times_written_as_clocks(clips: list[Path]) -> None:

@@ -77,7 +77,10 @@ def test_a_clip_of_a_stream_is_known_with_its_last_frame(
             assert mine.probabilities == pytest.approx(theirs.probabilities, abs=1e-5)
 
 
-def test_arrays_that_are_no_frames_are_refused(both: tuple[Predictor, Predictor]) -> None:
+def test_arrays_that_are_no_frames_are_refused(both: tuple[Predictor, Predictor], tmp_path: Path) -> None:
+    np.save(tmp_path / "two.npy", np.zeros((2, 6, 16, 16, 1), np.uint8))
+    with pytest.raises(VideoDataError, match=r"two.npy holds several videos; expected one.* Received: 2 videos"):
+        both[0].classify(tmp_path / "two.npy")
     shapes = ((6, 16, 16), (6, 16, 16, 2), (6, 16, 0, 1))
     for wrong in (np.zeros((6, 16, 16, 1)), *(np.zeros(shape, np.uint8) for shape in shapes)):
         with pytest.raises(VideoDataError, match=r"Expected uint8 .* Received: "):
