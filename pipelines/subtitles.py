@@ -1,14 +1,19 @@
-"""Subtitles: text and when it is on the screen, as files of SubRip (srt) and WebVTT (vtt)."""
+"""Subtitles: text and when it is on the screen, as SubRip (srt) and WebVTT (vtt); sbv and lyrics (lrc) are read."""
 
 import html
+import math
 import re
+from bisect import bisect_right
 from collections.abc import Iterable
 from itertools import pairwise
 from typing import NamedTuple
 
+ENDINGS = (".srt", ".vtt", ".sbv", ".lrc")
+"""Of the names of files that `cues_of` reads."""
+
 
 class Cue(NamedTuple):
-    """Text that is on the screen from `start` to `end`, in seconds."""
+    """Text that is on the screen from `start` to `end`, in seconds; infinity: to the end of the recording."""
 
     start: float
     end: float
@@ -53,15 +58,19 @@ def _time(seconds: float, point: str) -> str:
 
 
 def cues_of(text: str) -> list[Cue]:
-    """Returns the cues of a file of SubRip or WebVTT, without their styles.
+    """Returns the cues of a file of subtitles, without their styles; a line of lyrics ends where the next one begins.
 
     Captions that roll repeat the last line of the cue before, as YouTube's do: each line counts once, when it appears.
 
     Example:
         >>> cues_of("1\\n00:00:01,500 --> 00:00:02,000\\n<i>Hello</i>\\nyou\\n")
         [Cue(start=1.5, end=2.0, text='Hello you')]
+        >>> cues_of("[ti:Greetings]\\n[00:01.50]Hello\\n[00:02.00]you")
+        [Cue(start=1.5, end=2.0, text='Hello'), Cue(start=2.0, end=inf, text='you')]
     """
     times = list(_TIMES.finditer(text))
+    if not times:
+        return _lyrics(text)
     said = [_NAME.sub("", text[each.end() : after.start()]) for each, after in pairwise(times)]
     said += [text[each.end() :] for each in times[-1:]]
     found = [(_seconds(each[1]), _seconds(each[2]), _lines(block)) for each, block in zip(times, said, strict=True)]
@@ -72,20 +81,36 @@ def cues_of(text: str) -> list[Cue]:
     return [Cue(start, end, " ".join(lines)) for start, end, lines in found]
 
 
+def _lyrics(text: str) -> list[Cue]:
+    """Returns the cues of lyrics, with one time or several before each line; a line without a text is a pause."""
+    sooner = _OFFSET.search(text)
+    lines = sorted(
+        (_seconds(time) - int(sooner[1] if sooner else 0) / 1000, " ".join(_lines(line[2])))
+        for line in _LYRICS.finditer(text)
+        for time in re.findall(r"[\d:.]+", line[1])
+    )
+    starts = [start for start, _ in lines]
+    ends = [*starts, math.inf]
+    return [Cue(max(0.0, start), ends[bisect_right(starts, start)], said) for start, said in lines if said]
+
+
 def _new_lines(lines: list[str], before: list[str]) -> list[str]:
     """Returns the lines of a cue without the first ones that the cue before ends with."""
     same = (size for size in range(min(len(lines), len(before)), 0, -1) if lines[:size] == before[-size:])
     return lines[next(same, 0) :]
 
 
-_TIMES = re.compile(r"^[ \t]*([\d:]+[.,]\d+)\s+-->\s+([\d:]+[.,]\d+).*$", re.MULTILINE)
+_TIMES = re.compile(r"^[ \t]*([\d:]+[.,]\d+)(?:\s+-->\s+|,(?=\d+:))([\d:]+[.,]\d+).*$", re.MULTILINE)
+_LYRICS = re.compile(r"^[ \t]*((?:\[\d+:\d\d(?:\.\d+)?\][ \t]*)+)(.*)$", re.MULTILINE)
+_OFFSET = re.compile(r"^\[offset: *([+-]?\d+) *\]", re.MULTILINE | re.IGNORECASE)  # milliseconds
 _NAME = re.compile(r"\n(\s*\d+|[ \t]*\n[^\n]+)\n\Z")  # of the next cue: a number, or a line behind an empty one
+_BREAK = re.compile(r"<br */?>|\[br\]", re.IGNORECASE)
 _REMARK = re.compile(r"\n[ \t]*\n(NOTE|STYLE|REGION)\b(?s:.*?)(?=\n[ \t]*\n|\Z)")
 
 
 def _lines(block: str) -> list[str]:
     """Returns the lines of a cue, of what stands behind its time."""
-    said = _REMARK.sub("\n", block).split("\n")
+    said = _BREAK.sub("\n", _REMARK.sub("\n", block)).split("\n")
     plain = (" ".join(html.unescape(re.sub(r"<[^>]*>|\{[^}]*\}", "", line)).split()) for line in said)
     return list(filter(None, plain))
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from data import splits
+from data.column_names import plain_name
 from data.files import files_below
 from pipelines.speech.audio_files import SpeechDataError
 
@@ -24,18 +25,21 @@ COLUMNS = {  # the names that people give them, the most telling first; case and
     "text": ("text", "transcript", "sentence", "transcription", "normalized_text", "normalised_text", "text_normalized",
              "raw_text", "transcription_text", "transcripts", "sentences", "utterance", "phrase", "reference",
              "ground_truth", "wrd", "words", "word", "text_tn", "normalized_transcript", "normalized_transcription",
-             "clean_text", "clean", "content", "prompt", "src_text", "tgt_text", "label"),
+             "clean_text", "clean", "content", "prompt", "src_text", "tgt_text", "label",
+             "display"),
     "split": ("split", "subset", "partition", "set", "fold", "usage"),
     "speaker": ("speaker", "speaker_id", "client_id", "speaker_name", "spk", "spk_id", "user_id", "user",
-                "speakerid", "worker_id"),
-    "offset": ("offset", "start", "start_time", "begin", "begin_time"),  # also with a unit behind
+                "speakerid", "worker_id", "speaker_label"),
+    "offset": ("offset", "start", "start_time", "begin", "begin_time", "start_offset"),  # also with a unit behind
     "duration": ("duration",),
-    "end": ("end", "end_time", "stop", "stop_time"),
-    "channel": ("channel", "channel_id"),
+    "end": ("end", "end_time", "stop", "stop_time", "end_offset"),
+    "channel": ("channel", "channel_id", "channel_tag"),
 }  # fmt: skip
 UNIT = re.compile(
     r"_(?:(m(?:illi)?s(?:ec(?:ond)?s?)?|millis)|s(?:ec(?:ond)?s?)?)$"
 )  # of time; the first is a thousandth
+CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:[.,]\d+)?)")
+SPAN = re.compile(r"(?=.*\d)(?:PT)?(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:[.,]\d+)?)S)?", re.IGNORECASE)  # ISO 8601
 AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".webm", ".mp4", ".mkv", ".mov",
                   ".avi", ".wma", ".amr", ".3gp", ".aif", ".aiff", ".au", ".caf", ".sph", ".w64", ".rf64")  # fmt: skip
 TIMES = ("offset", "duration", "end")
@@ -204,7 +208,7 @@ def piece_of(values: Mapping[str, Any], columns: Mapping[str, str], row: str) ->
         value = values.get(columns[part]) if part in columns else None
         if value is None or value == "":
             continue
-        unit = UNIT.search(_plain(columns[part]))
+        unit = UNIT.search(plain_name(columns[part]))
         number = _seconds(value) / (1000 if unit and unit[1] else 1)
         if not math.isfinite(number) or number < 0:
             raise SpeechDataError(
@@ -219,12 +223,9 @@ def piece_of(values: Mapping[str, Any], columns: Mapping[str, str], row: str) ->
 
 
 def _seconds(value: Any) -> float:
-    """Returns a time in seconds, of a number or `hh:mm:ss`; NaN for what is none."""
-    clock = (
-        re.fullmatch(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:[.,]\d+)?)", value.strip()) if isinstance(value, str) else None
-    )
-    if clock:
-        return 3600 * int(clock[1] or 0) + 60 * int(clock[2]) + float(clock[3].replace(",", "."))
+    """Returns a time in seconds, of a number, `hh:mm:ss`, `1.5s` or `PT1M1.5S`; NaN for what is none."""
+    if clock := isinstance(value, str) and (CLOCK.fullmatch(value.strip()) or SPAN.fullmatch(value.strip())):
+        return 3600 * int(clock[1] or 0) + 60 * int(clock[2] or 0) + float((clock[3] or "0").replace(",", "."))
     try:
         return math.nan if isinstance(value, bool) else float(str(value).replace(",", "."))
     except (TypeError, ValueError):
@@ -233,21 +234,12 @@ def _seconds(value: Any) -> float:
 
 def columns_of(names: Sequence[str]) -> dict[str, str]:
     """Returns which of the names stands for what; of several the one that tells most."""
-    known = {_plain(name): name for name in reversed(names)}
+    known = {plain_name(name): name for name in reversed(names)}
     timed = {UNIT.sub("", plain): name for plain, name in known.items()} | known
     of_part = {part: timed if part in TIMES else known for part in COLUMNS}
     return {
         part: of_part[part][name] for part, each in COLUMNS.items() for name in reversed(each) if name in of_part[part]
     }
-
-
-def _plain(name: str) -> str:
-    """Returns the name of a column in small letters, its words apart, however it is written.
-
-    >>> _plain("startTime (ms)"), _plain("Audio File")
-    ('start_time_ms', 'audio_file')
-    """
-    return re.sub(r"[\W_]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()).strip("_")
 
 
 def notes_of(names: Sequence[str], columns: Mapping[str, str]) -> list[str]:

@@ -11,8 +11,9 @@ from pipelines.speech.recording_entries import AUDIO_SUFFIXES, entry_of
 from pipelines.speech.recording_lists import read_list, supervisions_of
 from pipelines.speech.recording_rows import text_of
 from pipelines.speech.recording_texts import LISTS as TEXT_LISTS
-from pipelines.speech.recording_texts import SUBTITLES, TIMED, Read
+from pipelines.speech.recording_texts import TIMED, Read
 from pipelines.speech.recording_trees import is_list, split_above, split_of, texts_in_a_tree, texts_of_a_list
+from pipelines.subtitles import ENDINGS as SUBTITLES
 
 LISTS = (".csv", ".tsv", ".jsonl", ".json")
 
@@ -126,7 +127,8 @@ def _joined(parts: dict[Path, str], read: Callable[[Path], Read]) -> Read:
 def _lists(path: Path) -> list[Path]:
     """Returns the lists in a folder, without Lhotse's recordings, which belong to its supervisions."""
     files = [each for each in sorted(path.iterdir()) if each.is_file()]
-    told = {each.with_suffix(".json") for each in files if each.suffix.lower() in AUDIO_SUFFIXES}  # of one recording
+    recordings = [each for each in files if each.suffix.lower() in AUDIO_SUFFIXES]
+    told = {path for each in recordings for path in (each.with_suffix(".json"), each.with_name(f"{each.name}.json"))}
     found = [each for each in files if plain_suffix(each) in LISTS and each not in told and not _is_timed(each)]
     return [each for each in found if not ("recordings" in each.name and supervisions_of(each).is_file())]
 

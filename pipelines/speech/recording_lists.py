@@ -29,6 +29,7 @@ from pipelines.speech.recording_rows import empty_list, rows_of
 from pipelines.speech.unnamed_columns import NORMALISED, ORDINALS, are_twice, columns_without_names, place_of_recordings
 
 DELIMITERS = "\t|;,"  # the rarest within texts first
+RULE = re.compile(r"(?=.*[|+])[\s|+:-]*-[\s|+:-]*")  # between names and rows, in Markdown and printed tables
 MAYBE_SPLITS = ("set", "fold", "usage")  # columns that are something else perhaps
 TRIED = 10  # rows that are looked at to tell what they are
 
@@ -203,7 +204,9 @@ def _whole(text: str, path: Path) -> list[Any] | None:
 
 
 def _table(path: Path, lines: list[tuple[str, str]]) -> tuple[list[Entry], list[str]]:
-    delimiters = DELIMITERS
+    delimiters, lines = DELIMITERS, [each for each in lines if not RULE.fullmatch(each[1])]
+    if not lines:
+        raise empty_list(path)
     if (stated := stated_delimiter(lines[0][1])) and len(lines) > 1:
         delimiters, lines = stated, lines[1:]
     while lines[0][1].startswith("#") and len(lines) > 1 and not columns_of(re.split(f"[{delimiters}]", lines[0][1])):
@@ -300,7 +303,7 @@ def _records(lines: list[tuple[str, str]], delimiter: str) -> Iterator[tuple[str
 def _fields(line: str, delimiter: str) -> list[str]:
     if delimiter in ",;":
         return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True))
-    fields = line.split(delimiter)
+    fields = [field.strip() if delimiter == "|" else field for field in line.split(delimiter)]
     return [field[1:-1].replace('""', '"') if _is_quoted(field) and delimiter == "\t" else field for field in fields]
 
 

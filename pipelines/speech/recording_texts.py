@@ -1,19 +1,21 @@
 """What is said in which recording, as other toolkits list it: NIST (STM, CTM), Sphinx, fairseq, labels, Whisper."""
 
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from data.files import plain_suffix
-from pipelines.json_lines import json_object
 from pipelines.speech.annotation_tiers import READERS, Tier, tiers_of
 from pipelines.speech.audio_files import SpeechDataError
+from pipelines.speech.recognised_json import rows_said
 from pipelines.speech.recording_entries import Entry, channels_of, columns_of, piece_of, value_of
 from pipelines.speech.recording_lists import timed_rows
 from pipelines.speech.recording_rows import lines_of, rows_of
 from pipelines.speech.unnamed_columns import NORMALISED
-from pipelines.subtitles import cues_of
+from pipelines.subtitles import ENDINGS as SUBTITLES
+from pipelines.subtitles import Cue, cues_of
 
 Read = tuple[list[Entry], list[str]]
 PAUSE_SECONDS = 0.5  # between two words, at which a CTM is cut
@@ -156,7 +158,6 @@ LISTS: dict[str, Callable[[Path], Iterator[Said]]] = {
     ".wrd": _wrd,
 }
 """What reads a list of texts, by the ending of its name."""
-SUBTITLES = (".srt", ".vtt")
 TIMED = (".tsv", ".csv")  # tables of pieces of one recording, beside it
 
 
@@ -173,12 +174,11 @@ def pieces_of(text: str, ending: str, name: str, row: str) -> list[Said]:
         tiers = tiers_of(text, ending, row)
         return [said for tier in tiers for said in _said_in_tier(tier, name, row, tier.name * (len(tiers) > 1))]
     if ending == ".json":
-        is_object = text.lstrip().startswith("{")
-        return _said_in_object(json_object(text, row, SpeechDataError), name, row) if is_object else []
+        return _said_in_rows([(row, piece) for piece in rows_said(text, row)], name)
     if ending in TIMED:
         return _said_in_rows(timed_rows(lines_of(text, row)), name)
     if ending in SUBTITLES:
-        return [Said(name, cue.text, row, "", cue.start, cue.end - cue.start) for cue in cues_of(text)]
+        return [_said_in_cue(cue, name, row) for cue in cues_of(text)]
     labels = [_LABEL.fullmatch(line) for line in text.splitlines() if line.strip() and line[0] not in "\\#"]
     if labels and all(labels):
         return [
@@ -201,9 +201,11 @@ def _said_in_rows(rows: Sequence[tuple[str, Mapping[str, Any]]], name: str) -> l
     Whole numbers are milliseconds if pieces have 100 or more on average.
     """
     columns = columns_of(list(dict.fromkeys(column for _, values in rows for column in values)))
+    sides = [value_of(values, columns, "channel") for _, values in rows]
+    channels = channels_of(sides) if len(set(sides)) > 1 else [None] * len(rows)
     said = [
-        Said(name, text, row, value_of(values, columns, "speaker"), *piece_of(values, columns, row))
-        for row, values in rows
+        Said(name, text, row, value_of(values, columns, "speaker"), *piece_of(values, columns, row), channel)
+        for (row, values), channel in zip(rows, channels, strict=True)
         if (text := value_of(values, columns, "text").strip())
     ]
     are_whole = all(each.offset.is_integer() and (each.duration or 0.0).is_integer() for each in said)
@@ -214,48 +216,15 @@ def _said_in_rows(rows: Sequence[tuple[str, Mapping[str, Any]]], name: str) -> l
     return said
 
 
-def _said_in_object(recording: Mapping[str, Any], name: str, row: str) -> list[Said]:
-    """Returns the segments of a recording, as Whisper and others write them, or its text; [] for neither.
-
-    Of several lists of pieces, such as segments and words, the one with the longest texts counts; not one of single
-    words beside the whole text.
-    """
-    lists = [
-        _said_in_rows([(row, _with_times(piece)) for piece in each], name)
-        for each in recording.values()
-        if _are_pieces(each)
-    ]
-    said = max(lists, key=lambda each: sum(len(one.text) for one in each) / max(1, len(each)), default=[])
-    columns = columns_of(list(recording))
-    text = recording.get(columns.get("text", ""))
-    if isinstance(text, str) and text.strip() and not any(" " in each.text for each in said):
-        return [Said(name, text.strip(), row, value_of(recording, columns, "speaker"))]
-    return said
-
-
-def _are_pieces(value: Any) -> bool:
-    """Whether a value is a list of objects with a begin and a text each."""
-    return (
-        isinstance(value, list)
-        and bool(value)
-        and all(
-            isinstance(each, dict) and {"offset", "text"} <= columns_of(list(_with_times(each))).keys()
-            for each in value
-        )
-    )
-
-
-def _with_times(piece: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Returns a piece with its begin and end where whisper.cpp writes them a level below."""
-    below = piece.get("offsets")
-    return {**piece, "start_ms": below.get("from"), "end_ms": below.get("to")} if isinstance(below, dict) else piece
-
-
 def _number(text: str) -> float:
     return float(text.replace(",", "."))
 
 
 def _said_in_tier(tier: Tier, name: str, row: str, speaker: str) -> list[Said]:
     speaker = re.sub(r"\s*-\s*words?$", "", speaker)  # as the Montreal Forced Aligner names tiers
-    said = [Said(name, cue.text, row, speaker, cue.start, cue.end - cue.start) for cue in tier.cues]
+    said = [_said_in_cue(cue, name, row, speaker) for cue in tier.cues]
     return _joined_words(said) if tier.of_words else [each for each in said if each.text]
+
+
+def _said_in_cue(cue: Cue, name: str, row: str, speaker: str = "") -> Said:
+    return Said(name, cue.text, row, speaker, cue.start, None if math.isinf(cue.end) else cue.end - cue.start)

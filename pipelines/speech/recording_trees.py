@@ -9,17 +9,18 @@ from unicodedata import normalize
 from data.files import files_below, plain_suffix
 from pipelines.speech.annotation_tiers import READERS as TIERS
 from pipelines.speech.audio_files import SpeechDataError
-from pipelines.speech.recording_entries import AUDIO_SUFFIXES, SPLIT_NAMES, Entry, entry_of
+from pipelines.speech.recording_entries import AUDIO_SUFFIXES, SHORT, SPLIT_NAMES, Entry, entry_of
 from pipelines.speech.recording_lists import TRIED, has_names, read_list, timed_rows
 from pipelines.speech.recording_rows import rows_of, text_of
-from pipelines.speech.recording_texts import LISTS, SUBTITLES, TIMED, Read, Said, pieces_of, said_in
+from pipelines.speech.recording_texts import LISTS, TIMED, Read, Said, pieces_of, said_in
+from pipelines.subtitles import ENDINGS as SUBTITLES
 
 TEXTS = (".normalized.txt", ".txt", ".lab")  # of recordings of the same name, beside them or in a folder of texts
 ENDINGS = (*TEXTS, *SUBTITLES, *TIERS, ".json", *TIMED)  # also of pieces of recordings; the first counts
 OTHER_TEXTS = {  # of which nothing is read, and what to do
     ".trs": "Transcriber's files: import them in ELAN, and save them as .eaf",
     ".cha": "CHAT: convert it to .eaf with chat2elan of CLAN",
-    **dict.fromkeys((".sbv", ".lrc", ".ttml", ".dfxp", ".sub"), "subtitles of another kind: convert them to .srt"),
+    **dict.fromkeys((".ttml", ".dfxp", ".sub"), "subtitles of another kind: convert them to .srt"),
     **dict.fromkeys((".docx", ".odt", ".rtf", ".pdf", ".md"), "documents: save the text of a.wav as a.txt"),
     ".ass": "Advanced SubStation: convert it, `ffmpeg -i a.ass a.srt`",
     ".yaml": "YAML: write a list as .csv or .jsonl",
@@ -53,8 +54,15 @@ def texts_in_a_tree(folder: Path, only: Path | None = None) -> Read:
         if found := tree.entries_beside(audio, only) or listed.get(audio, []):
             entries += found
         else:
-            without.append(str(audio.relative_to(folder)))
+            without.append(audio)
     entries += [entry for audio, found in listed.items() if not audio.is_file() for entry in found]
+    unread = [each for audio in without for each in tree.beside(audio) if _ending(each) == ".json"]
+    if unread and not entries:
+        raise SpeechDataError(
+            f"{unread[0]} holds no text that is recognised; expected `text`, a list of pieces with begin, end and "
+            "text, or what Whisper, Vosk, AssemblyAI, AWS, Google, Deepgram or Azure write. Write it so, or put the "
+            f"text of a.wav into a.txt. Received: {SHORT.repr(text_of(unread[0]))}"
+        )
     if not entries:
         others = sorted(
             {OTHER_TEXTS[each.suffix.lower()] for each in tree.others if each.suffix.lower() in OTHER_TEXTS}
@@ -69,7 +77,9 @@ def texts_in_a_tree(folder: Path, only: Path | None = None) -> Read:
     if not any(entry.split == "train" for entry in entries):
         entries = [entry._replace(split="") for entry in entries]
     origin = f"listed in {_shown(lists)}" if lists else "with a text of the same name beside them"
-    left = [f"Without a text, left out: {_shown(without)}."] if without and only is None else []
+    names = [str(audio.relative_to(folder)) for audio in without]
+    silent = f" (nothing recognised in {_shown([each.name for each in unread])})" if unread else ""
+    left = [f"Without a text, left out: {_shown(names)}{silent}."] if without and only is None else []
     return _with_keys_of_their_own(entries, folder), [f"{len(entries)} texts of recordings {origin}.", *left]
 
 
@@ -141,11 +151,14 @@ class _Tree:
         place = said.offset, said.duration
         return entry_of(self._folder, name, said.text, said.row, split, speaker, *place, key, said.channel)
 
+    def beside(self, audio: Path) -> list[Path]:
+        """Returns the texts that have the name of a recording: those in its folder, or the only one elsewhere."""
+        found = self._texts.get(_name_of(audio), [])
+        return [each for each in found if each.parent == audio.parent] or (found if len(found) == 1 else [])
+
     def entries_beside(self, audio: Path, only: Path | None = None) -> list[Entry]:
         """Returns the entries of the nearest text that has the name of a recording, or of the only one to read."""
-        found = self._texts.get(_name_of(audio), [])
-        near = [each for each in found if each.parent == audio.parent] or (found if len(found) == 1 else [])
-        near = near if only is None else [each for each in near if each == only]
+        near = [each for each in self.beside(audio) if only in (None, each)]
         if not near:
             return []
         name, split = str(audio.relative_to(self._folder)), self._split_above(audio)

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from data.column_names import plain_name
 from data.encodings import decoded
 from data.files import FileError, read_bytes, stated_delimiter
 from pipelines.hints import counted
@@ -52,8 +53,8 @@ OTHER_CLOCKS = re.compile(
 )
 """Columns of parts that are counted in frames or milliseconds."""
 
-IN_SECONDS = re.compile(r"\s*([(\[](s|secs?|seconds)[)\]]|- (ss\.msec|hh:mm:ss\S*))$")
-"""The unit that programs for annotation write after the name of a column, in small letters."""
+IN_SECONDS = re.compile(r"\s*([(\[](s|secs?|seconds)[)\]]|- (ss\.msec|hh:mm:ss\S*))$", re.IGNORECASE)
+"""The unit that programs for annotation write after the name of a column."""
 
 LENGTH = re.compile(r"(duration|length|dur)(_?(s|sec|seconds))?", re.IGNORECASE)
 """Columns of how long a part is."""
@@ -269,10 +270,10 @@ def _renamed(path: Path, names: Sequence[str], meanings: Mapping[str, str]) -> l
 def _plain(name: str) -> str:
     """The name of a column in small letters, without the unit of seconds, with underscores between its words.
 
-    >>> _plain("Start (s)"), _plain("Begin Time - hh:mm:ss.ms"), _plain("Start (frame)"), _plain("Media file name")
-    ('start', 'begin_time', 'start_frame', 'media_file_name')
+    >>> _plain("Start (s)"), _plain("Begin Time - hh:mm:ss.ms"), _plain("Start (frame)"), _plain("endTime")
+    ('start', 'begin_time', 'start_frame', 'end_time')
     """
-    return re.sub(r"\W+", "_", IN_SECONDS.sub("", name.strip().lower())).strip("_")
+    return plain_name(IN_SECONDS.sub("", name.strip()))
 
 
 def _check_columns(path: Path, names: Sequence[str], needed: Sequence[str], written: Sequence[str]) -> None:

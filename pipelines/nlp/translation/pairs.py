@@ -11,7 +11,7 @@ from data.files import plain_suffix
 from pipelines.nlp.text_files import FileConfiguration, TextDataError, read_lines, read_text
 from pipelines.nlp.text_tables import read_rows
 from pipelines.nlp.translation.memories import read_memory
-from pipelines.subtitles import cues_of
+from pipelines.subtitles import ENDINGS, cues_of
 
 SHOWN = 60  # characters of a line in a message
 _SIGNS = re.compile(r"\d+|[?!]")  # that a translation mostly keeps
@@ -48,7 +48,7 @@ def read_files(source: Path, target: Path, encoding: str = "") -> list[Pair]:
 
 def _parts(path: Path, encoding: str) -> list[str]:
     """The lines of a file, or the texts of subtitles."""
-    if plain_suffix(path) in (".srt", ".vtt"):
+    if plain_suffix(path) in ENDINGS:
         return [cue.text for cue in cues_of(read_text(path, encoding))]
     return read_lines(path, encoding)
 

@@ -18,6 +18,7 @@ from pipelines.speech.given_recordings import given_recordings
 from pipelines.speech.recording_entries import SPLIT_NAMES, Entry
 from pipelines.speech.recording_folders import read_own
 from pipelines.speech.recording_splits import with_splits
+from pipelines.speech.recording_texts import pieces_of
 from pipelines.speech.subtitles import srt
 from pipelines.speech.user_recordings import FileSource, manifest
 
@@ -303,6 +304,12 @@ def speechbrain(folder: Path) -> Path:
     return folder / "all.json"
 
 
+def markdown(folder: Path) -> Path:
+    rows = [f"| clips/{n}.wav | {text} |" for n, text in enumerate(TEXTS)]
+    (folder / "all.md").write_text(lines("| Path | Text |", "| :--- | --- |", *rows))
+    return folder / "all.md"
+
+
 def names_of_another_language(folder: Path) -> Path:
     """With the empty rows of a spreadsheet."""
     with (folder / "all.csv").open("w", newline="") as file:
@@ -318,7 +325,7 @@ def names_of_another_language(folder: Path) -> Path:
      one_list_for_a_tree, timit, synthesis, synthesis_of_other_order, audacity,
      audacity_with_empty_labels, fisher, kaldi_with_commands, kaldi_named_from_above, festival, colons, gigaspeech,
      more_columns_than_are_read, the_same_list_alone, table_in_a_tree, tables_of_speakers, behind_a_link, speechbrain,
-     names_of_another_language],
+     names_of_another_language, markdown],
 )  # fmt: skip
 def test_each_list_is_read(folder: Path, write: Callable[[Path], Path]) -> None:
     entries, notes = read_own(write(folder))
@@ -742,6 +749,23 @@ WHISPER = json.dumps({"text": "one", "segments": [{"id": 0, "start": 0.0, "end":
 WHISPER_CPP = json.dumps({"transcription": [{"offsets": {"from": 0, "to": 1000}, "text": ' one two "2"'}]})
 UTTERANCES = {"utterances": [{"speaker": "A", "start": 0, "end": 1000, "text": 'one two "2"'}]}
 ASSEMBLY = json.dumps({"text": "", "words": [{"start": 0, "end": 10, "text": "one"}], **UTTERANCES})
+SAID = 'one two "2"'
+AWS_ITEMS = [
+    {"start_time": "0.0", "end_time": "0.5", "alternatives": [{"content": "one"}], "type": "pronunciation"},
+    {"alternatives": [{"content": "."}], "type": "punctuation"},
+]
+AWS_SEGMENTS = [{"id": 0, "transcript": SAID, "start_time": "0.0", "end_time": "1.0", "items": [0, 1]}]
+AWS = {"results": {"transcripts": [{"transcript": SAID}], "items": AWS_ITEMS, "audio_segments": AWS_SEGMENTS}}
+DEEPGRAM_WORDS = [{"word": "one", "start": 0.0, "end": 0.4}, {"word": "two", "start": 0.4, "end": 1.0}]
+PARAGRAPHS = {"transcript": f"Speaker 0: {SAID}", "paragraphs": [
+    {"sentences": [{"text": SAID, "start": 0.0, "end": 1.0}], "start": 0.0, "end": 1.0, "speaker": 0}]}  # fmt: skip
+BEST = {"transcript": SAID, "words": DEEPGRAM_WORDS, "paragraphs": PARAGRAPHS}
+DEEPGRAM = {"metadata": {"channels": 1}, "results": {"channels": [{"alternatives": [BEST]}]}}
+AZURE_BEST = {"lexical": "one two", "itn": "1 2", "display": SAID}
+AZURE = {"combinedRecognizedPhrases": [{"channel": 0, **AZURE_BEST}], "recognizedPhrases": [
+    {"channel": 0, "offset": "PT0S", "duration": "PT1.0S", "durationInTicks": 1e7, "nBest": [AZURE_BEST]}]}  # fmt: skip
+AZURE_PHRASES = [{"offsetMilliseconds": 0, "durationMilliseconds": 1000, "text": SAID}]
+AZURE_FAST = {"durationMilliseconds": 2000, "combinedPhrases": [{"text": SAID}], "phrases": AZURE_PHRASES}
 SUBRIP = '1\n00:00:00,000 --> 00:00:01,000\none two "2"\n'
 
 
@@ -750,6 +774,10 @@ SUBRIP = '1\n00:00:00,000 --> 00:00:01,000\none two "2"\n'
     [
         ("a.TextGrid", TEXT_GRID), ("a.TextGrid", SHORT_TEXT_GRID), ("a.eaf", EAF), ("a.wav.srt", SUBRIP),
         ("a.en.srt", SUBRIP), ("a.json", WHISPER), ("a.json", WHISPER_CPP), ("a.json", ASSEMBLY),
+        ("a.wav.json", json.dumps(AWS)), ("a.json", json.dumps(DEEPGRAM)), ("a.json", json.dumps(AZURE)),
+        ("a.json", json.dumps(AZURE_FAST)),
+        ("a.sbv", '0:00:00.000,0:00:01.000\none two[br]"2"\n\n'),
+        ("a.lrc", '[ti:a]\n[offset:500]\n[00:00.50]<00:00.50>one <00:00.80>two "2"\n[00:01.50]\n'),
         ("a.tsv", 'start\tend\ttext\n0\t1000\tone two "2"\n'),
         ("a.csv", 'start,end,text\n0,1000," one two ""2"""\n'), ("a.csv", 'begin;end;text\n0;1;"one two ""2"""\n'),
     ],
@@ -762,6 +790,38 @@ def test_annotations_beside_a_recording_are_pieces_of_it(
     for path in (tmp_path, tmp_path / name)[: 1 if name.endswith("json") else 2]:
         found = [(each.path.name, each.text, each.offset, each.duration) for each in read_own(path)[0]]
         assert found == [("a.wav", 'one two "2"', 0.0, pytest.approx(1.0))]
+
+
+ONE = [{"endTime": "0.400s", "word": "one"}, {"startTime": "0.400s", "endTime": "1s", "word": "two"}]
+OTHER = [{"startTime": "1.5s", "endTime": "1.75s", "word": "three"}]
+GOOGLE = {"results": [
+    {"alternatives": [{"transcript": "one two", "words": ONE}, {"transcript": "won two"}], "resultEndTime": "1.1s"},
+    {"alternatives": [{"transcript": " three", "words": OTHER}]},
+    {"alternatives": [{"words": [{**word, "speakerTag": 1} for word in ONE + OTHER]}]},
+]}  # fmt: skip
+WITHOUT_TIMES = {"results": [{"alternatives": [{"transcript": text}]} for text in ("one two", " three")]}
+VOSK = json.dumps({"result": DEEPGRAM_WORDS, "text": "one two"})
+SIDES = [
+    {"alternatives": [{"transcript": text, "words": words}]} for text, words in (("one two", ONE), ("three", OTHER))
+]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (json.dumps(GOOGLE), [("one two", 0.0, 1.0, None), ("three", 1.5, 0.25, None)]),
+        (json.dumps({"response": GOOGLE}), [("one two", 0.0, 1.0, None), ("three", 1.5, 0.25, None)]),
+        (json.dumps(WITHOUT_TIMES), [("one two three", 0.0, None, None)]),
+        (f'{VOSK}\n{{"text": ""}}\n', [("one two", 0.0, None, None)]),
+        (f"{VOSK}\n{VOSK}\n", [("one two", 0.0, 1.0, None)] * 2),
+        (json.dumps({"results": {"channels": SIDES}}), [("one two", 0.0, 1.0, 0), ("three", 1.5, 0.25, 1)]),
+        ('{"text": "", "segments": []}', []),
+    ],
+)  # fmt: skip
+def test_parts_of_a_text_have_the_times_of_their_words(content: str, expected: list[object]) -> None:
+    """As Google, Vosk and Deepgram write them; Google leaves out a begin of 0, and repeats all words for speakers."""
+    pieces = pieces_of(content, ".json", "a.wav", "a.json")
+    assert [(each.text, each.offset, each.duration, each.channel) for each in pieces] == expected
 
 
 def test_a_text_has_the_times_of_another_that_says_the_same(tmp_path: Path, write_tone: WriteTone) -> None:
@@ -789,6 +849,8 @@ def test_silences_and_unknown_words_of_an_aligner_are_no_words(tmp_path: Path, w
         ("a.TextGrid", TEXT_GRID[:400], r"a\.TextGrid cannot be read. Expected a whole file of Praat"),
         ("a.eaf", EAF[:400], r"a\.eaf cannot be read"),
         ("a.trs", "<Trans/>", "import them in ELAN"),
+        ("a.json", '{"device": {"label": "x"}}', r"a\.json holds no text.*expected `text`.*Received: .*device"),
+        ("a.json", '{"text": "x"', r"a\.json is not JSON"),
         ("a.txt", "Line\tStart\tContent\n1\t0.1\tone\n", r"a\.txt is a table whose columns are not known"),
         ("shard-0.tar", "", "archives"),
     ],
