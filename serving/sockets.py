@@ -74,18 +74,25 @@ class Streams:
         """Answers messages until the stream is finished."""
         loop = asyncio.get_running_loop()
         while not conversation.is_finished:
-            message = await asyncio.wait_for(socket.receive(), self._options.idle_seconds)
+            async with self._moment():
+                message = await socket.receive()
             if message["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect
             text: str | None = message.get("text")
             answers = conversation.answers(message["bytes"] if text is None else text)
             while (answer := await loop.run_in_executor(self._executor, next, answers, None)) is not None:
-                await asyncio.wait_for(socket.send_text(to_json(answer).decode()), self._options.idle_seconds)
+                async with self._moment():
+                    await socket.send_text(to_json(answer).decode())
         await socket.close()
+
+    def _moment(self) -> asyncio.Timeout:
+        """How long the client may take; `asyncio.wait_for` of Python 3.11 can lose the end of the whole stream."""
+        return asyncio.timeout(self._options.idle_seconds)
 
 
 async def _close(socket: WebSocket, code: int, message: str) -> int:
     with contextlib.suppress(Exception):  # the client may have left
-        await asyncio.wait_for(socket.send_text(to_json({"error": message}).decode()), 5)
+        async with asyncio.timeout(5):
+            await socket.send_text(to_json({"error": message}).decode())
         await socket.close(code)
     return code

@@ -5,6 +5,7 @@ import itertools
 import json
 import socket
 import struct
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from starlette.websockets import WebSocket
 from websockets.sync.client import connect
 
 from tests.serving.conftest import Client
@@ -359,7 +361,15 @@ def test_answers_and_streams_are_limited(
     answer = client.predict({"instances": [1] * 26})
     assert answer.status == 413 and "Expected 0.0001 MB at most" in answer.body["error"]
     writer = server.exports.models["nlp-writer"].predictor
-    monkeypatch.setattr(writer, "pieces", lambda *_: itertools.repeat("a"))  # a text that never ends
+    monkeypatch.setattr(writer, "pieces", lambda *_: itertools.repeat("a", 10_000))  # a text that hardly ends
+    send = WebSocket.send_text
+
+    async def busy(socket: WebSocket, text: str) -> None:
+        monkeypatch.setattr(WebSocket, "send_text", send)
+        await send(socket, text)
+        time.sleep(1.1)  # the time of the stream ends in the moment in which an answer has been sent
+
+    monkeypatch.setattr(WebSocket, "send_text", busy)
     with connect(f"ws://127.0.0.1:{client.port}/v1/models/nlp-writer:stream") as stream:
         stream.send(json.dumps({"method": "generate", "arguments": {"length": 10**5}}))
         *_, last = map(json.loads, _until_closed(stream))
