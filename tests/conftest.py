@@ -3,6 +3,7 @@
 import functools
 import gc
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ REPOSITORY = Path(__file__).parent.parent
 OF_MAKE = {"MFLAGS", "PRESET", "ARGS", "RESUME", "RUN", "AUDIO", "SLOW", "PYTHON3"}
 gc.set_threshold(50_000, 20, 50)  # traced graphs are many objects that live long: looking through them takes a tenth
 BYTES_A_WORKER = 4e9  # TensorFlow, and what a test trains or a process that it starts; a worker with more is replaced
+SECONDS_TO_END = 20
 TRAINED = {"trained_run", "train_tiny", "every_export", "whole_and_resumed", "same_on_two_devices"}  # fixtures
 SMALLEST_TASK = "tests/pipelines/video/clip_classes/"
 if "PYTEST_XDIST_WORKER" in os.environ:  # one for each core: more threads would wait for one another
@@ -71,6 +73,10 @@ def pytest_testnodedown(node: Any, error: object) -> None:
     """Starts a new worker in the place of one that ended because it had become too large."""
     if error is None and getattr(node, "is_replaced", False):
         node.config.pluginmanager.getplugin("dsession")._clone_node(node)
+        node.gateway.exit()  # pytest-xdist would let the process wait for the others, with its memory
+        killer = threading.Timer(SECONDS_TO_END, node.gateway._io.kill)  # whatever threads its tests have left
+        killer.daemon = True
+        killer.start()
 
 
 def bytes_of(node: Any) -> int:
