@@ -149,6 +149,16 @@ def refuse_missing(path: Path) -> None:
         raise refused(path, "holds no frame images", "0 files that end as images do", "Put frames there, or remove it.")
 
 
+def videos_in(path: Path, configuration: DecodingConfiguration) -> int:
+    """Returns how many videos there are at a path: one, but for some arrays.
+
+    Raises:
+        VideoDataError: there is none, or the file is damaged.
+    """
+    refuse_missing(path)
+    return (arrays.videos_in(path, configuration) if is_array(path) else None) or 1
+
+
 def is_video(path: Path) -> bool:
     """Returns whether a file is a video: by its ending; without one, or where images end so too, by its content.
 

@@ -15,14 +15,13 @@ from pipelines.predictors import BasePredictor
 from pipelines.preparation import description_of
 from pipelines.runs import Run
 from pipelines.served import Served
-from pipelines.video.arrays import is_array, videos_in
 from pipelines.video.clip_classes.config import ClipClassesConfiguration
 from pipelines.video.clip_classes.model import load_model
 from pipelines.video.clip_classes.serving import signatures
 from pipelines.video.frames import Timed, VideoDataError, fitted, refuse_other, resample
 from pipelines.video.live import live_frames
 from pipelines.video.recordings import decoding_of, other_rate, recorded
-from pipelines.video.video_files import decode_timed
+from pipelines.video.video_files import decode_timed, videos_in
 
 EXAMPLE = ("predict-video", "VIDEO", "clip.mp4")
 
@@ -217,8 +216,7 @@ class Predictor(BasePredictor):
             seconds = 1 / (frame_rate or self.decoding.frame_rate or 25.0)
             frames = enumerate(fitted(video, self.decoding))
             return (Timed(number * seconds, frame, seconds) for number, frame in frames), "The array"
-        several = (videos_in(Path(video), self.decoding) if is_array(Path(video)) else None) or 1
-        if several > 1:
+        if (several := videos_in(Path(video), self.decoding)) > 1:
             raise VideoDataError(
                 f"{video} holds several videos; expected one. Save each to a file of its own, or give a list of their "
                 f"arrays to `classify` in Python. Received: {several} videos"

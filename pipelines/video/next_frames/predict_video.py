@@ -18,7 +18,7 @@ from pipelines.video import arrays
 from pipelines.video.frames import to_rgb
 from pipelines.video.next_frames import pictures
 from pipelines.video.next_frames.baselines import copy_last
-from pipelines.video.video_files import refuse_missing
+from pipelines.video.video_files import refuse_missing, videos_in
 
 if TYPE_CHECKING:
     from pipelines.video.next_frames.predictor import Compared, Predictor
@@ -167,10 +167,8 @@ def beside(name: str, compared: "Compared") -> tuple[np.ndarray, Figure]:
 
 def _report_several(path: Path, options: Options, predictor: "Predictor") -> None:
     """Reports that a file holds several videos, of which one is forecast."""
-    if options.item is None and arrays.is_array(path):
-        several = arrays.videos_in(path, predictor.decoding)
-        if several and several > 1:
-            commands.report_done(f"{path} holds {several} videos, of which the first is forecast; --item names another")
+    if options.item is None and (several := videos_in(path, predictor.decoding)) > 1:
+        commands.report_done(f"{path} holds {several} videos, of which the first is forecast; --item names another")
 
 
 def _print(path: Path, options: Options, paths: dict[str, Path], watched: int, forecast: int) -> None:

@@ -81,6 +81,8 @@ def test_arrays_that_are_no_frames_are_refused(both: tuple[Predictor, Predictor]
     np.save(tmp_path / "two.npy", np.zeros((2, 6, 16, 16, 1), np.uint8))
     with pytest.raises(VideoDataError, match=r"two.npy holds several videos; expected one.* Received: 2 videos"):
         both[0].classify(tmp_path / "two.npy")
+    with pytest.raises(VideoDataError, match=r"missing.npy does not exist; expected .* Received: nothing"):
+        both[0].classify(tmp_path / "missing.npy")
     shapes = ((6, 16, 16), (6, 16, 16, 2), (6, 16, 0, 1))
     for wrong in (np.zeros((6, 16, 16, 1)), *(np.zeros(shape, np.uint8) for shape in shapes)):
         with pytest.raises(VideoDataError, match=r"Expected uint8 .* Received: "):
