@@ -102,6 +102,8 @@ class Served:
         graph, kinds = self._graphs[name], self._inputs[name]
         tensors = {key: as_tensor(value, kinds[key]) for key, value in inputs.items()}
         for key, kind in kinds.items():
+            if tf.is_tensor(inputs.get(key)):
+                continue  # a state: the graph's own answer, and checks take a tenth of a small step
             received = tensors[key].shape if key in tensors else "nothing"
             if key not in tensors or not kind.shape.is_compatible_with(received):
                 raise TypeError(f"{key}: expected a tensor of the shape {kind.shape} for {name}. Received: {received}")
@@ -172,18 +174,20 @@ def required(tensor: tf.Tensor, condition: tf.Tensor, message: str, received: tf
         return tf.identity(tensor)
 
 
-def one_at_least(tensor: tf.Tensor) -> tf.Tensor:
-    """Returns a tensor (batch, …) as it is, or a row of zeros if the batch is empty, which not every operation takes.
+def for_any_batch(function: Callable[..., Tensors]) -> Callable[..., Tensors]:
+    """Returns a function of tensors (batch, …) that also answers an empty batch, which not every operation takes.
 
-    What is answered is cut to the batch again.
+    An empty batch is computed as a row of zeros, of which nothing is returned.
     """
-    missing = tf.maximum(1 - tf.shape(tensor)[0], 0)
-    return tf.pad(tensor, [[0, missing], *[[0, 0]] * (tensor.shape.rank - 1)])
+    shared = tf.function(function, autograph=False)  # which the graphs of several signatures hold once
 
+    def answer(**inputs: tf.Tensor) -> Tensors:
+        batch = tf.shape(next(iter(inputs.values())))[0]
+        missing = [0, tf.maximum(1 - batch, 0)]
+        given = {name: tf.pad(each, [missing, *[[0, 0]] * (each.shape.rank - 1)]) for name, each in inputs.items()}
+        return {name: tensor[:batch] for name, tensor in shared(**given).items()}
 
-def cut(answer: Tensors, batch: tf.Tensor) -> Tensors:
-    """Returns the first rows of each tensor, as many as there are in the batch."""
-    return {name: tensor[:batch] for name, tensor in answer.items()}
+    return answer
 
 
 def arrays(tensors: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -192,6 +196,6 @@ def arrays(tensors: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 
 def as_tensor(value: Any, kind: tf.TensorSpec) -> tf.Tensor:
-    tensor = tf.convert_to_tensor(value, kind.dtype)
+    tensor = value if tf.is_tensor(value) else tf.convert_to_tensor(value, kind.dtype)
     # Earlier exports take a scalar where there is now a number for each row, all the same.
     return tensor[0] if kind.shape.rank == 0 and tensor.shape.rank == 1 else tensor

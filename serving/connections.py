@@ -28,6 +28,7 @@ def configuration(application: Starlette, options: ServeOptions) -> uvicorn.Conf
         ssl_certfile=options.certificate,
         ssl_keyfile=options.key,
         ws_max_size=options.body_bytes,
+        ws_per_message_deflate=False,  # audio and short texts hardly become smaller
         timeout_graceful_shutdown=options.shutdown_seconds,
         access_log=False,
         log_config=None,

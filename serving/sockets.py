@@ -83,6 +83,8 @@ class Streams:
             while (answer := await loop.run_in_executor(self._executor, next, answers, None)) is not None:
                 async with self._moment():
                     await socket.send_text(to_json(answer).decode())
+                if not conversation.has_pieces:  # to ask in vain for another answer costs a turn of a thread
+                    break
         await socket.close()
 
     def _moment(self) -> asyncio.Timeout:

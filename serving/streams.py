@@ -43,13 +43,14 @@ class Conversation:
     Attributes:
         answered: how many answers there were.
         is_finished: whether no message is expected any more.
+        has_pieces: whether a message has several answers, the pieces of what a method writes.
     """
 
     def __init__(self, model: Model) -> None:
         self._model, self.answered = model, 0
         self._stream: Any = None
         self._array: tuple[str, tuple[int, ...]] | None = None
-        self._begun = self.is_finished = False
+        self._begun = self.is_finished = self.has_pieces = False
 
     def answers(self, message: str | bytes) -> Iterator[dict[str, Any]]:
         """Yields the answers to a message.
@@ -80,6 +81,7 @@ class Conversation:
         if "method" in request:
             _refuse_unknown(request, {"method", "arguments"})
             self._first()
+            self.has_pieces = True
             for piece in self._pieces(request["method"], request.get("arguments", {})):
                 yield {"answer": jsonable(piece)}
             self.is_finished = True

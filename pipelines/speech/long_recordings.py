@@ -82,7 +82,7 @@ class Pieces:
     """
 
     def __init__(self, alphabet: Sequence[str], frame_seconds: float, minimum_seconds: float) -> None:
-        self._silent = [0, *(label for label, character in enumerate(alphabet, start=1) if character == " ")]
+        self._is_silent = np.array([True, *(character == " " for character in alphabet)])  # each label
         self._pause = pause_frames(frame_seconds)
         self._run_after_cut = self._pause - self._pause // 2
         self._minimum = max(self._pause, round(minimum_seconds / frame_seconds))
@@ -97,7 +97,7 @@ class Pieces:
     def feed(self, logits: np.ndarray) -> list[Piece]:
         """Returns the pieces that end in the next logits (frames, labels)."""
         ended = []
-        for is_silent in np.isin(logits.argmax(axis=1), self._silent).tolist():
+        for is_silent in self._is_silent[logits.argmax(axis=1)].tolist():
             self._seen += 1
             self._run = self._run + 1 if is_silent else 0
             if self._run >= self._pause and self._seen >= self._minimum:

@@ -19,7 +19,7 @@ from models.decoding.hot_word_table import HotWordTable
 from models.decoding.prefix_search import Beams
 from models.decoding.transcription import single_spaces
 from pipelines import served
-from pipelines.served import STREAMS, Signature, Tensors, cut, one_at_least, required
+from pipelines.served import STREAMS, Signature, Tensors, for_any_batch, required
 from pipelines.speech.audio_files import MAXIMUM_AMPLITUDE
 from pipelines.speech.decoder import Decoder
 from pipelines.speech.model import Recogniser
@@ -68,20 +68,19 @@ def signatures(recogniser: Recogniser, decoder: Decoder) -> dict[str, Signature]
         autograph=False,
     )
 
+    @for_any_batch
     def transcribe(audio: tf.Tensor, lengths: tf.Tensor, **hot_words: tf.Tensor) -> Tensors:
-        batch, heard = tf.shape(audio)[0], read(audio, lengths)
-        table = hot_word_table(recogniser, batch, **hot_words)
-        found = decode(*(one_at_least(each) for each in (heard["logits"], heard["frames"], *table)))
-        return cut(found, batch)
+        heard = read(audio, lengths)
+        return decode(heard["logits"], heard["frames"], *hot_word_table(recogniser, tf.shape(audio)[0], **hot_words))
 
     found = {
         "serving_default": Signature(transcribe, recordings),
         "wav": Signature(
-            lambda wav: transcribe(*decode_wavs(wav, recogniser.features.sample_rate)),
+            lambda wav: transcribe(**decode_wavs(wav, recogniser.features.sample_rate)),
             {"wav": tf.TensorSpec((None,), tf.string)},
         ),
         "hot_words": Signature(transcribe, recordings | HOT_WORDS),
-        "logits": Signature(read, recordings),
+        "logits": Signature(for_any_batch(read), recordings),
     }
     if recogniser.network.bidirectional:
         return found
@@ -92,10 +91,7 @@ def signatures(recogniser: Recogniser, decoder: Decoder) -> dict[str, Signature]
         shape = [None if place in free else size for place, size in enumerate(tensor.shape)]
         state[name] = tf.TensorSpec(shape, tensor.dtype)
     chunk = {"audio": audio, **state}
-    hear = tf.function(lambda audio, state: stream(recogniser, search(), audio, state), autograph=False)
-
-    def step(audio: tf.Tensor, **state: tf.Tensor) -> Tensors:
-        return hear(audio, state)
+    step = for_any_batch(lambda audio, **state: stream(recogniser, search(), audio, state))
 
     return found | {
         "initial_state": Signature(lambda streams: initial_state(recogniser, search(), streams), STREAMS),
@@ -104,7 +100,7 @@ def signatures(recogniser: Recogniser, decoder: Decoder) -> dict[str, Signature]
         ),
         "step": Signature(lambda **inputs: {k: v for k, v in step(**inputs).items() if k != "logits"}, chunk),
         "step_logits": Signature(step, chunk),
-        "finish": Signature(lambda **state: finish(recogniser, search(), state), state),
+        "finish": Signature(for_any_batch(lambda **state: finish(recogniser, search(), state)), state),
     }
 
 
@@ -114,10 +110,8 @@ def logits(recogniser: Recogniser, audio: tf.Tensor, lengths: tf.Tensor) -> Tens
     message = "lengths: expected one for each recording, from 0 to the samples of `audio`. Received:"
     fits = tf.equal(tf.shape(lengths)[0], batch) & tf.reduce_all((lengths >= 0) & (lengths <= samples))
     lengths = required(lengths, fits, message, lengths)
-    counts = tf.sequence_mask(one_at_least(lengths), samples)
-    audio = _checked(tf.where(counts, one_at_least(audio), 0.0))
-    read = recogniser(audio, one_at_least(lengths))
-    return cut({"logits": read.logits, "frames": read.lengths}, batch)
+    read = recogniser(_checked(tf.where(tf.sequence_mask(lengths, samples), audio, 0.0)), lengths)
+    return {"logits": read.logits, "frames": read.lengths}
 
 
 def _texts(transcript: Transcript, others: NBest) -> Tensors:
@@ -145,14 +139,14 @@ def hot_word_table(
     return table._replace(labels=required(table.labels, table.labels >= 0, message, hot_words))
 
 
-def decode_wavs(wav: tf.Tensor, sample_rate: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns audio (batch, samples), padded, and lengths (batch,) of the bytes of 16-bit PCM files (batch,)."""
+def decode_wavs(wav: tf.Tensor, sample_rate: int) -> Tensors:
+    """Returns `audio` (batch, samples), padded, and `lengths` (batch,) of the bytes of 16-bit PCM files (batch,)."""
     recordings = tf.map_fn(
         lambda file: decode_wav(file, sample_rate),
         wav,
         fn_output_signature=tf.RaggedTensorSpec((None,), tf.float32, ragged_rank=0),
     )
-    return recordings.to_tensor(), tf.cast(recordings.row_lengths(), tf.int32)
+    return {"audio": recordings.to_tensor(), "lengths": tf.cast(recordings.row_lengths(), tf.int32)}
 
 
 def initial_state(recogniser: Recogniser, search: PrefixSearch, streams: tf.Tensor, **hot_words: tf.Tensor) -> Tensors:
@@ -164,22 +158,18 @@ def initial_state(recogniser: Recogniser, search: PrefixSearch, streams: tf.Tens
 
 def stream(recogniser: Recogniser, search: PrefixSearch, audio: tf.Tensor, state: Tensors) -> Tensors:
     """Takes a chunk (batch, samples) and the state; returns the new state, what is heard, and the `logits`."""
-    batch, samples = tf.shape(audio)[0], tf.shape(audio)[1]
+    batch, samples = tf.unstack(tf.shape(audio))
     frame_samples = recogniser.frame_samples
     message = f"Expected a chunk of {frame_samples} samples, or a multiple. Keep the rest for the next one. Received:"
     audio = _checked(required(audio, (samples % frame_samples == 0) & (samples > 0), message, samples))
-    audio, state = one_at_least(audio), {name: one_at_least(tensor) for name, tensor in state.items()}
-    lengths = tf.fill((tf.shape(audio)[0],), samples)
-    logits, _, new_state, _ = recogniser(audio, lengths, state=nested(state, recogniser))
+    logits, _, new_state, _ = recogniser(audio, tf.fill((batch,), samples), state=nested(state, recogniser))
     searched, heard = advance_search(search, _nested_search(state), logits, recogniser.frame_seconds)
-    return cut(flat(new_state) | _flat_search(searched) | heard._asdict() | {"logits": logits}, batch)
+    return flat(new_state) | _flat_search(searched) | heard._asdict() | {"logits": logits}
 
 
 def finish(recogniser: Recogniser, search: PrefixSearch, state: Tensors) -> Tensors:
     """Returns the rest of streams, of which this is the last state; the network has nothing to add."""
-    batch = tf.shape(state["counts"])[0]
-    searched = _nested_search({name: one_at_least(tensor) for name, tensor in state.items()})
-    return cut(_texts(*finish_search(search, searched, recogniser.frame_seconds, N_BEST)), batch)
+    return _texts(*finish_search(search, _nested_search(state), recogniser.frame_seconds, N_BEST))
 
 
 def _flat_search(state: SearchState) -> Tensors:

@@ -5,7 +5,7 @@ from functools import partial
 import tensorflow as tf
 
 from pipelines import served
-from pipelines.served import STREAMS, Signature, Tensors, cut, one_at_least, required, specifications
+from pipelines.served import STREAMS, Signature, Tensors, for_any_batch, required, specifications
 from pipelines.video.clip_classes.model import Classifier, State
 from pipelines.video.frames import DecodingConfiguration
 from pipelines.video.serving import fitted
@@ -35,7 +35,9 @@ def signatures(classifier: Classifier, data: DecodingConfiguration) -> dict[str,
             partial(classify, classifier, data), {"frames": frames, "lengths": tf.TensorSpec((None,), tf.int32)}
         ),
         "initial_state": Signature(lambda streams: flat(classifier.initial_state(tf.shape(streams)[0])), STREAMS),
-        "step": Signature(lambda frame, **state: stream(classifier, data, frame, state), {"frame": frame, **state}),
+        "step": Signature(
+            for_any_batch(lambda frame, **state: stream(classifier, data, frame, state)), {"frame": frame, **state}
+        ),
     }
 
 
@@ -44,22 +46,25 @@ def classify(
 ) -> Tensors:
     """Classifies clips (batch, time, height, width, channel), of which `lengths` (batch,) frames count."""
     frames = fitted(frames, data)
-    batch, time = tf.unstack(tf.shape(frames)[:2])
     if lengths is None:
-        return cut(_answer(classifier, classifier(one_at_least(frames)).logits[:, -1]), batch)
+        return for_any_batch(lambda frames: _answer(classifier, classifier(frames).logits[:, -1]))(frames=frames)
+    batch, time = tf.unstack(tf.shape(frames)[:2])
     fits = tf.reduce_all((lengths > 0) & (lengths <= time)) & (tf.shape(lengths)[0] == batch)
     message = "lengths: expected at least one frame of each clip, and none behind the end of `frames`. Received:"
-    lengths = tf.maximum(one_at_least(required(lengths, fits, message, lengths)), 1)
-    logits = classifier(one_at_least(frames), lengths).logits  # (batch, time, classes)
-    return cut(_answer(classifier, tf.gather(logits, lengths - 1, batch_dims=1)), batch)
+
+    @for_any_batch
+    def answer(frames: tf.Tensor, lengths: tf.Tensor) -> Tensors:
+        lengths = tf.maximum(lengths, 1)
+        logits = classifier(frames, lengths).logits  # (batch, time, classes)
+        return _answer(classifier, tf.gather(logits, lengths - 1, batch_dims=1))
+
+    return answer(frames=frames, lengths=required(lengths, fits, message, lengths))
 
 
 def stream(classifier: Classifier, data: DecodingConfiguration, frame: tf.Tensor, state: Tensors) -> Tensors:
     """Takes a frame (batch, height, width, channel) and the state before it; returns the answer and the new state."""
-    frames = fitted(frame[:, tf.newaxis], data)
-    state = {name: one_at_least(tensor) for name, tensor in state.items()}
-    logits, new_state = classifier(one_at_least(frames), state=nested(classifier, state))
-    return cut(_answer(classifier, logits[:, -1]) | flat(new_state), tf.shape(frame)[0])
+    logits, new_state = classifier(fitted(frame[:, tf.newaxis], data), state=nested(classifier, state))
+    return _answer(classifier, logits[:, -1]) | flat(new_state)
 
 
 def _answer(classifier: Classifier, logits: tf.Tensor) -> Tensors:

@@ -4,7 +4,7 @@ import math
 
 import tensorflow as tf
 
-from pipelines.served import Signature, Tensors, one_at_least, required
+from pipelines.served import Signature, Tensors, for_any_batch, required
 from pipelines.video.next_frames.data import DataConfiguration
 from pipelines.video.next_frames.model import FrameForecaster
 from pipelines.video.serving import fitted
@@ -25,23 +25,26 @@ def signatures(forecaster: FrameForecaster, data: DataConfiguration) -> dict[str
     """
     frames = tf.TensorSpec((None, None, None, None, None), tf.uint8)
 
+    @for_any_batch
     def whole(frames: tf.Tensor) -> Tensors:
-        given, batch = _fitted(frames, data)
-        forecasts = forecaster(given, future=data.future_frames)[:, -data.future_frames :]
-        return {"future": _as_uint8(forecasts)[:batch]}
+        forecasts = forecaster(_fitted(frames, data), future=data.future_frames)
+        return {"future": _as_uint8(forecasts[:, -data.future_frames :])}
+
+    @for_any_batch
+    def forecast(frames: tf.Tensor, length: tf.Tensor) -> Tensors:
+        forecasts = forecaster.roll_out(_fitted(frames, data), tf.maximum(tf.reduce_max(length), 1))
+        counts = tf.sequence_mask(length, tf.shape(forecasts)[1])[:, :, tf.newaxis, tf.newaxis, tf.newaxis]
+        return {"future": _as_uint8(tf.where(counts, forecasts, 0.0))}
 
     def roll_out(frames: tf.Tensor, length: tf.Tensor) -> Tensors:
-        given, batch = _fitted(frames, data)
+        batch = tf.shape(frames)[0]
         most = MOST_PIXELS // math.prod(data.frame_shape) // tf.maximum(batch, 1)
         message = (
             "length: expected one frame of the future at least, for each clip, and no more in all than memory takes. "
             "Give another one. Received:"
         )
         fits = (length > 0) & (length <= most) & tf.equal(tf.size(length), batch)
-        length = required(length, fits, message, length)
-        forecasts = forecaster.roll_out(given, tf.reduce_max(tf.concat([length, [1]], axis=0)))[:batch]
-        counts = tf.sequence_mask(length, tf.shape(forecasts)[1])[:, :, tf.newaxis, tf.newaxis, tf.newaxis]
-        return {"future": _as_uint8(tf.where(counts, forecasts, 0.0))}
+        return forecast(frames=frames, length=required(length, fits, message, length))
 
     return {
         "serving_default": Signature(whole, {"frames": frames}),
@@ -49,10 +52,9 @@ def signatures(forecaster: FrameForecaster, data: DataConfiguration) -> dict[str
     }
 
 
-def _fitted(frames: tf.Tensor, data: DataConfiguration) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns frames from 0 to 1 in the network's size, one clip at least, and how many clips there were."""
-    given = one_at_least(fitted(frames, data))
-    return tf.cast(given, tf.float32) / 255, tf.shape(frames)[0]
+def _fitted(frames: tf.Tensor, data: DataConfiguration) -> tf.Tensor:
+    """Returns frames from 0 to 1 in the network's size."""
+    return tf.cast(fitted(frames, data), tf.float32) / 255
 
 
 def _as_uint8(frames: tf.Tensor) -> tf.Tensor:
