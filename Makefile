@@ -155,7 +155,8 @@ clean:
 
 # Created once, and again when the dependencies change. Of two makes that start together, one holds the lock and installs;
 # the other waits, and then finds the environment up to date (-nt compares modification times). The marker file is
-# touched last, so that an interrupted installation is repeated.
+# touched last, so that an interrupted installation is repeated. The pip that comes with an older Python takes half as long
+# again; without a newer one it works as well.
 $(ENVIRONMENT): setup.cfg pyproject.toml
 	@$(PYTHON3) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "Python 3.11 or newer is needed. On Debian 12 or newer: apt-get install python3 python3-venv." \
@@ -170,5 +171,6 @@ $(ENVIRONMENT): setup.cfg pyproject.toml
 	if [ $@ -nt setup.cfg ] && [ $@ -nt pyproject.toml ]; then exit 0; fi; \
 	echo "Creating the environment, $(VENV): a 1 GB download, 3.3 GB on disk, a few minutes."; \
 	$(PYTHON3) -m venv $(VENV) && \
+	{ $(PYTHON) -m pip install --disable-pip-version-check --quiet --upgrade pip || true; } && \
 	$(PYTHON) -m pip install --disable-pip-version-check --editable '.[all,test,lint,docs,peers]' && \
 	touch $@

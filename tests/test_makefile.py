@@ -132,7 +132,7 @@ def clone(tmp_path: Path) -> Path:
 
 
 def installations(clone: Path) -> int:
-    return (clone / "log").read_text().count("pip install")
+    return (clone / "log").read_text().count("--editable")
 
 
 def test_environment_is_made_once_and_again_when_the_dependencies_change(clone: Path) -> None:
