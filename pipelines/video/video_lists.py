@@ -19,7 +19,15 @@ from pipelines.video.arrays import ARRAY_ENDINGS
 from pipelines.video.frames import NAMED, VideoDataError
 from pipelines.video.json_lists import is_json, json_rows
 from pipelines.video.shards import Part
-from pipelines.video.unnamed_lists import COMMENT, OF_A_CLASS, Row, row_error, rows_of_a_class, unnamed_rows
+from pipelines.video.unnamed_lists import (
+    COMMENT,
+    OF_A_CLASS,
+    Row,
+    are_of_a_class,
+    row_error,
+    rows_of_a_class,
+    unnamed_rows,
+)
 from pipelines.video.video_files import VIDEO_ENDINGS
 from pipelines.video.video_folders import SPLIT_NAMES, SPLITS, Entry
 
@@ -85,13 +93,14 @@ def list_entries(
     """
     entries: list[Entry] = []
     keys: set[str] = set()
-    lists = _lists(path)
+    of_a_class = _is_of_a_class(path, root)
+    lists = _lists(path, of_a_class)
     if len(lists) > 1:
         names = [f"{each.name} ({split})" if split else each.name for each, split in lists]
         print(f"Lists: {', '.join(names[:NAMED])}{', …' * (len(names) > NAMED)}", flush=True)
     for each, split in lists:
         try:
-            entries += _entries(each, split, labelled, _meanings(columns), root, keys)
+            entries += _entries(each, split, labelled, _meanings(columns), root, keys, of_a_class)
         except UnlabelledError:
             if each == path:
                 raise
@@ -111,10 +120,19 @@ def seconds_of(text: str) -> float:
     return 3600 * int(match[1] or 0) + 60 * int(match[2] or 0) + float(match[3].replace(",", "."))
 
 
-def _lists(path: Path) -> list[tuple[Path, str]]:
-    """A list and those beside it for the other splits, as their names tell, each with its split."""
-    if match := OF_A_CLASS.fullmatch(path.name):
-        return [(each, "") for each in sorted(path.parent.glob(f"*_test_{match[2]}.txt"))] or [(path, "")]
+def _is_of_a_class(path: Path, root: Path | None) -> bool:
+    """Whether a list is one of HMDB51: by its name and its lines, the first of which names no video of the root."""
+    if not OF_A_CLASS.fullmatch(path.name) or not path.is_file():
+        return False
+    lines = [line for line in _text(path).splitlines() if line.strip()]
+    return are_of_a_class(lines) and not _located(lines[0].strip().rpartition(" ")[0], path, "", root).exists()
+
+
+def _lists(path: Path, of_a_class: bool) -> list[tuple[Path, str]]:
+    """A list and those beside it for the other splits or classes, as their names tell, each with its split."""
+    if of_a_class:
+        _, _, ending = path.name.rpartition("_test_")
+        return [(each, "") for each in sorted(path.parent.glob(f"*_test_{ending}"))]
     match = re.search(r"train(ing)?", path.name, re.IGNORECASE)
     if not path.is_file() or match is None:
         return [(path, "")]
@@ -128,11 +146,18 @@ def _lists(path: Path) -> list[tuple[Path, str]]:
 
 
 def _entries(
-    path: Path, split: str, labelled: bool, meanings: Mapping[str, str], root: Path | None, keys: set[str]
+    path: Path,
+    split: str,
+    labelled: bool,
+    meanings: Mapping[str, str],
+    root: Path | None,
+    keys: set[str],
+    of_a_class: bool,
 ) -> list[Entry]:
     entries = []
     locate = partial(_located, path=path, split=split, root=root)
-    for place, values in _table(path, meanings, ("path", "label") if labelled else ("path",), locate):
+    needed = ("path", "label") if labelled else ("path",)
+    for place, values in rows_of_a_class(path, _text(path)) if of_a_class else _table(path, meanings, needed, locate):
         name = values["path"]
         if not name:
             raise row_error(path, place, "names no video", "a path", name)
@@ -171,17 +196,29 @@ def _located(name: str, path: Path, split: str, root: Path | None) -> Path:
     return next((each for each in found if each.exists()), places[0] / Path(name).expanduser())
 
 
-def _table(path: Path, meanings: Mapping[str, str], needed: Sequence[str], locate: Callable[[str], Path]) -> list[Row]:
-    """The rows of a list that are not empty."""
+def _text(path: Path) -> str:
     if not path.is_file():
         kind = "is a folder" if path.is_dir() else "does not exist"
         raise VideoDataError(
             f"{path} {kind}; expected a list of videos, CSV or JSON. Correct it. Received: {str(path)!r}"
         )
     try:
-        text = decoded(read_bytes(path), str(path))
-        if match := OF_A_CLASS.fullmatch(path.name):
-            return rows_of_a_class(path, text, match[1])
+        return decoded(read_bytes(path), str(path))
+    except FileError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> VideoDataError:
+    return VideoDataError(
+        f"{path} cannot be read; expected a CSV with the columns {', '.join(COLUMNS)}. Save it as such. "
+        f"Received: {error}"
+    )
+
+
+def _table(path: Path, meanings: Mapping[str, str], needed: Sequence[str], locate: Callable[[str], Path]) -> list[Row]:
+    """The rows of a list that are not empty."""
+    text = _text(path)
+    try:
         if is_json(path, text):
             return _of_json(path, json_rows(path, text, "label" in needed), meanings, needed)
         top, end, _ = text.partition("\n")
@@ -198,11 +235,8 @@ def _table(path: Path, meanings: Mapping[str, str], needed: Sequence[str], locat
         reader.fieldnames = _renamed(path, names, meanings)
         _check_columns(path, reader.fieldnames, needed, names)
         rows = [(f"line {reader.line_num + above}", values) for values in reader]
-    except (FileError, csv.Error) as error:
-        raise VideoDataError(
-            f"{path} cannot be read; expected a CSV with the columns {', '.join(COLUMNS)}. Save it as such. "
-            f"Received: {error}"
-        ) from error
+    except csv.Error as error:
+        raise _unreadable(path, error) from error
     for place, values in rows:
         if more := values.pop(None, None):
             expected = (

@@ -104,6 +104,10 @@ LISTS = {
         "0;Drumming Fingers\n1;Sliding Two Fingers Down\n",
         [("", "Drumming Fingers"), ("", "Sliding Two Fingers Down")],
     ),
+    # Named as HMDB51's lists of a class are.
+    "my_test_split1": ("{0}.avi jump\n{1}.avi run\n", [("", "jump"), ("", "run")]),
+    "my_test_split2": ("{0}.avi 0\n{1}.avi 1\n", [("", "0"), ("", "1")]),
+    "my_test_split3": ("path,label\n{0}.avi,jump\n{1}.avi,run\n", [("", "jump"), ("", "run")]),
     "frames without endings": ("0 6 jump\n1 6 run\n", [("", "jump"), ("", "run")]),
     "by the usual name": ("id,File Name,Class\n7,{0}.avi,jump\n8,{1}.avi,run\n", [("", "jump"), ("", "run")]),
     "no endings": ("video,label\n{0},jump\n{1},run\n", [("", "jump"), ("", "run")]),
