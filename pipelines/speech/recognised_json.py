@@ -1,6 +1,5 @@
 """What recognisers write of a recording in JSON: the texts in it, and the times of their pieces."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -8,7 +7,7 @@ from typing import Any
 
 from pipelines.json_lines import parsed_in_a_row
 from pipelines.speech.audio_files import SpeechDataError
-from pipelines.speech.recording_entries import SHORT, columns_of, piece_of
+from pipelines.speech.recording_entries import columns_of, piece_of
 
 Row = dict[str, Any]
 Names = tuple[str, ...]
@@ -45,15 +44,8 @@ def rows_said(text: str, where: str) -> tuple[list[Row], bool]:
         >>> rows_said('{"text": "A.", "words": [{"word": "a", "start": 0, "end": 1}]}', "a.json")
         ([{'word': 'A.', 'start': 0, 'end': 1}], True)
     """
-    try:
-        values = parsed_in_a_row(text, where, SpeechDataError)
-    except json.JSONDecodeError as error:
-        raise SpeechDataError(
-            f"{where} is not JSON: {error}. Expected what a recogniser writes. Save it again, or remove it. "
-            f"Received: {SHORT.repr(text)}"
-        ) from error
     tables: dict[Names, list[Row]] = {}
-    for names, row in _rows(values, where):
+    for names, row in _rows(parsed_in_a_row(text, where, SpeechDataError), where):
         if (said := _text(row)) and ("offset" in _columns(tuple(row)) or re.search(r"\w", said)):  # else a comma of AWS
             tables.setdefault(names, []).append(row)
     whole = next((tables[names] for names in WHOLE if names in tables), [])

@@ -881,7 +881,7 @@ def test_what_is_not_read_is_named(
     [
         ("b.en.vtt", "WEBVTT\n\n00:00.000 --> 00:01.000\none\n", r"is the text of one recording.* b\.wav.*: a\.wav"),
         ("a.json", '{"device": {"label": "x"}}', r"a\.json holds no text that is recognised"),
-        ("a.json", '{"text": "x"', r"a\.json is not JSON.*what a recogniser writes"),
+        ("a.json", '{"text": "x"', r"a\.json is not JSON.*Correct it, or remove it\. Received"),
     ],
 )
 def test_the_text_of_one_recording_that_is_not_read_is_named(
