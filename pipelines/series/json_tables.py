@@ -68,6 +68,8 @@ def _of_rows(rows: Any) -> pd.DataFrame:
         elif "values" in frame:
             frame = frame.explode("values", ignore_index=True).dropna(subset="values", ignore_index=True)
             frame[["time", "value"]] = frame.pop("values").tolist()
+        elif "value" in frame and isinstance(frame["value"].iloc[0], list):  # of a single time
+            frame[["time", "value"]] = frame.pop("value").tolist()
         frame.attrs["series"] = "metric"
     return frame
 

@@ -662,7 +662,7 @@ def test_json_of_any_form_is_read_from_a_file_or_an_open_one(form: str, tmp_path
         np.testing.assert_array_equal(found.values, np.arange(N)[:, np.newaxis] + 0.25)
 
 
-@pytest.mark.parametrize("kind", ["answer of Prometheus", "export of VictoriaMetrics"])
+@pytest.mark.parametrize("kind", ["answer of Prometheus", "single sample", "export of VictoriaMetrics"])
 def test_series_are_named_by_their_labels(kind: str) -> None:
     seconds = HOURS.as_unit("s").astype(np.int64).tolist()
     labels = {'up{job="a",zone="1"}': {"__name__": "up", "job": "a", "zone": "1"}, 'up{job="b"}': {"job": "b"}}
@@ -674,6 +674,11 @@ def test_series_are_named_by_their_labels(kind: str) -> None:
             for name, each in labels.items()
         ]
         text = json.dumps({"status": "success", "data": {"resultType": "matrix", "result": rows}, "infos": ["a"]})
+    elif kind == "single sample":
+        seconds = seconds[:1]
+        values = {name: each[:1] for name, each in values.items()}
+        rows = [{"metric": each, "value": [seconds[0], str(values[name][0])]} for name, each in labels.items()]
+        text = json.dumps({"status": "success", "data": {"resultType": "vector", "result": rows}})
     else:
         times = [1000 * each for each in seconds]
         rows = [{"metric": each, "values": values[name], "timestamps": times} for name, each in labels.items()]
