@@ -37,9 +37,7 @@ def json_object(line: str, where: str, error: type[ValueError]) -> dict[str, Any
         values = parsed(line, where, error)
     except json.JSONDecodeError as cause:
         if not line.lstrip().startswith("["):
-            raise error(
-                f"{where} is not JSON: {cause}. Correct the row, or remove it. Received: {_SHORT.repr(line)}"
-            ) from cause
+            raise _not_json(where, error, cause) from cause
         values = None  # the first line of a list over many lines
     if not isinstance(values, dict):
         raise error(
@@ -67,15 +65,26 @@ def parsed(text: str, where: str, error: type[ValueError]) -> Any:
 def parsed_in_a_row(text: str, where: str, error: type[ValueError]) -> list[Any]:
     """Returns the values that JSON text holds one after the other, as `jq` writes them; arguments as of `parsed`.
 
+    Raises:
+        error: the text is no JSON, or an object names something twice.
+
     Example:
         >>> parsed_in_a_row('{"text": "one"}{\\n"text": "two"}\\n', "a.json", ValueError)
         [{'text': 'one'}, {'text': 'two'}]
     """
-    decoder, values, place = _decoder(text, where, error), [], 0
+    decoder, values, place, text = _decoder(text, where, error), [], 0, text.rstrip()
     while begin := _BEGIN.search(text, place):
-        value, place = decoder.raw_decode(text, begin.start())
+        try:
+            value, place = decoder.raw_decode(text, begin.start())
+        except json.JSONDecodeError as cause:
+            raise _not_json(where, error, cause) from cause
         values.append(value)
     return values
+
+
+def _not_json(where: str, error: type[ValueError], cause: json.JSONDecodeError) -> ValueError:
+    line = cause.doc.split("\n")[cause.lineno - 1]
+    return error(f"{where} is not JSON: {cause}. Correct it, or remove it. Received: {_SHORT.repr(line)}")
 
 
 def _decoder(text: str, where: str, error: type[ValueError]) -> json.JSONDecoder:

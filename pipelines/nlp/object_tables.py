@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from data.splits import SPLIT_NAMES
-from pipelines.json_lines import json_object, parsed, parsed_in_a_row
+from pipelines.json_lines import json_object, parsed_in_a_row
 from pipelines.nlp.texts import SHORT, TextDataError
 from unrolled_installation import check_libraries
 
@@ -101,19 +101,8 @@ def json_items(path: Path, text: str, may_be_table: bool = True, columns: Sequen
             yield json_line(line, f"{path}, line {number}")
         return
     only = f"{path}, line {lines[0][0]}" if len(lines) == 1 else str(path)
-    try:
-        try:
-            value = parsed(text, only, TextDataError)
-        except json.JSONDecodeError as cause:
-            if not cause.msg.startswith("Extra data"):
-                raise
-            value = parsed_in_a_row(text, only, TextDataError)  # several, one behind the other
-    except json.JSONDecodeError as cause:
-        number = lines[0][0] if len(lines) == 1 else cause.lineno
-        line = text.split("\n")[number - 1]
-        raise TextDataError(
-            f"{path}, line {number} is not JSON: {cause}. Correct the row, or remove it. Received: {SHORT.repr(line)}"
-        ) from None
+    values = parsed_in_a_row(text, only, TextDataError)
+    value = values[0] if len(values) == 1 else values
     if isinstance(value, dict) and len(value) > 1 and all(name.lower() in SPLIT_NAMES for name in value):
         raise TextDataError(
             f"{path} holds several splits; expected the rows of one. Write each to a file, and give them as "

@@ -1,7 +1,6 @@
 """Tables as users have them: delimited text, Parquet, Feather, Excel, JSON, and frames in memory."""
 
 import io
-import json
 import re
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +14,7 @@ import pyarrow as pa
 from data.files import FileError, Member, only_file, plain_suffix, read_file
 from pipelines.series.attribute_files import arff_to_delimited, frame_of_tsf
 from pipelines.series.delimited import SurplusError, decoded, parse
+from pipelines.series.json_tables import JSON, frame_of_json
 from pipelines.series.numbers import with_ascii_digits
 from pipelines.series.options import FORMATS
 from pipelines.series.regular import Repair, SeriesDataError
@@ -26,7 +26,6 @@ UserTable: TypeAlias = pd.DataFrame | str | Path | BinaryIO
 FRAME = Path("the data frame")  # in messages
 STREAM = b"\xff\xff\xff\xff"  # how one of Arrow begins
 EXCEL = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
-JSON = (".json", ".jsonl", ".ndjson")
 
 
 def _read_arrow(file: BinaryIO) -> pd.DataFrame:
@@ -189,14 +188,7 @@ def _from_file(
         frame = _with_index(BINARY[kind](file), time)
     elif kind in JSON:
         text = decoded(content, path.name)[0]
-        try:
-            whole = json.loads(text)
-        except json.JSONDecodeError:
-            if kind == ".json" and "}\n" not in text.replace("\r", ""):
-                raise
-            whole = [json.loads(line) for line in text.splitlines() if line.strip()]
-        whole = [whole] if kind != ".json" and isinstance(whole, Mapping) else whole  # one line
-        frame = _plain_cells(_with_index(_from_json(whole), time))
+        frame = _plain_cells(_with_index(frame_of_json(text, kind), time))
     elif kind == ".tsf":
         frame = _with_index(frame_of_tsf(decoded(content, path.name)[0]), time)
     else:
@@ -239,28 +231,6 @@ def _kind(content: bytes) -> str:
     if start.startswith((b"{", b"[")):
         return ".json" if start.startswith(b"[") or b"\n{" not in content[:65536] else ".jsonl"
     return ""
-
-
-def _from_json(whole: Any) -> pd.DataFrame:
-    """Returns the table in JSON: rows, columns, or one of the other forms that pandas writes."""
-    if not isinstance(whole, Mapping):
-        return pd.DataFrame(whole)
-    if {"columns", "data"} <= whole.keys():
-        frame = pd.DataFrame(whole["data"], whole.get("index"), whole["columns"])
-    elif {"schema", "data"} <= whole.keys():
-        frame = pd.DataFrame(whole["data"])
-        key = whole["schema"].get("primaryKey", [])
-        frame = frame.set_index(key).rename_axis([None if name == "index" else name for name in key]) if key else frame
-    else:
-        lists = [each for each in whole.values() if isinstance(each, list) and each and isinstance(each[0], Mapping)]
-        if len(lists) == 1:  # an answer of a service: rows under one key, what is said of them under others
-            return pd.DataFrame(lists[0])
-        rows = [row for row in whole.values() if isinstance(row, Mapping)]
-        by_row = len(rows) == len(whole) > len(rows[0]) and all(row.keys() == rows[0].keys() for row in rows)
-        frame = pd.DataFrame.from_dict(whole, orient="index") if by_row else pd.DataFrame(whole)
-    if frame.index.dtype == object and all(re.fullmatch(r"\d+", str(key)) for key in frame.index):
-        frame.index = pd.Index(frame.index.astype(np.int64))
-    return frame
 
 
 def _from_excel(path: Path, file: BinaryIO, sheet: str) -> tuple[pd.DataFrame, pd.Series, list[Repair]]:

@@ -156,15 +156,15 @@ def _from_numbers(written: pd.Series, numbers: pd.Series, path: Path, named: boo
         raise SeriesDataError(
             f"{path}, column {written.name!r}: numbers from {values.min():g} to {values.max():g} are not times; "
             "expected text such as 2024-01-31 15:00, years, seconds, milliseconds, microseconds or nanoseconds since "
-            "1970, or the days of Excel. Write times, or name another column, --data.time. Received: "
+            "1970, the days of Excel, or ticks of .NET. Write times, or name another column, --data.time. Received: "
             f"{str(written.iloc[0])!r}"
         )
     kind, convert = found
     exact = written.astype(np.int64).to_numpy() if pd.api.types.is_integer_dtype(written) else None
-    if exact is None and "since 1970" in kind and (whole := written.astype(str).str.fullmatch(r"\d+")).all():
+    if exact is None and " since " in kind and (whole := written.astype(str).str.fullmatch(r"\d+")).all():
         exact = written.astype(np.int64).to_numpy() if whole.all() else None
     repairs = []
-    if "Excel" in kind or "fraction" in kind:
+    if any(each in kind for each in ("Excel", "fraction", "ticks")):
         repairs.append(Repair("", str(written.name), f"times as {kind}: read as dates", len(written)))
     return Moments(pd.Series(convert(values if exact is None else exact), written.index, name=written.name), repairs)
 

@@ -172,6 +172,11 @@ YEARS = range(1500, 2201)
 _MIDNIGHT = re.compile(r"(?<!\d)(\d{8})24(?=(?:00){0,2}$)")  # at the end of a day
 
 
+TICKS = {"the year 1, as .NET counts": 621_355_968_000_000_000, "1601, as Windows counts": 116_444_736_000_000_000}
+"""What 1970 is in ticks, by where they begin."""
+TICKS_A_DAY = 864 * 10**9  # of 100 nanoseconds
+
+
 def number_reader(numbers: np.ndarray, named: bool = True) -> tuple[str, Callable[[np.ndarray], np.ndarray]] | None:
     """Returns what numbers are as times, and a function that turns them into datetime64; None if they are no times.
 
@@ -214,6 +219,9 @@ def number_reader(numbers: np.ndarray, named: bool = True) -> tuple[str, Callabl
             fitting = [form for form in forms if pd.to_datetime(text, format=form, errors="coerce").notna().all()]
             if len(fitting) == 1:
                 return f"digits of {fitting[0]}", partial(_digits, fitting[0])
+    for since, epoch in TICKS.items():
+        if whole and epoch <= low and high < epoch + 130 * 365 * TICKS_A_DAY and not _are_minutes(numbers):
+            return f"ticks since {since}", partial(_from_ticks, epoch)
     for unit, scale in (("s", 1e0), ("ms", 1e3), ("us", 1e6), ("ns", 1e9)):
         if 1e8 * scale <= low and high < 1e10 * scale:
             return f"{unit} since 1970", partial(_since_1970, int(1e9 / scale))
@@ -224,6 +232,15 @@ def number_reader(numbers: np.ndarray, named: bool = True) -> tuple[str, Callabl
 
 def _since_1970(nanoseconds: int, numbers: np.ndarray) -> np.ndarray:
     return (numbers * nanoseconds).round().astype(np.int64).view("datetime64[ns]")
+
+
+def _are_minutes(nanoseconds: np.ndarray) -> bool:
+    """Whether numbers that may be ticks are nanoseconds, of 1974 or 1990: all are whole minutes of those."""
+    return len(nanoseconds) > 2 and bool((nanoseconds % 6e10 == 0).all())
+
+
+def _from_ticks(epoch: int, numbers: np.ndarray) -> np.ndarray:
+    return ((numbers.astype(np.int64) - epoch) * 100).view("datetime64[ns]")
 
 
 def digits_of_weeks(numbers: np.ndarray) -> bool:

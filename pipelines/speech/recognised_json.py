@@ -1,13 +1,13 @@
 """What recognisers write of a recording in JSON: the texts in it, and the times of their pieces."""
 
-import json
+import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
 from pipelines.json_lines import parsed_in_a_row
 from pipelines.speech.audio_files import SpeechDataError
-from pipelines.speech.recording_entries import SHORT, columns_of, piece_of
+from pipelines.speech.recording_entries import columns_of, piece_of
 
 Row = dict[str, Any]
 Names = tuple[str, ...]
@@ -24,11 +24,12 @@ WHOLE: tuple[Names, ...] = (
 """The names above the objects that together hold the whole text. Lists of pieces with times may have any name."""
 
 
-def rows_said(text: str, where: str) -> list[Row]:
-    """Returns a row for each piece of a recording, one with the text alone if pieces have no times, or no row.
+def rows_said(text: str, where: str) -> tuple[list[Row], bool]:
+    """Returns a row for each piece of a recording, or one with the text alone, or none; and whether they are words.
 
-    Of several lists of pieces, such as segments and words, the one with the longest texts counts. A list of single
-    words, or one that lacks most of the text, does not count beside the whole text.
+    Of several lists of pieces, such as segments and words, the one with the longest texts counts. Beside the whole
+    text, a list that lacks most of it does not count, and one of single words only if each is a word of that text.
+    Words are written as there, with punctuation.
 
     Args:
         text: the JSON.
@@ -39,18 +40,13 @@ def rows_said(text: str, where: str) -> list[Row]:
 
     Example:
         >>> rows_said('{"text": "a b", "words": [{"word": "a", "start": 0, "end": 1}]}', "a.json")
-        [{'text': 'a b'}]
+        ([{'text': 'a b'}], False)
+        >>> rows_said('{"text": "A.", "words": [{"word": "a", "start": 0, "end": 1}]}', "a.json")
+        ([{'word': 'A.', 'start': 0, 'end': 1}], True)
     """
-    try:
-        values = parsed_in_a_row(text, where, SpeechDataError)
-    except json.JSONDecodeError as error:
-        raise SpeechDataError(
-            f"{where} is not JSON: {error}. Expected what a recogniser writes. Save it again, or remove it. "
-            f"Received: {SHORT.repr(text)}"
-        ) from error
     tables: dict[Names, list[Row]] = {}
-    for names, row in _rows(values, where):
-        if _text(row):
+    for names, row in _rows(parsed_in_a_row(text, where, SpeechDataError), where):
+        if (said := _text(row)) and ("offset" in _columns(tuple(row)) or re.search(r"\w", said)):  # else a comma of AWS
             tables.setdefault(names, []).append(row)
     whole = next((tables[names] for names in WHOLE if names in tables), [])
     timed = [rows for names, rows in tables.items() if names not in WHOLE and _are_timed(rows)]
@@ -58,8 +54,11 @@ def rows_said(text: str, where: str) -> list[Row]:
     timed = [rows for rows in timed if 2 * _length(rows) >= most]
     pieces = max(timed, key=lambda rows: _length(rows) / len(rows), default=[])
     if not whole or any(" " in _text(row) for row in pieces):
-        return pieces
-    return whole if len(whole) > 1 and _are_timed(whole) else [_joined(whole)]
+        return pieces, False
+    if len(whole) > 1 and _are_timed(whole):
+        return whole, False
+    words = _as_written(pieces, _joined(whole)["text"].split())
+    return (words, True) if words else ([_joined(whole)], False)
 
 
 def _rows(
@@ -120,6 +119,15 @@ def _length(rows: list[Row]) -> int:
 
 def _are_timed(rows: list[Row]) -> bool:
     return all("offset" in _columns(tuple(row)) for row in rows)
+
+
+def _as_written(words: list[Row], text: list[str]) -> list[Row]:
+    """Returns words as they are written in a text; none if the text has others."""
+    if len(words) != len(text):
+        return []
+    pairs = list(zip(words, text, strict=True))
+    are_same = all(_text(row).lower() in word.lower() for row, word in pairs)
+    return [{**row, _columns(tuple(row))["text"]: word} for row, word in pairs] if are_same else []
 
 
 def _joined(rows: list[Row]) -> Row:

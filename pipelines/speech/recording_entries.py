@@ -127,11 +127,11 @@ def find_audio(folder: Path, name: str) -> Path:
     for each in spellings:
         for tail in _tails(each):
             for place in places:
-                if found := _file_at(place / tail.expanduser()):
+                if found := file_at(place / tail.expanduser()):
                     return found
     for each in spellings:
         for place in folder.absolute().parents[:2]:
-            if not Path(each).is_absolute() and (found := _file_at(place / each)):
+            if not Path(each).is_absolute() and (found := file_at(place / each)):
                 return found
         if found := _names_below(folder, _modified(folder)).get(_folded(PurePosixPath(each).name)):
             return found
@@ -146,7 +146,7 @@ def _tails(name: str) -> Iterator[Path]:
         yield from (Path(*parts[start:]) for start in range(1, len(parts)))
 
 
-def _file_at(path: Path) -> Path | None:
+def file_at(path: Path) -> Path | None:
     """Returns the file of this name, or of one that differs in case, composition or the ending of an audio file."""
     if path.is_file():
         return path

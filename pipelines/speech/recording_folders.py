@@ -7,7 +7,7 @@ from data.files import plain_suffix
 from pipelines.speech.annotation_tiers import READERS as TIERS
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.kaldi_folders import read_kaldi
-from pipelines.speech.recording_entries import AUDIO_SUFFIXES, entry_of
+from pipelines.speech.recording_entries import AUDIO_SUFFIXES, entry_of, file_at
 from pipelines.speech.recording_lists import read_list, supervisions_of
 from pipelines.speech.recording_rows import text_of
 from pipelines.speech.recording_texts import LISTS as TEXT_LISTS
@@ -34,7 +34,7 @@ def read_own(path: Path) -> Read:
             f"{path} is a recording; expected a list of recordings and their texts, or a folder of both. Name one. "
             f"Received: {path.name!r}"
         )
-    if (path.suffix.lower() in (*SUBTITLES, *TIERS) and path.is_file()) or _is_timed(path):
+    if path.is_file() and (path.suffix.lower() in (*SUBTITLES, *TIERS) or _is_of_a_recording(path)):
         return texts_in_a_tree(path.parent, only=path)
     return _read_list(path)
 
@@ -129,11 +129,13 @@ def _lists(path: Path) -> list[Path]:
     files = [each for each in sorted(path.iterdir()) if each.is_file()]
     recordings = [each for each in files if each.suffix.lower() in AUDIO_SUFFIXES]
     told = {path for each in recordings for path in (each.with_suffix(".json"), each.with_name(f"{each.name}.json"))}
-    found = [each for each in files if plain_suffix(each) in LISTS and each not in told and not _is_timed(each)]
+    found = [
+        each for each in files if plain_suffix(each) in LISTS and each not in told and not _is_of_a_recording(each)
+    ]
     return [each for each in found if not ("recordings" in each.name and supervisions_of(each).is_file())]
 
 
-def _is_timed(path: Path) -> bool:
-    """Whether a table lists the pieces of the recording beside it, as Whisper writes it."""
-    is_table = path.suffix.lower() in TIMED and path.is_file()
-    return is_table and any(path.with_suffix(each).is_file() for each in AUDIO_SUFFIXES) and not is_list(path)
+def _is_of_a_recording(path: Path) -> bool:
+    """Whether a table or JSON tells of the recording beside it alone, as Whisper and other recognisers write them."""
+    beside = file_at(path.with_suffix("")) if path.suffix.lower() in (*TIMED, ".json") else None
+    return beside is not None and beside.suffix.lower() in AUDIO_SUFFIXES and not is_list(path)

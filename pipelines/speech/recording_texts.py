@@ -25,6 +25,7 @@ _LABEL = re.compile(  # of Audacity and Fisher: begin, end, the side of a call, 
 _SAMPLES = re.compile(r"^0 \d{4,} (?=\S)")  # of TIMIT: the first and the last sample
 _LABELS_OF_STM = re.compile(r"^<[^<>\s]*,[^<>\s]*>\s*")
 _UNSCORED = ("ignore_time_segment_in_scoring", "inter_segment_gap")
+_SENTENCE_END = re.compile(r"[.?!…][\"'”’)»]*$")
 _FILLERS = re.compile(  # of Sphinx and TED-LIUM, and their variants of pronunciation
     r"</?s>|<sil>|\+\+\S+?\+\+|\{[A-Z_]+\}|(?<=\w)\(\d+\)"
 )
@@ -83,13 +84,17 @@ def _ctm(path: Path) -> Iterator[Said]:
 
 
 def _joined_words(words: Iterable[Said]) -> list[Said]:
-    """Returns what single words say, cut at pauses, at words without a text, and where another speaker begins."""
+    """Returns what single words say, cut at pauses, at words without a text, and where another speaker begins.
+
+    After the end of a sentence any pause counts.
+    """
     pieces: list[Said] = []
     for word in words:
         last = pieces[-1] if pieces else word._replace(name="")
         pause = word.offset - last.offset - (last.duration or 0.0)
         is_next = (last.name, last.channel, last.speaker) == (word.name, word.channel, word.speaker)
-        if is_next and word.text and last.text and 0 <= pause + 1e-3 < PAUSE_SECONDS:
+        shortest = 2e-3 if _SENTENCE_END.search(last.text) else PAUSE_SECONDS
+        if is_next and word.text and last.text and 0 <= pause + 1e-3 < shortest:
             end = word.offset + (word.duration or 0.0)
             pieces[-1] = last._replace(text=f"{last.text} {word.text}", duration=end - last.offset)
         else:
@@ -174,7 +179,10 @@ def pieces_of(text: str, ending: str, name: str, row: str) -> list[Said]:
         tiers = tiers_of(text, ending, row)
         return [said for tier in tiers for said in _said_in_tier(tier, name, row, tier.name * (len(tiers) > 1))]
     if ending == ".json":
-        return _said_in_rows([(row, piece) for piece in rows_said(text, row)], name)
+        pieces, are_words = rows_said(text, row)
+        said = _said_in_rows([(row, piece) for piece in pieces], name)
+        joined = _joined_words(said) if are_words else said
+        return [joined[0]._replace(offset=0.0, duration=None)] if are_words and len(joined) == 1 else joined
     if ending in TIMED:
         return _said_in_rows(timed_rows(lines_of(text, row)), name)
     if ending in SUBTITLES:

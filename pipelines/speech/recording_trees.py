@@ -57,11 +57,18 @@ def texts_in_a_tree(folder: Path, only: Path | None = None) -> Read:
             without.append(audio)
     entries += [entry for audio, found in listed.items() if not audio.is_file() for entry in found]
     unread = [each for audio in without for each in tree.beside(audio) if _ending(each) == ".json"]
+    unread = [each for each in unread if only in (None, each)]
     if unread and not entries:
         raise SpeechDataError(
             f"{unread[0]} holds no text that is recognised; expected `text`, a list of pieces with begin, end and "
             "text, or what Whisper, Vosk, AssemblyAI, AWS, Google, Deepgram or Azure write. Write it so, or put the "
             f"text of a.wav into a.txt. Received: {SHORT.repr(text_of(unread[0]))}"
+        )
+    if only and not any(only in tree.beside(audio) for audio in tree.recordings):
+        *_, name = _recordings_of(only)
+        raise SpeechDataError(
+            f"{only} is the text of one recording, which is not beside it; expected one of the same name, such as "
+            f"{name}.wav. Put it there. Received: {_shown([each.name for each in tree.recordings]) or 'no recordings'}"
         )
     if not entries:
         others = sorted(
@@ -175,11 +182,13 @@ class _Tree:
 
 
 def is_list(path: Path) -> bool:
-    """Whether a table with the name of a recording is a list of many all the same."""
+    """Whether a table or JSON with the name of a recording is a list of many all the same."""
     try:
+        if path.suffix.lower() == ".json":
+            return any(entry.path.is_file() for entry in read_list(path)[0])
         return not timed_rows(list(rows_of(path)))
     except SpeechDataError:
-        return True
+        return path.suffix.lower() != ".json"
 
 
 def _said_in_table(path: Path) -> list[Said]:

@@ -114,7 +114,10 @@ def read_image(path: Path) -> np.ndarray:
     if frame is None or not _whole(data):
         what = "cannot be decoded: it is empty, truncated, damaged or no image"
         raise refused(path, what, f"{len(data)} bytes", "Restore or convert it (to png), or leave it out.")
-    return _rgb(frame if is_jpeg else _turned(frame, data))  # OpenCV turns none that may be transparent
+    if not is_jpeg and any(mark in data for mark in ORIENTATION_MARKS):  # OpenCV turns none that may be transparent
+        with suppress(*UNREADABLE), Image.open(io.BytesIO(data)) as image:
+            frame = _turned(frame, _orientation(image))
+    return _rgb(frame)
 
 
 def is_stack(path: Path) -> bool:
@@ -168,7 +171,7 @@ def stack_values(path: Path, keep_alpha: bool = False) -> Iterator[np.ndarray]:
 
 
 def animated_frames(path: Path) -> Iterator[Timed]:
-    """Yields the frames of an animated image, RGB on black, each as long as the file states.
+    """Yields the frames of an animated image, RGB on black, as the camera was held, each as long as the file states.
 
     Raises:
         VideoDataError: it is truncated or damaged.
@@ -176,13 +179,14 @@ def animated_frames(path: Path) -> Iterator[Timed]:
     time = 0.0
     try:
         with Image.open(path) as image:
+            orientation = _orientation(image)
             apart = bool(getattr(image, "default_image", False))  # shown by what cannot play the others
             for each in itertools.islice(ImageSequence.Iterator(image), int(apart), None):
                 canvas = Image.new("RGBA", each.size, (0, 0, 0, 255))
                 canvas.alpha_composite(each.convert("RGBA"))
                 stated = each.info.get("duration", 0) / 1000
                 duration = stated if stated >= LEAST_DURATION else 0.1
-                yield Timed(time, np.array(canvas.convert("RGB")), duration)
+                yield Timed(time, _turned(np.array(canvas.convert("RGB")), orientation), duration)
                 time += duration
     except UNREADABLE as error:
         if isinstance(error, VideoDataError):
@@ -251,12 +255,15 @@ def _channels_last(picture: np.ndarray) -> np.ndarray:
     return picture
 
 
-def _turned(frame: np.ndarray, data: bytes) -> np.ndarray:
+def _orientation(image: Image.Image) -> int:
+    """How the camera was held, as EXIF counts it; 1: upright, or not to be read."""
+    with suppress(*UNREADABLE):
+        return image.getexif().get(ExifTags.Base.Orientation, 1)
+    return 1
+
+
+def _turned(frame: np.ndarray, orientation: int) -> np.ndarray:
     """The frame of an image as the camera was held."""
-    orientation = 1
-    if any(mark in data for mark in ORIENTATION_MARKS):
-        with suppress(*UNREADABLE), Image.open(io.BytesIO(data)) as image:
-            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     if orientation in (5, 6, 7, 8):
         frame = frame.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):

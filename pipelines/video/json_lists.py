@@ -1,6 +1,5 @@
 """Lists of videos in JSON, as data sets publish them: each annotation of each video becomes a row of a table."""
 
-import json
 import re
 import reprlib
 from pathlib import Path
@@ -40,10 +39,7 @@ def json_rows(path: Path, text: str, labelled: bool) -> list[Row]:
     Raises:
         VideoDataError: the text is no JSON, or of another shape.
     """
-    try:
-        values = parsed_in_a_row(text, str(path), VideoDataError)
-    except json.JSONDecodeError as error:
-        raise VideoDataError(f"{path} is not JSON: {error}. Correct it. Received: {reprlib.repr(text)}") from error
+    values = parsed_in_a_row(text, str(path), VideoDataError)
     videos = _videos(path, values[0] if len(values) == 1 else values) or _videos(path, values)
     if not videos:
         raise VideoDataError(

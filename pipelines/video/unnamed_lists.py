@@ -65,13 +65,18 @@ def _named_by_folder(path: Path, rows: list[Row]) -> list[Row]:
     return [(place, values | {"label": folder}) for folder, (place, values) in zip(folders, rows, strict=True)]
 
 
-def rows_of_a_class(path: Path, text: str, label: str) -> list[Row]:
+def are_of_a_class(lines: Sequence[str]) -> bool:
+    """Returns whether most lines are those of a list of HMDB51, which `rows_of_a_class` reads."""
+    return 2 * sum(line.split()[-1] in PARTS_OF_A_CLASS for line in lines) > len(lines)
+
+
+def rows_of_a_class(path: Path, text: str) -> list[Row]:
     """Returns the rows of a list of HMDB51: lines of a video of a class and the number of its part in the split.
 
     Raises:
         VideoDataError: a line is none.
     """
-    rows = []
+    label, rows = path.name.rpartition("_test_")[0], []
     for number, line in enumerate(text.splitlines(), 1):
         name, _, part = line.strip().rpartition(" ")
         if line.strip() and (not name or part not in PARTS_OF_A_CLASS):

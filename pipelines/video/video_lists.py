@@ -1,7 +1,6 @@
 """Lists of the user's own videos and their labels, in the formats that people have."""
 
 import csv
-import difflib
 import io
 import math
 import re
@@ -11,60 +10,29 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from data.column_names import plain_name
 from data.encodings import decoded
 from data.files import FileError, read_bytes, stated_delimiter
 from pipelines.hints import counted
 from pipelines.video.arrays import ARRAY_ENDINGS
 from pipelines.video.frames import NAMED, VideoDataError
 from pipelines.video.json_lists import is_json, json_rows
+from pipelines.video.list_columns import COLUMNS, UnlabelledError, columns_of, is_known, meanings_of
 from pipelines.video.shards import Part
-from pipelines.video.unnamed_lists import COMMENT, OF_A_CLASS, Row, row_error, rows_of_a_class, unnamed_rows
+from pipelines.video.unnamed_lists import (
+    COMMENT,
+    OF_A_CLASS,
+    Row,
+    are_of_a_class,
+    row_error,
+    rows_of_a_class,
+    unnamed_rows,
+)
 from pipelines.video.video_files import VIDEO_ENDINGS
 from pipelines.video.video_folders import SPLIT_NAMES, SPLITS, Entry
 
-COLUMNS = ("path", "label", "start", "end", "split", "group")
-OTHER_NAMES = {
-    "path": (
-        *("file", "filename", "file_name", "filepath", "file_path", "video", "video_name", "video_path", "clip"),
-        *("media_file", "media_file_name", "youtube_id", "video_id", "vid_name", "id"),
-    ),
-    "label": (
-        *("class", "tag", "category", "action", "class_name", "label_name", "class_label", "target", "behavior"),
-        *("behaviour", "annotation"),
-    ),
-    "start": (
-        *("start_time", "time_start", "begin", "begin_time", "t_start", "start_seconds", "start_timestamp"),
-        "from",
-    ),
-    "end": (
-        *("end_time", "time_end", "stop", "stop_time", "t_end", "end_seconds", "end_timestamp"),
-        *("stop_timestamp", "to"),
-    ),
-    "split": ("subset", "set", "partition", "fold"),
-    "group": ("subject", "person", "recording", "session", "participant_id"),
-}
-"""What people call the columns, the most usual first, as `_plain` writes them."""
-
 LEFT_OUT = (".mp4", ".avi", ".webm", ".mkv", ".mov")  # endings that lists of known data sets do without
 SEPARATORS = ",;\t|"
-OTHER_CLOCKS = re.compile(
-    r"(start|begin|end|stop|first|last)_?(time_?)?(frames?|idx|index|ms|msec|milliseconds)|frame_?(start|end)"
-)
-"""Columns of parts that are counted in frames or milliseconds."""
-
-IN_SECONDS = re.compile(r"\s*([(\[](s|secs?|seconds)[)\]]|- (ss\.msec|hh:mm:ss\S*))$", re.IGNORECASE)
-"""The unit that programs for annotation write after the name of a column."""
-
-LENGTH = re.compile(r"(duration|length|dur)(_?(s|sec|seconds))?", re.IGNORECASE)
-"""Columns of how long a part is."""
-
-ALIKE = 0.75  # of its letters make a column another one, misspelt
 TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:[.,]\d*)?|[.,]\d+)\s*s?", re.IGNORECASE)
-
-
-class UnlabelledError(VideoDataError):
-    """A list has no labels."""
 
 
 def list_entries(
@@ -84,19 +52,20 @@ def list_entries(
         VideoDataError: the list or a row of it cannot be used; it is named.
     """
     entries: list[Entry] = []
-    keys: set[str] = set()
-    lists = _lists(path)
+    named: dict[str, Entry] = {}
+    of_a_class = _is_of_a_class(path, root)
+    lists = _lists(path, of_a_class)
     if len(lists) > 1:
         names = [f"{each.name} ({split})" if split else each.name for each, split in lists]
         print(f"Lists: {', '.join(names[:NAMED])}{', …' * (len(names) > NAMED)}", flush=True)
     for each, split in lists:
         try:
-            entries += _entries(each, split, labelled, _meanings(columns), root, keys)
+            entries += _entries(each, split, labelled, meanings_of(columns), root, named, of_a_class)
         except UnlabelledError:
             if each == path:
                 raise
             print(f"{each} is passed over: it has no labels, as those of benchmarks for testing", flush=True)
-    return entries
+    return _of_one_class(entries)
 
 
 def seconds_of(text: str) -> float:
@@ -111,10 +80,19 @@ def seconds_of(text: str) -> float:
     return 3600 * int(match[1] or 0) + 60 * int(match[2] or 0) + float(match[3].replace(",", "."))
 
 
-def _lists(path: Path) -> list[tuple[Path, str]]:
-    """A list and those beside it for the other splits, as their names tell, each with its split."""
-    if match := OF_A_CLASS.fullmatch(path.name):
-        return [(each, "") for each in sorted(path.parent.glob(f"*_test_{match[2]}.txt"))] or [(path, "")]
+def _is_of_a_class(path: Path, root: Path | None) -> bool:
+    """Whether a list is one of HMDB51: by its name and its lines, the first of which names no video of the root."""
+    if not OF_A_CLASS.fullmatch(path.name) or not path.is_file():
+        return False
+    lines = [line for line in _text(path).splitlines() if line.strip()]
+    return are_of_a_class(lines) and not _located(lines[0].strip().rpartition(" ")[0], path, "", root).exists()
+
+
+def _lists(path: Path, of_a_class: bool) -> list[tuple[Path, str]]:
+    """A list and those beside it for the other splits or classes, as their names tell, each with its split."""
+    if of_a_class:
+        _, _, ending = path.name.rpartition("_test_")
+        return [(each, "") for each in sorted(path.parent.glob(f"*_test_{ending}"))]
     match = re.search(r"train(ing)?", path.name, re.IGNORECASE)
     if not path.is_file() or match is None:
         return [(path, "")]
@@ -128,11 +106,18 @@ def _lists(path: Path) -> list[tuple[Path, str]]:
 
 
 def _entries(
-    path: Path, split: str, labelled: bool, meanings: Mapping[str, str], root: Path | None, keys: set[str]
+    path: Path,
+    split: str,
+    labelled: bool,
+    meanings: Mapping[str, str],
+    root: Path | None,
+    named: dict[str, Entry],
+    of_a_class: bool,
 ) -> list[Entry]:
     entries = []
     locate = partial(_located, path=path, split=split, root=root)
-    for place, values in _table(path, meanings, ("path", "label") if labelled else ("path",), locate):
+    needed = ("path", "label") if labelled else ("path",)
+    for place, values in rows_of_a_class(path, _text(path)) if of_a_class else _table(path, meanings, needed, locate):
         name = values["path"]
         if not name:
             raise row_error(path, place, "names no video", "a path", name)
@@ -146,17 +131,35 @@ def _entries(
         if said.lower() not in ("", *SPLIT_NAMES):
             raise row_error(path, place, "has an unknown split", f"{', '.join(SPLITS)}, or nothing", said)
         key = name if (start, end) == (0, math.inf) else f"{name} [{start:g}, {end:g})"
-        if key in keys:
-            raise row_error(path, place, "names what an earlier one names", "each part of a video once", key)
-        keys.add(key)
         part = Part(locate(name), start, end)
         if not part.path.exists() and end < math.inf:  # Kinetics names so the clips that are cut out
             cut = locate(f"{name}_{start:06.0f}_{end:06.0f}")
             part = Part(cut, 0.0, math.inf) if cut.exists() else part
         label = unicodedata.normalize("NFC", values.get("label", "")) if labelled else ""
         group, row = values.get("group", ""), f"{path.name}, {place}"
-        entries.append(Entry(key, part, label, SPLIT_NAMES.get(said.lower(), split), group, row))
+        entry = Entry(key, part, label, SPLIT_NAMES.get(said.lower(), split), group, row)
+        first = named.setdefault(key, entry)
+        if first is not entry and (key == name or first.split != entry.split):
+            raise row_error(path, place, "names what an earlier one names", "each video once, or its parts", key)
+        entries.append(entry)
     return entries
+
+
+def _of_one_class(entries: list[Entry]) -> list[Entry]:
+    """Each part of a video once, without those that have several classes, as in THUMOS14; these are reported."""
+    by_class: dict[str, dict[str, Entry]] = {}
+    for entry in entries:
+        by_class.setdefault(entry.key, {}).setdefault(entry.label, entry)
+    found = [entry for each in by_class.values() if len(each) == 1 for entry in each.values()]
+    if several := {key: each for key, each in by_class.items() if len(each) > 1}:
+        key, classes = next(iter(several.items()))
+        lost = sorted({label for each in several.values() for label in each} - {entry.label for entry in found})
+        print(
+            f"{counted(len(several), 'part')} of videos left out, for each has several classes and a clip has one, "
+            f"such as {key} ({', '.join(classes)}){'; nothing is left of ' * bool(lost)}{', '.join(lost)}",
+            flush=True,
+        )
+    return found
 
 
 def _located(name: str, path: Path, split: str, root: Path | None) -> Path:
@@ -171,17 +174,29 @@ def _located(name: str, path: Path, split: str, root: Path | None) -> Path:
     return next((each for each in found if each.exists()), places[0] / Path(name).expanduser())
 
 
-def _table(path: Path, meanings: Mapping[str, str], needed: Sequence[str], locate: Callable[[str], Path]) -> list[Row]:
-    """The rows of a list that are not empty."""
+def _text(path: Path) -> str:
     if not path.is_file():
         kind = "is a folder" if path.is_dir() else "does not exist"
         raise VideoDataError(
             f"{path} {kind}; expected a list of videos, CSV or JSON. Correct it. Received: {str(path)!r}"
         )
     try:
-        text = decoded(read_bytes(path), str(path))
-        if match := OF_A_CLASS.fullmatch(path.name):
-            return rows_of_a_class(path, text, match[1])
+        return decoded(read_bytes(path), str(path))
+    except FileError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> VideoDataError:
+    return VideoDataError(
+        f"{path} cannot be read; expected a CSV with the columns {', '.join(COLUMNS)}. Save it as such. "
+        f"Received: {error}"
+    )
+
+
+def _table(path: Path, meanings: Mapping[str, str], needed: Sequence[str], locate: Callable[[str], Path]) -> list[Row]:
+    """The rows of a list that are not empty."""
+    text = _text(path)
+    try:
         if is_json(path, text):
             return _of_json(path, json_rows(path, text, "label" in needed), meanings, needed)
         top, end, _ = text.partition("\n")
@@ -195,14 +210,10 @@ def _table(path: Path, meanings: Mapping[str, str], needed: Sequence[str], locat
             return unnamed_rows(path, list(enumerate(file, 1 + above)), separator, needed)
         reader = csv.DictReader(file, delimiter=separator, skipinitialspace=True, restval="")
         names = [name.strip() for name in reader.fieldnames or ()]
-        reader.fieldnames = _renamed(path, names, meanings)
-        _check_columns(path, reader.fieldnames, needed, names)
+        reader.fieldnames = columns_of(path, names, meanings, needed)
         rows = [(f"line {reader.line_num + above}", values) for values in reader]
-    except (FileError, csv.Error) as error:
-        raise VideoDataError(
-            f"{path} cannot be read; expected a CSV with the columns {', '.join(COLUMNS)}. Save it as such. "
-            f"Received: {error}"
-        ) from error
+    except csv.Error as error:
+        raise _unreadable(path, error) from error
     for place, values in rows:
         if more := values.pop(None, None):
             expected = (
@@ -218,8 +229,7 @@ def _of_json(
     path: Path, rows: list[tuple[str, dict[str, Any]]], meanings: Mapping[str, str], needed: Sequence[str]
 ) -> list[Row]:
     names = list(dict.fromkeys(name for _, values in rows for name in values))
-    renamed = dict(zip(names, _renamed(path, names, meanings), strict=True))
-    _check_columns(path, list(renamed.values()), needed, names)
+    renamed = dict(zip(names, columns_of(path, names, meanings, needed), strict=True))
     found = [(place, {renamed[name]: values.get(name, "") for name in names}) for place, values in rows]
     for place, values in found:
         for name in COLUMNS:
@@ -230,93 +240,8 @@ def _of_json(
 
 def _is_video(text: str, locate: Callable[[str], Path]) -> bool:
     """Whether a first line begins with a video, which may be a folder, rather than with the name of a column."""
-    is_column = not text or any(_plain(text) in (ours, *others) for ours, others in OTHER_NAMES.items())
+    is_column = not text or is_known(text)
     return Path(text).suffix.lower() in (*VIDEO_ENDINGS, *ARRAY_ENDINGS) or (not is_column and locate(text).exists())
-
-
-def _meanings(columns: Sequence[str]) -> dict[str, str]:
-    """Which of our columns each of a list means."""
-    meanings = {}
-    for each in columns:
-        ours, equals, theirs = each.partition("=")
-        if not equals or ours not in COLUMNS or not theirs:
-            raise VideoDataError(
-                f"data.columns: expected pairs such as path=video_name, of {', '.join(COLUMNS)}. Correct it. "
-                f"Received: {each!r}"
-            )
-        meanings[theirs] = ours
-    return meanings
-
-
-def _renamed(path: Path, names: Sequence[str], meanings: Mapping[str, str]) -> list[str]:
-    """Names of columns as we call them: as the user names them, else as people do."""
-    if missing := [name for name in meanings if name not in names]:
-        received = ", ".join(names)
-        raise VideoDataError(
-            f"{path} has no column {' or '.join(missing)}; expected those of --data.columns. Correct it. "
-            f"Received: {received}"
-        )
-    renamed = [meanings.get(name, name if name in COLUMNS and name not in meanings.values() else "") for name in names]
-    for ours, others in OTHER_NAMES.items():
-        if ours not in renamed:
-            called = {_plain(name): place for place, name in reversed(list(enumerate(names))) if not renamed[place]}
-            if same := [called[other] for other in (ours, *others) if other in called]:
-                renamed[same[0]] = ours
-    if changed := [f"{ours} from {name}" for ours, name in zip(renamed, names, strict=True) if ours not in ("", name)]:
-        print(f"{path}: {', '.join(changed)}", flush=True)
-    return [ours or name for ours, name in zip(renamed, names, strict=True)]
-
-
-def _plain(name: str) -> str:
-    """The name of a column in small letters, without the unit of seconds, with underscores between its words.
-
-    >>> _plain("Start (s)"), _plain("Begin Time - hh:mm:ss.ms"), _plain("Start (frame)"), _plain("endTime")
-    ('start', 'begin_time', 'start_frame', 'end_time')
-    """
-    return plain_name(IN_SECONDS.sub("", name.strip()))
-
-
-def _check_columns(path: Path, names: Sequence[str], needed: Sequence[str], written: Sequence[str]) -> None:
-    """Refuses a table that lacks a column, or has one that seems to be misspelt; reports which others do not count."""
-    received = f"Received: {', '.join(written) or 'an empty first line'}"
-    if missing := [name for name in needed if name not in names]:
-        error = UnlabelledError if missing == ["label"] else VideoDataError
-        raise error(
-            f"{path} lacks the column{'s' * (len(missing) > 1)} {' and '.join(missing)}; expected {', '.join(COLUMNS)} "
-            f"(those after {needed[-1]} if wanted). Add what is missing, or name it: --data.columns "
-            f"{missing[0]}=NAME. {received}"
-        )
-    if twice := [name for name in COLUMNS if names.count(name) > 1]:
-        raise VideoDataError(
-            f"{path} has several columns {twice[0]!r}; expected one. Rename the others, or remove them. {received}"
-        )
-    unknown = [name for name in names if name and name not in COLUMNS]
-    absent = [name for name in COLUMNS if name not in names]
-    counts = [name for name in unknown if OTHER_CLOCKS.fullmatch(_plain(name))]
-    if counts and not {"start", "end"} & set(names):
-        what, divisor = "frames", "the frames a second"
-        if re.search("m(illi)?s", _plain(counts[0])):
-            what, divisor = "milliseconds", "1000"
-        raise VideoDataError(
-            f"{path} has a column {counts[0]!r}, which counts {what}; expected the parts' start and end in seconds. "
-            f"Divide them by {divisor}, or remove the column. {received}"
-        )
-    for name in (each for each in unknown if each not in counts):
-        if near := difflib.get_close_matches(_plain(name), absent, n=1, cutoff=ALIKE):
-            raise VideoDataError(
-                f"{path} has a column {name!r}, which seems to be meant as {near[0]!r}; expected {', '.join(COLUMNS)}. "
-                f"Rename it, or remove it. {received}"
-            )
-    lengths = [name for name in unknown if LENGTH.fullmatch(_plain(name))]
-    if lengths and "start" in names and "end" not in names:
-        raise VideoDataError(
-            f"{path} has a column {lengths[0]!r} beside the start of each part; expected its end. Add the duration to "
-            f"the start, or remove the column if parts go to the end of their videos. {received}"
-        )
-    if unknown:
-        print(
-            f"{path}: columns that do not count: {', '.join(unknown)}; those that do: {', '.join(COLUMNS)}", flush=True
-        )
 
 
 def _seconds(values: dict[str, str], name: str, path: Path, place: str, default: float) -> float:

@@ -22,7 +22,7 @@ from pipelines.video.next_frames.model import load_model
 from pipelines.video.next_frames.scoring import levels_of, metrics, score
 from pipelines.video.next_frames.serving import signatures
 from pipelines.video.recordings import decoding_of, other_rate, recorded
-from pipelines.video.video_files import decode_timed
+from pipelines.video.video_files import decode_timed, videos_in
 
 EXAMPLE = ("predict-video", "VIDEO", "clip.mp4")
 
@@ -68,7 +68,9 @@ class Predictor(BasePredictor):
         self._recordings = recorded(run)
 
     @checked
-    def predict(self, videos: Video | Sequence[Video], length: int = 0, item: int = 0) -> np.ndarray | list[np.ndarray]:
+    def predict(
+        self, videos: Video | Sequence[Video], length: int = 0, item: int | None = None
+    ) -> np.ndarray | list[np.ndarray]:
         """Returns the frames that come after a video, uint8 (length, height, width, channel), or after each of several.
 
         The last frames are watched, as many as in training; the rest of a file is decoded and forgotten.
@@ -77,10 +79,10 @@ class Predictor(BasePredictor):
             videos: a file, a folder of frame images, or an array, uint8 (time, height, width, 1 or 3) of any size; or a
                 list of them.
             length: how many frames to forecast. Default: as many as in training.
-            item: which video of a file that holds several (npy, npz, HDF5, NetCDF).
+            item: which video of a file that holds several (npy, npz, HDF5, NetCDF, Zarr), from 0.
 
         Raises:
-            VideoDataError: a video cannot be read, or is too short.
+            VideoDataError: a video cannot be read, is too short, or is one of several, and none is named.
             ConfigurationError: the length is out of range.
         """
         in_range("length", length, 0)
@@ -89,7 +91,7 @@ class Predictor(BasePredictor):
         return [self.after(each.given, length) for each in [self.watched(video, item=item) for video in videos]]
 
     @checked
-    def compare(self, video: Video, at: float, length: int = 0, item: int = 0) -> Compared:
+    def compare(self, video: Video, at: float, length: int = 0, item: int | None = None) -> Compared:
         """Forecasts from a time within a video on, and scores the forecast against what comes then.
 
         Args:
@@ -114,13 +116,22 @@ class Predictor(BasePredictor):
             scores[name] = {metric: each.value for metric, each in found.items()}
         return Compared(watched, future, scores)
 
-    def watched(self, video: Video, at: float | None = None, length: int = 0, item: int = 0) -> Watched:
+    def watched(self, video: Video, at: float | None = None, length: int = 0, item: int | None = None) -> Watched:
         """Returns the last frames of a video, or those before a time and up to `length` from it on."""
         refuse_other(video)
         if item and isinstance(video, np.ndarray):
             raise VideoDataError(
                 "item: an array is one video. Expected none; of a file that holds several, the path. Pass array[item]. "
                 f"Received: item {item}"
+            )
+        if (
+            item is None
+            and not isinstance(video, np.ndarray)
+            and (several := videos_in(Path(video), self.decoding)) > 1
+        ):
+            raise VideoDataError(
+                f"{video} holds several videos; expected one, or which of them. Name it, such as item=0. "
+                f"Received: {several} videos"
             )
         wanted, name = self.decoding.watched_frames, "The array" if isinstance(video, np.ndarray) else str(video)
         ends = float("inf") if at is None else at
@@ -131,7 +142,7 @@ class Predictor(BasePredictor):
             truth.clear()
             # A start behind the end is no error: then all is read.
             with suppress(VideoDataError) if start else nullcontext():
-                for each in self._timed(video, start, item, wanted if at is None else 0):
+                for each in self._timed(video, start, item or 0, wanted if at is None else 0):
                     if each.time < ends - min(TOLERANCE, each.duration / 4):
                         given.append(each)
                     else:

@@ -25,6 +25,7 @@ from pipelines.series.user_tables import TableConfiguration, read_tables
 
 N = 48
 HOURS = pd.date_range("2024-01-30", periods=N, freq="h")  # over the end of a month
+HOURS_OF_1990 = pd.date_range("1990-01-30", periods=N, freq="h")
 DAYS = pd.date_range("2023-12-20", periods=N, freq="D")
 MONTHS = pd.date_range("1962-01-01", periods=N, freq="MS")
 
@@ -50,6 +51,9 @@ TIMES: dict[str, tuple[pd.DatetimeIndex, Callable[[], Iterable[Any]]]] = {
     "the hours of Excel": (HOURS, lambda: (HOURS - pd.Timestamp("1899-12-30")) / pd.Timedelta("1D")),
     "microseconds": (HOURS, lambda: HOURS.as_unit("us").astype(np.int64)),
     "nanoseconds": (HOURS, lambda: HOURS.as_unit("ns").astype(np.int64)),
+    "nanoseconds that could be ticks": (HOURS_OF_1990, lambda: HOURS_OF_1990.as_unit("ns").astype(np.int64)),
+    "ticks of .NET": (HOURS, lambda: (HOURS - pd.Timestamp("1970")) // pd.Timedelta("100ns") + 719_162 * 864 * 10**9),
+    "ticks of Windows": (HOURS, lambda: (HOURS.as_unit("s") - pd.Timestamp("1601").as_unit("s")).astype(int) * 10**7),
     "quarters": (pd.date_range("2001", periods=N, freq="QS"), lambda: pd.period_range("2001Q1", periods=N, freq="Q")),
     "quarters first": (
         pd.date_range("2001", periods=N, freq="QS"),
@@ -656,6 +660,34 @@ def test_json_of_any_form_is_read_from_a_file_or_an_open_one(form: str, tmp_path
         found, _ = read(table)
         np.testing.assert_array_equal(found.times, DAYS.as_unit("s").astype(np.int64))
         np.testing.assert_array_equal(found.values, np.arange(N)[:, np.newaxis] + 0.25)
+
+
+@pytest.mark.parametrize("kind", ["answer of Prometheus", "single sample", "export of VictoriaMetrics"])
+def test_series_are_named_by_their_labels(kind: str) -> None:
+    seconds = HOURS.as_unit("s").astype(np.int64).tolist()
+    labels = {'up{job="a",zone="1"}': {"__name__": "up", "job": "a", "zone": "1"}, 'up{job="b"}': {"job": "b"}}
+    labels['up{job="b"}'] |= {"__name__": "up"}
+    values = {name: [place + number / 4 for number in range(N)] for place, name in enumerate(labels)}
+    if kind == "answer of Prometheus":
+        rows = [
+            {"metric": each, "values": [[at, str(value)] for at, value in zip(seconds, values[name], strict=True)]}
+            for name, each in labels.items()
+        ]
+        text = json.dumps({"status": "success", "data": {"resultType": "matrix", "result": rows}, "infos": ["a"]})
+    elif kind == "single sample":
+        seconds = seconds[:1]
+        values = {name: each[:1] for name, each in values.items()}
+        rows = [{"metric": each, "value": [seconds[0], str(values[name][0])]} for name, each in labels.items()]
+        text = json.dumps({"status": "success", "data": {"resultType": "vector", "result": rows}})
+    else:
+        times = [1000 * each for each in seconds]
+        rows = [{"metric": each, "values": values[name], "timestamps": times} for name, each in labels.items()]
+        text = "\n".join(map(json.dumps, rows))
+    tables, columns, _ = read_tables(TableConfiguration(), io.BytesIO(text.encode()))
+    assert [table.name for table in tables] == list(labels) and len(columns) == 1
+    for table in tables:
+        np.testing.assert_array_equal(table.times, seconds)
+        np.testing.assert_array_equal(table.values[:, 0], values[table.name])
 
 
 def test_files_with_the_ending_of_another_format_and_tables_inside_of_others(tmp_path: Path) -> None:

@@ -787,7 +787,7 @@ def test_annotations_beside_a_recording_are_pieces_of_it(
 ) -> None:
     write_tone(tmp_path / "a.wav", 2.0)
     (tmp_path / name).write_text(content)
-    for path in (tmp_path, tmp_path / name)[: 1 if name.endswith("json") else 2]:
+    for path in (tmp_path, tmp_path / name):
         found = [(each.path.name, each.text, each.offset, each.duration) for each in read_own(path)[0]]
         assert found == [("a.wav", 'one two "2"', 0.0, pytest.approx(1.0))]
 
@@ -801,6 +801,11 @@ GOOGLE = {"results": [
 ]}  # fmt: skip
 WITHOUT_TIMES = {"results": [{"alternatives": [{"transcript": text}]} for text in ("one two", " three")]}
 VOSK = json.dumps({"result": DEEPGRAM_WORDS, "text": "one two"})
+AWS_WORDS = [("Hello", 0.0, 0.4), (",", 0, 0), ("Mr", 0.4, 0.5), (".", 0, 0), ("Bean", 0.5, 0.9), ("!", 0, 0),
+             ("So", 1.0, 1.2), ("far", 1.8, 2.0)]  # fmt: skip
+AWS_ALONE = {"results": {"transcripts": [{"transcript": "Hello, Mr. Bean! So far"}], "items": [
+    {"alternatives": [{"content": word}]} | ({"start_time": f"{begin}", "end_time": f"{end}"} if end else {})
+    for word, begin, end in AWS_WORDS]}}  # fmt: skip
 SIDES = [
     {"alternatives": [{"transcript": text, "words": words}]} for text, words in (("one two", ONE), ("three", OTHER))
 ]
@@ -815,13 +820,18 @@ SIDES = [
         (f'{VOSK}\n{{"text": ""}}\n', [("one two", 0.0, None, None)]),
         (f"{VOSK}\n{VOSK}\n", [("one two", 0.0, 1.0, None)] * 2),
         (json.dumps({"results": {"channels": SIDES}}), [("one two", 0.0, 1.0, 0), ("three", 1.5, 0.25, 1)]),
+        (
+            json.dumps(AWS_ALONE),  # cut at the end of a sentence and at a pause
+            [("Hello, Mr. Bean!", 0.0, 0.9, None), ("So", 1.0, 0.2, None), ("far", 1.8, 0.2, None)],
+        ),
         ('{"text": "", "segments": []}', []),
     ],
 )  # fmt: skip
 def test_parts_of_a_text_have_the_times_of_their_words(content: str, expected: list[object]) -> None:
     """As Google, Vosk and Deepgram write them; Google leaves out a begin of 0, and repeats all words for speakers."""
     pieces = pieces_of(content, ".json", "a.wav", "a.json")
-    assert [(each.text, each.offset, each.duration, each.channel) for each in pieces] == expected
+    found = [(each.text, each.offset, each.duration and round(each.duration, 6), each.channel) for each in pieces]
+    assert found == expected
 
 
 def test_a_text_has_the_times_of_another_that_says_the_same(tmp_path: Path, write_tone: WriteTone) -> None:
@@ -864,6 +874,29 @@ def test_what_is_not_read_is_named(
         read_own(tmp_path)
     with pytest.raises(SpeechDataError, match=r"a\.wav is a recording; expected a list"):
         read_own(tmp_path / "a.wav")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("b.en.vtt", "WEBVTT\n\n00:00.000 --> 00:01.000\none\n", r"is the text of one recording.* b\.wav.*: a\.wav"),
+        ("a.json", '{"device": {"label": "x"}}', r"a\.json holds no text that is recognised"),
+        ("a.json", '{"text": "x"', r"a\.json is not JSON.*Correct it, or remove it\. Received"),
+    ],
+)
+def test_the_text_of_one_recording_that_is_not_read_is_named(
+    tmp_path: Path, write_tone: WriteTone, name: str, content: str, message: str
+) -> None:
+    write_tone(tmp_path / "a.wav", 1.0)
+    (tmp_path / name).write_text(content)
+    with pytest.raises(SpeechDataError, match=message):
+        read_own(tmp_path / name)
+
+
+def test_a_list_in_json_may_have_the_name_of_a_recording(folder: Path) -> None:
+    path = folder / "clips" / "0.json"
+    path.write_text(json.dumps([{"path": f"{number}.wav", "text": text} for number, text in enumerate(TEXTS)]))
+    assert [entry.path.name for entry in read_own(path)[0]] == [f"{number}.wav" for number in range(len(TEXTS))]
 
 
 def test_folders_of_hugging_face_and_fairseq(folder: Path) -> None:

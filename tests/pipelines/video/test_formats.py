@@ -16,7 +16,7 @@ from PIL import ExifTags, Image, ImageOps
 from scipy.io import netcdf_file
 
 from pipelines.video.frames import DecodingConfiguration, Timed, VideoDataError
-from pipelines.video.image_files import read_image
+from pipelines.video.image_files import animated_frames, read_image
 from pipelines.video.shards import Part, decoded
 from pipelines.video.truncation import truncated
 from pipelines.video.video_files import decode_timed, is_video
@@ -544,7 +544,7 @@ def test_images_of_every_kind_are_read_as_stacks_of_them_are(
     assert frames[-1].frame.max() >= 200 and frames[0].frame.min() <= 40
 
 
-@pytest.mark.parametrize("ending", ["jpg", "png", "webp", "avif"])
+@pytest.mark.parametrize("ending", ["jpg", "png", "webp", "avif", "moving.png", "moving.webp"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_images_are_turned_as_the_camera_was_held(orientation: int, ending: str, tmp_path: Path) -> None:
     picture = np.zeros((32, 48, 3), np.uint8)
@@ -552,10 +552,12 @@ def test_images_are_turned_as_the_camera_was_held(orientation: int, ending: str,
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
     path = tmp_path / f"image.{ending}"
-    Image.fromarray(picture).save(path, exif=exif, quality=100)
+    moves = {"save_all": True, "append_images": [Image.fromarray(picture[::-1])]} if "moving" in ending else {}
+    Image.fromarray(picture).save(path, exif=exif, quality=100, **moves)
     with Image.open(path) as image:
+        image.seek(1 if moves else 0)
         expected = np.array(ImageOps.exif_transpose(image).convert("RGB"), int)
-    shown = read_image(path)
+    shown = list(animated_frames(path))[1].frame if moves else read_image(path)
     assert shown.shape == expected.shape and np.abs(shown - expected).mean() < 3
 
 

@@ -104,6 +104,10 @@ LISTS = {
         "0;Drumming Fingers\n1;Sliding Two Fingers Down\n",
         [("", "Drumming Fingers"), ("", "Sliding Two Fingers Down")],
     ),
+    # Named as HMDB51's lists of a class are.
+    "my_test_split1": ("{0}.avi jump\n{1}.avi run\n", [("", "jump"), ("", "run")]),
+    "my_test_split2": ("{0}.avi 0\n{1}.avi 1\n", [("", "0"), ("", "1")]),
+    "my_test_split3": ("path,label\n{0}.avi,jump\n{1}.avi,run\n", [("", "jump"), ("", "run")]),
     "frames without endings": ("0 6 jump\n1 6 run\n", [("", "jump"), ("", "run")]),
     "by the usual name": ("id,File Name,Class\n7,{0}.avi,jump\n8,{1}.avi,run\n", [("", "jump"), ("", "run")]),
     "no endings": ("video,label\n{0},jump\n{1},run\n", [("", "jump"), ("", "run")]),
@@ -200,6 +204,27 @@ def test_each_annotation_of_a_video_is_a_part(
     printed = capsys.readouterr().out
     assert f"{path}: the videos are those of 'database'" in printed
     assert ("1 video without annotations left out, such as item 'b'" in printed) == labelled
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_parts_of_several_classes_are_left_out(
+    labelled: bool, clips: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As THUMOS14 and ActivityNet have some; where labels do not count, each part counts once."""
+    path = clips[0].parent / "double.csv"
+    rows = ["0.08,0.2,dive", "0.08,0.2,cliff dive", "0,0.08,dive", "0,0.08,dive", "0,0.2,dive"]
+    path.write_text("path,start,end,label\n" + "".join(f"0.avi,{row}\n" for row in rows))
+    entries = list_entries(path, labelled)
+    parts = [Part(clips[0], 0.0, 0.08), Part(clips[0], 0.0, 0.2)]
+    assert [entry.part for entry in entries] == parts if labelled else [Part(clips[0], 0.08, 0.2), *parts]
+    said = "1 part of videos left out, for each has several classes and a clip has one, such as 0.avi [0.08, 0.2) "
+    assert (f"{said}(dive, cliff dive); nothing is left of cliff dive\n" in capsys.readouterr().out) == labelled
+    path.write_text("path,label\n0.avi,dive\n0.avi,cliff dive\n")
+    with pytest.raises(VideoDataError, match=r"line 3 names what an earlier one names; expected each video once"):
+        list_entries(path, labelled)
+    path.write_text("path,label,start,split\n0.avi,dive,0.1,train\n0.avi,dive,0.1,test\n")
+    with pytest.raises(VideoDataError, match=r"line 3 names what an earlier one names"):
+        list_entries(path, labelled)
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def test_what_comes_after_a_time_is_compared_as_far_as_it_goes(
         video = tmp_path / "a.npy"
         np.save(video, np.stack([255 - frames, frames]))
     for predictor in both:
-        compared = predictor.compare(video, at=57 / rate, length=6, item=int(kind == "array of several"))
+        compared = predictor.compare(video, at=57 / rate, length=6, item=1 if kind == "array of several" else None)
         np.testing.assert_array_equal(compared.watched.given, frames[52:57])
         np.testing.assert_array_equal(compared.watched.truth, frames[57:])
         np.testing.assert_array_equal(compared.future, predictor.predict(frames[:57], 3))
@@ -58,7 +58,11 @@ def test_what_comes_after_a_time_is_compared_as_far_as_it_goes(
         assert compared.watched.rate == pytest.approx(rate)
 
 
-def test_videos_that_cannot_be_read_are_refused(both: tuple[Predictor, Predictor]) -> None:
+def test_videos_that_cannot_be_read_are_refused(both: tuple[Predictor, Predictor], tmp_path: Path) -> None:
+    np.save(tmp_path / "two.npy", np.zeros((2, 6, 16, 16, 1), np.uint8))
+    for refused in (both[0].predict, lambda video: both[0].compare(video, at=0.2)):
+        with pytest.raises(VideoDataError, match=r"two.npy holds several videos.* item=0. Received: 2 videos"):
+            refused(tmp_path / "two.npy")
     with pytest.raises(VideoDataError, match=r"Expected uint8 .* Received: float64"):
         both[0].predict(np.zeros((6, 16, 16, 1)))
     with pytest.raises(VideoDataError, match=r"Expected a path or an array, uint8 .* Received: list"):
