@@ -49,9 +49,11 @@ class Server:
 
     Args:
         options: how it runs.
+        loaded: is called whenever models have been loaded.
     """
 
-    def __init__(self, options: ServeOptions) -> None:
+    def __init__(self, options: ServeOptions, loaded: Callable[[], None] = lambda: None) -> None:
+        self._loaded = loaded
         self.options, self.exports, self._watch = options, Exports(options.folder), Watch()
         self.guard = Guard(options, self._watch, self.exports.models)
         self._executor = ThreadPoolExecutor(options.workers, "model")
@@ -98,6 +100,7 @@ class Server:
         await self._refresh()
         for model in self.exports.models.values():
             await self._warm_up(model)
+        self._loaded()
         calls = None
         if options.grpc_port is not None:
             service = PredictionService(options, self.exports, self.guard, self.answer)
@@ -132,17 +135,21 @@ class Server:
     async def _look_for_versions(self) -> None:
         while True:
             await asyncio.sleep(self.options.reload_seconds)
-            await self._refresh()
+            if await self._refresh():
+                self._loaded()
 
-    async def _refresh(self) -> None:
-        """Loads new versions, in a thread of its own: the old ones answer meanwhile."""
+    async def _refresh(self) -> list[str]:
+        """Loads new versions, in a thread of its own: the old ones answer meanwhile. Returns what was done."""
         try:
-            for line in await asyncio.to_thread(self.exports.refresh):
+            done = await asyncio.to_thread(self.exports.refresh)
+            for line in done:
                 result = line.partition(":")[0]
                 self._watch.loads.labels(result).inc()
                 log_event("reload", result=result, detail=line)
         except Exception:  # such as a folder that is moved at this moment; there is a next time
             logger.exception("reload")
+            return []
+        return done
 
     async def page(self, _: Request) -> Response:
         """A page to try every model."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import re
 import signal
@@ -82,6 +83,19 @@ def test_workers_share_the_cores_unless_the_user_says_otherwise(
         monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", environment)
     main.application(ServeOptions(folder=tmp_path, **options))
     assert found[-1] == threads
+
+
+def test_garbage_collections_leave_out_what_is_loaded(tmp_path: Path) -> None:
+    application = main.application(ServeOptions(folder=tmp_path))
+
+    async def frozen() -> int:
+        async with application.router.lifespan_context(application):
+            return gc.get_freeze_count()
+
+    try:
+        assert gc.get_freeze_count() == 0 and asyncio.run(frozen()) > 100_000  # TensorFlow alone has more
+    finally:
+        gc.unfreeze()
 
 
 def test_a_request_that_outlives_the_server_is_told_so(tmp_path: Path) -> None:
