@@ -68,7 +68,9 @@ def test_cpp_answers_every_signature(every_export: Path, every_client: Client, t
 
 def test_a_stream_carries_no_more_the_longer_it_is(every_export: Path) -> None:
     """`python -m benchmarks.streams` takes a million steps."""
-    streams = [found for folder in every_export.glob("*/1") if (found := list(follow(folder, steps=301, parts=3)))]
-    for parts in streams:
-        assert parts[0].numbers == parts[-1].numbers < 10_000 and len(parts) == 3
+    streams = {path.parent.name: found for path in every_export.glob("*/1") if (found := list(follow(path, 3001, 3)))}
+    for parts in streams.values():
+        assert len(parts) == 3 and all(part.numbers < 10_000 for part in parts)
+    # Of noise, which never pauses, a recogniser remembers no more frames than it may: a sixth of these.
+    assert all(len({part.numbers for part in parts}) == 1 for name, parts in streams.items() if name != "speech-tones")
     assert len(streams) == 4
