@@ -141,15 +141,15 @@ class Server:
     async def _refresh(self) -> list[str]:
         """Loads new versions, in a thread of its own: the old ones answer meanwhile. Returns what was done."""
         try:
-            done = await asyncio.to_thread(self.exports.refresh)
-            for line in done:
-                result = line.partition(":")[0]
-                self._watch.loads.labels(result).inc()
-                log_event("reload", result=result, detail=line)
+            return await asyncio.to_thread(self.exports.refresh, self._report)
         except Exception:  # such as a folder that is moved at this moment; there is a next time
             logger.exception("reload")
             return []
-        return done
+
+    def _report(self, line: str) -> None:
+        result = line.partition(":")[0]
+        self._watch.loads.labels(result).inc()
+        log_event("reload", result=result, detail=line)
 
     async def page(self, _: Request) -> Response:
         """A page to try every model."""

@@ -42,7 +42,7 @@ class Batcher:
         workers: batches at once.
         most_rows: of a batch.
         most_padded: bytes of a batch's texts, once each is as long as the longest.
-        seconds: that a batch may take; then it is cancelled.
+        seconds: that an answer may take, and a batch; then it is cancelled.
         report: is told the rows of each batch.
     """
 
@@ -73,6 +73,13 @@ class Batcher:
             ConfigurationError: the graph refuses the inputs.
             tf.errors.OpError: TensorFlow does.
         """
+        try:
+            async with asyncio.timeout(self._seconds):  # those that wait for a worker, too
+                return await self._answered(ask, key, inputs)
+        except TimeoutError:
+            raise self._late() from None
+
+    async def _answered(self, ask: Ask, key: Hashable, inputs: Arrays) -> Arrays:
         if key is None:
             async with self._free:
                 return await self._ask(ask, inputs)
@@ -138,11 +145,17 @@ class Batcher:
         late = loop.call_later(self._seconds, manager.start_cancel)
         try:
             return await loop.run_in_executor(self._executor, compute)
+        except asyncio.CancelledError:  # nobody waits any more
+            manager.start_cancel()
+            raise
         except tf.errors.CancelledError:
-            raise RequestError(
-                f"The answer took too long. Expected {self._seconds:g} seconds at most. Ask for less at once. "
-                "Received: no answer in time",
-                504,
-            ) from None
+            raise self._late() from None
         finally:
             late.cancel()
+
+    def _late(self) -> RequestError:
+        return RequestError(
+            f"The answer took too long. Expected {self._seconds:g} seconds at most. Ask for less at once. "
+            "Received: no answer in time",
+            504,
+        )

@@ -3,9 +3,11 @@
 import asyncio
 import logging
 import re
+import sys
 from typing import Any
 
 import uvicorn
+from httptools import HttpParserError
 from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -103,6 +105,9 @@ def _connections(seconds: float) -> type[asyncio.Protocol]:
             return self.scope["method"] == "GET" and super()._should_upgrade()
 
         def send_400_response(self, msg: str) -> None:
+            """Refuses what is no request. uvicorn calls it where it has caught what the parser found."""
+            if isinstance(found := sys.exception(), HttpParserError):
+                msg = f"The request is not HTTP/1.1: {found}. Correct it. This port takes {self.scheme}."
             self.transport.write(_refusal("400 Bad Request", msg))
             self.transport.close()
 

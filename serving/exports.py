@@ -1,8 +1,9 @@
 """The models of a server: the newest version of each export in a folder, and a newer one when it appears."""
 
 import contextlib
+import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -134,16 +135,21 @@ class Exports:
         self.failures: dict[tuple[str, int], Failure] = {}
         self._lock = threading.Lock()
 
-    def refresh(self) -> list[str]:
-        """Loads new versions, lets go of exports that are gone, and returns what was done, a line for each."""
+    def refresh(self, report: Callable[[str], None] = lambda line: None) -> list[str]:
+        """Loads new versions, lets go of exports that are gone, and returns what was done, a line for each.
+
+        Args:
+            report: is told each line as it is done.
+        """
         with self._lock:
             found = self._found()
             self.failures = {key: each for key, each in self.failures.items() if key[1] in found.get(key[0], {})}
-            lines = [line for name, versions in sorted(found.items()) for line in self._renew(name, versions)]
-            for name in sorted(self.models.keys() - found.keys()):
-                del self.models[name]
-                lines.append(f"unloaded: {name}: its export is gone")
-            return lines
+            done = []
+            renewed = (self._renew(name, versions) for name, versions in sorted(found.items()))
+            for line in itertools.chain(*renewed, self._unload(found)):
+                report(line)
+                done.append(line)
+            return done
 
     def model(self, name: str, version: str | None = None) -> Model:
         """Returns a model that is loaded.
@@ -184,8 +190,12 @@ class Exports:
                 found.setdefault(folder.parent.name, {})[int(folder.name)] = folder
         return found
 
-    def _renew(self, name: str, versions: dict[int, Path]) -> list[str]:
-        lines = []
+    def _unload(self, found: Mapping[str, Any]) -> Iterator[str]:
+        for name in sorted(self.models.keys() - found.keys()):
+            del self.models[name]
+            yield f"unloaded: {name}: its export is gone"
+
+    def _renew(self, name: str, versions: dict[int, Path]) -> Iterator[str]:
         served = self.models[name].version if name in self.models else None
         for version, folder in sorted(versions.items(), reverse=True):
             if served in versions and version <= served:
@@ -194,16 +204,20 @@ class Exports:
             if (failure := self.failures.get((name, version))) and failure.files == files:
                 continue
             try:
+                if ":" in name:
+                    raise ValueError(
+                        "A colon ends the name of a model in a path. Expected a name without one. Rename the folder. "
+                        f"Received: {name!r}"
+                    )
                 self.models[name] = Model(folder)
             except Exception as error:  # whatever is wrong with it, the others are served
                 message = message_of(error) if isinstance(error, tf.errors.OpError) else str(error).partition("\n")[0]
                 self.failures[name, version] = Failure(message or type(error).__name__, files)
-                lines.append(f"failed: {name} version {version}: {message}")
+                yield f"failed: {name} version {version}: {message}"
                 continue
             self.failures.pop((name, version), None)
-            lines.append(f"loaded: {name} version {version}")
+            yield f"loaded: {name} version {version}"
             break
-        return lines
 
 
 def _changed(path: Path) -> int:

@@ -53,7 +53,9 @@ class Guard:
 
     def check_origin(self, headers: Headers) -> None:
         """Raises if a browser asks for a page of another site, which must not use what answers on loopback alone."""
-        host, origin = headers.get("host", ""), headers.get("origin")
+        (host, *others), origin = headers.getlist("host") or [""], headers.get("origin")
+        if others:  # a proxy in front might have checked another one
+            raise RequestError(f"Host: expected the header once. Received: {', '.join([host, *others])}")
         # Nor must it reach a server on loopback by a name of its own (DNS rebinding).
         if _is_loopback(self._options.host) and not _is_loopback(host):
             raise RequestError(

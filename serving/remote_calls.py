@@ -48,6 +48,13 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         """Returns the types and shapes of a model's signatures."""
         return await self._guarded(self._metadata, request, context)
 
+    async def Classify(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
+        """Refuses a call for models that take `tf.Example`."""
+        expected = "Expected Predict or GetModelMetadata. Ask Predict."
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"{expected} Received: {type(request).__name__}")
+
+    Regress = MultiInference = Classify
+
     async def _predict(self, request: Any) -> Any:
         model = self._model(request.model_spec)
         signature = model.signature(request.model_spec.signature_name)

@@ -37,6 +37,9 @@ WITHOUT_WHOLE = ("mpeg1video", "mpeg2video")
 UNORDERED = ("avi",)
 """Formats without times at which frames are shown: these follow each other as packets do."""
 
+TEXT = ("tty", "bin", "xbin", "adf", "idf")
+"""Formats of text, which FFmpeg would draw."""
+
 REMEDY = "Restore or convert it (ffmpeg -i IN -c:v libx264 OUT.mp4), or leave it out."
 
 Notice = Callable[[str], None]
@@ -103,6 +106,8 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
                 raise refused(path, "is truncated", f"{path.stat().st_size} bytes")
             kinds = ", ".join(sorted({each.type for each in container.streams})) or "nothing"
             raise refused(path, "holds no video", f"{container.format.name} with {kinds}")
+        if container.format.name in TEXT:
+            raise refused(path, "holds no video", f"text ({container.format.long_name})")
         best = container.streams.best("video")
         stream = best if best in pictures else pictures[0]
         if stream.codec_context is None:

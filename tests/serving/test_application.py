@@ -17,6 +17,7 @@ import tensorflow as tf
 import unrolled
 from pipelines.runs import RunError
 from serving.errors import RequestError
+from serving.exports import Exports
 from serving.messages import inputs_of
 from tests.serving.conftest import Client
 
@@ -359,3 +360,11 @@ def test_a_token_is_asked_for(tmp_path: Path, start: Callable[..., Any], monkeyp
     server.guard.open = 1
     answer = client("/v1/models", Authorization="Bearer secret")
     assert answer.status == 503 and "Try again" in json.dumps(answer.body)
+
+
+def test_an_export_whose_name_no_path_can_hold_is_named(tmp_path: Path, export_tiny: Callable[..., Path]) -> None:
+    export_tiny(tmp_path)
+    (tmp_path / "tiny").rename(tmp_path / "a:b")
+    exports, reported = Exports(tmp_path), list[str]()
+    assert exports.refresh(reported.append) == reported and not exports.models
+    assert reported[0].startswith("failed: a:b version 1: A colon ends the name of a model in a path. Expected")

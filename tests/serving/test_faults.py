@@ -1,21 +1,27 @@
 """Bad requests to the model of every task, bad frames, bad connections: each is refused in words, others are served."""
 
+import asyncio
 import base64
 import itertools
 import json
 import socket
 import struct
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from starlette.websockets import WebSocket
 from websockets.sync.client import connect
 
+from serving.batching import Batcher
+from serving.errors import RequestError
 from tests.serving.conftest import Client
 
 NAN, INFINITY = float("nan"), float("inf")
@@ -272,6 +278,8 @@ RAW: dict[str, tuple[str, bytes]] = {
     ),
     "nothing": ("", b"408"),
     "an origin that is none": (f"GET /v1/models HTTP/1.1\r\n{HEAD}Origin: http://[evil\r\n\r\n", b"403"),
+    "two hosts": (f"GET /v1/models HTTP/1.1\r\n{HEAD}Host: evil.example\r\n\r\n", b"400"),
+    "a handshake of TLS": ("\x16\x03\x01\x02\x00\x01\x00\x01\x7c\x03\x03", b"400"),
     "a host that is none": ("GET /v1/models HTTP/1.1\r\nHost: [\r\n\r\n", b"400"),
     "a stream of an origin that is none": (
         f"GET /v1/models/nlp-writer:stream HTTP/1.1\r\n{HEAD}Origin: http://[evil\r\n{WEBSOCKET}\r\n",
@@ -288,6 +296,16 @@ RAW: dict[str, tuple[str, bytes]] = {
 }
 
 
+CAUSES = {
+    "no method": "Invalid method",
+    "a head without a value": "Invalid header token",
+    "two lengths": "Content-Length",
+    "bad chunks": "chunk size",
+    "two hosts": "Host: expected the header once. Received: 127.0.0.1, evil.example",
+    "a handshake of TLS": "This port takes http.",
+}
+
+
 @pytest.mark.parametrize("kind", RAW)
 def test_bad_connections_are_refused(client: Client, kind: str) -> None:
     sent, status = RAW[kind]
@@ -296,6 +314,7 @@ def test_bad_connections_are_refused(client: Client, kind: str) -> None:
         answer = _answer(connection)
     assert kind == "an upgrade without a key" or json.loads(answer.partition(b"\r\n\r\n")[2])["error"], answer
     assert status in answer.partition(b"\r\n")[0], answer
+    assert CAUSES.get(kind, "").encode() in answer, answer
     assert not [each for each in LEAKS if each.encode() in answer]
     assert client.predict({"instances": [1]}).status == 200
 
@@ -404,3 +423,48 @@ def test_bad_frames_close_their_stream_alone(client: Client, kind: str) -> None:
         answer = connection.recv(4096)
     assert answer[0] == 0x88 and struct.unpack(">H", answer[2:4])[0] == code
     assert client.predict({"instances": [1]}).status == 200
+
+
+def test_a_request_that_waits_for_a_worker_has_its_time_and_no_more() -> None:
+    free = threading.Event()
+
+    def busy(value: np.ndarray) -> dict[str, np.ndarray]:
+        free.wait(20)
+        return {"value": value}
+
+    async def ask() -> float:
+        with ThreadPoolExecutor(1) as executor:
+            batcher = Batcher(executor, 1, 32, 1e6, 0.3, lambda rows: None)
+            first = asyncio.create_task(batcher(busy, None, {"value": np.zeros(1)}))
+            await asyncio.sleep(0.1)
+            started = time.monotonic()
+            waiting = [batcher(busy, key, {"value": np.zeros(1)}) for key in ("with others", None)]
+            answers = await asyncio.gather(first, *waiting, return_exceptions=True)
+            seconds = time.monotonic() - started
+            assert all(isinstance(each, RequestError) and each.status == 504 for each in answers), answers
+            free.set()
+            return seconds
+
+    assert 0.25 < asyncio.run(ask()) < 10
+
+
+def test_an_answer_that_nobody_awaits_is_no_longer_computed() -> None:
+    @tf.function
+    def endless(value: tf.Tensor) -> tf.Tensor:
+        return tf.while_loop(lambda number: number >= 0.0, lambda number: number * 1.0, [tf.reduce_sum(value)])[0]
+
+    def ask(value: np.ndarray) -> dict[str, np.ndarray]:
+        return {"value": endless(tf.constant(value)).numpy()}
+
+    async def leave() -> None:
+        with ThreadPoolExecutor(1) as executor:  # ends when its threads have
+            batcher = Batcher(executor, 1, 32, 1e6, 60.0, lambda rows: None)
+            task = asyncio.create_task(batcher(ask, None, {"value": np.zeros(1)}))
+            await asyncio.sleep(0.5)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    started = time.monotonic()
+    asyncio.run(leave())
+    assert time.monotonic() - started < 30

@@ -8,7 +8,14 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2, prediction_service_pb2_grpc
+from tensorflow_serving.apis import (
+    classification_pb2,
+    get_model_metadata_pb2,
+    inference_pb2,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+    regression_pb2,
+)
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +87,12 @@ def test_bad_calls_are_refused_in_words(stub: Any, asked: Any, code: str, messag
         stub.Predict(asked)
     assert refused.value.code().name == code and message in refused.value.details()
     assert stub.Predict(request(value=FLOATS)).outputs.keys() == {"twice"}, "others are served"
+
+
+@pytest.mark.parametrize("method", ["Classify", "Regress", "MultiInference"])
+def test_other_calls_are_refused_in_words(stub: Any, method: str, caplog: pytest.LogCaptureFixture) -> None:
+    kinds = {"Classify": classification_pb2.ClassificationRequest, "Regress": regression_pb2.RegressionRequest}
+    with pytest.raises(grpc.RpcError) as refused:
+        getattr(stub, method)(kinds.get(method, inference_pb2.MultiInferenceRequest)(), 5)
+    assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert refused.value.details().startswith("Expected Predict or GetModelMetadata.") and not caplog.records

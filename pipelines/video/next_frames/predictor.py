@@ -69,7 +69,7 @@ class Predictor(BasePredictor):
 
     @checked
     def predict(
-        self, videos: Video | Sequence[Video], length: int = 0, item: int | None = None
+        self, videos: Video | Sequence[Video], length: int | None = None, item: int | None = None
     ) -> np.ndarray | list[np.ndarray]:
         """Returns the frames that come after a video, uint8 (length, height, width, channel), or after each of several.
 
@@ -85,13 +85,13 @@ class Predictor(BasePredictor):
             VideoDataError: a video cannot be read, is too short, or is one of several, and none is named.
             ConfigurationError: the length is out of range.
         """
-        in_range("length", length, 0)
+        length = self._length(length)
         if isinstance(videos, Path | str | np.ndarray):
             return self.after(self.watched(videos, item=item).given, length)
         return [self.after(each.given, length) for each in [self.watched(video, item=item) for video in videos]]
 
     @checked
-    def compare(self, video: Video, at: float, length: int = 0, item: int | None = None) -> Compared:
+    def compare(self, video: Video, at: float, length: int | None = None, item: int | None = None) -> Compared:
         """Forecasts from a time within a video on, and scores the forecast against what comes then.
 
         Args:
@@ -105,8 +105,7 @@ class Predictor(BasePredictor):
             ConfigurationError: the time or the length is out of range.
         """
         in_range("at", at, 0)
-        in_range("length", length, 0)
-        watched = self.watched(video, at, length or self.decoding.future_frames, item)
+        watched = self.watched(video, at, self._length(length), item)
         future = self.after(watched.given, len(watched.truth))
         given, came = (frames[np.newaxis].astype(np.float32) / 255 for frames in watched[:2])
         rows = {"model": future[np.newaxis].astype(np.float32) / 255, "copy last": copy_last(given, len(future))}
@@ -115,6 +114,12 @@ class Predictor(BasePredictor):
             found = metrics(score(forecast, came, self._levels, self._window), self._levels)
             scores[name] = {metric: each.value for metric, each in found.items()}
         return Compared(watched, future, scores)
+
+    def _length(self, length: int | None) -> int:
+        if length is None:
+            return self.decoding.future_frames
+        in_range("length", length, 1)
+        return length
 
     def watched(self, video: Video, at: float | None = None, length: int = 0, item: int | None = None) -> Watched:
         """Returns the last frames of a video, or those before a time and up to `length` from it on."""
@@ -193,9 +198,9 @@ class Predictor(BasePredictor):
         for place, frame in enumerate(fitted(video[first:], self.decoding), first):
             yield Timed(place * seconds, frame, seconds)
 
-    def after(self, given: np.ndarray, length: int = 0) -> np.ndarray:
-        """Returns the frames after those that `watched` returned; `length` as of `predict`."""
-        if length in (0, self.decoding.future_frames):
+    def after(self, given: np.ndarray, length: int) -> np.ndarray:
+        """Returns so many frames after those that `watched` returned."""
+        if length == self.decoding.future_frames:
             return self._served("serving_default", frames=given[np.newaxis])["future"][0]
         return self._served("roll_out", frames=given[np.newaxis], length=[length])["future"][0]
 

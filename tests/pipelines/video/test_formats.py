@@ -280,6 +280,17 @@ def test_sound_alone_is_no_video(tmp_path: Path) -> None:
         read(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [(f"a.{kind}", "How are you?\n" * 900) for kind in ("txt", "nfo", "ans")]
+    + [("a.bin", "a\x07" * 2000), ("a.idf", "\x041.4" + "a" * 9000)],
+)
+def test_text_that_ffmpeg_would_draw_is_no_video(name: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(VideoDataError, match=r"holds no video.*text \("):
+        read(tmp_path / name)
+
+
 def depth(largest: int) -> np.ndarray:
     """Grey pictures, uint16 (frames, height, width), from 0 to the largest value."""
     return (pictures()[..., 0].astype(float) / 220 * largest).astype(np.uint16)

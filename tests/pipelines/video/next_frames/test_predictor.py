@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipelines.configuration import ConfigurationError
 from pipelines.runs import Run
 from pipelines.video.frames import VideoDataError
 from pipelines.video.next_frames.model import load_model
@@ -25,7 +26,7 @@ def test_run_and_export_answer_as_the_network(
     clips = [drift(seed, 9) for seed in (600, 601)]
     path = save_clip(tmp_path / "one.avi", clips[0])
     network = load_model(trained_run)
-    for length in (0, 7):
+    for length in (None, 7):
         watched = np.stack(clips)[:, -5:, :, :, np.newaxis]
         expected = np.rint(255 * network.forecast(watched, length or 3)).astype(np.uint8)
         for predictor in both:
@@ -33,6 +34,8 @@ def test_run_and_export_answer_as_the_network(
             for answer, frames in zip(answers, expected, strict=True):
                 np.testing.assert_allclose(answer.astype(int), frames.astype(int), atol=1)  # where a half is rounded
             np.testing.assert_array_equal(predictor.predict(str(path), length), answers[0])
+    with pytest.raises(ConfigurationError, match=r"length: expected at least 1. Change it. Received: 0"):
+        both[0].predict(str(path), length=0)
 
 
 @pytest.mark.parametrize("kind", ["file", "array", "array of several"])
