@@ -200,27 +200,32 @@ def array_of(name: str, value: Any, kind: tf.TensorSpec) -> np.ndarray:
     except (ValueError, OverflowError, RecursionError) as error:
         if isinstance(error, RequestError):
             raise
-        raise RequestError(
-            f"{name}: its lists differ in length or depth. {expected}. Received: {_short(value)}"
-        ) from None
+        raise _ragged(name, expected, value) from None
     if kind.dtype != tf.string and array.size:
         wanted, kinds = kind.dtype.as_numpy_dtype, "b" if kind.dtype == tf.bool else "iuf"
         if array.dtype.kind not in kinds or (array.dtype.kind != "b" and _has_bool(value, array.ndim)):
             raise RequestError(f"{name}: holds what is no {kind.dtype.name}. {expected}. Received: {_short(value)}")
         with np.errstate(all="ignore"):
             cast = array.astype(wanted)
-        if kind.dtype.is_integer and not np.array_equal(cast, array):
-            raise RequestError(f"{name}: holds what is no {kind.dtype.name}. {expected}. Received: {_short(value)}")
+        if kind.dtype.is_integer and (wrong := np.argwhere(cast != array)).size:
+            received = f"{array[tuple(wrong[0])]:g} as {name}{''.join(f'[{place}]' for place in wrong[0])}"
+            raise RequestError(f"{name}: holds what is no {kind.dtype.name}. {expected}. Received: {received}")
         array = cast
     elif kind.dtype != tf.string:
         array = array.astype(kind.dtype.as_numpy_dtype)
         if array.ndim < len(kind.shape) and not array.size:  # [] has no rows, [[]] one without steps
             array = array.reshape(*array.shape, *[size or 0 for size in kind.shape[array.ndim :]])
     if kind.dtype == tf.string and any(isinstance(each, list) for each in array.ravel()):
-        raise RequestError(f"{name}: its lists differ in length or depth. {expected}. Received: {_short(value)}")
+        raise RequestError(
+            f"{name}: its lists differ in length or depth. {expected}. Pad them. Received: {_short(value)}"
+        )
     if not kind.shape.is_compatible_with(array.shape):
         raise RequestError(f"{name}: has another shape. {expected}. Received: shape {array.shape}")
     return array
+
+
+def _ragged(name: str, expected: str, value: Any) -> RequestError:
+    return RequestError(f"{name}: its lists differ in length or depth. {expected}. Pad them. Received: {_short(value)}")
 
 
 def _numbers(value: Any, kind: tf.TensorSpec) -> np.ndarray:

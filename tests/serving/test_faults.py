@@ -119,8 +119,8 @@ PREDICT: dict[str, tuple[str, str, dict[str, Any], str]] = {
     "pixels as fractions": (
         "video-directions",
         "serving_default",
-        {"frames": [[[[[0.5]] * 16] * 16] * 6]},
-        "frames: holds",
+        {"frames": [[[[[0]] * 15 + [[0.5]]] * 16] * 6]},
+        "Received: 0.5 as frames[0][0][0][15][0]",
     ),
     "five colours": ("video-directions", "serving_default", {"frames": [[[[[0] * 5] * 16] * 16] * 6]}, "frames"),
     "a frame instead of a clip": (
