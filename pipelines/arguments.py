@@ -60,7 +60,7 @@ def checked(function: Callable[Parameters, Result]) -> Callable[Parameters, Resu
                         f"Received: {reprlib.repr(value)}"
                     )
                 raise ConfigurationError(
-                    f"{name}: expected {_described(hints[name])}. Change it. "
+                    f"{name}: expected {_described(hints[name])}. {_remedy(value, hints[name])} "
                     f"Received: {' '.join(reprlib.repr(value).split())}, of type {type(value).__name__}"
                 )
         return function(*args, **kwargs)
@@ -116,6 +116,17 @@ def _fits(value: Any, kind: Any) -> bool:
     if issubclass(kind, IO):  # anything that may be read like a file, or converts itself: its reader judges
         return not isinstance(value, numbers.Number | bytes | None)
     return isinstance(value, kind)
+
+
+def _remedy(value: Any, kind: Any) -> str:
+    """Returns how a value becomes one of a kind, for those in which texts are kept."""
+    if not _fits([], kind):
+        return "Change it."
+    if hasattr(value, "columns"):
+        return 'Pass one of its columns: frame["column"].'
+    if isinstance(value, Mapping):
+        return "Pass its values: list(mapping.values())."
+    return "Read the file: path.read_text()." if isinstance(value, Path) else "Change it."
 
 
 def _described(kind: Any) -> str:

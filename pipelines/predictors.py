@@ -60,6 +60,24 @@ class BasePredictor:
         return f"<predictor of {task}: {self._served.place or f'run {self.run.folder}'}>"
 
 
+class BaseStream:
+    """What the streams of all tasks have in common: they finish once."""
+
+    _finished = False
+
+    def _refuse_finished(self) -> None:
+        """Refuses what comes after `finish`.
+
+        Raises:
+            ConfigurationError: the stream has finished.
+        """
+        if self._finished:
+            raise ConfigurationError(
+                "The stream has finished. Expected one that is open. Open another one: predictor.stream(). "
+                "Received: a call after finish()"
+            )
+
+
 def predictor(run: Run, model: "Served") -> Any:
     """Returns the predictor of a run that asks the signatures of a model, wherever they are."""
     return task_of(run).part("predictor").Predictor(run, model)

@@ -26,7 +26,7 @@ TextDataError: TypeAlias = FileError
 
 
 def refuse_undecodable(texts: Sequence[str]) -> None:
-    r"""Refuses texts that were typed in another encoding than UTF-8.
+    r"""Refuses texts that came in another encoding than UTF-8.
 
     Python hands on bytes of the command line that it cannot read as halves of surrogate pairs.
 
@@ -44,8 +44,8 @@ def refuse_undecodable(texts: Sequence[str]) -> None:
             text.encode()
         except UnicodeEncodeError:
             raise ConfigurationError(
-                f"Text {number} is not UTF-8. Expected text in the encoding of the terminal, UTF-8. Type it again, or "
-                f"convert it: iconv -f latin1 -t utf-8. Received: {SHORT.repr(text)}"
+                f"Text {number} is not UTF-8. Expected text without halves of surrogate pairs. Decode it with "
+                f"its own encoding, or convert it: iconv -f latin1 -t utf-8. Received: {SHORT.repr(text)}"
             ) from None
 
 

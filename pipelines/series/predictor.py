@@ -161,8 +161,8 @@ class Predictor(BasePredictor, Ahead):
         """Returns a stream that takes one row at a time, and forecasts after each.
 
         Args:
-            series: its name. Default: that of the only series of the training. One of unknown name needs a `history`,
-                by which it is scaled.
+            series: its name. Default: that of the only series of the training, or of the history. One of unknown name
+                needs a `history`, by which it is scaled.
             history: what came before, as a table of `forecast`; its known future is not read.
             reading: as of `forecast`, for the history and for the rows.
 
@@ -184,11 +184,14 @@ class Predictor(BasePredictor, Ahead):
         before = None if history is None else selected(self.measured(history, reading))
         if before is None:
             refuse_unknown(name, names)
-        elif name not in (found := [each.name for each in before.series]):
-            raise SeriesDataError(
-                f"The history has no such series. Expected one of {', '.join(found)}. Name one of them. Received: "
-                f"{name!r}"
-            )
+        else:
+            found = [each.name for each in before.series]
+            name = name or (found[0] if len(found) == 1 else "")
+            if name not in found:
+                raise SeriesDataError(
+                    f"The history has no such series. Expected one of {', '.join(found)}. Name it: "
+                    f"stream({found[0]!r}, history=…). Received: {name!r}"
+                )
 
         def measured(frame: pd.DataFrame) -> Source:
             unnamed = not set(configuration.series) <= set(frame.columns) and not self.configuration.data.neighbours

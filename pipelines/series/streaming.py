@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from pipelines.arguments import checked
 from pipelines.configuration import ConfigurationError
+from pipelines.predictors import BaseStream
 from pipelines.series.calendar import Clock, future_times, month_parts
 from pipelines.series.regular import Columns, Series, SeriesDataError, time_text
 from pipelines.series.sources import Source
@@ -98,7 +99,7 @@ def is_compiled(model: Served, steps: int) -> bool:
     return steps >= LONG and READ in model
 
 
-class Stream:
+class Stream(BaseStream):
     """Forecasts after each row of one series.
 
     Args:
@@ -146,7 +147,9 @@ class Stream:
 
         Raises:
             SeriesDataError: the row cannot be read, is not after the last one, or `future` is not whole.
+            ConfigurationError: the stream has finished.
         """
+        self._refuse_finished()
         return self._read(self._source(row), self._known(future))
 
     def finish(self) -> pd.DataFrame:
@@ -154,9 +157,12 @@ class Stream:
 
         Raises:
             SeriesDataError: there was no row.
+            ConfigurationError: the stream has finished.
         """
+        self._refuse_finished()
         if self._answer is None:
             raise SeriesDataError("The stream has no row. Expected one at least. Feed some first. Received: 0 rows")
+        self._finished = True
         return self._answer
 
     def _read(self, source: Source, future: np.ndarray | None) -> pd.DataFrame:

@@ -62,7 +62,7 @@ class Predictor(BasePredictor):
     def transcribe(
         self,
         audio: Audio | Iterable[Audio],
-        sample_rate: int | None = None,
+        sample_rate: float | None = None,
         n_best: int = 1,
         hot_words: HotWords = (),
     ) -> Transcript | list[Transcript]:
@@ -71,7 +71,7 @@ class Predictor(BasePredictor):
         Args:
             audio: a file of any format that FFmpeg reads, or an array, (samples,) or (samples, channels), of
                 floats in −1 … 1 or of signed integers; or several of them. Channels are averaged.
-            sample_rate: samples a second of the arrays, which are resampled; files have their own.
+            sample_rate: samples a second of the arrays, a whole number; they are resampled. Files have their own.
             n_best: texts to return; all but the best are in `alternatives`. There may be fewer.
             hot_words: words or phrases that are likely to be said, such as names. With a weight in nats each, above 0,
                 that the text's score gains; without, each has `HOT_WORD_WEIGHT`.
@@ -81,7 +81,8 @@ class Predictor(BasePredictor):
         """
         recordings: Sequence[Audio] = [audio] if isinstance(audio, Audio) else list(audio)
         self._refuse_bad_arguments(recordings, sample_rate, n_best)
-        transcripts = list(self.transcribe_each(recordings, sample_rate, n_best, hot_words))
+        rate = None if sample_rate is None else int(sample_rate)
+        transcripts = list(self.transcribe_each(recordings, rate, n_best, hot_words))
         return transcripts[0] if isinstance(audio, Audio) else transcripts
 
     def transcribe_each(
@@ -219,6 +220,11 @@ class Predictor(BasePredictor):
             yield from read_audio(audio, self.sample_rate, notes)
         else:
             assert sample_rate is not None
+            if not audio.size:
+                raise SpeechDataError(
+                    "The array is empty. Expected samples of audio. Leave it out. "
+                    f"Received: {audio.dtype} {audio.shape}"
+                )
             if audio.dtype == np.int32 and audio.size and 0 < np.ptp(audio) < 2**16:  # −90 dB as 32 bits: never heard
                 raise SpeechDataError(
                     "An array of 32-bit samples is as quiet as one of 16 bits that was converted. Expected its whole "
@@ -249,7 +255,7 @@ class Predictor(BasePredictor):
             batch.append(place)
         yield batch
 
-    def _refuse_bad_arguments(self, recordings: Sequence[Audio], sample_rate: int | None, n_best: int) -> None:
+    def _refuse_bad_arguments(self, recordings: Sequence[Audio], sample_rate: float | None, n_best: int) -> None:
         if wrong := [each for each in recordings if not isinstance(each, Audio)]:
             raise SpeechDataError(
                 "A recording is neither a file nor an array. Expected a path, or a NumPy array and its rate: "
@@ -259,10 +265,16 @@ class Predictor(BasePredictor):
         if "" in [each for each in recordings if isinstance(each, str)]:
             raise SpeechDataError("A path is empty. Expected that of a recording. Name it. Received: ''")
         has_arrays = any(isinstance(each, np.ndarray) for each in recordings)
-        if has_arrays and (sample_rate is None or not LOWEST_RATE <= sample_rate <= HIGHEST_RATE):
+        usable = sample_rate is not None and LOWEST_RATE <= sample_rate <= HIGHEST_RATE and sample_rate % 1 == 0
+        if has_arrays and not usable:
+            what = (
+                "An array of audio does not tell its sample rate"
+                if sample_rate is None
+                else "No audio has this sample rate"
+            )
             raise SpeechDataError(
-                f"An array of audio does not tell its sample rate. Expected samples a second, {LOWEST_RATE} to "
-                f"{HIGHEST_RATE}. Give it: transcribe(audio, sample_rate=16000). Received: sample_rate={sample_rate}"
+                f"{what}. Expected samples a second, a whole number, {LOWEST_RATE} to {HIGHEST_RATE}. "
+                f"Give it: transcribe(audio, sample_rate=16000). Received: sample_rate={sample_rate}"
             )
         if sample_rate is not None and not has_arrays:
             raise SpeechDataError(

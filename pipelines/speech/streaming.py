@@ -7,6 +7,7 @@ import numpy as np
 
 from models.decoding.search_stream import PAUSE_SECONDS
 from pipelines import hints
+from pipelines.predictors import BaseStream
 from pipelines.runs import RunError
 from pipelines.served import Served, initial_state
 from pipelines.speech.audio_files import audio_of
@@ -61,7 +62,7 @@ class Reading:
         return self._predictor.decode_piece(piece, self._n_best, self._hot_words)
 
 
-class Stream:
+class Stream(BaseStream):
     """Transcribes audio as it comes.
 
     Args:
@@ -102,7 +103,9 @@ class Stream:
 
         Raises:
             SpeechDataError: the chunk cannot be used.
+            ConfigurationError: the stream has finished.
         """
+        self._refuse_finished()
         samples = np.concatenate([self._rest, audio_of(chunk)])
         whole = len(samples) - len(samples) % self._predictor.frame_samples
         self._rest = samples[whole:]
@@ -128,5 +131,10 @@ class Stream:
         """Returns the transcript of all that was fed, the same as `Predictor.transcribe` returns of the whole.
 
         As there, samples at the end that do not fill a frame (at most `frame_seconds`) are not heard.
+
+        Raises:
+            ConfigurationError: the stream has finished.
         """
+        self._refuse_finished()
+        self._finished = True
         return self._reading.finish()

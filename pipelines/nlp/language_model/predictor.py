@@ -16,7 +16,7 @@ from pipelines.nlp.language_model.model import load_model
 from pipelines.nlp.language_model.network import LONGEST_TEXT, MOST_SAMPLES, WIDEST_BEAM, SamplingConfiguration
 from pipelines.nlp.language_model.serving import signatures
 from pipelines.nlp.texts import checked_texts
-from pipelines.predictors import BasePredictor
+from pipelines.predictors import BasePredictor, BaseStream
 from pipelines.runs import Run
 from pipelines.served import Served
 
@@ -224,7 +224,7 @@ def _checked_stops(stop: Iterable[str]) -> list[str]:
     return stops
 
 
-class Stream:
+class Stream(BaseStream):
     """Scores a text piece by piece."""
 
     def __init__(self, model: Served) -> None:
@@ -238,14 +238,21 @@ class Stream:
         It reads up to the last white space; the word behind that waits for its end.
 
         Raises:
-            ConfigurationError: the piece is not a string of UTF-8.
+            ConfigurationError: the piece is not a string of UTF-8, or the stream has finished.
         """
+        self._refuse_finished()
         checked_texts([text])
         self._characters += len(text)
         return self._read(text, final=False)
 
     def finish(self) -> Score:
-        """Returns how probable the whole text is."""
+        """Returns how probable the whole text is.
+
+        Raises:
+            ConfigurationError: the stream has finished.
+        """
+        self._refuse_finished()
+        self._finished = True
         self._read("", final=True)
         bits = -self._log_probability / np.log(2)
         return Score(self._log_probability, float(bits / self._characters) if self._characters else 0.0)

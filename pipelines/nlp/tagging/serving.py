@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from pipelines.nlp.tagging.model import Tagger
 from pipelines.nlp.words import Division, places_of
-from pipelines.served import Signature, Tensors
+from pipelines.served import Signature, Tensors, required
 
 
 def signatures(tagger: Tagger) -> dict[str, Signature]:
@@ -21,6 +21,13 @@ def signatures(tagger: Tagger) -> dict[str, Signature]:
     """
 
     def tag_words(words: tf.Tensor) -> Tensors:
+        is_word = words != ""
+        words = required(
+            words,
+            is_word[:, :-1] | ~is_word[:, 1:],
+            "words: expected empty words behind the last one only. Leave out those before. Received:",
+            words,
+        )
         return tagged(tagger, places_of(tf.RaggedTensor.from_tensor(words, padding="")))
 
     return {

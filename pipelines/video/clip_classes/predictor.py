@@ -11,7 +11,7 @@ import numpy as np
 from pipelines import commands, served
 from pipelines.arguments import checked, in_range
 from pipelines.hints import counted
-from pipelines.predictors import BasePredictor
+from pipelines.predictors import BasePredictor, BaseStream
 from pipelines.preparation import description_of
 from pipelines.runs import Run
 from pipelines.served import Served
@@ -230,7 +230,7 @@ class Predictor(BasePredictor):
         )
 
 
-class Stream:
+class Stream(BaseStream):
     """Follows a video one frame at a time."""
 
     def __init__(self, predictor: Predictor, model: Served) -> None:
@@ -240,7 +240,12 @@ class Stream:
 
     @checked
     def feed(self, frame: np.ndarray) -> tuple[str, dict[str, float]]:
-        """Takes a frame, uint8 (height, width, 1 or 3) of any size; returns the class so far and all probabilities."""
+        """Takes a frame, uint8 (height, width, 1 or 3) of any size; returns the class so far and all probabilities.
+
+        Raises:
+            ConfigurationError: the stream has finished.
+        """
+        self._refuse_finished()
         (frame,) = fitted(frame[np.newaxis], self._predictor.decoding)
         self._answer = self._predictor.named(self._stream.step(frame=frame[np.newaxis])["probabilities"][0])
         return self._answer
@@ -250,9 +255,12 @@ class Stream:
 
         Raises:
             VideoDataError: there was no frame.
+            ConfigurationError: the stream has finished.
         """
+        self._refuse_finished()
         if self._answer is None:
             raise VideoDataError("The stream has no frame. Expected one at least. Feed some first. Received: 0 frames")
+        self._finished = True
         return self._answer
 
 

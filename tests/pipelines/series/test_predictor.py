@@ -158,7 +158,7 @@ def test_a_stream_forecasts_as_the_whole_table(both: Both, frame: pd.DataFrame) 
     expected = both[0].forecast(series.reset_index())
     measured, future = series[: len(series) - 4], series[["holiday"]][-4:]
     for predictor in both:
-        stream = predictor.stream("south", measured[:-60])
+        stream = predictor.stream(history=measured[:-60])  # of one series
         for time, row in measured[-60:].iterrows():
             values: Any = row if time.hour % 2 else {"time": str(time), **row.drop("name")}
             found = stream.feed(values, future)
@@ -191,10 +191,15 @@ def test_a_stream_refuses_what_does_not_fit(both: Both, frame: pd.DataFrame) -> 
     with pytest.raises(SeriesDataError, match="no column holds the time"):
         both[0].forecast(frame.drop(columns="time"))
     assert_same(stream.finish(), before)
+    for late in (lambda: stream.feed(row, future), stream.finish):
+        with pytest.raises(ConfigurationError, match=r"The stream has finished.*Open another one"):
+            late()
     with pytest.raises(ConfigurationError, match=r"Expected one of north, south.*Received: 'east'"):
         both[0].stream("east")
     with pytest.raises(SeriesDataError, match=r"no such series.*'east'"):
         both[0].stream("east", frame)
+    with pytest.raises(SeriesDataError, match=r"Name it: stream\('north', history=…\). Received: ''"):
+        both[0].stream(history=frame)
 
 
 def test_a_frame_has_the_repairs_and_messages_of_a_file(

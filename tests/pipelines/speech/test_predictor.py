@@ -144,7 +144,7 @@ def test_arrays_of_any_rate_type_and_channels_are_heard_the_same(both: Both, say
         (np.stack([2 * audio, 0 * audio], axis=1).astype(np.float64), 8000),
         (np.round(audio * 32767).astype(np.int16), 8000),
         (np.round(audio.astype(np.float64) * (2**31 - 1)).astype(np.int32)[:, np.newaxis], 8000),
-        (wide, 22050),
+        (wide, 22050.0),
     ):
         found = both[0].transcribe(samples, rate)
         assert found.text == expected.text == "ab cad"
@@ -155,8 +155,10 @@ def test_what_cannot_be_transcribed_is_refused(both: Both, say: Say, tmp_path: P
     audio = say("ab")
     for wrong, message in (
         ((audio,), "does not tell its sample rate.*Received: sample_rate=None"),
-        ((audio, 0), "does not tell its sample rate.*Received: sample_rate=0"),
-        ((audio, 16), "Expected samples a second, 1000 to 1000000.*Received: sample_rate=16"),
+        ((audio, 0), "No audio has this sample rate.*Received: sample_rate=0"),
+        ((audio, 16), "Expected samples a second, a whole number, 1000 to 1000000.*Received: sample_rate=16"),
+        ((audio, 8000.5), "No audio has this sample rate.*Received: sample_rate=8000.5"),
+        ((np.zeros(0, np.float32), 8000), r"The array is empty.*Received: float32 \(0,\)"),
         (("https://example.org/a.wav",), "on the network.*Download it, and name the file"),
         ((["a.wav"], 8000), "a file has its own.*Received: sample_rate=8000"),
         (([0.1, 0.2], 8000), "neither a file nor an array.*Received: float"),
@@ -213,9 +215,13 @@ def test_utterances_end_in_pauses_and_have_their_times(streaming: Both, say: Say
 def test_a_stream_of_nothing_says_nothing(streaming: Both) -> None:
     stream = streaming[1].stream()
     assert stream.feed(np.zeros(0, np.float32)) == stream.feed(np.zeros(50, np.float32)) == ""
-    assert (stream.finish().text, stream.finish().words) == ("", [])
     with pytest.raises(SpeechDataError, match="NaN"):
         stream.feed(np.array([np.nan]))
+    said = stream.finish()
+    assert (said.text, said.words) == ("", [])
+    for late in (lambda: stream.feed(np.zeros(50, np.float32)), stream.finish):
+        with pytest.raises(ConfigurationError, match=r"The stream has finished.*Open another one"):
+            late()
 
 
 class Before(Served):

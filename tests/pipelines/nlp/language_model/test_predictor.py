@@ -85,7 +85,9 @@ def test_a_stream_scores_like_the_whole_text(both: tuple[Predictor, Predictor], 
             assert all(each <= 0 for each in added)
             whole = stream.finish()
             assert whole == pytest.approx(predictor.score(text), rel=1e-4, abs=1e-3)
-            assert stream.finish() == whole
+            for late in (lambda stream=stream: stream.feed("a"), stream.finish):
+                with pytest.raises(ConfigurationError, match=r"The stream has finished.*Open another one"):
+                    late()
             assert sum(added) >= whole.log_probability - 1e-6
 
 

@@ -92,6 +92,9 @@ def test_what_is_no_text_is_refused(both: tuple[Predictor, Predictor]) -> None:
             both[0].tag([["Ada", wrong]])
     with pytest.raises(ConfigurationError, match=r"A word needs a character.* Received: an empty word in text 1"):
         both[0].tag([["Ada", ""]])
+    for predictor in both:
+        with pytest.raises(ConfigurationError, match=r"words: expected empty words behind the last one only\."):
+            predictor._served("words", words=[["Ada", "", "Ulm"], ["Kiel", "", ""]])
 
 
 def test_the_export_needs_nothing_of_ours(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipelines.configuration import ConfigurationError
 from pipelines.run_files import plain
 from pipelines.runs import Run
 from pipelines.video.clip_classes.predictor import Predictor
@@ -47,6 +48,9 @@ def test_a_stream_ends_with_the_answer_of_the_whole_clip(both: tuple[Predictor, 
         for frame in frames:
             label, probabilities = stream.feed(frame)
         assert stream.finish() == (label, probabilities)
+        for late in (lambda stream=stream: stream.feed(frames[0]), stream.finish):
+            with pytest.raises(ConfigurationError, match=r"The stream has finished.*Open another one"):
+                late()
         whole = predictor.classify(frames)
         assert label == whole.label
         assert probabilities == pytest.approx(whole.probabilities, abs=1e-5)
