@@ -208,7 +208,7 @@ def array_of(name: str, value: Any, kind: tf.TensorSpec) -> np.ndarray:
         with np.errstate(all="ignore"):
             cast = array.astype(wanted)
         if kind.dtype.is_integer and (wrong := np.argwhere(cast != array)).size:
-            received = f"{array[tuple(wrong[0])]:g} as {name}{''.join(f'[{place}]' for place in wrong[0])}"
+            received = f"{array[tuple(wrong[0])]} as {name}{''.join(f'[{place}]' for place in wrong[0])}"
             raise RequestError(f"{name}: holds what is no {kind.dtype.name}. {expected}. Received: {received}")
         array = cast
     elif kind.dtype != tf.string:
