@@ -216,9 +216,7 @@ def array_of(name: str, value: Any, kind: tf.TensorSpec) -> np.ndarray:
         if array.ndim < len(kind.shape) and not array.size:  # [] has no rows, [[]] one without steps
             array = array.reshape(*array.shape, *[size or 0 for size in kind.shape[array.ndim :]])
     if kind.dtype == tf.string and any(isinstance(each, list) for each in array.ravel()):
-        raise RequestError(
-            f"{name}: its lists differ in length or depth. {expected}. Pad them. Received: {_short(value)}"
-        )
+        raise _ragged(name, expected, value)
     if not kind.shape.is_compatible_with(array.shape):
         raise RequestError(f"{name}: has another shape. {expected}. Received: shape {array.shape}")
     return array
