@@ -4,6 +4,7 @@ import base64
 import http.client
 import json
 import re
+import ssl
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -49,7 +50,7 @@ class Connection:
             status, content = self._exchange(path, request)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise RunError(
-                f"The server cannot be reached: {error}. Expected an answer from {self.url}{path}. Start it: "
+                f"The server cannot be reached: {_reason(error)}. Expected an answer from {self.url}{path}. Start it: "
                 "unrolled serve; or correct the URL. Received: no answer"
             ) from error
         try:
@@ -70,6 +71,14 @@ class Connection:
             connection.request("GET" if body is None else "POST", self._url.path + path, body, self._headers)
             response = connection.getresponse()
             return response.status, response.read()
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, http.client.BadStatusLine) and not isinstance(error, OSError):
+        return "what answers is not HTTP, as at the port of gRPC"
+    if isinstance(error, ssl.SSLError) and error.reason == "WRONG_VERSION_NUMBER":
+        return "what answers is plain HTTP, which http:// asks"
+    return str(error)
 
 
 class Remote(Served):

@@ -17,6 +17,9 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
+import unrolled
+from pipelines.runs import RunError
+
 
 @pytest.fixture(scope="module")
 def stub(exports: Path, start: Callable[..., Any]) -> Iterator[Any]:
@@ -96,3 +99,9 @@ def test_other_calls_are_refused_in_words(stub: Any, method: str, caplog: pytest
         getattr(stub, method)(kinds.get(method, inference_pb2.MultiInferenceRequest)(), 5)
     assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
     assert refused.value.details().startswith("Expected Predict or GetModelMetadata.") and not caplog.records
+
+
+def test_a_client_of_rest_that_asks_grpc_is_told_so(exports: Path, start: Callable[..., Any]) -> None:
+    _, server = start(exports, grpc_port=0)
+    with pytest.raises(RunError, match=r"cannot be reached: what answers is not HTTP, as at the port of gRPC"):
+        unrolled.connect(f"http://127.0.0.1:{server.grpc_port}", "tiny")

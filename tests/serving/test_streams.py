@@ -200,6 +200,8 @@ def test_what_a_client_cannot_reach_is_said(client: Client) -> None:
         unrolled.connect(client.url, "none")
     with pytest.raises(RunError, match=r"cannot be reached.*unrolled serve"):
         unrolled.connect("http://127.0.0.1:9", "nlp-writer")
+    with pytest.raises(RunError, match=r"cannot be reached: what answers is plain HTTP, which http:// asks"):
+        unrolled.connect(client.url.replace("http", "https"), "nlp-writer")
     with pytest.raises(RunError, match="refuses the request: The export does not describe its model"):
         unrolled.connect(client.url, "tiny")
     with pytest.raises(RunError, match=r"names another model.*/tiny' and 'nlp-writer'"):
