@@ -178,7 +178,7 @@ STREAMED: dict[str, tuple[str, list[Any], str]] = {
     "no way to read": ("series-waves", [{"options": {"series": "north", "reading": 3}}], "reading"),
     "a list for a row": ("series-waves", [NORTH, {"feed": [1, 2]}], "row"),
     "no time": ("series-waves", [NORTH, AHEAD | {"feed": {"load": 1, "heat": 2, "holiday": 0}}], "time"),
-    "no date": ("series-waves", [NORTH, {"feed": ROW | {"time": "yesterday"}}], "Name it: options.reading.time."),
+    "no date": ("series-waves", [NORTH, {"feed": ROW | {"time": "yesterday"}}], "with 'yesterday' as time"),
     "a text for a value": ("series-waves", [NORTH, {"feed": ROW | {"load": "much"}}], "Correct them. Received: 'much'"),
     "a number beyond all floats": ("series-waves", [NORTH, AHEAD | {"feed": ROW | {"load": 10**400}}], "feed: "),
     "a list for a value": (
