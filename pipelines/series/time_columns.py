@@ -93,10 +93,10 @@ def find_time_columns(frame: pd.DataFrame, others: Sequence[str], path: Path) ->
     words = [name for name in candidates if first_text(frame[name]) and not is_numeric(frame[name])]
     looks = [name for name in by_name if name in words]
     if looks or len(words) == len(candidates):
-        found = f", with {first_text(frame[looks[0]])!r} as {looks[0]}" if looks else ""
+        example = f", with {first_text(frame[looks[0]])!r} as {looks[0]}" if looks else ""
         raise SeriesDataError(
             f"{path} has no recognisable column of times; expected one such as 2024-01-31 15:00. Name it: "
-            f"--data.time. Received: the columns {', '.join(candidates)}{found}"
+            f"--data.time. Received: the columns {', '.join(candidates)}{example}"
         )
     return ()
 
