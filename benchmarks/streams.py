@@ -61,10 +61,10 @@ def follow(folder: Path, steps: int, parts: int) -> Iterator[Measured]:
     fixed = {name: value for name, value in warm["step"].items() if name not in state}
     kinds = {name: next_step.structured_input_signature[1][name] for name in state}
     invariants = {name: kind.shape for name, kind in kinds.items()}
-    number = tf.TensorSpec((), tf.int32)
+    place = tf.TensorSpec((), tf.int32)
 
     # With a signature, since a state of another size would be traced anew, which takes memory.
-    @tf.function(input_signature=[number, number, kinds], autograph=False)
+    @tf.function(input_signature=[place, place, kinds], autograph=False)
     def run(first: tf.Tensor, last: tf.Tensor, state: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         def step(number: tf.Tensor, state: dict[str, tf.Tensor]) -> Any:
             given = dict(fixed)

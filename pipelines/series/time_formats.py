@@ -161,8 +161,8 @@ def _from_numbers(written: pd.Series, numbers: pd.Series, path: Path, named: boo
         )
     kind, convert = found
     exact = written.astype(np.int64).to_numpy() if pd.api.types.is_integer_dtype(written) else None
-    if exact is None and " since " in kind and (whole := written.astype(str).str.fullmatch(r"\d+")).all():
-        exact = written.astype(np.int64).to_numpy() if whole.all() else None
+    if exact is None and " since " in kind and written.astype(str).str.fullmatch(r"\d+").all():
+        exact = written.astype(np.int64).to_numpy()
     repairs = []
     if any(each in kind for each in ("Excel", "fraction", "ticks")):
         repairs.append(Repair("", str(written.name), f"times as {kind}: read as dates", len(written)))

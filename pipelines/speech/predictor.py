@@ -225,7 +225,7 @@ class Predictor(BasePredictor):
                     "The array is empty. Expected samples of audio. Leave it out. "
                     f"Received: {audio.dtype} {audio.shape}"
                 )
-            if audio.dtype == np.int32 and audio.size and 0 < np.ptp(audio) < 2**16:  # −90 dB as 32 bits: never heard
+            if audio.dtype == np.int32 and 0 < np.ptp(audio) < 2**16:  # −90 dB as 32 bits: never heard
                 raise SpeechDataError(
                     "An array of 32-bit samples is as quiet as one of 16 bits that was converted. Expected its whole "
                     "range. Convert it: samples.astype(numpy.int16). Received: samples of at most "

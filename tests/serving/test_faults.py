@@ -120,6 +120,7 @@ PREDICT: dict[str, tuple[str, str, dict[str, Any], str]] = {
         "video-directions",
         "serving_default",
         {"frames": [[[[[0]] * 15 + [[0.5]]] * 16] * 6]},
+        "frames: holds what is no uint8. Expected uint8 of shape (None, None, None, None, None), None: any size. "
         "Received: 0.5 as frames[0][0][0][15][0]",
     ),
     "five colours": ("video-directions", "serving_default", {"frames": [[[[[0] * 5] * 16] * 16] * 6]}, "frames"),
@@ -178,7 +179,11 @@ STREAMED: dict[str, tuple[str, list[Any], str]] = {
     "no way to read": ("series-waves", [{"options": {"series": "north", "reading": 3}}], "reading"),
     "a list for a row": ("series-waves", [NORTH, {"feed": [1, 2]}], "row"),
     "no time": ("series-waves", [NORTH, AHEAD | {"feed": {"load": 1, "heat": 2, "holiday": 0}}], "time"),
-    "no date": ("series-waves", [NORTH, {"feed": ROW | {"time": "yesterday"}}], "with 'yesterday' as time"),
+    "no date": (
+        "series-waves",
+        [NORTH, {"feed": ROW | {"time": "yesterday"}}],
+        "Name it: options.reading.time. Received: the columns time, heat, with 'yesterday' as time",
+    ),
     "a text for a value": ("series-waves", [NORTH, {"feed": ROW | {"load": "much"}}], "Correct them. Received: 'much'"),
     "a number beyond all floats": ("series-waves", [NORTH, AHEAD | {"feed": ROW | {"load": 10**400}}], "feed: "),
     "a list for a value": (
