@@ -12,11 +12,11 @@ import pydantic
 from pydantic import Field
 
 from pipelines import hints
-from pipelines.configuration import Configuration, ConfigurationError, did_you_mean
+from pipelines.configuration import Configuration, ConfigurationError, Names, did_you_mean
 from pipelines.series.calendar import Clock
 from pipelines.series.categories import categories_of, one_hot
 from pipelines.series.numbers import Numbers, numbers_of, uses_comma
-from pipelines.series.options import FORMATS, one_or_several
+from pipelines.series.options import FORMATS
 from pipelines.series.periods import longer_periods
 from pipelines.series.regular import Columns, Repair, SeriesDataError, Table
 from pipelines.series.table_files import UserTable, read_table
@@ -35,28 +35,23 @@ class TableConfiguration(Configuration):
 
     path: str = Field("", description=f"your table: {FORMATS}, also compressed, such as .csv.gz")
     sheet: str = Field("", description="sheet of an Excel file; default: the first")
-    time: tuple[str, ...] = Field((), description="column of times, or several that form one; default: detected")
+    time: Names = Field((), description="column of times, or several that form one; default: detected")
     time_format: str = Field("", description="format of the times, such as %d/%m/%Y; default: detected")
     timezone: str = Field(
         "", description="time zone of times without one, such as Europe/Berlin, for its daylight saving"
     )
-    series: tuple[str, ...] = Field(
+    series: Names = Field(
         (), description="column that names the series of each row, if there are several, or columns such as store item"
     )
     column_series: bool = Field(False, description="treat each column of numbers as a series")
-    targets: tuple[str, ...] = Field((), description="columns to forecast; default: all, if they are few")
-    known: tuple[str, ...] = Field((), description="columns known in the future too, such as holidays")
-    past: tuple[str, ...] = Field((), description="columns known up to now; default: all other columns of numbers")
-    unused: tuple[str, ...] = Field((), description="columns to leave out")
+    targets: Names = Field((), description="columns to forecast; default: all, if they are few")
+    known: Names = Field((), description="columns known in the future too, such as holidays")
+    past: Names = Field((), description="columns known up to now; default: all other columns of numbers")
+    unused: Names = Field((), description="columns to leave out")
     missing_markers: tuple[float, ...] = Field((-9999.0,), description="numbers that stand for a missing value")
     duplicates: Literal["auto", "mean", "sum", "first", "last"] = Field(
         "auto", description="how to merge rows of one time; auto: their mean if they are few, otherwise an error"
     )
-
-    @pydantic.field_validator("time", "series", "targets", "known", "past", "unused", mode="before")
-    @classmethod
-    def _one_or_several(cls, value: Any) -> Any:
-        return one_or_several(value)
 
     @pydantic.field_validator("path", mode="before")
     @classmethod
