@@ -188,7 +188,7 @@ def _from_file(
         frame = _with_index(BINARY[kind](file), time)
     elif kind in JSON:
         text = decoded(content, path.name)[0]
-        frame = _plain_cells(_with_index(frame_of_json(text, kind), time))
+        frame = _plain_cells(_with_index(frame_of_json(text, str(path), kind), time))
     elif kind == ".tsf":
         frame = _with_index(frame_of_tsf(decoded(content, path.name)[0]), time)
     else:
