@@ -11,9 +11,6 @@ import pandas as pd
 from pipelines.json_lines import parsed, parsed_in_a_row
 from pipelines.series.regular import SeriesDataError
 
-JSON = (".json", ".jsonl", ".ndjson")
-"""How the names of such files end."""
-
 
 def frame_of_json(text: str, file: str, kind: str) -> pd.DataFrame:
     """Returns the table in JSON; its `attrs` hold the column that names the series, where the JSON tells.

@@ -12,9 +12,10 @@ import pandas as pd
 import pyarrow as pa
 
 from data.files import FileError, Member, only_file, plain_suffix, read_file
+from pipelines.json_lines import JSON
 from pipelines.series.attribute_files import arff_to_delimited, frame_of_tsf
 from pipelines.series.delimited import SurplusError, decoded, parse
-from pipelines.series.json_tables import JSON, frame_of_json
+from pipelines.series.json_tables import frame_of_json
 from pipelines.series.numbers import with_ascii_digits
 from pipelines.series.options import FORMATS
 from pipelines.series.regular import Repair, SeriesDataError
