@@ -100,7 +100,7 @@ def read_tables(
         named = (VALUE,)
     repairs += left_out + merged + widened
     series_column = (series,) * bool(series)
-    asked = series_column + named + configuration.unused
+    asked = series_column + named + (configuration.unused if trained is None else ())
     _refuse_unknown(asked, tuple(frame.columns), str(path))
     time = given or find_time_columns(frame, named + series_column, path)
     frame, shortened = _without_longer_periods(frame, time, path.name)
@@ -323,10 +323,10 @@ def _is_text(column: pd.Series, found: Numbers, wanted: bool, path: Path) -> boo
 
 
 def _refuse_unknown(wanted: Sequence[str], names: tuple[str, ...], where: str) -> None:
-    for name in wanted:
-        if name not in names:
-            raise ConfigurationError(
-                f"There is no column {name!r} in {where}. Expected some of: {', '.join(names)}."
-                f"{did_you_mean(name, names)} Correct the name, or add the column: a trained "
-                f"network needs all columns of its training. Received: {name!r}"
-            )
+    if missing := [name for name in dict.fromkeys(wanted) if name not in names]:
+        listed = " and no column ".join(map(repr, missing))
+        raise ConfigurationError(
+            f"There is no column {listed} in {where}. Expected some of: {', '.join(names)}."
+            f"{did_you_mean(missing[0], names)} Correct the name, or add the column: a trained "
+            f"network needs all columns of its training. Received: {', '.join(map(repr, missing))}"
+        )
