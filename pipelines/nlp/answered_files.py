@@ -14,7 +14,7 @@ from typing import Any, AnyStr, NamedTuple, cast
 from data.encodings import SAMPLE, reported_encoding
 from data.files import UNPACKING_ERRORS, open_unpacked, plain_suffix, read_bytes
 from pipelines.configuration import ConfigurationError
-from pipelines.json_lines import JSON, LINES
+from pipelines.json_lines import LINES
 from pipelines.nlp.object_tables import BINARY_TABLES, arrow_items, as_text, json_items, json_line, value_at
 from pipelines.nlp.text_files import FileConfiguration, TextDataError, decoded
 from pipelines.nlp.text_tables import (
@@ -70,8 +70,8 @@ def answer_file(
             f"Received: {str(output)!r}"
         )
     names: dict[str, None] = {}
-    if plain_suffix(output) not in LINES and plain_suffix(source) in JSON:
-        # Its rows may have different keys, and the first line of a table names all of them.
+    if plain_suffix(output) not in LINES and plain_suffix(source) not in (".csv", *TAB_SUFFIXES):
+        # Rows of JSON may have different keys, and the first line of a table names all of them.
         names = dict.fromkeys(name for _, row in rows_of_file(source, columns) for name in row)
     count, blank = 0, 0
     partial = output.with_name(f"{output.name}.partial")
@@ -84,7 +84,7 @@ def answer_file(
                 filled = [place for place, text in enumerate(texts) if text.strip()]
                 answers = dict(zip(filled, answer([texts[place] for place in filled]), strict=True))
                 if write is None:
-                    heads = [*(names or block[0][1]), *next(iter(answers.values()), {})]
+                    heads = [*(names or block[0][1]), *next(iter(answers.values()), answer([""])[0])]
                     write = _writer(file, plain_suffix(output), heads)
                 for place, (where, row) in enumerate(block):
                     write(_with_answer(row, answers.get(place, {}), where))

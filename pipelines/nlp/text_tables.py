@@ -24,6 +24,8 @@ MARKUP = {
     "an HTML page": r"<!doctype html|<html",
     "XML": r"<\?xml",
     "a file of subtitles": r"webvtt\b|\d+\s*\n\s*(\d+:)?\d+:\d+[,.]\d+\s*-->",
+    "a file of brat": r"T\d+\t\S+ \d+ \d+",
+    "a file of WebAnno or INCEpTION": "#FORMAT=WebAnno",
     "a PO file": r'(#.*\n|\s)*(msgctxt ".*\n)?msgid "',
 }  # what is no text by the lines, by the pattern of its beginning
 SAMPLE = 100  # rows that a delimiter is told from

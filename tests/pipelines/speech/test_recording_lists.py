@@ -100,6 +100,7 @@ def test_a_quoted_text_may_go_over_lines_and_the_rows_after_it_keep_their_number
         ("path,text\n,one\n", r"line 2: expected a string `path`"),
         ("path,text,text\na.wav,one,two\n", r"expected each column once.*Received: text"),
         ("path,text\n", r"all\.csv is empty"),
+        ("0 clips/0.wav\n1 clips/1.wav\n", r"all\.csv names recordings in the place of texts.*Received"),
         ("path,start,end,text\nclips/3.wav,-1,0.1,one\n", r"line 2: expected seconds.*`start`, 0 or more"),
         ("path,text\nhttps://a.org/a.wav,one\n", r"line 2: expected a file.*an address.*Download it"),
     ],
@@ -148,6 +149,15 @@ TWO = [{"audio": "a.wav", "text": "one"}, {"audio": "b.wav", "text": "two"}]
         ("all.json", json.dumps({"a.wav": {"text": "one"}, "b.wav": {"text": "two"}}, indent=2)),
         ("all.json", json.dumps([["a.wav", "one"], ["b.wav", "two"]])),
         ("all.jsonl", '{"audio": {"path": "a.wav"}, "text": "one"}\n{"audio": {"path": "b.wav"}, "text": "two"}\n'),
+        (
+            "all.jsonl",
+            '{"key": "a", "wav": "a.wav", "txt": "one"}\n{"key": "b", "wav": "b.wav", "txt": "two"}\n',
+        ),  # WeNet
+        ("all.jsonl", '{"key": "a", "source": "a.wav", "target": "one"}\n{"source": "b.wav", "target": "two"}\n'),
+        (
+            "all.jsonl",
+            '{"utt": "a", "feat": "a.wav", "text": "one"}\n{"feat": "b.wav", "text": "two"}\n',
+        ),  # PaddleSpeech
         ("all.csv", "sep=;\npath;text\na.wav;one\nb.wav;two\n"),
         ("all.csv", '"SEP=;"\npath;text\na.wav;one\nb.wav;two\n'),
         ("all.tsv", "7\ta.wav\tOne.\tone\to n e |\t800\tMALE\n8\tb.wav\tTwo!\ttwo\tt w o |\t90\tFEMALE\n"),
@@ -188,6 +198,9 @@ def test_times_of_a_clock_in_milliseconds_and_with_commas(tmp_path: Path) -> Non
         "audioFilePath,startTime,stop_time (s),text\na.wav,60.5,62,one\nb.wav,0,0.5,two\n",
         "path | offset_s | duration_s | text\na.wav | 60.5 | 1.5 | one\nb.wav | 0 | 0.5 | two\n",
         "path;start;end;text\na.wav;60,5;62,0;one\nb.wav;0;0,5;two\n",
+        "path,onset,offset,text\na.wav,60.5,62,one\nb.wav,0,0.5,two\n",
+        "path,from,to,text\na.wav,60.5,62,one\nb.wav,0,0.5,two\n",
+        "path,xmin,xmax,text\na.wav,60.5,62,one\nb.wav,0,0.5,two\n",
     ):
         (tmp_path / "all.csv").write_text(content)
         assert [(each.offset, each.duration) for each in read_own(tmp_path / "all.csv")[0]] == [(60.5, 1.5), (0.0, 0.5)]
