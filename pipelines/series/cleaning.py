@@ -284,7 +284,7 @@ def _on_clock(
     phase = phases[np.argmax(counts)]
     beside = np.flatnonzero(ticks % step != phase)
     if len(beside):
-        of_days = step_seconds % DAY == 0 and ((ticks - phase) % 3600 == 0).all()
+        of_days = step_seconds % DAY == 0 and not ((ticks - phase) % 3600).any()
         days = "if they are the days of a place, name its zone, such as --data.timezone Europe/Berlin; " * of_days
         raise SeriesDataError(
             f"{table.file}, line {table.lines[beside[0]]}: the time is beside the clock of the series, which has a "
