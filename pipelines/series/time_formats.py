@@ -99,14 +99,13 @@ def is_like_time(text: str, named: bool = False) -> bool:
     return bool(dated and any(map(month_number, words)))
 
 
-def read_times(written: pd.Series, time_format: str, path: Path, named: bool = True, timezone: str = "") -> Moments:
+def read_times(written: pd.Series, time_format: str, path: Path, timezone: str = "") -> Moments:
     """Returns a column as times.
 
     Args:
         written: text, numbers, or times already.
         time_format: how they are written; found if "".
         path: their file, for messages.
-        named: the column is known to hold times, so that numbers may be days since 1900 as Excel counts them.
         timezone: whose abbreviations, such as IST, may stand behind times; with one, seconds since 1970 are UTC.
 
     Raises:
@@ -124,7 +123,7 @@ def read_times(written: pd.Series, time_format: str, path: Path, named: bool = T
     if not are_dotted_months(text) and pd.to_numeric(written.head(SAMPLED), errors="coerce").notna().all():
         numbers = pd.to_numeric(written, errors="coerce").astype(np.float64)
         if numbers.notna().all():
-            return _from_numbers(written, numbers, path, named, timezone)
+            return _from_numbers(written, numbers, path, timezone)
     durations = DURATION.fullmatch(text.iloc[0]) and not text.str.fullmatch(YEAR_MONTH).all()
     if durations and text.str.fullmatch(DURATION).all():
         parts = text.str.extract(DURATION).fillna("0").astype(np.float64)
@@ -150,9 +149,9 @@ def refuse(written: pd.Series, wrong: pd.Series | np.ndarray, path: Path, proble
     )
 
 
-def _from_numbers(written: pd.Series, numbers: pd.Series, path: Path, named: bool, timezone: str) -> Moments:
+def _from_numbers(written: pd.Series, numbers: pd.Series, path: Path, timezone: str) -> Moments:
     values = numbers.to_numpy()
-    if (found := number_reader(values, named)) is None:
+    if (found := number_reader(values)) is None:
         raise SeriesDataError(
             f"{path}, column {written.name!r}: numbers from {values.min():g} to {values.max():g} are not times; "
             "expected text such as 2024-01-31 15:00, years, seconds, milliseconds, microseconds or nanoseconds since "

@@ -102,7 +102,7 @@ def parse_times(
     places = written.astype(str).str.extract(_PLACE, expand=False) if is_like_time(first_text(written)) else written[:0]
     if not timezone and len(places) and places.nunique(dropna=False) == 1 and _is_zone(str(places.iloc[0])):
         timezone, written = str(places.iloc[0]), written.str.replace(_PLACE, "", regex=True)
-    moments, more = read_times(written, time_format, path, timezone=timezone)
+    moments, more = read_times(written, time_format, path, timezone)
     moments = moments + added
     if moments.dt.tz is not None:
         zone = timezone or _zone_name(moments.dt.tz)
