@@ -168,9 +168,7 @@ def _file(table: Any) -> tuple[Path, Member]:
             f"Received: {reprlib.repr(table)}"
         )
     path = Path(table).expanduser()
-    if not path.is_file():
-        raise missing_file(path)
-    return path, read_file(path)
+    return path, read_file(path, f"a table, {FORMATS}")
 
 
 def _from_file(
@@ -264,12 +262,6 @@ def _from_excel(path: Path, file: BinaryIO, sheet: str) -> tuple[pd.DataFrame, p
         what = f"sheets of {path.name} beside {chosen!r}: not read; --data.sheet names another"
         repairs = [*repairs, Repair("", "", what, len(names) - 1, next(name for name in names if name != chosen))]
     return table.frame, table.names, repairs
-
-
-def missing_file(path: Path) -> SeriesDataError:
-    """Returns what to raise where no file is."""
-    kind = "is a folder" if path.is_dir() else "does not exist"
-    return SeriesDataError(f"{path} {kind}; expected a table, {FORMATS}. Correct the path. Received: {str(path)!r}")
 
 
 def _plain_cells(frame: pd.DataFrame) -> pd.DataFrame:
