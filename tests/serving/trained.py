@@ -78,7 +78,8 @@ def _configurations(folder: Path) -> Iterator[tuple[str, Configuration]]:
     for name, lines in zip(("en.txt", "es.txt"), spoken_numbers(600), strict=True):
         (folder / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     data = {"source_path": str(folder / "en.txt"), "target_path": str(folder / "es.txt"), "batch_tokens": 300}
-    network = {"units": 32, "encoder_layers": 1, "attention_units": 16, "dropout": 0.0, "compiled": False}
+    network = {"units": 32, "encoder_layers": 1, "decoder_layers": 1, "attention_units": 16}
+    network |= {"dropout": 0.0, "compiled": False}
     yield (
         "translation",
         TRANSLATORS["own-translation"].replace(
