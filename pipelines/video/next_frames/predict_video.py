@@ -36,7 +36,7 @@ class Options(commands.AnswerOptions):
     at: float | None = Field(
         None, ge=0, description="second at which the forecast starts, shown beside the true frames; default: the end"
     )
-    item: int | None = Field(None, ge=0, description="number of the video in an array of several, from 0")
+    item: int | None = Field(None, ge=0, description="number of the video in an array or a TIFF of several, from 0")
     layout: str = Field(
         "", pattern="^[NTHWCnthwc]*$", description="axes of an array, such as TNHW; default: those of the training data"
     )
