@@ -16,6 +16,7 @@ from pipelines.hints import counted
 from pipelines.run_files import plain
 from pipelines.video import arrays
 from pipelines.video.frames import to_rgb
+from pipelines.video.image_files import stacks_in
 from pipelines.video.next_frames import pictures
 from pipelines.video.next_frames.baselines import copy_last
 from pipelines.video.video_files import refuse_missing, videos_in
@@ -146,9 +147,10 @@ def _refuse(options: Options) -> None:
     for path in options.video:
         refuse_missing(path)
         named = [name for name in ("item", "layout", "variable") if getattr(options, name) not in (None, "")]
-        if named and not arrays.is_array(path):
+        if named and not arrays.is_array(path) and (named != ["item"] or not stacks_in(path)):
             raise ConfigurationError(
-                f"--{named[0]} is about arrays of videos. Expected npy, npz, HDF5, NetCDF or Zarr. Leave it out, "
+                f"--{named[0]} is about arrays of videos. Expected npy, npz, HDF5, NetCDF, Zarr, or TIFF with several "
+                f"for --item. Leave it out, "
                 f"or forecast the others in a command of their own. Received: {path}"
             )
 

@@ -435,7 +435,7 @@ def test_the_positions_of_a_microscope_are_videos(compression: str | None, tmp_p
     assert videos_in(path, DECODING) == 3
     found = [numbers(list(decode_timed(path, 0, 9, item, DECODING, 1, lambda text: None))) for item in range(3)]
     assert found == [list(range(FRAMES)), list(range(5)), list(range(FRAMES))[::-1]]
-    with pytest.raises(VideoDataError, match="no video number 3.*3 videos"):
+    with pytest.raises(VideoDataError, match=r"no video number 3.*3 videos"):
         list(decode_timed(path, 0, 9, 3, DECODING))
 
 
