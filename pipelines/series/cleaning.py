@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
-from pipelines.series.calendar import MONTH, Calendar, future_times, month_parts, step_text
+from pipelines.series.calendar import DAY, MONTH, Calendar, future_times, month_parts, step_text
 from pipelines.series.regular import Columns, Repair, Series, SeriesDataError, Table, time_text
 
 SMALLEST = 1e-30  # largest number of a column
@@ -284,11 +284,13 @@ def _on_clock(
     phase = phases[np.argmax(counts)]
     beside = np.flatnonzero(ticks % step != phase)
     if len(beside):
+        of_days = step_seconds % DAY == 0 and not ((ticks - phase) % 3600).any()
+        days = "if they are the days of a place, name its zone, such as --data.timezone Europe/Berlin; " * of_days
         raise SeriesDataError(
             f"{table.file}, line {table.lines[beside[0]]}: the time is beside the clock of the series, which has a "
-            f"step every {step_text(step_seconds)}; so are {len(beside) - 1} more. Round or resample the times; if "
-            "rows are steps in their order, such as trading days, set --data.calendar business; if they are of months, "
-            "quarters or years, --data.calendar month. Received: "
+            f"step every {step_text(step_seconds)}; so are {len(beside) - 1} more. Round or resample the times; {days}"
+            "if rows are steps in their order, such as trading days, set --data.calendar business; if they are of "
+            "months, quarters or years, --data.calendar month. Received: "
             f"{time_text(table.times[beside[0]])} UTC in the series {table.name!r}"
         )
     first = table.times[0]

@@ -179,7 +179,10 @@ def _has_pauses(times: Sequence[np.ndarray], together: np.ndarray, zone: str) ->
     if step >= DAY or days < FEWEST_WEEKENDS:
         return False
     of_day, counts = np.unique(local % DAY, return_counts=True)
-    usual = of_day[counts > RARE * counts.max()]
+    is_usual = counts > RARE * counts.max()
+    usual = of_day[is_usual]
+    if counts[is_usual].sum() < MOSTLY * counts.sum():  # hours of one series, days of another
+        return False
     present = counts.sum() / max(len(usual) * days, 1)
     return bool(len(usual) <= SHARE_WITHOUT_PAUSE * DAY / step and present > 0.5 and (np.diff(usual) % step == 0).all())
 

@@ -94,6 +94,9 @@ def numbers_of(column: pd.Series, comma: bool | None = None) -> Numbers:
         rounded = pd.api.types.is_integer_dtype(column) and (np.abs(values) > EXACT).any()
         return Numbers(values, np.zeros(len(values), bool), [_ROUNDED] * bool(rounded))
     missing = column.isna().to_numpy()
+    if column.dtype.kind == "m":
+        seconds = column.dt.total_seconds().to_numpy(np.float64, na_value=np.nan)
+        return Numbers(seconds, np.zeros(len(seconds), bool), ["durations: read as seconds"])
     values = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
     left = np.isnan(values) & ~missing
     if comma and not left.all():  # 5.000 may be five thousand

@@ -282,11 +282,20 @@ def _plain_cells(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _with_index(frame: pd.DataFrame, time: Sequence[str]) -> pd.DataFrame:
     """Returns a copy with the index as columns, unless it counts the rows."""
+    free = "time" if "time" not in frame.columns else "index"
     if isinstance(frame.index, pd.DatetimeIndex | pd.PeriodIndex) and frame.index.name is None:
-        frame = frame.rename_axis(time[0] if len(time) == 1 and time[0] not in frame.columns else "time")
+        frame = frame.rename_axis(time[0] if len(time) == 1 and time[0] not in frame.columns else free)
+    for name in [each for each in frame.index.names if each in frame.columns]:
+        level = frame.index.get_level_values(name)
+        if not isinstance(level, pd.DatetimeIndex | pd.PeriodIndex) and not level.equals(pd.Index(frame[name])):
+            raise SeriesDataError(
+                f"The index of the frame and a column have one name and other values; expected a name of its own for "
+                f"each. Rename one, frame.rename_axis('other'). Received: {name!r}"
+            )
+        frame = frame.drop(columns=name)  # df.index = pd.to_datetime(df["date"]) leaves both
     counts_rows = frame.index.name is None and frame.index.nlevels == 1 and pd.api.types.is_integer_dtype(frame.index)
     if counts_rows and len(frame) > 1 and number_reader(frame.index.to_numpy(np.float64), named=False):
-        frame, counts_rows = frame.rename_axis("time" if "time" not in frame.columns else "index"), False
+        frame, counts_rows = frame.rename_axis(free), False
     if isinstance(frame.columns, pd.CategoricalIndex | pd.DatetimeIndex | pd.PeriodIndex):
         frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
     frame = frame.reset_index(drop=counts_rows)

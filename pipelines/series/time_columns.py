@@ -55,7 +55,9 @@ HOUR = re.compile(r"(?:HE|H)?[ _]?(\d{1,6})(?: ?h)?(?: ?[-–] ?\d{1,2}(?: ?h)?)
 WORDS = {"time", "date", "datetime", "timestamp", "datum", "fecha", "zeitpunkt", "zeitstempel"}
 
 
-def find_time_columns(frame: pd.DataFrame, others: Sequence[str], path: Path) -> tuple[str, ...]:
+def find_time_columns(
+    frame: pd.DataFrame, others: Sequence[str], path: Path, series: Sequence[str] = ()
+) -> tuple[str, ...]:
     """The column of the times, or several that give it together; none where rows are in their order only.
 
     It is the first one that holds times, those of the names in `NAMES` before others; or columns such as year and
@@ -65,6 +67,7 @@ def find_time_columns(frame: pd.DataFrame, others: Sequence[str], path: Path) ->
         frame: the table.
         others: columns that are known to be something else.
         path: its file, for the message.
+        series: those of them that name the series of each row.
     """
     candidates = [str(name) for name in frame.columns if name not in others]
     by_name = sorted((name for name in candidates if _rank(name) < len(NAMES)), key=_rank)
@@ -74,14 +77,14 @@ def find_time_columns(frame: pd.DataFrame, others: Sequence[str], path: Path) ->
     if found and part_of_time(found[0]) == "month" and (parts := _parts_of(frame, candidates)):  # 01-January
         return parts
     if found:
-        within = _within_day(frame, found[0], [name for name in candidates if name != found[0]])
+        within = _within_day(frame, found[0], [name for name in candidates if name != found[0]], series)
         return (found[0], within) if within else (found[0],)
     if parts := _parts_of(frame, candidates):
         return parts
     for exactly in (False, True):
         for name in by_name:
             if _holds_times(frame[name], exactly):
-                within = _within_day(frame, name, [each for each in candidates if each != name])
+                within = _within_day(frame, name, [each for each in candidates if each != name], series)
                 return (name, within) if within else (name,)
     for name in candidates[:1]:  # a first column of years, dates in digits, or seconds since 1970
         numbers = pd.to_numeric(frame[name], errors="coerce").astype(np.float64).to_numpy()
@@ -132,8 +135,11 @@ def _holds_times(column: pd.Series, exactly: bool = False) -> bool:
     return number_reader(values) is not None or (exactly and whole and rises(values) and len(np.unique(values)) > 1)
 
 
-def _within_day(frame: pd.DataFrame, date: str, candidates: Sequence[str]) -> str:
-    """The column that says when within the day, "" where the date does."""
+def _within_day(frame: pd.DataFrame, date: str, candidates: Sequence[str], series: Sequence[str]) -> str:
+    """The column that says when within the day, "" where the date does.
+
+    Clocks of another name, such as a sunrise, say so only where nothing else tells the rows of a date apart.
+    """
     first = first_text(frame[date])
     if isinstance(frame[date].dtype, pd.PeriodDtype):
         return ""
@@ -141,19 +147,18 @@ def _within_day(frame: pd.DataFrame, date: str, candidates: Sequence[str]) -> st
         return ""
     if ":" in first and not re.search(r"[T ]00:00(:00)?$", first):
         return ""
-    if not frame[date].duplicated().any() and not any(CLOCK.fullmatch(first_text(frame[name])) for name in candidates):
+    repeats = frame.duplicated([date, *series]).any()
+    if ":" in first and not repeats:
         return ""
-    if ":" in first and frame[date].nunique() == len(frame):
-        return ""
-    for name in candidates:
-        if CLOCK.fullmatch(first_text(frame[name])):
+    clocks = [name for name in candidates if CLOCK.fullmatch(first_text(frame[name]))]
+    named = [name for name in candidates if WITHIN_DAY.fullmatch(_plain(name))]
+    for name in named:
+        if name in clocks:
             return name
-    for name in candidates:
-        if WITHIN_DAY.fullmatch(_plain(name)):
-            numbers = hours_of(frame[name])
-            if numbers.notna().all() and (numbers % 1 == 0).all() and numbers.between(0, 240_000).all():
-                return name
-    return ""
+        numbers = hours_of(frame[name])
+        if repeats and numbers.notna().all() and (numbers % 1 == 0).all() and numbers.between(0, 240_000).all():
+            return name
+    return clocks[0] if clocks and repeats else ""
 
 
 def hours_of(column: pd.Series) -> pd.Series:

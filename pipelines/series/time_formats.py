@@ -107,7 +107,7 @@ def read_times(written: pd.Series, time_format: str, path: Path, named: bool = T
         time_format: how they are written; found if "".
         path: their file, for messages.
         named: the column is known to hold times, so that numbers may be days since 1900 as Excel counts them.
-        timezone: whose abbreviations, such as IST, may stand behind times.
+        timezone: whose abbreviations, such as IST, may stand behind times; with one, seconds since 1970 are UTC.
 
     Raises:
         SeriesDataError: a time is unreadable, or can be read in two ways.
@@ -124,7 +124,7 @@ def read_times(written: pd.Series, time_format: str, path: Path, named: bool = T
     if not are_dotted_months(text) and pd.to_numeric(written.head(SAMPLED), errors="coerce").notna().all():
         numbers = pd.to_numeric(written, errors="coerce").astype(np.float64)
         if numbers.notna().all():
-            return _from_numbers(written, numbers, path, named)
+            return _from_numbers(written, numbers, path, named, timezone)
     durations = DURATION.fullmatch(text.iloc[0]) and not text.str.fullmatch(YEAR_MONTH).all()
     if durations and text.str.fullmatch(DURATION).all():
         parts = text.str.extract(DURATION).fillna("0").astype(np.float64)
@@ -150,7 +150,7 @@ def refuse(written: pd.Series, wrong: pd.Series | np.ndarray, path: Path, proble
     )
 
 
-def _from_numbers(written: pd.Series, numbers: pd.Series, path: Path, named: bool) -> Moments:
+def _from_numbers(written: pd.Series, numbers: pd.Series, path: Path, named: bool, timezone: str) -> Moments:
     values = numbers.to_numpy()
     if (found := number_reader(values, named)) is None:
         raise SeriesDataError(
@@ -166,7 +166,8 @@ def _from_numbers(written: pd.Series, numbers: pd.Series, path: Path, named: boo
     repairs = []
     if any(each in kind for each in ("Excel", "fraction", "ticks")):
         repairs.append(Repair("", str(written.name), f"times as {kind}: read as dates", len(written)))
-    return Moments(pd.Series(convert(values if exact is None else exact), written.index, name=written.name), repairs)
+    moments = pd.Series(convert(values if exact is None else exact), written.index, name=written.name)
+    return Moments(moments.dt.tz_localize("UTC") if timezone and kind.endswith("since 1970") else moments, repairs)
 
 
 def _from_durations(written: pd.Series, durations: pd.Series) -> Moments:
@@ -203,7 +204,7 @@ def _from_text(written: pd.Series, timezone: str, path: Path) -> Moments:
     if end_of_day.any():
         text = text.str.replace(r" 24([:.]?00)", r" 00\1", regex=True)
         repairs.append(Repair("", name, "times at 24:00: read as 00:00 of the next day", int(end_of_day.sum())))
-    moments, more = _from_dates(text, written, path)
+    moments, more = _from_dates(text, written, path, timezone)
     if end_of_day.any():
         moments = moments + pd.to_timedelta(end_of_day.astype(int), unit="D")
     if leap.any():
@@ -211,7 +212,7 @@ def _from_text(written: pd.Series, timezone: str, path: Path) -> Moments:
     return Moments(moments, repairs + more)
 
 
-def _from_dates(text: pd.Series, written: pd.Series, path: Path) -> tuple[pd.Series, list[Repair]]:
+def _from_dates(text: pd.Series, written: pd.Series, path: Path, timezone: str = "") -> tuple[pd.Series, list[Repair]]:
     name = str(written.name)
     offsets = text.str.extract(_OFFSET, expand=False)
     if offsets.notna().any():
@@ -225,13 +226,14 @@ def _from_dates(text: pd.Series, written: pd.Series, path: Path) -> tuple[pd.Ser
             shift = sign * (minutes.str[:2].astype(int) * 60 + minutes.str[2:].astype(int))
             moments = (plain - pd.to_timedelta(shift, unit="min")).dt.tz_localize("UTC")
         kinds = sorted(offsets.unique())
-        if len(kinds) > 1:  # days of a clock that was set
-            plain = text.str.replace(r"\s*[+-]\d\d:?\d\d$", "", regex=True)
-            local = pd.to_datetime(plain, errors="coerce")
-            if local.nunique() > 1 and (local - local.dt.normalize()).nunique(dropna=False) == 1:
-                return local, []
-        what = f"times in the zones {', '.join(kinds)}: converted to UTC"
-        return moments, [Repair("", name, what, len(text))] if len(kinds) > 1 else []
+        if len(kinds) == 1:
+            return moments.dt.tz_convert(pd.Timestamp(f"2000-01-01T00:00{kinds[0]}").tz), []
+        plain = text.str.replace(r"\s*[+-]\d\d:?\d\d$", "", regex=True)
+        local = pd.to_datetime(plain, errors="coerce")
+        if local.nunique() > 1 and (local - local.dt.normalize()).nunique(dropna=False) == 1:
+            return local, []  # days of a clock that was set
+        zone = timezone or "UTC; --data.timezone names the zone whose hours they follow"
+        return moments, [Repair("", name, f"times in the zones {', '.join(kinds)}: converted to {zone}", len(text))]
     if re.match(r"\d{4}-\d", text.iloc[0]):
         moments = pd.to_datetime(text, format="ISO8601", errors="coerce")
         if moments.notna().all():

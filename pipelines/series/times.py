@@ -1,5 +1,6 @@
 """The times of a table's rows, as seconds since 1970 UTC."""
 
+from datetime import timedelta, tzinfo
 from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -104,9 +105,8 @@ def parse_times(
     moments, more = read_times(written, time_format, path, timezone=timezone)
     moments = moments + added
     if moments.dt.tz is not None:
-        zone = timezone or getattr(moments.dt.tz, "key", None) or str(moments.dt.tz)
-        zone = zone if _is_zone(zone) else "UTC"
-        local = moments.dt.tz_convert(zone).dt.tz_localize(None)
+        zone = timezone or _zone_name(moments.dt.tz)
+        local = moments.dt.tz_convert(timezone or moments.dt.tz).dt.tz_localize(None)
     else:
         zone, local = timezone, moments
     if _is_daily(local) if clock is None else clock.calendar == "month" or clock.step_seconds % DAY == 0:
@@ -157,6 +157,14 @@ def _is_zone(name: str) -> bool:
         return bool(ZoneInfo(name))
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return False
+
+
+def _zone_name(zone: tzinfo) -> str:
+    """Returns the IANA name of a zone, or of its offset if that is whole hours; UTC for others."""
+    if (offset := zone.utcoffset(None)) and not offset % timedelta(hours=1):
+        return f"Etc/GMT{-offset // timedelta(hours=1):+d}"
+    name = getattr(zone, "key", None) or str(zone)
+    return name if _is_zone(name) else "UTC"
 
 
 def _is_daily(local: pd.Series) -> bool:

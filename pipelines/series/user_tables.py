@@ -101,7 +101,7 @@ def read_tables(
     series_column = (series,) * bool(series)
     asked = series_column + named + (configuration.unused if trained is None else ())
     _refuse_unknown(asked, tuple(frame.columns), str(path))
-    time = given or find_time_columns(frame, named + series_column, path)
+    time = given or find_time_columns(frame, named + series_column, path, series_column)
     frame, shortened = _without_longer_periods(frame, time, path.name)
     repairs += shortened
     names = series_names(frame, series, path)

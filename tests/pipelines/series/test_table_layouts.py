@@ -576,6 +576,8 @@ def test_formats_hold_the_same(tmp_path: Path, kind: str) -> None:
     [
         pd.Series(np.arange(N) + 0.25, MONTHS, name="x"),
         pd.DataFrame({"x": np.arange(N) + 0.25}, MONTHS.to_period()),
+        pd.DataFrame({"month": MONTHS.strftime("%Y-%m"), "x": np.arange(N) + 0.25}, MONTHS.rename("month")),
+        pd.DataFrame({"month": MONTHS.strftime("%Y-%m"), "x": np.arange(N) + 0.25}).set_index("month", drop=False),
         {"month": [date(1962 + n // 12, 1 + n % 12, 1) for n in range(N)], "x": np.arange(N) + 0.25},
         [{"when": str(time), "x": number + 0.25} for number, time in enumerate(MONTHS)],
         pd.DataFrame({"time": [list(MONTHS)], "x": [np.arange(N) + 0.25]}),
@@ -623,6 +625,67 @@ def test_days_of_a_zone_are_those_of_its_calendar() -> None:
         assert (table.zone, set(np.diff(table.times))) == ("", {DAY})
 
 
+@pytest.mark.parametrize("offset", ["+05:30", "-03:00"])
+def test_days_with_one_offset_are_those_of_their_own_calendar(offset: str) -> None:
+    for times in (DAYS.strftime(f"%Y-%m-%dT%H:%M:%S{offset}"), DAYS.strftime(f"%d.%m.%Y %H:%M {offset}")):
+        table, _ = read(written(times))
+        assert table.zone == ""
+        np.testing.assert_array_equal(table.times, DAYS.as_unit("s").astype(np.int64))
+    assert read(pd.Series(np.arange(N), DAYS.tz_localize(offset)))[0].times[0] == table.times[0]
+
+
+@pytest.mark.parametrize(
+    ("offset", "zone"), [("+02:00", "Etc/GMT-2"), ("-05:00", "Etc/GMT+5"), ("+05:30", "UTC"), ("Z", "UTC")]
+)
+def test_hours_keep_their_offset(offset: str, zone: str) -> None:
+    table, _ = read(written(HOURS.strftime(f"%Y-%m-%dT%H:%M:%S{offset}")))
+    assert table.zone == zone
+    instants = pd.to_datetime([f"{time}{offset}" for time in HOURS], utc=True)
+    np.testing.assert_array_equal(table.times, instants.as_unit("s").astype(np.int64))
+
+
+@pytest.mark.parametrize("frequency", ["h", "D"])
+def test_seconds_since_1970_are_instants_in_any_zone(frequency: str) -> None:
+    instants = pd.date_range(
+        "2024-03-29", periods=N * 2, freq=frequency, tz="Europe/Berlin"
+    )  # the clock is set forward
+    epoch, named = (
+        read(pd.DataFrame({"time": times, "x": np.arange(2.0 * N)}), timezone="Europe/Berlin")[0]
+        for times in (instants.as_unit("s").astype(np.int64), instants)
+    )
+    np.testing.assert_array_equal(epoch.times, named.times)
+    assert epoch.zone == named.zone
+
+
+def test_days_of_a_place_in_utc_are_refused_with_its_zone_as_remedy() -> None:
+    days = pd.date_range("2024-03-20", periods=N, freq="D", tz="Europe/Berlin").tz_convert("UTC")
+    with pytest.raises(SeriesDataError, match=r"--data\.timezone.*2024-03-31 22:00:00 UTC"):
+        open_source(DataConfiguration(source="table", calendar="auto"), table=pd.Series(np.arange(N), days))
+
+
+@pytest.mark.parametrize("head", ["date,sunrise,x", "date,hour,sunrise,x", "date,city,sunrise,x"])
+def test_a_clock_that_is_not_when_the_row_was_measured_is_no_time(head: str) -> None:
+    times = HOURS if "hour" in head else DAYS
+    cells = {"hour": "{0:%H}", "city": "{2}", "sunrise": "08:{1:02d}", "date": "{0:%Y-%m-%d}"}
+    form = ",".join(cells[name] for name in head.split(",")[:-1])
+    cities = ("Rome", "Oslo") if "city" in head else ("",)
+    rows = [form.format(time, number, city) for city in cities for number, time in enumerate(times)]
+    tables, _, repairs = read_tables(
+        TableConfiguration(series="city" if "city" in head else ""), io.BytesIO(written(rows, head).encode())
+    )
+    for table in tables:
+        np.testing.assert_array_equal(table.times, times.as_unit("s").astype(np.int64))
+    assert [each.column for each in repairs] == ["sunrise"]
+
+
+def test_durations_are_seconds_in_whatever_unit_they_are_kept() -> None:
+    for unit in ("s", "us", "ns"):
+        durations = pd.to_timedelta(np.arange(N), unit="h").as_unit(unit)
+        table, (repair,) = read(pd.DataFrame({"time": DAYS, "x": durations}))
+        np.testing.assert_array_equal(table.values[:, 0], np.arange(N) * 3600.0)
+        assert repair.what == "durations: read as seconds"
+
+
 def test_an_empty_hour_that_a_clock_never_showed_is_left_out() -> None:
     text = "time,x\n2024-03-31 01:00,1\n2024-03-31 02:00,\n2024-03-31 03:00,3\n"
     table, (repair,) = read(text, timezone="Europe/Berlin")
@@ -649,6 +712,12 @@ def test_clocks_are_found() -> None:
     found = clock_of(trading)
     assert found[:2] == (900, "business")
     assert found.slots == tuple(day * DAY + 9 * 3600 + 1800 + 900 * n for day in range(5) for n in range(26))
+    hours, days = (pd.DatetimeIndex(each).as_unit("s").astype(np.int64) for each in (HOURS, DAYS))
+    both = [
+        Table(each, seconds.to_numpy(), np.zeros((N, 1)), np.arange(N), "a.csv")
+        for each, seconds in {"a": hours, "b": days}.items()
+    ]
+    assert find_clock(both, "auto")[0][:2] == (3600, "clock")  # and not the midnights of working days
     late = [time + timedelta(seconds=(7 * n) % 13) for n, time in enumerate(HOURS)]
     assert clock_of(late)[:2] == (3600, "clock")
 

@@ -155,7 +155,8 @@ def test_times_with_several_offsets_are_instants(tmp_path: Path) -> None:
     text = "time,x\n2024-10-27T02:00:00+02:00,1\n2024-10-27T02:00:00+01:00,2\n"
     (table,), _, repairs = read_tables(configured(text_file(tmp_path, text)))
     assert table.times.tolist() == seconds("2024-10-27T00", "2024-10-27T01")
-    assert repairs == [Repair("", "time", "times in the zones +01:00, +02:00: converted to UTC", 2)]
+    what = "times in the zones +01:00, +02:00: converted to UTC; --data.timezone names the zone whose hours they follow"
+    assert repairs == [Repair("", "time", what, 2)]
 
 
 def test_an_abbreviation_of_several_zones_is_named_or_refused(tmp_path: Path) -> None:
