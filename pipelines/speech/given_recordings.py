@@ -75,8 +75,8 @@ def output_files(given: Sequence[Given], folder: Path, suffix: str) -> list[Path
         )
     if folder.suffix.lower() in WRITTEN and not folder.is_dir():
         raise ConfigurationError(
-            "--output names a folder, which gets a file for each recording. Expected no name of a file. Name a folder; "
-            f"or print one recording into a file, > {folder}; or answer all in one: --workers 1 --output answers.jsonl. "
+            "--output names a folder, which gets a file for each recording. Expected no name of a file. Name one; "
+            f"or print one recording into a file, > {folder}, or all into one: --workers 1 --output answers.jsonl. "
             f"Received: {folder}"
         )
     names = [each.name for each in given]
