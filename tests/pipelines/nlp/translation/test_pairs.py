@@ -207,3 +207,6 @@ def test_subtitles_are_pairs_by_their_numbers(tmp_path: Path) -> None:
         (tmp_path / name).write_text("".join(cue.format(number, text) for number, text in enumerate(texts, start=1)))
     pairs = read_files(tmp_path / "a.srt", tmp_path / "b.srt")
     assert [pair[1:] for pair in pairs] == [("one two", "eins zwei"), ("three", "drei")]
+    (tmp_path / "b.srt").write_text("{10}{20}eins\n")
+    with pytest.raises(TextDataError, match=r"b.srt has no subtitles that are read.*Received: '\{10\}"):
+        read_files(tmp_path / "a.srt", tmp_path / "b.srt")
