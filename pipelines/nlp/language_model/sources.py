@@ -67,8 +67,9 @@ def open_corpus(configuration: DataConfiguration) -> Corpus:
     if configuration.source == "tfds":
         return _public(configuration)
     documents = read_own(configuration)
-    named = is_folder(Path(configuration.path).expanduser()) and _split_by_names(documents, configuration)
-    return named or split_own(documents, configuration)
+    if is_folder(Path(configuration.path).expanduser()) and (named := _split_by_names(documents, configuration)):
+        return named
+    return split_own(documents, configuration)
 
 
 def read_own(configuration: DataConfiguration) -> list[Document]:
@@ -124,10 +125,12 @@ def _split_by_names(documents: Sequence[Document], configuration: DataConfigurat
     stated = ", ".join(f"{len(parts[split])} for {split}" for split in SPLITS)
     print(f"The names of the files state their splits: {stated}.")
     if lacking := [split for split in SPLITS if not parts[split]]:
-        divided = split_own(parts["train"], configuration)._asdict()
-        parts |= {"train": [each for split in SPLITS if split not in lacking for each in divided[split]]}
-        parts |= {split: divided[split] for split in lacking}
-    return Corpus(**parts)
+        for split, members in zip(SPLITS, split_own(parts["train"], configuration), strict=True):
+            if split == "train":
+                parts["train"] = [*members]
+            else:
+                parts[split if split in lacking else "train"] += members
+    return Corpus(*parts.values())
 
 
 def _divide(document: Document, shares: tuple[float, ...]) -> list[Document]:
