@@ -84,7 +84,7 @@ def answer_file(
                 filled = [place for place, text in enumerate(texts) if text.strip()]
                 answers = dict(zip(filled, answer([texts[place] for place in filled]), strict=True))
                 if write is None:
-                    heads = [*(names or block[0][1]), *next(iter(answers.values()), answer([""])[0])]
+                    heads = [*(names or block[0][1]), *(next(iter(answers.values()), None) or answer([""])[0])]
                     write = _writer(file, plain_suffix(output), heads)
                 for place, (where, row) in enumerate(block):
                     write(_with_answer(row, answers.get(place, {}), where))

@@ -101,9 +101,9 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
         raise refused(path, what, f"{path.stat().st_size} bytes ({_reason(error)})") from error
     with container:
         pictures = [each for each in container.streams.video if not each.disposition & _COVER]
+        if not any(each.codec_context for each in pictures) and truncated(path):
+            raise refused(path, "is truncated", f"{path.stat().st_size} bytes")
         if not pictures:
-            if truncated(path):
-                raise refused(path, "is truncated", f"{path.stat().st_size} bytes")
             kinds = ", ".join(sorted({each.type for each in container.streams})) or "nothing"
             raise refused(path, "holds no video", f"{container.format.name} with {kinds}")
         if container.format.name in TEXT:

@@ -125,7 +125,7 @@ def is_stack(path: Path) -> bool:
     try:
         if path.suffix.lower() in STACK_ENDINGS:
             with tifffile.TiffFile(path) as file:
-                return _pages_of_time(file) > 1
+                return _pages_of_time(file, file.series[0]) > 1
         if path.suffix.lower() in (*ANIMATED_ENDINGS, *UNSURE_ENDINGS):
             with Image.open(path) as image:
                 return bool(getattr(image, "is_animated", False))
@@ -134,19 +134,36 @@ def is_stack(path: Path) -> bool:
     return False
 
 
-def stack_values(path: Path, keep_alpha: bool = False) -> Iterator[np.ndarray]:
+def stacks_in(path: Path) -> int | None:
+    """Returns how many videos a TIFF holds, such as the positions of a microscope; None: one, or the file is none.
+
+    Raises:
+        VideoDataError: it is damaged.
+    """
+    if path.suffix.lower() not in STACK_ENDINGS or not path.is_file():
+        return None
+    try:
+        with tifffile.TiffFile(path) as file:
+            several = len(_stacks(file))
+    except (tifffile.TiffFileError, OSError, ValueError, IndexError) as error:
+        raise refused(path, "cannot be decoded: it is truncated or damaged", str(error)) from error
+    return several if several > 1 else None
+
+
+def stack_values(path: Path, keep_alpha: bool = False, item: int = 0) -> Iterator[np.ndarray]:
     """Yields the pictures of a TIFF stack, (height, width, channels), of the type that they are stored in.
 
     Args:
         keep_alpha: whether transparency stays a fourth channel. Default: colours are shown on black.
+        item: which of several stacks.
 
     Raises:
         VideoDataError: it is damaged, or has two axes that may be its time.
     """
     try:
         with tifffile.TiffFile(path) as file:
-            series = file.series[0]
-            times = _pages_of_time(file)
+            series = _stacks(file)[item]
+            times = _pages_of_time(file, series)
             if times == 0:
                 received = f"axes {series.axes} of {series.shape}"
                 raise refused(path, "has two axes that may be its time", received, "Write one stack for each of one.")
@@ -155,10 +172,11 @@ def stack_values(path: Path, keep_alpha: bool = False) -> Iterator[np.ndarray]:
             pages = [each.pages[0] for each in singly] or series.pages
             memory: np.ndarray | None = None
             if series.dataoffset is not None and not singly:
-                memory = tifffile.memmap(path, mode="r").reshape(-1, *first.shape)
+                number = file.series.index(series)
+                memory = tifffile.memmap(path, series=number, mode="r").reshape(-1, *first.shape)
             for of_one in np.arange(times)[:, np.newaxis] if singly else _numbers(series, times):
                 found = [
-                    _page(path, pages[n], n, first) if memory is None else _shown(np.array(memory[n]), first)
+                    _page(path, pages[n], first) if memory is None else _shown(np.array(memory[n]), first)
                     for n in of_one
                 ]
                 picture = _channels_last(found[0] if len(found) == 1 else np.stack(found, axis=-1))
@@ -194,9 +212,17 @@ def animated_frames(path: Path) -> Iterator[Timed]:
         raise refused(path, "is truncated, damaged, or no image", f"{path.stat().st_size} bytes ({error})") from error
 
 
-def _pages_of_time(file: tifffile.TiffFile) -> int:
-    """How many pictures follow each other in a TIFF; 0 if two of its axes may be the time."""
-    series = file.series[0]
+def _stacks(file: tifffile.TiffFile) -> list[Any]:
+    """The series of a TIFF that are videos: one, but for several positions; thumbnails are of another size."""
+    first = file.series[0]
+    if _written_singly(file):
+        return [first]
+    alike = (each for each in file.series if each.keyframe.shape == first.keyframe.shape)
+    return [each for each in alike if _pages_of_time(file, each) > 1] or [first]
+
+
+def _pages_of_time(file: tifffile.TiffFile, series: Any) -> int:
+    """How many pictures of a series of a TIFF follow each other; 0 if two of its axes may be the time."""
     if singly := _written_singly(file):
         return len(singly)
     along = [size for axis, size in zip(series.axes, series.shape, strict=True) if axis not in "YXSC" and size > 1]
@@ -226,12 +252,12 @@ def _planes(series: Any) -> int:
     return int(series.shape[place]) if 0 <= place < series.axes.find("Y") else 1
 
 
-def _page(path: Path, page: Any, number: int, first: Any) -> np.ndarray:
-    """The page of this number of a TIFF; OpenCV reads the compressions that tifffile leaves to another package."""
+def _page(path: Path, page: Any, first: Any) -> np.ndarray:
+    """A page of a TIFF; OpenCV reads the compressions that tifffile leaves to another package."""
     try:
         return _shown(page.asarray(), first)
     except ValueError:
-        found, pages = cv2.imreadmulti(str(path), start=int(number), count=1, flags=cv2.IMREAD_UNCHANGED)
+        found, pages = cv2.imreadmulti(str(path), start=int(page.index), count=1, flags=cv2.IMREAD_UNCHANGED)
         if not found:
             raise
         return _rgb(pages[0])

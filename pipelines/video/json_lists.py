@@ -28,9 +28,9 @@ def is_json(path: Path, text: str) -> bool:
 def json_rows(path: Path, text: str, labelled: bool) -> list[Row]:
     """Returns the rows of a list: their values are texts, or lists and objects that JSON has within them.
 
-    The list holds objects, one for each video: JSON lines, a list, an object by names of videos, or these in an object
-    by splits or beside other things. A video may hold annotations, one or a list, each with a label, and with a
-    `segment` of two times.
+    The list is a project of VGG's image annotator, or holds objects, one for each video: JSON lines, a list, an object
+    by names of videos, or these in an object by splits or beside other things. A video may hold annotations, one or a
+    list, each with a label, and with a `segment` of two times.
 
     Args:
         labelled: whether videos without annotations are left out, which is reported.
@@ -39,7 +39,7 @@ def json_rows(path: Path, text: str, labelled: bool) -> list[Row]:
         VideoDataError: the text is no JSON, or of another shape.
     """
     values = parsed_in_a_row(text, str(path), VideoDataError)
-    videos = _videos(path, values[0] if len(values) == 1 else values) or _videos(path, values)
+    videos = _segments(values[0]) or _videos(path, values[0] if len(values) == 1 else values) or _videos(path, values)
     if not videos:
         raise VideoDataError(
             f"{path} has an unknown shape; expected a list of objects such as "
@@ -55,6 +55,29 @@ def json_rows(path: Path, text: str, labelled: bool) -> list[Row]:
     if any("template" in values and "label" in values for _, values in rows):
         print(f"{path}: the classes are the templates, of which the labels are examples", flush=True)
     return [(place, _plain_values(path, place, values)) for place, values in rows]
+
+
+def _segments(project: Any) -> list[Row]:
+    """The stretches that a project of VGG's image annotator marks, a column for each attribute; none for others.
+
+    The only attribute is the label.
+    """
+    match project:
+        case {"attribute": dict() as attributes, "file": dict() as files, "metadata": dict() as marks, "view": views}:
+            pass
+        case _:
+            return []
+    names = {key: each["aname"] if len(attributes) > 1 else "label" for key, each in attributes.items()}
+    rows = []
+    for place, mark in marks.items():
+        values = {names[key]: attributes[key].get("options", {}).get(each, each) for key, each in mark["av"].items()}
+        times = {"segment": mark["z"]} if len(mark["z"]) == 2 else {}
+        rows += [
+            (f"metadata {place!r}", {"path": files[str(file)]["fname"], **times, **values})
+            for file in views[mark["vid"]]["fid_list"]
+            if not mark["xy"]  # regions of a frame are no stretches
+        ]
+    return rows
 
 
 def _videos(path: Path, value: Any) -> list[Row]:

@@ -41,7 +41,7 @@ class Part(NamedTuple):
     path: Path  # a file or a folder of images
     start: float = 0.0  # seconds
     end: float = math.inf  # seconds; infinite: to the end
-    item: int = 0  # which video of an array that holds several
+    item: int = 0  # which video of a file that holds several
 
 
 def known(part: Part, configuration: DecodingConfiguration) -> Shard | None:

@@ -18,14 +18,13 @@ from pipelines import hints
 from pipelines.configuration import ConfigurationError
 from pipelines.hints import counted
 from pipelines.progress import shown
-from pipelines.video import arrays, shards
-from pipelines.video.arrays import is_array
+from pipelines.video import shards
 from pipelines.video.contents import SHARES, alike_names, contradictions, grouped, splits_of
 from pipelines.video.decoding import decode_all, with_range
 from pipelines.video.frames import DecodingConfiguration, Timed, VideoDataError, fit, listed, resample
 from pipelines.video.recordings import Recordings, recordings_of
 from pipelines.video.shards import Part, Shard
-from pipelines.video.video_files import is_video
+from pipelines.video.video_files import is_video, several_in
 from pipelines.video.video_folders import SPLITS, Entry, Found, folder_entries, passed_over, unlabelled_entries
 from pipelines.video.video_lists import list_entries
 
@@ -172,13 +171,13 @@ def own_videos(found: Found, configuration: VideoConfiguration) -> Videos:
 def _each_video(
     entries: Iterable[Entry], configuration: VideoConfiguration, problems: list[tuple[str, str]]
 ) -> list[Entry]:
-    """The entries, each of an array that holds several videos as one for each of them."""
+    """The entries, each of an array or a stack that holds several videos as one for each of them."""
     every: list[Entry] = []
     for entry in entries:
         videos = None
-        if is_array(entry.path) and (entry.path.is_dir() or entry.path.stat().st_size):
+        if entry.path.is_dir() or (entry.path.exists() and entry.path.stat().st_size):
             try:
-                videos = arrays.videos_in(entry.path, configuration)
+                videos = several_in(entry.path, configuration)
             except VideoDataError as error:
                 problems.append((entry.key, str(error).removeprefix(str(entry.path)).lstrip(" /")))
                 continue

@@ -50,7 +50,7 @@ def decode_timed(
             Zarr).
         start: seconds from the beginning, by the frames' own time stamps.
         end: seconds from the beginning; what lies after the video's end is not missed.
-        item: which video of an array that holds several.
+        item: which video of an array or a stack that holds several.
         configuration: what the frames are to be.
         threads: that decode one file; 0: as many as there are processors.
         notice: is told what was passed over or changed. Default: it is printed.
@@ -71,8 +71,9 @@ def decode_timed(
     """
     path = Path(path)
     refuse_missing(path)
-    if item and not is_array(path):
-        raise refused(path, f"has no video number {item}", "a file of one video", "Leave the number out.")
+    if item and not is_array(path) and item >= (count := videos_in(path, configuration)):
+        received = f"{count} videos, from 0" if count > 1 else "a file of one video"
+        raise refused(path, f"has no video number {item}", received, "Correct the number, or leave it out.")
     notice = notice or (lambda text: print(f"{path}: {text}", flush=True))
     frames = _of_one_size(_frames(path, configuration, start, item, threads, notice), path)
     count = 0
@@ -150,13 +151,22 @@ def refuse_missing(path: Path) -> None:
 
 
 def videos_in(path: Path, configuration: DecodingConfiguration) -> int:
-    """Returns how many videos there are at a path: one, but for some arrays.
+    """Returns how many videos there are at a path: one, but for some arrays and stacks.
 
     Raises:
         VideoDataError: there is none, or the file is damaged.
     """
     refuse_missing(path)
-    return (arrays.videos_in(path, configuration) if is_array(path) else None) or 1
+    return several_in(path, configuration) or 1
+
+
+def several_in(path: Path, configuration: DecodingConfiguration) -> int | None:
+    """Returns how many videos an array or a stack holds; None: it is one.
+
+    Raises:
+        VideoDataError: the file is damaged.
+    """
+    return arrays.videos_in(path, configuration) if is_array(path) else image_files.stacks_in(path)
 
 
 def refuse_several(path: Path, configuration: DecodingConfiguration, remedy: str) -> None:
@@ -239,7 +249,7 @@ def _values(path: Path, configuration: DecodingConfiguration, item: int, notice:
         return arrays.array_values(path, configuration, item, notice)
     if path.is_dir():
         return _of_one_type(image_files.folder_values(path, notice), path)
-    return image_files.stack_values(path, keep_alpha=bool(configuration.array_channels))
+    return image_files.stack_values(path, bool(configuration.array_channels), item)
 
 
 def _of_one_type(images: Iterable[np.ndarray], path: Path) -> Iterator[np.ndarray]:

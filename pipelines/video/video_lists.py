@@ -4,6 +4,7 @@ import csv
 import io
 import math
 import re
+import reprlib
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -32,6 +33,11 @@ from pipelines.video.video_folders import SPLIT_NAMES, SPLITS, Entry
 
 LEFT_OUT = (".mp4", ".avi", ".webm", ".mkv", ".mov")  # endings that lists of known data sets do without
 SEPARATORS = ",;\t|"
+FOREIGN = {
+    "<": "Export it as text with a row for each stretch (ELAN: Export As, Tab-delimited Text), or write such rows",
+    "# Exported using VGG Image Annotator": "Give the project itself, which names the classes: Save, as JSON",
+}
+"""How to get a list from what annotation programs write and no list is, by how it begins."""
 TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:[.,]\d*)?|[.,]\d+)\s*s?", re.IGNORECASE)
 
 
@@ -196,6 +202,11 @@ def _table(path: Path, meanings: Mapping[str, str], needed: Sequence[str], locat
     try:
         if is_json(path, text):
             return _of_json(path, json_rows(path, text, "label" in needed), meanings, needed)
+        if foreign := next((how for begin, how in FOREIGN.items() if text.lstrip().startswith(begin)), ""):
+            raise VideoDataError(
+                f"{path} is no table; expected columns such as path, label, start, end. {foreign}. "
+                f"Received: {reprlib.repr(text)}"
+            )
         top, end, _ = text.partition("\n")
         told = stated_delimiter(top)
         above, begin = (1, len(top + end)) if told else (0, 0)

@@ -16,6 +16,7 @@ from pipelines.hints import counted
 from pipelines.run_files import plain
 from pipelines.video import arrays
 from pipelines.video.frames import to_rgb
+from pipelines.video.image_files import stacks_in
 from pipelines.video.next_frames import pictures
 from pipelines.video.next_frames.baselines import copy_last
 from pipelines.video.video_files import refuse_missing, videos_in
@@ -36,7 +37,7 @@ class Options(commands.AnswerOptions):
     at: float | None = Field(
         None, ge=0, description="second at which the forecast starts, shown beside the true frames; default: the end"
     )
-    item: int | None = Field(None, ge=0, description="number of the video in an array of several, from 0")
+    item: int | None = Field(None, ge=0, description="number of the video in an array or a TIFF of several, from 0")
     layout: str = Field(
         "", pattern="^[NTHWCnthwc]*$", description="axes of an array, such as TNHW; default: those of the training data"
     )
@@ -146,9 +147,10 @@ def _refuse(options: Options) -> None:
     for path in options.video:
         refuse_missing(path)
         named = [name for name in ("item", "layout", "variable") if getattr(options, name) not in (None, "")]
-        if named and not arrays.is_array(path):
+        if named and not arrays.is_array(path) and (named != ["item"] or not stacks_in(path)):
             raise ConfigurationError(
-                f"--{named[0]} is about arrays of videos. Expected npy, npz, HDF5, NetCDF or Zarr. Leave it out, "
+                f"--{named[0]} is about arrays of videos. Expected npy, npz, HDF5, NetCDF, Zarr, or TIFF with several "
+                f"for --item. Leave it out, "
                 f"or forecast the others in a command of their own. Received: {path}"
             )
 

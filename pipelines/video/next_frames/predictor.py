@@ -79,7 +79,7 @@ class Predictor(BasePredictor):
             videos: a file, a folder of frame images, or an array, uint8 (time, height, width, 1 or 3) of any size; or a
                 list of them.
             length: how many frames to forecast. Default: as many as in training.
-            item: which video of a file that holds several (npy, npz, HDF5, NetCDF, Zarr), from 0.
+            item: which video of a file that holds several (npy, npz, HDF5, NetCDF, Zarr, TIFF), from 0.
 
         Raises:
             VideoDataError: a video cannot be read, is too short, or is one of several, and none is named.

@@ -14,7 +14,7 @@ from scipy.io import netcdf_file
 
 from pipelines.video.frames import VideoDataError
 from pipelines.video.shards import Part, decoded
-from pipelines.video.video_files import decode_timed, is_video
+from pipelines.video.video_files import decode_timed, is_video, videos_in
 from pipelines.video.video_folders import unlabelled_entries
 from tests.pipelines.video.bars import DECODING, FRAMES, HEIGHT, RATE, WIDTH, depth, encode, numbers, pictures, read
 
@@ -137,6 +137,20 @@ def test_stacks_and_arrays_have_their_frames_and_range(name: str, tmp_path: Path
     assert numbers(frames) == list(range(FRAMES))
     np.testing.assert_allclose([each.time for each in frames], np.arange(FRAMES) / RATE, atol=1e-9)
     assert frames[-1].frame.max() >= 200 and frames[0].frame.min() <= 40  # not 0 to 15 of 255
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_the_positions_of_a_microscope_are_videos(compression: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "cells.ome.tif"
+    with tifffile.TiffWriter(path, ome=True) as writer:
+        for stack in (pictures()[..., 0], pictures()[:5, ..., 0], pictures()[::-1, ..., 0]):
+            writer.write(stack, metadata={"axes": "TYX"}, compression=compression)
+        writer.write(pictures()[0, ::4, ::4, 0], metadata={"axes": "YX"})  # an overview
+    assert videos_in(path, DECODING) == 3
+    found = [numbers(list(decode_timed(path, 0, 9, item, DECODING, 1, lambda text: None))) for item in range(3)]
+    assert found == [list(range(FRAMES)), list(range(5)), list(range(FRAMES))[::-1]]
+    with pytest.raises(VideoDataError, match=r"no video number 3.*3 videos"):
+        list(decode_timed(path, 0, 9, 3, DECODING))
 
 
 @pytest.mark.parametrize("name", ["rain.zarr", "plain", "group.zarr", "packed.zarr.zip"])

@@ -188,6 +188,15 @@ def test_what_is_cut_short_is_refused(name: str, tmp_path: Path) -> None:
         read(path)
 
 
+def test_what_is_cut_within_its_index_is_truncated(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.mp4", "libx264")
+    content = path.read_bytes()
+    for end in range(content.index(b"moov") + 8, content.index(b"stsz"), 50):
+        path.write_bytes(content[:end])
+        with pytest.raises(VideoDataError, match="truncated"):
+            read(path)
+
+
 @pytest.mark.parametrize("name", ["h264-b-frames.mp4", "h264.mkv"])
 def test_what_is_overwritten_in_the_middle_is_refused(name: str, tmp_path: Path) -> None:
     codec, arguments = KINDS[name]

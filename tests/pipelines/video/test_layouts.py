@@ -179,6 +179,49 @@ def test_exports_of_programs_for_annotation(
     assert (entry.part, entry.label) == (Part(clips[0], 0.08, 0.2), "run")
 
 
+@pytest.mark.parametrize("attributes", [1, 2])
+def test_stretches_of_a_project_of_vgg_are_parts(attributes: int, clips: list[Path]) -> None:
+    """As version 3 of the annotator saves it: classes are options of an attribute, by number or as text."""
+    kinds = {"1": {"aname": "what", "type": 4, "options": {"0": "jump", "1": "run"}}, "2": {"aname": "who", "type": 1}}
+    project = {
+        "project": {"pid": "__VIA_PROJECT_ID__", "pname": "rats"},
+        "config": {"file": {"loc_prefix": {"1": ""}}},
+        "attribute": dict(list(kinds.items())[:attributes]),
+        "file": {"7": {"fid": "7", "fname": "0.avi", "type": 4}, "8": {"fid": "8", "fname": "1.avi", "type": 4}},
+        "view": {"1": {"fid_list": ["7"]}, "2": {"fid_list": [8]}},
+        "metadata": {
+            "1_a": {"vid": "1", "flg": 0, "z": [0.04, 0.1], "xy": [], "av": {"1": "1"}},
+            "1_b": {"vid": "1", "flg": 0, "z": [0.04], "xy": [2, 10, 20, 5, 5], "av": {"1": "0"}},  # a box in a frame
+            "2_c": {"vid": "2", "flg": 0, "z": [0.1, 0.2], "xy": [], "av": {"1": "0"} | {"2": "rat 3"}},
+        },
+    }
+    if attributes == 1:
+        del project["metadata"]["2_c"]["av"]["2"]  # type: ignore[index]
+    path = clips[0].parent / "project.json"
+    path.write_text(json.dumps(project))
+    entries = list_entries(path, columns=("label=what", "group=who") if attributes == 2 else ())
+    assert [entry.part for entry in entries] == [Part(clips[0], 0.04, 0.1), Part(clips[1], 0.1, 0.2)]
+    assert [entry.label for entry in entries] == ["run", "jump"]
+    assert [entry.group for entry in entries] == ["", "rat 3" * (attributes == 2)]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('<?xml version="1.0"?>\n<annotations/>', r"is no table; .* Export it as text.*Received: .*xml"),
+        ("# Exported using VGG Image Annotator (http://x)\n# Notes:\n", r"Give the project itself.* as JSON\."),
+    ],
+    ids=["xml", "vgg"],
+)
+def test_what_annotation_programs_write_and_no_list_is_names_its_export(
+    text: str, message: str, clips: list[Path]
+) -> None:
+    path = clips[0].parent / "export.csv"
+    path.write_text(text)
+    with pytest.raises(VideoDataError, match=message):
+        list_entries(path)
+
+
 @pytest.mark.parametrize("labelled", [True, False])
 def test_each_annotation_of_a_video_is_a_part(
     labelled: bool, clips: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
