@@ -278,7 +278,7 @@ def test_what_cannot_be_told_is_asked_for(tmp_path: Path) -> None:
         read(tmp_path / "complex.npy")
     with pytest.raises(VideoDataError, match=r"holds no frame.*Received: the array of shape \(12, 48, 0, 3\)"):
         read(tmp_path / "no_pixels.npy")
-    with pytest.raises(VideoDataError, match=r"has no video number 2.*Leave the number out"):
+    with pytest.raises(VideoDataError, match=r"has no video number 2.*Correct the number, or leave it out"):
         list(decode_timed(encode(tmp_path / "one.mp4", "libx264"), 0.0, 1.0, 2, DECODING))
     with pytest.raises(VideoDataError, match=r"--data.array_channels 4"):
         read(tmp_path / "channels.npy")
