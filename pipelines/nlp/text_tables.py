@@ -290,10 +290,11 @@ def places_of(
             )
         if column not in names and column not in may_be_absent:
             near = difflib.get_close_matches(column, names, n=1)
+            remedy = _remedy_of_column(column, near or names, files, option)
             raise TextDataError(
                 f"{path} has no column {column!r}{f'; did you mean {near[0]!r}?' if near else '.'} Expected it in the "
                 f"first row, where a {_named(form)} seems to separate the columns. "
-                f"{_remedy_of_column(column, near or names, files, option)}, or give numbers, from 1, if the first row is "
+                f"{remedy}, or give numbers, from 1, if the first row is "
                 f"data. Received: the columns {SHORT.repr(', '.join(names))}"
             )
     return [names.index(column) if column in names else None for column in columns]
