@@ -200,7 +200,7 @@ def _legacy_encoding(sample: bytes, name: str) -> str:
     if best.fit < _FIT or gap < _CLEAR * (0.25 if characters >= _ENOUGH else max(1, 4 / characters)):
         raise UnclearEncodingError(
             f"The encoding of {name} is not clear. Expected UTF-8, or text from which the encoding is told. Save the "
-            f"file as UTF-8, or name its encoding: --data.encoding {best.encoding}. Received: what could be "
+            f"file as UTF-8; a training on texts also takes --data.encoding {best.encoding}. Received: what could be "
             + " or ".join(f"{each.encoding}, {_around(each.text)!r}" for each in [best, *others[:2]])
         )
     return best.encoding

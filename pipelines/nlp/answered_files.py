@@ -179,7 +179,7 @@ def _of_lines(path: Path, beginning: str, lines: Iterable[str], columns: Sequenc
                     names = [
                         number if numbered else name or number for number, name in zip(numbers, names, strict=True)
                     ]
-                places_of(path, names, columns, form, files, ())
+                places_of(path, names, columns, form, files, (), "--column")
                 if repeated := sorted({name for name in names if names.count(name) > 1}):
                     raise TextDataError(
                         f"{path}: several columns have one name. Expected a name of its own for each. Rename them. "

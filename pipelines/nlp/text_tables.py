@@ -262,8 +262,10 @@ def _unquoted(cell: str) -> str:
     return cell[1:-1].replace('""', '"') if len(cell) > 1 and cell[0] == cell[-1] == '"' and '"' not in inner else cell
 
 
-def _remedy_of_column(column: str, names: Sequence[str], files: FileConfiguration) -> str:
+def _remedy_of_column(column: str, names: Sequence[str], files: FileConfiguration, option: str = "") -> str:
     """What to do about a column that is not there: which option names another one."""
+    if option and column:
+        return f"Name the right column, {hints.option(f'{option} {names[0]}')}"
     settings = dict(files)
     named = [name for name, value in settings.items() if column in (value if isinstance(value, tuple) else (value,))]
     option = named[0] if named and column else column if column in settings else ""
@@ -277,7 +279,9 @@ def places_of(
     form: TableForm,
     files: FileConfiguration,
     may_be_absent: Sequence[str],
+    option: str = "",
 ) -> list[int | None]:
+    """Returns the place of each column, None of one that is not there; `option` names columns on the command line."""
     for column in columns:
         if names.count(column) > 1:
             raise TextDataError(
@@ -286,10 +290,11 @@ def places_of(
             )
         if column not in names and column not in may_be_absent:
             near = difflib.get_close_matches(column, names, n=1)
+            remedy = _remedy_of_column(column, near or names, files, option)
             raise TextDataError(
                 f"{path} has no column {column!r}{f'; did you mean {near[0]!r}?' if near else '.'} Expected it in the "
                 f"first row, where a {_named(form)} seems to separate the columns. "
-                f"{_remedy_of_column(column, near or names, files)}, or give numbers, from 1, if the first row is "
+                f"{remedy}, or give numbers, from 1, if the first row is "
                 f"data. Received: the columns {SHORT.repr(', '.join(names))}"
             )
     return [names.index(column) if column in names else None for column in columns]

@@ -112,6 +112,8 @@ def test_nothing_is_left_of_what_fails(tmp_path: Path) -> None:
     taken.write_text("length,text\n1,a\n")
     with pytest.raises(ConfigurationError, match=r"columns to add are there already.*Received: length"):
         answer_file(taken, tmp_path / "out.csv", ("text",), lengths)
+    with pytest.raises(TextDataError, match=r"has no column 'body'.*Name the right column, .*--column length"):
+        answer_file(taken, tmp_path / "out.csv", ("body",), lengths)
     with pytest.raises(TextDataError, match=r"has no column ''.*Correct the name, or give numbers"):
         answer_file(taken, tmp_path / "out.csv", ("",), lengths)
     with pytest.raises(ConfigurationError, match=r"Expected one of .csv"):
