@@ -63,8 +63,7 @@ class BrownCorpus(Builder, skip_registration=True):  # type: ignore[call-arg]
             "README); NLTK distributes it for non-commercial purposes; the package itself is MIT",
         )
 
-    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
-        del dl_manager  # the package has its own verified cache
+    def _splits(self) -> dict[str, Any]:
         splits: dict[str, list[Path]] = {split: [] for split in SHARES}
         for path in sorted(fetch(PACKAGE).glob(FILES)):
             splits[assign_split(path.name, SHARES, "brown-corpus-")].append(path)

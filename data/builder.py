@@ -20,6 +20,14 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
     def __init__(self, *, data_dir: str | Path | None = None, **arguments: Any):
         super().__init__(data_dir=data_dir or cache_directory() / "tensorflow_datasets", **arguments)
 
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
+        del dl_manager  # packages have their own verified cache
+        return self._splits()
+
+    def _splits(self) -> dict[str, Any]:
+        """Returns the examples of each split, as `_generate_examples` yields them."""
+        raise NotImplementedError
+
     def info_of(self, features: Mapping[str, Any], **about: Any) -> tfds.core.DatasetInfo:
         """Returns the `DatasetInfo` of the data set.
 

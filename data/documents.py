@@ -37,7 +37,7 @@ class Documents(Builder, skip_registration=True):  # type: ignore[call-arg]
         return self.info_of(features, **about)
 
     def generators(self, splits: Mapping[str, Sequence[Document]]) -> dict[str, Any]:
-        """Returns what `_split_generators` returns, of the documents of each split."""
+        """Returns what `_splits` returns, of the documents of each split."""
         generators, number = {}, 0
         for split, documents in splits.items():
             generators[split] = self._generate_examples(documents, number)

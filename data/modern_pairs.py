@@ -64,8 +64,7 @@ class ModernPairs(ParallelText):
             license="CC-BY-SA-3.0 (help pages), GPL-2 (dialogue)",
         )
 
-    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
-        del dl_manager  # the packages have their own verified cache
+    def _splits(self) -> dict[str, Any]:
         language = self.builder_config.name
         pairs = [*help_pairs(fetch(HELP_PACKAGE), language), *dialogue_pairs(fetch(DIALOGUE_PACKAGE), language)]
         splits: dict[str, list[Pair]] = {split: [] for split in SHARES}

@@ -66,8 +66,7 @@ class MotionClips(Builder, skip_registration=True):  # type: ignore[call-arg]
             license=LICENSE,
         )
 
-    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
-        del dl_manager  # the package has its own verified cache
+    def _splits(self) -> dict[str, Any]:
         return {split: self._generate_examples(split) for split in CLIPS}
 
     def _generate_examples(self, split: Split) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -41,8 +41,7 @@ class MovingFashion(Builder, skip_registration=True):  # type: ignore[call-arg]
             license=LICENSE,
         )
 
-    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
-        del dl_manager  # the package has its own verified cache
+    def _splits(self) -> dict[str, Any]:
         return {split: self._generate_examples(split) for split in CLIPS}
 
     def _generate_examples(self, split: Split) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -65,11 +64,20 @@ def draw_clip(pixels: np.ndarray, random: np.random.Generator, frames: int = FRA
     velocities = speeds[:, np.newaxis] * np.stack([np.sin(angles), np.cos(angles)], axis=1)
     times = np.arange(frames)[:, np.newaxis, np.newaxis]
     corners = np.rint(bounced(starts + times * velocities, SIZE - SIDE)).astype(int)  # (frames, objects, 2)
+    return placed(chosen, corners)
 
-    clip = np.zeros((frames, SIZE, SIZE, 1), np.uint8)
+
+def placed(images: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """Returns a clip uint8 (frames, 64, 64, 1) of images (objects, side, side), the lightest of which is seen.
+
+    Args:
+        images: dark around.
+        corners: where the first pixel of each is, whole numbers (frames, objects, 2).
+    """
+    clip, side = np.zeros((len(corners), SIZE, SIZE, 1), np.uint8), images.shape[1]
     for frame, places in zip(clip[..., 0], corners, strict=True):
-        for image, (row, column) in zip(chosen, places, strict=True):
-            window = frame[row : row + SIDE, column : column + SIDE]
+        for image, (row, column) in zip(images, places, strict=True):
+            window = frame[row : row + side, column : column + side]
             np.maximum(window, image, out=window)
     return clip
 

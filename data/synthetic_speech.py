@@ -119,8 +119,7 @@ class SyntheticSpeech(SpeechCorpus):
             license="Texts: CC-BY-SA-3.0 (manuals) and GPL-2 (dialogues). Voices: flite, BSD-like.",
         )
 
-    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
-        del dl_manager  # the packages have their own verified cache
+    def _splits(self) -> dict[str, Any]:
         return {"train": self._generate_examples(planned_utterances(self.builder_config.utterances))}
 
     def _generate_examples(self, utterances: list[Utterance]) -> Iterator[tuple[str, dict[str, Any]]]:

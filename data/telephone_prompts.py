@@ -79,8 +79,7 @@ class TelephonePrompts(SpeechCorpus):
             license="CC-BY-SA-3.0",
         )
 
-    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
-        del dl_manager  # the packages have their own verified cache
+    def _splits(self) -> dict[str, Any]:
         prompts, left_out = read_prompts(fetch(AUDIO_PACKAGE), fetch(TRANSCRIPT_PACKAGE))
         self.info.metadata.update(left_out)
         return {

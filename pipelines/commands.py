@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -77,9 +77,7 @@ class AnswerOptions(Configuration):
 
 def evaluate(arguments: Sequence[str]) -> None:
     """Evaluates a run beside the baselines: `[TASK] [--run FOLDER] [--split test …]`."""
-    task, run, rest = _task_and_run("evaluate", arguments)
-    options = _options_of_run(task, run, task.part("evaluate").EvaluationOptions, "evaluate", rest)
-    assert run is not None  # --help has ended the process
+    task, run, options = _run_and_options("evaluate", arguments, lambda task: task.part("evaluate").EvaluationOptions)
     evaluate_run(task, run, {name: value for name, value in options if name != "run"})
 
 
@@ -98,9 +96,7 @@ def evaluate_run(task: Task, run: Run, options: Mapping[str, Any]) -> Evaluation
 
 def export(arguments: Sequence[str]) -> None:
     """Writes a run as a SavedModel for a server: `[TASK] [--run FOLDER] [--folder exports] [--devices lite onnx]`."""
-    task, run, rest = _task_and_run("export", arguments)
-    options = _options_of_run(task, run, ExportOptions, "export", rest)
-    assert run is not None  # --help has ended the process
+    task, run, options = _run_and_options("export", arguments, lambda task: ExportOptions)
     from pipelines.devices import device_model, write_devices  # converters, which other commands do without
     from pipelines.exporting import staged
 
@@ -126,9 +122,7 @@ def export(arguments: Sequence[str]) -> None:
 
 def results(arguments: Sequence[str]) -> None:
     """Prints the evaluation of a run as a Markdown table, for a page: `[TASK] [--run FOLDER] [--split test]`."""
-    task, run, rest = _task_and_run("results", arguments)
-    options = _options_of_run(task, run, ResultsOptions, "results", rest)
-    assert run is not None  # --help has ended the process
+    task, run, options = _run_and_options("results", arguments, lambda task: ResultsOptions)
     name = Evaluation(options.split, 0, []).file_name("evaluation.json")
     if not (run.folder / name).exists():
         split = "" if options.split == "test" else f" --split {options.split}"
@@ -259,13 +253,15 @@ def option_of(arguments: Sequence[str], name: str) -> str | None:
     return value
 
 
-def _options_of_run(
-    task: Task, run: Run | None, options: type[ConfigurationType], command: str, arguments: Sequence[str]
-) -> ConfigurationType:
+def _run_and_options(
+    command: str, arguments: Sequence[str], kind: Callable[[Task], type[ConfigurationType]]
+) -> tuple[Task, Run, ConfigurationType]:
+    """Returns the task and the run that a command works on, and its options, of the kind that the task has."""
+    task, run, rest = _task_and_run(command, arguments)
+    what = {"evaluate": "Evaluates", "export": "Exports", "results": "Prints the evaluation of"}[command]
+    description = f"{what} a finished run of the task {task.name}."
     try:
-        what = {"evaluate": "Evaluates", "export": "Exports", "results": "Prints the evaluation of"}[command]
-        description = f"{what} a finished run of the task {task.name}."
-        return parse_options(options, arguments, f"{hints.program()} {command} {task.name}", description)
+        options = parse_options(kind(task), rest, f"{hints.program()} {command} {task.name}", description)
     except SystemExit as end:
         if end.code and run and _run_option(arguments) is None:
             print(
@@ -274,3 +270,5 @@ def _options_of_run(
                 file=sys.stderr,
             )
         raise
+    assert run is not None  # --help has ended the process
+    return task, run, options

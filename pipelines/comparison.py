@@ -102,7 +102,6 @@ def paired_difference(
     statistic: Statistic = np.mean,
     samples: int = 1000,
     seed: int = 0,
-    confidence: float = 0.95,
 ) -> tuple[Metric, float]:
     """Returns statistic(first) - statistic(second) on the same examples with its interval, and the
     two-sided p-value.
@@ -113,7 +112,6 @@ def paired_difference(
         statistic: As in `bootstrap`; with `ratio`, `first` and `second` are tuples.
         samples: How many resamplings; the smallest p-value is 2 / (samples + 1).
         seed: The same seed gives the same interval.
-        confidence: Share of intervals that hold the true difference.
 
     Raises:
         ValueError: There are no examples, or the arrays differ in length.
@@ -128,7 +126,7 @@ def paired_difference(
     def difference(*arrays: NDArray[Any], axis: int) -> NDArray[np.floating]:
         return statistic(*arrays[: len(ours)], axis=axis) - statistic(*arrays[len(ours) :], axis=axis)
 
-    metric = bootstrap((*ours, *theirs), difference, samples, seed, confidence)
+    metric = bootstrap((*ours, *theirs), difference, samples, seed)
     values = resampled(as_examples((*ours, *theirs)), difference, samples, seed)
     tail = min(np.sum(values <= 0), np.sum(values >= 0))
     return metric, float(min(1.0, 2 * (tail + 1) / (samples + 1)))

@@ -15,7 +15,7 @@ import re
 import reprlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Self, TypeAlias, TypeVar
 
 import pydantic
 
@@ -34,6 +34,16 @@ OUR_WORDS = (
 
 
 _BUCKET = re.compile(r"(gs|s3|s3a|hdfs|abfss?)://?\S+$")  # a Path has one stroke only
+
+
+def _one_or_several(value: Any) -> Any:
+    if isinstance(value, str):
+        return (value,) if value else ()
+    return tuple(value) if isinstance(value, list) else value
+
+
+Names: TypeAlias = Annotated[tuple[str, ...], pydantic.BeforeValidator(_one_or_several)]
+"""A setting of names, of which one may be given alone; "" is none."""
 
 
 class ConfigurationError(ValueError):

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 from data.files import UNPACKING_ERRORS, FileError, files_below, open_unpacked, plain_suffix, refuse_what_is_no_text
 from pipelines.configuration import ConfigurationError
-from pipelines.json_lines import json_object
+from pipelines.json_lines import LINES, json_object
 from unrolled_installation import check_libraries
 
 SAMPLE = 4096  # bytes by which a file that holds no text is told
-LINES, PARQUET = (".jsonl", ".ndjson"), ".parquet"
+PARQUET = ".parquet"
 TABLES = (".csv", ".tsv", ".tab", ".json", ".feather", ".arrow", ".xlsx", ".ods")
 ROWS_AT_ONCE = 1024  # of Parquet
 FIRST_ROWS = 100  # of JSON lines, of which one has the columns, or the file is refused

@@ -22,7 +22,8 @@ from pipelines.answering import Answers, answer_parts, cannot_write_answers
 from pipelines.command_line import parse_options
 from pipelines.configuration import Configuration, ConfigurationError
 from pipelines.hints import counted
-from pipelines.inputs import LINES, PARQUET, TEXT, Input, files_of, texts_of, write_parquet
+from pipelines.inputs import PARQUET, TEXT, Input, files_of, texts_of, write_parquet
+from pipelines.json_lines import LINES
 from pipelines.predictors import latest_run
 from pipelines.run_files import RunError, plain, release_lock, take_lock, write_text_atomically
 from pipelines.tasks import Task

@@ -8,6 +8,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+LINES = (".jsonl", ".ndjson")
+JSON = (".json", *LINES)
+"""How the names of such files end."""
+
 _BEGIN = re.compile(r"\S")
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = 200

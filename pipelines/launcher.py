@@ -118,9 +118,9 @@ def _end(workers: Sequence[subprocess.Popen]) -> None:
 def _failure(rank: int, status: int, logs: Path) -> RunError:
     log = logs / f"worker_{rank}.log"
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LINES_SHOWN:] if rank else []
-    said = "".join(f"\n  {line}" for line in lines) if lines else " (see above)" if not rank else " nothing"
+    printed = "".join(f"\n  {line}" for line in lines) if lines else " (see above)" if not rank else " nothing"
     return RunError(
         f"Worker {rank}{' (the chief)' * (rank == 0)} failed, and the others were ended. Expected all to reach "
         "the end. Remove the cause, then type the command again, with --resume if a training had begun. "
-        f"Received: exit status {status}; it printed:{said}"
+        f"Received: exit status {status}; it printed:{printed}"
     )

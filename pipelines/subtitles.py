@@ -100,7 +100,8 @@ def _new_lines(lines: list[str], before: list[str]) -> list[str]:
     return lines[next(same, 0) :]
 
 
-_TIMES = re.compile(r"^[ \t]*([\d:]+[.,]\d+)(?:\s+-->\s+|,(?=\d+:))([\d:]+[.,]\d+).*$", re.MULTILINE)
+_CLOCK = r"((?:\d+:)?\d+:\d+(?:[.,]\d+)?)"
+_TIMES = re.compile(rf"^[ \t]*{_CLOCK}(?:\s*-->\s*|,(?=\d+:)){_CLOCK}(?![\d:]).*$", re.MULTILINE)
 _LYRICS = re.compile(r"^[ \t]*((?:\[\d+:\d\d(?:\.\d+)?\][ \t]*)+)(.*)$", re.MULTILINE)
 _OFFSET = re.compile(r"^\[offset: *([+-]?\d+) *\]", re.MULTILINE | re.IGNORECASE)  # milliseconds
 _NAME = re.compile(r"\n(\s*\d+|[ \t]*\n[^\n]+)\n\Z")  # of the next cue: a number, or a line behind an empty one

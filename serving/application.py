@@ -138,13 +138,13 @@ class Server:
             if await self._refresh():
                 self._loaded()
 
-    async def _refresh(self) -> list[str]:
-        """Loads new versions, in a thread of its own: the old ones answer meanwhile. Returns what was done."""
+    async def _refresh(self) -> bool:
+        """Loads new versions, in a thread of its own: the old ones answer meanwhile. Returns whether there were any."""
         try:
             return await asyncio.to_thread(self.exports.refresh, self._report)
         except Exception:  # such as a folder that is moved at this moment; there is a next time
             logger.exception("reload")
-            return []
+            return False
 
     def _report(self, line: str) -> None:
         result = line.partition(":")[0]

@@ -135,21 +135,21 @@ class Exports:
         self.failures: dict[tuple[str, int], Failure] = {}
         self._lock = threading.Lock()
 
-    def refresh(self, report: Callable[[str], None] = lambda line: None) -> list[str]:
-        """Loads new versions, lets go of exports that are gone, and returns what was done, a line for each.
+    def refresh(self, report: Callable[[str], None] = lambda line: None) -> bool:
+        """Loads new versions and lets go of exports that are gone; returns whether there were any.
 
         Args:
-            report: is told each line as it is done.
+            report: is told what was done, a line for each, as it is done.
         """
         with self._lock:
             found = self._found()
             self.failures = {key: each for key, each in self.failures.items() if key[1] in found.get(key[0], {})}
-            done = []
+            is_changed = False
             renewed = (self._renew(name, versions) for name, versions in sorted(found.items()))
             for line in itertools.chain(*renewed, self._unload(found)):
                 report(line)
-                done.append(line)
-            return done
+                is_changed = True
+            return is_changed
 
     def model(self, name: str, version: str | None = None) -> Model:
         """Returns a model that is loaded.

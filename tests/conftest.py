@@ -1,5 +1,7 @@
 """What all tests share."""
 
+import atexit
+import copy
 import functools
 import gc
 import os
@@ -15,10 +17,12 @@ OF_MAKE = {"MFLAGS", "PRESET", "ARGS", "RESUME", "RUN", "AUDIO", "SLOW", "PYTHON
 gc.set_threshold(50_000, 20, 50)  # traced graphs are many objects that live long: looking through them takes a tenth
 BYTES_A_WORKER = 4e9  # TensorFlow, and what a test trains or a process that it starts; a worker with more is replaced
 SECONDS_TO_END = 20
+MODELS_KEPT = 8  # of those that tests load; a worker has a task, or the server's eight models, at a time
 TRAINED = {"trained_run", "train_tiny", "every_export", "whole_and_resumed", "same_on_two_devices"}  # fixtures
 SMALLEST_TASK = "tests/pipelines/video/clip_classes/"
 if "PYTEST_XDIST_WORKER" in os.environ:  # one for each core: more threads would wait for one another
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+    atexit.register(gc.freeze)  # else Python, as it ends, looks for garbage in all that the tests have left
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -28,6 +32,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         is_smallest = item.nodeid.startswith(SMALLEST_TASK)
         if TRAINED & set(getattr(item, "fixturenames", ())) and not is_smallest:
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish() -> None:
+    """Keeps what is imported out of the garbage collections to come."""
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -107,4 +116,28 @@ def without_outer_make() -> Iterator[None]:
         for name in list(os.environ):
             if name in OF_MAKE or name.startswith("MAKE"):
                 patch.delenv(name)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def models_are_built_once() -> Iterator[None]:
+    """Lets predictors of the same files share their network and its graphs, which take seconds to build and trace.
+
+    Each is a new predictor, so that what a test sets on one is not seen by another.
+    """
+    from pipelines.predictors import Found
+
+    build, built = Found.predictor, dict[Any, Any]()
+
+    def predictor(found: Found) -> Any:
+        files = [path for path in found.folder.rglob("*") if path.is_file()]
+        key = found.folder, frozenset((path, path.stat().st_mtime_ns) for path in files)
+        if key not in built:
+            if len(built) == MODELS_KEPT:
+                del built[next(iter(built))]
+            built[key] = build(found)
+        return copy.copy(built[key])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Found, "predictor", predictor)
         yield

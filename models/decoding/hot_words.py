@@ -1,7 +1,8 @@
 """Words that a search prefers: names and terms that a language model has not seen, or not often enough."""
 
-import math
 from collections.abc import Mapping, Sequence
+
+MOST = 500  # nats, whose exponential is a number; no text of a search differs by as much
 
 
 class HotWords:
@@ -15,7 +16,7 @@ class HotWords:
         alphabet: the characters that texts have.
 
     Raises:
-        ValueError: a weight is not above 0, or a word has other characters.
+        ValueError: a weight is not above 0 or more than 500, or a word has other characters.
 
     >>> hot_words = HotWords({"ada": 3.0}, "abd ")
     >>> [hot_words.gain("ada"[:at], "ada"[at]) for at in range(3)]
@@ -27,10 +28,10 @@ class HotWords:
     def __init__(self, words: Mapping[str, float], alphabet: Sequence[str]) -> None:
         self.words = {" ".join(word.split()): float(weight) for word, weight in words.items()}
         for word, weight in self.words.items():
-            if not word or not 0 < weight < math.inf:
+            if not word or not 0 < weight <= MOST:
                 raise ValueError(
-                    f"A hot word has characters and a weight above 0, in nats; 2 to 10 are common. Correct it. "
-                    f"Received: {word!r}: {weight}"
+                    f"A hot word has characters, and a weight above 0, in nats: 2 to 10 are common, {MOST} the most. "
+                    f"Correct it. Received: {word!r}: {weight}"
                 )
             if unknown := set(word) - set(alphabet):
                 raise ValueError(

@@ -106,12 +106,12 @@ class SpatiotemporalLSTMRecurrence:
         weights: SpatiotemporalWeights,
         dropout: tf.Tensor | None = None,
     ) -> tuple[Tensors, SpatiotemporalState]:
-        hide, forget = elementwise(_show_gradient, self.compiled), elementwise(_renew_gradient, self.compiled)
+        show, forget = elementwise(_show_gradient, self.compiled), elementwise(_renew_gradient, self.compiled)
         hidden, cell, memory = list(gradient.hidden), list(gradient.cell), gradient.memory
         products: list[tf.Tensor] = [None] * self.depth
         for layer in reversed(range(self.depth)):
             gates, entered = saved[2 * layer], _entered(layer, state.memory, saved[1::2])
-            show_gradient, mixed_gradient = hide(hidden[layer], gates)
+            show_gradient, mixed_gradient = show(hidden[layer], gates)
             both = convolution_gradient(show_gradient, weights.output[layer])
             both += convolution_gradient(mixed_gradient, weights.mixing[layer])
             renewed, cell[layer], memory = forget(both, cell[layer], memory, gates, state.cell[layer], entered)

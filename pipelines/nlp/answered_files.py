@@ -14,10 +14,10 @@ from typing import Any, AnyStr, NamedTuple, cast
 from data.encodings import SAMPLE, reported_encoding
 from data.files import UNPACKING_ERRORS, open_unpacked, plain_suffix, read_bytes
 from pipelines.configuration import ConfigurationError
+from pipelines.json_lines import LINES
 from pipelines.nlp.object_tables import BINARY_TABLES, arrow_items, as_text, json_items, json_line, value_at
 from pipelines.nlp.text_files import FileConfiguration, TextDataError, decoded
 from pipelines.nlp.text_tables import (
-    JSON_SUFFIXES,
     TAB_SUFFIXES,
     TABLE_SUFFIXES,
     is_json,
@@ -31,7 +31,6 @@ Row = tuple[str, dict[str, Any]]  # where it is, and its values by column
 SHOWING = 1000  # lines beyond ASCII from which the encoding is told, where the beginning has none
 END_OF_FILE = "\x1a"  # of DOS
 ROWS_AT_ONCE = 512  # that are held in memory
-LINES = (".jsonl", ".ndjson")
 WRITTEN = (".csv", *TAB_SUFFIXES, *LINES)
 TEXT = "text"  # the column that the lines of a file without columns are
 
@@ -71,8 +70,8 @@ def answer_file(
             f"Received: {str(output)!r}"
         )
     names: dict[str, None] = {}
-    if plain_suffix(output) not in LINES and plain_suffix(source) in JSON_SUFFIXES:
-        # Its rows may have different keys, and the first line of a table names all of them.
+    if plain_suffix(output) not in LINES and plain_suffix(source) not in (".csv", *TAB_SUFFIXES):
+        # Rows of JSON may have different keys, and the first line of a table names all of them.
         names = dict.fromkeys(name for _, row in rows_of_file(source, columns) for name in row)
     count, blank = 0, 0
     partial = output.with_name(f"{output.name}.partial")
@@ -85,7 +84,7 @@ def answer_file(
                 filled = [place for place, text in enumerate(texts) if text.strip()]
                 answers = dict(zip(filled, answer([texts[place] for place in filled]), strict=True))
                 if write is None:
-                    heads = [*(names or block[0][1]), *next(iter(answers.values()), {})]
+                    heads = [*(names or block[0][1]), *(next(iter(answers.values()), None) or answer([""])[0])]
                     write = _writer(file, plain_suffix(output), heads)
                 for place, (where, row) in enumerate(block):
                     write(_with_answer(row, answers.get(place, {}), where))

@@ -1,17 +1,20 @@
 """Batches of sequences of similar length, in training and in answers: little is padded, few programs are compiled."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from itertools import islice
 from typing import TypeVar
 
 import numpy as np
 import tensorflow as tf
 
+Item = TypeVar("Item")
 Text = TypeVar("Text", bound=Sized)
 Answer = TypeVar("Answer")
 
 SPREAD = 0.3  # of a length by which sequences in one batch may differ, so that batches differ from epoch to epoch
 SHORTEST = 24  # length that batches are padded to at least
 TEXTS_AT_ONCE = 32  # that are read side by side
+DIVIDED_AT_ONCE = 1000  # texts that are divided into words together, so that memory is bounded
 STRETCH, SLACK = 2, 40  # by how much, and how many characters beyond, a text may be longer than the shortest beside it
 
 
@@ -74,3 +77,13 @@ def by_length(texts: Sequence[Text], answer: Callable[[list[Text]], Iterable[Ans
     for places in batches_by_length(texts):
         found |= zip(places, answer([texts[place] for place in places]), strict=True)
     return [found[place] for place in range(len(texts))]
+
+
+def some_at_a_time(items: Iterable[Item], number: int = DIVIDED_AT_ONCE) -> Iterator[list[Item]]:
+    """Yields the items in lists of a number of them, the last of which may be shorter.
+
+    >>> list(some_at_a_time("abc", 2))
+    [['a', 'b'], ['c']]
+    """
+    remaining = iter(items)
+    return iter(lambda: list(islice(remaining, number)), [])

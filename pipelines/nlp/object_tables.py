@@ -127,7 +127,9 @@ def json_line(line: str, where: str) -> Item:
 
 
 def arrow_items(path: Path, content: bytes) -> Iterator[Item]:
-    """Yields the rows of a Parquet or Feather file, or of a stream of Arrow, as Hugging Face stores data sets.
+    """Yields the rows of a Parquet or Feather file, or of a stream of Arrow.
+
+    Numbers of classes become their names, where Hugging Face has written these into the file.
 
     Raises:
         TextDataError: the file is damaged.
@@ -140,19 +142,40 @@ def arrow_items(path: Path, content: bytes) -> Iterator[Item]:
     try:
         source, number = pyarrow.BufferReader(content), 0
         if content.startswith(PARQUET):
-            batches = pyarrow.parquet.ParquetFile(source).iter_batches(ROWS_AT_ONCE)
-        elif content.startswith(ARROW_STREAM):
-            batches = pyarrow.ipc.open_stream(source).read_all().to_batches(ROWS_AT_ONCE)
+            file = pyarrow.parquet.ParquetFile(source)
+            batches, schema = file.iter_batches(ROWS_AT_ONCE), file.schema_arrow
         else:
-            batches = pyarrow.feather.read_table(source).to_batches(ROWS_AT_ONCE)
+            is_stream = content.startswith(ARROW_STREAM)
+            table = pyarrow.ipc.open_stream(source).read_all() if is_stream else pyarrow.feather.read_table(source)
+            batches, schema = table.to_batches(ROWS_AT_ONCE), table.schema
+        classes = _classes((schema.metadata or {}).get(b"huggingface", b"{}"))
         for batch in batches:
             for values in batch.to_pylist():
                 number += 1
-                yield f"{path}, row {number}", values
+                named = {column: _class_of(values[column], names) for column, names in classes if column in values}
+                yield f"{path}, row {number}", values | named
     except (pyarrow.ArrowInvalid, OSError) as error:
         raise TextDataError(
             f"{path} cannot be read; expected a whole Parquet or Feather file. Get it again. Received: {error}"
         ) from None
+
+
+def _classes(description: bytes) -> list[tuple[str, list[str]]]:
+    """Returns the columns that hold classes by their numbers, as Hugging Face describes them, with the names."""
+    found = []
+    for column, feature in json.loads(description).get("info", {}).get("features", {}).items():
+        while isinstance(feature, list) or (isinstance(feature, dict) and "feature" in feature):  # in a list of them
+            feature = feature[0] if isinstance(feature, list) else feature["feature"]
+        if isinstance(feature, dict) and feature.get("_type") == "ClassLabel":
+            found.append((column, feature["names"]))
+    return found
+
+
+def _class_of(value: Any, names: Sequence[str]) -> Any:
+    """Returns the name of a class, or those in a list; -1 stands for none."""
+    if isinstance(value, list):
+        return [_class_of(each, names) for each in value]
+    return value if not isinstance(value, int) else names[value] if 0 <= value < len(names) else None
 
 
 def _is_whole(line: str) -> bool:

@@ -1,6 +1,6 @@
 """Subwords: a vocabulary learned from text; encoding and decoding in a TensorFlow graph, of any text, without loss."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -9,12 +9,12 @@ from pydantic import Field
 from tokenizers import Tokenizer, models, trainers
 
 from pipelines.configuration import Configuration
+from pipelines.nlp.batches import DIVIDED_AT_ONCE, some_at_a_time
 
 PADDING, START, END = range(3)
 RESERVED = 3
 """Numbers that no text is encoded as: `PADDING`, `START` and `END`, which decode to nothing."""
 BYTES = 256
-MOST_AT_ONCE = 1000  # texts that are divided into words together, so that memory is bounded
 
 _SPACE = r"\s\x0b\p{Z}"
 _LETTERS = r"[\p{L}\p{M}]+"
@@ -86,7 +86,7 @@ class Subwords(tf.Module):
         )
         # Divided by our own graph, not by the library, so that it learns of the words that it will be asked for.
         words = (
-            word.decode("latin-1") for each in _some_at_a_time(texts) for word in split_words(each).flat_values.numpy()
+            word.decode("latin-1") for each in some_at_a_time(texts) for word in split_words(each).flat_values.numpy()
         )
         tokenizer.train_from_iterator(words, trainer)
         vocabulary = tokenizer.get_vocab()
@@ -102,6 +102,22 @@ class Subwords(tf.Module):
         distinct, places = tf.unique(words.values)
         numbers = tf.gather(self._longest_matches(distinct), places)  # (words, subwords)
         return words.with_values(numbers).merge_dims(1, 2)
+
+    def encode_each(
+        self, texts: Iterable[str], form: Callable[[tf.Tensor], tf.Tensor], at_once: int = DIVIDED_AT_ONCE
+    ) -> list[np.ndarray]:
+        """Returns the numbers of the subwords of each text, int32 (subwords,).
+
+        Args:
+            texts: any number of them.
+            form: returns texts (batch,) in the form that they are read in, such as `canonical`.
+            at_once: texts that are divided together; words that several of them have are divided once.
+        """
+        numbers: list[np.ndarray] = []
+        for some in some_at_a_time(texts, at_once):
+            ragged = self.encode(form(tf.constant(some)))
+            numbers += np.split(ragged.flat_values.numpy(), ragged.row_splits.numpy()[1:-1])
+        return numbers
 
     def decode(self, numbers: tf.Tensor | tf.RaggedTensor) -> tf.Tensor:
         """Returns the texts (batch,) of numbers (batch, subwords); reserved numbers are passed over."""
@@ -160,14 +176,3 @@ def split_words(texts: tf.Tensor) -> tf.RaggedTensor:
     valid = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
     words = tf.strings.split(tf.strings.regex_replace(valid, _WORD, b"\\0" + _BETWEEN_WORDS), _BETWEEN_WORDS)
     return tf.ragged.boolean_mask(words, words != "")  # after the last one
-
-
-def _some_at_a_time(texts: Iterable[str]) -> Iterable[list[str]]:
-    some: list[str] = []
-    for text in texts:
-        some.append(text)
-        if len(some) == MOST_AT_ONCE:
-            yield some
-            some = []
-    if some:
-        yield some

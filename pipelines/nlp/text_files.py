@@ -14,7 +14,7 @@ from pipelines.nlp.texts import TextDataError, listed
 
 __all__ = ["Document", "TextDataError", "decoded", "plain_suffix", "read_documents", "read_lines", "read_text"]
 
-TEXT_SUFFIXES = (".txt", ".text", ".md")
+TEXT_SUFFIXES = (".txt", ".text", ".md", ".tokens")  # the last one of WikiText
 
 
 class FileConfiguration(Configuration):

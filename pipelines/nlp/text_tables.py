@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from data.files import only_file, plain_suffix, read_bytes, stated_delimiter
 from pipelines import hints
+from pipelines.json_lines import JSON
 from pipelines.nlp.object_tables import BINARY_TABLES, Item, Row, arrow_items, json_items, rows_of
 from pipelines.nlp.text_files import FileConfiguration, TextDataError, decoded
 from pipelines.nlp.texts import SHORT
@@ -23,12 +24,13 @@ MARKUP = {
     "an HTML page": r"<!doctype html|<html",
     "XML": r"<\?xml",
     "a file of subtitles": r"webvtt\b|\d+\s*\n\s*(\d+:)?\d+:\d+[,.]\d+\s*-->",
+    "a file of brat": r"T\d+\t\S+ \d+ \d+",
+    "a file of WebAnno or INCEpTION": "#FORMAT=WebAnno",
     "a PO file": r'(#.*\n|\s)*(msgctxt ".*\n)?msgid "',
 }  # what is no text by the lines, by the pattern of its beginning
 SAMPLE = 100  # rows that a delimiter is told from
-JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 TAB_SUFFIXES = (".tsv", ".tab")
-TABLE_SUFFIXES = (".csv", *TAB_SUFFIXES, *JSON_SUFFIXES, ".parquet", ".feather", ".arrow")
+TABLE_SUFFIXES = (".csv", *TAB_SUFFIXES, *JSON, ".parquet", ".feather", ".arrow")
 
 
 class TableForm(NamedTuple):
@@ -86,7 +88,7 @@ def read_rows(
         text = decoded(content, str(path), files.encoding)
         suffix = plain_suffix(path)
         if is_json(path, text):
-            if suffix not in JSON_SUFFIXES:
+            if suffix not in JSON:
                 print(f"{path} is read as JSON, as it seems.", file=sys.stderr)
             rows = list(objects(json_items(path, text, columns=columns))) if text.strip() else []
         else:
@@ -103,7 +105,7 @@ def read_rows(
 def is_json(path: Path, text: str) -> bool:
     """Whether a file holds JSON, by its name, or by the beginning of its text where that states no other table."""
     suffix = plain_suffix(path)
-    return suffix in JSON_SUFFIXES or (text.lstrip()[:1] in ("{", "[") and suffix not in (".csv", *TAB_SUFFIXES))
+    return suffix in JSON or (text.lstrip()[:1] in ("{", "[") and suffix not in (".csv", *TAB_SUFFIXES))
 
 
 def refuse_markup(path: Path, text: str) -> None:

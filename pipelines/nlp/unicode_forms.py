@@ -127,7 +127,7 @@ def _decompose(codes: tf.RaggedTensor, tables: _Tables) -> tf.RaggedTensor:
 def _ordered(codes: tf.RaggedTensor, tables: _Tables) -> tf.RaggedTensor:
     """Returns code points (batch, characters) with the marks of each character in the order of their classes."""
     flat = codes.flat_values
-    classes = _classes(flat, tables)
+    classes = _looked_up(flat, tables.classes, 0)
     segment = tf.cumsum(tf.cast((classes == 0) | _first_of_row(codes), tf.int64))
     size = tf.cast(tf.size(flat), tf.int64)
     key = (segment * 256 + tf.cast(classes, tf.int64)) * size + tf.range(size)
@@ -137,7 +137,7 @@ def _ordered(codes: tf.RaggedTensor, tables: _Tables) -> tf.RaggedTensor:
 def _compose(codes: tf.RaggedTensor, tables: _Tables) -> tf.RaggedTensor:
     """Returns code points (batch, characters) with those composed that belong together (Unicode, section 3.11)."""
     flat = codes.flat_values
-    classes = _classes(flat, tables)
+    classes = _looked_up(flat, tables.classes, 0)
     joins = (classes > 0) | _is_in(flat, tables.seconds) | _between(flat, _VOWEL, _VOWELS)
     joins |= _between(flat, _LAST + 1, _LASTS - 1)
     begins = ~joins | _first_of_row(codes)
@@ -175,20 +175,19 @@ def _compose(codes: tf.RaggedTensor, tables: _Tables) -> tf.RaggedTensor:
 
 def _composition(first: tf.Tensor, second: tf.Tensor, tables: _Tables) -> tf.Tensor:
     """Returns what pairs of code points (segments,) are composed to, −1 for nothing."""
-    keys, values = (tf.constant(each) for each in tables.compositions)
     pair = tf.cast(first, tf.int64) * _CODES + tf.cast(second, tf.int64)
-    place = tf.minimum(tf.searchsorted(keys, pair), len(tables.compositions[0]) - 1)
-    found = tf.where(tf.gather(keys, place) == pair, tf.gather(values, place), -1)
+    found = _looked_up(pair, tables.compositions, -1)
     syllable = _SYLLABLE + ((first - _FIRST) * _VOWELS + second - _VOWEL) * _LASTS
     found = tf.where(_between(first, _FIRST, _FIRSTS) & _between(second, _VOWEL, _VOWELS), syllable, found)
     is_open = _between(first, _SYLLABLE, _SYLLABLES) & ((first - _SYLLABLE) % _LASTS == 0)
     return tf.where(is_open & _between(second, _LAST + 1, _LASTS - 1), first + second - _LAST, found)
 
 
-def _classes(flat: tf.Tensor, tables: _Tables) -> tf.Tensor:
-    keys, values = (tf.constant(each) for each in tables.classes)
-    place = tf.minimum(tf.searchsorted(keys, flat), len(tables.classes[0]) - 1)
-    return tf.where(tf.gather(keys, place) == flat, tf.gather(values, place), 0)
+def _looked_up(wanted: tf.Tensor, table: tuple[np.ndarray, np.ndarray], absent: int) -> tf.Tensor:
+    """Returns the values of keys in a table of sorted keys and their values, `absent` for one that it lacks."""
+    keys, values = (tf.constant(each) for each in table)
+    place = tf.minimum(tf.searchsorted(keys, wanted), len(table[0]) - 1)
+    return tf.where(tf.gather(keys, place) == wanted, tf.gather(values, place), absent)
 
 
 def _is_in(flat: tf.Tensor, keys: np.ndarray) -> tf.Tensor:

@@ -1,7 +1,7 @@
 """From texts to words and their places, and from words to numbers, in a TensorFlow graph, for training and serving."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -123,5 +123,14 @@ def replaced(texts: tf.Tensor, patterns: Iterable[tuple[str, str]]) -> tf.Tensor
 def learn_vocabulary(words: Sequence[str], maximum_size: int, minimum_count: int) -> list[str]:
     """Returns the commonest spellings of words, of equal ones the alphabetically first."""
     counts = Counter(spelled(tf.constant(words, tf.string)).numpy().tolist())
+    return commonest(counts, maximum_size, minimum_count)
+
+
+def commonest(counts: Mapping[bytes, int], maximum_size: int, minimum_count: int) -> list[str]:
+    """Returns the commonest words that were counted, of equal ones the alphabetically first.
+
+    >>> commonest({b"a": 2, b"c": 3, b"b": 2, b"d": 1}, 3, 2)
+    ['c', 'a', 'b']
+    """
     common = sorted((-count, word) for word, count in counts.items() if count >= minimum_count)
     return [word.decode() for _, word in common[:maximum_size]]

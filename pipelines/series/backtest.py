@@ -144,10 +144,10 @@ def refitted(task: Task, forecast: Callable[[Task], Forecasts]) -> Forecasts:
 
 
 def backtest(forecaster: Forecaster, task: Task, adapting: bool = True) -> Forecasts:
-    """Lets a forecaster read each series once, from its first step on, and keeps what it said at the origins."""
-    said = forecast_split(forecaster, task.sets, task.split, None, task.stride, task.chosen, adapting)
+    """Lets a forecaster read each series once, from its first step on, and keeps its forecasts at the origins."""
+    forecasted = forecast_split(forecaster, task.sets, task.split, None, task.stride, task.chosen, adapting)
     parts = []
-    for one in said:
+    for one in forecasted:
         offset = np.broadcast_to(task.sets.series[one.series].offset, len(task.sets.columns.targets))[task.target]
         parts.append(Forecasts(one.quantiles[:, :, task.target] + offset, one.mean[:, :, task.target] + offset))
     return stacked(parts)

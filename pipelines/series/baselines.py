@@ -215,12 +215,12 @@ def statistical(name: str, task: Task) -> Forecasts:
         path, steps = task.path(index), task.steps(index)
         start = steps[0] + 1
         model = getattr(models, name)(season_length=season).fit(path[max(0, start - fitted) : start])
-        said = [
+        answers = [
             model.forward(path[max(0, step + 1 - read) : step + 1], task.horizon, level=intervals) for step in steps
         ]
         base = task.base(index, steps)[:, np.newaxis]
-        quantiles = np.stack([[one[column] for one in said] for column in names], axis=-1) - base[..., np.newaxis]
-        parts.append(Forecasts(quantiles, np.stack([one["mean"] for one in said]) - base))
+        quantiles = np.stack([[one[column] for one in answers] for column in names], axis=-1) - base[..., np.newaxis]
+        parts.append(Forecasts(quantiles, np.stack([one["mean"] for one in answers]) - base))
     return stacked(parts)
 
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 Calendar = Literal["clock", "business", "month"]
 Cycle = Literal["day", "week", "year", "year_mirrored"]
 DAY = 86_400  # seconds
-MONTH = 2_629_746  # a twelfth of a year: so long is a step of a month said to be
+MONTH = 2_629_746  # a twelfth of a year: the nominal length of a step of a month
 MONTH_DAYS = np.arange("1700-01", "2401-01", dtype="datetime64[M]").astype("datetime64[D]").astype(np.int64)
 PARTS = {MONTH // parts: parts for parts in (2, 3)}
 """Into how many parts steps that are shorter than a month divide it."""

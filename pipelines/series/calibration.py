@@ -158,7 +158,7 @@ def adapt(
     them err more, such as a livelier time, is common to them, and each alone says little.
 
     Args:
-        quantiles: (batch, time, horizon, targets, levels), said after each step, not adapted.
+        quantiles: (batch, time, horizon, targets, levels), forecast after each step, not adapted.
         truth: (batch, time, targets), what came at each step.
         counts: bool (batch, time, targets); where it is False the value teaches nothing.
         started: bool (batch, time); where it is False the series has not started, and forecasts of it do not count.
@@ -174,10 +174,10 @@ def adapt(
     truth, counts = (tf.ensure_shape(tensor, (None, None, targets)) for tensor in (truth, counts))
     intervals = mirrored(levels)
     lows, highs = (list(each) for each in zip(*intervals, strict=True))
-    judged = tf.where(started[:, :, tf.newaxis, tf.newaxis, tf.newaxis], quantiles, np.float32(np.nan))
-    said = tf.concat([before.due, judged], axis=1)  # (batch, horizon + time, horizon, targets, levels)
+    started_only = tf.where(started[:, :, tf.newaxis, tf.newaxis, tf.newaxis], quantiles, np.float32(np.nan))
+    forecasts = tf.concat([before.due, started_only], axis=1)  # (batch, horizon + time, horizon, targets, levels)
     due = tf.stack(
-        [said[:, horizon - ahead : horizon - ahead + time, ahead - 1] for ahead in range(1, horizon + 1)], axis=2
+        [forecasts[:, horizon - ahead : horizon - ahead + time, ahead - 1] for ahead in range(1, horizon + 1)], axis=2
     )
     middle = due[..., median : median + 1]
     error = truth[:, :, tf.newaxis, :, tf.newaxis] - middle  # (batch, time, horizon, targets, 1)
@@ -200,4 +200,4 @@ def adapt(
     of_level = np.full(len(levels), len(intervals))  # the last factor, 1, is that of the others
     of_level[lows] = of_level[highs] = np.arange(len(intervals))
     adapted = widened(quantiles, tf.gather(factors, of_level, axis=-1)[:, :, tf.newaxis], median)
-    return adapted, Adaptation(said[:, -horizon:], stretches[:, -1])
+    return adapted, Adaptation(forecasts[:, -horizon:], stretches[:, -1])

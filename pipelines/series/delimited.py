@@ -11,20 +11,17 @@ import numpy as np
 import pandas as pd
 
 from data.encodings import UnclearEncodingError, find_encoding
+from data.files import stated_delimiter
 from pipelines.series.numbers import with_ascii_digits
 from pipelines.series.regular import Repair, SeriesDataError
-from pipelines.series.time_formats import is_like_time
+from pipelines.series.table_heads import SAMPLE_LINES, first_row, is_value, names_of
 
-SAMPLE_LINES = 200  # that the layout is told from
 LONGEST_PREAMBLE = 50  # lines before the names of the columns
 LAST_LINES = 5  # that may be sums and sources of the table
 NAMES = {"cp1252": "Windows-1252"}  # of encodings, better known than Python's
 DELIMITERS = ",;\t|^~\x01"
 EMPTY = DELIMITERS + " "  # a line of these alone holds nothing
-COMMENT = re.compile(r"\s*[\"']?(#|//|%|sep=.\s*$)")
-_NUMBER = re.compile(r"[-+(]?\W{0,2}\d[\d.,' ]*(e[-+]?\d+)?\W{0,3}\)?", re.IGNORECASE)
-_YEAR = re.compile(r"(1[5-9]|20|21)\d\d")
-_TIME = re.compile(r"\d{1,4}[-/. ]\d{1,2}[-/. ]\d{1,4}.*|\d{1,2}:\d\d.*|\d{4}[-/ ]?[QMWqmw]\d{1,2}.*")
+COMMENT = re.compile(r"\s*[\"']?(#|//|%)")
 _ONE_CELL = re.compile(r'"(?:[^"]|"")*"')
 
 
@@ -107,13 +104,13 @@ def parse(text: str, file: str) -> Delimited:
             f"{file} is empty; expected a line with the names of the columns, and a row for each time. Fill it, or "
             f"give another file. Received: {len(text)} characters"
         )
-    comments = {number for number, line in enumerate(lines) if COMMENT.match(line) and _is_comment(lines, number)}
+    comments = {number for number, line in enumerate(lines) if _is_comment(line, number)}
     sample = [line for number, line in enumerate(lines[: LONGEST_PREAMBLE + SAMPLE_LINES]) if number not in comments]
     delimiter, width = _layout(sample)
     rows = _rows(lines, comments, delimiter, LONGEST_PREAMBLE + SAMPLE_LINES)
-    first = _first_row(rows, width)
+    first = first_row(rows, width)
     titles = [number for number, cells in rows[:first] if any(cells)]
-    names, more = _names(rows[first:])
+    names, more = names_of(rows[first:])
     if more == 0:
         names = _names_above(lines, comments, rows[first][0], delimiter, len(names)) or names
     used = rows[first : first + more]
@@ -143,9 +140,11 @@ def _without_names(frame: pd.DataFrame, names: Sequence[str], file: str) -> tupl
     return frame.drop(index=frame.index[again]), [Repair("", "", what, len(again), f"line {frame.index[again[0]]}")]
 
 
-def _is_comment(lines: Sequence[str], number: int) -> bool:
-    """Whether a line that begins as a comment is one; `#,time,load` names a column of numbers of rows."""
-    return not (number == 0 and re.match(r"[\"']?[#%][\"']?[,;\t|]", lines[0].strip()))
+def _is_comment(line: str, number: int) -> bool:
+    """Whether a line is a comment, or states the delimiter; `#,time,load` names a column of numbers of rows."""
+    if number == 0 and re.match(r"[\"']?[#%][\"']?[,;\t|]", line.strip()):
+        return False
+    return bool(COMMENT.match(line) or stated_delimiter(line.lstrip()))
 
 
 def _layout(lines: Sequence[str]) -> tuple[str, int]:
@@ -186,100 +185,12 @@ def _rows(lines: Sequence[str], comments: set[int], delimiter: str, maximum: int
     return list(zip(numbers, (_cells([lines[number]], delimiter)[0] for number in numbers), strict=True))
 
 
-def _first_row(rows: Sequence[tuple[int, list[str]]], width: int) -> int:
-    """Returns the place of the names: the first line of the table's width, or the one above it without an index."""
-    wide = [place for place, (_, cells) in enumerate(rows) if len(cells) >= width]
-    first = wide[0] if wide else 0
-    if first and any(map(_is_value, rows[first][1])):
-        number, above = rows[first - 1]
-        if number == rows[first][0] - 1 and len(above) == width - 1 and all(above):
-            return first - 1
-    # A title may have as many cells as the table; an empty line below it tells.
-    for place in wide[1:]:
-        if rows[place][0] - rows[place - 1][0] > 1 and not any(map(_is_value, rows[place][1])):
-            return place
-        if any(map(_is_value, rows[place][1])):
-            break
-    return first
-
-
-def _names(rows: Sequence[tuple[int, list[str]]]) -> tuple[list[str], int]:
-    """Returns the names of the columns, and how many lines stand before the data."""
-    names = rows[0][1]
-    width = max(len(cells) for _, cells in rows[:SAMPLE_LINES])
-    if len(rows) > 1 and _is_data(names):
-        dated = _dated([cells for _, cells in rows])
-        return [*dated, *(_unnamed(number, names) for number in range(len(dated), len(names)))], 0
-    more = 1
-    # Units or a second level of names stand below the first: nothing there is a number or a time.
-    while more < min(4, len(rows) - 1) and not any(map(_is_value, rows[more][1])):
-        if not any(map(_is_value, rows[more + 1][1])) and more >= 3:
-            break
-        more += 1
-    if more > 1 and not any(any(map(_is_value, cells)) for _, cells in rows[more : more + 2]):
-        more = 1  # a table of text: every line is a row
-    times = [bool(cells) and is_like_time(cells[0]) for _, cells in rows]
-    if any(times):  # years may stand above quarters and months
-        times = [
-            found or bool(cells and _YEAR.fullmatch(cells[0])) for found, (_, cells) in zip(times, rows, strict=True)
-        ]
-    if True in times[more:] and not any(times[:more]) and np.mean(times[times.index(True) :]) > 0.9:
-        more = times.index(True)  # what statistical offices say of each column stands between
-    levels = [cells for _, cells in rows[:more]]
-    lacks = any(not name and below for name, below in zip(names[2:], levels[-1][2:], strict=False))
-    if more > 1 and (lacks or len(set(filter(None, names))) < len([name for name in names if name])):
-        for place in range(2, len(names)):  # a name above several columns, whose cells were merged
-            names[place] = names[place] or names[place - 1] * bool(levels[-1][place : place + 1] > [""])
-        names = [" ".join(filter(None, dict.fromkeys(parts))) for parts in zip(*levels, strict=False)]
-    if len(names) == width - 1:  # the names of an index were left out
-        ends = all(len(cells) <= len(names) or not cells[-1] for _, cells in rows[more:SAMPLE_LINES])
-        names = names if ends else ["", *names] if _all_wider(rows[more:], width) else names
-    while names and not names[-1] and all(len(cells) < len(names) or not cells[len(names) - 1] for _, cells in rows):
-        names = names[:-1]
-    return [name or f"Unnamed: {number}" for number, name in enumerate(names)], more
-
-
 def _names_above(lines: Sequence[str], comments: set[int], first: int, delimiter: str, width: int) -> list[str] | None:
     """Returns the names that the comment above a table holds, if it has as many cells as the table."""
     if not (above := [number for number in comments if number < first]):
         return None
     names = _cells([lines[max(above)].lstrip("#%/ ")], delimiter)[0]
-    return names if len(names) == width and all(names) and not any(map(_is_value, names)) else None
-
-
-def _dated(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Returns the parts of the date that the first columns of a table without names hold: year, month and day."""
-    columns = list(zip(*rows, strict=False))
-    kinds = (("year", r"(1[5-9]|20|21)\d\d", 1), ("month", r"0?[1-9]|1[0-2]", 12), ("day", r"\d\d?", 28))
-    found = []
-    for cells, (name, pattern, fewest) in zip(columns, kinds, strict=False):
-        if len(set(cells)) < fewest or not all(re.fullmatch(pattern, cell) for cell in cells):
-            break
-        found.append(name)
-    return found if len(found) > 1 else []
-
-
-def _all_wider(rows: Sequence[tuple[int, list[str]]], width: int) -> bool:
-    return bool(rows) and all(len(cells) == width for _, cells in rows[:SAMPLE_LINES])
-
-
-def _unnamed(number: int, cells: Sequence[str]) -> str:
-    """A name for a column of a table that begins with data."""
-    is_first_time = _TIME.fullmatch(cells[number]) and not any(map(_TIME.fullmatch, cells[:number]))
-    return "time" if is_first_time else f"column_{number + 1}"
-
-
-def _is_data(cells: Sequence[str]) -> bool:
-    """Whether a first line holds values already: a time and a number, and no word that could be a name."""
-    filled = [cell for cell in cells if cell]
-    times = sum(bool(_TIME.fullmatch(cell)) for cell in filled)
-    numbers = sum(bool(_NUMBER.fullmatch(cell)) for cell in filled)
-    years = sum(bool(_YEAR.fullmatch(cell)) for cell in filled)
-    return bool(cells[0]) and times + numbers == len(filled) and numbers > 0 and years < len(filled) / 2
-
-
-def _is_value(cell: str) -> bool:
-    return bool(_NUMBER.fullmatch(cell) or _TIME.fullmatch(cell))
+    return names if len(names) == width and all(names) and not any(map(is_value, names)) else None
 
 
 def _frame(lines: Sequence[str], delimiter: str, names: Sequence[str], first: int) -> pd.DataFrame:
@@ -344,7 +255,7 @@ def _without_footer(frame: pd.DataFrame, file: str) -> tuple[pd.DataFrame, list[
         return frame, []
     above = frame.iloc[: max(len(frame) - LAST_LINES, 1), 0].dropna().astype(str)
     body = bool((~above.str.contains(r"\d", regex=True)).any())
-    ends = alone if body else is_word | (alone & ~first.map(_is_value).to_numpy())
+    ends = alone if body else is_word | (alone & ~first.map(is_value).to_numpy())
     number = 0
     while number < len(filled) - 1 and ends[len(ends) - 1 - number] and (number < LAST_LINES or alone[-1 - number]):
         number += 1

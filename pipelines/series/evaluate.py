@@ -186,7 +186,7 @@ def _bounded(refit: int, origins: int) -> int:
 def rows_of(
     configuration: SeriesConfiguration, forecaster: Forecaster, task: Task, origins: Origins, slow_baselines: bool
 ) -> dict[str, tuple[str, Baseline]]:
-    """Returns the rows of the table, the model first: what is said of each, and what forecasts."""
+    """Returns the rows of the table, the model first: the note on each, and what forecasts."""
     model = partial(recalibrated_backtest, forecaster, configuration) if task.refit else partial(backtest, forecaster)
     rows: dict[str, tuple[str, Baseline]] = {"model": (described(task, origins), model)}
     if configuration.network.adaptation_rate:

@@ -12,6 +12,7 @@ from pydantic import Field
 from rich.console import Console
 from rich.table import Table
 
+from data.files import missing_file
 from pipelines import commands, hints
 from pipelines.configuration import ConfigurationError
 from pipelines.series.options import ENDINGS, FORMATS, TableOptions
@@ -75,8 +76,7 @@ class Options(commands.AnswerOptions):
 
 def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
     """Prints and writes what follows each series of a table, and the anomalies, if wanted."""
-    from pipelines.series.reconciliation import read_sums, reconciled
-    from pipelines.series.table_files import missing_file  # and TensorFlow, which --help does without
+    from pipelines.series.reconciliation import read_sums, reconciled  # and TensorFlow, which --help does without
 
     if len(options.table) != 1:
         raise ConfigurationError(
@@ -86,7 +86,7 @@ def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
         )
     path = options.table[0]
     if path != STANDARD_INPUT and not path.expanduser().exists():
-        raise missing_file(path)
+        raise missing_file(path, f"a table, {FORMATS}")
     written = _files(options)
     predictor = load()
     levels = predictor.chosen_levels(options.quantiles)

@@ -218,7 +218,7 @@ def read_parts(
 
 
 class Next(NamedTuple):
-    """What is said of the next step: `parameters` (batch, targets, parameters) of each member, and their units."""
+    """The forecast of the next step: `parameters` (batch, targets, parameters) of each member, and their units."""
 
     parameters: list[tf.Tensor]
     center: tf.Tensor  # (batch, targets)
@@ -258,11 +258,11 @@ def forecast_paths(
         return tf.repeat(rows, count, axis=0)
 
     def draw(carried: Any, step: tf.Tensor) -> Any:
-        state, said, _ = carried
+        state, drawn_from, _ = carried
         uniform = tf.tile(tf.gather(_stratified(horizon, count, targets), step - 1), (tf.size(origins) * batch, 1))
-        member = tf.tile(tf.range(count) % len(said.parameters), (tf.size(origins) * batch,))
-        chosen = tf.gather(tf.stack(said.parameters, axis=1), member, batch_dims=1)
-        center, scale = said.center, said.scale
+        member = tf.tile(tf.range(count) % len(drawn_from.parameters), (tf.size(origins) * batch,))
+        chosen = tf.gather(tf.stack(drawn_from.parameters, axis=1), member, batch_dims=1)
+        center, scale = drawn_from.center, drawn_from.scale
         drawn = center + scale * forecaster.distribution.sample(chosen, uniform, center, scale)  # (paths, targets)
         row, following = ahead(values, step), ahead(values, step + 1)
         row = tf.concat([drawn, row[:, targets:]], axis=1)
@@ -270,8 +270,10 @@ def forecast_paths(
         pairs = (row, following), (seen, ahead(observed, step + 1)), (ahead(times, step), ahead(times, step + 1))
         return *_advance(forecaster, [tf.stack(pair, axis=1) for pair in pairs], state), drawn
 
-    state, said = tf.nest.map_structure(starts, states)
-    paths = tf.scan(draw, tf.range(1, horizon + 1), (state, said, tf.zeros_like(said.center)))[2]  # (horizon, paths, …)
+    state, drawn_from = tf.nest.map_structure(starts, states)
+    paths = tf.scan(draw, tf.range(1, horizon + 1), (state, drawn_from, tf.zeros_like(drawn_from.center)))[
+        2
+    ]  # (horizon, paths, …)
     paths = tf.reshape(paths, (horizon, tf.size(origins), batch, count, targets))
     paths = tf.transpose(paths, (2, 1, 0, 4, 3))  # (batch, origins, horizon, targets, paths)
     if forecaster.cumulative:

@@ -8,29 +8,31 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-JSON = (".json", ".jsonl", ".ndjson")
-"""How the names of such files end."""
+from pipelines.json_lines import parsed, parsed_in_a_row
+from pipelines.series.regular import SeriesDataError
 
 
-def frame_of_json(text: str, kind: str) -> pd.DataFrame:
+def frame_of_json(text: str, file: str, kind: str) -> pd.DataFrame:
     """Returns the table in JSON; its `attrs` hold the column that names the series, where the JSON tells.
 
     Args:
         text: the JSON.
+        file: where it is from, for messages.
         kind: the ending of its file, one of `JSON`.
+
+    Raises:
+        SeriesDataError: the text is no JSON, or an object in it names something twice.
 
     Example:
         >>> result = [{"metric": {"__name__": "up", "job": "a"}, "values": [[1700000000, "1"], [1700000060, "0"]]}]
         >>> answer = {"status": "success", "data": {"resultType": "matrix", "result": result}}
-        >>> frame_of_json(json.dumps(answer), ".json").values.tolist()
+        >>> frame_of_json(json.dumps(answer), "up.json", ".json").values.tolist()
         [['up{job="a"}', 1700000000, '1'], ['up{job="a"}', 1700000060, '0']]
     """
     try:
-        whole = json.loads(text)
+        whole = parsed(text, file, SeriesDataError)
     except json.JSONDecodeError:
-        if kind == ".json" and "}\n" not in text.replace("\r", ""):
-            raise
-        whole = [json.loads(line) for line in text.splitlines() if line.strip()]
+        whole = parsed_in_a_row(text, file, SeriesDataError)
     whole = [whole] if kind != ".json" and isinstance(whole, Mapping) else whole  # one line
     if not isinstance(whole, Mapping):
         return _of_rows(whole)

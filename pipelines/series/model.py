@@ -203,11 +203,11 @@ class Forecaster(keras.Model):
 
         Both are in the data's own units, those of `log_scale` on their scale.
         """
-        said = list(zip(prediction.parameters, tf.unstack(self.shares), strict=True))
+        weighted = list(zip(prediction.parameters, tf.unstack(self.shares), strict=True))
         scale = prediction.scale
         center = tf.broadcast_to(prediction.center, tf.shape(scale))
-        standard = tf.add_n([share * self.distribution.quantiles(each, center, scale) for each, share in said])
-        mean = tf.add_n([share * self.distribution.mean(each, center, scale) for each, share in said])
+        standard = tf.add_n([share * self.distribution.quantiles(each, center, scale) for each, share in weighted])
+        mean = tf.add_n([share * self.distribution.mean(each, center, scale) for each, share in weighted])
         quantiles = widened(standard, self.widening, self.levels.index(0.5))
         return center[..., tf.newaxis] + scale[..., tf.newaxis] * quantiles, center + scale * mean
 

@@ -1,11 +1,8 @@
 """What users set of a forecast; apart from TensorFlow, so that the command line need not wait for it."""
 
-from typing import Any
-
-import pydantic
 from pydantic import Field
 
-from pipelines.configuration import Configuration
+from pipelines.configuration import Configuration, Names
 
 ENDINGS = (".csv", ".tsv", ".parquet", ".feather", ".orc", ".dta", ".arff", ".tsf", ".xlsx", ".xls", ".ods", ".json")
 FORMATS = f"{', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"
@@ -14,20 +11,8 @@ FORMATS = f"{', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"
 class TableOptions(Configuration):
     """How a table is read, where it is not as it was in training."""
 
-    time: tuple[str, ...] = Field((), description="column of times, or several that form one")
+    time: Names = Field((), description="column of times, or several that form one")
     time_format: str = Field("", description="format of the times, such as %d/%m/%Y")
     timezone: str = Field("", description="time zone of times without one, such as Europe/Berlin")
-    series: tuple[str, ...] = Field((), description="column that names the series of each row, or several")
+    series: Names = Field((), description="column that names the series of each row, or several")
     sheet: str = Field("", description="sheet of an Excel file")
-
-    @pydantic.field_validator("time", "series", mode="before")
-    @classmethod
-    def _one_or_several(cls, value: Any) -> Any:
-        return one_or_several(value)
-
-
-def one_or_several(value: Any) -> Any:
-    """Returns names of columns as a tuple, where one may be given alone; "" is none."""
-    if isinstance(value, str):
-        return (value,) if value else ()
-    return tuple(value) if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""Forecasts that add up: what is said of a total is the sum of what is said of its parts."""
+"""Forecasts that add up: the forecast of a total is the sum of the forecasts of its parts."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -35,8 +35,8 @@ def read_sums(written: Sequence[str]) -> dict[str, tuple[str, ...]]:
 def reconciled(forecasts: Sequence[Forecast], sums: Sums, method: Method = "mint") -> list[Forecast]:
     """Returns forecasts whose means add up; quantiles and paths move along with their mean.
 
-    With S the sums of the lowest series, ŷ what was said of all series, and W the variances of the forecasts, told from
-    their ranges,
+    With S the sums of the lowest series, ŷ the forecasts of all series, and W the variances of the forecasts, estimated
+    from their ranges,
 
         ỹ = S (Sᵀ W⁻¹ S)⁻¹ Sᵀ W⁻¹ ŷ
 
@@ -70,19 +70,19 @@ def reconciled(forecasts: Sequence[Forecast], sums: Sums, method: Method = "mint
             )
     lowest = [name for name in wanted if name not in sums]
     summing = np.stack([_parts(name, sums, lowest, ()) for name in wanted])  # (series, lowest)
-    said = [forecasts[place[name]] for name in wanted]
-    mean = np.stack([each.mean for each in said]).astype(np.float64)  # (series, horizon, targets)
+    involved = [forecasts[place[name]] for name in wanted]
+    mean = np.stack([each.mean for each in involved]).astype(np.float64)  # (series, horizon, targets)
     if method == "bottom_up":
         found = np.stack([mean[wanted.index(name)] for name in lowest])
     else:
-        widths = np.stack([each.quantiles[..., -1] - each.quantiles[..., 0] for each in said]).astype(np.float64)
+        widths = np.stack([each.quantiles[..., -1] - each.quantiles[..., 0] for each in involved]).astype(np.float64)
         weights = 1 / np.maximum(widths, SMALLEST * widths.max(initial=0) or 1.0) ** 2  # (series, horizon, targets)
         left = np.einsum("sl,sht,sm->htlm", summing, weights, summing)
         right = np.einsum("sl,sht,sht->htl", summing, weights, mean)
         found = np.moveaxis(np.linalg.solve(left, right[..., np.newaxis])[..., 0], -1, 0)  # (lowest, horizon, targets)
     moves = np.einsum("sl,lht->sht", summing, found) - mean
     changed = list(forecasts)
-    for name, each, move in zip(wanted, said, moves, strict=True):
+    for name, each, move in zip(wanted, involved, moves, strict=True):
         changed[place[name]] = each._replace(
             mean=each.mean + move, quantiles=each.quantiles + move[..., np.newaxis], paths=each.paths + move
         )

@@ -31,7 +31,7 @@ BETWEEN = (
 
 
 class Details(NamedTuple):
-    """What the page shows beside the table: by the name of each row what it said, and how wrong that was."""
+    """What the page shows beside the table: the forecasts of each row, by its name, and their errors."""
 
     task: Task
     origins: Origins

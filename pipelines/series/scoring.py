@@ -105,8 +105,8 @@ def crps_of_quantiles(quantiles: np.ndarray, truth: np.ndarray, levels: Sequence
 
 def direction_hits(median: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Returns 1 where rise or fall was foreseen, else 0; NaN where nothing was foreseen or nothing happened."""
-    said, was = np.sign(median), np.sign(truth)
-    return np.where((said == 0) | (was == 0) | np.isnan(was), np.nan, said == was)
+    predicted, actual = np.sign(median), np.sign(truth)
+    return np.where((predicted == 0) | (actual == 0) | np.isnan(actual), np.nan, predicted == actual)
 
 
 def metrics(found: Losses, naive: Losses, origins: Origins) -> dict[str, Metric]:

@@ -12,9 +12,10 @@ import pandas as pd
 import pyarrow as pa
 
 from data.files import FileError, Member, only_file, plain_suffix, read_file
+from pipelines.json_lines import JSON
 from pipelines.series.attribute_files import arff_to_delimited, frame_of_tsf
 from pipelines.series.delimited import SurplusError, decoded, parse
-from pipelines.series.json_tables import JSON, frame_of_json
+from pipelines.series.json_tables import frame_of_json
 from pipelines.series.numbers import with_ascii_digits
 from pipelines.series.options import FORMATS
 from pipelines.series.regular import Repair, SeriesDataError
@@ -167,9 +168,7 @@ def _file(table: Any) -> tuple[Path, Member]:
             f"Received: {reprlib.repr(table)}"
         )
     path = Path(table).expanduser()
-    if not path.is_file():
-        raise missing_file(path)
-    return path, read_file(path)
+    return path, read_file(path, f"a table, {FORMATS}")
 
 
 def _from_file(
@@ -188,7 +187,7 @@ def _from_file(
         frame = _with_index(BINARY[kind](file), time)
     elif kind in JSON:
         text = decoded(content, path.name)[0]
-        frame = _plain_cells(_with_index(frame_of_json(text, kind), time))
+        frame = _plain_cells(_with_index(frame_of_json(text, str(path), kind), time))
     elif kind == ".tsf":
         frame = _with_index(frame_of_tsf(decoded(content, path.name)[0]), time)
     else:
@@ -263,12 +262,6 @@ def _from_excel(path: Path, file: BinaryIO, sheet: str) -> tuple[pd.DataFrame, p
         what = f"sheets of {path.name} beside {chosen!r}: not read; --data.sheet names another"
         repairs = [*repairs, Repair("", "", what, len(names) - 1, next(name for name in names if name != chosen))]
     return table.frame, table.names, repairs
-
-
-def missing_file(path: Path) -> SeriesDataError:
-    """Returns what to raise where no file is."""
-    kind = "is a folder" if path.is_dir() else "does not exist"
-    return SeriesDataError(f"{path} {kind}; expected a table, {FORMATS}. Correct the path. Received: {str(path)!r}")
 
 
 def _plain_cells(frame: pd.DataFrame) -> pd.DataFrame:

@@ -113,12 +113,14 @@ def validate(forecaster: Forecaster, sets: data.Sets, window: int) -> dict[str, 
 def calibrate(forecaster: Forecaster, sets: data.Sets, window: int) -> None:
     """Fits on what was not learned how wide intervals are and how the errors of several steps depend on each other."""
     with forecaster.uncalibrated(), forecaster.unbounded():
-        said = [_scaled(forecaster, one) for one in not_learned(forecaster, sets, window, CALIBRATED)]
-    quantiles = np.concatenate([one.quantiles for one in said])
-    truth = np.concatenate([spread_out(forecaster, one) for one in said])
+        forecasts = [_scaled(forecaster, one) for one in not_learned(forecaster, sets, window, CALIBRATED)]
+    quantiles = np.concatenate([one.quantiles for one in forecasts])
+    truth = np.concatenate([spread_out(forecaster, one) for one in forecasts])
     levels = forecaster.levels
     if forecaster.network.calibrate:
-        known = [(np.ptp(one.origins) + forecaster.horizon) * np.isfinite(one.truth).mean() for one in said]  # steps
+        known = [
+            (np.ptp(one.origins) + forecaster.horizon) * np.isfinite(one.truth).mean() for one in forecasts
+        ]  # steps
         widening = fit_widening(quantiles, truth, levels, max(sum(known) / forecaster.horizon, 1.0))
         forecaster.widening.assign(widening)
         quantiles = widened(tf.constant(quantiles, tf.float32), widening.astype(np.float32), levels.index(0.5)).numpy()

@@ -1,6 +1,5 @@
 """The user's table: its layout is found, and each of its columns gets its use."""
 
-import itertools
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,20 +11,20 @@ import pydantic
 from pydantic import Field
 
 from pipelines import hints
-from pipelines.configuration import Configuration, ConfigurationError, did_you_mean
+from pipelines.configuration import Configuration, ConfigurationError, Names, did_you_mean
 from pipelines.series.calendar import Clock
 from pipelines.series.categories import categories_of, one_hot
 from pipelines.series.numbers import Numbers, numbers_of, uses_comma
-from pipelines.series.options import FORMATS, one_or_several
+from pipelines.series.options import FORMATS
 from pipelines.series.periods import longer_periods
 from pipelines.series.regular import Columns, Repair, SeriesDataError, Table
+from pipelines.series.series_names import refuse_several_series, series_names, with_joined_series
 from pipelines.series.table_files import UserTable, read_table
 from pipelines.series.time_columns import find_time_columns, first_text, named_as_time
 from pipelines.series.times import parse_times
 from pipelines.series.wide import VALUE, lengthened, unmerged
 
 COUNTERS = {"no", "nr", "id", "row", "index", "obs", "#", "rownames"}  # columns that count the rows are called
-MOST_NAMING = 8  # columns, any two of which are tried as the names of series
 MAXIMUM_UNNAMED_TARGETS = 8
 """Columns that are forecast where none is named; of more, somebody must choose."""
 
@@ -35,28 +34,23 @@ class TableConfiguration(Configuration):
 
     path: str = Field("", description=f"your table: {FORMATS}, also compressed, such as .csv.gz")
     sheet: str = Field("", description="sheet of an Excel file; default: the first")
-    time: tuple[str, ...] = Field((), description="column of times, or several that form one; default: detected")
+    time: Names = Field((), description="column of times, or several that form one; default: detected")
     time_format: str = Field("", description="format of the times, such as %d/%m/%Y; default: detected")
     timezone: str = Field(
         "", description="time zone of times without one, such as Europe/Berlin, for its daylight saving"
     )
-    series: tuple[str, ...] = Field(
+    series: Names = Field(
         (), description="column that names the series of each row, if there are several, or columns such as store item"
     )
     column_series: bool = Field(False, description="treat each column of numbers as a series")
-    targets: tuple[str, ...] = Field((), description="columns to forecast; default: all, if they are few")
-    known: tuple[str, ...] = Field((), description="columns known in the future too, such as holidays")
-    past: tuple[str, ...] = Field((), description="columns known up to now; default: all other columns of numbers")
-    unused: tuple[str, ...] = Field((), description="columns to leave out")
+    targets: Names = Field((), description="columns to forecast; default: all, if they are few")
+    known: Names = Field((), description="columns known in the future too, such as holidays")
+    past: Names = Field((), description="columns known up to now; default: all other columns of numbers")
+    unused: Names = Field((), description="columns to leave out")
     missing_markers: tuple[float, ...] = Field((-9999.0,), description="numbers that stand for a missing value")
     duplicates: Literal["auto", "mean", "sum", "first", "last"] = Field(
         "auto", description="how to merge rows of one time; auto: their mean if they are few, otherwise an error"
     )
-
-    @pydantic.field_validator("time", "series", "targets", "known", "past", "unused", mode="before")
-    @classmethod
-    def _one_or_several(cls, value: Any) -> Any:
-        return one_or_several(value)
 
     @pydantic.field_validator("path", mode="before")
     @classmethod
@@ -99,18 +93,18 @@ def read_tables(
     named = configuration.targets + configuration.known + configuration.past
     _refuse_unknown(configuration.series + configuration.time, tuple(frame.columns), str(path))
     frame, merged = unmerged(_with_points(frame), configuration.series)
-    frame, joined = _with_joined_series(frame, configuration.series)
+    frame, joined = with_joined_series(frame, configuration.series)
     frame, series, given, widened = lengthened(frame, joined, configuration.time, named)
     if widened and named == ():
         named = (VALUE,)
     repairs += left_out + merged + widened
     series_column = (series,) * bool(series)
-    asked = series_column + named + configuration.unused
+    asked = series_column + named + (configuration.unused if trained is None else ())
     _refuse_unknown(asked, tuple(frame.columns), str(path))
     time = given or find_time_columns(frame, named + series_column, path, series_column)
     frame, shortened = _without_longer_periods(frame, time, path.name)
     repairs += shortened
-    names = _series_names(frame, series, path)
+    names = series_names(frame, series, path)
     empty = frame.drop(columns=[*time, *series_column]).isna().all(axis=1).to_numpy()
     times = parse_times(frame[list(time)], names, configuration.time_format, configuration.timezone, path, clock, empty)
     frame, names, seconds = frame[times.kept], names[times.kept], times.seconds[times.kept]
@@ -128,29 +122,12 @@ def read_tables(
     lines = frame.index.to_numpy(np.int64)
     rows = names.groupby(names, sort=False).indices.items()
     if not series and time and configuration.duplicates == "auto":
-        _refuse_several_series(frame, seconds, [name for name in left if name not in named], path)
+        refuse_several_series(frame, seconds, [name for name in left if name not in named], path)
     tables = [Table(str(name), seconds[at], values[at], lines[at], str(path), times.zone) for name, at in rows]
     columns = tuple(numbers)
     if configuration.column_series:
         tables, columns = _columns_as_series(tables, columns, configuration)
     return sorted(tables, key=lambda each: each.name), columns, repairs + times.repairs + of_numbers
-
-
-def _refuse_several_series(frame: pd.DataFrame, seconds: np.ndarray, columns: Sequence[str], path: Path) -> None:
-    """Names the column that tells rows of the same time apart, if most times have several rows."""
-    if pd.Series(seconds).duplicated().mean() < 0.4:
-        return
-    few = [name for name in columns if 1 < frame[name].nunique() < len(frame)]
-    for names in itertools.chain(zip(few, strict=True), itertools.combinations(few[:MOST_NAMING], 2)):
-        apart = frame[list(names)].reset_index(drop=True).assign(time=seconds)
-        if not apart.duplicated().any() and len(apart[list(names)].drop_duplicates()) < len(frame):
-            named = list(map(repr, names))
-            what = f"the column {named[0]} tells" if len(names) == 1 else f"the columns {' and '.join(named)} tell"
-            shown = ", ".join(" ".join(map(str, each)) for each in frame[list(names)].drop_duplicates()[:4].to_numpy())
-            raise SeriesDataError(
-                f"{path} has several rows at most times, which {what} apart; expected one row a time in each "
-                f"series. If they are series, name it: --data.series {' '.join(named)}. Received: {shown}"
-            )
 
 
 def _columns_as_series(
@@ -237,37 +214,6 @@ def _with_points(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def _with_joined_series(frame: pd.DataFrame, columns: Sequence[str]) -> tuple[pd.DataFrame, str]:
-    """The table and the column that names its series: of several, such as store and item, one that joins them."""
-    if len(columns) < 2:
-        return frame, "".join(columns)
-    joined = _text_of(frame[columns[0]])
-    for column in columns[1:]:
-        joined = (joined + " " + _text_of(frame[column])).str.strip()
-    name = " ".join(columns)
-    return frame.drop(columns=list(columns)).assign(**{name: joined}), name
-
-
-def _series_names(frame: pd.DataFrame, column: str, path: Path) -> pd.Series:
-    """Of each row the name of its series, which is the file's if no column says it."""
-    if not column:
-        return pd.Series(path.name.split(".")[0], frame.index)
-    names = _text_of(frame[column])
-    if (missing := names == "").any():
-        raise SeriesDataError(
-            f"{path}, line {frame.index[np.argmax(missing)]}: the row belongs to no series; expected a name in the "
-            f"column {column!r}. Name it, or remove the row. Received: nothing"
-        )
-    return names
-
-
-def _text_of(values: pd.Series) -> pd.Series:
-    """Cells as names, "" where one is missing; whole numbers that became floats beside an empty cell stay whole."""
-    if pd.api.types.is_float_dtype(values) and (values.dropna() % 1 == 0).all():
-        values = values.astype("Int64")
-    return values.astype(str).str.strip().where(values.notna(), "")
-
-
 def _without_longer_periods(frame: pd.DataFrame, time: Sequence[str], file: str) -> tuple[pd.DataFrame, list[Repair]]:
     longer = longer_periods(frame[time[0]]) if len(time) == 1 else np.zeros(len(frame), bool)
     if not longer.any():
@@ -328,10 +274,10 @@ def _is_text(column: pd.Series, found: Numbers, wanted: bool, path: Path) -> boo
 
 
 def _refuse_unknown(wanted: Sequence[str], names: tuple[str, ...], where: str) -> None:
-    for name in wanted:
-        if name not in names:
-            raise ConfigurationError(
-                f"There is no column {name!r} in {where}. Expected some of: {', '.join(names)}."
-                f"{did_you_mean(name, names)} Correct the name, or add the column: a trained "
-                f"network needs all columns of its training. Received: {name!r}"
-            )
+    if missing := [name for name in dict.fromkeys(wanted) if name not in names]:
+        listed = " and no column ".join(map(repr, missing))
+        raise ConfigurationError(
+            f"There is no column {listed} in {where}. Expected some of: {', '.join(names)}."
+            f"{did_you_mean(missing[0], names)} Correct the name, or add the column: a trained "
+            f"network needs all columns of its training. Received: {', '.join(map(repr, missing))}"
+        )

@@ -68,13 +68,13 @@ def missing_bytes(path: Path) -> int:
     return missing if missing > XING_TOLERANCE else 0
 
 
-def find_chunk(file: BinaryIO, kind: bytes, names: tuple[bytes, ...] = (b"data", b"SSND")) -> tuple[int, int] | None:
-    """Returns where the content of the first such chunk of a WAV or AIFF file starts, and its length by the header."""
+def find_chunk(file: BinaryIO, kind: bytes) -> tuple[int, int] | None:
+    """Returns where the samples of a WAV or AIFF file start, and their length by the header."""
     order = "<" if kind == b"RIFF" else ">"
     file.seek(12)
     while len(header := file.read(8)) == 8:
         name, length = struct.unpack(f"{order}4sI", header)
-        if name in names:
+        if name in (b"data", b"SSND"):
             return file.tell(), length
         file.seek(length + length % 2, 1)  # chunks start at even bytes
     return None

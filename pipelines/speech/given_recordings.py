@@ -12,6 +12,7 @@ from pipelines.speech.recording_rows import text_of
 
 LISTS = (".txt", ".lst", ".list", ".m3u", ".m3u8")  # a file a line
 TABLES = (".csv", ".tsv", ".json", ".jsonl", ".xlsx", ".parquet")
+WRITTEN = (".txt", ".srt", ".vtt", *TABLES)  # endings of names that mean a file
 FOUND_IN_FOLDERS = (*AUDIO_SUFFIXES, ".wv", ".ape", ".mka", ".3gp", ".avi", ".ts", ".mpg", ".mpeg", ".caf", ".w64")
 
 
@@ -71,6 +72,12 @@ def output_files(given: Sequence[Given], folder: Path, suffix: str) -> list[Path
     if blocking := [each for each in (folder, *folder.parents) if each.exists() and not each.is_dir()]:
         raise ConfigurationError(
             f"--output {folder}: {blocking[0]} is a file. Expected a folder, new or not. Name one. Received: {folder}"
+        )
+    if folder.suffix.lower() in WRITTEN and not folder.is_dir():
+        raise ConfigurationError(
+            "--output names a folder, which gets a file for each recording. Expected no name of a file. Name one; "
+            f"or print one recording into a file, > {folder}, or all into one: --workers 1 --output answers.jsonl. "
+            f"Received: {folder}"
         )
     names = [each.name for each in given]
     files = [

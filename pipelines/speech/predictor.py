@@ -32,7 +32,7 @@ LOWEST_RATE, HIGHEST_RATE = 1000, 1_000_000  # of samples; 16 is meant in kHz
 BATCH_SECONDS = 240.0  # of audio in a batch, padding included
 
 Audio = str | Path | np.ndarray
-HotWords = Mapping[str, float] | Iterable[str] | Set[str]
+HotWords = str | Mapping[str, float] | Iterable[str] | Set[str]
 
 
 class Predictor(BasePredictor):
@@ -73,7 +73,7 @@ class Predictor(BasePredictor):
                 floats in −1 … 1 or of signed integers; or several of them. Channels are averaged.
             sample_rate: samples a second of the arrays, a whole number; they are resampled. Files have their own.
             n_best: texts to return; all but the best are in `alternatives`. There may be fewer.
-            hot_words: words or phrases that are likely to be said, such as names. With a weight in nats each, above 0,
+            hot_words: word, phrase or several, likely to be said, such as names. With a weight in nats each, above 0,
                 that the text's score gains; without, each has `HOT_WORD_WEIGHT`.
 
         Raises:
@@ -172,7 +172,8 @@ class Predictor(BasePredictor):
         if isinstance(hot_words, Mapping):
             weights = list(hot_words.items())
         else:
-            weights = [(word, HOT_WORD_WEIGHT) for word in hot_words]
+            each = [hot_words] if isinstance(hot_words, str) else hot_words
+            weights = [(word, HOT_WORD_WEIGHT) for word in each]
         if wrong := [
             (word, weight)
             for word, weight in weights
@@ -186,12 +187,17 @@ class Predictor(BasePredictor):
         given: dict[str, str] = {}  # how each was written
         for word, weight in weights:
             spelling = normalise_text(self._data, word, f"hot word {word!r}")
-            if written.setdefault(spelling, weight) != weight:
+            if not spelling:
+                raise SpeechDataError(
+                    "A hot word has nothing that is said. Expected letters. Leave it out, or write it as it is said. "
+                    f"Received: {word!r}"
+                )
+            if spelling in written and written[spelling] != weight:
                 raise SpeechDataError(
                     f"The hot word {spelling!r} has two weights. Expected one. Leave out one. "
                     f"Received: {word!r}: {weight}, {given[spelling]!r}: {written[spelling]}"
                 )
-            given[spelling] = word
+            written[spelling], given[spelling] = weight, word
         try:
             models.decoding.HotWords(written, self.alphabet)
         except ValueError as error:

@@ -21,18 +21,18 @@ SPLIT_NAMES = splits.SPLIT_NAMES | {"development": "validation"}
 COLUMNS = {  # the names that people give them, the most telling first; case and spaces do not count
     "audio": ("audio_filepath", "wav_filename", "audio_file", "audio_path", "audio_filename", "audio_file_path",
               "file_name", "filename", "filepath", "file_path", "path", "file", "wav", "wav_path", "wav_file", "audio",
-              "recording", "clip", "id", "utt_id", "utterance_id", "utteranceid"),
+              "recording", "clip", "id", "utt_id", "utterance_id", "utteranceid", "feat", "source"),
     "text": ("text", "transcript", "sentence", "transcription", "normalized_text", "normalised_text", "text_normalized",
-             "raw_text", "transcription_text", "transcripts", "sentences", "utterance", "phrase", "reference",
+             "txt", "raw_text", "transcription_text", "transcripts", "sentences", "utterance", "phrase", "reference",
              "ground_truth", "wrd", "words", "word", "text_tn", "normalized_transcript", "normalized_transcription",
              "clean_text", "clean", "content", "prompt", "src_text", "tgt_text", "label",
-             "display"),
+             "display", "target"),
     "split": ("split", "subset", "partition", "set", "fold", "usage"),
     "speaker": ("speaker", "speaker_id", "client_id", "speaker_name", "spk", "spk_id", "user_id", "user",
                 "speakerid", "worker_id", "speaker_label"),
-    "offset": ("offset", "start", "start_time", "begin", "begin_time", "start_offset"),  # also with a unit behind
-    "duration": ("duration",),
-    "end": ("end", "end_time", "stop", "stop_time", "end_offset"),
+    "offset": ("onset", "offset", "start", "start_time", "begin", "begin_time", "start_offset", "from", "xmin", "tmin"),
+    "duration": ("duration", "dur"),  # times also with a unit behind
+    "end": ("end", "end_time", "stop", "stop_time", "end_offset", "to", "xmax", "tmax", "offset"),
     "channel": ("channel", "channel_id", "channel_tag"),
 }  # fmt: skip
 UNIT = re.compile(
@@ -237,9 +237,12 @@ def columns_of(names: Sequence[str]) -> dict[str, str]:
     known = {plain_name(name): name for name in reversed(names)}
     timed = {UNIT.sub("", plain): name for plain, name in known.items()} | known
     of_part = {part: timed if part in TIMES else known for part in COLUMNS}
-    return {
+    found = {
         part: of_part[part][name] for part, each in COLUMNS.items() for name in reversed(each) if name in of_part[part]
     }
+    if "end" in found and found["end"] == found.get("offset"):  # an offset is an end only behind an onset
+        del found["end"]
+    return found
 
 
 def notes_of(names: Sequence[str], columns: Mapping[str, str]) -> list[str]:

@@ -13,6 +13,7 @@ from data.files import plain_suffix, stated_delimiter
 from pipelines.json_lines import json_object, parsed
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.recording_entries import (
+    AUDIO_SUFFIXES,
     COLUMNS,
     SHORT,
     SPLIT_NAMES,
@@ -57,7 +58,13 @@ def read_list(path: Path) -> tuple[list[Entry], list[str]]:
         names = list(dict.fromkeys(name for _, values in objects for name in values))
         columns = columns_of(names)
         return _entries(path, [(row, values, json.dumps(values)) for row, values in objects], names, columns)
-    return _table(path, lines)
+    found = _table(path, lines)
+    if found[0] and all(entry.text.strip().lower().endswith(AUDIO_SUFFIXES) for entry in found[0]):
+        raise SpeechDataError(
+            f"{path} names recordings in the place of texts. Expected what is said in each. Add a column of texts, or, "
+            f"for Kaldi's wav.scp, give its folder. Received: {found[0][0].text!r}"
+        )
+    return found
 
 
 def _entries(

@@ -10,12 +10,7 @@ from pipelines.speech.audio_files import SpeechDataError
 
 def rows_of(path: Path) -> Iterator[tuple[str, str]]:
     """Yields where it stands, and the line, for each line of a text that is not blank, of any packing and encoding."""
-    if not path.is_file():
-        kind = "is a folder" if path.is_dir() else "does not exist"
-        raise SpeechDataError(
-            f"{path} {kind}; expected a list of recordings. Correct the path. Received: {str(path)!r}"
-        )
-    text = text_of(path)
+    text = text_of(path, "a list of recordings")
     if not text.strip():
         raise empty_list(path)
     yield from lines_of(text, str(path))
@@ -26,14 +21,14 @@ def lines_of(text: str, name: str) -> list[tuple[str, str]]:
     return [(f"{name}, line {number}", line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
 
 
-def text_of(path: Path) -> str:
-    """Returns the text of a file of any packing and encoding.
+def text_of(path: Path, expected: str = "a file") -> str:
+    """Returns the text of a file of any packing and encoding; `expected` as of `data.files.read_file`.
 
     Raises:
-        SpeechDataError: it holds no text.
+        SpeechDataError: it is not there, or holds no text.
     """
     try:
-        return decoded(read_bytes(path), str(path))
+        return decoded(read_bytes(path, expected), str(path))
     except FileError as error:
         raise SpeechDataError(str(error)) from error
 

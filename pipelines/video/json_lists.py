@@ -7,11 +7,10 @@ from typing import Any
 
 from data.files import plain_suffix
 from pipelines.hints import counted
-from pipelines.json_lines import parsed_in_a_row
+from pipelines.json_lines import JSON, parsed_in_a_row
 from pipelines.video.frames import VideoDataError
 from pipelines.video.video_folders import SPLIT_NAMES
 
-ENDINGS = (".json", ".jsonl", ".ndjson")
 BEGIN = re.compile(r"\s*(\{\s*[\"}]|\[\s*[\[{\]])")
 
 ANNOTATIONS = "annotations"
@@ -23,7 +22,7 @@ Row = tuple[str, dict[str, Any]]  # where it stands, and its values by name
 
 def is_json(path: Path, text: str) -> bool:
     """Returns whether a list is JSON: by its name, or by how it begins."""
-    return plain_suffix(path) in ENDINGS or BEGIN.match(text) is not None
+    return plain_suffix(path) in JSON or BEGIN.match(text) is not None
 
 
 def json_rows(path: Path, text: str, labelled: bool) -> list[Row]:

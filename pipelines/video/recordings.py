@@ -43,7 +43,7 @@ def recordings_of(videos: Sequence[tuple[str, Shard]], configuration: DecodingCo
     if high > OTHER_RATE * low:
         print(
             f"The videos have {low:.4g} to {high:.4g} frames a second and are used as recorded, so that motion seems "
-            f"faster in some. Set --data.frame_rate {low:.4g} to see all alike.{_telling(classes)}",
+            f"faster in some. Set --data.frame_rate {low:.4g} to see all alike.{_classes_by_rate(classes)}",
             flush=True,
         )
     return Recordings((low, high), configuration.value_range)
@@ -99,7 +99,7 @@ def _span(low: float, high: float) -> str:
     return f"{low:.4g}" if high - low < 0.01 * low else f"{low:.4g} to {high:.4g}"
 
 
-def _telling(classes: Mapping[str, Sequence[float]]) -> str:
+def _classes_by_rate(classes: Mapping[str, Sequence[float]]) -> str:
     """What to add where no rate of one class is among those of another."""
     spans = sorted((min(rates), max(rates), label) for label, rates in classes.items())
     apart = [(one, other) for one, other in itertools.pairwise(spans) if other[0] > OTHER_RATE * one[1]]

@@ -169,6 +169,12 @@ def several_in(path: Path, configuration: DecodingConfiguration) -> int | None:
     return arrays.videos_in(path, configuration) if is_array(path) else image_files.stacks_in(path)
 
 
+def refuse_several(path: Path, configuration: DecodingConfiguration, remedy: str) -> None:
+    """Refuses a file that holds several videos where one is expected; the remedy follows that word."""
+    if (several := videos_in(path, configuration)) > 1:
+        raise VideoDataError(f"{path} holds several videos; expected one{remedy}. Received: {several} videos")
+
+
 def is_video(path: Path) -> bool:
     """Returns whether a file is a video: by its ending; without one, or where images end so too, by its content.
 

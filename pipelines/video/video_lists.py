@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from data.encodings import decoded
-from data.files import FileError, read_bytes, stated_delimiter
+from data.files import FileError, missing_file, read_bytes, stated_delimiter
 from pipelines.hints import counted
 from pipelines.video.arrays import ARRAY_ENDINGS
 from pipelines.video.frames import NAMED, VideoDataError
@@ -182,10 +182,7 @@ def _located(name: str, path: Path, split: str, root: Path | None) -> Path:
 
 def _text(path: Path) -> str:
     if not path.is_file():
-        kind = "is a folder" if path.is_dir() else "does not exist"
-        raise VideoDataError(
-            f"{path} {kind}; expected a list of videos, CSV or JSON. Correct it. Received: {str(path)!r}"
-        )
+        raise VideoDataError(str(missing_file(path, "a list of videos, CSV or JSON")))
     try:
         return decoded(read_bytes(path), str(path))
     except FileError as error:

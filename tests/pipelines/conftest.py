@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -33,8 +34,10 @@ REPOSITORY = Path(__file__).parents[2]
 
 # A process in which an import of Keras or of a package of ours fails. It answers one request a line.
 ELSEWHERE = """
-import functools, json, sys, traceback
+import functools, gc, json, sys, traceback
 from importlib.machinery import ModuleSpec
+
+gc.disable()  # graphs are many objects that live long
 
 class Blocker:
     def find_spec(self, name, path=None, target=None):
@@ -113,7 +116,7 @@ def conversation(program: str, folder: Path, environment: Mapping[str, str]) -> 
             return found["answer"]
 
         yield ask
-        process.stdin.close()
+        process.kill()  # it has nothing left to do but look for garbage, which takes TensorFlow's seconds
 
 
 @pytest.fixture(scope="session")
@@ -185,6 +188,21 @@ def whole_and_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callab
         return whole
 
     return train_and_resume
+
+
+@contextmanager
+def unlearned(train: ModuleType) -> Iterator[None]:
+    """Has a task's trainings keep the first weights; two networks of equal weights answer alike, whatever they know.
+
+    Steps and validations take longer to trace than to run.
+    """
+
+    def keep(run: Run, model: Any, *_: Any, **__: Any) -> None:
+        model.save_weights(run.folder / "model.weights.h5")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "fit", keep)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -298,11 +316,12 @@ def reaches_the_row_model(
 
 
 ON_TWO_DEVICES = """
-import json, os, sys, traceback
+import gc, json, os, sys, traceback
 
 from unrolled_installation import lighten_keras
 
 lighten_keras()
+gc.disable()  # but for `clear_session`
 import keras
 import tensorflow as tf
 

@@ -366,5 +366,5 @@ def test_an_export_whose_name_no_path_can_hold_is_named(tmp_path: Path, export_t
     export_tiny(tmp_path)
     (tmp_path / "tiny").rename(tmp_path / "a:b")
     exports, reported = Exports(tmp_path), list[str]()
-    assert exports.refresh(reported.append) == reported and not exports.models
+    assert exports.refresh(reported.append) and not exports.models
     assert reported[0].startswith("failed: a:b version 1: A colon ends the name of a model in a path. Expected")

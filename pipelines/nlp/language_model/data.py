@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.nlp.language_model.sources import Corpus, DataConfiguration, open_corpus
-from pipelines.nlp.subwords import MOST_AT_ONCE, START, SubwordConfiguration, Subwords
+from pipelines.nlp.subwords import START, SubwordConfiguration, Subwords
 from pipelines.nlp.text_files import Document, TextDataError
 from pipelines.nlp.unicode_forms import canonical
 from pipelines.rows import make_batches
@@ -51,13 +51,7 @@ def load(configuration: DataConfiguration, vocabulary: SubwordConfiguration, kno
 
 def encode(subwords: Subwords, documents: Sequence[Document]) -> list[np.ndarray]:
     """Returns the numbers of the subwords of each document, int32 (subwords,)."""
-    numbers: list[np.ndarray] = []
-    for first in range(0, len(documents), MOST_AT_ONCE):  # words that several of them have are divided once
-        ragged = subwords.encode(
-            canonical(tf.constant([each.text for each in documents[first : first + MOST_AT_ONCE]]))
-        )
-        numbers += np.split(ragged.flat_values.numpy(), ragged.row_splits.numpy()[1:-1])
-    return numbers
+    return subwords.encode_each((each.text for each in documents), canonical)
 
 
 def training_batches(

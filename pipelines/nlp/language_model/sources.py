@@ -10,7 +10,7 @@ from pydantic import Field
 import data
 from data.bible_text import BibleText
 from data.files import is_folder, plain_suffix
-from data.splits import assign_split
+from data.splits import assign_split, named_split
 from data.state_of_the_union import StateOfTheUnion
 from pipelines.configuration import ConfigurationError
 from pipelines.nlp.splits import SPLITS, Split, public_builder
@@ -66,7 +66,10 @@ def open_corpus(configuration: DataConfiguration) -> Corpus:
         return Corpus(*(_examples(builder, split) for split in SPLITS))
     if configuration.source == "tfds":
         return _public(configuration)
-    return split_own(read_own(configuration), configuration)
+    documents = read_own(configuration)
+    if is_folder(Path(configuration.path).expanduser()) and (named := _split_by_names(documents, configuration)):
+        return named
+    return split_own(documents, configuration)
 
 
 def read_own(configuration: DataConfiguration) -> list[Document]:
@@ -108,6 +111,26 @@ def split_own(documents: Sequence[Document], configuration: DataConfiguration) -
         return Corpus(*parts)
     divided = [_divide(document, tuple(held_out.values())) for document in documents]
     return Corpus(*([part for part in parts if part.text] for parts in zip(*divided, strict=True)))
+
+
+def _split_by_names(documents: Sequence[Document], configuration: DataConfiguration) -> Corpus | None:
+    """The documents of a folder whose names all state a split, such as `ptb.train.txt`; None: they do not.
+
+    A split that no name states is divided off the training split.
+    """
+    names = [named_split(document.name) for document in documents]
+    if "train" not in names or "" in names or len(set(names)) == 1:
+        return None
+    parts = {split: [each for each, name in zip(documents, names, strict=True) if name == split] for split in SPLITS}
+    stated = ", ".join(f"{len(parts[split])} for {split}" for split in SPLITS)
+    print(f"The names of the files state their splits: {stated}.")
+    if lacking := [split for split in SPLITS if not parts[split]]:
+        for split, members in zip(SPLITS, split_own(parts["train"], configuration), strict=True):
+            if split == "train":
+                parts["train"] = [*members]
+            else:
+                parts[split if split in lacking else "train"] += members
+    return Corpus(*parts.values())
 
 
 def _divide(document: Document, shares: tuple[float, ...]) -> list[Document]:

@@ -9,12 +9,12 @@ import tensorflow as tf
 
 from data.word_vectors import DIMENSIONS
 from pipelines.configuration import ConfigurationError
-from pipelines.nlp.batches import by_length
+from pipelines.nlp.batches import by_length, some_at_a_time
 from pipelines.nlp.sentiment.config import SentimentConfiguration
 from pipelines.nlp.sentiment.data import truth
 from pipelines.nlp.sentiment.network import Member, MemberOutput, NetworkConfiguration
 from pipelines.nlp.sentiment.splitting import Example
-from pipelines.nlp.sentiment.words import MOST_AT_ONCE, PADDING, RESERVED, UNKNOWN, Encoded, Words
+from pipelines.nlp.sentiment.words import PADDING, RESERVED, UNKNOWN, Encoded, Words
 from pipelines.preparation import built, trained_model
 from pipelines.runs import Run
 
@@ -223,9 +223,9 @@ def word_means(words: Words, texts: Sequence[str], targets: np.ndarray) -> np.nd
         (words, targets), in the order of their numbers; zeros for padding and for unknown words.
     """
     sums, counts = np.zeros((words.size, targets.shape[1])), np.zeros((words.size, 1))
-    for start in range(0, len(texts), MOST_AT_ONCE):
-        numbers = words(tf.constant(texts[start : start + MOST_AT_ONCE])).words.numpy()
-        for row, target in zip(numbers, targets[start : start + MOST_AT_ONCE], strict=True):
+    for some in some_at_a_time(zip(texts, targets, strict=True)):
+        numbers = words(tf.constant([text for text, _ in some])).words.numpy()
+        for row, (_, target) in zip(numbers, some, strict=True):
             distinct = np.unique(row)
             sums[distinct] += target
             counts[distinct] += 1

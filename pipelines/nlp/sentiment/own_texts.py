@@ -10,7 +10,7 @@ from unicodedata import normalize
 import numpy as np
 
 from data.files import Member, is_folder, members, only_file, plain_suffix, read_bytes
-from data.splits import SPLIT_NAMES
+from data.splits import SPLIT_NAMES, named_split
 from pipelines.configuration import ConfigurationError
 from pipelines.hints import counted
 from pipelines.nlp.sentiment.labels import MISSING, of_columns
@@ -129,8 +129,7 @@ def _of_folder(folder: Path, documents: Sequence[Document]) -> dict[str, list[Ex
 
 def _of_tables(folder: Path, files: Sequence[Member], read: Callable[..., list[Example]]) -> dict[str, list[Example]]:
     """The examples of the tables of a folder; splits are in their names, as in `train-00000-of-00002.parquet`."""
-    words = [re.split(r"[^a-z]+", each.name.lower()) for each in files]
-    names = [next((SPLIT_NAMES[word] for word in each if word in SPLIT_NAMES), "") for each in words]
+    names = [named_split(each.name) for each in files]
     divided = "train" in names
     splits: dict[str, list[Example]] = {}
     for each, name in zip(files, names, strict=True):

@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
 
-import pydantic
 from pydantic import Field
 
 import data
 from data.rated_snippets import FILES, RatedSnippets
 from pipelines import hints
-from pipelines.configuration import ConfigurationError
+from pipelines.configuration import ConfigurationError, Names
 from pipelines.nlp.sentiment.labels import with_several
 from pipelines.nlp.sentiment.own_texts import own_splits, read_own
 from pipelines.nlp.sentiment.splitting import Example, balanced_splits
@@ -34,8 +33,8 @@ class DataConfiguration(FileConfiguration):
     path: str = Field("", description="your table, lines of fastText, or folder or archive (SPLIT/)LABEL/name.txt")
     validation: str = Field("", description="separate file or folder for validation; default: a part of the path")
     test: str = Field("", description="separate file or folder for the test; default: a part of the path")
-    text: tuple[str, ...] = Field((), description="columns of the texts, by name or number; by default `text`")
-    label: tuple[str, ...] = Field(
+    text: Names = Field((), description="columns of the texts, by name or number; by default `text`")
+    label: Names = Field(
         (),
         description="column of the labels, by default `label`; or several, each of which is a label and holds 1 or 0",
     )
@@ -64,11 +63,6 @@ class DataConfiguration(FileConfiguration):
         "none", description="balanced: all labels have the same weight in training, however few texts they have"
     )
     batch_size: int = Field(32, ge=1, description="texts in a batch")
-
-    @pydantic.field_validator("text", "label", mode="before")
-    @classmethod
-    def _one_or_more(cls, names: str | Sequence[str]) -> tuple[str, ...]:
-        return (names,) * bool(names) if isinstance(names, str) else tuple(names)
 
 
 def open_source(configuration: DataConfiguration, notes: list[str]) -> dict[str, list[Example]]:

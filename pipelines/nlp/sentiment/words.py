@@ -7,13 +7,14 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from pipelines.nlp.batches import some_at_a_time
 from pipelines.nlp.texts import SPACELESS
 from pipelines.nlp.unicode_forms import folded, folded_strings
+from pipelines.nlp.words import commonest, replaced
 
 PADDING, UNKNOWN, RESERVED = 0, 1, 2
 MOST_PIECES = 24  # of a word that count
 PIECE_LENGTHS = (3, 4, 5)  # characters, those that mark the word's ends among them
-MOST_AT_ONCE = 1000  # texts that are divided together, so that memory is bounded
 _REPLACED = (  # by what; the pattern comes first
     (r"[\s\p{Z}\p{Cc}]+", " "),
     ("[\u2018\u2019\u02bc]", "'"),
@@ -129,9 +130,7 @@ def divide(texts: tf.Tensor) -> tf.RaggedTensor:
     [[b'it', b'is', b"n't", b'\\xe2\\x80\\x9c', b'fine', b'\\xe2\\x80\\x9d', b'\\xf0\\x9f\\x98\\x80', b'!']]
     """
     texts = tf.strings.lower(folded(texts), encoding="utf-8")
-    for pattern, replacement in _REPLACED:
-        texts = tf.strings.regex_replace(texts, pattern, replacement)
-    return tf.strings.split(tf.convert_to_tensor(texts))  # at runs of spaces
+    return tf.strings.split(tf.convert_to_tensor(replaced(texts, _REPLACED)))  # at runs of spaces
 
 
 def count_words(texts: Sequence[str]) -> np.ndarray:
@@ -140,14 +139,13 @@ def count_words(texts: Sequence[str]) -> np.ndarray:
     >>> count_words(["Not good.", ""])
     array([3, 0])
     """
-    parts = [texts[start : start + MOST_AT_ONCE] for start in range(0, len(texts), MOST_AT_ONCE)]
-    return np.concatenate([np.zeros(0, np.int64), *(divide(tf.constant(part)).row_lengths() for part in parts)])
+    lengths = (divide(tf.constant(some)).row_lengths() for some in some_at_a_time(texts))
+    return np.concatenate([np.zeros(0, np.int64), *lengths])
 
 
 def learn_vocabulary(texts: Iterable[str], maximum_size: int, minimum_count: int) -> list[str]:
     """Returns the commonest words of texts, of equal ones the alphabetically first."""
-    texts, counts = list(texts), Counter[bytes]()
-    for start in range(0, len(texts), MOST_AT_ONCE):
-        counts.update(divide(tf.constant(texts[start : start + MOST_AT_ONCE])).flat_values.numpy().tolist())
-    common = sorted((-count, word) for word, count in counts.items() if count >= minimum_count)
-    return [word.decode() for _, word in common[:maximum_size]]
+    counts = Counter[bytes]()
+    for some in some_at_a_time(texts):
+        counts.update(divide(tf.constant(some)).flat_values.numpy().tolist())
+    return commonest(counts, maximum_size, minimum_count)

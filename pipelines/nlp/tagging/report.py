@@ -19,10 +19,10 @@ def write_tagging_report(run: Run, evaluation: Evaluation, sets: Sets, answers: 
     """Writes `report.html` and the answers into the run's folder, for another split than test by names of its own."""
     sentences = sets.splits[evaluation.split]
     errors = Counter(
-        (tag, said, word.lower())
+        (tag, predicted, word.lower())
         for each, tags in zip(sentences, answers, strict=True)
-        for word, tag, said in zip(each.words, each.tags, tags, strict=True)
-        if tag not in (UNTAGGED, said)
+        for word, tag, predicted in zip(each.words, each.tags, tags, strict=True)
+        if tag not in (UNTAGGED, predicted)
     )
     confusions = Table(["true", "predicted", "word", "times"], [[*key, n] for key, n in errors.most_common(SHOWN)])
     columns = {name: [getattr(each, name) for each in sentences] for name in Sentence._fields}

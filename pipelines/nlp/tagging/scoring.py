@@ -24,10 +24,14 @@ def tallies(
     """
     rows: dict[str, list[tuple[int, int]]] = {"accuracy": [], "unseen_accuracy": [], "f1": []}
     for (_, words, truth), answer in zip(sentences, answers, strict=True):
-        judged = [(word, tag == said) for word, tag, said in zip(words, truth, answer, strict=True) if tag != UNTAGGED]
-        unseen = [right for word, right in judged if word.lower() not in learned]
+        scored = [
+            (word, tag == predicted)
+            for word, tag, predicted in zip(words, truth, answer, strict=True)
+            if tag != UNTAGGED
+        ]
+        unseen = [right for word, right in scored if word.lower() not in learned]
         true, found = set(spans_of(truth, known)), set(spans_of(answer, known))
-        rows["accuracy"].append((sum(right for _, right in judged), len(judged)))
+        rows["accuracy"].append((sum(right for _, right in scored), len(scored)))
         rows["unseen_accuracy"].append((sum(unseen), len(unseen)))
         rows["f1"].append((2 * len(true & found), len(true) + len(found)))
     return {name: np.array(each) for name, each in rows.items() if np.any(each) and (name != "f1" or has_spans(known))}

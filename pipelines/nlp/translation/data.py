@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -115,21 +116,13 @@ def learn_subwords(pairs: Sequence[Pair], subwords: SubwordConfiguration, shared
 
 def encode(pairs: Sequence[Pair], source: Subwords, target: Subwords) -> Encoded:
     """Returns pairs as numbers."""
-    sources = encode_texts([pair.source for pair in pairs], source, joiners=False)
-    targets = encode_texts([pair.target for pair in pairs], target)
+    without_joiners = partial(normalised, joiners=False)
+    sources = source.encode_each((pair.source for pair in pairs), without_joiners, ENCODED_AT_ONCE)
+    targets = target.encode_each((pair.target for pair in pairs), normalised, ENCODED_AT_ONCE)
     return Encoded(
         [np.append(numbers, np.int32(END)) for numbers in sources],
         [np.concatenate([[START], numbers, [END]]).astype(np.int32) for numbers in targets],
     )
-
-
-def encode_texts(texts: Sequence[str], subwords: Subwords, joiners: bool = True) -> Numbers:
-    """Returns the numbers of texts, without start and end; `joiners` as of `normalised`."""
-    numbers: Numbers = []
-    for first in range(0, len(texts), ENCODED_AT_ONCE):
-        ragged = subwords.encode(normalised(tf.constant(texts[first : first + ENCODED_AT_ONCE]), joiners))
-        numbers += np.split(ragged.flat_values.numpy(), ragged.row_splits.numpy()[1:-1])
-    return numbers
 
 
 def limited(encoded: Encoded, pairs: Sequence[Pair], configuration: DataConfiguration) -> tuple[Encoded, list[LeftOut]]:

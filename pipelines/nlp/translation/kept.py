@@ -5,10 +5,10 @@ words in Luong et al. 2015, https://arxiv.org/abs/1410.8206).
 """
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
-from unicodedata import digit
 
 import numpy as np
 
@@ -65,7 +65,7 @@ def to_keep(source: str, terms: Sequence[str] = (), placeholders: bool = True) -
     for term in sorted(filter(None, terms), key=len, reverse=True):
         for each in re.finditer(_whole(term), source):
             if all(each.end() <= other.start or other.end <= each.start() for other in found):
-                found.append(Kept(*each.span(), term))
+                found.append(Kept(*each.span(), each.group()))
     return sorted(found)
 
 
@@ -141,7 +141,13 @@ def _overlap(one: tuple[int, int], other: tuple[int, int]) -> bool:
 def _whole(text: str) -> str:
     """Returns the pattern of a text as whole words; those of scripts without spaces have no ends to be seen."""
     before, after = ("" if re.match(SPACELESS, each) else _LETTER for each in (text[0], text[-1]))
-    return f"(?<!{before})" * bool(before) + re.escape(text) + f"(?!{after})" * bool(after)
+    inside = re.sub("['’]", "['’]", re.escape(text))
+    return f"(?<!{before})" * bool(before) + inside + f"(?!{after})" * bool(after)
+
+
+def plain(text: str) -> str:
+    """Returns a text as the network reads it: composed, with single spaces."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def _count(text: str, translation: str) -> int:
@@ -157,7 +163,7 @@ def _count(text: str, translation: str) -> int:
 
 
 def _plain_digits(text: str) -> str:
-    return re.sub(r"\d", lambda each: str(digit(each.group())), text)
+    return re.sub(r"\d", lambda each: str(unicodedata.digit(each.group())), text)
 
 
 def _places(text: str, pieces: Sequence[str]) -> list[tuple[int, int]]:

@@ -16,6 +16,7 @@ from pipelines.nlp.texts import TextDataError
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 _MARKUP = ("bpt", "ept", "ph", "it", "ut")  # elements whose text is the markup of a document, no words
 _BEGINNING = 50_000  # bytes in which the first element stands, behind comments
+_LANGUAGE_OF_TARGETS = ("target-language", "trgLang", "language")  # as XLIFF 1, XLIFF 2 and Qt state it
 _TARGETS = ("target", "translation")  # beside `source`
 Found = list[tuple[str, str, str]]  # where it is, its source and its target, for each pair
 
@@ -25,7 +26,7 @@ def read_memory(path: Path, languages: tuple[str, str]) -> Found | None:
 
     Args:
         path: the file, also packed.
-        languages: codes of source and target, which a TMX file may have among others.
+        languages: codes of source and target, which a TMX file may have among others, and another file reversed.
 
     Raises:
         TextDataError: the file is damaged, or has no pair.
@@ -33,17 +34,20 @@ def read_memory(path: Path, languages: tuple[str, str]) -> Found | None:
     if not path.is_file():
         return None
     if plain_suffix(path) in (".po", ".pot"):
-        return _catalogue(path)
+        return _catalogue(path, languages)
     begin = read_bytes(path)[:_BEGINNING].replace(b"\0", b"")
     root = re.match(rb"[^<]*+(?:<\?.*?\?>\s*|<!--.*?-->\s*|<![^-][^>]*>\s*)*+<(\w+)", begin, re.DOTALL)
     name = root[1] if root else b""
-    return _tmx(path, languages) if name == b"tmx" else _documents(path) if name in (b"xliff", b"TS") else None
+    return (
+        _tmx(path, languages) if name == b"tmx" else _documents(path, languages) if name in (b"xliff", b"TS") else None
+    )
 
 
-def _catalogue(path: Path) -> Found:
+def _catalogue(path: Path, languages: tuple[str, str]) -> Found:
     content = read_bytes(path).removeprefix(codecs.BOM_UTF8)
     try:
-        messages = [each for each in read_po(io.BytesIO(content), abort_invalid=True) if each.id]
+        catalogue = read_po(io.BytesIO(content), abort_invalid=True)
+        messages = [each for each in catalogue if each.id]
     except (PoFileError, UnicodeError, LookupError) as error:
         raise TextDataError(f"{path} cannot be read; expected a whole PO file. Correct it. Received: {error}") from None
     pairs = [
@@ -53,16 +57,17 @@ def _catalogue(path: Path) -> Found:
         for source, target in zip(_forms(each.id), _forms(each.string), strict=False)  # of a number, one and others
         if source and target
     ]
-    return _some(pairs, path, len(messages))
+    return _some(_in_order(pairs, catalogue.locale_identifier or "", languages, path), path, len(messages))
 
 
 def _forms(text: str | Sequence[str] | None) -> Sequence[str]:
     return (text,) if isinstance(text, str) else text or ()
 
 
-def _documents(path: Path) -> Found:
-    pairs, number = [], 0
+def _documents(path: Path, languages: tuple[str, str]) -> Found:
+    pairs, number, language = [], 0, ""
     for element in _elements(path):
+        language = next(filter(None, map(element.get, _LANGUAGE_OF_TARGETS)), language)
         children = {_name(child): child for child in element}
         target = next((children[name] for name in _TARGETS if name in children), None)
         if "source" in children and _name(element) != "alt-trans":
@@ -72,7 +77,16 @@ def _documents(path: Path) -> Found:
             texts = [_words(each) if each is not None else "" for each in (children["source"], form)]
             if texts[1].strip() and not any(map(_is_unconfirmed, (element, target))):
                 pairs.append((f"{path.name}, unit {number}", texts[0], texts[1]))
-    return _some(pairs, path, number)
+    return _some(_in_order(pairs, language, languages, path), path, number)
+
+
+def _in_order(pairs: Found, language: str, languages: tuple[str, str], path: Path) -> Found:
+    """Returns pairs in the wanted order; `language` is that of the targets, as the file states it."""
+    stated, source, target = (each.lower().replace("_", "-").partition("-")[0] for each in (language, *languages))
+    if stated != source or source == target:
+        return pairs
+    print(f"Note: {path} translates into {language}; its translations are the sources, as --data.languages states.")
+    return [(where, second, first) for where, first, second in pairs]
 
 
 def _is_unconfirmed(element: ElementTree.Element | None) -> bool:

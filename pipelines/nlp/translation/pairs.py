@@ -10,6 +10,7 @@ import numpy as np
 from data.files import plain_suffix
 from pipelines.nlp.text_files import FileConfiguration, TextDataError, read_lines, read_text
 from pipelines.nlp.text_tables import read_rows
+from pipelines.nlp.texts import SHORT
 from pipelines.nlp.translation.memories import read_memory
 from pipelines.subtitles import ENDINGS, cues_of
 
@@ -49,7 +50,13 @@ def read_files(source: Path, target: Path, encoding: str = "") -> list[Pair]:
 def _parts(path: Path, encoding: str) -> list[str]:
     """The lines of a file, or the texts of subtitles."""
     if plain_suffix(path) in ENDINGS:
-        return [cue.text for cue in cues_of(read_text(path, encoding))]
+        text = read_text(path, encoding)
+        if not (cues := cues_of(text)) and text.strip():
+            raise TextDataError(
+                f"{path} has no subtitles that are read. Expected times such as 00:00:01,500 --> 00:00:02,000 before "
+                f"each. Convert it to .srt, or rename it, if it has a sentence a line. Received: {SHORT.repr(text)}"
+            )
+        return [cue.text for cue in cues]
     return read_lines(path, encoding)
 
 

@@ -12,7 +12,7 @@ from pipelines.configuration import ConfigurationError
 from pipelines.nlp.batches import by_length
 from pipelines.nlp.texts import SPACELESS, checked_texts, count_words
 from pipelines.nlp.translation.config import TranslationConfiguration
-from pipelines.nlp.translation.kept import missing, restored, to_keep
+from pipelines.nlp.translation.kept import missing, plain, restored, to_keep
 from pipelines.nlp.translation.model import load_model
 from pipelines.nlp.translation.serving import signatures
 from pipelines.predictors import BasePredictor
@@ -239,7 +239,8 @@ class Predictor(BasePredictor):
     def _kept(
         self, texts: Sequence[str], found: list[Translation], terms: Sequence[str], placeholders: bool
     ) -> list[Translation]:
-        for place, (text, each) in enumerate(zip(texts, found, strict=True)):
+        terms = [plain(term) for term in terms]
+        for place, (text, each) in enumerate(zip(map(plain, texts), found, strict=True)):
             kept = to_keep(text, terms, placeholders)
             if missing(kept, each.text):
                 weights, *pieces = self.attention(text, each.text)

@@ -4,16 +4,20 @@ Everything after `--` is text, even if it begins with a dash: `unrolled translat
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from data.files import plain_suffix
 from pipelines import commands, hints
 from pipelines.configuration import ConfigurationError
 from pipelines.hints import counted
+from pipelines.json_lines import LINES
+from pipelines.nlp.answered_files import WRITTEN
 from pipelines.nlp.given_texts import TextOptions, refuse_outputs
+from pipelines.nlp.texts import listed
 
 if TYPE_CHECKING:
     from pipelines.nlp.translation.predictor import Predictor, Translation
@@ -38,7 +42,8 @@ def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
     """Prints the translation of each text, or writes them into a file."""
     from pipelines.nlp.translation.predictor import EXAMPLE  # and TensorFlow, which --help does without
 
-    if options.output is not None and options.columns_of_file():
+    is_table = options.output is not None and plain_suffix(options.output) in set(WRITTEN) - set(LINES)
+    if options.output is not None and (options.columns_of_file() or (options.file and is_table)):
         answer_rows(options, load)
         return
     texts = options.texts(hints.answer(*EXAMPLE))
@@ -50,6 +55,7 @@ def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
     else:
         found = [[each] for each in translated(texts, options, predictor)]
     lines = lines_of(texts, found, options)
+    _report_unused(set(options.keep) - _used(options.keep, texts))
     written = []
     if options.output is not None:
         options.output.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
@@ -84,17 +90,33 @@ def answer_rows(options: Options, load: Callable[[], "Predictor"]) -> None:
             f"Leave them out, or give lines. Received: --n_best {options.n_best}, --attention {options.attention}"
         )
 
+    unused = set(options.keep)
+
     def added(texts: list[str]) -> list[dict[str, object]]:
+        unused.difference_update(_used(unused, texts))
         found = translated(texts, options, predictor)
         return [{"translation": each.text, "score": round(each.score, 4)} for each in found]
 
     predictor = load()
     options.answer_rows(added, "Translated")
+    _report_unused(unused)
+
+
+def _used(terms: Iterable[str], texts: Sequence[str]) -> set[str]:
+    """Returns the terms to keep that some text holds."""
+    from pipelines.nlp.translation.kept import plain, to_keep
+
+    return {term for term in terms if any(to_keep(plain(text), [plain(term)], False) for text in texts)}
+
+
+def _report_unused(terms: set[str]) -> None:
+    if terms:
+        commands.report_done(f"Note: no text holds these terms to keep, as whole words: {listed(sorted(terms))}")
 
 
 def lines_of(texts: Sequence[str], found: "Sequence[Sequence[Translation]]", options: Options) -> list[str]:
     """Returns a line for each translation, in the format that the options name; JSON has one for each text."""
-    if options.format == "json":
+    if options.format == "json" or (options.output is not None and plain_suffix(options.output) in LINES):
         return [json.dumps(_object(text, each), ensure_ascii=False) for text, each in zip(texts, found, strict=True)]
     translations = [each for several in found for each in several]
     has_scores = options.scores or options.n_best > 1

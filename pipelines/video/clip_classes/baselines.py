@@ -53,5 +53,5 @@ def probabilities(
 ) -> np.ndarray:
     """Returns the probabilities that a fitted baseline gives the videos of a split, (videos, classes)."""
     read = tf.function(lambda frames: tf.nn.softmax(classifier(PICTURES[name](frames))), autograph=False)
-    said = np.concatenate([read(frames).numpy() for frames in data.batches(examples, configuration)])
-    return by_video(examples, said)[1]
+    scores = np.concatenate([read(frames).numpy() for frames in data.batches(examples, configuration)])
+    return by_video(examples, scores)[1]

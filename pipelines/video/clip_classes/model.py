@@ -21,7 +21,7 @@ class State(NamedTuple):
     recurrent: Any  # of each layer, tensors (batch, units)
 
 
-class Judgement(NamedTuple):
+class Scores(NamedTuple):
     """`logits` (batch, time, classes) after each frame, and the `state` to go on from."""
 
     logits: tf.Tensor
@@ -57,7 +57,7 @@ class Classifier(keras.Model):
 
     def call(
         self, frames: tf.Tensor, lengths: tf.Tensor | None = None, state: State | None = None, training: bool = False
-    ) -> Judgement:
+    ) -> Scores:
         """Returns the logits after each frame of uint8 (batch, time, height, width, channels), after `state`.
 
         Args:
@@ -81,7 +81,7 @@ class Classifier(keras.Model):
             counts = tf.reshape(lengths > 0, (-1, 1, 1, 1))
             last = tf.where(counts, tf.gather(pictures, tf.maximum(lengths - 1, 0), batch_dims=1), state.frame)
             seen = state.seen | (lengths > 0)
-        return Judgement(self.output_layer(hidden), State(last, seen, recurrent))
+        return Scores(self.output_layer(hidden), State(last, seen, recurrent))
 
     @tf.function(reduce_retracing=True, autograph=False)
     def evidence(self, frames: tf.Tensor) -> tf.Tensor:

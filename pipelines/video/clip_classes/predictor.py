@@ -21,7 +21,7 @@ from pipelines.video.clip_classes.serving import signatures
 from pipelines.video.frames import Timed, VideoDataError, fitted, refuse_other, resample
 from pipelines.video.live import live_frames
 from pipelines.video.recordings import decoding_of, other_rate, recorded
-from pipelines.video.video_files import decode_timed, videos_in
+from pipelines.video.video_files import decode_timed, refuse_several
 
 EXAMPLE = ("predict-video", "VIDEO", "clip.mp4")
 
@@ -216,11 +216,8 @@ class Predictor(BasePredictor):
             seconds = 1 / (frame_rate or self.decoding.frame_rate or 25.0)
             frames = enumerate(fitted(video, self.decoding))
             return (Timed(number * seconds, frame, seconds) for number, frame in frames), "The array"
-        if (several := videos_in(Path(video), self.decoding)) > 1:
-            raise VideoDataError(
-                f"{video} holds several videos; expected one. Save each to a file of its own, or give a list of their "
-                f"arrays to `classify` in Python. Received: {several} videos"
-            )
+        remedy = ". Save each to a file of its own, or give a list of their arrays to `classify` in Python"
+        refuse_several(Path(video), self.decoding, remedy)
         return decode_timed(video, 0.0, float("inf"), 0, self.decoding), str(video)
 
     def named(self, probabilities: np.ndarray) -> tuple[str, dict[str, float]]:

@@ -29,18 +29,20 @@ def write_classification_report(run: Run, evaluation: Evaluation, sets: Sets, cl
     counts_picture = pictures.confusion_picture(counts, classes)
     counts_picture.savefig(run.folder / evaluation.file_name("confusions.png"), dpi=120)
     strips = []
-    for title, clip in telling(classified, examples.labels).items():
+    for title, clip in extremes(classified, examples.labels).items():
         label, text = int(examples.labels[clip]), f"{title}: {examples.keys[examples.videos[clip]]}"
         strips.append(pictures.film_strip(examples.read(clip), classified.evidence[clip], label, classes, text))
     strips[0].savefig(run.folder / evaluation.file_name("evidence.png"), dpi=120)
     order = np.argsort(-losses(classified.labels, classified.probabilities), kind="stable")
     answers: dict[str, list[Any]] = {"key": examples.keys, "label": [classes[label] for label in classified.labels]}
-    answers["said"] = [classes[label] for label in classified.probabilities.argmax(axis=1)]
+    answers["predicted"] = [classes[label] for label in classified.probabilities.argmax(axis=1)]
     answers["probability"] = np.round(classified.probabilities.max(axis=1), 4).tolist()
     worst = [
-        [key, label, said, f"{probability:.2f}"]
-        for key, label, said, probability in ([each[place] for each in answers.values()] for place in order[:WORST])
-        if said != label
+        [key, label, predicted, f"{probability:.2f}"]
+        for key, label, predicted, probability in (
+            [each[place] for each in answers.values()] for place in order[:WORST]
+        )
+        if predicted != label
     ]
     majority = next(row.metrics["accuracy"].value for row in evaluation.rows if row.name == MAJORITY)
     over_time = pictures.accuracy_over_time(classified.evidence, examples.labels, majority)
@@ -66,7 +68,7 @@ def write_classification_report(run: Run, evaluation: Evaluation, sets: Sets, cl
     write_evaluation(run, evaluation, "What a clip shows", "accuracy", explained, sections, columns)
 
 
-def telling(classified: Classified, labels: np.ndarray) -> dict[str, int]:
+def extremes(classified: Classified, labels: np.ndarray) -> dict[str, int]:
     """Returns the clip whose class was surest, the middle one, and the one that was furthest from the truth."""
     order = np.argsort(losses(labels, classified.evidence[:, -1]), kind="stable")
     return {"Surest": int(order[0]), "In the middle": int(order[len(order) // 2]), "Worst": int(order[-1])}

@@ -30,7 +30,7 @@ def metrics(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, Metric]:
         >>> found["accuracy"].value, round(found["macro_f1"].value, 4)
         (0.75, 0.7333)
     """
-    said = probabilities.argmax(axis=1)
+    predicted = probabilities.argmax(axis=1)
 
     def macro_f1(truth: NDArray[np.floating], named: NDArray[np.floating], axis: int) -> NDArray[np.floating]:
         scores = np.full((probabilities.shape[1], len(truth)), np.nan)
@@ -40,11 +40,11 @@ def metrics(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, Metric]:
             np.divide(2 * right, both, out=row, where=both > 0)
         return np.nanmean(scores, axis=0)
 
-    found = {"accuracy": wilson(said == labels)}
+    found = {"accuracy": wilson(predicted == labels)}
     if probabilities.shape[1] > TOP:
         best = np.argpartition(-probabilities, TOP - 1, axis=1)[:, :TOP]
         found["top_5_accuracy"] = wilson((best == labels[:, np.newaxis]).any(axis=1))
-    found["macro_f1"] = bootstrap((labels, said), macro_f1, samples=RESAMPLINGS)
+    found["macro_f1"] = bootstrap((labels, predicted), macro_f1, samples=RESAMPLINGS)
     found["cross_entropy"] = bootstrap(losses(labels, probabilities), samples=RESAMPLINGS)
     if len(labels) < FEWEST:
         found |= {name: Metric(found[name].value) for name in ("macro_f1", "cross_entropy")}
@@ -71,9 +71,9 @@ def by_class(counts: np.ndarray, classes: Sequence[str]) -> list[list[object]]:
     """
     rows: list[list[object]] = []
     for place, name in enumerate(classes):
-        right, true, said = counts[place, place], counts[place].sum(), counts[:, place].sum()
-        shares = [right / said if said else None, right / true if true else None]
-        shares.append(2 * right / (true + said) if true + said else None)
+        right, true, predicted = counts[place, place], counts[place].sum(), counts[:, place].sum()
+        shares = [right / predicted if predicted else None, right / true if true else None]
+        shares.append(2 * right / (true + predicted) if true + predicted else None)
         rows.append([name, int(true), *("" if share is None else f"{share:.2f}" for share in shares)])
     return rows
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from data.fashion_images import fashion_images, read_idx
-from data.moving_fashion import CLIPS, OBJECTS, SEEDS, SIZE
+from data.moving_fashion import CLIPS, OBJECTS, SEEDS, SIZE, placed
 from data.splits import assign_split
 from pipelines.video import arrays
 from pipelines.video.containers import refused
@@ -90,19 +90,16 @@ def draw_clip(pixels: np.ndarray, random: np.random.Generator, frames: int) -> n
     Args:
         pixels: images to draw from, uint8 (images, side, side).
     """
-    side = pixels.shape[1]
     places, angles = random.uniform(size=(OBJECTS, 2)), random.uniform(0, 2 * np.pi, OBJECTS)
     velocities = SPEED * np.stack([np.sin(angles), np.cos(angles)], axis=1)
     chosen = pixels[random.integers(len(pixels), size=OBJECTS)]
-    clip = np.zeros((frames, SIZE, SIZE, 1), np.uint8)
-    for frame in clip[..., 0]:
+    corners = []
+    for _ in range(frames):
         places = places + velocities
         outside = (places <= 0) | (places >= 1)
         places, velocities = np.clip(places, 0, 1), np.where(outside, -velocities, velocities)
-        for image, (row, column) in zip(chosen, ((SIZE - side) * places).astype(int), strict=True):
-            window = frame[row : row + side, column : column + side]
-            np.maximum(window, image, out=window)
-    return clip
+        corners.append(((SIZE - pixels.shape[1]) * places).astype(int))
+    return placed(chosen, np.array(corners))
 
 
 def _digits(path: Path) -> dict[str, np.ndarray]:

@@ -22,7 +22,7 @@ from pipelines.video.next_frames.model import load_model
 from pipelines.video.next_frames.scoring import levels_of, metrics, score
 from pipelines.video.next_frames.serving import signatures
 from pipelines.video.recordings import decoding_of, other_rate, recorded
-from pipelines.video.video_files import decode_timed, videos_in
+from pipelines.video.video_files import decode_timed, refuse_several
 
 EXAMPLE = ("predict-video", "VIDEO", "clip.mp4")
 
@@ -129,15 +129,8 @@ class Predictor(BasePredictor):
                 "item: an array is one video. Expected none; of a file that holds several, the path. Pass array[item]. "
                 f"Received: item {item}"
             )
-        if (
-            item is None
-            and not isinstance(video, np.ndarray)
-            and (several := videos_in(Path(video), self.decoding)) > 1
-        ):
-            raise VideoDataError(
-                f"{video} holds several videos; expected one, or which of them. Name it, such as item=0. "
-                f"Received: {several} videos"
-            )
+        if item is None and not isinstance(video, np.ndarray):
+            refuse_several(Path(video), self.decoding, ", or which of them. Name it, such as item=0")
         wanted, name = self.decoding.watched_frames, "The array" if isinstance(video, np.ndarray) else str(video)
         ends = float("inf") if at is None else at
         given: deque[Timed] = deque(maxlen=wanted)

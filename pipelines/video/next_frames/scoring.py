@@ -123,10 +123,10 @@ def exceedances(forecasts: np.ndarray, truth: np.ndarray, levels: Mapping[str, i
     found: Scores = {}
     shown = [np.rint(255 * np.clip(each, 0, 1)) for each in (forecasts, truth)]
     for name, level in levels.items():
-        said, came = (each >= level for each in shown)
-        counts = {"hits": said & came, "misses": came & ~said, "false_alarms": said & ~came}
+        predicted, actual = (each >= level for each in shown)
+        counts = {"hits": predicted & actual, "misses": actual & ~predicted, "false_alarms": predicted & ~actual}
         size = (1, 1, window, window, 1)
-        p, q = (uniform_filter(each.astype(np.float64), size, mode="constant") for each in (said, came))
+        p, q = (uniform_filter(each.astype(np.float64), size, mode="constant") for each in (predicted, actual))
         counts |= {"fractions": p**2 + q**2, "fractions_error": (p - q) ** 2}
         found |= {f"{what}_{name}": each.sum(axis=(2, 3, 4), dtype=np.float64) for what, each in counts.items()}
     return found

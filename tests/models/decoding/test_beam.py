@@ -302,7 +302,9 @@ def test_hot_words_count_wherever_they_stand_as_a_whole(hot_words, language_mode
     }
 
 
-@pytest.mark.parametrize("words", [{"žo": 0.0}, {"žo": math.inf}, {"": 1.0}, {"ab": 1.0}])
+@pytest.mark.parametrize(
+    "words", [{"žo": 0.0}, {"žo": math.inf}, {"žo": math.nan}, {"žo": 1e9}, {"": 1.0}, {"ab": 1.0}]
+)
 def test_hot_words_that_could_do_nothing_are_refused(words):
     with pytest.raises(ValueError, match=r"hot word.*Received: "):
         beam_decode(random_log_probabilities(0, 3), ALPHABET, SECONDS, hot_words=words)

@@ -89,6 +89,20 @@ def test_many_rows_go_through_in_parts(tmp_path: Path) -> None:
     assert [each["text"] for each in found] == [f"größer {number}" for number in range(count)]
 
 
+def test_rows_without_text_may_come_first(tmp_path: Path) -> None:
+    path = tmp_path / "blank.csv"
+    path.write_text("id,text\n" + "1,\n" * (ROWS_AT_ONCE + 1) + "2,two\n")
+    assert answer_file(path, tmp_path / "out.csv", ("text",), lengths) == Answered(ROWS_AT_ONCE + 2, ROWS_AT_ONCE + 1)
+    lines = (tmp_path / "out.csv").read_text().splitlines()
+    assert [lines[0], lines[1], lines[-1]] == ["id,text,length", "1,,", "2,two,3"]
+
+
+def test_json_of_any_name_may_have_other_keys_in_each_row(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text('{"text": "one"}\n{"text": "two", "note": "x"}\n')
+    answer_file(tmp_path / "a.txt", tmp_path / "out.csv", ("text",), lengths)
+    assert (tmp_path / "out.csv").read_text() == "text,note,length\none,,3\ntwo,x,3\n"
+
+
 def test_nothing_is_left_of_what_fails(tmp_path: Path) -> None:
     broken = tmp_path / "broken.csv"
     broken.write_text("id,text\n1,a\n2\n")

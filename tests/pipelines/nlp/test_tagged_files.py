@@ -66,6 +66,16 @@ def test_columns_of_parquet(tmp_path: Path) -> None:
     assert found[1:] == (("a", "b"), ("0", "3"))
 
 
+def test_names_of_numbers_in_hugging_face_sets(tmp_path: Path) -> None:
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    kind = {"names": ["O", "B-PER"], "_type": "ClassLabel"}
+    metadata = {"huggingface": json.dumps({"info": {"features": {"ner_tags": {"feature": kind, "_type": "Sequence"}}}})}
+    table = pyarrow.table({"tokens": [["a", "b", "c"]], "ner_tags": [[1, 0, -1]]}).replace_schema_metadata(metadata)
+    parquet.write_table(table, tmp_path / "a.parquet")
+    (found,) = read_sentences("", "", "", [], tmp_path / "a.parquet")
+    assert found.tags == ("B-PER", "O", "")
+
+
 def test_texts_with_spans(tmp_path: Path) -> None:
     text = "Émile Zola wrote, in Paris."
     spans = [[21, 26, "LOC"], {"start": 0, "end": 10, "label": "PER"}]
@@ -115,6 +125,12 @@ def test_what_annotation_tools_write(tmp_path: Path, content: str) -> None:
         ("a.txt", "EU_NNP rejects_VBZ\n", ("EU", "rejects"), ("NNP", "VBZ")),
         ("a.csv", """id,tokens,ner_tags\n1,"['EU', ""isn't""]","['O', 'X']"\n""", ("EU", "isn't"), ("O", "X")),
         ("a.tsv", 'words\ttags\n["EU"]\t[3]\n', ("EU",), ("3",)),
+        ("a.csv", "words,tag\nEU rejects,\"['O', 'X']\"\n", ("EU", "rejects"), ("O", "X")),  # Kaggle
+        ("a.csv", "text,labels\nEU rejects,O X\n", ("EU", "rejects"), ("O", "X")),
+        ("a.csv", 'EU,O\n",",X\n', ("EU", ","), ("O", "X")),
+        ("a.txt", "1;EU;O\n2;rejects;X\n", ("1", "2"), ("O", "X")),
+        ("a.tsv", "EU\tO\t\nrejects\tX\t\n", ("EU", "rejects"), ("O", "X")),  # a tab at the end of each line
+        ("a.jsonl", '{"text": "EU rejects", "tags": ["O", "X"]}', ("EU", "rejects"), ("O", "X")),
     ],
 )
 def test_other_columns_and_running_text(
@@ -144,6 +160,11 @@ def test_other_columns_and_running_text(
         ("a.jsonl", '{"text": "a", "spans": [[0, 2, "X"]]}', r"line 1: expected spans .*Received: \[0, 2, 'X'\]"),
         ("a.jsonl", '{"text": "a", "spans": [[0]]}', r"line 1: expected spans .*Received: \[0\]"),
         ("a.jsonl", r'{"words": ["\ud83d"], "tags": ["X"]}', "line 1: expected whole characters.*Received: "),
+        ("a.csv", "text,labels\na b,O X\na b c,O X\n", "line 3: expected a tag for each word.*3 words, 2 tags"),
+        ("a.tsv", "a\tX\nb\t\n", "line 2: expected a word in column 1 and its tag in column 2"),
+        ("a.ann", "T1\tPER 0 3\tAda\n", "is a file of brat"),
+        ("a.tsv", "#FORMAT=WebAnno TSV 3.3\n\n1-1\t0-3\tAda\tPER\t\n", "is a file of WebAnno"),
+        ("a.xml", '<?xml version="1.0"?>\n<a> b</a>\n', "is XML"),
         ("a.jsonl", '{"text": "a", "spans": "X"}', "line 1: expected spans .*Received: 'X'"),
     ],
 )
@@ -168,6 +189,16 @@ def test_tables_with_a_row_for_each_word(tmp_path: Path, sentences: tuple[str, .
     assert read(tmp_path / "a.csv", content, tags=header[-2])[0][0].tags == ("NNP", ",")
     with pytest.raises(TextDataError, match=r"line 2: expected a word under .* and its tag under"):
         read(tmp_path / "a.csv", content.replace("B-org", ""))
+
+
+def test_sentences_of_several_documents_are_told_apart(tmp_path: Path) -> None:
+    found, _ = read(tmp_path / "a.csv", "doc_id,sentence_id,token,label\n1,0,a,X\n1,0,b,X\n2,0,c,X\n2,1,d,X\n")
+    assert [each.words for each in found] == [("a", "b"), ("c",), ("d",)]
+
+
+def test_a_file_without_sentences_is_noted(tmp_path: Path) -> None:
+    for content, is_noted in (("word,tag\n" + "a,X\n" * 300, True), ("word,tag\n" + "a,X\n\n" * 300, False)):
+        assert any("nothing separates sentences" in note for note in read(tmp_path / "a.csv", content)[1]) == is_noted
 
 
 def test_numbers_of_columns_are_checked(tmp_path: Path) -> None:

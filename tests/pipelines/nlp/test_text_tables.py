@@ -241,6 +241,11 @@ def test_parquet_feather_and_streams_of_arrow_are_tables(kind: str, tmp_path: Pa
     values = {"price": Decimal("3.50"), "day": datetime.date(2026, 1, 2)}
     write(pyarrow.Table.from_pylist([values]), path)
     assert _texts(read_rows(path, tuple(values))) == [("3.50", "2026-01-02")]
+    features = {"label": {"names": ["bad", "good"], "_type": "ClassLabel"}, "text": {"_type": "Value"}}
+    table = pyarrow.table({"text": ["a", "b", "c"], "label": [1, 0, -1]})
+    write(table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})}), path)
+    assert _texts(read_rows(path, ("text", "label"), ("label",))) == [("a", "good"), ("b", "bad"), ("c", "")]
+    write(pyarrow.Table.from_pylist([values]), path)
     path.write_bytes(path.read_bytes()[: -8 if kind != "stream" else -100])
     with pytest.raises(TextDataError, match="cannot be read; expected a whole Parquet or Feather file"):
         read_rows(path, ("price",))

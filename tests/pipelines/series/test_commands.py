@@ -19,6 +19,7 @@ from pipelines import train as train_command
 from pipelines.runs import Run
 from pipelines.series import train
 from pipelines.series.config import PRESETS, SeriesConfiguration
+from tests.pipelines.conftest import unlearned
 
 pytestmark = pytest.mark.usefixtures("there")
 
@@ -152,9 +153,10 @@ def test_the_name_of_the_file_changes_no_forecast(
     frame = make_frame(names=("north",)).drop(columns=["name", "heat", "holiday"])
     frame.to_csv("loads.csv", index=False)
     data = {"path": "loads.csv", "series": "", "known": (), "timezone": "Europe/Berlin"}
-    configuration = experiment(data=data, steps_per_epoch=2)
+    configuration = experiment(data=data)
     run = Run.create("series", "alone", configuration, there / "runs")
-    train.train(run, configuration)
+    with unlearned(train):
+        train.train(run, configuration)
     frame.to_csv("moved.csv", index=False)
     for name in ("loads", "moved"):
         commands.answer("forecast", [f"{name}.csv", "--run", str(run.folder), "--output", name])
@@ -171,9 +173,10 @@ def test_rows_without_values_at_the_end_are_said(
     capsys: Capture,
     refused: Callable[..., str],
 ) -> None:
-    configuration = experiment(data={"known": (), "past": ("heat",)}, steps_per_epoch=2)
+    configuration = experiment(data={"known": (), "past": ("heat",)})
     run = Run.create("series", "unknowing", configuration, there / "runs")
-    train.train(run, configuration)
+    with unlearned(train):
+        train.train(run, configuration)
     commands.answer("forecast", ["later.csv", "--run", str(run.folder)])
     assert "north: 4 rows without values after 2024-01-13 07:00:00" in capsys.readouterr().err
     later.assign(load=np.nan, heat=np.nan).to_csv("nothing.csv", index=False)

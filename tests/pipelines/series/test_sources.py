@@ -76,11 +76,24 @@ def test_a_column_of_the_training_that_is_missing_is_named(
     assert source.columns == trained
     assert source.repairs == [Repair("", "extra", "columns that the training did not have: left out", 1)]
     np.testing.assert_allclose(source.series[0].values[:, 1], frame["heat"][:50], rtol=1e-6)
+    # What the training left out need not be there.
+    unread = open_source(more.replace(unused=("note",), path=str(tmp_path / "all.csv")), trained)
+    assert unread.columns == trained
     # A network that was trained on prices forecasts the same prices of another file.
     prices = configure(tmp_path / "all.csv", log_returns=True)
     returns = open_source(prices).columns
     assert returns.targets == ("load_log_return",)
     assert open_source(prices.replace(targets=()), returns).columns == returns
+
+
+def test_all_columns_that_are_missing_are_named(
+    tmp_path: Path, make_frame: MakeFrame, write_table: WriteTable, configure: Configure
+) -> None:
+    less = configure(write_table(tmp_path / "less.csv", make_frame(50).drop(columns=["load", "holiday"])))
+    with pytest.raises(
+        ConfigurationError, match=r"no column 'load' and no column 'holiday' in .*Received: 'load', 'holiday'"
+    ):
+        open_source(less)
 
 
 @pytest.mark.parametrize(

@@ -325,6 +325,7 @@ AROUND = {
     "tabs": (PLAIN.replace(",", "\t"), ""),
     "spaces": (PLAIN.replace(",", "   "), ""),
     "its delimiter": ("sep=;\n" + PLAIN.replace(",", ";"), "lines of comments"),
+    "its delimiter, as other programs state it": ('"SEP=;"\n' + PLAIN.replace(",", ";"), "lines of comments"),
     "its names again": (
         PLAIN.replace("\n2024-01-01", "\ntime,x\n2024-01-01"),
         "lines of <table> that repeat the names",
@@ -729,6 +730,20 @@ def test_json_of_any_form_is_read_from_a_file_or_an_open_one(form: str, tmp_path
         found, _ = read(table)
         np.testing.assert_array_equal(found.times, DAYS.as_unit("s").astype(np.int64))
         np.testing.assert_array_equal(found.values, np.arange(N)[:, np.newaxis] + 0.25)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[{"time": "2024-01-01", "x": 1}', r"loads\.json is not JSON: .*Received: '\[\{"),
+        ('{"time": 1, "x": 1}\n{"time": 2, "x"', r"is not JSON: .*line 2.*Received: '\{\"time\": 2"),
+        ('{"x": [1], "x": [2]}', r"expected each name once.*Received: 'x' more than once"),
+    ],
+)
+def test_json_that_is_damaged_or_names_something_twice_is_refused(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "loads.json").write_text(text)
+    with pytest.raises(SeriesDataError, match=message):
+        read_table(tmp_path / "loads.json")
 
 
 @pytest.mark.parametrize("kind", ["answer of Prometheus", "single sample", "export of VictoriaMetrics"])

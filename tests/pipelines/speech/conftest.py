@@ -34,6 +34,14 @@ def write_tone() -> Callable[..., Path]:
     return write
 
 
+@pytest.fixture
+def folder(tmp_path: Path, write_tone: Callable[..., Path]) -> Path:
+    """Four recordings in a folder `clips`, of 0.1 to 0.4 seconds."""
+    for number in range(4):
+        write_tone(tmp_path / "clips" / f"{number}.wav", 0.1 * (number + 1))
+    return tmp_path
+
+
 def speak(text: str, seed: int = 0) -> np.ndarray:
     """A language of tones: each letter has a frequency of its own, and swells and fades within a tenth of a second."""
     time = np.arange(round(RATE * SECONDS)) / RATE

@@ -221,6 +221,8 @@ def test_folders_and_lists_have_a_file_for_each_recording(
     assert "are not overwritten" in refused(transcribe, ["names.txt", "--output", "texts"])
     assert (there / "texts" / "a.txt").stat().st_mtime_ns == before
     assert "names.txt is a file" in refused(transcribe, ["talks", "--output", "names.txt/below"])
+    for name in ("talk.srt", "answers.jsonl"):
+        assert "--output names a folder" in refused(transcribe, ["talks", "--output", name])
     (there / "empty").mkdir()
     assert "names no recording" in refused(transcribe, ["empty"])
     assert "expected - beside" in refused(transcribe, ["names.txt", "--pcm", "8000"]).lower()

@@ -65,3 +65,9 @@ def test_rolling_captions_are_read_once_and_repeated_words_twice() -> None:
     assert [(cue.start, cue.text) for cue in found] == [(0.0, "one two"), (2.0, "three"), (4.0, "four five")]
     spoken = [Cue(0, 1, "no"), Cue(1, 2, "no"), Cue(2, 3, "one\n\ntwo"), Cue(3, 4, "7")]
     assert [cue.text for cue in cues_of(subrip(spoken))] == ["no", "no", "one two", "7"]
+
+
+def test_times_without_spaces_or_fractions_are_read_and_frames_are_not() -> None:
+    for times in ("00:00:01,0-->00:00:02,5", "00:00:01 --> 00:00:02.5", "0:01 -->  0:02,5 X1:0"):
+        assert cues_of(f"1\n{times}\none\n") == [Cue(1.0, 2.5, "one")]
+    assert cues_of("1\n00:00:01:00 --> 00:00:02:12\none\n") == []

@@ -226,6 +226,11 @@ def test_hot_words_are_heard_where_they_are_likely(trained_run, say):
     assert weighted[0] == weighted[1]
     with pytest.raises(SpeechDataError, match=r"two weights.*Received: 'CAD': 4, 'cad': 3"):
         predictor.transcribe(audio, 8000, hot_words={"cad": 3, "CAD": 4})
+    with pytest.raises(SpeechDataError, match="above 0"):
+        predictor.transcribe(audio, 8000, hot_words={"ab": np.nan})
+    with pytest.raises(SpeechDataError, match=r"nothing that is said.*Received: '!!'"):
+        predictor.transcribe(audio, 8000, hot_words=["!!"])
+    assert predictor.hot_word_weights("CAD!") == predictor.hot_word_weights(["cad"])
     for wrong in ([1], {"ab": "much"}, [["ab"]]):
         with pytest.raises(SpeechDataError, match="A hot word is a text, and its weight a number"):
             predictor.transcribe(audio, 8000, hot_words=wrong)

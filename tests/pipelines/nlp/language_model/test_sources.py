@@ -60,6 +60,33 @@ def test_few_documents_are_divided_at_the_ends_of_lines_or_words(line: str) -> N
     assert all(split[0].text.endswith(line[-1]) for split in corpus)
 
 
+@pytest.mark.parametrize(
+    ("names", "splits"),
+    [
+        ({"train": ["ptb.train.txt"], "validation": ["ptb.valid.txt"], "test": ["ptb.test.txt"]}, {"test"}),
+        ({"train": ["wiki.train.tokens"], "test": ["wiki.test.tokens"]}, {"test"}),
+        ({"train": ["train/a.txt", "train/b.txt"], "validation": ["dev/c.txt"]}, {"validation"}),
+        ({"train": ["train.txt", "notes.txt"], "test": ["test.txt"]}, set()),
+    ],
+)
+def test_names_of_files_state_their_splits(names: dict[str, list[str]], splits: set[str], tmp_path: Path) -> None:
+    for split, files in names.items():
+        for name in files:
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text(f"{split} of {name}\n" * 100)
+    corpus = open_corpus(own(tmp_path))
+    texts = {split: "".join(corpus.texts(split)) for split in corpus._fields}
+    assert all(texts.values()) and sum(map(len, texts.values())) == sum(
+        len((tmp_path / name).read_text()) for files in names.values() for name in files
+    )
+    for split in corpus._fields:
+        assert (split not in splits) or set(texts[split].split("\n")) == {
+            "",
+            *(f"{split} of {n}" for n in names[split]),
+        }
+        assert not splits or f"{split} of" not in "".join(texts[each] for each in splits - {split})
+
+
 def test_many_documents_are_split_whole_and_equal_ones_stay_together() -> None:
     documents = [Document(str(number), f"text {number % 400}") for number in range(2000)]
     corpus = split_own(documents, DataConfiguration(source="own"))

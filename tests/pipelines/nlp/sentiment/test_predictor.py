@@ -12,12 +12,13 @@ import pytest
 
 from pipelines import predictors
 from pipelines.configuration import ConfigurationError
+from pipelines.nlp.sentiment import train
 from pipelines.nlp.sentiment.classify import table_of
 from pipelines.nlp.sentiment.config import SentimentConfiguration
 from pipelines.nlp.sentiment.model import load_model, read_texts
 from pipelines.nlp.sentiment.predictor import Classification, Predictor
-from pipelines.nlp.sentiment.train import train
 from pipelines.runs import Run
+from tests.pipelines.conftest import unlearned
 
 TEXTS = ["so lovely a w1", "Awful w3 !", "", "😀 שלום فيلم", "w1 " * 500, "solid"]
 
@@ -84,9 +85,10 @@ def test_without_ratings_there_is_none(
     tmp_path: Path,
     loaded_both_ways: Callable[[Run], tuple[Any, Any]],
 ) -> None:
-    configuration = experiment(data={"rating": ""}, training={"epochs": 1})
+    configuration = experiment(data={"rating": ""})
     run = Run.create("nlp", "unrated", configuration, tmp_path)
-    train(run, configuration)
+    with unlearned(train):
+        train.train(run, configuration)
     for predictor in loaded_both_ways(run):
         answer = predictor.classify("superb")
         assert answer.rating is None

@@ -65,6 +65,8 @@ def test_json_has_one_object_a_line_and_nothing_else(there: Path, capsys: Captur
     assert "Translated 3 texts\n" in printed.err
     translate(["--file", "texts.txt", "--format", "json", "--output", "answers.jsonl"])
     assert [json.loads(line) for line in Path("answers.jsonl").read_text(encoding="utf-8").splitlines()] == answers
+    translate(["--file", "texts.txt", "--output", "named.jsonl"])  # the name states the format
+    assert Path("named.jsonl").read_bytes() == Path("answers.jsonl").read_bytes()
     assert capsys.readouterr().out == ""
 
 
@@ -108,6 +110,10 @@ def test_a_table_keeps_its_columns_and_gets_translations(there: Path, capsys: Ca
     rows = Path("out.csv").read_text(encoding="utf-8").splitlines()
     assert rows[0] == "id,text,translation,score"
     assert rows[1].startswith("7,Two and one.,Dos y uno.,-") and rows[2] == "8,,,"
+    Path("lines.txt").write_text("Two and one.\n", encoding="utf-8")
+    translate(["--file", "lines.txt", "--output", "lines.csv", "--keep", "Alice"])
+    assert Path("lines.csv").read_text(encoding="utf-8").startswith("text,translation,score\nTwo and one.,Dos y uno.,-")
+    assert "no text holds these terms to keep, as whole words: Alice\n" in capsys.readouterr().err
     translate(["Two and one.", "--n_best", "3", "--format", "json"])
     found = json.loads(capsys.readouterr().out)
     assert found["translation"] == "Dos y uno." and 1 <= len(found["alternatives"]) <= 2

@@ -15,6 +15,7 @@ from pipelines.nlp.subwords import END, PADDING, START, SubwordConfiguration, Su
 from pipelines.nlp.text_files import TextDataError
 from pipelines.nlp.translation import data
 from pipelines.nlp.translation.config import TranslationConfiguration
+from pipelines.nlp.translation.model import normalised
 from pipelines.nlp.translation.pairs import Pair
 from pipelines.nlp.translation.sources import DataConfiguration, split_key
 
@@ -77,7 +78,7 @@ def test_regularised_subwords_spell_the_same_texts() -> None:
         "the",
     ] * 30
     subwords = Subwords.learn(texts, SubwordConfiguration(size=330))
-    encoded = [np.append(numbers, np.int32(END)) for numbers in data.encode_texts(texts, subwords)]
+    encoded = [np.append(numbers, np.int32(END)) for numbers in subwords.encode_each(texts, normalised)]
     pairs = data.Encoded(encoded, encoded)
     plans = data.plan(pairs, 200)
     halves = subwords.halves()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipelines.nlp.texts import count_words
-from pipelines.nlp.translation.kept import missing, restored, to_keep
+from pipelines.nlp.translation.kept import missing, plain, restored, to_keep
 from pipelines.nlp.translation.predictor import divided
 
 FOUND = {
@@ -43,6 +43,8 @@ def test_terms_are_whole_words_and_do_not_overlap() -> None:
     found = to_keep("東京タワーでiPhoneを買う、C++も", ["東京タワー", "iPhone", "C++", "買", ""])
     assert [each.text for each in found] == ["東京タワー", "iPhone", "買", "C++"]
     assert not missing(to_keep("Ask Alice", ["Alice"]), "问Alice吧")
+    assert [each.text for each in to_keep("Ask O’Neil", ["O'Neil"])] == ["O’Neil"]
+    assert plain("Ada\u00a0 Lovelace\nin a cafe\u0301") == "Ada Lovelace in a café"
 
 
 def test_what_is_lost_is_put_where_the_attention_looked() -> None:

@@ -183,9 +183,30 @@ def test_files_of_translators_tools(
         read_table(tmp_path / name, "1", "2")
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "stated"),
+    [
+        ("a.xlf", XLIFF, ("<file>", '<file source-language="en" target-language="de-DE">')),
+        ("a.xliff", XLIFF_2, ('version="2.0"', 'version="2.0" srcLang="en" trgLang="de"')),
+        ("a.ts", QT, ('<TS version="2.1">', '<TS version="2.1" language="de_DE">')),
+        ("a.po", PO, ("charset=UTF-8\\n", 'charset=UTF-8\\n"\n"Language: de\\n')),
+    ],
+)
+def test_files_of_the_other_direction_are_turned(
+    name: str, content: str, stated: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / name).write_text(content.replace(*stated))
+    for languages, expected in ((("en", "de"), ("Hello you", "Hallo du")), (("de", "en"), ("Hallo du", "Hello you"))):
+        assert [pair[1:] for pair in read_table(tmp_path / name, "1", "2", languages)] == [expected]
+        assert ("its translations are the sources" in capsys.readouterr().out) == (languages[0] == "de")
+
+
 def test_subtitles_are_pairs_by_their_numbers(tmp_path: Path) -> None:
     cue = "{0}\n00:00:0{0},000 --> 00:00:0{0},900\n{1}\n\n"
     for name, texts in (("a.srt", ("one\ntwo", "three")), ("b.srt", ("eins zwei", "drei"))):
         (tmp_path / name).write_text("".join(cue.format(number, text) for number, text in enumerate(texts, start=1)))
     pairs = read_files(tmp_path / "a.srt", tmp_path / "b.srt")
     assert [pair[1:] for pair in pairs] == [("one two", "eins zwei"), ("three", "drei")]
+    (tmp_path / "b.srt").write_text("{10}{20}eins\n")
+    with pytest.raises(TextDataError, match=r"b.srt has no subtitles that are read.*Received: '\{10\}"):
+        read_files(tmp_path / "a.srt", tmp_path / "b.srt")

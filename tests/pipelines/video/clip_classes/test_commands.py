@@ -60,10 +60,10 @@ def test_evaluation_writes_table_answers_and_page(trained_run: Run, capsys: pyte
     assert rows["majority"]["metrics"]["cross_entropy"]["value"] == pytest.approx(np.log(2))
 
     answers = trained_run.read_json("answers-test.json")
-    assert answers.keys() == {"key", "label", "said", "probability", "confusions"}
+    assert answers.keys() == {"key", "label", "predicted", "probability", "confusions"}
     assert len(set(answers["key"])) == 8
     accuracy = rows["model"]["metrics"]["accuracy"]["value"]
-    assert accuracy == pytest.approx(accuracy_score(answers["label"], answers["said"]))
+    assert accuracy == pytest.approx(accuracy_score(answers["label"], answers["predicted"]))
     assert accuracy >= 0.85
     assert np.sum(answers["confusions"]) == 8
 
@@ -133,10 +133,10 @@ def test_evaluation_of_another_split_leaves_that_of_test(trained_run: Run) -> No
     assert "validation split" in (trained_run.folder / "report-validation.html").read_text(encoding="utf-8")
 
 
-def test_the_telling_clips_are_the_surest_and_the_worst() -> None:
+def test_the_clips_shown_are_the_surest_and_the_worst() -> None:
     probabilities = np.array([0.2, 0.9, 0.5, 0.99, 0.6])
     evidence = np.stack([probabilities, 1 - probabilities], axis=1)[:, np.newaxis]
-    found = report.telling(Classified(np.zeros(5), evidence[:, -1], evidence), np.zeros(5, int))
+    found = report.extremes(Classified(np.zeros(5), evidence[:, -1], evidence), np.zeros(5, int))
     assert found == {"Surest": 3, "In the middle": 4, "Worst": 0}
 
 
