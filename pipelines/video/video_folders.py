@@ -138,9 +138,11 @@ def _classes(folder: Path, split: str, base: Path, found: Found) -> None:
             _look_into(inside, label, its_split, base, found)
         if len(found.entries) == before:
             found.unusable.append((each.relative_to(base).as_posix(), "an empty class folder: no video is in it"))
-    inner = [{path.name for path in _visible(each, []) if path.is_dir() and not _is_frames(path)} for each in classes]
-    if len(inner) > 1 and len(inner[0]) > 1 and all(names == inner[0] for names in inner[1:]):
-        outer, below = (", ".join(sorted(names)[:NAMED]) for names in ({each.name for each in classes}, inner[0]))
+    repeated = [
+        {path.name for path in _visible(each, []) if path.is_dir() and not _is_frames(path)} for each in classes
+    ]
+    if len(repeated) > 1 and len(repeated[0]) > 1 and all(names == repeated[0] for names in repeated[1:]):
+        outer, below = (", ".join(sorted(names)[:NAMED]) for names in ({each.name for each in classes}, repeated[0]))
         print(
             f"{folder}: the classes are its folders, such as {outer}. Each of them holds the folders {below}; if those "
             "are the classes, give a list of path, label and group instead",
