@@ -11,7 +11,7 @@ import data
 from data.daily_stocks import DailyStocks
 from data.hourly_weather import HourlyWeather
 from pipelines.configuration import ConfigurationError
-from pipelines.series.calendar import Calendar, Clock
+from pipelines.series.calendar import COUNTED, DAY, Calendar, Clock
 from pipelines.series.cleaning import regularise
 from pipelines.series.clocks import find_clock, retail_months
 from pipelines.series.network import FromOne, FromTwo, FromZero
@@ -130,6 +130,8 @@ def open_measured(
     if clock is None:
         clock, found = find_clock(tables, configuration.calendar)
         repairs = repairs + found
+    else:
+        repairs = repairs + _other_zone(tables[0].zone, clock)
     step, duplicates = clock.step_seconds, configuration.duplicates
     offsets = {"": [0.0]} if configuration.log_returns else offsets  # prices themselves are kept in double precision
     series, _, more = regularise(tables, columns, clock.calendar, step, duplicates, offsets, clock.slots)
@@ -147,6 +149,22 @@ def _refuse_settings_of_tables(configuration: DataConfiguration) -> None:
                 f"as the preset `own` does, or leave --data.{name} out. Received: {configuration.source!r} "
                 f"and {value!r}"
             )
+
+
+def _other_zone(zone: str, trained: Clock) -> list[Repair]:
+    """What to report where only one of a table and the training has a zone: the network may read other hours."""
+    if trained.calendar == "month" or trained.step_seconds % DAY == 0 or COUNTED in (zone, trained.zone):
+        return []
+    if zone and not trained.zone and zone != "UTC":
+        what = (
+            f"times of {zone}, though those of the training had no zone, which count as UTC: write them without a zone "
+            "if they are of the same clock"
+        )
+        return [Repair("", "", what, 1)]
+    if trained.zone and not zone and trained.zone != "UTC":
+        what = f"times without a zone, though the training had {trained.zone}: UTC; --data.timezone names their zone"
+        return [Repair("", "", what, 1)]
+    return []
 
 
 def static_columns(tables: Sequence[Table], columns: Columns) -> tuple[str, ...]:

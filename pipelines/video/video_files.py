@@ -71,7 +71,7 @@ def decode_timed(
     """
     path = Path(path)
     refuse_missing(path)
-    if item and not is_array(path) and item >= (count := videos_in(path, configuration)):
+    if item and not is_array(path) and item not in range(count := videos_in(path, configuration)):
         received = f"{count} videos, from 0" if count > 1 else "a file of one video"
         raise refused(path, f"has no video number {item}", received, "Correct the number, or leave it out.")
     notice = notice or (lambda text: print(f"{path}: {text}", flush=True))

@@ -1,5 +1,6 @@
 """Sources: the user's table and the built-in data sets become the same regular series."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 
 from pipelines.configuration import ConfigurationError
+from pipelines.series.calendar import Clock
 from pipelines.series.regular import Columns, Repair, Series, SeriesDataError
 from pipelines.series.sources import DataConfiguration, open_source, with_neighbours
 
@@ -137,3 +139,24 @@ def test_a_meter_far_from_zero_keeps_its_small_steps() -> None:
     np.testing.assert_allclose(later.series[0].values, series.values[-1:])
     plain = open_source(configuration, table=frame.assign(meter=meter - 1e8)).series[0]
     assert plain.offset == 0.0
+
+
+@pytest.mark.parametrize(
+    ("zone", "trained", "said"),
+    [
+        ("Europe/Berlin", "", "times of Europe/Berlin, though .* without a zone if"),
+        ("", "Europe/Berlin", "times without a zone, though .* --data.timezone names their zone"),
+        ("UTC", "", ""),
+        ("", "UTC", ""),
+        ("Asia/Tokyo", "Europe/Berlin", ""),
+    ],
+)
+def test_a_zone_that_only_the_training_or_the_table_has_is_reported(zone: str, trained: str, said: str) -> None:
+    times = pd.date_range("2024-01-01", periods=9, freq="h", tz=zone or None)
+    source = open_source(
+        DataConfiguration(source="table"),
+        Columns(("x",)),
+        Clock(3600, "clock", trained),
+        pd.Series(1.0, times, name="x"),
+    )
+    assert [bool(re.match(said, each.what)) for each in source.repairs] == [True] * bool(said)

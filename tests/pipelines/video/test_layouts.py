@@ -295,6 +295,20 @@ def test_json_of_other_shapes_is_refused(text: str, message: str, clips: list[Pa
         list_entries(path)
 
 
+@pytest.mark.parametrize("inner", [("run", "jump"), ("run/1", "jump/1"), ("run", "walk")])
+def test_folders_that_repeat_below_those_of_the_classes_are_named(
+    inner: tuple[str, str], clips: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Those of persons above those of classes look as those of classes above those of persons do."""
+    first, second = inner
+    place(clips, tmp_path, [f"p1/{first}/a.avi", "p1/jump/b.avi", "p2/run/c.avi", f"p2/{second}/d.avi"])
+    found = folder_entries(tmp_path)
+    assert {entry.label for entry in found.entries} == {"p1", "p2"}
+    assert ("such as p1, p2. Each of them holds the folders jump, run;" in capsys.readouterr().out) == (
+        "walk" not in inner
+    )
+
+
 def test_clips_that_are_cut_out_are_found_by_the_times_in_their_names(clips: list[Path], tmp_path: Path) -> None:
     """As Kinetics has them."""
     place(clips, tmp_path, ["a_b-c_000012_000022.avi", "whole.avi"])
