@@ -15,34 +15,29 @@ from benchmarks.workload import FORWARD, GATES, KINDS, MIN_GRU, PRECISIONS, TRAI
 TINY = Case(2, 3, 4, 5)
 
 
-@pytest.fixture(scope="module")
-def measurements() -> speed.Measurements:
-    """Of every kind of work and, as a long sequence, of the layer that has no peer."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(speed, "LONG_GRID", (TINY,))
-        return speed.run(speed.Options(cases=(str(TINY),), layers=("LSTM",), rounds=1, milliseconds=1.0, memory=False))
-
-
 @pytest.mark.slow
-def test_every_side_does_every_kind_of_work(measurements: speed.Measurements) -> None:
+def test_every_side_does_every_kind_of_work() -> None:
+    options = speed.Options(cases=(str(TINY),), layers=("LSTM",), rounds=1, milliseconds=1.0, memory=False, long=False)
+    measurements = speed.run(options)
     assert measurements.failures == []
-    done = {(one.side, one.work.kind, one.work.precision) for one in measurements.timings if one.work.layer == "LSTM"}
-    assert done == {(side, kind, precision) for side in available() for kind in KINDS for precision in PRECISIONS} | {
-        (side, kind, "float32") for side in ("models", "keras") for kind in USES
-    }
+    done = {(one.side, one.work.kind, one.work.precision) for one in measurements.timings}
+    assert done == {
+        (side, kind, precision) for side in available() for kind in KINDS for precision in options.precision
+    } | {(side, kind, "float32") for side in ("models", "keras") for kind in USES}
     assert all(0 < one.least_milliseconds <= one.median_milliseconds for one in measurements.timings)
     assert all(one.calls >= 1 and one.first_call_seconds > 0 for one in measurements.timings)
 
 
 @pytest.mark.slow
-def test_long_sequences_are_for_min_gru_beside_the_peers_gru(measurements: speed.Measurements) -> None:
-    long = [one for one in measurements.timings if one.work.layer == MIN_GRU]
-    done = {(one.side, one.work.kind, one.work.precision) for one in long}
+def test_long_sequences_are_for_min_gru_beside_the_peers_gru(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speed, "LONG_GRID", (TINY,))
+    options = speed.Options(cases=(str(TINY),), layers=(), precision=("float32",), rounds=1, memory=False)
+    measurements = speed.run(options)
+    assert measurements.failures == []
+    done = {(one.side, one.work.layer, one.work.kind) for one in measurements.timings}
     sides = set(available()) - {"products"}  # it has no product in its loop
-    assert done == {
-        (side, kind, precision) for side in sides for kind in (TRAINING, FORWARD) for precision in PRECISIONS
-    }
-    keras_layer, ours = (open_side(name)._layer(long[0].work) for name in ("keras", "models"))
+    assert done == {(side, MIN_GRU, kind) for side in sides for kind in (TRAINING, FORWARD)}
+    keras_layer, ours = (open_side(name)._layer(measurements.timings[0].work) for name in ("keras", "models"))
     assert (type(keras_layer).__name__, type(ours).__name__) == ("GRU", MIN_GRU)
 
 
