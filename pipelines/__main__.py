@@ -2,7 +2,7 @@
 
 import sys
 
-from unrolled_installation import lighten_keras, release
+from unrolled_installation import collect_garbage_seldom, lighten_keras, release
 
 COMMANDS = {
     "train": "train a network on a built-in data set or on your own data",
@@ -32,6 +32,7 @@ def main() -> None:
         print(f"unrolled {release()}")
     else:
         lighten_keras()
+        collect_garbage_seldom()
         from pipelines import errors  # after the help, which needs none of its libraries
 
         errors.main(lambda _: run(arguments[0], arguments[1:]))

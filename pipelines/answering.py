@@ -22,6 +22,7 @@ from typing import Any
 from pipelines import errors
 from pipelines.inputs import Input
 from pipelines.run_files import RunError, plain, write_text_atomically
+from unrolled_installation import collect_garbage_seldom
 
 AHEAD = 2  # parts that wait for each process, so that none is idle and few inputs are in memory
 SECONDS_BETWEEN_LINES = 30.0
@@ -155,6 +156,7 @@ _refusal: Exception | None = None  # of the model, for the process that asks
 def _start(load: Callable[[], Answers]) -> None:
     """Begins a process: it has the model, and ends when the one that started it does."""
     global _answers, _refusal
+    collect_garbage_seldom()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started it ends the job in order
     parent = multiprocessing.parent_process()
     assert parent is not None

@@ -1,6 +1,5 @@
 """What all tests share."""
 
-import atexit
 import copy
 import functools
 import gc
@@ -12,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from unrolled_installation import collect_garbage_seldom
+
 REPOSITORY = Path(__file__).parent.parent
 OF_MAKE = {"MFLAGS", "PRESET", "ARGS", "RESUME", "RUN", "AUDIO", "SLOW", "PYTHON3"}
-gc.set_threshold(50_000, 20, 50)  # traced graphs are many objects that live long: looking through them takes a tenth
 BYTES_A_WORKER = 4e9  # TensorFlow, and what a test trains or a process that it starts; a worker with more is replaced
 SECONDS_TO_END = 20
 MODELS_KEPT = 8  # of those that tests load; a worker has a task, or the server's eight models, at a time
@@ -22,7 +22,7 @@ TRAINED = {"trained_run", "train_tiny", "every_export", "whole_and_resumed", "sa
 SMALLEST_TASK = "tests/pipelines/video/clip_classes/"
 if "PYTEST_XDIST_WORKER" in os.environ:  # one for each core: more threads would wait for one another
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
-    atexit.register(gc.freeze)  # else Python, as it ends, looks for garbage in all that the tests have left
+collect_garbage_seldom()
 
 
 @pytest.hookimpl(tryfirst=True)

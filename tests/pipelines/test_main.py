@@ -54,6 +54,24 @@ def test_help_and_version_do_not_wait_for_tensorflow() -> None:
     assert "(default: )" not in done.stdout and "None" not in done.stdout
 
 
+GARBAGE = """
+import atexit, gc, sys
+atexit.register(lambda: print(gc.get_freeze_count(), *gc.get_threshold()))
+from pipelines import __main__ as command_line
+
+sys.argv = ["unrolled", "trian"]
+command_line.main()
+"""
+
+
+def test_a_command_looks_for_garbage_seldom_and_not_when_it_ends() -> None:
+    usual = subprocess.run([sys.executable, "-c", GARBAGE.partition("from")[0]], capture_output=True, text=True)
+    ours = subprocess.run([sys.executable, "-c", GARBAGE], capture_output=True, text=True)
+    (frozen, *seldom), (none, *often) = (list(map(int, done.stdout.split())) for done in (ours, usual))
+    assert none == 0 and frozen > 1000
+    assert all(one >= other for one, other in zip(seldom, often, strict=True)) and seldom[0] > often[0]
+
+
 def test_every_command_that_answers_belongs_to_a_task() -> None:
     answering = set(command_line.COMMANDS) - set(command_line.OF_RUNS) - {"train", "serve"}
     assert {command for command in answering if any(task.has(command.replace("-", "_")) for task in all_tasks())} == (
