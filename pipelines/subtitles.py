@@ -71,9 +71,9 @@ def cues_of(text: str) -> list[Cue]:
     times = list(_TIMES.finditer(text))
     if not times:
         return _lyrics(text)
-    said = [_NAME.sub("", text[each.end() : after.start()]) for each, after in pairwise(times)]
-    said += [text[each.end() :] for each in times[-1:]]
-    found = [(_seconds(each[1]), _seconds(each[2]), _lines(block)) for each, block in zip(times, said, strict=True)]
+    blocks = [_NAME.sub("", text[each.end() : after.start()]) for each, after in pairwise(times)]
+    blocks += [text[each.end() :] for each in times[-1:]]
+    found = [(_seconds(each[1]), _seconds(each[2]), _lines(block)) for each, block in zip(times, blocks, strict=True)]
     new = [_new_lines(after, before) for (*_, before), (*_, after) in pairwise(found)]
     repeated = sum(len(lines) < len(after) for lines, (*_, after) in zip(new, found[1:], strict=True))
     if repeated > 1 and 2 * repeated >= len(new):
@@ -91,7 +91,7 @@ def _lyrics(text: str) -> list[Cue]:
     )
     starts = [start for start, _ in lines]
     ends = [*starts, math.inf]
-    return [Cue(max(0.0, start), ends[bisect_right(starts, start)], said) for start, said in lines if said]
+    return [Cue(max(0.0, start), ends[bisect_right(starts, start)], line) for start, line in lines if line]
 
 
 def _new_lines(lines: list[str], before: list[str]) -> list[str]:
@@ -111,8 +111,8 @@ _REMARK = re.compile(r"\n[ \t]*\n(NOTE|STYLE|REGION)\b(?s:.*?)(?=\n[ \t]*\n|\Z)"
 
 def _lines(block: str) -> list[str]:
     """Returns the lines of a cue, of what stands behind its time."""
-    said = _BREAK.sub("\n", _REMARK.sub("\n", block)).split("\n")
-    plain = (" ".join(html.unescape(re.sub(r"<[^>]*>|\{[^}]*\}", "", line)).split()) for line in said)
+    lines = _BREAK.sub("\n", _REMARK.sub("\n", block)).split("\n")
+    plain = (" ".join(html.unescape(re.sub(r"<[^>]*>|\{[^}]*\}", "", line)).split()) for line in lines)
     return list(filter(None, plain))
 
 

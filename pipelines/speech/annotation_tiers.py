@@ -10,7 +10,7 @@ from pipelines.subtitles import Cue
 
 _TOKEN = re.compile(r'"((?:[^"]|"")*)"|(?<!\S)(-?\d\S*)(?!\S)')  # all that counts in a TextGrid, long or short
 _SILENCES = {"sil", "sp", "silent", "silence", "<sil>", "<silence>", "<eps>", "<p>", "<p:>", "#", "-"}
-_UNKNOWN = {"spn", "<spn>", "<unk>", "<oov>", "<usb>", "sounding"}  # said, and nobody tells what
+_UNKNOWN = {"spn", "<spn>", "<unk>", "<oov>", "<usb>", "sounding"}  # speech that nobody could understand
 _SOUNDS = re.compile(r"phone|\bmau|segments", re.IGNORECASE)  # names of tiers
 _WORDS = re.compile(r"\bwords?\b|\bort", re.IGNORECASE)
 
@@ -27,7 +27,7 @@ class Tier(NamedTuple):
 
 
 def tiers_of(content: str, ending: str, where: str) -> list[Tier]:
-    """Returns the tiers that tell what is said: none of sounds, and those of single words only if there are no others.
+    """Returns the tiers of speech: none of sounds, and those of single words only if there are no others.
 
     Args:
         content: of the file.

@@ -24,7 +24,7 @@ WHOLE: tuple[Names, ...] = (
 """The names above the objects that together hold the whole text. Lists of pieces with times may have any name."""
 
 
-def rows_said(text: str, where: str) -> tuple[list[Row], bool]:
+def recognised_rows(text: str, where: str) -> tuple[list[Row], bool]:
     """Returns a row for each piece of a recording, or one with the text alone, or none; and whether they are words.
 
     Of several lists of pieces, such as segments and words, the one with the longest texts counts. Beside the whole
@@ -39,14 +39,15 @@ def rows_said(text: str, where: str) -> tuple[list[Row], bool]:
         SpeechDataError: it is no JSON.
 
     Example:
-        >>> rows_said('{"text": "a b", "words": [{"word": "a", "start": 0, "end": 1}]}', "a.json")
+        >>> recognised_rows('{"text": "a b", "words": [{"word": "a", "start": 0, "end": 1}]}', "a.json")
         ([{'text': 'a b'}], False)
-        >>> rows_said('{"text": "A.", "words": [{"word": "a", "start": 0, "end": 1}]}', "a.json")
+        >>> recognised_rows('{"text": "A.", "words": [{"word": "a", "start": 0, "end": 1}]}', "a.json")
         ([{'word': 'A.', 'start': 0, 'end': 1}], True)
     """
     tables: dict[Names, list[Row]] = {}
     for names, row in _rows(parsed_in_a_row(text, where, SpeechDataError), where):
-        if (said := _text(row)) and ("offset" in _columns(tuple(row)) or re.search(r"\w", said)):  # else a comma of AWS
+        spoken = _text(row)
+        if spoken and ("offset" in _columns(tuple(row)) or re.search(r"\w", spoken)):  # else a comma of AWS
             tables.setdefault(names, []).append(row)
     whole = next((tables[names] for names in WHOLE if names in tables), [])
     timed = [rows for names, rows in tables.items() if names not in WHOLE and _are_timed(rows)]

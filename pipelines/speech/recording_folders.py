@@ -116,9 +116,9 @@ def _joined(parts: dict[Path, str], read: Callable[[Path], Read]) -> Read:
     """Reads lists or folders of one split each, whatever their rows say."""
     entries, notes = [], []
     for path, split in parts.items():
-        found, said = read(path)
+        found, new_notes = read(path)
         entries += [entry._replace(split=split) for entry in found]
-        notes += said
+        notes += new_notes
     if len({(entry.key, entry.split) for entry in entries}) != len({entry.key for entry in entries}):
         entries = [entry._replace(key=f"{entry.split}/{entry.key}") for entry in entries]
     return entries, list(dict.fromkeys(notes))

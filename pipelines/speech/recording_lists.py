@@ -1,4 +1,4 @@
-"""The user's own lists of recordings and what is said in them: JSON and tables."""
+"""The user's own lists of recordings and their transcripts: JSON and tables."""
 
 import csv
 import io
@@ -61,7 +61,7 @@ def read_list(path: Path) -> tuple[list[Entry], list[str]]:
     found = _table(path, lines)
     if found[0] and all(entry.text.strip().lower().endswith(AUDIO_SUFFIXES) for entry in found[0]):
         raise SpeechDataError(
-            f"{path} names recordings in the place of texts. Expected what is said in each. Add a column of texts, or, "
+            f"{path} names recordings in the place of texts. Expected the text of each. Add a column of texts, or, "
             f"for Kaldi's wav.scp, give its folder. Received: {found[0][0].text!r}"
         )
     return found
@@ -163,22 +163,22 @@ def _without_lhotse(path: Path, rows: list[tuple[str, dict[str, Any]]]) -> list[
         recordings = {each.get("id"): each for _, each in _objects(beside, list(rows_of(beside)))}
     found = []
     for row, values in rows:
-        for said in values.get("supervisions", [values]):
-            recording = values.get("recording") or recordings.get(said.get("recording_id")) or {}
+        for supervision in values.get("supervisions", [values]):
+            recording = values.get("recording") or recordings.get(supervision.get("recording_id")) or {}
             sources = recording.get("sources", [])
             if len(sources) != 1 or sources[0].get("type") != "file":
                 raise SpeechDataError(
                     f"{row}: expected a recording of one file. Write the audio to files, and name each in `sources` "
-                    f"with the type file. Received: {SHORT.repr(sources or said.get('recording_id'))}"
+                    f"with the type file. Received: {SHORT.repr(sources or supervision.get('recording_id'))}"
                 )
-            channel = said.get("channel", 0)
+            channel = supervision.get("channel", 0)
             side = {"channel": "abcdefgh"[channel]} if isinstance(channel, int) and channel < 8 else {}
-            begin = (values.get("start", 0) if "supervisions" in values else 0) + said.get("start", 0)
-            is_whole = begin == 0 and said.get("duration", 0) >= recording.get("duration", math.inf) - 1e-2
-            piece = {} if is_whole else {"offset": begin, "duration": said.get("duration")}
-            speaker = {"speaker": said["speaker"]} if said.get("speaker") else {}
+            begin = (values.get("start", 0) if "supervisions" in values else 0) + supervision.get("start", 0)
+            is_whole = begin == 0 and supervision.get("duration", 0) >= recording.get("duration", math.inf) - 1e-2
+            piece = {} if is_whole else {"offset": begin, "duration": supervision.get("duration")}
+            speaker = {"speaker": supervision["speaker"]} if supervision.get("speaker") else {}
             found.append(
-                (row, {"audio": sources[0].get("source"), "text": said.get("text"), **piece, **speaker, **side})
+                (row, {"audio": sources[0].get("source"), "text": supervision.get("text"), **piece, **speaker, **side})
             )
     return found
 
@@ -263,8 +263,10 @@ def _table(path: Path, lines: list[tuple[str, str]]) -> tuple[list[Entry], list[
         text = fields[text_at if len(fields) == 3 else min(len(fields) - 1, NORMALISED)]
         entries.append(entry_of(path.parent, name.strip(), text, row, speaker=speaker.strip(), key=name.strip()))
     texts_at = NORMALISED if width > 3 else text_at % width
-    said = f", the {ORDINALS[place + speaker_at]} as speakers" if speaker_at else ""
-    named = f"the {ORDINALS[place]} is read as recordings, the {ORDINALS[(place + texts_at) % whole]} as texts{said}"
+    speakers = f", the {ORDINALS[place + speaker_at]} as speakers" if speaker_at else ""
+    named = (
+        f"the {ORDINALS[place]} is read as recordings, the {ORDINALS[(place + texts_at) % whole]} as texts{speakers}"
+    )
     return entries, [f"The list names no columns: {named}."]
 
 

@@ -1,4 +1,4 @@
-"""What is said in which recording, as other toolkits list it: NIST (STM, CTM), Sphinx, fairseq, labels, Whisper."""
+"""The text of a recording or of a segment of it, as toolkits list it: NIST (STM, CTM), Sphinx, fairseq, Whisper …"""
 
 import math
 import re
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from data.files import plain_suffix
 from pipelines.speech.annotation_tiers import READERS, Tier, tiers_of
 from pipelines.speech.audio_files import SpeechDataError
-from pipelines.speech.recognised_json import rows_said
+from pipelines.speech.recognised_json import recognised_rows
 from pipelines.speech.recording_entries import Entry, channels_of, columns_of, piece_of, value_of
 from pipelines.speech.recording_lists import timed_rows
 from pipelines.speech.recording_rows import lines_of, rows_of
@@ -19,7 +19,7 @@ from pipelines.subtitles import Cue, cues_of
 
 Read = tuple[list[Entry], list[str]]
 PAUSE_SECONDS = 0.5  # between two words, at which a CTM is cut
-_LABEL = re.compile(  # of Audacity and Fisher: begin, end, the side of a call, what is said
+_LABEL = re.compile(  # of Audacity and Fisher: begin, end, the side of a call, the text
     r"\s*(\d+[.,]\d+)(?:\t|(?= \S+ [A-Z]\d?: ) )(\d+[.,]\d+)(?:\t\s*| ([A-Z])\d?: )(.*)"
 )
 _SAMPLES = re.compile(r"^0 \d{4,} (?=\S)")  # of TIMIT: the first and the last sample
@@ -34,8 +34,8 @@ _FESTIVAL = re.compile(r'\s*\(\s*(\S+)\s+"(.*)"\s*\)\s*')
 _SPHINX = re.compile(r"(.*)\(([^\s()]+)\)\s*")
 
 
-class Said(NamedTuple):
-    """What a row says of a recording, whose `name` is a path, or a part of one, without its ending perhaps."""
+class Segment(NamedTuple):
+    """A row about a recording, whose `name` is a path, or a part of one, without its ending perhaps."""
 
     name: str
     text: str
@@ -46,12 +46,12 @@ class Said(NamedTuple):
     channel: int | None = None
 
 
-def said_in(path: Path) -> list[Said]:
-    """Returns what a list of texts says, in the format that its ending tells; others are prompts: a name and a text."""
+def segments_in(path: Path) -> list[Segment]:
+    """Returns the segments of a list, in the format of its ending; without one, they are prompts: a name and a text."""
     return list(LISTS.get(plain_suffix(path), _prompts)(path))
 
 
-def _prompts(path: Path) -> Iterator[Said]:
+def _prompts(path: Path) -> Iterator[Segment]:
     for row, line in rows_of(path):
         fields = re.split(r"[\t|]", line.strip())
         name, text = line.strip().partition(" ")[::2]
@@ -62,33 +62,33 @@ def _prompts(path: Path) -> Iterator[Said]:
             name, text = fields[0], fields[min(len(fields) - 1, NORMALISED)]
         elif colon and not re.search(r"\s", before):  # as in JSUT
             name, text = before, after
-        yield Said(name.strip(), text.strip(), row)
+        yield Segment(name.strip(), text.strip(), row)
 
 
-def _stm(path: Path) -> Iterator[Said]:
+def _stm(path: Path) -> Iterator[Segment]:
     for row, fields in _nist(path, 5, "recording channel speaker begin end text"):
         name, channel, speaker, _, _, *rest = fields
         begin, end = _times(row, fields[3], fields[4])
         text = _LABELS_OF_STM.sub("", " ".join(rest))
         if not set(_UNSCORED) & {text.lower(), speaker.lower()}:
             text = " ".join(_FILLERS.sub(" ", _APART.sub("'", text)).split())
-            yield Said(name, text, row, speaker, begin, end - begin, *channels_of([channel]))
+            yield Segment(name, text, row, speaker, begin, end - begin, *channels_of([channel]))
 
 
-def _ctm(path: Path) -> Iterator[Said]:
+def _ctm(path: Path) -> Iterator[Segment]:
     words = []
     for row, fields in _nist(path, 5, "recording channel begin duration word"):
         begin, end = _times(row, fields[2], fields[3], is_duration=True)
-        words.append(Said(fields[0], fields[4], row, "", begin, end - begin, *channels_of([fields[1]])))
+        words.append(Segment(fields[0], fields[4], row, "", begin, end - begin, *channels_of([fields[1]])))
     yield from _joined_words(words)
 
 
-def _joined_words(words: Iterable[Said]) -> list[Said]:
+def _joined_words(words: Iterable[Segment]) -> list[Segment]:
     """Returns what single words say, cut at pauses, at words without a text, and where another speaker begins.
 
     After the end of a sentence any pause counts.
     """
-    pieces: list[Said] = []
+    pieces: list[Segment] = []
     for word in words:
         last = pieces[-1] if pieces else word._replace(name="")
         pause = word.offset - last.offset - (last.duration or 0.0)
@@ -127,7 +127,7 @@ def _times(row: str, begin: str, end: str, is_duration: bool = False) -> tuple[f
     return first, last
 
 
-def _transcription(path: Path) -> Iterator[Said]:
+def _transcription(path: Path) -> Iterator[Segment]:
     """Sphinx: `<s> text </s> (name)`; the file of the same name that ends in .fileids has the paths, line by line."""
     rows, file_ids = list(rows_of(path)), path.with_name(path.name.replace(".transcription", ".fileids"))
     names = [line.strip() for _, line in rows_of(file_ids)] if file_ids.is_file() else []
@@ -140,10 +140,10 @@ def _transcription(path: Path) -> Iterator[Said]:
         found = _SPHINX.fullmatch(line)
         if not found:
             raise SpeechDataError(f"{row}: expected <s> text </s> (name). Correct it. Received: {line[:200]!r}")
-        yield Said(names[number] if names else found[2], " ".join(_FILLERS.sub(" ", found[1]).split()), row)
+        yield Segment(names[number] if names else found[2], " ".join(_FILLERS.sub(" ", found[1]).split()), row)
 
 
-def _wrd(path: Path) -> Iterator[Said]:
+def _wrd(path: Path) -> Iterator[Segment]:
     """Fairseq: a text a line; the file of the same name that ends in .tsv has the folder, then a recording a line."""
     rows, (root, *recordings) = list(rows_of(path)), list(rows_of(path.with_suffix(".tsv")))
     if len(rows) != len(recordings):
@@ -152,10 +152,10 @@ def _wrd(path: Path) -> Iterator[Said]:
             f"Correct them. Received: {len(rows)} texts, {len(recordings)} recordings"
         )
     for (row, text), (_, recording) in zip(rows, recordings, strict=True):
-        yield Said(f"{root[1].strip()}/{recording.split(chr(9))[0]}", text.strip(), row)
+        yield Segment(f"{root[1].strip()}/{recording.split(chr(9))[0]}", text.strip(), row)
 
 
-LISTS: dict[str, Callable[[Path], Iterator[Said]]] = {
+LISTS: dict[str, Callable[[Path], Iterator[Segment]]] = {
     ".stm": _stm,
     ".ctm": _ctm,
     ".transcription": _transcription,
@@ -166,7 +166,7 @@ LISTS: dict[str, Callable[[Path], Iterator[Said]]] = {
 TIMED = (".tsv", ".csv")  # tables of pieces of one recording, beside it
 
 
-def pieces_of(text: str, ending: str, name: str, row: str) -> list[Said]:
+def pieces_of(text: str, ending: str, name: str, row: str) -> list[Segment]:
     """Returns what the text beside a recording says: of pieces, if it has times, or of the whole.
 
     Args:
@@ -177,20 +177,22 @@ def pieces_of(text: str, ending: str, name: str, row: str) -> list[Said]:
     """
     if ending in READERS:
         tiers = tiers_of(text, ending, row)
-        return [said for tier in tiers for said in _said_in_tier(tier, name, row, tier.name * (len(tiers) > 1))]
+        return [
+            segment for tier in tiers for segment in _segments_of_tier(tier, name, row, tier.name * (len(tiers) > 1))
+        ]
     if ending == ".json":
-        pieces, are_words = rows_said(text, row)
-        said = _said_in_rows([(row, piece) for piece in pieces], name)
-        joined = _joined_words(said) if are_words else said
+        pieces, are_words = recognised_rows(text, row)
+        segments = _segments_of_rows([(row, piece) for piece in pieces], name)
+        joined = _joined_words(segments) if are_words else segments
         return [joined[0]._replace(offset=0.0, duration=None)] if are_words and len(joined) == 1 else joined
     if ending in TIMED:
-        return _said_in_rows(timed_rows(lines_of(text, row)), name)
+        return _segments_of_rows(timed_rows(lines_of(text, row)), name)
     if ending in SUBTITLES:
-        return [_said_in_cue(cue, name, row) for cue in cues_of(text)]
+        return [_segment_of_cue(cue, name, row) for cue in cues_of(text)]
     labels = [_LABEL.fullmatch(line) for line in text.splitlines() if line.strip() and line[0] not in "\\#"]
     if labels and all(labels):
         return [
-            Said(name, label[4].strip(), row, label[3] or "", begin, end - begin, *channels_of([label[3] or ""]))
+            Segment(name, label[4].strip(), row, label[3] or "", begin, end - begin, *channels_of([label[3] or ""]))
             for label in labels
             if label and label[4].strip()
             if (end := _number(label[2])) > (begin := _number(label[1]))
@@ -200,10 +202,10 @@ def pieces_of(text: str, ending: str, name: str, row: str) -> list[Said]:
             f"{row} is a table whose columns are not known. Expected a text, or begin, end and text in seconds on each "
             f"line. Write it so. Received: {text.splitlines()[0][:200]!r}"
         )
-    return [Said(name, _SAMPLES.sub("", " ".join(text.split())), row)]
+    return [Segment(name, _SAMPLES.sub("", " ".join(text.split())), row)]
 
 
-def _said_in_rows(rows: Sequence[tuple[str, Mapping[str, Any]]], name: str) -> list[Said]:
+def _segments_of_rows(rows: Sequence[tuple[str, Mapping[str, Any]]], name: str) -> list[Segment]:
     """Returns the pieces of a recording that a table lists, as Whisper writes it: times are milliseconds there.
 
     Whole numbers are milliseconds if pieces have 100 or more on average.
@@ -211,28 +213,29 @@ def _said_in_rows(rows: Sequence[tuple[str, Mapping[str, Any]]], name: str) -> l
     columns = columns_of(list(dict.fromkeys(column for _, values in rows for column in values)))
     sides = [value_of(values, columns, "channel") for _, values in rows]
     channels = channels_of(sides) if len(set(sides)) > 1 else [None] * len(rows)
-    said = [
-        Said(name, text, row, value_of(values, columns, "speaker"), *piece_of(values, columns, row), channel)
+    segments = [
+        Segment(name, text, row, value_of(values, columns, "speaker"), *piece_of(values, columns, row), channel)
         for (row, values), channel in zip(rows, channels, strict=True)
         if (text := value_of(values, columns, "text").strip())
     ]
-    are_whole = all(each.offset.is_integer() and (each.duration or 0.0).is_integer() for each in said)
-    if said and are_whole and sum(each.duration or 0.0 for each in said) >= 100 * len(said):
-        said = [
-            each._replace(offset=each.offset / 1000, duration=each.duration and each.duration / 1000) for each in said
+    are_whole = all(each.offset.is_integer() and (each.duration or 0.0).is_integer() for each in segments)
+    if segments and are_whole and sum(each.duration or 0.0 for each in segments) >= 100 * len(segments):
+        segments = [
+            each._replace(offset=each.offset / 1000, duration=each.duration and each.duration / 1000)
+            for each in segments
         ]
-    return said
+    return segments
 
 
 def _number(text: str) -> float:
     return float(text.replace(",", "."))
 
 
-def _said_in_tier(tier: Tier, name: str, row: str, speaker: str) -> list[Said]:
+def _segments_of_tier(tier: Tier, name: str, row: str, speaker: str) -> list[Segment]:
     speaker = re.sub(r"\s*-\s*words?$", "", speaker)  # as the Montreal Forced Aligner names tiers
-    said = [_said_in_cue(cue, name, row, speaker) for cue in tier.cues]
-    return _joined_words(said) if tier.of_words else [each for each in said if each.text]
+    segments = [_segment_of_cue(cue, name, row, speaker) for cue in tier.cues]
+    return _joined_words(segments) if tier.of_words else [each for each in segments if each.text]
 
 
-def _said_in_cue(cue: Cue, name: str, row: str, speaker: str = "") -> Said:
-    return Said(name, cue.text, row, speaker, cue.start, None if math.isinf(cue.end) else cue.end - cue.start)
+def _segment_of_cue(cue: Cue, name: str, row: str, speaker: str = "") -> Segment:
+    return Segment(name, cue.text, row, speaker, cue.start, None if math.isinf(cue.end) else cue.end - cue.start)

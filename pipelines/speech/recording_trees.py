@@ -12,7 +12,7 @@ from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.recording_entries import AUDIO_SUFFIXES, SHORT, SPLIT_NAMES, Entry, entry_of
 from pipelines.speech.recording_lists import TRIED, has_names, read_list, timed_rows
 from pipelines.speech.recording_rows import rows_of, text_of
-from pipelines.speech.recording_texts import LISTS, TIMED, Read, Said, pieces_of, said_in
+from pipelines.speech.recording_texts import LISTS, TIMED, Read, Segment, pieces_of, segments_in
 from pipelines.subtitles import ENDINGS as SUBTITLES
 
 TEXTS = (".normalized.txt", ".txt", ".lab")  # of recordings of the same name, beside them or in a folder of texts
@@ -42,10 +42,10 @@ def texts_in_a_tree(folder: Path, only: Path | None = None) -> Read:
     listed: dict[Path, list[Entry]] = {}  # by the recording
     lists = []
     for path in tree.others if only is None else ():
-        if said := tree.said_in(path):
+        if segments := tree.segments_in(path):
             lists.append(path.name)
             latest: dict[Path, list[Entry]] = {}
-            for each in said:
+            for each in segments:
                 entry = tree.entry(each, path)
                 latest.setdefault(entry.path, []).append(entry)
             listed |= latest
@@ -94,7 +94,7 @@ def texts_of_a_list(path: Path) -> Read:
     """Reads a list of texts whose recordings lie below its folder, or below the one that holds that."""
     for folder in (path.absolute().parent, path.absolute().parent.parent):
         tree = _Tree(folder)
-        entries = [tree.entry(each, folder / path.name)._replace(split="") for each in said_in(path)]
+        entries = [tree.entry(each, folder / path.name)._replace(split="") for each in segments_in(path)]
         if any(entry.path.is_file() for entry in entries):
             break
     recordings = len({entry.path for entry in entries})
@@ -133,30 +133,32 @@ class _Tree:
                 return max(found, key=lambda path: path.with_suffix("").as_posix().endswith(f"/{plain}"))
         return beside.parent / name
 
-    def said_in(self, path: Path) -> list[Said]:
+    def segments_in(self, path: Path) -> list[Segment]:
         """Returns what a list of texts says; nothing of a file that is none: its first lines name no recordings."""
         if plain_suffix(path) in LISTS:
             of_another = path.suffix.lower() == ".wrd" and not path.with_suffix(".tsv").is_file()  # words of TIMIT
-            return [] if of_another or plain_suffix(path) == ".fileids" else said_in(path)
+            return [] if of_another or plain_suffix(path) == ".fileids" else segments_in(path)
         if path.stat().st_size > LARGEST or plain_suffix(path) not in (*PROMPTS, *TABLES):
             return []
         try:
-            said = _said_in_table(path) if plain_suffix(path) in TABLES or has_names(path) else said_in(path)
+            segments = (
+                _segments_in_table(path) if plain_suffix(path) in TABLES or has_names(path) else segments_in(path)
+            )
         except SpeechDataError:
             return []  # of another kind, or empty
-        first = said[:TRIED]
+        first = segments[:TRIED]
         if not any(re.search(r"[^\W\d_]", each.text) for each in first):
             return []  # numbers, such as lengths
-        return said if 2 * sum(self.path_of(each.name, path).is_file() for each in first) > len(first) else []
+        return segments if 2 * sum(self.path_of(each.name, path).is_file() for each in first) > len(first) else []
 
-    def entry(self, said: Said, path: Path) -> Entry:
+    def entry(self, segment: Segment, path: Path) -> Entry:
         """Returns the entry of what a list says."""
-        audio = self.path_of(said.name, path)
+        audio = self.path_of(segment.name, path)
         name = str(audio.relative_to(self._folder) if audio.is_relative_to(self._folder) else audio)
         split = self._split_above(audio) or self._split_above(path)
-        speaker, key = said.speaker or _speaker_of(audio), "" if said.duration else audio.stem
-        place = said.offset, said.duration
-        return entry_of(self._folder, name, said.text, said.row, split, speaker, *place, key, said.channel)
+        speaker, key = segment.speaker or _speaker_of(audio), "" if segment.duration else audio.stem
+        place = segment.offset, segment.duration
+        return entry_of(self._folder, name, segment.text, segment.row, split, speaker, *place, key, segment.channel)
 
     def beside(self, audio: Path) -> list[Path]:
         """Returns the texts that have the name of a recording: those in its folder, or the only one elsewhere."""
@@ -191,17 +193,17 @@ def is_list(path: Path) -> bool:
         return path.suffix.lower() != ".json"
 
 
-def _said_in_table(path: Path) -> list[Said]:
+def _segments_in_table(path: Path) -> list[Segment]:
     """Returns what a table says, such as the `metadata.csv` of each speaker; nothing of clips that were voted down."""
     entries = [] if path.stem in ("invalidated", "other", "reported") else read_list(path)[0]
-    said = []
+    segments = []
     for _, audio, text, _, row, speaker, offset, duration, channel in entries:
         name = str(audio.relative_to(path.parent) if audio.is_relative_to(path.parent) else audio)
-        said.append(Said(name, text, row, speaker, offset, duration, channel))
-    return said
+        segments.append(Segment(name, text, row, speaker, offset, duration, channel))
+    return segments
 
 
-def _pieces_in(texts: list[Path], name: str) -> list[Said]:
+def _pieces_in(texts: list[Path], name: str) -> list[Segment]:
     """Returns what the first of some texts of a recording says, with the times of another that says the same."""
     first, *others = (pieces_of(text_of(each), _ending(each), name, str(each)) for each in texts)
     words = _words(first)
@@ -209,7 +211,7 @@ def _pieces_in(texts: list[Path], name: str) -> list[Said]:
     return next((each for each in others if not has_times and len(each) > 1 and _words(each) == words), first)
 
 
-def _words(pieces: list[Said]) -> list[str]:
+def _words(pieces: list[Segment]) -> list[str]:
     return [word for piece in pieces for word in piece.text.split()]
 
 

@@ -111,9 +111,9 @@ def manifest(
     if given:  # what the rows of the first list say of these splits does not count
         entries = [entry._replace(split="train") if entry.split in ("", *given) else entry for entry in entries]
     for split, each in given.items():
-        found, said = read(Path(each).expanduser())
+        found, new_notes = read(Path(each).expanduser())
         entries += [entry._replace(split=split) for entry in found]
-        notes += said
+        notes += new_notes
     if root:
         there = Path(root).expanduser()
         lost = {

@@ -73,17 +73,17 @@ def splits_of(entries: Sequence[Entry], contents: Sequence[str]) -> list[str]:
         VideoDataError: two entries put one video, or one group, into two splits.
     """
     units = _units(entries, contents)
-    said: dict[str, Entry] = {}
+    stated: dict[str, Entry] = {}
     for entry, unit in zip(entries, units, strict=True):
-        if entry.split and said.setdefault(unit, entry).split != entry.split:
-            other = said[unit]
+        if entry.split and stated.setdefault(unit, entry).split != entry.split:
+            other = stated[unit]
             what = "a group" if entry.group and entry.group == other.group else "a video"
             raise VideoDataError(
                 f"{entry.row or entry.key} puts {what} into {entry.split} that {other.row or other.key} puts into "
                 f"{other.split}; expected all parts and copies of a video, and all of a group, in one split, else it "
                 f"would be tested on what it learned. Correct one. Received: {entry.key}"
             )
-    found = {unit: entry.split for unit, entry in said.items()}
+    found = {unit: entry.split for unit, entry in stated.items()}
     shares = SHARES
     missing = [split for split in SPLITS if split not in found.values()]
     if found and "train" not in missing and missing and len(found) == len(set(units)):

@@ -133,9 +133,9 @@ def _entries(
         if not 0 <= start < end:
             received = f"{start:g} and {end:g}"
             raise row_error(path, place, "has no time between start and end", "0 ≤ start < end", received)
-        said = values.get("split", "")
-        if said.lower() not in ("", *SPLIT_NAMES):
-            raise row_error(path, place, "has an unknown split", f"{', '.join(SPLITS)}, or nothing", said)
+        stated = values.get("split", "")
+        if stated.lower() not in ("", *SPLIT_NAMES):
+            raise row_error(path, place, "has an unknown split", f"{', '.join(SPLITS)}, or nothing", stated)
         key = name if (start, end) == (0, math.inf) else f"{name} [{start:g}, {end:g})"
         part = Part(locate(name), start, end)
         if not part.path.exists() and end < math.inf:  # Kinetics names so the clips that are cut out
@@ -143,7 +143,7 @@ def _entries(
             part = Part(cut, 0.0, math.inf) if cut.exists() else part
         label = unicodedata.normalize("NFC", values.get("label", "")) if labelled else ""
         group, row = values.get("group", ""), f"{path.name}, {place}"
-        entry = Entry(key, part, label, SPLIT_NAMES.get(said.lower(), split), group, row)
+        entry = Entry(key, part, label, SPLIT_NAMES.get(stated.lower(), split), group, row)
         first = named.setdefault(key, entry)
         if first is not entry and (key == name or first.split != entry.split):
             raise row_error(path, place, "names what an earlier one names", "each video once, or its parts", key)
