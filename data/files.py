@@ -21,7 +21,7 @@ _SUFFIXES = {"gzip": "gz", "bzip2": "bz2", "xz": "xz"}
 UNPACKING_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError)
 _PACKED_SUFFIX = re.compile(r"\.(gz|bz2|xz|zst|zip|tar|tgz)$")
 _DELIMITER = re.compile(r"\"?sep=([^\r\n])\"?[ ,;\t]*(\r\n?|\n)?", re.IGNORECASE)
-_LISTED = 5  # files that a message names
+_MAXIMUM_LISTED = 5  # files that a message names
 _OTHER_KINDS = {  # how it begins, what it is, and what to do
     b"%PDF": ("a PDF document", "Save its text as .txt"),
     b"\xd0\xcf\x11\xe0": ("a document of Microsoft Office", "Save a table as .csv in UTF-8, a document as .txt"),
@@ -148,7 +148,7 @@ def only_file(content: bytes, name: str) -> Member:
         return Member(name, content)
     files = [each for each in _archived(content, name) if not _hidden(Path(each.name))]
     if len(files) != 1:
-        found = ", ".join([each.name for each in files[:_LISTED]] + ["…"] * (len(files) > _LISTED))
+        found = ", ".join([each.name for each in files[:_MAXIMUM_LISTED]] + ["…"] * (len(files) > _MAXIMUM_LISTED))
         raise FileError(
             f"{name} is an archive of {len(files)} files; expected one with a single file here. Unpack it, and give "
             f"the file that is meant. Received: {found or 'an empty archive'}"

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipelines.configuration import ConfigurationError
@@ -95,3 +96,12 @@ def counted(number: int, thing: str) -> str:
     ('1 video', '2 videos')
     """
     return f"{number} {thing}{'s' * (number != 1)}"
+
+
+def listed(names: Sequence[str], separator: str = ", ", most: int = 5) -> str:
+    """Returns the first of some names, and how many there are if not all are listed.
+
+    >>> listed(["a", "b"]), listed(list("abcdefgh"))
+    ('a, b', 'a, b, c, d, e … (8 in all)')
+    """
+    return separator.join(names[:most]) + (f" … ({len(names)} in all)" if len(names) > most else "")

@@ -13,11 +13,11 @@ from data.files import plain_suffix
 from pipelines import hints
 from pipelines.commands import AnswerOptions, print_answers, report_done
 from pipelines.configuration import ConfigurationError
-from pipelines.hints import counted
+from pipelines.hints import counted, listed
 from pipelines.json_lines import LINES
 from pipelines.nlp.answered_files import TEXT, answer_file, is_table, rows_of_file, text_of
 from pipelines.nlp.text_files import decoded, lines_of
-from pipelines.nlp.texts import listed, refuse_undecodable
+from pipelines.nlp.texts import refuse_undecodable
 
 STANDARD_INPUT = "-"
 

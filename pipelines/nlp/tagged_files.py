@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from data.files import read_bytes
+from pipelines.hints import listed
 from pipelines.nlp.object_tables import BINARY_TABLES, arrow_items, json_items
 from pipelines.nlp.tagged_rows import (
     OUTSIDE,
@@ -17,7 +18,6 @@ from pipelines.nlp.tagged_rows import (
 )
 from pipelines.nlp.text_files import TextDataError, decoded, lines_of, plain_suffix
 from pipelines.nlp.text_tables import DELIMITERS, refuse_markup
-from pipelines.nlp.texts import listed
 
 __all__ = ["UNTAGGED", "Sentence", "TextDataError", "has_spans", "read_sentences", "spans_of"]
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pipelines.hints import listed
 from pipelines.nlp.object_tables import Item, accepted
 from pipelines.nlp.text_files import FileConfiguration, TextDataError
 from pipelines.nlp.text_tables import DELIMITERS, places_of, records, table_form
-from pipelines.nlp.texts import SHORT, listed
+from pipelines.nlp.texts import SHORT
 from pipelines.nlp.words import Words
 
 WORDS = ("words", "tokens", "text")  # JSON's usual keys

@@ -10,7 +10,8 @@ from pydantic import Field
 from data.encodings import decoded
 from data.files import Member, is_folder, members, plain_suffix, read_bytes, unpacked
 from pipelines.configuration import Configuration
-from pipelines.nlp.texts import TextDataError, listed
+from pipelines.hints import listed
+from pipelines.nlp.texts import TextDataError
 
 __all__ = ["Document", "TextDataError", "decoded", "plain_suffix", "read_documents", "read_lines", "read_text"]
 

@@ -16,7 +16,6 @@ SPACELESS = (
     "\u3021-\u3029\u3038-\u312f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\ua980-\ua9ff"
     "\uaa60-\uaadf\uf900-\ufaff\uff66-\uff9f\U0001aff0-\U0001b16f\U00020000-\U0003ffff]"
 )
-LISTED = 5  # things that a message lists; it counts the others
 SHORT = reprlib.Repr()
 SHORT.maxstring = SHORT.maxother = 120
 
@@ -89,12 +88,3 @@ def shortened(text: str) -> str:
     """
     text = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "\ufffd", text[: CHARACTERS + 1])
     return text if len(text) <= CHARACTERS else f"{text[:CHARACTERS]} …"
-
-
-def listed(names: Sequence[str], separator: str = ", ") -> str:
-    """Returns the first of some names, and how many there are if not all are listed.
-
-    >>> listed(["a", "b"]), listed(list("abcdefgh"))
-    ('a, b', 'a, b, c, d, e … (8 in all)')
-    """
-    return separator.join(names[:LISTED]) + (f" … ({len(names)} in all)" if len(names) > LISTED else "")

@@ -9,7 +9,7 @@ import pandas as pd
 from pipelines import commands, hints
 from pipelines.arguments import in_range
 from pipelines.configuration import ConfigurationError
-from pipelines.hints import counted
+from pipelines.hints import counted, listed
 from pipelines.series import data
 from pipelines.series.config import Description
 from pipelines.series.explanation import Influence, influences
@@ -23,7 +23,6 @@ from pipelines.served import Served
 NUMBERS_DRAWN = 2**24  # quantiles of all paths of a batch
 MOST_DRAWN = 2**28  # of those of one series, a gigabyte
 NO_PATHS = np.zeros((0, 1, 1), np.float32)  # (samples, horizon, targets)
-NAMED = 8  # series that were not in the training
 STEPS_IN_BATCH = 16_384  # of all series of a batch, padded to the longest
 
 
@@ -267,7 +266,7 @@ class Ahead:
                 f"scale of its own {counted(len(unknown[0].times), 'step')}."
             )
         elif unknown:
-            names = ", ".join(repr(each.name) for each in unknown[:NAMED]) + " …" * (len(unknown) > NAMED)
+            names = listed([repr(each.name) for each in unknown])
             commands.report_done(
                 f"{len(unknown)} series were not in the training, {names}; each is forecast as their average, on the "
                 "scale of its own steps."

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from pipelines.hints import listed
 from pipelines.series.numbers import numbers_of
 from pipelines.series.regular import Repair
 
@@ -63,11 +64,12 @@ def one_hot(
         found.replaced.append(name)
         unknown = [word for word in there if known and f"{name}={word}" not in known]
         if unknown:
-            what = f"categories that the training did not have ({', '.join(unknown[:5])}): taken as none of them"
+            what = f"categories that the training did not have ({listed(unknown)}): taken as none of them"
             repairs.append(Repair("", name, what, int(words.isin(unknown).sum())))
         elif not known:
-            kinds = ", ".join(there[:5]) + (" …" if len(there) > 5 else "")
-            repairs.append(Repair("", name, f"column of text: read as {len(there)} categories ({kinds})", len(frame)))
+            repairs.append(
+                Repair("", name, f"column of text: read as {len(there)} categories ({listed(there)})", len(frame))
+            )
     return found, repairs
 
 

@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import Sequence
 from functools import partial
 from typing import Literal
 
@@ -13,6 +12,7 @@ from pipelines import commands, hints
 from pipelines.comparison import compared_rows
 from pipelines.configuration import ConfigurationError
 from pipelines.evaluation import Evaluation
+from pipelines.hints import listed
 from pipelines.preparation import report_changed_data
 from pipelines.runs import Run
 from pipelines.series import baselines, data
@@ -30,7 +30,6 @@ from pipelines.series.train import calibrate, steps_read
 __all__ = ["VARIANTS", "EvaluationOptions", "evaluate"]
 
 ALL = "all"  # series
-NAMED = 8  # series, in messages
 MOST_REFITS = 50
 
 
@@ -123,7 +122,7 @@ def task_of(configuration: SeriesConfiguration, sets: data.Sets, split: Split, s
     names, targets = [each.name for each in sets.series], sets.columns.targets
     wanted = series or configuration.reported or ALL
     if wanted not in (ALL, *names):
-        raise ConfigurationError(f"There is no such series. Expected one of: {shortened(names)}. Received: {wanted!r}")
+        raise ConfigurationError(f"There is no such series. Expected one of: {listed(names)}. Received: {wanted!r}")
     if target and target not in targets:
         known = ", ".join(targets)
         raise ConfigurationError(f"There is no such target. Expected one of: {known}. Received: {target!r}")
@@ -131,12 +130,12 @@ def task_of(configuration: SeriesConfiguration, sets: data.Sets, split: Split, s
     named = [index for index, name in enumerate(names) if wanted in (ALL, name)]
     chosen = [index for index in named if len(data.origins(sets, index, split, horizon))]
     if short := [names[index] for index in named if index not in chosen]:
-        print(f"Left out: {shortened(short)}: the {split} split is shorter than the horizon, {horizon} steps.")
+        print(f"Left out: {listed(short)}: the {split} split is shorter than the horizon, {horizon} steps.")
     if not chosen:
         raise SeriesDataError(
             f"The {split} split is shorter than the horizon, so there is nothing to score. Expected at least {horizon} "
             f"steps. Give longer series, raise --data.{split}_fraction or lower --data.horizon, and train again. "
-            f"Received: {shortened(short)}"
+            f"Received: {listed(short)}"
         )
     season = configuration.network.season[0] if configuration.network.season else season_of(sets.clock)
     if min(sets.train_end) < 2 * season + horizon:
@@ -153,14 +152,9 @@ def task_of(configuration: SeriesConfiguration, sets: data.Sets, split: Split, s
     )
 
 
-def shortened(names: Sequence[str]) -> str:
-    """Lists names, the first ones if there are many."""
-    return ", ".join(names[:NAMED]) + (f" … ({len(names)} in all)" if len(names) > NAMED else "")
-
-
 def described(task: Task, origins: Origins) -> str:
     """Names what is forecast, and counts what is not scored."""
-    names = shortened([task.sets.series[index].name for index in task.chosen])
+    names = listed([task.sets.series[index].name for index in task.chosen])
     missing = int(np.isnan(origins.truth).sum())
     unscored = f"; {missing} of {origins.truth.size} truths were not measured and are not scored" if missing else ""
     again = f"; its calibration is fitted every {task.refit} origins, its weights are not" if task.refit else ""

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.exporting import WarmupRequest, export_signatures
+from pipelines.hints import listed
 from pipelines.model_cards import card
 from pipelines.runs import Run
 from pipelines.series.calendar import step_text
@@ -58,7 +59,7 @@ def model_card(run: Run, forecaster: Forecaster) -> str:
     ahead = ", future=future" * bool(columns.known)
     shape = f"{forecaster.horizon}" + ("" if forecaster.targets == 1 else f", {forecaster.targets} targets")
     levels = ", ".join(f"{level:g}" for level in forecaster.levels)
-    names = ", ".join(forecaster.names[:20]) + (" …" if len(forecaster.names) > 20 else "")
+    names = listed(forecaster.names, most=20)
     forecasts = ", ".join(columns.targets) + (", summed from the next step on" if forecaster.cumulative else "")
     about = f"""
 After each step it forecasts the next {forecaster.horizon} steps of: {forecasts}. A step is {step}.

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from pipelines import hints
 from pipelines.configuration import ConfigurationError
-from pipelines.hints import counted
+from pipelines.hints import counted, listed
 from pipelines.preparation import Prepared, prepared
 from pipelines.rows import mean_of_batch
 from pipelines.runs import Run
@@ -29,7 +29,7 @@ from pipelines.series.updates import as_before, refuse_learned
 from pipelines.training import fit
 
 REPAIRS = "repairs.json"  # what was found in the data and what was done about it
-NAMED = 8  # series, and kinds of repairs, that are printed
+MAXIMUM_LISTED = 8  # kinds of repairs that are printed
 VALIDATED, CALIBRATED = 20_000, 50_000  # origins at most, evenly spread, so that memory and time are bounded
 CYCLE = 24 * 7  # steps, with which the distance of those origins has no divisor in common
 
@@ -269,17 +269,16 @@ def report(sets: data.Sets) -> None:
     """Prints what is learned from, and what was repaired."""
     print(f"Learning from {_listed(Description.of(sets))}.")
     lines = summary(sets.repairs)
-    for line in lines[:NAMED]:
+    for line in lines[:MAXIMUM_LISTED]:
         print(f"Repaired: {line}")
-    if len(lines) > NAMED:
-        print(f"Repaired: {len(lines) - NAMED} more kinds, all of them in {REPAIRS}")
+    if len(lines) > MAXIMUM_LISTED:
+        print(f"Repaired: {len(lines) - MAXIMUM_LISTED} more kinds, all of them in {REPAIRS}")
 
 
 def _listed(description: Description) -> str:
     names, columns = description.names, description.columns
-    shown = ", ".join(names[:NAMED]) + (" …" if len(names) > NAMED else "")
     parts = [f"{kind} {', '.join(each)}" for kind, each in columns._asdict().items() if each]
-    return f"{len(names)} series ({shown}) of {'; '.join(parts)}; a step is {clock_text(description.clock)}"
+    return f"{len(names)} series ({listed(names)}) of {'; '.join(parts)}; a step is {clock_text(description.clock)}"
 
 
 def _some(sets: data.Sets, maximum: int) -> range:

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
+from pipelines.hints import listed
 from pipelines.speech.audio_files import SpeechDataError, examine, load_audio
 from pipelines.speech.recording_entries import Entry, find_audio
 from pipelines.speech.recording_folders import read_own
 from pipelines.speech.recording_lists import read_list
 from pipelines.speech.recording_splits import SplitBy, with_splits
 from pipelines.speech.recording_texts import Read
-from pipelines.speech.sources import MAXIMUM_LISTED, SPLITS, Source, Utterance
+from pipelines.speech.sources import SPLITS, Source, Utterance
 from pipelines.speech.transcripts import Transcripts, normalised
 
 
@@ -155,9 +156,8 @@ def _warn_of_shared_sentences(entries: Sequence[Entry]) -> None:
     texts = {split: {entry.text for entry in entries if entry.split == split and entry.text} for split in SPLITS}
     for split in SPLITS[1:]:
         if shared := sorted(texts["train"] & texts[split]):
-            named = ", ".join(repr(text) for text in shared[:MAXIMUM_LISTED])
             warnings.warn(
                 f"{len(shared)} sentences are in train and in {split}, so the figures look better than they are: "
-                f"{named}{' …' if len(shared) > MAXIMUM_LISTED else ''}",
+                f"{listed([*map(repr, shared)])}",
                 stacklevel=4,
             )

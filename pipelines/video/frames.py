@@ -18,7 +18,7 @@ TOLERANCE = 1e-3
 DEPTHS = (8, 10, 12, 14, 16)
 """Bits of the cameras there are."""
 
-NAMED = 10  # videos that a message names; it counts the others
+MAXIMUM_LISTED = 10  # videos that a message names; it counts the others
 
 Size = tuple[int, int]
 
@@ -31,19 +31,19 @@ class VideoDataError(ValueError):
     """Videos or labels that cannot be used; the message names file, row and remedy."""
 
 
-def listed(problems: Sequence[tuple[str, str]]) -> str:
+def listed_problems(problems: Sequence[tuple[str, str]]) -> str:
     """Returns the first videos and what is wrong with them, a line each, below the message.
 
-    >>> print("Left out:" + listed([("a.mp4", "is empty")] * 11))
+    >>> print("Left out:" + listed_problems([("a.mp4", "is empty")] * 11))
     ... # doctest: +ELLIPSIS
     Left out:
       a.mp4: is empty
     ...
       and 1 more
     """
-    lines = [f"{key}: {reason}" for key, reason in problems[:NAMED]]
-    if len(problems) > NAMED:
-        lines.append(f"and {len(problems) - NAMED} more")
+    lines = [f"{key}: {reason}" for key, reason in problems[:MAXIMUM_LISTED]]
+    if len(problems) > MAXIMUM_LISTED:
+        lines.append(f"and {len(problems) - MAXIMUM_LISTED} more")
     return "".join(f"\n  {line}" for line in lines)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import tifffile
 from PIL import ExifTags, Image, ImageSequence
 
-from pipelines.hints import counted
+from pipelines.hints import counted, listed
 from pipelines.video.containers import Notice, refused
 from pipelines.video.frames import Timed, VideoDataError
 
@@ -42,7 +42,6 @@ UNREADABLE = (OSError, ValueError, SyntaxError, EOFError)
 """What Pillow raises of images that are damaged or of another kind."""
 
 LAST_NUMBER = re.compile(r"(-?)\d+(?=\D*$)")
-NAMED = 5  # missing numbers that a notice names
 
 
 def images_of(folder: Path) -> list[Path]:
@@ -93,8 +92,7 @@ def folder_values(folder: Path, notice: Notice) -> Iterator[np.ndarray]:
     """Yields the images of a folder, (height, width, channels), grey or RGB, of the type that they are stored in."""
     images = images_of(folder)
     if missing := missing_numbers(images):
-        named = ", ".join(map(str, missing[:NAMED])) + (", …" if len(missing) > NAMED else "")
-        notice(f"{counted(len(missing), 'image')} missing in the sequence, number {named}")
+        notice(f"{counted(len(missing), 'image')} missing in the sequence, number {listed([*map(str, missing)])}")
     for path in images:
         yield read_image(path)
 

@@ -21,7 +21,7 @@ from pipelines.progress import shown
 from pipelines.video import shards
 from pipelines.video.contents import SHARES, alike_names, contradictions, grouped, splits_of
 from pipelines.video.decoding import decode_all, with_range
-from pipelines.video.frames import DecodingConfiguration, Timed, VideoDataError, fit, listed, resample
+from pipelines.video.frames import DecodingConfiguration, Timed, VideoDataError, fit, listed_problems, resample
 from pipelines.video.recordings import Recordings, recordings_of
 from pipelines.video.shards import Part, Shard
 from pipelines.video.video_files import is_video, several_in
@@ -149,9 +149,9 @@ def own_videos(found: Found, configuration: VideoConfiguration) -> Videos:
         else:
             whole.append((entry, shard))
     if notices := [(entry.key, notice) for entry, shard in whole for notice in shard.notices]:
-        print(f"Noticed in {counted(len({key for key, _ in notices}), 'video')}:{listed(notices)}", flush=True)
+        print(f"Noticed in {counted(len({key for key, _ in notices}), 'video')}:{listed_problems(notices)}", flush=True)
     if longer := [(entry.key, reason) for entry, shard in whole if (reason := _ends_before(entry, shard))]:
-        print(f"Used up to their end, which comes before that of their rows:{listed(longer)}", flush=True)
+        print(f"Used up to their end, which comes before that of their rows:{listed_problems(longer)}", flush=True)
 
     contents = [f"{shards.identity(entry.path)}{entry.part.item or ''}" for entry, _ in whole]
     reasons = contradictions([entry for entry, _ in whole], contents)
@@ -247,7 +247,7 @@ def checked(
     if problems and not configuration.skip_unusable:
         raise VideoDataError(
             f"{counted(len(problems), 'video')} cannot be used. Expected usable ones. Repair or remove them, or leave "
-            f"them out: --data.skip_unusable. Received:{listed(problems)}"
+            f"them out: --data.skip_unusable. Received:{listed_problems(problems)}"
         )
     if empty := [split for split in SPLITS if not splits[split]]:
         counts = ", ".join(f"{len(videos)} {split}" for split, videos in splits.items())
@@ -280,9 +280,9 @@ def _decoded_split(
     """The videos of a split of a data set; a list of them lies beside their shards once all are decoded."""
     features = builder.info.features
     known = (str(builder.data_path), split, shards.decoding_key(configuration))
-    listed = shards.shard_path(*known).with_suffix(".json")
-    if listed.exists():
-        rows = json.loads(listed.read_text(encoding="utf-8"))
+    listed_problems = shards.shard_path(*known).with_suffix(".json")
+    if listed_problems.exists():
+        rows = json.loads(listed_problems.read_text(encoding="utf-8"))
         found = [(key, label, shards.opened(shards.shard_path(*known, key))) for key, label in rows]
         whole = [Video(key, label, shard) for key, label, shard in found if shard]
         if len(whole) == len(found):
@@ -297,7 +297,7 @@ def _decoded_split(
         frames = (fit(frame, configuration) for frame in _resampled(example[video], configuration))
         shard = shards.write(shards.shard_path(*known, key), frames, configuration)
         videos.append(Video(key, features[label].int2str(int(example[label])) if label else "", shard))
-    with shards.written(listed) as file:
+    with shards.written(listed_problems) as file:
         file.write(json.dumps([(each.key, each.label) for each in videos]).encode())
     return videos
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from data import splits
 from pipelines import hints
 from pipelines.hints import counted
-from pipelines.video.frames import NAMED, VideoDataError
+from pipelines.video.frames import MAXIMUM_LISTED, VideoDataError
 from pipelines.video.image_files import IMAGE_ENDINGS, images_of, natural_key
 from pipelines.video.shards import Part
 from pipelines.video.video_files import is_video
@@ -142,7 +142,9 @@ def _classes(folder: Path, split: str, base: Path, found: Found) -> None:
         {path.name for path in _visible(each, []) if path.is_dir() and not _is_frames(path)} for each in classes
     ]
     if len(repeated) > 1 and len(repeated[0]) > 1 and all(names == repeated[0] for names in repeated[1:]):
-        outer, below = (", ".join(sorted(names)[:NAMED]) for names in ({each.name for each in classes}, repeated[0]))
+        outer, below = (
+            ", ".join(sorted(names)[:MAXIMUM_LISTED]) for names in ({each.name for each in classes}, repeated[0])
+        )
         print(
             f"{folder}: the classes are its folders, such as {outer}. Each of them holds the folders {below}; if those "
             "are the classes, give a list of path, label and group instead",

@@ -13,9 +13,9 @@ from typing import Any
 
 from data.encodings import decoded
 from data.files import FileError, missing_file, read_bytes, stated_delimiter
-from pipelines.hints import counted
+from pipelines.hints import counted, listed
 from pipelines.video.arrays import ARRAY_ENDINGS
-from pipelines.video.frames import NAMED, VideoDataError
+from pipelines.video.frames import VideoDataError
 from pipelines.video.json_lists import is_json, json_rows
 from pipelines.video.list_columns import COLUMNS, UnlabelledError, columns_of, is_known, meanings_of
 from pipelines.video.shards import Part
@@ -63,7 +63,7 @@ def list_entries(
     lists = _lists(path, of_a_class)
     if len(lists) > 1:
         names = [f"{each.name} ({split})" if split else each.name for each, split in lists]
-        print(f"Lists: {', '.join(names[:NAMED])}{', …' * (len(names) > NAMED)}", flush=True)
+        print(f"Lists: {listed(names)}", flush=True)
     for each, split in lists:
         try:
             entries += _entries(each, split, labelled, meanings_of(columns), root, named, of_a_class)

@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines import commands
-from pipelines.hints import counted
+from pipelines.hints import counted, listed
 from pipelines.nlp.given_texts import TextOptions
-from pipelines.nlp.texts import listed, shortened
+from pipelines.nlp.texts import shortened
 
 if TYPE_CHECKING:
     from pipelines.nlp.sentiment.predictor import Classification, Predictor

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from pipelines.hints import counted
+from pipelines.hints import counted, listed
 from pipelines.nlp.batches import draw_batches, padded_length
 from pipelines.nlp.sentiment.labels import contradictions, label_names, labels_in, odd_labels, one_name_a_number
 from pipelines.nlp.sentiment.sources import DataConfiguration, open_source
@@ -16,7 +16,6 @@ from pipelines.nlp.sentiment.splitting import Example, near_duplicates
 from pipelines.nlp.sentiment.words import Words, count_words
 from pipelines.nlp.splits import SPLITS
 from pipelines.nlp.text_files import TextDataError
-from pipelines.nlp.texts import listed
 from pipelines.rows import make_batches
 
 FEW = 30  # labelled texts of a split, below which its figures are rough

@@ -13,7 +13,7 @@ from pipelines import commands
 from pipelines.comparison import compared_rows
 from pipelines.configuration import did_you_mean
 from pipelines.evaluation import Evaluation, Row
-from pipelines.hints import counted
+from pipelines.hints import counted, listed
 from pipelines.nlp.sentiment import baselines
 from pipelines.nlp.sentiment.baselines import Classify
 from pipelines.nlp.sentiment.config import SentimentConfiguration
@@ -27,7 +27,6 @@ from pipelines.nlp.sentiment.sources import EMBEDDED, DataConfiguration, rated_s
 from pipelines.nlp.sentiment.splitting import Example
 from pipelines.nlp.splits import SPLITS
 from pipelines.nlp.text_files import TextDataError
-from pipelines.nlp.texts import listed
 from pipelines.preparation import refuse_other, report_changed_data
 from pipelines.runs import Run
 

@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 
 from pipelines.configuration import did_you_mean
-from pipelines.hints import counted
+from pipelines.hints import counted, listed
 from pipelines.nlp.sentiment.splitting import Example
 from pipelines.nlp.splits import SPLITS
 from pipelines.nlp.text_files import TextDataError
-from pipelines.nlp.texts import listed
 
 Splits = dict[str, list[Example]]
 RARE = 0.2  # share of the texts that a label would have if all had equally many

@@ -12,13 +12,12 @@ import numpy as np
 from data.files import Member, is_folder, members, only_file, plain_suffix, read_bytes
 from data.splits import SPLIT_NAMES, named_split
 from pipelines.configuration import ConfigurationError
-from pipelines.hints import counted
+from pipelines.hints import counted, listed
 from pipelines.nlp.sentiment.labels import MISSING, of_columns
 from pipelines.nlp.sentiment.splitting import Example
 from pipelines.nlp.splits import SPLITS
 from pipelines.nlp.text_files import Document, FileConfiguration, TextDataError, decoded, documents_of, lines_of
 from pipelines.nlp.text_tables import TABLE_SUFFIXES, read_rows
-from pipelines.nlp.texts import listed
 
 FASTTEXT = "__label__"
 DESCRIPTIONS = ("dataset_dict.json", "dataset_info.json", "dataset_infos.json", "state.json")  # of Hugging Face

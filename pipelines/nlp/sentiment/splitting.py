@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from data.splits import stable_fraction
-from pipelines.hints import counted
+from pipelines.hints import counted, listed
 from pipelines.nlp.splits import groups_of
-from pipelines.nlp.texts import listed
 
 LARGEST = 0.1  # share of the texts that a group of near duplicates may have: more are no copies but of one kind
 SIMILARITIES = (0.9, 0.95, 1.0)  # that are tried one after the other where groups are too large

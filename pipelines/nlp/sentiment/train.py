@@ -9,6 +9,7 @@ from scipy.special import expit
 
 from data.valence_lexicon import read_valences
 from data.word_vectors import read_vectors
+from pipelines.hints import listed
 from pipelines.nlp.sentiment import data
 from pipelines.nlp.sentiment.config import SentimentConfiguration
 from pipelines.nlp.sentiment.model import CALIBRATION, Classifier, build, read_texts
@@ -16,7 +17,6 @@ from pipelines.nlp.sentiment.pretraining import pretrain, texts_of
 from pipelines.nlp.sentiment.scoring import cross_entropy, fit_temperature, fit_thresholds, labelled_logits
 from pipelines.nlp.sentiment.words import learn_vocabulary
 from pipelines.nlp.splits import report_splits
-from pipelines.nlp.texts import listed
 from pipelines.preparation import Prepared, prepared
 from pipelines.rows import mean_of_batch
 from pipelines.runs import Run

@@ -10,11 +10,11 @@ import tensorflow as tf
 from pydantic import Field
 
 from data.brown_corpus import brown_sentences
+from pipelines.hints import listed
 from pipelines.nlp.batches import draw_batches, padded_length
 from pipelines.nlp.splits import SPLITS, OwnFiles
 from pipelines.nlp.tagged_files import Sentence, read_sentences
 from pipelines.nlp.text_files import TextDataError
-from pipelines.nlp.texts import listed
 from pipelines.nlp.words import Words
 from pipelines.rows import make_batches
 

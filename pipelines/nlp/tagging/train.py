@@ -4,6 +4,7 @@ from functools import partial
 
 import tensorflow as tf
 
+from pipelines.hints import listed
 from pipelines.nlp.splits import report_splits
 from pipelines.nlp.tagging import data
 from pipelines.nlp.tagging.config import TaggingConfiguration
@@ -11,7 +12,6 @@ from pipelines.nlp.tagging.model import Tagger, build
 from pipelines.nlp.tagging.predictor import Predictor
 from pipelines.nlp.tagging.scoring import metrics, tallies
 from pipelines.nlp.tagging.serving import signatures
-from pipelines.nlp.texts import listed
 from pipelines.nlp.words import learn_vocabulary
 from pipelines.preparation import Prepared, prepared
 from pipelines.rows import mean_of_batch

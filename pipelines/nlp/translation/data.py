@@ -22,7 +22,7 @@ MINIMUM_BUCKET = 8  # subwords
 BUCKET_GROWTH = 1.25  # each bucket's longest pair over the one's before: few shapes are compiled, little is padded
 ENCODED_AT_ONCE = 20_000  # texts; a word that several of them have is divided once
 
-LISTED = 3  # misfits that are printed
+MAXIMUM_LISTED = 3  # misfits that are printed
 MOST_COPIES = 0.2  # share of the training that may be left out as near copies
 MOST_COMPARED = 500_000_000  # comparisons of pairs
 
@@ -261,7 +261,7 @@ def _without_misfits(pairs: dict[Split, list[Pair]], configuration: DataConfigur
     every = [pair for split in SPLITS for pair in pairs[split]]
     found = misfits(every)
     if found:
-        named = "; ".join(f"{each.where}: {each.reason}" for each in found[:LISTED])
+        named = "; ".join(f"{each.where}: {each.reason}" for each in found[:MAXIMUM_LISTED])
         remedy = "left out of training" if configuration.misfits == "leave_out" else "kept; --data.misfits leave_out"
         print(f"Note: {len(found)} of {len(every)} pairs hardly belong together ({named}): {remedy}.")
     if configuration.misfits == "report":

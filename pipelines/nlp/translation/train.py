@@ -19,7 +19,7 @@ from pipelines.runs import Run
 from pipelines.training import fit
 
 LEFT_OUT = "left_out.json"  # pairs that are not learned from, and why
-LISTED = 3  # of them, printed
+MAXIMUM_LISTED = 3  # of them, printed
 MINIMUM_STEPS = 500  # with which something can be learned
 VALIDATED_AT_ONCE = 4000  # target subwords, padding included
 
@@ -117,7 +117,8 @@ def report(corpus: data.Corpus, encoded: data.Encoded, left_out: list[LeftOut]) 
     subwords = sum(map(len, encoded.target)) - 2 * len(encoded.target)
     print(f"Pairs: {counts}. Learning from {len(encoded.target)} with {subwords} target subwords.")
     if left_out:
-        named = "; ".join(f"{each.where}: {each.reason}" for each in left_out[:LISTED])
+        named = "; ".join(f"{each.where}: {each.reason}" for each in left_out[:MAXIMUM_LISTED])
         print(
-            f"Left out or cut: {len(left_out)} ({named}{', …' * (len(left_out) > LISTED)}), all of them in {LEFT_OUT}."
+            f"Left out or cut: {len(left_out)} ({named}{', …' * (len(left_out) > MAXIMUM_LISTED)}), all of them in "
+            f"{LEFT_OUT}."
         )

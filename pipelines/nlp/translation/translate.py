@@ -13,11 +13,10 @@ from pydantic import Field
 from data.files import plain_suffix
 from pipelines import commands, hints
 from pipelines.configuration import ConfigurationError
-from pipelines.hints import counted
+from pipelines.hints import counted, listed
 from pipelines.json_lines import LINES
 from pipelines.nlp.answered_files import WRITTEN
 from pipelines.nlp.given_texts import TextOptions, refuse_outputs
-from pipelines.nlp.texts import listed
 
 if TYPE_CHECKING:
     from pipelines.nlp.translation.predictor import Predictor, Translation

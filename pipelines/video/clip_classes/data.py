@@ -12,10 +12,10 @@ from data import motion_clips
 from data.fashion_images import fashion_images
 from data.motion_clips import MOTIONS, SIZE, MotionClips, draw_clip
 from pipelines.configuration import ConfigurationError
-from pipelines.hints import counted
+from pipelines.hints import counted, listed
 from pipelines.rows import make_batches, row_numbers
 from pipelines.video.clips import batch_clips, clips_of, read_clips
-from pipelines.video.frames import NAMED, VideoDataError
+from pipelines.video.frames import VideoDataError
 from pipelines.video.recordings import Recordings
 from pipelines.video.sources import Video, VideoConfiguration, Videos, open_source, refuse_settings_of_files
 from pipelines.video.video_folders import SPLITS
@@ -172,6 +172,6 @@ def _classes(videos: Videos) -> tuple[str, ...]:
         raise VideoDataError(
             f"{counted(len(unknown), 'video')} of classes without any video for training; expected some of each. Add "
             "videos of the class (a hash of each one decides its split), or name those for training: a CSV file with a "
-            f"column split. Received: {', '.join(unknown[:NAMED])}"
+            f"column split. Received: {listed(unknown)}"
         )
     return classes

@@ -24,7 +24,7 @@ from pipelines.video.video_files import properties_of, refuse_missing
 if TYPE_CHECKING:
     from pipelines.video.clip_classes.predictor import Classification, Predictor, Stretch
 
-NAMED = 3  # classes of the whole video
+MAXIMUM_LISTED = 3  # classes of the whole video
 
 
 class Options(commands.AnswerOptions):
@@ -137,7 +137,7 @@ def _print(console: Console, path: Path, found: "Classification") -> None:
         table.add_row(f"{each.start:.2f}", f"{each.end:.2f}", Text(each.label), f"{each.probabilities[each.label]:.2f}")
     console.print(Text(str(path), "bold"), table, sep="\n", soft_wrap=True)
     classes = list(found.probabilities)
-    best = np.argsort([-found.probabilities[name] for name in classes])[:NAMED]
+    best = np.argsort([-found.probabilities[name] for name in classes])[:MAXIMUM_LISTED]
     named = ", ".join(f"{classes[place]} {found.probabilities[classes[place]]:.2f}" for place in best)
     console.print(Text(f"The whole video: {named}"), soft_wrap=True)
 

@@ -12,7 +12,7 @@ from pipelines.video.clip_classes import data
 from pipelines.video.clip_classes.config import ClipClassesConfiguration
 from pipelines.video.clip_classes.model import Classifier, build
 from pipelines.video.clip_classes.scoring import classify_split, losses
-from pipelines.video.frames import NAMED, listed
+from pipelines.video.frames import MAXIMUM_LISTED, listed_problems
 from pipelines.video.recordings import RECORDINGS
 
 SKIPPED = "skipped.json"  # keys and reasons of the videos that are left out
@@ -68,5 +68,5 @@ def report(sets: data.Sets) -> None:
         if missing := [name for label, name in enumerate(sets.classes) if label not in shown]:
             print(f"Without a video in the {split} split: {', '.join(missing)}.")
     if sets.skipped:
-        more = f" (all of them in {SKIPPED})" if len(sets.skipped) > NAMED else ""
-        print(f"Left out: {len(sets.skipped)}{more}{listed(sets.skipped)}")
+        more = f" (all of them in {SKIPPED})" if len(sets.skipped) > MAXIMUM_LISTED else ""
+        print(f"Left out: {len(sets.skipped)}{more}{listed_problems(sets.skipped)}")

@@ -8,7 +8,7 @@ import tensorflow as tf
 from pipelines.preparation import Prepared, prepared
 from pipelines.runs import Run
 from pipelines.training import fit
-from pipelines.video.frames import listed
+from pipelines.video.frames import listed_problems
 from pipelines.video.next_frames import data
 from pipelines.video.next_frames.config import NextFramesConfiguration
 from pipelines.video.next_frames.model import FrameForecaster, build
@@ -123,4 +123,4 @@ def report(sets: data.Sets) -> None:
     counts = ", ".join(f"{len(set(videos))} {split}" for split, videos in sets.videos.items())
     print(f"Videos: {counts}.")
     if sets.skipped:
-        print(f"Left out: {len(sets.skipped)}{listed(sets.skipped)}")
+        print(f"Left out: {len(sets.skipped)}{listed_problems(sets.skipped)}")
