@@ -310,6 +310,7 @@ def test_what_is_made_while_a_file_is_loaded_is_not_forgotten():
     # Keras keeps addresses in a table then; a layer at the address of a forgotten one would be taken for it.
     with ObjectSharingScope():
         stacks = [Stack("gru", UNITS, depth=2, bidirectional=True) for _ in range(2)]
+        gc.unfreeze()  # what the tests have frozen, for `get_objects`
         gc.collect()
         addresses = set(global_state.get_global_attribute("shared_objects/id_to_config_map"))
         assert len(addresses) > len(stacks)
