@@ -41,7 +41,9 @@ def model_card(run: Run) -> str:
     search = configuration.search
     about = f"""
 It translates sentences from {source} to {target}. The search keeps {search.beam_width} hypotheses at each step. A
-score is log P / ((5 + n) / 6)^{search.length_exponent:g}, with n the subwords of the translation and its end.
+score is (log P + {search.coverage_penalty:g} c) / ((5 + n) / 6)^{search.length_exponent:g}, with n the subwords of
+the translation and its end, and c the sum of the logarithms of how much of each source subword the attention has
+covered, at most 1.
 
 {documented(signatures)}
 """

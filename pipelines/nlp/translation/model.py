@@ -17,6 +17,7 @@ from pipelines.preparation import built, trained_model
 from pipelines.runs import Run
 
 State = list[Any]
+LEAST_COVERED = 1e-3  # of a source subword, so that none forbids a translation
 OLD_DESCRIPTION = "subwords.json"  # of 0.1
 
 
@@ -146,6 +147,11 @@ class Translator(keras.Model):
     ) -> Translated:
         """Translates texts (batch,); a text without words has an empty translation.
 
+        With n the subwords of a translation, its end included, a its attention, α the search's `length_exponent` and β
+        its `coverage_penalty` (Wu et al. 2016, https://arxiv.org/abs/1609.08144, section 7), a translation's score is
+
+            (log P + β Σ_source log min(1, max(Σ_target a, 0.001))) / ((5 + n) / 6) ^ α
+
         Args:
             beam_width: instead of the search's, for each text, int32 (batch,).
             several: return as many translations of each text as the widest search has beams, the best first: both parts
@@ -164,14 +170,22 @@ class Translator(keras.Model):
             memory=Memory(*map(for_each_beam, encoded.memory)), embedded=for_each_beam(encoded.embedded)
         )
 
-        def step(previous: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
-            decoded = self.decode(previous[:, tf.newaxis], state, repeated)
-            return tf.nn.log_softmax(self.logits(decoded.hidden[:, 0])), decoded.state
+        is_source = tf.cast(source != PADDING, tf.float32)
+        counted, end = for_each_beam(is_source), tf.one_hot(END, self.target.size)
 
-        lengths = tf.reduce_sum(tf.cast(source != PADDING, tf.float32), axis=1)
+        def step(previous: tf.Tensor, before: tuple[State, tf.Tensor]) -> tuple[tf.Tensor, tuple[State, tf.Tensor]]:
+            state, covered = before
+            decoded = self.decode(previous[:, tf.newaxis], state, repeated)
+            covered += decoded.weights[:, 0]  # (batch · beams, source)
+            passed_over = counted * tf.math.log(tf.clip_by_value(covered, LEAST_COVERED, 1.0))
+            penalty = search.coverage_penalty * tf.reduce_sum(passed_over, axis=1, keepdims=True)
+            return tf.nn.log_softmax(self.logits(decoded.hidden[:, 0])) + penalty * end, (decoded.state, covered)
+
+        lengths = tf.reduce_sum(is_source, axis=1)
         limits = tf.cast(lengths * search.maximum_length_ratio, tf.int32) + search.maximum_length_offset
         number = width if several else None
-        found = search_sequences(step, encoded.state, START, END, limits, widths, search.length_exponent, number)
+        first = encoded.state, tf.zeros_like(is_source)
+        found = search_sequences(step, first, START, END, limits, widths, search.length_exponent, number)
         shape = tf.shape(found.score)
         translated = tf.strings.strip(self.target.decode(tf.reshape(found.numbers, (-1, tf.shape(found.numbers)[-1]))))
         translated = tf.reshape(translated, shape)

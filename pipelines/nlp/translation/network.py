@@ -42,6 +42,9 @@ class SearchConfiguration(Configuration):
 
     beam_width: int = Field(5, ge=1, description="hypotheses kept at each step; 1 is greedy")
     length_exponent: float = Field(1.0, ge=0, description="0 prefers short translations; see search_sequences")
+    coverage_penalty: float = Field(
+        0.0, ge=0, description="weight of the penalty for source subwords that the attention has passed over; 0: none"
+    )
     maximum_length_ratio: float = Field(
         2.0, gt=0, description="maximum length of a translation, in subwords per source subword"
     )

@@ -32,8 +32,8 @@ class Translation(NamedTuple):
 
     Attributes:
         text: the translation; empty for a text without words.
-        score: log P / ((5 + n) / 6) ^ length_exponent, with n the subwords of the translation and its end; the higher,
-            the surer.
+        score: (log P + coverage_penalty · c) / ((5 + n) / 6) ^ length_exponent, with n the subwords of the translation
+            and its end, and c as of `Translator.translate`; the higher, the surer.
     """
 
     text: str

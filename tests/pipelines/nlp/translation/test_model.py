@@ -1,17 +1,20 @@
 """The network: padding, batch and order change nothing; step by step it answers as at once."""
 
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipelines.nlp.subwords import PADDING, SubwordConfiguration, Subwords
+from models.decoding import search_sequences
+from pipelines.nlp.subwords import END, PADDING, START, SubwordConfiguration, Subwords
+from pipelines.nlp.translation import model
 from pipelines.nlp.translation.config import TranslationConfiguration
 from pipelines.nlp.translation.model import Translator, build, normalised, source_numbers, target_numbers
 from pipelines.nlp.translation.network import SearchConfiguration
 
-SEARCH = SearchConfiguration(beam_width=3)
+SEARCH = SearchConfiguration(beam_width=3, coverage_penalty=0.2)
 TEXTS = ["In the beginning", "light", "and there was light, and it was good 😀", "", "   ", "אור ויהי"]
 VARIANTS: list[dict[str, Any]] = [
     {},
@@ -83,6 +86,25 @@ def test_the_future_of_a_target_is_not_seen(subwords: Subwords) -> None:
     after = translator(source, target).hidden
     np.testing.assert_array_equal(after[:, :5], before[:, :5])
     assert np.any(np.asarray(after[:, 5:]) != np.asarray(before[:, 5:]))
+
+
+@pytest.mark.parametrize("penalty", [0.0, 0.3])
+def test_a_score_follows_from_probabilities_and_attention(
+    subwords: Subwords, penalty: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    translator, found = lively(subwords), []
+    monkeypatch.setattr(model, "search_sequences", lambda *given: found.append(search_sequences(*given)) or found[0])
+    limits = {"maximum_length_ratio": 0.2, "maximum_length_offset": 2}  # so short that nothing covers all
+    search = SearchConfiguration(beam_width=4, length_exponent=0.7, coverage_penalty=penalty, **limits)
+    scores = translator.translate(tf.constant(TEXTS[:3]), search).score.numpy()
+    for text, row, score in zip(TEXTS, found[0].numbers.numpy().tolist(), scores, strict=False):
+        numbers = [*takewhile(lambda number: number != END, row), END]
+        decoded = translator(source_numbers(subwords, tf.constant([text])), tf.constant([[START, *numbers[:-1]]]))
+        logarithms = tf.nn.log_softmax(translator.logits(decoded.hidden))[0].numpy()
+        probability = logarithms[range(len(numbers)), numbers].sum()
+        covered = np.log(np.clip(decoded.weights[0].numpy().sum(axis=0), 1e-3, 1)).sum()
+        assert covered < -0.1
+        assert score == pytest.approx((probability + penalty * covered) / ((5 + len(numbers)) / 6) ** 0.7, rel=1e-4)
 
 
 @pytest.mark.slow
