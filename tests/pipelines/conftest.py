@@ -207,7 +207,7 @@ def unlearned(train: ModuleType) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def runs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of all runs that a session's fixtures train, to be given as UNROLLED_RUNS."""
+    """The folder of all runs that a session's fixtures train: those of each task in one of its own."""
     return tmp_path_factory.mktemp("runs")
 
 
@@ -217,7 +217,7 @@ def train_tiny(runs_folder: Path) -> Callable[..., Run]:
 
     def train(configuration: Any, cache: Path | None = None) -> Run:
         task = next(task for task in all_tasks() if type(configuration) is type(next(iter(task.presets.values()))))
-        run = Run.create(task.pipeline, "tiny", configuration, runs_folder)
+        run = Run.create(task.pipeline, "tiny", configuration, runs_folder / task.name)
         with pytest.MonkeyPatch.context() as patch:
             if cache is not None:
                 patch.setenv("UNROLLED_CACHE", str(cache))
@@ -228,9 +228,9 @@ def train_tiny(runs_folder: Path) -> Callable[..., Run]:
 
 
 @pytest.fixture
-def there(trained_run: Run, runs_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder to work in, and the trained run as the latest."""
-    monkeypatch.setenv("UNROLLED_RUNS", str(runs_folder))
+def there(trained_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in, and the trained run as the latest, whatever was trained of other tasks."""
+    monkeypatch.setenv("UNROLLED_RUNS", str(trained_run.folder.parents[2]))
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.chdir(tmp_path)
     return tmp_path

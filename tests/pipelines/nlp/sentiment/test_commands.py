@@ -104,9 +104,9 @@ def test_other_labels_are_not_evaluated(
 
 
 @pytest.fixture
-def latest(trained_run: Run, runs_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def latest(trained_run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
     """The trained run, as the latest."""
-    monkeypatch.setenv("UNROLLED_RUNS", str(runs_folder))
+    monkeypatch.setenv("UNROLLED_RUNS", str(trained_run.folder.parents[2]))
     return trained_run
 
 

@@ -59,6 +59,6 @@ def experiment(tagged_file: Path) -> Callable[..., TaggingConfiguration]:
 def trained_run(experiment: Callable[..., TaggingConfiguration], runs_folder: Path) -> Run:
     """A finished run, trained on the names."""
     configuration = experiment()
-    run = Run.create("nlp", "names", configuration, runs_folder)
+    run = Run.create("nlp", "names", configuration, runs_folder / "tagging")
     train(run, configuration)
     return run
