@@ -271,9 +271,8 @@ def forecast_paths(
         return *_advance(forecaster, [tf.stack(pair, axis=1) for pair in pairs], state), drawn
 
     state, drawn_from = tf.nest.map_structure(starts, states)
-    paths = tf.scan(draw, tf.range(1, horizon + 1), (state, drawn_from, tf.zeros_like(drawn_from.center)))[
-        2
-    ]  # (horizon, paths, …)
+    begin = state, drawn_from, tf.zeros_like(drawn_from.center)
+    *_, paths = tf.scan(draw, tf.range(1, horizon + 1), begin)  # (horizon, paths, …)
     paths = tf.reshape(paths, (horizon, tf.size(origins), batch, count, targets))
     paths = tf.transpose(paths, (2, 1, 0, 4, 3))  # (batch, origins, horizon, targets, paths)
     if forecaster.cumulative:

@@ -118,10 +118,9 @@ def calibrate(forecaster: Forecaster, sets: data.Sets, window: int) -> None:
     truth = np.concatenate([spread_out(forecaster, one) for one in forecasts])
     levels = forecaster.levels
     if forecaster.network.calibrate:
-        known = [
-            (np.ptp(one.origins) + forecaster.horizon) * np.isfinite(one.truth).mean() for one in forecasts
-        ]  # steps
-        widening = fit_widening(quantiles, truth, levels, max(sum(known) / forecaster.horizon, 1.0))
+        horizon = forecaster.horizon
+        steps = sum((np.ptp(one.origins) + horizon) * np.isfinite(one.truth).mean() for one in forecasts)  # known ones
+        widening = fit_widening(quantiles, truth, levels, max(steps / horizon, 1.0))
         forecaster.widening.assign(widening)
         quantiles = widened(tf.constant(quantiles, tf.float32), widening.astype(np.float32), levels.index(0.5)).numpy()
     forecaster.correlation = fit_correlation(quantiles, truth, levels)

@@ -275,9 +275,9 @@ def _is_text(column: pd.Series, found: Numbers, wanted: bool, path: Path) -> boo
 
 def _refuse_unknown(wanted: Sequence[str], names: tuple[str, ...], where: str) -> None:
     if missing := [name for name in dict.fromkeys(wanted) if name not in names]:
-        listed = " and no column ".join(map(repr, missing))
+        named = [*map(repr, missing)]
         raise ConfigurationError(
-            f"There is no column {listed} in {where}. Expected some of: {', '.join(names)}."
+            f"There is no column {' and no column '.join(named)} in {where}. Expected some of: {', '.join(names)}."
             f"{did_you_mean(missing[0], names)} Correct the name, or add the column: a trained "
-            f"network needs all columns of its training. Received: {', '.join(map(repr, missing))}"
+            f"network needs all columns of its training. Received: {', '.join(named)}"
         )

@@ -280,9 +280,9 @@ def _decoded_split(
     """The videos of a split of a data set; a list of them lies beside their shards once all are decoded."""
     features = builder.info.features
     known = (str(builder.data_path), split, shards.decoding_key(configuration))
-    listed_problems = shards.shard_path(*known).with_suffix(".json")
-    if listed_problems.exists():
-        rows = json.loads(listed_problems.read_text(encoding="utf-8"))
+    list_file = shards.shard_path(*known).with_suffix(".json")
+    if list_file.exists():
+        rows = json.loads(list_file.read_text(encoding="utf-8"))
         found = [(key, label, shards.opened(shards.shard_path(*known, key))) for key, label in rows]
         whole = [Video(key, label, shard) for key, label, shard in found if shard]
         if len(whole) == len(found):
@@ -297,7 +297,7 @@ def _decoded_split(
         frames = (fit(frame, configuration) for frame in _resampled(example[video], configuration))
         shard = shards.write(shards.shard_path(*known, key), frames, configuration)
         videos.append(Video(key, features[label].int2str(int(example[label])) if label else "", shard))
-    with shards.written(listed_problems) as file:
+    with shards.written(list_file) as file:
         file.write(json.dumps([(each.key, each.label) for each in videos]).encode())
     return videos
 

@@ -171,7 +171,6 @@ class Translator(keras.Model):
         )
 
         is_source = tf.cast(source != PADDING, tf.float32)
-        counted = for_each_beam(is_source) if search.coverage_penalty else None
 
         def step(previous: tf.Tensor, before: tuple[State, Any]) -> tuple[tf.Tensor, tuple[State, Any]]:
             state, covered = before
@@ -179,7 +178,7 @@ class Translator(keras.Model):
             logarithms = tf.nn.log_softmax(self.logits(decoded.hidden[:, 0]))
             if search.coverage_penalty:
                 covered += decoded.weights[:, 0]  # (batch · beams, source)
-                passed_over = counted * tf.math.log(tf.clip_by_value(covered, LEAST_COVERED, 1.0))
+                passed_over = tf.math.log(tf.clip_by_value(covered, LEAST_COVERED, 1.0))
                 penalty = search.coverage_penalty * tf.reduce_sum(passed_over, axis=1, keepdims=True)
                 logarithms += penalty * tf.one_hot(END, self.target.size)
             return logarithms, (decoded.state, covered)
@@ -187,7 +186,7 @@ class Translator(keras.Model):
         lengths = tf.reduce_sum(is_source, axis=1)
         limits = tf.cast(lengths * search.maximum_length_ratio, tf.int32) + search.maximum_length_offset
         number = width if several else None
-        first = encoded.state, tf.zeros_like(is_source) if search.coverage_penalty else ()
+        first = encoded.state, 1 - is_source if search.coverage_penalty else ()  # padding need not be covered
         found = search_sequences(step, first, START, END, limits, widths, search.length_exponent, number)
         shape = tf.shape(found.score)
         translated = tf.strings.strip(self.target.decode(tf.reshape(found.numbers, (-1, tf.shape(found.numbers)[-1]))))

@@ -105,7 +105,8 @@ def _used(terms: Iterable[str], texts: Sequence[str]) -> set[str]:
     """Returns the terms to keep that some text holds."""
     from pipelines.nlp.translation.kept import plain, to_keep
 
-    return {term for term in terms if any(to_keep(plain(text), [plain(term)], False) for text in texts)}
+    read = [plain(text) for text in texts]
+    return {term for term in terms if any(to_keep(text, [plain(term)], False) for text in read)}
 
 
 def _report_unused(terms: set[str]) -> None:

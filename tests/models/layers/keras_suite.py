@@ -6,9 +6,7 @@ FILE is a test file of `keras.src.layers.rnn`, such as `lstm_test.py`. REPORT is
 test, and how often it ran which loop over time. The layers are replaced for a whole process: hence a program.
 """
 
-import gc
 import json
-import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -18,6 +16,7 @@ import pytest
 
 import models
 from models.layers import convolutional, fused, recurrent
+from unrolled_installation import collect_garbage_seldom
 
 LAYERS = ("SimpleRNN", "LSTM", "GRU", "ConvLSTM2D")
 
@@ -73,7 +72,7 @@ class Report:
 
 def main():
     path, *files = sys.argv[1:]
-    gc.set_threshold(50_000, 20, 50)  # graphs are many objects that live long
+    collect_garbage_seldom()
     report = Report()
     report.replace_layers()
     folder = Path(keras.__file__).parent
@@ -81,8 +80,7 @@ def main():
     options = ["-c", "/dev/null", "--rootdir", str(folder), "-p", "no:cacheprovider"]
     status = pytest.main([*options, *(str(folder / "src" / "layers" / "rnn" / file) for file in files)], [report])
     Path(path).write_text(json.dumps(report.tests))
-    sys.stdout.flush()
-    os._exit(status)  # without a look for garbage, which takes TensorFlow's seconds
+    sys.exit(status)
 
 
 if __name__ == "__main__":
