@@ -206,18 +206,12 @@ def unlearned(train: ModuleType) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def runs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of all runs that a session's fixtures train: those of each task in one of its own."""
-    return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(scope="session")
-def train_tiny(runs_folder: Path) -> Callable[..., Run]:
-    """A function from a configuration to a finished run of it, whose preset is named `tiny`."""
+def train_tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
+    """A function from a configuration to a finished run of it, whose preset is named `tiny`, alone among its runs."""
 
     def train(configuration: Any, cache: Path | None = None) -> Run:
         task = next(task for task in all_tasks() if type(configuration) is type(next(iter(task.presets.values()))))
-        run = Run.create(task.pipeline, "tiny", configuration, runs_folder / task.name)
+        run = Run.create(task.pipeline, "tiny", configuration, tmp_path_factory.mktemp("runs"))
         with pytest.MonkeyPatch.context() as patch:
             if cache is not None:
                 patch.setenv("UNROLLED_CACHE", str(cache))
@@ -229,7 +223,7 @@ def train_tiny(runs_folder: Path) -> Callable[..., Run]:
 
 @pytest.fixture
 def there(trained_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder to work in, and the trained run as the latest, whatever was trained of other tasks."""
+    """An empty folder to work in, and the trained run as the latest, whatever else was trained."""
     monkeypatch.setenv("UNROLLED_RUNS", str(trained_run.folder.parents[2]))
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.chdir(tmp_path)

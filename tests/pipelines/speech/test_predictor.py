@@ -40,11 +40,14 @@ def both(trained_run: Run, loaded_both_ways: Callable[[Run], tuple[Any, Any]]) -
 
 
 @pytest.fixture(scope="module")
-def forwards(corpus: Path, configure: Callable[..., SpeechConfiguration], runs_folder: Path) -> Run:
+def forwards(
+    corpus: Path, configure: Callable[..., SpeechConfiguration], tmp_path_factory: pytest.TempPathFactory
+) -> Run:
     """A run of a network of one direction, whose language model is a lexicon."""
     words = ["-1\tab\t-0.5", "-1\tcad", "-1.5\tdbc", "-0.7\t</s>", "-99\t<s>", "-1\t<unk>"]  # others are spelled
     lines = ["\\data\\", "ngram 1=6", "ngram 2=1", "\\1-grams:", *words, "\\2-grams:", "-0.2\tab cad", "\\end\\"]
-    lexicon = runs_folder.parent / "words.arpa"
+    folder = tmp_path_factory.mktemp("forwards")
+    lexicon = folder / "words.arpa"
     lexicon.write_text("\n".join(lines))
     configuration = configure(
         corpus,
@@ -53,7 +56,7 @@ def forwards(corpus: Path, configure: Callable[..., SpeechConfiguration], runs_f
         decoding={"arpa": str(lexicon)},
         steps_per_epoch=40,
     )
-    run = Run.create("speech", "forwards", configuration, runs_folder.parent / "forwards")
+    run = Run.create("speech", "forwards", configuration, folder / "runs")
     train(run, configuration)
     return run
 

@@ -56,9 +56,9 @@ def experiment(tagged_file: Path) -> Callable[..., TaggingConfiguration]:
 
 
 @pytest.fixture(scope="session")
-def trained_run(experiment: Callable[..., TaggingConfiguration], runs_folder: Path) -> Run:
+def trained_run(experiment: Callable[..., TaggingConfiguration], tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A finished run, trained on the names."""
     configuration = experiment()
-    run = Run.create("nlp", "names", configuration, runs_folder / "tagging")
+    run = Run.create("nlp", "names", configuration, tmp_path_factory.mktemp("runs"))
     train(run, configuration)
     return run
