@@ -99,7 +99,7 @@ def learning_rate_schedule(
     )
 
 
-OUTPUT_LAYERS = "output|labels|tags|classes|label|rating"
+OUTPUT_LAYERS = "output|labels|phonemes|tags|classes|label|rating"
 """Names of the layers that compute the logits or the forecast."""
 
 

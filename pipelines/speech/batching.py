@@ -1,12 +1,13 @@
 """From recordings to batches: augmentation, labels, buckets of similar length."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from pipelines.rows import make_batches
 from pipelines.speech.augmentation import AudioAugmentationConfiguration, augment_audio, augmented_length
+from pipelines.speech.phonemes import symbols_of
 from pipelines.speech.sources import Source
 
 BUCKET_GROWTH = 1.3  # each bucket's longest recording over the one's before
@@ -105,28 +106,60 @@ def encoder(alphabet: tuple[str, ...]) -> Callable[[tf.Tensor], dict[str, tf.Ten
     >>> {name: values.numpy().tolist() for name, values in encoder(("a", "b"))(tf.constant(["ba", "b!"])).items()}
     {'labels': [[2, 1], [2, 0]], 'label_lengths': [2, 1]}
     """
-    numbers = tf.lookup.StaticHashTable(
-        tf.lookup.KeyValueTensorInitializer(tf.constant(alphabet), tf.range(1, len(alphabet) + 1)), default_value=0
-    )
+    numbered = _numbered(alphabet)
 
     def encode(texts: tf.Tensor) -> dict[str, tf.Tensor]:
-        characters = tf.strings.unicode_split(texts, "UTF-8")
-        labels = characters.with_flat_values(numbers.lookup(characters.flat_values))
-        labels = tf.ragged.boolean_mask(labels, labels > 0)
-        return {"labels": labels.to_tensor(), "label_lengths": tf.cast(labels.row_lengths(), tf.int32)}
+        labels, lengths = numbered(tf.strings.unicode_split(texts, "UTF-8"))
+        return {"labels": labels, "label_lengths": lengths}
 
     return encode
 
 
+def phoneme_encoder(pronunciations: Mapping[str, str]) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+    """Returns what makes `phonemes` (texts, symbols) and `phoneme_lengths` (texts,) of texts that have a pronunciation.
+
+    >>> encode = phoneme_encoder({"a": "ɐ", "a number": "ɐ | n ʌ m b ɚ"})
+    >>> {name: values.numpy().tolist() for name, values in encode(tf.constant(["a number", "a"])).items()}
+    {'phonemes': [[5, 4, 3, 7, 2, 1, 6], [5, 0, 0, 0, 0, 0, 0]], 'phoneme_lengths': [7, 1]}
+    """
+    texts = tf.constant(list(pronunciations)), tf.constant(list(pronunciations.values()))
+    spoken = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(*texts), default_value="")
+    numbered = _numbered(symbols_of(pronunciations))
+
+    def encode(texts: tf.Tensor) -> dict[str, tf.Tensor]:
+        labels, lengths = numbered(tf.strings.split(spoken.lookup(texts)))
+        return {"phonemes": labels, "phoneme_lengths": lengths}
+
+    return encode
+
+
+def _numbered(symbols: tuple[str, ...]) -> Callable[[tf.RaggedTensor], tuple[tf.Tensor, tf.Tensor]]:
+    """Returns what makes padded numbers (rows, most), from 1, and lengths (rows,) of rows of symbols."""
+    numbers = tf.lookup.StaticHashTable(
+        tf.lookup.KeyValueTensorInitializer(tf.constant(symbols), tf.range(1, len(symbols) + 1)), default_value=0
+    )
+
+    def number(rows: tf.RaggedTensor) -> tuple[tf.Tensor, tf.Tensor]:
+        labels = rows.with_flat_values(numbers.lookup(rows.flat_values))
+        labels = tf.ragged.boolean_mask(labels, labels > 0)
+        return labels.to_tensor(), tf.cast(labels.row_lengths(), tf.int32)
+
+    return number
+
+
 def bucketed(
-    drawn: tf.data.Dataset, stream: Stream, alphabet: tuple[str, ...], batch_seconds: float, maximum_seconds: float
+    drawn: tf.data.Dataset,
+    stream: Stream,
+    encode: Callable[[tf.Tensor], dict[str, tf.Tensor]],
+    batch_seconds: float,
+    maximum_seconds: float,
 ) -> tf.data.Dataset:
     """Batches of similar length, padded to few fixed shapes, so that few programs are compiled and little is padded.
 
     Args:
         drawn: of the stream.
         stream: which reads and augments what was drawn.
-        alphabet: characters that have labels.
+        encode: makes labels of texts.
         batch_seconds: audio in a batch, padding included.
         maximum_seconds: of the longest recording.
     """
@@ -135,7 +168,7 @@ def bucketed(
         seconds.append(seconds[-1] * BUCKET_GROWTH)
     boundaries = [round(second * stream.sample_rate) + 1 for second in seconds]
     sizes = [max(1, round(batch_seconds / second)) for second in seconds] + [1]
-    limits, encode = tf.constant(boundaries, tf.int32) - 1, encoder(alphabet)
+    limits = tf.constant(boundaries, tf.int32) - 1
 
     def read(rows: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         values = [rows[name] for name in ("kind", "turn", "number")]

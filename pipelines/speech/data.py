@@ -1,6 +1,6 @@
 """Which recordings are learned from: their source, splits and alphabet, and the batches of an epoch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 import pydantic
@@ -17,8 +17,9 @@ from pipelines.configuration import Configuration, ConfigurationError
 from pipelines.speech import checks, sources, user_recordings
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.augmentation import AudioAugmentationConfiguration
-from pipelines.speech.batching import Stream, bucketed
+from pipelines.speech.batching import Stream, bucketed, encoder, phoneme_encoder
 from pipelines.speech.features import FROM_DATA, or_from_data
+from pipelines.speech.phonemes import pronounced
 from pipelines.speech.recording_splits import SplitBy
 from pipelines.speech.transcripts import Normalisation, Transcripts
 
@@ -244,8 +245,12 @@ def training_batches(
     seed: int,
     epoch: int,
     epochs: int,
+    pronunciations: Mapping[str, str] | None = None,
 ) -> tf.data.Dataset:
-    """Endless batches of an epoch, the same each time they are asked for; see `batching.batches` for their parts."""
+    """Endless batches of an epoch, the same each time they are asked for; see `batching.batches` for their parts.
+
+    With pronunciations they have `phonemes` (batch, symbols) and `phoneme_lengths` (batch,) as well.
+    """
     utterances = speech.utterances["train"]
     sources, keys, shares = [speech.source], [keys_of(utterances)], [1.0]
     if speech.pretraining is not None:
@@ -261,7 +266,20 @@ def training_batches(
         # A quarter at least, or the search for a short recording would take long, or for ever.
         limit = max(limit, sorted(utterance.samples for utterance in utterances)[len(utterances) // 4])
         mixed = mixed.filter(lambda recording: recording["length"] <= limit)
-    return bucketed(mixed, stream, speech.alphabet, configuration.batch_seconds, configuration.maximum_seconds)
+    encoders = [encoder(speech.alphabet), *([phoneme_encoder(pronunciations)] if pronunciations else [])]
+
+    def encode(texts: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {name: labels for each in encoders for name, labels in each(texts).items()}
+
+    return bucketed(mixed, stream, encode, configuration.batch_seconds, configuration.maximum_seconds)
+
+
+def pronunciations_of(speech: Speech, language: str) -> dict[str, str]:
+    """Returns the phonemes of each text that is learned from; none without a language."""
+    utterances = list(speech.utterances["train"])
+    if speech.pretraining is not None:
+        utterances += [each for each in speech.pretraining.utterances("train") if each.key in speech.pretraining_keys]
+    return pronounced((utterance.text for utterance in utterances), language) if language else {}
 
 
 def pretraining_share(configuration: DataConfiguration, epoch: int, epochs: int) -> float:

@@ -23,7 +23,8 @@ ALPHABET = "alphabet.json"  # where runs of 0.1 have it
 class Transcription(NamedTuple):
     """`logits` (batch, frames, labels), the `lengths` (batch,) that count, and the `state` to go on from.
 
-    `drafts` are the logits of the layers below the last, where the network conditions itself on them.
+    `drafts` are the logits of the layers below the last, where the network conditions itself on them; the first are of
+    phonemes if the network reads those.
     """
 
     logits: tf.Tensor
@@ -41,13 +42,15 @@ class Recogniser(FrameLength, keras.Model):
 
     With `self_conditioning` every layer but the last drafts labels too, through the one output layer, and the next
     layer sees the draft: labels of CTC do not know of each other, and so learn to (Nozaki and Komatsu 2021,
-    https://arxiv.org/abs/2104.02724).
+    https://arxiv.org/abs/2104.02724). The first may draft phonemes in their place (Krishna et al. 2018,
+    https://arxiv.org/abs/1807.06234): one spelling stands for many sounds, which few recordings do not teach.
 
     Args:
         features: rates and sizes of the features.
         network: sizes of the network.
         augmentation: masks drawn over the features in training.
         alphabet: the characters that labels 1, 2, … stand for; label 0 is the CTC blank.
+        phonemes: the symbols that labels 1, 2, … of the first draft stand for; none: it has the labels of the others.
         seed: of weights, dropout and masks.
     """
 
@@ -57,11 +60,12 @@ class Recogniser(FrameLength, keras.Model):
         network: NetworkConfiguration,
         augmentation: SpecAugmentConfiguration,
         alphabet: tuple[str, ...],
+        phonemes: tuple[str, ...] = (),
         seed: int = 0,
     ) -> None:
         # In mixed precision the layers work in bfloat16; the audio and its spectrum need all of float32.
         super().__init__(name="recogniser", autocast=False)
-        self.alphabet = alphabet
+        self.alphabet, self.phonemes = alphabet, phonemes
         self.features, self.network = features, network
         self.log_mel = LogMel(features)
         self.mean = self.add_weight(shape=(features.mel_bands,), name="mean", trainable=False)
@@ -83,11 +87,12 @@ class Recogniser(FrameLength, keras.Model):
             keras.layers.SpatialDropout1D(network.dropout, seed=seed + index) for index in range(network.layers + 1)
         ]
         self.output_layer = keras.layers.Dense(len(alphabet) + 1, dtype="float32", name="labels")
+        self.phoneme_layer = (
+            keras.layers.Dense(len(phonemes) + 1, dtype="float32", name="phonemes") if phonemes else None
+        )
         width = network.units * (2 if network.bidirectional else 1)
-        self.conditioners = [
-            keras.layers.Dense(width, name=f"conditioner_{index}")
-            for index in range(network.layers - 1 if network.self_conditioning else 0)
-        ]
+        drafts = network.layers - 1 if network.self_conditioning else 0
+        self.conditioners = [keras.layers.Dense(width, name=f"conditioner_{index}") for index in range(drafts)]
 
     def _recurrent_layer(self, index: int) -> keras.Layer:
         layer = LAYERS[self.network.recurrent](
@@ -135,7 +140,8 @@ class Recogniser(FrameLength, keras.Model):
             hidden = self.norms[index + 1](hidden)
             recurrent_states.append(last)
             if index < len(self.conditioners):
-                drafts.append(self.output_layer(hidden))
+                drafting = self.phoneme_layer if self.phoneme_layer and index == 0 else self.output_layer
+                drafts.append(drafting(hidden))
                 hidden += self.conditioners[index](tf.nn.softmax(drafts[-1]))
         logits = self.output_layer(self.dropouts[-1](hidden, training=training))
         remembered = tf.concat([state["audio"], audio], axis=1)[:, -self.features.context :]
@@ -175,10 +181,15 @@ class Recogniser(FrameLength, keras.Model):
         return {"audio": audio, "convolutions": convolutions, "recurrent": recurrent}
 
 
-def build(configuration: SpeechConfiguration, alphabet: Sequence[str]) -> Recogniser:
+def build(configuration: SpeechConfiguration, alphabet: Sequence[str], phonemes: Sequence[str] = ()) -> Recogniser:
     """Returns an untrained recogniser, its weights made."""
     recogniser = Recogniser(
-        configuration.features, configuration.network, configuration.spec_augment, tuple(alphabet), configuration.seed
+        configuration.features,
+        configuration.network,
+        configuration.spec_augment,
+        tuple(alphabet),
+        tuple(phonemes),
+        configuration.seed,
     )
     return built(recogniser, tf.zeros((1, recogniser.frame_samples)), tf.constant([recogniser.frame_samples]))
 

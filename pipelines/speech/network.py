@@ -1,9 +1,11 @@
 """Sizes of the network, and how much audio one frame of its labels stands for."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
+import pydantic
 from pydantic import Field
 
+from data.languages import language_code
 from pipelines.configuration import Configuration
 from pipelines.speech.features import FROM_DATA, FeatureConfiguration, or_from_data
 
@@ -26,9 +28,28 @@ class NetworkConfiguration(Configuration):
     dropout: float = Field(0.2, ge=0, lt=1, description="dropout before each layer, one mask for the whole sequence")
     # A field that came later has for its default what runs without it had: their folders stay readable.
     self_conditioning: bool = Field(False, description="feed the labels read by the layers below into each layer")
+    phonemes: str = Field(
+        "",
+        description="language, such as en-US, whose phonemes the first layer reads in place of letters; empty: letters",
+    )
     recurrent_dropout: float = Field(
         0.0, ge=0, lt=1, description="dropout of the hidden state on its way to the next step, one mask for all steps"
     )
+
+    @pydantic.field_validator("phonemes")
+    @classmethod
+    def _code(cls, language: str) -> str:
+        return language_code(language)
+
+    @pydantic.model_validator(mode="after")
+    def _phonemes_are_read_below_the_letters(self) -> Self:
+        if self.phonemes and (self.layers == 1 or not self.self_conditioning):
+            raise ValueError(
+                "phonemes are what the first layer reads for those above it. Expected self_conditioning, and two "
+                "layers or more. Set them, or leave phonemes out. Received: "
+                f"self_conditioning={self.self_conditioning}, layers={self.layers}"
+            )
+        return self
 
 
 class FrameLength:

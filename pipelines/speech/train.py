@@ -14,6 +14,7 @@ from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.decoder import fit_decoder, save_decoder
 from pipelines.speech.language_models import report_own_words
 from pipelines.speech.model import Recogniser, build
+from pipelines.speech.phonemes import symbols_of
 from pipelines.speech.readings import transcribe_split
 from pipelines.speech.rules import settle
 from pipelines.speech.scoring import error_rates
@@ -29,6 +30,7 @@ def train(run: Run, configuration: SpeechConfiguration) -> None:
     """Trains the recogniser of a run, or resumes where it stopped, and writes everything into the run's folder."""
     speech, recogniser = prepared(run, configuration, prepare)
     configuration = run.read_configuration(SpeechConfiguration)  # in which no setting is left open
+    pronunciations = data.pronunciations_of(speech, configuration.network.phonemes)
 
     def training_batches(epoch: int) -> tf.data.Dataset:
         return data.training_batches(
@@ -39,6 +41,7 @@ def train(run: Run, configuration: SpeechConfiguration) -> None:
             configuration.seed,
             epoch,
             configuration.training.epochs,
+            pronunciations,
         )
 
     fit(
@@ -72,7 +75,11 @@ def prepare(configuration: SpeechConfiguration) -> Prepared[data.Speech, Recogni
     )
     report(speech)
     report_own_words(configuration, speech)
-    recogniser = build(configuration, speech.alphabet)
+    description = {"alphabet": speech.alphabet}
+    if configuration.network.phonemes:
+        description["phonemes"] = symbols_of(data.pronunciations_of(speech, configuration.network.phonemes))
+        print(f"Phonemes of {configuration.network.phonemes}: {' '.join(description['phonemes'])}")
+    recogniser = build(configuration, **description)
     keys = data.keys_of(speech.utterances["train"])
     first = speech.source.recordings("train", keys).take(RECORDINGS_TO_ADAPT_TO)
     recogniser.adapt(recording["audio"] for recording in first)
@@ -83,7 +90,7 @@ def prepare(configuration: SpeechConfiguration) -> Prepared[data.Speech, Recogni
     return Prepared(
         speech,
         recogniser,
-        {"alphabet": speech.alphabet},
+        description,
         files,
         configuration=settled,
         learned=data.identities(speech.utterances["train"]),
@@ -95,21 +102,25 @@ def batch_loss(
 ) -> tf.Tensor:
     """Returns the mean CTC loss of a batch, in nats a recording: half of the labels, half of the mean draft.
 
+    The first draft is compared with the phonemes, where the recogniser reads those.
+
     With `consistency` each recording is read twice in training, each time under masks and dropout of its own, and so
     much of what the two readings disagree on is added (Yao et al. 2025, https://arxiv.org/abs/2410.05101).
     """
     views = 2 if training and consistency else 1
-    audio, audio_lengths, labels, label_lengths = (
-        tf.concat([batch[name]] * views, axis=0) for name in ("audio", "audio_lengths", "labels", "label_lengths")
-    )
-    read = recogniser(audio, audio_lengths, training=training)
+    batch = {name: tf.concat([values] * views, axis=0) for name, values in batch.items()}
+    read = recogniser(batch["audio"], batch["audio_lengths"], training=training)
+    letters = batch["labels"], batch["label_lengths"]
+    drafted = [letters] * len(read.drafts)
+    if recogniser.phonemes:
+        drafted[0] = batch["phonemes"], batch["phoneme_lengths"]
 
-    def loss(logits: tf.Tensor) -> tf.Tensor:
-        return tf.reduce_mean(ctc_loss(logits, read.lengths, labels, label_lengths))
+    def loss(logits: tf.Tensor, labels: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        return tf.reduce_mean(ctc_loss(logits, read.lengths, *labels))
 
-    total = loss(read.logits)
+    total = loss(read.logits, letters)
     if read.drafts:
-        total = (total + sum(map(loss, read.drafts)) / len(read.drafts)) / 2
+        total = (total + sum(map(loss, read.drafts, drafted)) / len(read.drafts)) / 2
     return total + consistency * disagreement(read.logits, read.lengths) if views == 2 else total
 
 
