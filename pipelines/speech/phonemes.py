@@ -7,8 +7,8 @@ from typing import Any
 
 from babel.core import get_global
 
+from data.languages import language_code
 from pipelines.configuration import ConfigurationError
-from unrolled_installation import check_libraries
 
 BETWEEN_WORDS = "|"
 
@@ -51,23 +51,22 @@ def symbols_of(pronunciations: Mapping[str, str]) -> tuple[str, ...]:
 @cache
 def _speaker(language: str) -> Any:
     """Returns what speaks a language: `phonemize(texts)`."""
-    check_libraries(["espeakng_loader", "phonemizer"], "speech")
     import espeakng_loader
     from phonemizer.backend import EspeakBackend
     from phonemizer.backend.espeak.wrapper import EspeakWrapper
 
     EspeakWrapper.set_library(espeakng_loader.get_library_path())
     EspeakWrapper.set_data_path(espeakng_loader.get_data_path())
-    known = EspeakBackend.supported_languages()
+    spoken = EspeakBackend.supported_languages()
+    voices = {language_code(voice): voice for voice in spoken if voice != "piqd"}  # Klingon, which has no such code
     base = language.split("-")[0]
     most = get_global("likely_subtags").get(base, base).split("_")[-1]  # the territory of most speakers
-    codes = [code.lower() for code in (language, f"{base}-{most}", base)]
-    voice = next((code for code in codes if code in known), None)
-    if voice is None:
+    code = next((code for code in (language, f"{base}-{most}", base) if code in voices), None)
+    if code is None:
         raise ConfigurationError(
-            f"network.phonemes: eSpeak NG does not speak this language. Expected one of {', '.join(sorted(known))}. "
+            f"network.phonemes: eSpeak NG does not speak this language. Expected one of {', '.join(sorted(voices))}. "
             f"Choose another, or leave the option out: the network then learns letters alone. Received: {language!r}"
         )
     logger = logging.getLogger("phonemizer")
     logger.setLevel(logging.ERROR)  # it warns of every word of another language
-    return EspeakBackend(voice, language_switch="remove-flags", logger=logger)
+    return EspeakBackend(voices[code], language_switch="remove-flags", logger=logger)
