@@ -10,7 +10,7 @@ from pipelines.configuration import Configuration
 from pipelines.speech.augmentation import AudioAugmentationConfiguration, SpecAugmentConfiguration
 from pipelines.speech.data import DataConfiguration
 from pipelines.speech.features import FROM_DATA, FeatureConfiguration, or_from_data
-from pipelines.speech.network import FrameLength, NetworkConfiguration
+from pipelines.speech.network import AUTO, FrameLength, NetworkConfiguration
 from pipelines.training import TrainingConfiguration
 
 TextFiles = tuple[Annotated[str, Field(min_length=1)], ...]
@@ -69,7 +69,7 @@ _SMALL = SpeechConfiguration(
     spec_augment=SpecAugmentConfiguration(frequency_width=6, time_masks_a_second=0.5),
     features=FeatureConfiguration(mel_bands=40),
     network=NetworkConfiguration(
-        recurrent="gru", units=160, layers=2, filters=16, dropout=0.15, self_conditioning=True
+        recurrent="gru", units=160, layers=2, filters=16, dropout=0.15, self_conditioning=True, phonemes="en-US"
     ),
     training=TrainingConfiguration(epochs=20, learning_rate=2.5e-3, weight_decay=1e-4, weight_average_decay=0.995),
     steps_per_epoch=250,
@@ -87,7 +87,7 @@ _STREAMING = _SMALL.replace(network={"bidirectional": False, "units": 256})
 _OWN = _SMALL.replace(  # what is open follows from the recordings: `pipelines.speech.rules`
     data={"source": "manifest", "pretraining": "none", "batch_seconds": float(FROM_DATA)},
     features={"sample_rate": FROM_DATA, "mel_bands": FROM_DATA},
-    network={"units": FROM_DATA, "layers": FROM_DATA, "subsampling": FROM_DATA},
+    network={"units": FROM_DATA, "layers": FROM_DATA, "subsampling": FROM_DATA, "phonemes": AUTO},
     training={"epochs": 24, "learning_rate": 3e-3},
     steps_per_epoch=FROM_DATA,
     consistency=float(FROM_DATA),
@@ -96,7 +96,7 @@ _OWN = _SMALL.replace(  # what is open follows from the recordings: `pipelines.s
 _CZECH = _SMALL.replace(
     data={"source": "game_dialogue", "pretraining": "none", "batch_seconds": 24.0},
     features={"sample_rate": 16000, "mel_bands": 64},
-    network={"units": 224},
+    network={"units": 224, "phonemes": "cs"},
     training={"epochs": 24, "learning_rate": 3e-3},
     steps_per_epoch=220,
     consistency=0.0,
@@ -104,7 +104,7 @@ _CZECH = _SMALL.replace(
 _LIBRISPEECH = _BASE.replace(
     data={"source": "librispeech_dataset", "pretraining": "none", "batch_seconds": 320.0, "maximum_seconds": 17.0},
     features={"sample_rate": 16000, "mel_bands": 80},
-    network={"units": 512, "layers": 5, "filters": 32},
+    network={"units": 512, "layers": 5, "filters": 32, "phonemes": ""},
     training={"epochs": 60, "learning_rate": 1e-3, "mixed_precision": True},
     steps_per_epoch=1200,
     consistency=0.0,

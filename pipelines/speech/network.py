@@ -9,6 +9,8 @@ from data.languages import language_code
 from pipelines.configuration import Configuration
 from pipelines.speech.features import FROM_DATA, FeatureConfiguration, or_from_data
 
+AUTO = "auto"
+
 
 class NetworkConfiguration(Configuration):
     """Sizes of the network."""
@@ -30,7 +32,8 @@ class NetworkConfiguration(Configuration):
     self_conditioning: bool = Field(False, description="feed the labels read by the layers below into each layer")
     phonemes: str = Field(
         "",
-        description="language, such as en-US, whose phonemes the first layer reads in place of letters; empty: letters",
+        description="language, such as en-US, whose phonemes the first layer reads in place of letters; empty: "
+        f"letters; {AUTO}: the language of your transcripts",
     )
     recurrent_dropout: float = Field(
         0.0, ge=0, lt=1, description="dropout of the hidden state on its way to the next step, one mask for all steps"
@@ -39,17 +42,22 @@ class NetworkConfiguration(Configuration):
     @pydantic.field_validator("phonemes")
     @classmethod
     def _code(cls, language: str) -> str:
-        return language_code(language)
+        return language if language == AUTO else language_code(language)
 
     @pydantic.model_validator(mode="after")
     def _phonemes_are_read_below_the_letters(self) -> Self:
-        if self.phonemes and (self.layers == 1 or not self.self_conditioning):
+        if self.phonemes not in ("", AUTO) and not self.can_read_phonemes:
             raise ValueError(
                 "phonemes are what the first layer reads for those above it. Expected self_conditioning, and two "
                 "layers or more. Set them, or leave phonemes out. Received: "
                 f"self_conditioning={self.self_conditioning}, layers={self.layers}"
             )
         return self
+
+    @property
+    def can_read_phonemes(self) -> bool:
+        """Whether a layer passes on what it reads to another one."""
+        return self.self_conditioning and self.layers != 1
 
 
 class FrameLength:

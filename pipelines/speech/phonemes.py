@@ -48,6 +48,18 @@ def symbols_of(pronunciations: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(sorted({symbol for phonemes in pronunciations.values() for symbol in phonemes.split()}))
 
 
+def is_spoken(language: str) -> bool:
+    """Returns whether eSpeak NG speaks a language.
+
+    >>> is_spoken("cs"), is_spoken("km"), is_spoken("")
+    (True, False, False)
+    """
+    try:
+        return _speaker(language) is not None
+    except ConfigurationError:
+        return False
+
+
 @cache
 def _speaker(language: str) -> Any:
     """Returns what speaks a language: `phonemize(texts)`."""

@@ -11,6 +11,8 @@ from pipelines.speech import data
 from pipelines.speech.audio_files import SpeechDataError, rate_of
 from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.features import FROM_DATA
+from pipelines.speech.network import AUTO
+from pipelines.speech.phonemes import is_spoken
 from pipelines.speech.sources import Utterance
 from pipelines.speech.user_recordings import FileSource
 
@@ -48,10 +50,11 @@ def settle(configuration: SpeechConfiguration) -> tuple[SpeechConfiguration, dat
     - subsampling: 4, or 2 where more than one of a hundred transcripts has too many characters for that;
     - units, layers, seconds in a batch, passes and the second reading: by the hours for training, see `SIZES`; a batch
       holds four recordings of the median length at least;
+    - phonemes: those of the transcripts' language, where it is named and eSpeak NG speaks it;
     - with a run to start from, its rate, mel bands, subsampling, units and layers, or its weights would not fit.
 
     Args:
-        configuration: whose settings of −1 are open.
+        configuration: whose settings of −1 and `auto` are open.
 
     Returns:
         The configuration, and the opened recordings; none where nothing was open.
@@ -98,6 +101,10 @@ def settle(configuration: SpeechConfiguration) -> tuple[SpeechConfiguration, dat
         f"{configuration.steps_per_epoch} batches, {'two readings' if configuration.consistency else 'one reading'} of "
         f"each recording, for {hours:.2f} hours in {len(utterances)} recordings, of {typical:.1f} s (median)"
     )
+    if configuration.network.phonemes == AUTO:
+        phonemes, line = _phonemes(configuration)
+        lines.append(line)
+        configuration = configuration.replace(network={"phonemes": phonemes})
     for line in lines:
         print(f"From the recordings: {line}.")
     return configuration, recordings
@@ -110,7 +117,7 @@ def is_open(configuration: SpeechConfiguration) -> bool:
 
 _ALL: dict[str, Any] = {
     "features": {"sample_rate": 16_000, "mel_bands": 64},
-    "network": {"units": 160, "layers": 2, "subsampling": 4},
+    "network": {"units": 160, "layers": 2, "subsampling": 4, "phonemes": ""},
     "data": {"batch_seconds": 16.0},
     "consistency": 0.0,
     "steps_per_epoch": FEWEST_STEPS,
@@ -123,6 +130,8 @@ def _as_before(configuration: SpeechConfiguration, run: Run) -> SpeechConfigurat
     shape: dict[str, dict[str, Any]] = {
         part: {name: getattr(getattr(before, part), name) for name in _ALL[part]} for part in ("features", "network")
     }
+    if before.network.phonemes and configuration.data.language:  # its symbols are taken by name
+        del shape["network"]["phonemes"]
     settings = ", ".join(f"{part}.{name} {value}" for part, values in shape.items() for name, value in values.items())
     print(f"From the run to start from, where nothing else is chosen: {settings}.")
     return _replaced(configuration, shape)
@@ -138,7 +147,7 @@ def _replaced(configuration: SpeechConfiguration, values: dict[str, Any]) -> Spe
     for name, value in values.items():
         if isinstance(value, dict):
             part = getattr(configuration, name)
-            changes[name] = {key: each for key, each in value.items() if getattr(part, key) == FROM_DATA}
+            changes[name] = {key: each for key, each in value.items() if getattr(part, key) in (FROM_DATA, AUTO)}
         elif getattr(configuration, name) == FROM_DATA:
             changes[name] = value
     return configuration.replace(**changes)
@@ -159,6 +168,18 @@ def _sample_rate(recordings: data.Opened) -> tuple[int, str]:
     usual = min(rates.most_common(1)[0][0] if rates else HIGHEST_RATE, HIGHEST_RATE)
     shown = ", ".join(f"{count} of {rates.total()} have {rate}" for rate, count in rates.most_common(3))
     return max(usual, 4000), f"{usual} samples a second; of the recordings, {shown or 'none can be read'}"
+
+
+def _phonemes(configuration: SpeechConfiguration) -> tuple[str, str]:
+    """Returns the language of the phonemes that the first layer reads, "" for letters, and why."""
+    language = configuration.data.language
+    if not configuration.network.can_read_phonemes:
+        return "", "letters for all layers, for no layer passes on what it reads"
+    if not language:
+        return "", "letters for all layers; the first learns phonemes if you name the language, --data.language"
+    if not is_spoken(language):
+        return "", f"letters for all layers, for eSpeak NG does not speak {language}"
+    return language, f"phonemes of {language} for the first layer"
 
 
 def _subsampling(configuration: SpeechConfiguration, utterances: list[Utterance]) -> tuple[int, str]:

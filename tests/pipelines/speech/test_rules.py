@@ -31,7 +31,7 @@ def settled(monkeypatch: pytest.MonkeyPatch, seconds: list[float], text: str = "
 def test_amounts_get_the_sizes_of_the_presets_that_were_tuned_on_them(monkeypatch: pytest.MonkeyPatch) -> None:
     for preset, seconds in (("small", [3.0] * 380), ("czech", [3.0] * 1300)):
         tuned, found = PRESETS[preset], settled(monkeypatch, seconds)
-        assert found.network.replace(self_conditioning=True) == tuned.network.replace(self_conditioning=True)
+        assert found.network == tuned.network.replace(phonemes="")
         assert found.data.batch_seconds == tuned.data.batch_seconds and found.consistency == tuned.consistency
         steps = found.steps_per_epoch * found.training.epochs
         assert 0.75 < steps / (tuned.steps_per_epoch * tuned.training.epochs) < 1.25
@@ -54,6 +54,30 @@ def test_long_recordings_share_a_batch_and_fast_speech_has_labels_enough(monkeyp
     assert settled(monkeypatch, [2.0] * 50, text="ab" * 30).network.subsampling == 2  # 50 frames of 40 ms
 
 
+@pytest.mark.parametrize(
+    ("language", "network", "phonemes", "why"),
+    [
+        ("Czech", {}, "cs", "phonemes of cs"),
+        ("", {}, "", "if you name the language, --data.language"),
+        ("km", {}, "", "eSpeak NG does not speak km"),
+        ("cs", {"layers": 1}, "", "no layer passes on what it reads"),
+        ("cs", {"self_conditioning": False}, "", "no layer passes on what it reads"),
+        ("cs", {"phonemes": "de"}, "de", ""),
+    ],
+)
+def test_the_first_layer_reads_phonemes_of_the_language(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    language: str,
+    network: dict[str, object],
+    phonemes: str,
+    why: str,
+) -> None:
+    monkeypatch.setitem(globals(), "OWN", OWN.replace(data={"language": language}, network=network))
+    assert settled(monkeypatch, [3.0] * 50).network.phonemes == phonemes
+    assert why in capsys.readouterr().out
+
+
 def test_what_is_chosen_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(globals(), "OWN", OWN.replace(network={"units": 96}, steps_per_epoch=7, consistency=0.1))
     found = settled(monkeypatch, [3.0] * 2000)
@@ -70,6 +94,10 @@ def test_a_run_to_start_from_shapes_the_network(monkeypatch: pytest.MonkeyPatch)
     found = settled(monkeypatch, [3.0] * 50)
     assert found.features == before.features
     assert found.network == before.network.replace(layers=5, dropout=OWN.network.dropout)
+    monkeypatch.setitem(globals(), "OWN", OWN.replace(data={"language": "cs"}))
+    assert settled(monkeypatch, [3.0] * 50).network.phonemes == "cs", "its symbols are taken by name"
+    before = before.replace(network={"phonemes": ""})
+    assert settled(monkeypatch, [3.0] * 50).network.phonemes == ""
     assert found.data.batch_seconds == 16.0, "follows from the recordings, as all that shapes no weight"
 
 
