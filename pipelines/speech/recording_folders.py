@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from data.files import plain_suffix
+from pipelines.json_lines import JSON
 from pipelines.speech.annotation_tiers import READERS as TIERS
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.kaldi_folders import read_kaldi
@@ -15,7 +16,7 @@ from pipelines.speech.recording_texts import TIMED, Read
 from pipelines.speech.recording_trees import is_list, split_above, split_of, texts_in_a_tree, texts_of_a_list
 from pipelines.subtitles import ENDINGS as SUBTITLES
 
-LISTS = (".csv", ".tsv", ".jsonl", ".json")
+LISTS = (".csv", ".tsv", *JSON)
 
 
 def read_own(path: Path) -> Read:

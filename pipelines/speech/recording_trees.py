@@ -7,6 +7,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 from data.files import files_below, plain_suffix
+from pipelines.json_lines import JSON
 from pipelines.speech.annotation_tiers import READERS as TIERS
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.recording_entries import AUDIO_SUFFIXES, SHORT, SPLIT_NAMES, Entry, entry_of
@@ -29,7 +30,7 @@ OTHER_TEXTS = {  # of which nothing is read, and what to do
     ".parquet": "Parquet: write a list as .csv, and recordings inside to files",
     ".xlsx": "Excel: save the table as .csv",
 }
-TABLES = (".csv", ".json", ".jsonl")
+TABLES = (".csv", *JSON)
 PROMPTS = ("", ".txt", ".tsv", ".trans", ".text", ".data")  # which may list the texts of many recordings
 LARGEST = 1 << 26  # bytes of such a list
 _SPEAKER_OF_TIMIT = re.compile(r"[FM][A-Z]{2}[A-Z\d]\d")
