@@ -73,7 +73,7 @@ def unlabelled_entries(folder: Path) -> Found:
     """
     _refuse_no_folder(folder, "one with videos in it")
     found = Found([], [], [])
-    for split, inside in _split_folders(folder, found) or [("", folder)]:
+    for split, inside in _split_folders(_unwrapped(folder), found, of_a_name=False) or [("", folder)]:
         _look_into(inside, "", split, folder, found)
     if not found.entries and not found.unusable:
         raise VideoDataError(
@@ -97,12 +97,17 @@ def passed_over(names: Sequence[str]) -> str:
     return f"{len(names)} {what} ({of}), such as {names[0]}"
 
 
-def _split_folders(folder: Path, found: Found) -> list[tuple[str, Path]]:
-    """The folders of splits in a folder, such as train or videos_train, if no other folder in it holds videos."""
+def _split_folders(folder: Path, found: Found, of_a_name: bool = True) -> list[tuple[str, Path]]:
+    """The folders of splits in a folder, such as train or videos_train, if no other folder in it holds videos.
+
+    Args:
+        of_a_name: whether their names must be equal but for the split; of other names they are those of classes.
+    """
     folders = [path for path in _visible(folder, []) if _is_folder(path)]
     splits = _splits_of_folders(folders)
     others = [path for path in folders if path not in splits]
-    if len({name for name, _ in splits.values()}) != 1 or any(map(_holds_videos, others)):
+    names = {name for name, _ in splits.values()}
+    if not names or (of_a_name and len(names) > 1) or any(map(_holds_videos, others)):
         return []
     found.passed.extend(path.name for path in others)
     _beside(folder, found, "lies beside the folders of the splits: it has no split. Move it into one")
