@@ -80,6 +80,12 @@ def test_folders_and_lists_of_one_split_each(folder: Path, write_tone: WriteTone
     entries, _ = read_own(folder / "data")
     assert {entry.text: entry.split for entry in entries} == {name: name for name in ("train", "validation", "test")}
     assert len({entry.key for entry in entries}) == 3
+    for name in ("train", "validation", "test"):  # as in VoxPopuli and SPGISpeech, which name them from there
+        (folder / "data" / name / "a.txt").unlink()
+        (folder / "data" / f"{name}.csv").write_text(f"wav_filename|wav_filesize|transcript\na.wav|1|{name}\n")
+    assert {(entry.text, entry.path.parent.name) for entry in read_own(folder / "data")[0]} == {
+        (name, name) for name in ("train", "validation", "test")
+    }
 
 
 def test_recordings_without_texts_and_unknown_folders_are_named(folder: Path) -> None:
