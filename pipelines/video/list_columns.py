@@ -18,14 +18,14 @@ OTHER_NAMES = {
     ),
     "label": (
         *("class", "tag", "category", "action", "class_name", "label_name", "class_label", "target", "behavior"),
-        *("behaviour", "annotation", "choice"),
+        *("behaviour", "annotation", "choice", "category_name", "classname"),
     ),
     "start": (
-        *("start_time", "time_start", "begin", "begin_time", "t_start", "start_seconds", "start_timestamp"),
+        *("start_time", "time_start", "begin", "begin_time", "t_start", "start_timestamp"),
         "from",
     ),
     "end": (
-        *("end_time", "time_end", "stop", "stop_time", "t_end", "end_seconds", "end_timestamp"),
+        *("end_time", "time_end", "stop", "stop_time", "t_end", "end_timestamp"),
         *("stop_timestamp", "to"),
     ),
     "split": ("subset", "set", "partition", "fold"),
@@ -158,10 +158,10 @@ def in_seconds(path: Path, place: str, values: Mapping[str, str]) -> dict[str, s
 def _plain(name: str) -> str:
     """The name of a column in small letters, without the unit of seconds, with underscores between its words.
 
-    >>> _plain("Start (s)"), _plain("Begin Time - hh:mm:ss.ms"), _plain("Start (frame)"), _plain("endTime")
-    ('start', 'begin_time', 'start_frame', 'end_time')
+    >>> _plain("Start (s)"), _plain("endSec"), _plain("Begin Time - hh:mm:ss.ms"), _plain("Start (frame)")
+    ('start', 'end', 'begin_time', 'start_frame')
     """
-    return plain_name(IN_SECONDS.sub("", name.strip()))
+    return re.sub(r"_(s|secs?|seconds)$", "", plain_name(IN_SECONDS.sub("", name.strip())))
 
 
 def _check(path: Path, names: Sequence[str], needed: Sequence[str], written: Sequence[str]) -> None:

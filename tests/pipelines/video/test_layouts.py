@@ -191,6 +191,7 @@ def test_lists_that_people_have(name: str, clips: list[Path]) -> None:
         ("File Name,Class Label,Start Time,End Time", "0.avi,run,0.08,0.2"),
         ("video,action,start_frame,end_frame,fps", "0.avi,run,2,5,25"),
         ("video,action,begin_ms,end_ms", "0.avi,run,80,200"),
+        ("video,category_name,start_sec,endSec", "0.avi,run,0.08,0.2"),
         (
             '[{"data": {"video": "/data/upload/7/0a1b2c3d-0.avi", "fps": 25}, "annotations": [{"result": [{"value":',
             '{"ranges": [{"start": 3, "end": 5}], "timelinelabels": ["run"]}, "type": "timelinelabels"}]}]}]',
@@ -200,7 +201,17 @@ def test_lists_that_people_have(name: str, clips: list[Path]) -> None:
             '{"ranges": [{"start": 3, "end": 5}], "timelinelabels": ["run"]}]}]',
         ),
     ],
-    ids=["boris", "elan", "epic-kitchens", "titles", "frames", "milliseconds", "label-studio", "label-studio-min"],
+    ids=[
+        "boris",
+        "elan",
+        "epic-kitchens",
+        "titles",
+        "frames",
+        "milliseconds",
+        "seconds",
+        "label-studio",
+        "label-studio-min",
+    ],
 )
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
 def test_exports_of_programs_for_annotation(
