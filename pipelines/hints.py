@@ -8,6 +8,8 @@ from pathlib import Path
 from pipelines.configuration import ConfigurationError
 from pipelines.tasks import Task, tasks_named
 
+MAXIMUM_LISTED = 10  # lines below a message, which counts them all
+
 
 def under_make() -> bool:
     """Whether a `make` target started this process."""
@@ -96,6 +98,20 @@ def counted(number: int, thing: str) -> str:
     ('1 video', '2 videos')
     """
     return f"{number} {thing}{'s' * (number != 1)}"
+
+
+def listed_problems(problems: Sequence[tuple[str, str]]) -> str:
+    """Returns the first keys and what is wrong with each, a line each below a message, and how many there are.
+
+    >>> print("Left out:" + listed_problems([("a.mp4", "is empty")] * 11))
+    ... # doctest: +ELLIPSIS
+    Left out:
+      a.mp4: is empty
+    ...
+      a.mp4: is empty … (11 in all)
+    """
+    lines = [f"{key}: {reason}" for key, reason in problems]
+    return "\n  " + listed(lines, "\n  ", MAXIMUM_LISTED) if lines else ""
 
 
 def listed(names: Sequence[str], separator: str = ", ", most: int = 5) -> str:

@@ -1,5 +1,6 @@
 """What annotation tools write of a recording, in tiers: TextGrid (Praat, forced aligners) and EAF (ELAN)."""
 
+import math
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
@@ -39,7 +40,7 @@ def tiers_of(content: str, ending: str, where: str) -> list[Tier]:
     """
     try:
         read = [
-            (name, [_plain(cue) for cue in cues if cue.text.lower() not in _SILENCES])
+            (name, [cue._replace(text=known_word(cue.text)) for cue in cues if not is_silence(cue.text)])
             for name, cues in READERS[ending](content)
         ]
         found = [Tier(name, bool(_WORDS.search(name)), cues) for name, cues in read if any(cue.text for cue in cues)]
@@ -52,8 +53,14 @@ def tiers_of(content: str, ending: str, where: str) -> list[Tier]:
     return [tier for tier in spoken if not tier.of_words] or spoken
 
 
-def _plain(cue: Cue) -> Cue:
-    return cue._replace(text="") if cue.text.lower() in _UNKNOWN else cue
+def is_silence(text: str) -> bool:
+    """Returns whether a text stands for a silence, as aligners write it."""
+    return text.lower() in _SILENCES
+
+
+def known_word(text: str) -> str:
+    """Returns a text, "" if it stands for a word that nobody could understand."""
+    return "" if text.lower() in _UNKNOWN else text
 
 
 def _text_grid(content: str) -> Iterator[tuple[str, list[Cue]]]:
@@ -75,10 +82,13 @@ def _eaf(content: str) -> Iterator[tuple[str, list[Cue]]]:
     for tier in root.iter("TIER"):
         if tier.get("PARENT_REF"):  # says something about another tier
             continue
-        cues = [
-            Cue(slots[each.get("TIME_SLOT_REF1")], slots[each.get("TIME_SLOT_REF2")], "".join(each.itertext()).strip())
-            for each in tier.iter("ALIGNABLE_ANNOTATION")
-        ]
+        cues: list[Cue] = []
+        for each in tier.iter("ALIGNABLE_ANNOTATION"):
+            begin, end = slots[each.get("TIME_SLOT_REF1")], slots[each.get("TIME_SLOT_REF2")]
+            cue = Cue(begin, end, "".join(each.itertext()).strip())
+            if cues and math.isnan(begin + cues[-1].end):  # nobody has set the time between them
+                cue = Cue(cues[-1].start, end, f"{cues.pop().text} {cue.text}".strip())
+            cues.append(cue)
         name = tier.get("PARTICIPANT") or tier.get("TIER_ID") or ""
         yield name, [cue for cue in cues if cue.text and cue.end > cue.start]
 

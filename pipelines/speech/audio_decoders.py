@@ -34,7 +34,9 @@ _INEXACT = (
 )  # subtypes that libsndfile cannot seek or count
 _ONLY_LIBSNDFILE = (".htk", ".mat", ".xi", ".sds")  # kinds that FFmpeg does not read
 _LENGTHS = re.compile(r"(?:Data Size|riff|Riff size) *: (\d+) \(should be (\d+)\)")  # in libsndfile's log
-_RAW = (".raw", ".pcm", ".sln", ".s16", ".dat", ".bin", ".vox", ".ulaw", ".alaw", ".ul", ".al", ".gsm", ".g729")
+_RAW = (".raw", ".pcm", ".sln", ".s16", ".dat", ".bin", ".vox", ".ulaw", ".alaw", ".ul", ".al", ".gsm", ".g729",
+        ".sw", ".sb", ".uw", ".ub")  # fmt: skip
+_SAMPLES_ALONE = re.compile(r"alaw|mulaw|[fsu]\d+(be|le)?")  # names of FFmpeg, which takes 44,100 a second for granted
 _WITHOUT_HEADER = "Samples alone do not tell their rate and type; give them a header: `ffmpeg -f s16le -ar 16000 -i …`."
 _REMEDY = "Restore or convert the file (to wav or flac), or leave it out."
 
@@ -209,6 +211,8 @@ class _MediaFile:
             # The prefix keeps a name with a colon from being read as an address.
             with av.open(f"file:{self._path}", metadata_errors="replace") as container:
                 has_audio = bool(container.streams.audio)
+                if _SAMPLES_ALONE.fullmatch(container.format.name):
+                    raise RuntimeError("samples without a header")
                 if not has_audio and (container.format.name == "tty" or self._path.suffix.lower() in _RAW):
                     raise RuntimeError("no format that is known")  # FFmpeg has guessed from a few bytes
                 if not has_audio:

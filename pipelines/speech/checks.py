@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 
 from models.losses import ctc_frames_needed
+from pipelines.hints import listed_problems
 from pipelines.speech.audio_files import SpeechDataError
-from pipelines.speech.sources import MAXIMUM_LISTED, Utterance
+from pipelines.speech.sources import Utterance
 
 COMMON = 3  # recordings that a character of the alphabet should occur in
 
@@ -45,7 +46,7 @@ def rare_characters(utterances: Sequence[Utterance]) -> list[str]:
         for character in set(utterance.text) - {" "}:
             keys.setdefault(character, []).append(utterance.key)
     rare = sorted((character, found) for character, found in keys.items() if len(found) < COMMON)
-    return [f"{c!r} ({unicodedata.name(c, 'no name')}) in {', '.join(found)}" for c, found in rare[:MAXIMUM_LISTED]]
+    return [f"{c!r} ({unicodedata.name(c, 'no name')}) in {', '.join(found)}" for c, found in rare]
 
 
 def check_learnable(
@@ -81,12 +82,10 @@ def check_learnable(
         else:
             kept.append(utterance)
     if not kept or (skipped and not skip):
-        named = "".join(f"\n  {key}: {reason}" for key, reason in skipped[:MAXIMUM_LISTED])
-        more = f"\n  and {len(skipped) - MAXIMUM_LISTED} more" if len(skipped) > MAXIMUM_LISTED else ""
         raise SpeechDataError(
             f"{len(skipped)} of {len(utterances)} recordings{origin and ' of '}{origin} cannot be learned; "
             "expected a readable recording, a transcript that fits its length, and a key of its own each. "
-            f"Correct them, or leave them out (`--data.skip_unlearnable`).{named}{more}\n"
+            f"Correct them, or leave them out (`--data.skip_unlearnable`).{listed_problems(skipped)}\n"
             f"Received: {len(skipped)} unusable, {len(kept)} usable"
         )
     return kept, skipped

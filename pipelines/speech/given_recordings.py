@@ -6,12 +6,13 @@ from typing import NamedTuple
 
 from data.files import files_below
 from pipelines.configuration import ConfigurationError
+from pipelines.json_lines import JSON
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.recording_entries import AUDIO_SUFFIXES, find_audio
 from pipelines.speech.recording_rows import text_of
 
 LISTS = (".txt", ".lst", ".list", ".m3u", ".m3u8")  # a file a line
-TABLES = (".csv", ".tsv", ".json", ".jsonl", ".xlsx", ".parquet")
+TABLES = (".csv", ".tsv", *JSON, ".xlsx", ".parquet")
 WRITTEN = (".txt", ".srt", ".vtt", *TABLES)  # endings of names that mean a file
 FOUND_IN_FOLDERS = (*AUDIO_SUFFIXES, ".wv", ".ape", ".mka", ".3gp", ".avi", ".ts", ".mpg", ".mpeg", ".caf", ".w64")
 

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from data.files import plain_suffix
+from pipelines.json_lines import JSON
 from pipelines.speech.annotation_tiers import READERS as TIERS
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.kaldi_folders import read_kaldi
-from pipelines.speech.recording_entries import AUDIO_SUFFIXES, entry_of, file_at
+from pipelines.speech.recording_entries import AUDIO_SUFFIXES, Entry, entry_of, file_at
 from pipelines.speech.recording_lists import read_list, supervisions_of
 from pipelines.speech.recording_rows import text_of
 from pipelines.speech.recording_texts import LISTS as TEXT_LISTS
@@ -15,7 +16,7 @@ from pipelines.speech.recording_texts import TIMED, Read
 from pipelines.speech.recording_trees import is_list, split_above, split_of, texts_in_a_tree, texts_of_a_list
 from pipelines.subtitles import ENDINGS as SUBTITLES
 
-LISTS = (".csv", ".tsv", ".jsonl", ".json")
+LISTS = (".csv", ".tsv", *JSON)
 
 
 def read_own(path: Path) -> Read:
@@ -69,7 +70,17 @@ def _lists_of_splits(path: Path) -> Read | None:
         return None
     others = [each.name for each in lists if not named[each]]
     entries, notes = _joined({each: split for each, split in named.items() if split}, _read_list)
+    entries = [_in_folder_of_split(entry, path) for entry in entries]
     return entries, [*notes, *([f"Other lists in the folder are not used: {', '.join(others)}."] if others else [])]
+
+
+def _in_folder_of_split(entry: Entry, folder: Path) -> Entry:
+    """Returns an entry whose recording lies in the folder of its split, where the list names it from there."""
+    if entry.path.is_file() or not entry.path.is_relative_to(folder):
+        return entry
+    of_split = (each for each in folder.iterdir() if each.is_dir() and split_of(each.name) == entry.split)
+    found = (file_at(each / entry.path.relative_to(folder)) for each in of_split)
+    return entry._replace(path=next(filter(None, found), entry.path))
 
 
 def _only_list(path: Path) -> Read | None:
@@ -102,8 +113,8 @@ def _commands(path: Path) -> Read | None:
 
 FOLDERS: tuple[Callable[[Path], Read | None], ...] = (
     read_kaldi,
-    _folders_of_splits,
     _lists_of_splits,
+    _folders_of_splits,
     _commands,
     _only_list,
     _only_folder,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from data.files import plain_suffix, stated_delimiter
-from pipelines.json_lines import json_object, parsed
+from pipelines.json_lines import JSON, json_object, parsed
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.recording_entries import (
     AUDIO_SUFFIXES,
@@ -51,7 +51,7 @@ def read_list(path: Path) -> tuple[list[Entry], list[str]]:
         SpeechDataError: a row cannot be used; it is named.
     """
     lines = list(rows_of(path))
-    if lines[0][1].lstrip().startswith(("{", "[")) or plain_suffix(path) in (".jsonl", ".json"):
+    if lines[0][1].lstrip().startswith(("{", "[")) or plain_suffix(path) in JSON:
         objects = _without_lhotse(path, list(_objects(path, lines)))
         if not objects:
             raise empty_list(path)

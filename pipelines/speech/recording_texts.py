@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from data.files import plain_suffix
-from pipelines.speech.annotation_tiers import READERS, Tier, tiers_of
+from pipelines.speech.annotation_tiers import READERS, Tier, is_silence, known_word, tiers_of
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.recognised_json import recognised_rows
 from pipelines.speech.recording_entries import Entry, channels_of, columns_of, piece_of, value_of
@@ -79,7 +79,9 @@ def _ctm(path: Path) -> Iterator[Segment]:
     words = []
     for row, fields in _nist(path, 5, "recording channel begin duration word"):
         begin, end = _times(row, fields[2], fields[3], is_duration=True)
-        words.append(Segment(fields[0], fields[4], row, "", begin, end - begin, *channels_of([fields[1]])))
+        if not is_silence(fields[4]):
+            text = known_word(fields[4])
+            words.append(Segment(fields[0], text, row, "", begin, end - begin, *channels_of([fields[1]])))
     yield from _joined_words(words)
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from unicodedata import normalize
 
 from data.files import files_below, plain_suffix
+from pipelines.hints import listed
+from pipelines.json_lines import JSON
 from pipelines.speech.annotation_tiers import READERS as TIERS
 from pipelines.speech.audio_files import SpeechDataError
 from pipelines.speech.recording_entries import AUDIO_SUFFIXES, SHORT, SPLIT_NAMES, Entry, entry_of
@@ -29,7 +31,7 @@ OTHER_TEXTS = {  # of which nothing is read, and what to do
     ".parquet": "Parquet: write a list as .csv, and recordings inside to files",
     ".xlsx": "Excel: save the table as .csv",
 }
-TABLES = (".csv", ".json", ".jsonl")
+TABLES = (".csv", *JSON)
 PROMPTS = ("", ".txt", ".tsv", ".trans", ".text", ".data")  # which may list the texts of many recordings
 LARGEST = 1 << 26  # bytes of such a list
 _SPEAKER_OF_TIMIT = re.compile(r"[FM][A-Z]{2}[A-Z\d]\d")
@@ -39,7 +41,7 @@ _SESSION_OF_VOXFORGE = re.compile(r"(.+)-\d{8}-\w+")
 def texts_in_a_tree(folder: Path, only: Path | None = None) -> Read:
     """Texts beside the recordings, in a folder of texts, or in lists anywhere below: LibriSpeech, VoxForge, TIMIT …"""
     tree = _Tree(folder)
-    listed: dict[Path, list[Entry]] = {}  # by the recording
+    by_list: dict[Path, list[Entry]] = {}  # by the recording
     lists = []
     for path in tree.others if only is None else ():
         if segments := tree.segments_in(path):
@@ -48,14 +50,14 @@ def texts_in_a_tree(folder: Path, only: Path | None = None) -> Read:
             for each in segments:
                 entry = tree.entry(each, path)
                 latest.setdefault(entry.path, []).append(entry)
-            listed |= latest
+            by_list |= latest
     entries, without = [], []
     for audio in tree.recordings:
-        if found := tree.entries_beside(audio, only) or listed.get(audio, []):
+        if found := tree.entries_beside(audio, only) or by_list.get(audio, []):
             entries += found
         else:
             without.append(audio)
-    entries += [entry for audio, found in listed.items() if not audio.is_file() for entry in found]
+    entries += [entry for audio, found in by_list.items() if not audio.is_file() for entry in found]
     unread = [each for audio in without for each in tree.beside(audio) if _ending(each) == ".json"]
     unread = [each for each in unread if only in (None, each)]
     if unread and not entries:
@@ -68,12 +70,18 @@ def texts_in_a_tree(folder: Path, only: Path | None = None) -> Read:
         *_, name = _recordings_of(only)
         raise SpeechDataError(
             f"{only} is the text of one recording, which is not beside it; expected one of the same name, such as "
-            f"{name}.wav. Put it there. Received: {_shown([each.name for each in tree.recordings]) or 'no recordings'}"
+            f"{name}.wav. Put it there. Received: {listed([each.name for each in tree.recordings]) or 'no recordings'}"
         )
     if not entries:
         others = sorted(
             {OTHER_TEXTS[each.suffix.lower()] for each in tree.others if each.suffix.lower() in OTHER_TEXTS}
         )
+        if kaldi := sorted(each.parent.name for each in folder.glob("*/wav.scp")):
+            raise SpeechDataError(
+                f"{folder} holds folders of Kaldi, none of which is named as that to train on. Expected names such as "
+                f"train, dev and test. Name each: --data.path {folder / kaldi[-1]}, --data.validation, --data.test. "
+                f"Received: {listed(kaldi)}"
+            )
         raise SpeechDataError(
             f"{folder} holds no recordings with texts that are recognised; expected one list (csv, tsv, jsonl), lists "
             "train, dev and test, wav.scp and text (Kaldi), SUBSET/speaker/chapter/*.trans.txt (LibriSpeech), or "
@@ -83,10 +91,10 @@ def texts_in_a_tree(folder: Path, only: Path | None = None) -> Read:
         )
     if not any(entry.split == "train" for entry in entries):
         entries = [entry._replace(split="") for entry in entries]
-    origin = f"listed in {_shown(lists)}" if lists else "with a text of the same name beside them"
+    origin = f"listed in {listed([*dict.fromkeys(lists)])}" if lists else "with a text of the same name beside them"
     names = [str(audio.relative_to(folder)) for audio in without]
-    silent = f" (nothing recognised in {_shown([each.name for each in unread])})" if unread else ""
-    left = [f"Without a text, left out: {_shown(names)}{silent}."] if without and only is None else []
+    silent = f" (nothing recognised in {listed([each.name for each in unread])})" if unread else ""
+    left = [f"Without a text, left out: {listed(names)}{silent}."] if without and only is None else []
     return _with_keys_of_their_own(entries, folder), [f"{len(entries)} texts of recordings {origin}.", *left]
 
 
@@ -266,11 +274,13 @@ def split_above(path: Path) -> str:
 
 
 def split_of(name: str, whole_name: bool = False) -> str:
-    """Returns the split that a name tells; without `whole_name` also one of several words, such as `train_clean`."""
-    words = [name.lower()] if whole_name else re.split(r"[\W_]", name.lower())
+    """Returns the split that a name tells; without `whole_name` also one of several words, such as `train_clean`.
+
+    >>> split_of("train_clean"), split_of("train_no_dev"), split_of("train_dev"), split_of("clean")
+    ('train', 'train', 'validation', '')
+    """
+    words = (
+        [name.lower()] if whole_name else re.split(r"[\W_]+", re.sub(r"(?<![^\W_])no[\W_]+[^\W_]+", "", name.lower()))
+    )
     found = [SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES]
     return next((split for split in found if split != "train"), next(iter(found), ""))
-
-
-def _shown(names: list[str]) -> str:
-    return f"{', '.join(names[:3])}{f' … ({len(names)})' if len(names) > 3 else ''}"

@@ -11,13 +11,13 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 import data
+from pipelines.hints import listed
 from pipelines.speech.audio_files import SILENCE, SpeechDataError
 from pipelines.speech.resampling import resample, resampled_length
 from pipelines.speech.transcripts import normalised
 
 SPLITS = ("train", "validation", "test")
 LOADERS = 2  # recordings decoded at the same time, ahead of what is consumed
-MAXIMUM_LISTED = 10  # recordings that a message names; it counts the others
 WINDOW = 512  # recordings of a TFDS data set that are shuffled together, so that its files are read nearly in order
 _HEADER = struct.Struct("<QI")  # of a record of TFRecord: its length, and a checksum; another one follows the record
 TEXT_FEATURES = ("text", "transcript", "transcription", "sentence")
@@ -254,6 +254,6 @@ def positions(names: Sequence[str], keys: Collection[str]) -> list[int]:
     if missing := sorted(set(keys) - first.keys()):
         raise SpeechDataError(
             f"{len(missing)} keys belong to no recording of the split; expected keys of `utterances`. "
-            f"Correct them. Received: {missing[:MAXIMUM_LISTED]}"
+            f"Correct them. Received: {listed([*map(repr, missing)])}"
         )
     return sorted(first[key] for key in set(keys))

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from models.losses import ctc_loss
 from pipelines.configuration import ConfigurationError
+from pipelines.hints import MAXIMUM_LISTED, listed, listed_problems
 from pipelines.preparation import Prepared, prepared
 from pipelines.runs import Run
 from pipelines.speech import checks, data
@@ -18,7 +19,6 @@ from pipelines.speech.phonemes import symbols_of
 from pipelines.speech.readings import transcribe_split
 from pipelines.speech.rules import settle
 from pipelines.speech.scoring import error_rates
-from pipelines.speech.sources import MAXIMUM_LISTED
 from pipelines.speech.transcripts import TRANSCRIPTS
 from pipelines.training import fit
 
@@ -158,8 +158,7 @@ def report(speech: data.Speech) -> None:
     if speech.transcripts is not None:
         print(*speech.transcripts.lines(), sep="\n")
     if rare := checks.rare_characters(speech.utterances["train"]):
-        print(f"Characters in one or two recordings, slips perhaps: {'; '.join(rare)}.")
+        print(f"Characters in one or two recordings, slips perhaps: {listed(rare, '; ')}.")
     if speech.skipped:
-        named = "; ".join(f"{key}: {reason}" for key, reason in speech.skipped[:MAXIMUM_LISTED])
-        more = f", all of them in {SKIPPED}" if len(speech.skipped) > MAXIMUM_LISTED else ""
-        print(f"Left out: {len(speech.skipped)} ({named}{more}).")
+        more = f" (all of them in {SKIPPED})" if len(speech.skipped) > MAXIMUM_LISTED else ""
+        print(f"Left out: {len(speech.skipped)}{more}{listed_problems(speech.skipped)}")

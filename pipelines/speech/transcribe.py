@@ -95,6 +95,14 @@ def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
         _recordings(options, predictor, given, hot_words)
 
 
+def _of_standard_input(error: SpeechDataError, path: Path) -> str:
+    """Returns what is wrong with standard input, of an error about the file that it was written to."""
+    text = str(error).replace(str(path), "Standard input")
+    return (
+        text.replace(" Received:", " Raw samples need --pcm RATE. Received:") if "cannot be decoded" in text else text
+    )
+
+
 def _recordings(
     options: Options, predictor: "Predictor", given: Sequence[Given], hot_words: Mapping[str, float]
 ) -> None:
@@ -113,7 +121,7 @@ def _recordings(
         progress.clear()
         name = "-" if each.path.name == "standard-input" else str(each.path)
         if isinstance(found, SpeechDataError):
-            found = SpeechDataError(str(found).replace(str(each.path), "Standard input" if name == "-" else name))
+            found = SpeechDataError(_of_standard_input(found, each.path) if name == "-" else str(found))
             if len(given) == 1:
                 raise found
             failed += 1

@@ -6,10 +6,11 @@ from typing import Any, Literal, NamedTuple
 
 from data.languages import language_code
 from data.spoken_text import KEPT, MIXED, NUMBERED, REMOVED, REPLACED, SPELLED, Change, spoken_text
+from pipelines.hints import listed_problems
 from pipelines.speech.audio_files import SpeechDataError
 
 TRANSCRIPTS = "transcripts.json"  # the report of a run
-EXAMPLES = 5  # of each kind of change on the screen, and of what cannot be spoken
+EXAMPLES = 5  # of each kind of change on the screen
 MAXIMUM_RECORDED = 1000  # different changes of each kind in the file
 
 Normalisation = Literal["spoken", "punctuated", "off"]
@@ -71,15 +72,13 @@ class Transcripts:
         if not rows or skip:
             return
         language = "" if self.language else " Name their language: --data.language en."
-        named = "".join(
-            f"\n  {problem.row}: “{problem.written}”, {problem.reason}, in “{problem.text}”"
-            for problem in self.problems[: 2 * EXAMPLES]
+        named = listed_problems(
+            [(each.row, f"“{each.written}”, {each.reason}, in “{each.text}”") for each in self.problems]
         )
-        more = f"\n  and {len(self.problems) - 2 * EXAMPLES} more" if len(self.problems) > 2 * EXAMPLES else ""
         raise SpeechDataError(
             f"{rows} of {self.rows} transcripts hold what cannot be spoken with certainty. Expected words.{language} "
             "Write them as they are said, leave those recordings out (--data.skip_unlearnable), or take all "
-            f"transcripts as they are (--data.normalisation off).{named}{more}\nReceived: "
+            f"transcripts as they are (--data.normalisation off).{named}\nReceived: "
             + ", ".join(f"“{written}”{_times(count)}" for written, count in self._written_problems()[:EXAMPLES])
         )
 

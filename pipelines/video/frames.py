@@ -1,7 +1,7 @@
 """Frames: what videos are decoded to, when each is shown, and how pictures of any size and range become those."""
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -18,7 +18,6 @@ TOLERANCE = 1e-3
 DEPTHS = (8, 10, 12, 14, 16)
 """Bits of the cameras there are."""
 
-MAXIMUM_LISTED = 10  # videos that a message names; it counts the others
 
 Size = tuple[int, int]
 
@@ -29,22 +28,6 @@ cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # what a file
 
 class VideoDataError(ValueError):
     """Videos or labels that cannot be used; the message names file, row and remedy."""
-
-
-def listed_problems(problems: Sequence[tuple[str, str]]) -> str:
-    """Returns the first videos and what is wrong with them, a line each, below the message.
-
-    >>> print("Left out:" + listed_problems([("a.mp4", "is empty")] * 11))
-    ... # doctest: +ELLIPSIS
-    Left out:
-      a.mp4: is empty
-    ...
-      and 1 more
-    """
-    lines = [f"{key}: {reason}" for key, reason in problems[:MAXIMUM_LISTED]]
-    if len(problems) > MAXIMUM_LISTED:
-        lines.append(f"and {len(problems) - MAXIMUM_LISTED} more")
-    return "".join(f"\n  {line}" for line in lines)
 
 
 class DecodingConfiguration(Configuration):

@@ -83,7 +83,7 @@ def _segments(project: Any) -> list[Row]:
 def _videos(path: Path, value: Any) -> list[Row]:
     """The object of each video, wherever they are; none if that is unclear."""
     if isinstance(value, list):
-        return [(f"item {n}", each) for n, each in enumerate(value, 1)] if _are_objects(value) else []
+        return [(f"item {n}", _of_task(each)) for n, each in enumerate(value, 1)] if _are_objects(value) else []
     if not isinstance(value, dict) or not value:
         return []
     if all(map(_is_video, value.values())):
@@ -126,8 +126,34 @@ def _annotations(place: str, video: dict[str, Any]) -> list[Row]:
     rest = {other: each for other, each in video.items() if other != name}
     several = len(lists[name]) > 1
     return [
-        (f"{place}, {name} {number}" if several else place, rest | each) for number, each in enumerate(lists[name], 1)
+        (f"{place}, {name} {number}" if several else place, rest | mark)
+        for number, each in enumerate(lists[name], 1)
+        for mark in _marks(each)
     ]
+
+
+def _of_task(video: dict[str, Any]) -> dict[str, Any]:
+    """A task of Label Studio as a video with annotations; others as they are."""
+    match video:
+        case {"data": dict() as values, "annotations": list() as annotations}:
+            finished = [each for each in annotations if not each.get("was_cancelled")]
+            results = [result["value"] for each in finished for result in each.get("result", [])]
+            return values | {ANNOTATIONS: [each for each in results if _marks(each) != [each]]}
+    return video
+
+
+def _marks(annotation: dict[str, Any]) -> list[dict[str, Any]]:
+    """What an annotation of Label Studio marks, each stretch and class apart; others as they are.
+
+    Frames are counted from 1, and the last one belongs to the stretch.
+    """
+    match annotation:
+        case {"ranges": list() as ranges, "timelinelabels": list() as labels}:
+            stretches = [{"start_frame": each["start"] - 1, "end_frame": each["end"]} for each in ranges]
+            return [stretch | {"label": label} for stretch in stretches for label in labels]
+        case {"choices": list() as labels}:
+            return [{"label": label} for label in labels]
+    return [annotation]
 
 
 def _plain_values(path: Path, place: str, values: dict[str, Any]) -> dict[str, Any]:

@@ -1,29 +1,31 @@
 """The columns of a list of videos: what people call them, and which would be dropped or misread."""
 
 import difflib
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from data.column_names import plain_name
 from pipelines.video.frames import VideoDataError
+from pipelines.video.unnamed_lists import row_error
 
 COLUMNS = ("path", "label", "start", "end", "split", "group")
 OTHER_NAMES = {
     "path": (
         *("file", "filename", "file_name", "filepath", "file_path", "video", "video_name", "video_path", "clip"),
-        *("media_file", "media_file_name", "youtube_id", "video_id", "vid_name", "id"),
+        *("media_file", "media_file_name", "video_url", "youtube_id", "video_id", "vid_name", "id"),
     ),
     "label": (
         *("class", "tag", "category", "action", "class_name", "label_name", "class_label", "target", "behavior"),
-        *("behaviour", "annotation"),
+        *("behaviour", "annotation", "choice", "category_name", "classname"),
     ),
     "start": (
-        *("start_time", "time_start", "begin", "begin_time", "t_start", "start_seconds", "start_timestamp"),
+        *("start_time", "time_start", "begin", "begin_time", "t_start", "start_timestamp"),
         "from",
     ),
     "end": (
-        *("end_time", "time_end", "stop", "stop_time", "t_end", "end_seconds", "end_timestamp"),
+        *("end_time", "time_end", "stop", "stop_time", "t_end", "end_timestamp"),
         *("stop_timestamp", "to"),
     ),
     "split": ("subset", "set", "partition", "fold"),
@@ -31,8 +33,16 @@ OTHER_NAMES = {
 }
 """What people call the columns, the most usual first, as `_plain` writes them."""
 
+RATE = "fps"
+"""The column of frames a second, as we call it, which parts need that are counted in frames."""
+
+RATES = (RATE, "frame_rate", "framerate", "frames_per_second", "video_fps")
+
+FRAMES, MILLISECONDS = "frame", "ms"
+
 OTHER_CLOCKS = re.compile(
-    r"(start|begin|end|stop|first|last)_?(time_?)?(frames?|idx|index|ms|msec|milliseconds)|frame_?(start|end)"
+    r"(?:(start|begin|first)|end|stop|last)_?(?:time_?)?(?:(frames?|idx|index)|ms|msec|milliseconds)"
+    r"|frame_?(?:(start)|end)"
 )
 """Columns of parts that are counted in frames or milliseconds."""
 
@@ -41,6 +51,9 @@ IN_SECONDS = re.compile(r"\s*([(\[](s|secs?|seconds)[)\]]|- (ss\.msec|hh:mm:ss\S
 
 LENGTH = re.compile(r"(duration|length|dur)(_?(s|sec|seconds))?", re.IGNORECASE)
 """Columns of how long a part is."""
+
+CLOCKS = {f"{ours} ({unit})": (ours, unit) for ours in ("start", "end") for unit in (FRAMES, MILLISECONDS)}
+"""Such columns as we call them, and what they mean in which unit."""
 
 ALIKE = 0.75  # of its letters make a column another one, misspelt
 
@@ -106,18 +119,49 @@ def _renamed(path: Path, names: Sequence[str], meanings: Mapping[str, str]) -> l
             called = {_plain(name): place for place, name in reversed(list(enumerate(names))) if not renamed[place]}
             if same := [called[other] for other in (ours, *others) if other in called]:
                 renamed[same[0]] = ours
+    clocks = {name: OTHER_CLOCKS.fullmatch(_plain(name)) for name in names}
+    if not {"start", "end"} & set(renamed):
+        for place, name in enumerate(names):
+            if (clock := clocks[name]) and not renamed[place]:
+                side = "start" if clock[1] or clock[3] else "end"
+                unit = MILLISECONDS if _plain(name).endswith(("ms", "msec", "milliseconds")) else FRAMES
+                renamed[place] = f"{side} ({unit})"
+            elif _plain(name) in RATES and RATE not in renamed and any(clocks.values()):
+                renamed[place] = RATE
     if changed := [f"{ours} from {name}" for ours, name in zip(renamed, names, strict=True) if ours not in ("", name)]:
         print(f"{path}: {', '.join(changed)}", flush=True)
     return [ours or name for ours, name in zip(renamed, names, strict=True)]
 
 
+def in_seconds(path: Path, place: str, values: Mapping[str, str]) -> dict[str, str]:
+    """Returns the values of a row with start and end in seconds, also where they are counted otherwise.
+
+    Raises:
+        VideoDataError: one is no number.
+    """
+    found = dict(values)
+    for name, (ours, unit) in CLOCKS.items():
+        if not values.get(name):
+            continue
+        rate = "1000" if unit == MILLISECONDS else values.get(RATE, "")
+        try:
+            count, each = float(values[name].replace(",", ".")), float(rate.replace(",", "."))
+            if not (math.isfinite(count) and 0 < each < math.inf):
+                raise ValueError
+        except ValueError:
+            expected = f"a number, and one above 0 as its {RATE}" if unit == FRAMES else "a number"
+            raise row_error(path, place, f"has no number as its {name}", expected, f"{values[name]}, {rate}") from None
+        found[ours] = f"{count / each:.6f}"
+    return found
+
+
 def _plain(name: str) -> str:
     """The name of a column in small letters, without the unit of seconds, with underscores between its words.
 
-    >>> _plain("Start (s)"), _plain("Begin Time - hh:mm:ss.ms"), _plain("Start (frame)"), _plain("endTime")
-    ('start', 'begin_time', 'start_frame', 'end_time')
+    >>> _plain("Start (s)"), _plain("endSec"), _plain("Begin Time - hh:mm:ss.ms"), _plain("Start (frame)")
+    ('start', 'end', 'begin_time', 'start_frame')
     """
-    return plain_name(IN_SECONDS.sub("", name.strip()))
+    return re.sub(r"_(s|secs?|seconds)$", "", plain_name(IN_SECONDS.sub("", name.strip())))
 
 
 def _check(path: Path, names: Sequence[str], needed: Sequence[str], written: Sequence[str]) -> None:
@@ -136,16 +180,15 @@ def _check(path: Path, names: Sequence[str], needed: Sequence[str], written: Seq
         )
     unknown = [name for name in names if name and name not in COLUMNS]
     absent = [name for name in COLUMNS if name not in names]
-    counts = [name for name in unknown if OTHER_CLOCKS.fullmatch(_plain(name))]
-    if counts and not {"start", "end"} & set(names):
-        what, divisor = "frames", "the frames a second"
-        if re.search("m(illi)?s", _plain(counts[0])):
-            what, divisor = "milliseconds", "1000"
+    used = [name for name in unknown if name in CLOCKS]
+    if RATE not in names and (frames := [name for name in used if CLOCKS[name][1] == FRAMES]):
         raise VideoDataError(
-            f"{path} has a column {counts[0]!r}, which counts {what}; expected the parts' start and end in seconds. "
-            f"Divide them by {divisor}, or remove the column. {received}"
+            f"{path} counts parts in frames, in a column {written[names.index(frames[0])]!r}; expected a column {RATE} "
+            f"beside it, the frames a second with which they were counted, or start and end in seconds. Add it. "
+            f"{received}"
         )
-    for name in (each for each in unknown if each not in counts):
+    unknown = [name for name in unknown if name not in used and not (used and name == RATE)]
+    for name in (each for each in unknown if not OTHER_CLOCKS.fullmatch(_plain(each))):
         if near := difflib.get_close_matches(_plain(name), absent, n=1, cutoff=ALIKE):
             raise VideoDataError(
                 f"{path} has a column {name!r}, which seems to be meant as {near[0]!r}; expected {', '.join(COLUMNS)}. "

@@ -16,12 +16,12 @@ from data.real_clips import RealClips
 from data.splits import assign_split
 from pipelines import hints
 from pipelines.configuration import ConfigurationError
-from pipelines.hints import counted
+from pipelines.hints import counted, listed_problems
 from pipelines.progress import shown
 from pipelines.video import shards
 from pipelines.video.contents import SHARES, alike_names, contradictions, grouped, splits_of
 from pipelines.video.decoding import decode_all, with_range
-from pipelines.video.frames import DecodingConfiguration, Timed, VideoDataError, fit, listed_problems, resample
+from pipelines.video.frames import DecodingConfiguration, Timed, VideoDataError, fit, resample
 from pipelines.video.recordings import Recordings, recordings_of
 from pipelines.video.shards import Part, Shard
 from pipelines.video.video_files import is_video, several_in

@@ -1,5 +1,6 @@
 """Videos in folders: of classes, of splits, or anyhow; what lies beside them and is no video is passed over."""
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -8,8 +9,8 @@ from typing import NamedTuple
 
 from data import splits
 from pipelines import hints
-from pipelines.hints import counted
-from pipelines.video.frames import MAXIMUM_LISTED, VideoDataError
+from pipelines.hints import counted, listed
+from pipelines.video.frames import VideoDataError
 from pipelines.video.image_files import IMAGE_ENDINGS, images_of, natural_key
 from pipelines.video.shards import Part
 from pipelines.video.video_files import is_video
@@ -72,7 +73,7 @@ def unlabelled_entries(folder: Path) -> Found:
     """
     _refuse_no_folder(folder, "one with videos in it")
     found = Found([], [], [])
-    for split, inside in _split_folders(folder, found) or [("", folder)]:
+    for split, inside in _split_folders(_unwrapped(folder), found, of_a_name=False) or [("", folder)]:
         _look_into(inside, "", split, folder, found)
     if not found.entries and not found.unusable:
         raise VideoDataError(
@@ -96,18 +97,39 @@ def passed_over(names: Sequence[str]) -> str:
     return f"{len(names)} {what} ({of}), such as {names[0]}"
 
 
-def _split_folders(folder: Path, found: Found) -> list[tuple[str, Path]]:
-    """The folders of splits in a folder, if it has one to train and no other folders with videos."""
+def _split_folders(folder: Path, found: Found, of_a_name: bool = True) -> list[tuple[str, Path]]:
+    """The folders of splits in a folder, such as train or videos_train, if no other folder in it holds videos.
+
+    Args:
+        of_a_name: whether their names must be equal but for the split; of other names they are those of classes.
+    """
     folders = [path for path in _visible(folder, []) if _is_folder(path)]
-    splits = [(SPLIT_NAMES.get(path.name.lower(), ""), path) for path in folders]
-    others = [path for split, path in splits if not split]
-    splits = [(split, path) for split, path in splits if split]
-    names = {split for split, _ in splits}
-    if "train" not in names or len(names) < 2 or any(map(_holds_videos, others)):
+    splits = _splits_of_folders(folders)
+    others = [path for path in folders if path not in splits]
+    names = {name for name, _ in splits.values()}
+    if not names or (of_a_name and len(names) > 1) or any(map(_holds_videos, others)):
         return []
     found.passed.extend(path.name for path in others)
     _beside(folder, found, "lies beside the folders of the splits: it has no split. Move it into one")
-    return splits
+    return [(split, path) for path, (_, split) in splits.items()]
+
+
+def _splits_of_folders(folders: Sequence[Path]) -> dict[Path, tuple[str, str]]:
+    """The name and split of each folder whose name has a word for a split, if it is there to train and otherwise.
+
+    >>> [*_splits_of_folders([Path("run_train"), Path("run_test"), Path("train ride"), Path("walk")]).values()]
+    [('run', 'train'), ('run', 'test')]
+    """
+    found = {}
+    for path in folders:
+        words = re.split(r"([\W_]+)", path.name)
+        place = next((place for place, word in enumerate(words) if word.lower() in SPLIT_NAMES), None)
+        if place is not None:
+            rest = "".join(words[: max(place - 1, 0)] + words[place + 1 if place else 2 :])
+            found[path] = rest, SPLIT_NAMES[words[place].lower()]
+    there = {name: {split for other, split in found.values() if other == name} for name, _ in found.values()}
+    whole = {name for name, splits in there.items() if "train" in splits and len(splits) > 1}
+    return {path: each for path, each in found.items() if each[0] in whole}
 
 
 def _unwrapped(folder: Path) -> Path:
@@ -131,10 +153,14 @@ def _classes(folder: Path, split: str, base: Path, found: Found) -> None:
             f"videos into folders, or give a CSV file of path and label. Received: {files}"
         )
     _beside(folder, found, "lies beside the class folders: it has no class. Move it into one")
+    divided = {} if split else _splits_of_folders(classes)
+    if len(divided) < len(classes) or any(map(_holds_classes, classes)):
+        divided = {}  # else run_train and run_test are of one class
     for each in classes:
-        before, label = len(found.entries), unicodedata.normalize("NFC", each.name)
-        inner = _split_folders(each, found) if not split else []
-        for its_split, inside in inner or [(split, each)]:
+        name, of_class = divided.get(each, (each.name, split))
+        before, label = len(found.entries), unicodedata.normalize("NFC", name)
+        inner = _split_folders(each, found) if not of_class else []
+        for its_split, inside in inner or [(of_class, each)]:
             _look_into(inside, label, its_split, base, found)
         if len(found.entries) == before:
             found.unusable.append((each.relative_to(base).as_posix(), "an empty class folder: no video is in it"))
@@ -142,9 +168,7 @@ def _classes(folder: Path, split: str, base: Path, found: Found) -> None:
         {path.name for path in _visible(each, []) if path.is_dir() and not _is_frames(path)} for each in classes
     ]
     if len(repeated) > 1 and len(repeated[0]) > 1 and all(names == repeated[0] for names in repeated[1:]):
-        outer, below = (
-            ", ".join(sorted(names)[:MAXIMUM_LISTED]) for names in ({each.name for each in classes}, repeated[0])
-        )
+        outer, below = (listed(sorted(names)) for names in ({each.name for each in classes}, repeated[0]))
         print(
             f"{folder}: the classes are its folders, such as {outer}. Each of them holds the folders {below}; if those "
             "are the classes, give a list of path, label and group instead",
@@ -184,6 +208,10 @@ def _beside(folder: Path, found: Found, reason: str) -> None:
 def _is_folder(path: Path) -> bool:
     """Whether a path is a folder of files, and no array in chunks."""
     return path.is_dir() and not is_video(path)
+
+
+def _holds_classes(folder: Path) -> bool:
+    return any(_is_folder(path) and not _is_frames(path) for path in _visible(folder, []))
 
 
 def _is_frames(folder: Path) -> bool:

@@ -8,8 +8,9 @@ import reprlib
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from data.encodings import decoded
 from data.files import FileError, missing_file, read_bytes, stated_delimiter
@@ -17,7 +18,7 @@ from pipelines.hints import counted, listed
 from pipelines.video.arrays import ARRAY_ENDINGS
 from pipelines.video.frames import VideoDataError
 from pipelines.video.json_lists import is_json, json_rows
-from pipelines.video.list_columns import COLUMNS, UnlabelledError, columns_of, is_known, meanings_of
+from pipelines.video.list_columns import COLUMNS, UnlabelledError, columns_of, in_seconds, is_known, meanings_of
 from pipelines.video.shards import Part
 from pipelines.video.unnamed_lists import (
     COMMENT,
@@ -124,7 +125,7 @@ def _entries(
     locate = partial(_located, path=path, split=split, root=root)
     needed = ("path", "label") if labelled else ("path",)
     for place, values in rows_of_a_class(path, _text(path)) if of_a_class else _table(path, meanings, needed, locate):
-        name = values["path"]
+        values, name = in_seconds(path, place, values), values["path"]
         if not name:
             raise row_error(path, place, "names no video", "a path", name)
         if labelled and not values["label"]:
@@ -175,9 +176,25 @@ def _located(name: str, path: Path, split: str, root: Path | None) -> Path:
         places += [each for each in path.parent.iterdir() if SPLIT_NAMES.get(each.name.lower()) == split]
     names = [name] + [name.replace("\\", "/")] * ("\\" in name)  # as Windows writes them
     names += [unicodedata.normalize(form, name) for form in ("NFC", "NFD")]  # macOS splits letters and accents
+    names += _tails(name)
     names += [begin + name + ending for begin in ("", "v_") for ending in LEFT_OUT]  # ActivityNet leaves out both
     found = (place / Path(each).expanduser() for each in names for place in places)
     return next((each for each in found if each.exists()), places[0] / Path(name).expanduser())
+
+
+def _tails(name: str) -> list[str]:
+    """The ends of a path from the root of a machine, or of an address, the longest first; Label Studio's uploads last.
+
+    >>> _tails("/data/upload/1/0a1b2c3d-a.mp4"), _tails("/data/local-files/?d=clips%2Fa.mp4"), _tails("clips/a.mp4")
+    (['upload/1/0a1b2c3d-a.mp4', '1/0a1b2c3d-a.mp4', '0a1b2c3d-a.mp4', 'a.mp4'], ['clips/a.mp4', 'a.mp4'], [])
+    """
+    if not re.match(r"[\\/]|[A-Za-z]:|\w+://", name):
+        return []
+    address = urlsplit(name.replace("\\", "/"))
+    served = parse_qs(address.query).get("d", [])
+    parts = PurePosixPath(*served or (unquote(address.path),)).parts
+    tails = ["/".join(parts[start:]) for start in range(0 if served else min(2, len(parts) - 1), len(parts))]
+    return [*dict.fromkeys([*tails, re.sub(r"^[0-9a-f]{8}-", "", parts[-1])])] if parts else []
 
 
 def _text(path: Path) -> str:

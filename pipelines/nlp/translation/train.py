@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
-from pipelines.hints import counted
+from pipelines.hints import counted, listed_problems
 from pipelines.nlp.subwords import PADDING
 from pipelines.nlp.translation import data
 from pipelines.nlp.translation.config import TranslationConfiguration
@@ -19,7 +19,6 @@ from pipelines.runs import Run
 from pipelines.training import fit
 
 LEFT_OUT = "left_out.json"  # pairs that are not learned from, and why
-MAXIMUM_LISTED = 3  # of them, printed
 MINIMUM_STEPS = 500  # with which something can be learned
 VALIDATED_AT_ONCE = 4000  # target subwords, padding included
 
@@ -117,8 +116,5 @@ def report(corpus: data.Corpus, encoded: data.Encoded, left_out: list[LeftOut]) 
     subwords = sum(map(len, encoded.target)) - 2 * len(encoded.target)
     print(f"Pairs: {counts}. Learning from {len(encoded.target)} with {subwords} target subwords.")
     if left_out:
-        named = "; ".join(f"{each.where}: {each.reason}" for each in left_out[:MAXIMUM_LISTED])
-        print(
-            f"Left out or cut: {len(left_out)} ({named}{', …' * (len(left_out) > MAXIMUM_LISTED)}), all of them in "
-            f"{LEFT_OUT}."
-        )
+        named = listed_problems([(each.where, each.reason) for each in left_out])
+        print(f"Left out or cut: {len(left_out)} (all of them in {LEFT_OUT}){named}")

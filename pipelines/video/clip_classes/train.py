@@ -4,7 +4,7 @@ from functools import partial
 
 import tensorflow as tf
 
-from pipelines.hints import counted
+from pipelines.hints import MAXIMUM_LISTED, counted, listed_problems
 from pipelines.preparation import Prepared, prepared
 from pipelines.runs import Run
 from pipelines.training import fit
@@ -12,7 +12,6 @@ from pipelines.video.clip_classes import data
 from pipelines.video.clip_classes.config import ClipClassesConfiguration
 from pipelines.video.clip_classes.model import Classifier, build
 from pipelines.video.clip_classes.scoring import classify_split, losses
-from pipelines.video.frames import MAXIMUM_LISTED, listed_problems
 from pipelines.video.recordings import RECORDINGS
 
 SKIPPED = "skipped.json"  # keys and reasons of the videos that are left out

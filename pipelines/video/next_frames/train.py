@@ -5,10 +5,10 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
+from pipelines.hints import listed_problems
 from pipelines.preparation import Prepared, prepared
 from pipelines.runs import Run
 from pipelines.training import fit
-from pipelines.video.frames import listed_problems
 from pipelines.video.next_frames import data
 from pipelines.video.next_frames.config import NextFramesConfiguration
 from pipelines.video.next_frames.model import FrameForecaster, build

@@ -207,6 +207,16 @@ def test_what_is_no_audio_is_named(tmp_path: Path, content: bytes, kind: str) ->
             function(path, 8000)
 
 
+@pytest.mark.parametrize("ending", ["al", "ul", "sw", "ub"])
+def test_the_rate_of_samples_without_a_header_is_not_guessed(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"a.{ending}"
+    path.write_bytes(np.random.default_rng(0).integers(0, 256, 40000, np.uint8).tobytes())
+    with pytest.raises(
+        SpeechDataError, match=r"cannot be decoded.*ffmpeg -f s16le.*Received: samples without a header"
+    ):
+        load_audio(path, 8000)
+
+
 def test_a_video_without_sound_is_named(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "a.mp4"), "w") as container:
         stream = container.add_stream("mpeg4", rate=25)

@@ -80,6 +80,12 @@ def test_folders_and_lists_of_one_split_each(folder: Path, write_tone: WriteTone
     entries, _ = read_own(folder / "data")
     assert {entry.text: entry.split for entry in entries} == {name: name for name in ("train", "validation", "test")}
     assert len({entry.key for entry in entries}) == 3
+    for name in ("train", "validation", "test"):  # as in VoxPopuli and SPGISpeech, which name them from there
+        (folder / "data" / name / "a.txt").unlink()
+        (folder / "data" / f"{name}.csv").write_text(f"wav_filename|wav_filesize|transcript\na.wav|1|{name}\n")
+    assert {(entry.text, entry.path.parent.name) for entry in read_own(folder / "data")[0]} == {
+        (name, name) for name in ("train", "validation", "test")
+    }
 
 
 def test_recordings_without_texts_and_unknown_folders_are_named(folder: Path) -> None:
@@ -139,7 +145,7 @@ def test_folders_of_hugging_face_and_fairseq(folder: Path) -> None:
     (folder / "data").mkdir()
     (folder / "clips").rename(folder / "data" / "clips")
     rows = [json.dumps({"file_name": f"./data/clips/{place}", "text": "one"}) for place in places]
-    (folder / "metadata.jsonl").write_text(lines(*rows))
+    (folder / "metadata.ndjson").write_text(lines(*rows))
     assert [entry.split for entry in read_own(folder)[0]] == ["train", "train", "train", "test"]
     (folder / "data" / "clips").rename(folder / "clips")
     (folder / "train.tsv").write_text(lines(str(folder / "clips"), *(f"{place}\t800" for place in places)))
@@ -158,6 +164,15 @@ def test_kaldi_folders_of_splits_with_longer_names(tmp_path: Path) -> None:
         (tmp_path / name / "text").write_text(f"{name} words\n")
     found = {entry.key: entry.split for entry in read_own(tmp_path)[0]}
     assert found == {"train_clean": "train", "train_dev": "validation", "test_other": "test"}
+
+
+def test_kaldi_folders_none_of_which_is_to_train_on_are_named(tmp_path: Path) -> None:
+    for name in ("tr_no_dev", "dev"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "wav.scp").write_text("u u.wav\n")
+        (tmp_path / name / "text").write_text("u one\n")
+    with pytest.raises(SpeechDataError, match=r"folders of Kaldi.*--data\.path .*tr_no_dev.*Received: dev, tr_no_dev"):
+        read_own(tmp_path)
 
 
 def test_texts_in_a_folder_of_their_own(tmp_path: Path, write_tone: WriteTone) -> None:

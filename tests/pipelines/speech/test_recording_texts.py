@@ -14,7 +14,9 @@ from tests.pipelines.speech.written_lists import WriteTone
 
 
 def test_words_of_a_ctm_are_cut_at_pauses(folder: Path) -> None:
-    (folder / "all.ctm").write_text("3 1 0.00 0.05 one\n3 1 0.06 0.04 two\n3 1 0.70 0.10 three\n2 1 0 0.1 four\n")
+    (folder / "all.ctm").write_text(
+        "3 1 0.00 0.05 one\n3 1 0.06 0.04 two\n3 1 0.1 0.6 <eps>\n3 1 0.70 0.10 three\n2 1 0 0.1 four\n"
+    )
     entries = read_own(folder / "all.ctm")[0]
     assert [(entry.text, entry.offset, entry.duration) for entry in entries] == [
         ("one two", 0.0, pytest.approx(0.1)), ("three", 0.7, pytest.approx(0.1)), ("four", 0.0, pytest.approx(0.1)),
@@ -72,11 +74,18 @@ SHORT_TEXT_GRID = (
     '0\n1\n"one two ""2"""\n1\n2\n" "\n'
 )
 EAF = """<?xml version="1.0" encoding="UTF-8"?><ANNOTATION_DOCUMENT><TIME_ORDER>
-<TIME_SLOT TIME_SLOT_ID="a" TIME_VALUE="0"/><TIME_SLOT TIME_SLOT_ID="b" TIME_VALUE="1000"/></TIME_ORDER>
+<TIME_SLOT TIME_SLOT_ID="a" TIME_VALUE="0"/><TIME_SLOT TIME_SLOT_ID="b" TIME_VALUE="1000"/>
+<TIME_SLOT TIME_SLOT_ID="open"/></TIME_ORDER>
 <TIER TIER_ID="s"><ANNOTATION><ALIGNABLE_ANNOTATION ANNOTATION_ID="1" TIME_SLOT_REF1="a" TIME_SLOT_REF2="b">
 <ANNOTATION_VALUE>one two "2"</ANNOTATION_VALUE></ALIGNABLE_ANNOTATION></ANNOTATION></TIER>
 <TIER TIER_ID="translation" PARENT_REF="s"><ANNOTATION><REF_ANNOTATION ANNOTATION_ID="2" ANNOTATION_REF="1">
 <ANNOTATION_VALUE>eins</ANNOTATION_VALUE></REF_ANNOTATION></ANNOTATION></TIER></ANNOTATION_DOCUMENT>"""
+ONE = (
+    '<ANNOTATION><ALIGNABLE_ANNOTATION ANNOTATION_ID="0" TIME_SLOT_REF1="a" TIME_SLOT_REF2="open">'
+    "<ANNOTATION_VALUE>one</ANNOTATION_VALUE></ALIGNABLE_ANNOTATION></ANNOTATION>"
+)
+OPEN_EAF = EAF.replace('REF1="a"', 'REF1="open"').replace("one two", "two")  # nobody has set the time between two
+OPEN_EAF = OPEN_EAF.replace('<TIER TIER_ID="s">', f'<TIER TIER_ID="s">{ONE}')
 WHISPER = json.dumps({"text": "one", "segments": [{"id": 0, "start": 0.0, "end": 1.0, "text": ' one two "2"'}]})
 WHISPER_CPP = json.dumps({"transcription": [{"offsets": {"from": 0, "to": 1000}, "text": ' one two "2"'}]})
 UTTERANCES = {"utterances": [{"speaker": "A", "start": 0, "end": 1000, "text": 'one two "2"'}]}
@@ -104,7 +113,8 @@ SUBRIP = '1\n00:00:00,000 --> 00:00:01,000\none two "2"\n'
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("a.TextGrid", TEXT_GRID), ("a.TextGrid", SHORT_TEXT_GRID), ("a.eaf", EAF), ("a.wav.srt", SUBRIP),
+        ("a.TextGrid", TEXT_GRID), ("a.TextGrid", SHORT_TEXT_GRID), ("a.eaf", EAF),
+        ("a.eaf", OPEN_EAF), ("a.wav.srt", SUBRIP),
         ("a.en.srt", SUBRIP), ("a.json", WHISPER), ("a.json", WHISPER_CPP), ("a.json", ASSEMBLY),
         ("a.wav.json", json.dumps(AWS)), ("a.json", json.dumps(DEEPGRAM)), ("a.json", json.dumps(AZURE)),
         ("a.json", json.dumps(AZURE_FAST)),

@@ -50,7 +50,15 @@ def found(videos: Videos) -> dict[str, set[tuple[str, str]]]:
     return {split: {(video.key, video.label) for video in each} for split, each in videos.splits.items()}
 
 
-@pytest.mark.parametrize("names", [("train", "val", "test"), ("Training", "validation", "Testing")])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train", "val", "test"),
+        ("Training", "validation", "Testing"),
+        ("videos_train", "videos_val", "videos_test"),
+        ("set/Train set", "set/Dev set", "set/Test set"),
+    ],
+)
 def test_folders_of_splits(names: tuple[str, str, str], clips: list[Path], tmp_path: Path) -> None:
     folder = place(clips, tmp_path, [f"{split}/{label}/{label}.avi" for split in names for label in ("run", "walk")])
     expected = {
@@ -70,9 +78,24 @@ def test_beside_and_above_folders_of_splits(clips: list[Path], tmp_path: Path) -
     assert found(opened(folder))["validation"] == {("videos/val/a/1.avi", "a"), ("videos/val/b/1.avi", "b")}
 
 
-def test_splits_within_the_classes(clips: list[Path], tmp_path: Path) -> None:
-    folder = place(clips, tmp_path, [f"{label}/{split}/1.avi" for split in ("train", "val", "test") for label in "ab"])
-    assert found(opened(folder))["validation"] == {("a/val/1.avi", "a"), ("b/val/1.avi", "b")}
+@pytest.mark.parametrize("form", ["{label}/{split}/1.avi", "{label}_{split}/1.avi", "{split}-{label}/1.avi"])
+def test_splits_within_the_classes(form: str, clips: list[Path], tmp_path: Path) -> None:
+    names = [form.format(label=label, split=split) for split in ("train", "val", "test") for label in "ab"]
+    videos = found(opened(place(clips, tmp_path, names)))
+    assert [videos[split] for split in SPLITS] == [
+        {(a, "a"), (b, "b")} for a, b in zip(names[::2], names[1::2], strict=True)
+    ]
+    unlabelled = found(opened(tmp_path, labelled=False))
+    assert "/" in form.removesuffix("/1.avi") or {key for key, _ in unlabelled["test"]} == set(names[4:])
+
+
+def test_words_for_splits_in_the_names_of_classes_are_no_splits(clips: list[Path], tmp_path: Path) -> None:
+    folder = place(clips, tmp_path, ["train station/1.avi", "train ride/1.avi", "test drive/1.avi"])
+    assert {(each.label, each.split) for each in folder_entries(folder).entries} == {
+        ("train station", ""),
+        ("train ride", ""),
+        ("test drive", ""),
+    }
 
 
 def test_junk_is_passed_over(clips: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -166,8 +189,29 @@ def test_lists_that_people_have(name: str, clips: list[Path]) -> None:
             "P01_0,0,00:00:00.08,00:00:00.20,2,5,run",
         ),
         ("File Name,Class Label,Start Time,End Time", "0.avi,run,0.08,0.2"),
+        ("video,action,start_frame,end_frame,fps", "0.avi,run,2,5,25"),
+        ("video,action,begin_ms,end_ms", "0.avi,run,80,200"),
+        ("video,category_name,start_sec,endSec", "0.avi,run,0.08,0.2"),
+        (
+            '[{"data": {"video": "/data/upload/7/0a1b2c3d-0.avi", "fps": 25}, "annotations": [{"result": [{"value":',
+            '{"ranges": [{"start": 3, "end": 5}], "timelinelabels": ["run"]}, "type": "timelinelabels"}]}]}]',
+        ),
+        (
+            '[{"video": "/data/local-files/?d=0.avi", "fps": 25, "tricks": [',
+            '{"ranges": [{"start": 3, "end": 5}], "timelinelabels": ["run"]}]}]',
+        ),
     ],
-    ids=["boris", "elan", "epic-kitchens", "titles"],
+    ids=[
+        "boris",
+        "elan",
+        "epic-kitchens",
+        "titles",
+        "frames",
+        "milliseconds",
+        "seconds",
+        "label-studio",
+        "label-studio-min",
+    ],
 )
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
 def test_exports_of_programs_for_annotation(
@@ -333,9 +377,9 @@ def test_lists_of_other_encodings_and_paths_of_windows(encoding: str, clips: lis
     [
         (
             "path,label,start_frame,end_frame\n0.avi,run,10,20",
-            "'start_frame', which counts frames; expected .* seconds",
+            "in frames, in a column 'start_frame'; expected a column fps .* seconds",
         ),
-        ("path,label,start_ms,end_ms\n0.avi,run,10,20", "'start_ms', which counts milliseconds; expected .* seconds"),
+        ("path,label,start_frame,end_frame,fps\n0.avi,run,10,20,0", "line 2 has no number as its start .*0 as its fps"),
         ("path,label,start,duration\n0.avi,run,1,2", r"'duration' beside the start of each part; expected its end"),
         ("path,label,label\n0.avi,run,walk", r"several columns 'label'; expected one"),
     ],
