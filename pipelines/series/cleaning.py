@@ -18,6 +18,7 @@ LARGEST = float(np.finfo(np.float32).max)
 FAR = 100  # so many interquartile ranges from the median a value is named as a probable mistake
 RARE_DUPLICATES = 0.01  # of the rows: so many different rows of one time are averaged without being asked to
 EPSILON = float(np.finfo(np.float32).eps)
+INFINITE = "infinite values: taken as missing"
 LOST = 0.01  # share of a common change, that may be lost in single precision
 FEWEST_STEPS_PRESENT = 0.5  # below it the steps of a series are no steps of its clock
 
@@ -142,7 +143,7 @@ def _finite(table: Table, columns: Columns, repairs: list[Repair]) -> Table:
     for number in np.flatnonzero(infinite.any(axis=0)):
         rows = np.flatnonzero(infinite[:, number])
         first = f"line {table.lines[rows[0]]}"
-        repairs.append(Repair(table.name, columns.all[number], "infinite values: taken as missing", len(rows), first))
+        repairs.append(Repair(table.name, columns.all[number], INFINITE, len(rows), first))
     highest = np.abs(table.values).max(axis=0, initial=0, where=np.isfinite(table.values))
     for number in np.flatnonzero((highest > 0) & (highest < SMALLEST)):
         raise SeriesDataError(
@@ -233,7 +234,10 @@ def _merged(table: Table, different: np.ndarray, repairs: list[Repair], rule: st
         values = table.values[starts if rule == "first" else ends]
     names = {"mean": "their mean", "sum": "their sum", "first": "the first of them", "last": "the last of them"}
     first = f"lines {lines[second - 1]} and {lines[second]}"
-    what = f"rows of the same time and different values: {names[rule]} (--data.duplicates)"
+    remedy = "--data.duplicates"
+    if not table.zone and (times % DAY).any():
+        remedy += "; if a clock was set back there, --data.timezone names its zone and keeps both"
+    what = f"rows of the same time and different values: {names[rule]} ({remedy})"
     repairs.append(Repair(table.name, "", what, len(times) - len(starts), first))
     return table._replace(times=times[starts], values=values, lines=lines[starts])
 

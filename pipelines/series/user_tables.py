@@ -37,7 +37,7 @@ class TableConfiguration(Configuration):
     time: Names = Field((), description="column of times, or several that form one; default: detected")
     time_format: str = Field("", description="format of the times, such as %d/%m/%Y; default: detected")
     timezone: str = Field(
-        "", description="time zone of times without one, such as Europe/Berlin, for its daylight saving"
+        "", description="time zone of times without one: such as Europe/Berlin, for its daylight saving, or +05:30"
     )
     series: Names = Field(
         (), description="column that names the series of each row, if there are several, or columns such as store item"

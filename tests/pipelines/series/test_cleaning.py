@@ -72,6 +72,15 @@ def test_different_rows_of_one_time_are_refused(other: list[float]) -> None:
     assert message.endswith("Received: 1970-01-01 01:00:00 UTC twice in the series 'north'")
 
 
+@pytest.mark.parametrize(("hours", "zone", "named"), [(1, "", True), (1, "Europe/Berlin", False), (24, "", False)])
+def test_rows_that_are_averaged_name_the_zone_of_a_clock_that_was_set_back(hours: int, zone: str, named: bool) -> None:
+    times = [hours * each for each in sorted([*range(200), 3])]
+    rows = table(times, [[float(each), 1.0] for each in range(201)])._replace(zone=zone)
+    (series,), _, (repair,) = regularise([rows], COLUMNS, "clock")
+    assert series.values[3, 0] == 3.5
+    assert ("a clock was set back there, --data.timezone names its zone" in repair.what) == named
+
+
 def test_the_commonest_distance_over_all_series_is_the_step() -> None:
     dense = table([0, 1, 2, 3, 4], [[1, 1]] * 5)
     sparse = table([0, 2, 3, 5], [[1, 1]] * 4, "south")
