@@ -56,6 +56,15 @@ def test_what_is_far_from_everything_else_is_kept_and_named(mistake: float) -> N
     assert (repair.column, repair.number, repair.first) == ("load", 1, f"line 72: {mistake:g}")
 
 
+def test_numbers_that_may_mark_missing_values_are_kept_and_named() -> None:
+    rows = table(range(100), [[20.0 + each % 7, 5.0] for each in range(100)])
+    rows.values[70, 0] = -999
+    (series,), _, (repair,) = regularise([rows], COLUMNS, "clock")
+    assert series.values[70, 0] == -999
+    assert (repair.column, repair.first) == ("load", "line 72: -999")
+    assert repair.what.endswith("set --data.missing_markers -999")
+
+
 def test_rows_that_repeat_with_the_same_gap_are_taken_once() -> None:
     rows = table([0, 1, 1, 2], [[0, 1], [1, np.nan], [1, np.nan], [2, 1]])
     assert regularise([rows], COLUMNS, "clock")[2][0].number == 1
