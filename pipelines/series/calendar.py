@@ -2,8 +2,9 @@
 
 import itertools
 import math
+import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
@@ -33,7 +34,8 @@ class Clock(NamedTuple):
     Attributes:
         step_seconds: between two steps; of months so many times `MONTH`.
         calendar: as of `future_times`.
-        zone: IANA name of the local time, `COUNTED` where steps are only counted, "" where the times have none.
+        zone: of the local time, as of `time_zone`; `COUNTED` where steps are only counted, "" where the times have
+            none.
         slots: of business steps, when in a week they are: seconds since Monday, local time; none for the days from
             Monday to Friday. Of parts of months, on which days they are, such as 15 and 31 for its last one.
     """
@@ -151,6 +153,22 @@ def month_parts(times: Any, slots: Sequence[int] = ()) -> tf.Tensor:
     return number * max(len(slots), 1) + sum(tf.cast(day > border, tf.int64) for border in borders)
 
 
+def time_zone(name: str) -> tzinfo:
+    """Returns the zone of an IANA name, or of an offset.
+
+    Raises:
+        ValueError, ZoneInfoNotFoundError: there is no such zone.
+
+    Example:
+        >>> str(time_zone("Europe/Berlin")), str(time_zone("+05:30"))
+        ('Europe/Berlin', 'UTC+05:30')
+    """
+    if re.fullmatch(r"[+-]\d\d:\d\d", name):
+        sign, hours, minutes = name[0], int(name[1:3]), int(name[4:])
+        return timezone((-1 if sign == "-" else 1) * timedelta(hours=hours, minutes=minutes))
+    return ZoneInfo(name)
+
+
 def local_times(times: tf.Tensor, zone: str) -> tf.Tensor:
     """Returns times as the clock of a zone shows them, int64 seconds; as they are where there is no zone.
 
@@ -170,7 +188,7 @@ def local_times(times: tf.Tensor, zone: str) -> tf.Tensor:
 @lru_cache
 def _offsets(zone: str) -> tuple[np.ndarray, np.ndarray]:
     """When the clock of a zone is set (changes,), and by how much it is ahead of UTC before and after each."""
-    info, start = ZoneInfo(zone), datetime(1950, 1, 1, tzinfo=UTC)
+    info, start = time_zone(zone), datetime(1950, 1, 1, tzinfo=UTC)
 
     def offset(moment: datetime) -> int:
         return round((info.utcoffset(moment.astimezone(info)) or timedelta()).total_seconds())

@@ -5,6 +5,7 @@ value becomes the last one before it, never one after it; before the first one i
 `Series.observed` keeps what was measured apart from what was filled.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -15,9 +16,11 @@ from pipelines.series.regular import Columns, Repair, Series, SeriesDataError, T
 
 SMALLEST = 1e-30  # largest number of a column
 LARGEST = float(np.finfo(np.float32).max)
+MARKERS = "--data.missing_markers"
 FAR = 100  # so many interquartile ranges from the median a value is named as a probable mistake
 RARE_DUPLICATES = 0.01  # of the rows: so many different rows of one time are averaged without being asked to
 EPSILON = float(np.finfo(np.float32).eps)
+INFINITE = "infinite values: taken as missing"
 LOST = 0.01  # share of a common change, that may be lost in single precision
 FEWEST_STEPS_PRESENT = 0.5  # below it the steps of a series are no steps of its clock
 
@@ -142,7 +145,7 @@ def _finite(table: Table, columns: Columns, repairs: list[Repair]) -> Table:
     for number in np.flatnonzero(infinite.any(axis=0)):
         rows = np.flatnonzero(infinite[:, number])
         first = f"line {table.lines[rows[0]]}"
-        repairs.append(Repair(table.name, columns.all[number], "infinite values: taken as missing", len(rows), first))
+        repairs.append(Repair(table.name, columns.all[number], INFINITE, len(rows), first))
     highest = np.abs(table.values).max(axis=0, initial=0, where=np.isfinite(table.values))
     for number in np.flatnonzero((highest > 0) & (highest < SMALLEST)):
         raise SeriesDataError(
@@ -158,6 +161,11 @@ def _name_outliers(table: Table, columns: Columns, repairs: list[Repair]) -> Non
     for number, column in enumerate(columns.all):
         values = table.values[:, number]
         ordered = np.sort(values)  # NaN last
+        if (marker := _marker(ordered)) is not None:
+            what = f"values {marker:g}, far from all others: kept; if they mark missing ones, set {MARKERS} {marker:g}"
+            at = np.flatnonzero(values == marker)
+            repairs.append(Repair(table.name, column, what, len(at), f"line {table.lines[at[0]]}: {marker:g}"))
+            continue
         if not len(ordered) or np.isnan(ordered[0]) or ordered[-1] - ordered[0] <= FAR * _inner_range(ordered):
             continue
         lower, middle, upper = np.nanquantile(values, (0.25, 0.5, 0.75))
@@ -166,6 +174,25 @@ def _name_outliers(table: Table, columns: Columns, repairs: list[Repair]) -> Non
             what = f"values more than {FAR} interquartile ranges from the median: kept; empty those that are mistakes"
             first = f"line {table.lines[far[0]]}: {values[far[0]]:g}"
             repairs.append(Repair(table.name, column, what, len(far), first))
+
+
+def _marker(ordered: np.ndarray) -> float | None:
+    """The lowest or highest number, if it is written in nines and farther from the others than these from each other.
+
+    Args:
+        ordered: numbers, NaN last.
+
+    Example:
+        >>> _marker(np.array([-999.0, -999.0, 3.5, 21.0])), _marker(np.array([7.0, 8.0, 9.0]))
+        (-999.0, None)
+    """
+    known = ordered[: np.searchsorted(ordered, np.inf)]
+    for marker in known[[0, -1]] if len(known) else ():
+        if re.fullmatch(r"-?9{2,}(\.9*)?", f"{marker:.10g}"):
+            rest = known[known != marker]
+            if len(rest) > 1 and np.abs(rest - marker).min() > max(np.ptp(rest), np.abs(rest).max()):
+                return float(marker)
+    return None
 
 
 def _inner_range(ordered: np.ndarray) -> float:
@@ -233,7 +260,10 @@ def _merged(table: Table, different: np.ndarray, repairs: list[Repair], rule: st
         values = table.values[starts if rule == "first" else ends]
     names = {"mean": "their mean", "sum": "their sum", "first": "the first of them", "last": "the last of them"}
     first = f"lines {lines[second - 1]} and {lines[second]}"
-    what = f"rows of the same time and different values: {names[rule]} (--data.duplicates)"
+    remedy = "--data.duplicates"
+    if not table.zone and (times % DAY).any():
+        remedy += "; if a clock was set back there, --data.timezone names its zone and keeps both"
+    what = f"rows of the same time and different values: {names[rule]} ({remedy})"
     repairs.append(Repair(table.name, "", what, len(times) - len(starts), first))
     return table._replace(times=times[starts], values=values, lines=lines[starts])
 

@@ -132,8 +132,12 @@ def parse(text: str, file: str) -> Delimited:
 
 def _without_names(frame: pd.DataFrame, names: Sequence[str], file: str) -> tuple[pd.DataFrame, list[Repair]]:
     """Leaves out rows that are the names of the columns again, where files were put one below the other."""
-    likely = np.flatnonzero((frame.iloc[:, 0] == names[0]).to_numpy()) if frame.shape[1] > 1 else np.zeros(0, int)
-    again = [row for row in likely if frame.iloc[row].fillna("").tolist() == list(names)]
+    written = ["" if name.startswith("Unnamed:") else name for name in names]
+    first = next((place for place, name in enumerate(written) if name), 0)
+    likely = (
+        np.flatnonzero((frame.iloc[:, first] == written[first]).to_numpy()) if frame.shape[1] > 1 else np.zeros(0, int)
+    )
+    again = [row for row in likely if frame.iloc[row].fillna("").tolist() == written]
     if not again:
         return frame, []
     what = f"lines of {file} that repeat the names of the columns: left out"

@@ -45,12 +45,22 @@ def frame_of_json(text: str, file: str, kind: str) -> pd.DataFrame:
     elif rows := _rows_in(whole):
         return _of_rows(rows)
     else:
+        inner = [each for each in whole.values() if _is_table(each)]
+        whole = inner[0] if len(inner) == 1 else whole
         rows = [row for row in whole.values() if isinstance(row, Mapping)]
         by_row = len(rows) == len(whole) > len(rows[0]) and all(row.keys() == rows[0].keys() for row in rows)
         frame = pd.DataFrame.from_dict(whole, orient="index") if by_row else pd.DataFrame(whole)
     if frame.index.dtype == object and all(re.fullmatch(r"\d+", str(key)) for key in frame.index):
         frame.index = pd.Index(frame.index.astype(np.int64))
     return frame
+
+
+def _is_table(value: Any) -> bool:
+    """Whether an object holds columns of equal length, or rows of equal names."""
+    cells = list(value.values()) if isinstance(value, Mapping) else []
+    are_columns = all(isinstance(each, list) and len(each) == len(cells[0]) > 1 for each in cells)
+    are_rows = all(isinstance(each, Mapping) and each.keys() == cells[0].keys() for each in cells)
+    return len(cells) > 1 and (are_columns or are_rows)
 
 
 def _rows_in(answer: Mapping[str, Any]) -> list[Any]:

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from pipelines.series.calendar import COUNTED
+from pipelines.series.calendar import COUNTED, time_zone
 
 
 class SeriesDataError(ValueError):
@@ -87,7 +86,7 @@ class Table(NamedTuple):
         values: float64 (rows, columns), NaN where missing.
         lines: int64 (rows,), where each row stands in its file.
         file: its file, or its data set.
-        zone: of the times as they were written, an IANA name; "" if they had none.
+        zone: of the times as they were written, as of `time_zone`; "" if they had none.
     """
 
     name: str
@@ -123,5 +122,5 @@ def time_text(seconds: int | np.integer, zone: str = "") -> str:
     """
     if zone == COUNTED:
         return str(int(seconds))
-    moment = datetime.fromtimestamp(int(seconds), ZoneInfo(zone) if zone else UTC)
+    moment = datetime.fromtimestamp(int(seconds), time_zone(zone) if zone else UTC)
     return (moment if zone else moment.replace(tzinfo=None)).isoformat(" ")

@@ -20,6 +20,7 @@ from pipelines.series.regular import Columns, Repair, Series, SeriesDataError, T
 from pipelines.series.table_files import UserTable
 from pipelines.series.user_tables import TableConfiguration, choose_columns, read_tables
 
+UNKNOWN_COLUMN = "columns that the training did not have: left out"
 OF_TABLES = ("path", "sheet", "time", "time_format", "timezone", "series", "column_series", "missing_markers")
 """Settings of the user's own table, which data sets do not have."""
 
@@ -271,11 +272,7 @@ def _as_trained(source: Source, trained: Columns) -> Source:
             f"{', '.join(trained.all)}. Add them, as numbers, or train again without them. Received: {', '.join(names)}"
         )
     numbers = [names.index(column) for column in trained.all]
-    repairs = [
-        Repair("", column, "columns that the training did not have: left out", 1)
-        for column in names
-        if column not in trained.all
-    ]
+    repairs = [Repair("", column, UNKNOWN_COLUMN, 1) for column in names if column not in trained.all]
     series = [
         each._replace(values=each.values[:, numbers], observed=each.observed[:, numbers]) for each in source.series
     ]

@@ -7,12 +7,14 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from pipelines import commands
 from pipelines.arguments import checked
 from pipelines.configuration import ConfigurationError
 from pipelines.predictors import BaseStream
 from pipelines.series.calendar import Clock, future_times, month_parts
-from pipelines.series.regular import Columns, Series, SeriesDataError, time_text
-from pipelines.series.sources import Source
+from pipelines.series.cleaning import INFINITE
+from pipelines.series.regular import Columns, Series, SeriesDataError, summary, time_text
+from pipelines.series.sources import UNKNOWN_COLUMN, Source
 from pipelines.series.table_files import FRAME
 from pipelines.served import Served
 
@@ -130,6 +132,7 @@ class Stream(BaseStream):
         self._measured, self._derived, self._to_frame = measured, derived, to_frame
         self._before: dict[str, Series] = {}
         self._answer: pd.DataFrame | None = None
+        self._reported: set[str] = set()
         if history is not None:
             self._read(history, None)
 
@@ -137,7 +140,8 @@ class Stream(BaseStream):
     def feed(self, row: Row, future: pd.DataFrame | Mapping[str, Any] | None = None) -> pd.DataFrame:
         """Takes what was measured at the next step, and returns the forecast after it, as `Predictor.forecast` does.
 
-        Steps that were left out are taken as missing.
+        Steps that were left out are taken as missing. What else is repaired is printed on standard error, each kind
+        once.
 
         Args:
             row: a dictionary, or a row of a data frame, with its time; where series see the past of their neighbours, a
@@ -146,7 +150,8 @@ class Stream(BaseStream):
                 of each in their order.
 
         Raises:
-            SeriesDataError: the row cannot be read, is not after the last one, or `future` is not whole.
+            SeriesDataError: the row cannot be read, holds an infinite value, is not after the last one, or `future` is
+                not whole; or a dictionary has a column that the training did not have.
             ConfigurationError: the stream has finished.
         """
         self._refuse_finished()
@@ -188,6 +193,7 @@ class Stream(BaseStream):
             if isinstance(row, pd.Series) and not isinstance(frame.index, pd.DatetimeIndex):
                 frame = frame.reset_index(drop=True)
         source = self._measured(frame)
+        self._report(source, isinstance(row, Mapping))
         if [each.name for each in source.series] == [FRAME.name]:  # no column names it
             source = source._replace(series=[source.series[0]._replace(name=self._name)])
         names = [each.name for each in source.series]
@@ -204,6 +210,23 @@ class Stream(BaseStream):
                 f"Received: {', '.join(source.columns.all)}"
             )
         return source
+
+    def _report(self, source: Source, is_written: bool) -> None:
+        """Refuses what no measured row holds, and reports other repairs once."""
+        refused = {INFINITE: "infinite values; expected finite numbers, and None where one is missing"}
+        if is_written:  # for this stream, and not a line of a table
+            refused[UNKNOWN_COLUMN] = (
+                f"a column that the training did not have; expected {', '.join(self._columns.all)}"
+            )
+        for what, problem in refused.items():
+            if found := sorted({repair.column for repair in source.repairs if repair.what == what}):
+                raise SeriesDataError(
+                    f"The row has {problem}. Correct it or leave it out. Received: {', '.join(found)}"
+                )
+        for line in summary(source.repairs):
+            if line not in self._reported:
+                self._reported.add(line)
+                commands.report_done(f"Repaired: {line}")
 
     def _joined(self, series: Series) -> Series:
         """Returns what is remembered of a series, missing steps, and new ones."""

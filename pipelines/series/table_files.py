@@ -198,6 +198,7 @@ def _from_file(
                 f"one of them. Received: {reprlib.repr(text.strip())}"
             )
         table = parse(arff_to_delimited(text) if kind == ".arff" else text, path.name)
+        table.frame.attrs["delimiter"] = table.delimiter
         return table.frame, table.names, repairs + table.repairs
     return frame, _names_of(frame), []
 

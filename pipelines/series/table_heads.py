@@ -10,6 +10,13 @@ from pipelines.series.time_formats import is_like_time
 SAMPLE_LINES = 200  # that the layout is told from
 _NUMBER = re.compile(r"[-+(]?\W{0,2}\d[\d.,' ]*(e[-+]?\d+)?\W{0,3}\)?", re.IGNORECASE)
 _YEAR = re.compile(r"(1[5-9]|20|21)\d\d")
+_PARTS = (
+    ("year", "Y", _YEAR.pattern),
+    ("month", "M", r"0?[1-9]|1[0-2]"),
+    ("day", "D", r"0?[1-9]|[12]\d|3[01]"),
+    ("hour", "h", r"[01]?\d|2[0-4]"),
+)
+FEWEST_STEPS = 2  # one after another, that show parts of a date
 _TIME = re.compile(r"\d{1,4}[-/. ]\d{1,2}[-/. ]\d{1,4}.*|\d{1,2}:\d\d.*|\d{4}[-/ ]?[QMWqmw]\d{1,2}.*")
 
 Rows = Sequence[tuple[int, list[str]]]  # the number of each line, and its cells
@@ -23,7 +30,12 @@ def first_row(rows: Rows, width: int) -> int:
         number, above = rows[first - 1]
         if number == rows[first][0] - 1 and len(above) == width - 1 and all(above):
             return first - 1
-    # A title may have as many cells as the table; an empty line below it tells.
+    # A title may have as many cells as the table, or more; an empty line below it tells.
+    for place in range(first + 1, len(rows)):
+        number, cells = rows[place]
+        is_below = number - rows[place - 1][0] > 1 and len(cells) == width < len(rows[first][1])
+        if is_below and not any(map(is_value, cells)):
+            return place
     for place in wide[1:]:
         if rows[place][0] - rows[place - 1][0] > 1 and not any(map(is_value, rows[place][1])):
             return place
@@ -71,15 +83,27 @@ def names_of(rows: Rows) -> tuple[list[str], int]:
 
 
 def _dated(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Returns the parts of the date that the first columns of a table without names hold: year, month and day."""
-    columns = list(zip(*rows, strict=False))
-    kinds = (("year", r"(1[5-9]|20|21)\d\d", 1), ("month", r"0?[1-9]|1[0-2]", 12), ("day", r"\d\d?", 28))
-    found = []
-    for cells, (name, pattern, fewest) in zip(columns, kinds, strict=False):
-        if len(set(cells)) < fewest or not all(re.fullmatch(pattern, cell) for cell in cells):
+    """Returns the parts of the time that the first columns of a table without names hold: year, month, day and hour.
+
+    Most of its rows are one step after another.
+    """
+    width = max(map(len, rows))
+    columns = list(zip(*(cells for cells in rows if len(cells) == width), strict=True))
+    found: list[tuple[str, str]] = []
+    for cells, (name, unit, pattern) in zip(columns, _PARTS, strict=False):
+        if not all(re.fullmatch(pattern, cell) for cell in cells):
             break
-        found.append(name)
-    return found if len(found) > 1 else []
+        found.append((name, unit))
+    while len(found) > 1:
+        parts = np.array(columns[: len(found)]).astype(int) - [[1970], [1], [1], [0]][: len(found)]
+        times = np.zeros(parts.shape[1], "datetime64[Y]")
+        for part, (_, unit) in zip(parts, found, strict=True):
+            times = times.astype(f"datetime64[{unit}]") + part
+        steps = np.diff(np.unique(times)).astype(int)
+        if len(steps) >= FEWEST_STEPS and (steps == 1).mean() > 0.9 and (np.diff(times).astype(int) >= 0).all():
+            break
+        found.pop()
+    return [name for name, _ in found] if len(found) > 1 else []
 
 
 def _unnamed(number: int, cells: Sequence[str]) -> str:

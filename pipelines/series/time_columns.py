@@ -38,7 +38,7 @@ PARTS = {
         "月",
     ),
     "week": ("week", "wk", "kw", "woche", "isoweek", "semaine", "semana", "settimana", "vecka", "uge", "неделя", "週"),
-    "day": ("day", "dd", "tag", "day of month", "jour", "día", "dia", "giorno", "dag", "dzień", "день", "日"),
+    "day": ("day", "dd", "dy", "tag", "day of month", "jour", "día", "dia", "giorno", "dag", "dzień", "день", "日"),
     "yearday": ("doy", "day of year", "yday", "julian day"),
     "hour": ("hour", "hr", "hh", "stunde", "heure", "hora", "ora", "uur", "час", "時"),
     "minute": ("minute", "min", "minuto", "minuut"),
@@ -151,7 +151,7 @@ def _within_day(frame: pd.DataFrame, date: str, candidates: Sequence[str], serie
     if ":" in first and not repeats:
         return ""
     clocks = [name for name in candidates if CLOCK.fullmatch(first_text(frame[name]))]
-    named = [name for name in candidates if WITHIN_DAY.fullmatch(_plain(name))]
+    named = [name for name in candidates if WITHIN_DAY.fullmatch(_plain(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)))]
     for name in named:
         if name in clocks:
             return name

@@ -1,15 +1,15 @@
 """The times of a table's rows, as seconds since 1970 UTC."""
 
-from datetime import timedelta, tzinfo
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfoNotFoundError
 
 import numpy as np
 import pandas as pd
 
 from pipelines.configuration import ConfigurationError
-from pipelines.series.calendar import COUNTED, DAY, Clock
+from pipelines.series.calendar import COUNTED, DAY, Clock, time_zone
 from pipelines.series.periods import are_dotted_months
 from pipelines.series.regular import Repair, SeriesDataError
 from pipelines.series.time_columns import (
@@ -34,7 +34,7 @@ class Times(NamedTuple):
 
     Attributes:
         seconds: int64 (rows,), since 1970 UTC; where rows are only counted, their numbers.
-        zone: IANA name, `COUNTED`, or "" where the times have none.
+        zone: as of `time_zone`, `COUNTED`, or "" where the times have none.
         kept: bool (rows,), False for rows that are left out.
         repairs: what was decided.
     """
@@ -66,7 +66,7 @@ def parse_times(
             series.
         names: of each row's series.
         time_format: how they are written; found if "".
-        timezone: IANA name; "" for UTC.
+        timezone: as of `time_zone`; "" for UTC.
         path: their file, for messages.
         clock: of a training. Default: found.
         empty: bool (rows,), where a row holds no value; it may have a time that the clock never showed. Default: none.
@@ -106,7 +106,7 @@ def parse_times(
     moments = moments + added
     if moments.dt.tz is not None:
         zone = timezone or _zone_name(moments.dt.tz)
-        local = moments.dt.tz_convert(timezone or moments.dt.tz).dt.tz_localize(None)
+        local = moments.dt.tz_convert(time_zone(timezone) if timezone else moments.dt.tz).dt.tz_localize(None)
     else:
         zone, local = timezone, moments
     if _is_daily(local) if clock is None else clock.calendar == "month" or clock.step_seconds % DAY == 0:
@@ -148,23 +148,22 @@ def _refuse_settings_of_times(time_format: str, timezone: str) -> None:
 def _checked_zone(timezone: str) -> None:
     if not _is_zone(timezone):
         raise ConfigurationError(
-            f"data.timezone: there is no such zone; expected an IANA name such as Europe/Berlin. Received: {timezone!r}"
+            f"data.timezone: there is no such zone; expected an IANA name such as Europe/Berlin, or an "
+            f"offset such as +05:30. Received: {timezone!r}"
         )
 
 
 def _is_zone(name: str) -> bool:
     try:
-        return bool(ZoneInfo(name))
+        return bool(time_zone(name))
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return False
 
 
 def _zone_name(zone: tzinfo) -> str:
-    """Returns the IANA name of a zone, or of its offset if that is whole hours; UTC for others."""
-    if (offset := zone.utcoffset(None)) and not offset % timedelta(hours=1):
-        return f"Etc/GMT{-offset // timedelta(hours=1):+d}"
+    """Returns the IANA name of a zone, or its offset where it has none."""
     name = getattr(zone, "key", None) or str(zone)
-    return name if _is_zone(name) else "UTC"
+    return name if _is_zone(name) else datetime(1970, 1, 1, tzinfo=zone).isoformat()[-len("+00:00") :]
 
 
 def _is_daily(local: pd.Series) -> bool:
@@ -176,7 +175,7 @@ def _is_daily(local: pd.Series) -> bool:
 def _localised(moments: pd.Series, names: pd.Series, timezone: str) -> tuple[pd.Series, np.ndarray]:
     """Times of a clock that is set twice a year, and where it never showed one."""
     rows = pd.DataFrame({"moment": moments, "name": names})
-    local = moments.dt.tz_localize(ZoneInfo(timezone), ambiguous=~rows.duplicated().to_numpy(), nonexistent="NaT")
+    local = moments.dt.tz_localize(time_zone(timezone), ambiguous=~rows.duplicated().to_numpy(), nonexistent="NaT")
     return local, local.isna().to_numpy()
 
 

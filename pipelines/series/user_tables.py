@@ -14,7 +14,7 @@ from pipelines import hints
 from pipelines.configuration import Configuration, ConfigurationError, Names, did_you_mean
 from pipelines.series.calendar import Clock
 from pipelines.series.categories import categories_of, one_hot
-from pipelines.series.numbers import Numbers, numbers_of, uses_comma
+from pipelines.series.numbers import Numbers, comma_beside, numbers_of, uses_comma
 from pipelines.series.options import FORMATS
 from pipelines.series.periods import longer_periods
 from pipelines.series.regular import Columns, Repair, SeriesDataError, Table
@@ -37,7 +37,7 @@ class TableConfiguration(Configuration):
     time: Names = Field((), description="column of times, or several that form one; default: detected")
     time_format: str = Field("", description="format of the times, such as %d/%m/%Y; default: detected")
     timezone: str = Field(
-        "", description="time zone of times without one, such as Europe/Berlin, for its daylight saving"
+        "", description="time zone of times without one: such as Europe/Berlin, for its daylight saving, or +05:30"
     )
     series: Names = Field(
         (), description="column that names the series of each row, if there are several, or columns such as store item"
@@ -227,14 +227,16 @@ def _numbers(
 ) -> tuple[dict[str, np.ndarray], list[Repair]]:
     """The columns of numbers, NaN where one is missing, and what became of the others."""
     numbers: dict[str, np.ndarray] = {}
-    repairs = []
+    repairs: list[Repair] = []
     comma = uses_comma(frame)
     for name in map(str, frame.columns):
         column = frame[name]
         if pd.api.types.is_datetime64_any_dtype(column) and name not in named:
             repairs.append(Repair("", name, "column of times: left out", 1))
             continue
-        found = numbers_of(column, comma)
+        found = numbers_of(
+            column, comma if comma is not None else comma_beside(column, str(frame.attrs.get("delimiter")))
+        )
         if not all_columns and name not in named and not (np.isfinite(found.values) | found.wrong).any():
             repairs.append(Repair("", name, "column without a value: left out", 1))
             continue
@@ -251,6 +253,10 @@ def _numbers(
                 first = f"line {frame.index[np.argmax(marked)]}"
                 repairs.append(Repair("", name, what, int(marked.sum()), first))
             numbers[name] = np.where(marked, np.nan, found.values)
+    if not numbers:
+        for name in map(str, frame.columns):
+            if frame[name].dropna().astype(str).str.contains(r"\d", regex=True).mean() > 0.5:
+                _is_text(frame[name], numbers_of(frame[name], comma), True, path)
     return numbers, repairs
 
 

@@ -56,6 +56,15 @@ def test_what_is_far_from_everything_else_is_kept_and_named(mistake: float) -> N
     assert (repair.column, repair.number, repair.first) == ("load", 1, f"line 72: {mistake:g}")
 
 
+def test_numbers_that_may_mark_missing_values_are_kept_and_named() -> None:
+    rows = table(range(100), [[20.0 + each % 7, 5.0] for each in range(100)])
+    rows.values[70, 0] = -999
+    (series,), _, (repair,) = regularise([rows], COLUMNS, "clock")
+    assert series.values[70, 0] == -999
+    assert (repair.column, repair.first) == ("load", "line 72: -999")
+    assert repair.what.endswith("set --data.missing_markers -999")
+
+
 def test_rows_that_repeat_with_the_same_gap_are_taken_once() -> None:
     rows = table([0, 1, 1, 2], [[0, 1], [1, np.nan], [1, np.nan], [2, 1]])
     assert regularise([rows], COLUMNS, "clock")[2][0].number == 1
@@ -70,6 +79,15 @@ def test_different_rows_of_one_time_are_refused(other: list[float]) -> None:
     assert message.startswith("loads.csv, lines 3 and 5 have the same time and different values")
     assert "--data.timezone" in message and "--data.series" in message
     assert message.endswith("Received: 1970-01-01 01:00:00 UTC twice in the series 'north'")
+
+
+@pytest.mark.parametrize(("hours", "zone", "named"), [(1, "", True), (1, "Europe/Berlin", False), (24, "", False)])
+def test_rows_that_are_averaged_name_the_zone_of_a_clock_that_was_set_back(hours: int, zone: str, named: bool) -> None:
+    times = [hours * each for each in sorted([*range(200), 3])]
+    rows = table(times, [[float(each), 1.0] for each in range(201)])._replace(zone=zone)
+    (series,), _, (repair,) = regularise([rows], COLUMNS, "clock")
+    assert series.values[3, 0] == 3.5
+    assert ("a clock was set back there, --data.timezone names its zone" in repair.what) == named
 
 
 def test_the_commonest_distance_over_all_series_is_the_step() -> None:

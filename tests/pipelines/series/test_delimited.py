@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 
 from pipelines.series.user_tables import TableConfiguration, read_tables
-from tests.pipelines.series.written_tables import ARABIC, BODY, DAYS, MONTHS, PLAIN, N, read, written
+from tests.pipelines.series.written_tables import ARABIC, BODY, DAYS, HOURS, MONTHS, PLAIN, N, read, written
 
 AROUND = {
     "comments": ("# made by a logger\n# station 7\n" + PLAIN, "lines of comments"),
     "a title": ("Station 7, of the town\n\n" + PLAIN, "lines of a title"),
+    "a table of its place": ("latitude,longitude,height\n52.5,13.4,38\n\n" + PLAIN, "lines of a title"),
     "units": ("time,x\n,kW\n" + BODY, "lines of units"),
     "names in a comment": ("# made by a logger\n# time,x\n" + BODY, "lines of comments"),
     "several lines of names": ("Price,Close\nTicker,AAPL\nDate,\n" + BODY, "lines of units"),
@@ -73,6 +74,9 @@ NUMBERS = {
     "***;–5;kr 7": [np.nan, -5, 7],
     "R$ 1.250,50;\uff11\uff0c\uff15;unavailable": [1250.5, 1.5, np.nan],
     "1.5D+02;2.5D-01;3D0": [150, 0.25, 3],
+    "900;950;980;1.000;1.250": [900, 950, 980, 1000, 1250],
+    "-999;1.234;2.345": [-999, 1.234, 2.345],
+    "1,100;1,125": [1.1, 1.125],
     "1.5×10^2;2.5 x 10^-1;3×10^0": [150, 0.25, 3],
 }
 
@@ -83,7 +87,7 @@ def test_numbers_are_read_as_they_were_meant(cells: str) -> None:
     np.testing.assert_array_equal(table.values[:, 0], NUMBERS[cells])
 
 
-@pytest.mark.parametrize("cells", ["5 kW;6 MW", "3½;7", "a;7", "o;7"])
+@pytest.mark.parametrize("cells", ["5 kW;6 MW", "€5;£6", "3½;7", "a;7", "o;7"])
 def test_units_fractions_and_letters_are_no_numbers(cells: str) -> None:
     rows = "".join(f"2024-01-0{n},{cell}\n" for n, cell in enumerate(cells.split(";"), 1))
     with pytest.raises(ValueError, match=rf"line 2, column 'x'.*Received: '{cells.split(';')[0]}'"):
@@ -96,8 +100,23 @@ def test_tables_without_names_may_begin_with_a_date() -> None:
         io.BytesIO("".join(f"{t.year};{t.month:02d};{n}.5;1\n" for n, t in enumerate(MONTHS)).encode()),
     )
     assert names == ("column_3", "column_4")
+    table, _ = read(written(HOURS.strftime("%Y,%m,%d,%H")).partition("\n")[2])
+    np.testing.assert_array_equal(table.times, HOURS.as_unit("s").astype(np.int64))
+    np.testing.assert_array_equal(table.values, np.arange(N)[:, np.newaxis] + 0.25)
     table, _ = read(written([f"{t.year + (t.month - 1) / 12:.4f}" for t in MONTHS], ",x"))
     np.testing.assert_array_equal(table.times, MONTHS.as_unit("s").astype(np.int64))
+
+
+def test_numbers_without_the_sign_of_others_are_counted() -> None:
+    _, repairs = read("time,x\n2024-01-01,47%\n2024-01-02,0.5\n2024-01-03,12%\n")
+    assert repairs[0].what == "signs and units (%): left out of the numbers; numbers without them: 1"
+
+
+def test_names_that_are_written_again_may_lack_one() -> None:
+    rows = [f"{n},{day:%Y-%m-%d},{n * n}" for n, day in enumerate(DAYS)]
+    table, repairs = read("\n".join([",time,x", *rows[:30], ",time,x", *rows[30:]]))
+    np.testing.assert_array_equal(table.values[:, -1], np.arange(N) ** 2)
+    assert repairs[0].first == "line 32"
 
 
 def test_legacy_text_is_read_and_reported() -> None:

@@ -182,6 +182,13 @@ def test_a_stream_refuses_what_does_not_fit(both: Both, frame: pd.DataFrame) -> 
         stream.feed(row, future)
     with pytest.raises(SeriesDataError, match="beside the clock"):
         stream.feed({**row, "time": "2024-01-01 06:30"}, future)
+    for wrong in ({**row, "heat": np.inf}, row.replace({row["heat"]: -np.inf}), {**row, "heat": "Infinity"}):
+        with pytest.raises(SeriesDataError, match=r"infinite values; expected finite numbers.*Received: heat$"):
+            stream.feed(wrong, future)
+    with pytest.raises(
+        SeriesDataError, match=r"training did not have; expected load, heat, holiday\..*Received: haet$"
+    ):
+        stream.feed({**row, "haet": 1.0}, future)
     with pytest.raises(SeriesDataError, match=r"another series. Expected north.*Received: south"):
         stream.feed(frame.iloc[-1], future)
     with pytest.raises(SeriesDataError, match=r"not in the data: heat;"):
@@ -200,6 +207,15 @@ def test_a_stream_refuses_what_does_not_fit(both: Both, frame: pd.DataFrame) -> 
         both[0].stream("east", frame)
     with pytest.raises(SeriesDataError, match=r"Name it: stream\('north', history=…\). Received: ''"):
         both[0].stream(history=frame)
+
+
+def test_a_stream_reports_what_it_leaves_out_of_the_rows_of_a_table_once(
+    both: Both, frame: pd.DataFrame, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stream, future = both[0].stream("north"), {"holiday": [0.0] * 4}
+    for number in (5, 6):
+        stream.feed(pd.concat([frame.iloc[number], pd.Series({"sensor": 7.5})]), future)
+    assert capsys.readouterr().err.count("columns that the training did not have: left out (sensor)") == 1
 
 
 def test_a_frame_has_the_repairs_and_messages_of_a_file(

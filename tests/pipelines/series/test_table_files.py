@@ -78,6 +78,15 @@ def test_frames_in_memory(frame: Any) -> None:
     np.testing.assert_array_equal(table.values[:, 0], np.arange(N) + 0.25)
 
 
+@pytest.mark.parametrize("form", ["list", "index"])
+def test_json_may_hold_the_table_beside_what_is_said_of_it(form: str) -> None:
+    frame = pd.DataFrame({"time": DAYS.astype(str), "x": np.arange(N) + 0.25, "y": 1})
+    inner = (frame.set_index("time") if form == "index" else frame).to_dict(form)
+    found, _ = read(io.BytesIO(json.dumps({"place": "Bonn", "units": {"x": "kW", "y": ""}, "daily": inner}).encode()))
+    np.testing.assert_array_equal(found.times, DAYS.as_unit("s").astype(np.int64))
+    np.testing.assert_array_equal(found.values[:, 0], np.arange(N) + 0.25)
+
+
 @pytest.mark.parametrize("form", ["records", "split", "index", "columns", "table"])
 def test_json_of_any_form_is_read_from_a_file_or_an_open_one(form: str, tmp_path: Path) -> None:
     frame = pd.DataFrame({"time": DAYS, "x": np.arange(N) + 0.25})

@@ -43,6 +43,12 @@ PARTS = {
         "SETTLEMENT_DATE,SETTLEMENT_PERIOD",
         "{0:%d-%b-%Y},{2}",
     ),
+    "date and period in one word": (
+        pd.date_range("2024-01-30", periods=2 * N, freq="30min"),
+        "SettlementDate,SettlementPeriod",
+        "{0:%Y-%m-%d},{2}",
+    ),
+    "parts of two letters": (HOURS, "YEAR,MO,DY,HR", "{0.year},{0.month},{0.day},{0.hour}"),
     "year and W": (pd.date_range("2024", periods=N, freq="7D"), "année,semaine", "{0.year},W{0.week:02d}"),
     "date and clock with points": (HOURS, "Date,Time", "{0:%d/%m/%Y},{0:%H.%M.%S}"),
     "digits of both with seconds": (HOURS, "<DATE>,<TIME>", "{0:%Y%m%d},{0:%H%M%S}"),
