@@ -20,7 +20,7 @@ from tensorflow.core.framework import types_pb2
 from pipelines import hints, predictors
 from pipelines.arguments import checked
 from pipelines.runs import Run, RunError
-from pipelines.served import Served, as_tensor
+from pipelines.served import Served, TooLarge, as_tensor
 from serving.messages import request_of
 from serving.options import token_of
 
@@ -44,7 +44,7 @@ class Connection:
         """Returns what is read from the answer to a request, which is sent by POST if there is one.
 
         Raises:
-            RunError: the server cannot be reached, refuses the request, or is another one.
+            RunError: the server cannot be reached, refuses the request, `TooLarge` if it takes less, or is another one.
         """
         try:
             status, content = self._exchange(path, request)
@@ -63,7 +63,8 @@ class Connection:
                 f"Another server answers. Expected the answer of `unrolled serve` at {self.url}{path}. Correct the "
                 f"URL. Received: status {status}, {content[:80]!r}"
             ) from error
-        raise RunError(f"The server refuses the request: {refusal} Received: status {status}")
+        kind = TooLarge if status == 413 else RunError
+        raise kind(f"The server refuses the request: {refusal} Received: status {status}")
 
     def _exchange(self, path: str, body: bytes | None) -> tuple[int, bytes]:
         kind = http.client.HTTPSConnection if self._url.scheme == "https" else http.client.HTTPConnection
