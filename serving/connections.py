@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import uvicorn
-from httptools import HttpParserError
+from httptools import HttpParserCallbackError, HttpParserError
 from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -131,6 +131,10 @@ def _connections(seconds: float, most_discarded: float) -> type[asyncio.Protocol
 
         def eof_received(self) -> bool:  # type: ignore[override]
             """Keeps the connection until the answer is sent, where the client has only said that it sends no more."""
+            is_answered = self._lingers or (self.cycle and self.cycle.response_started)
+            if self._is_in_head or (self.cycle and self.cycle.more_body and not is_answered):
+                self.transport.write(_refusal("400 Bad Request", "The request ends too early. Send it whole."))
+                return False
             if self.cycle is None or self.cycle.more_body or self.cycle.response_complete or self.scheme != "http":
                 return False
             self.cycle.keep_alive = False
@@ -142,7 +146,8 @@ def _connections(seconds: float, most_discarded: float) -> type[asyncio.Protocol
         def send_400_response(self, msg: str) -> None:
             """Refuses what is no request. uvicorn calls it where it has caught what the parser found."""
             if isinstance(found := sys.exception(), HttpParserError):
-                msg = f"The request is not HTTP/1.1: {found}. Correct it. This port takes {self.scheme}."
+                cause = "its address is no path" if isinstance(found, HttpParserCallbackError) else found
+                msg = f"The request is not HTTP/1.1: {cause}. Correct it. This port takes {self.scheme}."
             self.transport.write(_refusal("400 Bad Request", msg))
             self._linger()
 

@@ -95,7 +95,7 @@ def check_limits(arrays: Arrays, kinds: Mapping[str, tf.TensorSpec], limits: Lim
 
     An integer input `length` is how many steps a signature takes for each row, one after the other.
     """
-    rows = {name: len(array) for name, array in arrays.items() if _is_batched(kinds[name])}
+    rows = {name: len(array) for name, array in arrays.items() if is_batched(kinds[name])}
     if len(set(rows.values())) > 1:
         received = ", ".join(f"{name}: {count}" for name, count in rows.items())
         raise RequestError(f"Inputs have different numbers of rows. Expected as many of each. Received: {received}")
@@ -287,7 +287,8 @@ def _text(value: Any, as_bytes: bool) -> Any:
     return {"b64": base64.b64encode(value).decode()}
 
 
-def _is_batched(kind: tf.TensorSpec) -> bool:
+def is_batched(kind: tf.TensorSpec) -> bool:
+    """Whether a tensor has any number of rows."""
     return bool(kind.shape.rank) and kind.shape[0] is None
 
 

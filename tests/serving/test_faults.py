@@ -89,7 +89,7 @@ PREDICT: dict[str, tuple[str, str, dict[str, Any], str]] = {
         "nlp-writer",
         "generate",
         OPTIONS | {"length": [10**9]},
-        "length: expected 10000 steps at most",
+        "length: expected 2000 steps at most",
     ),
     "a negative temperature": ("nlp-writer", "generate", OPTIONS | {"temperature": [-1]}, "temperature: expected"),
     "a temperature of NaN": ("nlp-writer", "generate", OPTIONS | {"temperature": [NAN]}, "temperature: expected"),
@@ -202,13 +202,22 @@ STREAMED: dict[str, tuple[str, list[Any], str]] = {
         [{"options": {"series": "north", "reading": {"timezone": "Mars/X"}}}, AHEAD | {"feed": ROW}],
         "options.reading.timezone: there is no such zone",
     ),
-    "a weight beyond all floats": ("speech-tones", [{"options": {"hot_words": {"ab": 10**400}}}], "another kind of"),
+    "a weight beyond all floats": (
+        "speech-tones",
+        [{"options": {"hot_words": {"ab": 10**400}}}],
+        "options: the model takes",
+    ),
     "a time that was": (
         "series-waves",
         [NORTH, AHEAD | {"feed": ROW}, AHEAD | {"feed": ROW | {"time": "2023-01-01"}}],
         "time",
     ),
     "a column missing": ("series-waves", [NORTH, {"feed": {"time": "2024-01-01", "load": 1}}], "h"),
+    "a future of two lengths": (
+        "series-waves",
+        [NORTH, {"feed": ROW, "future": {"holiday": [0, 0, 1, 1], "more": [1]}}],
+        "feed, future: the model takes other values",
+    ),
     "half a frame": (
         "video-directions",
         [{"array": {"dtype": "uint8", "shape": [16, 16, 1]}}, bytes(100)],
@@ -297,6 +306,7 @@ RAW: dict[str, tuple[str, bytes]] = {
     ),
     "a stream elsewhere": (f"GET /v1/models HTTP/1.1\r\n{HEAD}{WEBSOCKET}\r\n", b"404"),
     "a stream by POST": (f"POST /v1/models/tiny:predict HTTP/1.1\r\n{HEAD}{WEBSOCKET}\r\n", b"400"),
+    "a host for an address": (f"CONNECT evil.example:443 HTTP/1.1\r\n{HEAD}\r\n", b"400"),
     "half a head": (f"GET /v1/models HTTP/1.1\r\n{HEAD}", b"408"),
     "a trailer for a head": (
         f"POST /v1/models/tiny:predict HTTP/1.1\r\n{HEAD}Transfer-Encoding: chunked\r\n\r\n"
@@ -312,6 +322,7 @@ CAUSES = {
     "two lengths": "Content-Length",
     "bad chunks": "chunk size",
     "an upgrade without a key": "Sec-WebSocket-Key",
+    "a host for an address": "its address is no path",
     "two hosts": "Host: expected the header once. Received: 127.0.0.1, evil.example",
     "a handshake of TLS": "This port takes http.",
 }
@@ -384,6 +395,17 @@ def test_what_a_refused_client_sends_is_not_read_forever(client: Client) -> None
         with pytest.raises(ConnectionError):
             for _ in range(1000):
                 connection.sendall(bytes(50_000))
+
+
+@pytest.mark.parametrize(
+    "part", ["GET /v1/models HTTP", f"POST /v1/models HTTP/1.1\r\n{HEAD}Content-Length: 9\r\n\r\nab"]
+)
+def test_a_request_that_ends_too_early_is_refused(client: Client, part: str) -> None:
+    with socket.create_connection(("127.0.0.1", client.port), 10) as connection:
+        connection.sendall(part.encode())
+        connection.shutdown(socket.SHUT_WR)
+        answer = _answer(connection)
+    assert b"400" in answer.partition(b"\r\n")[0] and b"The request ends too early" in answer
 
 
 def test_many_small_heads_are_no_large_one(client: Client) -> None:
