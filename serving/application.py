@@ -193,6 +193,7 @@ class Server:
 
     async def models(self, _: Request) -> Response:
         """The models, and what each can do."""
+        self.exports.check_loaded()
         models = list(self.exports.models.values())
         return json_response({"models": [await asyncio.to_thread(_summary, each) for each in models]})
 

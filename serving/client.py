@@ -205,7 +205,11 @@ def _outputs(answer: Any, kinds: Mapping[str, tf.TensorSpec]) -> dict[str, np.nd
 
 
 def _joined(*arrays: np.ndarray) -> np.ndarray:
-    """Returns the rows of arrays, which are padded to the same shape, as those of one request are."""
+    """Returns the rows of arrays, which are padded to the same shape, as those of one request are.
+
+    >>> _joined(np.array([[1]]), np.array([[2, 3]])).tolist()
+    [[1, 0], [2, 3]]
+    """
     most = np.max([array.shape[1:] for array in arrays], axis=0)
     joined = np.full((sum(map(len, arrays)), *most), b"" if arrays[0].dtype == object else 0, arrays[0].dtype)
     start = 0

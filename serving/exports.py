@@ -160,11 +160,8 @@ class Exports:
             RequestError: there is none of this name and version, or it may still be loaded.
         """
         model = self.models.get(name)
-        if model is None and self._is_new:
-            raise RequestError(
-                f"The server is loading its models. Wait until /readyz has status 200. Received: {name!r}", 503
-            )
         if model is None:
+            self.check_loaded()
             known = ", ".join(sorted(self.models)) or "none"
             raise RequestError(f"There is no model of this name. Expected one of: {known}. Received: {name!r}", 404)
         if version is not None and version != str(model.version):
@@ -172,6 +169,11 @@ class Exports:
                 f"This version of {name} is not served. Expected {model.version}. Received: {version!r}", 404
             )
         return model
+
+    def check_loaded(self) -> None:
+        """Raises if the models are loaded for the first time."""
+        if self._is_new:
+            raise RequestError("The server is loading its models. Wait until /readyz has status 200.", 503)
 
     def status(self, name: str, version: str | None = None) -> dict[str, Any]:
         """Returns the states of the versions of a model, as TensorFlow Serving does."""
