@@ -398,7 +398,9 @@ def test_what_a_refused_client_sends_is_not_read_forever(client: Client) -> None
 
 
 @pytest.mark.parametrize(
-    "part", ["GET /v1/models HTTP", f"POST /v1/models HTTP/1.1\r\n{HEAD}Content-Length: 9\r\n\r\nab"]
+    "part",
+    ["GET /v1/models HTTP", f"POST /v1/models/tiny:predict HTTP/1.1\r\n{HEAD}Content-Length: 9\r\n\r\nab"],
+    ids=["in its head", "in its body"],
 )
 def test_a_request_that_ends_too_early_is_refused(client: Client, part: str) -> None:
     with socket.create_connection(("127.0.0.1", client.port), 10) as connection:
