@@ -27,7 +27,7 @@ from rich.table import Table
 USERS = Path(__file__).with_name("serving_users.py")
 ROWS = 32
 LONGEST_WITHOUT_ANSWERS = 60  # seconds
-PAUSE = 0.1  # seconds, about those between the start of a server and its first request
+PAUSE = 0.1  # seconds before each request that is compared with the first after a start, which has such a pause, too
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ class Options:
     """Number of clients that request one text after the other."""
     streams: int = 16
     """Number of streams in real time."""
+    starts: int = 5
+    """Number of starts after which the first request is timed."""
 
 
 class Load(NamedTuple):
@@ -85,6 +87,11 @@ class Running(NamedTuple):
         if answer.status != 200:
             raise RuntimeError(content)
         return content
+
+    def ask_alone(self, model: str, body: Any) -> Any:
+        """Returns the answer to a request on a connection of its own."""
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
+            return self._replace(connection=connection).ask(model, body)
 
 
 @contextmanager
@@ -160,7 +167,7 @@ def batching(options: Options, batched: Running, name: str) -> Iterator[tuple[st
 
 
 def cost(options: Options, server: Running, name: str) -> Iterator[tuple[str, str]]:
-    """Yields what the server adds to its model at the same batch size, and the first request beside later ones."""
+    """Yields what the server adds to its model at the same batch size, and the first request beside a later one."""
     from pipelines.predictors import opened
     from pipelines.served import Served
 
@@ -170,13 +177,7 @@ def cost(options: Options, server: Running, name: str) -> Iterator[tuple[str, st
     model = Served.exported(export)
     times: dict[str, list[float]] = {"loop": [], "server": []}
 
-    def one(pause: float = 0.0) -> float:
-        time.sleep(pause)
-        return _seconds(lambda: server.ask(name, {"instances": texts[:1]}))
-
-    first = [one() for _ in range(110)]
-    # After a pause every program is slow for a moment; this is what the first request is compared with.
-    paused = statistics.median(one(PAUSE) for _ in range(21))
+    first = [_seconds(lambda: server.ask(name, {"instances": texts[:1]})) for _ in range(110)]
     end = time.monotonic() + options.seconds
     while time.monotonic() < end:
         times["loop"].append(_seconds(lambda: model("serving_default", text=texts)))
@@ -189,9 +190,28 @@ def cost(options: Options, server: Running, name: str) -> Iterator[tuple[str, st
     yield "… how many times longer", f"{served / loop:.2f}"
     hundredth = statistics.median(first[90:])
     yield (
-        f"first request after the start: milliseconds; later ones after pauses of {PAUSE:g} s; the hundredth in a row",
-        f"{1e3 * first[0]:.1f}, {1e3 * paused:.1f}, {1e3 * hundredth:.1f}",
+        "first request after the start, and the hundredth in a row, without pauses: milliseconds",
+        f"{1e3 * first[0]:.1f}, {1e3 * hundredth:.1f}",
     )
+
+
+def starts(options: Options, name: str) -> Iterator[tuple[str, str]]:
+    """Yields the first request after a start and the hundredth, after equal pauses and on connections of their own."""
+    text = {"instances": ["w1 superb dull w1 w3"]}
+    first, hundredth = [], []
+    for _ in range(options.starts):
+        with serving(options.folder) as server:
+            times = []
+            for _ in range(100):
+                time.sleep(PAUSE)
+                times.append(1e3 * _seconds(lambda: server.ask_alone(name, text)))
+            first.append(times[0])
+            hundredth.append(times[-1])
+    yield (
+        f"first request after {options.starts} starts, and the hundredth, {PAUSE:g} s apart: milliseconds, medians",
+        ", ".join(f"{statistics.median(each):.1f} ({min(each):.1f}–{max(each):.1f})" for each in (first, hundredth)),
+    )
+    yield "… how many times longer", f"{statistics.median(first) / statistics.median(hundredth):.2f}"
 
 
 def speech(options: Options, server: Running, name: str) -> Iterator[tuple[str, str]]:
@@ -268,6 +288,7 @@ def measure(options: Options) -> Iterator[tuple[str, str]]:
         yield from batching(options, server, sentiment)
         yield from speech(options, server, speaker)
         yield from mixed(options, server)
+    yield from starts(options, sentiment)
 
 
 def main() -> None:

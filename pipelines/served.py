@@ -13,10 +13,15 @@ import tensorflow as tf
 
 from pipelines.configuration import ConfigurationError
 from pipelines.errors import refused_by_graph
+from pipelines.runs import RunError
 
 Tensors = dict[str, tf.Tensor]
 STREAMS = {"streams": tf.TensorSpec((None,), tf.int32)}
 """The input of `initial_state`: any number for each stream, so that servers can batch the calls."""
+
+
+class TooLarge(RunError):
+    """A server takes less in one request."""
 
 
 class Signature(NamedTuple):

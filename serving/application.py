@@ -50,10 +50,13 @@ class Server:
     Args:
         options: how it runs.
         loaded: is called whenever models have been loaded.
+        begins_loaded: whether it answers only once its models are loaded, as under Ray, which asks for no readiness.
     """
 
-    def __init__(self, options: ServeOptions, loaded: Callable[[], None] = lambda: None) -> None:
-        self._loaded = loaded
+    def __init__(
+        self, options: ServeOptions, loaded: Callable[[], None] = lambda: None, begins_loaded: bool = False
+    ) -> None:
+        self._loaded, self._begins_loaded, self._is_warm = loaded, begins_loaded, asyncio.Event()
         self.options, self.exports, self._watch = options, Exports(options.folder), Watch()
         self.guard = Guard(options, self._watch, self.exports.models)
         self._executor = ThreadPoolExecutor(options.workers, "model")
@@ -97,22 +100,36 @@ class Server:
         self._batcher = Batcher(
             self._executor, options.workers, options.batch, options.padded_bytes, options.seconds, report
         )
-        await self._refresh()
-        for model in self.exports.models.values():
-            await self._warm_up(model)
-        self._loaded()
         calls = None
         if options.grpc_port is not None:
             service = PredictionService(options, self.exports, self.guard, self.answer)
             calls, self.grpc_port = await started(service, options)
-        watching = asyncio.create_task(self._look_for_versions())
+        loading = asyncio.create_task(self._keep_loaded())
         try:
+            if self._begins_loaded:
+                await self._is_warm.wait()
             yield
         finally:
-            watching.cancel()
+            loading.cancel()
             if calls is not None:
                 await calls.stop(options.shutdown_seconds)
             self._executor.shutdown(wait=False, cancel_futures=True)
+
+    async def _keep_loaded(self) -> None:
+        """Loads the models, and newer ones when they appear."""
+        await self._refresh()
+        for model in list(self.exports.models.values()):
+            try:
+                await self._warm_up(model)
+            except Exception:  # its first requests are slower
+                logger.exception("warm-up")
+        self._loaded()
+        self._is_warm.set()
+        log_event("ready", models=len(self.exports.models))
+        while True:
+            await asyncio.sleep(self.options.reload_seconds)
+            if await self._refresh():
+                self._loaded()
 
     async def _warm_up(self, model: Model) -> None:
         """Makes what answers streams, and asks every signature what a client asks.
@@ -131,12 +148,6 @@ class Server:
                     asked = (self.answer(model, name, read, is_alone=True) for _ in range(self.options.workers))
                     for answer in await asyncio.gather(*asked):
                         json_response(answer_of(answer, is_rows))
-
-    async def _look_for_versions(self) -> None:
-        while True:
-            await asyncio.sleep(self.options.reload_seconds)
-            if await self._refresh():
-                self._loaded()
 
     async def _refresh(self) -> bool:
         """Loads new versions, in a thread of its own: the old ones answer meanwhile. Returns whether there were any."""
@@ -168,8 +179,8 @@ class Server:
         return json_response({"status": "alive"})
 
     async def ready(self, _: Request) -> Response:
-        """Whether there is a model of every export."""
-        is_ready = await asyncio.to_thread(self.exports.is_ready)
+        """Whether there is a model of every export, and all are warm."""
+        is_ready = self._is_warm.is_set() and await asyncio.to_thread(self.exports.is_ready)
         return json_response({"status": "ready" if is_ready else "not ready"}, 200 if is_ready else 503)
 
     async def metrics(self, _: Request) -> Response:
@@ -178,10 +189,11 @@ class Server:
 
     async def openapi(self, _: Request) -> Response:
         """What can be asked, as OpenAPI 3.1."""
-        return json_response(description(self.exports.models.values()))
+        return json_response(description(list(self.exports.models.values())))
 
     async def models(self, _: Request) -> Response:
         """The models, and what each can do."""
+        self.exports.check_loaded()
         models = list(self.exports.models.values())
         return json_response({"models": [await asyncio.to_thread(_summary, each) for each in models]})
 
@@ -244,9 +256,7 @@ class Server:
         """Returns the signature that a request asks, its inputs, and whether they came by rows."""
         asked = parsed(body)
         signature = model.signature(asked.get("signature_name"))
-        return signature, *inputs_of(
-            asked, model.served.inputs(signature), self.options.rows, self.options.padded_bytes
-        )
+        return signature, *inputs_of(asked, model.served.inputs(signature), self.options.limits)
 
     def _model(self, request: Request) -> Model:
         return self.exports.model(**request.path_params)

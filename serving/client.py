@@ -20,8 +20,8 @@ from tensorflow.core.framework import types_pb2
 from pipelines import hints, predictors
 from pipelines.arguments import checked
 from pipelines.runs import Run, RunError
-from pipelines.served import Served, as_tensor
-from serving.messages import request_of
+from pipelines.served import Served, TooLarge, as_tensor
+from serving.messages import is_batched, request_of
 from serving.options import token_of
 
 Result = TypeVar("Result")
@@ -44,7 +44,7 @@ class Connection:
         """Returns what is read from the answer to a request, which is sent by POST if there is one.
 
         Raises:
-            RunError: the server cannot be reached, refuses the request, or is another one.
+            RunError: the server cannot be reached, refuses the request, `TooLarge` if it takes less, or is another one.
         """
         try:
             status, content = self._exchange(path, request)
@@ -63,7 +63,8 @@ class Connection:
                 f"Another server answers. Expected the answer of `unrolled serve` at {self.url}{path}. Correct the "
                 f"URL. Received: status {status}, {content[:80]!r}"
             ) from error
-        raise RunError(f"The server refuses the request: {refusal} Received: status {status}")
+        kind = TooLarge if status == 413 else RunError
+        raise kind(f"The server refuses the request: {refusal} Received: status {status}")
 
     def _exchange(self, path: str, body: bytes | None) -> tuple[int, bytes]:
         kind = http.client.HTTPSConnection if self._url.scheme == "https" else http.client.HTTPConnection
@@ -98,8 +99,24 @@ class Remote(Served):
 
     def _ask(self, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         asked = {key: as_tensor(value, self._inputs[name][key]) for key, value in inputs.items()}
-        body = request_of(name, {key: each.numpy() for key, each in asked.items()})
-        return self._connection.ask(":predict", partial(_outputs, kinds=self._outputs[name]), body)
+        return self._rows(name, {key: each.numpy() for key, each in asked.items()})
+
+    def _rows(self, name: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Returns the answer to all rows; it asks for half of them at once where the server takes fewer."""
+        try:
+            return self._connection.ask(
+                ":predict", partial(_outputs, kinds=self._outputs[name]), request_of(name, inputs)
+            )
+        except TooLarge:
+            kinds = [*self._inputs[name].values(), *self._outputs[name].values()]
+            rows = {len(array) if array.ndim else 0 for array in inputs.values()}
+            if len(rows) != 1 or (middle := rows.pop() // 2) < 1 or not all(map(is_batched, kinds)):
+                raise
+        first, second = (
+            self._rows(name, {key: array[part] for key, array in inputs.items()})
+            for part in (slice(middle), slice(middle, None))
+        )
+        return {key: _joined(first[key], second[key]) for key in first}
 
 
 @checked
@@ -185,6 +202,21 @@ def _outputs(answer: Any, kinds: Mapping[str, tf.TensorSpec]) -> dict[str, np.nd
     if len(kinds) == 1:  # one alone comes without its name
         columns = {next(iter(kinds)): columns}
     return {name: _array(columns[name], kind) for name, kind in kinds.items()}
+
+
+def _joined(*arrays: np.ndarray) -> np.ndarray:
+    """Returns the rows of arrays, which are padded to the same shape, as those of one request are.
+
+    >>> _joined(np.array([[1]]), np.array([[2, 3]])).tolist()
+    [[1, 0], [2, 3]]
+    """
+    most = np.max([array.shape[1:] for array in arrays], axis=0)
+    joined = np.full((sum(map(len, arrays)), *most), b"" if arrays[0].dtype == object else 0, arrays[0].dtype)
+    start = 0
+    for array in arrays:
+        joined[(slice(start, start + len(array)), *map(slice, array.shape[1:]))] = array
+        start += len(array)
+    return joined
 
 
 def _specifications(tensors: Mapping[str, Any]) -> dict[str, tf.TensorSpec]:

@@ -4,18 +4,21 @@ import asyncio
 import logging
 import re
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import uvicorn
-from httptools import HttpParserError
+from httptools import HttpParserCallbackError, HttpParserError
 from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from serving.messages import to_json
 from serving.options import ServeOptions
 
 # An offer to go on in HTTP/2, as Java's client makes it: httptools would take it up and drop the body.
 _HTTP2 = re.compile(rb"(\r\n)upgrade(:[ \t]*h2c[ \t]*\r\n)", re.IGNORECASE)
+LINGER_SECONDS = 5.0  # for which the rest of a refused request is read and discarded
 HEAD = 65_536  # bytes of the head of a request, up to twice as many: httptools itself would hold any number
 
 
@@ -26,7 +29,8 @@ def configuration(application: Starlette, options: ServeOptions) -> uvicorn.Conf
         application,
         host=options.host,
         port=options.port,
-        http=_connections(options.seconds),
+        http=_connections(options.seconds, options.padded_bytes),
+        ws=_Stream,
         ssl_certfile=options.certificate,
         ssl_keyfile=options.key,
         ws_max_size=options.body_bytes,
@@ -56,21 +60,47 @@ def _refusal(status: str, message: str) -> bytes:
     return head.encode() + b"\r\n\r\n" + body
 
 
-def _connections(seconds: float) -> type[asyncio.Protocol]:
-    """Returns uvicorn's connections, closed where no request begins in time: uvicorn would wait forever."""
+class _Stream(WebSocketsSansIOProtocol):
+    """A stream, whose handshake is refused as all requests are."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        reject = self.conn.reject
+
+        def refuse(status: Any, text: str) -> Any:
+            response = reject(status, to_json({"error": f"{text.partition(chr(10))[0]} Correct it."}).decode())
+            del response.headers["Content-Type"]
+            response.headers["Content-Type"] = "application/json"
+            return response
+
+        self.conn.reject = refuse  # type: ignore[method-assign]
+
+
+def _connections(seconds: float, most_discarded: float) -> type[asyncio.Protocol]:
+    """Returns uvicorn's connections, closed where no request begins in time: uvicorn would wait forever.
+
+    They are also closed if a client sends ever more of a request that is already refused.
+    """
     late = _refusal("408 Request Timeout", f"The head of a request did not come in {seconds:g} seconds.")
 
     class Connection(HttpToolsProtocol):
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
             self._is_in_head, self._head = False, 0
+            self._lingers, self._discarded = False, 0
             self.loop.call_later(seconds, self._close_unless_asked, None, 0)
 
         def data_received(self, data: bytes) -> None:
+            if self._lingers or (self.cycle and self.cycle.response_complete and self.cycle.more_body):
+                self._discarded += len(data)
+                if self._discarded > most_discarded:
+                    self.transport.close()
+                if self._lingers:
+                    return
             if self.cycle is None or not self.cycle.more_body:
                 data = _HTTP2.sub(rb"\1ignored\2", data)
             for start in range(0, len(data), HEAD):
-                if self.transport.is_closing() or self.transport.get_protocol() is not self:
+                if self._lingers or self.transport.is_closing() or self.transport.get_protocol() is not self:
                     return
                 super().data_received(piece := data[start : start + HEAD])
                 self._head = self._head + len(piece) if self._is_in_head else 0
@@ -78,7 +108,7 @@ def _connections(seconds: float) -> type[asyncio.Protocol]:
                     self.send_400_response("The head of the request is too large.")
 
         def on_message_begin(self) -> None:
-            self._is_in_head, self._head = True, 0
+            self._is_in_head, self._head, self._discarded = True, 0, 0
             super().on_message_begin()
 
         def on_header(self, name: bytes, value: bytes) -> None:
@@ -87,7 +117,12 @@ def _connections(seconds: float) -> type[asyncio.Protocol]:
 
         def on_headers_complete(self) -> None:
             self._is_in_head = False
+            before = self.cycle
             super().on_headers_complete()
+            if self.cycle is not before:
+                write, is_closing = self.transport.write, self.transport.is_closing
+                answered = SimpleNamespace(write=write, is_closing=is_closing, close=self._close_answered)
+                self.cycle.transport = answered  # type: ignore[assignment]
 
         def on_response_complete(self) -> None:
             super().on_response_complete()
@@ -96,6 +131,10 @@ def _connections(seconds: float) -> type[asyncio.Protocol]:
 
         def eof_received(self) -> bool:  # type: ignore[override]
             """Keeps the connection until the answer is sent, where the client has only said that it sends no more."""
+            is_answered = self._lingers or (self.cycle and self.cycle.response_started)
+            if self._is_in_head or (self.cycle and self.cycle.more_body and not is_answered):
+                self.transport.write(_refusal("400 Bad Request", "The request ends too early. Send it whole."))
+                return False
             if self.cycle is None or self.cycle.more_body or self.cycle.response_complete or self.scheme != "http":
                 return False
             self.cycle.keep_alive = False
@@ -107,16 +146,32 @@ def _connections(seconds: float) -> type[asyncio.Protocol]:
         def send_400_response(self, msg: str) -> None:
             """Refuses what is no request. uvicorn calls it where it has caught what the parser found."""
             if isinstance(found := sys.exception(), HttpParserError):
-                msg = f"The request is not HTTP/1.1: {found}. Correct it. This port takes {self.scheme}."
+                cause = "its address is no path" if isinstance(found, HttpParserCallbackError) else found
+                msg = f"The request is not HTTP/1.1: {cause}. Correct it. This port takes {self.scheme}."
             self.transport.write(_refusal("400 Bad Request", msg))
-            self.transport.close()
+            self._linger()
+
+        def _close_answered(self) -> None:
+            if self.cycle.more_body:
+                self._linger()
+            else:
+                self.transport.close()
+
+        def _linger(self) -> None:
+            """Closes the connection once the client has read its answer: what is unread then would reset it."""
+            self._lingers = True
+            self.flow.resume_reading()
+            if self.transport.can_write_eof():
+                self.transport.write_eof()
+            self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
         def _close_unless_asked(self, before: Any, unsent_before: int) -> None:
             """Closes a connection without a request since `before`, the last one, or looks again later.
 
             It also closes one whose client reads nothing of its answer.
             """
-            if self.transport.is_closing() or self.transport.get_protocol() is not self:  # it is a WebSocket
+            is_stream = self.transport.get_protocol() is not self
+            if self._lingers or self.transport.is_closing() or is_stream:
                 return
             unsent = self.transport.get_write_buffer_size()
             if unsent and unsent == unsent_before:

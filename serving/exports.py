@@ -134,6 +134,7 @@ class Exports:
         self.models: dict[str, Model] = {}
         self.failures: dict[tuple[str, int], Failure] = {}
         self._lock = threading.Lock()
+        self._is_new = True  # and has not looked for models yet
 
     def refresh(self, report: Callable[[str], None] = lambda line: None) -> bool:
         """Loads new versions and lets go of exports that are gone; returns whether there were any.
@@ -149,16 +150,18 @@ class Exports:
             for line in itertools.chain(*renewed, self._unload(found)):
                 report(line)
                 is_changed = True
+            self._is_new = False
             return is_changed
 
     def model(self, name: str, version: str | None = None) -> Model:
         """Returns a model that is loaded.
 
         Raises:
-            RequestError: there is none of this name and version.
+            RequestError: there is none of this name and version, or it may still be loaded.
         """
         model = self.models.get(name)
         if model is None:
+            self.check_loaded()
             known = ", ".join(sorted(self.models)) or "none"
             raise RequestError(f"There is no model of this name. Expected one of: {known}. Received: {name!r}", 404)
         if version is not None and version != str(model.version):
@@ -166,6 +169,11 @@ class Exports:
                 f"This version of {name} is not served. Expected {model.version}. Received: {version!r}", 404
             )
         return model
+
+    def check_loaded(self) -> None:
+        """Raises if the models are loaded for the first time."""
+        if self._is_new:
+            raise RequestError("The server is loading its models. Wait until /readyz has status 200.", 503)
 
     def status(self, name: str, version: str | None = None) -> dict[str, Any]:
         """Returns the states of the versions of a model, as TensorFlow Serving does."""

@@ -143,7 +143,9 @@ def json_response(value: Any, status: int = 200) -> Response:
 
 def error_response(error: RequestError, headers: Mapping[str, str] | None = None) -> Response:
     """Returns an error in JSON."""
-    headers = headers or {503: {"Retry-After": "1"}, 401: {"WWW-Authenticate": "Bearer"}}.get(error.status)
+    unread = {"Connection": "close"}  # the rest of such a request is not awaited
+    known = {503: {"Retry-After": "1"}, 401: {"WWW-Authenticate": "Bearer"}, 408: unread, 413: unread}
+    headers = headers or known.get(error.status)
     return Response(to_json({"error": str(error)}), error.status, headers, "application/json")
 
 

@@ -58,8 +58,8 @@ def serve(arguments: Sequence[str]) -> None:
         sys.exit(1)
 
 
-def application(options: ServeOptions) -> Any:
-    """Makes the application, in a process that has computed nothing yet.
+def application(options: ServeOptions, begins_loaded: bool = False) -> Any:
+    """Makes the application, in a process that has computed nothing yet; see `Server`.
 
     Operations of all workers share one pool of threads. Unless each has a core of its own, they wait for each other:
     small models then take a quarter longer.
@@ -70,7 +70,7 @@ def application(options: ServeOptions) -> Any:
 
     if options.threads is not None or THREADS not in os.environ:
         tf.config.threading.set_intra_op_parallelism_threads(options.threads or cores(options.workers))
-    return Server(options, _keep_out_of_collections).application()
+    return Server(options, _keep_out_of_collections, begins_loaded).application()
 
 
 def _keep_out_of_collections() -> None:
@@ -122,4 +122,6 @@ def on_cluster(arguments: Mapping[str, Any]) -> Any:
     options = ServeOptions.from_json(json.dumps(dict(arguments)))
 
     # The function is called where a replica starts.
-    return ray_serve.deployment(name="unrolled")(ray_serve.ingress(lambda: application(options))()).bind()
+    return ray_serve.deployment(name="unrolled")(
+        ray_serve.ingress(lambda: application(options, begins_loaded=True))()
+    ).bind()

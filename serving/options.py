@@ -1,7 +1,9 @@
 """How the server runs: where it listens, what it serves, and what it refuses."""
 
+import math
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import Field
 
@@ -26,6 +28,14 @@ def token_of(given: str = "") -> str:
     return token
 
 
+class Limits(NamedTuple):
+    """What one request may ask for: rows, bytes of its texts once they are padded, and steps of all its rows."""
+
+    rows: int
+    padded_bytes: float = math.inf
+    steps: float = math.inf
+
+
 class ServeOptions(Configuration):
     """Options of `unrolled serve`. The environment variable `UNROLLED_TOKEN` holds the token, if there is one."""
 
@@ -42,6 +52,9 @@ class ServeOptions(Configuration):
     )
     batch: int = Field(32, ge=1, description="maximum rows of requests computed in one batch")
     rows: int = Field(256, ge=1, description="maximum rows of one request")
+    steps: int = Field(
+        2_000, ge=1, description="maximum pieces of text or frames that one request asks for, `length` of all its rows"
+    )
     body_megabytes: float = Field(32.0, gt=0, description="maximum size of a request, or of a message of a stream")
     answer_megabytes: float = Field(32.0, gt=0, description="maximum size of an answer, before it is text")
     concurrency: int = Field(
@@ -57,6 +70,11 @@ class ServeOptions(Configuration):
     def body_bytes(self) -> int:
         """Size of a request, at most."""
         return int(self.body_megabytes * 1e6)
+
+    @property
+    def limits(self) -> Limits:
+        """What one request may ask for."""
+        return Limits(self.rows, self.padded_bytes, self.steps)
 
     @property
     def padded_bytes(self) -> int:

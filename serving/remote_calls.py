@@ -13,7 +13,7 @@ from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2, predict
 from serving.errors import RequestError
 from serving.exports import Exports, Model
 from serving.guard import Guard, in_words
-from serving.messages import Arrays, checked_rows
+from serving.messages import Arrays, check_limits
 from serving.options import ServeOptions
 
 CODES = {
@@ -97,7 +97,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
                 f"inputs: expected each of {', '.join(sorted(kinds))}. Received: {', '.join(sorted(request.inputs))}"
             )
         arrays = {name: _array(name, tensor, kinds[name]) for name, tensor in request.inputs.items()}
-        checked_rows(arrays, kinds, self._options.rows, self._options.padded_bytes)
+        check_limits(arrays, kinds, self._options.limits)
         return arrays
 
     async def _guarded(self, handler: Callable[[Any], Awaitable[Any]], request: Any, context: Any) -> Any:

@@ -48,6 +48,7 @@ class Conversation:
 
     def __init__(self, model: Model) -> None:
         self._model, self.answered = model, 0
+        self._fields = ""  # of the message that is answered
         self._stream: Any = None
         self._array: tuple[str, tuple[int, ...]] | None = None
         self._begun = self.is_finished = self.has_pieces = False
@@ -69,15 +70,17 @@ class Conversation:
         except Exception as error:
             if (text := message_for_user(error)) is None or isinstance(error, OSError):
                 if isinstance(error, TypeError | ValueError | ArithmeticError | AttributeError | LookupError):
-                    raise RequestError("feed: the model takes another kind of value. See its page.") from error
+                    raise RequestError(f"{self._fields}: the model takes other values. See its page.") from error
                 raise
             raise RequestError(_of_fields(text)) from error
 
     def _answers(self, message: str | bytes) -> Iterator[dict[str, Any]]:
         if isinstance(message, bytes):
+            self._fields = "feed"
             yield {"answer": jsonable(self._opened().feed(self._decoded(message)))}
             return
         request = parsed(message.encode(), "The message")
+        self._fields = ", ".join(request)
         if "method" in request:
             _refuse_unknown(request, {"method", "arguments"})
             self._first()

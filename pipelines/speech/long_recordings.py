@@ -10,7 +10,7 @@ import numpy as np
 from models.decoding import Word
 from models.decoding.search_stream import pause_frames
 
-WINDOW_SECONDS = 30.0  # of a window, beside its context; a recording of twice as much is one window
+WINDOW_SECONDS = 30.0
 CONTEXT_SECONDS = 4.0  # heard before and behind a window: with them the preset `small` has the whole's logits to 3e-4
 PIECE_SECONDS = 20.0  # least of a piece that is searched by itself
 
@@ -48,8 +48,12 @@ class Piece(NamedTuple):
     logits: np.ndarray
 
 
-def windows(parts: Iterable[np.ndarray], sample_rate: int, frame_samples: int) -> Iterator[Window]:
+def windows(
+    parts: Iterable[np.ndarray], sample_rate: int, frame_samples: int, seconds: float = WINDOW_SECONDS
+) -> Iterator[Window]:
     """Yields a recording that comes in parts (samples,) as windows, each heard with some audio before and behind it.
+
+    A window has so many seconds, beside its context; a recording of twice as much is one window.
 
     What counts of them, joined, is each frame of the recording once. What does not fill a frame at the end is left out.
 
@@ -58,7 +62,7 @@ def windows(parts: Iterable[np.ndarray], sample_rate: int, frame_samples: int) -
         >>> [len(window.audio) / 8000 for window in found], [window.counted for window in found]
         ([34.0, 38.0, 44.0], [slice(0, 750, None), slice(100, 850, None), slice(100, None, None)])
     """
-    frames, context = (round(seconds * sample_rate / frame_samples) for seconds in (WINDOW_SECONDS, CONTEXT_SECONDS))
+    frames, context = (round(each * sample_rate / frame_samples) for each in (seconds, CONTEXT_SECONDS))
     held, first = np.zeros(0, np.float32), 0  # the audio from the context on, and frames of that
     for part in parts:
         held = np.concatenate([held, part])

@@ -13,12 +13,12 @@ from models.decoding import Hypothesis
 from pipelines.arguments import checked, in_range
 from pipelines.predictors import BasePredictor
 from pipelines.runs import Run
-from pipelines.served import Served
+from pipelines.served import Served, TooLarge
 from pipelines.speech import HOT_WORD_WEIGHT
 from pipelines.speech.audio_files import SpeechDataError, audio_of, read_audio
 from pipelines.speech.config import SpeechConfiguration
 from pipelines.speech.decoder import load_decoder
-from pipelines.speech.long_recordings import Piece, Window, shifted, windows
+from pipelines.speech.long_recordings import CONTEXT_SECONDS, Piece, Window, shifted, windows
 from pipelines.speech.long_recordings import Transcript as Transcript
 from pipelines.speech.model import alphabet_of_run, load_model
 from pipelines.speech.resampling import resample
@@ -243,12 +243,23 @@ class Predictor(BasePredictor):
         """Returns the logits (frames, labels) of recordings (samples,), those of similar length in one batch."""
         found: dict[int, np.ndarray] = {}
         for places in self._batches([len(audio) for audio in group]):
-            samples = max(len(group[place]) for place in places)
-            padded = np.stack([np.pad(group[place], (0, samples - len(group[place]))) for place in places])
-            answer = self._served("logits", audio=padded, lengths=[len(group[place]) for place in places])
-            for place, frames, row in zip(places, answer["frames"], answer["logits"], strict=True):
-                found[place] = row[:frames]
+            found.update(zip(places, self._logits_at_once([group[place] for place in places]), strict=True))
         return [found[place] for place in range(len(group))]
+
+    def _logits_at_once(self, batch: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Returns the logits (frames, labels) of a batch, which is divided if a server takes less in one request."""
+        samples = max(map(len, batch))
+        padded = np.stack([np.pad(audio, (0, samples - len(audio))) for audio in batch])
+        try:
+            answer = self._served("logits", audio=padded, lengths=list(map(len, batch)))
+        except TooLarge:
+            if (middle := len(batch) // 2) > 0:
+                return self._logits_at_once(batch[:middle]) + self._logits_at_once(batch[middle:])
+            if (quarter := samples / self.sample_rate / 4) < CONTEXT_SECONDS:  # a part would not be shorter
+                raise
+            parts = windows(batch, *self._clock, quarter)
+            return [np.concatenate([self._logits_at_once([part.audio])[0][part.counted] for part in parts])]
+        return [row[:frames] for frames, row in zip(answer["frames"], answer["logits"], strict=True)]
 
     def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
         """Yields the places of recordings of similar length, within `BATCH_SECONDS` with their padding."""

@@ -63,6 +63,7 @@ async function load() {
     main.replaceChildren(...(sections.length ? sections : ["There is no model yet: unrolled export TASK"]));
   } catch (error) {
     document.getElementById("secret").hidden = error.status !== 401;
+    if (error.status === 503) setTimeout(load, 2000);  // it is loading its models, or busy
     main.replaceChildren(element("p", { className: "error" }, error.message));
   }
 }

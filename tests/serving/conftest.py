@@ -124,14 +124,17 @@ def start() -> Iterator[Callable[..., tuple[Client, Server]]]:
     """A function that starts a server with some options."""
     started: list[uvicorn.Server] = []
 
-    def begin(folder: Path, **options: Any) -> tuple[Client, Server]:
+    def begin(folder: Path, is_loaded: bool = True, **options: Any) -> tuple[Client, Server]:
         server = Server(ServeOptions(folder=folder, port=0, **options))
         running = uvicorn.Server(configuration(server.application(), server.options))
         threading.Thread(target=running.run, daemon=True).start()
         started.append(running)
         while not running.started:
             time.sleep(0.01)
-        return Client(running.servers[0].sockets[0].getsockname()[1]), server
+        client = Client(running.servers[0].sockets[0].getsockname()[1])
+        while is_loaded and client("/readyz").body["status"] != "ready":
+            time.sleep(0.01)
+        return client, server
 
     yield begin
     for each in started:

@@ -4,6 +4,7 @@ import gzip
 import json
 import shutil
 import socket
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,9 +17,12 @@ import tensorflow as tf
 
 import unrolled
 from pipelines.runs import RunError
+from pipelines.served import TooLarge
+from serving.client import Connection, Remote
 from serving.errors import RequestError
 from serving.exports import Exports
 from serving.messages import inputs_of
+from serving.options import Limits
 from tests.serving.conftest import Client
 
 ECHO = {"text": ["é", "b"], "counts": [[1, 2], [3, 4]], "good": [True, False]}
@@ -214,16 +218,35 @@ def test_packed_bodies_are_read(client: Client, body: bytes, encoding: str, stat
 def test_an_empty_list_is_a_row_without_steps() -> None:
     kinds = {"rows": tf.TensorSpec([None, None, 3])}
     for rows, shape in (([], (0, 0, 3)), ([[]], (1, 0, 3)), ([[], []], (2, 0, 3))):
-        assert inputs_of({"inputs": {"rows": rows}}, kinds, 32)[0]["rows"].shape == shape
+        assert inputs_of({"inputs": {"rows": rows}}, kinds, Limits(32))[0]["rows"].shape == shape
+
+
+def test_the_steps_of_all_rows_are_limited() -> None:
+    kinds = {"length": tf.TensorSpec([None], tf.int32)}
+    limits = Limits(32, steps=100)
+    assert inputs_of({"inputs": {"length": [60, 40, -5]}}, kinds, limits)
+    with pytest.raises(RequestError, match=r"length: expected 100 steps at most.*--steps.*Received: 4294967294"):
+        inputs_of({"inputs": {"length": [2**31 - 1] * 2}}, kinds, limits)
+
+
+def test_a_client_divides_what_the_server_refuses_as_too_large(client: Client) -> None:
+    model = Remote(Connection(f"{client.url}/v1/models/tiny"))
+    values = np.arange(200, dtype=np.float32)  # the server takes 64 rows
+    assert model("serving_default", value=values)["twice"].tolist() == (2 * values).tolist()
+    texts = ["a" * 30_000, *map(str, range(9))]  # and such bytes of all together, once they are padded
+    answer = model("echo", text=texts, counts=np.ones((10, 2), np.int32), good=[True] * 10)
+    assert answer["text"].tolist() == [each.encode() for each in texts] and answer["sum"].tolist() == [2] * 10
+    with pytest.raises(TooLarge, match="too large"):
+        model("echo", text=["a" * 200_000], counts=[[1]], good=[True])
 
 
 def test_null_is_a_number_that_is_missing() -> None:
     kinds = {"rows": tf.TensorSpec([None, None])}
-    arrays, _ = inputs_of({"inputs": {"rows": [[None, 1], [2.5, None]]}}, kinds, 32)
+    arrays, _ = inputs_of({"inputs": {"rows": [[None, 1], [2.5, None]]}}, kinds, Limits(32))
     np.testing.assert_array_equal(arrays["rows"], np.array([[np.nan, 1], [2.5, np.nan]], np.float32))
     for rows in ([[None, "a"]], [[None, True]], [[None], [1, 2]]):
         with pytest.raises(RequestError, match="rows: "):
-            inputs_of({"inputs": {"rows": rows}}, kinds, 32)
+            inputs_of({"inputs": {"rows": rows}}, kinds, Limits(32))
 
 
 @pytest.mark.parametrize(
@@ -342,16 +365,35 @@ def test_a_new_version_is_served_and_a_damaged_one_is_not(
 
 
 def test_a_server_without_models_is_alive_and_not_ready(tmp_path: Path, start: Callable[..., Any]) -> None:
-    client, _ = start(tmp_path)
+    client, _ = start(tmp_path, is_loaded=False)
     assert client("/healthz").status == 200 and client("/readyz").status == 503
-    assert client("/v1/models").body == {"models": []}
+    wait_for(lambda: client("/v1/models") == (200, {"models": []}))
+
+
+def test_a_server_that_loads_is_alive_and_not_ready(
+    exports: Path, start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads, refresh = threading.Event(), Exports.refresh
+
+    def slow(self: Exports, *arguments: Any) -> bool:
+        loads.wait(60)
+        return refresh(self, *arguments)
+
+    monkeypatch.setattr(Exports, "refresh", slow)
+    client, _ = start(exports, is_loaded=False)
+    assert client("/healthz").status == 200 and client("/readyz") == (503, {"status": "not ready"})
+    for answer in (client.predict({"instances": [1]}), client("/v1/models")):
+        assert answer.status == 503 and "The server is loading its models. Wait until /readyz" in answer.body["error"]
+    loads.set()
+    wait_for(lambda: client("/readyz").status == 200)
+    assert client.predict({"instances": [1]}).status == 200
 
 
 def test_a_token_is_asked_for(tmp_path: Path, start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNROLLED_TOKEN", "secret\n")  # as read from a file
-    client, server = start(tmp_path, concurrency=1)
+    client, server = start(tmp_path, is_loaded=False, concurrency=1)
     assert client("/v1/models").status == 401 and client("/v1/models", Authorization="Bearer wrong").status == 401
-    assert client("/v1/models", Authorization="Bearer secret").status == 200
+    wait_for(lambda: client("/v1/models", Authorization="Bearer secret").status == 200)
     assert client("/healthz").status == 200, "for those who watch the process"
     with pytest.raises(RunError, match="has no model"):  # it has let the client in
         unrolled.connect(client.url)

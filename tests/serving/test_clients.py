@@ -3,7 +3,7 @@
 import json
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import soundfile
 import unrolled
 from pipelines import predictors
 from pipelines.configuration import ConfigurationError
+from pipelines.runs import RunError
 from pipelines.speech.audio_files import SpeechDataError
 from tests.pipelines.speech.conftest import RATE, speak
 from tests.serving.conftest import Client
@@ -78,6 +79,22 @@ def test_a_predictor_on_a_server_is_that_of_the_export(
     }
     if task in asked:
         assert repr(jsonable(asked[task](there))) == repr(jsonable(asked[task](here)))
+
+
+def test_recordings_beyond_the_limit_of_a_request_are_cut(
+    every_export: Path, tmp_path: Path, start: Callable[..., Any]
+) -> None:
+    (tmp_path / "speech-tones").symlink_to(every_export / "speech-tones")
+    client, _ = start(tmp_path, body_megabytes=1.5)
+    here, there = predictors.load(every_export / "speech-tones"), unrolled.connect(client.url)
+    rng = np.random.default_rng(0)
+    said = np.tile(speak(SPOKEN), 1 + 40 * RATE // len(speak(SPOKEN)))
+    long = (said + rng.normal(0, 1e-3, len(said))).astype(np.float32)  # 3.5 MB as JSON
+    asked = [long, pcm(SPOKEN), long[: len(long) // 2]]
+    expected = here.transcribe(asked, RATE)
+    assert [each.text for each in there.transcribe(asked, RATE)] == [each.text for each in expected]
+    with pytest.raises(RunError, match="too large"):
+        unrolled.connect(start(tmp_path, body_megabytes=0.1)[0].url).transcribe(long, RATE)
 
 
 def jsonable(value: Any) -> Any:

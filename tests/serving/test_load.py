@@ -21,7 +21,7 @@ def test_a_server_bears_its_load(every_export: Path, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", np.round(speak("ab cad") * 32767).astype(np.int16), RATE)
     for name in ("nlp-sentiment", "speech-tones"):  # the servers load what is there
         shutil.copytree(every_export / name, tmp_path / "exports" / name)
-    few = {"seconds": 1, "mixed_seconds": 10, "clients": 8, "streams": 4}
+    few = {"seconds": 1, "mixed_seconds": 10, "clients": 8, "streams": 4, "starts": 1}
     found = dict(measure(Options(tmp_path / "exports", tmp_path / "a.wav", **few)))
     assert found["… failures"] == "0"
     assert found["… seconds of work a second of audio; failures"].endswith("; 0")

@@ -86,10 +86,10 @@ def test_workers_share_the_cores_unless_the_user_says_otherwise(
 
 
 def test_garbage_collections_leave_out_what_is_loaded(tmp_path: Path) -> None:
-    application = main.application(ServeOptions(folder=tmp_path))
+    application = main.application(ServeOptions(folder=tmp_path), begins_loaded=True)
 
     async def frozen() -> int:
-        async with application.router.lifespan_context(application):
+        async with application.router.lifespan_context(application):  # as under Ray
             return gc.get_freeze_count()
 
     gc.unfreeze()  # what the tests have frozen
@@ -122,6 +122,7 @@ def test_open_requests_are_answered_before_the_server_stops(tmp_path: Path, expo
     process = subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     port = next(found for line in process.stderr if (found := re.search(r"running on http://127.0.0.1:(\d+)", line)))
+    assert any('"event": "ready"' in line for line in process.stderr)
     client = Client(int(port[1]))
     assert client.predict({"instances": [1]}).body == {"predictions": [2.0]}
     with ThreadPoolExecutor(1) as thread:
