@@ -53,7 +53,7 @@ class ServeOptions(Configuration):
     batch: int = Field(32, ge=1, description="maximum rows of requests computed in one batch")
     rows: int = Field(256, ge=1, description="maximum rows of one request")
     steps: int = Field(
-        2_000, ge=1, description="maximum pieces of text or frames that one request asks for, `length` of all its rows"
+        10_000, ge=1, description="maximum pieces of text or frames that one request asks for, `length` of all its rows"
     )
     body_megabytes: float = Field(32.0, gt=0, description="maximum size of a request, or of a message of a stream")
     answer_megabytes: float = Field(32.0, gt=0, description="maximum size of an answer, before it is text")

@@ -89,7 +89,7 @@ PREDICT: dict[str, tuple[str, str, dict[str, Any], str]] = {
         "nlp-writer",
         "generate",
         OPTIONS | {"length": [10**9]},
-        "length: expected 2000 steps at most",
+        "length: expected 10000 steps at most",
     ),
     "a negative temperature": ("nlp-writer", "generate", OPTIONS | {"temperature": [-1]}, "temperature: expected"),
     "a temperature of NaN": ("nlp-writer", "generate", OPTIONS | {"temperature": [NAN]}, "temperature: expected"),
