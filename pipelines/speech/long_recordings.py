@@ -49,11 +49,12 @@ class Piece(NamedTuple):
 
 
 def windows(
-    parts: Iterable[np.ndarray], sample_rate: int, frame_samples: int, seconds: float = WINDOW_SECONDS
+    parts: Iterable[np.ndarray], sample_rate: int, frame_samples: int, seconds: float | None = None
 ) -> Iterator[Window]:
     """Yields a recording that comes in parts (samples,) as windows, each heard with some audio before and behind it.
 
-    A window has so many seconds, beside its context; a recording of twice as much is one window.
+    A window has so many seconds, by default `WINDOW_SECONDS`, beside its context; a recording of twice as much is one
+    window.
 
     What counts of them, joined, is each frame of the recording once. What does not fill a frame at the end is left out.
 
@@ -62,7 +63,9 @@ def windows(
         >>> [len(window.audio) / 8000 for window in found], [window.counted for window in found]
         ([34.0, 38.0, 44.0], [slice(0, 750, None), slice(100, 850, None), slice(100, None, None)])
     """
-    frames, context = (round(each * sample_rate / frame_samples) for each in (seconds, CONTEXT_SECONDS))
+    frames, context = (
+        round(each * sample_rate / frame_samples) for each in (seconds or WINDOW_SECONDS, CONTEXT_SECONDS)
+    )
     held, first = np.zeros(0, np.float32), 0  # the audio from the context on, and frames of that
     for part in parts:
         held = np.concatenate([held, part])
