@@ -49,7 +49,7 @@ class NetworkConfiguration(Configuration):
         if self.phonemes not in ("", AUTO) and not self.can_read_phonemes:
             raise ValueError(
                 "phonemes are what the first layer reads for those above it. Expected self_conditioning, and two "
-                'layers or more. Set them, or set phonemes to "". Received: '
+                'layers or more. Set them, or leave phonemes empty, --network.phonemes "". Received: '
                 f"self_conditioning={self.self_conditioning}, layers={self.layers}"
             )
         return self

@@ -117,7 +117,7 @@ def test_killed_and_resumed_equals_uninterrupted(
     changes = (
         f"--data.source manifest --data.path {make_corpus(tmp_path / 'corpus', recordings=12)} "
         "--data.batch_seconds 3.2 --features.mel_bands 8 "
-        "--network.units 4 --network.layers 1 --network.filters 2 --network.dropout 0.3 --data.pretraining none "
+        "--network.units 4 --network.layers 2 --network.filters 2 --network.dropout 0.3 --data.pretraining none "
         "--augmentation.speed 0.1 --augmentation.noise_share 0.5 --steps_per_epoch 6 --training.epochs 3 "
         "--training.weight_average_decay 0.9 --decoding.beam_width 2 --consistency 0.2"
     )
