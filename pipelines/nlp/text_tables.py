@@ -30,6 +30,7 @@ MARKUP = {
 }  # what is no text by the lines, by the pattern of its beginning
 SAMPLE = 100  # rows that a delimiter is told from
 TAB_SUFFIXES = (".tsv", ".tab")
+LINE_WITHIN_QUOTES = re.compile(r'(?:^|\t)"[^"\t\n]*\n', re.MULTILINE)  # of a cell of TSV, perhaps
 TABLE_SUFFIXES = (".csv", *TAB_SUFFIXES, *JSON, ".parquet", ".feather", ".arrow")
 
 
@@ -162,27 +163,32 @@ def table_form(path: Path, text: str, columns: Sequence[str], numbered: bool, fi
         forms = [TableForm(each, files.quote, escape, False, False) for escape in escapes for each in DELIMITERS]
     forms = [form._replace(spaced=bool(form.quote) and f"{form.delimiter} {form.quote}" in text) for form in forms]
     forms = [form._replace(plain=form.delimiter == "\t" and suffix != ".csv" and plain_quotes) for form in forms]
-    fit = {form: _fitness(path, text, columns, numbered, form) for form in forms}
+    if broken := [form for form in forms if form.plain and LINE_WITHIN_QUOTES.search(text)]:
+        forms += [form._replace(plain=False) for form in broken]  # of programs that put quotes around such cells
+    sample = None if broken or len(escapes) > 1 else SAMPLE
+    fit = {form: _fitness(path, text, columns, numbered, form, sample) for form in forms}
     comma = next((form for form in forms if form.delimiter == ","), forms[0])
     best = max(fit, key=lambda form: fit[form])
     if not fit[best][2] and not delimiter:
         return comma
     if best.escape and not files.escape and not best.plain:
         print(f"{path} is read with a backslash before quotes within quotes, as it seems.", file=sys.stderr)
+    if broken and best.delimiter == "\t" and not best.plain:
+        print(f"{path} is read with quotes around cells that hold line breaks, as it seems.", file=sys.stderr)
     if best.delimiter != "," and not delimiter:
         print(f"{path} is read with a {DELIMITERS[best.delimiter]} between columns, as it seems.", file=sys.stderr)
     return best
 
 
 def _fitness(
-    path: Path, text: str, columns: Sequence[str], numbered: bool, form: TableForm
+    path: Path, text: str, columns: Sequence[str], numbered: bool, form: TableForm, sample: int | None
 ) -> tuple[int, bool, bool, float, bool]:
     """How well a form gives the columns wanted, in all of the first rows alike."""
     wanted = max(map(int, columns)) if numbered else len(columns)
     widths: list[int] = []
     named, damaged = 0, False
     try:
-        for _, cells in islice(records(path, text, form), SAMPLE if not form.escape else None):
+        for _, cells in islice(records(path, text, form), sample):
             named = named if widths else len({cell.strip() for cell in cells} & set(columns))
             widths.append(len(cells))
     except TextDataError:  # such as quotes that do not end before such a delimiter

@@ -34,7 +34,11 @@ class Options(TextOptions):
         None, description="file for a picture of the attention for the first text, such as attention.png"
     )
     beam_width: int = Field(0, ge=0, description="hypotheses kept at each step; 0: as in the configuration")
-    n_best: int = Field(1, ge=1, description="different translations of each text, the best first, one a line")
+    n_best: int = Field(
+        1,
+        ge=1,
+        description="different translations of each text, the best first, behind its number and their scores",
+    )
 
 
 def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
@@ -45,6 +49,11 @@ def answer(options: Options, load: Callable[[], "Predictor"]) -> None:
     if options.output is not None and (options.columns_of_file() or (options.file and is_table)):
         answer_rows(options, load)
         return
+    if is_table:
+        raise ConfigurationError(
+            "Texts are answered a line each, and no table is made of them. Expected --output to end in .txt or .jsonl. "
+            f"Rename it, or give a file, --file. Received: {options.output}"
+        )
     texts = options.texts(hints.answer(*EXAMPLE))
     refuse_outputs(options.file, {"--output": options.output, "--attention": options.attention})
     predictor = load()
@@ -115,12 +124,16 @@ def _report_unused(terms: set[str]) -> None:
 
 
 def lines_of(texts: Sequence[str], found: "Sequence[Sequence[Translation]]", options: Options) -> list[str]:
-    """Returns a line for each translation, in the format that the options name; JSON has one for each text."""
+    """Returns a line for each translation, in the format that the options name; JSON has one for each text.
+
+    Of several translations, each line begins with the number of its text, from 1.
+    """
     if options.format == "json" or (options.output is not None and plain_suffix(options.output) in LINES):
         return [json.dumps(_object(text, each), ensure_ascii=False) for text, each in zip(texts, found, strict=True)]
-    translations = [each for several in found for each in several]
-    has_scores = options.scores or options.n_best > 1
-    return [f"{each.score:.2f}\t{each.text}" if has_scores else each.text for each in translations]
+    if options.n_best > 1:
+        numbered = [(number, each) for number, several in enumerate(found, 1) for each in several]
+        return [f"{number}\t{each.score:.2f}\t{each.text}" for number, each in numbered]
+    return [f"{each.score:.2f}\t{each.text}" if options.scores else each.text for each, *_ in found]
 
 
 def _object(text: str, found: "Sequence[Translation]") -> dict[str, object]:

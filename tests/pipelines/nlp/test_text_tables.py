@@ -102,6 +102,20 @@ def test_tab_separated_lines_hold_their_quotes(tmp_path: Path) -> None:
     assert _texts(read_rows(path, ("2",))) == [("tall",), ("sí",), ("x",)]
 
 
+def test_quotes_of_tab_separated_cells_hold_line_breaks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    texts = [("two\nlines", "a"), ('a "word"\n\tand a tab', "b"), ("plain", "c")]
+    path = tmp_path / "pairs.tsv"
+    with path.open("w", newline="") as file:
+        csv.writer(file, "excel-tab").writerows(texts)
+    rows = read_rows(path, ("1", "2"))
+    assert _texts(rows) == texts
+    assert [row.where for row in rows] == [f"{path}, line {line}" for line in (1, 3, 5)]
+    assert "with quotes around cells that hold line breaks" in capsys.readouterr().err
+    path.write_text('1\t"So she said\n2\t"and then"\n3\t"Stop\n')  # quotes of a dialogue
+    assert _texts(read_rows(path, ("1", "2"))) == [("1", '"So she said'), ("2", "and then"), ("3", '"Stop')]
+    assert "with quotes" not in capsys.readouterr().err
+
+
 def test_a_first_row_that_is_data_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "pairs.csv"
     path.write_text("en,es\nyes,sí\n")

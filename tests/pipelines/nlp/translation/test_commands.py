@@ -117,6 +117,10 @@ def test_a_table_keeps_its_columns_and_gets_translations(there: Path, capsys: Ca
     translate(["Two and one.", "--n_best", "3", "--format", "json"])
     found = json.loads(capsys.readouterr().out)
     assert found["translation"] == "Dos y uno." and 1 <= len(found["alternatives"]) <= 2
+    translate(["One.", "Two and one.", "--n_best", "2"])
+    lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert [number for number, *_ in lines] == sorted(number for number, *_ in lines) and lines[-1][0] == "2"
+    assert all(re.fullmatch(r"-?\d+\.\d\d", score) for _, score, _ in lines)
     translate(["Two and {x} 77.", "--keep", "Two"])
     assert {"Two", "{x}", "77"} <= set(capsys.readouterr().out.strip().rstrip(".").split())
 
@@ -124,6 +128,8 @@ def test_a_table_keeps_its_columns_and_gets_translations(there: Path, capsys: Ca
 def test_bad_input_is_refused(there: Path, capsys: Capture) -> None:
     assert "There is no text" in refused([], capsys)
     assert "missing.txt" in refused(["--file", "missing.txt"], capsys)
+    assert "Expected --output to end in .txt or .jsonl" in refused(["text", "--output", "a.csv"], capsys)
+    assert not Path("a.csv").exists()
     assert "Leave the other out" in refused(["text", "--file", "missing.txt"], capsys)
     assert "no such folder" in refused(["text", "--run", "nowhere"], capsys)
     assert "Text 2 is not UTF-8" in refused(["text", "caf\udce9"], capsys)
