@@ -77,7 +77,7 @@ def _speaker(language: str) -> Any:
     if code is None:
         raise ConfigurationError(
             f"network.phonemes: eSpeak NG does not speak this language. Expected one of {', '.join(sorted(voices))}. "
-            f"Choose another, or leave the option out: the network then learns letters alone. Received: {language!r}"
+            f'Choose another, or --network.phonemes "", and all layers learn letters. Received: {language!r}'
         )
     logger = logging.getLogger("phonemizer")
     logger.setLevel(logging.ERROR)  # it warns of every word of another language
