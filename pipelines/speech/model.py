@@ -68,7 +68,7 @@ class Recogniser(FrameLength, keras.Model):
         self.alphabet, self.phonemes = alphabet, phonemes
         self.features, self.network = features, network
         self.log_mel = LogMel(features)
-        self.mean = self.add_weight(shape=(features.mel_bands,), name="mean", trainable=False)
+        self.mean = self.add_weight(shape=(features.mel_bands,), initializer="zeros", name="mean", trainable=False)
         self.deviation = self.add_weight(
             shape=(features.mel_bands,), initializer="ones", name="deviation", trainable=False
         )
