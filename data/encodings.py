@@ -268,6 +268,8 @@ def _scores(text: str, ranks: dict[str, float]) -> list[float]:
                 score -= 4
             if is_latin and not before.isascii() and before.isalpha() and not after.isascii() and after.isalpha():
                 score -= 3
+            if before.isdigit() and after.isdigit():
+                score -= 8
         elif each in _SIGNS:
             inside = before.isalpha() and after.isalpha()
             score = 0.0 if _is_placed(each, before, after) else -10.0 if inside else -4.0
@@ -286,6 +288,7 @@ def _is_placed(sign: str, before: str, after: str) -> bool:
         (sign in "’\u00ad\u200c" and inside)
         or (sign in _OPENS and not before.isalnum() and not after.isspace())
         or (sign in _CLOSES and not before.isspace() and not after.isalnum())
+        or (sign == "\u00a0" and not inside)  # between thousands, before units and French punctuation
         or (sign in "–—·•" and before.isspace() and after.isspace())
         or (sign == "·" and before in "lL" and after in "lL")
         or (sign == "°" and not before.isalpha() and (after in "CFK" or not after.isalpha()))

@@ -14,7 +14,7 @@ from data.encodings import UnclearEncodingError, find_encoding
 from data.files import stated_delimiter
 from pipelines.series.numbers import with_ascii_digits
 from pipelines.series.regular import Repair, SeriesDataError
-from pipelines.series.table_heads import SAMPLE_LINES, first_row, is_value, names_of
+from pipelines.series.table_heads import SAMPLE_LINES, first_row, is_value, names_of, shape_of
 
 LONGEST_PREAMBLE = 50  # lines before the names of the columns
 LAST_LINES = 5  # that may be sums and sources of the table
@@ -259,7 +259,8 @@ def _without_footer(frame: pd.DataFrame, file: str) -> tuple[pd.DataFrame, list[
         return frame, []
     above = frame.iloc[: max(len(frame) - LAST_LINES, 1), 0].dropna().astype(str)
     body = bool((~above.str.contains(r"\d", regex=True)).any())
-    ends = alone if body else is_word | (alone & ~first.map(is_value).to_numpy())
+    is_row = first.map(is_value) | first.map(shape_of).isin(set(above.iloc[-LONGEST_PREAMBLE:].map(shape_of)))
+    ends = alone if body else is_word | (alone & ~is_row.to_numpy())
     number = 0
     while number < len(filled) - 1 and ends[len(ends) - 1 - number] and (number < LAST_LINES or alone[-1 - number]):
         number += 1

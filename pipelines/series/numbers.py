@@ -169,6 +169,20 @@ def comma_beside(column: pd.Series, delimiter: str) -> bool | None:
     return True if cells.str.fullmatch(r"\s*[-+]?\d{1,3},\d{3}\s*").any() else None
 
 
+def may_be_thousands(column: pd.Series) -> bool:
+    """Whether three digits follow the one sign in each number, before which stands no zero, and no fourth digit.
+
+    Example:
+        >>> [may_be_thousands(pd.Series(["1.100", other])) for other in ("-21.125", "0.125", "2.5")]
+        [True, False, False]
+    """
+    if pd.api.types.is_numeric_dtype(column):
+        return False
+    text = column.dropna().astype(str).str.strip()
+    text = text[text.str.contains(r"\d", regex=True)]
+    return bool(len(text) and text.str.fullmatch(r"[-+]?[1-9]\d{0,2}[.,]\d{3}").all())
+
+
 def _has_thousands(column: pd.Series) -> bool:
     """Whether points separate thousands: 900 beside 1.000, and no number with another number of digits behind one.
 

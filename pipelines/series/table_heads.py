@@ -54,6 +54,9 @@ def names_of(rows: Rows) -> tuple[list[str], int]:
     more = 1
     # Units or a second level of names stand below the first: nothing there is a number or a time.
     while more < min(4, len(rows) - 1) and not any(map(is_value, rows[more][1])):
+        shapes = [shape_of(cells[0]) for _, cells in rows[more : more + 2]]
+        if shapes[0] == shapes[1] and "9" in shapes[0]:  # a time whose values are missing
+            break
         if not any(map(is_value, rows[more + 1][1])) and more >= 3:
             break
         more += 1
@@ -124,3 +127,13 @@ def _is_data(cells: Sequence[str]) -> bool:
 def is_value(cell: str) -> bool:
     """Whether a cell holds a number or a time."""
     return bool(_NUMBER.fullmatch(cell) or _TIME.fullmatch(cell))
+
+
+def shape_of(cell: str) -> str:
+    """Returns a cell with its digits and letters alike, so that times written in one way are one.
+
+    Example:
+        >>> shape_of("25-Feb-2014 09:45")
+        '99-a-9999 99:99'
+    """
+    return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d", "9", cell))

@@ -14,7 +14,7 @@ from pipelines import hints
 from pipelines.configuration import Configuration, ConfigurationError, Names, did_you_mean
 from pipelines.series.calendar import Clock
 from pipelines.series.categories import categories_of, one_hot
-from pipelines.series.numbers import Numbers, comma_beside, numbers_of, uses_comma
+from pipelines.series.numbers import Numbers, comma_beside, may_be_thousands, numbers_of, uses_comma
 from pipelines.series.options import FORMATS
 from pipelines.series.periods import longer_periods
 from pipelines.series.regular import Columns, Repair, SeriesDataError, Table
@@ -25,6 +25,7 @@ from pipelines.series.times import parse_times
 from pipelines.series.wide import VALUE, lengthened, unmerged
 
 COUNTERS = {"no", "nr", "id", "row", "index", "obs", "#", "rownames"}  # columns that count the rows are called
+_DAYS = r"\d+(,\d+)?"
 MAXIMUM_UNNAMED_TARGETS = 8
 """Columns that are forecast where none is named; of more, somebody must choose."""
 
@@ -206,11 +207,10 @@ def _without_empty_rows(frame: pd.DataFrame, file: str) -> tuple[pd.DataFrame, l
 def _with_points(frame: pd.DataFrame) -> pd.DataFrame:
     """Times as numbers, such as the days of Excel, with a decimal point."""
     for name in filter(named_as_time, frame.columns):
-        if (
-            re.fullmatch(r"\d+,\d+", first_text(frame[name]))
-            and frame[name].astype(str).str.fullmatch(r"\d+,\d+").all()
-        ):
-            frame = frame.assign(**{name: frame[name].str.replace(",", ".", regex=False)})
+        if re.fullmatch(_DAYS, first_text(frame[name])):
+            cells = frame[name].dropna().astype(str)
+            if cells.str.contains(",", regex=False).any() and cells.str.fullmatch(_DAYS).all():
+                frame = frame.assign(**{name: frame[name].str.replace(",", ".", regex=False)})
     return frame
 
 
@@ -228,15 +228,15 @@ def _numbers(
     """The columns of numbers, NaN where one is missing, and what became of the others."""
     numbers: dict[str, np.ndarray] = {}
     repairs: list[Repair] = []
-    comma = uses_comma(frame)
+    comma, delimiter = uses_comma(frame), str(frame.attrs.get("delimiter"))
     for name in map(str, frame.columns):
         column = frame[name]
         if pd.api.types.is_datetime64_any_dtype(column) and name not in named:
             repairs.append(Repair("", name, "column of times: left out", 1))
             continue
-        found = numbers_of(
-            column, comma if comma is not None else comma_beside(column, str(frame.attrs.get("delimiter")))
-        )
+        found = numbers_of(column, comma if comma is not None else comma_beside(column, delimiter))
+        if comma is None and delimiter != "," and not found.notes and may_be_thousands(column):
+            found.notes.append("three decimals in each number: if these are thousands, write 1.234 as 1234")
         if not all_columns and name not in named and not (np.isfinite(found.values) | found.wrong).any():
             repairs.append(Repair("", name, "column without a value: left out", 1))
             continue
