@@ -32,6 +32,7 @@ from pipelines.speech.unnamed_columns import NORMALISED, ORDINALS, are_twice, co
 DELIMITERS = "\t|;,"  # the rarest within texts first
 RULE = re.compile(r"(?=.*[|+])[\s|+:-]*-[\s|+:-]*")  # between names and rows, in Markdown and printed tables
 MAYBE_SPLITS = ("set", "fold", "usage")  # columns that are something else perhaps
+NUMBER = re.compile(r"-?\d*\.?\d*")  # or nothing
 TRIED = 10  # rows that are looked at to tell what they are
 
 
@@ -313,7 +314,12 @@ def _fields(line: str, delimiter: str) -> list[str]:
     if delimiter in ",;":
         return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True))
     fields = [field.strip() if delimiter == "|" else field for field in line.split(delimiter)]
-    return [field[1:-1].replace('""', '"') if _is_quoted(field) and delimiter == "\t" else field for field in fields]
+    # Between bars, a text may be in quotes of its own, as in LJSpeech; its recording is not.
+    in_all = delimiter == "\t" or all(_is_quoted(field) or NUMBER.fullmatch(field) for field in fields)
+    return [
+        field[1:-1].replace('""', '"') if _is_quoted(field) and (in_all or '""' in field[1:-1]) else field
+        for field in fields
+    ]
 
 
 def _is_quoted(field: str) -> bool:

@@ -16,6 +16,8 @@ from tests.pipelines.speech.written_lists import (
     TEXTS,
     audacity,
     audacity_with_empty_labels,
+    bars_and_few_quotes,
+    bars_and_quotes,
     behind_a_link,
     colons,
     common_voice,
@@ -58,7 +60,8 @@ from tests.pipelines.speech.written_lists import (
 
 @pytest.mark.parametrize(
     "write",
-    [deepspeech, common_voice, nemo, spreadsheet, two_columns, two_columns_with_commas, ljspeech, kaldi, texts_beside,
+    [deepspeech, common_voice, nemo, spreadsheet, bars_and_quotes, bars_and_few_quotes, two_columns,
+     two_columns_with_commas, ljspeech, kaldi, texts_beside,
      lhotse, lhotse_supervisions, lhotse_cuts, stm, ctm, sphinx, sphinx_list, voxforge, one_subset_of_librispeech,
      one_list_for_a_tree, timit, synthesis, synthesis_of_other_order, audacity,
      audacity_with_empty_labels, fisher, kaldi_with_commands, kaldi_named_from_above, festival, colons, gigaspeech,

@@ -42,6 +42,22 @@ def spreadsheet(folder: Path) -> Path:
     return folder / "all.csv"
 
 
+def bars_and_quotes(folder: Path) -> Path:
+    with (folder / "all.csv").open("w", newline="") as file:
+        writer = csv.writer(file, delimiter="|", quoting=csv.QUOTE_NONNUMERIC)
+        writer.writerows(
+            [["path", "sentence", "length"], *([f"clips/{n}.wav", text, n] for n, text in enumerate(TEXTS))]
+        )
+    return folder / "all.csv"
+
+
+def bars_and_few_quotes(folder: Path) -> Path:
+    with (folder / "all.csv").open("w", newline="") as file:
+        writer = csv.writer(file, delimiter="|")
+        writer.writerows([["path", "sentence"], *([f"clips/{n}.wav", text] for n, text in enumerate(TEXTS))])
+    return folder / "all.csv"
+
+
 def two_columns(folder: Path) -> Path:
     (folder / "all.txt").write_text(lines(*(f"clips/{n}.wav\t{text}" for n, text in enumerate(TEXTS))))
     return folder / "all.txt"
