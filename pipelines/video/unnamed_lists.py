@@ -25,6 +25,7 @@ def unnamed_rows(path: Path, lines: list[tuple[int, str]], separator: str, neede
 
     Args:
         lines: each with its number.
+        separator: between the values of a line; a space where a path may hold spaces itself.
         needed: of path and label.
 
     Raises:
@@ -34,9 +35,9 @@ def unnamed_rows(path: Path, lines: list[tuple[int, str]], separator: str, neede
     for number, line in lines:
         if not line.strip() or line[0] == COMMENT:
             continue
-        if separator in line:
+        if separator != " " and separator in line:
             values = [value.strip() for value in next(csv.reader([line], delimiter=separator, skipinitialspace=True))]
-        else:  # a path may hold spaces itself
+        else:
             match = re.fullmatch(r"(.*?\S)(?:\s+(\d+))?(?:\s+(\S+))?", line.strip())
             whole = Path(line.strip()).suffix.lower() in VIDEO_ENDINGS
             values = [line.strip()] if whole or match is None else [each for each in match.groups() if each]

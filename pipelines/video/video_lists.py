@@ -230,9 +230,9 @@ def _table(path: Path, meanings: Mapping[str, str], needed: Sequence[str], locat
         file = io.StringIO(text[begin:], newline="")
         first = next((line for line in file if line.strip() and line[0] != COMMENT), "")
         file.seek(0)
+        if not meanings and (found := _separator_without_names(first.strip(), told or SEPARATORS, locate)):
+            return unnamed_rows(path, list(enumerate(file, 1 + above)), found, needed)
         separator = told or max(SEPARATORS, key=first.count)
-        if not meanings and _is_video(re.split(r"[,;\t|]|\s+(?:\d+\s+)?\S+$", first.strip())[0], locate):
-            return unnamed_rows(path, list(enumerate(file, 1 + above)), separator, needed)
         reader = csv.DictReader(file, delimiter=separator, skipinitialspace=True, restval="")
         names = [name.strip() for name in reader.fieldnames or ()]
         reader.fieldnames = columns_of(path, names, meanings, needed)
@@ -261,6 +261,16 @@ def _of_json(
             if not isinstance(values.get(name, ""), str):
                 raise row_error(path, place, f"has no single {name}", "a text, or a number", values[name])
     return found
+
+
+def _separator_without_names(first: str, separators: str, locate: Callable[[str], Path]) -> str:
+    """What separates a video from its label in the first line, a space perhaps; "" if the line names columns."""
+    for separator in separators:
+        begin, *others = next(csv.reader([first], delimiter=separator, skipinitialspace=True))
+        if others and _is_video(begin.strip(), locate):
+            return separator
+    begins = (first, re.split(r"\s+(?:\d+\s+)?\S+$", first)[0])  # without a label, or with one
+    return " " if any(_is_video(each, locate) for each in begins) else ""
 
 
 def _is_video(text: str, locate: Callable[[str], Path]) -> bool:

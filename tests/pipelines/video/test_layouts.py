@@ -1,5 +1,6 @@
 """The layouts that people have: folders of splits, lists of all kinds, junk beside clips, groups, arrays of videos."""
 
+import csv
 import gzip
 import json
 import shutil
@@ -291,6 +292,23 @@ def test_each_annotation_of_a_video_is_a_part(
     printed = capsys.readouterr().out
     assert f"{path}: the videos are those of 'database'" in printed
     assert ("1 video without annotations left out, such as item 'b'" in printed) == labelled
+
+
+@pytest.mark.parametrize("name", ["a b/0 1.avi", "0.avi", "a, b.avi"])
+@pytest.mark.parametrize("label", ["run", "play, guitar"])
+@pytest.mark.parametrize("separator", [*",;\t|", " "])
+def test_lines_without_a_header(name: str, label: str, separator: str, clips: list[Path], tmp_path: Path) -> None:
+    """A path may hold spaces and commas, and so may a class, in quotes where they also separate the two."""
+    if separator == " " and " " in label:
+        label = "run"
+    place(clips, tmp_path, [name])
+    with (tmp_path / "list.txt").open("w", newline="") as file:
+        if separator == " ":
+            file.write(f"{name} {label}\n")
+        else:
+            csv.writer(file, delimiter=separator).writerow([name, label])
+    (entry,) = list_entries(tmp_path / "list.txt")
+    assert (entry.part.path, entry.label) == (tmp_path / name, label)
 
 
 @pytest.mark.parametrize("labelled", [True, False])
