@@ -126,7 +126,7 @@ def _usual_columns(content: str, rows: Sequence[Sequence[str]], is_universal: bo
         return "2", "4"
     plain = [row for row in rows if row and not row[0].startswith("#")]
     is_numbered = bool(plain) and all(len(row) > 2 and row[0].isdecimal() for row in plain)
-    return ("2" if is_numbered else "1"), str(max(map(len, rows), default=2))
+    return ("2" if is_numbered else "1"), str(max(map(len, plain or rows), default=2))
 
 
 def _cells(line: str, separator: str = "") -> list[str]:
