@@ -39,6 +39,8 @@ def test_columns(tmp_path: Path) -> None:
     assert len(notes) == 1 and "a.txt, line 7" in notes[0]
     assert read(tmp_path / "a.txt", CONLL_2003, tags="2")[0][0].tags == ("NNP", "VBZ")
     assert read(tmp_path / "b.tsv", "a b\tX\r\nc\tY\r\n")[0][0][1:] == (("a b", "c"), ("X", "Y"))
+    found, notes = read(tmp_path / "b.conll", "# text = a b c\na X\nb Y\n")  # more words in a comment than columns
+    assert found[0][1:] == (("a", "b"), ("X", "Y")) and len(notes) == 1
     with gzip.open(tmp_path / "c.conll.gz", "wt") as file:
         file.write("a X\n")
     assert read_sentences("", "", "", [], tmp_path / "c.conll.gz")[0].words == ("a",)
