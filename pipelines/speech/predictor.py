@@ -1,9 +1,11 @@
 """Transcribes recordings: a trained recogniser with its beam search, from its run or its export."""
 
+import io
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from numbers import Real
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,7 +33,7 @@ READ_AHEAD = 32  # windows in memory at once, so that those of similar length sh
 LOWEST_RATE, HIGHEST_RATE = 1000, 1_000_000  # of samples; 16 is meant in kHz
 BATCH_SECONDS = 240.0  # of audio in a batch, padding included
 
-Audio = str | Path | np.ndarray
+Audio = str | Path | bytes | io.IOBase | np.ndarray
 HotWords = str | Mapping[str, float] | Iterable[str] | Set[str]
 
 
@@ -69,8 +71,9 @@ class Predictor(BasePredictor):
         """Returns the transcript of a recording, or those of several.
 
         Args:
-            audio: a file of any format that FFmpeg reads, or an array, (samples,) or (samples, channels), of
-                floats in −1 … 1 or of signed integers; or several of them. Channels are averaged.
+            audio: a file of any format that FFmpeg reads: its path, its content as bytes, or the file, open for reading
+                bytes; or an array, (samples,) or (samples, channels), of floats in −1 … 1 or of signed integers; or
+                several of them. Channels are averaged.
             sample_rate: samples a second of the arrays, a whole number; they are resampled. Files have their own.
             n_best: texts to return; all but the best are in `alternatives`. There may be fewer.
             hot_words: word, phrase or several, likely to be said, such as names. With a weight in nats each, above 0,
@@ -224,6 +227,14 @@ class Predictor(BasePredictor):
         """Yields a recording as the network hears it, in parts (samples,)."""
         if isinstance(audio, str | Path):
             yield from read_audio(audio, self.sample_rate, notes)
+        elif isinstance(audio, bytes | io.IOBase):
+            with TemporaryDirectory() as folder:
+                file = Path(folder) / "recording"
+                file.write_bytes(audio if isinstance(audio, bytes) else audio.read())
+                try:
+                    yield from read_audio(file, self.sample_rate, notes)
+                except SpeechDataError as error:
+                    raise SpeechDataError(str(error).replace(str(file), "The recording")) from None
         else:
             assert sample_rate is not None
             if not audio.size:
@@ -275,9 +286,14 @@ class Predictor(BasePredictor):
     def _refuse_bad_arguments(self, recordings: Sequence[Audio], sample_rate: float | None, n_best: int) -> None:
         if wrong := [each for each in recordings if not isinstance(each, Audio)]:
             raise SpeechDataError(
-                "A recording is neither a file nor an array. Expected a path, or a NumPy array and its rate: "
+                "A recording is neither a file nor an array. Expected a path, bytes, or a NumPy array and its rate: "
                 "transcribe(numpy.asarray(samples), sample_rate=16000). Convert it, or write it to a file. "
                 f"Received: {type(wrong[0]).__name__}"
+            )
+        if any(isinstance(each, io.TextIOBase) for each in recordings):
+            raise SpeechDataError(
+                "A recording is open as text. Expected a file that is read as bytes. Open it so: open(path, 'rb'). "
+                "Received: a text file"
             )
         if "" in [each for each in recordings if isinstance(each, str)]:
             raise SpeechDataError("A path is empty. Expected that of a recording. Name it. Received: ''")

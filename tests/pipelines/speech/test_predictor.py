@@ -1,5 +1,6 @@
 """The predictor: the same answers from a run and its export, alone and in batches, whole and streamed."""
 
+import io
 import itertools
 import json
 from collections.abc import Callable, Mapping
@@ -152,6 +153,19 @@ def test_arrays_of_any_rate_type_and_channels_are_heard_the_same(both: Both, say
         found = both[0].transcribe(samples, rate)
         assert found.text == expected.text == "ab cad"
         assert found.words[1].start == pytest.approx(expected.words[1].start, abs=0.021)
+
+
+def test_a_file_is_heard_from_its_path_its_content_or_open(both: Both, say: Say, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.flac", say("ab cad"), 8000)
+    content = (tmp_path / "a.flac").read_bytes()
+    expected = both[0].transcribe(tmp_path / "a.flac")
+    with (tmp_path / "a.flac").open("rb") as file:
+        for found in both[0].transcribe([content, file, io.BytesIO(content)]):
+            assert_alike(found, expected)
+    with pytest.raises(SpeechDataError, match=r"^The recording cannot be decoded"):
+        both[0].transcribe(content[:40])
+    with pytest.raises(SpeechDataError, match=r"open as text.*open\(path, 'rb'\)"):
+        both[0].transcribe(io.StringIO("a.flac"))
 
 
 def test_what_cannot_be_transcribed_is_refused(both: Both, say: Say, tmp_path: Path) -> None:
