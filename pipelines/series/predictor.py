@@ -72,7 +72,8 @@ class Predictor(BasePredictor, Ahead):
 
         Args:
             tables: a data frame of pandas or Polars with a column of times or a `DatetimeIndex`; the path of a
-                file, such as CSV, Parquet or Excel; an open binary file with CSV; or a list of such tables.
+                file, such as CSV, Parquet or Excel; its bytes, or the file, open for reading them; or a list of
+                such tables.
             reading: `time`, `time_format`, `timezone`, `series` and `sheet`, as of `TableOptions`: how a table is read,
                 where it is not as it was in training.
             samples: paths to draw of each series. The steps and targets of a path depend on each other as their errors

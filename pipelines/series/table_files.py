@@ -21,8 +21,9 @@ from pipelines.series.options import FORMATS
 from pipelines.series.regular import Repair, SeriesDataError
 from pipelines.series.time_notations import number_reader
 
-UserTable: TypeAlias = pd.DataFrame | str | Path | BinaryIO
-"""What can be read as a table: a frame of pandas, Polars or Arrow; an array; a path; or an open binary file."""
+UserTable: TypeAlias = pd.DataFrame | str | Path | bytes | BinaryIO
+"""What can be read as a table: a frame of pandas, Polars or Arrow; an array; a path; the bytes of a file, or one
+that is open for reading them."""
 
 FRAME = Path("the data frame")  # in messages
 STREAM = b"\xff\xff\xff\xff"  # how one of Arrow begins
@@ -151,12 +152,12 @@ def _in_memory(table: Any) -> pd.DataFrame | None:
 def _file(table: Any) -> tuple[Path, Member]:
     """Returns the path of a file, and the file unpacked: under its own name, or under the one that it has in there."""
     if not isinstance(table, str | Path):
-        if not hasattr(table, "read"):
+        if not isinstance(table, bytes) and not hasattr(table, "read"):
             raise SeriesDataError(
                 "This is not a table; expected a data frame of pandas or Polars, an array of one or two dimensions, a "
-                f"path, or an open binary file. Give one of them. Received: {type(table).__name__}"
+                f"path, bytes, or an open binary file. Give one of them. Received: {type(table).__name__}"
             )
-        content = table.read()
+        content = table if isinstance(table, bytes) else table.read()
         content = content.encode() if isinstance(content, str) else content
         path = Path(str(getattr(table, "name", "<table>")))
         return path, only_file(content, str(path))
