@@ -1,6 +1,7 @@
 """Arguments of the Python API: a wrong one is an error that names it, what it may be, and what it was."""
 
 import inspect
+import io
 import math
 import numbers
 import reprlib
@@ -119,7 +120,9 @@ def _fits(value: Any, kind: Any) -> bool:
 
 
 def _remedy(value: Any, kind: Any) -> str:
-    """Returns how a value becomes one of a kind, for those in which texts are kept."""
+    """Returns how a value becomes one of a kind, for those in which texts and files are kept."""
+    if isinstance(value, bytes | io.IOBase) and _fits(Path(), kind):
+        return "Write it to a file, and pass its path."
     if not _fits([], kind):
         return "Change it."
     if hasattr(value, "columns"):

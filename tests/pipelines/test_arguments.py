@@ -63,6 +63,7 @@ BAD: list[tuple[Sequence[Any], Mapping[str, Any], str]] = [
     (["a"], {"kind": "c"}, "^kind: expected 'a' or 'b'.*Received: 'c'"),
     (["a"], {"weights": "a"}, r"^weights: expected Mapping\[str, float\] or Sequence\[str\].*of type str$"),
     (["a"], {"array": [1]}, "^array: expected ndarray, Path or None.*of type list$"),
+    (["a"], {"array": b"RIFF"}, r"^array: .*Write it to a file, and pass its path\. .*of type bytes$"),
     (["a"], {"nmber": 2}, r"^ask has no argument 'nmber'\. Expected texts, number.*'number'\? Received: nmber$"),
     ([], {}, "^The arguments of ask do not fit.*Received: missing a required argument: 'texts'$"),
     (["a", 1, 1.0, "a"], {}, "^The arguments of ask do not fit.*Received: too many positional arguments$"),
