@@ -178,9 +178,12 @@ def may_be_thousands(column: pd.Series) -> bool:
     """
     if pd.api.types.is_numeric_dtype(column):
         return False
-    text = column.dropna().astype(str).str.strip()
-    text = text[text.str.contains(r"\d", regex=True)]
-    return bool(len(text) and text.str.fullmatch(r"[-+]?[1-9]\d{0,2}[.,]\d{3}").all())
+    for cells in (column.head(SAMPLED), column):
+        text = cells.dropna().astype(str).str.strip()
+        text = text[text.str.contains(r"\d", regex=True)]
+        if not text.str.fullmatch(r"[-+]?[1-9]\d{0,2}[.,]\d{3}").all():
+            return False
+    return bool(len(text))
 
 
 def _has_thousands(column: pd.Series) -> bool:
