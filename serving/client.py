@@ -69,9 +69,16 @@ class Connection:
     def _exchange(self, path: str, body: bytes | None) -> tuple[int, bytes]:
         kind = http.client.HTTPSConnection if self._url.scheme == "https" else http.client.HTTPConnection
         with closing(kind(self._url.netloc, timeout=self._seconds)) as connection:
-            connection.request("GET" if body is None else "POST", self._url.path + path, body, self._headers)
-            response = connection.getresponse()
-            return response.status, response.read()
+            lost: OSError | None = None
+            try:
+                connection.request("GET" if body is None else "POST", self._url.path + path, body, self._headers)
+            except (BrokenPipeError, ConnectionResetError) as error:
+                lost = error  # perhaps after an answer: a server refuses what is too large before all of it has come
+            try:
+                response = connection.getresponse()
+                return response.status, response.read()
+            except (OSError, http.client.HTTPException) as error:
+                raise lost or error from None
 
 
 def _reason(error: Exception) -> str:

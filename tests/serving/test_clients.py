@@ -2,7 +2,9 @@
 
 import json
 import re
+import socket
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,9 @@ import unrolled
 from pipelines import predictors
 from pipelines.configuration import ConfigurationError
 from pipelines.runs import RunError
+from pipelines.served import TooLarge
 from pipelines.speech.audio_files import SpeechDataError
+from serving.client import Connection
 from tests.pipelines.speech.conftest import RATE, speak
 from tests.serving.conftest import Client
 from unrolled.deepspeech import Model
@@ -95,6 +99,26 @@ def test_recordings_beyond_the_limit_of_a_request_are_cut(
     assert [each.text for each in there.transcribe(asked, RATE)] == [each.text for each in expected]
     with pytest.raises(RunError, match="too large"):
         unrolled.connect(start(tmp_path, body_megabytes=0.1)[0].url).transcribe(long, RATE)
+
+
+def test_a_refusal_is_read_although_the_request_was_not() -> None:
+    """As of a server that answers once it knows the length, and closes while the client still sends."""
+    body = b'{"error": "too large"}'
+    head = b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
+
+    def refuse() -> None:
+        client, _ = listener.accept()
+        client.recv(1000)
+        client.sendall(head + body)
+        client.close()  # with bytes that were not read: the client is reset
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        connection = Connection(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        with pytest.raises(TooLarge, match="too large"):
+            connection.ask("/", dict, bytes(50_000_000))
+        thread.join()
 
 
 def jsonable(value: Any) -> Any:
