@@ -85,7 +85,8 @@ def test_workers_share_the_cores_unless_the_user_says_otherwise(
     assert found[-1] == threads
 
 
-def test_garbage_collections_leave_out_what_is_loaded(tmp_path: Path) -> None:
+def test_garbage_collections_leave_out_what_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "1")  # the number cannot change once anything has been computed
     application = main.application(ServeOptions(folder=tmp_path), begins_loaded=True)
 
     async def frozen() -> int:
