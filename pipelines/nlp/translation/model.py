@@ -1,7 +1,8 @@
 """The network: numbers of source subwords in, the next target subword out, with attention between them."""
 
+import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import keras
 import tensorflow as tf
@@ -58,6 +59,8 @@ class Translator(keras.Model):
     takes what the attention found a step before (Wu et al. 2016, https://arxiv.org/abs/1609.08144), training runs each
     layer over the whole target at once. Attention: Bahdanau et al. 2015, https://arxiv.org/abs/1409.0473.
 
+    With more than one member, P is the mean over this network and others like it, started from other weights.
+
     Args:
         target: subwords of the target; the same object shares the embeddings, too.
     """
@@ -93,6 +96,15 @@ class Translator(keras.Model):
         self.word_dropout = keras.layers.Dropout(network.word_dropout, (None, None, 1), seed=first + 7)
         self.output_dropout = keras.layers.Dropout(network.output_dropout, seed=first + 5)
         self.output_bias = self.add_weight(name="output_bias", shape=(target.size,), initializer="zeros")
+        alone = network.replace(members=1)
+        self.others = [Translator(alone, source, target, seed + 1000 * each) for each in range(1, network.members)]
+
+    def members(self) -> list[Self]:
+        """Returns the networks of the ensemble: this one, and the others.
+
+        Keras would take a property for a layer to save, again and again.
+        """
+        return [self, *self.others]
 
     def call(self, source: tf.Tensor, target: tf.Tensor, training: bool = False) -> Decoded:
         """Reads sources, and their translations up to each position ("teacher forcing").
@@ -142,6 +154,11 @@ class Translator(keras.Model):
         logits = tf.linalg.matmul(hidden, embeddings, transpose_b=True)
         return tf.cast(logits, tf.float32) + tf.cast(self.output_bias, tf.float32)
 
+    def log_probabilities(self, hidden: Sequence[tf.Tensor]) -> tf.Tensor:
+        """Returns the logarithms of the members' mean probabilities, given for each what it takes, (…, units)."""
+        each = [tf.nn.log_softmax(member.logits(its)) for member, its in zip(self.members(), hidden, strict=True)]
+        return each[0] if len(each) == 1 else tf.reduce_logsumexp(tf.stack(each), axis=0) - math.log(len(each))
+
     def translate(
         self, text: tf.Tensor, search: SearchConfiguration, beam_width: tf.Tensor | None = None, several: bool = False
     ) -> Translated:
@@ -161,32 +178,36 @@ class Translator(keras.Model):
         if beam_width is not None:
             widths, width = beam_width, tf.reduce_max(tf.concat([beam_width, [1]], axis=0))
         source = source_numbers(self.source, text)
-        encoded = self.encode(source)
+        encoded = [member.encode(source) for member in self.members()]
 
         def for_each_beam(tensor: tf.Tensor) -> tf.Tensor:
             return tf.repeat(tensor, width, axis=0)
 
-        repeated = encoded._replace(
-            memory=Memory(*map(for_each_beam, encoded.memory)), embedded=for_each_beam(encoded.embedded)
-        )
-
+        repeated = [
+            each._replace(memory=Memory(*map(for_each_beam, each.memory)), embedded=for_each_beam(each.embedded))
+            for each in encoded
+        ]
         is_source = tf.cast(source != PADDING, tf.float32)
 
-        def step(previous: tf.Tensor, before: tuple[State, Any]) -> tuple[tf.Tensor, tuple[State, Any]]:
-            state, covered = before
-            decoded = self.decode(previous[:, tf.newaxis], state, repeated)
-            logarithms = tf.nn.log_softmax(self.logits(decoded.hidden[:, 0]))
+        def step(previous: tf.Tensor, before: tuple[list[State], Any]) -> tuple[tf.Tensor, tuple[list[State], Any]]:
+            states, covered = before
+            decoded = [
+                member.decode(previous[:, tf.newaxis], state, its)
+                for member, state, its in zip(self.members(), states, repeated, strict=True)
+            ]
+            logarithms = self.log_probabilities([each.hidden[:, 0] for each in decoded])
             if search.coverage_penalty:
-                covered += decoded.weights[:, 0]  # (batch · beams, source)
+                covered += mean([each.weights[:, 0] for each in decoded])  # (batch · beams, source)
                 passed_over = tf.math.log(tf.clip_by_value(covered, LEAST_COVERED, 1.0))
                 penalty = search.coverage_penalty * tf.reduce_sum(passed_over, axis=1, keepdims=True)
                 logarithms += penalty * tf.one_hot(END, self.target.size)
-            return logarithms, (decoded.state, covered)
+            return logarithms, ([each.state for each in decoded], covered)
 
         lengths = tf.reduce_sum(is_source, axis=1)
         limits = tf.cast(lengths * search.maximum_length_ratio, tf.int32) + search.maximum_length_offset
         number = width if several else None
-        first = encoded.state, 1 - is_source if search.coverage_penalty else ()  # padding need not be covered
+        states = [each.state for each in encoded]
+        first = states, 1 - is_source if search.coverage_penalty else ()  # padding need not be covered
         found = search_sequences(step, first, START, END, limits, widths, search.length_exponent, number)
         shape = tf.shape(found.score)
         translated = tf.strings.strip(self.target.decode(tf.reshape(found.numbers, (-1, tf.shape(found.numbers)[-1]))))
@@ -198,6 +219,11 @@ class Translator(keras.Model):
     def _embed(self, embedding: keras.layers.Embedding, numbers: tf.Tensor, training: bool) -> tf.Tensor:
         embedded = embedding(numbers) * self.network.units**0.5  # of variance one
         return self.word_dropout(embedded, training=training)
+
+
+def mean(members: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Returns the mean over the members of an ensemble of what each has found."""
+    return tf.add_n(members) / len(members)
 
 
 def normalised(text: tf.Tensor, joiners: bool = True) -> tf.Tensor:
@@ -240,8 +266,8 @@ def build(
     sources = Subwords(source)
     targets = sources if target is None else Subwords(target)
     translator = Translator(configuration.network, sources, targets, configuration.seed)
-    built(translator, tf.ones((1, 2), tf.int32), tf.ones((1, 2), tf.int32))
-    translator.logits(tf.zeros((1, 1, configuration.network.units)))
+    for member in translator.members():
+        built(member, tf.ones((1, 2), tf.int32), tf.ones((1, 2), tf.int32))
     return translator
 
 

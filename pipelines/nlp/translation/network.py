@@ -17,6 +17,7 @@ class NetworkConfiguration(Configuration):
         multiple_of=2,
         description="width of embeddings and layers; half of it for each direction of the encoder",
     )
+    members: int = Field(1, ge=1, le=20, description="networks in the ensemble; their probabilities are averaged")
     encoder_layers: int = Field(2, ge=1, description="bidirectional layers that read the source")
     decoder_layers: int = Field(2, ge=1, description="layers that write the target; the first attends to the source")
     attention_units: int = Field(128, ge=1, description="width of the hidden layer that scores two positions")

@@ -4,7 +4,7 @@ from functools import partial
 
 import tensorflow as tf
 
-from pipelines.nlp.translation.model import Translator, source_numbers, target_numbers
+from pipelines.nlp.translation.model import Translator, mean, source_numbers, target_numbers
 from pipelines.nlp.translation.network import SearchConfiguration
 from pipelines.served import Signature, Tensors, required
 
@@ -67,7 +67,7 @@ def translate(
 def attention(translator: Translator, text: tf.Tensor, translation: tf.Tensor) -> Tensors:
     """Reads texts (batch,) and their translations (batch,), and returns the weights of the attention."""
     source, target = source_numbers(translator.source, text), target_numbers(translator.target, translation)
-    weights = translator(source, target[:, :-1]).weights
+    weights = mean([member(source, target[:, :-1]).weights for member in translator.members()])
     return {
         "weights": tf.cast(weights, tf.float32),
         "source": _readable(translator.source.pieces_of(source)),

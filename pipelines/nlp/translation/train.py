@@ -10,7 +10,7 @@ from pipelines.hints import counted, listed_problems
 from pipelines.nlp.subwords import PADDING
 from pipelines.nlp.translation import data
 from pipelines.nlp.translation.config import TranslationConfiguration
-from pipelines.nlp.translation.model import Translator, build
+from pipelines.nlp.translation.model import Translator, build, mean
 from pipelines.nlp.translation.pairs import LeftOut, Pair, identities
 from pipelines.nlp.translation.sources import DataConfiguration
 from pipelines.preparation import Prepared, prepared
@@ -77,15 +77,23 @@ def batch_loss(translator: Translator, smoothing: float, batch: dict[str, tf.Ten
     """Returns the mean cross-entropy of a batch, in nats a target subword, with smoothed labels.
 
     With smoothing s, of V subwords each gets s/V of the label's probability (Szegedy et al. 2016,
-    https://arxiv.org/abs/1512.00567). Padding is not counted, and not even computed.
+    https://arxiv.org/abs/1512.00567). Padding is not counted, and not even computed. Of several members it is the mean.
     """
-    truth = batch["target"][:, 1:]
-    counts = truth != PADDING
-    hidden = translator(batch["source"], batch["target"][:, :-1], training=training).hidden
-    logits = translator.logits(tf.boolean_mask(hidden, counts))  # (subwords of the batch, vocabulary)
     share = smoothing / translator.target.size
-    labels = tf.one_hot(tf.boolean_mask(truth, counts), translator.target.size, 1 - smoothing + share, share)
-    return mean_of_batch(tf.nn.softmax_cross_entropy_with_logits(labels, logits))
+    hidden, truth = counted_positions(translator, batch, training)
+    labels = tf.one_hot(truth, translator.target.size, 1 - smoothing + share, share)
+    logits = [member.logits(each) for member, each in zip(translator.members(), hidden, strict=True)]
+    return mean([mean_of_batch(tf.nn.softmax_cross_entropy_with_logits(labels, each)) for each in logits])
+
+
+def counted_positions(
+    translator: Translator, batch: dict[str, tf.Tensor], training: bool
+) -> tuple[list[tf.Tensor], tf.Tensor]:
+    """Returns what the softmax of each member takes, (subwords of the batch, units), and the true subwords."""
+    target = batch["target"]
+    counts = target[:, 1:] != PADDING
+    decoded = [member(batch["source"], target[:, :-1], training=training) for member in translator.members()]
+    return [tf.boolean_mask(each.hidden, counts) for each in decoded], tf.boolean_mask(target[:, 1:], counts)
 
 
 def cross_entropy(translator: Translator) -> CrossEntropy:
@@ -93,7 +101,8 @@ def cross_entropy(translator: Translator) -> CrossEntropy:
 
     @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)] * 2, autograph=False)
     def nats(source: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
-        return batch_loss(translator, 0.0, {"source": source, "target": target}, False)
+        hidden, truth = counted_positions(translator, {"source": source, "target": target}, training=False)
+        return -tf.reduce_mean(tf.gather(translator.log_probabilities(hidden), truth, batch_dims=1))
 
     return nats
 

@@ -88,27 +88,29 @@ def test_the_future_of_a_target_is_not_seen(subwords: Subwords) -> None:
     assert np.any(np.asarray(after[:, 5:]) != np.asarray(before[:, 5:]))
 
 
-@pytest.mark.parametrize("penalty", [0.0, 0.3])
+@pytest.mark.parametrize(("penalty", "members"), [(0.0, 1), (0.3, 1), (0.3, 2)])
 def test_a_score_follows_from_probabilities_and_attention(
-    subwords: Subwords, penalty: float, monkeypatch: pytest.MonkeyPatch
+    subwords: Subwords, penalty: float, members: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    translator, found = lively(subwords), []
+    translator, found = lively(subwords, members=members), []
     monkeypatch.setattr(model, "search_sequences", lambda *given: found.append(search_sequences(*given)) or found[0])
     limits = {"maximum_length_ratio": 0.2, "maximum_length_offset": 2}  # so short that nothing covers all
     search = SearchConfiguration(beam_width=4, length_exponent=0.7, coverage_penalty=penalty, **limits)
     scores = translator.translate(tf.constant(TEXTS[:3]), search).score.numpy()
     for text, row, score in zip(TEXTS, found[0].numbers.numpy().tolist(), scores, strict=False):
         numbers = [*takewhile(lambda number: number != END, row), END]
-        decoded = translator(source_numbers(subwords, tf.constant([text])), tf.constant([[START, *numbers[:-1]]]))
-        logarithms = tf.nn.log_softmax(translator.logits(decoded.hidden))[0].numpy()
-        probability = logarithms[range(len(numbers)), numbers].sum()
-        covered = np.log(np.clip(decoded.weights[0].numpy().sum(axis=0), 1e-3, 1)).sum()
+        given = source_numbers(subwords, tf.constant([text])), tf.constant([[START, *numbers[:-1]]])
+        decoded = [(member, member(*given)) for member in translator.members()]
+        probabilities = np.mean([tf.nn.softmax(member.logits(each.hidden))[0] for member, each in decoded], axis=0)
+        probability = np.log(probabilities[range(len(numbers)), numbers]).sum()
+        weights = np.mean([each.weights[0] for _, each in decoded], axis=0)
+        covered = np.log(np.clip(weights.sum(axis=0), 1e-3, 1)).sum()
         assert covered < -0.1
         assert score == pytest.approx((probability + penalty * covered) / ((5 + len(numbers)) / 6) ** 0.7, rel=1e-4)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("network", VARIANTS)
+@pytest.mark.parametrize("network", [*VARIANTS, {"members": 2}])
 def test_neither_batch_nor_order_changes_a_translation(subwords: Subwords, network: dict[str, Any]) -> None:
     translator = lively(subwords, **network)
     translate = tf.function(

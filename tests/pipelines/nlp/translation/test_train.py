@@ -71,6 +71,7 @@ def test_run_folder_holds_what_a_training_must_leave(trained_run: Run) -> None:
     [
         {"dropout": 0.2, "output_dropout": 0.2, "label_smoothing": 0.1, "compiled": True},
         {"recurrent": "lstm", "encoder_layers": 2, "decoder_layers": 1},
+        {"members": 2},
     ],
 )
 def test_one_step_moves_every_trainable_weight(experiment: Experiment, network: dict[str, object]) -> None:
