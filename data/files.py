@@ -10,7 +10,9 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, NamedTuple, cast
 
 ZIP = b"PK\x03\x04"
@@ -139,6 +141,35 @@ def open_unpacked(path: Path) -> BinaryIO:
     if packing or begin.startswith(ZIP) or begin[257:262] == b"ustar":
         return io.BytesIO(read_file(path).content)
     return path.open("rb")
+
+
+@contextmanager
+def as_path(given: Any, name: str, error_type: type[ValueError]) -> Iterator[Any]:
+    """Yields the path of a temporary file with what is given as bytes, or open for reading; else what is given.
+
+    Args:
+        given: the content of a file, an open file, or anything else.
+        name: what errors call the file.
+        error_type: of the errors that name it.
+
+    Raises:
+        ValueError: the file is open as text.
+    """
+    if not isinstance(given, bytes | io.IOBase):
+        yield given
+        return
+    if isinstance(given, io.TextIOBase):
+        raise error_type(
+            f"{name} is open as text. Expected a file that is read as bytes. Open it so: open(path, 'rb'). "
+            "Received: a text file"
+        )
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "file"
+        path.write_bytes(given if isinstance(given, bytes) else given.read())
+        try:
+            yield path
+        except error_type as error:
+            raise error_type(str(error).replace(str(path), name)) from None
 
 
 def only_file(content: bytes, name: str) -> Member:

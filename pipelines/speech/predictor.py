@@ -5,12 +5,12 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from numbers import Real
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import models.decoding
+from data.files import as_path
 from models.decoding import Hypothesis
 from pipelines.arguments import checked, in_range
 from pipelines.predictors import BasePredictor
@@ -225,16 +225,9 @@ class Predictor(BasePredictor):
 
     def _read(self, audio: Audio, sample_rate: int | None, notes: list[str]) -> Iterator[np.ndarray]:
         """Yields a recording as the network hears it, in parts (samples,)."""
-        if isinstance(audio, str | Path):
-            yield from read_audio(audio, self.sample_rate, notes)
-        elif isinstance(audio, bytes | io.IOBase):
-            with TemporaryDirectory() as folder:
-                file = Path(folder) / "recording"
-                file.write_bytes(audio if isinstance(audio, bytes) else audio.read())
-                try:
-                    yield from read_audio(file, self.sample_rate, notes)
-                except SpeechDataError as error:
-                    raise SpeechDataError(str(error).replace(str(file), "The recording")) from None
+        if not isinstance(audio, np.ndarray):
+            with as_path(audio, "The recording", SpeechDataError) as path:
+                yield from read_audio(path, self.sample_rate, notes)
         else:
             assert sample_rate is not None
             if not audio.size:
@@ -289,11 +282,6 @@ class Predictor(BasePredictor):
                 "A recording is neither a file nor an array. Expected a path, bytes, or a NumPy array and its rate: "
                 "transcribe(numpy.asarray(samples), sample_rate=16000). Convert it, or write it to a file. "
                 f"Received: {type(wrong[0]).__name__}"
-            )
-        if any(isinstance(each, io.TextIOBase) for each in recordings):
-            raise SpeechDataError(
-                "A recording is open as text. Expected a file that is read as bytes. Open it so: open(path, 'rb'). "
-                "Received: a text file"
             )
         if "" in [each for each in recordings if isinstance(each, str)]:
             raise SpeechDataError("A path is empty. Expected that of a recording. Name it. Received: ''")

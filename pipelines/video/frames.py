@@ -1,5 +1,6 @@
 """Frames: what videos are decoded to, when each is shown, and how pictures of any size and range become those."""
 
+import io
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -24,6 +25,12 @@ Size = tuple[int, int]
 _PARSING = threading.Lock()
 
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # what a file lacks is stated in our own errors
+
+
+Frames = Path | str | np.ndarray
+"""A video that is read in place: a path, or frames, uint8 (time, height, width, channels)."""
+Video = Path | str | bytes | io.IOBase | np.ndarray
+"""What a predictor takes for a video: a path, the content of a file, an open file, or frames."""
 
 
 class VideoDataError(ValueError):
@@ -175,11 +182,12 @@ def refuse_other(video: object) -> None:
     """Refuses what a predictor does not take for a video, such as an element of a list.
 
     Raises:
-        VideoDataError: it is neither a path nor an array.
+        VideoDataError: it is neither a file nor an array.
     """
-    if not isinstance(video, Path | str | np.ndarray):
+    if not isinstance(video, Video):
         raise VideoDataError(
-            "A video of another type. Expected a path or an array, uint8 (time, height, width, channels). Convert it, "
+            "A video of another type. Expected a path, the content of a file as bytes, a file that is open for reading "
+            "them, or an array, uint8 (time, height, width, channels). Convert it, "
             f"np.asarray a tensor, np.stack a list of frames. Received: {type(video).__name__}"
         )
 

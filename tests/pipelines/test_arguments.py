@@ -87,7 +87,7 @@ def test_the_verb_of_every_predictor_names_a_wrong_argument(task: Any) -> None:
     verb = getattr(predictor, VERBS[task.name])
     with pytest.raises(ConfigurationError, match=r"has no argument 'tempertaure'.*Received: tempertaure$"):
         verb("x", tempertaure=1)
-    takes_content = task.name in ("speech", "series")  # of a file, as bytes
+    takes_content = task.name in ("speech", "series", "next-frames", "clip-classes")  # of a file, as bytes
     for wrong in (3, None, 1.5, *[b"x"][takes_content:]):
         with pytest.raises(ConfigurationError, match=rf"^\w+: expected .*Received: {wrong!r}, of type \w+$"):
             verb(wrong)

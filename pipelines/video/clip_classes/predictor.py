@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from data.files import as_path
 from pipelines import commands, served
 from pipelines.arguments import checked, in_range
 from pipelines.hints import counted
@@ -18,14 +19,12 @@ from pipelines.served import Served
 from pipelines.video.clip_classes.config import ClipClassesConfiguration
 from pipelines.video.clip_classes.model import load_model
 from pipelines.video.clip_classes.serving import signatures
-from pipelines.video.frames import Timed, VideoDataError, fitted, refuse_other, resample
+from pipelines.video.frames import Frames, Timed, Video, VideoDataError, fitted, refuse_other, resample
 from pipelines.video.live import live_frames
 from pipelines.video.recordings import decoding_of, other_rate, recorded
 from pipelines.video.video_files import decode_timed, refuse_several
 
 EXAMPLE = ("predict-video", "VIDEO", "clip.mp4")
-
-Video = Path | str | np.ndarray
 
 
 class Stretch(NamedTuple):
@@ -109,8 +108,8 @@ class Predictor(BasePredictor):
         are in memory, however long a file is.
 
         Args:
-            videos: a file, a folder of frame images, or an array, uint8 (time, height, width, 1 or 3) of any size; or a
-                list of them.
+            videos: a file, as its path, as its content in bytes, or open for reading these; a folder of frame images;
+                or an array, uint8 (time, height, width, 1 or 3) of any size; or a list of them.
             frame_rate: frames a second of arrays, for the times. Default: that of the training, or 25.
             overlap: overlap of consecutive clips, as a share of a clip, from 0 to less than 1.
 
@@ -120,7 +119,7 @@ class Predictor(BasePredictor):
         """
         in_range("frame_rate", frame_rate, 0)
         in_range("overlap", overlap, 0, below=1)
-        if isinstance(videos, Path | str | np.ndarray):
+        if isinstance(videos, Video):
             return self.classify_one(videos, frame_rate, overlap)
         return [self.classify_one(video, frame_rate, overlap) for video in videos]
 
@@ -134,7 +133,9 @@ class Predictor(BasePredictor):
 
     def classify_one(self, video: Video, frame_rate: float = 0.0, overlap: float = 0.0) -> Classification:
         """Returns what one video shows; arguments as of `classify`."""
-        return self.of_stretches(list(self.stretches(video, frame_rate, overlap)))
+        refuse_other(video)
+        with as_path(video, "The video", VideoDataError) as given:
+            return self.of_stretches(list(self.stretches(given, frame_rate, overlap)))
 
     def of_stretches(self, stretches: list[Stretch]) -> Classification:
         """Returns what a video shows whose stretches are known."""
@@ -142,8 +143,8 @@ class Predictor(BasePredictor):
         every = [list(stretch.probabilities.values()) for stretch in stretches]
         return Classification(*self.named(np.average(every, axis=0, weights=lengths)), stretches)
 
-    def stretches(self, video: Video, frame_rate: float = 0.0, overlap: float = 0.0) -> Iterator[Stretch]:
-        """Yields what each clip of a video shows, as soon as it is read; arguments as of `classify`."""
+    def stretches(self, video: Frames, frame_rate: float = 0.0, overlap: float = 0.0) -> Iterator[Stretch]:
+        """Yields what each clip of a video, a path or an array, shows as soon as it is read; see `classify`."""
         frames, name = self._frames(video, frame_rate)
         length = self.decoding.clip_frames
         step = max(1, round(length * (1 - overlap)))
@@ -209,9 +210,8 @@ class Predictor(BasePredictor):
         answer = self._served("serving_default", frames=np.stack([each.frame for each in clip])[np.newaxis])
         return Stretch(clip[0].time, clip[-1].time + clip[-1].duration, *self.named(answer["probabilities"][0]))
 
-    def _frames(self, video: Video, frame_rate: float) -> tuple[Iterator[Timed], str]:
+    def _frames(self, video: Frames, frame_rate: float) -> tuple[Iterator[Timed], str]:
         """Returns the frames of a video as the network reads them, and its name."""
-        refuse_other(video)
         if isinstance(video, np.ndarray):
             seconds = 1 / (frame_rate or self.decoding.frame_rate or 25.0)
             frames = enumerate(fitted(video, self.decoding))

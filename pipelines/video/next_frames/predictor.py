@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data.files import as_path
 from pipelines import commands
 from pipelines.arguments import checked, in_range
 from pipelines.hints import counted
 from pipelines.predictors import BasePredictor
 from pipelines.runs import Run
 from pipelines.served import Served
-from pipelines.video.frames import TOLERANCE, Timed, VideoDataError, fitted, refuse_other
+from pipelines.video.frames import TOLERANCE, Frames, Timed, Video, VideoDataError, fitted, refuse_other
 from pipelines.video.next_frames import moving_mnist
 from pipelines.video.next_frames.baselines import copy_last
 from pipelines.video.next_frames.config import NextFramesConfiguration
@@ -26,7 +27,6 @@ from pipelines.video.video_files import decode_timed, refuse_several
 
 EXAMPLE = ("predict-video", "VIDEO", "clip.mp4")
 
-Video = Path | str | np.ndarray
 
 SLOWEST = 4.0
 """Frames a second; videos with fewer are read from their beginning to find what is watched before a time."""
@@ -76,8 +76,8 @@ class Predictor(BasePredictor):
         The last frames are watched, as many as in training; the rest of a file is decoded and forgotten.
 
         Args:
-            videos: a file, a folder of frame images, or an array, uint8 (time, height, width, 1 or 3) of any size; or a
-                list of them.
+            videos: a file, as its path, as its content in bytes, or open for reading these; a folder of frame images;
+                or an array, uint8 (time, height, width, 1 or 3) of any size; or a list of them.
             length: how many frames to forecast. Default: as many as in training.
             item: which video of a file that holds several (npy, npz, HDF5, NetCDF, Zarr, TIFF), from 0.
 
@@ -86,7 +86,7 @@ class Predictor(BasePredictor):
             ConfigurationError: the length is out of range.
         """
         length = self._length(length)
-        if isinstance(videos, Path | str | np.ndarray):
+        if isinstance(videos, Video):
             return self.after(self.watched(videos, item=item).given, length)
         return [self.after(each.given, length) for each in [self.watched(video, item=item) for video in videos]]
 
@@ -124,6 +124,10 @@ class Predictor(BasePredictor):
     def watched(self, video: Video, at: float | None = None, length: int = 0, item: int | None = None) -> Watched:
         """Returns the last frames of a video, or those before a time and up to `length` from it on."""
         refuse_other(video)
+        with as_path(video, "The video", VideoDataError) as given:
+            return self._watched(given, at, length, item)
+
+    def _watched(self, video: Frames, at: float | None, length: int, item: int | None) -> Watched:
         if item and isinstance(video, np.ndarray):
             raise VideoDataError(
                 "item: an array is one video. Expected none; of a file that holds several, the path. Pass array[item]. "
@@ -181,7 +185,7 @@ class Predictor(BasePredictor):
         rate = self.decoding.frame_rate or SLOWEST  # whose clock ticks at the time itself
         return sorted({max(0.0, at - self.decoding.watched_frames / rate), 0.0}, reverse=True)
 
-    def _timed(self, video: Video, start: float, item: int, last: int) -> Iterator[Timed]:
+    def _timed(self, video: Frames, start: float, item: int, last: int) -> Iterator[Timed]:
         """The frames of a video from a start on; of an array, only the last, if that is not 0."""
         if not isinstance(video, np.ndarray):
             yield from decode_timed(video, start, float("inf"), item, self.decoding)

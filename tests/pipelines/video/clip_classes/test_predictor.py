@@ -27,7 +27,8 @@ def test_run_and_export_answer_alike(
     """Ten frames a second to the right, then to the left; clips of six."""
     frames = np.concatenate([move(True, 12, 701), move(False, 15, 702)])
     path = save_clip(tmp_path / "both.avi", frames)
-    answers = [predictor.classify([str(path), frames[..., np.newaxis]], frame_rate=10.0) for predictor in both]
+    given = [str(path), frames[..., np.newaxis], path.read_bytes()]
+    answers = [predictor.classify(given, frame_rate=10.0) for predictor in both]
     for from_run, from_export in zip(*answers, strict=True):
         assert [part.label for part in from_run.stretches][:4] == ["right", "right", "left", "left"]
         assert from_run.stretches[1].start == pytest.approx(0.6)
@@ -35,7 +36,8 @@ def test_run_and_export_answer_alike(
         for mine, theirs in zip(from_run.stretches, from_export.stretches, strict=True):
             assert mine.label == theirs.label
             assert mine.probabilities == pytest.approx(theirs.probabilities, abs=1e-5)
-    file, array = answers[0]
+    file, array, content = answers[0]
+    assert content == file
     assert file.probabilities == pytest.approx(array.probabilities, abs=1e-5)
 
 
@@ -91,8 +93,10 @@ def test_arrays_that_are_no_frames_are_refused(both: tuple[Predictor, Predictor]
     for wrong in (np.zeros((6, 16, 16, 1)), *(np.zeros(shape, np.uint8) for shape in shapes)):
         with pytest.raises(VideoDataError, match=r"Expected uint8 .* Received: "):
             both[0].classify(wrong)
-    with pytest.raises(VideoDataError, match=r"Expected a path or an array, .* Received: NoneType"):
+    with pytest.raises(VideoDataError, match=r"Expected a path, .* or an array, .* Received: NoneType"):
         both[0].classify([None])
+    with pytest.raises(VideoDataError, match=r"^The video (cannot|is)"):
+        both[0].classify(b"RIFF")
     with pytest.raises(VideoDataError, match="shorter than a clip"):
         both[0].classify(np.zeros((3, 16, 16, 1), np.uint8))
 

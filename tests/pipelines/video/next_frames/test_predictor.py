@@ -33,7 +33,9 @@ def test_run_and_export_answer_as_the_network(
             answers = predictor.predict([path, clips[1][..., np.newaxis]], length)
             for answer, frames in zip(answers, expected, strict=True):
                 np.testing.assert_allclose(answer.astype(int), frames.astype(int), atol=1)  # where a half is rounded
-            np.testing.assert_array_equal(predictor.predict(str(path), length), answers[0])
+            with path.open("rb") as file:
+                for same in (str(path), path.read_bytes(), file):
+                    np.testing.assert_array_equal(predictor.predict(same, length), answers[0])
     with pytest.raises(ConfigurationError, match=r"length: expected at least 1. Change it. Received: 0"):
         both[0].predict(str(path), length=0)
 
@@ -68,7 +70,7 @@ def test_videos_that_cannot_be_read_are_refused(both: tuple[Predictor, Predictor
             refused(tmp_path / "two.npy")
     with pytest.raises(VideoDataError, match=r"Expected uint8 .* Received: float64"):
         both[0].predict(np.zeros((6, 16, 16, 1)))
-    with pytest.raises(VideoDataError, match=r"Expected a path or an array, uint8 .* Received: list"):
+    with pytest.raises(VideoDataError, match=r"Expected a path, .* or an array, uint8 .* Received: list"):
         both[0].predict([[np.zeros((6, 16, 16, 1), np.uint8)]])
     with pytest.raises(VideoDataError, match=r"Pass array\[item\]. Received: item 1"):
         both[0].predict(np.zeros((6, 16, 16, 1), np.uint8), item=1)
